@@ -1,0 +1,181 @@
+"""What is checked before a turn exists, one small function each. Owns the words of bad input; makes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.core.request import Sandbox
+from codex_server_cli.core.turn import is_turn_id, is_turn_name
+from codex_server_cli.disk import lock, turns
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import BadInputError, UsageError
+from codex_server_cli.settings import Settings
+
+_HOLDER_SEARCH = 64
+"""How many of our newest turns are asked whether they hold a thread."""
+
+
+def check_cwd(cwd: str | None) -> str:
+    """The absolute directory to work in; the current one where None was given.
+
+    Raises:
+        BadInputError: it does not exist, or is no directory. Codex itself would not notice.
+    """
+    try:
+        path = os.path.abspath(cwd) if cwd is not None else os.getcwd()  # noqa: PTH100, PTH109
+    except OSError as error:
+        raise BadInputError("the current directory is gone", hint="Give another with --cwd.") from error
+    if not Path(path).is_dir():
+        raise BadInputError(f"no such directory: {path}", hint="Give an existing one with --cwd.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise BadInputError(f"cannot enter {path}", hint="Give another with --cwd.")
+    return path
+
+
+def check_git(cwd: Path) -> None:
+    """Writing is allowed only where git can undo it.
+
+    Raises:
+        BadInputError: `cwd` is in no git work tree.
+    """
+    if not any((folder / ".git").exists() for folder in (cwd, *cwd.parents)):
+        hint = "Run it in a git work tree, or allow it with --skip-git-check."
+        raise BadInputError(f"{cwd} is in no git work tree, so writing could not be undone", hint=hint)
+
+
+def check_name(name: str) -> None:
+    """A name begins with a letter and can be taken neither for an id nor for `last`.
+
+    Raises:
+        BadInputError: it can.
+    """
+    if not is_turn_name(name) or is_turn_id(name):
+        hint = "A name begins with a letter; then letters, digits, '_', '.', '-'; 64 at most; not 'last'."
+        raise BadInputError(f"not a turn name: {name!r}", hint=hint)
+
+
+def check_deadline(deadline_s: float | None) -> float | None:
+    """A deadline lies in the future.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if deadline_s is not None and not deadline_s > 0:
+        raise UsageError(f"--deadline must be more than 0 seconds, not {deadline_s:g}")
+    return deadline_s
+
+
+def check_add_dirs(add_dirs: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
+    """The further writable directories, absolute.
+
+    Raises:
+        UsageError: nothing may be written at all.
+        BadInputError: one does not exist.
+    """
+    if add_dirs and sandbox is not Sandbox.WORKSPACE_WRITE:
+        raise UsageError("--add-dir needs --write", hint="It adds a directory to those that --write opens.")
+    return tuple(check_cwd(folder) for folder in add_dirs)
+
+
+def check_images(images: tuple[str, ...]) -> tuple[str, ...]:
+    """The images, absolute. Codex does not fail on a bad one: the model would only read an excuse.
+
+    Raises:
+        BadInputError: one cannot be read or is no image that Codex takes.
+    """
+    return tuple(_check_image(Path(os.path.abspath(image))) for image in images)  # noqa: PTH100
+
+
+def _check_image(path: Path) -> str:
+    from codex_server_cli.core.images import HEAD_BYTES, image_type
+
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise BadInputError(f"cannot read the image {path}: {error.strerror}", hint="Check --image.") from error
+    if image_type(head) is None:
+        raise BadInputError(f"{path} is no PNG, JPEG, GIF or WebP image", hint="Convert it to one of these.")
+    return str(path)
+
+
+def read_schema(source: str) -> dict[str, Any]:
+    """The JSON Schema in a file.
+
+    Raises:
+        BadInputError: it cannot be read, is no JSON Schema, or breaks OpenAI's strict rules.
+    """
+    from codex_server_cli.core.schema import parse_schema
+
+    try:
+        text = Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadInputError(f"cannot read the schema {source}: {reason}", hint="Check --schema.") from error
+    return parse_schema(text, source)
+
+
+def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
+    """`key=value` overrides of Codex's configuration; a value is TOML, or else a plain string, as codex has it.
+
+    Raises:
+        UsageError: a pair has no `=`, or touches what decides over trust and sandbox.
+    """
+    import tomllib
+
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(f"--config takes key=value, not {pair!r}")
+        if key.split(".")[0] in _GUARDED_KEYS:
+            raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[key.split(".")[0]])
+        try:
+            overrides[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            overrides[key] = value
+    return overrides or None
+
+
+_GUARDED_KEYS = {
+    "projects": "Trust is yours to give, in Codex's own config.toml: it makes Codex run a repository's .codex/.",
+    "model_provider": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "model_providers": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "sandbox_mode": "Use --sandbox or --write.",
+    "approval_policy": "Use --approval.",
+}
+
+
+def check_nesting(settings: Settings, *, may_nest: bool) -> str | None:
+    """The turn that we were started from, None outside of any.
+
+    Raises:
+        UsageError: that turn was itself started from a turn: agents calling agents calling agents.
+    """
+    parent = settings.parent_turn
+    if parent is None or not is_turn_id(parent):
+        return None
+    meta = read_json(TurnDir(settings.turns_path / parent).meta) or {}
+    if meta.get("parent_turn") is not None and not may_nest:
+        message = f"turn {parent} was itself started from a turn; a third level is refused"
+        raise UsageError(message, hint="Allow it with --allow-nested.")
+    return parent
+
+
+def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
+    """Who is writing a thread, for people: `turn ID` of ours, or another codex; None where nobody is.
+
+    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12).
+    """
+    for turn_id in turns.turn_ids(settings.turns_path)[:_HOLDER_SEARCH]:
+        turn = TurnDir(settings.turns_path / turn_id)
+        if lock.is_held(turn.lock) and turn.marker is None:
+            meta = read_json(turn.meta) or {}
+            if meta.get("thread_id") == thread_id:
+                return f"turn {turn_id}"
+    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
+    return "another codex process" if lock.is_held(writer_lock) else None

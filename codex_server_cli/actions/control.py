@@ -1,0 +1,55 @@
+"""Acting on running turns from another shell. Owns the ladder of a cancel; must never print."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from codex_server_cli.actions import read
+from codex_server_cli.core.turn import State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.disk import inbox
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import HomeError
+
+CANCEL_TIMEOUT_S = 5.0
+"""How long a worker may take to end its turn: the interrupt's second, the ladder's second, the sweep's."""
+
+
+def cancel(directory: TurnDir) -> TurnView:
+    """Interrupt a turn and see it ended: its commands are dead, its partial answer is kept.
+
+    A worker that does not answer in time is killed; the repairer then publishes the end, as a cancel because the
+    request still lies in the inbox. An ended turn is left as it is.
+
+    Returns:
+        The turn after its end.
+
+    Raises:
+        HomeError: the request cannot be left.
+    """
+    view = read.status(directory)
+    if view.state is not State.RUNNING:
+        return view
+    try:
+        inbox.post(directory, "cancel")
+    except OSError as error:
+        raise HomeError(f"cannot write {directory.inbox}: {error.strerror}") from error
+    view = read.wait(directory, CANCEL_TIMEOUT_S)
+    if view.state is State.RUNNING:
+        _kill_worker(directory)
+        view = read.wait(directory, CANCEL_TIMEOUT_S)
+    return view
+
+
+def _kill_worker(directory: TurnDir) -> None:
+    """Kill the worker that `meta.json` names, where its start time and boot prove that it is still the same process."""
+    from codex_server_cli.proc.sweep import process_identity
+
+    meta = read_json(directory.meta) or {}
+    pid, proof = meta.get("pid"), (meta.get("pid_start_ticks"), meta.get("boot_id"))
+    if isinstance(pid, int) and None not in proof and process_identity(pid) == proof:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,119 @@
+"""Reading turns: which one is meant, where it stands, and waiting for its end. Needs no login and no codex.
+
+Never writes but through the repairer, which any reader is (law 1). Must never print.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codex_server_cli.core.turn import State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.disk import lock, turns
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import BusyError
+from codex_server_cli.settings import Settings
+
+
+def sweep_turn(turn_id: str) -> int:
+    """End what a dead worker left running. Imports the search only for a turn that needs it."""
+    from codex_server_cli.proc.sweep import sweep
+
+    return sweep(turn_id)
+
+
+def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
+    """The turn that a user means: id, unique prefix, name, or `last` (newest of `cwd`, by default the current one).
+
+    Raises:
+        NotFoundError: none, or several.
+    """
+    return turns.resolve(settings.turns_path, selector, Path(cwd) if cwd is not None else Path.cwd())
+
+
+def status(directory: TurnDir) -> TurnView:
+    """One turn, now."""
+    return turns.read_turn(directory, sweep_turn)
+
+
+def running(settings: Settings) -> list[TurnView]:
+    """All turns that run now, newest first."""
+    directories = (TurnDir(settings.turns_path / turn_id) for turn_id in turns.turn_ids(settings.turns_path))
+    # A marker proves an end whatever the lock says, so the cheap look comes first: most turns are over.
+    views = (status(directory) for directory in directories if directory.marker is None)
+    return [view for view in views if view.state is State.RUNNING]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFilter:
+    """Which turns a listing shows; None means any."""
+
+    state: State | None = None
+    cwd: str | None = None
+    thread_id: str | None = None
+
+
+def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnView]:
+    """The newest turns that pass the filter, newest first; reads no more turns than it takes to find them."""
+    found: list[TurnView] = []
+    for directory in _candidates(settings, wanted):
+        if len(found) >= limit:
+            break
+        view = status(directory)
+        if view.state is not State.MISSING and wanted.state in (None, view.state):
+            found.append(view)
+    return found
+
+
+def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
+    if wanted.cwd is None and wanted.thread_id is None:
+        for turn_id in turns.turn_ids(settings.turns_path):
+            yield TurnDir(settings.turns_path / turn_id)
+        return
+    cwd = Path(wanted.cwd).resolve() if wanted.cwd is not None else None
+    for directory, meta in turns.iter_meta(settings.turns_path):
+        is_of_cwd = cwd is None or Path(str(meta.get("cwd") or "/")).resolve() == cwd
+        if is_of_cwd and wanted.thread_id in (None, meta.get("thread_id")):
+            yield directory
+
+
+def prompt_beginning(view: TurnView, max_bytes: int = 400) -> str:
+    """The beginning of what a turn was asked."""
+    try:
+        with (Path(view.path) / "prompt.txt").open("rb") as file:
+            return file.read(max_bytes).decode("utf-8", "ignore")
+    except OSError:
+        return ""
+
+
+def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
+    """Sleep until the turn has ended, or the time runs out. Uses no processor time: the kernel wakes us.
+
+    Returns:
+        The turn then; `state` is `running` where the time ran out.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    view = status(directory)
+    while view.state is State.RUNNING:
+        rest_s = None if deadline is None else deadline - time.monotonic()
+        if not lock.wait_until_free(directory.lock, rest_s):
+            break
+        view = status(directory)
+    return view
+
+
+def answer(directory: TurnDir) -> TurnView:
+    """The turn, whose `answer` is final.
+
+    Raises:
+        BusyError: it is still running.
+    """
+    view = status(directory)
+    if view.state is State.RUNNING:
+        raise BusyError(
+            f"turn {view.turn_id} is still running", hint=f"codex-server wait {view.turn_id} --print answer"
+        )
+    return view

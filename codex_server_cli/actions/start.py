@@ -1,0 +1,170 @@
+"""Starting turns: `new` and `continue`. Owns the checks that come before a turn exists, and their order.
+
+Everything is checked before anything is made: a refused turn leaves nothing on disk and has spent nothing. Must never
+print, or wait for the turn.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.actions import checks
+from codex_server_cli.core.prompt import check_prompt
+from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.turn import State, format_time_ms
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.disk import turn_dir
+from codex_server_cli.errors import BusyError
+from codex_server_cli.proc.codex_binary import find_codex
+from codex_server_cli.proc.launch import launch
+from codex_server_cli.proc.login import check_login
+from codex_server_cli.settings import Config, Settings, read_config
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What the user asked for, as the face parsed it; see the flags of `new`. None leaves a choice to the defaults."""
+
+    prompt: str
+    cwd: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    schema: str | None = None
+    images: tuple[str, ...] = ()
+    sandbox: Sandbox | None = None
+    add_dirs: tuple[str, ...] = ()
+    has_network: bool = False
+    config: tuple[str, ...] = ()
+    is_ephemeral: bool = False
+    name: str | None = None
+    deadline_s: float | None = None
+    may_skip_git_check: bool = False
+    may_nest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChoice:
+    """The thread that a turn goes on with.
+
+    Attributes:
+        thread_id: Codex's id.
+        cwd: where the thread works, if known.
+        resumed_from: our turn that led to it, if one did.
+        fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
+    """
+
+    thread_id: str
+    cwd: str | None
+    resumed_from: str | None = None
+    fork_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A turn on its way; `warnings` are for people."""
+
+    view: TurnView
+    warnings: tuple[str, ...] = ()
+
+
+def new(settings: Settings, options: StartOptions) -> Started:
+    """Start a turn on a new thread.
+
+    Raises:
+        CodexServerError: any of the tree but `NotFoundError`; nothing was made.
+    """
+    return _start(settings, options, None, is_fork=False)
+
+
+def go_on(
+    settings: Settings, options: StartOptions, choice: ThreadChoice, *, is_fork: bool, may_fork_if_busy: bool = False
+) -> Started:
+    """Start the next turn of a thread, or of a fork of it. Keeps the thread's cwd and model, never its sandbox.
+
+    Raises:
+        BusyError: the thread is being written and no fork was asked for.
+        CodexServerError: as `new`.
+    """
+    if options.cwd is None:
+        options = replace(options, cwd=choice.cwd)
+    holder = None if is_fork else checks.holder_of_thread(settings, choice.thread_id)
+    if holder is not None and not may_fork_if_busy:
+        hint = "Wait for its end, or go on from a copy with --fork."
+        raise BusyError(f"thread {choice.thread_id} is being written by {holder}", hint=hint)
+    return _start(settings, options, choice, is_fork=is_fork or holder is not None)
+
+
+def _start(settings: Settings, options: StartOptions, choice: ThreadChoice | None, *, is_fork: bool) -> Started:
+    prompt = check_prompt(options.prompt)
+    config = read_config(settings.config_path)
+    request, parent = _make_request(settings, options, config, choice, is_fork=is_fork)
+    codex = find_codex(config.codex, settings.search_path)
+    check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
+    meta = {
+        "version": 1,
+        "turn_id": "",
+        "name": options.name,
+        "thread_id": None if is_fork else request.thread_id,
+        "codex_turn_id": None,
+        "started_at": format_time_ms(time.time_ns() // 1_000_000),
+        "finished_at": None,
+        "cwd": request.cwd,
+        "model": request.model,
+        "effort": request.effort,
+        "sandbox": str(request.sandbox),
+        "approval": request.approval,
+        "server": None,
+        "pid": None,
+        "pid_start_ticks": None,
+        "boot_id": None,
+        "codex": str(codex.path),
+        "codex_version": codex.version,
+        "resumed_from": choice.resumed_from if choice else None,
+        "forked_from": request.thread_id if is_fork else None,
+        "parent_turn": parent,
+        "schema": options.schema,
+        "images": list(request.images),
+    }
+
+    def meta_of(turn_id: str) -> dict[str, Any]:
+        return meta | {"turn_id": turn_id, "request": replace(request, turn_id=turn_id).to_json()}
+
+    turn = turn_dir.create(settings.turns_path, prompt, meta_of)
+    launch(turn)
+    turn_id, path = turn.directory.turn_id, str(turn.directory.path)
+    return Started(TurnView(turn_id, path, State.RUNNING, meta=meta_of(turn_id)), config.warnings)
+
+
+def _make_request(
+    settings: Settings, options: StartOptions, config: Config, choice: ThreadChoice | None, *, is_fork: bool
+) -> tuple[TurnRequest, str | None]:
+    """The request that the options amount to, and the turn that we run inside of."""
+    parent = checks.check_nesting(settings, may_nest=options.may_nest)
+    cwd = checks.check_cwd(options.cwd)
+    sandbox = options.sandbox or Sandbox(config.sandbox or Sandbox.READ_ONLY)
+    if sandbox is not Sandbox.READ_ONLY and not options.may_skip_git_check:
+        checks.check_git(Path(cwd))
+    if options.name is not None:
+        checks.check_name(options.name)
+    request = TurnRequest(
+        turn_id="",
+        cwd=cwd,
+        model=options.model or (config.model if choice is None else None),
+        effort=options.effort,
+        sandbox=sandbox,
+        writable_roots=checks.check_add_dirs(options.add_dirs, sandbox),
+        has_network=options.has_network,
+        images=checks.check_images(options.images),
+        schema=checks.read_schema(options.schema) if options.schema is not None else None,
+        config=checks.parse_overrides(options.config),
+        is_ephemeral=options.is_ephemeral,
+        thread_id=choice.thread_id if choice else None,
+        is_fork=is_fork,
+        fork_after=choice.fork_after if choice and is_fork else None,
+        deadline_s=checks.check_deadline(options.deadline_s),
+        may_bill_api_key=config.may_bill_api_key,
+    )
+    return request, parent

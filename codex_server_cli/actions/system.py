@@ -1,0 +1,183 @@
+"""Setting up, looking for faults, and tidying. Owns the only write of `config.json`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codex_server_cli import __version__
+from codex_server_cli.disk import collect, lock, turn_dir
+from codex_server_cli.disk.collect import Collected
+from codex_server_cli.disk.files import write_json
+from codex_server_cli.errors import CodexServerError, Exit, HomeError
+from codex_server_cli.proc.codex_binary import CodexBinary, find_codex, probe
+from codex_server_cli.proc.handshake import initialize
+from codex_server_cli.proc.login import check_login
+from codex_server_cli.settings import Settings, read_config, read_config_values
+
+_LOW_SPACE_BYTES = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SetupResult:
+    """What `setup` found and did; `login_problem` is None where a login stands."""
+
+    home: Path
+    codex: CodexBinary
+    is_newly_pinned: bool
+    has_initialised_codex_home: bool
+    login_problem: CodexServerError | None
+    collected: Collected
+
+
+def setup(settings: Settings) -> SetupResult:
+    """Prepare the home, pin the native codex, initialise a fresh `CODEX_HOME`, tidy.
+
+    Running it again changes nothing that is already right.
+
+    Raises:
+        HomeError: the home cannot be written.
+        CodexMissingError: no usable codex.
+        BadInputError: `config.json` is broken.
+    """
+    values = read_config_values(settings.config_path)
+    config = read_config(settings.config_path)
+    turn_dir.prepare_home(settings.turns_path)
+    codex = find_codex(None, settings.search_path)
+    is_newly_pinned = values.get("codex") != str(codex.path)
+    if is_newly_pinned:
+        try:
+            write_json(settings.config_path, values | {"codex": str(codex.path)})
+        except OSError as error:
+            raise HomeError(f"cannot write {settings.config_path}: {error.strerror}") from error
+    has_initialised = _initialise_codex_home(settings, codex.path)
+    try:
+        check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
+        problem = None
+    except CodexServerError as error:
+        problem = error
+    collected = gc(settings, None, is_dry_run=False, includes_named=False)
+    return SetupResult(settings.home, codex, is_newly_pinned, has_initialised, problem, collected)
+
+
+def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
+    """Let one app-server make Codex's databases before several try at once (0.163.0 fails then; notes, section 12)."""
+    if any(settings.codex_home.glob("*.sqlite")):
+        return False
+    try:
+        settings.codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(f"cannot make {settings.codex_home}: {error.strerror}") from error
+    initialize(codex, settings.home)
+    return True
+
+
+def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, includes_named: bool) -> Collected:
+    """Delete turns that ended longer ago than `older_than_s`; None takes the age that `config.json` says.
+
+    Raises:
+        HomeError: the home cannot be written.
+    """
+    if older_than_s is None:
+        older_than_s = read_config(settings.config_path).gc_days * 86400
+    try:
+        return collect.collect(settings.turns_path, older_than_s, is_dry_run=is_dry_run, includes_named=includes_named)
+    except OSError as error:
+        raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of `doctor`; `exit_code` is what a command would fail with for its sake."""
+
+    name: str
+    is_ok: bool
+    detail: str
+    hint: str = ""
+    exit_code: Exit = Exit.OK
+
+
+def doctor(settings: Settings) -> list[Check]:
+    """Look at everything that a turn needs, and say what is missing. Changes nothing but Codex's own databases."""
+    codex: list[CodexBinary] = []
+
+    def find() -> str:
+        found = find_codex(_pinned(settings), settings.search_path)
+        codex.append(found if found.version else probe(found.path))
+        return f"{codex[0].path} ({codex[0].version})"
+
+    def login() -> str:
+        may_bill = read_config(settings.config_path).may_bill_api_key
+        check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill)
+        return "API keys are allowed by config.json" if may_bill else "no API key will be billed"
+
+    def answers() -> str:
+        started = time.monotonic()
+        agent = initialize(codex[0].path, settings.user_home)
+        return f"{agent.partition(' ')[0]} in {(time.monotonic() - started) * 1000:.0f} ms"
+
+    checks = [
+        _check("codex-server", lambda: f"{__version__}, Python {sys.version.split()[0]}"),
+        _check("home", lambda: _check_home(settings)),
+        _check("config.json", lambda: _check_config(settings)),
+        _check("codex", find),
+    ]
+    if codex:
+        checks += [_check("app-server", answers), _check("login", login)]
+    return checks
+
+
+def codex_version(settings: Settings) -> str | None:
+    """The version of the codex that turns would use, None where there is none."""
+    try:
+        found = find_codex(_pinned(settings), settings.search_path)
+        return found.version or probe(found.path).version
+    except CodexServerError:
+        return None
+
+
+def _check(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except CodexServerError as error:
+        return Check(name, False, error.message, error.hint, error.exit_code)
+
+
+def _pinned(settings: Settings) -> str | None:
+    try:
+        return read_config(settings.config_path).codex
+    except CodexServerError:
+        return None  # told by its own check
+
+
+def _check_config(settings: Settings) -> str:
+    config = read_config(settings.config_path)
+    if config.warnings:
+        return "; ".join(config.warnings)
+    return str(settings.config_path) if settings.config_path.exists() else "none yet: `codex-server setup` writes it"
+
+
+def _check_home(settings: Settings) -> str:
+    """Can turns be made here, and does the file system keep locks?"""
+    turn_dir.prepare_home(settings.turns_path)
+    trial = settings.turns_path / f"{turn_dir.UNPUBLISHED}doctor-{os.getpid()}"
+    try:
+        fd = lock.create_locked(trial)
+        try:
+            keeps_locks = lock.is_held(trial)
+        finally:
+            os.close(fd)
+            trial.unlink()
+        free_bytes = shutil.disk_usage(settings.home).free
+    except OSError as error:
+        raise HomeError(f"cannot write {settings.home}: {error.strerror}") from error
+    if not keeps_locks:
+        raise HomeError(f"{settings.home} is on a file system without flock", hint="Set CODEX_SERVER_HOME elsewhere.")
+    if free_bytes < _LOW_SPACE_BYTES:
+        raise HomeError(f"only {free_bytes // 2**20} MB are free at {settings.home}", hint="Free some space.")
+    return f"{settings.home}, {free_bytes // 2**30} GB free"

@@ -1,0 +1,113 @@
+"""Codex's own threads: listing them, showing one, and choosing the one that a turn goes on with.
+
+Reads Codex's session files and our turns; writes neither. Must never fall back to another project's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.actions.read import find
+from codex_server_cli.actions.start import ThreadChoice
+from codex_server_cli.core.thread_entry import ThreadEntry
+from codex_server_cli.disk import turns
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail
+from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, NotFoundError
+from codex_server_cli.settings import Settings
+
+_THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
+_LIST_HINT = "codex-server list shows the threads there are."
+
+
+def recent(settings: Settings, *, limit: int, cwd: str | None, search: str | None) -> list[ThreadSummary]:
+    """Codex's newest threads."""
+    return list_threads(settings.codex_home, limit=limit, cwd=cwd, search=search)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadView:
+    """One thread and its last entries."""
+
+    summary: ThreadSummary
+    entries: tuple[ThreadEntry, ...]
+
+
+def show(settings: Settings, thread: str, *, limit: int) -> ThreadView:
+    """A thread by its id or a unique prefix of it.
+
+    Raises:
+        NotFoundError: none, or several.
+    """
+    summary = _find_thread(settings, thread)
+    return ThreadView(summary, read_tail(summary, limit=limit))
+
+
+def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
+    found = find_threads(settings.codex_home, thread, limit=2) if _THREAD_PREFIX.fullmatch(thread) else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise AmbiguousError(f"several threads begin with {thread}", hint=_LIST_HINT)
+    raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
+
+
+def choose_by_id(settings: Settings, thread: str) -> ThreadChoice:
+    """The thread that `--thread` names.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    summary = _find_thread(settings, thread)
+    return ThreadChoice(summary.thread_id, summary.cwd)
+
+
+def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> ThreadChoice:
+    """The thread of the turn that `--turn` names.
+
+    Raises:
+        NotFoundError: no such turn.
+        BusyError: its thread does not exist yet.
+        BadInputError: it ended before it had a thread, or the thread left no session (`--ephemeral`).
+    """
+    directory = find(settings, selector, cwd)
+    choice = _choice_of(directory.turn_id, read_json(directory.meta) or {})
+    if choice is not None:
+        return choice
+    if directory.marker is None:
+        hint = f"codex-server wait {directory.turn_id}"
+        raise BusyError(f"turn {directory.turn_id} has no thread yet", hint=hint)
+    message = f"turn {directory.turn_id} left no thread to go on with"
+    raise BadInputError(message, hint="Start anew: codex-server new", kind=ErrorKind.THREAD_MISSING)
+
+
+def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
+    """The newest thread of this directory: of our own turns first, else of Codex's sessions.
+
+    Raises:
+        BadInputError: there is none. The newest thread of some other project is never meant.
+    """
+    here = os.path.realpath(cwd if cwd is not None else Path.cwd())
+    for directory, meta in turns.iter_meta(settings.turns_path):
+        if os.path.realpath(str(meta.get("cwd") or "/")) == here:
+            choice = _choice_of(directory.turn_id, meta)
+            if choice is not None:
+                return choice
+    summary = newest_thread(settings.codex_home, here)
+    if summary is None:
+        hint = "Start one with codex-server new, or name one with --thread (see codex-server list)."
+        raise BadInputError(f"no earlier thread in {here}", hint=hint, kind=ErrorKind.THREAD_MISSING)
+    return ThreadChoice(summary.thread_id, summary.cwd)
+
+
+def _choice_of(turn_id: str, meta: dict[str, Any]) -> ThreadChoice | None:
+    request = meta.get("request")
+    is_ephemeral = isinstance(request, dict) and bool(request.get("is_ephemeral"))
+    thread_id, codex_turn_id = meta.get("thread_id"), meta.get("codex_turn_id")
+    if is_ephemeral or not isinstance(thread_id, str):
+        return None
+    return ThreadChoice(thread_id, meta.get("cwd"), turn_id, codex_turn_id)

@@ -1,0 +1,1 @@
+"""FACE: parse, call one action, render its result, exit. One file per group of verbs."""

@@ -1,0 +1,106 @@
+"""The command line: which verbs there are, and the one place where errors become exit codes.
+
+Only the module of the verb that was asked for is imported and inspected, because start-up is a feature; help and
+completion load them all. Must never hold a verb's own logic.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, Final
+
+import typer
+
+from codex_server_cli.cli import output
+from codex_server_cli.errors import CodexServerError, Exit, InternalError, UsageError
+
+PANELS: Final = ("Start", "Read", "Control", "System")
+VERBS: Final[dict[str, tuple[str, str, str]]] = {
+    # verb: (module, function, panel)
+    "new": ("start", "new", "Start"),
+    "continue": ("start", "continue_", "Start"),
+    "tail": ("read", "tail", "Read"),
+    "wait": ("read", "wait", "Read"),
+    "status": ("status", "status", "Read"),
+    "answer": ("read", "answer", "Read"),
+    "list-turns": ("lists", "list_turns", "Read"),
+    "list": ("lists", "list_", "Read"),
+    "show": ("lists", "show", "Read"),
+    "cancel": ("control", "cancel", "Control"),
+    "setup": ("system", "setup", "System"),
+    "doctor": ("system", "doctor", "System"),
+    "gc": ("system", "gc", "System"),
+    "demo": ("system", "demo", "System"),
+    "version": ("system", "version", "System"),
+}
+JSON_VERBS: Final = frozenset({"new", "continue", "status", "cancel"})
+"""Verbs that print exactly one JSON object on stdout, also when they fail."""
+
+_HELP = """Run OpenAI Codex turns that never make a shell wait.
+
+`new` answers with a turn id in a tenth of a second; a detached worker drives Codex; any other shell can read,
+follow or cancel the turn.
+"""
+_USAGE_EXIT = 2  # click's; 2 means "not logged in" here
+
+
+def main() -> None:
+    """Entry point of `codex-server`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code. Whatever happens, no traceback reaches the user."""
+    verb = arguments[0] if arguments and arguments[0] in VERBS else None
+    try:
+        return _run(arguments, verb)
+    except CodexServerError as error:
+        return _fail(error, verb)
+    except typer.TyperException as error:
+        return _fail(_usage_error(error), verb)
+    except BrokenPipeError:
+        output.abandon_stdout()
+        return Exit.OK
+    except (KeyboardInterrupt, typer.Abort):
+        return Exit.INTERRUPTED
+    except Exception as error:
+        hint = "Please report it, with this line and what you ran."
+        return _fail(InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint), verb)
+
+
+def _run(arguments: list[str], verb: str | None) -> int:
+    command: Any = typer.main.get_command(build(verb))
+    result = command.main(arguments, prog_name="codex-server", standalone_mode=False)
+    return result if isinstance(result, int) else Exit.OK
+
+
+def build(verb: str | None) -> typer.Typer:
+    """The typer application with one verb, or with all of them."""
+    app = typer.Typer(
+        help=_HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(lambda: None)  # keeps it a group of verbs, however few are loaded
+    for name in VERBS if verb is None else (verb,):
+        module, function, panel = VERBS[name]
+        command = getattr(importlib.import_module(f"codex_server_cli.cli.{module}"), function)
+        app.command(name, rich_help_panel=panel)(command)
+    return app
+
+
+def _usage_error(error: typer.TyperException) -> CodexServerError:
+    message = getattr(error, "format_message", lambda: str(error))()
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "codex-server"
+    return UsageError(message.rstrip("."), hint=f"Try: {path} --help")
+
+
+def _fail(error: CodexServerError, verb: str | None) -> int:
+    try:
+        output.show_error(error, as_json=verb in JSON_VERBS)
+    except BrokenPipeError:
+        output.abandon_stdout()
+    return error.exit_code

@@ -1,0 +1,27 @@
+"""The verbs that act on running turns: `cancel`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codex_server_cli.actions import control, read
+from codex_server_cli.cli import output
+from codex_server_cli.core.turn import State
+from codex_server_cli.errors import BusyError
+from codex_server_cli.render import documents
+from codex_server_cli.settings import Settings
+
+
+def cancel(
+    turns: Annotated[list[str], typer.Argument(metavar="TURN...", help="Ids, unique prefixes, names, or last.")],
+    cwd: Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Where last looks.")] = None,
+) -> None:
+    """Interrupt turns: their commands die too, what had come is kept. An ended turn stays as it is."""
+    settings = Settings.load()
+    directories = [read.find(settings, turn, cwd) for turn in turns]  # all or none: a typo cancels nothing
+    views = [control.cancel(directory) for directory in directories]
+    output.show_json(documents.status(views[0]) if len(views) == 1 else documents.several(views))
+    if any(view.state is State.RUNNING for view in views):
+        raise BusyError("a turn could not be ended", hint="Its worker does not react: see worker.log in its directory.")

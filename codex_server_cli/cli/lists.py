@@ -1,0 +1,95 @@
+"""The verbs that list: `list-turns`, `list`, `show`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from codex_server_cli.actions import read
+from codex_server_cli.cli import output
+from codex_server_cli.core.turn import State
+from codex_server_cli.render import documents
+from codex_server_cli.render.tables import table, turns_table
+from codex_server_cli.render.views import thread_text
+from codex_server_cli.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")]
+Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Only those of this directory.")]
+
+
+def list_turns(
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at the most.")] = 20,
+    state: Annotated[State | None, typer.Option(metavar="S", help="running, complete, failed …")] = None,
+    cwd: Cwd = None,
+    thread: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this thread.")] = None,
+    json: Json = False,
+) -> None:
+    """List turns, newest first."""
+    wanted = read.TurnFilter(state, cwd, thread)
+    rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(Settings.load(), limit, wanted)]
+    if json:
+        output.show_json([{**documents.status(view), "prompt": prompt} for view, prompt in rows])
+    else:
+        output.show(turns_table(rows, output.width()))
+
+
+def list_(
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at the most.")] = 20,
+    cwd: Cwd = None,
+    search: Annotated[str | None, typer.Option(metavar="T", help="Only those whose first prompt holds T.")] = None,
+    json: Json = False,
+) -> None:
+    """List Codex's own recent threads, newest first."""
+    from codex_server_cli.actions import threads
+
+    found = threads.recent(Settings.load(), limit=limit, cwd=cwd, search=search)
+    if json:
+        output.show_json([_thread_document(summary) for summary in found])
+    elif not found:
+        output.show("No threads.\n")
+    else:
+        headings = ("THREAD", "UPDATED", "MODEL", "DIRECTORY", "FIRST PROMPT")
+        rows = [(s.thread_id, s.updated_at[:16], s.model or "", s.cwd, s.first_prompt or "") for s in found]
+        output.show(table(headings, rows, output.width()))
+
+
+def show(
+    thread: Annotated[str, typer.Argument(metavar="THREAD", help="A thread's id, or a unique prefix of it.")],
+    lines: Annotated[int, typer.Option("-n", metavar="N", min=0, help="How many of its last entries.")] = 10,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Show one thread: its facts and its last entries."""
+    from codex_server_cli.actions import threads
+
+    view = threads.show(Settings.load(), thread, limit=lines)
+    summary = view.summary
+    if json:
+        entries = [{"type": entry.type, "text": entry.text, "at": entry.at} for entry in view.entries]
+        output.show_json({**_thread_document(summary), "entries": entries})
+        return
+    header = [
+        ("thread", summary.thread_id),
+        ("name", summary.name),
+        ("directory", summary.cwd),
+        ("model", summary.model),
+        ("started", summary.started_at),
+        ("updated", summary.updated_at),
+        ("first prompt", summary.first_prompt),
+        ("continue", f"codex-server continue --thread {summary.thread_id} -"),
+    ]
+    output.show(thread_text(header, [(e.type, e.at, e.text) for e in view.entries], output.width()))
+
+
+def _thread_document(summary: Any) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "thread_id": summary.thread_id,
+        "name": summary.name,
+        "cwd": summary.cwd,
+        "model": summary.model,
+        "started_at": summary.started_at,
+        "updated_at": summary.updated_at,
+        "first_prompt": summary.first_prompt,
+        "path": str(summary.path),
+    }

@@ -1,0 +1,62 @@
+"""Where words go: stdout is the answer, stderr is for people. Owns the only prints of the command line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import Any
+
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.render.documents import dump
+from codex_server_cli.render.escape import neutralise
+
+
+def is_terminal() -> bool:
+    """Whether a person sees stdout."""
+    return sys.stdout.isatty()
+
+
+def width() -> int:
+    """Columns that a table may use; a pipe gets room for whole lines."""
+    return shutil.get_terminal_size().columns if is_terminal() else 160
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on stdout: one line, indented where a person looks."""
+    _write(dump(document, is_indented=is_terminal()) + "\n")
+
+
+def show(text: str) -> None:
+    """Text on stdout: raw into a pipe or file, neutralised on a terminal."""
+    _write(neutralise(text) if is_terminal() else text)
+
+
+def show_line(line: bytes) -> None:
+    """One line of a JSON stream: on a terminal its escapes are already harmless, elsewhere verbatim."""
+    show(line.decode("utf-8", "replace") + "\n")
+
+
+def note(text: str) -> None:
+    """A word for people, on stderr."""
+    sys.stderr.write(neutralise(text) + "\n")
+    sys.stderr.flush()
+
+
+def show_error(error: CodexServerError, *, as_json: bool) -> None:
+    """A failure: one line and its hint on stderr, and the contract's JSON on stdout for commands that promise it."""
+    if as_json:
+        show_json(error.to_json())
+    note(f"codex-server: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
+
+
+def abandon_stdout() -> None:
+    """The reader went away: keep the interpreter from failing on the last flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(text: str) -> None:
+    # Bytes, because the locale may be ASCII while answers are not; an unencodable surrogate becomes "?".
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.flush()

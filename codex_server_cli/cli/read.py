@@ -1,0 +1,100 @@
+"""The verbs that read one turn: `tail`, `wait`, `answer`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from codex_server_cli.actions import follow, read
+from codex_server_cli.cli import output
+from codex_server_cli.cli.following import follow_text, report_end, show_pieces
+from codex_server_cli.core.events import is_delta, seq_of
+from codex_server_cli.core.turn import EXIT_OF_STATE, State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.errors import Exit, UsageError
+from codex_server_cli.render import documents
+from codex_server_cli.render.views import running_note
+from codex_server_cli.settings import Settings
+
+Turn = Annotated[str, typer.Argument(metavar="TURN", help="An id, a unique prefix of one, a name, or last.")]
+Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="The directory whose turn last means.")]
+
+
+class Printed(StrEnum):
+    """What `wait` prints at the end."""
+
+    OUT = "out"
+    ANSWER = "answer"
+    JSON = "json"
+    NONE = "none"
+
+
+def tail(
+    turn: Turn,
+    follows: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as it grows; end with the turn's code.")
+    ] = False,
+    lines: Annotated[int | None, typer.Option("-n", min=0, metavar="N", help="Begin with the last N lines.")] = None,
+    events: Annotated[bool, typer.Option("--events", help="The event stream instead of the text.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --events: one JSON object a line.")] = False,
+    after: Annotated[int | None, typer.Option(metavar="CURSOR", help="Only events whose seq is above this.")] = None,
+    no_deltas: Annotated[bool, typer.Option("--no-deltas", help="Leave out the pieces of streamed text.")] = False,
+    cwd: Cwd = None,
+) -> None:
+    """Show what a turn has said so far, or as it says it."""
+    settings = Settings.load()
+    if not (events or json):
+        if after is not None or no_deltas:
+            raise UsageError("--after and --no-deltas need --events")
+        if follows:
+            raise typer.Exit(follow_text(settings, turn, last_lines=lines, cwd=cwd))
+        show_pieces(follow.text(read.find(settings, turn, cwd), last_lines=lines))
+        return
+    directory = read.find(settings, turn, cwd)
+    for line in follow.events(directory, last_lines=lines, follows=follows):
+        is_new = after is None or (seq_of(line) or 0) > after
+        if is_new and not (no_deltas and is_delta(line)):
+            output.show_line(line)
+    if follows:
+        raise typer.Exit(report_end(read.status(directory)))
+
+
+def wait(
+    turn: Turn,
+    timeout: Annotated[float | None, typer.Option(metavar="S", help="Give up waiting after S seconds: 124.")] = None,
+    printed: Annotated[Printed, typer.Option("--print", help="What to print at the end.")] = Printed.OUT,
+    cwd: Cwd = None,
+) -> None:
+    """Sleep until a turn has ended; print it and end with its code."""
+    if timeout is not None and timeout < 0:
+        raise UsageError("--timeout must not be negative")
+    directory = read.find(Settings.load(), turn, cwd)
+    view = read.wait(directory, timeout)
+    if view.state is State.RUNNING:
+        if printed in (Printed.OUT, Printed.JSON):
+            output.show_json(documents.status(view))
+        output.note(running_note(view))
+        raise typer.Exit(Exit.TIMEOUT)
+    if printed is Printed.OUT:
+        show_pieces(follow.text(directory))
+    elif printed is Printed.ANSWER:
+        _show_answer(view)
+    elif printed is Printed.JSON:
+        output.show_json(documents.status_with_answer(view))
+    raise typer.Exit(report_end(view))
+
+
+def answer(turn: Turn, cwd: Cwd = None) -> None:
+    """Print the final answer of an ended turn, and nothing else."""
+    view = read.answer(read.find(Settings.load(), turn, cwd))
+    _show_answer(view)
+    report_end(view)
+    raise typer.Exit(EXIT_OF_STATE[view.state])
+
+
+def _show_answer(view: TurnView) -> None:
+    text = view.answer
+    if text:
+        output.show(text if text.endswith("\n") else text + "\n")

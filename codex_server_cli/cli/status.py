@@ -1,0 +1,41 @@
+"""The verb `status`, alone in its file because its start-up has a budget."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codex_server_cli.actions import read
+from codex_server_cli.cli import output
+from codex_server_cli.core.turn import State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.errors import AmbiguousError, Exit, NotFoundError
+from codex_server_cli.render import documents
+from codex_server_cli.settings import Settings
+
+
+def status(
+    turns: Annotated[list[str] | None, typer.Argument(metavar="[TURN]...", help="None: those that run now.")] = None,
+    cwd: Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Where last looks.")] = None,
+) -> None:
+    """Print where turns stand, as one JSON object."""
+    settings = Settings.load()
+    if not turns:
+        output.show_json(documents.several(read.running(settings)))
+        return
+    views = [_view(settings, turn, cwd) for turn in turns]
+    output.show_json(documents.status(views[0]) if len(views) == 1 else documents.several(views))
+    if any(view.state is State.MISSING for view in views):
+        raise typer.Exit(Exit.NOT_FOUND)
+
+
+def _view(settings: Settings, turn: str, cwd: str | None) -> TurnView:
+    """A turn that does not exist is an answer here, not an error; an ambiguous one is an error."""
+    try:
+        return read.status(read.find(settings, turn, cwd))
+    except AmbiguousError:
+        raise
+    except NotFoundError as error:
+        output.note(f"codex-server: {error.message}")
+        return TurnView(turn, "", State.MISSING)

@@ -1,0 +1,22 @@
+"""Durations as people write them: `90`, `45s`, `30m`, `12h`, `7d`."""
+
+from __future__ import annotations
+
+import re
+
+from codex_server_cli.errors import UsageError
+
+_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration_s(text: str) -> float:
+    """Seconds of a duration.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = _PATTERN.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"not a duration: {text!r}", hint="Like 45s, 30m, 12h or 7d.")
+    return float(match.group(1)) * _SECONDS[match.group(2)]

@@ -1,0 +1,82 @@
+"""The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns their shape alone.
+
+A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`. Splicing bytes
+instead of encoding again keeps a 3 MB line cheap and exact. What was no message stands as `"invalid"` text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.rpc import Message, parse_line
+from codex_server_cli.core.transcript import Transcript
+
+MAX_INVALID_CHARS = 2000
+_OURS = frozenset({"seq", "ts", "dir"})
+
+
+class EventLog:
+    """Numbers the messages of one turn and turns them into lines; keeps no message."""
+
+    def __init__(self, next_seq: int = 0) -> None:
+        self.next_seq = next_seq
+
+    def line_in(self, raw: bytes, message: Message | None, now_ms: int) -> bytes:
+        """The event line of one line that came; `message` is what it decoded to, None where it did not."""
+        if message is None or _OURS & message.keys():
+            # Not a message, or one whose members would read as ours.
+            text = raw[: 4 * MAX_INVALID_CHARS].decode("utf-8", "replace")[:MAX_INVALID_CHARS]
+            return self._line(b'"in"', json.dumps({"invalid": text}).encode(), now_ms)
+        return self._line(b'"in"', raw.strip(), now_ms)
+
+    def line_out(self, encoded: bytes, now_ms: int) -> bytes:
+        """The event line of one message of ours, as encoded for the wire."""
+        return self._line(b'"out"', encoded.strip(), now_ms)
+
+    def _line(self, direction: bytes, body: bytes, now_ms: int) -> bytes:
+        seq, self.next_seq = self.next_seq, self.next_seq + 1
+        rest = body[1:].lstrip()
+        comma = b"" if rest.startswith(b"}") else b","
+        return b'{"seq":%d,"ts":%d,"dir":%s%s%s\n' % (seq, now_ms, direction, comma, rest)
+
+
+def read_events(data: bytes) -> Iterator[Message]:
+    """The events of a log, oldest first. A torn or foreign line is skipped: the log may end mid-write."""
+    for line in data.split(b"\n"):
+        event = parse_line(line) if line else None
+        if event is not None and event.get("dir") in ("in", "out") and "invalid" not in event:
+            yield event
+
+
+def replay(data: bytes) -> tuple[TurnRecord, str]:
+    """Fold a whole log again.
+
+    Returns:
+        What is known of the turn, and the text that its `out.txt` should hold.
+    """
+    record, transcript, text = TurnRecord(), Transcript(), []
+    for event in read_events(data):
+        if event["dir"] == "out":
+            record.feed_out(event)
+        else:
+            text += [transcript.feed(message) for message in record.feed_in(event)]
+    text += [transcript.feed(message) for message in record.settle()]
+    return record, "".join(text)
+
+
+_DELTA_METHODS = re.compile(rb'"method":"[A-Za-z/]*[dD]elta"')
+_SEQ = re.compile(rb'\{"seq":(\d+),')
+
+
+def is_delta(line: bytes) -> bool:
+    """Whether an event line is one of a stream's many pieces, told without decoding it."""
+    return _DELTA_METHODS.search(line, 0, 200) is not None
+
+
+def seq_of(line: bytes) -> int | None:
+    """The number of an event line, told without decoding it."""
+    match = _SEQ.match(line)
+    return int(match.group(1)) if match else None

@@ -1,0 +1,104 @@
+"""What passes between us and one app-server, gathered into steps. Owns request ids and the order of effects.
+
+Everything that comes or goes is recorded before it is acted upon; must never decide what to say (that is `session`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codex_server_cli.core import rpc
+from codex_server_cli.core.events import EventLog
+from codex_server_cli.core.jsonl import LineDecoder
+from codex_server_cli.core.outcome import Outcome
+from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.transcript import Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one call decided, to be done in this order.
+
+    Attributes:
+        events: lines to append to `events.jsonl`.
+        text: text to append to `out.txt`.
+        sends: bytes for the app-server.
+        outcome: how the turn ended, once; the caller then ends the app-server.
+    """
+
+    events: bytes = b""
+    text: str = ""
+    sends: bytes = b""
+    outcome: Outcome | None = None
+
+
+class Exchange:
+    """Decode, number, record and show what passes; `take` hands over what has gathered."""
+
+    def __init__(self) -> None:
+        self.record = TurnRecord()
+        self.log = EventLog()
+        self._transcript = Transcript()
+        self._decoder = LineDecoder()
+        self._awaited: dict[int, str] = {}
+        self._next_id = 1
+        self._events: list[bytes] = []
+        self._text: list[str] = []
+        self._sends: list[bytes] = []
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether a request of ours has no reply yet."""
+        return bool(self._awaited)
+
+    def receive(self, data: bytes, now_ms: float) -> Iterator[Message]:
+        """Record the lines that `data` completes and yield the messages among them, one at a time."""
+        for line in self._decoder.feed(data):
+            yield from self._receive_line(line, now_ms)
+
+    def receive_rest(self, now_ms: float) -> Iterator[Message]:
+        """At the end of the stream: the last line, where its newline never came."""
+        rest = self._decoder.flush()
+        if rest is not None:
+            yield from self._receive_line(rest, now_ms)
+
+    def _receive_line(self, line: bytes, now_ms: float) -> Iterator[Message]:
+        if not line.strip():
+            return
+        message = rpc.parse_line(line)
+        self._events.append(self.log.line_in(line, message, int(now_ms)))
+        if message is not None:
+            yield message
+
+    def show(self, messages: list[Message]) -> None:
+        """Add messages of the turn to its transcript."""
+        for message in messages:
+            text = self._transcript.feed(message)
+            if text:
+                self._text.append(text)
+
+    def ask(self, method: str, params: Message, now_ms: float) -> None:
+        """Send a request; `answered` tells when its reply came."""
+        request = rpc.request(self._next_id, method, params)
+        self._awaited[self._next_id] = method
+        self._next_id += 1
+        self.send(request, now_ms)
+
+    def send(self, message: Message, now_ms: float) -> None:
+        """Send one message of any type."""
+        encoded = rpc.encode(message)
+        self.record.feed_out(message)
+        self._events.append(self.log.line_out(encoded, int(now_ms)))
+        self._sends.append(encoded)
+
+    def answered(self, response: Message) -> str | None:
+        """The method whose reply this is; None for a second reply, or one to nothing of ours."""
+        return self._awaited.pop(response.get("id"), None)  # type: ignore[arg-type]
+
+    def take(self, outcome: Outcome | None) -> Step:
+        """Everything since the last `take`."""
+        step = Step(b"".join(self._events), "".join(self._text), b"".join(self._sends), outcome)
+        self._events, self._text, self._sends = [], [], []
+        return step

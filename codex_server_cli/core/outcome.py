@@ -1,0 +1,113 @@
+"""What an end means: from the fold of a turn and the cause of its end to one result. Decides nothing else.
+
+Shared by the worker (a live end) and the repairer (an end found in `events.jsonl`), so that both always say
+the same of the same messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Any
+
+from codex_server_cli.core import failures
+from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.schema import validate_answer
+from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
+from codex_server_cli.core.usage import Usage, reset_time_s
+from codex_server_cli.errors import ErrorKind
+
+
+class Cause(Enum):
+    """Why the turn is over, as its driver sees it."""
+
+    TURN_ENDED = auto()  # `turn/completed`, or an error that Codex does not retry
+    CANCELLED = auto()
+    DEADLINE = auto()
+    STALLED = auto()
+    FAILED = auto()  # the driver brings the error itself
+    WORKER_DIED = auto()
+
+
+_MESSAGE_OF_STOP = {
+    Cause.CANCELLED: (ErrorKind.CANCELLED, "The turn was cancelled."),
+    Cause.DEADLINE: (ErrorKind.DEADLINE, "The turn's deadline passed."),
+    Cause.STALLED: (ErrorKind.STALLED, "Codex went silent and did not end the turn."),
+    Cause.WORKER_DIED: (ErrorKind.WORKER_DIED, "The worker died before the turn ended."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a turn ended: the content of `result.json`, less ids and times.
+
+    Attributes:
+        state: the end state.
+        answer: the final answer; for any other end than `complete` the part of it that had come, or None.
+        usage: tokens of this turn, None where Codex sent none.
+        limits: the last rate-limit snapshot (wire names), None where Codex sent none.
+        error: why it is not `complete`; None when it is.
+    """
+
+    state: State
+    answer: str | None
+    usage: Usage | None
+    limits: dict[str, Any] | None
+    error: TurnError | None
+
+    def with_stderr(self, tail: str) -> Outcome:
+        """The same outcome with Codex's last words in its error."""
+        return replace(self, error=replace(self.error, stderr_tail=tail or None)) if self.error else self
+
+
+def decide(
+    record: TurnRecord,
+    cause: Cause,
+    turn_id: str,
+    *,
+    schema: dict[str, Any] | None = None,
+    error: TurnError | None = None,
+) -> Outcome:
+    """The result that these facts amount to.
+
+    A turn that Codex says it completed is complete whatever else happened at that moment, so that an answer
+    already given is never lost to a late cancel, crash or deadline.
+
+    Args:
+        record: the fold of everything that was received.
+        cause: why the driver stopped.
+        turn_id: ours, for the hints.
+        schema: the JSON Schema that the answer must satisfy, if any.
+        error: the driver's own error, with `Cause.FAILED`.
+    """
+    if record.status == "completed" and (error is None or error.kind is not ErrorKind.SANDBOX):
+        return _completed(record, turn_id, schema)
+    if error is None:
+        error = _stop_error(record, cause, turn_id)
+    answer = record.answer if record.answer is not None else record.partial_answer
+    return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error)
+
+
+def _completed(record: TurnRecord, turn_id: str, schema: dict[str, Any] | None) -> Outcome:
+    answer = record.answer or ""
+    complaint = validate_answer(answer, schema) if schema is not None else None
+    if complaint is None:
+        return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
+    error = failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}", turn_id)
+    return Outcome(State.FAILED, answer, record.usage, record.limits, error)
+
+
+def _stop_error(record: TurnRecord, cause: Cause, turn_id: str) -> TurnError:
+    if record.error is not None and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
+        kind = failures.kind_of_turn_error(record.error, record.retry)
+        facts: dict[str, Any] = {"codex_error": record.error.get("codexErrorInfo")}
+        if kind is ErrorKind.USAGE_LIMIT:
+            resets_s = reset_time_s(record.limits)
+            facts["resets_at"] = format_time_ms(resets_s * 1000) if resets_s is not None else None
+        return failures.make_error(kind, failures.readable_message(record.error), turn_id, **facts)
+    if record.status == "interrupted" and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
+        return failures.make_error(ErrorKind.CANCELLED, "Codex interrupted the turn.", turn_id)
+    if cause not in _MESSAGE_OF_STOP:
+        return failures.make_error(ErrorKind.PROTOCOL, "Codex ended the turn without saying why.", turn_id)
+    kind, message = _MESSAGE_OF_STOP[cause]
+    return failures.make_error(kind, message, turn_id)

@@ -1,0 +1,28 @@
+"""What may be asked: the checks that a prompt passes before anything is made of it."""
+
+from __future__ import annotations
+
+from codex_server_cli.errors import BadInputError
+
+MAX_CHARS = 1_048_576
+"""Codex's own limit for the text of one turn (protocol notes, section 1)."""
+
+
+def check_prompt(text: str) -> str:
+    """The prompt unchanged, where Codex can take it.
+
+    Raises:
+        BadInputError: empty, too long, or holding what cannot be sent (NUL, lone surrogates).
+    """
+    if not text.strip():
+        raise BadInputError("the prompt is empty", hint="Give it as an argument, with --file, or with - on stdin.")
+    if len(text) > MAX_CHARS:
+        message = f"the prompt has {len(text)} characters; Codex takes {MAX_CHARS}"
+        raise BadInputError(message, hint="Put the long part into a file and let Codex read it.")
+    if "\0" in text:
+        raise BadInputError("the prompt holds a NUL character", hint="Is it a binary file?")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInputError("the prompt is not valid UTF-8", hint="Convert it to UTF-8 first.") from error
+    return text

@@ -1,0 +1,287 @@
+"""What is known of one turn, folded from the messages of both directions. Owns the facts, decides nothing.
+
+The worker feeds it live, the repairer from `events.jsonl`, the tests from recorded transcripts: the same fold.
+Must never choose what to send (that is `session`), how to show it (`transcript`) or what an end means
+(`outcome`). Protocol facts: notes, sections 1, 3, 4 and 5; captures `basic_turn`, `retry_then_success`,
+`review_and_compact`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from codex_server_cli.core.rpc import Message, MessageType, message_type, params_of
+from codex_server_cli.core.turn import Phase
+from codex_server_cli.core.usage import Usage, add_usage, merge_limits
+
+TURN_STARTERS = frozenset({"turn/start", "review/start"})
+"""Methods whose reply names the turn."""
+
+_THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
+_PHASE_OF_ITEM = {
+    "commandExecution": Phase.RUNNING_COMMAND,
+    "fileChange": Phase.EDITING,
+    "agentMessage": Phase.ANSWERING,
+}
+
+
+@dataclass(slots=True)
+class AgentMessage:
+    """One message of the agent: its pieces while it streams, its whole text once `item/completed` came."""
+
+    phase: str | None
+    pieces: list[str] = field(default_factory=list)
+    is_complete: bool = False
+
+    @property
+    def text(self) -> str:
+        """What is known of the text."""
+        return "".join(self.pieces)
+
+
+class TurnRecord:
+    """The fold. `feed_out` takes what we sent, `feed_in` what came; attributes hold what both prove.
+
+    Attributes:
+        thread_id, turn_id: Codex's ids, once known.
+        status: the wire's `turn.status` once terminal (`completed`, `interrupted`, `failed`), else None.
+        error: the last `TurnError` of the wire that ends the turn; `retry` the last one that does not.
+        usage: tokens of this turn alone, summed from `tokenUsage.last`; None where Codex sent none.
+        limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
+        open_items: items started and not completed, by id: the wire's item objects.
+        settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …).
+    """
+
+    def __init__(self) -> None:
+        self.thread_id: str | None = None
+        self.turn_id: str | None = None
+        self.has_started = False
+        self.is_idle = False
+        self.status: str | None = None
+        self.error: Message | None = None
+        self.retry: Message | None = None
+        self.is_retrying = False
+        self.usage: Usage | None = None
+        self.limits: dict[str, Any] | None = None
+        self.user_agent: str | None = None
+        self.settings: Message = {}
+        self.open_items: dict[str, Message] = {}
+        self.messages: dict[str, AgentMessage] = {}
+        self._methods: dict[Any, str] = {}  # our request id → method, until its reply comes
+        self._early: list[Message] = []  # of our thread, before the reply that names the turn
+        self._is_turn_requested = False
+
+    @property
+    def phase(self) -> Phase:
+        """What the turn is doing, from the items that are open."""
+        if self.status is not None:
+            return Phase.FINISHING
+        if not self.has_started:
+            return Phase.STARTING
+        if self.is_retrying:
+            return Phase.RETRYING
+        types = {item.get("type") for item in self.open_items.values()}
+        return next((phase for type_, phase in _PHASE_OF_ITEM.items() if type_ in types), Phase.THINKING)
+
+    @property
+    def answer(self) -> str | None:
+        """The final answer: the last complete message of phase `final_answer`, else of no phase at all."""
+        return self._last_text(lambda message: message.is_complete)
+
+    @property
+    def partial_answer(self) -> str | None:
+        """The best that is known of the answer, complete or not; commentary is never part of it."""
+        return self._last_text(lambda message: bool(message.pieces))
+
+    def _last_text(self, is_eligible: Callable[[AgentMessage], bool]) -> str | None:
+        for phase in ("final_answer", None):
+            for message in reversed(self.messages.values()):
+                if message.phase == phase and is_eligible(message):
+                    return message.text
+        return None
+
+    def feed_out(self, message: Message) -> None:
+        """Note one message of ours: its reply will need the method, and the turn's thread is in its params."""
+        method = message.get("method")
+        if method is None or "id" not in message:
+            return
+        self._methods[message["id"]] = method
+        if method in TURN_STARTERS:
+            self._is_turn_requested = True
+            self.thread_id = params_of(message).get("threadId", self.thread_id)
+
+    def feed_in(self, message: Message) -> list[Message]:
+        """Fold one message that came.
+
+        Returns:
+            The notifications that belong to this turn and are known to now, oldest first: usually the message
+            itself; none for what belongs to other turns; several when the `turn/start` reply releases what
+            had come before it (notes, section 1).
+        """
+        kind = message_type(message)
+        if kind is MessageType.NOTIFICATION:
+            return self._on_notification(message)
+        if kind is MessageType.RESPONSE:
+            return self._on_response(message)
+        return []
+
+    def method_of(self, response: Message) -> str | None:
+        """The method that this reply answers; None for a reply to nothing of ours."""
+        return self._methods.get(response.get("id"))
+
+    def settle(self) -> list[Message]:
+        """Take the turn id from what came early, where the reply that names it will never come."""
+        if self.turn_id is None:
+            for message in self._early:
+                if message["method"] == "turn/started":
+                    return self._adopt(params_of(message).get("turn"))
+        return []
+
+    def adopt_stored_turns(self, turns: Any) -> None:
+        """Take over what Codex's own record says of this turn (`thread/turns/list`, items in full)."""
+        for turn in objects_in(turns):
+            if turn.get("id") == self.turn_id:
+                for item in objects_in(turn.get("items")):
+                    if item.get("type") == "agentMessage":
+                        self._on_item_completed({"item": item})
+                self._on_turn_completed({"turn": turn})
+
+    # --- replies
+
+    def _on_response(self, message: Message) -> list[Message]:
+        method, result = self.method_of(message), message.get("result")
+        if not isinstance(result, dict):
+            return []
+        if method == "initialize":
+            self.user_agent = result.get("userAgent")
+        elif method in _THREAD_OPENERS:
+            thread = result.get("thread")
+            if isinstance(thread, dict):
+                self.thread_id = thread.get("id", self.thread_id)
+            self.settings = {key: value for key, value in result.items() if key != "thread"}
+        elif method in TURN_STARTERS:
+            return self._adopt(result.get("turn"))
+        return []
+
+    def _adopt(self, turn: Any) -> list[Message]:
+        if not isinstance(turn, dict) or self.turn_id is not None:
+            return []
+        self.turn_id = turn.get("id")
+        early, self._early = self._early, []
+        return [message for held in early for message in self._on_notification(held)]
+
+    # --- notifications
+
+    def _on_notification(self, message: Message) -> list[Message]:
+        method, params = message["method"], params_of(message)
+        if method == "account/rateLimits/updated":
+            self.limits = merge_limits(self.limits, params.get("rateLimits"))
+            return []
+        thread_id = params.get("threadId")
+        if thread_id is not None and thread_id != self.thread_id:
+            return []  # a sub-agent's thread, or another client's
+        if self.turn_id is None:
+            if self._is_turn_requested:
+                self._early.append(message)
+            return []
+        if not self._is_ours(params):
+            return []
+        handler = _HANDLERS.get(method)
+        if handler is not None:
+            handler(self, params)
+        return [message]
+
+    def _is_ours(self, params: Message) -> bool:
+        turn_id = params.get("turnId")
+        if turn_id is None:
+            turn = params.get("turn")
+            if not isinstance(turn, dict):
+                return True  # about the thread as a whole
+            # A review's `turn/started` bears another id, with ours as its root (capture review_and_compact).
+            return self.turn_id in (turn.get("id"), turn.get("rootTurnId"))
+        return bool(turn_id == self.turn_id)
+
+    def _on_agent_delta(self, params: Message) -> None:
+        self.is_retrying = False
+        item_id = str(params.get("itemId"))
+        message = self.messages.get(item_id)
+        if message is None:
+            message = self.messages[item_id] = AgentMessage(phase=None)
+        message.pieces.append(params.get("delta") or "")
+
+    def _on_turn_started(self, _params: Message) -> None:
+        self.has_started = True
+
+    def _on_item_started(self, params: Message) -> None:
+        item = params.get("item")
+        if not isinstance(item, dict):
+            return
+        self.is_retrying = False
+        item_id = str(item.get("id"))
+        self.open_items[item_id] = item
+        if item.get("type") == "agentMessage":
+            # A retry starts the same item again and resends its text: begin anew. It also moves to the end,
+            # because the last message wins.
+            self.messages.pop(item_id, None)
+            text = item.get("text")
+            self.messages[item_id] = AgentMessage(item.get("phase"), [text] if text else [])
+
+    def _on_item_completed(self, params: Message) -> None:
+        item = params.get("item")
+        if not isinstance(item, dict):
+            return
+        item_id = str(item.get("id"))
+        self.open_items.pop(item_id, None)
+        if item.get("type") == "agentMessage":
+            message = self.messages.setdefault(item_id, AgentMessage(item.get("phase")))
+            message.phase, message.pieces, message.is_complete = item.get("phase"), [item.get("text") or ""], True
+
+    def _on_usage(self, params: Message) -> None:
+        self.usage = add_usage(self.usage, params.get("tokenUsage"))
+
+    def _on_error(self, params: Message) -> None:
+        error = params.get("error")
+        if not isinstance(error, dict):
+            return
+        if params.get("willRetry"):
+            self.retry, self.is_retrying = error, True
+            # What was open belongs to the response that broke; it starts again or never ends.
+            self.open_items = {k: v for k, v in self.open_items.items() if v.get("type") != "agentMessage"}
+        else:
+            self.error = error
+
+    def _on_settings(self, params: Message) -> None:
+        settings = params.get("threadSettings")
+        if isinstance(settings, dict):
+            self.settings = {**self.settings, **settings}
+
+    def _on_thread_status(self, params: Message) -> None:
+        status = params.get("status")
+        self.is_idle = isinstance(status, dict) and status.get("type") == "idle"
+
+    def _on_turn_completed(self, params: Message) -> None:
+        turn = params.get("turn")
+        if not isinstance(turn, dict) or turn.get("status") in (None, "inProgress"):
+            return
+        self.status = turn["status"]
+        if isinstance(turn.get("error"), dict):
+            self.error = turn["error"]
+        for item in turn.get("items") or []:  # a summary: the last message alone, and often nothing
+            is_message = isinstance(item, dict) and item.get("type") == "agentMessage"
+            if is_message and str(item.get("id")) not in self.messages:
+                self._on_item_completed({"item": item})
+
+
+_HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {
+    "item/agentMessage/delta": TurnRecord._on_agent_delta,
+    "turn/started": TurnRecord._on_turn_started,
+    "item/started": TurnRecord._on_item_started,
+    "item/completed": TurnRecord._on_item_completed,
+    "thread/tokenUsage/updated": TurnRecord._on_usage,
+    "error": TurnRecord._on_error,
+    "thread/settings/updated": TurnRecord._on_settings,
+    "thread/status/changed": TurnRecord._on_thread_status,
+    "turn/completed": TurnRecord._on_turn_completed,
+}

@@ -1,0 +1,153 @@
+"""What one turn is asked to be, and how that is said on the wire. Owns the parameters of `thread/*` and `turn/*`.
+
+Must never validate user input (the `start` action does) or learn what came back (that is `record`).
+Two rules of safety live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
+because opening it with a write sandbox would mark the project as trusted in the user's `config.toml`; and the wanted
+policy goes into every `turn/start`, because a resumed thread would otherwise keep the widest one it ever had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from codex_server_cli.core.rpc import Message
+
+
+class Sandbox(StrEnum):
+    """What the commands of a turn may touch."""
+
+    READ_ONLY = "read-only"
+    WORKSPACE_WRITE = "workspace-write"
+    DANGER_FULL_ACCESS = "danger-full-access"
+
+
+_POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """One turn as asked for; stored in `meta.json` under `request`, less the prompt.
+
+    Attributes:
+        turn_id: our id.
+        cwd: absolute directory that the turn works in.
+        model, effort: None leaves them to Codex (a resumed thread keeps its own).
+        sandbox, writable_roots, has_network: the policy of this turn alone.
+        approval: Codex's approval policy.
+        images: absolute paths.
+        schema: the JSON Schema of the answer, if any.
+        config: overrides of Codex's configuration for this thread, dotted keys.
+        is_ephemeral: the thread leaves no session file.
+        thread_id: the thread to go on with; None starts a new one.
+        is_fork: fork that thread instead of writing to it; `fork_after` names the last Codex turn to keep.
+        deadline_s: end the turn after this many seconds.
+        may_bill_api_key: `"auth": "any"` in config.json.
+    """
+
+    turn_id: str
+    cwd: str
+    model: str | None = None
+    effort: str | None = None
+    sandbox: Sandbox = Sandbox.READ_ONLY
+    writable_roots: tuple[str, ...] = ()
+    has_network: bool = False
+    approval: str = "never"
+    images: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+    is_ephemeral: bool = False
+    thread_id: str | None = None
+    is_fork: bool = False
+    fork_after: str | None = None
+    deadline_s: float | None = None
+    may_bill_api_key: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as a JSON object; `from_json` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TurnRequest:
+        """Read a request back; unknown keys (a newer version's) are ignored."""
+        known = {name: value[name] for name in cls.__slots__ if name in value}
+        for name in ("images", "writable_roots"):
+            known[name] = tuple(known.get(name) or ())
+        known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
+        return cls(**known)
+
+    def open_thread(self) -> tuple[str, Message]:
+        """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`."""
+        params: Message = {"approvalPolicy": self.approval, "sandbox": str(Sandbox.READ_ONLY)}
+        if self.config:
+            params["config"] = self.config
+        if self.model is not None:
+            params["model"] = self.model
+        if self.thread_id is None:
+            return "thread/start", {**params, "cwd": self.cwd, "ephemeral": self.is_ephemeral}
+        params |= {"threadId": self.thread_id, "excludeTurns": True}
+        if not self.is_fork:
+            return "thread/resume", params
+        if self.fork_after is not None:
+            params["lastTurnId"] = self.fork_after
+        return "thread/fork", {**params, "ephemeral": self.is_ephemeral}
+
+    def start_turn(self, thread_id: str, prompt: str) -> Message:
+        """Parameters of `turn/start`: the prompt, the images, and the whole policy of this turn."""
+        images = [{"type": "localImage", "path": path} for path in self.images]
+        params: Message = {
+            "threadId": thread_id,
+            "input": [{"type": "text", "text": prompt}, *images],
+            "approvalPolicy": self.approval,
+            "sandboxPolicy": self.sandbox_policy(),
+            "cwd": self.cwd,
+        }
+        optional = {"model": self.model, "effort": self.effort, "outputSchema": self.schema}
+        return params | {name: value for name, value in optional.items() if value is not None}
+
+    def account_problem(self, account_read: Message) -> str | None:
+        """Why this account may not run the turn, in a sentence; None where it may.
+
+        Args:
+            account_read: the result of `account/read`; `{}` where it was refused, as 0.169.0 does without its
+                backend: that is no proof of a missing login.
+        """
+        if not account_read.get("requiresOpenaiAuth") or self.may_bill_api_key:
+            return None
+        account = account_read.get("account")
+        if account is None:
+            return "Codex is not logged in."
+        if isinstance(account, dict) and account.get("type") == "apiKey":
+            return "Codex is logged in with an API key, and this would bill it."
+        return None
+
+    def sandbox_policy(self) -> Message:
+        """The wire's `SandboxPolicy` object (camelCase, unlike `thread/start.sandbox`)."""
+        if self.sandbox is Sandbox.READ_ONLY:
+            return {"type": "readOnly", "networkAccess": self.has_network}
+        if self.sandbox is Sandbox.DANGER_FULL_ACCESS:
+            return {"type": "dangerFullAccess"}
+        return {
+            "type": "workspaceWrite",
+            "writableRoots": list(self.writable_roots),
+            "networkAccess": self.has_network,
+            "excludeTmpdirEnvVar": False,
+            "excludeSlashTmp": False,
+        }
+
+    def is_wider(self, settings: Message) -> bool:
+        """Whether the effective settings that Codex announced allow more than was asked for.
+
+        Args:
+            settings: `TurnRecord.settings`; what it does not mention is no evidence. An unknown policy type
+                counts as wide open.
+        """
+        policy = settings.get("sandboxPolicy") or settings.get("sandbox")
+        if not isinstance(policy, dict):
+            return False
+        asked = self.sandbox_policy()
+        rank, asked_rank = _POLICY_RANK.get(str(policy.get("type")), 2), _POLICY_RANK[asked["type"]]
+        if rank != asked_rank or asked["type"] == "dangerFullAccess":
+            return rank > asked_rank
+        return bool(policy.get("networkAccess")) and not asked["networkAccess"]

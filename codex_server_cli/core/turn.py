@@ -1,0 +1,186 @@
+"""What a turn is called and what state it is in: ids, names, selectors, and the one state table.
+
+Owns the shape of turn ids and names and the derivation of a state from facts. Must never read a clock, a lock
+or a file: whoever calls hands over the facts, in the order that law 2 of the turn directory demands.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from codex_server_cli.errors import ErrorKind, Exit
+
+_ID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}")
+_ID_PREFIX = re.compile(r"[0-9a-f-]{1,24}")
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z")
+_NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
+
+
+class State(StrEnum):
+    """Where a turn stands. Derived by `derive_state`, never stored."""
+
+    MISSING = "missing"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+    FAILED = "failed"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing can change any more."""
+        return self not in (State.MISSING, State.RUNNING)
+
+
+class Phase(StrEnum):
+    """What a running turn is doing. Believed only while its worker holds the lock."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    THINKING = "thinking"
+    ANSWERING = "answering"
+    RUNNING_COMMAND = "running_command"
+    EDITING = "editing"
+    RETRYING = "retrying"
+    WAITING_APPROVAL = "waiting_approval"
+    WAITING_INPUT = "waiting_input"
+    FINISHING = "finishing"
+
+
+class Marker(StrEnum):
+    """The file that ends a turn; exactly one of them is ever written."""
+
+    DONE = "done"
+    ERROR = "error"
+
+
+EXIT_OF_STATE = {
+    State.MISSING: Exit.NOT_FOUND,
+    State.RUNNING: Exit.BUSY,
+    State.COMPLETE: Exit.OK,
+    State.CANCELLED: Exit.CANCELLED,
+    State.ABANDONED: Exit.ABANDONED,
+    State.FAILED: Exit.FAILED,
+}
+"""The exit code that a command which ends with its turn ends with."""
+
+_STATE_OF_KIND = {ErrorKind.CANCELLED: State.CANCELLED, ErrorKind.WORKER_DIED: State.ABANDONED}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a reader saw, in this order: the lock first, the marker second (law 2).
+
+    Attributes:
+        exists: whether there is such a directory.
+        lock_held: whether somebody alive holds its lock.
+        marker: which end marker stands there, if any.
+        error_kind: the `kind` inside the `error` marker; None where it could not be read.
+    """
+
+    exists: bool
+    lock_held: bool
+    marker: Marker | None = None
+    error_kind: str | None = None
+
+
+def derive_state(facts: Facts) -> State | None:
+    """The state that these facts prove, or None where a repairer must look (lock free, no marker).
+
+    A marker always wins over the lock: a worker that has published its end is not busy.
+    """
+    if not facts.exists:
+        return State.MISSING
+    if facts.marker is Marker.DONE:
+        return State.COMPLETE
+    if facts.marker is Marker.ERROR:
+        return state_of_kind(facts.error_kind)
+    return State.RUNNING if facts.lock_held else None
+
+
+def state_of_kind(kind: str | None) -> State:
+    """The end state that an error kind stands for; an unknown or unreadable kind is a failure."""
+    return _STATE_OF_KIND.get(kind, State.FAILED) if kind else State.FAILED  # type: ignore[call-overload]
+
+
+def make_turn_id(utc_stamp: str, milliseconds: int, random_bits: int) -> str:
+    """A turn id that sorts by age, like `20261120-165501-482-7f3a`.
+
+    Args:
+        utc_stamp: UTC time as `YYYYmmdd-HHMMSS`.
+        milliseconds: 0 to 999.
+        random_bits: any integer; its lowest 16 bits keep two ids of one millisecond apart.
+    """
+    return f"{utc_stamp}-{milliseconds:03d}-{random_bits & 0xFFFF:04x}"
+
+
+def is_turn_id(text: str) -> bool:
+    """Whether `text` has the shape of a whole turn id."""
+    return _ID.fullmatch(text) is not None
+
+
+def is_turn_id_prefix(text: str) -> bool:
+    """Whether `text` can be the beginning of a turn id; never true for anything that leaves a directory."""
+    return text[:1].isdigit() and _ID_PREFIX.fullmatch(text) is not None
+
+
+def is_turn_name(text: str) -> bool:
+    """Whether `text` may name a turn: `[A-Za-z][\\w.-]{0,63}`, and not the reserved word `last`."""
+    return _NAME.fullmatch(text) is not None and text != "last"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnError:
+    """Why a turn did not complete: the content of the `error` marker and of `result.json`'s `error`.
+
+    Attributes:
+        kind: one stable word.
+        message: one line for people.
+        hint: the next step.
+        retryable: whether the same request may succeed later.
+        resets_at: RFC 3339 UTC time at which a usage limit resets, where Codex told it.
+        codex_error: Codex's own `codexErrorInfo`, verbatim, where there was one.
+        stderr_tail: Codex's last words, where they explain the end.
+    """
+
+    kind: ErrorKind
+    message: str
+    hint: str = ""
+    retryable: bool = False
+    resets_at: str | None = None
+    codex_error: Any = None
+    stderr_tail: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The error as a JSON object; absent facts are null, so that every error has the same keys."""
+        return {
+            "version": 1,
+            "kind": str(self.kind),
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+            "resets_at": self.resets_at,
+            "codex_error": self.codex_error,
+            "stderr_tail": self.stderr_tail,
+        }
+
+
+def format_time_ms(unix_ms: int) -> str:
+    """A Unix time in milliseconds as RFC 3339 UTC, like `2026-11-20T16:55:01.482Z`."""
+    seconds, milliseconds = divmod(unix_ms, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03d}Z"
+
+
+def parse_time_ms(text: object) -> int | None:
+    """The inverse of `format_time_ms`; None for anything else."""
+    import calendar  # 4 ms with datetime, which `new` and the worker do not need
+
+    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    *date, milliseconds = (int(group) for group in match.groups())
+    return calendar.timegm((*date, 0, 0, 0)) * 1000 + milliseconds

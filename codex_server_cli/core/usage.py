@@ -1,0 +1,48 @@
+"""Tokens of one turn and the account's limits, from the wire's own numbers. Never estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Usage = dict[str, int]
+"""`input_tokens`, `cached_input_tokens`, `output_tokens`, `reasoning_output_tokens`, `total_tokens`."""
+
+_KEYS = {
+    "inputTokens": "input_tokens",
+    "cachedInputTokens": "cached_input_tokens",
+    "outputTokens": "output_tokens",
+    "reasoningOutputTokens": "reasoning_output_tokens",
+    "totalTokens": "total_tokens",
+}
+
+
+def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
+    """Add one `thread/tokenUsage/updated` to the turn's sum.
+
+    `total` on the wire counts the whole thread and survives a resume, so the turn's own share is the sum of
+    `last`. A compaction's `last` is synthetic (tokens in context, none spent): it has neither input nor output.
+    """
+    last = token_usage.get("last") if isinstance(token_usage, dict) else None
+    if not isinstance(last, dict):
+        return so_far
+    if not (last.get("inputTokens") or last.get("outputTokens")):
+        return so_far
+    sums = so_far or dict.fromkeys(_KEYS.values(), 0)
+    return {ours: sums[ours] + int(last.get(wire) or 0) for wire, ours in _KEYS.items()}
+
+
+def merge_limits(so_far: dict[str, Any] | None, snapshot: Any) -> dict[str, Any] | None:
+    """Merge one `account/rateLimits/updated`, which is sparse: a null does not clear what is known."""
+    if not isinstance(snapshot, dict):
+        return so_far
+    known = {key: value for key, value in snapshot.items() if value is not None}
+    return {**(so_far or {}), **known}
+
+
+def reset_time_s(limits: dict[str, Any] | None) -> int | None:
+    """When the fullest window of a snapshot resets, in Unix seconds; None where no window says so."""
+    windows = [limits.get(name) for name in ("primary", "secondary")] if limits else []
+    known = [w for w in windows if isinstance(w, dict) and isinstance(w.get("resetsAt"), int)]
+    if not known:
+        return None
+    return int(max(known, key=lambda window: window.get("usedPercent") or 0)["resetsAt"])

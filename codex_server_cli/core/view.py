@@ -1,0 +1,47 @@
+"""One turn as a reader sees it at one moment: what every face shows and every answer in JSON is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from codex_server_cli.core.turn import Phase, State
+
+
+@dataclass(frozen=True, slots=True)
+class TurnView:
+    """A turn, seen once.
+
+    Attributes:
+        turn_id: our id.
+        path: its directory.
+        state: derived, never stored.
+        phase: what a running turn is doing; None otherwise.
+        elapsed_s: seconds from its start to its end, or to now; None where its start is not known.
+        meta: `meta.json`, `{}` where it cannot be read.
+        live: `live.json` of a running turn, else `{}`.
+        result: `result.json` of an ended turn, else `{}`.
+        error: the error object of an ended turn, None for a complete or a running one.
+    """
+
+    turn_id: str
+    path: str
+    state: State
+    phase: Phase | None = None
+    elapsed_s: float | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+    live: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The answer of an ended turn, or the part of it that had come."""
+        answer = self.result.get("answer")
+        return answer if isinstance(answer, str) else None
+
+    @property
+    def thread_id(self) -> str | None:
+        """Codex's id of the conversation, once it has one."""
+        thread_id = self.meta.get("thread_id")
+        return thread_id if isinstance(thread_id, str) else None

@@ -1,0 +1,116 @@
+"""A CODEX_HOME whose model is the scripted one: a custom provider without a login, or ChatGPT mode proper.
+
+Owns: the `config.toml` and `auth.json` that the real codex needs to run whole turns offline.
+Never here: the user's own CODEX_HOME, real tokens, processes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from codex_server_cli.demo.chatgpt import ACCOUNT_ID
+
+# Both versions hide the plan tool unless asked for it.
+_PLAN_TOOL = "[tools.update_plan]\nenabled = true\n"
+_FAR_FUTURE_S = 4_000_000_000
+
+
+def write_custom_provider(
+    codex_home: Path,
+    base_url: str,
+    *,
+    model: str = "scripted",
+    request_max_retries: int = 0,
+    stream_max_retries: int = 0,
+    extra_toml: str = "",
+) -> None:
+    """Make `codex_home` (created if need be) use the model at `base_url`, without a login.
+
+    Retries default to none, so that failures come at once. `extra_toml` is appended and so must begin with a
+    table header. Without a login `codex login status` says "Not logged in" (exit 1), and turns run all the same.
+    """
+    provider = _provider(base_url, request_max_retries, stream_max_retries)
+    _write_config(codex_home, f"model = {_quoted(model)}\n{provider}", extra_toml)
+
+
+def write_chatgpt_login(
+    codex_home: Path,
+    origin: str,
+    *,
+    plan: str = "pro",
+    email: str = "user@example.com",
+    request_max_retries: int | None = None,
+    stream_max_retries: int | None = None,
+    extra_toml: str = "",
+) -> None:
+    """Make `codex_home` (created if need be) look logged in with ChatGPT, every service being at `origin`.
+
+    The tokens are unsigned and worth nothing elsewhere. Request compression is off, so that bodies are readable
+    without zstandard. The built-in provider retries up to 30 requests over 25 s and cannot be configured: with
+    either retry count given, a provider of our own is used that takes the same login. `extra_toml` is appended
+    and so must begin with a table header.
+    """
+    services = f"chatgpt_base_url = {_quoted(origin + '/backend-api/')}\n"
+    if request_max_retries is None and stream_max_retries is None:
+        provider = f"openai_base_url = {_quoted(origin + '/v1')}\n"
+    else:
+        provider = _provider(f"{origin}/v1", request_max_retries or 0, stream_max_retries or 0)
+        provider += "requires_openai_auth = true\n"
+    features = "\n[features]\nenable_request_compression = false\n"
+    _write_config(codex_home, f"{services}{provider}{features}", extra_toml)
+    _write_auth(codex_home / "auth.json", plan, email)
+
+
+def _provider(base_url: str, request_max_retries: int, stream_max_retries: int) -> str:
+    return f"""\
+model_provider = "scripted"
+
+[model_providers.scripted]
+name = "scripted"
+base_url = {_quoted(base_url)}
+wire_api = "responses"
+request_max_retries = {request_max_retries}
+stream_max_retries = {stream_max_retries}
+"""
+
+
+def _write_auth(path: Path, plan: str, email: str) -> None:
+    token = _unsigned_jwt(
+        {
+            "email": email,
+            "exp": _FAR_FUTURE_S,
+            "https://api.openai.com/auth": {
+                "chatgpt_plan_type": plan,
+                "chatgpt_user_id": "user-scripted",
+                "chatgpt_account_id": ACCOUNT_ID,
+            },
+        }
+    )
+    auth = {
+        "auth_mode": "chatgpt",
+        "OPENAI_API_KEY": None,
+        "tokens": {"id_token": token, "access_token": token, "refresh_token": "scripted", "account_id": ACCOUNT_ID},
+        "last_refresh": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(auth))
+
+
+def _write_config(codex_home: Path, config: str, extra_toml: str) -> None:
+    codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (codex_home / "config.toml").write_text(f"{config}\n{_PLAN_TOOL}\n{extra_toml}")
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string; JSON's escapes are a subset of TOML's for text without surrogates."""
+    return json.dumps(text)
+
+
+def _unsigned_jwt(payload: dict[str, object]) -> str:
+    def encode(part: dict[str, object]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+    return f"{encode({'alg': 'none', 'typ': 'JWT'})}.{encode(payload)}.{encode({'sig': 'none'})}"

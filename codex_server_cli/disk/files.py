@@ -1,0 +1,84 @@
+"""How a file is written so that no reader ever sees half of it. Owns nothing but the manner."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
+    """Replace `path` by a complete file of mode 0600, via a hidden neighbour and a rename.
+
+    Args:
+        is_durable: fsync the content before the rename.
+
+    Raises:
+        OSError: the directory cannot be written; nothing is left behind.
+    """
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}")
+    fd = os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            write_all(fd, data)
+            if is_durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        neighbour.rename(path)
+    except OSError:
+        neighbour.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any, *, is_durable: bool = False) -> None:
+    """Replace `path` by a JSON document, as `write_atomic` does."""
+    write_atomic(path, encode_json(value), is_durable=is_durable)
+
+
+def encode_json(value: Any) -> bytes:
+    """A JSON document as the files of a turn hold it: readable by people, safe for any text."""
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate: only the escaped form can be written
+        return json.dumps(value, indent=1).encode() + b"\n"
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is no file, or no object in it (torn, or edited by hand)."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`, over short writes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def fsync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def tail_text(path: Path, max_bytes: int) -> str:
+    """The last `max_bytes` of a text file, from the first whole line of them; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - max_bytes))
+            data = file.read()
+    except OSError:
+        return ""
+    if size > max_bytes:
+        data = data.partition(b"\n")[2] or data
+    return data.decode("utf-8", "replace").strip()

@@ -1,0 +1,70 @@
+"""Following a file of a running turn as it grows. Owns the waking; decides nothing about states.
+
+watchfiles' events are hints: they are dropped and delayed at times, so every wake-up reads again from the offset, and
+once a second there is one without an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+WAKE_INTERVAL_MS = 1000
+DEBOUNCE_MS = 50
+POLL_MS = 50
+STEP_MS = 8
+"""How long watchfiles gathers events: the delay that a reader sees, and one look of its thread each."""
+
+
+def wakeups(directory: Path) -> Iterator[None]:
+    """Yield when something in a directory changes, and at least once a second; for ever.
+
+    The first one comes when the watch is in place, so that nothing which happens after it can be missed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    from watchfiles._rust_notify import RustNotify  # documented as "Rust backend"; 40 ms that only followers need
+
+    try:
+        watcher = RustNotify([str(directory)], False, False, 0, False, False)
+    except OSError:  # the user's limit of watches is reached: look by ourselves
+        watcher = RustNotify([str(directory)], False, True, POLL_MS, False, False)
+    with watcher:
+        yield
+        while watcher.watch(DEBOUNCE_MS, STEP_MS, WAKE_INTERVAL_MS, None) != "signal":
+            yield
+    raise KeyboardInterrupt
+
+
+class GrowingFile:
+    """A file that others append to, read piece by piece."""
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self._path = path
+        self.offset = offset
+
+    def read_more(self) -> bytes:
+        """What has been added since the last look; `b""` while the file is not there."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self.offset)
+                data = file.read()
+        except FileNotFoundError:
+            return b""
+        self.offset += len(data)
+        return data
+
+
+def last_lines_offset(path: Path, lines: int) -> int:
+    """The offset at which the last `lines` lines of a file begin."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    end = len(data) - 1 if data.endswith(b"\n") else len(data)
+    for _ in range(lines):
+        end = data.rfind(b"\n", 0, max(end, 0))
+        if end < 0:
+            return 0
+    return end + 1

@@ -1,0 +1,82 @@
+"""How other shells reach a worker: request files in `inbox/`, and a FIFO whose byte wakes it.
+
+Owns the shape of requests and replies. A request is `<ms>-<rand>.json` `{"version":1,"op","args","from_pid"}`, renamed
+in; the worker handles them in name order and renames in `<same>.reply` `{"ok","error"}`. Must never decide what an
+operation does.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.turn_dir import TurnDir
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRequest:
+    """One request as the worker finds it; `path` names its file."""
+
+    path: Path
+    op: str
+    args: dict[str, Any]
+
+
+def post(turn: TurnDir, op: str, args: dict[str, Any] | None = None) -> Path:
+    """Leave a request and wake the worker.
+
+    Returns:
+        The path at which its reply will appear.
+
+    Raises:
+        OSError: the inbox cannot be written.
+    """
+    name = f"{time.time_ns() // 1_000_000}-{os.urandom(2).hex()}.json"
+    path = turn.inbox / name
+    write_json(path, {"version": 1, "op": op, "args": args or {}, "from_pid": os.getpid()})
+    wake(turn)
+    return path.with_suffix(".reply")
+
+
+def wake(turn: TurnDir) -> bool:
+    """Send the worker a byte; False where no worker listens (ENXIO)."""
+    try:
+        fd = os.open(turn.wake, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        os.write(fd, b"!")
+    except BlockingIOError:
+        pass  # full of bytes that it has yet to read: it will wake
+    finally:
+        os.close(fd)
+    return True
+
+
+def open_wake(turn: TurnDir) -> int:
+    """Hold the FIFO open as the worker does: for reading and writing, so that it never sees an end."""
+    return os.open(turn.wake, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def unanswered(turn: TurnDir) -> list[InboxRequest]:
+    """The requests without a reply, in name order; what is no request is passed over."""
+    try:
+        names = sorted(path for path in turn.inbox.iterdir() if path.suffix == ".json" and path.name[0] != ".")
+    except OSError:
+        return []
+    found = []
+    for path in names:
+        value = None if path.with_suffix(".reply").exists() else read_json(path)
+        if value is not None:
+            args = value.get("args")
+            found.append(InboxRequest(path, str(value.get("op")), args if isinstance(args, dict) else {}))
+    return found
+
+
+def reply(request: InboxRequest, error: str | None = None) -> None:
+    """Answer a request; `error` None means that it was done."""
+    write_json(request.path.with_suffix(".reply"), {"version": 1, "ok": error is None, "error": error})

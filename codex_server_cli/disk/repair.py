@@ -1,0 +1,105 @@
+"""Finish what a dead worker had received. Owns the repairer's side of law 1.
+
+A turn whose lock is free and that has no marker lost its worker. Whoever finds it takes the lock, looks again, and
+publishes the end that the files prove: a finished `result.json` as it stands, else what the replay of `events.jsonl`
+amounts to. Needs no network, is idempotent, and two repairers at once are one repairer and one who looks again.
+Must never start or signal a process itself: the caller hands over the sweep.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from codex_server_cli.core.events import replay
+from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.turn import State
+from codex_server_cli.disk import inbox, lock
+from codex_server_cli.disk.files import read_json, tail_text
+from codex_server_cli.disk.turn_dir import TurnDir, publish, publish_marker
+
+LOG_TAIL_BYTES = 4000
+_ENDS = frozenset(state for state in State if state.is_end)
+_LOCK_TIMEOUT_S = 2.0
+_LOCK_POLL_S = 0.005
+
+
+def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
+    """Publish the end of a turn whose worker is dead.
+
+    Args:
+        turn: a directory seen with its lock free and without a marker.
+        sweep: ends what the dead worker left running, given the turn id.
+
+    Returns:
+        The outcome where it could be derived but not written (a read-only home); None where the directory now tells
+        all there is: repaired by us or by someone else, or alive after all.
+    """
+    try:
+        lock_fd = _take_lock(turn)
+    except OSError:
+        return _derive(turn)
+    if lock_fd is None:
+        return None
+    try:
+        if turn.marker is not None:
+            return None
+        sweep(turn.turn_id)
+        result = read_json(turn.result)
+        if result is not None and str(result.get("state")) in _ENDS:
+            publish_marker(turn, result)
+            return None
+        _publish_replay(turn)
+    except OSError:
+        return _derive(turn)
+    else:
+        return None
+    finally:
+        os.close(lock_fd)
+
+
+def _take_lock(turn: TurnDir) -> int | None:
+    """Take the lock; readers who probe it in passing make that fail for an instant, another repairer for longer."""
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    while (fd := lock.try_lock(turn.lock)) is None:
+        if turn.marker is not None or time.monotonic() > deadline:
+            return None
+        time.sleep(_LOCK_POLL_S)
+    return fd
+
+
+def _publish_replay(turn: TurnDir) -> None:
+    record, text = replay(turn.events.read_bytes())
+    _complete_text(turn, text)
+    meta = read_json(turn.meta) or {"version": 1, "turn_id": turn.turn_id}
+    meta |= {"thread_id": record.thread_id or meta.get("thread_id"), "codex_turn_id": record.turn_id}
+    publish(turn, _outcome_of(turn, record, meta), meta)
+
+
+def _derive(turn: TurnDir) -> Outcome:
+    """The outcome that the files amount to, where nothing can be written."""
+    try:
+        events = turn.events.read_bytes()
+    except OSError:
+        events = b""
+    return _outcome_of(turn, replay(events)[0], read_json(turn.meta) or {})
+
+
+def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outcome:
+    request = meta.get("request")
+    schema = request.get("schema") if isinstance(request, dict) else None
+    is_cancelled = any(asked.op == "cancel" for asked in inbox.unanswered(turn))
+    cause = Cause.CANCELLED if is_cancelled else Cause.WORKER_DIED
+    outcome = decide(record, cause, turn.turn_id, schema=schema if isinstance(schema, dict) else None)
+    return outcome.with_stderr(tail_text(turn.log, LOG_TAIL_BYTES))
+
+
+def _complete_text(turn: TurnDir, text: str) -> None:
+    """Add to `out.txt` what the worker had received and recorded, but not shown yet."""
+    whole, shown = text.encode("utf-8", "replace"), turn.out.read_bytes()
+    if whole != shown and whole.startswith(shown):
+        with turn.out.open("ab") as file:
+            file.write(whole[len(shown) :])

@@ -1,0 +1,260 @@
+"""Codex's own sessions, read from `$CODEX_HOME/sessions`. Owns finding and reading; must never write there.
+
+Only heads and tails of files are read: with 10 000 sessions, a list costs one `stat` each and 4 KB of those it
+looks at. The first prompt lies 25 to 100 KB in, so it is read for the rows shown alone (a search reads it for
+every candidate). What is unreadable, empty, cut off or not Codex's is skipped without a word.
+
+Left out: archived sessions (`archived_sessions/`), and compressed ones (`.jsonl.zst`), which Python cannot read
+without a third-party module before 3.14 and which neither 0.163.0 nor 0.169.0 writes unless a feature under
+development is switched on. Resuming a thread with 0.163.0 appends a line, and so moves it to the top.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from codex_server_cli.core.rollout import (
+    Opening,
+    RolloutMeta,
+    guess_prompt,
+    parse_meta,
+    parse_names,
+    parse_opening,
+    thread_id_of,
+)
+from codex_server_cli.core.thread_entry import ThreadEntry, parse_entries
+
+_META_BYTES = 4096
+_MAX_META_BYTES = 256 * 1024
+_OPENING_BYTES = (64 * 1024, 512 * 1024)
+_TAIL_BYTES = (64 * 1024, 256 * 1024, 1024 * 1024)
+_INDEX_BYTES = 256 * 1024
+_DATE_DEPTH = 3
+"""`YYYY/MM/DD`: a bound, so that no link can make the walk endless."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSummary:
+    """One session of Codex.
+
+    Attributes:
+        thread_id: the id that `codex resume` and `thread/resume` take (a UUID).
+        path: the session file.
+        cwd: where the thread was started, as Codex wrote it.
+        name: the name given with `thread/name/set`, if any.
+        model: the model of the first turn.
+        started_at: RFC 3339 UTC with milliseconds.
+        updated_at: the same, from the file's modification time.
+        first_prompt: the user's first words, raw; None where the file has none (a fork keeps its parent's
+            history in the parent's file: its first prompt is the first one after the fork).
+        source: `cli`, `vscode` (every app-server client), `exec`, `subagent`, …
+        originator: the client's name, like `codex_cli_rs` or `codex_server`.
+        cli_version: the Codex version that started the thread.
+        is_subagent: whether another thread started this one (reviews included).
+    """
+
+    thread_id: str
+    path: Path
+    cwd: str
+    name: str | None
+    model: str | None
+    started_at: str | None
+    updated_at: str
+    first_prompt: str | None
+    source: str | None
+    originator: str | None
+    cli_version: str | None
+    is_subagent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _SessionFile:
+    thread_id: str
+    path: str
+    mtime_s: float
+
+
+def list_threads(
+    codex_home: Path, *, limit: int, cwd: str | None = None, search: str | None = None
+) -> list[ThreadSummary]:
+    """The newest `limit` top-level threads, newest first.
+
+    Args:
+        codex_home: Codex's home; a missing one has no threads.
+        limit: the most rows wanted.
+        cwd: only threads started in this directory (compared by real path).
+        search: only threads whose first prompt or name contains this, whatever the case.
+    """
+    wanted_cwd = os.path.realpath(cwd) if cwd is not None else None
+    needle = search.casefold() if search else None
+    names = _read_names(codex_home)
+    real_paths: dict[str, str] = {}
+    rows: list[ThreadSummary] = []
+    for file in _newest_first(codex_home):
+        if len(rows) >= limit:
+            break
+        meta = _read_meta(file.path)
+        if meta is None or meta.is_subagent:
+            continue
+        if wanted_cwd is not None and wanted_cwd != _real_path(meta.cwd, real_paths):
+            continue
+        row = _summarize(file, meta, names)
+        if needle is None or needle in f"{row.name or ''}\n{row.first_prompt or ''}".casefold():
+            rows.append(row)
+    return rows
+
+
+def newest_thread(codex_home: Path, cwd: str) -> ThreadSummary | None:
+    """The top-level thread used last in exactly this directory, compared by real path."""
+    return next(iter(list_threads(codex_home, limit=1, cwd=cwd)), None)
+
+
+def find_thread(codex_home: Path, thread_id: str) -> ThreadSummary | None:
+    """The thread with this whole id, a sub-agent's too. Other files are not opened."""
+    found = find_threads(codex_home, thread_id)
+    return found[0] if found and found[0].thread_id == thread_id.lower() else None
+
+
+def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[ThreadSummary]:
+    """At most `limit` threads whose id begins with `prefix`, newest first; none for an empty prefix.
+
+    Two rows mean an ambiguous prefix. A sub-agent's id shares its first digits (the time) with its parent's,
+    so sub-agents are found only where no top-level thread matches.
+    """
+    wanted = prefix.lower()
+    if not wanted:
+        return []
+    names = _read_names(codex_home)
+    rows: list[ThreadSummary] = []
+    subagents: list[ThreadSummary] = []
+    for file in _newest_first(codex_home, wanted):
+        if len(rows) >= limit:
+            break
+        if (meta := _read_meta(file.path)) is not None:
+            (subagents if meta.is_subagent else rows).append(_summarize(file, meta, names))
+    return rows or subagents[:limit]
+
+
+def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
+    """The last `limit` messages, commands and changes, oldest first.
+
+    Reads the end of the file only, in growing blocks up to 1 MB: a thread whose last lines are huge may give
+    fewer. A fork's file begins at the fork. Empty where the file has gone.
+    """
+    entries: list[ThreadEntry] = []
+    for size in _TAIL_BYTES:
+        tail, is_whole = _read_end(summary.path, size)
+        lines = tail.split(b"\n")
+        entries = parse_entries(lines if is_whole else lines[1:])
+        if is_whole or len(entries) >= limit:
+            break
+    return tuple(entries[-limit:]) if limit > 0 else ()
+
+
+def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> ThreadSummary:
+    opening = _read_opening(file.path)
+    updated_at = datetime.fromtimestamp(file.mtime_s, UTC).isoformat(timespec="milliseconds")
+    return ThreadSummary(
+        thread_id=file.thread_id,
+        path=Path(file.path),
+        cwd=meta.cwd,
+        name=names.get(file.thread_id),
+        model=opening.model,
+        started_at=meta.started_at,
+        updated_at=updated_at.replace("+00:00", "Z"),
+        first_prompt=opening.first_prompt,
+        source=meta.source,
+        originator=meta.originator,
+        cli_version=meta.cli_version,
+        is_subagent=meta.is_subagent,
+    )
+
+
+def _newest_first(codex_home: Path, prefix: str = "") -> list[_SessionFile]:
+    """Every session file whose thread id begins with `prefix`, by modification time."""
+    files = list(_walk(os.fspath(codex_home / "sessions"), prefix, _DATE_DEPTH))
+    files.sort(key=lambda file: (file.mtime_s, file.path), reverse=True)
+    return files
+
+
+def _walk(directory: str, prefix: str, depth: int) -> Iterator[_SessionFile]:
+    try:
+        with os.scandir(directory) as found:
+            entries = list(found)
+    except OSError:
+        return
+    for entry in entries:
+        thread_id = thread_id_of(entry.name)
+        if thread_id is not None and thread_id.startswith(prefix):
+            try:
+                status = entry.stat()
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode) and status.st_size:
+                yield _SessionFile(thread_id, entry.path, status.st_mtime)
+        elif depth and entry.name.isdigit():
+            yield from _walk(entry.path, prefix, depth - 1)
+
+
+def _read_meta(path: str) -> RolloutMeta | None:
+    head = _read_head(path, _META_BYTES)
+    meta = parse_meta(head)
+    if (meta is None or meta.source is None) and b"\n" not in head and len(head) == _META_BYTES:
+        # versions of 2025 wrote the instructions before the source: there the whole line is needed
+        meta = parse_meta(_read_head(path, _MAX_META_BYTES))
+    return meta
+
+
+def _read_opening(path: str) -> Opening:
+    head = b""
+    opening = Opening(None, None)
+    for size in _OPENING_BYTES:
+        head = _read_head(path, size)
+        opening = parse_opening(head)
+        if opening.first_prompt is not None or len(head) < size:
+            break
+    if opening.first_prompt is None:
+        return Opening(guess_prompt(head), opening.model)
+    return opening
+
+
+def _read_names(codex_home: Path) -> dict[str, str]:
+    """Thread names by id; `session_index.jsonl` names only threads that were given one."""
+    tail, _ = _read_end(codex_home / "session_index.jsonl", _INDEX_BYTES)
+    return parse_names(tail.split(b"\n"))
+
+
+def _read_head(path: str, size: int) -> bytes:
+    """At most `size` bytes from the start; empty where the file cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, size)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _read_end(path: Path, size: int) -> tuple[bytes, bool]:
+    """At most `size` bytes from the end, and whether that is the whole file."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - size)
+            file.seek(start)
+            return file.read(size), start == 0
+    except OSError:
+        return b"", True
+
+
+def _real_path(path: str, known: dict[str, str]) -> str:
+    if path not in known:
+        known[path] = os.path.realpath(path)
+    return known[path]

@@ -1,0 +1,165 @@
+"""Reading turns: which there are, which one is meant, and what state each is in. Owns laws 2 and 3.
+
+Law 2: the lock is probed first, the markers are read second; the other order can report a finishing worker as dead.
+Law 3: there is no index; listing is a directory scan in name order. Must never write a turn directory: where a dead
+worker's turn needs its end published, `repair` does it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.core.outcome import Outcome
+from codex_server_cli.core.turn import (
+    Facts,
+    Marker,
+    Phase,
+    State,
+    derive_state,
+    is_turn_id,
+    is_turn_id_prefix,
+    is_turn_name,
+    parse_time_ms,
+)
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.repair import repair
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import AmbiguousError, NotFoundError
+
+Sweep = Callable[[str], object]
+"""Ends what a dead worker left running, given the turn id."""
+
+
+def read_state(turn: TurnDir, sweep: Sweep) -> State:
+    """The state alone: the cheapest question, one probe and one or two `stat`s."""
+    return _settle(turn, sweep)[0]
+
+
+def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
+    """Everything that the small files tell."""
+    state, unwritten = _settle(turn, sweep)
+    if state is State.MISSING:
+        return TurnView(turn.turn_id, str(turn.path), state)
+    meta = read_json(turn.meta) or {}
+    if state is State.RUNNING:
+        live = read_json(turn.live) or {}
+        return TurnView(turn.turn_id, str(turn.path), state, _phase_of(live), _elapsed_s(meta), meta, live)
+    result = (read_json(turn.result) or {}) if unwritten is None else _result_of(unwritten)
+    error = _error_of(turn, state, result)
+    elapsed_s = _elapsed_s(meta)
+    return TurnView(turn.turn_id, str(turn.path), state, elapsed_s=elapsed_s, meta=meta, result=result, error=error)
+
+
+def _elapsed_s(meta: dict[str, Any]) -> float | None:
+    started_ms = parse_time_ms(meta.get("started_at"))
+    if started_ms is None:
+        return None
+    ended_ms = parse_time_ms(meta.get("finished_at")) or time.time_ns() // 1_000_000
+    return round((ended_ms - started_ms) / 1000, 3)
+
+
+def _result_of(outcome: Outcome) -> dict[str, Any]:
+    """What `result.json` would hold, where it could not be written."""
+    error = outcome.error.to_json() if outcome.error else None
+    return {"answer": outcome.answer, "usage": outcome.usage, "limits": outcome.limits, "error": error}
+
+
+def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
+    """The state, after repair where the worker is dead; the outcome too where it could not be written."""
+    for _ in range(3):  # a turn may end, or be deleted, between two of our looks
+        lock_held = lock.is_held(turn.lock)
+        marker = turn.marker
+        kind = (read_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
+        state = derive_state(Facts(turn.path.is_dir(), lock_held, marker, kind))
+        if state is not None:
+            return state, None
+        unwritten = repair(turn, sweep)
+        if unwritten is not None:
+            return unwritten.state, unwritten
+    return State.ABANDONED, None
+
+
+def _phase_of(live: dict[str, Any]) -> Phase:
+    try:
+        return Phase(live.get("phase", Phase.STARTING))
+    except ValueError:
+        return Phase.STARTING  # a newer version's word
+
+
+def _error_of(turn: TurnDir, state: State, result: dict[str, Any]) -> dict[str, Any] | None:
+    if state is State.COMPLETE:
+        return None
+    error = result.get("error") or read_json(turn.error)
+    return error if isinstance(error, dict) else {"kind": "internal", "message": "the error record cannot be read"}
+
+
+# --- which there are
+
+
+def turn_ids(turns_path: Path) -> list[str]:
+    """The ids of all turns, newest first."""
+    try:
+        names = os.listdir(turns_path)  # noqa: PTH208 — 10 000 names: strings, not paths
+    except OSError:
+        return []
+    return sorted(filter(is_turn_id, names), reverse=True)
+
+
+def iter_meta(turns_path: Path) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
+    """All turns with their `meta.json`, newest first; unreadable ones are passed over."""
+    for turn_id in turn_ids(turns_path):
+        turn = TurnDir(turns_path / turn_id)
+        meta = read_json(turn.meta)
+        if meta is not None:
+            yield turn, meta
+
+
+# --- which one is meant
+
+
+def resolve(turns_path: Path, selector: str, cwd: Path) -> TurnDir:
+    """The turn that a user means: an id, a unique prefix of one, a name, or `last` (newest of this cwd).
+
+    Raises:
+        NotFoundError: none, or several, or nothing that could be one (`../x`): no path is ever made of it.
+    """
+    if selector == "last":
+        return _last(turns_path, cwd)
+    if is_turn_id(selector) and (turns_path / selector).is_dir():
+        return TurnDir(turns_path / selector)
+    if is_turn_id_prefix(selector):
+        return _by_prefix(turns_path, selector)
+    if is_turn_name(selector):
+        return _by_name(turns_path, selector)
+    raise NotFoundError(f"not a turn id, prefix or name: {selector!r}", hint="codex-server list-turns shows them.")
+
+
+def _last(turns_path: Path, cwd: Path) -> TurnDir:
+    wanted = os.path.realpath(cwd)
+    for turn, meta in iter_meta(turns_path):
+        if os.path.realpath(str(meta.get("cwd") or "")) == wanted:
+            return turn
+    raise NotFoundError(f"no turn was started in {cwd}", hint="codex-server list-turns shows those of other places.")
+
+
+def _by_prefix(turns_path: Path, prefix: str) -> TurnDir:
+    found = [turn_id for turn_id in turn_ids(turns_path) if turn_id.startswith(prefix)]
+    if len(found) == 1:
+        return TurnDir(turns_path / found[0])
+    if not found:
+        raise NotFoundError(f"no such turn: {prefix}", hint="codex-server list-turns shows the turns there are.")
+    some = ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
+    raise AmbiguousError(f"{len(found)} turns begin with {prefix}: {some}", hint="Give more of the id.")
+
+
+def _by_name(turns_path: Path, name: str) -> TurnDir:
+    for turn, meta in iter_meta(turns_path):
+        if meta.get("name") == name:
+            return turn
+    raise NotFoundError(f"no turn is named {name}", hint="codex-server list-turns shows the turns there are.")

@@ -1,0 +1,172 @@
+"""Every failure that a user can meet, as one tree. Owns kinds, exit codes and hints; never prints or logs.
+
+    CodexServerError
+    ├── UsageError            64  the command line is wrong
+    ├── BadInputError         65  a prompt, schema, image, cwd or config file is wrong
+    ├── NotLoggedInError       2  no ChatGPT login (with the login guide)
+    ├── NotFoundError         66  no such turn or thread
+    │   └── AmbiguousError    66  a prefix that several share
+    ├── CodexMissingError     69  no usable codex binary
+    ├── HomeError             73  the home cannot be written
+    ├── BusyError             75  held by someone else, or not ended yet: try again
+    └── InternalError          1  our own defect: never the user's fault
+
+A failed *turn* is not an exception: it is a record on disk, whose `kind` is an `ErrorKind` too.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Any
+
+
+class Exit(IntEnum):
+    """Process exit codes: a stable contract (README, "Exit codes")."""
+
+    OK = 0
+    FAILED = 1
+    NOT_LOGGED_IN = 2
+    ABANDONED = 3
+    CANCELLED = 4
+    ATTENTION = 5
+    USAGE = 64
+    BAD_INPUT = 65
+    NOT_FOUND = 66
+    CODEX_MISSING = 69
+    CANNOT_WRITE = 73
+    BUSY = 75
+    TIMEOUT = 124
+    INTERRUPTED = 130
+
+
+class ErrorKind(StrEnum):
+    """What went wrong, in one stable word; stands in `error`, `result.json` and JSON answers."""
+
+    AUTH = "auth"
+    USAGE_LIMIT = "usage_limit"
+    RATE_LIMIT = "rate_limit"
+    CONTEXT_WINDOW = "context_window"
+    NETWORK = "network"
+    OVERLOADED = "overloaded"
+    BAD_REQUEST = "bad_request"
+    BAD_SCHEMA = "bad_schema"
+    BAD_INPUT = "bad_input"
+    SANDBOX = "sandbox"
+    THREAD_BUSY = "thread_busy"
+    THREAD_MISSING = "thread_missing"
+    CODEX_MISSING = "codex_missing"
+    CODEX_CRASHED = "codex_crashed"
+    PROTOCOL = "protocol"
+    DISK = "disk"
+    STALLED = "stalled"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    WORKER_DIED = "worker_died"
+    INTERNAL = "internal"
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same request may succeed later without a change by the user."""
+        return self in _RETRYABLE
+
+
+_RETRYABLE = frozenset(
+    {
+        ErrorKind.USAGE_LIMIT,
+        ErrorKind.RATE_LIMIT,
+        ErrorKind.NETWORK,
+        ErrorKind.OVERLOADED,
+        ErrorKind.THREAD_BUSY,
+        ErrorKind.CODEX_CRASHED,
+        ErrorKind.STALLED,
+        ErrorKind.WORKER_DIED,
+        ErrorKind.DISK,
+    }
+)
+
+
+class CodexServerError(Exception):
+    """Base of the tree: one clear sentence, a next step, a kind and an exit code.
+
+    Args:
+        message: one line, without a trailing period's need for context: it names the thing that is wrong.
+        hint: the next step, as a sentence or a command; may be empty. May span lines (the login guide).
+        kind: overrides the class's kind where a finer one is known.
+    """
+
+    exit_code: Exit = Exit.FAILED
+    kind: ErrorKind = ErrorKind.INTERNAL
+
+    def __init__(self, message: str, *, hint: str = "", kind: ErrorKind | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        if kind is not None:
+            self.kind = kind
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's error object: `{"version":1,"error":{"kind","message","hint","exit_code"}}`."""
+        error = {
+            "kind": str(self.kind),
+            "message": self.message,
+            "hint": self.hint,
+            "exit_code": int(self.exit_code),
+        }
+        return {"version": 1, "error": error}
+
+
+class UsageError(CodexServerError):
+    """The command line is wrong."""
+
+    exit_code = Exit.USAGE
+    kind = ErrorKind.BAD_INPUT
+
+
+class BadInputError(CodexServerError):
+    """What the user handed over (prompt, schema, image, cwd, a config file) cannot be used."""
+
+    exit_code = Exit.BAD_INPUT
+    kind = ErrorKind.BAD_INPUT
+
+
+class NotLoggedInError(CodexServerError):
+    """No ChatGPT login, or one that would bill an API key without consent."""
+
+    exit_code = Exit.NOT_LOGGED_IN
+    kind = ErrorKind.AUTH
+
+
+class NotFoundError(CodexServerError):
+    """No such turn or thread."""
+
+    exit_code = Exit.NOT_FOUND
+    kind = ErrorKind.BAD_INPUT
+
+
+class AmbiguousError(NotFoundError):
+    """A prefix that several turns or threads share."""
+
+
+class CodexMissingError(CodexServerError):
+    """No codex binary, or one that does not speak `app-server`."""
+
+    exit_code = Exit.CODEX_MISSING
+    kind = ErrorKind.CODEX_MISSING
+
+
+class HomeError(CodexServerError):
+    """The home directory cannot be created or written."""
+
+    exit_code = Exit.CANNOT_WRITE
+    kind = ErrorKind.DISK
+
+
+class BusyError(CodexServerError):
+    """Someone else holds it, or it has not ended yet."""
+
+    exit_code = Exit.BUSY
+    kind = ErrorKind.THREAD_BUSY
+
+
+class InternalError(CodexServerError):
+    """A defect of this program."""

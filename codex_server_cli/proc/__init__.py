@@ -1,0 +1,1 @@
+"""PROCESSES: finding codex, launching the worker, being the worker, and leaving nothing behind."""

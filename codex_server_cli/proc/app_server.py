@@ -1,0 +1,107 @@
+"""One spawned `codex app-server`: its start, its last words, its end. Runs in the worker.
+
+Owns the process and its stderr; what passes over stdin and stdout is the transport's and the session's. Must never
+start a shell, or a codex with more of the environment than `settings.codex_environment` gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections import deque
+from pathlib import Path
+
+from codex_server_cli.settings import codex_environment
+from codex_server_cli.wire.stdio import StdioTransport
+
+GRACE_S = 0.5
+"""For each rung of the ladder; the end of stdin takes 24 to 32 ms, SIGTERM 40 to 140 (notes, section 8)."""
+_TAIL_LINES = 200
+_TAIL_CHARS = 32 * 1024
+_LINE_BYTES = 2000
+_LOG_BYTES = 64 * 1024
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class AppServer:
+    """A running app-server in a process group of its own."""
+
+    def __init__(self, codex: Path, cwd: str, *, may_bill_api_key: bool) -> None:
+        """Spawn it.
+
+        Raises:
+            OSError: the binary cannot be run, or `cwd` cannot be entered.
+        """
+        self._process = subprocess.Popen(
+            [codex, "app-server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=codex_environment(may_bill_api_key=may_bill_api_key),
+            start_new_session=True,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        # The transport closes stdin by its number: take it out of the hands of Popen's file object.
+        self.transport = StdioTransport(os.dup(self._process.stdin.fileno()), self._process.stdout.fileno())
+        self._process.stdin.close()
+        self.stderr_fd = self._process.stderr.fileno()
+        os.set_blocking(self.stderr_fd, False)
+        self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
+        self._logged_bytes = 0
+
+    def drain_stderr(self) -> bool:
+        """Read what codex said on stderr; its beginning goes to our own output (`worker.log`), its tail is kept.
+
+        Returns:
+            False at the end of the stream.
+        """
+        while True:
+            try:
+                data = os.read(self.stderr_fd, 1 << 16)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            if self._logged_bytes < _LOG_BYTES:
+                os.write(2, data[: _LOG_BYTES - self._logged_bytes])
+            self._logged_bytes += len(data)
+            self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
+
+    def last_words(self) -> str:
+        """The tail of stderr, without colours."""
+        text = b"\n".join(self._tail).decode("utf-8", "replace")[-_TAIL_CHARS:]
+        return _COLOUR.sub("", text)
+
+    def end(self) -> str:
+        """End the process: end of stdin, then SIGTERM to its group, then SIGKILL.
+
+        Returns:
+            How it ended, for people: `exit code 0`, `signal 9`.
+        """
+        with contextlib.suppress(OSError):
+            self.transport.close()
+        # Not reaped yet on each rung, so the group id is certainly still its.
+        if not self._has_ended_within(GRACE_S):
+            os.killpg(self._process.pid, signal.SIGTERM)
+            if not self._has_ended_within(GRACE_S):
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+        self.drain_stderr()
+        if self._logged_bytes > _LOG_BYTES:
+            os.write(2, f"\n[{self._logged_bytes} bytes of stderr in all; its end:]\n{self.last_words()}\n".encode())
+        code = self._process.returncode
+        return f"exit code {code}" if code >= 0 else f"signal {-code}"
+
+    def _has_ended_within(self, timeout_s: float) -> bool:
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True

@@ -1,0 +1,110 @@
+"""Nothing of a turn outlives it. Owns the search for what a turn left running, and its end.
+
+Two marks find it: every process of a turn carries `CODEX_SERVER_TURN_ID` in its environment (also `setsid` children,
+which survive every end of the app-server: protocol notes, section 12), and on Linux the worker is a child subreaper, so
+that what lost its parent becomes a child of the worker even where it emptied its environment. A process of *another*
+turn is never touched, though it may descend from this one: it has a directory, a lock and a worker of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from codex_server_cli.settings import TURN_VARIABLE
+
+if TYPE_CHECKING:
+    import psutil
+
+GRACE_S = 0.2
+_ROUNDS = 5
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """Adopt the orphans among our descendants, where the kernel can do that (Linux)."""
+    if sys.platform != "linux":
+        return
+    import ctypes  # 3 ms that the launcher need not wait for
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def sweep(turn_id: str, *, is_worker: bool = False) -> int:
+    """End every process of a turn: SIGTERM, a short grace, SIGKILL; again until none is found.
+
+    Args:
+        turn_id: the turn.
+        is_worker: whether we are its worker, whose own children are meant too.
+
+    Returns:
+        How many processes were ended.
+    """
+    import psutil  # 20 ms, and only at the end of a turn
+
+    ended: set[int] = set()
+    for _ in range(_ROUNDS):  # a process may fork between our look and our signal
+        found = [process for process in _of_turn(turn_id, is_worker=is_worker) if process.pid != os.getpid()]
+        if not found:
+            break
+        ended.update(process.pid for process in found)
+        _signal_all(found, is_kill=False)
+        _, alive = psutil.wait_procs(found, timeout=GRACE_S)
+        _signal_all(alive, is_kill=True)
+        psutil.wait_procs(alive, timeout=GRACE_S)
+    return len(ended)
+
+
+def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
+    import psutil
+
+    marked = {process.pid: process for process in psutil.process_iter() if _turn_of(process) == turn_id}
+    if is_worker:
+        for process in psutil.Process().children(recursive=True):
+            if _turn_of(process) in (turn_id, None):
+                marked.setdefault(process.pid, process)
+    return [process for process in marked.values() if _is_alive(process)]
+
+
+def _turn_of(process: psutil.Process) -> str | None:
+    """The turn that a process is marked with; None where it is unmarked, gone, or not ours to look at."""
+    import psutil
+
+    try:
+        return process.environ().get(TURN_VARIABLE)
+    except (psutil.Error, OSError, ValueError):
+        return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    import psutil
+
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _signal_all(processes: list[psutil.Process], *, is_kill: bool) -> None:
+    import psutil
+
+    for process in processes:
+        try:
+            process.kill() if is_kill else process.terminate()
+        except psutil.Error:
+            continue  # gone meanwhile
+
+
+def process_identity(pid: int) -> tuple[int | None, str | None]:
+    """What proves, with a pid, that a process is still the same: its start in clock ticks, and the boot's id.
+
+    psutil's `create_time` shifts when the clock steps, so it is no proof. (None, None) where /proc is not Linux's.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 — no pathlib for one line
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+            return ticks, file.read().strip()
+    except (OSError, ValueError, IndexError):
+        return None, None

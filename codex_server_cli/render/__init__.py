@@ -1,0 +1,1 @@
+"""PURE: frozen views in, text out. Nothing in this folder prints, reads files or knows a command line."""

@@ -1,0 +1,34 @@
+"""Making text safe to show. Owns which characters a terminal must never get from a model, a command or a file name.
+
+Files keep the raw text; only what goes to a terminal passes through here. An escape sequence could move the cursor,
+set the clipboard (OSC 52), make a link that lies (OSC 8) or hide a line behind a carriage return.
+"""
+
+from __future__ import annotations
+
+_KEPT = {"\n", "\t"}
+_CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _KEPT]
+# Marks that reorder text (Trojan Source), and separators that some terminals take for line ends.
+_REORDERING = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)]
+_SEPARATORS = ["\u2028", "\u2029"]
+
+
+def _visible(char: str) -> str:
+    code = ord(char)
+    if code < 0x20:
+        return chr(0x2400 + code)  # the control pictures: ␛ ␍ ␇
+    return "␡" if code == 0x7F else f"\\u{code:04x}"
+
+
+_TABLE = str.maketrans({char: _visible(char) for char in (*_CONTROLS, *_REORDERING, *_SEPARATORS)})
+
+
+def neutralise(text: str) -> str:
+    """The text with every control character made visible; newlines and tabs stay, `\\r\\n` becomes `\\n`."""
+    return text.replace("\r\n", "\n").translate(_TABLE)
+
+
+def one_line(text: str, width: int) -> str:
+    """The text as one safe line of at most `width` characters, cut with an ellipsis."""
+    line = neutralise(" ".join(text.split()))
+    return line if len(line) <= width else line[: max(width - 1, 0)] + "…"

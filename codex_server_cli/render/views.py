@@ -1,0 +1,67 @@
+"""Single turns, threads and findings for people, in a few lines each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codex_server_cli.core.turn import State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.render.documents import PROGRAM
+from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.tables import duration
+
+
+def end_note(view: TurnView) -> str:
+    """How a turn ended and what to do next: one line or two; empty for a complete one."""
+    if view.state is State.COMPLETE or view.error is None:
+        return ""
+    error = view.error
+    line = f"{PROGRAM}: turn {view.turn_id} {view.state} ({error.get('kind')}): {error.get('message')}"
+    resets_at = f" The limit resets at {error['resets_at']}." if error.get("resets_at") else ""
+    hint = f"{error.get('hint') or ''}{resets_at}".strip()
+    return f"{line}\n{hint}" if hint else line
+
+
+def running_note(view: TurnView) -> str:
+    """Where a running turn stands, and how to go on waiting."""
+    since = f", {duration(view.elapsed_s)}" if view.elapsed_s is not None else ""
+    return f"{PROGRAM}: turn {view.turn_id} is still running ({view.phase}{since})\n{PROGRAM} wait {view.turn_id}"
+
+
+def thread_text(
+    header: Sequence[tuple[str, str | None]], entries: Sequence[tuple[str, str | None, str]], width: int
+) -> str:
+    """A thread: its facts, then its last entries.
+
+    Args:
+        header: label and value; a missing value is left out.
+        entries: type, time and raw text of each.
+        width: of the terminal, in characters; longer texts wrap there by themselves.
+    """
+    known = [(label, value) for label, value in header if value]
+    pad = max((len(label) for label, _ in known), default=0)
+    lines = [f"{label.ljust(pad)}  {one_line(value, width)}" for label, value in known]
+    for type_, at, text in entries:
+        lines += ["", f"── {type_}{f' · {at}' if at else ''}", text.rstrip("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def check_lines(checks: Sequence[tuple[str, bool, str, str]]) -> str:
+    """Findings, one a line: name, whether it is well, detail, hint."""
+    pad = max(len(name) for name, *_ in checks)
+    lines = []
+    for name, is_ok, detail, hint in checks:
+        lines.append(f"{'✓' if is_ok else '✗'} {name.ljust(pad)}  {detail}")
+        if hint and not is_ok:
+            lines += [f"{' ' * (pad + 4)}{line}" for line in hint.split("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value = float(count)
+    for unit in ("bytes", "KB", "MB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GB"

@@ -1,0 +1,59 @@
+"""The pipes of a spawned app-server. Owns their descriptors and the queue of what is unsent; knows no message."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+
+READ_BYTES = 1 << 20
+_F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
+
+
+class StdioTransport:
+    """A `Transport` over two pipes. Unsent bytes are queued: a full pipe must never stop us from reading."""
+
+    def __init__(self, stdin_fd: int, stdout_fd: int) -> None:
+        self._stdin_fd: int | None = stdin_fd
+        self._stdout_fd = stdout_fd
+        self._unsent = bytearray()
+        for fd in (stdin_fd, stdout_fd):
+            os.set_blocking(fd, False)
+        if _F_SETPIPE_SZ is not None:
+            with contextlib.suppress(OSError):  # fewer wake-ups while text streams; a limit of the user's may forbid it
+                fcntl.fcntl(stdout_fd, _F_SETPIPE_SZ, READ_BYTES)
+
+    def read_fd(self) -> int:
+        """See `Transport`."""
+        return self._stdout_fd
+
+    def write_fd(self) -> int | None:
+        """See `Transport`."""
+        return self._stdin_fd if self._unsent else None
+
+    def read(self) -> bytes | None:
+        """See `Transport`."""
+        try:
+            return os.read(self._stdout_fd, READ_BYTES) or None
+        except BlockingIOError:
+            return b""
+
+    def send(self, data: bytes) -> None:
+        """See `Transport`."""
+        self._unsent += data
+        self.flush()
+
+    def flush(self) -> None:
+        """See `Transport`."""
+        while self._unsent and self._stdin_fd is not None:
+            try:
+                sent = os.write(self._stdin_fd, self._unsent)
+            except BlockingIOError:
+                return
+            del self._unsent[:sent]
+
+    def close(self) -> None:
+        """See `Transport`. A stdio app-server takes the end of its stdin as the word to go."""
+        if self._stdin_fd is not None:
+            os.close(self._stdin_fd)
+            self._stdin_fd = None

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# The one definition of "clean": format, lint, types, tests. Owns .build/, which may be deleted at any time.
+#
+# Usage: ./test.sh [PYTEST ARGUMENTS...]
+# Needs Python 3.11 or newer; with npm the tests run against a second codex version too.
+# Every check runs whatever the ones before it said; the exit code is the first failure's, the last line pytest's.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+readonly venv=.build/venv
+readonly npm_codex=@openai/codex@0.169.0
+readonly npm_folder=.build/npm-${npm_codex##*@}
+
+find_python() {
+    local name
+    for name in python3 python3.14 python3.13 python3.12 python3.11; do
+        # Run it: a pyenv shim is on PATH even where it cannot run, and a system's own may lack ensurepip.
+        if "$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            echo "$name"
+            return
+        fi
+    done
+    echo "test.sh: no Python 3.11 or newer with venv and ensurepip was found on PATH" >&2
+    return 1
+}
+
+# Made anew when pyproject.toml or the place of this checkout changes; the stamp comes last.
+make_environment() {
+    local python stamp
+    stamp="$PWD $(cksum <pyproject.toml)"
+    if [[ -f $venv/.stamp && $(<"$venv/.stamp") == "$stamp" ]] && "$venv/bin/python" -c ''; then
+        return
+    fi
+    python=$(find_python)
+    echo "Making the test environment in $venv."
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[codex,dev]'
+    echo "$stamp" >"$venv/.stamp"
+}
+
+npm_binary() {
+    local path
+    for path in "$npm_folder"/node_modules/@openai/codex-*/vendor/*/bin/codex; do
+        [[ -x $path ]] && echo "$PWD/$path" && return
+    done
+    return 1
+}
+
+# tests/support.py reads the variable; the tests that want a second version skip themselves without it.
+find_second_codex() {
+    if ! npm_binary >/dev/null; then
+        if ! command -v npm >/dev/null; then
+            echo "No npm: the tests with $npm_codex are skipped."
+            return
+        fi
+        echo "Fetching $npm_codex into $npm_folder."
+        npm install --prefix "$npm_folder" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
+            --loglevel=error "$npm_codex" </dev/null || true
+    fi
+    if ! CODEX_SERVER_TEST_NPM_CODEX=$(npm_binary); then
+        echo "npm gave no binary for this machine: the tests with $npm_codex are skipped."
+        return
+    fi
+    export CODEX_SERVER_TEST_NPM_CODEX
+}
+
+first_failure=0
+check() {
+    local code=0
+    "$venv/bin/python" -m "$@" || code=$?
+    [[ $first_failure != 0 ]] || first_failure=$code
+}
+
+make_environment
+find_second_codex
+check ruff format --check .
+check ruff check .
+check mypy
+check pytest "$@"
+exit "$first_failure"
