@@ -137,6 +137,7 @@ cleanup() {
 # Built where it will stay, since an environment cannot be moved; until .complete is there it does not count.
 build() {
     say "Building codex-server $name in $environment; this takes up to a minute."
+    [ -z "$extras" ] || say "There is no usable codex on PATH: the package brings one (about 400 MB)."
     unset PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET PIP_USER
     building=$environment
     rm -rf "$environment"
@@ -175,6 +176,8 @@ remove_old() { # PREVIOUS
 install_skill() {
     if [ -L "$skill" ]; then
         say "Skill: $skill is a link and stays as it is."
+    elif [ ! -f "$source/SKILL.md" ]; then
+        say "Skill: this checkout has no SKILL.md; left out."
     elif [ -e "$skill/SKILL.md" ] && [ ! -f "$manifest" ]; then
         say "Skill: $skill/SKILL.md is not ours and stays as it is; move it away and run this again to get ours."
     else
@@ -225,11 +228,11 @@ do_install() {
     trap cleanup EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
+    trap 'exit 141' PIPE
     trap 'exit 143' TERM
     take_lock
     extras=''
     codex app-server --help </dev/null >/dev/null 2>&1 || extras='[codex]'
-    [ -z "$extras" ] || say "There is no usable codex on PATH: installing one with the package (about 400 MB)."
     name=$(name_version)
     environment=$data/versions/$name
     is_complete "$environment" || { build; changed=yes; }

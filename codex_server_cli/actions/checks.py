@@ -8,14 +8,10 @@ from typing import Any
 
 from codex_server_cli.core.request import Sandbox
 from codex_server_cli.core.turn import is_turn_id, is_turn_name
-from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BadInputError, UsageError
-from codex_server_cli.settings import Settings
-
-_HOLDER_SEARCH = 64
-"""How many of our newest turns are asked whether they hold a thread."""
+from codex_server_cli.settings.places import Settings
 
 
 def check_cwd(cwd: str | None) -> str:
@@ -164,18 +160,3 @@ def check_nesting(settings: Settings, *, may_nest: bool) -> str | None:
         message = f"turn {parent} was itself started from a turn; a third level is refused"
         raise UsageError(message, hint="Allow it with --allow-nested.")
     return parent
-
-
-def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
-    """Who is writing a thread, for people: `turn ID` of ours, or another codex; None where nobody is.
-
-    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12).
-    """
-    for turn_id in turns.turn_ids(settings.turns_path)[:_HOLDER_SEARCH]:
-        turn = TurnDir(settings.turns_path / turn_id)
-        if lock.is_held(turn.lock) and turn.marker is None:
-            meta = read_json(turn.meta) or {}
-            if meta.get("thread_id") == thread_id:
-                return f"turn {turn_id}"
-    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
-    return "another codex process" if lock.is_held(writer_lock) else None

@@ -16,7 +16,9 @@ from pathlib import Path
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import Exit
 from codex_server_cli.proc.codex_binary import find_codex
-from codex_server_cli.settings import Settings, demo_environment, read_config
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.environment import demo_environment
+from codex_server_cli.settings.places import Settings
 
 PROMPT = "Say hello, and look at this machine."
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 
 def sweep_turn(turn_id: str) -> int:
@@ -47,8 +47,7 @@ def running(settings: Settings) -> list[TurnView]:
     return [view for view in views if view.state is State.RUNNING]
 
 
-@dataclass(frozen=True, slots=True)
-class TurnFilter:
+class TurnFilter(NamedTuple):
     """Which turns a listing shows; None means any."""
 
     state: State | None = None

@@ -7,25 +7,23 @@ print, or wait for the turn.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from codex_server_cli.actions import checks
 from codex_server_cli.core.prompt import check_prompt
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.disk import turn_dir
 from codex_server_cli.errors import BusyError
 from codex_server_cli.proc.codex_binary import find_codex
-from codex_server_cli.proc.launch import launch
+from codex_server_cli.proc.launch import Launch
 from codex_server_cli.proc.login import check_login
-from codex_server_cli.settings import Config, Settings, read_config
+from codex_server_cli.settings.config import Config, read_config
+from codex_server_cli.settings.places import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class StartOptions:
+class StartOptions(NamedTuple):
     """What the user asked for, as the face parsed it; see the flags of `new`. None leaves a choice to the defaults."""
 
     prompt: str
@@ -45,8 +43,7 @@ class StartOptions:
     may_nest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadChoice:
+class ThreadChoice(NamedTuple):
     """The thread that a turn goes on with.
 
     Attributes:
@@ -62,25 +59,33 @@ class ThreadChoice:
     fork_after: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A turn on its way; `warnings` are for people."""
 
     view: TurnView
     warnings: tuple[str, ...] = ()
 
 
-def new(settings: Settings, options: StartOptions) -> Started:
+def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
     """Start a turn on a new thread.
+
+    Args:
+        launch: the worker that will take it; it goes away by itself where we raise.
 
     Raises:
         CodexServerError: any of the tree but `NotFoundError`; nothing was made.
     """
-    return _start(settings, options, None, is_fork=False)
+    return _start(settings, options, launch, None, is_fork=False)
 
 
 def go_on(
-    settings: Settings, options: StartOptions, choice: ThreadChoice, *, is_fork: bool, may_fork_if_busy: bool = False
+    settings: Settings,
+    options: StartOptions,
+    launch: Launch,
+    choice: ThreadChoice,
+    *,
+    is_fork: bool,
+    may_fork_if_busy: bool = False,
 ) -> Started:
     """Start the next turn of a thread, or of a fork of it. Keeps the thread's cwd and model, never its sandbox.
 
@@ -88,16 +93,20 @@ def go_on(
         BusyError: the thread is being written and no fork was asked for.
         CodexServerError: as `new`.
     """
+    from codex_server_cli.actions.threads import holder_of_thread  # the readers' weight, which `new` need not carry
+
     if options.cwd is None:
-        options = replace(options, cwd=choice.cwd)
-    holder = None if is_fork else checks.holder_of_thread(settings, choice.thread_id)
+        options = options._replace(cwd=choice.cwd)
+    holder = None if is_fork else holder_of_thread(settings, choice.thread_id)
     if holder is not None and not may_fork_if_busy:
         hint = "Wait for its end, or go on from a copy with --fork."
         raise BusyError(f"thread {choice.thread_id} is being written by {holder}", hint=hint)
-    return _start(settings, options, choice, is_fork=is_fork or holder is not None)
+    return _start(settings, options, launch, choice, is_fork=is_fork or holder is not None)
 
 
-def _start(settings: Settings, options: StartOptions, choice: ThreadChoice | None, *, is_fork: bool) -> Started:
+def _start(
+    settings: Settings, options: StartOptions, launch: Launch, choice: ThreadChoice | None, *, is_fork: bool
+) -> Started:
     prompt = check_prompt(options.prompt)
     config = read_config(settings.config_path)
     request, parent = _make_request(settings, options, config, choice, is_fork=is_fork)
@@ -105,7 +114,6 @@ def _start(settings: Settings, options: StartOptions, choice: ThreadChoice | Non
     check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
     meta = {
         "version": 1,
-        "turn_id": "",
         "name": options.name,
         "thread_id": None if is_fork else request.thread_id,
         "codex_turn_id": None,
@@ -128,14 +136,9 @@ def _start(settings: Settings, options: StartOptions, choice: ThreadChoice | Non
         "schema": options.schema,
         "images": list(request.images),
     }
-
-    def meta_of(turn_id: str) -> dict[str, Any]:
-        return meta | {"turn_id": turn_id, "request": replace(request, turn_id=turn_id).to_json()}
-
-    turn = turn_dir.create(settings.turns_path, prompt, meta_of)
-    launch(turn)
-    turn_id, path = turn.directory.turn_id, str(turn.directory.path)
-    return Started(TurnView(turn_id, path, State.RUNNING, meta=meta_of(turn_id)), config.warnings)
+    turn_id = launch.hand_over(settings.turns_path, prompt, meta | {"request": request.to_json()})
+    view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=meta)
+    return Started(view, config.warnings)
 
 
 def _make_request(

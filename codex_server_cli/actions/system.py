@@ -7,8 +7,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.disk import collect, lock, turn_dir
@@ -18,13 +18,13 @@ from codex_server_cli.errors import CodexServerError, Exit, HomeError
 from codex_server_cli.proc.codex_binary import CodexBinary, find_codex, probe
 from codex_server_cli.proc.handshake import initialize
 from codex_server_cli.proc.login import check_login
-from codex_server_cli.settings import Settings, read_config, read_config_values
+from codex_server_cli.settings.config import read_config, read_config_values
+from codex_server_cli.settings.places import Settings
 
 _LOW_SPACE_BYTES = 200 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class SetupResult:
+class SetupResult(NamedTuple):
     """What `setup` found and did; `login_problem` is None where a login stands."""
 
     home: Path
@@ -91,8 +91,7 @@ def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, incl
         raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One finding of `doctor`; `exit_code` is what a command would fail with for its sake."""
 
     name: str

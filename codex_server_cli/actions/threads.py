@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.actions.read import find
 from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.thread_entry import ThreadEntry
-from codex_server_cli.disk import turns
+from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail
+from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, NotFoundError
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
+_HOLDER_SEARCH = 64
+"""How many of our newest turns are asked whether they hold a thread."""
+
 _LIST_HINT = "codex-server list shows the threads there are."
 
 
@@ -29,8 +32,7 @@ def recent(settings: Settings, *, limit: int, cwd: str | None, search: str | Non
     return list_threads(settings.codex_home, limit=limit, cwd=cwd, search=search)
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadView:
+class ThreadView(NamedTuple):
     """One thread and its last entries."""
 
     summary: ThreadSummary
@@ -111,3 +113,18 @@ def _choice_of(turn_id: str, meta: dict[str, Any]) -> ThreadChoice | None:
     if is_ephemeral or not isinstance(thread_id, str):
         return None
     return ThreadChoice(thread_id, meta.get("cwd"), turn_id, codex_turn_id)
+
+
+def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
+    """Who is writing a thread, for people: `turn ID` of ours, or another codex; None where nobody is.
+
+    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12).
+    """
+    for turn_id in turns.turn_ids(settings.turns_path)[:_HOLDER_SEARCH]:
+        turn = TurnDir(settings.turns_path / turn_id)
+        if lock.is_held(turn.lock) and turn.marker is None:
+            meta = read_json(turn.meta) or {}
+            if meta.get("thread_id") == thread_id:
+                return f"turn {turn_id}"
+    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
+    return "another codex process" if lock.is_held(writer_lock) else None

@@ -7,7 +7,6 @@ completion load them all. Must never hold a verb's own logic.
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Any, Final
 
 import typer
@@ -45,33 +44,36 @@ follow or cancel the turn.
 _USAGE_EXIT = 2  # click's; 2 means "not logged in" here
 
 
-def main() -> None:
-    """Entry point of `codex-server`."""
-    sys.exit(run(sys.argv[1:]))
+def run(arguments: list[str], launch: object = None) -> int:
+    """Run one command line and return its exit code. Whatever happens, no traceback reaches the user.
 
-
-def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code. Whatever happens, no traceback reaches the user."""
+    Args:
+        arguments: the words after the program's name.
+        launch: the worker that is getting ready, for a verb that starts a turn.
+    """
     verb = arguments[0] if arguments and arguments[0] in VERBS else None
     try:
-        return _run(arguments, verb)
+        return _run(arguments, verb, launch)
     except CodexServerError as error:
         return _fail(error, verb)
-    except typer.TyperException as error:
-        return _fail(_usage_error(error), verb)
     except BrokenPipeError:
         output.abandon_stdout()
         return Exit.OK
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Exception as error:
         hint = "Please report it, with this line and what you ran."
         return _fail(InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint), verb)
 
 
-def _run(arguments: list[str], verb: str | None) -> int:
-    command: Any = typer.main.get_command(build(verb))
-    result = command.main(arguments, prog_name="codex-server", standalone_mode=False)
+def _run(arguments: list[str], verb: str | None, launch: object) -> int:
+    try:
+        command: Any = typer.main.get_command(build(verb))
+        result = command.main(arguments, prog_name="codex-server", standalone_mode=False, obj=launch)
+    except typer.Abort:
+        return Exit.INTERRUPTED
+    except typer.TyperException as error:
+        raise _usage_error(error) from error
     return result if isinstance(result, int) else Exit.OK
 
 

@@ -11,7 +11,7 @@ from codex_server_cli.cli import output
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import BusyError
 from codex_server_cli.render import documents
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 
 def cancel(

@@ -11,7 +11,7 @@ from codex_server_cli.core.turn import EXIT_OF_STATE
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.views import end_note
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 
 def follow_text(settings: Settings, selector: str, *, last_lines: int | None = None, cwd: str | None = None) -> Exit:

@@ -12,7 +12,7 @@ from codex_server_cli.core.turn import State
 from codex_server_cli.render import documents
 from codex_server_cli.render.tables import table, turns_table
 from codex_server_cli.render.views import thread_text
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")]
 Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Only those of this directory.")]

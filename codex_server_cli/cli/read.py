@@ -16,7 +16,7 @@ from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.render.views import running_note
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 Turn = Annotated[str, typer.Argument(metavar="TURN", help="An id, a unique prefix of one, a name, or last.")]
 Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="The directory whose turn last means.")]

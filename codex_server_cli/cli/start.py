@@ -15,7 +15,7 @@ from codex_server_cli.core.request import Sandbox
 from codex_server_cli.core.turn import EXIT_OF_STATE
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.render import documents
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 Prompt = Annotated[str | None, typer.Argument(help="What to ask; - reads it from stdin.", show_default=False)]
 PromptFile = Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read the prompt from a file.")]
@@ -40,6 +40,7 @@ Nested = Annotated[bool, typer.Option("--allow-nested", help="Allow a turn insid
 
 
 def new(
+    context: typer.Context,
     prompt: Prompt = None,
     file: PromptFile = None,
     model: Model = None,
@@ -64,10 +65,11 @@ def new(
     """Start a turn on a new thread and print its id."""
     options = _options(locals())
     _check_exclusive(follow, wait)
-    _report(start.new(Settings.load(), options), is_follow=follow, is_wait=wait)
+    _report(start.new(Settings.load(), options, context.obj), is_follow=follow, is_wait=wait)
 
 
 def continue_(
+    context: typer.Context,
     prompt: Prompt = None,
     last: Annotated[bool, typer.Option("--last", help="The newest thread of this directory (default).")] = False,
     thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="This thread of Codex.")] = None,
@@ -110,7 +112,7 @@ def continue_(
         choice = threads.choose_by_turn(settings, turn, cwd)
     else:
         choice = threads.choose_last(settings, cwd)
-    started = start.go_on(settings, options, choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
+    started = start.go_on(settings, options, context.obj, choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
     _report(started, is_follow=follow, is_wait=wait)
 
 

@@ -12,7 +12,7 @@ from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import AmbiguousError, Exit, NotFoundError
 from codex_server_cli.render import documents
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 
 def status(

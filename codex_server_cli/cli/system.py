@@ -12,7 +12,7 @@ from codex_server_cli.cli import output
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.views import check_lines, size
-from codex_server_cli.settings import Settings
+from codex_server_cli.settings.places import Settings
 
 
 def setup() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.failures import readable_message
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, objects_in
 
 MAX_OUTPUT_LINES = 20
 MAX_OUTPUT_CHARS = 2000
@@ -62,7 +62,7 @@ def _how_it_ended(item: Message) -> str:
 
 def _file_change(item: Message) -> str:
     outcome = "" if item.get("status") == "completed" else f" ({item.get('status')})"
-    changes = [change for change in item.get("changes") or [] if isinstance(change, dict)]
+    changes = objects_in(item.get("changes"))
     return "".join(f"± {change.get('path')}{_change_details(change)}{outcome}\n" for change in changes)
 
 
@@ -71,7 +71,7 @@ def _change_details(change: Message) -> str:
     type_ = kind.get("type") if isinstance(kind, dict) else kind
     diff = str(change.get("diff") or "")
     if type_ == "add":  # its diff is the raw content of the file
-        count = len(diff.rstrip("\n").split("\n"))
+        count = diff.count("\n") + (diff != "" and not diff.endswith("\n"))
         return f" new, {count} line{'' if count == 1 else 's'}"
     if type_ == "delete":
         return " deleted"
@@ -83,7 +83,9 @@ def _change_details(change: Message) -> str:
 
 
 def _reasoning(item: Message) -> str:
-    paragraphs = [part for part in item.get("summary") or [] if isinstance(part, str) and part.strip()]
+    summary = item.get("summary")
+    parts = summary if isinstance(summary, list) else []
+    paragraphs = [part for part in parts if isinstance(part, str) and part.strip()]
     return "".join(f"· {line}\n" for part in paragraphs for line in part.strip().split("\n"))
 
 
@@ -123,7 +125,7 @@ def item_block(item: Message) -> str:
 
 def plan_block(params: Message) -> str:
     """The steps of `turn/plan/updated`, one a line."""
-    steps = [step for step in params.get("plan") or [] if isinstance(step, dict)]
+    steps = objects_in(params.get("plan"))
     return "".join(f"{_STEP_MARKS.get(str(step.get('status')), '☐')} {step.get('step')}\n" for step in steps)
 
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator
 
 from codex_server_cli.core.record import TurnRecord
-from codex_server_cli.core.rpc import Message, parse_line
+from codex_server_cli.core.rpc import Message, MessageType, message_type, parse_line
 from codex_server_cli.core.transcript import Transcript
 
 MAX_INVALID_CHARS = 2000
 _OURS = frozenset({"seq", "ts", "dir"})
+_DIRECTIONS = ("in", "out")
 
 
 class EventLog:
@@ -46,8 +47,8 @@ class EventLog:
 def read_events(data: bytes) -> Iterator[Message]:
     """The events of a log, oldest first. A torn or foreign line is skipped: the log may end mid-write."""
     for line in data.split(b"\n"):
-        event = parse_line(line) if line else None
-        if event is not None and event.get("dir") in ("in", "out") and "invalid" not in event:
+        event = parse_line(line)
+        if event is not None and event.get("dir") in _DIRECTIONS and message_type(event) is not MessageType.INVALID:
             yield event
 
 

@@ -6,7 +6,7 @@ Everything that comes or goes is recorded before it is acted upon; must never de
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from codex_server_cli.core import rpc
 from codex_server_cli.core.events import EventLog
@@ -17,8 +17,7 @@ from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.transcript import Transcript
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one call decided, to be done in this order.
 
     Attributes:

@@ -110,9 +110,9 @@ def _kind_of_network_info(info: Any) -> ErrorKind | None:
     if name not in _NETWORK_INFO:
         return None
     status = detail.get("httpStatusCode") if isinstance(detail, dict) else None
-    if isinstance(status, int) and status >= 500:
-        return ErrorKind.OVERLOADED
-    return _KIND_OF_STATUS.get(status, ErrorKind.NETWORK) if status else ErrorKind.NETWORK
+    if not isinstance(status, int):
+        return ErrorKind.NETWORK
+    return ErrorKind.OVERLOADED if status >= 500 else _KIND_OF_STATUS.get(status, ErrorKind.NETWORK)
 
 
 def kind_of_refusal(error: Message) -> ErrorKind:

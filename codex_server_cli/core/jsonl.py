@@ -32,6 +32,8 @@ class LineDecoder:
             return []
         lines = rest.split(b"\n")
         tail = lines.pop()
+        if len(data) > self._max_line_bytes:
+            lines = self._without_oversized(lines)
         self._keep(head)
         if self._is_dropping:
             self.dropped_lines += 1
@@ -44,8 +46,14 @@ class LineDecoder:
     def flush(self) -> bytes | None:
         """The unfinished last line, or None where the stream ended on a newline."""
         rest = b"".join(self._parts)
-        self._parts, self._size = [], 0
+        self.dropped_lines += self._is_dropping
+        self._parts, self._size, self._is_dropping = [], 0, False
         return rest or None
+
+    def _without_oversized(self, lines: list[bytes]) -> list[bytes]:
+        fitting = [line for line in lines if len(line) <= self._max_line_bytes]
+        self.dropped_lines += len(lines) - len(fitting)
+        return fitting
 
     def _keep(self, piece: bytes) -> None:
         if not piece or self._is_dropping:

@@ -6,9 +6,8 @@ the same of the same messages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.core import failures
 from codex_server_cli.core.record import TurnRecord
@@ -37,8 +36,7 @@ _MESSAGE_OF_STOP = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a turn ended: the content of `result.json`, less ids and times.
 
     Attributes:
@@ -57,7 +55,7 @@ class Outcome:
 
     def with_stderr(self, tail: str) -> Outcome:
         """The same outcome with Codex's last words in its error."""
-        return replace(self, error=replace(self.error, stderr_tail=tail or None)) if self.error else self
+        return self._replace(error=self.error._replace(stderr_tail=tail or None)) if self.error else self
 
 
 def decide(
@@ -89,7 +87,7 @@ def decide(
 
 
 def _completed(record: TurnRecord, turn_id: str, schema: dict[str, Any] | None) -> Outcome:
-    answer = record.answer or ""
+    answer = record.answer if record.answer is not None else record.partial_answer or ""
     complaint = validate_answer(answer, schema) if schema is not None else None
     if complaint is None:
         return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)

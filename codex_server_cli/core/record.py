@@ -9,10 +9,9 @@ Must never choose what to send (that is `session`), how to show it (`transcript`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from codex_server_cli.core.rpc import Message, MessageType, message_type, params_of
+from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
 from codex_server_cli.core.turn import Phase
 from codex_server_cli.core.usage import Usage, add_usage, merge_limits
 
@@ -27,13 +26,15 @@ _PHASE_OF_ITEM = {
 }
 
 
-@dataclass(slots=True)
 class AgentMessage:
     """One message of the agent: its pieces while it streams, its whole text once `item/completed` came."""
 
-    phase: str | None
-    pieces: list[str] = field(default_factory=list)
-    is_complete: bool = False
+    __slots__ = ("is_complete", "phase", "pieces")
+
+    def __init__(self, phase: str | None, pieces: list[str] | None = None) -> None:
+        self.phase = phase
+        self.pieces = pieces if pieces is not None else []
+        self.is_complete = False
 
     @property
     def text(self) -> str:
@@ -47,7 +48,7 @@ class TurnRecord:
     Attributes:
         thread_id, turn_id: Codex's ids, once known.
         status: the wire's `turn.status` once terminal (`completed`, `interrupted`, `failed`), else None.
-        error: the last `TurnError` of the wire that ends the turn; `retry` the last one that does not.
+        error: the last `TurnError` of the wire that ends the turn; `retry` the last one of this response that does not.
         usage: tokens of this turn alone, summed from `tokenUsage.last`; None where Codex sent none.
         limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
         open_items: items started and not completed, by id: the wire's item objects.
@@ -82,7 +83,7 @@ class TurnRecord:
             return Phase.STARTING
         if self.is_retrying:
             return Phase.RETRYING
-        types = {item.get("type") for item in self.open_items.values()}
+        types = [item.get("type") for item in self.open_items.values()]
         return next((phase for type_, phase in _PHASE_OF_ITEM.items() if type_ in types), Phase.THINKING)
 
     @property
@@ -136,7 +137,9 @@ class TurnRecord:
         if self.turn_id is None:
             for message in self._early:
                 if message["method"] == "turn/started":
-                    return self._adopt(params_of(message).get("turn"))
+                    turn = params_of(message).get("turn")
+                    root_id = turn.get("rootTurnId") if isinstance(turn, dict) else None
+                    return self._adopt({"id": root_id} if root_id is not None else turn)
         return []
 
     def adopt_stored_turns(self, turns: Any) -> None:
@@ -209,7 +212,8 @@ class TurnRecord:
         message = self.messages.get(item_id)
         if message is None:
             message = self.messages[item_id] = AgentMessage(phase=None)
-        message.pieces.append(params.get("delta") or "")
+        if not message.is_complete:  # the completed text is the authority
+            message.pieces.append(text_in(params.get("delta")))
 
     def _on_turn_started(self, _params: Message) -> None:
         self.has_started = True
@@ -225,7 +229,7 @@ class TurnRecord:
             # A retry starts the same item again and resends its text: begin anew. It also moves to the end,
             # because the last message wins.
             self.messages.pop(item_id, None)
-            text = item.get("text")
+            text = text_in(item.get("text"))
             self.messages[item_id] = AgentMessage(item.get("phase"), [text] if text else [])
 
     def _on_item_completed(self, params: Message) -> None:
@@ -236,10 +240,11 @@ class TurnRecord:
         self.open_items.pop(item_id, None)
         if item.get("type") == "agentMessage":
             message = self.messages.setdefault(item_id, AgentMessage(item.get("phase")))
-            message.phase, message.pieces, message.is_complete = item.get("phase"), [item.get("text") or ""], True
+            message.phase, message.pieces, message.is_complete = item.get("phase"), [text_in(item.get("text"))], True
 
     def _on_usage(self, params: Message) -> None:
         self.usage = add_usage(self.usage, params.get("tokenUsage"))
+        self.retry = None  # sent at the end of every response: what broke before it has been got over
 
     def _on_error(self, params: Message) -> None:
         error = params.get("error")
@@ -268,9 +273,9 @@ class TurnRecord:
         self.status = turn["status"]
         if isinstance(turn.get("error"), dict):
             self.error = turn["error"]
-        for item in turn.get("items") or []:  # a summary: the last message alone, and often nothing
-            is_message = isinstance(item, dict) and item.get("type") == "agentMessage"
-            if is_message and str(item.get("id")) not in self.messages:
+        for item in objects_in(turn.get("items")):  # a summary: the last message alone, and often nothing
+            known = self.messages.get(str(item.get("id")))
+            if item.get("type") == "agentMessage" and (known is None or not known.is_complete):
                 self._on_item_completed({"item": item})
 
 

@@ -8,9 +8,8 @@ policy goes into every `turn/start`, because a resumed thread would otherwise ke
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.rpc import Message
 
@@ -26,8 +25,7 @@ class Sandbox(StrEnum):
 _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRequest:
+class TurnRequest(NamedTuple):
     """One turn as asked for; stored in `meta.json` under `request`, less the prompt.
 
     Attributes:
@@ -66,16 +64,16 @@ class TurnRequest:
 
     def to_json(self) -> dict[str, Any]:
         """The request as a JSON object; `from_json` is its inverse."""
-        return asdict(self)
+        return self._asdict()
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> TurnRequest:
-        """Read a request back; unknown keys (a newer version's) are ignored."""
-        known = {name: value[name] for name in cls.__slots__ if name in value}
+    def from_json(cls, value: dict[str, Any], turn_id: str) -> TurnRequest:
+        """Read the request of a turn back; unknown keys (a newer version's) are ignored."""
+        known = {name: value[name] for name in cls._fields if name in value}
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
-        return cls(**known)
+        return cls(**known | {"turn_id": turn_id})
 
     def open_thread(self) -> tuple[str, Message]:
         """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`."""
@@ -146,8 +144,11 @@ class TurnRequest:
         policy = settings.get("sandboxPolicy") or settings.get("sandbox")
         if not isinstance(policy, dict):
             return False
+        if self.sandbox is Sandbox.DANGER_FULL_ACCESS:
+            return False
         asked = self.sandbox_policy()
-        rank, asked_rank = _POLICY_RANK.get(str(policy.get("type")), 2), _POLICY_RANK[asked["type"]]
-        if rank != asked_rank or asked["type"] == "dangerFullAccess":
-            return rank > asked_rank
-        return bool(policy.get("networkAccess")) and not asked["networkAccess"]
+        if _POLICY_RANK.get(str(policy.get("type")), 2) > _POLICY_RANK[asked["type"]]:
+            return True
+        roots = policy.get("writableRoots")  # as Codex resolved them: only their number can be compared
+        has_more_roots = isinstance(roots, list) and len(roots) > len(self.writable_roots)
+        return has_more_roots or (bool(policy.get("networkAccess")) and not self.has_network)

@@ -22,6 +22,9 @@ UNSUPPORTED = -32601
 OVERLOADED = -32001
 """`Server overloaded; retry later.`: the ingress queue is full; to be told by the code, never by `data`."""
 
+_DECODER = json.JSONDecoder()
+_WHITESPACE = " \t\r\n"
+
 
 class MessageType(Enum):
     """What one message is."""
@@ -35,17 +38,20 @@ class MessageType(Enum):
 def parse_line(line: bytes) -> Message | None:
     """The message that a line holds, or None for anything that is not a JSON object in UTF-8."""
     try:
-        value = json.loads(line)
+        text = line.decode().strip(_WHITESPACE)
+        value, end = _DECODER.raw_decode(text)  # `json.loads` would guess at UTF-16 too, and take half as long again
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and end == len(text) else None
 
 
 def message_type(message: Message) -> MessageType:
     """Tell request, notification and response apart."""
     if "method" in message:
+        if not isinstance(message["method"], str):
+            return MessageType.INVALID
         return MessageType.REQUEST if "id" in message else MessageType.NOTIFICATION
-    return MessageType.RESPONSE if "id" in message else MessageType.INVALID
+    return MessageType.RESPONSE if isinstance(message.get("id"), (str, int)) else MessageType.INVALID
 
 
 def encode(message: Message) -> bytes:
@@ -61,6 +67,16 @@ def request(request_id: int, method: str, params: Message) -> Message:
 def refusal(server_request: Message, reason: str) -> Message:
     """The reply that declines any server request, known or unknown, without granting anything."""
     return {"id": server_request["id"], "error": {"code": UNSUPPORTED, "message": reason}}
+
+
+def objects_in(value: Any) -> list[Message]:
+    """The JSON objects of an array; none of anything else, so that a changed shape is no crash."""
+    return [member for member in value if isinstance(member, dict)] if isinstance(value, list) else []
+
+
+def text_in(value: Any) -> str:
+    """The text of a JSON string; empty for anything else."""
+    return value if isinstance(value, str) else ""
 
 
 def params_of(message: Message) -> Message:

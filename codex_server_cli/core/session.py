@@ -16,17 +16,7 @@ from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message, MessageType
-from codex_server_cli.core.timers import (
-    COMPLETION_TIMEOUT_MS,
-    INTERRUPT_RETRY_MS,
-    REQUEST_TIMEOUT_MS,
-    RETRY_STALL_MS,
-    STALL_CHECK_MS,
-    STALL_MS,
-    STOP_TIMEOUT_MS,
-    Timer,
-    Timers,
-)
+from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -46,7 +36,6 @@ class Session:
         self._timers = Timers()
         self._now_ms = 0.0
         self._last_message_ms = 0.0
-        self._retrying_since_ms: float | None = None
         self._may_start = False  # the account was looked at
         self._is_turn_sent = False
         self._stop_cause: Cause | None = None
@@ -72,7 +61,7 @@ class Session:
     def start(self, now_ms: float) -> Step:
         """Open the conversation."""
         self._now_ms = self._last_message_ms = now_ms
-        self._timers.set(Timer.STALL, now_ms + STALL_MS)
+        self._timers.start(Timer.STALL, now_ms)
         if self._request.deadline_s is not None:
             self._timers.set(Timer.DEADLINE, now_ms + self._request.deadline_s * 1000)
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
@@ -94,7 +83,7 @@ class Session:
         return self._take()
 
     def stop(self, cause: Cause, now_ms: float) -> Step:
-        """Interrupt the turn; it ends within `STOP_TIMEOUT_MS`, whatever the app-server does."""
+        """Interrupt the turn; it ends within the STOP limit, whatever the app-server does."""
         self._now_ms = now_ms
         self._stop(cause)
         return self._take()
@@ -136,27 +125,24 @@ class Session:
         record = self.record
         if self.outcome is not None:
             return
-        if record.status is None and method == "item/agentMessage/delta" and self._retrying_since_ms is None:
+        is_delta = method == "item/agentMessage/delta"
+        if is_delta and record.status is None and not self._timers.is_running(Timer.RETRIES):
             return  # the hot path: nothing that we wait for can have changed
         if self._request.is_wider(record.settings):
             self._refuse_policy()
         if record.status is not None:
             self._finish(self._stop_cause or Cause.TURN_ENDED)
             return
-        self._watch_retries()
-        if record.error is not None or (record.is_idle and record.has_started):
-            self._timers.set_once(Timer.COMPLETION, self._now_ms + COMPLETION_TIMEOUT_MS)
-        else:
-            self._timers.clear(Timer.COMPLETION)  # active again: the idle was between two parts of the turn
+        self._await(Timer.RETRIES, record.is_retrying)
+        self._await(Timer.COMPLETION, record.error is not None or (record.is_idle and record.has_started))
         if method == "turn/started" and self._stop_cause is not None:
             self._interrupt()
 
-    def _watch_retries(self) -> None:
-        if not self.record.is_retrying:
-            self._retrying_since_ms = None
-        elif self._retrying_since_ms is None:
-            self._retrying_since_ms = self._now_ms
-            self._timers.set(Timer.STALL, self._now_ms + RETRY_STALL_MS)
+    def _await(self, timer: Timer, is_awaited: bool) -> None:
+        if is_awaited:
+            self._timers.start_once(timer, self._now_ms)
+        else:
+            self._timers.clear(timer)
 
     def _on_response(self, message: Message) -> None:
         method = self._exchange.answered(message)
@@ -212,7 +198,7 @@ class Session:
     # --- what we do
 
     def _ask(self, method: str, params: Message) -> None:
-        self._timers.set(Timer.REQUEST, self._now_ms + REQUEST_TIMEOUT_MS)
+        self._timers.start(Timer.REQUEST, self._now_ms)
         self._exchange.ask(method, params, self._now_ms)
 
     def _fail(self, kind: ErrorKind, message: str, **facts: Any) -> None:
@@ -232,14 +218,14 @@ class Session:
         if not self._is_turn_sent:
             self._finish(cause)
             return
-        self._timers.set(Timer.STOP, self._now_ms + STOP_TIMEOUT_MS)
+        self._timers.start(Timer.STOP, self._now_ms)
         self._interrupt()
 
     def _interrupt(self) -> None:
         """Ask for the interrupt, again and again: before `turn/started` it is refused and the turn runs on."""
         if self.record.turn_id is not None and self.record.has_started:
             self._ask("turn/interrupt", {"threadId": self.record.thread_id, "turnId": self.record.turn_id})
-            self._timers.set(Timer.INTERRUPT, self._now_ms + INTERRUPT_RETRY_MS)
+            self._timers.start(Timer.INTERRUPT, self._now_ms)
 
     def _reconcile(self) -> None:
         if self.record.turn_id is None:
@@ -247,7 +233,7 @@ class Session:
             return
         params = {"threadId": self.record.thread_id, "limit": 5, "itemsView": "full"}
         self._ask("thread/turns/list", params)
-        self._timers.set(Timer.RECONCILE, self._now_ms + COMPLETION_TIMEOUT_MS)
+        self._timers.start(Timer.RECONCILE, self._now_ms)
 
     def _settle(self) -> None:
         """Take the turn from what came early, where the reply that names it is overdue."""
@@ -269,7 +255,7 @@ class Session:
         """A lost reply is an end only where the turn never began."""
         self._settle()
         if self.record.turn_id is None:
-            self._fail(ErrorKind.PROTOCOL, f"Codex did not answer within {REQUEST_TIMEOUT_MS // 1000} s.")
+            self._fail(ErrorKind.PROTOCOL, f"Codex did not answer within {LIMIT_MS[Timer.REQUEST] / 1000:.0f} s.")
         else:
             self._after_news("turn/started")  # told without the reply
 
@@ -284,10 +270,7 @@ class Session:
 
     def _on_stall_due(self) -> None:
         """Silence is a stall only where no item is open: a long command is allowed to be quiet."""
-        if self._retrying_since_ms is not None:
-            self._stop(Cause.STALLED)
-            return
-        quiet_until_ms = self._last_message_ms + STALL_MS
+        quiet_until_ms = self._last_message_ms + LIMIT_MS[Timer.STALL]
         if quiet_until_ms > self._now_ms or self.record.open_items:
             self._timers.set(Timer.STALL, max(quiet_until_ms, self._now_ms + STALL_CHECK_MS))
         else:
@@ -309,5 +292,6 @@ _ON_DUE: dict[Timer, Callable[[Session], None]] = {
     Timer.COMPLETION: Session._on_completion_due,
     Timer.RECONCILE: Session._on_no_reaction,
     Timer.STALL: Session._on_stall_due,
+    Timer.RETRIES: lambda session: session._stop(Cause.STALLED),
     Timer.DEADLINE: lambda session: session._stop(Cause.DEADLINE),
 }

@@ -6,30 +6,31 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from math import inf
 
-REQUEST_TIMEOUT_MS = 60_000
-"""No reply at all is possible (notes, section 1); starting the user's MCP servers takes a while."""
-STOP_TIMEOUT_MS = 1_000
-"""How long an interrupt may take before the process tree is ended instead; 30 ms were observed."""
-INTERRUPT_RETRY_MS = 50
-COMPLETION_TIMEOUT_MS = 2_000
-"""From idle, or from an error that ends the turn, to `turn/completed`; normally 1 ms."""
-STALL_MS = 15 * 60_000
-STALL_CHECK_MS = 60_000
-"""How often a silent turn with an open item is looked at again."""
-RETRY_STALL_MS = 10 * 60_000
-"""Unreachable hosts are retried for ever (notes, section 5)."""
-
 
 class Timer(Enum):
     """What is waited for."""
 
     REQUEST = auto()  # a reply to what we asked
-    STOP = auto()  # the end of a turn that was told to stop
     INTERRUPT = auto()  # the moment to interrupt once more
-    COMPLETION = auto()  # `turn/completed`, of which everything but the notice was seen
+    STOP = auto()  # the end of a turn that was told to stop
+    COMPLETION = auto()  # `turn/completed`, after all but this notice of the end was seen
     RECONCILE = auto()  # Codex's own record of the turn
-    STALL = auto()
-    DEADLINE = auto()
+    STALL = auto()  # any sign of life
+    RETRIES = auto()  # anything but network retries
+    DEADLINE = auto()  # the end, as the user allows
+
+
+LIMIT_MS: dict[Timer, float] = {
+    Timer.REQUEST: 60_000,  # no reply at all is possible (notes, section 1); starting MCP servers takes a while
+    Timer.INTERRUPT: 50,
+    Timer.STOP: 1_000,  # then the process tree is ended instead; 30 ms were observed
+    Timer.COMPLETION: 2_000,  # normally 1 ms
+    Timer.RECONCILE: 2_000,
+    Timer.STALL: 15 * 60_000,
+    Timer.RETRIES: 10 * 60_000,  # unreachable hosts are retried for ever (notes, section 5)
+}
+STALL_CHECK_MS = 60_000
+"""How often a silent turn with an open item is looked at again."""
 
 
 class Timers:
@@ -43,13 +44,21 @@ class Timers:
         """The earliest due time."""
         return min(self._due_ms.values(), default=None)
 
+    def is_running(self, timer: Timer) -> bool:
+        """Whether this is waited for."""
+        return timer in self._due_ms
+
     def set(self, timer: Timer, due_ms: float) -> None:
         """Set or move a timer."""
         self._due_ms[timer] = due_ms
 
-    def set_once(self, timer: Timer, due_ms: float) -> None:
-        """Set a timer, unless it runs already."""
-        self._due_ms.setdefault(timer, due_ms)
+    def start(self, timer: Timer, now_ms: float) -> None:
+        """Set or move a timer to its limit from now on."""
+        self._due_ms[timer] = now_ms + LIMIT_MS[timer]
+
+    def start_once(self, timer: Timer, now_ms: float) -> None:
+        """Start a timer, unless it runs already."""
+        self._due_ms.setdefault(timer, now_ms + LIMIT_MS[timer])
 
     def clear(self, timer: Timer) -> None:
         """Forget a timer, whether it runs or not."""

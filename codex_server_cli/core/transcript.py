@@ -1,8 +1,9 @@
 """The text of `out.txt`, grown message by message. Owns what is shown when; the words are `blocks`'.
 
-The agent's text is shown raw as it streams. After a retry Codex sends the same text again, under the same item id
-or a new one (capture `retry_then_success`; protocol notes, section 5): the repeated beginning is skipped, and
-where the new text differs one line says that the answer restarted. Must never touch a file or judge an end.
+The agent's text is shown raw as it streams. After a retry Codex sends the whole response again, complete messages
+and the open one, under the same item ids or new ones (protocol notes, section 5; seen with 0.163.0 and 0.169.0): what
+is repeated is skipped, and where the new text differs one line says that the answer restarted. Must never touch a
+file or judge an end.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from codex_server_cli.core import blocks
-from codex_server_cli.core.rpc import Message, params_of
+from codex_server_cli.core.rpc import Message, params_of, text_in
 
 RESTARTED = "[the answer restarted]\n"
 
@@ -21,8 +22,10 @@ class Transcript:
     def __init__(self) -> None:
         self._last = ""  # the last text that was added: it tells whether a line is open
         self._shown: list[str] = []  # the open message's text, as far as out.txt shows it
-        self._repeat: str | None = None  # what a retry is expected to send again
-        self._repeated_chars = 0  # how much of it has come again
+        self._repeat: str | None = None  # what of it a retry is expected to send again
+        self._repeated_chars = 0  # how much of that has come again
+        self._response: list[str] = []  # the messages of the response under way, as out.txt shows them
+        self._position = 0  # which of them is open, or comes next
         self._is_interrupted = False  # a block was shown since the open message's text
         self._open_command: str | None = None  # the command whose line was the last thing added
 
@@ -37,10 +40,12 @@ class Transcript:
     # --- the agent's text
 
     def _on_delta(self, message: Message) -> str:
-        delta = params_of(message).get("delta")
-        if not isinstance(delta, str) or not delta:
+        return self._stream(text_in(params_of(message).get("delta")))
+
+    def _stream(self, text: str) -> str:
+        if not text:
             return ""
-        return self._add(delta) if self._repeat is None else self._compare(delta, self._repeat)
+        return self._add(text) if self._repeat is None else self._compare(text, self._repeat)
 
     def _add(self, text: str) -> str:
         """More of the open message's text."""
@@ -65,20 +70,38 @@ class Transcript:
         self._shown = [text]
         return f"{self._line_end()}{RESTARTED}{text}"
 
-    def _on_message_started(self) -> str:
-        self._repeat, self._repeated_chars = "".join(self._shown) or None, 0
+    def _on_message_started(self, item: Message) -> str:
+        """Expect what out.txt shows of this message already: it is open, or a retry sends it again."""
+        self._keep_open_message()
+        shown = self._response[self._position : self._position + 1]
+        self._shown = shown
+        self._repeat, self._repeated_chars = "".join(shown) or None, 0
+        return self._stream(text_in(item.get("text")))
+
+    def _keep_open_message(self) -> None:
+        if self._shown:
+            self._response[self._position : self._position + 1] = ["".join(self._shown)]
+
+    def _on_retry(self) -> None:
+        self._keep_open_message()
+        self._shown, self._repeat, self._position = [], None, 0
+
+    def _on_response_end(self) -> str:
+        self._response, self._position = [], 0
         return ""
 
     def _on_message_completed(self, item: Message) -> str:
         """Show what the deltas left out: the completed text is the authority."""
-        whole, shown = str(item.get("text") or ""), "".join(self._shown)
+        whole, shown = text_in(item.get("text")), "".join(self._shown)
         self._repeat = None
         if not whole.startswith(shown):
             text = self._restart(whole)
         else:
             rest = whole[len(shown) :]
             text = self._add(rest) if rest else ""
-        self._shown, self._is_interrupted = [], False
+        self._shown = []
+        self._response[self._position : self._position + 1] = [whole]
+        self._position += 1
         if not whole or (text or self._last).endswith("\n"):
             return text
         return text + "\n"
@@ -90,7 +113,7 @@ class Transcript:
         if not isinstance(item, dict):
             return ""
         if item.get("type") == "agentMessage":
-            return self._on_message_started()
+            return self._on_message_started(item)
         if item.get("type") == "commandExecution":
             text = self._block(blocks.command_line(item))
             self._open_command = str(item.get("id"))
@@ -117,6 +140,12 @@ class Transcript:
         self._open_command, self._is_interrupted = None, True
         return self._gap() + text
 
+    def _on_error(self, message: Message) -> str:
+        params = params_of(message)
+        if params.get("willRetry"):
+            self._on_retry()
+        return self._block(blocks.error_block(params))
+
     def _gap(self) -> str:
         """One blank line between blocks, none at the very beginning."""
         if not self._last:
@@ -132,7 +161,8 @@ _HANDLERS: dict[str, Callable[[Transcript, Message], str]] = {
     "item/started": Transcript._on_item_started,
     "item/completed": Transcript._on_item_completed,
     "turn/plan/updated": lambda self, message: self._block(blocks.plan_block(params_of(message))),
-    "error": lambda self, message: self._block(blocks.error_block(params_of(message))),
+    "thread/tokenUsage/updated": lambda self, _message: self._on_response_end(),  # after every model response
+    "error": Transcript._on_error,
     "warning": lambda self, message: self._block(blocks.notice_block("warning", params_of(message))),
     "guardianWarning": lambda self, message: self._block(blocks.notice_block("guardianWarning", params_of(message))),
     "model/rerouted": lambda self, message: self._block(blocks.notice_block("model/rerouted", params_of(message))),

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.errors import ErrorKind, Exit
 
-_ID = re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}")
+_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{3}-[0-9a-f]{4}")
 _ID_PREFIX = re.compile(r"[0-9a-f-]{1,24}")
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z")
 _NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
@@ -71,8 +70,7 @@ EXIT_OF_STATE = {
 _STATE_OF_KIND = {ErrorKind.CANCELLED: State.CANCELLED, ErrorKind.WORKER_DIED: State.ABANDONED}
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What a reader saw, in this order: the lock first, the marker second (law 2).
 
     Attributes:
@@ -104,18 +102,10 @@ def derive_state(facts: Facts) -> State | None:
 
 def state_of_kind(kind: str | None) -> State:
     """The end state that an error kind stands for; an unknown or unreadable kind is a failure."""
-    return _STATE_OF_KIND.get(kind, State.FAILED) if kind else State.FAILED  # type: ignore[call-overload]
-
-
-def make_turn_id(utc_stamp: str, milliseconds: int, random_bits: int) -> str:
-    """A turn id that sorts by age, like `20261120-165501-482-7f3a`.
-
-    Args:
-        utc_stamp: UTC time as `YYYYmmdd-HHMMSS`.
-        milliseconds: 0 to 999.
-        random_bits: any integer; its lowest 16 bits keep two ids of one millisecond apart.
-    """
-    return f"{utc_stamp}-{milliseconds:03d}-{random_bits & 0xFFFF:04x}"
+    for known, state in _STATE_OF_KIND.items():
+        if kind == known:
+            return state
+    return State.FAILED
 
 
 def is_turn_id(text: str) -> bool:
@@ -133,8 +123,7 @@ def is_turn_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and text != "last"
 
 
-@dataclass(frozen=True, slots=True)
-class TurnError:
+class TurnError(NamedTuple):
     """Why a turn did not complete: the content of the `error` marker and of `result.json`'s `error`.
 
     Attributes:
@@ -183,4 +172,8 @@ def parse_time_ms(text: object) -> int | None:
     if match is None:
         return None
     *date, milliseconds = (int(group) for group in match.groups())
-    return calendar.timegm((*date, 0, 0, 0)) * 1000 + milliseconds
+    try:
+        unix_ms = calendar.timegm((*date, 0, 0, 0)) * 1000 + milliseconds
+        return unix_ms if format_time_ms(unix_ms) == text else None  # `timegm` takes a 31st of June
+    except ValueError:
+        return None

@@ -15,6 +15,8 @@ _KEYS = {
     "totalTokens": "total_tokens",
 }
 
+_YEAR_3000_S = 32_503_680_000
+
 
 def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
     """Add one `thread/tokenUsage/updated` to the turn's sum.
@@ -25,10 +27,14 @@ def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
     last = token_usage.get("last") if isinstance(token_usage, dict) else None
     if not isinstance(last, dict):
         return so_far
-    if not (last.get("inputTokens") or last.get("outputTokens")):
+    if not (_number(last.get("inputTokens")) or _number(last.get("outputTokens"))):
         return so_far
     sums = so_far or dict.fromkeys(_KEYS.values(), 0)
-    return {ours: sums[ours] + int(last.get(wire) or 0) for wire, ours in _KEYS.items()}
+    return {ours: sums[ours] + _number(last.get(wire)) for wire, ours in _KEYS.items()}
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def merge_limits(so_far: dict[str, Any] | None, snapshot: Any) -> dict[str, Any] | None:
@@ -42,7 +48,12 @@ def merge_limits(so_far: dict[str, Any] | None, snapshot: Any) -> dict[str, Any]
 def reset_time_s(limits: dict[str, Any] | None) -> int | None:
     """When the fullest window of a snapshot resets, in Unix seconds; None where no window says so."""
     windows = [limits.get(name) for name in ("primary", "secondary")] if limits else []
-    known = [w for w in windows if isinstance(w, dict) and isinstance(w.get("resetsAt"), int)]
+    known = [w for w in windows if isinstance(w, dict) and 0 < _number(w.get("resetsAt")) < _YEAR_3000_S]
     if not known:
         return None
-    return int(max(known, key=lambda window: window.get("usedPercent") or 0)["resetsAt"])
+    return _number(max(known, key=_used_percent)["resetsAt"])
+
+
+def _used_percent(window: dict[str, Any]) -> float:
+    percent = window.get("usedPercent")
+    return percent if isinstance(percent, (int, float)) else 0.0

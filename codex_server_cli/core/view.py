@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.turn import Phase, State
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class TurnView:
+
+class TurnView(NamedTuple):
     """A turn, seen once.
 
     Attributes:
@@ -29,9 +31,9 @@ class TurnView:
     state: State
     phase: Phase | None = None
     elapsed_s: float | None = None
-    meta: dict[str, Any] = field(default_factory=dict)
-    live: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = _NOTHING
+    live: Mapping[str, Any] = _NOTHING
+    result: Mapping[str, Any] = _NOTHING
     error: dict[str, Any] | None = None
 
     @property

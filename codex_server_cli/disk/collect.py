@@ -7,8 +7,8 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from codex_server_cli.core.turn import parse_time_ms
 from codex_server_cli.disk import lock
@@ -21,8 +21,7 @@ DELETED = ".gc-"
 _ORPHAN_AGE_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(NamedTuple):
     """What was deleted, or would be."""
 
     turn_ids: tuple[str, ...]

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.turn_dir import TurnDir
 
 
-@dataclass(frozen=True, slots=True)
-class InboxRequest:
+class InboxRequest(NamedTuple):
     """One request as the worker finds it; `path` names its file."""
 
     path: Path

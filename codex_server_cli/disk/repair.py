@@ -19,7 +19,8 @@ from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import read_json, tail_text
-from codex_server_cli.disk.turn_dir import TurnDir, publish, publish_marker
+from codex_server_cli.disk.publish import publish, publish_marker
+from codex_server_cli.disk.turn_dir import TurnDir
 
 LOG_TAIL_BYTES = 4000
 _ENDS = frozenset(state for state in State if state.is_end)

@@ -14,7 +14,7 @@ import subprocess
 from collections import deque
 from pathlib import Path
 
-from codex_server_cli.settings import codex_environment
+from codex_server_cli.settings.environment import codex_environment
 from codex_server_cli.wire.stdio import StdioTransport
 
 GRACE_S = 0.5
@@ -29,8 +29,11 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 class AppServer:
     """A running app-server in a process group of its own."""
 
-    def __init__(self, codex: Path, cwd: str, *, may_bill_api_key: bool) -> None:
+    def __init__(self, codex: Path, cwd: str, *, may_bill_api_key: bool, log_fd: int | None = None) -> None:
         """Spawn it.
+
+        Args:
+            log_fd: where the beginning and the end of its stderr go as they come; None keeps the tail alone.
 
         Raises:
             OSError: the binary cannot be run, or `cwd` cannot be entered.
@@ -54,10 +57,11 @@ class AppServer:
         self.stderr_fd = self._process.stderr.fileno()
         os.set_blocking(self.stderr_fd, False)
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
-        self._logged_bytes = 0
+        self._log_fd = log_fd
+        self._stderr_bytes = 0
 
     def drain_stderr(self) -> bool:
-        """Read what codex said on stderr; its beginning goes to our own output (`worker.log`), its tail is kept.
+        """Read what codex said on stderr; its beginning goes to the log, its tail is kept.
 
         Returns:
             False at the end of the stream.
@@ -69,9 +73,9 @@ class AppServer:
                 return True
             if not data:
                 return False
-            if self._logged_bytes < _LOG_BYTES:
-                os.write(2, data[: _LOG_BYTES - self._logged_bytes])
-            self._logged_bytes += len(data)
+            if self._log_fd is not None and self._stderr_bytes < _LOG_BYTES:
+                os.write(self._log_fd, data[: _LOG_BYTES - self._stderr_bytes])
+            self._stderr_bytes += len(data)
             self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
 
     def last_words(self) -> str:
@@ -94,8 +98,9 @@ class AppServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
         self.drain_stderr()
-        if self._logged_bytes > _LOG_BYTES:
-            os.write(2, f"\n[{self._logged_bytes} bytes of stderr in all; its end:]\n{self.last_words()}\n".encode())
+        if self._log_fd is not None and self._stderr_bytes > _LOG_BYTES:
+            rest = f"\n[{self._stderr_bytes} bytes of stderr in all; its end:]\n{self.last_words()}\n"
+            os.write(self._log_fd, rest.encode())
         code = self._process.returncode
         return f"exit code {code}" if code >= 0 else f"signal {-code}"
 

@@ -10,9 +10,8 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from codex_server_cli.errors import CodexMissingError
 
@@ -21,8 +20,7 @@ _PROBE_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 
 
-@dataclass(frozen=True, slots=True)
-class CodexBinary:
+class CodexBinary(NamedTuple):
     """A codex that can be spawned: an absolute path, and its version where it was asked."""
 
     path: Path
@@ -30,7 +28,7 @@ class CodexBinary:
 
 
 def find_codex(pinned: str | None, search_path: str) -> CodexBinary:
-    """The codex to spawn: the pinned one, else a native one on PATH, else the one of the `codex` extra.
+    """The codex to spawn: the pinned one, else a usable one on PATH, else the one of the `codex` extra.
 
     A pinned binary that is still there is trusted as it is; any other is probed first, which costs about 20 ms.
 
@@ -39,10 +37,16 @@ def find_codex(pinned: str | None, search_path: str) -> CodexBinary:
     """
     if pinned is not None and os.access(pinned, os.X_OK):
         return CodexBinary(Path(pinned))
-    candidate = _on_path(search_path) or _bundled()
-    if candidate is None:
+    on_path, bundled = _on_path(search_path), _bundled()
+    if on_path is not None:
+        try:
+            return probe(on_path)
+        except CodexMissingError:
+            if bundled is None:
+                raise
+    if bundled is None:
         raise CodexMissingError("no codex binary was found on PATH", hint=INSTALL_HINT)
-    return probe(candidate)
+    return probe(bundled)
 
 
 def probe(path: Path) -> CodexBinary:
@@ -96,6 +100,8 @@ def native_of(path: Path) -> Path:
 
 def _bundled() -> Path | None:
     """The binary of the PyPI package `openai-codex-cli-bin`, found without importing it."""
+    from importlib.util import find_spec
+
     spec = find_spec("codex_cli_bin")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "bin" / "codex"

@@ -1,87 +1,121 @@
-"""Starting a worker and letting go of it. Runs in the launcher: the shell command that the user waits for.
+"""Starting a worker, and handing it a turn. Runs in the launcher: the shell command that the user waits for.
 
-The worker gets a new session, so that neither a kill of the launcher's process group nor the closing of its terminal
-reaches it, and three things of ours: the lock, the ready pipe, and `worker.log` as its output. Must import nothing
-that `new` does not need: its budget is a tenth of a second.
+The worker is spawned first of all and gets ready while the launcher still reads its command line: the two start-ups
+overlap, and `new` answers sooner by one interpreter. It has a session of its own from its first instant, so neither a
+kill of the launcher's process group nor the closing of its terminal reaches it, and only two pipes of ours. Until it
+is handed a whole turn it owns nothing: where the launcher fails or dies, the end of its pipe sends it away.
+Before the spawn it imports next to nothing: what comes first delays everything.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import select
-import signal
 import sys
+import time
 
-from codex_server_cli.disk.files import tail_text
-from codex_server_cli.disk.turn_dir import NewTurn
-from codex_server_cli.errors import InternalError
-from codex_server_cli.proc.descriptors import LOCK_FD, READY_FD
-from codex_server_cli.settings import worker_environment
+from codex_server_cli.core.turn_id import make_turn_id
+from codex_server_cli.settings.environment import worker_environment
 
-_READY_TIMEOUT_S = 20.0
+TYPE_CHECKING = False  # typing itself takes 3 ms
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from codex_server_cli.errors import CodexServerError
+
+_SIGINT, _SIGPIPE, _SIGTERM = 2, 13, 15  # POSIX; the signal module waits until after the spawn
+_READY_TIMEOUT_S = 30.0
 _CODE = "from codex_server_cli.proc.worker import main; main()"
 
 
-def launch(turn: NewTurn) -> None:
-    """Start the worker of a published turn, wait for its word, and let go of the lock.
+class Launch:
+    """A worker on its way. `hand_over` gives it its turn; dropping it instead ends it."""
 
-    Raises:
-        InternalError: it did not come to life; the turn is gone again, as nobody was told of it.
-    """
-    ready_read, ready_write = os.pipe()
-    try:
-        pid = _spawn(turn, ready_write)
-    finally:
-        os.close(ready_write)
-    try:
-        is_ready = _await_ready(ready_read)
-    finally:
-        os.close(ready_read)
-    if not is_ready:
-        _give_up(turn, pid)
-    os.close(turn.lock_fd)
+    def __init__(self) -> None:
+        """Spawn the worker; returns while it is still starting.
 
+        Raises:
+            OSError: no process can be started.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ms // 1000))
+        self.turn_id = make_turn_id(stamp, now_ms % 1000, int.from_bytes(os.urandom(2)))
+        child_in, self._to_worker = os.pipe()
+        self._from_worker, child_out = os.pipe()
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                # -P: the worker must not import from wherever the user happens to stand
+                [sys.executable, "-P", "-c", _CODE, self.turn_id],
+                worker_environment(self.turn_id),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, child_in, 0),
+                    (os.POSIX_SPAWN_DUP2, child_out, 1),
+                    (os.POSIX_SPAWN_DUP2, child_out, 2),  # its last words, should it die on its way
+                ],
+                setsid=True,
+                setsigdef=[_SIGINT, _SIGPIPE, _SIGTERM],
+                setsigmask=[],
+            )
+        finally:
+            os.close(child_in)
+            os.close(child_out)
 
-def _spawn(turn: NewTurn, ready_write: int) -> int:
-    # Descriptors are handed over under fixed numbers; copies far above them keep one from overwriting the other.
-    lock_fd = fcntl.fcntl(turn.lock_fd, fcntl.F_DUPFD_CLOEXEC, 10)
-    ready_fd = fcntl.fcntl(ready_write, fcntl.F_DUPFD_CLOEXEC, 10)
-    log_flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    try:
-        return os.posix_spawn(
-            sys.executable,
-            # -P: the worker must not import from wherever the user happens to stand
-            [sys.executable, "-P", "-c", _CODE, str(turn.directory.path)],
-            worker_environment(turn.directory.turn_id),
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(turn.directory.log), log_flags, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-                (os.POSIX_SPAWN_DUP2, lock_fd, LOCK_FD),
-                (os.POSIX_SPAWN_DUP2, ready_fd, READY_FD),
-            ],
-            setsid=True,
-            setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
-            setsigmask=[],
-        )
-    finally:
-        os.close(lock_fd)
-        os.close(ready_fd)
+    def hand_over(self, turns_path: Path, prompt: str, meta: dict[str, Any]) -> str:
+        """Give the worker its turn and wait until its directory is published.
 
+        Args:
+            turns_path: where turns live.
+            prompt: what to ask.
+            meta: the content of `meta.json`; the worker adds the turn id.
 
-def _await_ready(ready_read: int) -> bool:
-    """A byte means alive; the end of the pipe without one means that the worker died on its way."""
-    readable, _, _ = select.select([ready_read], [], [], _READY_TIMEOUT_S)
-    return bool(readable) and os.read(ready_read, 1) != b""
+        Returns:
+            The turn id. From now on the worker needs nobody.
 
+        Raises:
+            HomeError: the directory could not be made.
+            InternalError: the worker did not come to life; nothing was made.
+        """
+        import json
 
-def _give_up(turn: NewTurn, pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)  # our own child, not yet reaped: the pid is certainly still its
-    os.waitpid(pid, 0)
-    last_words = tail_text(turn.directory.log, 2000)
-    turn.discard()
-    reason = last_words.rpartition("\n")[2] or "it left no word"
-    raise InternalError(f"the worker could not start: {reason}", hint="`codex-server doctor` looks for the cause.")
+        turn = {"turns_path": str(turns_path), "prompt": prompt, "meta": meta}
+        try:
+            with open(self._to_worker, "wb") as pipe:  # noqa: PTH123 — a descriptor, not a path
+                pipe.write(json.dumps(turn).encode() + b"\n")
+        except BrokenPipeError:
+            pass  # it is dead: what it left to say comes below
+        answer = self._read_answer()
+        if answer.get("turn_id"):
+            return str(answer["turn_id"])
+        raise self._error_of(answer)
+
+    def _read_answer(self) -> dict[str, Any]:
+        """The one line that the worker answers; whatever else comes are its last words."""
+        import json
+        import select
+
+        data, deadline = b"", time.monotonic() + _READY_TIMEOUT_S
+        while (rest_s := deadline - time.monotonic()) > 0 and select.select([self._from_worker], [], [], rest_s)[0]:
+            piece = os.read(self._from_worker, 1 << 16)
+            data += piece
+            if not piece or data.endswith(b"}\n"):
+                break
+        os.close(self._from_worker)
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            answer = {"last_words": data.decode("utf-8", "replace")}
+        return answer if isinstance(answer, dict) else {}
+
+    def _error_of(self, answer: dict[str, Any]) -> CodexServerError:
+        import signal
+
+        from codex_server_cli.errors import HomeError, InternalError
+
+        if "home_error" in answer:
+            return HomeError(answer["home_error"], hint=answer["hint"])
+        os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid is still its, dead or alive
+        os.waitpid(self._pid, 0)
+        reason = str(answer.get("last_words", "")).strip().rpartition("\n")[2] or "it left no word"
+        hint = "`codex-server doctor` looks for the cause."
+        return InternalError(f"the worker could not start: {reason}", hint=hint)

@@ -6,7 +6,7 @@ from typing import Any
 
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, format_time_ms
-from codex_server_cli.disk.turn_dir import TurnWriter
+from codex_server_cli.disk.publish import TurnWriter
 
 INTERVAL_MS = 250.0
 

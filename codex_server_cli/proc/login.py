@@ -7,17 +7,18 @@ either, nor print a token. The worker looks again with `account/read`, because b
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from codex_server_cli.errors import BadInputError, NotLoggedInError
-from codex_server_cli.settings import codex_environment
+from codex_server_cli.settings.environment import codex_environment
 
-LOGIN_GUIDE = """\
+_LOGIN_GUIDE = """\
 codex-server uses your ChatGPT subscription through Codex's own login. To log in:
-  codex login                 opens a browser
-  codex login --device-auth   on a machine without a browser: prints a URL and a code to enter elsewhere
+  {codex} login                 opens a browser
+  {codex} login --device-auth   on a machine without a browser: prints a URL and a code to enter elsewhere
 The account needs a plan that includes Codex (Plus, Pro, Business, Edu or Enterprise).
 Then run the same command again. `codex-server doctor` checks the login; `codex-server demo` needs none."""
 
@@ -102,6 +103,11 @@ def _is_chatgpt(auth: dict[str, Any]) -> bool:
     return str(mode).lower() in ("chatgpt", "chatgptauthtokens")
 
 
+def _login_guide(codex: Path) -> str:
+    """What to run, by the name that this user's shell knows."""
+    return _LOGIN_GUIDE.format(codex="codex" if shutil.which("codex") else codex)
+
+
 def _ask_codex(codex: Path) -> None:
     """`codex login status` prints on stderr and exits 0 for API keys too: only its line tells (notes, section 12)."""
     try:
@@ -115,10 +121,10 @@ def _ask_codex(codex: Path) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotLoggedInError(f"codex login status did not answer: {error}", hint=LOGIN_GUIDE) from error
+        raise NotLoggedInError(f"codex login status did not answer: {error}", hint=_login_guide(codex)) from error
     lines = run.stdout.decode("utf-8", "replace").splitlines()
     if any(line.strip() == _LOGGED_IN for line in lines):
         return
     if any(line.strip().startswith("Logged in using an API key") for line in lines):
         raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=_API_KEY_GUIDE)
-    raise NotLoggedInError("Codex is not logged in", hint=LOGIN_GUIDE)
+    raise NotLoggedInError("Codex is not logged in", hint=_login_guide(codex))

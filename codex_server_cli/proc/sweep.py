@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from codex_server_cli.settings import TURN_VARIABLE
+from codex_server_cli.settings.environment import TURN_VARIABLE
 
 if TYPE_CHECKING:
     import psutil

@@ -12,7 +12,6 @@ import selectors
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,21 +26,24 @@ from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.disk import inbox
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.turn_dir import TurnDir, TurnWriter
+from codex_server_cli.disk.publish import TurnWriter
+from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.app_server import AppServer
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.sweep import become_subreaper, process_identity, sweep
 
 
-def run_turn(path: str) -> None:
+def run_turn(directory: TurnDir) -> None:
     """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`."""
-    directory = TurnDir(Path(path))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     writer = TurnWriter(directory)
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
     try:
         outcome = _drive(directory, writer, meta)
     except Exception as error:
+        import traceback  # 2 ms that no turn without a defect needs
+
         traceback.print_exc()  # into worker.log
         kind = ErrorKind.DISK if isinstance(error, OSError) else ErrorKind.INTERNAL
         outcome = _failure(directory.turn_id, kind, f"{type(error).__name__}: {error}")
@@ -54,9 +56,9 @@ def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> Outc
     """Spawn codex, run the turn, end codex."""
     ticks, boot_id = process_identity(os.getpid())
     meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
-    request = TurnRequest.from_json(meta["request"])
+    request = TurnRequest.from_json(meta["request"], directory.turn_id)
     try:
-        server = AppServer(Path(meta["codex"]), request.cwd, may_bill_api_key=request.may_bill_api_key)
+        server = AppServer(Path(meta["codex"]), request.cwd, may_bill_api_key=request.may_bill_api_key, log_fd=2)
     except OSError as error:
         # A binary or a directory that was there when the launcher looked.
         kind = ErrorKind.BAD_INPUT if not Path(request.cwd).is_dir() else ErrorKind.CODEX_MISSING

@@ -1,28 +1,68 @@
-"""The worker's first breath: take the session and the lock over, say so, then become the turn.
+"""The worker before it has a turn: get ready, take one, make its directory, say so. Then it becomes the turn.
 
-Runs in the worker. Imports next to nothing before it is ready, because a shell is waiting; everything after that is
-`turn_loop`'s. Must never import typer or rich.
+Runs in the worker, spawned by `launch` with nothing but two pipes: the turn comes on stdin, the turn id goes to stdout.
+The worker makes the directory itself, so that its lock is held by the one process that will keep it and is never handed
+from hand to hand. Must never import typer or rich.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 import sys
+from pathlib import Path
+from typing import Any
 
-from codex_server_cli.proc.descriptors import LOCK_FD, READY_FD, close_others
+from codex_server_cli.disk import turn_dir
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import HomeError
+from codex_server_cli.proc.turn_loop import run_turn
 
 
 def main() -> None:
-    """Entry point of the spawned process; `sys.argv[1]` is the turn directory."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    close_others(keep={0, 1, 2, LOCK_FD, READY_FD})
-    os.set_inheritable(LOCK_FD, False)  # codex and its commands must not keep the turn alive
+    """Entry point of the spawned process; `sys.argv[1]` is the turn id that the launcher proposes."""
+    _close_others()
     os.umask(0o077)
     os.chdir("/")
-    os.write(READY_FD, b"!")
-    os.close(READY_FD)
+    turn = _read_turn()
+    if turn is None:
+        return
+    try:
+        directory, _lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], turn["meta"])
+    except HomeError as error:
+        _answer({"home_error": error.message, "hint": error.hint})
+        return
+    _answer({"turn_id": directory.turn_id})
+    _settle_down(directory)
+    run_turn(directory)
 
-    from codex_server_cli.proc.turn_loop import run_turn
 
-    run_turn(sys.argv[1])
+def _close_others() -> None:
+    """Close every descriptor that the launcher's own parent left open across exec."""
+    fds = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 — names, not paths
+    os.closerange(3, max(fds) + 1)
+
+
+def _read_turn() -> dict[str, Any] | None:
+    """The turn, once the launcher has sent all of it; None where it went away before."""
+    data = sys.stdin.buffer.read()
+    return json.loads(data) if data.endswith(b"\n") else None
+
+
+def _answer(answer: dict[str, Any]) -> None:
+    try:
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # the launcher is dead; the turn is not
+
+
+def _settle_down(directory: TurnDir) -> None:
+    """Let go of the launcher's pipes: from now on our words go to `worker.log`."""
+    null_fd = os.open(os.devnull, os.O_RDONLY)
+    log_fd = os.open(directory.log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(null_fd, 0)
+    os.dup2(log_fd, 1)
+    os.dup2(log_fd, 2)
+    os.close(null_fd)
+    os.close(log_fd)

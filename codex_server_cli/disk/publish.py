@@ -1,0 +1,89 @@
+"""Writing a turn as it runs, and publishing its end. Owns the order of the end.
+
+Law 1: whoever holds the lock is the only writer: the worker, and after its death a repairer. Must never be used
+without the lock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from codex_server_cli.core.outcome import Outcome
+from codex_server_cli.core.turn import State, format_time_ms
+from codex_server_cli.disk.files import fsync_directory, write_all, write_atomic, write_json
+from codex_server_cli.disk.turn_dir import TurnDir
+
+
+class TurnWriter:
+    """Append and publish, for the holder of the lock."""
+
+    def __init__(self, directory: TurnDir) -> None:
+        self.directory = directory
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._events_fd = os.open(directory.events, flags, 0o600)
+        self._out_fd = os.open(directory.out, flags, 0o600)
+
+    def append_events(self, lines: bytes) -> None:
+        """Whole lines onto `events.jsonl`."""
+        write_all(self._events_fd, lines)
+
+    def append_text(self, text: str) -> None:
+        """Text onto `out.txt`; a lone surrogate, which UTF-8 cannot hold, becomes `?`."""
+        write_all(self._out_fd, text.encode("utf-8", "replace"))
+
+    def write_meta(self, meta: dict[str, Any]) -> None:
+        """Replace `meta.json`."""
+        write_json(self.directory.meta, meta)
+
+    def write_live(self, live: dict[str, Any]) -> None:
+        """Replace `live.json`."""
+        write_json(self.directory.live, live)
+
+    def finish(self, outcome: Outcome, meta: dict[str, Any]) -> None:
+        """Publish the end: events flushed, result, answer, meta, then the marker, then the directory.
+
+        A crash at any instant leaves a directory that reads correctly or that a repairer completes: until the marker
+        stands the turn is not over, and once `result.json` stands its marker can be made from it.
+        """
+        os.fsync(self._events_fd)
+        publish(self.directory, outcome, meta)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        os.close(self._events_fd)
+        os.close(self._out_fd)
+
+
+def publish(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> None:
+    """Write `result.json`, `answer.txt`, `meta.json` and the marker, in that order."""
+    finished_at = format_time_ms(time.time_ns() // 1_000_000)
+    meta = meta | {"finished_at": finished_at}
+    result = {
+        "version": 1,
+        "turn_id": turn.turn_id,
+        "thread_id": meta.get("thread_id"),
+        "codex_turn_id": meta.get("codex_turn_id"),
+        "state": str(outcome.state),
+        "answer": outcome.answer,
+        "usage": outcome.usage,
+        "limits": outcome.limits,
+        "error": outcome.error.to_json() if outcome.error else None,
+        "finished_at": finished_at,
+    }
+    write_json(turn.result, result, is_durable=True)
+    if outcome.answer is not None:
+        write_atomic(turn.answer, outcome.answer.encode("utf-8", "replace"))
+    write_json(turn.meta, meta)
+    publish_marker(turn, result)
+
+
+def publish_marker(turn: TurnDir, result: dict[str, Any]) -> None:
+    """Write the marker that a `result.json` calls for, and make it durable."""
+    if result["state"] == State.COMPLETE:
+        write_json(turn.done, {"version": 1, "finished_at": result["finished_at"]})
+    else:
+        error = result.get("error") or {}
+        write_json(turn.error, {**error, "partial_answer": result.get("answer"), "finished_at": result["finished_at"]})
+    fsync_directory(turn.path)

@@ -1,0 +1,79 @@
+"""`config.json`: what it may hold, and reading it. Writing it is `setup`'s."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codex_server_cli.errors import BadInputError
+
+_SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
+_DEFAULT_GC_DAYS = 7.0
+
+
+class Config(NamedTuple):
+    """`config.json`. `warnings` names what was not understood; `extra` keeps it for the next write."""
+
+    codex: str | None = None
+    may_bill_api_key: bool = False
+    max_running: int = 8
+    server: str | None = None
+    model: str | None = None
+    sandbox: str | None = None
+    notify: str | None = None
+    gc_days: float = _DEFAULT_GC_DAYS
+    warnings: tuple[str, ...] = ()
+
+
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "codex": (lambda value: isinstance(value, str), "a path"),
+    "auth": (lambda value: value in ("chatgpt", "any"), '"chatgpt" or "any"'),
+    "max_running": (lambda value: _is_number(value) and value >= 1 and int(value) == value, "a whole number from 1"),
+    "server": (lambda value: isinstance(value, str), "a URL"),
+    "model": (lambda value: isinstance(value, str), "a model's name"),
+    "sandbox": (lambda value: value in _SANDBOXES, "one of " + ", ".join(_SANDBOXES)),
+    "notify": (lambda value: isinstance(value, str), "a command"),
+    "gc_days": (lambda value: _is_number(value) and value > 0, "a number of days"),
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def read_config(path: Path) -> Config:
+    """Read `config.json`; a missing file is an empty one, an unknown key a warning.
+
+    Raises:
+        BadInputError: it cannot be read, is no JSON object, or a key has a value that cannot be meant.
+    """
+    values = read_config_values(path)
+    for name, (is_valid, wanted) in _RULES.items():
+        if values.get(name) is not None and not is_valid(values[name]):
+            raise BadInputError(f"{path}: {name} must be {wanted}, not {values[name]!r}", hint=f"Mend {path}.")
+    unknown = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
+    known = {name: values[name] for name in _RULES if values.get(name) is not None and name != "auth"}
+    return Config(**known, may_bill_api_key=values.get("auth") == "any", warnings=tuple(unknown))
+
+
+def read_config_values(path: Path) -> dict[str, Any]:
+    """The JSON object of `config.json` as it stands; `{}` where there is no file.
+
+    Raises:
+        BadInputError: as `read_config`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"cannot read {path}: {error}", hint=f"Mend {path}, or delete it.") from error
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise BadInputError(f"{path} is not JSON: {error}", hint=f"Mend {path}, or delete it.") from error
+    if not isinstance(values, dict):
+        raise BadInputError(f"{path} does not hold a JSON object", hint=f"Mend {path}, or delete it.")
+    return values

@@ -1,0 +1,60 @@
+"""Where things are, as the environment says. Touches no file."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+from typing import NamedTuple
+
+from codex_server_cli.settings.environment import TURN_VARIABLE
+
+
+class Settings(NamedTuple):
+    """Where things are, as the environment says.
+
+    Attributes:
+        home: `$CODEX_SERVER_HOME`, default `~/.codex-server`.
+        codex_home: `$CODEX_HOME`, default `~/.codex`; Codex's own rule, an empty value counts as unset.
+        user_home: the user's home directory.
+        search_path: `$PATH`.
+        parent_turn: the turn that we were started from, if any.
+    """
+
+    home: Path
+    codex_home: Path
+    user_home: Path
+    search_path: str
+    parent_turn: str | None
+
+    @property
+    def turns_path(self) -> Path:
+        """Where the turn directories are."""
+        return self.home / "turns"
+
+    @property
+    def config_path(self) -> Path:
+        """Our configuration."""
+        return self.home / "config.json"
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the environment; touches no file."""
+        user_home = _user_home()
+        return cls(
+            home=_directory("CODEX_SERVER_HOME", user_home / ".codex-server"),
+            codex_home=_directory("CODEX_HOME", user_home / ".codex"),
+            user_home=user_home,
+            search_path=os.environ.get("PATH", os.defpath),
+            parent_turn=os.environ.get(TURN_VARIABLE) or None,
+        )
+
+
+def _user_home() -> Path:
+    home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir  # Codex's rule too: HOME unset → passwd
+    return Path(home)
+
+
+def _directory(variable: str, default: Path) -> Path:
+    value = os.environ.get(variable)
+    return Path(os.path.abspath(value)) if value else default  # noqa: PTH100 — must not resolve links

@@ -1,0 +1,166 @@
+"""A session and the app-server that a test plays for it: messages in, what the session did out. Asserts nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from codex_server_cli.core.exchange import Step
+from codex_server_cli.core.outcome import Cause, Outcome
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.rpc import encode
+from codex_server_cli.core.session import Session
+from codex_server_cli.core.turn import TurnError
+from codex_server_cli.errors import ErrorKind
+
+Json = dict[str, Any]
+
+TURN_ID = "20261120-165501-482-7f3a"
+THREAD, TURN = "thread-1", "turn-1"
+READ_ONLY = {"type": "readOnly", "networkAccess": False}
+CRASH = TurnError(ErrorKind.CODEX_CRASHED, "codex went away")
+
+
+def notice(method: str, **params: Any) -> Json:
+    """A notification about our turn; `params` may say otherwise."""
+    return {"method": method, "params": {"threadId": THREAD, "turnId": TURN, **params}}
+
+
+def status_notice(type_: str) -> Json:
+    """`thread/status/changed`, which is about the thread as a whole."""
+    return {"method": "thread/status/changed", "params": {"threadId": THREAD, "status": {"type": type_}}}
+
+
+def turn_notice(method: str, **turn: Any) -> Json:
+    """`turn/started` or `turn/completed`."""
+    return {"method": method, "params": {"threadId": THREAD, "turn": {"id": TURN, **turn}}}
+
+
+def item_notice(method: str, type_: str, id_: str = "item-1", **item: Any) -> Json:
+    """`item/started` or `item/completed`."""
+    return notice(method, item={"type": type_, "id": id_, **item})
+
+
+def message_started(id_: str = "msg-1", phase: str | None = "final_answer", text: str = "") -> Json:
+    """The agent begins to speak."""
+    return item_notice("item/started", "agentMessage", id_, phase=phase, text=text)
+
+
+def delta(text: str, id_: str = "msg-1") -> Json:
+    """A piece of what the agent says."""
+    return notice("item/agentMessage/delta", itemId=id_, delta=text)
+
+
+def message_completed(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> Json:
+    """The agent has spoken."""
+    return item_notice("item/completed", "agentMessage", id_, phase=phase, text=text)
+
+
+def error_notice(message: str, *, will_retry: bool, info: Any = "other") -> Json:
+    """`error`."""
+    return notice("error", error={"message": message, "codexErrorInfo": info}, willRetry=will_retry)
+
+
+def usage_notice(input_tokens: int = 100, output_tokens: int = 20, **more: Any) -> Json:
+    """`thread/tokenUsage/updated`, sent after every model response."""
+    total = input_tokens + output_tokens
+    last = {"inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": total}
+    return notice("thread/tokenUsage/updated", tokenUsage={"last": last, "total": last}, **more)
+
+
+STARTED = turn_notice("turn/started", status="inProgress")
+COMPLETED = turn_notice("turn/completed", status="completed", error=None, items=[])
+INTERRUPTED = turn_notice("turn/completed", status="interrupted", error=None, items=[])
+RETRY = error_notice("Reconnecting... 1/2", will_retry=True, info={"responseStreamDisconnected": {}})
+
+
+class Dialogue:
+    """Drives one session at a clock of its own and keeps all that it did.
+
+    `opened()`, `replied()` and `started()` take the conversation to a stage; each can be called once.
+    """
+
+    def __init__(self, prompt: str = "hello", **request: Any) -> None:
+        self.session = Session(TurnRequest(TURN_ID, "/project", **request), prompt, "1.2.3")
+        self.now_ms = 1_000_000.0
+        self.sent: list[Json] = []
+        self.text = ""
+        self.events = b""
+        self._do(self.session.start(self.now_ms))
+
+    # --- what the app-server does
+
+    def receive(self, *messages: Json | bytes) -> Dialogue:
+        """Let these messages come, in one piece; bytes come as they are."""
+        data = b"".join(message if isinstance(message, bytes) else encode(message) for message in messages)
+        self._do(self.session.feed(data, self.now_ms))
+        return self
+
+    def reply(self, method: str, result: Json | None = None, error: Json | None = None) -> Dialogue:
+        """Answer the last request of this method."""
+        request = [message for message in self.sent if message.get("method") == method][-1]
+        answer = {"error": error} if error is not None else {"result": result or {}}
+        return self.receive({"id": request["id"], **answer})
+
+    def opened(self, account: Json | None = None, method: str = "thread/start", **thread: Any) -> Dialogue:
+        """The handshake, to the reply that names the thread; `turn/start` is sent now."""
+        self.reply("initialize", {"userAgent": "codex_server/0.169.0 (x)"})
+        self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
+        return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
+
+    def replied(self, **request: Any) -> Dialogue:
+        """The reply that names the turn."""
+        return self.opened(**request).reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}})
+
+    def started(self, **request: Any) -> Dialogue:
+        """A turn that runs."""
+        return self.replied(**request).receive(status_notice("active"), STARTED)
+
+    def end(self, error: TurnError = CRASH) -> Dialogue:
+        """Its stdout ends."""
+        self._do(self.session.end(error, self.now_ms))
+        return self
+
+    # --- what the caller does
+
+    def stop(self, cause: Cause = Cause.CANCELLED) -> Dialogue:
+        """Tell the session to stop."""
+        self._do(self.session.stop(cause, self.now_ms))
+        return self
+
+    def advance(self, duration_ms: float) -> Dialogue:
+        """Let time pass, calling `tick` whenever the session asks for it."""
+        until_ms = self.now_ms + duration_ms
+        while (due_ms := self.session.wakeup_ms) is not None and due_ms <= until_ms:
+            self.now_ms = max(self.now_ms, due_ms)
+            self._do(self.session.tick(self.now_ms))
+        self.now_ms = until_ms
+        return self
+
+    # --- what came of it
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the turn ended; it must have."""
+        outcome = self.session.outcome
+        assert outcome is not None, "the turn has not ended"
+        return outcome
+
+    @property
+    def kind(self) -> ErrorKind | None:
+        """The error kind of the outcome."""
+        return self.outcome.error.kind if self.outcome.error else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is an outcome."""
+        return self.session.outcome is not None
+
+    def requests(self, method: str) -> list[Json]:
+        """The parameters of every request of this method that was sent."""
+        return [message["params"] for message in self.sent if message.get("method") == method and "id" in message]
+
+    def _do(self, step: Step) -> None:
+        self.sent += [json.loads(line) for line in step.sends.split(b"\n") if line]
+        self.text += step.text
+        self.events += step.events

@@ -1,0 +1,207 @@
+"""Codex's errors become our kinds, each with a next step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core import failures
+from codex_server_cli.errors import ErrorKind
+
+TURN_ID = "20261120-165501-482-7f3a"
+
+
+def _error(info: Any = "other", message: str = "what Codex said") -> dict[str, Any]:
+    return {"message": message, "codexErrorInfo": info, "additionalDetails": None}
+
+
+def _cut(status: int | None = None, name: str = "responseStreamDisconnected") -> dict[str, Any]:
+    return {name: {"httpStatusCode": status}}
+
+
+# --- errors that end a turn (protocol notes, section 5)
+
+_KIND_OF_INFO = {
+    "contextWindowExceeded": ErrorKind.CONTEXT_WINDOW,
+    "sessionBudgetExceeded": ErrorKind.USAGE_LIMIT,
+    "usageLimitExceeded": ErrorKind.USAGE_LIMIT,
+    "rateLimitExceeded": ErrorKind.RATE_LIMIT,
+    "flexUnavailable": ErrorKind.OVERLOADED,
+    "serverOverloaded": ErrorKind.OVERLOADED,
+    "modelNotFound": ErrorKind.BAD_REQUEST,
+    "policyCapacityUnavailable": ErrorKind.OVERLOADED,
+    "inferenceHookDenied": ErrorKind.BAD_REQUEST,
+    "cyberPolicy": ErrorKind.BAD_REQUEST,
+    "misalignmentPolicyViolation": ErrorKind.BAD_REQUEST,
+    "tooManyDenials": ErrorKind.BAD_REQUEST,
+    "internalServerError": ErrorKind.OVERLOADED,
+    "unauthorized": ErrorKind.AUTH,
+    "badRequest": ErrorKind.BAD_REQUEST,
+    "threadRollbackFailed": ErrorKind.BAD_REQUEST,
+    "sandboxError": ErrorKind.SANDBOX,
+    "other": ErrorKind.BAD_REQUEST,
+    "aWordOfANewerVersion": ErrorKind.BAD_REQUEST,
+}
+
+
+@pytest.mark.parametrize(("info", "kind"), _KIND_OF_INFO.items())
+def test_every_named_error_has_its_kind(info: str, kind: ErrorKind) -> None:
+    assert failures.kind_of_turn_error(_error(info), None) is kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "httpConnectionFailed",
+        "responseStreamConnectionFailed",
+        "responseStreamDisconnected",
+        "responseTooManyFailedAttempts",
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (None, ErrorKind.NETWORK),
+        (0, ErrorKind.NETWORK),
+        (408, ErrorKind.NETWORK),
+        (401, ErrorKind.AUTH),
+        (403, ErrorKind.AUTH),
+        (404, ErrorKind.BAD_REQUEST),
+        (429, ErrorKind.RATE_LIMIT),
+        (500, ErrorKind.OVERLOADED),
+        (503, ErrorKind.OVERLOADED),
+    ],
+)
+def test_an_http_failure_is_told_by_its_status(name: str, status: int | None, kind: ErrorKind) -> None:
+    assert failures.kind_of_turn_error(_error(_cut(status, name)), None) is kind
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"activeTurnNotSteerable": {"turnKind": "review"}},
+        {"somethingNew": None},
+    ],
+)
+def test_an_unknown_shape_is_a_bad_request(info: Any) -> None:
+    assert failures.kind_of_turn_error(_error(info), None) is ErrorKind.BAD_REQUEST
+
+
+@pytest.mark.parametrize("detail", [None, "x", {"httpStatusCode": "401"}, {"httpStatusCode": []}, {}])
+def test_a_network_failure_without_a_status_is_the_network(detail: Any) -> None:
+    assert failures.kind_of_turn_error(_error({"httpConnectionFailed": detail}), None) is ErrorKind.NETWORK
+
+
+def test_a_bare_other_after_network_retries_is_the_network() -> None:
+    assert failures.kind_of_turn_error(_error(), _error(_cut())) is ErrorKind.NETWORK
+    assert failures.kind_of_turn_error(_error(), _error(_cut(500))) is ErrorKind.OVERLOADED
+
+
+def test_a_raw_body_speaks_for_itself_whatever_was_retried_before() -> None:
+    error = _error(message='{"error": {"message": "bad"}}')
+    assert failures.kind_of_turn_error(error, _error(_cut())) is ErrorKind.BAD_REQUEST
+
+
+def test_a_retry_that_was_no_network_failure_explains_nothing() -> None:
+    assert failures.kind_of_turn_error(_error(), _error("serverOverloaded")) is ErrorKind.BAD_REQUEST
+
+
+def test_a_named_error_outweighs_the_retries_before_it() -> None:
+    assert failures.kind_of_turn_error(_error("usageLimitExceeded"), _error(_cut())) is ErrorKind.USAGE_LIMIT
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '{"error": {"code": "invalid_json_schema", "message": "…"}}',
+        "Invalid schema for response_format 'codex_output_schema'",
+        '{"error": {"param": "text.format.schema"}}',
+    ],
+)
+def test_a_refused_schema_is_told_by_its_message(message: str) -> None:
+    assert failures.kind_of_turn_error(_error("badRequest", message), _error(_cut())) is ErrorKind.BAD_SCHEMA
+
+
+# --- refusals of requests (protocol notes, sections 1 and 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (-32001, "Server overloaded; retry later.", ErrorKind.OVERLOADED),
+        (-32600, "thread 01a1 already has an active writer", ErrorKind.THREAD_BUSY),
+        (-32600, "no rollout found for thread id 01a1", ErrorKind.THREAD_MISSING),
+        (-32600, "thread not found: 01a1", ErrorKind.THREAD_MISSING),
+        (-32600, "session 01a1 is archived. Run `codex unarchive 01a1`", ErrorKind.THREAD_MISSING),
+        (-32600, "invalid session id: invalid character: found `x`", ErrorKind.THREAD_MISSING),
+        (-32600, "failed to load configuration: /home/dev/.codex/config.toml:1:9: …", ErrorKind.BAD_INPUT),
+        (-32600, "error loading config: …", ErrorKind.BAD_INPUT),
+        (-32602, "Input exceeds the maximum length of 1048576 characters.", ErrorKind.BAD_INPUT),
+        (-32600, "codex account authentication required to read rate limits", ErrorKind.AUTH),
+        (-32600, "Not logged in", ErrorKind.AUTH),
+        (-32600, "Invalid request: unknown variant `nope/x`, expected one of …", ErrorKind.PROTOCOL),
+        (-32600, "Not initialized", ErrorKind.BAD_REQUEST),
+        (-32603, "failed to submit turn input", ErrorKind.BAD_REQUEST),
+        (None, None, ErrorKind.BAD_REQUEST),
+    ],
+)
+def test_a_refusal_is_told_by_its_words(code: int | None, message: str | None, kind: ErrorKind) -> None:
+    assert failures.kind_of_refusal({"code": code, "message": message}) is kind
+
+
+# --- exits
+
+
+@pytest.mark.parametrize(
+    ("stderr", "kind"),
+    [
+        ("error: unrecognized subcommand 'app-server'", ErrorKind.CODEX_MISSING),
+        ("error: unexpected argument '--listen' found", ErrorKind.CODEX_MISSING),
+        ("Error loading config.toml: …", ErrorKind.BAD_INPUT),
+        ("failed to load configuration: …", ErrorKind.BAD_INPUT),
+        ("thread 'main' panicked", ErrorKind.CODEX_CRASHED),
+        ("", ErrorKind.CODEX_CRASHED),
+    ],
+)
+def test_an_exit_is_told_by_its_last_words(stderr: str, kind: ErrorKind) -> None:
+    assert failures.kind_of_exit(stderr) is kind
+
+
+# --- words for people
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ({}, "Codex gave no message"),
+        ({"message": "plain"}, "plain"),
+        ({"message": "two\n  lines"}, "two lines"),
+        ({"message": '{"error": {"message": "the inner one", "code": 1}}'}, "the inner one"),
+        ({"message": '{"error": "none inside"}'}, '{"error": "none inside"}'),
+        ({"message": "Reconnecting... 1/2", "additionalDetails": "cut"}, "Reconnecting... 1/2 (cut)"),
+        ({"message": "it was cut", "additionalDetails": "cut"}, "it was cut"),
+        ({"message": "m", "additionalDetails": 5}, "m"),
+    ],
+)
+def test_an_error_reads_in_one_line(error: dict[str, Any], text: str) -> None:
+    assert failures.readable_message(error) == text
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_every_kind_has_a_next_step(kind: ErrorKind) -> None:
+    hint = failures.hint_of(kind, TURN_ID)
+    assert hint
+    assert "{" not in hint
+    error = failures.make_error(kind, "m", TURN_ID, resets_at="t")
+    assert (error.kind, error.message, error.hint, error.resets_at) == (kind, "m", hint, "t")
+    assert error.retryable is kind.is_retryable
+
+
+def test_a_turn_that_can_be_resumed_names_the_exact_command() -> None:
+    assert f"codex-server continue --turn {TURN_ID}" in failures.hint_of(ErrorKind.NETWORK, TURN_ID)
+    assert f"codex-server answer {TURN_ID}" in failures.hint_of(ErrorKind.BAD_SCHEMA, TURN_ID)
