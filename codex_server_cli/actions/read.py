@@ -31,7 +31,7 @@ def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
     Raises:
         NotFoundError: none, or several.
     """
-    return turns.resolve(settings.turns_path, selector, Path(cwd) if cwd is not None else Path.cwd())
+    return turns.resolve(settings.turns_path, selector, cwd)
 
 
 def status(directory: TurnDir) -> TurnView:

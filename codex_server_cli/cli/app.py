@@ -7,10 +7,11 @@ completion load them all. Must never hold a verb's own logic.
 from __future__ import annotations
 
 import importlib
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
+from codex_server_cli import __version__
 from codex_server_cli.cli import output
 from codex_server_cli.errors import CodexServerError, Exit, InternalError, UsageError
 
@@ -36,11 +37,10 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
 JSON_VERBS: Final = frozenset({"new", "continue", "status", "cancel"})
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
 
-_HELP = """Run OpenAI Codex turns that never make a shell wait.
-
-`new` answers with a turn id in a tenth of a second; a detached worker drives Codex; any other shell can read,
-follow or cancel the turn.
-"""
+_HELP = (
+    "Run OpenAI Codex turns that never make a shell wait.\n\n`new` answers with a turn id in a tenth of a second; "
+    "a detached worker drives Codex; any other shell can read, follow or cancel the turn."
+)
 _USAGE_EXIT = 2  # click's; 2 means "not logged in" here
 
 
@@ -69,7 +69,7 @@ def run(arguments: list[str], launch: object = None) -> int:
 def _run(arguments: list[str], verb: str | None, launch: object) -> int:
     try:
         command: Any = typer.main.get_command(build(verb))
-        result = command.main(arguments, prog_name="codex-server", standalone_mode=False, obj=launch)
+        result = command.main(arguments or ["--help"], prog_name="codex-server", standalone_mode=False, obj=launch)
     except typer.Abort:
         return Exit.INTERRUPTED
     except typer.TyperException as error:
@@ -81,16 +81,24 @@ def build(verb: str | None) -> typer.Typer:
     """The typer application with one verb, or with all of them."""
     app = typer.Typer(
         help=_HELP,
-        no_args_is_help=True,
+        invoke_without_command=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    app.callback()(lambda: None)  # keeps it a group of verbs, however few are loaded
+    app.callback()(_global_options)  # also keeps it a group of verbs, however few are loaded
     for name in VERBS if verb is None else (verb,):
         module, function, panel = VERBS[name]
         command = getattr(importlib.import_module(f"codex_server_cli.cli.{module}"), function)
         app.command(name, rich_help_panel=panel)(command)
     return app
+
+
+def _global_options(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        output.show(f"codex-server {__version__}\n")
+        raise typer.Exit
 
 
 def _usage_error(error: typer.TyperException) -> CodexServerError:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from codex_server_cli.actions import control, read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.parameters import LastCwd, Turns
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import BusyError
 from codex_server_cli.render import documents
@@ -15,8 +12,8 @@ from codex_server_cli.settings.places import Settings
 
 
 def cancel(
-    turns: Annotated[list[str], typer.Argument(metavar="TURN...", help="Ids, unique prefixes, names, or last.")],
-    cwd: Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Where last looks.")] = None,
+    turns: Turns,
+    cwd: LastCwd = None,
 ) -> None:
     """Interrupt turns: their commands die too, what had come is kept. An ended turn stays as it is."""
     settings = Settings.load()

@@ -10,6 +10,7 @@ import typer
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
 from codex_server_cli.cli.following import follow_text, report_end, show_pieces
+from codex_server_cli.cli.parameters import LastCwd, Turn
 from codex_server_cli.core.events import is_delta, seq_of
 from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.view import TurnView
@@ -17,9 +18,6 @@ from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.render.views import running_note
 from codex_server_cli.settings.places import Settings
-
-Turn = Annotated[str, typer.Argument(metavar="TURN", help="An id, a unique prefix of one, a name, or last.")]
-Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="The directory whose turn last means.")]
 
 
 class Printed(StrEnum):
@@ -41,7 +39,7 @@ def tail(
     json: Annotated[bool, typer.Option("--json", help="The same as --events: one JSON object a line.")] = False,
     after: Annotated[int | None, typer.Option(metavar="CURSOR", help="Only events whose seq is above this.")] = None,
     no_deltas: Annotated[bool, typer.Option("--no-deltas", help="Leave out the pieces of streamed text.")] = False,
-    cwd: Cwd = None,
+    cwd: LastCwd = None,
 ) -> None:
     """Show what a turn has said so far, or as it says it."""
     settings = Settings.load()
@@ -65,7 +63,7 @@ def wait(
     turn: Turn,
     timeout: Annotated[float | None, typer.Option(metavar="S", help="Give up waiting after S seconds: 124.")] = None,
     printed: Annotated[Printed, typer.Option("--print", help="What to print at the end.")] = Printed.OUT,
-    cwd: Cwd = None,
+    cwd: LastCwd = None,
 ) -> None:
     """Sleep until a turn has ended; print it and end with its code."""
     if timeout is not None and timeout < 0:
@@ -86,7 +84,7 @@ def wait(
     raise typer.Exit(report_end(view))
 
 
-def answer(turn: Turn, cwd: Cwd = None) -> None:
+def answer(turn: Turn, cwd: LastCwd = None) -> None:
     """Print the final answer of an ended turn, and nothing else."""
     view = read.answer(read.find(Settings.load(), turn, cwd))
     _show_answer(view)

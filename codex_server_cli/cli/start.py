@@ -11,6 +11,7 @@ import typer
 from codex_server_cli.actions import start
 from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli import output
+from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.core.request import Sandbox
 from codex_server_cli.core.turn import EXIT_OF_STATE
 from codex_server_cli.errors import BadInputError, UsageError
@@ -73,7 +74,10 @@ def continue_(
     prompt: Prompt = None,
     last: Annotated[bool, typer.Option("--last", help="The newest thread of this directory (default).")] = False,
     thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="This thread of Codex.")] = None,
-    turn: Annotated[str | None, typer.Option("--turn", metavar="TURN", help="The thread of this turn.")] = None,
+    turn: Annotated[
+        str | None,
+        typer.Option("--turn", metavar="TURN", help="The thread of this turn.", autocompletion=complete_turn),
+    ] = None,
     fork: Annotated[bool, typer.Option("--fork", help="Go on from a copy; with --turn, as it was after it.")] = False,
     fork_if_busy: Annotated[bool, typer.Option("--fork-if-busy", help="Fork only while the thread is busy.")] = False,
     file: PromptFile = None,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from codex_server_cli.actions import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.parameters import AnyTurns, LastCwd
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import AmbiguousError, Exit, NotFoundError
@@ -16,8 +15,8 @@ from codex_server_cli.settings.places import Settings
 
 
 def status(
-    turns: Annotated[list[str] | None, typer.Argument(metavar="[TURN]...", help="None: those that run now.")] = None,
-    cwd: Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Where last looks.")] = None,
+    turns: AnyTurns = None,
+    cwd: LastCwd = None,
 ) -> None:
     """Print where turns stand, as one JSON object."""
     settings = Settings.load()

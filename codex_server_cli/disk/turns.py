@@ -123,8 +123,11 @@ def iter_meta(turns_path: Path) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
 # --- which one is meant
 
 
-def resolve(turns_path: Path, selector: str, cwd: Path) -> TurnDir:
-    """The turn that a user means: an id, a unique prefix of one, a name, or `last` (newest of this cwd).
+def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
+    """The turn that a user means: an id, a unique prefix of one, a name, or `last`.
+
+    Args:
+        cwd: the directory whose newest turn `last` means; None is the current one.
 
     Raises:
         NotFoundError: none, or several, or nothing that could be one (`../x`): no path is ever made of it.
@@ -140,12 +143,15 @@ def resolve(turns_path: Path, selector: str, cwd: Path) -> TurnDir:
     raise NotFoundError(f"not a turn id, prefix or name: {selector!r}", hint="codex-server list-turns shows them.")
 
 
-def _last(turns_path: Path, cwd: Path) -> TurnDir:
-    wanted = os.path.realpath(cwd)
+def _last(turns_path: Path, cwd: str | None) -> TurnDir:
+    try:
+        wanted = os.path.realpath(cwd or ".")
+    except OSError as error:
+        raise NotFoundError("the current directory is gone", hint="Name another with --cwd.") from error
     for turn, meta in iter_meta(turns_path):
         if os.path.realpath(str(meta.get("cwd") or "")) == wanted:
             return turn
-    raise NotFoundError(f"no turn was started in {cwd}", hint="codex-server list-turns shows those of other places.")
+    raise NotFoundError(f"no turn was started in {wanted}", hint="codex-server list-turns shows those of other places.")
 
 
 def _by_prefix(turns_path: Path, prefix: str) -> TurnDir:
