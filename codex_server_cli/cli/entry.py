@@ -12,6 +12,8 @@ STARTING_VERBS = ("new", "continue")
 
 def main() -> None:
     """Entry point of `codex-server`."""
+    if sys.platform == "win32":
+        sys.exit("codex-server: Windows is supported through WSL only")
     arguments = sys.argv[1:]
     launch = None
     if arguments and arguments[0] in STARTING_VERBS:

@@ -29,10 +29,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 class AppServer:
     """A running app-server in a process group of its own."""
 
-    def __init__(self, codex: Path, cwd: str, *, may_bill_api_key: bool, log_fd: int | None = None) -> None:
+    def __init__(
+        self, codex: Path, cwd: str, *, may_bill_api_key: bool, turn_id: str | None = None, log_fd: int | None = None
+    ) -> None:
         """Spawn it.
 
         Args:
+            turn_id: the turn that it and all that it starts are marked with.
             log_fd: where the beginning and the end of its stderr go as they come; None keeps the tail alone.
 
         Raises:
@@ -44,7 +47,7 @@ class AppServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=codex_environment(may_bill_api_key=may_bill_api_key),
+            env=codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id),
             start_new_session=True,
             bufsize=0,
         )

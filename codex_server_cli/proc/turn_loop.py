@@ -33,6 +33,8 @@ from codex_server_cli.proc.app_server import AppServer
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.sweep import become_subreaper, process_identity, sweep
 
+_EPOCH_MS = (time.time() - time.monotonic()) * 1000
+
 
 def run_turn(directory: TurnDir) -> None:
     """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`."""
@@ -58,7 +60,13 @@ def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> Outc
     meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
     request = TurnRequest.from_json(meta["request"], directory.turn_id)
     try:
-        server = AppServer(Path(meta["codex"]), request.cwd, may_bill_api_key=request.may_bill_api_key, log_fd=2)
+        server = AppServer(
+            Path(meta["codex"]),
+            request.cwd,
+            may_bill_api_key=request.may_bill_api_key,
+            turn_id=directory.turn_id,
+            log_fd=2,
+        )
     except OSError as error:
         # A binary or a directory that was there when the launcher looked.
         kind = ErrorKind.BAD_INPUT if not Path(request.cwd).is_dir() else ErrorKind.CODEX_MISSING
@@ -201,7 +209,8 @@ class TurnLoop:
 
 
 def _now_ms() -> float:
-    return time.time() * 1000
+    """Unix time that never steps: a clock set back or forward must not end a turn, or keep it for ever."""
+    return _EPOCH_MS + time.monotonic() * 1000
 
 
 def _version_of(user_agent: str | None) -> str | None:

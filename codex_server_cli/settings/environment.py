@@ -19,13 +19,18 @@ def worker_environment(turn_id: str) -> dict[str, str]:
     return {**os.environ, TURN_VARIABLE: turn_id}
 
 
-def codex_environment(*, may_bill_api_key: bool) -> dict[str, str]:
+def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> dict[str, str]:
     """The environment of a codex process: ours, less what could make it bill an API key.
 
     Everything else stays: an allow-list would lose proxies, CA bundles and `CODEX_HOME`.
+
+    Args:
+        may_bill_api_key: keep the keys, because the user said so.
+        turn_id: the turn to mark it with; None leaves the mark that we bear ourselves.
     """
     left_out = () if may_bill_api_key else _API_KEY_VARIABLES
-    return {name: value for name, value in os.environ.items() if name not in left_out}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    return environment if turn_id is None else environment | {TURN_VARIABLE: turn_id}
 
 
 def demo_environment(home: Path, codex_home: Path) -> dict[str, str]:
