@@ -17,8 +17,9 @@ from types import FrameType
 from typing import Any
 
 from codex_server_cli import __version__
-from codex_server_cli.core import failures
+from codex_server_cli.core.events import replay
 from codex_server_cli.core.exchange import Step
+from codex_server_cli.core.failures import KINDS_EXPLAINED_BY_STDERR, kind_of_exit, make_error
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
@@ -44,14 +45,28 @@ def run_turn(directory: TurnDir) -> None:
     try:
         outcome = _drive(directory, writer, meta)
     except Exception as error:
-        import traceback  # 2 ms that no turn without a defect needs
-
-        traceback.print_exc()  # into worker.log
-        kind = ErrorKind.DISK if isinstance(error, OSError) else ErrorKind.INTERNAL
-        outcome = _failure(directory.turn_id, kind, f"{type(error).__name__}: {error}")
-    sweep(directory.turn_id, is_worker=True)
+        _log_traceback()
+        outcome = _outcome_of_defect(directory, error)
+    try:
+        sweep(directory.turn_id, is_worker=True)
+    except Exception:  # something left running is bad; an end that nobody learns of would be worse
+        _log_traceback()
     writer.finish(outcome, meta)
     writer.close()
+
+
+def _log_traceback() -> None:
+    import traceback  # 2 ms that no turn without a defect needs
+
+    traceback.print_exc()  # our stderr is worker.log
+
+
+def _outcome_of_defect(directory: TurnDir, error: Exception) -> Outcome:
+    """What was received counts all the same: the log of events tells it, whatever state we are in."""
+    record, _ = replay(directory.events.read_bytes())
+    kind = ErrorKind.DISK if isinstance(error, OSError) else ErrorKind.INTERNAL
+    message = f"{type(error).__name__}: {error}"
+    return decide(record, Cause.FAILED, directory.turn_id, error=make_error(kind, message, directory.turn_id))
 
 
 def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> Outcome:
@@ -70,17 +85,14 @@ def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> Outc
     except OSError as error:
         # A binary or a directory that was there when the launcher looked.
         kind = ErrorKind.BAD_INPUT if not Path(request.cwd).is_dir() else ErrorKind.CODEX_MISSING
-        return _failure(directory.turn_id, kind, f"codex cannot be started: {error}")
+        own = make_error(kind, f"codex cannot be started: {error}", directory.turn_id)
+        return decide(TurnRecord(), Cause.FAILED, directory.turn_id, error=own)
     try:
         become_subreaper()  # while codex starts: nobody waits for it
         prompt = directory.prompt.read_bytes().decode()
         return TurnLoop(directory, writer, meta, Session(request, prompt, __version__), server).run()
     finally:
         server.end()
-
-
-def _failure(turn_id: str, kind: ErrorKind, message: str) -> Outcome:
-    return decide(TurnRecord(), Cause.FAILED, turn_id, error=failures.make_error(kind, message, turn_id))
 
 
 class TurnLoop:
@@ -199,12 +211,12 @@ class TurnLoop:
         """What an app-server that went away before its turn was over leaves to say."""
         words = self._server.last_words()
         last = words.rpartition("\n")[2].strip()
-        kind = failures.kind_of_exit(words)
+        kind = kind_of_exit(words)
         message = f"codex app-server ended before the turn did ({how})" + (f": {last}" if last else "")
-        return failures.make_error(kind, message, self._directory.turn_id)
+        return make_error(kind, message, self._directory.turn_id)
 
     def _with_last_words(self, outcome: Outcome) -> Outcome:
-        is_codex_at_fault = outcome.error is not None and outcome.error.kind in failures.KINDS_EXPLAINED_BY_STDERR
+        is_codex_at_fault = outcome.error is not None and outcome.error.kind in KINDS_EXPLAINED_BY_STDERR
         return outcome.with_stderr(self._server.last_words()) if is_codex_at_fault else outcome
 
 
