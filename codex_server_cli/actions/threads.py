@@ -77,7 +77,7 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
         BadInputError: it ended before it had a thread, or the thread left no session (`--ephemeral`).
     """
     directory = find(settings, selector, cwd)
-    choice = _choice_of(directory.turn_id, read_json(directory.meta) or {})
+    choice = _choice_of(directory, read_json(directory.meta) or {})
     if choice is not None:
         return choice
     if directory.marker is None:
@@ -96,7 +96,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     here = os.path.realpath(cwd if cwd is not None else Path.cwd())
     for directory, meta in turns.iter_meta(settings.turns_path):
         if os.path.realpath(str(meta.get("cwd") or "/")) == here:
-            choice = _choice_of(directory.turn_id, meta)
+            choice = _choice_of(directory, meta)
             if choice is not None:
                 return choice
     summary = newest_thread(settings.codex_home, here)
@@ -106,13 +106,25 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     return ThreadChoice(summary.thread_id, summary.cwd)
 
 
-def _choice_of(turn_id: str, meta: dict[str, Any]) -> ThreadChoice | None:
+def _choice_of(directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
     request = meta.get("request")
     is_ephemeral = isinstance(request, dict) and bool(request.get("is_ephemeral"))
-    thread_id, codex_turn_id = meta.get("thread_id"), meta.get("codex_turn_id")
+    thread_id = meta.get("thread_id")
     if is_ephemeral or not isinstance(thread_id, str):
         return None
-    return ThreadChoice(thread_id, meta.get("cwd"), turn_id, codex_turn_id)
+    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, _fork_after(directory, meta))
+
+
+def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
+    """Codex's id of a turn whose end it has recorded; it refuses to fork after any other ("in-progress turn").
+
+    One that runs, or was killed with its Codex, is the thread's last as far as we know: the whole thread is meant.
+    """
+    kind = (read_json(directory.error) or {}).get("kind")
+    if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):
+        return None
+    codex_turn_id: str | None = meta.get("codex_turn_id")
+    return codex_turn_id
 
 
 def holder_of_thread(settings: Settings, thread_id: str) -> str | None:

@@ -109,8 +109,5 @@ def _usage_error(error: typer.TyperException) -> CodexServerError:
 
 
 def _fail(error: CodexServerError, verb: str | None) -> int:
-    try:
-        output.show_error(error, as_json=verb in JSON_VERBS)
-    except BrokenPipeError:
-        output.abandon_stdout()
+    output.show_error(error, as_json=verb in JSON_VERBS)
     return error.exit_code

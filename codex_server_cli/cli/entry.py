@@ -5,6 +5,7 @@ The worker's interpreter then starts while ours imports typer and reads the comm
 
 from __future__ import annotations
 
+import os
 import sys
 
 STARTING_VERBS = ("new", "continue")
@@ -14,6 +15,7 @@ def main() -> None:
     """Entry point of `codex-server`."""
     if sys.platform == "win32":
         sys.exit("codex-server: Windows is supported through WSL only")
+    _open_standard_streams()
     arguments = sys.argv[1:]
     launch = None
     if arguments and arguments[0] in STARTING_VERBS:
@@ -24,3 +26,14 @@ def main() -> None:
     from codex_server_cli.cli.app import run
 
     sys.exit(run(arguments, launch))
+
+
+def _open_standard_streams() -> None:
+    """Where the caller closed one (`>&-`), put the null device there: else a pipe of ours would take its number."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 — a descriptor, for good
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 from typing import Any
 
-from codex_server_cli.errors import CodexServerError
+from codex_server_cli.errors import CodexServerError, HomeError
 from codex_server_cli.render.documents import dump
 from codex_server_cli.render.escape import neutralise
 
@@ -39,14 +40,18 @@ def show_line(line: bytes) -> None:
 
 def note(text: str) -> None:
     """A word for people, on stderr."""
-    sys.stderr.write(neutralise(text) + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # nobody is left to tell
+        sys.stderr.write(neutralise(text) + "\n")
+        sys.stderr.flush()
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
     """A failure: one line and its hint on stderr, and the contract's JSON on stdout for commands that promise it."""
     if as_json:
-        show_json(error.to_json())
+        try:
+            show_json(error.to_json())
+        except (OSError, CodexServerError):
+            abandon_stdout()
     note(f"codex-server: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
 
 
@@ -57,6 +62,13 @@ def abandon_stdout() -> None:
 
 def _write(text: str) -> None:
     # Bytes, because the locale may be ASCII while answers are not; an unencodable surrogate becomes "?".
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        abandon_stdout()
+        message = f"cannot write to stdout: {error.strerror}"
+        raise HomeError(message, hint="What was done is done: codex-server list-turns shows it.") from error

@@ -71,6 +71,9 @@ def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
         os.close(fd)
 
 
+_LONGEST_S = 365 * 86400.0  # the timer takes no more than a `time_t` holds
+
+
 class _TimeIsUpError(Exception):
     pass
 
@@ -85,7 +88,7 @@ def _flock_within(fd: int, timeout_s: float) -> bool:
     previous = signal.signal(signal.SIGALRM, _on_alarm)
     try:
         # Repeats, so that an alarm which fires just before flock blocks is not the last one.
-        signal.setitimer(signal.ITIMER_REAL, timeout_s, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, min(timeout_s, _LONGEST_S), 0.05)
         fcntl.flock(fd, fcntl.LOCK_SH)
         signal.setitimer(signal.ITIMER_REAL, 0)
     except _TimeIsUpError:

@@ -63,6 +63,11 @@ class AppServer:
         self._log_fd = log_fd
         self._stderr_bytes = 0
 
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its group."""
+        return self._process.pid
+
     def drain_stderr(self) -> bool:
         """Read what codex said on stderr; its beginning goes to the log, its tail is kept.
 

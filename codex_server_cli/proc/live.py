@@ -1,4 +1,4 @@
-"""When `live.json` is rewritten, and with what. Owns the pace: at once for a new phase, at most 4 times a second."""
+"""When `live.json` is rewritten, and with what. Owns the pace: at most 4 times a second."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class LiveFile:
         phase, seq = session.record.phase, session.next_seq
         if phase is not self._phase:
             self._phase, self._since_ms = phase, now_ms
-        elif seq == self._written_seq:
+        if seq == self._written_seq:
             return
-        elif now_ms < self._written_ms + INTERVAL_MS:
+        if now_ms < self._written_ms + INTERVAL_MS:
             self.due_ms = self._written_ms + INTERVAL_MS
             return
         self._writer.write_live(self._content(session, now_ms))

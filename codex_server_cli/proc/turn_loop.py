@@ -88,7 +88,7 @@ def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> Outc
         own = make_error(kind, f"codex cannot be started: {error}", directory.turn_id)
         return decide(TurnRecord(), Cause.FAILED, directory.turn_id, error=own)
     try:
-        become_subreaper()  # while codex starts: nobody waits for it
+        become_subreaper(server.pid)  # while codex starts: nobody waits for it
         prompt = directory.prompt.read_bytes().decode()
         return TurnLoop(directory, writer, meta, Session(request, prompt, __version__), server).run()
     finally:
