@@ -1,4 +1,4 @@
-"""A session and the app-server that a test plays for it: messages in, what the session did out. Asserts nothing."""
+"""The app-server that a test plays: its messages, a record fed with them, a session driven by them. Asserts nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from codex_server_cli.core.exchange import Step
 from codex_server_cli.core.outcome import Cause, Outcome
+from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import encode
 from codex_server_cli.core.session import Session
@@ -56,6 +57,13 @@ def message_completed(text: str, id_: str = "msg-1", phase: str | None = "final_
     return item_notice("item/completed", "agentMessage", id_, phase=phase, text=text)
 
 
+def said(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> list[Json]:
+    """A whole message, one delta a word."""
+    words = [f"{word} " for word in text.split(" ")]
+    words[-1] = words[-1][:-1]
+    return [message_started(id_, phase), *(delta(word, id_) for word in words), message_completed(text, id_, phase)]
+
+
 def error_notice(message: str, *, will_retry: bool, info: Any = "other") -> Json:
     """`error`."""
     return notice("error", error={"message": message, "codexErrorInfo": info}, willRetry=will_retry)
@@ -72,6 +80,29 @@ STARTED = turn_notice("turn/started", status="inProgress")
 COMPLETED = turn_notice("turn/completed", status="completed", error=None, items=[])
 INTERRUPTED = turn_notice("turn/completed", status="interrupted", error=None, items=[])
 RETRY = error_notice("Reconnecting... 1/2", will_retry=True, info={"responseStreamDisconnected": {}})
+
+
+ASK_THREAD = {"id": 3, "method": "thread/start", "params": {}}
+THREAD_REPLY = {"id": 3, "result": {"thread": {"id": THREAD}, "model": "gpt", "sandbox": {"type": "readOnly"}}}
+ASK_TURN = {"id": 4, "method": "turn/start", "params": {"threadId": THREAD}}
+TURN_REPLY = {"id": 4, "result": {"turn": {"id": TURN, "status": "inProgress"}}}
+
+
+def requested() -> TurnRecord:
+    """A turn that was asked for, without its reply."""
+    record = TurnRecord()
+    record.feed_out(ASK_THREAD)
+    record.feed_in(THREAD_REPLY)
+    record.feed_out(ASK_TURN)
+    return record
+
+
+def running(*messages: Json) -> TurnRecord:
+    """A turn that runs and got these messages."""
+    record = requested()
+    for message in (TURN_REPLY, STARTED, *messages):
+        record.feed_in(message)
+    return record
 
 
 class Dialogue:

@@ -19,6 +19,7 @@ from tests.core.dialogue import (
     message_completed,
     message_started,
     notice,
+    said,
     usage_notice,
 )
 
@@ -29,13 +30,6 @@ def shown(*messages: Json) -> str:
     """All the text that these messages add."""
     transcript = Transcript()
     return "".join(transcript.feed(message) for message in messages)
-
-
-def said(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> list[Json]:
-    """A whole message, one delta a word."""
-    words = [f"{word} " for word in text.split(" ")]
-    words[-1] = words[-1][:-1]
-    return [message_started(id_, phase), *(delta(word, id_) for word in words), message_completed(text, id_, phase)]
 
 
 # --- plain text
@@ -167,7 +161,7 @@ def test_a_text_begun_again_and_again_is_shown_exactly_once(
 def test_whatever_was_said_before_the_authoritative_text_stands_at_the_end(
     attempts: list[tuple[str, list[int]]], text: str, cuts: list[int]
 ) -> None:
-    begun = [[message_started(), *map(delta, _pieces(said, at))] for said, at in attempts]
+    begun = [[message_started(), *map(delta, _pieces(other, at))] for other, at in attempts]
     whole = [message_started(), *map(delta, _pieces(text, cuts)), message_completed(text)]
     out = shown(*(message for messages in [*begun, whole] for message in messages))
     assert out.endswith(text.removesuffix("\n") + "\n")

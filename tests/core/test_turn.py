@@ -116,7 +116,8 @@ def test_turn_ids_sort_by_age(one_ms: int, other_ms: int, one_bits: int, other_b
 
 
 @pytest.mark.parametrize(
-    "text", ["", "last", ID[:-1], ID + "0", f"{ID}\n", ID.upper(), f"../{ID}", f"{ID}/x", ID.replace("2", "٢"), "x" + ID]
+    "text",
+    ["", "last", ID[:-1], ID + "0", f"{ID}\n", ID.upper(), f"../{ID}", f"{ID}/x", ID.replace("2", "٢"), "x" + ID],
 )
 def test_what_is_no_whole_turn_id(text: str) -> None:
     assert not is_turn_id(text)
@@ -128,7 +129,8 @@ def test_every_beginning_of_an_id_is_a_prefix(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "..", "../x", "2/..", "20261120/..", "-2", "abc", "last", "2 0", "20261120\n", ID + "0", "٢٠", "2X"]
+    "text",
+    ["", ".", "..", "../x", "2/..", "20261120/..", "-2", "abc", "last", "2 0", "20261120\n", ID + "0", "٢٠", "2X"],
 )
 def test_what_can_begin_no_id_is_no_prefix(text: str) -> None:
     assert not is_turn_id_prefix(text)

@@ -1,0 +1,241 @@
+"""What a turn asks for, said on the wire; and what Codex answers, held against it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core.request import Sandbox, TurnRequest
+
+TURN_ID = "20261120-165501-482-7f3a"
+SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
+FULL = TurnRequest(
+    turn_id=TURN_ID,
+    cwd="/project",
+    model="gpt",
+    effort="high",
+    sandbox=Sandbox.WORKSPACE_WRITE,
+    writable_roots=("/a", "/b"),
+    has_network=True,
+    approval="on-request",
+    images=("/i.png", "/j.png"),
+    schema=SCHEMA,
+    config={"features.x": True},
+    is_ephemeral=True,
+    thread_id="thread-1",
+    is_fork=True,
+    fork_after="turn-9",
+    deadline_s=90.5,
+    may_bill_api_key=True,
+)
+BARE = TurnRequest(TURN_ID, "/project")
+
+
+def _request(**asked: Any) -> TurnRequest:
+    return TurnRequest(TURN_ID, "/project", **asked)
+
+
+@pytest.mark.parametrize("request_", [BARE, FULL])
+def test_a_request_reads_back_from_json(request_: TurnRequest) -> None:
+    assert TurnRequest.from_json(json.loads(json.dumps(request_.to_json())), TURN_ID) == request_
+
+
+def test_a_request_belongs_to_the_turn_that_it_is_read_for() -> None:
+    assert TurnRequest.from_json({**BARE.to_json(), "turn_id": "of-another-time"}, TURN_ID) == BARE
+
+
+def test_a_request_of_another_version_reads_as_far_as_it_is_known() -> None:
+    assert TurnRequest.from_json({"cwd": "/project", "of_a_newer_version": 1}, TURN_ID) == BARE
+    assert TurnRequest.from_json({**BARE.to_json(), "images": None, "writable_roots": None}, TURN_ID) == BARE
+
+
+# --- opening the thread: always read-only (design, section 6)
+
+_ALWAYS = {"approvalPolicy": "never", "sandbox": "read-only"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "method", "params"),
+    [
+        ({}, "thread/start", {**_ALWAYS, "cwd": "/project", "ephemeral": False}),
+        ({"is_ephemeral": True}, "thread/start", {**_ALWAYS, "cwd": "/project", "ephemeral": True}),
+        (
+            {"model": "gpt", "config": {"a.b": 1}, "approval": "on-request"},
+            "thread/start",
+            {
+                "approvalPolicy": "on-request",
+                "sandbox": "read-only",
+                "cwd": "/project",
+                "ephemeral": False,
+                "model": "gpt",
+                "config": {"a.b": 1},
+            },
+        ),
+        ({"thread_id": "t"}, "thread/resume", {**_ALWAYS, "threadId": "t", "excludeTurns": True}),
+        (
+            {"thread_id": "t", "model": "gpt", "config": {"a": 1}},
+            "thread/resume",
+            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "model": "gpt", "config": {"a": 1}},
+        ),
+        (
+            {"thread_id": "t", "is_fork": True},
+            "thread/fork",
+            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "ephemeral": False},
+        ),
+        (
+            {"thread_id": "t", "is_fork": True, "fork_after": "u", "is_ephemeral": True},
+            "thread/fork",
+            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "ephemeral": True, "lastTurnId": "u"},
+        ),
+    ],
+)
+def test_a_thread_is_opened_as_asked(asked: dict[str, Any], method: str, params: dict[str, Any]) -> None:
+    assert _request(**asked).open_thread() == (method, params)
+
+
+@pytest.mark.parametrize("sandbox", Sandbox)
+@pytest.mark.parametrize("thread", [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}])
+def test_a_thread_is_opened_read_only_whatever_the_turn_may_do(sandbox: Sandbox, thread: dict[str, Any]) -> None:
+    _, params = _request(sandbox=sandbox, has_network=True, **thread).open_thread()
+    assert params["sandbox"] == "read-only"
+    assert "sandboxPolicy" not in params
+
+
+# --- starting the turn: the whole policy, every time
+
+_READ_ONLY = {"type": "readOnly", "networkAccess": False}
+_WRITE = {
+    "type": "workspaceWrite",
+    "writableRoots": [],
+    "networkAccess": False,
+    "excludeTmpdirEnvVar": False,
+    "excludeSlashTmp": False,
+}
+_FULL_ACCESS = {"type": "dangerFullAccess"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy"),
+    [
+        ({}, _READ_ONLY),
+        ({"has_network": True}, {**_READ_ONLY, "networkAccess": True}),
+        ({"sandbox": Sandbox.WORKSPACE_WRITE}, _WRITE),
+        (
+            {"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/a",), "has_network": True},
+            {**_WRITE, "writableRoots": ["/a"], "networkAccess": True},
+        ),
+        ({"sandbox": Sandbox.DANGER_FULL_ACCESS}, _FULL_ACCESS),
+    ],
+)
+def test_a_turn_carries_its_whole_policy(asked: dict[str, Any], policy: dict[str, Any]) -> None:
+    params = _request(**asked).start_turn("t", "hello")
+    assert params == {
+        "threadId": "t",
+        "input": [{"type": "text", "text": "hello"}],
+        "approvalPolicy": "never",
+        "sandboxPolicy": policy,
+        "cwd": "/project",
+    }
+
+
+def test_a_turn_carries_images_schema_model_and_effort_where_asked() -> None:
+    params = FULL.start_turn("t", "look")
+    assert params["input"] == [
+        {"type": "text", "text": "look"},
+        {"type": "localImage", "path": "/i.png"},
+        {"type": "localImage", "path": "/j.png"},
+    ]
+    assert (params["outputSchema"], params["model"], params["effort"]) == (SCHEMA, "gpt", "high")
+    assert params["approvalPolicy"] == "on-request"
+
+
+# --- the policy that came of it
+
+_NETWORK = {"networkAccess": True}
+_EXTERNAL = {"type": "externalSandbox", "networkAccess": "restricted"}
+_ROOTS = {"writableRoots": ["/a"]}
+_UNKNOWN = {"type": "aTypeOfANewerVersion"}
+
+_NOT_WIDER: list[tuple[dict[str, Any], Any]] = [
+    ({}, _READ_ONLY),
+    ({}, {"type": "readOnly"}),
+    ({"has_network": True}, _READ_ONLY),
+    ({"has_network": True}, {**_READ_ONLY, **_NETWORK}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE}, _READ_ONLY),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE}, _WRITE),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE, "has_network": True}, {**_WRITE, **_NETWORK}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE, "has_network": True}, {**_READ_ONLY, **_NETWORK}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/link-to-a",)}, {**_WRITE, **_ROOTS}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/a", "/link-to-a")}, {**_WRITE, **_ROOTS}),
+    ({"sandbox": Sandbox.DANGER_FULL_ACCESS}, _READ_ONLY),
+    ({"sandbox": Sandbox.DANGER_FULL_ACCESS}, {**_WRITE, **_NETWORK, **_ROOTS}),
+    ({"sandbox": Sandbox.DANGER_FULL_ACCESS}, _FULL_ACCESS),
+    ({"sandbox": Sandbox.DANGER_FULL_ACCESS}, _EXTERNAL),
+    ({"sandbox": Sandbox.DANGER_FULL_ACCESS}, _UNKNOWN),
+    ({}, None),
+    ({}, "read-only"),
+]
+_WIDER: list[tuple[dict[str, Any], Any]] = [
+    ({}, {**_READ_ONLY, **_NETWORK}),
+    ({}, _WRITE),
+    ({"has_network": True}, _WRITE),
+    ({}, _FULL_ACCESS),
+    ({}, _EXTERNAL),
+    ({}, _UNKNOWN),
+    ({}, {"type": None}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE}, {**_WRITE, **_NETWORK}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE}, {**_READ_ONLY, **_NETWORK}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE}, {**_WRITE, **_ROOTS}),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE}, _FULL_ACCESS),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE, "has_network": True}, _EXTERNAL),
+    ({"sandbox": Sandbox.WORKSPACE_WRITE, "has_network": True}, _UNKNOWN),
+]
+
+
+@pytest.mark.parametrize("key", ["sandbox", "sandboxPolicy"])
+@pytest.mark.parametrize(
+    ("asked", "effective", "is_wider"),
+    [(*pair, False) for pair in _NOT_WIDER] + [(*pair, True) for pair in _WIDER],
+)
+def test_a_policy_is_wider_that_allows_anything_not_asked_for(
+    asked: dict[str, Any], effective: Any, is_wider: bool, key: str
+) -> None:
+    assert _request(**asked).is_wider({key: effective}) is is_wider
+
+
+def test_the_policy_of_the_turn_outweighs_the_one_the_thread_was_opened_with() -> None:
+    assert BARE.is_wider({"sandbox": _READ_ONLY, "sandboxPolicy": _FULL_ACCESS})
+    assert not BARE.is_wider({"sandbox": _FULL_ACCESS, "sandboxPolicy": _READ_ONLY})
+    assert not BARE.is_wider({})
+
+
+# --- the account
+
+_KEY = {"type": "apiKey"}
+_CHATGPT = {"type": "chatgpt", "email": "a@b.c", "planType": "pro"}
+
+
+@pytest.mark.parametrize(
+    ("account_read", "may_bill", "problem"),
+    [
+        ({"requiresOpenaiAuth": True, "account": _CHATGPT}, False, None),
+        ({"requiresOpenaiAuth": True, "account": None}, False, "not logged in"),
+        ({"requiresOpenaiAuth": True}, False, "not logged in"),
+        ({"requiresOpenaiAuth": True, "account": _KEY}, False, "API key"),
+        ({"requiresOpenaiAuth": True, "account": _KEY}, True, None),
+        ({"requiresOpenaiAuth": True, "account": None}, True, None),
+        ({"requiresOpenaiAuth": True, "account": {"type": "amazonBedrock"}}, False, None),
+        ({"requiresOpenaiAuth": True, "account": "odd"}, False, None),
+        ({"requiresOpenaiAuth": False, "account": None}, False, None),
+        ({"requiresOpenaiAuth": False, "account": _KEY}, False, None),
+        ({}, False, None),
+    ],
+)
+def test_only_a_missing_login_or_an_api_key_is_a_problem(
+    account_read: dict[str, Any], may_bill: bool, problem: str | None
+) -> None:
+    found = _request(may_bill_api_key=may_bill).account_problem(account_read)
+    assert (found is None) if problem is None else (problem in (found or ""))
