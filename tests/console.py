@@ -1,8 +1,9 @@
 """Examples in Markdown as tests: `console` blocks are found, typed into a terminal, and compared.
 
-A block whose fence says ```` ```console test ```` is run. A line `$ …` is a command, `> …` goes on with it, everything
-else is what the terminal then shows. In it `…` stands for anything on that line, a line of its own for any lines.
-Ids, times and durations match any other of their kind. Never here: the documents' names, or what they say.
+A block whose fence says ```` ```console test ```` is run. A line `$ …` that names codex-server is a command, `> …`
+goes on with it, everything else is what the terminal then shows. In it `…` stands for anything on that line, a line of
+its own for any lines. Ids, times and durations match any other of their kind. Never here: the documents' names, or what
+they say.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 COLUMNS = 120
 TIMEOUT_S = 30
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^\$ (?=[^\n]*codex-server)", re.MULTILINE)  # others are commands that a turn ran
 _NORMAL = (
     (re.compile(r"\d{8}-\d{6}-\d{3}-[0-9a-f]{4}"), "20261120-165501-482-7f3a"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "THREAD-OR-TURN-OF-CODEX"),
@@ -53,8 +55,9 @@ def examples(text: str) -> list[Example]:
 
 def _parse(body: str) -> list[Example]:
     found: list[Example] = []
-    for chunk in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
-        command, shown = [], []
+    for chunk in _COMMAND.split(body)[1:]:
+        command: list[str] = []
+        shown: list[str] = []
         for number, line in enumerate(chunk.splitlines()):
             if number == 0:
                 command.append(line)
@@ -71,7 +74,9 @@ def type_in(command: str, env: Mapping[str, str], cwd: Path) -> str:
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
     try:
-        process = subprocess.Popen(["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=env, cwd=cwd)
+        process = subprocess.Popen(
+            ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=env, cwd=cwd
+        )
     finally:
         os.close(slave)
     pieces: list[bytes] = []
