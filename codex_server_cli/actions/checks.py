@@ -120,7 +120,9 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
     Raises:
         UsageError: a pair has no `=`, or touches what decides over trust and sandbox.
     """
-    import tomllib
+    if not pairs:
+        return None
+    import tomllib  # 2 ms
 
     overrides: dict[str, Any] = {}
     for pair in pairs:
@@ -134,7 +136,7 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
             overrides[key] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
             overrides[key] = value
-    return overrides or None
+    return overrides
 
 
 _GUARDED_KEYS = {

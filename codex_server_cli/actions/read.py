@@ -98,9 +98,10 @@ def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
     view = status(directory)
     while view.state is State.RUNNING:
         rest_s = None if deadline is None else deadline - time.monotonic()
-        if not lock.wait_until_free(directory.lock, rest_s):
-            break
+        is_free = lock.wait_until_free(directory.lock, rest_s)
         view = status(directory)
+        if not is_free:
+            break
     return view
 
 

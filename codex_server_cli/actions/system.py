@@ -112,8 +112,7 @@ def doctor(settings: Settings) -> list[Check]:
 
     def login() -> str:
         may_bill = read_config(settings.config_path).may_bill_api_key
-        check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill)
-        return "API keys are allowed by config.json" if may_bill else "no API key will be billed"
+        return check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill)
 
     def answers() -> str:
         started = time.monotonic()

@@ -20,7 +20,7 @@ from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, NotFoundError
 from codex_server_cli.settings.places import Settings
 
-_THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
+_THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
 _HOLDER_SEARCH = 64
 """How many of our newest turns are asked whether they hold a thread."""
 

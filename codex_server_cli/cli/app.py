@@ -34,6 +34,8 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("system", "demo", "System"),
     "version": ("system", "version", "System"),
 }
+_PROMPT_VERBS = ("new", "continue")
+_EXTRA = "Got unexpected extra argument"  # click's words
 JSON_VERBS: Final = frozenset({"new", "continue", "status", "cancel"})
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
 
@@ -41,7 +43,12 @@ _HELP = (
     "Run OpenAI Codex turns that never make a shell wait.\n\n`new` answers with a turn id in a tenth of a second; "
     "a detached worker drives Codex; any other shell can read, follow or cancel the turn."
 )
-_USAGE_EXIT = 2  # click's; 2 means "not logged in" here
+
+
+_EPILOG = (
+    "Exit codes: 0 complete, 1 failed, 2 not logged in, 3 abandoned, 4 cancelled, 64 usage, 65 bad input, 66 no such "
+    "turn or thread, 69 no codex, 73 cannot write, 75 busy, 124 still running, 130 Ctrl-C."
+)
 
 
 def run(arguments: list[str], launch: object = None) -> int:
@@ -51,6 +58,8 @@ def run(arguments: list[str], launch: object = None) -> int:
         arguments: the words after the program's name.
         launch: the worker that is getting ready, for a verb that starts a turn.
     """
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     verb = arguments[0] if arguments and arguments[0] in VERBS else None
     try:
         return _run(arguments, verb, launch)
@@ -81,6 +90,7 @@ def build(verb: str | None) -> typer.Typer:
     """The typer application with one verb, or with all of them."""
     app = typer.Typer(
         help=_HELP,
+        epilog=_EPILOG,
         invoke_without_command=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -105,7 +115,10 @@ def _usage_error(error: typer.TyperException) -> CodexServerError:
     message = getattr(error, "format_message", lambda: str(error))()
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "codex-server"
-    return UsageError(message.rstrip("."), hint=f"Try: {path} --help")
+    quote = "Quote the prompt, so that your shell hands it over as one word. " if message.startswith(_EXTRA) else ""
+    return UsageError(
+        message.rstrip("."), hint=f"{quote if path.split()[-1] in _PROMPT_VERBS else ''}Try: {path} --help"
+    )
 
 
 def _fail(error: CodexServerError, verb: str | None) -> int:

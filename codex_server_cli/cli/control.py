@@ -17,8 +17,8 @@ def cancel(
 ) -> None:
     """Interrupt turns: their commands die too, what had come is kept. An ended turn stays as it is."""
     settings = Settings.load()
-    directories = [read.find(settings, turn, cwd) for turn in turns]  # all or none: a typo cancels nothing
-    views = [control.cancel(directory) for directory in directories]
+    found = [read.find(settings, turn, cwd) for turn in turns]  # all or none: a typo cancels nothing
+    views = [control.cancel(directory) for directory in {each.turn_id: each for each in found}.values()]
     output.show_json(documents.status(views[0]) if len(views) == 1 else documents.several(views))
     if any(view.state is State.RUNNING for view in views):
         raise BusyError("a turn could not be ended", hint="Its worker does not react: see worker.log in its directory.")

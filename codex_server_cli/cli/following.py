@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
+
+import typer
 
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
@@ -14,31 +17,49 @@ from codex_server_cli.render.views import end_note
 from codex_server_cli.settings.places import Settings
 
 
+@contextlib.contextmanager
+def leaving_it_running(turn_id: str) -> Iterator[None]:
+    """Ctrl-C ends us, never the turn: say so, and how to come back."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.note(f"\nThe turn goes on: codex-server tail {turn_id} --follow")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
 def follow_text(settings: Settings, selector: str, *, last_lines: int | None = None, cwd: str | None = None) -> Exit:
-    """Show a turn's text to its end; Ctrl-C leaves the turn running.
+    """Show a turn's text to its end.
 
     Returns:
         The turn's own exit code.
     """
     directory = read.find(settings, selector, cwd)
-    try:
+    with leaving_it_running(directory.turn_id):
         show_pieces(follow.text(directory, last_lines=last_lines, follows=True))
-    except KeyboardInterrupt:
-        output.note(f"\nThe turn goes on: codex-server tail {directory.turn_id} --follow")
-        return Exit.INTERRUPTED
     return report_end(read.status(directory))
 
 
-def wait_for_end(settings: Settings, selector: str) -> TurnView:
-    """Sleep until a turn has ended."""
-    return read.wait(read.find(settings, selector))
+def wait_for_end(
+    settings: Settings, selector: str, *, timeout_s: float | None = None, cwd: str | None = None
+) -> TurnView:
+    """Sleep until a turn has ended, or the time runs out."""
+    directory = read.find(settings, selector, cwd)
+    with leaving_it_running(directory.turn_id):
+        return read.wait(directory, timeout_s)
 
 
 def show_pieces(pieces: Iterable[bytes]) -> None:
-    """Text as it comes; a character that is cut between two pieces waits for its rest."""
+    """Text as it comes; a character that is cut between two pieces waits for its rest.
+
+    On a terminal the last line is ended where the turn was cut off in it: what we say next stands on its own.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = ""
     for piece in pieces:
-        output.show(decoder.decode(piece))
+        text = decoder.decode(piece) or text
+        output.show(text)
+    if output.is_terminal() and text and not text.endswith("\n"):
+        output.show("\n")
 
 
 def report_end(view: TurnView) -> Exit:

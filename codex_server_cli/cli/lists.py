@@ -10,7 +10,7 @@ from codex_server_cli.actions import read
 from codex_server_cli.cli import output
 from codex_server_cli.core.turn import State
 from codex_server_cli.render import documents
-from codex_server_cli.render.tables import table, turns_table
+from codex_server_cli.render.tables import short_path, table, turns_table
 from codex_server_cli.render.views import thread_text
 from codex_server_cli.settings.places import Settings
 
@@ -43,14 +43,19 @@ def list_(
     """List Codex's own recent threads, newest first."""
     from codex_server_cli.actions import threads
 
-    found = threads.recent(Settings.load(), limit=limit, cwd=cwd, search=search)
+    settings = Settings.load()
+    found = threads.recent(settings, limit=limit, cwd=cwd, search=search)
     if json:
         output.show_json([_thread_document(summary) for summary in found])
     elif not found:
         output.show("No threads.\n")
     else:
         headings = ("THREAD", "UPDATED", "MODEL", "DIRECTORY", "FIRST PROMPT")
-        rows = [(s.thread_id, s.updated_at[:16], s.model or "", s.cwd, s.first_prompt or "") for s in found]
+        home = str(settings.user_home)
+        rows = [
+            (s.thread_id, f"{s.updated_at[:16]}Z", s.model or "", short_path(s.cwd, home), s.first_prompt or "")
+            for s in found
+        ]
         output.show(table(headings, rows, output.width()))
 
 

@@ -9,8 +9,9 @@ import typer
 
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.following import follow_text, report_end, show_pieces
+from codex_server_cli.cli.following import follow_text, report_end, show_pieces, wait_for_end
 from codex_server_cli.cli.parameters import LastCwd, Turn
+from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.events import is_delta, seq_of
 from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.view import TurnView
@@ -61,22 +62,21 @@ def tail(
 
 def wait(
     turn: Turn,
-    timeout: Annotated[float | None, typer.Option(metavar="S", help="Give up waiting after S seconds: 124.")] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="S", help="Give up after S seconds, or like 5m: 124.")] = None,
     printed: Annotated[Printed, typer.Option("--print", help="What to print at the end.")] = Printed.OUT,
     cwd: LastCwd = None,
 ) -> None:
     """Sleep until a turn has ended; print it and end with its code."""
-    if timeout is not None and timeout < 0:
-        raise UsageError("--timeout must not be negative")
-    directory = read.find(Settings.load(), turn, cwd)
-    view = read.wait(directory, timeout)
+    timeout_s = parse_duration_s(timeout) if timeout is not None else None
+    view = wait_for_end(Settings.load(), turn, timeout_s=timeout_s, cwd=cwd)
     if view.state is State.RUNNING:
         if printed in (Printed.OUT, Printed.JSON):
             output.show_json(documents.status(view))
-        output.note(running_note(view))
+        print_option = "" if printed is Printed.OUT else f" --print {printed}"
+        output.note(running_note(view, f" --timeout {timeout}{print_option}"))
         raise typer.Exit(Exit.TIMEOUT)
     if printed is Printed.OUT:
-        show_pieces(follow.text(directory))
+        show_pieces(follow.text(read.find(Settings.load(), view.turn_id)))
     elif printed is Printed.ANSWER:
         _show_answer(view)
     elif printed is Printed.JSON:

@@ -12,8 +12,8 @@ from codex_server_cli.actions import start
 from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import complete_turn
+from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.request import Sandbox
-from codex_server_cli.core.turn import EXIT_OF_STATE
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.settings.places import Settings
@@ -25,7 +25,9 @@ Effort = Annotated[str | None, typer.Option("--effort", metavar="E", help="Reaso
 Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Work in this directory.")]
 Schema = Annotated[str | None, typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must match.")]
 Images = Annotated[list[str] | None, typer.Option("--image", "-i", metavar="P", help="Attach an image; repeatable.")]
-SandboxOption = Annotated[Sandbox | None, typer.Option("--sandbox", "-s", help="What commands may touch [read-only].")]
+SandboxOption = Annotated[
+    Sandbox | None, typer.Option("--sandbox", "-s", help="What commands may touch (default: read-only).")
+]
 Write = Annotated[bool, typer.Option("--write", "-w", help="The same as --sandbox workspace-write.")]
 AddDirs = Annotated[list[str] | None, typer.Option("--add-dir", metavar="D", help="A further writable directory.")]
 Network = Annotated[bool, typer.Option("--network", help="Let commands use the network.")]
@@ -33,11 +35,11 @@ SkipGit = Annotated[bool, typer.Option("--skip-git-check", help="Allow writing o
 Overrides = Annotated[list[str] | None, typer.Option("--config", "-c", metavar="K=V", help="Override Codex's config.")]
 Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Leave no Codex session; cannot be continued.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="N", help="A name to call the turn by.")]
-Deadline = Annotated[float | None, typer.Option("--deadline", metavar="S", help="End the turn after S seconds.")]
-Approval = Annotated[str, typer.Option("--approval", metavar="never", help="Who grants what the sandbox forbids.")]
+Deadline = Annotated[str | None, typer.Option("--deadline", metavar="S", help="End the turn after S seconds, or 5m.")]
+Approval = Annotated[str, typer.Option("--approval", metavar="never", hidden=True)]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show the turn as it runs, and end with it.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Print one JSON object at the end, with the answer.")]
-Nested = Annotated[bool, typer.Option("--allow-nested", help="Allow a turn inside a turn inside a turn.")]
+Nested = Annotated[bool, typer.Option("--allow-nested", help="Allow it from inside a turn that a turn started.")]
 
 
 def new(
@@ -139,7 +141,7 @@ def _options(given: dict[str, Any]) -> StartOptions:
         config=tuple(given["config"] or ()),
         is_ephemeral=given["ephemeral"],
         name=given["name"],
-        deadline_s=given["deadline"],
+        deadline_s=parse_duration_s(given["deadline"]) if given["deadline"] is not None else None,
         may_skip_git_check=given["skip_git_check"],
         may_nest=given["allow_nested"],
     )
@@ -174,11 +176,11 @@ def _report(started: Started, *, is_follow: bool, is_wait: bool) -> None:
     if not (is_follow or is_wait):
         output.show_json(documents.started(view))
         return
-    from codex_server_cli.cli.following import follow_text, wait_for_end
+    from codex_server_cli.cli.following import follow_text, report_end, wait_for_end
 
     output.note(f"turn {view.turn_id}")
     if is_follow:
         raise typer.Exit(follow_text(Settings.load(), view.turn_id))
     ended = wait_for_end(Settings.load(), view.turn_id)
     output.show_json(documents.status_with_answer(ended))
-    raise typer.Exit(EXIT_OF_STATE[ended.state])
+    raise typer.Exit(report_end(ended))

@@ -46,7 +46,9 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON array ins
 
 
 def gc(
-    older_than: Annotated[str | None, typer.Option(metavar="AGE", help="Like 7d or 12h [gc_days, 7d].")] = None,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Like 7d or 12h (default: gc_days of config.json, 7).")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     named: Annotated[bool, typer.Option("--named", help="Delete turns that have a name, too.")] = False,
 ) -> None:

@@ -73,15 +73,19 @@ KINDS_EXPLAINED_BY_STDERR = frozenset(
 """Ends for which Codex's own last words belong into the error."""
 
 
-def hint_of(kind: ErrorKind, turn_id: str) -> str:
-    """The next step for a turn that ended with this kind, with the exact command where there is one."""
-    resume = f"codex-server continue --turn {turn_id} 'go on'"
+def hint_of(kind: ErrorKind, turn_id: str, *, is_resumable: bool) -> str:
+    """The next step for a turn that ended with this kind, with the exact command where there is one.
+
+    Args:
+        is_resumable: whether the turn left a thread that `continue` can go on with.
+    """
+    resume = f"codex-server continue --turn {turn_id} 'go on'" if is_resumable else "ask again with codex-server new"
     return _HINTS[kind].format(resume=resume, answer=f"codex-server answer {turn_id}")
 
 
-def make_error(kind: ErrorKind, message: str, turn_id: str, **facts: Any) -> TurnError:
-    """A `TurnError` with the kind's own hint and retryability; `facts` are its further fields."""
-    return TurnError(kind, message, hint_of(kind, turn_id), kind.is_retryable, **facts)
+def make_error(kind: ErrorKind, message: str, **facts: Any) -> TurnError:
+    """A `TurnError` with the kind's own retryability; its hint is added where the whole end is known (`outcome`)."""
+    return TurnError(kind, message, retryable=kind.is_retryable, **facts)
 
 
 def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
@@ -130,6 +134,14 @@ def kind_of_exit(stderr: str) -> ErrorKind:
     if re.search(r"error loading config|failed to load configuration", stderr, re.IGNORECASE):
         return ErrorKind.BAD_INPUT
     return ErrorKind.CODEX_CRASHED
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def without_colours(stderr: str) -> str:
+    """Codex's log text as it reads: it colours its stderr, terminal or not."""
+    return _COLOUR.sub("", stderr)
 
 
 def readable_message(error: Message) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.core import failures
 from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.schema import validate_answer
 from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
 from codex_server_cli.core.usage import Usage, reset_time_s
@@ -58,14 +59,7 @@ class Outcome(NamedTuple):
         return self._replace(error=self.error._replace(stderr_tail=tail or None)) if self.error else self
 
 
-def decide(
-    record: TurnRecord,
-    cause: Cause,
-    turn_id: str,
-    *,
-    schema: dict[str, Any] | None = None,
-    error: TurnError | None = None,
-) -> Outcome:
+def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: TurnError | None = None) -> Outcome:
     """The result that these facts amount to.
 
     A turn that Codex says it completed is complete whatever else happened at that moment, so that an answer
@@ -74,38 +68,39 @@ def decide(
     Args:
         record: the fold of everything that was received.
         cause: why the driver stopped.
-        turn_id: ours, for the hints.
-        schema: the JSON Schema that the answer must satisfy, if any.
+        request: what was asked: the schema that the answer must satisfy, and what the hints name.
         error: the driver's own error, with `Cause.FAILED`.
     """
-    if record.status == "completed" and (error is None or error.kind is not ErrorKind.SANDBOX):
-        return _completed(record, turn_id, schema)
-    if error is None:
-        error = _stop_error(record, cause, turn_id)
     answer = record.answer if record.answer is not None else record.partial_answer
+    if record.status == "completed" and (error is None or error.kind is not ErrorKind.SANDBOX):
+        answer, error = answer or "", _schema_error(answer or "", request.schema)
+    elif error is None:
+        error = _stop_error(record, cause)
+    if error is None:
+        return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
+    is_resumable = record.turn_id is not None and not request.is_ephemeral
+    error = error._replace(hint=failures.hint_of(error.kind, request.turn_id, is_resumable=is_resumable))
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error)
 
 
-def _completed(record: TurnRecord, turn_id: str, schema: dict[str, Any] | None) -> Outcome:
-    answer = record.answer if record.answer is not None else record.partial_answer or ""
+def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | None:
     complaint = validate_answer(answer, schema) if schema is not None else None
     if complaint is None:
-        return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
-    error = failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}", turn_id)
-    return Outcome(State.FAILED, answer, record.usage, record.limits, error)
+        return None
+    return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}")
 
 
-def _stop_error(record: TurnRecord, cause: Cause, turn_id: str) -> TurnError:
+def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
     if record.error is not None and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
         kind = failures.kind_of_turn_error(record.error, record.retry)
         facts: dict[str, Any] = {"codex_error": record.error.get("codexErrorInfo")}
         if kind is ErrorKind.USAGE_LIMIT:
             resets_s = reset_time_s(record.limits)
             facts["resets_at"] = format_time_ms(resets_s * 1000) if resets_s is not None else None
-        return failures.make_error(kind, failures.readable_message(record.error), turn_id, **facts)
+        return failures.make_error(kind, failures.readable_message(record.error), **facts)
     if record.status == "interrupted" and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
-        return failures.make_error(ErrorKind.CANCELLED, "Codex interrupted the turn.", turn_id)
+        return failures.make_error(ErrorKind.CANCELLED, "Codex interrupted the turn.")
     if cause not in _MESSAGE_OF_STOP:
-        return failures.make_error(ErrorKind.PROTOCOL, "Codex ended the turn without saying why.", turn_id)
+        return failures.make_error(ErrorKind.PROTOCOL, "Codex ended the turn without saying why.")
     kind, message = _MESSAGE_OF_STOP[cause]
-    return failures.make_error(kind, message, turn_id)
+    return failures.make_error(kind, message)

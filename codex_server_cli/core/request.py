@@ -73,7 +73,7 @@ class TurnRequest(NamedTuple):
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
-        return cls(**known | {"turn_id": turn_id})
+        return cls(**{"cwd": "/"} | known | {"turn_id": turn_id})
 
     def open_thread(self) -> tuple[str, Message]:
         """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`."""

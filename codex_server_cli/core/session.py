@@ -202,13 +202,13 @@ class Session:
         self._exchange.ask(method, params, self._now_ms)
 
     def _fail(self, kind: ErrorKind, message: str, **facts: Any) -> None:
-        self._own_error = failures.make_error(kind, message, self._request.turn_id, **facts)
+        self._own_error = failures.make_error(kind, message, **facts)
         self._finish(Cause.FAILED)
 
     def _refuse_policy(self) -> None:
         if self._own_error is None:
             message = "Codex's effective sandbox allows more than was asked for; the turn was interrupted."
-            self._own_error = failures.make_error(ErrorKind.SANDBOX, message, self._request.turn_id)
+            self._own_error = failures.make_error(ErrorKind.SANDBOX, message)
             self._stop(Cause.FAILED)
 
     def _stop(self, cause: Cause) -> None:
@@ -242,8 +242,7 @@ class Session:
     def _finish(self, cause: Cause) -> None:
         if self.outcome is None:
             self._settle()
-            turn_id, schema = self._request.turn_id, self._request.schema
-            self.outcome = decide(self.record, cause, turn_id, schema=schema, error=self._own_error)
+            self.outcome = decide(self.record, cause, self._request, error=self._own_error)
             self._timers.clear_all()
 
     def _take(self) -> Step:

@@ -18,6 +18,9 @@ _KEYS = {
 _YEAR_3000_S = 32_503_680_000
 
 
+_LABELS = {"limitId", "limitName"}
+
+
 def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
     """Add one `thread/tokenUsage/updated` to the turn's sum.
 
@@ -42,7 +45,8 @@ def merge_limits(so_far: dict[str, Any] | None, snapshot: Any) -> dict[str, Any]
     if not isinstance(snapshot, dict):
         return so_far
     known = {key: value for key, value in snapshot.items() if value is not None}
-    return {**(so_far or {}), **known}
+    merged = {**(so_far or {}), **known}
+    return merged if merged.keys() - _LABELS else so_far  # a label without a number tells nothing
 
 
 def reset_time_s(limits: dict[str, Any] | None) -> int | None:

@@ -43,6 +43,13 @@ class TurnView(NamedTuple):
         return answer if isinstance(answer, str) else None
 
     @property
+    def is_resumable(self) -> bool:
+        """Whether the turn left a thread that `continue` can go on with."""
+        request = self.meta.get("request")
+        is_ephemeral = isinstance(request, dict) and bool(request.get("is_ephemeral"))
+        return self.meta.get("codex_turn_id") is not None and not is_ephemeral
+
+    @property
     def thread_id(self) -> str | None:
         """Codex's id of the conversation, once it has one."""
         thread_id = self.meta.get("thread_id")

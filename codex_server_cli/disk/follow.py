@@ -67,4 +67,4 @@ def last_lines_offset(path: Path, lines: int) -> int:
         end = data.rfind(b"\n", 0, max(end, 0))
         if end < 0:
             return 0
-    return end + 1
+    return min(end + 1, len(data))

@@ -14,8 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.events import replay
+from codex_server_cli.core.failures import without_colours
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import read_json, tail_text
@@ -90,12 +92,19 @@ def _derive(turn: TurnDir) -> Outcome:
 
 
 def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outcome:
-    request = meta.get("request")
-    schema = request.get("schema") if isinstance(request, dict) else None
     is_cancelled = any(asked.op == "cancel" for asked in inbox.unanswered(turn))
     cause = Cause.CANCELLED if is_cancelled else Cause.WORKER_DIED
-    outcome = decide(record, cause, turn.turn_id, schema=schema if isinstance(schema, dict) else None)
-    return outcome.with_stderr(tail_text(turn.log, LOG_TAIL_BYTES))
+    outcome = decide(record, cause, _request_of(turn, meta))
+    return outcome.with_stderr(without_colours(tail_text(turn.log, LOG_TAIL_BYTES)))
+
+
+def _request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest:
+    """What was asked; a record that was edited beyond reading counts as a bare request."""
+    try:
+        request = TurnRequest.from_json(meta["request"], turn.turn_id)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return TurnRequest(turn.turn_id, cwd="/")
+    return request if isinstance(request.schema, dict) else request._replace(schema=None)
 
 
 def _complete_text(turn: TurnDir, text: str) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from codex_server_cli.errors import CodexMissingError
 
-INSTALL_HINT = "Install it with `npm install -g @openai/codex` or `pip install 'codex-server-cli[codex]'`."
+INSTALL_HINT = "Install it: `npm install -g @openai/codex`, or codex-server with its extra: pip install '.[codex]'."
 _PROBE_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 
@@ -35,8 +35,8 @@ def find_codex(pinned: str | None, search_path: str) -> CodexBinary:
     Raises:
         CodexMissingError: there is none, or it is too old to speak `app-server`.
     """
-    if pinned is not None and os.access(pinned, os.X_OK):
-        return CodexBinary(Path(pinned))
+    if pinned is not None and _is_executable(Path(pinned)):
+        return CodexBinary(native_of(Path(pinned)))
     on_path, bundled = _on_path(search_path), _bundled()
     if on_path is not None:
         try:
@@ -92,7 +92,7 @@ def native_of(path: Path) -> Path:
     package = real.parent.parent
     for root in (package.parent, package / "node_modules" / "@openai", package):
         for pattern in ("codex-*/vendor/*/bin/codex", "codex-*/vendor/*/codex/codex", "vendor/*/bin/codex"):
-            natives = [native for native in sorted(root.glob(pattern)) if os.access(native, os.X_OK)]
+            natives = [native for native in sorted(root.glob(pattern)) if _is_executable(native)]
             if natives:
                 return natives[0]
     return real
@@ -105,6 +105,10 @@ def _bundled() -> Path | None:
     spec = find_spec("codex_cli_bin")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / "bin" / "codex"
-        if os.access(path, os.X_OK):
+        if _is_executable(path):
             return path
     return None
+
+
+def _is_executable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)

@@ -36,6 +36,7 @@ def initialize(codex: Path, cwd: Path) -> str:
         reply = None
     finally:
         server.end()
+        server.close()
     result = reply.get("result") if reply else None
     if not isinstance(result, dict):
         last = server.last_words().rpartition("\n")[2].strip() or "it left no word"
@@ -45,9 +46,11 @@ def initialize(codex: Path, cwd: Path) -> str:
 
 def _await_reply(server: AppServer) -> rpc.Message | None:
     decoder, deadline = LineDecoder(), time.monotonic() + TIMEOUT_S
+    fds = [server.transport.read_fd(), server.stderr_fd]
     while (rest_s := deadline - time.monotonic()) > 0:
-        select.select([server.transport.read_fd(), server.stderr_fd], [], [], rest_s)
-        server.drain_stderr()
+        select.select(fds, [], [], rest_s)
+        if not server.drain_stderr():
+            del fds[1:]  # closed: it would wake us for ever
         data = server.transport.read()
         if data is None:
             return None

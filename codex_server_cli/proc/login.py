@@ -32,8 +32,11 @@ _BUILT_IN_PROVIDERS = {"oss": {}, "ollama": {}, "lmstudio": {}, "amazon-bedrock"
 _SECRET_HEADERS = ("authorization", "api-key", "x-api-key")
 
 
-def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool) -> None:
-    """Return where a turn may start.
+def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool) -> str:
+    """See whether a turn may start.
+
+    Returns:
+        What it will run on, for people.
 
     Raises:
         NotLoggedInError: there is no login, or one that would bill an API key without consent.
@@ -41,16 +44,17 @@ def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool) -> Non
     """
     provider = _custom_provider(_read_config(codex_home / "config.toml"))
     if may_bill_api_key:
-        return
+        return "whatever Codex is logged in with: config.json allows API keys"
     if provider is not None and _has_secret(provider):
         raise NotLoggedInError("the configured model provider uses an API key", hint=_API_KEY_GUIDE)
     if provider is not None and not provider.get("requires_openai_auth"):
-        return
+        return "a model provider of your own, which needs no login"
     auth = _read_auth(codex_home / "auth.json")
     if auth is None:
         _ask_codex(codex)
     elif not _is_chatgpt(auth):
         raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=_API_KEY_GUIDE)
+    return "ChatGPT"
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.") from error
 
 
@@ -90,7 +94,7 @@ def _read_auth(path: Path) -> dict[str, Any] | None:
         value = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -57,7 +57,9 @@ def sweep(turn_id: str, *, is_worker: bool = False) -> int:
     Returns:
         How many processes were ended.
     """
-    import psutil  # 20 ms, and only at the end of a turn
+    if not _has_company(turn_id, is_worker=is_worker):
+        return 0
+    import psutil  # 12 ms that most turns need not spend
 
     ended: set[int] = set()
     for _ in range(_ROUNDS):  # a process may fork between our look and our signal
@@ -70,6 +72,35 @@ def sweep(turn_id: str, *, is_worker: bool = False) -> int:
         _signal_all(alive, is_kill=True)
         psutil.wait_procs(alive, timeout=GRACE_S)
     return len(ended)
+
+
+def _has_company(turn_id: str, *, is_worker: bool) -> bool:
+    """Whether a closer look is due, told in 2 ms. True in doubt, and wherever there is no Linux `/proc` to look at."""
+    try:
+        own, pids = str(os.getpid()), [name for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
+    except OSError:
+        return True
+    if own not in pids or (is_worker and _has_children()):
+        return True
+    mark = f"{TURN_VARIABLE}={turn_id}".encode()
+    return any(mark in _raw_environment(pid) for pid in pids if pid != own)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _raw_environment(pid: str) -> bytes:
+    """A process's environment as its kernel keeps it; empty where the process is gone, or not ours to look at."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 — hundreds of these
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:

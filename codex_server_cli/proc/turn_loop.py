@@ -42,11 +42,12 @@ def run_turn(directory: TurnDir) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     writer = TurnWriter(directory)
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
+    request = TurnRequest.from_json(meta["request"], directory.turn_id)
     try:
-        outcome = _drive(directory, writer, meta)
+        outcome = _drive(directory, writer, meta, request)
     except Exception as error:
         _log_traceback()
-        outcome = _outcome_of_defect(directory, error)
+        outcome = _outcome_of_defect(directory, request, error)
     try:
         sweep(directory.turn_id, is_worker=True)
     except Exception:  # something left running is bad; an end that nobody learns of would be worse
@@ -61,19 +62,18 @@ def _log_traceback() -> None:
     traceback.print_exc()  # our stderr is worker.log
 
 
-def _outcome_of_defect(directory: TurnDir, error: Exception) -> Outcome:
+def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
     """What was received counts all the same: the log of events tells it, whatever state we are in."""
     record, _ = replay(directory.events.read_bytes())
     kind = ErrorKind.DISK if isinstance(error, OSError) else ErrorKind.INTERNAL
     message = f"{type(error).__name__}: {error}"
-    return decide(record, Cause.FAILED, directory.turn_id, error=make_error(kind, message, directory.turn_id))
+    return decide(record, Cause.FAILED, request, error=make_error(kind, message))
 
 
-def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> Outcome:
+def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any], request: TurnRequest) -> Outcome:
     """Spawn codex, run the turn, end codex."""
     ticks, boot_id = process_identity(os.getpid())
     meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
-    request = TurnRequest.from_json(meta["request"], directory.turn_id)
     try:
         server = AppServer(
             Path(meta["codex"]),
@@ -85,8 +85,8 @@ def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> Outc
     except OSError as error:
         # A binary or a directory that was there when the launcher looked.
         kind = ErrorKind.BAD_INPUT if not Path(request.cwd).is_dir() else ErrorKind.CODEX_MISSING
-        own = make_error(kind, f"codex cannot be started: {error}", directory.turn_id)
-        return decide(TurnRecord(), Cause.FAILED, directory.turn_id, error=own)
+        own = make_error(kind, f"codex cannot be started: {error}")
+        return decide(TurnRecord(), Cause.FAILED, request, error=own)
     try:
         become_subreaper(server.pid)  # while codex starts: nobody waits for it
         prompt = directory.prompt.read_bytes().decode()
@@ -213,7 +213,7 @@ class TurnLoop:
         last = words.rpartition("\n")[2].strip()
         kind = kind_of_exit(words)
         message = f"codex app-server ended before the turn did ({how})" + (f": {last}" if last else "")
-        return make_error(kind, message, self._directory.turn_id)
+        return make_error(kind, message)
 
     def _with_last_words(self, outcome: Outcome) -> Outcome:
         is_codex_at_fault = outcome.error is not None and outcome.error.kind in KINDS_EXPLAINED_BY_STDERR

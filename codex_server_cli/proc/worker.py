@@ -28,13 +28,14 @@ def main() -> None:
     if turn is None:
         return
     try:
-        directory, _lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], turn["meta"])
+        directory, lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], turn["meta"])
     except HomeError as error:
         _answer({"home_error": error.message, "hint": error.hint})
         return
     _answer({"turn_id": directory.turn_id})
     _settle_down(directory)
     run_turn(directory)
+    os.close(lock_fd)  # who waits for the end need not wait for this interpreter's
 
 
 def _close_others() -> None:

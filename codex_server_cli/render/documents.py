@@ -9,6 +9,8 @@ from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 
 PROGRAM = "codex-server"
+WAIT_TIMEOUT_S = 100
+"""A wait that fits into the two minutes that an agent's shell allows."""
 
 
 def dump(document: Any, *, is_indented: bool) -> str:
@@ -86,17 +88,22 @@ def several(views: list[TurnView]) -> dict[str, Any]:
     return {"version": 1, "turns": [status(view) for view in views]}
 
 
+def wait_command(turn_id: str, options: str = "") -> str:
+    """The command that waits for a turn; `options` begin with a space."""
+    return f"{PROGRAM} wait {turn_id}{options}"
+
+
 def next_commands(view: TurnView) -> dict[str, str]:
     """What can be done next, as commands that work as they stand."""
     turn_id = view.turn_id
     if view.state is State.RUNNING:
         return {
-            "wait": f"{PROGRAM} wait {turn_id}",
+            "wait": wait_command(turn_id, f" --timeout {WAIT_TIMEOUT_S}"),
             "tail": f"{PROGRAM} tail {turn_id} --follow",
             "status": f"{PROGRAM} status {turn_id}",
             "cancel": f"{PROGRAM} cancel {turn_id}",
         }
     commands = {"answer": f"{PROGRAM} answer {turn_id}", "tail": f"{PROGRAM} tail {turn_id}"}
-    if view.thread_id is not None:
+    if view.is_resumable:
         commands["continue"] = f"{PROGRAM} continue --turn {turn_id} -"
     return commands

@@ -47,10 +47,18 @@ def _tokens(view: TurnView) -> str:
     return str(usage.get("total_tokens", "")) if isinstance(usage, dict) else ""
 
 
+def short_path(path: str, home: str, width: int = 32) -> str:
+    """A directory for a column: `~` for the home, and its end where it is long, which tells most."""
+    if path == home or path.startswith(f"{home}/"):
+        path = "~" + path[len(home) :]
+    return path if len(path) <= width else "…" + path[1 - width :]
+
+
 def duration(seconds: float | None) -> str:
     """A duration in at most seven characters: `1.2 s`, `3m 20s`, `2h 05m`."""
     if seconds is None:
         return ""
+    seconds = round(seconds, 1)  # first, so that nothing is ever shown as `60.0 s`
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)

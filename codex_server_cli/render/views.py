@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.documents import PROGRAM
+from codex_server_cli.render.documents import PROGRAM, wait_command
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.tables import duration
 
@@ -16,16 +16,19 @@ def end_note(view: TurnView) -> str:
     if view.state is State.COMPLETE or view.error is None:
         return ""
     error = view.error
-    line = f"{PROGRAM}: turn {view.turn_id} {view.state} ({error.get('kind')}): {error.get('message')}"
+    kind = "" if error.get("kind") == view.state else f" ({error.get('kind')})"
+    line = f"{PROGRAM}: turn {view.turn_id} {view.state}{kind}: {error.get('message')}"
     resets_at = f" The limit resets at {error['resets_at']}." if error.get("resets_at") else ""
     hint = f"{error.get('hint') or ''}{resets_at}".strip()
     return f"{line}\n{hint}" if hint else line
 
 
-def running_note(view: TurnView) -> str:
-    """Where a running turn stands, and how to go on waiting."""
+def running_note(view: TurnView, options: str) -> str:
+    """Where a running turn stands, and how to go on waiting with the same options."""
     since = f", {duration(view.elapsed_s)}" if view.elapsed_s is not None else ""
-    return f"{PROGRAM}: turn {view.turn_id} is still running ({view.phase}{since})\n{PROGRAM} wait {view.turn_id}"
+    return (
+        f"{PROGRAM}: turn {view.turn_id} is still running ({view.phase}{since})\n{wait_command(view.turn_id, options)}"
+    )
 
 
 def thread_text(

@@ -14,7 +14,7 @@ _DEFAULT_GC_DAYS = 7.0
 
 
 class Config(NamedTuple):
-    """`config.json`. `warnings` names what was not understood; `extra` keeps it for the next write."""
+    """`config.json`. `warnings` names what was not understood."""
 
     codex: str | None = None
     may_bill_api_key: bool = False
@@ -28,15 +28,21 @@ class Config(NamedTuple):
 
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "codex": (lambda value: isinstance(value, str), "a path"),
+    "codex": (lambda value: isinstance(value, str) and Path(value).is_absolute(), "an absolute path"),
     "auth": (lambda value: value in ("chatgpt", "any"), '"chatgpt" or "any"'),
-    "max_running": (lambda value: _is_number(value) and value >= 1 and int(value) == value, "a whole number from 1"),
+    "max_running": (
+        lambda value: _is_number(value) and value >= 1 and value % 1 == 0,
+        "a whole number from 1",
+    ),
     "server": (lambda value: isinstance(value, str), "a URL"),
     "model": (lambda value: isinstance(value, str), "a model's name"),
     "sandbox": (lambda value: value in _SANDBOXES, "one of " + ", ".join(_SANDBOXES)),
     "notify": (lambda value: isinstance(value, str), "a command"),
     "gc_days": (lambda value: _is_number(value) and value > 0, "a number of days"),
 }
+
+
+_OF_LATER_VERSIONS = ("max_running", "server", "notify")
 
 
 def _is_number(value: Any) -> bool:
@@ -53,9 +59,10 @@ def read_config(path: Path) -> Config:
     for name, (is_valid, wanted) in _RULES.items():
         if values.get(name) is not None and not is_valid(values[name]):
             raise BadInputError(f"{path}: {name} must be {wanted}, not {values[name]!r}", hint=f"Mend {path}.")
-    unknown = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
+    warnings = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
+    warnings += [f"{path}: {name!r} has no effect in this version" for name in _OF_LATER_VERSIONS if name in values]
     known = {name: values[name] for name in _RULES if values.get(name) is not None and name != "auth"}
-    return Config(**known, may_bill_api_key=values.get("auth") == "any", warnings=tuple(unknown))
+    return Config(**known, may_bill_api_key=values.get("auth") == "any", warnings=tuple(warnings))
 
 
 def read_config_values(path: Path) -> dict[str, Any]:
@@ -66,13 +73,13 @@ def read_config_values(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # what is below a file is missing, too
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"cannot read {path}: {error}", hint=f"Mend {path}, or delete it.") from error
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not JSON: {error}", hint=f"Mend {path}, or delete it.") from error
     if not isinstance(values, dict):
         raise BadInputError(f"{path} does not hold a JSON object", hint=f"Mend {path}, or delete it.")

@@ -39,7 +39,11 @@ class Settings(NamedTuple):
 
     @classmethod
     def load(cls) -> Settings:
-        """Read the environment; touches no file."""
+        """Read the environment; touches no file.
+
+        Raises:
+            BadInputError: neither HOME nor the user's entry tells where home is.
+        """
         user_home = _user_home()
         return cls(
             home=_directory("CODEX_SERVER_HOME", user_home / ".codex-server"),
@@ -51,7 +55,12 @@ class Settings(NamedTuple):
 
 
 def _user_home() -> Path:
-    home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir  # Codex's rule too: HOME unset → passwd
+    try:
+        home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir  # Codex's rule too: HOME unset → passwd
+    except KeyError as error:  # a container's made-up user
+        from codex_server_cli.errors import BadInputError
+
+        raise BadInputError("this user has no home directory", hint="Set HOME.") from error
     return Path(home)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import ErrorKind
@@ -105,7 +106,7 @@ FIRST_TURNS = [pytest.param(captured_turns(name)[0], EXPECTED[name][0], id=name)
 def _replayed(turn: CapturedTurn, events: bytes) -> Outcome:
     was_interrupted = any(is_ours and m.get("method") == "turn/interrupt" for is_ours, m in turn.messages)
     cause = Cause.CANCELLED if was_interrupted else Cause.TURN_ENDED
-    return decide(replay(events)[0], cause, TURN_ID, schema=turn.schema)
+    return decide(replay(events)[0], cause, TurnRequest(TURN_ID, "/project", schema=turn.schema))
 
 
 def _assert_as_expected(outcome: Outcome | None, expected: Expected) -> None:
@@ -169,4 +170,4 @@ def test_a_log_torn_at_any_byte_replays_to_a_beginning_of_the_whole(name: str) -
     for end in range(len(data)):
         record, text = replay(data[:end])
         assert whole.startswith(text)
-        assert decide(record, Cause.WORKER_DIED, TURN_ID).state.is_end
+        assert decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project")).state.is_end

@@ -194,14 +194,20 @@ def test_an_error_reads_in_one_line(error: dict[str, Any], text: str) -> None:
 
 @pytest.mark.parametrize("kind", ErrorKind)
 def test_every_kind_has_a_next_step(kind: ErrorKind) -> None:
-    hint = failures.hint_of(kind, TURN_ID)
+    hint = failures.hint_of(kind, TURN_ID, is_resumable=True)
     assert hint
     assert "{" not in hint
-    error = failures.make_error(kind, "m", TURN_ID, resets_at="t")
-    assert (error.kind, error.message, error.hint, error.resets_at) == (kind, "m", hint, "t")
+    error = failures.make_error(kind, "m", resets_at="t")
+    assert (error.kind, error.message, error.resets_at) == (kind, "m", "t")
     assert error.retryable is kind.is_retryable
 
 
 def test_a_turn_that_can_be_resumed_names_the_exact_command() -> None:
-    assert f"codex-server continue --turn {TURN_ID}" in failures.hint_of(ErrorKind.NETWORK, TURN_ID)
-    assert f"codex-server answer {TURN_ID}" in failures.hint_of(ErrorKind.BAD_SCHEMA, TURN_ID)
+    assert f"codex-server continue --turn {TURN_ID}" in failures.hint_of(ErrorKind.NETWORK, TURN_ID, is_resumable=True)
+    assert f"codex-server answer {TURN_ID}" in failures.hint_of(ErrorKind.BAD_SCHEMA, TURN_ID, is_resumable=True)
+
+
+def test_a_turn_that_left_no_thread_is_to_be_asked_again() -> None:
+    hint = failures.hint_of(ErrorKind.NETWORK, TURN_ID, is_resumable=False)
+    assert "codex-server continue" not in hint
+    assert "codex-server new" in hint

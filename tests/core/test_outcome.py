@@ -9,6 +9,7 @@ import pytest
 from codex_server_cli.core import failures
 from codex_server_cli.core.outcome import Cause, decide
 from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import ErrorKind
 from tests.core.dialogue import TURN_ID
@@ -20,6 +21,9 @@ SCHEMA = {
     "additionalProperties": False,
 }
 ALL_CAUSES = [cause for cause in Cause if cause is not Cause.FAILED]
+
+REQUEST = TurnRequest(TURN_ID, "/project")
+WITH_SCHEMA = REQUEST._replace(schema=SCHEMA)
 
 
 def _record(
@@ -37,32 +41,37 @@ def _record(
 
 
 def _error(kind: ErrorKind) -> Any:
-    return failures.make_error(kind, "m", TURN_ID)
+    return failures.make_error(kind, "m")
 
 
 @pytest.mark.parametrize("cause", ALL_CAUSES)
 def test_a_completed_turn_is_complete_whatever_else_happened(cause: Cause) -> None:
-    outcome = decide(_record("completed", "Hello"), cause, TURN_ID)
+    outcome = decide(_record("completed", "Hello"), cause, REQUEST)
     assert (outcome.state, outcome.answer, outcome.error) == (State.COMPLETE, "Hello", None)
 
 
 def test_a_crash_after_the_end_does_not_undo_it() -> None:
-    outcome = decide(_record("completed", "Hello"), Cause.FAILED, TURN_ID, error=_error(ErrorKind.CODEX_CRASHED))
+    outcome = decide(
+        _record("completed", "Hello"),
+        Cause.FAILED,
+        REQUEST,
+        error=_error(ErrorKind.CODEX_CRASHED),
+    )
     assert outcome.state is State.COMPLETE
 
 
 def test_a_policy_too_wide_is_a_failure_even_of_a_completed_turn() -> None:
-    outcome = decide(_record("completed", "Hello"), Cause.FAILED, TURN_ID, error=_error(ErrorKind.SANDBOX))
+    outcome = decide(_record("completed", "Hello"), Cause.FAILED, REQUEST, error=_error(ErrorKind.SANDBOX))
     assert (outcome.state, outcome.answer) == (State.FAILED, "Hello")
 
 
 def test_a_turn_may_complete_without_a_word() -> None:
-    outcome = decide(_record("completed"), Cause.TURN_ENDED, TURN_ID)
+    outcome = decide(_record("completed"), Cause.TURN_ENDED, REQUEST)
     assert (outcome.state, outcome.answer) == (State.COMPLETE, "")
 
 
 def test_a_completed_turn_keeps_words_whose_end_was_lost() -> None:
-    outcome = decide(_record("completed", "Hello", is_complete=False), Cause.TURN_ENDED, TURN_ID)
+    outcome = decide(_record("completed", "Hello", is_complete=False), Cause.TURN_ENDED, REQUEST)
     assert (outcome.state, outcome.answer) == (State.COMPLETE, "Hello")
 
 
@@ -81,7 +90,7 @@ def test_a_completed_turn_keeps_words_whose_end_was_lost() -> None:
 def test_a_turn_that_was_stopped_keeps_what_had_come(
     cause: Cause, kind: ErrorKind, state: State, is_complete: bool
 ) -> None:
-    outcome = decide(_record(None, "Hel", is_complete=is_complete), cause, TURN_ID)
+    outcome = decide(_record(None, "Hel", is_complete=is_complete), cause, REQUEST)
     assert outcome.error is not None
     assert (outcome.state, outcome.error.kind, outcome.answer) == (state, kind, "Hel")
 
@@ -89,7 +98,7 @@ def test_a_turn_that_was_stopped_keeps_what_had_come(
 @pytest.mark.parametrize("cause", [Cause.TURN_ENDED, Cause.WORKER_DIED])
 def test_an_error_of_codex_explains_the_end(cause: Cause) -> None:
     record = _record("failed", error={"message": "no  room", "codexErrorInfo": "contextWindowExceeded"})
-    error = decide(record, cause, TURN_ID).error
+    error = decide(record, cause, REQUEST).error
     assert error is not None
     assert (error.kind, error.message, error.codex_error) == (
         ErrorKind.CONTEXT_WINDOW,
@@ -107,7 +116,7 @@ def test_an_error_of_codex_explains_the_end(cause: Cause) -> None:
 )
 def test_a_usage_limit_says_when_it_resets_where_that_is_known(limits: Any, resets_at: str | None) -> None:
     record = _record("failed", error={"message": "m", "codexErrorInfo": "usageLimitExceeded"}, limits=limits)
-    outcome = decide(record, Cause.TURN_ENDED, TURN_ID)
+    outcome = decide(record, Cause.TURN_ENDED, REQUEST)
     assert outcome.error is not None
     assert (outcome.error.kind, outcome.error.resets_at) == (ErrorKind.USAGE_LIMIT, resets_at)
     assert outcome.limits == limits
@@ -117,38 +126,38 @@ def test_a_usage_limit_says_when_it_resets_where_that_is_known(limits: Any, rese
 @pytest.mark.parametrize("cause", [Cause.CANCELLED, Cause.DEADLINE, Cause.STALLED])
 def test_who_stopped_the_turn_outweighs_the_error_that_followed(cause: Cause) -> None:
     record = _record("failed", error={"message": "m", "codexErrorInfo": "other"})
-    error = decide(record, cause, TURN_ID).error
+    error = decide(record, cause, REQUEST).error
     assert error is not None
     assert str(error.kind) == cause.name.lower()
 
 
 @pytest.mark.parametrize("cause", [Cause.TURN_ENDED, Cause.WORKER_DIED])
 def test_an_interrupt_of_unknown_hand_is_a_cancel(cause: Cause) -> None:
-    assert decide(_record("interrupted", "Hel", is_complete=False), cause, TURN_ID).state is State.CANCELLED
+    assert decide(_record("interrupted", "Hel", is_complete=False), cause, REQUEST).state is State.CANCELLED
 
 
 def test_an_answer_that_fits_its_schema_is_complete() -> None:
-    outcome = decide(_record("completed", '{"answer": 42}'), Cause.TURN_ENDED, TURN_ID, schema=SCHEMA)
+    outcome = decide(_record("completed", '{"answer": 42}'), Cause.TURN_ENDED, WITH_SCHEMA)
     assert (outcome.state, outcome.answer) == (State.COMPLETE, '{"answer": 42}')
 
 
 @pytest.mark.parametrize("answer", ["plain text", '{"answer": "42"}', None])
 def test_an_answer_that_does_not_fit_its_schema_fails_and_is_kept(answer: str | None) -> None:
-    outcome = decide(_record("completed", answer), Cause.TURN_ENDED, TURN_ID, schema=SCHEMA)
+    outcome = decide(_record("completed", answer), Cause.TURN_ENDED, WITH_SCHEMA)
     assert outcome.error is not None
     assert (outcome.state, outcome.error.kind, outcome.answer) == (State.FAILED, ErrorKind.BAD_SCHEMA, answer or "")
     assert outcome.error.message.startswith("The answer does not match the schema: ")
 
 
 def test_a_schema_is_not_asked_of_a_turn_that_failed() -> None:
-    outcome = decide(_record(None, "{", is_complete=False), Cause.CANCELLED, TURN_ID, schema=SCHEMA)
+    outcome = decide(_record(None, "{", is_complete=False), Cause.CANCELLED, WITH_SCHEMA)
     assert outcome.state is State.CANCELLED
 
 
 def test_the_last_words_of_codex_go_into_the_error() -> None:
-    failed = decide(_record(), Cause.STALLED, TURN_ID).with_stderr("panicked")
+    failed = decide(_record(), Cause.STALLED, REQUEST).with_stderr("panicked")
     assert failed.error is not None
     assert failed.error.stderr_tail == "panicked"
-    assert decide(_record(), Cause.STALLED, TURN_ID).with_stderr("").error == failed.error._replace(stderr_tail=None)
-    complete = decide(_record("completed", "Hello"), Cause.TURN_ENDED, TURN_ID)
+    assert decide(_record(), Cause.STALLED, REQUEST).with_stderr("").error == failed.error._replace(stderr_tail=None)
+    complete = decide(_record("completed", "Hello"), Cause.TURN_ENDED, REQUEST)
     assert complete.with_stderr("chatter") == complete

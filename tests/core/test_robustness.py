@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.outcome import Cause, decide
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.session import Session
 from tests.core.captures import TURN_ID, CapturedTurn, capture_names, captured_turns
 
@@ -52,7 +53,7 @@ def test_a_turn_whose_messages_have_changed_shape_still_ends_and_replays(turn: C
     json.dumps(session.outcome.error.to_json() if session.outcome.error else None)
     record, replayed = replay(events)
     assert replayed == text
-    assert decide(record, Cause.WORKER_DIED, TURN_ID).answer == session.outcome.answer
+    assert decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project")).answer == session.outcome.answer
 
 
 @settings(max_examples=300)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from codex_server_cli.core.events import replay
+from codex_server_cli.core.failures import hint_of
 from codex_server_cli.core.outcome import Cause, decide
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
 from codex_server_cli.core.turn import State, TurnError
 from codex_server_cli.errors import ErrorKind
@@ -86,7 +88,7 @@ def test_the_error_of_a_refused_policy_outlives_the_server() -> None:
 
 def test_a_worker_that_died_is_told_from_its_log_alone() -> None:
     record, text = replay(talking().events)
-    outcome = decide(record, Cause.WORKER_DIED, TURN_ID)
+    outcome = decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project"))
     assert (outcome.state, outcome.answer, text) == (State.ABANDONED, "Hel", "Hel")
 
 
@@ -144,4 +146,6 @@ def test_a_timer_that_is_started_once_keeps_its_time() -> None:
 
 def test_an_error_that_the_driver_brings_is_kept_as_it_is() -> None:
     error = TurnError(ErrorKind.CODEX_MISSING, "no such binary", "install it")
-    assert Dialogue().end(error).outcome.error == error
+    outcome = Dialogue().end(error).outcome
+    assert outcome is not None
+    assert outcome.error == error._replace(hint=hint_of(ErrorKind.CODEX_MISSING, TURN_ID, is_resumable=False))

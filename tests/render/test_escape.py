@@ -1,0 +1,85 @@
+"""What a terminal gets: every control character made visible, whatever a model or a command has printed."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_server_cli.render.escape import neutralise, one_line
+
+BIDIRECTIONAL = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+MARKS = {"\u200e", "\u200f", "\u061c"}
+texts = st.text(st.characters(codec=None, exclude_categories=()))
+controls = st.text(
+    st.sampled_from([chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))] + [*MARKS, "\u202e", "a"])
+)
+
+
+def is_dangerous(char: str) -> bool:
+    """Whether a terminal may do more with a character than show it."""
+    if char in "\n\t":
+        return False
+    is_control = unicodedata.category(char) in ("Cc", "Zl", "Zp")
+    return is_control or unicodedata.bidirectional(char) in BIDIRECTIONAL or char in MARKS
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("\x1b[2J\x1b[31mred", "␛[2J␛[31mred"),
+        ("\x1b]8;;https://evil.example\x07here\x1b]8;;\x07", "␛]8;;https://evil.example␇here␛]8;;␇"),
+        ("\x1b]52;c;cm0gLXJmIH4=\x07", "␛]52;c;cm0gLXJmIH4=␇"),
+        ("rm -rf /\rls       ", "rm -rf /␍ls       "),
+        ("abc\b\b\bxyz", "abc␈␈␈xyz"),
+        ("\x9b31m \x90", "\\u009b31m \\u0090"),
+        ("\x00\x7f", "␀␡"),
+        ("access\u202e\u2066txt.exe", "access\\u202e\\u2066txt.exe"),
+        ("one\u2028two\u2029", "one\\u2028two\\u2029"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_instead(raw: str, shown: str) -> None:
+    assert neutralise(raw) == shown
+
+
+@pytest.mark.parametrize("text", ["", "plain\n\ttext\n", "naïve 🦀 文字 \u200d👩‍👩‍👧", "→ exit 0 · 1.2 s", "‘quoted’"])
+def test_text_for_people_stays_as_it_is(text: str) -> None:
+    assert neutralise(text) == text
+
+
+def test_a_windows_line_end_is_a_line_end() -> None:
+    assert neutralise("one\r\ntwo\r\n") == "one\ntwo\n"
+
+
+@given(texts | controls)
+def test_no_control_character_survives(text: str) -> None:
+    assert not any(map(is_dangerous, neutralise(text)))
+
+
+@given(texts | controls)
+def test_neutral_text_stays_as_it_is(text: str) -> None:
+    once = neutralise(text)
+    assert neutralise(once) == once
+
+
+@given(texts | controls, st.integers(0, 50))
+def test_one_line_is_one_safe_line_of_no_more_than_its_width(text: str, width: int) -> None:
+    line = one_line(text, width)
+    assert len(line) <= max(width, 1)
+    assert not any(char in "\n\t" or is_dangerous(char) for char in line)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "line"),
+    [
+        ("  a\n\n b\t", 9, "a b"),
+        ("abcdef", 6, "abcdef"),
+        ("abcdef", 5, "abcd…"),
+        ("abcdef", 1, "…"),
+        ("a\x1b[1m", 9, "a␛[1m"),
+    ],
+)
+def test_one_line_joins_words_and_cuts_with_an_ellipsis(text: str, width: int, line: str) -> None:
+    assert one_line(text, width) == line
