@@ -35,7 +35,10 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "version": ("system", "version", "System"),
 }
 _PROMPT_VERBS = ("new", "continue")
-_EXTRA = "Got unexpected extra argument"  # click's words
+_PROMPT_HINTS = {  # by how click's message begins
+    "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
+    "No such option": "A prompt that begins with - comes after --. ",
+}
 JSON_VERBS: Final = frozenset({"new", "continue", "status", "cancel"})
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
 
@@ -115,10 +118,9 @@ def _usage_error(error: typer.TyperException) -> CodexServerError:
     message = getattr(error, "format_message", lambda: str(error))()
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "codex-server"
-    quote = "Quote the prompt, so that your shell hands it over as one word. " if message.startswith(_EXTRA) else ""
-    return UsageError(
-        message.rstrip("."), hint=f"{quote if path.split()[-1] in _PROMPT_VERBS else ''}Try: {path} --help"
-    )
+    hints = [hint for beginning, hint in _PROMPT_HINTS.items() if message.startswith(beginning)]
+    about_prompt = hints[0] if hints and path.split()[-1] in _PROMPT_VERBS else ""
+    return UsageError(message.rstrip("."), hint=f"{about_prompt}Try: {path} --help")
 
 
 def _fail(error: CodexServerError, verb: str | None) -> int:

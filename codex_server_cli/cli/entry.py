@@ -16,7 +16,13 @@ def main() -> None:
     if sys.platform == "win32":
         sys.exit("codex-server: Windows is supported through WSL only")
     _open_standard_streams()
-    arguments = sys.argv[1:]
+    try:
+        sys.exit(_run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)  # while we were still importing
+
+
+def _run(arguments: list[str]) -> int:
     launch = None
     if arguments and arguments[0] in STARTING_VERBS:
         from codex_server_cli.actions.prepare import prepare
@@ -25,7 +31,7 @@ def main() -> None:
 
     from codex_server_cli.cli.app import run
 
-    sys.exit(run(arguments, launch))
+    return run(arguments, launch)
 
 
 def _open_standard_streams() -> None:
@@ -35,5 +41,6 @@ def _open_standard_streams() -> None:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 — a descriptor, for good
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 — a descriptor, for good
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

@@ -11,9 +11,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.turn import (
     Facts,
     Marker,
@@ -28,9 +27,11 @@ from codex_server_cli.core.turn import (
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.repair import repair
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, NotFoundError
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.outcome import Outcome
 
 Sweep = Callable[[str], object]
 """Ends what a dead worker left running, given the turn id."""
@@ -79,6 +80,8 @@ def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
         state = derive_state(Facts(turn.path.is_dir(), lock_held, marker, kind))
         if state is not None:
             return state, None
+        from codex_server_cli.disk.repair import repair  # 10 ms that only a dead worker's turn needs
+
         unwritten = repair(turn, sweep)
         if unwritten is not None:
             return unwritten.state, unwritten

@@ -32,14 +32,17 @@ class Launch:
     """A worker on its way. `hand_over` gives it its turn; dropping it instead ends it."""
 
     def __init__(self) -> None:
-        """Spawn the worker; returns while it is still starting.
-
-        Raises:
-            OSError: no process can be started.
-        """
+        """Spawn the worker; returns while it is still starting. A failure is `hand_over`'s to tell."""
         now_ms = time.time_ns() // 1_000_000
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ms // 1000))
         self.turn_id = make_turn_id(stamp, now_ms % 1000, int.from_bytes(os.urandom(2)))
+        self._failure: OSError | None = None
+        try:
+            self._spawn()
+        except OSError as error:  # no process, no descriptor: what is wrong with the command line is told first
+            self._failure = error
+
+    def _spawn(self) -> None:
         child_in, self._to_worker = os.pipe()
         self._from_worker, child_out = os.pipe()
         try:
@@ -78,6 +81,8 @@ class Launch:
         """
         import json
 
+        if self._failure is not None:
+            raise _not_started(str(self._failure.strerror)) from self._failure
         turn = {"turns_path": str(turns_path), "prompt": prompt, "meta": meta}
         try:
             with open(self._to_worker, "wb") as pipe:  # noqa: PTH123 — a descriptor, not a path
@@ -90,32 +95,44 @@ class Launch:
         raise self._error_of(answer)
 
     def _read_answer(self) -> dict[str, Any]:
-        """The one line that the worker answers; whatever else comes are its last words."""
-        import json
+        """The one line that the worker answers; without it, what came are its last words."""
         import select
 
-        data, deadline = b"", time.monotonic() + _READY_TIMEOUT_S
+        data, answer, deadline = b"", None, time.monotonic() + _READY_TIMEOUT_S
         while (rest_s := deadline - time.monotonic()) > 0 and select.select([self._from_worker], [], [], rest_s)[0]:
             piece = os.read(self._from_worker, 1 << 16)
             data += piece
-            if not piece or data.endswith(b"}\n"):
+            answer = _answer_in(data)
+            if answer or not piece:
                 break
         os.close(self._from_worker)
-        try:
-            answer = json.loads(data)
-        except ValueError:
-            answer = {"last_words": data.decode("utf-8", "replace")}
-        return answer if isinstance(answer, dict) else {}
+        return answer or {"last_words": data.decode("utf-8", "replace")}
 
     def _error_of(self, answer: dict[str, Any]) -> CodexServerError:
         import signal
 
-        from codex_server_cli.errors import HomeError, InternalError
+        from codex_server_cli.errors import HomeError
 
         if "home_error" in answer:
             return HomeError(answer["home_error"], hint=answer["hint"])
         os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid is still its, dead or alive
         os.waitpid(self._pid, 0)
-        reason = str(answer.get("last_words", "")).strip().rpartition("\n")[2] or "it left no word"
-        hint = "`codex-server doctor` looks for the cause."
-        return InternalError(f"the worker could not start: {reason}", hint=hint)
+        return _not_started(str(answer.get("last_words", "")).strip().rpartition("\n")[2] or "it left no word")
+
+
+def _answer_in(data: bytes) -> dict[str, Any] | None:
+    """The answer once it is the last line; before it the interpreter may have had something to say."""
+    import json
+
+    line = data.removesuffix(b"\n").rpartition(b"\n")[2]
+    try:
+        answer = json.loads(line) if data.endswith(b"}\n") else None
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _not_started(reason: str) -> CodexServerError:
+    from codex_server_cli.errors import InternalError
+
+    return InternalError(f"the worker could not start: {reason}", hint="`codex-server doctor` looks for the cause.")

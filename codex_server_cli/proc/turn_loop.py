@@ -121,15 +121,20 @@ class TurnLoop:
         self._selector.register(self._server.stderr_fd, selectors.EVENT_READ, self._on_stderr)
         self._on_wake()  # a request may have been left before we listened
         self._do(self._session.start(_now_ms()))
+        self._go_on()
         while self._session.outcome is None:
             for key, _ in self._selector.select(self._timeout_s()):
                 key.data()
-            now_ms = _now_ms()
-            if self._stop_cause is not None:
-                self._do(self._session.stop(self._stop_cause, now_ms))
-            self._do(self._session.tick(now_ms))
-            self._live.update(self._session, now_ms)
+            self._go_on()
         return self._with_last_words(self._session.outcome)
+
+    def _go_on(self) -> None:
+        """Act on what was recorded, and on the time."""
+        now_ms = _now_ms()
+        if self._stop_cause is not None:
+            self._do(self._session.stop(self._stop_cause, now_ms))
+        self._do(self._session.tick(now_ms))
+        self._live.update(self._session, now_ms)
 
     def _timeout_s(self) -> float | None:
         due = [due_ms for due_ms in (self._session.wakeup_ms, self._live.due_ms) if due_ms is not None]

@@ -1,0 +1,152 @@
+"""What every verb that starts a turn shares: its flags, in one list for all of them, and how it shows the turn."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codex_server_cli.actions.start import Started, StartOptions
+from codex_server_cli.cli import output
+from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.request import Sandbox
+from codex_server_cli.errors import BadInputError, UsageError
+from codex_server_cli.render import documents
+from codex_server_cli.settings.places import Settings
+
+Prompt = Annotated[str | None, typer.Argument(help="What to ask; - reads it from stdin.", show_default=False)]
+PromptFile = Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read the prompt from a file.")]
+Model = Annotated[str | None, typer.Option("--model", "-m", metavar="M", help="The model to ask.")]
+Effort = Annotated[str | None, typer.Option("--effort", metavar="E", help="Reasoning effort: low, medium, high …")]
+Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Work in this directory.")]
+Schema = Annotated[str | None, typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must match.")]
+Images = Annotated[list[str] | None, typer.Option("--image", "-i", metavar="P", help="Attach an image; repeatable.")]
+SandboxOption = Annotated[
+    Sandbox | None, typer.Option("--sandbox", "-s", help="What commands may touch (default: read-only).")
+]
+Write = Annotated[bool, typer.Option("--write", "-w", help="The same as --sandbox workspace-write.")]
+AddDirs = Annotated[list[str] | None, typer.Option("--add-dir", metavar="D", help="A further writable directory.")]
+Network = Annotated[bool, typer.Option("--network", help="Let commands use the network.")]
+SkipGit = Annotated[bool, typer.Option("--skip-git-check", help="Allow writing outside of a git work tree.")]
+Overrides = Annotated[list[str] | None, typer.Option("--config", "-c", metavar="K=V", help="Override Codex's config.")]
+Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Leave no Codex session; cannot be continued.")]
+Name = Annotated[str | None, typer.Option("--name", metavar="N", help="A name to call the turn by.")]
+Deadline = Annotated[str | None, typer.Option("--deadline", metavar="S", help="End the turn after S seconds, or 5m.")]
+Approval = Annotated[str, typer.Option("--approval", metavar="never", hidden=True)]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show the turn as it runs, and end with it.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Print one JSON object at the end, with the answer.")]
+Nested = Annotated[bool, typer.Option("--allow-nested", help="Allow it from inside a turn that a turn started.")]
+
+
+def _flags(
+    prompt: Prompt = None,
+    file: PromptFile = None,
+    model: Model = None,
+    effort: Effort = None,
+    cwd: Cwd = None,
+    schema: Schema = None,
+    image: Images = None,
+    sandbox: SandboxOption = None,
+    write: Write = False,
+    add_dir: AddDirs = None,
+    network: Network = False,
+    skip_git_check: SkipGit = False,
+    config: Overrides = None,
+    approval: Approval = "never",
+    ephemeral: Ephemeral = False,
+    name: Name = None,
+    deadline: Deadline = None,
+    allow_nested: Nested = False,
+    follow: Follow = False,
+    wait: Wait = False,
+) -> None:
+    """The flags of every starting verb, in the order in which `--help` shows them."""
+
+
+def starts_a_turn(verb: Callable[..., Started]) -> Callable[..., None]:
+    """Make a typer command of a function `(options, context, …its own flags) -> Started`.
+
+    The command takes the flags of `_flags` too, hands them over as `StartOptions`, and shows the turn as asked. Typer
+    reads a command's flags off its signature, so the two lists are joined there.
+    """
+    shared = inspect.signature(_flags, eval_str=True).parameters
+    prompt, *others = shared.values()
+    own = [each for each in inspect.signature(verb, eval_str=True).parameters.values() if each.name != "options"]
+    context, *selectors = own
+
+    @functools.wraps(verb)
+    def command(**given: Any) -> None:
+        flags = {name: given.pop(name) for name in shared}
+        if flags["follow"] and flags["wait"]:
+            raise UsageError("--follow and --wait exclude each other")
+        started = verb(options=_options(flags), **given)
+        _report(started, is_follow=flags["follow"], is_wait=flags["wait"])
+
+    parameters = [context, prompt, *selectors, *others]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+def _options(given: dict[str, Any]) -> StartOptions:
+    """The parsed flags as the action takes them."""
+    if given["approval"] != "never":
+        raise UsageError(f"--approval can only be never, not {given['approval']!r}")
+    if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
+        raise UsageError(f"--write and --sandbox {given['sandbox']} exclude each other")
+    return StartOptions(
+        prompt=_read_prompt(given["prompt"], given["file"]),
+        cwd=given["cwd"],
+        model=given["model"],
+        effort=given["effort"],
+        schema=given["schema"],
+        images=tuple(given["image"] or ()),
+        sandbox=Sandbox.WORKSPACE_WRITE if given["write"] else given["sandbox"],
+        add_dirs=tuple(given["add_dir"] or ()),
+        has_network=given["network"],
+        config=tuple(given["config"] or ()),
+        is_ephemeral=given["ephemeral"],
+        name=given["name"],
+        deadline_s=parse_duration_s(given["deadline"]) if given["deadline"] is not None else None,
+        may_skip_git_check=given["skip_git_check"],
+        may_nest=given["allow_nested"],
+    )
+
+
+def _read_prompt(argument: str | None, file: str | None) -> str:
+    """The prompt from the argument, from stdin (only for `-`) or from a file."""
+    if (argument is None) == (file is None):
+        what = "Give either a prompt or --file, not both" if file is not None else "a prompt is missing"
+        raise UsageError(
+            what, hint="As an argument, as --file FILE, or as - to read stdin. After --, it may begin with -."
+        )
+    try:
+        if file is not None:
+            return Path(file).read_bytes().decode("utf-8")
+        return sys.stdin.buffer.read().decode("utf-8") if argument == "-" else str(argument)
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"the prompt is not valid UTF-8: {error}", hint="Convert it to UTF-8 first.") from error
+    except OSError as error:
+        raise BadInputError(f"cannot read {file}: {error.strerror}", hint="Check --file.") from error
+
+
+def _report(started: Started, *, is_follow: bool, is_wait: bool) -> None:
+    for warning in started.warnings:
+        output.note(f"codex-server: {warning}")
+    view = started.view
+    if not (is_follow or is_wait):
+        output.show_json(documents.started(view))
+        return
+    from codex_server_cli.cli.following import follow_text, report_end, wait_for_end
+
+    output.note(f"turn {view.turn_id}")
+    if is_follow:
+        raise typer.Exit(follow_text(Settings.load(), view.turn_id))
+    ended = wait_for_end(Settings.load(), view.turn_id)
+    output.show_json(documents.status_with_answer(ended))
+    raise typer.Exit(report_end(ended))
