@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
-from codex_server_cli.core.request import Sandbox
+from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.turn import is_turn_id, is_turn_name
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -24,8 +25,11 @@ def check_cwd(cwd: str | None) -> str:
         path = os.path.abspath(cwd) if cwd is not None else os.getcwd()  # noqa: PTH100, PTH109
     except OSError as error:
         raise BadInputError("the current directory is gone", hint="Give another with --cwd.") from error
+    if cwd == "":  # a script's variable that is not set must not mean: wherever I stand
+        raise BadInputError("no such directory: ''", hint="Give an existing one with --cwd.")
     if not Path(path).is_dir():
-        raise BadInputError(f"no such directory: {path}", hint="Give an existing one with --cwd.")
+        what = f"{path} is not a directory" if Path(path).exists() else f"no such directory: {path}"
+        raise BadInputError(what, hint="Give an existing one with --cwd.")
     if not os.access(path, os.R_OK | os.X_OK):
         raise BadInputError(f"cannot enter {path}", hint="Give another with --cwd.")
     return path
@@ -40,6 +44,19 @@ def check_git(cwd: Path) -> None:
     if not any((folder / ".git").exists() for folder in (cwd, *cwd.parents)):
         hint = "Run it in a git work tree, or allow it with --skip-git-check."
         raise BadInputError(f"{cwd} is in no git work tree, so writing could not be undone", hint=hint)
+
+
+def check_encodable(request: TurnRequest) -> None:
+    """Whatever Codex is to be told must be UTF-8: it drops a line that is not, and never answers.
+
+    Raises:
+        BadInputError: something is not, like the name of a directory from another time.
+    """
+    for name, value in request.to_json().items():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise BadInputError(f"{name} is not valid UTF-8: {value!r}", hint="Codex takes only UTF-8.") from error
 
 
 def check_name(name: str) -> None:

@@ -170,4 +170,5 @@ def _make_request(
         deadline_s=checks.check_deadline(options.deadline_s),
         may_bill_api_key=config.may_bill_api_key,
     )
+    checks.check_encodable(request)
     return request, parent

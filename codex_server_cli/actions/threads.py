@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.read import find
 from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.thread_entry import ThreadEntry
@@ -91,9 +91,9 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     """The newest thread of this directory: of our own turns first, else of Codex's sessions.
 
     Raises:
-        BadInputError: there is none. The newest thread of some other project is never meant.
+        BadInputError: there is none, or no such directory. The newest thread of some other project is never meant.
     """
-    here = os.path.realpath(cwd if cwd is not None else Path.cwd())
+    here = os.path.realpath(check_cwd(cwd))
     for directory, meta in turns.iter_meta(settings.turns_path):
         if os.path.realpath(str(meta.get("cwd") or "/")) == here:
             choice = _choice_of(directory, meta)

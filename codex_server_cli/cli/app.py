@@ -68,7 +68,7 @@ def run(arguments: list[str], launch: object = None) -> int:
         return _run(arguments, verb, launch)
     except CodexServerError as error:
         return _fail(error, verb)
-    except BrokenPipeError:
+    except output.ReaderGoneError:
         output.abandon_stdout()
         return Exit.OK
     except KeyboardInterrupt:

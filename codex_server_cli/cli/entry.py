@@ -5,21 +5,26 @@ The worker's interpreter then starts while ours imports typer and reads the comm
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 STARTING_VERBS = ("new", "continue")
+_GC_THRESHOLD = 100_000
+"""The usual 700 makes the collector walk over every freshly imported class again and again: 5 ms of each command."""
 
 
 def main() -> None:
     """Entry point of `codex-server`."""
     if sys.platform == "win32":
         sys.exit("codex-server: Windows is supported through WSL only")
+    gc.set_threshold(_GC_THRESHOLD)
     _open_standard_streams()
     try:
-        sys.exit(_run(sys.argv[1:]))
+        code = _run(sys.argv[1:])
     except KeyboardInterrupt:
-        sys.exit(130)  # while we were still importing
+        code = 130  # while we were still importing
+    _leave(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -32,6 +37,16 @@ def _run(arguments: list[str]) -> int:
     from codex_server_cli.cli.app import run
 
     return run(arguments, launch)
+
+
+def _leave(code: int) -> None:
+    """End here: tidying an interpreter that goes away anyhow takes 7 ms."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # its reader is gone, or it is closed: whoever wrote has told
+            continue
+    os._exit(code)
 
 
 def _open_standard_streams() -> None:

@@ -13,6 +13,10 @@ from codex_server_cli.render.documents import dump
 from codex_server_cli.render.escape import neutralise
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads our stdout any more. No `OSError`: typer would end with 1 at a broken pipe."""
+
+
 def is_terminal() -> bool:
     """Whether a person sees stdout."""
     return sys.stdout.isatty()
@@ -25,7 +29,7 @@ def width() -> int:
 
 def show_json(document: Any) -> None:
     """One JSON document on stdout: one line, indented where a person looks."""
-    _write(dump(document, is_indented=is_terminal()) + "\n")
+    show(dump(document, is_indented=is_terminal()) + "\n")
 
 
 def show(text: str) -> None:
@@ -50,7 +54,7 @@ def show_error(error: CodexServerError, *, as_json: bool) -> None:
     if as_json:
         try:
             show_json(error.to_json())
-        except (OSError, CodexServerError):
+        except (ReaderGoneError, CodexServerError):
             abandon_stdout()
     note(f"codex-server: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
 
@@ -66,8 +70,8 @@ def _write(text: str) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
     except OSError as error:
         abandon_stdout()
         message = f"cannot write to stdout: {error.strerror}"

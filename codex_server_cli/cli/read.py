@@ -9,7 +9,7 @@ import typer
 
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.following import follow_text, report_end, show_pieces, wait_for_end
+from codex_server_cli.cli.following import follow_text, leaving_it_running, report_end, show_pieces, wait_for_end
 from codex_server_cli.cli.parameters import LastCwd, Turn
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.events import is_delta, seq_of
@@ -52,10 +52,11 @@ def tail(
         show_pieces(follow.text(read.find(settings, turn, cwd), last_lines=lines))
         return
     directory = read.find(settings, turn, cwd)
-    for line in follow.events(directory, last_lines=lines, follows=follows):
-        is_new = after is None or (seq_of(line) or 0) > after
-        if is_new and not (no_deltas and is_delta(line)):
-            output.show_line(line)
+    with leaving_it_running(directory.turn_id):
+        for line in follow.events(directory, last_lines=lines, follows=follows):
+            is_new = after is None or (seq_of(line) or 0) > after
+            if is_new and not (no_deltas and is_delta(line)):
+                output.show_line(line)
     if follows:
         raise typer.Exit(report_end(read.status(directory)))
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _SIGINT, _SIGPIPE, _SIGTERM = 2, 13, 15  # POSIX; the signal module waits until after the spawn
 _READY_TIMEOUT_S = 30.0
-_CODE = "from codex_server_cli.proc.worker import main; main()"
+# The collector's usual threshold costs 2 ms of start-up: see `cli.entry`.
+_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.proc.worker import main; main()"
 
 
 class Launch:

@@ -28,14 +28,14 @@ def main() -> None:
     if turn is None:
         return
     try:
-        directory, lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], turn["meta"])
+        directory, _lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], turn["meta"])
     except HomeError as error:
         _answer({"home_error": error.message, "hint": error.hint})
         return
     _answer({"turn_id": directory.turn_id})
     _settle_down(directory)
     run_turn(directory)
-    os.close(lock_fd)  # who waits for the end need not wait for this interpreter's
+    os._exit(0)  # whoever waits for our lock to fall need not wait for an interpreter to tidy up
 
 
 def _close_others() -> None:

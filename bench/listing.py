@@ -1,0 +1,78 @@
+"""Lists over many files: turns of ours, and sessions of Codex. Makes both from one real specimen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.measure import alternate, in_ms
+from bench.scale import Scale
+from bench.table import Row
+from bench.world import TYPER, BenchError, World
+
+_FIRST_S = 1_780_000_000
+_SPARE_BYTES = 1 << 30
+_REWRITTEN = ("meta.json", "result.json")
+
+
+def list_turns(world: World, scale: Scale) -> Iterator[Row]:
+    """`list-turns` as it comes: the newest twenty of all."""
+    home = world.root / "many-turns"
+    world.make_home(home)
+    (home / "turns").mkdir()
+    for i in range(scale.files):
+        _copy_turn(
+            world.specimen, home / "turns" / f"20260528-{i // 3600 % 24:02}{i // 60 % 60:02}{i % 60:02}-000-{i:04x}"
+        )
+    env = world.homes(home, world.codex_home)
+    yield _row(world, scale, f"`list-turns` with {scale.files:,} turns", env, "list-turns", max_ms=300)
+    shutil.rmtree(home)
+
+
+def list_threads(world: World, scale: Scale) -> Iterator[Row]:
+    """`list` as it comes: the newest twenty of all."""
+    specimen = min(world.codex_home.glob("sessions/*/*/*/*.jsonl"))  # the oldest: a trivial turn's
+    codex_home = world.root / "many-sessions"
+    needed = scale.files * specimen.stat().st_size + _SPARE_BYTES
+    if shutil.disk_usage(world.root).free < needed:
+        raise BenchError(f"{needed / 1e9:.1f} GB of free space are needed in {world.root.parent}")
+    _copy_sessions(specimen, codex_home / "sessions", scale.files)
+    env = world.homes(world.home, codex_home)
+    yield _row(world, scale, f"`list` with {scale.files:,} session files", env, "list", max_ms=500)
+    shutil.rmtree(codex_home)
+
+
+def _row(world: World, scale: Scale, what: str, env: dict[str, str], verb: str, *, max_ms: float) -> Row:
+    os.sync()  # what was made must not be written back while we measure
+    ours, typer = alternate(scale.samples, lambda: world.run(world.command, verb, env=env), world.import_typer)
+    return Row(what, in_ms(ours), in_ms(typer, TYPER), max_value=max_ms)
+
+
+def _copy_turn(specimen: Path, turn: Path) -> None:
+    """An ended turn under another id; files that hold no id are shared."""
+    turn.mkdir()
+    for path in specimen.iterdir():
+        copy = turn / path.name
+        if path.name in _REWRITTEN:
+            copy.write_text(json.dumps({**json.loads(path.read_bytes()), "turn_id": turn.name}))
+        elif path.is_dir():
+            copy.mkdir()
+        else:
+            copy.hardlink_to(path)
+
+
+def _copy_sessions(specimen: Path, sessions: Path, n: int) -> None:
+    """Whole copies under other ids, spread over a year of folders, each changed at a time of its own."""
+    data = specimen.read_bytes()
+    own_id = specimen.stem[-36:]
+    for i in range(n):
+        folder = sessions / "2026" / f"{i * 12 // n + 1:02}" / f"{i * 336 // n % 28 + 1:02}"
+        folder.mkdir(parents=True, exist_ok=True)
+        thread_id = str(uuid.UUID(int=uuid.UUID(own_id).int + i))
+        path = folder / f"rollout-2026-05-28T00-00-00-{thread_id}.jsonl"
+        path.write_bytes(data.replace(own_id.encode(), thread_id.encode()))
+        os.utime(path, (_FIRST_S + i, _FIRST_S + i))

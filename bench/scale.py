@@ -1,0 +1,31 @@
+"""How much is measured: enough for numbers that hold, or as little as shows that all is in order (`--quick`)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Scale(NamedTuple):
+    """See `FULL` and `QUICK`.
+
+    Attributes:
+        samples: of commands that take a fraction of a second.
+        deltas, streams: how long a stream is, and how often it is measured.
+        ticks: of the slow stream that `tail --follow` is watched with.
+        idle_s: how long idle processes are watched.
+        at_once, rounds: how many turns run at once, and how often.
+        files: how many turns, and how many sessions, lie on the disk.
+    """
+
+    samples: int
+    deltas: int
+    streams: int
+    ticks: int
+    idle_s: float
+    at_once: int
+    rounds: int
+    files: int
+
+
+FULL = Scale(samples=20, deltas=100_000, streams=3, ticks=400, idle_s=60, at_once=32, rounds=3, files=10_000)
+QUICK = Scale(samples=5, deltas=20_000, streams=1, ticks=40, idle_s=10, at_once=8, rounds=1, files=2_000)

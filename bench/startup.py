@@ -1,0 +1,42 @@
+"""What the person who types a command waits for: `new`, `status`, and a whole trivial turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.measure import alternate, in_ms
+from bench.scale import Scale
+from bench.table import Row
+from bench.world import TRIVIAL, TYPER, World
+
+
+def new(world: World, scale: Scale) -> Iterator[Row]:
+    """`new` to its exit; its turn comes to its end before the next sample."""
+
+    def settle() -> None:
+        world.await_end(world.newest_turn)
+
+    ours, typer = alternate(scale.samples, lambda: world.start(TRIVIAL), world.import_typer, settle=settle)
+    yield Row("`new` → turn id on stdout", in_ms(ours), in_ms(typer, TYPER), max_ratio=1.5)
+
+
+def turn(world: World, scale: Scale) -> Iterator[Row]:
+    """A whole turn with a spawned app-server, and the same by `codex exec`."""
+
+    def exec_turn() -> None:
+        world.run(world.codex, "exec", "--skip-git-repo-check", TRIVIAL)
+
+    def settle() -> None:
+        world.await_end(world.newest_turn)
+
+    ours, codex = alternate(
+        scale.samples, lambda: world.run(world.command, "new", "--wait", TRIVIAL), exec_turn, settle=settle
+    )
+    yield Row("`new --wait`, whole trivial turn", in_ms(ours), in_ms(codex, "`codex exec`"), max_ratio=2.0)
+
+
+def status(world: World, scale: Scale) -> Iterator[Row]:
+    """`status` of an ended turn."""
+    turn_id = world.specimen.name
+    ours, typer = alternate(scale.samples, lambda: world.run(world.command, "status", turn_id), world.import_typer)
+    yield Row("`status` of one turn", in_ms(ours), in_ms(typer, TYPER), max_ratio=1.3)

@@ -1,0 +1,232 @@
+"""The throw-away world that everything is measured in: homes, a project, the model, the installed command.
+
+Owns every process of a run and the proof that none outlives it. The model runs in a process of its own, so that its
+work is not ours. Never here: what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+from platformdirs import user_cache_path
+
+from codex_server_cli.demo.codex_home import write_custom_provider
+from codex_server_cli.demo.gates import FileGate
+from codex_server_cli.disk import lock
+
+BENCH = Path(__file__).parent
+TRIVIAL = "two words"
+"""A prompt whose whole answer is these two words."""
+
+TYPER = "`import typer`"
+"""What `import_typer` is called in the table."""
+
+_HOMES = ("CODEX_SERVER_HOME", "CODEX_HOME")
+_NOT_INHERITED = (*_HOMES, "CODEX_SERVER_TURN_ID", "OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
+_MAX_RUNNING = 32
+_END_S = 10.0
+_TURN_S = 120.0
+_POLL_S = 0.01
+_FIND_CODEX = """\
+from codex_server_cli.proc.codex_binary import find_codex
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+settings = Settings.load()
+print(find_codex(read_config(settings.config_path).codex, settings.search_path).path)
+"""
+
+
+class BenchError(Exception):
+    """Nothing can be measured here, or something did not do its part; the message says what."""
+
+
+class World:
+    """See the attributes; a context manager.
+
+    Attributes:
+        command, python: the installed `codex-server`, and the interpreter that runs it.
+        codex: the binary that all turns use.
+        root: holds all else, and is deleted at the end.
+        home, codex_home, project: where the command keeps its turns, codex its own, and where both run.
+        env: the environment of every process.
+        model_origin: `http://127.0.0.1:PORT`, where the scripted model answers.
+        specimen: the directory of a trivial turn that has ended.
+    """
+
+    def __init__(self, codex: Path | None) -> None:
+        self.command = _installed_command()
+        self.python = Path(self.command.read_text().partition("\n")[0].removeprefix("#!"))
+        self.codex = codex.resolve() if codex else Path(self._ask_python(_FIND_CODEX))
+        cache = user_cache_path("codex-server")  # codex refuses its helpers in the temporary directory
+        cache.mkdir(parents=True, exist_ok=True)
+        self.root = Path(tempfile.mkdtemp(prefix="bench-", dir=cache)).resolve()
+        self.home, self.codex_home, self.project = (self.root / name for name in ("home", "codex", "project"))
+        self.project.mkdir()
+        (self.root / "user").mkdir()
+        self.env = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+        self.env |= {"HOME": str(self.root / "user"), **self.homes(self.home, self.codex_home)}
+        self.make_home(self.home)
+        self._model, self.model_origin = self._start_model()
+        write_custom_provider(self.codex_home, f"{self.model_origin}/v1")
+
+    def __enter__(self) -> World:
+        try:
+            self.specimen = self.start(TRIVIAL)  # codex makes its databases
+            self.await_end(self.specimen)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        left = self._close()
+        if left and error is None:
+            raise BenchError(f"still running at the end, and killed: {', '.join(left)}")
+
+    def _close(self) -> list[str]:
+        """End everything and delete it; name what would not end by itself."""
+        self._model.terminate()
+        self._model.communicate()
+        left = self._end_processes()
+        shutil.rmtree(self.root)
+        return left
+
+    # --- homes
+
+    def homes(self, home: Path, codex_home: Path) -> dict[str, str]:
+        """The variables that make a command use these."""
+        return dict(zip(_HOMES, (str(home), str(codex_home)), strict=True))
+
+    def make_home(self, home: Path) -> None:
+        """Make a CODEX_SERVER_HOME that has this run's codex pinned, and lets no turn queue."""
+        home.mkdir(mode=0o700)
+        (home / "config.json").write_text(json.dumps({"codex": str(self.codex), "max_running": _MAX_RUNNING}))
+
+    def _start_model(self) -> tuple[subprocess.Popen[str], str]:
+        script = str(BENCH / "model.py")
+        model = subprocess.Popen(
+            [sys.executable, "-m", "codex_server_cli.demo", "--script", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert model.stdout is not None
+        return model, json.loads(model.stdout.readline())["origin"]
+
+    # --- processes
+
+    def popen(self, *words: str | Path, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a command in the project, its stdout a pipe and its stdin empty."""
+        return subprocess.Popen(
+            words,
+            cwd=self.project,
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def run(self, *words: str | Path, env: dict[str, str] | None = None) -> bytes:
+        """Run a command to its end and return its stdout.
+
+        Raises:
+            BenchError: it failed.
+        """
+        process = self.popen(*words, env=env)
+        stdout, _ = process.communicate()
+        if process.returncode != 0:
+            raise BenchError(f"{' '.join(map(str, words))}: exit code {process.returncode}")
+        return stdout
+
+    def import_typer(self) -> None:
+        """The reference of every start-up: the interpreter of the command imports typer and nothing else."""
+        self.run(self.python, "-c", "import typer")
+
+    def bare(self, n: int, prompt: str, env: dict[str, str] | None = None) -> float:
+        """Drive `n` turns through `bare.py`; the seconds that the longest stream took."""
+        return float(self.run(self.python, BENCH / "bare.py", str(n), self.codex, self.project, prompt, env=env))
+
+    @property
+    def newest_turn(self) -> Path:
+        """The directory of the turn that was started last."""
+        return max((self.home / "turns").iterdir())
+
+    def start(self, prompt: str) -> Path:
+        """Start a turn; its directory."""
+        return turn_of(self.run(self.command, "new", prompt))
+
+    def await_end(self, turn: Path) -> None:
+        """Sleep until a turn's worker has let go of it, and see that it completed."""
+        if not lock.wait_until_free(turn / "lock", _TURN_S) or not (turn / "done").exists():
+            raise BenchError(f"the turn in {turn} did not complete")
+
+    @contextmanager
+    def held_turn(self, n_deltas: int) -> Iterator[Path]:
+        """A turn that stands still after so many deltas; it ends with the block."""
+        gate = FileGate(self.root / "gate")
+        turn = self.start(f"hold {n_deltas} {gate.path}")
+        gate.wait_until_reached()
+        try:
+            yield turn
+        finally:
+            gate.open()
+            self.await_end(turn)
+            gate.path.unlink()
+            gate.reached_path.unlink()
+
+    def versions(self) -> str:
+        """What was measured, in words."""
+        python = self._ask_python("import platform; print(platform.python_version())")
+        ours = self.run(self.command, "version").decode().strip()
+        codex = re.search(r"[\d.]+\S*", self.run(self.codex, "--version").decode())
+        return f"{ours.partition(' (')[0]}, Python {python}, codex {codex.group() if codex else 'unknown'}"
+
+    def _ask_python(self, code: str) -> str:
+        run = subprocess.run([self.python, "-c", code], capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise BenchError(run.stderr.strip().rpartition("\n")[2])
+        return run.stdout.strip()
+
+    def _end_processes(self) -> list[str]:
+        """Wait for the end of all that runs in this world; kill what does not end, and name it."""
+        deadline = time.monotonic() + _END_S
+        while (left := [process for process in psutil.process_iter() if self._is_ours(process)]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(_POLL_S)
+        names = [" ".join(process.cmdline()) for process in left if process.is_running()]
+        for process in left:
+            process.kill()
+        return names
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("HOME") == self.env["HOME"]
+        except (psutil.Error, OSError, ValueError):
+            return False  # a zombie, or somebody else's
+
+
+def turn_of(stdout: bytes) -> Path:
+    """The turn directory that `new` has answered with."""
+    return Path(json.loads(stdout)["turn_dir"])
+
+
+def _installed_command() -> Path:
+    found = shutil.which("codex-server")
+    if found is None:
+        raise BenchError("codex-server is not on PATH: install it first")
+    return Path(found)
