@@ -150,9 +150,10 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
         if key.split(".")[0] in _GUARDED_KEYS:
             raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[key.split(".")[0]])
         try:
-            overrides[key] = tomllib.loads(f"value = {value}")["value"]
+            parsed = tomllib.loads(f"value = {value}")
         except tomllib.TOMLDecodeError:
-            overrides[key] = value
+            parsed = {}
+        overrides[key] = parsed["value"] if parsed.keys() == {"value"} else value  # one value, or just text
     return overrides
 
 

@@ -27,6 +27,7 @@ class Cause(Enum):
     STALLED = auto()
     FAILED = auto()  # the driver brings the error itself
     WORKER_DIED = auto()
+    WORKER_STOPPED = auto()  # the system told it to go
 
 
 _MESSAGE_OF_STOP = {
@@ -34,6 +35,7 @@ _MESSAGE_OF_STOP = {
     Cause.DEADLINE: (ErrorKind.DEADLINE, "The turn's deadline passed."),
     Cause.STALLED: (ErrorKind.STALLED, "Codex went silent and did not end the turn."),
     Cause.WORKER_DIED: (ErrorKind.WORKER_DIED, "The worker died before the turn ended."),
+    Cause.WORKER_STOPPED: (ErrorKind.WORKER_DIED, "The system stopped the worker before the turn ended."),
 }
 
 

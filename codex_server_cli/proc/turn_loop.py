@@ -88,7 +88,8 @@ def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any], request
         own = make_error(kind, f"codex cannot be started: {error}")
         return decide(TurnRecord(), Cause.FAILED, request, error=own)
     try:
-        become_subreaper(server.pid)  # while codex starts: nobody waits for it
+        writer.write_meta(meta)  # both while codex starts: nobody waits for them
+        become_subreaper(server.pid)
         prompt = directory.prompt.read_bytes().decode()
         return TurnLoop(directory, writer, meta, Session(request, prompt, __version__), server).run()
     finally:
@@ -194,7 +195,7 @@ class TurnLoop:
 
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
         print(f"told to stop by signal {signum}", file=sys.stderr)
-        self._stop_cause = self._stop_cause or Cause.WORKER_DIED
+        self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
         inbox.wake(self._directory)
 
     # --- what is written beside the stream

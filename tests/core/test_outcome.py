@@ -82,6 +82,7 @@ def test_a_completed_turn_keeps_words_whose_end_was_lost() -> None:
         (Cause.DEADLINE, ErrorKind.DEADLINE, State.FAILED),
         (Cause.STALLED, ErrorKind.STALLED, State.FAILED),
         (Cause.WORKER_DIED, ErrorKind.WORKER_DIED, State.ABANDONED),
+        (Cause.WORKER_STOPPED, ErrorKind.WORKER_DIED, State.ABANDONED),
         (Cause.TURN_ENDED, ErrorKind.PROTOCOL, State.FAILED),
         (Cause.FAILED, ErrorKind.PROTOCOL, State.FAILED),
     ],
@@ -161,3 +162,8 @@ def test_the_last_words_of_codex_go_into_the_error() -> None:
     assert decide(_record(), Cause.STALLED, REQUEST).with_stderr("").error == failed.error._replace(stderr_tail=None)
     complete = decide(_record("completed", "Hello"), Cause.TURN_ENDED, REQUEST)
     assert complete.with_stderr("chatter") == complete
+
+
+def test_an_interrupt_by_a_worker_that_the_system_stopped_is_no_cancel() -> None:
+    outcome = decide(_record("interrupted", "Hel", is_complete=False), Cause.WORKER_STOPPED, REQUEST)
+    assert (outcome.state, outcome.answer) == (State.ABANDONED, "Hel")

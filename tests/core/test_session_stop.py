@@ -94,7 +94,7 @@ def test_a_server_that_goes_away_after_a_cancel_is_a_cancel() -> None:
 
 
 def test_a_worker_that_is_told_to_die_leaves_an_abandoned_turn() -> None:
-    assert talking().stop(Cause.WORKER_DIED).advance(LIMIT_MS[Timer.STOP]).outcome.state is State.ABANDONED
+    assert talking().stop(Cause.WORKER_STOPPED).advance(LIMIT_MS[Timer.STOP]).outcome.state is State.ABANDONED
 
 
 # --- deadline

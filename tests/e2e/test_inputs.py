@@ -1,0 +1,174 @@
+"""Options that shape a turn, and input that is refused before one exists."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.demo.replies import reply, say
+from tests.e2e.home import Home
+from tests.support import wait_until
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "integer"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+# One transparent pixel.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+def write(home: Home, name: str, content: str | bytes) -> str:
+    """A file outside of the project."""
+    path = home.root / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def test_a_schema_reaches_the_model_and_a_valid_answer_is_its_document(home: Home) -> None:
+    model = home.model([say('{"answer":', " 42}")])
+    turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
+    run = home.run("wait", turn.id, "--print", "answer")
+    assert (run.code, json.loads(run.stdout)) == (0, {"answer": 42})
+    asked = model.model_requests[0].body["text"]["format"]
+    assert (asked["type"], asked["schema"]) == ("json_schema", SCHEMA)
+    assert json.loads((turn.path / "answer.txt").read_text()) == {"answer": 42}
+
+
+@pytest.mark.parametrize("answer", ['{"answer": "forty-two"}', "forty-two"])
+def test_an_answer_that_does_not_match_fails_the_turn_and_is_kept(home: Home, answer: str) -> None:
+    home.model([say(answer)])
+    turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
+    ended = turn.wait()
+    assert (ended["state"], ended["error"]["kind"], ended["answer"]) == ("failed", "bad_schema", answer)
+    run = home.run("answer", turn.id)
+    assert (run.code, run.stdout) == (1, f"{answer}\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "complaint"),
+    [
+        ("{", "bad_schema", "JSON"),
+        ('{"type": "objekt"}', "bad_schema", "objekt"),
+        ('{"type": "object", "properties": {"a": {}}, "required": ["a"]}', "bad_schema", "additionalProperties"),
+        (None, "bad_input", "cannot read"),
+    ],
+    ids=["no-json", "no-schema", "not-strict", "missing"],
+)
+def test_a_bad_schema_is_refused_before_anything_is_made(
+    one_home: Home, content: str | None, kind: str, complaint: str
+) -> None:
+    model = one_home.model([say("never")])
+    path = write(one_home, "schema.json", content) if content is not None else "missing.json"
+    run = one_home.run("new", "hi", "--schema", path)
+    assert (run.code, run.error["kind"]) == (65, kind)
+    assert complaint in run.error["message"]
+    assert one_home.turn_ids == []
+    assert model.requests == []
+
+
+def test_an_image_reaches_the_model_as_a_data_url(home: Home) -> None:
+    model = home.model([say("a pixel")])
+    turn = home.start("new", "what is it?", "--image", write(home, "pixel.png", PNG))
+    assert turn.wait()["state"] == "complete"
+    parts = [part for item in model.model_requests[0].body["input"] for part in item.get("content", ())]
+    (image,) = [part["image_url"] for part in parts if part["type"] == "input_image"]
+    kind, _, data = image.partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data).startswith(b"\x89PNG")
+    assert model.model_requests[0].prompt.startswith("what is it?")
+    assert turn.meta["images"] == [str(home.root / "pixel.png")]
+
+
+@pytest.mark.parametrize("content", [None, b"no image at all", b""], ids=["missing", "text", "empty"])
+def test_a_bad_image_is_refused_before_anything_is_made(one_home: Home, content: bytes | None) -> None:
+    path = write(one_home, "pixel.png", content) if content is not None else "missing.png"
+    run = one_home.run("new", "hi", "--image", path)
+    assert (run.code, run.error["kind"]) == (65, "bad_input")
+    assert Path(path).name in run.error["message"]
+    assert one_home.turn_ids == []
+
+
+def test_model_effort_and_config_reach_codex(home: Home) -> None:
+    model = home.model([say("done")])
+    turn = home.start(
+        "new", "hi", "--model", "gpt-5", "--effort", "high", "--config", "developer_instructions=Speak in verse."
+    )
+    ended = turn.wait()
+    assert ended["state"] == "complete"
+    body = model.model_requests[0].body
+    assert (body["model"], body["reasoning"]["effort"]) == ("gpt-5", "high")
+    assert "Speak in verse." in json.dumps(body["input"])
+    assert (ended["model"], ended["effort"]) == ("gpt-5", "high")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["hi", "--file", "prompt.md"],
+        ["hi", "--follow", "--wait"],
+        ["hi", "--deadline", "0"],
+        ["hi", "--deadline", "soon"],
+        ["hi", "--sandbox", "everything"],
+        ["hi", "--write", "--sandbox", "read-only"],
+        ["hi", "--config", "no-value"],
+        ["hi", "--config", 'projects."/".trust_level="trusted"'],
+        ["hi", "--config", "sandbox_mode=danger-full-access"],
+        ["hi", "--config", "model_provider=other"],
+        ["hi", "--nonsense"],
+        ["hi", "there"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_64_with_one_json_object(one_home: Home, arguments: list[str]) -> None:
+    run = one_home.run("new", *arguments)
+    assert (run.code, run.error["kind"]) == (64, "bad_input")
+    assert "Traceback" not in run.stderr
+    assert one_home.turn_ids == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [""],
+        [" \n"],
+        ["--file", "missing.md"],
+        ["hi", "--cwd", "missing"],
+        ["hi", "--name", "last"],
+        ["hi", "--name", "20261120-165501-482-7f3a"],
+        ["hi", "--name", "../x"],
+    ],
+    ids=repr,
+)
+def test_input_that_cannot_be_used_is_65_with_one_json_object(one_home: Home, arguments: list[str]) -> None:
+    run = one_home.run("new", *arguments)
+    assert (run.code, run.error["kind"]) == (65, "bad_input")
+    assert run.error["hint"]
+    assert one_home.turn_ids == []
+
+
+def test_a_prompt_that_is_not_utf8_is_refused(one_home: Home) -> None:
+    path = write(one_home, "prompt.md", b"caf\xe9")
+    assert one_home.run("new", "--file", path).code == 65
+
+
+def test_a_home_that_cannot_be_written_is_told_and_nothing_is_left_running(one_home: Home) -> None:
+    one_home.model([say("never")])
+    (one_home.path / "turns").write_text("a file where the directory belongs")
+    run = one_home.run("new", "hi")
+    assert (run.code, run.error["kind"]) == (73, "disk")
+    wait_until(lambda: not one_home.processes(), what="the end of the worker that got no turn")
+
+
+def test_the_newest_bearer_of_a_name_wins(one_home: Home) -> None:
+    one_home.model([reply(say("first")), reply(say("second"))])
+    for _ in range(2):
+        one_home.start("new", "hi", "--name", "plan").wait()
+    assert one_home.run("answer", "plan").stdout == "second\n"

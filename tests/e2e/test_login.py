@@ -1,0 +1,164 @@
+"""Who may run a turn, and who pays: ChatGPT logins only, unless config.json says otherwise."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import hold, reply, say
+from codex_server_cli.demo.scripted_model import ScriptedModel
+from tests.e2e.home import Home
+
+KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
+
+
+def use_openai(home: Home, auth: dict[str, object] | None) -> ScriptedModel:
+    """Make Codex ask its built-in provider, moved to a scripted model, with this `auth.json`."""
+    model = home.chatgpt([say("paid for")])
+    login = home.codex_home / "auth.json"
+    if auth is None:
+        login.unlink()
+    else:
+        login.write_text(json.dumps(json.loads(login.read_text()) | auth))
+    return model
+
+
+def drop_mode(home: Home) -> None:
+    """Make `auth.json` one of the years before `auth_mode`."""
+    login = home.codex_home / "auth.json"
+    auth = json.loads(login.read_text())
+    del auth["auth_mode"]
+    login.write_text(json.dumps(auth))
+
+
+def refused(home: Home, *words: str) -> None:
+    """Expect that no turn starts, quickly, with a guide that says these words."""
+    run = home.run("new", "hi")
+    assert (run.code, run.error["kind"]) == (2, "auth")
+    assert run.duration_s < 1
+    assert run.stderr.startswith(f"codex-server: {run.error['message']}\n")
+    for word in words:
+        assert word in run.stderr
+    assert home.turn_ids == []
+
+
+def test_a_chatgpt_login_runs_a_turn_and_no_api_key_reaches_anyone(home: Home) -> None:
+    home.env |= dict.fromkeys(KEYS, "sk-must-not-leak")
+    gate = Gate()
+    model = home.chatgpt([reply(hold(gate), say("done"))])
+    turn = home.start("new", "hi")
+    gate.wait_until_reached()
+    environment = turn.app_server().environ()
+    assert set(KEYS) & set(environment) == set()
+    assert environment["CODEX_SERVER_TURN_ID"] == turn.id
+    gate.open()
+    assert turn.wait()["state"] == "complete"
+    token = json.loads((home.codex_home / "auth.json").read_text())["tokens"]["access_token"]
+    assert model.model_requests[0].headers["authorization"] == f"Bearer {token}"
+    assert "sk-must-not-leak" not in str([(request.headers, request.body) for request in model.requests])
+    assert all(b"sk-must-not-leak" not in path.read_bytes() for path in turn.path.iterdir() if path.is_file())
+
+
+def test_the_rest_of_the_environment_reaches_codex(one_home: Home) -> None:
+    one_home.env["SOME_PROXY_SETTING"] = "kept"
+    turn, gate = one_home.start_held()
+    assert turn.app_server().environ()["SOME_PROXY_SETTING"] == "kept"
+    gate.open()
+    turn.wait()
+
+
+def test_without_a_login_nothing_starts_and_the_guide_is_shown(home: Home) -> None:
+    use_openai(home, None)
+    refused(home, "codex login", "--device-auth", "Plus, Pro", "codex-server demo")
+    assert home.run("doctor").code == 2
+
+
+def test_an_api_key_login_starts_nothing_unless_config_json_allows_it(home: Home) -> None:
+    model = use_openai(home, {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-paid", "tokens": None})
+    refused(home, "API key", '"auth": "any"')
+    home.configure(auth="any")
+    run = home.run("new", "hi", "--wait")
+    assert (run.code, run.json["answer"]) == (0, "paid for")
+    assert model.model_requests[-1].headers["authorization"] == "Bearer sk-paid"
+
+
+def test_a_legacy_login_with_a_key_beside_its_tokens_counts_as_a_key(home: Home) -> None:
+    model = use_openai(home, {"OPENAI_API_KEY": "sk-paid"})
+    drop_mode(home)
+    refused(home, "API key")
+    home.configure(auth="any")
+    assert home.run("new", "hi", "--wait").json["answer"] == "paid for"
+    assert model.model_requests[-1].headers["authorization"] == "Bearer sk-paid"
+
+
+def test_a_legacy_login_with_tokens_alone_goes(home: Home) -> None:
+    use_openai(home, {})
+    drop_mode(home)
+    assert home.run("new", "hi", "--wait").json["answer"] == "paid for"
+
+
+def test_with_any_auth_the_environments_key_reaches_codex(one_home: Home) -> None:
+    one_home.env["OPENAI_API_KEY"] = "sk-paid"
+    one_home.configure(auth="any")
+    turn, gate = one_home.start_held()
+    assert turn.app_server().environ()["OPENAI_API_KEY"] == "sk-paid"
+    gate.open()
+    turn.wait()
+
+
+def test_a_provider_that_takes_a_key_needs_the_same_word(one_home: Home) -> None:
+    model = one_home.model([say("paid for")])
+    config = one_home.codex_home / "config.toml"
+    config.write_text(config.read_text().replace("wire_api", 'env_key = "PROVIDER_KEY"\nwire_api'))
+    one_home.env["PROVIDER_KEY"] = "sk-paid"
+    refused(one_home, "API key")
+    one_home.configure(auth="any")
+    assert one_home.run("new", "hi", "--wait").json["answer"] == "paid for"
+    assert model.model_requests[-1].headers["authorization"] == "Bearer sk-paid"
+
+
+def test_a_broken_config_of_codex_is_told_before_anything_starts(one_home: Home) -> None:
+    one_home.model([say("never")])
+    (one_home.codex_home / "config.toml").write_text("model = \n")
+    run = one_home.run("new", "hi")
+    assert (run.code, run.error["kind"]) == (65, "bad_input")
+    assert "config.toml" in run.error["message"]
+    assert one_home.turn_ids == []
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ('{"codex": 5}', "codex must be"),
+        ("{", "is not JSON"),
+        ("[]", "JSON object"),
+        ('{"auth": "all"}', "auth must be"),
+    ],
+)
+def test_a_broken_config_json_names_its_fault(one_home: Home, config: str, complaint: str) -> None:
+    (one_home.path / "config.json").write_text(config)
+    run = one_home.run("new", "hi")
+    assert run.code == 65
+    assert complaint in run.error["message"]
+
+
+def test_an_unknown_key_in_config_json_is_a_warning(one_home: Home) -> None:
+    one_home.model([say("done")])
+    one_home.configure(colour="blue")
+    run = one_home.run("new", "hi", "--wait")
+    assert run.code == 0
+    assert "unknown key 'colour'" in run.stderr
+
+
+def test_a_login_that_changes_before_the_turn_begins_is_seen_by_the_worker(home: Home) -> None:
+    """The launcher sees a ChatGPT login; codex, started a moment later, an API key."""
+    model = home.chatgpt([say("never")])
+    key = json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": "sk-paid"})
+    (home.root / "key.json").write_text(key)
+    home.wrap_codex(f'cp "{home.root}/key.json" "$CODEX_HOME/auth.json"\nexec {home.codex} "$@"')
+    run = home.run("new", "hi", "--wait")
+    assert (run.code, run.json["state"], run.json["error"]["kind"]) == (1, "failed", "auth")
+    assert "API key" in run.json["error"]["message"]
+    assert model.model_requests == []

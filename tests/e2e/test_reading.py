@@ -1,0 +1,210 @@
+"""Reading a turn from other shells while it runs and after: `tail`, `wait`, `answer`, `status`, `list-turns`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from codex_server_cli.demo.replies import say, usage_limit
+from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
+from tests.support import wait_until
+
+WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
+
+
+def test_the_text_grows_and_tail_follow_shows_it_as_it_comes(home: Home) -> None:
+    turn, gate = home.start_held()
+    assert SECOND_HALF not in turn.out
+    tail = home.spawn("tail", turn.id, "--follow")
+    assert tail.stdout is not None
+    shown = os.read(tail.stdout.fileno(), 1 << 16)
+    while not shown.endswith(FIRST_HALF.encode()):
+        shown += os.read(tail.stdout.fileno(), 1 << 16)
+    assert tail.poll() is None
+    gate.open()
+    rest, errors = tail.communicate(timeout=20)
+    assert (tail.returncode, errors) == (0, "")
+    assert shown.decode() + rest == turn.out
+    assert turn.out.endswith(f"{WHOLE}\n")
+
+
+def test_tail_follow_ends_with_the_code_of_a_failed_turn(one_home: Home) -> None:
+    one_home.model([usage_limit()])
+    turn = one_home.start("new", "hi")
+    assert one_home.run("tail", turn.id, "--follow").code == 1
+
+
+def test_tail_events_resumes_after_a_cursor_and_can_leave_deltas_out(one_home: Home) -> None:
+    one_home.model([say("a", "b", "c")])
+    turn = one_home.start("new", "hi")
+    turn.wait()
+    events = [json.loads(line) for line in one_home.run("tail", turn.id, "--events").stdout.splitlines()]
+    assert events == turn.events
+    assert [event["seq"] for event in events] == list(range(events[0]["seq"], events[0]["seq"] + len(events)))
+    middle = events[len(events) // 2]["seq"]
+    rest = one_home.run("tail", turn.id, "--events", "--after", str(middle), "--no-deltas").stdout.splitlines()
+    assert [json.loads(line)["seq"] for line in rest] == [
+        event["seq"] for event in events if event["seq"] > middle and not str(event.get("method")).endswith("/delta")
+    ]
+
+
+def test_ctrl_c_on_a_follower_leaves_the_turn_running(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    tail = one_home.spawn("tail", turn.id, "--follow")
+    assert tail.stdout is not None
+    os.read(tail.stdout.fileno(), 1 << 16)
+    tail.send_signal(signal.SIGINT)
+    _, errors = tail.communicate(timeout=20)
+    assert tail.returncode == 130
+    assert f"codex-server tail {turn.id} --follow" in errors
+    assert turn.status()["state"] == "running"
+    gate.open()
+    assert turn.wait()["answer"] == WHOLE
+
+
+def test_a_wait_that_runs_out_of_time_says_so_and_leaves_the_turn_alone(home: Home) -> None:
+    turn, gate = home.start_held()
+    run = home.run("wait", turn.id, "--timeout", "1")
+    assert run.code == 124
+    assert 1 <= run.duration_s < 3
+    assert (run.json["state"], run.json["phase"]) == ("running", "answering")
+    assert run.stderr.splitlines()[-1].startswith(f"codex-server wait {turn.id}")
+    gate.open()
+    run = home.run("wait", turn.id, "--timeout", "20", "--print", "answer")
+    assert (run.code, run.stdout, run.stderr) == (0, f"{WHOLE}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"), [("answer", f"{WHOLE}\n"), ("none", ""), ("out", None), ("json", None)]
+)
+def test_wait_prints_what_it_is_told_to(one_home: Home, printed: str, expected: str | None) -> None:
+    one_home.model([say(WHOLE)])
+    turn = one_home.start("new", "hi")
+    run = one_home.run("wait", turn.id, "--print", printed)
+    assert run.code == 0
+    if printed == "json":
+        assert run.json["answer"] == WHOLE
+    else:
+        assert run.stdout == (turn.out if expected is None else expected)
+
+
+def test_answer_prints_the_answer_alone_and_nothing_while_the_turn_runs(home: Home) -> None:
+    turn, gate = home.start_held()
+    early = home.run("answer", turn.id)
+    assert (early.code, early.stdout) == (75, "")
+    assert "still running" in early.stderr
+    gate.open()
+    turn.wait()
+    late = home.run("answer", turn.id)
+    assert (late.code, late.stdout, late.stderr) == (0, f"{WHOLE}\n", "")
+
+
+def test_status_tells_what_a_running_turn_does(home: Home) -> None:
+    turn, gate = home.start_held()
+    # `live.json` is rewritten at most four times a second.
+    status = wait_until(lambda: (now := turn.status())["phase"] == "answering" and now, what="phase answering")
+    assert (status["version"], status["turn_id"], status["state"]) == (1, turn.id, "running")
+    assert status["thread_id"] == turn.meta["thread_id"]
+    assert (status["model"], status["sandbox"], status["approval"]) == ("scripted", "read-only", "never")
+    assert (status["error"], status["pending"], status["finished_at"]) == (None, [], None)
+    assert status["elapsed_s"] > 0
+    gate.open()
+    ended = turn.wait()
+    assert ended["phase"] is None
+    assert ended["started_at"] < ended["finished_at"]
+    assert ended["usage"] == turn.result["usage"]
+
+
+def test_status_without_ids_lists_those_that_run_and_with_several_those_named(one_home: Home) -> None:
+    one_home.model([say("done")])
+    first = one_home.start("new", "first")
+    first.wait()
+    second, gate = one_home.start_held("new", "second")
+    running = one_home.run("status").json
+    assert (running["version"], [turn["turn_id"] for turn in running["turns"]]) == (1, [second.id])
+    both = one_home.run("status", first.id, second.id).json
+    assert [turn["state"] for turn in both["turns"]] == ["complete", "running"]
+    gate.open()
+    second.wait()
+    assert one_home.run("status").json["turns"] == []
+
+
+def test_a_turn_that_is_not_there_is_missing_for_status_and_an_error_for_the_others(one_home: Home) -> None:
+    unknown = "20261120-165501-482-7f3a"
+    run = one_home.run("status", unknown)
+    assert (run.code, run.json) == (66, {"version": 1, "turn_id": unknown, "state": "missing"})
+    for verb in ("tail", "wait", "answer"):
+        missing = one_home.run(verb, unknown)
+        assert (missing.code, missing.stdout) == (66, "")
+        assert unknown in missing.stderr
+    assert one_home.run("cancel", unknown).error["kind"] == "bad_input"
+    assert one_home.run("status", "../../etc").code == 66
+
+
+def test_a_turn_answers_to_its_id_a_prefix_its_name_and_last(one_home: Home) -> None:
+    one_home.model([say("done")])
+    turn = one_home.start("new", "hi", "--name", "greeting")
+    turn.wait()
+    for selector in (turn.id, turn.id[:20], "greeting", "last"):
+        assert one_home.run("status", selector).json["turn_id"] == turn.id
+    other = one_home.root / "other"
+    other.mkdir()
+    assert one_home.run("status", "last", cwd=other).code == 66
+    assert one_home.run("status", "last", "--cwd", str(one_home.project), cwd=other).json["turn_id"] == turn.id
+    assert turn.status()["name"] == "greeting"
+
+
+def test_list_turns_filters_by_state_directory_and_thread(one_home: Home) -> None:
+    other = one_home.root / "other"
+    other.mkdir()
+    one_home.model([say("done"), usage_limit()])
+    done = one_home.start("new", "first prompt")
+    done.wait()
+    failed = one_home.start("new", "second prompt", "--cwd", str(other))
+    failed.wait()
+
+    def listed(*options: str) -> list[str]:
+        run = one_home.run("list-turns", "--json", *options)
+        assert run.code == 0
+        return [turn["turn_id"] for turn in json.loads(run.stdout)]
+
+    assert listed() == [failed.id, done.id]
+    assert listed("--limit", "1") == [failed.id]
+    assert listed("--state", "complete") == [done.id]
+    assert listed("--state", "running") == []
+    assert listed("--cwd", str(other)) == [failed.id]
+    assert listed("--thread", str(done.meta["thread_id"])) == [done.id]
+    table = one_home.run("list-turns").stdout.splitlines()
+    assert table[0].split() == ["TURN", "STATE", "TIME", "TOKENS", "PROMPT"]
+    assert [row.split()[:2] for row in table[1:]] == [[failed.id, "failed"], [done.id, "complete"]]
+    assert table[1].endswith("second prompt")
+
+
+def test_codexs_own_threads_are_listed_and_shown(home: Home) -> None:
+    home.model([say("the answer")])
+    turn = home.start("new", "the question")
+    turn.wait()
+    (thread,) = json.loads(home.run("list", "--json").stdout)
+    assert (thread["thread_id"], thread["cwd"]) == (turn.meta["thread_id"], str(home.project))
+    assert thread["first_prompt"] == "the question"
+    shown = home.run("show", thread["thread_id"][:13])
+    assert shown.code == 0
+    assert "the question" in shown.stdout
+    assert "the answer" in shown.stdout
+
+
+def test_reading_needs_neither_a_login_nor_codex(one_home: Home) -> None:
+    one_home.model([say("done")])
+    turn = one_home.start("new", "hi", "--name", "kept")
+    turn.wait()
+    one_home.configure(codex=str(one_home.root / "gone"))
+    (one_home.codex_home / "config.toml").unlink()
+    one_home.env["PATH"] = str(one_home.root)
+    for verb in ("status", "answer", "tail", "wait", "cancel"):
+        run = one_home.run(verb, turn.id)
+        assert run.code == 0, run
+    for command in (["list-turns"], ["list"], ["show", turn.meta["thread_id"]], ["status"], ["gc", "--dry-run"]):
+        assert one_home.run(*command).code == 0
