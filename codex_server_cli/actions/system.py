@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli import __version__
+from codex_server_cli.actions.read import running
 from codex_server_cli.disk import collect, lock, turn_dir
 from codex_server_cli.disk.collect import Collected
 from codex_server_cli.disk.files import write_json
@@ -85,6 +86,7 @@ def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, incl
     """
     if older_than_s is None:
         older_than_s = read_config(settings.config_path).gc_days * 86400
+    running(settings)  # a look at each turn without a marker: it gives those whose worker died their end
     try:
         return collect.collect(settings.turns_path, older_than_s, is_dry_run=is_dry_run, includes_named=includes_named)
     except OSError as error:

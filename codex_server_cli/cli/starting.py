@@ -14,6 +14,7 @@ import typer
 from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli import output
 from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.prompt import MAX_BYTES, decode_prompt
 from codex_server_cli.core.request import Sandbox
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.render import documents
@@ -125,10 +126,13 @@ def _read_prompt(argument: str | None, file: str | None) -> str:
         raise UsageError(
             what, hint="As an argument, as --file FILE, or as - to read stdin. After --, it may begin with -."
         )
+    if argument is not None and argument != "-":
+        return argument
     try:
-        if file is not None:
-            return Path(file).read_bytes().decode("utf-8")
-        return sys.stdin.buffer.read().decode("utf-8") if argument == "-" else str(argument)
+        if file is None:
+            return decode_prompt(sys.stdin.buffer.read(MAX_BYTES + 1))
+        with Path(file).open("rb") as opened:
+            return decode_prompt(opened.read(MAX_BYTES + 1))
     except UnicodeDecodeError as error:
         raise BadInputError(f"the prompt is not valid UTF-8: {error}", hint="Convert it to UTF-8 first.") from error
     except OSError as error:

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from codex_server_cli.errors import BadInputError
 
+_TOO_LONG_HINT = "Put the long part into a file and let Codex read it."
 MAX_CHARS = 1_048_576
 """Codex's own limit for the text of one turn (protocol notes, section 1)."""
+
+MAX_BYTES = 4 * MAX_CHARS
+"""More bytes than this cannot be few enough characters."""
+
+
+def decode_prompt(data: bytes) -> str:
+    """The text of a prompt that was read from a file or pipe, of which one byte more than `MAX_BYTES` was read.
+
+    Raises:
+        BadInputError: there is more than any prompt can hold (a device, the wrong file).
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    if len(data) > MAX_BYTES:
+        raise BadInputError(f"the prompt has more than {MAX_CHARS} characters", hint=_TOO_LONG_HINT)
+    return data.decode("utf-8")
 
 
 def check_prompt(text: str) -> str:
@@ -18,7 +34,7 @@ def check_prompt(text: str) -> str:
         raise BadInputError("the prompt is empty", hint="Give it as an argument, with --file, or with - on stdin.")
     if len(text) > MAX_CHARS:
         message = f"the prompt has {len(text)} characters; Codex takes {MAX_CHARS}"
-        raise BadInputError(message, hint="Put the long part into a file and let Codex read it.")
+        raise BadInputError(message, hint=_TOO_LONG_HINT)
     if "\0" in text:
         raise BadInputError("the prompt holds a NUL character", hint="Is it a binary file?")
     try:

@@ -1,0 +1,154 @@
+"""What is checked before a turn exists; what a wrong value looks like to a user is in `tests/cli/test_bad_options`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codex_server_cli.actions import checks
+from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.errors import BadInputError, UsageError
+from codex_server_cli.settings.places import Settings
+from tests.turns_on_disk import TurnsOnDisk
+
+TURN_ID = "20261120-165501-482-7f3a"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
+
+
+def test_a_directory_is_made_absolute_and_its_links_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    assert checks.check_cwd(None) == str(tmp_path)
+    assert checks.check_cwd("link/../link") == str(tmp_path / "link")
+
+
+def test_a_directory_that_cannot_be_entered_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may enter everything
+    with pytest.raises(BadInputError, match="cannot enter"):
+        checks.check_cwd(str(tmp_path))
+
+
+@pytest.mark.parametrize("git", [".git", "above/.git", "file"])
+def test_writing_is_allowed_anywhere_below_a_git_work_tree(tmp_path: Path, git: str) -> None:
+    folder = tmp_path / "above" / "project"
+    folder.mkdir(parents=True)
+    if git == "file":  # a work tree of its own, or a submodule
+        (folder / ".git").write_text("gitdir: elsewhere")
+    else:
+        (tmp_path / git).mkdir()
+    checks.check_git(folder)
+
+
+def test_writing_outside_of_one_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="in no git work tree") as caught:
+        checks.check_git(tmp_path)
+    assert "--skip-git-check" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 64, "Fix-1.2_b", "lastly", "LAST"])
+def test_a_name_is_a_name(name: str) -> None:
+    checks.check_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "1st", "-x", "a b", "a/b", "é", "last", TURN_ID, "x" * 65, "a\n"])
+def test_what_could_be_taken_for_something_else_is_no_name(name: str) -> None:
+    with pytest.raises(BadInputError, match="not a turn name"):
+        checks.check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "overrides"),
+    [
+        ([], None),
+        (
+            ["a=1", "b=true", "c=1.5", "d=[1, 2]", 'e="x"', "f={g = 1}"],
+            {"a": 1, "b": True, "c": 1.5, "d": [1, 2], "e": "x", "f": {"g": 1}},
+        ),
+        (["model=gpt-5.5"], {"model": "gpt-5.5"}),  # no TOML, so a plain string
+        (["a.b.c=x=y"], {"a.b.c": "x=y"}),
+        ([" key = value "], {"key": " value "}),
+        (["empty="], {"empty": ""}),
+        (["a=1", "a=2"], {"a": 2}),
+        (["modelling=1", "projectsx.y=1"], {"modelling": 1, "projectsx.y": 1}),
+    ],
+)
+def test_overrides_are_toml_or_plain_strings(pairs: list[str], overrides: dict[str, Any] | None) -> None:
+    assert checks.parse_overrides(tuple(pairs)) == overrides
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["projects./x.trust_level", "model_provider", "model_providers.x.base_url", "sandbox_mode", "approval_policy"],
+)
+def test_no_override_decides_over_trust_payment_or_sandbox(key: str) -> None:
+    with pytest.raises(UsageError, match=f"must not set {key}") as caught:
+        checks.parse_overrides(("a=1", f"{key}=x"))
+    assert caught.value.hint
+
+
+def test_an_override_that_injects_lines_stays_a_string() -> None:
+    assert checks.parse_overrides(("a=1\nsandbox_mode='x'",)) == {"a": "1\nsandbox_mode='x'"}
+
+
+def test_images_are_made_absolute_and_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "b.png").write_bytes(b"<svg/>")
+    monkeypatch.chdir(tmp_path)
+    assert checks.check_images(("a.png",)) == (str(tmp_path / "a.png"),)
+    with pytest.raises(BadInputError, match="is no PNG"):
+        checks.check_images(("a.png", "b.png"))
+    with pytest.raises(BadInputError, match="Is a directory"):
+        checks.check_images((".",))
+
+
+def test_further_directories_need_the_sandbox_that_they_widen(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    assert checks.check_add_dirs((folder,), Sandbox.WORKSPACE_WRITE) == (folder,)
+    assert checks.check_add_dirs((), Sandbox.READ_ONLY) == ()
+    for sandbox in (Sandbox.READ_ONLY, Sandbox.DANGER_FULL_ACCESS):
+        with pytest.raises(UsageError):
+            checks.check_add_dirs((folder,), sandbox)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b'{"type": "nothing"}'])
+def test_a_schema_that_is_none_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "schema.json"
+    path.write_bytes(data)
+    with pytest.raises(BadInputError, match=r"schema\.json"):
+        checks.read_schema(str(path))
+
+
+def test_a_request_in_utf_8_passes_and_any_other_is_named() -> None:
+    checks.check_encodable(TurnRequest(TURN_ID, cwd="/naïve/🦀", config={"a": ["é"]}))
+    with pytest.raises(BadInputError, match="config is not valid UTF-8"):
+        checks.check_encodable(TurnRequest(TURN_ID, cwd="/", config={"a": ["\udcff"]}))
+
+
+class TestNesting:
+    """Agents that call agents: two levels, and no third without consent."""
+
+    def test_outside_of_any_turn_there_is_no_parent(self, settings: Settings) -> None:
+        assert checks.check_nesting(settings, may_nest=False) is None
+        odd = settings._replace(parent_turn="../../etc")
+        assert checks.check_nesting(odd, may_nest=False) is None
+
+    def test_a_turn_inside_a_turn_records_its_parent(self, settings: Settings, turns: TurnsOnDisk) -> None:
+        parent = turns.running(parent_turn=None).turn_id
+        inside = settings._replace(parent_turn=parent)
+        assert checks.check_nesting(inside, may_nest=False) == parent
+
+    def test_a_third_level_needs_consent(self, settings: Settings, turns: TurnsOnDisk) -> None:
+        child = turns.running(parent_turn=TURN_ID).turn_id
+        inside = settings._replace(parent_turn=child)
+        with pytest.raises(UsageError, match="third level") as caught:
+            checks.check_nesting(inside, may_nest=False)
+        assert "--allow-nested" in caught.value.hint
+        assert checks.check_nesting(inside, may_nest=True) == child
+
+    def test_a_parent_that_was_deleted_is_still_a_parent(self, settings: Settings) -> None:
+        inside = settings._replace(parent_turn=TURN_ID)
+        assert checks.check_nesting(inside, may_nest=False) == TURN_ID

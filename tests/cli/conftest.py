@@ -1,0 +1,26 @@
+"""Fixtures of the tests of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import Shell
+from tests.turns_on_disk import TurnsOnDisk
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A shell; no process outlives it."""
+    shell = Shell(tmp_path)
+    yield shell
+    shell.close()
+
+
+@pytest.fixture
+def turns(shell: Shell) -> Iterator[TurnsOnDisk]:
+    """The turns of the shell's home."""
+    with TurnsOnDisk(shell.home / "turns") as turns:
+        yield turns

@@ -1,0 +1,149 @@
+"""One place turns errors into exit codes: every one of the tree, every end of a turn, and what nobody foresaw."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+from codex_server_cli.actions import read
+from codex_server_cli.cli import app
+from codex_server_cli.errors import CodexServerError, ErrorKind
+from tests.cli.shell import Shell
+from tests.test_errors import FAMILY
+from tests.turns_on_disk import ANSWER, TurnsOnDisk
+
+ENDS: dict[str, tuple[ErrorKind | None, int]] = {
+    "complete": (None, 0),
+    "failed": (ErrorKind.NETWORK, 1),
+    "abandoned": (ErrorKind.WORKER_DIED, 3),
+    "cancelled": (ErrorKind.CANCELLED, 4),
+}
+
+INTERRUPTED_AT_START = """
+from codex_server_cli.cli import app, entry
+def interrupt(*_):
+    raise KeyboardInterrupt
+app.run = interrupt
+entry.main()
+"""
+
+Fail = Callable[[BaseException], int]
+
+
+@pytest.fixture
+def fail_with(monkeypatch: pytest.MonkeyPatch) -> Fail:
+    """Run `status`, whose action raises what is given; returns the exit code."""
+
+    def fail(error: BaseException) -> int:
+        def raise_it(_settings: object) -> NoReturn:
+            raise error
+
+        monkeypatch.setattr(read, "running", raise_it)
+        return app.run(["status"])
+
+    return fail
+
+
+@pytest.mark.parametrize("cls", FAMILY)
+def test_every_error_ends_with_its_own_code_and_says_so(
+    fail_with: Fail, capfdbinary: pytest.CaptureFixture[bytes], cls: type[CodexServerError]
+) -> None:
+    error = cls("what is wrong", hint="what to do\nand what else")
+    assert fail_with(error) == cls.exit_code
+    stdout, stderr = capfdbinary.readouterr()
+    assert json.loads(stdout) == error.to_json()
+    assert stderr == b"codex-server: what is wrong\nwhat to do\nand what else\n"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("boom"), KeyError("boom"), RecursionError("boom"), MemoryError("boom")])
+def test_what_nobody_foresaw_is_our_defect_in_one_line(
+    fail_with: Fail, capfdbinary: pytest.CaptureFixture[bytes], error: Exception
+) -> None:
+    assert fail_with(error) == 1
+    stdout, stderr = capfdbinary.readouterr()
+    document = json.loads(stdout)["error"]
+    assert (document["kind"], document["exit_code"]) == ("internal", 1)
+    assert stderr.startswith(f"codex-server: a defect of codex-server: {type(error).__name__}: ".encode())
+    assert b"Traceback" not in stderr
+    assert b"report it" in stderr
+
+
+def test_ctrl_c_is_130_wherever_it_comes(fail_with: Fail) -> None:
+    assert fail_with(KeyboardInterrupt()) == 130
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED_AT_START, "status"], capture_output=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, b"", b"")
+
+
+def test_text_that_no_terminal_should_obey_is_neutral_in_messages_too(
+    fail_with: Fail, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    fail_with(CodexServerError("a \x1b[2J b", hint="\x07"))
+    assert capfdbinary.readouterr().err.decode() == "codex-server: a ␛[2J b\n␇\n"
+
+
+@pytest.mark.parametrize("state", ENDS)
+def test_a_command_that_ends_with_its_turn_ends_with_its_code(shell: Shell, turns: TurnsOnDisk, state: str) -> None:
+    kind, code = ENDS[state]
+    turn = turns.complete() if kind is None else turns.failed(kind, ANSWER)
+    turn.out.write_text("what was shown\n")
+    expected = {
+        "wait": "what was shown\n",
+        "wait --print answer": f"{ANSWER}\n",
+        "wait --print none": "",
+        "answer": f"{ANSWER}\n",
+        "tail --follow": "what was shown\n",
+    }
+    for command, stdout in expected.items():
+        run = shell.run(*command.split(), turn.turn_id)
+        assert (run.code, run.stdout) == (code, stdout), command
+        assert run.stderr.startswith(f"codex-server: turn {turn.turn_id} {state}") or code == 0
+    assert shell.run("tail", turn.turn_id).code == 0
+    assert shell.run("tail", turn.turn_id, "--events").code == 0
+    status = shell.run("status", turn.turn_id)
+    assert (status.code, status.json["state"]) == (0, state)
+    cancel = shell.run("cancel", turn.turn_id)
+    assert (cancel.code, cancel.json["state"]) == (0, state)
+
+
+def test_a_running_turn_is_75_for_its_answer_and_124_for_a_wait_that_runs_out(shell: Shell, turns: TurnsOnDisk) -> None:
+    turn_id = turns.running().turn_id
+    answer = shell.run("answer", turn_id)
+    assert (answer.code, answer.stdout) == (75, "")
+    assert answer.stderr.splitlines()[1] == f"codex-server wait {turn_id} --print answer"
+    wait = shell.run("wait", turn_id, "--timeout", "0")
+    assert (wait.code, wait.json["state"]) == (124, "running")
+    assert wait.stderr.splitlines()[1].startswith(f"codex-server wait {turn_id}")
+    assert shell.run("wait", turn_id, "--timeout", "0", "--print", "none").stdout == ""
+    turns.drop_lock(turn_id)
+
+
+def test_a_turn_that_cannot_be_cancelled_is_75_and_its_worker_is_named(
+    shell: Shell, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    turn = turns.running()  # held by ourselves, and nobody reads the inbox; its record names no worker to kill
+    monkeypatch.setattr("codex_server_cli.actions.control.CANCEL_TIMEOUT_S", 0.1)
+    monkeypatch.setenv("CODEX_SERVER_HOME", str(shell.home))
+    assert app.run(["cancel", turn.turn_id]) == 75
+    assert b"worker.log" in capfdbinary.readouterr().err
+    turns.drop_lock(turn.turn_id)
+
+
+def test_a_defect_before_the_command_line_is_read_leaves_no_traceback(shell: Shell) -> None:
+    shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))  # pinned: it is not run to look at it
+    run = shell.run("new", "hi", under=["sh", "-c", 'ulimit -n 6; exec "$0" "$@"'])  # too few for the worker's pipes
+    assert run.code == 1
+    assert "Traceback" not in run.stderr
+    assert "the worker could not start: Too many open files" in run.stderr
+    assert shell.left == []
+
+
+def test_the_module_runs_like_the_command(shell: Shell) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "codex_server_cli", "status"], env=shell.env, capture_output=True, check=True
+    )
+    assert json.loads(run.stdout) == {"version": 1, "turns": []}

@@ -1,0 +1,61 @@
+"""The help is a document: stored, compared, and true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli import __version__
+from codex_server_cli.cli.app import PANELS, VERBS
+from tests.cli.help_text import REFERENCE, REGENERATE
+from tests.cli.shell import Shell
+
+
+def test_the_stored_help_is_what_the_commands_say() -> None:
+    root = Path(__file__).parents[2]
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.cli.help_text"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert REFERENCE.read_text(encoding="utf-8") == said.stdout, f"the help has changed; run: {REGENERATE}"
+
+
+def test_every_verb_stands_in_a_panel_that_there_is() -> None:
+    assert {panel for _, _, panel in VERBS.values()} == set(PANELS)
+
+
+def test_every_verb_and_option_is_explained() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    assert re.findall(r"^\$ codex-server (\S+) --help$", text, re.MULTILINE) == list(VERBS)
+    bare = re.findall(r"^│ \*?\s*(-\S+.*?)\s*│$", text, re.MULTILINE)
+    assert bare
+    assert [line for line in bare if not re.search(r"\s{2,}\S.*[a-z]", line)] == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]], ids=" ".join)
+def test_help_is_no_error_and_names_every_verb(shell: Shell, arguments: list[str]) -> None:
+    run = shell.run(*arguments)
+    assert (run.code, run.stderr) == (0, "")
+    assert all(re.search(rf"\b{verb}\b", run.stdout) for verb in VERBS)
+    assert shell.left == []
+
+
+def test_help_of_a_verb_starts_no_turn(shell: Shell) -> None:
+    run = shell.run("new", "--help")
+    assert (run.code, run.stderr) == (0, "")
+    assert "Start a turn on a new thread" in run.stdout
+    assert not shell.home.exists()
+
+
+def test_the_version_is_told_without_asking_codex(shell: Shell) -> None:
+    (shell.bin / "codex").unlink()
+    for option in ("--version", "-V"):
+        assert shell.run(option).stdout == f"codex-server {__version__}\n"
+
+
+def test_version_tells_the_version_of_codex_too(shell: Shell) -> None:
+    shell.install("silent", version="codex-cli 0.169.0")
+    assert shell.run("version").stdout == f"codex-server {__version__} (codex 0.169.0)\n"

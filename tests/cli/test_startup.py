@@ -1,0 +1,66 @@
+"""Start-up is a feature: what a command must not import, because somebody waits for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from codex_server_cli.cli.app import VERBS
+from tests.cli.shell import Shell
+
+HEAVY = ("rich", "watchfiles", "psutil", "jsonschema", "pydantic", "asyncio", "platformdirs", "websockets", "http")
+WORKER_MODULES = "import codex_server_cli.proc.worker, sys; print(*sys.modules, sep='\\n')"
+
+
+def imported(importtime: str) -> set[str]:
+    """The modules that `-X importtime` names."""
+    lines = (line for line in importtime.splitlines() if line.startswith("import time:"))
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def heavy(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] in HEAVY}
+
+
+def test_new_imports_what_it_needs_and_answers_whatever_its_interpreter_says(shell: Shell) -> None:
+    run = shell.run("new", "hi", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    modules = imported(run.stderr)
+    assert "codex_server_cli.proc.launch" in modules
+    assert heavy(modules) == set()
+    assert not {name for name in modules if name.startswith("codex_server_cli.disk.turns")}
+    assert run.json["state"] == "running"
+    assert shell.run("wait", run.json["turn_id"]).code == 1
+
+
+@pytest.mark.parametrize("command", ["status", "list-turns", "cancel 2026", "answer 2026", "tail 2026", "wait 2026"])
+def test_a_reader_imports_no_process_business(shell: Shell, command: str) -> None:
+    modules = imported(shell.run(*command.split(), env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr)
+    assert "codex_server_cli.actions.read" in modules
+    assert heavy(modules) == set()
+    assert not {name for name in modules if name.startswith(("codex_server_cli.proc", "codex_server_cli.demo"))}
+
+
+def test_only_the_module_of_the_verb_is_imported() -> None:
+    code = "from codex_server_cli.cli.app import build; import sys; build('status'); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    of_verbs = {f"codex_server_cli.cli.{module}" for module, _, _ in VERBS.values()}
+    assert of_verbs & set(run.stdout.split()) == {"codex_server_cli.cli.status"}
+
+
+def test_the_worker_is_spawned_before_anything_heavy_is_imported(shell: Shell) -> None:
+    lines = shell.run("new", "", env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr.splitlines()
+    names = [line.rpartition("|")[2].strip() for line in lines]
+    spawned = names.index("codex_server_cli.actions.prepare")
+    before = set(names[:spawned])
+    assert not before & {"typing", "re", "enum", "json", "pathlib", "subprocess", "typer", "codex_server_cli.errors"}
+
+
+def test_the_worker_imports_no_face() -> None:
+    run = subprocess.run([sys.executable, "-c", WORKER_MODULES], capture_output=True, text=True, check=True)
+    modules = set(run.stdout.split())
+    assert "codex_server_cli.proc.turn_loop" in modules
+    assert heavy(modules) == set()
+    assert not {name for name in modules if name.partition(".")[0] in ("typer", "click", "ctypes", "inspect", "ast")}
+    assert not {name for name in modules if name.startswith(("codex_server_cli.cli", "codex_server_cli.actions"))}

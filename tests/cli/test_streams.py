@@ -1,0 +1,196 @@
+"""Where words go, and what happens when nobody takes them: pipes, full disks, terminals, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.errors import ErrorKind
+from tests import console
+from tests.cli.shell import Shell
+from tests.e2e.home import COMMAND
+from tests.support import wait_until
+from tests.turns_on_disk import TurnsOnDisk
+
+NASTY = "\x1b]52;c;cm0=\x07\x1b[2J\x9b31m\u202etxt\rhidden"
+
+
+def run_into(shell: Shell, stdout: int, *arguments: str) -> tuple[int, str]:
+    """Run a command whose stdout is a descriptor of the test's; its exit code and stderr."""
+    run = subprocess.run(
+        [COMMAND, *arguments], cwd=shell.project, env=shell.env, stdout=stdout, stderr=subprocess.PIPE, check=False
+    )
+    return run.returncode, run.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "command", ["list-turns", "list-turns --json", "status last", "tail last", "tail last -f", "wait last"]
+)
+def test_a_reader_that_goes_away_is_no_failure_worth_a_word(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
+    turn = turns.complete(cwd=str(shell.project))
+    turn.out.write_text("x" * 200_000 + "\n")
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    try:
+        assert run_into(shell, write_fd, *command.split()) == (0, "")
+    finally:
+        os.close(write_fd)
+
+
+def test_an_error_is_told_though_nobody_reads_its_json(shell: Shell) -> None:
+    read_fd, write_fd = os.pipe()
+    os.close(read_fd)
+    code, stderr = run_into(shell, write_fd, "new", "")
+    os.close(write_fd)
+    assert code == 65
+    assert stderr.startswith("codex-server: the prompt is empty\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
+def test_a_full_disk_behind_stdout_is_one_line_and_no_traceback(shell: Shell, turns: TurnsOnDisk) -> None:
+    turns.complete()
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 — a device
+        for command in (["list-turns"], ["status"], ["--version"]):
+            code, stderr = run_into(shell, full.fileno(), *command)
+            assert code == 73
+            assert stderr.startswith("codex-server: cannot write to stdout: No space left on device\n")
+            assert "Traceback" not in stderr
+        code, stderr = run_into(shell, full.fileno(), "new", "")
+        assert (code, stderr.splitlines()[0]) == (65, "codex-server: the prompt is empty")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_trouble_for_a_turn(shell: Shell, closed: str) -> None:
+    run = shell.run("new", "hi", under=["sh", "-c", f'exec "$0" "$@" {closed}'])
+    assert (run.code, run.stderr) == (0, "")
+    (turn_id,) = shell.left
+    assert (run.stdout == "") == (">&-" in closed.split())
+    assert shell.run("wait", turn_id).code == 1
+    prompt = shell.home / "turns" / turn_id / "prompt.txt"
+    assert prompt.read_text() == "hi"
+
+
+# --- terminals
+
+
+def test_a_terminal_gets_indented_json_and_a_pipe_one_line(shell: Shell, turns: TurnsOnDisk) -> None:
+    turn_id = turns.complete().turn_id
+    piped = shell.run("status", turn_id).stdout
+    assert piped.count("\n") == 1
+    shown = console.type_in(f"{COMMAND} status {turn_id}", shell.env, shell.project)
+    assert shown.startswith('{\n  "version": 1,\n')
+    assert {**json.loads(shown), "elapsed_s": 0} == {**json.loads(piped), "elapsed_s": 0}
+
+
+@pytest.mark.parametrize("command", ["status", "tail", "tail --follow", "answer", "wait", "tail --events"])
+def test_a_terminal_obeys_nothing_that_a_model_has_said(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
+    turn = turns.failed(ErrorKind.NETWORK, answer=NASTY, model=NASTY)
+    turn.out.write_text(f"{NASTY}\n")
+    turn.events.write_text(json.dumps({"seq": 0, "method": "x", "params": NASTY}, ensure_ascii=False) + "\n")
+    error = json.loads(turn.result.read_bytes())
+    error["error"]["message"] = NASTY
+    turn.result.write_text(json.dumps(error))
+    shown = console.type_in(f"{COMMAND} {command} {turn.turn_id}", shell.env, shell.project)
+    assert "txt" in shown
+    assert not {char for char in shown if char not in "\n\t" and (char < " " or "\x7f" <= char <= "\x9f")}
+    assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize("command", ["tail", "answer", "wait --print out"])
+def test_a_pipe_gets_what_the_model_said_byte_for_byte(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
+    turn = turns.complete(f"{NASTY}\n")
+    turn.out.write_bytes(f"{NASTY}\n".encode())
+    assert shell.run(*command.split(), turn.turn_id).stdout.encode() == f"{NASTY}\n".encode()
+
+
+def test_a_table_is_safe_even_in_a_pipe(shell: Shell, turns: TurnsOnDisk) -> None:
+    turns.complete(prompt=f"do\n{NASTY}")
+    rows = shell.run("list-turns").stdout.splitlines()
+    assert len(rows) == 2
+    assert "do ␛]52;c;cm0=␇␛[2J" in rows[1]
+
+
+def test_words_survive_a_locale_that_knows_no_umlauts(shell: Shell, turns: TurnsOnDisk) -> None:
+    env = {"LC_ALL": "C"}
+    turn_id = turns.complete("naïve 🦀").turn_id
+    assert shell.run("answer", turn_id, env=env).stdout == "naïve 🦀\n"
+    assert shell.run("answer", turn_id, env={**env, "PYTHONIOENCODING": "ascii"}).stdout == "naïve 🦀\n"
+    assert shell.run("wait", turn_id, "--print", "json", env=env).json["answer"] == "naïve 🦀"
+    started = shell.run("new", "wie heißt du?", env=env).json
+    assert shell.run("wait", started["turn_id"], "--print", "none", env=env).code == 1
+    assert Path(started["turn_dir"], "prompt.txt").read_text(encoding="utf-8") == "wie heißt du?"
+
+
+# --- Ctrl-C
+
+
+@pytest.mark.parametrize("command", ["wait", "wait --timeout 60", "tail --follow", "tail --follow --events"])
+def test_ctrl_c_ends_the_command_and_never_the_turn(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
+    turn_id = turns.running().turn_id
+    process = shell.spawn(*command.split(), turn_id)
+    _wait_until_it_waits(process.pid)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stdout) == (130, "")
+    assert f"codex-server tail {turn_id} --follow" in stderr
+    assert "Traceback" not in stderr
+    assert shell.run("status", turn_id).json["state"] == "running"
+    turns.drop_lock(turn_id)
+
+
+@pytest.mark.parametrize("option", ["--wait", "--follow"])
+def test_ctrl_c_in_new_leaves_the_turn_running_and_names_it(shell: Shell, option: str) -> None:
+    shell.install("silent")
+    process = shell.spawn("new", "hi", option)
+    assert process.stderr is not None
+    turn_id = process.stderr.readline().split()[1]
+    _wait_until_it_waits(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert turn_id in stderr
+    assert shell.run("status", turn_id).json["state"] == "running"
+
+
+def _wait_until_it_waits(pid: int) -> None:
+    """Until a process sleeps where a command waits for its turn: in a lock, or in a watch's thread."""
+
+    def is_waiting() -> bool:
+        threads = [(path / "wchan").read_text() for path in Path(f"/proc/{pid}/task").iterdir()]
+        return any("lock" in name for name in threads) or _has_watch(pid)
+
+    wait_until(is_waiting, what="a command that waits")
+
+
+def _has_watch(pid: int) -> bool:
+    links = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            links.append(str(path.readlink()))
+        except OSError:
+            continue
+    return any("inotify" in link for link in links)
+
+
+# --- text as it comes
+
+
+def test_a_character_that_is_cut_in_two_is_shown_whole(shell: Shell, turns: TurnsOnDisk) -> None:
+    turn = turns.running()
+    whole = "naïve 🦀\n".encode()
+    turn.out.write_bytes(whole[:3])  # in the middle of the ï
+    process = shell.spawn("tail", turn.turn_id, "--follow")
+    assert process.stdout is not None
+    assert process.stdout.read(2) == "na"
+    for cut in (3, 8, 10):
+        with turn.out.open("ab") as file:
+            file.write(whole[cut : {3: 8, 8: 10, 10: None}[cut]])
+    turn.done.write_text("{}")
+    turns.drop_lock(turn.turn_id)
+    assert process.communicate(timeout=10) == ("ïve 🦀\n", "")
+    assert process.returncode == 0

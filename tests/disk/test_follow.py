@@ -1,0 +1,120 @@
+"""Following a file as it grows: nothing lost, nothing twice, and woken in time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.disk.follow import GrowingFile, last_lines_offset, wakeups
+
+LATE_S = 0.9
+"""Well before the wake-up that comes once a second without an event."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "out.txt"
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def test_every_byte_is_read_once_however_it_was_cut(path: Path) -> None:
+    file = GrowingFile(path)
+    assert file.read_more() == b""
+    text = "né 🦀 \u2028\n".encode()
+    pieces = []
+    for index in range(len(text)):
+        append(path, text[index : index + 1])
+        pieces.append(file.read_more())
+        assert file.read_more() == b""
+    assert pieces == [text[index : index + 1] for index in range(len(text))]
+
+
+def test_reading_begins_where_it_is_told(path: Path) -> None:
+    append(path, b"one two")
+    file = GrowingFile(path, 4)
+    assert file.read_more() == b"two"
+    assert file.offset == 7
+
+
+@pytest.mark.parametrize(
+    ("data", "lines", "rest"),
+    [
+        (b"a\nb\nc\n", 0, b""),
+        (b"a\nb\nc\n", 1, b"c\n"),
+        (b"a\nb\nc\n", 2, b"b\nc\n"),
+        (b"a\nb\nc\n", 3, b"a\nb\nc\n"),
+        (b"a\nb\nc\n", 99, b"a\nb\nc\n"),
+        (b"a\nb", 1, b"b"),
+        (b"a\nb", 2, b"a\nb"),
+        (b"\n\n\n", 1, b"\n"),
+        (b"one line", 1, b"one line"),
+        (b"", 5, b""),
+    ],
+)
+def test_the_last_lines_begin_where_the_line_before_them_ends(path: Path, data: bytes, lines: int, rest: bytes) -> None:
+    path.write_bytes(data)
+    assert data[last_lines_offset(path, lines) :] == rest
+
+
+@pytest.mark.parametrize("data", [b"", b"no newline yet", b"a\n"])
+def test_asking_for_no_lines_loses_nothing_of_what_comes_next(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    file = GrowingFile(path, last_lines_offset(path, 0))
+    append(path, b"next")
+    assert file.read_more() == b"next"
+
+
+def test_a_file_that_is_not_there_yet_begins_at_its_beginning(path: Path) -> None:
+    assert last_lines_offset(path, 3) == 0
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Iterator[Iterator[None]]:
+    generator = wakeups(tmp_path)
+    next(generator)
+    yield generator
+    generator.close()  # type: ignore[attr-defined]
+
+
+def test_a_change_wakes_its_follower_at_once(events: Iterator[None], path: Path) -> None:
+    for _ in range(3):
+        append(path, b"x")
+        started = time.monotonic()
+        next(events)
+        assert time.monotonic() - started < LATE_S
+
+
+def test_without_a_change_there_is_a_look_once_a_second(events: Iterator[None]) -> None:
+    started, worked = time.monotonic(), time.process_time()
+    next(events)
+    assert 0.5 < time.monotonic() - started < 2
+    assert time.process_time() - worked < 0.1
+
+
+def test_a_machine_without_watches_to_spare_is_looked_at_instead(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import watchfiles._rust_notify as rust
+
+    real = rust.RustNotify
+
+    def without_watches(paths: list[str], debug: bool, polls: bool, *rest: object) -> object:
+        if not polls:
+            raise OSError(28, "No space left on device")
+        return real(paths, debug, polls, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rust, "RustNotify", without_watches)
+    generator = wakeups(tmp_path)
+    next(generator)
+    append(path, b"x")
+    started = time.monotonic()
+    next(generator)
+    assert time.monotonic() - started < LATE_S
+    generator.close()  # type: ignore[attr-defined]

@@ -1,0 +1,56 @@
+"""The shortest conversation: with the real codex, and with those that hold none."""
+
+from __future__ import annotations
+
+import select
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codex_server_cli.errors import CodexMissingError, Exit
+from codex_server_cli.proc import handshake
+from tests.fakes import codex as fake
+
+
+def test_the_real_codex_says_who_it_is_and_makes_its_databases(
+    codex: Path, codex_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(codex_home))
+    assert handshake.initialize(codex, tmp_path).startswith("codex_server/0.1")
+    assert list(codex_home.glob("*.sqlite"))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ("exits", fake.LAST_WORDS),
+        ("too_old", "unrecognized subcommand"),
+        ("refuses", "it left no word"),
+        ("garbage", "it left no word"),
+        ("silent", "it left no word"),
+        ("mute", "it left no word"),
+        ("stubborn", "ready"),
+    ],
+)
+def test_one_that_does_not_answer_is_reported_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, words: str
+) -> None:
+    looks, real_select = Counter[str](), select.select
+
+    def select_and_count(*arguments: Any) -> Any:
+        looks[behaviour] += 1
+        return real_select(*arguments)
+
+    monkeypatch.setattr(handshake, "TIMEOUT_S", 0.4)
+    monkeypatch.setattr(select, "select", select_and_count)
+    with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}") as caught:
+        handshake.initialize(fake.write(tmp_path / "codex", behaviour), tmp_path)
+    assert caught.value.exit_code is Exit.CODEX_MISSING
+    assert looks[behaviour] < 20  # waiting is no work
+
+
+def test_one_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(CodexMissingError, match=r"cannot be started: .*No such file"):
+        handshake.initialize(tmp_path / "missing", tmp_path)

@@ -1,0 +1,185 @@
+"""Starting a worker and handing it a turn; a worker that fails on its way leaves nothing and says why."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from codex_server_cli.core.turn import is_turn_id
+from codex_server_cli.disk import inbox, lock
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import HomeError, InternalError
+from codex_server_cli.proc import launch as launch_module
+from codex_server_cli.proc.launch import Launch
+from tests.fakes import codex as fake
+from tests.support import wait_until
+
+WORKER = "from codex_server_cli.proc.worker import main; main()"
+LAUNCH_AND_PAUSE = """
+import signal
+from codex_server_cli.proc.launch import Launch
+print(Launch()._pid, flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture
+def launched() -> Iterator[Callable[[], Launch]]:
+    """Start workers; all are dead and reaped after the test."""
+    launches: list[Launch] = []
+
+    def start() -> Launch:
+        launches.append(Launch())
+        return launches[-1]
+
+    yield start
+    for launch in launches:
+        try:
+            os.kill(launch._pid, signal.SIGKILL)
+            os.waitpid(launch._pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            continue
+
+
+@pytest.fixture
+def turns_path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "turns"
+
+
+@pytest.fixture
+def meta(tmp_path: Path) -> dict[str, Any]:
+    """What the launcher knows of a turn whose codex never answers."""
+    binary = fake.write(tmp_path / "codex", "silent")
+    return {"version": 1, "codex": str(binary), "request": {"cwd": str(tmp_path)}, "thread_id": None}
+
+
+def end(turn: TurnDir) -> None:
+    """Cancel a turn and wait for its end."""
+    inbox.post(turn, "cancel")
+    assert lock.wait_until_free(turn.lock, 20)
+    assert turn.error.exists()
+
+
+def test_a_turn_that_is_handed_over_lives_in_its_directory(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
+) -> None:
+    launch = launched()
+    turn_id = launch.hand_over(turns_path, "what?\r\n é", meta)
+    assert turn_id == launch.turn_id
+    turn = TurnDir(turns_path / turn_id)
+    assert turn.prompt.read_bytes() == "what?\r\n é".encode()
+    assert lock.is_held(turn.lock)
+    assert (read_json(turn.meta) or {})["turn_id"] == turn_id
+    end(turn)
+
+
+def test_a_worker_has_a_session_a_directory_and_descriptors_of_its_own(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
+) -> None:
+    read_fd, write_fd = os.pipe()
+    os.set_inheritable(write_fd, True)
+    launch = launched()
+    turn_id = launch.hand_over(turns_path, "hi", meta)
+    os.close(write_fd)
+    assert os.read(read_fd, 1) == b""  # a pipe that the user's shell left open would never end
+    os.close(read_fd)
+    worker = psutil.Process(launch._pid)
+    assert os.getsid(worker.pid) == worker.pid
+    assert worker.cwd() == "/"
+    assert worker.environ()["CODEX_SERVER_TURN_ID"] == turn_id
+    end(TurnDir(turns_path / turn_id))
+
+
+def test_ids_are_turn_ids_and_never_the_same(launched: Callable[[], Launch]) -> None:
+    ids = {launched().turn_id for _ in range(3)}
+    assert len(ids) == 3
+    assert all(map(is_turn_id, ids))
+
+
+def test_an_id_that_is_taken_is_changed_and_told(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
+) -> None:
+    launch = launched()
+    (turns_path / launch.turn_id).mkdir(parents=True)
+    turn_id = launch.hand_over(turns_path, "hi", meta)
+    assert turn_id != launch.turn_id
+    end(TurnDir(turns_path / turn_id))
+
+
+def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[[], Launch], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HomeError, match=r"cannot write .*: File exists") as caught:
+        launched().hand_over(tmp_path / "file" / "turns", "hi", {})
+    assert "CODEX_SERVER_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise SystemExit('first word\\nout of cheese')", "out of cheese"),
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("pass", "it left no word"),
+        ("print('[]')", r"\[\]"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "it left no word"),
+    ],
+)
+def test_a_worker_that_dies_on_its_way_is_reported_and_nothing_was_made(
+    launched: Callable[[], Launch], turns_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    monkeypatch.setattr(launch_module, "_CODE", code)
+    with pytest.raises(InternalError, match=f"the worker could not start: .*{words}") as caught:
+        launched().hand_over(turns_path, "hi" * 100_000, {})
+    assert "doctor" in caught.value.hint
+    assert not turns_path.exists()
+
+
+def test_a_worker_that_never_answers_is_killed(
+    launched: Callable[[], Launch], turns_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch_module, "_CODE", "import signal, sys; sys.stdin.read(); signal.pause()")
+    monkeypatch.setattr(launch_module, "_READY_TIMEOUT_S", 0.3)
+    launch = launched()
+    with pytest.raises(InternalError, match="could not start: it left no word"):
+        launch.hand_over(turns_path, "hi", {})
+    assert not psutil.pid_exists(launch._pid)
+
+
+def test_a_machine_that_has_no_process_to_spare_is_told_only_when_it_matters(
+    turns_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "posix_spawn", refuse)
+    launch = Launch()  # what is wrong with the command line comes first
+    with pytest.raises(InternalError, match="could not start: Resource temporarily unavailable"):
+        launch.hand_over(turns_path, "hi", {})
+    assert not turns_path.exists()
+
+
+def test_words_of_the_interpreter_before_the_answer_do_no_harm(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As PYTHONVERBOSE, PYTHONPROFILEIMPORTTIME or a DeprecationWarning bring them.
+    monkeypatch.setattr(launch_module, "_CODE", f"import sys; print('a warning {{}}', file=sys.stderr); {WORKER}")
+    turn_id = launched().hand_over(turns_path, "hi", meta)
+    end(TurnDir(turns_path / turn_id))
+
+
+def test_a_worker_whose_launcher_is_killed_before_it_has_a_turn_goes_too() -> None:
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCH_AND_PAUSE], stdout=subprocess.PIPE)
+    assert launcher.stdout is not None
+    worker_pid = int(launcher.stdout.readline())
+    launcher.kill()
+    launcher.communicate()
+    wait_until(lambda: not psutil.pid_exists(worker_pid), what="the worker's end")

@@ -1,0 +1,236 @@
+"""Where things are, what a process of ours inherits, and what `config.json` may say."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_server_cli.errors import BadInputError, Exit
+from codex_server_cli.settings.config import Config, read_config, read_config_values
+from codex_server_cli.settings.environment import codex_environment, demo_environment, worker_environment
+from codex_server_cli.settings.places import Settings
+
+TURN_ID = "20261120-165501-482-7f3a"
+VARIABLES = ("HOME", "CODEX_SERVER_HOME", "CODEX_HOME", "CODEX_SERVER_TURN_ID", "PATH")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment without anything that we read, but a home."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/dev")
+    return monkeypatch
+
+
+# --- where things are
+
+
+def test_everything_is_below_the_users_home_unless_told_otherwise(environment: pytest.MonkeyPatch) -> None:
+    assert Settings.load() == Settings(
+        home=Path("/home/dev/.codex-server"),
+        codex_home=Path("/home/dev/.codex"),
+        user_home=Path("/home/dev"),
+        search_path=os.defpath,
+        parent_turn=None,
+    )
+    assert Settings.load().turns_path == Path("/home/dev/.codex-server/turns")
+    assert Settings.load().config_path == Path("/home/dev/.codex-server/config.json")
+
+
+def test_the_environment_says_otherwise(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CODEX_SERVER_HOME", "/srv/ours")
+    environment.setenv("CODEX_HOME", "/srv/codex")
+    environment.setenv("PATH", "/opt/bin")
+    environment.setenv("CODEX_SERVER_TURN_ID", TURN_ID)
+    settings = Settings.load()
+    assert (settings.home, settings.codex_home) == (Path("/srv/ours"), Path("/srv/codex"))
+    assert (settings.search_path, settings.parent_turn) == ("/opt/bin", TURN_ID)
+
+
+def test_an_empty_variable_counts_as_unset(environment: pytest.MonkeyPatch) -> None:
+    for name in ("CODEX_SERVER_HOME", "CODEX_HOME", "CODEX_SERVER_TURN_ID"):
+        environment.setenv(name, "")
+    settings = Settings.load()
+    assert (settings.home, settings.codex_home) == (Path("/home/dev/.codex-server"), Path("/home/dev/.codex"))
+    assert settings.parent_turn is None
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_without_home_the_users_entry_tells(environment: pytest.MonkeyPatch, home: str | None) -> None:
+    environment.delenv("HOME")
+    if home is not None:
+        environment.setenv("HOME", home)
+    assert Settings.load().user_home == Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+def test_a_user_without_any_home_is_told_which_variable_to_set(environment: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    environment.delenv("HOME")
+    environment.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(BadInputError, match="no home directory") as caught:
+        Settings.load()
+    assert "HOME" in caught.value.hint
+
+
+def test_a_relative_directory_is_made_absolute_and_links_are_kept(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    environment.chdir(tmp_path)
+    environment.setenv("CODEX_SERVER_HOME", "link/../link/ours")
+    environment.setenv("CODEX_HOME", "link")
+    settings = Settings.load()
+    assert (settings.home, settings.codex_home) == (tmp_path / "link" / "ours", tmp_path / "link")
+
+
+# --- what a process of ours inherits
+
+
+def test_a_worker_bears_the_mark_of_its_own_turn(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CODEX_SERVER_TURN_ID", "the turn that we run in")
+    environment.setenv("OPENAI_API_KEY", "sk")
+    assert worker_environment(TURN_ID) == {**os.environ, "CODEX_SERVER_TURN_ID": TURN_ID}
+
+
+def test_codex_gets_all_but_what_could_bill_an_api_key(environment: pytest.MonkeyPatch) -> None:
+    keys = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
+    kept = {"HTTPS_PROXY": "http://proxy", "CODEX_HOME": "/srv", "SSL_CERT_FILE": "/ca", "OPENAI_BASE_URL": "http://x"}
+    for name, value in {**kept, **dict.fromkeys(keys, "sk")}.items():
+        environment.setenv(name, value)
+    for_codex = codex_environment(may_bill_api_key=False)
+    assert not set(keys) & for_codex.keys()
+    assert kept.items() <= for_codex.items()
+    assert codex_environment(may_bill_api_key=True) == dict(os.environ)
+
+
+def test_the_demo_runs_in_a_home_of_its_own_and_outside_of_any_turn(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CODEX_SERVER_TURN_ID", TURN_ID)
+    for_demo = demo_environment(Path("/tmp/ours"), Path("/tmp/codex"))
+    assert (for_demo["CODEX_SERVER_HOME"], for_demo["CODEX_HOME"]) == ("/tmp/ours", "/tmp/codex")
+    assert "CODEX_SERVER_TURN_ID" not in for_demo
+
+
+# --- config.json
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config.json"
+
+
+def read(path: Path, values: object) -> Config:
+    path.write_text(json.dumps(values))
+    return read_config(path)
+
+
+def test_no_file_is_an_empty_one(path: Path) -> None:
+    assert read_config(path) == Config()
+    assert read_config_values(path) == {}
+    path.touch()
+    assert read_config(path / "below" / "a file") == Config()
+
+
+def test_every_key_is_read(path: Path) -> None:
+    values = {
+        "codex": "/opt/codex",
+        "auth": "any",
+        "max_running": 3,
+        "server": "unix:///run/codex.sock",
+        "model": "gpt-5.5",
+        "sandbox": "workspace-write",
+        "notify": "notify-send",
+        "gc_days": 0.5,
+    }
+    known = {name: value for name, value in values.items() if name != "auth"}
+    assert read(path, values)._replace(warnings=())._asdict() == {**known, "may_bill_api_key": True, "warnings": ()}
+    assert read_config_values(path) == values
+
+
+def test_null_means_the_default_and_chatgpt_is_the_default_of_auth(path: Path) -> None:
+    assert read(path, dict.fromkeys(("codex", "auth", "model", "sandbox", "gc_days"))) == Config()
+    assert read(path, {"auth": "chatgpt"}).may_bill_api_key is False
+
+
+def test_an_unknown_key_is_a_warning(path: Path) -> None:
+    config = read(path, {"modle": "x", "model": "y"})
+    assert config.model == "y"
+    assert config.warnings == (f"{path}: unknown key 'modle' is ignored",)
+
+
+def test_a_key_that_nothing_obeys_yet_is_a_warning(path: Path) -> None:
+    config = read(path, {"max_running": 2, "gc_days": 1})
+    assert config.warnings == (f"{path}: 'max_running' has no effect in this version",)
+
+
+BAD_VALUES: dict[str, tuple[object, ...]] = {
+    "codex": (7, [], "", "codex", "~/bin/codex", "./codex"),
+    "auth": ("apikey", True, "ANY", ""),
+    "max_running": (0, -1, 1.5, "8", True, float("inf"), float("nan")),
+    "sandbox": ("write", "read_only", 1),
+    "gc_days": (0, -7, "7d", False, float("nan")),
+    "server": (1, [], {}),
+    "model": (1, [], {}),
+    "notify": (1, [], {}),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD_VALUES.items() for value in values])
+def test_a_value_that_cannot_be_meant_is_named(path: Path, name: str, value: object) -> None:
+    with pytest.raises(BadInputError, match=f"config.json: {name} must be ") as caught:
+        read(path, {name: value})
+    assert caught.value.exit_code is Exit.BAD_INPUT
+    assert str(path) in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is not JSON"),
+        (b"{", "is not JSON"),
+        (b"model = 'x'", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[]", "does not hold a JSON object"),
+        (b'"text"', "does not hold a JSON object"),
+        (b"\xff\xfe{}", "cannot read"),
+    ],
+    ids=lambda data: str(data)[:20],
+)
+def test_a_broken_file_is_named_and_what_to_do(path: Path, data: bytes, words: str) -> None:
+    path.write_bytes(data)
+    with pytest.raises(BadInputError, match=words) as caught:
+        read_config(path)
+    assert str(path) in caught.value.message
+    assert caught.value.hint == f"Mend {path}, or delete it."
+
+
+def test_a_file_that_cannot_be_read_is_named(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(BadInputError, match=r"cannot read .*Is a directory"):
+        read_config(path)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*Config._fields, "auth", "more"]), json_values))
+def test_whatever_a_file_holds_it_is_read_or_refused_in_words(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, object]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-config.json"
+    with suppress(BadInputError):
+        assert isinstance(read(path, values), Config)
