@@ -290,6 +290,6 @@ def test_a_built_wheel_holds_the_package_and_its_command_and_no_tests(tmp_path: 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
-        assert "codex-server = codex_server_cli.cli.app:main" in archive.read(entry_points).decode()
+        assert "codex-server = codex_server_cli.cli.entry:main" in archive.read(entry_points).decode()
     assert "codex_server_cli/py.typed" in names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"codex_server_cli"}

@@ -1,0 +1,22 @@
+"""Durations as people write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("0", 0), ("90", 90), ("1.5", 1.5), ("45s", 45), ("30m", 1800), (" 2h ", 7200), ("7d", 604800)],
+)
+def test_a_number_with_or_without_a_unit_is_a_duration(text: str, seconds: float) -> None:
+    assert parse_duration_s(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "nan", "inf", "1e9", "5x", "1h30m", "4000d", "9" * 400])
+def test_anything_else_is_none_and_so_is_more_than_ten_years(text: str) -> None:
+    with pytest.raises(UsageError, match="not a duration"):
+        parse_duration_s(text)
