@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from codex_server_cli.settings.environment import TURN_VARIABLE
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 0.2
 _ROUNDS = 5
+_POLL_S = 0.005
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -59,8 +61,6 @@ def sweep(turn_id: str, *, is_worker: bool = False) -> int:
     """
     if not _has_company(turn_id, is_worker=is_worker):
         return 0
-    import psutil  # 12 ms that most turns need not spend
-
     ended: set[int] = set()
     for _ in range(_ROUNDS):  # a process may fork between our look and our signal
         found = [process for process in _of_turn(turn_id, is_worker=is_worker) if process.pid != os.getpid()]
@@ -68,9 +68,9 @@ def sweep(turn_id: str, *, is_worker: bool = False) -> int:
             break
         ended.update(process.pid for process in found)
         _signal_all(found, is_kill=False)
-        _, alive = psutil.wait_procs(found, timeout=GRACE_S)
-        _signal_all(alive, is_kill=True)
-        psutil.wait_procs(alive, timeout=GRACE_S)
+        stubborn = _alive_after(found, GRACE_S)
+        _signal_all(stubborn, is_kill=True)
+        _alive_after(stubborn, GRACE_S)
     return len(ended)
 
 
@@ -104,7 +104,7 @@ def _raw_environment(pid: str) -> bytes:
 
 
 def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
-    import psutil
+    import psutil  # 12 ms that most turns need not spend
 
     marked = {process.pid: process for process in psutil.process_iter() if _turn_of(process) == turn_id}
     if is_worker:
@@ -131,6 +131,18 @@ def _is_alive(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
+
+
+def _alive_after(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Those that still live when the time is up; returns at once when none does.
+
+    Not psutil's `wait_procs`: it waits for a zombie that is not our child until its parent buries it, and the first
+    process of a container often never does.
+    """
+    deadline = time.monotonic() + timeout_s
+    while (alive := [process for process in processes if _is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return alive
 
 
 def _signal_all(processes: list[psutil.Process], *, is_kill: bool) -> None:
