@@ -18,25 +18,28 @@ CANCEL_TIMEOUT_S = 5.0
 """How long a worker may take to end its turn: the interrupt's second, the ladder's second, the sweep's."""
 
 
-def cancel(directory: TurnDir) -> TurnView:
-    """Interrupt a turn and see it ended: its commands are dead, its partial answer is kept.
+def cancel(directories: list[TurnDir]) -> list[TurnView]:
+    """Interrupt turns and see them ended: their commands are dead, their partial answers are kept.
 
-    A worker that does not answer in time is killed; the repairer then publishes the end, as a cancel because the
-    request still lies in the inbox. An ended turn is left as it is.
+    All are asked before one is waited for. A worker that does not react in time is killed; the repairer then publishes
+    the end, as a cancel because the request lies in the inbox. An ended turn is left as it is.
 
     Returns:
-        The turn after its end.
+        The turns after their end, in the same order; one that still runs could not be ended.
 
     Raises:
-        HomeError: the request cannot be left.
+        HomeError: a request cannot be left.
     """
-    view = read.status(directory)
-    if view.state is not State.RUNNING:
-        return view
-    try:
-        inbox.post(directory, "cancel")
-    except OSError as error:
-        raise HomeError(f"cannot write {directory.inbox}: {error.strerror}") from error
+    for directory in directories:
+        if read.status(directory).state is State.RUNNING:
+            try:
+                inbox.post(directory, "cancel")
+            except OSError as error:
+                raise HomeError(f"cannot write {directory.inbox}: {error.strerror}") from error
+    return [_see_ended(directory) for directory in directories]
+
+
+def _see_ended(directory: TurnDir) -> TurnView:
     view = read.wait(directory, CANCEL_TIMEOUT_S)
     if view.state is State.RUNNING:
         _kill_worker(directory)

@@ -6,6 +6,7 @@ print, or wait for the turn.
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -133,7 +134,7 @@ def _start(
         "resumed_from": choice.resumed_from if choice else None,
         "forked_from": request.thread_id if is_fork else None,
         "parent_turn": parent,
-        "schema": options.schema,
+        "schema": os.path.abspath(options.schema) if options.schema else None,  # noqa: PTH100 — as given, links and all
         "images": list(request.images),
     }
     turn_id = launch.hand_over(settings.turns_path, prompt, meta | {"request": request.to_json()})

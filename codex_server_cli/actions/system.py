@@ -15,8 +15,8 @@ from codex_server_cli.actions.read import running
 from codex_server_cli.disk import collect, lock, turn_dir
 from codex_server_cli.disk.collect import Collected
 from codex_server_cli.disk.files import write_json
-from codex_server_cli.errors import CodexServerError, Exit, HomeError
-from codex_server_cli.proc.codex_binary import CodexBinary, find_codex, probe
+from codex_server_cli.errors import CodexMissingError, CodexServerError, Exit, HomeError
+from codex_server_cli.proc.codex_binary import CodexBinary, find_codex, native_of, probe
 from codex_server_cli.proc.handshake import initialize
 from codex_server_cli.proc.login import check_login
 from codex_server_cli.settings.config import read_config, read_config_values
@@ -49,7 +49,7 @@ def setup(settings: Settings) -> SetupResult:
     values = read_config_values(settings.config_path)
     config = read_config(settings.config_path)
     turn_dir.prepare_home(settings.turns_path)
-    codex = find_codex(None, settings.search_path)
+    codex = _usable_pin(config.codex) or find_codex(None, settings.search_path)
     is_newly_pinned = values.get("codex") != str(codex.path)
     if is_newly_pinned:
         try:
@@ -64,6 +64,16 @@ def setup(settings: Settings) -> SetupResult:
         problem = error
     collected = gc(settings, None, is_dry_run=False, includes_named=False)
     return SetupResult(settings.home, codex, is_newly_pinned, has_initialised, problem, collected)
+
+
+def _usable_pin(pinned: str | None) -> CodexBinary | None:
+    """The pinned codex, where it is still there and works: the user may have chosen it."""
+    if pinned is None:
+        return None
+    try:
+        return probe(native_of(Path(pinned)))
+    except CodexMissingError:
+        return None
 
 
 def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
@@ -104,7 +114,7 @@ class Check(NamedTuple):
 
 
 def doctor(settings: Settings) -> list[Check]:
-    """Look at everything that a turn needs, and say what is missing. Changes nothing but Codex's own databases."""
+    """Look at everything that a turn needs, and say what is missing. Makes the home, and lets Codex make its own."""
     codex: list[CodexBinary] = []
 
     def find() -> str:

@@ -21,9 +21,6 @@ from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, Er
 from codex_server_cli.settings.places import Settings
 
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
-_HOLDER_SEARCH = 64
-"""How many of our newest turns are asked whether they hold a thread."""
-
 _LIST_HINT = "codex-server list shows the threads there are."
 
 
@@ -81,8 +78,7 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     if choice is not None:
         return choice
     if directory.marker is None:
-        hint = f"codex-server wait {directory.turn_id}"
-        raise BusyError(f"turn {directory.turn_id} has no thread yet", hint=hint)
+        raise _no_thread_yet(directory)
     message = f"turn {directory.turn_id} left no thread to go on with"
     raise BadInputError(message, hint="Start anew: codex-server new", kind=ErrorKind.THREAD_MISSING)
 
@@ -91,6 +87,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     """The newest thread of this directory: of our own turns first, else of Codex's sessions.
 
     Raises:
+        BusyError: the newest turn here has no thread yet.
         BadInputError: there is none, or no such directory. The newest thread of some other project is never meant.
     """
     here = os.path.realpath(check_cwd(cwd))
@@ -99,6 +96,8 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
             choice = _choice_of(directory, meta)
             if choice is not None:
                 return choice
+            if directory.marker is None and not _is_ephemeral(meta):
+                raise _no_thread_yet(directory)  # never some older thread in its stead
     summary = newest_thread(settings.codex_home, here)
     if summary is None:
         hint = "Start one with codex-server new, or name one with --thread (see codex-server list)."
@@ -107,12 +106,20 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 
 
 def _choice_of(directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
-    request = meta.get("request")
-    is_ephemeral = isinstance(request, dict) and bool(request.get("is_ephemeral"))
     thread_id = meta.get("thread_id")
-    if is_ephemeral or not isinstance(thread_id, str):
+    if _is_ephemeral(meta) or not isinstance(thread_id, str):
         return None
     return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, _fork_after(directory, meta))
+
+
+def _is_ephemeral(meta: dict[str, Any]) -> bool:
+    request = meta.get("request")
+    return isinstance(request, dict) and bool(request.get("is_ephemeral"))
+
+
+def _no_thread_yet(directory: TurnDir) -> BusyError:
+    hint = f"codex-server wait {directory.turn_id}"
+    return BusyError(f"turn {directory.turn_id} has no thread yet", hint=hint)
 
 
 def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
@@ -132,9 +139,9 @@ def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
 
     Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12).
     """
-    for turn_id in turns.turn_ids(settings.turns_path)[:_HOLDER_SEARCH]:
+    for turn_id in turns.turn_ids(settings.turns_path):
         turn = TurnDir(settings.turns_path / turn_id)
-        if lock.is_held(turn.lock) and turn.marker is None:
+        if turn.marker is None and lock.is_held(turn.lock):
             meta = read_json(turn.meta) or {}
             if meta.get("thread_id") == thread_id:
                 return f"turn {turn_id}"

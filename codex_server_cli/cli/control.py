@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import typer
+
 from codex_server_cli.actions import control, read
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import LastCwd, Turns
 from codex_server_cli.core.turn import State
-from codex_server_cli.errors import BusyError
+from codex_server_cli.errors import Exit
 from codex_server_cli.render import documents
 from codex_server_cli.settings.places import Settings
 
@@ -18,7 +20,10 @@ def cancel(
     """Interrupt turns: their commands die too, what had come is kept. An ended turn stays as it is."""
     settings = Settings.load()
     found = [read.find(settings, turn, cwd) for turn in turns]  # all or none: a typo cancels nothing
-    views = [control.cancel(directory) for directory in {each.turn_id: each for each in found}.values()]
+    views = control.cancel(list({each.turn_id: each for each in found}.values()))
     output.show_json(documents.status(views[0]) if len(views) == 1 else documents.several(views))
     if any(view.state is State.RUNNING for view in views):
-        raise BusyError("a turn could not be ended", hint="Its worker does not react: see worker.log in its directory.")
+        output.note(
+            "codex-server: a turn could not be ended\nIts worker does not react: see worker.log in its directory."
+        )
+        raise typer.Exit(Exit.BUSY)

@@ -70,7 +70,7 @@ class TurnRecord:
         self.settings: Message = {}
         self.open_items: dict[str, Message] = {}
         self.messages: dict[str, AgentMessage] = {}
-        self._methods: dict[Any, str] = {}  # our request id → method, until its reply comes
+        self._methods: dict[Any, str] = {}  # our request id → method
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
         self._is_turn_requested = False
 

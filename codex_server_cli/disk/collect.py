@@ -30,7 +30,7 @@ class Collected(NamedTuple):
 
 
 def collect(turns_path: Path, older_than_s: float, *, is_dry_run: bool, includes_named: bool) -> Collected:
-    """Delete the turns that ended longer ago than `older_than_s`, and what dead launchers left half-made.
+    """Delete the turns that ended longer ago than `older_than_s`, and what dead workers left half-made.
 
     A turn is deleted under its own lock, after a rename that takes it out of every reader's sight at once; one whose
     end nobody has published yet (no marker) is left to the repairer.
@@ -58,7 +58,10 @@ def collect(turns_path: Path, older_than_s: float, *, is_dry_run: bool, includes
 
 
 def _delete(turn: TurnDir) -> bool:
-    fd = lock.try_lock(turn.lock)
+    try:
+        fd = lock.try_lock(turn.lock)
+    except FileNotFoundError:
+        return False  # not as we made it: not ours to delete
     if fd is None:
         return False
     try:
@@ -71,7 +74,7 @@ def _delete(turn: TurnDir) -> bool:
 
 
 def _orphans(turns_path: Path) -> Iterator[Path]:
-    """Directories of launchers that died while filling them, and of collectors that died while deleting."""
+    """Directories of workers that died while filling them, and of collectors that died while deleting."""
     now = time.time()
     for prefix in (UNPUBLISHED, DELETED):
         for path in turns_path.glob(f"{prefix}*"):

@@ -62,13 +62,24 @@ def open_wake(turn: TurnDir) -> int:
 
 def unanswered(turn: TurnDir) -> list[InboxRequest]:
     """The requests without a reply, in name order; what is no request is passed over."""
+    return [request for request in _requests(turn) if not request.path.with_suffix(".reply").exists()]
+
+
+def was_accepted(turn: TurnDir, op: str) -> bool:
+    """Whether anybody asked for this without being refused: a worker can die after its reply and before the deed."""
+    asked = (request for request in _requests(turn) if request.op == op)
+    replies = (read_json(request.path.with_suffix(".reply")) or {} for request in asked)
+    return any(reply.get("ok") is not False for reply in replies)
+
+
+def _requests(turn: TurnDir) -> list[InboxRequest]:
     try:
-        names = sorted(path for path in turn.inbox.iterdir() if path.suffix == ".json" and path.name[0] != ".")
+        paths = sorted(path for path in turn.inbox.iterdir() if path.suffix == ".json" and path.name[0] != ".")
     except OSError:
         return []
     found = []
-    for path in names:
-        value = None if path.with_suffix(".reply").exists() else read_json(path)
+    for path in paths:
+        value = read_json(path)
         if value is not None:
             args = value.get("args")
             found.append(InboxRequest(path, str(value.get("op")), args if isinstance(args, dict) else {}))

@@ -1,7 +1,7 @@
 """Liveness, asked of the kernel. Owns every `flock` of this program; knows nothing of what a lock protects.
 
-A lock belongs to the open file description: passed from the launcher to the worker it stays held without a gap, and
-the kernel drops it at any death, `kill -9` included. Readers probe in shared mode: two readers who probed exclusively
+A lock belongs to the open file description of the worker that took it, is not inherited by what it starts, and falls at
+any death, `kill -9` included. Readers probe in shared mode: two readers who probed exclusively
 would see each other as alive (a false "held" in 3 % of probes, measured). Native Windows has no flock; this module is
 the one that needs a second body for it.
 """
@@ -79,6 +79,7 @@ class _TimeIsUpError(Exception):
 
 
 def _on_alarm(_signum: int, _frame: FrameType | None) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)  # once is enough: a second one could fire where nobody catches it
     raise _TimeIsUpError  # a handler that returns would let flock start over (PEP 475)
 
 

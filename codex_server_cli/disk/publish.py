@@ -58,8 +58,6 @@ class TurnWriter:
 
 def publish(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> None:
     """Write `result.json`, `answer.txt`, `meta.json` and the marker, in that order."""
-    finished_at = format_time_ms(time.time_ns() // 1_000_000)
-    meta = meta | {"finished_at": finished_at}
     result = {
         "version": 1,
         "turn_id": turn.turn_id,
@@ -70,20 +68,30 @@ def publish(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> None:
         "usage": outcome.usage,
         "limits": outcome.limits,
         "error": outcome.error.to_json() if outcome.error else None,
-        "finished_at": finished_at,
+        "finished_at": _now(),
     }
     write_json(turn.result, result, is_durable=True)
-    if outcome.answer is not None:
-        write_atomic(turn.answer, outcome.answer.encode("utf-8", "replace"))
-    write_json(turn.meta, meta)
-    publish_marker(turn, result)
+    complete(turn, result, meta)
 
 
-def publish_marker(turn: TurnDir, result: dict[str, Any]) -> None:
-    """Write the marker that a `result.json` calls for, and make it durable."""
+def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> None:
+    """Write all that follows from a `result.json`: answer, meta, and last the marker, made durable.
+
+    Args:
+        result: the content of `result.json`, whoever wrote it.
+        meta: the content of `meta.json`; gets the time of the end.
+    """
+    answer, finished_at = result.get("answer"), result.get("finished_at") or _now()
+    if isinstance(answer, str):
+        write_atomic(turn.answer, answer.encode("utf-8", "replace"))
+    write_json(turn.meta, meta | {"finished_at": finished_at})
     if result["state"] == State.COMPLETE:
-        write_json(turn.done, {"version": 1, "finished_at": result["finished_at"]})
+        write_json(turn.done, {"version": 1, "finished_at": finished_at}, is_durable=True)
     else:
-        error = result.get("error") or {}
-        write_json(turn.error, {**error, "partial_answer": result.get("answer"), "finished_at": result["finished_at"]})
+        error = {**(result.get("error") or {}), "partial_answer": answer, "finished_at": finished_at}
+        write_json(turn.error, error, is_durable=True)
     fsync_directory(turn.path)
+
+
+def _now() -> str:
+    return format_time_ms(time.time_ns() // 1_000_000)

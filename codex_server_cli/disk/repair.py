@@ -18,11 +18,12 @@ from codex_server_cli.core.failures import without_colours
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.turn import State
+from codex_server_cli.core.turn import State, TurnError
 from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import read_json, tail_text
-from codex_server_cli.disk.publish import publish, publish_marker
+from codex_server_cli.disk.publish import complete, publish
 from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import ErrorKind
 
 LOG_TAIL_BYTES = 4000
 _ENDS = frozenset(state for state in State if state.is_end)
@@ -51,11 +52,11 @@ def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
         if turn.marker is not None:
             return None
         sweep(turn.turn_id)
-        result = read_json(turn.result)
-        if result is not None and str(result.get("state")) in _ENDS:
-            publish_marker(turn, result)
-            return None
-        _publish_replay(turn)
+        result = _finished_result(turn)
+        if result is not None:
+            complete(turn, result, _meta_of(turn))
+        else:
+            _publish_replay(turn)
     except OSError:
         return _derive(turn)
     else:
@@ -74,26 +75,51 @@ def _take_lock(turn: TurnDir) -> int | None:
     return fd
 
 
+def _finished_result(turn: TurnDir) -> dict[str, Any] | None:
+    """The worker's own last word, where it came to it."""
+    result = read_json(turn.result)
+    return result if result is not None and str(result.get("state")) in _ENDS else None
+
+
+def _meta_of(turn: TurnDir) -> dict[str, Any]:
+    return read_json(turn.meta) or {"version": 1, "turn_id": turn.turn_id}
+
+
 def _publish_replay(turn: TurnDir) -> None:
     record, text = replay(turn.events.read_bytes())
     _complete_text(turn, text)
-    meta = read_json(turn.meta) or {"version": 1, "turn_id": turn.turn_id}
-    meta |= {"thread_id": record.thread_id or meta.get("thread_id"), "codex_turn_id": record.turn_id}
+    meta = _meta_of(turn)
+    known = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id}
+    meta |= {name: value for name, value in known.items() if value is not None}
     publish(turn, _outcome_of(turn, record, meta), meta)
 
 
 def _derive(turn: TurnDir) -> Outcome:
     """The outcome that the files amount to, where nothing can be written."""
+    result = _finished_result(turn)
+    if result is not None:
+        return _outcome_of_result(result)
     try:
         events = turn.events.read_bytes()
     except OSError:
         events = b""
-    return _outcome_of(turn, replay(events)[0], read_json(turn.meta) or {})
+    return _outcome_of(turn, replay(events)[0], _meta_of(turn))
+
+
+def _outcome_of_result(result: dict[str, Any]) -> Outcome:
+    """What a `result.json` says, as far as it makes sense."""
+    stored = result.get("error")
+    error = None
+    if isinstance(stored, dict):
+        kind = next((kind for kind in ErrorKind if kind == stored.get("kind")), ErrorKind.INTERNAL)
+        error = TurnError(kind, str(stored.get("message") or ""), str(stored.get("hint") or ""), kind.is_retryable)
+    answer = result.get("answer")
+    text = answer if isinstance(answer, str) else None
+    return Outcome(State(result["state"]), text, result.get("usage"), result.get("limits"), error)
 
 
 def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outcome:
-    is_cancelled = any(asked.op == "cancel" for asked in inbox.unanswered(turn))
-    cause = Cause.CANCELLED if is_cancelled else Cause.WORKER_DIED
+    cause = Cause.CANCELLED if inbox.was_accepted(turn, "cancel") else Cause.WORKER_DIED
     outcome = decide(record, cause, _request_of(turn, meta))
     return outcome.with_stderr(without_colours(tail_text(turn.log, LOG_TAIL_BYTES)))
 

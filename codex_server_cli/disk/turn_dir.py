@@ -77,11 +77,8 @@ def create(turns_path: Path, turn_id: str, prompt: str, meta: dict[str, Any]) ->
         HomeError: the home cannot be written (read-only, full …); nothing half-made is left.
     """
     prepare_home(turns_path)
-    while (turns_path / turn_id).exists():
-        turn_id = f"{turn_id[:-4]}{os.urandom(2).hex()}"
-    hidden = TurnDir(turns_path / f"{UNPUBLISHED}{turn_id}")
+    hidden, turn_id = _make_hidden(turns_path, turn_id)
     try:
-        hidden.path.mkdir(mode=0o700)
         lock_fd = lock.create_locked(hidden.lock)
         _fill(hidden, prompt, meta | {"turn_id": turn_id})
         hidden.path.rename(turns_path / turn_id)
@@ -91,6 +88,23 @@ def create(turns_path: Path, turn_id: str, prompt: str, meta: dict[str, Any]) ->
         shutil.rmtree(hidden.path, ignore_errors=True)
         raise _home_error(turns_path.parent, error) from error
     return TurnDir(turns_path / turn_id), lock_fd
+
+
+def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
+    """A hidden directory of our own, and the id that it will be published under: one that nobody has or is making."""
+    while True:
+        hidden = TurnDir(turns_path / f"{UNPUBLISHED}{turn_id}")
+        try:
+            hidden.path.mkdir(mode=0o700)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise _home_error(turns_path.parent, error) from error
+        else:
+            if not (turns_path / turn_id).exists():
+                return hidden, turn_id
+            hidden.path.rmdir()
+        turn_id = f"{turn_id[:-4]}{os.urandom(2).hex()}"
 
 
 def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any]) -> None:

@@ -107,14 +107,18 @@ class AppServer:
             self.transport.close()
         # Not reaped yet on each rung, so the group id is certainly still its.
         if not self._has_ended_within(GRACE_S):
-            os.killpg(self._process.pid, signal.SIGTERM)
+            self._signal_group(signal.SIGTERM)
             if not self._has_ended_within(GRACE_S):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._signal_group(signal.SIGKILL)
                 self._process.wait()
         self.drain_stderr()
         if self._log_fd is not None and self._stderr_bytes > _LOG_BYTES:
             rest = f"\n[{self._stderr_bytes} bytes of stderr in all; its end:]\n{self.last_words()}\n"
             os.write(self._log_fd, rest.encode())
+
+    def _signal_group(self, signum: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies refuses
+            os.killpg(self._process.pid, signum)
 
     def close(self) -> None:
         """Let go of its pipes, after `end`."""

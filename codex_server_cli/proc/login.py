@@ -7,6 +7,7 @@ either, nor print a token. The worker looks again with `account/read`, because b
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,7 +30,7 @@ or allow API keys with "auth": "any" in codex-server's config.json."""
 _LOGGED_IN = "Logged in using ChatGPT"
 _STATUS_TIMEOUT_S = 10.0
 _BUILT_IN_PROVIDERS = {"oss": {}, "ollama": {}, "lmstudio": {}, "amazon-bedrock": {"env_key": "AWS credentials"}}
-_SECRET_HEADERS = ("authorization", "api-key", "x-api-key")
+_SECRET = re.compile(r"auth|key|token|secret", re.IGNORECASE)
 
 
 def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool) -> str:
@@ -83,9 +84,10 @@ def _custom_provider(config: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _has_secret(provider: dict[str, Any]) -> bool:
-    headers = [*(provider.get("http_headers") or {}), *(provider.get("env_http_headers") or {})]
-    has_header = any(str(name).lower() in _SECRET_HEADERS for name in headers)
-    return has_header or any(provider.get(name) for name in ("env_key", "experimental_bearer_token", "auth"))
+    places = (provider.get(name) for name in ("http_headers", "env_http_headers", "query_params"))
+    names = [name for place in places if isinstance(place, dict) for name in place]
+    has_secret_name = any(_SECRET.search(name) for name in names)
+    return has_secret_name or any(provider.get(name) for name in ("env_key", "experimental_bearer_token", "auth"))
 
 
 def _read_auth(path: Path) -> dict[str, Any] | None:

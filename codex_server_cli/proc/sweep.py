@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from codex_server_cli.settings.environment import TURN_VARIABLE
@@ -108,10 +109,22 @@ def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
 
     marked = {process.pid: process for process in psutil.process_iter() if _turn_of(process) == turn_id}
     if is_worker:
-        for process in psutil.Process().children(recursive=True):
-            if _turn_of(process) in (turn_id, None):
-                marked.setdefault(process.pid, process)
+        marked |= {process.pid: process for process in _descendants(psutil.Process(), turn_id)}
     return [process for process in marked.values() if _is_alive(process)]
+
+
+def _descendants(parent: psutil.Process, turn_id: str) -> Iterator[psutil.Process]:
+    """The processes below one, but for those of other turns and all that is below them."""
+    import psutil
+
+    try:
+        children = parent.children()
+    except psutil.Error:
+        return
+    for child in children:
+        if _turn_of(child) in (turn_id, None):
+            yield child
+            yield from _descendants(child, turn_id)
 
 
 def _turn_of(process: psutil.Process) -> str | None:
@@ -158,7 +171,7 @@ def _signal_all(processes: list[psutil.Process], *, is_kill: bool) -> None:
 def process_identity(pid: int) -> tuple[int | None, str | None]:
     """What proves, with a pid, that a process is still the same: its start in clock ticks, and the boot's id.
 
-    psutil's `create_time` shifts when the clock steps, so it is no proof. (None, None) where /proc is not Linux's.
+    psutil's `create_time` shifts when the clock steps, so it is no proof. (None, None) where there is no such process.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 — no pathlib for one line
@@ -166,4 +179,14 @@ def process_identity(pid: int) -> tuple[int | None, str | None]:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
             return ticks, file.read().strip()
     except (OSError, ValueError, IndexError):
+        return _identity_without_proc(pid)
+
+
+def _identity_without_proc(pid: int) -> tuple[int | None, str | None]:
+    """macOS: the start time is all there is; a clock that steps makes it no proof, and then nobody is killed."""
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).create_time() * 100), "unknown"
+    except psutil.Error:
         return None, None

@@ -7,10 +7,10 @@ this file only carries between them. Signals are recorded and acted upon in the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
-import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -34,6 +34,7 @@ from codex_server_cli.proc.app_server import AppServer
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.sweep import become_subreaper, process_identity, sweep
 
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
 
 
@@ -65,7 +66,8 @@ def _log_traceback() -> None:
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
     """What was received counts all the same: the log of events tells it, whatever state we are in."""
     record, _ = replay(directory.events.read_bytes())
-    kind = ErrorKind.DISK if isinstance(error, OSError) else ErrorKind.INTERNAL
+    is_disk = isinstance(error, OSError) and error.errno in _DISK_ERRORS
+    kind = ErrorKind.DISK if is_disk else ErrorKind.INTERNAL
     message = f"{type(error).__name__}: {error}"
     return decide(record, Cause.FAILED, request, error=make_error(kind, message))
 
@@ -189,12 +191,14 @@ class TurnLoop:
         for request in inbox.unanswered(self._directory):
             if request.op == "cancel":
                 self._stop_cause = self._stop_cause or Cause.CANCELLED
-                inbox.reply(request)
+                error = None
             else:
-                inbox.reply(request, f"codex-server {__version__} does not know the request {request.op!r}")
+                error = f"codex-server {__version__} does not know the request {request.op!r}"
+            with contextlib.suppress(OSError):  # it is done all the same
+                inbox.reply(request, error)
 
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
-        print(f"told to stop by signal {signum}", file=sys.stderr)
+        os.write(2, f"told to stop by signal {signum}\n".encode())  # print is not safe in a handler
         self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
         inbox.wake(self._directory)
 

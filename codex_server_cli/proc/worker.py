@@ -22,7 +22,6 @@ from codex_server_cli.proc.turn_loop import run_turn
 def main() -> None:
     """Entry point of the spawned process; `sys.argv[1]` is the turn id that the launcher proposes."""
     _close_others()
-    os.umask(0o077)
     os.chdir("/")
     turn = _read_turn()
     if turn is None:
@@ -40,8 +39,11 @@ def main() -> None:
 
 def _close_others() -> None:
     """Close every descriptor that the launcher's own parent left open across exec."""
-    fds = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 — names, not paths
-    os.closerange(3, max(fds) + 1)
+    try:
+        last = max(int(name) for name in os.listdir("/dev/fd"))  # noqa: PTH208 — names, not paths
+    except OSError:  # a bare root
+        last = 1023
+    os.closerange(3, last + 1)
 
 
 def _read_turn() -> dict[str, Any] | None:

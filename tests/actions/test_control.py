@@ -52,13 +52,13 @@ def name_worker(turn: TurnDir, pid: int, identity: tuple[int | None, str | None]
 
 def test_an_ended_turn_is_left_as_it_is(turns: TurnsOnDisk) -> None:
     turn = turns.complete()
-    assert control.cancel(turn).state is State.COMPLETE
+    assert control.cancel([turn])[0].state is State.COMPLETE
     assert list(turn.inbox.iterdir()) == []
 
 
 def test_a_dead_worker_needs_no_cancel(turns: TurnsOnDisk) -> None:
     turn = turns.dead()
-    assert control.cancel(turn).state is State.ABANDONED
+    assert control.cancel([turn])[0].state is State.ABANDONED
     assert list(turn.inbox.iterdir()) == []
 
 
@@ -67,7 +67,7 @@ def test_a_worker_that_does_not_listen_is_killed_and_the_turn_is_cancelled(
 ) -> None:
     turn, worker = deaf
     name_worker(turn, worker.pid, process_identity(worker.pid))
-    view = control.cancel(turn)
+    view = control.cancel([turn])[0]
     assert (view.state, (view.error or {})["kind"], view.answer) == (State.CANCELLED, ErrorKind.CANCELLED, ANSWER)
     assert worker.wait(5) == -9
 
@@ -84,7 +84,7 @@ def test_a_process_that_only_has_the_pid_of_the_worker_is_never_killed(
         "no proof": (None, None),
     }
     name_worker(turn, worker.pid, identities[lie])
-    assert control.cancel(turn).state is State.RUNNING
+    assert control.cancel([turn])[0].state is State.RUNNING
     assert worker.poll() is None
     assert [request.op for request in inbox.unanswered(turn)] == ["cancel"]
 
@@ -93,13 +93,13 @@ def test_a_request_that_cannot_be_left_is_told(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     turn.inbox.rmdir()
     with pytest.raises(HomeError, match=f"cannot write {turn.inbox}: No such file or directory"):
-        control.cancel(turn)
+        control.cancel([turn])
 
 
 def test_a_worker_that_listens_is_asked_once(turns: TurnsOnDisk, tmp_path: Path) -> None:
     turn = turns.running()
     fd = inbox.open_wake(turn)
-    assert control.cancel(turn).state is State.RUNNING  # this one only reads the byte
+    assert control.cancel([turn])[0].state is State.RUNNING  # this one only reads the byte
     assert os.read(fd, 10) == b"!"
     os.close(fd)
     assert [request.op for request in inbox.unanswered(turn)] == ["cancel"]

@@ -62,6 +62,21 @@ def test_last_is_never_the_thread_of_some_other_project(settings: Settings, turn
     assert (caught.value.exit_code, caught.value.kind) == (Exit.BAD_INPUT, ErrorKind.THREAD_MISSING)
 
 
+def test_last_is_busy_while_the_newest_turn_of_this_directory_has_no_thread_yet(
+    settings: Settings, turns: TurnsOnDisk, here: str
+) -> None:
+    add_session(settings, CODEXS, here)
+    older = turns.complete(cwd=here, thread_id=OURS)
+    turns.running(cwd="/elsewhere")
+    turns.running(cwd=here, request={"is_ephemeral": True})
+    assert threads.choose_last(settings, here).resumed_from == older.turn_id
+    running = turns.running(cwd=here, request={"is_ephemeral": False})
+    with pytest.raises(BusyError, match=running.turn_id) as caught:
+        threads.choose_last(settings, here)
+    assert caught.value.exit_code == 75
+    turns.drop_lock(running.turn_id)
+
+
 def test_last_sees_through_links(settings: Settings, turns: TurnsOnDisk, here: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(here)
     turns.complete(cwd=str(tmp_path / "link"), thread_id=OURS)

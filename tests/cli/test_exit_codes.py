@@ -129,7 +129,10 @@ def test_a_turn_that_cannot_be_cancelled_is_75_and_its_worker_is_named(
     monkeypatch.setattr("codex_server_cli.actions.control.CANCEL_TIMEOUT_S", 0.1)
     monkeypatch.setenv("CODEX_SERVER_HOME", str(shell.home))
     assert app.run(["cancel", turn.turn_id]) == 75
-    assert b"worker.log" in capfdbinary.readouterr().err
+    stdout, stderr = capfdbinary.readouterr()
+    assert b"worker.log" in stderr
+    assert len(stdout.splitlines()) == 1
+    assert json.loads(stdout)["version"] == 1
     turns.drop_lock(turn.turn_id)
 
 

@@ -55,6 +55,15 @@ def test_an_end_that_nobody_has_published_is_left_to_the_repairer(turns: TurnsOn
     assert read_state(turn, lambda _turn_id: 0) is State.ABANDONED
 
 
+def test_a_turn_without_its_lock_file_keeps_no_other_from_being_deleted(turns: TurnsOnDisk) -> None:
+    old = [turns.complete(finished_at=LONG_AGO) for _ in range(3)]
+    old[1].lock.unlink()
+    collected = run(turns)
+    assert {old[0].turn_id, old[2].turn_id} <= set(collected.turn_ids)
+    assert not old[0].path.exists()
+    assert not old[2].path.exists()
+
+
 def test_a_named_turn_stays_until_it_is_asked_for(turns: TurnsOnDisk) -> None:
     turn = turns.complete(name="keep", finished_at=LONG_AGO)
     assert run(turns).turn_ids == ()

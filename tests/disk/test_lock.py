@@ -192,3 +192,32 @@ def test_waiting_leaves_the_alarm_as_it_was(path: Path, held: int) -> None:
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("is_free", [False, True])
+def test_an_alarm_that_fires_as_it_is_turned_off_never_escapes(
+    path: Path, held: int, monkeypatch: pytest.MonkeyPatch, *, is_free: bool
+) -> None:
+    turn_timer, is_firing = signal.setitimer, False
+
+    def fire_late(which: int, seconds: float, interval: float = 0.0) -> tuple[float, float]:
+        nonlocal is_firing
+        if seconds == 0 and signal.getitimer(which) != (0.0, 0.0) and not is_firing:
+            is_firing = True
+            try:
+                signal.raise_signal(signal.SIGALRM)
+            finally:
+                is_firing = False
+        return turn_timer(which, seconds, interval)
+
+    if is_free:
+        os.close(held)
+    monkeypatch.setattr(signal, "setitimer", fire_late)
+    before = signal.getsignal(signal.SIGALRM)
+    try:
+        lock.wait_until_free(path, 10.0 if is_free else 0.01)
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        assert signal.getsignal(signal.SIGALRM) is before
+    finally:
+        turn_timer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

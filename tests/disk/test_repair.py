@@ -121,6 +121,26 @@ def test_a_finished_result_without_its_marker_gets_it(
         assert error_of(turn) == {**error, "partial_answer": "its own", "finished_at": result["finished_at"]}
 
 
+def test_a_crash_right_after_the_result_leaves_nothing_unwritten(turns: TurnsOnDisk, sweep: Sweeps) -> None:
+    turn = turns.dead(CUT_TURN)
+    result = {"state": "complete", "answer": "its own", "error": None, "finished_at": "2026-11-20T16:55:09.000Z"}
+    write_json(turn.result, result)
+    assert repair.repair(turn, sweep) is None
+    assert turn.answer.read_text() == "its own"
+    assert (read_json(turn.meta) or {})["finished_at"] == result["finished_at"]
+    assert turn.marker is Marker.DONE
+
+
+@pytest.mark.parametrize("state", ["complete", "failed"])
+def test_a_result_that_does_not_say_when_is_finished_all_the_same(
+    turns: TurnsOnDisk, sweep: Sweeps, state: str
+) -> None:
+    turn = turns.dead(CUT_TURN)
+    write_json(turn.result, {"state": state})
+    assert repair.repair(turn, sweep) is None
+    assert turn.marker is (Marker.DONE if state == "complete" else Marker.ERROR)
+
+
 @pytest.mark.parametrize("result", [b'{"state": "comp', b"[]", b'{"state": "running"}', b'{"state": null}'])
 def test_a_result_that_makes_no_sense_is_made_anew(turns: TurnsOnDisk, sweep: Sweeps, result: bytes) -> None:
     turn = turns.dead(WHOLE_TURN)
@@ -171,6 +191,14 @@ def test_an_unanswered_cancel_makes_it_a_cancelled_turn(turns: TurnsOnDisk, swee
     assert repair.repair(turn, sweep) is None
     assert error_of(turn)["kind"] == "cancelled"
     assert read_turn(turn, sweep).state is State.CANCELLED
+
+
+def test_a_cancel_that_was_answered_before_the_worker_died_does_so_too(turns: TurnsOnDisk, sweep: Sweeps) -> None:
+    turn = turns.dead()
+    inbox.post(turn, "cancel")
+    inbox.reply(inbox.unanswered(turn)[0])
+    assert repair.repair(turn, sweep) is None
+    assert error_of(turn)["kind"] == "cancelled"
 
 
 def test_a_cancel_that_was_refused_or_another_request_does_not(turns: TurnsOnDisk, sweep: Sweeps) -> None:
@@ -230,6 +258,17 @@ class TestWhereNothingCanBeWritten:
         assert (outcome.state, outcome.answer) == (State.ABANDONED, ANSWER)
         assert (view.state, view.answer, (view.error or {})["kind"]) == (State.ABANDONED, ANSWER, "worker_died")
         assert files_of(turn) == before
+
+    def test_a_finished_result_is_told_as_it_stands(
+        self, turns: TurnsOnDisk, sweep: Sweeps, full_disk: FullDisk
+    ) -> None:
+        turn = turns.dead(CUT_TURN)
+        error = {"version": 1, "kind": "deadline", "message": "m"}
+        write_json(turn.result, {"state": "failed", "answer": "its own", "error": error, "finished_at": None})
+        with full_disk():
+            view = read_turn(turn, sweep)
+        assert (view.state, view.answer, (view.error or {})["kind"]) == (State.FAILED, "its own", "deadline")
+        assert turn.marker is None
 
     def test_a_lock_that_cannot_be_opened_is_no_hindrance(self, turns: TurnsOnDisk, sweep: Sweeps) -> None:
         turn = turns.dead(WHOLE_TURN)

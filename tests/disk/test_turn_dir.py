@@ -15,7 +15,7 @@ import pytest
 from codex_server_cli.core.turn import Marker
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.turn_dir import TurnDir, create, prepare_home
+from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir, create, prepare_home
 from codex_server_cli.disk.turns import turn_ids
 from codex_server_cli.errors import ErrorKind, Exit, HomeError
 from tests.disk.conftest import FullDisk
@@ -72,6 +72,21 @@ def test_an_id_that_is_taken_gets_another_random_end(turns_path: Path) -> None:
     assert first.prompt.read_text() == "first"
     os.close(first_fd)
     os.close(second_fd)
+
+
+def test_an_id_that_another_worker_is_filling_is_left_to_it(turns_path: Path) -> None:
+    prepare_home(turns_path)
+    hidden = TurnDir(turns_path / f"{UNPUBLISHED}{TURN_ID}")
+    hidden.path.mkdir()
+    hidden_fd = lock.create_locked(hidden.lock)
+    hidden.prompt.write_text("its own")
+    turn, lock_fd = create(turns_path, TURN_ID, "hi", {})
+    assert turn.turn_id != TURN_ID
+    assert turn.turn_id[:-4] == TURN_ID[:-4]
+    assert {path.name for path in hidden.path.iterdir()} == {"lock", "prompt.txt"}
+    assert hidden.prompt.read_text() == "its own"
+    os.close(lock_fd)
+    os.close(hidden_fd)
 
 
 def test_a_reader_never_sees_half_of_a_turn_or_one_that_nobody_holds(turns_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_the_guide_names_a_command_that_this_shell_has(
     [
         provider(),
         provider(requires_openai_auth=False),
-        provider(http_headers={"X-Team": "us"}),
+        provider(http_headers={"X-Team": "us"}, query_params={"api-version": "2026-01-01"}),
         *(f'model_provider = "{name}"' for name in ("oss", "ollama", "lmstudio")),
     ],
 )
@@ -169,6 +169,9 @@ def test_a_provider_that_needs_no_login_passes(home: Path, config: str) -> None:
         provider(auth={"command": "print-a-token"}),
         provider(http_headers={"Authorization": "Bearer sk-secret"}),
         provider(env_http_headers={"api-key": "AZURE_KEY"}),
+        provider(http_headers={"X-Goog-Api-Key": "sk-secret"}),
+        provider(query_params={"api-key": "sk-secret"}),
+        provider(env_http_headers={"X-Auth-Token": "OTHER_TOKEN"}),
         'model_provider = "amazon-bedrock"',
     ],
 )

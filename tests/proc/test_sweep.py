@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -43,6 +44,24 @@ try:
 except ChildProcessError:
     pass
 print(sweep(sys.argv[1], is_worker=True), orphan, other.pid, flush=True)
+"""
+
+# A worker whose child belongs to another turn and has started one that lost its mark.
+NESTED_WORKER = f"""
+import subprocess, sys
+from codex_server_cli.proc.sweep import become_subreaper, sweep
+become_subreaper(0)
+OTHER = '''
+import signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {PAUSE!r}], env={{}}, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+signal.pause()
+'''
+other = subprocess.Popen([sys.executable, "-c", OTHER], env={{"CODEX_SERVER_TURN_ID": sys.argv[2]}},
+                         stdout=subprocess.PIPE)
+below = int(other.stdout.readline())
+print(sweep(sys.argv[1], is_worker=True), other.pid, below, flush=True)
 """
 
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
@@ -159,6 +178,19 @@ def test_a_worker_finds_an_orphan_that_emptied_its_environment_and_spares_anothe
         assert psutil.pid_exists(other)
     finally:
         os.kill(other, signal.SIGKILL)
+
+
+def test_a_worker_spares_an_unmarked_process_below_another_turns() -> None:
+    worker = subprocess.run(
+        [sys.executable, "-c", NESTED_WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=20, check=True
+    )
+    count, other, below = map(int, worker.stdout.split())
+    try:
+        assert (count, psutil.pid_exists(other), psutil.pid_exists(below)) == (0, True, True)
+    finally:
+        for pid in (below, other):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_a_process_is_identified_by_its_start_and_the_boot(spawn: Spawn) -> None:
