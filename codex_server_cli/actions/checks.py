@@ -14,6 +14,8 @@ from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.places import Settings
 
+_MAX_SCHEMA_BYTES = 4 * 1024 * 1024
+
 
 def check_cwd(cwd: str | None) -> str:
     """The absolute directory to work in; the current one where None was given.
@@ -27,8 +29,8 @@ def check_cwd(cwd: str | None) -> str:
         raise BadInputError("the current directory is gone", hint="Give another with --cwd.") from error
     if cwd == "":  # a script's variable that is not set must not mean: wherever I stand
         raise BadInputError("no such directory: ''", hint="Give an existing one with --cwd.")
-    if not Path(path).is_dir():
-        what = f"{path} is not a directory" if Path(path).exists() else f"no such directory: {path}"
+    if not os.path.isdir(path):  # noqa: PTH112 — pathlib raises for names that no directory can have
+        what = f"{path} is not a directory" if os.path.exists(path) else f"no such directory: {path}"  # noqa: PTH110
         raise BadInputError(what, hint="Give an existing one with --cwd.")
     if not os.access(path, os.R_OK | os.X_OK):
         raise BadInputError(f"cannot enter {path}", hint="Give another with --cwd.")
@@ -106,6 +108,8 @@ def _check_image(path: Path) -> str:
     from codex_server_cli.core.images import HEAD_BYTES, image_type
 
     try:
+        if path.exists() and not path.is_file():
+            raise BadInputError(f"{path} is not a regular file", hint="Check --image.")
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
@@ -124,10 +128,13 @@ def read_schema(source: str) -> dict[str, Any]:
     from codex_server_cli.core.schema import parse_schema
 
     try:
-        text = Path(source).read_text(encoding="utf-8")
+        with Path(source).open("rb") as file:
+            text = file.read(_MAX_SCHEMA_BYTES + 1).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise BadInputError(f"cannot read the schema {source}: {reason}", hint="Check --schema.") from error
+    if len(text) > _MAX_SCHEMA_BYTES:
+        raise BadInputError(f"the schema {source} is larger than {_MAX_SCHEMA_BYTES} bytes", hint="Check --schema.")
     return parse_schema(text, source)
 
 
@@ -159,6 +166,9 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
 
 _GUARDED_KEYS = {
     "projects": "Trust is yours to give, in Codex's own config.toml: it makes Codex run a repository's .codex/.",
+    "profile": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "openai_base_url": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "chatgpt_base_url": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "model_provider": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "model_providers": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "sandbox_mode": "Use --sandbox or --write.",

@@ -5,6 +5,7 @@ Never writes but through the repairer, which any reader is (law 1). Must never p
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,10 +73,9 @@ def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
         for turn_id in turns.turn_ids(settings.turns_path):
             yield TurnDir(settings.turns_path / turn_id)
         return
-    cwd = Path(wanted.cwd).resolve() if wanted.cwd is not None else None
+    cwd = os.path.realpath(wanted.cwd) if wanted.cwd is not None else None
     for directory, meta in turns.iter_meta(settings.turns_path):
-        is_of_cwd = cwd is None or Path(str(meta.get("cwd") or "/")).resolve() == cwd
-        if is_of_cwd and wanted.thread_id in (None, meta.get("thread_id")):
+        if (cwd is None or turns.is_place(meta.get("cwd"), cwd)) and wanted.thread_id in (None, meta.get("thread_id")):
             yield directory
 
 

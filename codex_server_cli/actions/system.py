@@ -84,7 +84,11 @@ def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
         settings.codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise HomeError(f"cannot make {settings.codex_home}: {error.strerror}") from error
-    initialize(codex, settings.home)
+    try:
+        initialize(codex, settings.home)
+    except CodexMissingError:
+        if not any(settings.codex_home.glob("*.sqlite")):  # else another setup did it at the same moment
+            raise
     return True
 
 

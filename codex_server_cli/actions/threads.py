@@ -92,7 +92,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     """
     here = os.path.realpath(check_cwd(cwd))
     for directory, meta in turns.iter_meta(settings.turns_path):
-        if os.path.realpath(str(meta.get("cwd") or "/")) == here:
+        if turns.is_place(meta.get("cwd"), here):
             choice = _choice_of(directory, meta)
             if choice is not None:
                 return choice

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from codex_server_cli.actions import start
+from codex_server_cli.actions.prepare import prepare
 from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.cli.starting import starts_a_turn
@@ -17,7 +18,7 @@ from codex_server_cli.settings.places import Settings
 @starts_a_turn
 def new(context: typer.Context, options: StartOptions) -> Started:
     """Start a turn on a new thread and print its id."""
-    return start.new(Settings.load(), options, context.obj)
+    return start.new(Settings.load(), options, context.obj or prepare())
 
 
 @starts_a_turn
@@ -47,4 +48,4 @@ def continue_(
         choice = threads.choose_by_turn(settings, turn, options.cwd)
     else:
         choice = threads.choose_last(settings, options.cwd)
-    return start.go_on(settings, options, context.obj, choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
+    return start.go_on(settings, options, context.obj or prepare(), choice, is_fork=fork, may_fork_if_busy=fork_if_busy)

@@ -96,6 +96,9 @@ def starts_a_turn(verb: Callable[..., Started]) -> Callable[..., None]:
 
 def _options(given: dict[str, Any]) -> StartOptions:
     """The parsed flags as the action takes them."""
+    for name in ("model", "effort", "schema"):
+        if given[name] == "":  # a script's variable that is not set
+            raise UsageError(f"--{name} is empty")
     if given["approval"] != "never":
         raise UsageError(f"--approval can only be never, not {given['approval']!r}")
     if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):

@@ -106,7 +106,7 @@ class TurnRecord:
     def feed_out(self, message: Message) -> None:
         """Note one message of ours: its reply will need the method, and the turn's thread is in its params."""
         method = message.get("method")
-        if method is None or "id" not in message:
+        if not isinstance(method, str) or not isinstance(message.get("id"), int | str):
             return
         self._methods[message["id"]] = method
         if method in TURN_STARTERS:

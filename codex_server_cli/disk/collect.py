@@ -58,19 +58,23 @@ def collect(turns_path: Path, older_than_s: float, *, is_dry_run: bool, includes
 
 
 def _delete(turn: TurnDir) -> bool:
+    """Whether the turn is gone now; one that is not as we made it, or that another collector has, is left."""
     try:
         fd = lock.try_lock(turn.lock)
-    except FileNotFoundError:
-        return False  # not as we made it: not ours to delete
+    except OSError:
+        return False
     if fd is None:
         return False
     try:
         hidden = turn.path.with_name(f"{DELETED}{turn.turn_id}")
         turn.path.rename(hidden)
         shutil.rmtree(hidden, ignore_errors=True)
+    except OSError:
+        return False
+    else:
+        return True
     finally:
         os.close(fd)
-    return True
 
 
 def _orphans(turns_path: Path) -> Iterator[Path]:

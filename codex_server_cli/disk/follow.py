@@ -6,12 +6,13 @@ once a second there is one without an event.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 WAKE_INTERVAL_MS = 1000
 DEBOUNCE_MS = 50
-POLL_MS = 50
+POLL_S = 0.05
 STEP_MS = 8
 """How long watchfiles gathers events: the delay that a reader sees, and one look of its thread each."""
 
@@ -28,8 +29,10 @@ def wakeups(directory: Path) -> Iterator[None]:
 
     try:
         watcher = RustNotify([str(directory)], False, False, 0, False, False)
-    except OSError:  # the user's limit of watches is reached: look by ourselves
-        watcher = RustNotify([str(directory)], False, True, POLL_MS, False, False)
+    except (OSError, UnicodeError):  # the limit of watches is reached, or a name that is no UTF-8: look by ourselves
+        while True:
+            yield
+            time.sleep(POLL_S)
     with watcher:
         yield
         while watcher.watch(DEBOUNCE_MS, STEP_MS, WAKE_INTERVAL_MS, None) != "signal":
@@ -50,7 +53,7 @@ class GrowingFile:
             with self._path.open("rb") as file:
                 file.seek(self.offset)
                 data = file.read()
-        except FileNotFoundError:
+        except OSError:
             return b""
         self.offset += len(data)
         return data
@@ -60,7 +63,7 @@ def last_lines_offset(path: Path, lines: int) -> int:
     """The offset at which the last `lines` lines of a file begin."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return 0
     end = len(data) - 1 if data.endswith(b"\n") else len(data)
     for _ in range(lines):

@@ -88,7 +88,8 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
     if result["state"] == State.COMPLETE:
         write_json(turn.done, {"version": 1, "finished_at": finished_at}, is_durable=True)
     else:
-        error = {**(result.get("error") or {}), "partial_answer": answer, "finished_at": finished_at}
+        stored = result.get("error")
+        error = {**(stored if isinstance(stored, dict) else {}), "partial_answer": answer, "finished_at": finished_at}
         write_json(turn.error, error, is_durable=True)
     fsync_directory(turn.path)
 

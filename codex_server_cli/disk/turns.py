@@ -152,9 +152,17 @@ def _last(turns_path: Path, cwd: str | None) -> TurnDir:
     except OSError as error:
         raise NotFoundError("the current directory is gone", hint="Name another with --cwd.") from error
     for turn, meta in iter_meta(turns_path):
-        if os.path.realpath(str(meta.get("cwd") or "")) == wanted:
+        if is_place(meta.get("cwd"), wanted):
             return turn
     raise NotFoundError(f"no turn was started in {wanted}", hint="codex-server list-turns shows those of other places.")
+
+
+def is_place(path: object, real_path: str) -> bool:
+    """Whether a recorded directory is this one; False for whatever is no path at all."""
+    try:
+        return isinstance(path, str) and os.path.realpath(path) == real_path
+    except (OSError, ValueError):
+        return False
 
 
 def _by_prefix(turns_path: Path, prefix: str) -> TurnDir:

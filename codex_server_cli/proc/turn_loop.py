@@ -32,9 +32,11 @@ from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.app_server import AppServer
 from codex_server_cli.proc.live import LiveFile
-from codex_server_cli.proc.sweep import become_subreaper, process_identity, sweep
+from codex_server_cli.proc.sweep import become_subreaper, sweep
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+_LOOK_INTERVAL_S = 2.0
+"""How often the directory is looked for where nothing else happens."""
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
 
 
@@ -53,7 +55,8 @@ def run_turn(directory: TurnDir) -> None:
         sweep(directory.turn_id, is_worker=True)
     except Exception:  # something left running is bad; an end that nobody learns of would be worse
         _log_traceback()
-    writer.finish(outcome, meta)
+    if directory.path.is_dir():
+        writer.finish(outcome, meta)
     writer.close()
 
 
@@ -65,7 +68,10 @@ def _log_traceback() -> None:
 
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
     """What was received counts all the same: the log of events tells it, whatever state we are in."""
-    record, _ = replay(directory.events.read_bytes())
+    try:
+        record, _ = replay(directory.events.read_bytes())
+    except OSError:
+        record = TurnRecord()
     is_disk = isinstance(error, OSError) and error.errno in _DISK_ERRORS
     kind = ErrorKind.DISK if is_disk else ErrorKind.INTERNAL
     message = f"{type(error).__name__}: {error}"
@@ -74,8 +80,6 @@ def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exceptio
 
 def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any], request: TurnRequest) -> Outcome:
     """Spawn codex, run the turn, end codex."""
-    ticks, boot_id = process_identity(os.getpid())
-    meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
     try:
         server = AppServer(
             Path(meta["codex"]),
@@ -90,8 +94,7 @@ def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any], request
         own = make_error(kind, f"codex cannot be started: {error}")
         return decide(TurnRecord(), Cause.FAILED, request, error=own)
     try:
-        writer.write_meta(meta)  # both while codex starts: nobody waits for them
-        become_subreaper(server.pid)
+        become_subreaper(server.pid)  # while codex starts: nobody waits for it
         prompt = directory.prompt.read_bytes().decode()
         return TurnLoop(directory, writer, meta, Session(request, prompt, __version__), server).run()
     finally:
@@ -134,14 +137,17 @@ class TurnLoop:
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""
         now_ms = _now_ms()
+        if not self._directory.path.is_dir():
+            self._stop_cause = self._stop_cause or Cause.CANCELLED  # who deletes a turn wants no more of it
         if self._stop_cause is not None:
             self._do(self._session.stop(self._stop_cause, now_ms))
         self._do(self._session.tick(now_ms))
         self._live.update(self._session, now_ms)
 
-    def _timeout_s(self) -> float | None:
+    def _timeout_s(self) -> float:
         due = [due_ms for due_ms in (self._session.wakeup_ms, self._live.due_ms) if due_ms is not None]
-        return max(0.0, (min(due) - _now_ms()) / 1000) if due else None
+        rest_s = (min(due) - _now_ms()) / 1000 if due else _LOOK_INTERVAL_S
+        return min(max(0.0, rest_s), _LOOK_INTERVAL_S)
 
     def _do(self, step: Step) -> None:
         """Carry a step out: recorded before it is shown, shown before anything is sent."""
@@ -200,7 +206,8 @@ class TurnLoop:
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
         os.write(2, f"told to stop by signal {signum}\n".encode())  # print is not safe in a handler
         self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
-        inbox.wake(self._directory)
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone
 
     # --- what is written beside the stream
 

@@ -16,6 +16,7 @@ from typing import Any
 from codex_server_cli.disk import turn_dir
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import HomeError
+from codex_server_cli.proc.sweep import process_identity
 from codex_server_cli.proc.turn_loop import run_turn
 
 
@@ -26,8 +27,10 @@ def main() -> None:
     turn = _read_turn()
     if turn is None:
         return
+    ticks, boot_id = process_identity(os.getpid())
+    meta = turn["meta"] | {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
     try:
-        directory, _lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], turn["meta"])
+        directory, _lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], meta)
     except HomeError as error:
         _answer({"home_error": error.message, "hint": error.hint})
         return

@@ -101,7 +101,7 @@ def test_images_are_made_absolute_and_looked_into(tmp_path: Path, monkeypatch: p
     assert checks.check_images(("a.png",)) == (str(tmp_path / "a.png"),)
     with pytest.raises(BadInputError, match="is no PNG"):
         checks.check_images(("a.png", "b.png"))
-    with pytest.raises(BadInputError, match="Is a directory"):
+    with pytest.raises(BadInputError, match="is not a regular file"):
         checks.check_images((".",))
 
 

@@ -215,11 +215,10 @@ def test_a_reference_without_end_is_a_complaint() -> None:
     assert validate_answer("1", {"$ref": "#"}) is not None
 
 
-def test_a_pattern_that_only_ecmascript_understands_is_not_held_against_the_answer() -> None:
-    schema = closed(a={"type": "string", "pattern": r"^\p{L}+$"}, b={"type": "string", "pattern": "^x"})
-
-    assert validate_answer('{"a": "é", "b": "x"}', schema) is None
-    assert validate_answer('{"a": "é", "b": "y"}', schema) == "$.b: 'y' does not match '^x'"
+@pytest.mark.parametrize("pattern", [r"^\p{L}+$", "^(a+)+$"])
+def test_a_pattern_is_left_to_the_models_side_which_enforces_it(pattern: str) -> None:
+    schema = closed(a={"type": "string", "pattern": pattern})
+    assert validate_answer('{"a": "' + 40 * "a" + '!"}', schema) is None  # backtracking would take for ever
 
 
 @pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
