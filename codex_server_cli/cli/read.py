@@ -9,8 +9,8 @@ import typer
 
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.following import follow_text, leaving_it_running, report_end, show_pieces, wait_for_end
-from codex_server_cli.cli.parameters import LastCwd, Turn
+from codex_server_cli.cli.following import leaving_it_running, report_end, show_pieces, wait_for_end
+from codex_server_cli.cli.parameters import LastCwd, Turn, Turns
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.events import is_delta, seq_of
 from codex_server_cli.core.turn import EXIT_OF_STATE, State
@@ -31,7 +31,7 @@ class Printed(StrEnum):
 
 
 def tail(
-    turn: Turn,
+    turns: Turns,
     follows: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as it grows; end with the turn's code.")
     ] = False,
@@ -42,23 +42,26 @@ def tail(
     no_deltas: Annotated[bool, typer.Option("--no-deltas", help="Leave out the pieces of streamed text.")] = False,
     cwd: LastCwd = None,
 ) -> None:
-    """Show what a turn has said so far, or as it says it."""
+    """Show what turns have said so far, or what one says as it says it."""
     settings = Settings.load()
-    if not (events or json):
-        if after is not None or no_deltas:
-            raise UsageError("--after and --no-deltas need --events")
-        if follows:
-            raise typer.Exit(follow_text(settings, turn, last_lines=lines, cwd=cwd))
-        show_pieces(follow.text(read.find(settings, turn, cwd), last_lines=lines))
-        return
-    directory = read.find(settings, turn, cwd)
-    with leaving_it_running(directory.turn_id):
-        for line in follow.events(directory, last_lines=lines, follows=follows):
-            is_new = after is None or (seq_of(line) or 0) > after
-            if is_new and not (no_deltas and is_delta(line)):
-                output.show_line(line)
+    if follows and len(turns) > 1:
+        raise UsageError("--follow takes one turn", hint="Follow each in a shell of its own.")
+    if not (events or json) and (after is not None or no_deltas):
+        raise UsageError("--after and --no-deltas need --events")
+    directories = [read.find(settings, turn, cwd) for turn in turns]
+    for directory in directories:
+        if len(directories) > 1:
+            output.show(f"==> {directory.turn_id} <==\n")
+        with leaving_it_running(directory.turn_id):
+            if not (events or json):
+                show_pieces(follow.text(directory, last_lines=lines, follows=follows))
+                continue
+            for line in follow.events(directory, last_lines=lines, follows=follows):
+                is_new = after is None or (seq_of(line) or 0) > after
+                if is_new and not (no_deltas and is_delta(line)):
+                    output.show_line(line)
     if follows:
-        raise typer.Exit(report_end(read.status(directory)))
+        raise typer.Exit(report_end(read.status(directories[0])))
 
 
 def wait(

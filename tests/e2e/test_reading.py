@@ -208,3 +208,15 @@ def test_reading_needs_neither_a_login_nor_codex(one_home: Home) -> None:
         assert run.code == 0, run
     for command in (["list-turns"], ["list"], ["show", turn.meta["thread_id"]], ["status"], ["gc", "--dry-run"]):
         assert one_home.run(*command).code == 0
+
+
+def test_several_turns_are_shown_one_after_the_other_each_under_its_id(one_home: Home) -> None:
+    one_home.model([say("First."), say("Second.")])
+    turns = [one_home.start("new", "one"), one_home.start("new", "two")]
+    for turn in turns:
+        turn.wait()
+    shown = one_home.run("tail", *(turn.id for turn in turns))
+    assert shown.code == 0
+    assert [line for line in shown.stdout.splitlines() if line.startswith("==>")] == [f"==> {t.id} <==" for t in turns]
+    refused = one_home.run("tail", "--follow", *(turn.id for turn in turns))
+    assert (refused.code, refused.stdout) == (64, "")
