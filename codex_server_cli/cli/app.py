@@ -15,7 +15,6 @@ from codex_server_cli import __version__
 from codex_server_cli.cli import output
 from codex_server_cli.errors import CodexServerError, Exit, InternalError, UsageError
 
-PANELS: Final = ("Start", "Read", "Control", "System")
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
     # verb: (module, function, panel)
     "new": ("start", "new", "Start"),

@@ -114,12 +114,6 @@ def newest_thread(codex_home: Path, cwd: str) -> ThreadSummary | None:
     return next(iter(list_threads(codex_home, limit=1, cwd=cwd)), None)
 
 
-def find_thread(codex_home: Path, thread_id: str) -> ThreadSummary | None:
-    """The thread with this whole id, a sub-agent's too. Other files are not opened."""
-    found = find_threads(codex_home, thread_id)
-    return found[0] if found and found[0].thread_id == thread_id.lower() else None
-
-
 def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[ThreadSummary]:
     """At most `limit` threads whose id begins with `prefix`, newest first; none for an empty prefix.
 

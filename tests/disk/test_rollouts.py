@@ -11,7 +11,6 @@ import pytest
 
 from codex_server_cli.disk.rollouts import (
     ThreadSummary,
-    find_thread,
     find_threads,
     list_threads,
     newest_thread,
@@ -148,7 +147,7 @@ def test_a_missing_home_has_no_threads(tmp_path: Path) -> None:
 
     assert list_threads(home, limit=9) == []
     assert newest_thread(home, str(tmp_path)) is None
-    assert find_thread(home, str(UUID(int=1))) is None
+    assert find_threads(home, str(UUID(int=1))) == []
 
 
 def test_what_cannot_be_read_is_skipped(sessions: Sessions, tmp_path: Path) -> None:
@@ -217,19 +216,14 @@ def test_a_thread_is_found_by_its_whole_id_alone(sessions: Sessions) -> None:
     sessions.add("review-0.169.0", thread_id=wanted)
     sessions.write(b"unreadable")
 
-    found = find_thread(sessions.home, wanted.upper())
-
-    assert found is not None
-    assert found.thread_id == wanted
-    assert find_thread(sessions.home, wanted[:-1]) is None
+    assert ids(find_threads(sessions.home, wanted.upper())) == [wanted]
 
 
 def test_a_subagent_is_found_by_its_whole_id(sessions: Sessions) -> None:
     wanted = sessions.add("subagent-0.169.0")
 
-    found = find_thread(sessions.home, wanted)
+    [found] = find_threads(sessions.home, wanted)
 
-    assert found is not None
     assert found.is_subagent
 
 
