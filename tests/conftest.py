@@ -5,10 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import NPM_CODEX_ENV, codex_binaries
 
+pytest_plugins = ["tests.coverage_floor"]
+
 _BINARIES = codex_binaries()
+
+# An example may take its time, because the machine may be busy; and every run tries the same ones, so that a red suite
+# is red for a change. `pytest --hypothesis-profile=default` looks for new ones.
+settings.register_profile(
+    "stable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("stable")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import inbox
 from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.process import living_worker
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import HomeError
 
@@ -49,10 +50,7 @@ def _see_ended(directory: TurnDir) -> TurnView:
 
 def _kill_worker(directory: TurnDir) -> None:
     """Kill the worker that `meta.json` names, where its start time and boot prove that it is still the same process."""
-    from codex_server_cli.proc.sweep import process_identity
-
-    meta = read_json(directory.meta) or {}
-    pid, proof = meta.get("pid"), (meta.get("pid_start_ticks"), meta.get("boot_id"))
-    if isinstance(pid, int) and None not in proof and process_identity(pid) == proof:
+    pid = living_worker(read_json(directory.meta) or {})
+    if pid is not None:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)

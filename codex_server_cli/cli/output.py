@@ -37,6 +37,15 @@ def show(text: str) -> None:
     _write(neutralise(text) if is_terminal() else text)
 
 
+def is_reader_gone() -> bool:
+    """Whether the pipe that stdout is has lost its reader, told without writing; False for whatever is no pipe."""
+    import select
+
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # errors are told in any case
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
 def show_line(line: bytes) -> None:
     """One line of a JSON stream: on a terminal its escapes are already harmless, elsewhere verbatim."""
     show(line.decode("utf-8", "replace") + "\n")

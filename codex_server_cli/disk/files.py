@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from codex_server_cli.disk.opening import open_regular
 
 
 def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
@@ -18,7 +21,7 @@ def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
         OSError: the directory cannot be written; nothing is left behind.
     """
     neighbour = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    fd = _create_anew(neighbour)
     try:
         try:
             write_all(fd, data)
@@ -30,6 +33,29 @@ def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
     except OSError:
         neighbour.unlink(missing_ok=True)
         raise
+
+
+def _create_anew(path: Path) -> int:
+    """An empty file of our own making: what stands there was left by a dead process of our number, or planted."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return open_regular(path, flags)
+    except FileExistsError:
+        path.unlink()
+        return open_regular(path, flags)
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Make a file of mode 0600 that is not there yet.
+
+    Raises:
+        OSError: it cannot be made, or something is there.
+    """
+    fd = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def write_json(path: Path, value: Any, *, is_durable: bool = False) -> None:
@@ -48,10 +74,35 @@ def encode_json(value: Any) -> bytes:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None where there is no file, or no object in it (torn, or edited by hand)."""
     try:
-        value = json.loads(path.read_bytes())
+        value = _DECODER.decode(read_bytes(path).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse(text)
+    return number
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")  # and could not be handed on as one
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+
+
+def read_bytes(path: Path, offset: int = 0, max_bytes: int = -1) -> bytes:
+    """What a regular file holds from an offset on, all of it or at most `max_bytes`.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    with open(open_regular(path), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
+        file.seek(offset)
+        return file.read(max_bytes)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -63,7 +114,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 def fsync_directory(path: Path) -> None:
     """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     finally:
@@ -73,7 +124,7 @@ def fsync_directory(path: Path) -> None:
 def tail_text(path: Path, max_bytes: int) -> str:
     """The last `max_bytes` of a text file, from the first whole line of them; empty where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open(open_regular(path), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - max_bytes))
             data = file.read()

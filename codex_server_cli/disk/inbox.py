@@ -7,12 +7,14 @@ operation does.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.opening import open_fifo
 from codex_server_cli.disk.turn_dir import TurnDir
 
 
@@ -31,8 +33,10 @@ def post(turn: TurnDir, op: str, args: dict[str, Any] | None = None) -> Path:
         The path at which its reply will appear.
 
     Raises:
-        OSError: the inbox cannot be written.
+        OSError: the inbox cannot be written, or is a link to some other directory.
     """
+    if turn.inbox.is_symlink():
+        raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(turn.inbox))
     name = f"{time.time_ns() // 1_000_000}-{os.urandom(2).hex()}.json"
     path = turn.inbox / name
     write_json(path, {"version": 1, "op": op, "args": args or {}, "from_pid": os.getpid()})
@@ -43,8 +47,8 @@ def post(turn: TurnDir, op: str, args: dict[str, Any] | None = None) -> Path:
 def wake(turn: TurnDir) -> bool:
     """Send the worker a byte; False where no worker listens (ENXIO)."""
     try:
-        fd = os.open(turn.wake, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        fd = open_fifo(turn.wake, os.O_WRONLY)
+    except OSError:  # nobody listens, or what stands there is no FIFO
         return False
     try:
         os.write(fd, b"!")
@@ -57,7 +61,7 @@ def wake(turn: TurnDir) -> bool:
 
 def open_wake(turn: TurnDir) -> int:
     """Hold the FIFO open as the worker does: for reading and writing, so that it never sees an end."""
-    return os.open(turn.wake, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    return open_fifo(turn.wake, os.O_RDWR)
 
 
 def unanswered(turn: TurnDir) -> list[InboxRequest]:
@@ -74,7 +78,8 @@ def was_accepted(turn: TurnDir, op: str) -> bool:
 
 def _requests(turn: TurnDir) -> list[InboxRequest]:
     try:
-        paths = sorted(path for path in turn.inbox.iterdir() if path.suffix == ".json" and path.name[0] != ".")
+        inbox = () if turn.inbox.is_symlink() else turn.inbox.iterdir()
+        paths = sorted(path for path in inbox if path.suffix == ".json" and path.name[0] != ".")
     except OSError:
         return []
     found = []

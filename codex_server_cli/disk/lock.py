@@ -12,8 +12,13 @@ import errno
 import fcntl
 import os
 import signal
+import time
 from pathlib import Path
 from types import FrameType
+
+from codex_server_cli.disk.opening import open_regular
+
+_TAKE_POLL_S = 0.001
 
 
 def create_locked(path: Path) -> int:
@@ -22,7 +27,7 @@ def create_locked(path: Path) -> int:
     Returns:
         The descriptor that holds the lock; not inheritable.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return fd
 
@@ -31,19 +36,126 @@ def try_lock(path: Path) -> int | None:
     """Hold an existing lock file exclusively: its descriptor, or None where anybody else holds it.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or is a link, a FIFO or the like.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = open_regular(path, os.O_RDWR)
     if _flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
         return fd
     os.close(fd)
     return None
 
 
-def is_held(path: Path) -> bool:
-    """Whether somebody alive holds the lock exclusively. A missing or unreadable file is not held."""
+def try_acquire(path: Path) -> int | None:
+    """As `try_lock`, for a file that is made where it is missing and that its holder may delete."""
+    return _acquire(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def acquire(path: Path) -> int:
+    """As `try_acquire`, but wait for it: for what is held no longer than a moment."""
+    fd = _acquire(path, fcntl.LOCK_EX)
+    assert fd is not None
+    return fd
+
+
+def _acquire(path: Path, operation: int) -> int | None:
+    while True:
+        fd = open_regular(path, os.O_RDWR | os.O_CREAT)
+        if not _flock(fd, operation):
+            os.close(fd)
+            return None
+        if os.fstat(fd).st_nlink:
+            return fd
+        os.close(fd)  # its holder deleted it before letting go: what we have locked is a file without a name
+
+
+def take(fd: int, timeout_s: float) -> bool:
+    """Hold an open file exclusively: for what others hold for moments, and where one of them may be stopped meanwhile.
+
+    Returns:
+        False where it stayed held for `timeout_s`.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not _flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_TAKE_POLL_S)
+    return True
+
+
+def probe(path: Path) -> int | None:
+    """A descriptor that holds the lock shared; None where the file is missing or somebody holds it exclusively."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_regular(path, os.O_RDWR)
+    except OSError:
+        return None
+    if _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB):
+        return fd
+    os.close(fd)
+    return None
+
+
+def take_back(path: Path) -> int | None:
+    """Hold a lock again whose file was deleted or replaced by hand, for the holder of the one that was there.
+
+    Returns:
+        The descriptor that holds the new one, to be kept open like the old one; None where the lock is still held.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    if is_held(path):
+        return None
+    hidden = path.with_name(f".{path.name}.{os.getpid()}")
+    hidden.unlink(missing_ok=True)
+    fd = create_locked(hidden)
+    try:
+        hidden.rename(path)
+    except OSError:
+        hidden.unlink()
+        os.close(fd)
+        raise
+    return fd
+
+
+def holder_pid(path: Path) -> int | None:
+    """Who holds a lock exclusively, as the kernel lists it (Linux), without touching the lock.
+
+    Returns:
+        Its process id; None where nobody is listed; 0 where the kernel does not tell.
+    """
+    try:
+        inode = str(path.stat().st_ino)
+    except OSError:
+        return None
+    try:
+        listing = Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    for line in listing.splitlines():  # 1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF
+        words = line.split()
+        if words[1:4] == ["FLOCK", "ADVISORY", "WRITE"] and words[5].rpartition(":")[2] == inode:
+            return int(words[4])
+    return None
+
+
+_HOLDER_BYTES = 64
+
+
+def read_holder(fd: int) -> str | None:
+    """The turn id that a holder left in its lock file. Only a name can come of it, never a path."""
+    text = os.pread(fd, _HOLDER_BYTES, 0).decode("ascii", "replace").strip()
+    return text if text[:1].isdigit() and "/" not in text else None
+
+
+def write_holder(fd: int, turn_id: str | None) -> None:
+    """Say in a lock file who holds it. Written over what stood there: that needs no room on a full disk."""
+    os.pwrite(fd, (turn_id or "").encode().ljust(_HOLDER_BYTES - 1) + b"\n", 0)
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody alive holds the lock exclusively. A missing or unreadable file, or no file, is not held."""
+    try:
+        fd = open_regular(path)
     except OSError:
         return False
     try:
@@ -59,8 +171,9 @@ def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
         False where the time ran out first.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_regular(path)
     except OSError:
+        time.sleep(_PAUSE_S)  # whoever asks again, because a worker lives without its lock, must not spin
         return True
     try:
         if timeout_s is None:
@@ -71,6 +184,7 @@ def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
         os.close(fd)
 
 
+_PAUSE_S = 0.05
 _LONGEST_S = 365 * 86400.0  # the timer takes no more than a `time_t` holds
 
 

@@ -12,7 +12,15 @@ from typing import Any
 
 from codex_server_cli.core.turn import Marker
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.files import encode_json, write_all
+from codex_server_cli.disk.files import create_file, encode_json
+from codex_server_cli.disk.opening import (
+    ensure_directory,
+    is_directory,
+    is_regular,
+    make_directory,
+    make_fifo,
+    tighten_directory,
+)
 from codex_server_cli.errors import HomeError
 
 UNPUBLISHED = ".new-"
@@ -40,25 +48,30 @@ class TurnDir:
         self.lock = path / "lock"
 
     @property
+    def exists(self) -> bool:
+        """Whether there is such a turn; a link to some other directory is none."""
+        return is_directory(self.path)
+
+    @property
     def marker(self) -> Marker | None:
         """Which end marker stands here."""
-        if self.done.exists():
+        if is_regular(self.done):
             return Marker.DONE
-        return Marker.ERROR if self.error.exists() else None
+        return Marker.ERROR if is_regular(self.error) else None
 
 
 def prepare_home(turns_path: Path) -> None:
-    """Make the home and its `turns` directory, mode 0700.
+    """Make the home and its `turns` directory, mode 0700. A home that is there stays as it is: it may be the user's.
 
     Raises:
         HomeError: it cannot be made.
     """
     try:
         for path in (turns_path.parent, turns_path):
-            if not path.is_dir():
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ensure_directory(path)
     except OSError as error:
-        raise _home_error(turns_path.parent, error) from error
+        raise home_error(turns_path.parent, error) from error
+    tighten_directory(turns_path)
 
 
 def create(turns_path: Path, turn_id: str, prompt: str, meta: dict[str, Any]) -> tuple[TurnDir, int]:
@@ -86,7 +99,7 @@ def create(turns_path: Path, turn_id: str, prompt: str, meta: dict[str, Any]) ->
         import shutil  # 3 ms that only a failure needs
 
         shutil.rmtree(hidden.path, ignore_errors=True)
-        raise _home_error(turns_path.parent, error) from error
+        raise home_error(turns_path.parent, error) from error
     return TurnDir(turns_path / turn_id), lock_fd
 
 
@@ -95,11 +108,11 @@ def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
     while True:
         hidden = TurnDir(turns_path / f"{UNPUBLISHED}{turn_id}")
         try:
-            hidden.path.mkdir(mode=0o700)
+            make_directory(hidden.path)
         except FileExistsError:
             pass
         except OSError as error:
-            raise _home_error(turns_path.parent, error) from error
+            raise home_error(turns_path.parent, error) from error
         else:
             if not (turns_path / turn_id).exists():
                 return hidden, turn_id
@@ -108,23 +121,15 @@ def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
 
 
 def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any]) -> None:
-    _create(turn.prompt, prompt.encode())
-    _create(turn.meta, encode_json(meta))
-    _create(turn.events, b"")
-    _create(turn.out, b"")
-    _create(turn.log, b"")
-    turn.inbox.mkdir(mode=0o700)
-    os.mkfifo(turn.wake, 0o600)
+    create_file(turn.prompt, prompt.encode())
+    create_file(turn.meta, encode_json(meta))
+    for path in (turn.events, turn.out, turn.log):
+        create_file(path, b"")
+    make_directory(turn.inbox)
+    make_fifo(turn.wake)
 
 
-def _create(path: Path, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        write_all(fd, data)
-    finally:
-        os.close(fd)
-
-
-def _home_error(home: Path, error: OSError) -> HomeError:
+def home_error(home: Path, error: OSError) -> HomeError:
+    """What a user is told where the home cannot be written."""
     hint = "Free some space, or set CODEX_SERVER_HOME to a directory that you can write."
     return HomeError(f"cannot write {home}: {error.strerror or error}", hint=hint)

@@ -18,6 +18,7 @@ from codex_server_cli.core.turn import (
     Marker,
     Phase,
     State,
+    TurnError,
     derive_state,
     is_turn_id,
     is_turn_id_prefix,
@@ -27,11 +28,15 @@ from codex_server_cli.core.turn import (
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.process import living_worker
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import AmbiguousError, NotFoundError
+from codex_server_cli.errors import AmbiguousError, ErrorKind, NotFoundError
 
 if TYPE_CHECKING:
     from codex_server_cli.core.outcome import Outcome
+
+_NO_ERROR = TurnError(ErrorKind.INTERNAL, "").to_json()
+"""Every member that an error has: one of an older version, or one that was edited by hand, may lack some."""
 
 Sweep = Callable[[str], object]
 """Ends what a dead worker left running, given the turn id."""
@@ -62,7 +67,7 @@ def _elapsed_s(meta: dict[str, Any]) -> float | None:
     if started_ms is None:
         return None
     ended_ms = parse_time_ms(meta.get("finished_at")) or time.time_ns() // 1_000_000
-    return round((ended_ms - started_ms) / 1000, 3)
+    return max(0.0, round((ended_ms - started_ms) / 1000, 3))  # the clock may have been set back
 
 
 def _result_of(outcome: Outcome) -> dict[str, Any]:
@@ -76,8 +81,10 @@ def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
     for _ in range(3):  # a turn may end, or be deleted, between two of our looks
         lock_held = lock.is_held(turn.lock)
         marker = turn.marker
+        if not lock_held and marker is None:  # a lock that was deleted by hand is no death
+            lock_held = living_worker(read_json(turn.meta) or {}) is not None
         kind = (read_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
-        state = derive_state(Facts(turn.path.is_dir(), lock_held, marker, kind))
+        state = derive_state(Facts(turn.exists, lock_held, marker, kind))
         if state is not None:
             return state, None
         from codex_server_cli.disk.repair import repair  # 10 ms that only a dead worker's turn needs
@@ -99,7 +106,10 @@ def _error_of(turn: TurnDir, state: State, result: dict[str, Any]) -> dict[str, 
     if state is State.COMPLETE:
         return None
     error = result.get("error") or read_json(turn.error)
-    return error if isinstance(error, dict) else {"kind": "internal", "message": "the error record cannot be read"}
+    if not isinstance(error, dict):
+        error = {"message": "the error record cannot be read"}
+    answer = result.get("answer")
+    return _NO_ERROR | {"partial_answer": answer if isinstance(answer, str) else None} | error
 
 
 # --- which there are
@@ -108,10 +118,11 @@ def _error_of(turn: TurnDir, state: State, result: dict[str, Any]) -> dict[str, 
 def turn_ids(turns_path: Path) -> list[str]:
     """The ids of all turns, newest first."""
     try:
-        names = os.listdir(turns_path)  # noqa: PTH208 — 10 000 names: strings, not paths
+        with os.scandir(turns_path) as entries:
+            names = [entry.name for entry in entries if is_turn_id(entry.name) and entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    return sorted(filter(is_turn_id, names), reverse=True)
+    return sorted(names, reverse=True)
 
 
 def iter_meta(turns_path: Path) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
@@ -137,8 +148,8 @@ def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
     """
     if selector == "last":
         return _last(turns_path, cwd)
-    if is_turn_id(selector) and (turns_path / selector).is_dir():
-        return TurnDir(turns_path / selector)
+    if is_turn_id(selector) and (turn := TurnDir(turns_path / selector)).exists:
+        return turn
     if is_turn_id_prefix(selector):
         return _by_prefix(turns_path, selector)
     if is_turn_name(selector):

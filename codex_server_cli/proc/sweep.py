@@ -166,27 +166,3 @@ def _signal_all(processes: list[psutil.Process], *, is_kill: bool) -> None:
             process.kill() if is_kill else process.terminate()
         except psutil.Error:
             continue  # gone meanwhile
-
-
-def process_identity(pid: int) -> tuple[int | None, str | None]:
-    """What proves, with a pid, that a process is still the same: its start in clock ticks, and the boot's id.
-
-    psutil's `create_time` shifts when the clock steps, so it is no proof. (None, None) where there is no such process.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 — no pathlib for one line
-            ticks = int(file.read().rpartition(b")")[2].split()[19])
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
-            return ticks, file.read().strip()
-    except (OSError, ValueError, IndexError):
-        return _identity_without_proc(pid)
-
-
-def _identity_without_proc(pid: int) -> tuple[int | None, str | None]:
-    """macOS: the start time is all there is; a clock that steps makes it no proof, and then nobody is killed."""
-    import psutil
-
-    try:
-        return int(psutil.Process(pid).create_time() * 100), "unknown"
-    except psutil.Error:
-        return None, None

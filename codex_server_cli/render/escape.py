@@ -1,7 +1,8 @@
 """Making text safe to show. Owns which characters a terminal must never get from a model, a command or a file name.
 
 Files keep the raw text; only what goes to a terminal passes through here. An escape sequence could move the cursor,
-set the clipboard (OSC 52), make a link that lies (OSC 8) or hide a line behind a carriage return.
+set the clipboard (OSC 52), make a link that lies (OSC 8) or hide a line behind a carriage return; other characters
+turn the order of a line around (bidirectional overrides), or take no room at all.
 """
 
 from __future__ import annotations
@@ -11,16 +12,23 @@ _CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(cod
 # Marks that reorder text (Trojan Source), and separators that some terminals take for line ends.
 _REORDERING = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)]
 _SEPARATORS = ["\u2028", "\u2029"]
+# What takes no room and says nothing to a person: text hidden in it reaches whoever copies it, or a model. The joiners
+# (U+200C, U+200D) and variation selectors stay, because scripts and emoji are written with them. The tags go, and with
+# them England's flag, which no terminal draws.
+_INVISIBLE_RANGES = ((0x200B, 0x200B), (0x2060, 0x2064), (0x206A, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
+_INVISIBLE = ["\u180e", "\ufeff", *(chr(code) for first, last in _INVISIBLE_RANGES for code in range(first, last + 1))]
 
 
 def _visible(char: str) -> str:
     code = ord(char)
     if code < 0x20:
         return chr(0x2400 + code)  # the control pictures: ␛ ␍ ␇
-    return "␡" if code == 0x7F else f"\\u{code:04x}"
+    if code == 0x7F:
+        return "␡"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-_TABLE = str.maketrans({char: _visible(char) for char in (*_CONTROLS, *_REORDERING, *_SEPARATORS)})
+_TABLE = str.maketrans({char: _visible(char) for char in (*_CONTROLS, *_REORDERING, *_SEPARATORS, *_INVISIBLE)})
 
 
 def neutralise(text: str) -> str:

@@ -14,9 +14,9 @@ from codex_server_cli.actions import control
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind, HomeError
-from codex_server_cli.proc.sweep import process_identity
 from tests.turns_on_disk import ANSWER, CUT_TURN, TurnsOnDisk
 
 HOLD = """

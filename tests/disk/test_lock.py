@@ -221,3 +221,28 @@ def test_an_alarm_that_fires_as_it_is_turned_off_never_escapes(
     finally:
         turn_timer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_lock_that_is_where_it_was_need_not_be_taken_back(path: Path, held: int) -> None:
+    assert lock.take_back(path) is None
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_lock_whose_file_was_deleted_or_replaced_is_taken_back(path: Path, held: int, *, is_replaced: bool) -> None:
+    path.unlink()
+    if is_replaced:
+        path.touch()
+    fd = lock.take_back(path)
+    assert fd is not None
+    assert lock.is_held(path)
+    assert list(path.parent.iterdir()) == [path]
+    os.close(fd)
+    assert not lock.is_held(path)
+
+
+def test_a_lock_that_cannot_be_taken_back_leaves_nothing(path: Path, held: int) -> None:
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        lock.take_back(path)
+    assert list(path.parent.iterdir()) == [path]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.core.turn import Phase, State
+from codex_server_cli.core.turn import Phase, State, TurnError
 from codex_server_cli.disk import lock
 from codex_server_cli.disk import turns as reader
 from codex_server_cli.disk.files import write_json
@@ -49,6 +49,17 @@ def test_an_error_that_cannot_be_read_is_a_failure(turns: TurnsOnDisk) -> None:
     turn.error.write_text('{"kind": "canc')
     view = reader.read_turn(turn, no_sweep)
     assert (view.state, (view.error or {})["kind"]) == (State.FAILED, "internal")
+
+
+def test_an_error_has_every_member_whatever_was_stored(turns: TurnsOnDisk) -> None:
+    whole, old, torn = (turns.failed(ErrorKind.NETWORK, "a part") for _ in range(3))
+    write_json(old.result, {"state": "failed", "answer": "a part", "error": {"kind": "network", "message": "m"}})
+    torn.result.write_text("{")
+    torn.error.write_text('{"kind": "netw')
+    errors = [reader.read_turn(turn, no_sweep).error or {} for turn in (whole, old, torn)]
+    assert errors[0].keys() == errors[1].keys() == errors[2].keys() == TurnError(ErrorKind.NETWORK, "").to_json().keys()
+    assert [error["partial_answer"] for error in errors[1:]] == ["a part", None]
+    assert [error["kind"] for error in errors] == ["network", "network", "internal"]
 
 
 def test_a_dead_worker_is_repaired_by_whoever_looks(turns: TurnsOnDisk) -> None:

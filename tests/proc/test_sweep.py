@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
+from codex_server_cli.disk.process import process_identity
 from codex_server_cli.proc import sweep as sweep_module
-from codex_server_cli.proc.sweep import process_identity, sweep
+from codex_server_cli.proc.sweep import sweep
 from tests.support import wait_until
 
 TURN_ID = f"20261120-165501-482-{os.getpid() & 0xFFFF:04x}"

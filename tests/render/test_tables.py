@@ -8,7 +8,7 @@ import pytest
 
 from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.tables import duration, table, turns_table
+from codex_server_cli.render.tables import duration, short_path, table, turns_table
 
 TURN_ID = "20261120-165501-482-7f3a"
 LONG = "Explain, in as many words as you can find, what this repository is about and who wrote it"
@@ -56,6 +56,19 @@ def test_a_narrow_terminal_still_shows_the_beginning_of_the_last_column() -> Non
 
 def test_cells_are_made_safe_and_single_line() -> None:
     assert table(("A", "B"), [("one\ntwo", "red\x1b[31m\r\n")], 80).splitlines()[1] == "one two  red␛[31m"
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/home/dev", "~"),
+        ("/home/dev/project", "~/project"),
+        ("/home/developer", "/home/developer"),
+        ("/srv/" + "x" * 40, "…" + "x" * 31),
+    ],
+)
+def test_a_directory_is_shown_from_the_home_on_and_by_its_end(path: str, shown: str) -> None:
+    assert short_path(path, "/home/dev") == shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""What a terminal gets, whoever wrote it: a model, a command, a file's name, a hand in our files. And pipes, raw."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import ErrorKind
+from tests.cli.shell import Shell
+from tests.console import type_in
+from tests.e2e.home import COMMAND
+from tests.render.test_escape import is_dangerous
+from tests.turns_on_disk import TurnsOnDisk
+
+EVIL = (
+    "START\x1b[2J\x1b[1;31m\x1b]52;c;cm0gLXJmIH4=\x07\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\\x1bP1$r\x1b\\"
+    "\b\b\b\rhidden\x9b31m\x90\x9d\x7f\u202etxt.exe\u202c\u2066\u2069\u200b\u2060\ufeff\U000e0041\u2028END"
+)
+THREAD = "01a1fa62-b67e-7a01-a798-fd4067f1c682"
+IN_A_PATH = EVIL.replace("/", "")
+
+
+def edit_meta(turn: TurnDir, **values: object) -> TurnDir:
+    write_json(turn.meta, {**(read_json(turn.meta) or {}), **values})
+    return turn
+
+
+def say_everywhere(turn: TurnDir) -> TurnDir:
+    """Put it into every file of a turn that a command shows."""
+    for path in (turn.out, turn.prompt, turn.log):
+        path.write_text(f"{EVIL}\n", encoding="utf-8")
+    turn.events.write_text(f'{{"seq":0,"ts":1,"dir":"in","invalid":"{EVIL}"}}\n', encoding="utf-8")
+    write_json(turn.live, {"phase": EVIL, "last_activity": EVIL, "pending": [EVIL], "usage": {"total_tokens": EVIL}})
+    return edit_meta(turn, name=EVIL, cwd=f"/{EVIL}", model=EVIL, thread_id=EVIL, codex_turn_id=EVIL, finished_at=EVIL)
+
+
+@pytest.fixture
+def told(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
+    """Turns in every state, and a thread, that hold it wherever they can: the environment that names them."""
+    failed = turns.failed(ErrorKind.NETWORK, EVIL)
+    write_json(failed.error, {"kind": EVIL, "message": EVIL, "hint": EVIL, "resets_at": EVIL, "stderr_tail": EVIL})
+    write_json(failed.result, {"error": read_json(failed.error), "usage": {"total_tokens": EVIL}, "answer": EVIL})
+    by_state = {"COMPLETE": turns.complete(EVIL), "FAILED": failed, "RUNNING": turns.running(), "DEAD": turns.dead()}
+    sessions = shell.codex_home / "sessions" / "2026" / "11" / "20"
+    sessions.mkdir(parents=True)
+    head = {"id": THREAD, "timestamp": "2026-11-20T16:57:41.000Z", "cwd": f"/{EVIL}", "model": EVIL, "name": EVIL}
+    message = {"type": "user_message", "message": EVIL}
+    lines = [{"timestamp": EVIL, "type": "session_meta", "payload": head}]
+    lines += [{"timestamp": EVIL, "type": "event_msg", "payload": message}]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (sessions / f"rollout-2026-11-20T16-57-41-{THREAD}.jsonl").write_text(text, encoding="utf-8")
+    return {"EVIL": EVIL} | {state: say_everywhere(turn).turn_id for state, turn in by_state.items()}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tail $COMPLETE",
+        "tail $FAILED -n 1",
+        "tail $COMPLETE $DEAD",
+        "tail $COMPLETE --events",
+        "tail $COMPLETE --follow",
+        "wait $COMPLETE",
+        "wait $FAILED --print json",
+        "wait $RUNNING --timeout 0.1",
+        "wait $DEAD",
+        "answer $COMPLETE",
+        "answer $FAILED",
+        "answer $RUNNING",
+        "status",
+        "status $FAILED",
+        "status $RUNNING $DEAD $COMPLETE",
+        "list-turns",
+        "list-turns --json",
+        "cancel $FAILED",
+        "list",
+        "list --json",
+        "show 01a1fa62",
+        "show 01a1fa62 --json",
+        "continue --turn $RUNNING hi",
+    ],
+)
+def test_whatever_a_turn_or_a_thread_holds_a_terminal_obeys_none_of_it(
+    shell: Shell, told: dict[str, str], words: str
+) -> None:
+    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env | told, shell.project)
+    assert shown.strip(), "nothing was shown at all"
+    assert [char for char in shown if is_dangerous(char)] == []
+    assert "a defect of codex-server" not in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '"$EVIL"',
+        '"--$EVIL"',
+        'status "$EVIL"',
+        'wait "$EVIL"',
+        'show "$EVIL"',
+        'new hi --cwd "/$EVIL"',
+        'new hi --name "$EVIL"',
+        'new hi --schema "/$EVIL"',
+        'new hi --image "/$EVIL"',
+        'new --file "/$EVIL"',
+        'new hi --config "$EVIL"',
+        'new hi --sandbox "$EVIL"',
+        'new hi --deadline "$EVIL"',
+        'wait last --timeout "$EVIL"',
+        'continue hi --thread "$EVIL"',
+        'list-turns --cwd "/$EVIL"',
+    ],
+)
+def test_what_stands_on_a_command_line_is_not_obeyed_when_it_is_told_to_be_wrong(shell: Shell, words: str) -> None:
+    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env | {"EVIL": EVIL}, shell.project)
+    assert [char for char in shown if is_dangerous(char)] == []
+    assert "a defect of codex-server" not in shown
+
+
+@pytest.mark.parametrize("words", ["new hi", "list-turns", "doctor", "setup", "gc"])
+def test_the_names_of_files_are_not_obeyed(shell: Shell, words: str) -> None:
+    home, project = shell.root / IN_A_PATH[:120], shell.root / f"project{IN_A_PATH[:100]}"
+    project.mkdir()
+    home.mkdir(mode=0o755)
+    (home / "config.json").write_text(json.dumps({EVIL: EVIL}))
+    shell.env["CODEX_SERVER_HOME"] = str(home)
+    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env, project)
+    assert [char for char in shown if is_dangerous(char)] == []
+    assert "a defect of codex-server" not in shown
+
+
+def test_a_pipe_gets_every_byte_as_it_is(shell: Shell, told: dict[str, str]) -> None:
+    answer = shell.run("answer", told["COMPLETE"])
+    assert (answer.code, answer.stdout) == (0, f"{EVIL}\n")
+    tail = shell.run("tail", told["COMPLETE"])
+    assert tail.stdout == f"{EVIL}\n"
+    assert shell.run("status", told["COMPLETE"]).json["cwd"] == f"/{EVIL}"
+    assert (shell.home / "turns" / told["COMPLETE"] / "answer.txt").read_bytes() == EVIL.encode()

@@ -1,0 +1,73 @@
+"""Whether the process that a record names is still that process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core.turn import State
+from codex_server_cli.disk import turns
+from codex_server_cli.disk.process import living_worker, process_identity
+from tests.support import wait_until
+from tests.turns_on_disk import TurnsOnDisk
+
+
+def own_meta() -> dict[str, Any]:
+    ticks, boot_id = process_identity(os.getpid())
+    return {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
+
+
+def no_sweep(_turn_id: str) -> None:
+    """For turns that left nothing running."""
+
+
+def test_the_process_that_a_record_names_is_alive_if_all_three_marks_are_its_own() -> None:
+    meta = own_meta()
+    assert living_worker(meta) == os.getpid()
+    for other in ({"pid": 1}, {"pid_start_ticks": meta["pid_start_ticks"] - 1}, {"boot_id": "another"}):
+        assert living_worker(meta | other) is None
+
+
+@pytest.mark.parametrize("pid", [None, 0, -1, 2**31, 10**30, True, "1", [1], 1.5], ids=repr)
+def test_an_odd_pid_is_nobody(pid: Any) -> None:
+    assert living_worker(own_meta() | {"pid": pid}) is None
+
+
+def test_a_record_without_proof_names_nobody() -> None:
+    assert living_worker({}) is None
+    assert living_worker({"pid": os.getpid()}) is None
+    assert living_worker({"pid": os.getpid(), "pid_start_ticks": None, "boot_id": None}) is None
+
+
+def test_what_is_left_of_a_process_that_nobody_buried_is_dead() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    ticks, boot_id = process_identity(process.pid)
+    meta = {"pid": process.pid, "pid_start_ticks": ticks, "boot_id": boot_id}
+    assert living_worker(meta) == process.pid
+    process.kill()
+    try:
+        wait_until(lambda: living_worker(meta) is None, what="a zombie")
+    finally:
+        process.communicate()
+
+
+def test_a_turn_without_a_lock_runs_while_its_worker_lives(turns: TurnsOnDisk) -> None:
+    turn = turns.running(**own_meta())
+    turn.lock.unlink()
+    assert read_state(turn) is State.RUNNING
+    turn.done.touch()
+    assert read_state(turn) is State.COMPLETE
+
+
+def test_a_turn_whose_lock_was_replaced_runs_while_its_worker_lives_and_is_not_repaired(turns: TurnsOnDisk) -> None:
+    turn = turns.dead(**own_meta())
+    assert read_state(turn) is State.RUNNING
+    assert turn.marker is None
+
+
+def read_state(turn: Any) -> State:
+    return turns.read_state(turn, no_sweep)

@@ -1,0 +1,95 @@
+"""What only the environment and the prompt hold stays there: no file of ours has it, no command line shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from codex_server_cli.demo.replies import server_error
+from tests.e2e.home import COMMAND, Home, Turn
+
+SECRETS = {
+    "OPENAI_API_KEY": "sk-openai-zqx7",
+    "CODEX_API_KEY": "sk-codex-zqx7",
+    "CODEX_ACCESS_TOKEN": "token-zqx7",
+    "AWS_SECRET_ACCESS_KEY": "aws-zqx7/+=",
+    "HTTPS_PROXY": "http://user:proxy-password-zqx7@127.0.0.1:9",
+    "DATABASE_URL": "postgres://db-password-zqx7@nowhere",
+}
+PROMPT = "the plan of zqx7"
+
+
+@pytest.fixture
+def secretive(one_home: Home) -> Home:
+    """A home whose user has secrets in the environment."""
+    one_home.env |= SECRETS | {"NO_PROXY": "127.0.0.1"}
+    return one_home
+
+
+def files_with(folder: Path, words: str) -> list[str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path.name for path in files if words.encode() in path.read_bytes())
+
+
+def assert_nothing_told(home: Home) -> None:
+    for secret in SECRETS.values():
+        assert files_with(home.path, secret) == []
+
+
+def command_lines() -> list[str]:
+    lines = []
+    for process in psutil.process_iter():
+        try:
+            lines.append("\0".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return lines
+
+
+def test_neither_a_secret_nor_a_prompt_shows_in_a_command_line_or_in_a_file_of_ours(secretive: Home) -> None:
+    secretive.run("setup")
+    (secretive.root / "prompt").write_text(PROMPT)
+    turn, gate = secretive.start_held("new", "--file", str(secretive.root / "prompt"), "--name", "plan")
+    waiter = secretive.spawn("wait", turn.id)
+    follower = secretive.spawn("tail", turn.id, "--follow")
+    assert secretive.run("list-turns").code == 0
+    lines = command_lines()
+    assert any(COMMAND in line for line in lines)
+    assert any("app-server" in line for line in lines)
+    assert [line for line in lines if "zqx7" in line] == []
+    assert_nothing_told(secretive)
+    gate.open()
+    for process in (waiter, follower):
+        process.communicate(timeout=30)
+    assert turn.wait()["state"] == "complete"
+    assert_nothing_told(secretive)
+    assert files_with(turn.path, PROMPT) == ["events.jsonl", "prompt.txt"]
+
+
+def test_turns_that_fail_tell_no_secret(secretive: Home) -> None:
+    secretive.model([server_error()])
+    turns = [secretive.start("new", "hi")]
+    secretive.wrap_codex('case "$1" in app-server) echo "I broke" >&2; exit 3;; *) echo codex-cli 0.163.0;; esac')
+    turns.append(secretive.start("new", "hi"))
+    assert [turn.wait()["state"] for turn in turns] == ["failed", "failed"]
+    secretive.configure()
+    held, _ = secretive.start_held()
+    held.worker().kill()
+    assert held.wait()["state"] == "abandoned"
+    assert_nothing_told(secretive)
+
+
+def test_the_keys_that_could_be_billed_reach_nothing_that_a_turn_starts(secretive: Home) -> None:
+    turn, gate = secretive.start_held()
+    keys = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
+    environment = turn.app_server().environ()
+    assert not environment.keys() & set(keys)
+    assert environment["DATABASE_URL"] == SECRETS["DATABASE_URL"]  # what its commands need is the user's to give
+    gate.open()
+    assert _state(turn) == "complete"
+
+
+def _state(turn: Turn) -> str:
+    return str(turn.wait()["state"])
