@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, MessageType, message_type, parse_line
@@ -44,23 +44,27 @@ class EventLog:
         return b'{"seq":%d,"ts":%d,"dir":%s%s%s\n' % (seq, now_ms, direction, comma, rest)
 
 
-def read_events(data: bytes) -> Iterator[Message]:
-    """The events of a log, oldest first. A torn or foreign line is skipped: the log may end mid-write."""
-    for line in data.split(b"\n"):
+def read_events(log: bytes | Iterable[bytes]) -> Iterator[Message]:
+    """The events of a log, given whole or as its lines, oldest first. A torn or foreign line is skipped."""
+    for line in log.split(b"\n") if isinstance(log, bytes) else log:
         event = parse_line(line)
         if event is not None and event.get("dir") in _DIRECTIONS and message_type(event) is not MessageType.INVALID:
             yield event
 
 
-def replay(data: bytes) -> tuple[TurnRecord, str]:
-    """Fold a whole log again.
+def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
+    """Fold a log again, given whole or as its lines.
+
+    Where an app-server was started more than once, what the earlier ones said counts for nothing: no turn had begun.
 
     Returns:
         What is known of the turn, and the text that its `out.txt` should hold.
     """
     record, transcript, text = TurnRecord(), Transcript(), []
-    for event in read_events(data):
+    for event in read_events(log):
         if event["dir"] == "out":
+            if event.get("method") == "initialize":
+                record = TurnRecord()
             record.feed_out(event)
         else:
             text += [transcript.feed(message) for message in record.feed_in(event)]

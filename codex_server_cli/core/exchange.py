@@ -1,4 +1,4 @@
-"""What passes between us and one app-server, gathered into steps. Owns request ids and the order of effects.
+"""What passes between us and an app-server, gathered into steps. Owns the order of effects.
 
 Everything that comes or goes is recorded before it is acted upon; must never decide what to say (that is `session`).
 """
@@ -23,12 +23,14 @@ class Step(NamedTuple):
     Attributes:
         events: lines to append to `events.jsonl`.
         text: text to append to `out.txt`.
+        starts_server: whether to start an app-server, the first or another one.
         sends: bytes for the app-server.
         outcome: how the turn ended, once; the caller then ends the app-server.
     """
 
     events: bytes = b""
     text: str = ""
+    starts_server: bool = False
     sends: bytes = b""
     outcome: Outcome | None = None
 
@@ -41,16 +43,15 @@ class Exchange:
         self.log = EventLog()
         self._transcript = Transcript()
         self._decoder = LineDecoder()
-        self._awaited: dict[int, str] = {}
-        self._next_id = 1
         self._events: list[bytes] = []
         self._text: list[str] = []
+        self._starts_server = False
         self._sends: list[bytes] = []
 
-    @property
-    def is_awaiting(self) -> bool:
-        """Whether a request of ours has no reply yet."""
-        return bool(self._awaited)
+    def begin(self) -> None:
+        """Turn to an app-server that is yet to start; what one before it said no longer counts."""
+        self.record, self._decoder = TurnRecord(), LineDecoder()
+        self._starts_server = True
 
     def receive(self, data: bytes, now_ms: float) -> Iterator[Message]:
         """Record the lines that `data` completes and yield the messages among them, one at a time."""
@@ -78,13 +79,6 @@ class Exchange:
             if text:
                 self._text.append(text)
 
-    def ask(self, method: str, params: Message, now_ms: float) -> None:
-        """Send a request; `answered` tells when its reply came."""
-        request = rpc.request(self._next_id, method, params)
-        self._awaited[self._next_id] = method
-        self._next_id += 1
-        self.send(request, now_ms)
-
     def send(self, message: Message, now_ms: float) -> None:
         """Send one message of any type."""
         encoded = rpc.encode(message)
@@ -92,12 +86,8 @@ class Exchange:
         self._events.append(self.log.line_out(encoded, int(now_ms)))
         self._sends.append(encoded)
 
-    def answered(self, response: Message) -> str | None:
-        """The method whose reply this is; None for a second reply, or one to nothing of ours."""
-        return self._awaited.pop(response.get("id"), None)  # type: ignore[arg-type]
-
     def take(self, outcome: Outcome | None) -> Step:
         """Everything since the last `take`."""
-        step = Step(b"".join(self._events), "".join(self._text), b"".join(self._sends), outcome)
-        self._events, self._text, self._sends = [], [], []
+        step = Step(b"".join(self._events), "".join(self._text), self._starts_server, b"".join(self._sends), outcome)
+        self._events, self._text, self._sends, self._starts_server = [], [], [], False
         return step

@@ -52,6 +52,7 @@ class TurnRecord:
         usage: tokens of this turn alone, summed from `tokenUsage.last`; None where Codex sent none.
         limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
         open_items: items started and not completed, by id: the wire's item objects.
+        completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
         settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …).
     """
 
@@ -62,6 +63,7 @@ class TurnRecord:
         self.is_idle = False
         self.status: str | None = None
         self.error: Message | None = None
+        self.completed_s: int | None = None
         self.retry: Message | None = None
         self.is_retrying = False
         self.usage: Usage | None = None
@@ -271,6 +273,8 @@ class TurnRecord:
         if not isinstance(turn, dict) or turn.get("status") in (None, "inProgress"):
             return
         self.status = turn["status"]
+        completed_s = turn.get("completedAt")
+        self.completed_s = completed_s if isinstance(completed_s, int) else None
         if isinstance(turn.get("error"), dict):
             self.error = turn["error"]
         for item in objects_in(turn.get("items")):  # a summary: the last message alone, and often nothing

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.thread_config import marked_config
 
 
 class Sandbox(StrEnum):
@@ -42,6 +43,7 @@ class TurnRequest(NamedTuple):
         is_fork: fork that thread instead of writing to it; `fork_after` names the last Codex turn to keep.
         deadline_s: end the turn after this many seconds.
         may_bill_api_key: `"auth": "any"` in config.json.
+        prompt_path: absolute path of the stored prompt, for hints; no part of what is stored.
     """
 
     turn_id: str
@@ -61,25 +63,35 @@ class TurnRequest(NamedTuple):
     fork_after: str | None = None
     deadline_s: float | None = None
     may_bill_api_key: bool = False
+    prompt_path: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The request as a JSON object; `from_json` is its inverse."""
-        return self._asdict()
+        stored = self._asdict()
+        del stored["prompt_path"]
+        return stored
 
     @classmethod
-    def from_json(cls, value: dict[str, Any], turn_id: str) -> TurnRequest:
+    def from_json(cls, value: dict[str, Any], turn_id: str, prompt_path: str | None = None) -> TurnRequest:
         """Read the request of a turn back; unknown keys (a newer version's) are ignored."""
         known = {name: value[name] for name in cls._fields if name in value}
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
-        return cls(**{"cwd": "/"} | known | {"turn_id": turn_id})
+        return cls(**{"cwd": "/"} | known | {"turn_id": turn_id, "prompt_path": prompt_path})
+
+    def after(self, waited_s: float) -> TurnRequest:
+        """The request as it stands once so much of its time has gone by in line."""
+        if self.deadline_s is None or not waited_s:
+            return self
+        return self._replace(deadline_s=max(self.deadline_s - waited_s, 0.001))
 
     def open_thread(self) -> tuple[str, Message]:
         """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`."""
         params: Message = {"approvalPolicy": self.approval, "sandbox": str(Sandbox.READ_ONLY)}
-        if self.config:
-            params["config"] = self.config
+        config = marked_config(self.config, self.turn_id)
+        if config:
+            params["config"] = config
         if self.model is not None:
             params["model"] = self.model
         if self.thread_id is None:

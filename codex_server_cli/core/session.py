@@ -1,20 +1,23 @@
 """The one-turn machine: bytes in, decisions out. Owns what is said to the app-server, and when a turn is over.
 
-Each method takes the time and returns a `Step` for the caller to do: record, show, send, and once, finish. Must never
-read a clock, touch a file or know a process. What the messages prove is `record`'s; what an end means is `outcome`'s.
+Each method takes the time and returns a `Step` for the caller to do: record, show, start an app-server, send, and once,
+finish. Must never read a clock, touch a file or know a process. How a turn is opened is `opening`'s, what the messages
+prove is `record`'s, and what an end means is `outcome`'s.
 Protocol facts: notes, sections 1 to 6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from codex_server_cli.core import failures, rpc
+from codex_server_cli.core.asking import Asking
 from codex_server_cli.core.exchange import Exchange, Step
+from codex_server_cli.core.opening import Opening, too_wide
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.retries import Patience
 from codex_server_cli.core.rpc import Message, MessageType
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import TurnError
@@ -30,14 +33,13 @@ class Session:
     def __init__(self, request: TurnRequest, prompt: str, client_version: str) -> None:
         self.outcome: Outcome | None = None
         self._request = request
-        self._prompt = prompt
-        self._client_version = client_version
         self._exchange = Exchange()
         self._timers = Timers()
+        self._asking = Asking(self._exchange, self._timers, request.turn_id)
+        self._opening = Opening(request, prompt, client_version, self._exchange, self._asking)
+        self._starts = Patience(f"{request.turn_id} app-server")
         self._now_ms = 0.0
         self._last_message_ms = 0.0
-        self._may_start = False  # the account was looked at
-        self._is_turn_sent = False
         self._stop_cause: Cause | None = None
         self._own_error: TurnError | None = None
 
@@ -59,13 +61,11 @@ class Session:
         return self._exchange.log.next_seq
 
     def start(self, now_ms: float) -> Step:
-        """Open the conversation."""
-        self._now_ms = self._last_message_ms = now_ms
-        self._timers.start(Timer.STALL, now_ms)
+        """Have an app-server started, and open the conversation with it."""
+        self._now_ms = now_ms
         if self._request.deadline_s is not None:
             self._timers.set(Timer.DEADLINE, now_ms + self._request.deadline_s * 1000)
-        client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
-        self._ask("initialize", {"clientInfo": client, "capabilities": {"experimentalApi": True}})
+        self._begin()
         return self._take()
 
     def feed(self, data: bytes, now_ms: float) -> Step:
@@ -88,11 +88,23 @@ class Session:
         self._stop(cause)
         return self._take()
 
-    def end(self, error: TurnError, now_ms: float) -> Step:
-        """The app-server is gone or out of reach: end with `error`, unless the turn had ended or was being stopped."""
+    def end(self, error: TurnError, now_ms: float, *, is_collision: bool = False) -> Step:
+        """The app-server is gone or out of reach: end with `error`, unless the turn had ended or was being stopped.
+
+        Args:
+            is_collision: whether it went because it met another one. Where nothing of the turn has begun, another one
+                is then started after a while, as often as patience allows.
+        """
         self._now_ms = now_ms
         for message in self._exchange.receive_rest(now_ms):
             self._on_message(message)
+        if is_collision and not self._opening.is_turn_sent and self.outcome is None:
+            delay_ms = self._starts.delay_ms(now_ms)
+            if delay_ms is not None:
+                self._asking.forget()
+                self._timers.set(Timer.START, now_ms + delay_ms)
+                return self._take()
+            error = error._replace(message=f"{error.message} (started {self._starts.failures} times)")
         self._settle()
         if self.record.status is not None or self.record.error is not None:
             self._finish(self._stop_cause or Cause.TURN_ENDED)
@@ -145,47 +157,27 @@ class Session:
             self._timers.clear(timer)
 
     def _on_response(self, message: Message) -> None:
-        method = self._exchange.answered(message)
-        if not self._exchange.is_awaiting:
-            self._timers.clear(Timer.REQUEST)
-        if method is None:
+        asked = self._asking.answered(message, self._now_ms)
+        if asked is None:
             return
-        error = message.get("error")
-        if error is not None and method not in _TOLERATED:
+        error, is_given_up = message.get("error"), asked.patience.is_used_up
+        if error is not None and (is_given_up or asked.method not in _TOLERATED):
             refusal = error if isinstance(error, dict) else {}
-            kind = failures.kind_of_refusal(refusal)
-            self._fail(kind, f"Codex refused {method}: {failures.readable_message(refusal)}")
-            return
-        result = message.get("result")
-        handler = _ON_REPLY.get(method)
-        if handler is not None:
-            handler(self, result if isinstance(result, dict) else {})
-
-    def _on_initialized(self, _result: Message) -> None:
-        self._exchange.send({"method": "initialized"}, self._now_ms)
-        self._ask("account/read", {})
-        self._ask(*self._request.open_thread())
-
-    def _on_account(self, result: Message) -> None:
-        """Look at the login again: the one that the launcher saw may be another one's (design, section 5)."""
-        problem = self._request.account_problem(result)
-        if problem is not None:
-            self._fail(ErrorKind.AUTH, problem)
-            return
-        self._may_start = True
-        self._start_turn()
-
-    def _on_thread(self, _result: Message) -> None:
-        if self._request.is_wider(self.record.settings):
-            self._refuse_policy()
+            how_often = f" {asked.patience.failures} times" if is_given_up else ""
+            reason = failures.readable_message(refusal)
+            self._fail(failures.kind_of_refusal(refusal), f"Codex refused {asked.method}{how_often}: {reason}")
         else:
-            self._start_turn()
+            result = message.get("result")
+            self._on_result(asked.method, result if isinstance(result, dict) else {})
 
-    def _start_turn(self) -> None:
-        thread_id = self.record.thread_id
-        if self._may_start and thread_id is not None and not self._is_turn_sent and self.outcome is None:
-            self._is_turn_sent = True
-            self._ask("turn/start", self._request.start_turn(thread_id, self._prompt))
+    def _on_result(self, method: str, result: Message) -> None:
+        if method == "thread/turns/list":
+            self._on_stored_turns(result)
+            return
+        problem = self._opening.go_on(method, result, self._now_ms)
+        if problem is not None:
+            self._own_error = problem
+            self._finish(Cause.FAILED)
 
     def _on_stored_turns(self, result: Message) -> None:
         """The reply to a reconciliation: Codex's own record of the turn decides."""
@@ -197,25 +189,25 @@ class Session:
 
     # --- what we do
 
-    def _ask(self, method: str, params: Message) -> None:
-        self._timers.start(Timer.REQUEST, self._now_ms)
-        self._exchange.ask(method, params, self._now_ms)
+    def _begin(self) -> None:
+        self._last_message_ms = self._now_ms
+        self._timers.start(Timer.STALL, self._now_ms)
+        self._opening.begin(self._now_ms)
 
-    def _fail(self, kind: ErrorKind, message: str, **facts: Any) -> None:
-        self._own_error = failures.make_error(kind, message, **facts)
+    def _fail(self, kind: ErrorKind, message: str) -> None:
+        self._own_error = failures.make_error(kind, message)
         self._finish(Cause.FAILED)
 
     def _refuse_policy(self) -> None:
         if self._own_error is None:
-            message = "Codex's effective sandbox allows more than was asked for; the turn was interrupted."
-            self._own_error = failures.make_error(ErrorKind.SANDBOX, message)
+            self._own_error = too_wide()
             self._stop(Cause.FAILED)
 
     def _stop(self, cause: Cause) -> None:
         if self._stop_cause is not None or self.outcome is not None:
             return
         self._stop_cause = cause
-        if not self._is_turn_sent:
+        if not self._opening.is_turn_sent or self._asking.take_back("turn/start"):
             self._finish(cause)
             return
         self._timers.start(Timer.STOP, self._now_ms)
@@ -224,7 +216,8 @@ class Session:
     def _interrupt(self) -> None:
         """Ask for the interrupt, again and again: before `turn/started` it is refused and the turn runs on."""
         if self.record.turn_id is not None and self.record.has_started:
-            self._ask("turn/interrupt", {"threadId": self.record.thread_id, "turnId": self.record.turn_id})
+            params = {"threadId": self.record.thread_id, "turnId": self.record.turn_id}
+            self._asking.ask("turn/interrupt", params, self._now_ms)
             self._timers.start(Timer.INTERRUPT, self._now_ms)
 
     def _reconcile(self) -> None:
@@ -232,7 +225,7 @@ class Session:
             self._finish(Cause.STALLED)
             return
         params = {"threadId": self.record.thread_id, "limit": 5, "itemsView": "full"}
-        self._ask("thread/turns/list", params)
+        self._asking.ask("thread/turns/list", params, self._now_ms)
         self._timers.start(Timer.RECONCILE, self._now_ms)
 
     def _settle(self) -> None:
@@ -252,9 +245,11 @@ class Session:
 
     def _on_request_timeout(self) -> None:
         """A lost reply is an end only where the turn never began."""
+        methods = " and ".join(asked.method for asked in self._asking.give_up_overdue(self._now_ms))
         self._settle()
         if self.record.turn_id is None:
-            self._fail(ErrorKind.PROTOCOL, f"Codex did not answer within {LIMIT_MS[Timer.REQUEST] / 1000:.0f} s.")
+            limit_s = LIMIT_MS[Timer.REQUEST] / 1000
+            self._fail(ErrorKind.PROTOCOL, f"Codex did not answer {methods} within {limit_s:.0f} s.")
         else:
             self._after_news("turn/started")  # told without the reply
 
@@ -268,22 +263,15 @@ class Session:
             self._reconcile()
 
     def _on_stall_due(self) -> None:
-        """Silence is a stall only where no item is open: a long command is allowed to be quiet."""
+        """Silence is a stall only where no item is open: a command may be quiet, a message that streams may not."""
         quiet_until_ms = self._last_message_ms + LIMIT_MS[Timer.STALL]
-        if quiet_until_ms > self._now_ms or self.record.open_items:
+        is_at_work = any(item.get("type") != "agentMessage" for item in self.record.open_items.values())
+        if quiet_until_ms > self._now_ms or is_at_work:
             self._timers.set(Timer.STALL, max(quiet_until_ms, self._now_ms + STALL_CHECK_MS))
         else:
             self._reconcile()
 
 
-_ON_REPLY: dict[str, Callable[[Session, Message], None]] = {
-    "initialize": Session._on_initialized,
-    "account/read": Session._on_account,
-    "thread/start": Session._on_thread,
-    "thread/resume": Session._on_thread,
-    "thread/fork": Session._on_thread,
-    "thread/turns/list": Session._on_stored_turns,
-}
 _ON_DUE: dict[Timer, Callable[[Session], None]] = {
     Timer.REQUEST: Session._on_request_timeout,
     Timer.STOP: Session._on_no_reaction,
@@ -293,4 +281,6 @@ _ON_DUE: dict[Timer, Callable[[Session], None]] = {
     Timer.STALL: Session._on_stall_due,
     Timer.RETRIES: lambda session: session._stop(Cause.STALLED),
     Timer.DEADLINE: lambda session: session._stop(Cause.DEADLINE),
+    Timer.AGAIN: lambda session: session._asking.ask_again(session._now_ms),
+    Timer.START: Session._begin,
 }

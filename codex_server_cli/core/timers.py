@@ -18,6 +18,8 @@ class Timer(Enum):
     STALL = auto()  # any sign of life
     RETRIES = auto()  # anything but network retries
     DEADLINE = auto()  # the end, as the user allows
+    AGAIN = auto()  # the moment to ask what Codex was too busy for
+    START = auto()  # the moment to start another app-server
 
 
 LIMIT_MS: dict[Timer, float] = {

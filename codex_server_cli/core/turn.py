@@ -133,7 +133,8 @@ class TurnError(NamedTuple):
         retryable: whether the same request may succeed later.
         resets_at: RFC 3339 UTC time at which a usage limit resets, where Codex told it.
         codex_error: Codex's own `codexErrorInfo`, verbatim, where there was one.
-        stderr_tail: Codex's last words, where they explain the end.
+        stderr_tail: Codex's last words on stderr, where it said any.
+        partial_answer: the part of the answer that had come, where there is one.
     """
 
     kind: ErrorKind
@@ -143,6 +144,7 @@ class TurnError(NamedTuple):
     resets_at: str | None = None
     codex_error: Any = None
     stderr_tail: str | None = None
+    partial_answer: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The error as a JSON object; absent facts are null, so that every error has the same keys."""
@@ -155,6 +157,7 @@ class TurnError(NamedTuple):
             "resets_at": self.resets_at,
             "codex_error": self.codex_error,
             "stderr_tail": self.stderr_tail,
+            "partial_answer": self.partial_answer,
         }
 
 

@@ -81,8 +81,8 @@ class AppServer:
                 return True
             if not data:
                 return False
-            if self._log_fd is not None and self._stderr_bytes < _LOG_BYTES:
-                os.write(self._log_fd, data[: _LOG_BYTES - self._stderr_bytes])
+            if self._stderr_bytes < _LOG_BYTES:
+                self._log(data[: _LOG_BYTES - self._stderr_bytes])
             self._stderr_bytes += len(data)
             self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
 
@@ -112,9 +112,14 @@ class AppServer:
                 self._signal_group(signal.SIGKILL)
                 self._process.wait()
         self.drain_stderr()
-        if self._log_fd is not None and self._stderr_bytes > _LOG_BYTES:
+        if self._stderr_bytes > _LOG_BYTES:
             rest = f"\n[{self._stderr_bytes} bytes of stderr in all; its end:]\n{self.last_words()}\n"
-            os.write(self._log_fd, rest.encode())
+            self._log(rest.encode())
+
+    def _log(self, data: bytes) -> None:
+        if self._log_fd is not None:
+            with contextlib.suppress(OSError):  # a full disk must not keep codex from being read, or ended
+                os.write(self._log_fd, data)
 
     def _signal_group(self, signum: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies refuses

@@ -117,6 +117,7 @@ class Dialogue:
         self.sent: list[Json] = []
         self.text = ""
         self.events = b""
+        self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
         self._do(self.session.start(self.now_ms))
 
     # --- what the app-server does
@@ -147,9 +148,9 @@ class Dialogue:
         """A turn that runs."""
         return self.replied(**request).receive(status_notice("active"), STARTED)
 
-    def end(self, error: TurnError = CRASH) -> Dialogue:
+    def end(self, error: TurnError = CRASH, *, is_collision: bool = False) -> Dialogue:
         """Its stdout ends."""
-        self._do(self.session.end(error, self.now_ms))
+        self._do(self.session.end(error, self.now_ms, is_collision=is_collision))
         return self
 
     # --- what the caller does
@@ -192,6 +193,8 @@ class Dialogue:
         return [message["params"] for message in self.sent if message.get("method") == method and "id" in message]
 
     def _do(self, step: Step) -> None:
+        if step.starts_server:
+            self.server_starts.append(len(self.sent))
         self.sent += [json.loads(line) for line in step.sends.split(b"\n") if line]
         self.text += step.text
         self.events += step.events

@@ -106,7 +106,7 @@ FIRST_TURNS = [pytest.param(captured_turns(name)[0], EXPECTED[name][0], id=name)
 def _replayed(turn: CapturedTurn, events: bytes) -> Outcome:
     was_interrupted = any(is_ours and m.get("method") == "turn/interrupt" for is_ours, m in turn.messages)
     cause = Cause.CANCELLED if was_interrupted else Cause.TURN_ENDED
-    return decide(replay(events)[0], cause, TurnRequest(TURN_ID, "/project", schema=turn.schema))
+    return decide(replay(events)[0], cause, turn.request)
 
 
 def _assert_as_expected(outcome: Outcome | None, expected: Expected) -> None:

@@ -1,4 +1,4 @@
-"""Codex's errors become our kinds, each with a next step."""
+"""Codex's errors become our kinds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import pytest
 
 from codex_server_cli.core import failures
 from codex_server_cli.errors import ErrorKind
-
-TURN_ID = "20261120-165501-482-7f3a"
 
 
 def _error(info: Any = "other", message: str = "what Codex said") -> dict[str, Any]:
@@ -111,6 +109,23 @@ def test_a_retry_that_was_no_network_failure_explains_nothing() -> None:
     assert failures.kind_of_turn_error(_error(), _error("serverOverloaded")) is ErrorKind.BAD_REQUEST
 
 
+@pytest.mark.parametrize("info", ["other", None])
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("You’ve hit your usage limit. Visit … or try again at 6:27 PM.", ErrorKind.USAGE_LIMIT),
+        ("Your workspace is out of credits. Add credits to continue.", ErrorKind.USAGE_LIMIT),
+        ('{"error": {"code": "insufficient_quota"}}', ErrorKind.USAGE_LIMIT),
+        ("Codex ran out of room in the model's context window.", ErrorKind.CONTEXT_WINDOW),
+        ('{"error": {"code": "context_length_exceeded"}}', ErrorKind.CONTEXT_WINDOW),
+        ("Your access token could not be refreshed. Please log out and sign in again.", ErrorKind.AUTH),
+        ("Incomplete response returned, reason: max_output_tokens", ErrorKind.BAD_REQUEST),
+    ],
+)
+def test_an_error_without_a_name_is_told_by_its_words(info: str | None, message: str, kind: ErrorKind) -> None:
+    assert failures.kind_of_turn_error(_error(info, message), None) is kind
+
+
 def test_a_named_error_outweighs_the_retries_before_it() -> None:
     assert failures.kind_of_turn_error(_error("usageLimitExceeded"), _error(_cut())) is ErrorKind.USAGE_LIMIT
 
@@ -193,21 +208,38 @@ def test_an_error_reads_in_one_line(error: dict[str, Any], text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ErrorKind)
-def test_every_kind_has_a_next_step(kind: ErrorKind) -> None:
-    hint = failures.hint_of(kind, TURN_ID, is_resumable=True)
-    assert hint
-    assert "{" not in hint
+def test_an_error_is_retryable_as_its_kind_is(kind: ErrorKind) -> None:
     error = failures.make_error(kind, "m", resets_at="t")
     assert (error.kind, error.message, error.resets_at) == (kind, "m", "t")
     assert error.retryable is kind.is_retryable
 
 
-def test_a_turn_that_can_be_resumed_names_the_exact_command() -> None:
-    assert f"codex-server continue --turn {TURN_ID}" in failures.hint_of(ErrorKind.NETWORK, TURN_ID, is_resumable=True)
-    assert f"codex-server answer {TURN_ID}" in failures.hint_of(ErrorKind.BAD_SCHEMA, TURN_ID, is_resumable=True)
+# --- what codex said on stderr
 
 
-def test_a_turn_that_left_no_thread_is_to_be_asked_again() -> None:
-    hint = failures.hint_of(ErrorKind.NETWORK, TURN_ID, is_resumable=False)
-    assert "codex-server continue" not in hint
-    assert "codex-server new" in hint
+@pytest.mark.parametrize(
+    ("stderr", "tail"),
+    [
+        ("", None),
+        (" \n", None),
+        ("\x1b[31mERROR\x1b[0m no\n", "ERROR no"),
+        ("x" * 5000, "x" * 4000),
+        ("first\n" + "x" * 3000 + "\n" + "y" * 3000, "y" * 3000),
+    ],
+    ids=["nothing", "blank", "colours", "one long line", "whole lines"],
+)
+def test_an_error_keeps_the_end_of_stderr(stderr: str, tail: str | None) -> None:
+    assert failures.stderr_tail(stderr) == tail
+
+
+@pytest.mark.parametrize(
+    ("stderr", "line"),
+    [
+        ("", ""),
+        ("panicked", "panicked"),
+        ("WARN of no interest\n  Error: it is locked \n\n", "Error: it is locked"),
+        ("Error: it is locked\nStack backtrace:\n   0: <unknown>\n", "Error: it is locked"),
+    ],
+)
+def test_the_line_that_tells_why_stands_before_any_backtrace(stderr: str, line: str) -> None:
+    assert failures.telling_line(stderr) == line

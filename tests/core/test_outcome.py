@@ -94,6 +94,27 @@ def test_a_turn_that_was_stopped_keeps_what_had_come(
     outcome = decide(_record(None, "Hel", is_complete=is_complete), cause, REQUEST)
     assert outcome.error is not None
     assert (outcome.state, outcome.error.kind, outcome.answer) == (state, kind, "Hel")
+    assert outcome.error.partial_answer == "Hel"
+
+
+_WORKER_ERRORS = [
+    (Cause.FAILED, kind)
+    for kind in (ErrorKind.CODEX_CRASHED, ErrorKind.PROTOCOL, ErrorKind.DISK, ErrorKind.INTERNAL, ErrorKind.SANDBOX)
+]
+
+
+@pytest.mark.parametrize(("cause", "kind"), [*((cause, None) for cause in ALL_CAUSES), *_WORKER_ERRORS])
+def test_whatever_ends_a_turn_its_usage_and_limits_are_kept_where_codex_told_them(
+    cause: Cause, kind: ErrorKind | None
+) -> None:
+    usage, limits = {"total_tokens": 120}, {"primary": {"usedPercent": 40}}
+    error = _error(kind) if kind is not None else None
+    told = decide(_record(None, "Hel", usage=usage, limits=limits), cause, REQUEST, error=error)
+    assert (told.error is not None, told.usage, told.limits) == (True, usage, limits)
+    silent = decide(_record(), cause, REQUEST, error=error)
+    assert (silent.usage, silent.limits) == (None, None)
+    assert silent.error is not None
+    assert silent.error.partial_answer is None
 
 
 @pytest.mark.parametrize("cause", [Cause.TURN_ENDED, Cause.WORKER_DIED])
@@ -122,6 +143,14 @@ def test_a_usage_limit_says_when_it_resets_where_that_is_known(limits: Any, rese
     assert (outcome.error.kind, outcome.error.resets_at) == (ErrorKind.USAGE_LIMIT, resets_at)
     assert outcome.limits == limits
     assert outcome.error.retryable
+
+
+def test_without_a_snapshot_codex_own_words_tell_when_a_limit_resets() -> None:
+    error = {"message": "try again at Nov 21st, 2026 6:27 PM.", "codexErrorInfo": "usageLimitExceeded"}
+    ended = decide(_record("failed", error=error), Cause.TURN_ENDED, REQUEST).error
+    assert ended is not None
+    assert ended.resets_at is not None
+    assert ended.resets_at.endswith(":28:00.000Z")
 
 
 @pytest.mark.parametrize("cause", [Cause.CANCELLED, Cause.DEADLINE, Cause.STALLED])

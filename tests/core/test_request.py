@@ -52,9 +52,20 @@ def test_a_request_of_another_version_reads_as_far_as_it_is_known() -> None:
     assert TurnRequest.from_json({**BARE.to_json(), "images": None, "writable_roots": None}, TURN_ID) == BARE
 
 
+@pytest.mark.parametrize(
+    ("deadline_s", "waited_s", "left_s"),
+    [(None, 5.0, None), (90.5, 0.0, 90.5), (90.5, 30.5, 60.0), (90.5, 100.0, 0.001)],
+)
+def test_what_was_waited_in_line_is_taken_off_the_deadline(
+    deadline_s: float | None, waited_s: float, left_s: float | None
+) -> None:
+    assert _request(deadline_s=deadline_s).after(waited_s) == _request(deadline_s=left_s)
+
+
 # --- opening the thread: always read-only (design, section 6)
 
-_ALWAYS = {"approvalPolicy": "never", "sandbox": "read-only"}
+_MARK = {"shell_environment_policy.set.CODEX_SERVER_TURN_ID": TURN_ID}
+_ALWAYS = {"approvalPolicy": "never", "sandbox": "read-only", "config": _MARK}
 
 
 @pytest.mark.parametrize(
@@ -71,14 +82,14 @@ _ALWAYS = {"approvalPolicy": "never", "sandbox": "read-only"}
                 "cwd": "/project",
                 "ephemeral": False,
                 "model": "gpt",
-                "config": {"a.b": 1},
+                "config": {"a.b": 1, **_MARK},
             },
         ),
         ({"thread_id": "t"}, "thread/resume", {**_ALWAYS, "threadId": "t", "excludeTurns": True}),
         (
             {"thread_id": "t", "model": "gpt", "config": {"a": 1}},
             "thread/resume",
-            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "model": "gpt", "config": {"a": 1}},
+            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "model": "gpt", "config": {"a": 1, **_MARK}},
         ),
         (
             {"thread_id": "t", "is_fork": True},
@@ -94,6 +105,10 @@ _ALWAYS = {"approvalPolicy": "never", "sandbox": "read-only"}
 )
 def test_a_thread_is_opened_as_asked(asked: dict[str, Any], method: str, params: dict[str, Any]) -> None:
     assert _request(**asked).open_thread() == (method, params)
+
+
+def test_a_thread_of_no_turn_of_ours_is_opened_without_a_mark() -> None:
+    assert "config" not in TurnRequest("", "/project").open_thread()[1]
 
 
 @pytest.mark.parametrize("sandbox", Sandbox)
@@ -239,3 +254,8 @@ def test_only_a_missing_login_or_an_api_key_is_a_problem(
 ) -> None:
     found = _request(may_bill_api_key=may_bill).account_problem(account_read)
     assert (found is None) if problem is None else (problem in (found or ""))
+
+
+def test_without_a_turn_to_mark_nor_overrides_a_thread_is_opened_without_a_configuration() -> None:
+    _, params = TurnRequest("", "/project").open_thread()
+    assert "config" not in params

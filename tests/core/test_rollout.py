@@ -259,6 +259,26 @@ def test_no_bytes_are_an_error(data: bytes) -> None:
     assert parse_names([data]) == {} or b"thread_name" in data
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "function_call", "name": "update_plan", "arguments": "{}"},
+        {"type": "function_call", "name": "shell", "arguments": "[]"},
+        {"type": "function_call", "name": "shell", "arguments": '{"command":["ls",1]}'},
+        {"type": "local_shell_call", "action": "ls"},
+    ],
+)
+def test_a_call_that_is_no_command_is_skipped(payload: dict[str, object]) -> None:
+    assert parse_entry(line("response_item", payload)) is None
+
+
+@pytest.mark.parametrize("rest", ['"n":1', '"n":1.', '"n":{"a":', '"n"'])
+def test_what_a_head_cuts_off_is_not_told_and_what_came_before_is(rest: str) -> None:
+    meta = parse_meta(b'{"type":"session_meta","payload":{"cwd":"/project",' + rest.encode())
+    assert meta is not None
+    assert meta.cwd == "/project"
+
+
 def test_a_call_whose_name_is_no_text_is_skipped() -> None:
     assert parse_entry(line("response_item", {"type": "function_call", "name": []})) is None
 

@@ -63,6 +63,12 @@ def test_a_silent_command_is_no_stall() -> None:
     assert len(talk.requests("thread/turns/list")) == 1
 
 
+def test_a_message_that_stops_in_its_middle_is_a_stall() -> None:
+    talk = Dialogue().started().receive(message_started(), delta("Hel"))
+    talk.advance(LIMIT_MS[Timer.STALL] + STALL_CHECK_MS)
+    assert len(talk.requests("thread/turns/list")) == 1
+
+
 def _stored(status: str, text: str = "Hello") -> Json:
     item = {"type": "agentMessage", "id": "msg-1", "text": text, "phase": "final_answer"}
     return {"id": TURN, "status": status, "error": None, "items": [item] if text else []}

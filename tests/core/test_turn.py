@@ -27,6 +27,7 @@ from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.errors import ErrorKind, Exit
 
 ID = "20261120-165501-482-7f3a"
+AT_MS = 1_795_193_701_482
 
 # --- the state table (design, section 2)
 
@@ -94,16 +95,25 @@ def test_the_phases_are_those_of_the_contract() -> None:
 
 
 def test_a_turn_id_tells_its_time_to_the_millisecond() -> None:
-    assert make_turn_id("20261120-165501", 482, 0x7F3A) == ID
-    assert make_turn_id("20261120-165501", 5, 0xABC0001) == "20261120-165501-005-0001"
+    assert make_turn_id(AT_MS, 0x7F3A) == ID
+    assert make_turn_id(AT_MS - 477, 0xABC0001) == "20261120-165501-005-0001"
+
+
+@pytest.mark.parametrize("newest", [None, "", "20261120-165501-481-ffff", "no id", "20261399-165501-482-7f3a"])
+def test_a_turn_id_behind_an_older_one_or_none_has_its_own_time(newest: str | None) -> None:
+    assert make_turn_id(AT_MS, 0x7F3A, newest) == ID
+
+
+def test_a_turn_id_comes_behind_the_newest_though_the_clock_was_set_back() -> None:
+    assert make_turn_id(AT_MS, 1, "20261120-165501-482-7f3a") == "20261120-165501-483-0001"
+    assert make_turn_id(AT_MS, 1, "20261231-235959-999-7f3a") == "20270101-000000-000-0001"
 
 
 _MS = st.integers(0, 4_102_444_799_999)  # to the end of 2099
 
 
 def _id_at(unix_ms: int, bits: int) -> str:
-    date, _, clock = format_time_ms(unix_ms).partition("T")
-    return make_turn_id(f"{date.replace('-', '')}-{clock[:8].replace(':', '')}", unix_ms % 1000, bits)
+    return make_turn_id(unix_ms, bits)
 
 
 @given(_MS, _MS, st.integers(), st.integers())
@@ -195,7 +205,9 @@ def test_what_is_no_such_time_is_none(text: str | None) -> None:
 
 
 def test_every_error_has_the_same_keys() -> None:
-    full = TurnError(ErrorKind.USAGE_LIMIT, "m", "h", True, "2026-11-20T16:55:01.482Z", "usageLimitExceeded", "tail")
+    full = TurnError(
+        ErrorKind.USAGE_LIMIT, "m", "h", True, "2026-11-20T16:55:01.482Z", "usageLimitExceeded", "tail", "Hel"
+    )
     assert full.to_json() == {
         "version": 1,
         "kind": "usage_limit",
@@ -205,5 +217,6 @@ def test_every_error_has_the_same_keys() -> None:
         "resets_at": "2026-11-20T16:55:01.482Z",
         "codex_error": "usageLimitExceeded",
         "stderr_tail": "tail",
+        "partial_answer": "Hel",
     }
     assert TurnError(ErrorKind.NETWORK, "m").to_json().keys() == full.to_json().keys()

@@ -1,0 +1,121 @@
+"""What we have asked of one app-server and has no reply yet. Owns request ids, their limit, and asking again.
+
+A refusal because Codex is too busy (-32001, notes, section 1) has begun nothing, so the request is sent again, later
+each time; so is the opening of a thread that somebody else has open for a moment. Silence is never answered by asking
+again. Must never decide what to ask, or what a reply means (`session`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codex_server_cli.core import rpc
+from codex_server_cli.core.exchange import Exchange
+from codex_server_cli.core.failures import kind_of_refusal
+from codex_server_cli.core.retries import Patience
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
+from codex_server_cli.errors import ErrorKind
+
+_ASKED_AGAIN = frozenset({"initialize", "account/read", "thread/start", "thread/resume", "thread/fork", "turn/start"})
+_WRITER_TRIES = 4
+"""How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
+
+
+class Asked(NamedTuple):
+    """One request, as it was sent last.
+
+    Attributes:
+        patience: how often Codex was too busy for it; used up where it will not be asked again.
+    """
+
+    method: str
+    params: Message
+    patience: Patience
+    sent_ms: float
+
+
+class Asking:
+    """Sends requests through an exchange, and sets the timers `REQUEST` and `AGAIN` for what is to come of them."""
+
+    def __init__(self, exchange: Exchange, timers: Timers, seed: str) -> None:
+        self._exchange = exchange
+        self._timers = timers
+        self._seed = seed
+        self._next_id = 1
+        self._awaited: dict[int, Asked] = {}  # the longest without a reply first
+        self._put_off: list[tuple[float, Asked]] = []  # when to ask again, and what
+
+    def ask(self, method: str, params: Message, now_ms: float) -> None:
+        """Send a request; `answered` tells when its reply came."""
+        self._send(Asked(method, params, Patience(f"{self._seed} {method}"), now_ms))
+
+    def answered(self, response: Message, now_ms: float) -> Asked | None:
+        """What this replies to; None for a second reply, one to nothing of ours, and where we shall ask again."""
+        asked = self._awaited.pop(response.get("id"), None)  # type: ignore[arg-type]
+        self._set_timers()
+        if asked is None or asked.method not in _ASKED_AGAIN or not _may_pass(response, asked.patience.failures):
+            return asked
+        delay_ms = asked.patience.delay_ms(now_ms)
+        if delay_ms is None:
+            return asked
+        self._put_off.append((now_ms + delay_ms, asked))
+        self._set_timers()
+        return None
+
+    def ask_again(self, now_ms: float) -> None:
+        """Send what was put off until now."""
+        due = [asked for due_ms, asked in self._put_off if due_ms <= now_ms]
+        self._put_off = [(due_ms, asked) for due_ms, asked in self._put_off if due_ms > now_ms]
+        for asked in due:
+            self._send(asked._replace(sent_ms=now_ms))
+        self._set_timers()
+
+    def take_back(self, method: str) -> bool:
+        """Do not ask again; whether that was still possible."""
+        kept = [(due_ms, asked) for due_ms, asked in self._put_off if asked.method != method]
+        is_taken_back = len(kept) < len(self._put_off)
+        self._put_off = kept
+        self._set_timers()
+        return is_taken_back
+
+    def give_up_overdue(self, now_ms: float) -> list[Asked]:
+        """The requests whose reply is no longer waited for."""
+        sent_by_ms = now_ms - LIMIT_MS[Timer.REQUEST]
+        overdue = {id_: asked for id_, asked in self._awaited.items() if asked.sent_ms <= sent_by_ms}
+        for id_ in overdue:
+            del self._awaited[id_]
+        self._set_timers()
+        return list(overdue.values())
+
+    def forget(self) -> None:
+        """Nothing will be answered any more."""
+        self._awaited, self._put_off = {}, []
+        self._set_timers()
+
+    def _send(self, asked: Asked) -> None:
+        self._awaited[self._next_id] = asked
+        self._exchange.send(rpc.request(self._next_id, asked.method, asked.params), asked.sent_ms)
+        self._next_id += 1
+        self._set_timers()
+
+    def _set_timers(self) -> None:
+        for timer, due_ms in (
+            (Timer.REQUEST, [asked.sent_ms + LIMIT_MS[Timer.REQUEST] for asked in self._awaited.values()]),
+            (Timer.AGAIN, [due_ms for due_ms, _ in self._put_off]),
+        ):
+            if due_ms:
+                self._timers.set(timer, min(due_ms))
+            else:
+                self._timers.clear(timer)
+
+
+def _may_pass(response: Message, failures: int) -> bool:
+    """Whether the same request may be taken in a moment."""
+    error = response.get("error")
+    if not isinstance(error, dict):
+        return False
+    if error.get("code") == rpc.OVERLOADED:
+        return True
+    # Whoever probes Codex's lock of a thread holds it for an instant, and a codex that was killed lives that long.
+    return failures < _WRITER_TRIES and kind_of_refusal(error) is ErrorKind.THREAD_BUSY

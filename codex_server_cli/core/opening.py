@@ -1,0 +1,77 @@
+"""From a fresh app-server to `turn/start`: the conversation that opens a turn. Owns its order, and what forbids a turn.
+
+The account is looked at while the thread opens; the turn starts when both have answered. Begins anew with each
+app-server, and sends the prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
+"""
+
+from __future__ import annotations
+
+from codex_server_cli.core.asking import Asking
+from codex_server_cli.core.exchange import Exchange
+from codex_server_cli.core.failures import make_error
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.turn import TurnError
+from codex_server_cli.errors import ErrorKind
+
+
+class Opening:
+    """What is said to an app-server until the turn runs. `is_turn_sent` tells whether the prompt is out."""
+
+    def __init__(
+        self, request: TurnRequest, prompt: str, client_version: str, exchange: Exchange, asking: Asking
+    ) -> None:
+        self.is_turn_sent = False
+        self._request = request
+        self._prompt = prompt
+        self._client_version = client_version
+        self._exchange = exchange
+        self._asking = asking
+        self._may_start = False  # the account was looked at
+
+    def begin(self, now_ms: float) -> None:
+        """Have an app-server started, and say the first word to it."""
+        self._exchange.begin()
+        self._may_start = False
+        client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
+        params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
+        self._asking.ask("initialize", params, now_ms)
+
+    def go_on(self, method: str, result: Message, now_ms: float) -> TurnError | None:
+        """Say what follows a reply.
+
+        Args:
+            method: what was replied to; what is not of the opening changes nothing.
+
+        Returns:
+            Why the turn must not start, where the reply forbids it.
+        """
+        match method:
+            case "initialize":
+                self._exchange.send({"method": "initialized"}, now_ms)
+                self._asking.ask("account/read", {}, now_ms)
+                self._asking.ask(*self._request.open_thread(), now_ms)
+            case "account/read":
+                # Another login may have come since the launcher looked (design, section 5).
+                problem = self._request.account_problem(result)
+                if problem is not None:
+                    return make_error(ErrorKind.AUTH, problem)
+                self._may_start = True
+                self._start_turn(now_ms)
+            case "thread/start" | "thread/resume" | "thread/fork":
+                if self._request.is_wider(self._exchange.record.settings):
+                    return too_wide()
+                self._start_turn(now_ms)
+        return None
+
+    def _start_turn(self, now_ms: float) -> None:
+        thread_id = self._exchange.record.thread_id
+        if self._may_start and thread_id is not None and not self.is_turn_sent:
+            self.is_turn_sent = True
+            self._asking.ask("turn/start", self._request.start_turn(thread_id, self._prompt), now_ms)
+
+
+def too_wide() -> TurnError:
+    """The error of a turn whose effective sandbox is wider than asked."""
+    message = "Codex's effective sandbox allows more than was asked for; the turn was interrupted."
+    return make_error(ErrorKind.SANDBOX, message)

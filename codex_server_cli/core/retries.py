@@ -1,0 +1,59 @@
+"""What is tried again without anybody's doing, and how patiently. Owns the delays, and what counts as a collision.
+
+Only what has begun nothing is ever tried again: the start of an app-server, and a request that Codex was too busy to
+take. Must never read a clock or draw a number: time is the caller's, and the jitter comes out of a seed.
+"""
+
+from __future__ import annotations
+
+import re
+from zlib import crc32
+
+PATIENCE_MS = 20_000.0
+"""For how long after its first failure one thing is tried again."""
+
+_FIRST_MS, _GROWTH, _LONGEST_MS = 100.0, 1.5, 1_300.0  # each less or more by half
+
+
+class Patience:
+    """The delays between the tries of one thing: growing, and jittered, so that those who met once part.
+
+    Attributes:
+        failures: how often it has failed.
+        is_used_up: whether it is time to give up.
+    """
+
+    def __init__(self, seed: str) -> None:
+        self.failures = 0
+        self.is_used_up = False
+        self._seed = seed
+        self._give_up_ms: float | None = None
+
+    def delay_ms(self, now_ms: float) -> float | None:
+        """Note one more failure.
+
+        Returns:
+            How long to wait before the next try; None where there is to be none.
+        """
+        self.failures += 1
+        if self._give_up_ms is None:
+            self._give_up_ms = now_ms + PATIENCE_MS
+        if now_ms >= self._give_up_ms:
+            self.is_used_up = True
+            return None
+        steady_ms = min(_FIRST_MS * _GROWTH ** (self.failures - 1), _LONGEST_MS)
+        return steady_ms * (0.5 + crc32(f"{self._seed} {self.failures}".encode()) / 2**32)
+
+
+_COLLISIONS = re.compile(
+    # 0.163.0 on a CODEX_HOME that another one is initialising names no cause; a newer one that does has a lasting one.
+    r"failed to initialize sqlite state runtime under (?P<home>.+): failed to initialize state runtime at (?P=home)\s*$"
+    r"|database (?:table |schema )?is locked"
+    r"|state db backfill (?:already running|not complete) at |timed out waiting for state db backfill at ",
+    re.MULTILINE,
+)
+
+
+def is_start_collision(stderr: str) -> bool:
+    """Whether an app-server's last words say that it met another one over Codex's databases (notes, section 12)."""
+    return _COLLISIONS.search(stderr) is not None

@@ -1,0 +1,55 @@
+"""The `config` that a thread is opened with: the user's overrides, and our mark for the commands that it runs.
+
+Every process of a turn bears the turn's id in its environment, by which it is found where nothing else leads to it
+(`proc.sweep`). Codex hands its environment on to commands, unless its `shell_environment_policy` holds it back; a
+variable that is `set` there comes through `inherit` and `exclude`, and adds to those that the user sets himself, in
+0.163.0 and 0.169.0. Only an `include_only` of `config.toml` still holds it back: what that lists is not known here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+MARK_VARIABLE = "CODEX_SERVER_TURN_ID"
+"""The same as `settings.environment.TURN_VARIABLE`, which marks the app-server itself."""
+
+_POLICY = "shell_environment_policy"
+
+
+def marked_config(overrides: dict[str, Any] | None, turn_id: str) -> dict[str, Any]:
+    """The overrides with the mark in them.
+
+    Args:
+        overrides: by dotted key, as Codex takes them; None for none.
+        turn_id: the mark; an empty one marks nothing.
+    """
+    overrides = overrides or {}
+    if not turn_id:
+        return overrides
+    policy = {key: value for key, value in overrides.items() if key.split(".")[0] == _POLICY}
+    if not policy:
+        return {**overrides, f"{_POLICY}.set.{MARK_VARIABLE}": turn_id}
+    # Codex applies overrides in no certain order, and a table may undo a dotted key: they become one table.
+    table: Any = {}
+    for key, value in policy.items():
+        table = _merged(table, _nested(key.split(".")[1:], value))
+    if not isinstance(table, dict) or not isinstance(table.get("set", {}), dict):
+        return overrides  # no such policy: Codex says it better than we could
+    table = _merged(table, {"set": {MARK_VARIABLE: turn_id}})
+    included = table.get("include_only")
+    if isinstance(included, list) and included:  # an empty one includes everything
+        table["include_only"] = [*included, MARK_VARIABLE]
+    return {key: value for key, value in overrides.items() if key not in policy} | {_POLICY: table}
+
+
+def _nested(keys: list[str], value: Any) -> Any:
+    for key in reversed(keys):
+        value = {key: value}
+    return value
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two values of one key: tables become one, else the later counts."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return one | {key: _merged(one[key], value) if key in one else value for key, value in other.items()}

@@ -1,0 +1,101 @@
+"""The app-server of one turn, which may take several attempts to start. Owns its start, its end, and what they tell.
+
+Runs in the worker. Whether and when there is another attempt is the session's decision; must never read what codex
+says on stdout.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from pathlib import Path
+
+from codex_server_cli.core.failures import kind_of_exit, make_error, telling_line
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.retries import is_start_collision
+from codex_server_cli.core.turn import TurnError
+from codex_server_cli.errors import ErrorKind
+from codex_server_cli.proc.app_server import AppServer
+from codex_server_cli.proc.sweep import become_subreaper
+
+_LOG_FD = 2  # worker.log
+_PASSING_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY)  # no room for a process now; an update is being written
+
+
+class StartError(Exception):
+    """No process came of an attempt.
+
+    Attributes:
+        error: why, as the turn would tell it.
+        is_passing: whether another attempt may succeed.
+    """
+
+    def __init__(self, error: TurnError, *, is_passing: bool) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.is_passing = is_passing
+
+
+class Attempts:
+    """Starts and ends the app-server of a turn; `server` is the running one, None where none runs."""
+
+    def __init__(self, codex: Path, request: TurnRequest) -> None:
+        self.server: AppServer | None = None
+        self._codex = codex
+        self._request = request
+        self._count = 0
+        self._last_words = ""
+
+    def start(self) -> AppServer:
+        """Start an app-server.
+
+        Raises:
+            StartError: it cannot be run.
+        """
+        self._count += 1
+        if self._count > 1:
+            os.write(_LOG_FD, f"codex is started again, attempt {self._count}\n".encode())
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know this child yet
+        request = self._request
+        try:
+            self.server = AppServer(
+                self._codex,
+                request.cwd,
+                may_bill_api_key=request.may_bill_api_key,
+                turn_id=request.turn_id,
+                log_fd=_LOG_FD,
+            )
+        except OSError as error:
+            # A binary or a directory that was there when the launcher looked.
+            kind = ErrorKind.CODEX_MISSING if Path(request.cwd).is_dir() else ErrorKind.BAD_INPUT
+            own = make_error(kind, f"codex cannot be started: {error}")
+            raise StartError(own, is_passing=error.errno in _PASSING_ERRORS) from error
+        become_subreaper(self.server.pid)  # while codex starts: nobody waits for it
+        return self.server
+
+    def end(self, server: AppServer) -> tuple[TurnError, bool]:
+        """Bury an app-server whose stdout has ended.
+
+        Returns:
+            What it leaves to say, and whether it met another one while it was starting.
+        """
+        how = server.end()
+        self._last_words = server.last_words()
+        server.close()
+        self.server = None
+        line = telling_line(self._last_words)
+        message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
+        return make_error(kind_of_exit(self._last_words), message), is_start_collision(self._last_words)
+
+    def last_words(self) -> str:
+        """The tail of the last one's stderr."""
+        if self.server is not None:
+            self.server.drain_stderr()  # what it said a moment ago belongs to it
+            return self.server.last_words()
+        return self._last_words
+
+    def close(self) -> None:
+        """End what still runs."""
+        if self.server is not None:
+            self.server.end()

@@ -1,0 +1,41 @@
+"""One line of the monitor's stream, read from whatever stands in the journal."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_server_cli.core.noticed import read_notice
+
+TURN = "20261120-165501-482-7f3a"
+
+
+def test_a_phase_is_of_a_running_turn_and_has_no_error() -> None:
+    entry = {"ts": 1795193701482, "turn_id": TURN, "event": "phase", "phase": "thinking", "name": "fix", "kind": "x"}
+    notice = read_notice(7, entry)
+    assert notice is not None
+    assert notice._asdict() == {
+        **{"cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix", "event": "phase"},
+        **{"phase": "thinking", "state": "running", "kind": None},
+    }
+    assert not notice.is_end
+
+
+def test_an_end_has_a_state_and_a_kind() -> None:
+    notice = read_notice(7, {"ts": 0, "turn_id": TURN, "event": "end", "state": "failed", "kind": "network"})
+    assert notice is not None
+    assert (notice.is_end, notice.state, notice.kind, notice.phase) == (True, "failed", "network", None)
+
+
+def test_an_end_without_a_readable_state_is_a_failure() -> None:
+    notice = read_notice(7, {"ts": 0, "turn_id": TURN, "event": "end", "state": 3})
+    assert notice is not None
+    assert notice.state == "failed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"ts": None}, {"ts": -1}, {"ts": 10**20}, {"turn_id": "../x"}, {"turn_id": 3}, {"event": None}],
+    ids=str,
+)
+def test_what_is_no_line_of_ours_is_none(change: dict[str, object]) -> None:
+    assert read_notice(7, {"ts": 0, "turn_id": TURN, "event": "phase"} | change) is None

@@ -1,0 +1,59 @@
+"""The mark in a thread's configuration, whatever the user overrides there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core.thread_config import MARK_VARIABLE, marked_config
+from codex_server_cli.settings.environment import TURN_VARIABLE
+
+POLICY = "shell_environment_policy"
+MARK = {MARK_VARIABLE: "t"}
+
+
+def test_the_mark_is_the_one_that_the_app_server_bears() -> None:
+    assert MARK_VARIABLE == TURN_VARIABLE
+
+
+@pytest.mark.parametrize(
+    ("overrides", "config"),
+    [
+        (None, {f"{POLICY}.set.{MARK_VARIABLE}": "t"}),
+        ({"a.b": 1}, {"a.b": 1, f"{POLICY}.set.{MARK_VARIABLE}": "t"}),
+        ({f"{POLICY}s.set": 1}, {f"{POLICY}s.set": 1, f"{POLICY}.set.{MARK_VARIABLE}": "t"}),
+        ({f"{POLICY}.inherit": "none", "a": 1}, {"a": 1, POLICY: {"inherit": "none", "set": MARK}}),
+        ({f"{POLICY}.set.A": "b"}, {POLICY: {"set": {"A": "b", **MARK}}}),
+        ({f"{POLICY}.set": {"A": "b"}, f"{POLICY}.set.B": "c"}, {POLICY: {"set": {"A": "b", "B": "c", **MARK}}}),
+        (
+            {f"{POLICY}.set.B": "c", POLICY: {"inherit": "core", "set": {"A": "b"}}},
+            {POLICY: {"inherit": "core", "set": {"A": "b", "B": "c", **MARK}}},
+        ),
+        ({f"{POLICY}.set.{MARK_VARIABLE}": "x"}, {POLICY: {"set": MARK}}),
+        (
+            {f"{POLICY}.include_only": ["PATH"]},
+            {POLICY: {"include_only": ["PATH", MARK_VARIABLE], "set": MARK}},
+        ),
+        ({f"{POLICY}.include_only": []}, {POLICY: {"include_only": [], "set": MARK}}),
+        ({f"{POLICY}.include_only": "PATH"}, {POLICY: {"include_only": "PATH", "set": MARK}}),
+    ],
+)
+def test_the_mark_stands_among_what_the_user_sets(overrides: dict[str, Any] | None, config: dict[str, Any]) -> None:
+    assert marked_config(overrides, "t") == config
+
+
+@pytest.mark.parametrize("overrides", [{POLICY: 5}, {f"{POLICY}.set": "A=b"}, {POLICY: {"set": ["A"]}}])
+def test_what_is_no_policy_is_left_for_codex_to_refuse(overrides: dict[str, Any]) -> None:
+    assert marked_config(overrides, "t") == overrides
+
+
+def test_the_users_own_tables_are_not_changed() -> None:
+    overrides = {POLICY: {"set": {"A": "b"}, "include_only": ["PATH"]}}
+    marked_config(overrides, "t")
+    assert overrides == {POLICY: {"set": {"A": "b"}, "include_only": ["PATH"]}}
+
+
+def test_without_a_turn_there_is_no_mark() -> None:
+    assert marked_config(None, "") == {}
+    assert marked_config({"a": 1}, "") == {"a": 1}

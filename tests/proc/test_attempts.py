@@ -1,0 +1,41 @@
+"""An app-server that cannot be started: why, and whether it is worth another attempt."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.errors import ErrorKind
+from codex_server_cli.proc.attempts import Attempts, StartError
+
+
+def _failure(codex: Path, cwd: Path) -> StartError:
+    attempts = Attempts(codex, TurnRequest("", str(cwd)))
+    with pytest.raises(StartError) as caught:
+        attempts.start()
+    assert (attempts.server, attempts.last_words()) == (None, "")
+    attempts.close()
+    return caught.value
+
+
+def test_a_codex_that_is_just_being_written_is_worth_another_attempt(tmp_path: Path) -> None:
+    codex = tmp_path / "codex"
+    shutil.copyfile("/bin/sh", codex)
+    codex.chmod(0o755)
+    with codex.open("r+b"):
+        failure = _failure(codex, tmp_path)
+    assert failure.is_passing
+    assert "Text file busy" in failure.error.message
+
+
+def test_a_codex_that_is_gone_is_not(tmp_path: Path) -> None:
+    failure = _failure(tmp_path / "codex", tmp_path)
+    assert (failure.error.kind, failure.is_passing) == (ErrorKind.CODEX_MISSING, False)
+
+
+def test_a_directory_that_is_gone_is_named_as_the_cause(tmp_path: Path) -> None:
+    failure = _failure(Path("/bin/sh"), tmp_path / "gone")
+    assert (failure.error.kind, failure.is_passing) == (ErrorKind.BAD_INPUT, False)
