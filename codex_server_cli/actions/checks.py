@@ -48,6 +48,16 @@ def check_git(cwd: Path) -> None:
         raise BadInputError(f"{cwd} is in no git work tree, so writing could not be undone", hint=hint)
 
 
+def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ...]:
+    """What to tell a user who lets a turn write where our own records lie; nothing where it may not."""
+    if request.sandbox is not Sandbox.WORKSPACE_WRITE:
+        return ()  # read-only cannot, and danger-full-access says it all
+    home = os.path.realpath(settings.home)
+    writable = (os.path.realpath(root) for root in (request.cwd, *request.writable_roots))
+    around = next((root for root in writable if os.path.commonpath((home, root)) == root), None)
+    return (f"this turn may write in {around}, and so change codex-server's own records in {home}",) if around else ()
+
+
 def check_encodable(request: TurnRequest) -> None:
     """Whatever Codex is to be told must be UTF-8: it drops a line that is not, and never answers.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from codex_server_cli.actions import checks
 from codex_server_cli.core.prompt import check_prompt
@@ -98,15 +98,22 @@ def go_on(
 
     if options.cwd is None:
         options = options._replace(cwd=choice.cwd)
-    holder = None if is_fork else holder_of_thread(settings, choice.thread_id)
-    if holder is not None and not may_fork_if_busy:
-        hint = "Wait for its end, or go on from a copy with --fork."
-        raise BusyError(f"thread {choice.thread_id} is being written by {holder}", hint=hint)
-    return _start(settings, options, launch, choice, is_fork=is_fork or holder is not None)
+    if not is_fork:
+        holder = holder_of_thread(settings, choice.thread_id)
+        if holder is not None and not may_fork_if_busy:
+            raise BusyError.of_thread(choice.thread_id, holder)
+        is_fork = holder is not None
+    return _start(settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
 
 
 def _start(
-    settings: Settings, options: StartOptions, launch: Launch, choice: ThreadChoice | None, *, is_fork: bool
+    settings: Settings,
+    options: StartOptions,
+    launch: Launch,
+    choice: ThreadChoice | None,
+    *,
+    is_fork: bool,
+    may_fork_if_busy: bool = False,
 ) -> Started:
     prompt = check_prompt(options.prompt)
     config = read_config(settings.config_path)
@@ -136,10 +143,19 @@ def _start(
         "parent_turn": parent,
         "schema": os.path.abspath(options.schema) if options.schema else None,  # noqa: PTH100 — as given, links and all
         "images": list(request.images),
+        "request": request.to_json(),
     }
-    turn_id = launch.hand_over(settings.turns_path, prompt, meta | {"request": request.to_json()})
-    view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=meta)
-    return Started(view, config.warnings)
+    fork_meta = _forked(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
+    turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta)
+    told = fork_meta if has_forked and fork_meta is not None else meta
+    view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=told)
+    return Started(view, config.warnings + checks.warn_of_open_home(settings, request))
+
+
+def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:
+    """The same turn on a fork of its thread, for the case that another turn takes the thread in this very moment."""
+    fork = request._replace(is_fork=True, fork_after=choice.fork_after)
+    return meta | {"thread_id": None, "forked_from": request.thread_id, "request": fork.to_json()}
 
 
 def _make_request(

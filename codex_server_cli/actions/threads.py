@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions.checks import check_cwd
-from codex_server_cli.actions.read import find
+from codex_server_cli.actions.read import find, status
 from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.disk import lock, turns
+from codex_server_cli.disk import threads as thread_locks
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -137,13 +139,31 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
 def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
     """Who is writing a thread, for people: `turn ID` of ours, or another codex; None where nobody is.
 
-    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12).
+    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe of it is a
+    shared lock for an instant, at which a codex that opens the thread just then would be refused: so we ask the kernel
+    first who holds it, and probe only where somebody seems to.
     """
+    turn_id = thread_locks.holder(settings.turns_path, thread_id)
+    if turn_id is not None:
+        return f"turn {turn_id}" if turn_id else "a turn that is just starting"
+    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
+    if _writer_pid(writer_lock) is None:
+        return None
+    _end_dead_writers(settings, thread_id)
+    pid = _writer_pid(writer_lock)
+    if pid is None:
+        return None
+    return f"another codex process (pid {pid})" if pid else "another codex process"
+
+
+def _writer_pid(writer_lock: Path) -> int | None:
+    pid = lock.holder_pid(writer_lock)
+    return pid if pid is not None and lock.is_held(writer_lock) else None
+
+
+def _end_dead_writers(settings: Settings, thread_id: str) -> None:
+    """The codex of a worker of ours that was killed lives on for a moment; a look at its turn ends it."""
     for turn_id in turns.turn_ids(settings.turns_path):
         turn = TurnDir(settings.turns_path / turn_id)
-        if turn.marker is None and lock.is_held(turn.lock):
-            meta = read_json(turn.meta) or {}
-            if meta.get("thread_id") == thread_id:
-                return f"turn {turn_id}"
-    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
-    return "another codex process" if lock.is_held(writer_lock) else None
+        if turn.marker is None and (read_json(turn.meta) or {}).get("thread_id") == thread_id:
+            status(turn)

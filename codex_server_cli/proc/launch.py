@@ -13,7 +13,6 @@ import os
 import sys
 import time
 
-from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.settings.environment import worker_environment
 
 TYPE_CHECKING = False  # typing itself takes 3 ms
@@ -34,9 +33,6 @@ class Launch:
 
     def __init__(self) -> None:
         """Spawn the worker; returns while it is still starting. A failure is `hand_over`'s to tell."""
-        now_ms = time.time_ns() // 1_000_000
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ms // 1000))
-        self.turn_id = make_turn_id(stamp, now_ms % 1000, int.from_bytes(os.urandom(2)))
         self._failure: OSError | None = None
         try:
             self._spawn()
@@ -50,8 +46,8 @@ class Launch:
             self._pid = os.posix_spawn(
                 sys.executable,
                 # -P: the worker must not import from wherever the user happens to stand
-                [sys.executable, "-P", "-c", _CODE, self.turn_id],
-                worker_environment(self.turn_id),
+                [sys.executable, "-P", "-c", _CODE],
+                worker_environment(),
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, child_in, 0),
                     (os.POSIX_SPAWN_DUP2, child_out, 1),
@@ -65,35 +61,45 @@ class Launch:
             os.close(child_in)
             os.close(child_out)
 
-    def hand_over(self, turns_path: Path, prompt: str, meta: dict[str, Any]) -> str:
+    def hand_over(
+        self,
+        turns_path: Path,
+        prompt: str,
+        meta: dict[str, Any],
+        max_running: int,
+        fork_meta: dict[str, Any] | None = None,
+    ) -> tuple[str, bool]:
         """Give the worker its turn and wait until its directory is published.
 
         Args:
             turns_path: where turns live.
             prompt: what to ask.
             meta: the content of `meta.json`; the worker adds the turn id.
+            max_running: how many turns may run at once.
+            fork_meta: the same for a fork of the thread, where that is allowed while another turn writes it.
 
         Returns:
-            The turn id. From now on the worker needs nobody.
+            The turn id, and whether it became the fork. From now on the worker needs nobody.
 
         Raises:
             HomeError: the directory could not be made.
+            BusyError: another turn writes the thread.
             InternalError: the worker did not come to life; nothing was made.
         """
         import json
 
         if self._failure is not None:
             raise _not_started(str(self._failure.strerror)) from self._failure
-        turn = {"turns_path": str(turns_path), "prompt": prompt, "meta": meta}
+        turn = {"turns_path": str(turns_path), "prompt": prompt, "max_running": max_running}
         try:
             with open(self._to_worker, "wb") as pipe:  # noqa: PTH123 — a descriptor, not a path
-                pipe.write(json.dumps(turn).encode() + b"\n")
+                pipe.write(json.dumps(turn | {"meta": meta, "fork_meta": fork_meta}).encode() + b"\n")
         except BrokenPipeError:
             pass  # it is dead: what it left to say comes below
         answer = self._read_answer()
         if answer.get("turn_id"):
-            return str(answer["turn_id"])
-        raise self._error_of(answer)
+            return str(answer["turn_id"]), bool(answer["has_forked"])
+        raise self._error_of(answer, meta)
 
     def _read_answer(self) -> dict[str, Any]:
         """The one line that the worker answers; without it, what came are its last words."""
@@ -107,17 +113,24 @@ class Launch:
             if answer or not piece:
                 break
         os.close(self._from_worker)
-        return answer or {"last_words": data.decode("utf-8", "replace")}
+        return answer or {"last_words": data.decode("utf-8", "replace"), "is_late": time.monotonic() >= deadline}
 
-    def _error_of(self, answer: dict[str, Any]) -> CodexServerError:
+    def _error_of(self, answer: dict[str, Any], meta: dict[str, Any]) -> CodexServerError:
         import signal
 
-        from codex_server_cli.errors import HomeError
+        from codex_server_cli.errors import BusyError, HomeError
 
         if "home_error" in answer:
             return HomeError(answer["home_error"], hint=answer["hint"])
+        if "busy" in answer:
+            holder = f"turn {answer['busy']}" if answer["busy"] else "a turn that is just starting"
+            return BusyError.of_thread(meta["thread_id"], holder)
         os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid is still its, dead or alive
-        os.waitpid(self._pid, 0)
+        code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        if answer.get("is_late"):
+            return _not_started(f"it was not ready within {_READY_TIMEOUT_S:.0f} s")
+        if code < 0:
+            return _not_started(f"signal {-code} ended it")
         return _not_started(str(answer.get("last_words", "")).strip().rpartition("\n")[2] or "it left no word")
 
 

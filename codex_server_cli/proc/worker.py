@@ -1,43 +1,154 @@
 """The worker before it has a turn: get ready, take one, make its directory, say so. Then it becomes the turn.
 
-Runs in the worker, spawned by `launch` with nothing but two pipes: the turn comes on stdin, the turn id goes to stdout.
+Runs in the worker, spawned by `launch` with nothing but two pipes: the turn comes on stdin, the answer goes to stdout.
 The worker makes the directory itself, so that its lock is held by the one process that will keep it and is never handed
 from hand to hand. Must never import typer or rich.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from codex_server_cli.disk import turn_dir
+from codex_server_cli.core.outcome import Cause
+from codex_server_cli.disk import daily, queue, threads, turn_dir
+from codex_server_cli.disk.opening import open_regular
+from codex_server_cli.disk.process import process_identity
+from codex_server_cli.disk.queue import Ticket
+from codex_server_cli.disk.threads import ThreadLock
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import HomeError
-from codex_server_cli.proc.sweep import process_identity
-from codex_server_cli.proc.turn_loop import run_turn
+from codex_server_cli.errors import CodexServerError, HomeError
+from codex_server_cli.proc import line
+from codex_server_cli.proc.claims import Claims
+from codex_server_cli.proc.live import write_queued
+from codex_server_cli.proc.sweep import sweep
+from codex_server_cli.proc.turn_journal import TurnJournal
+from codex_server_cli.proc.turn_run import run_turn
 
 
 def main() -> None:
-    """Entry point of the spawned process; `sys.argv[1]` is the turn id that the launcher proposes."""
+    """Entry point of the spawned process."""
     _close_others()
     os.chdir("/")
     turn = _read_turn()
     if turn is None:
         return
-    ticks, boot_id = process_identity(os.getpid())
-    meta = turn["meta"] | {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the end of a terminal is nothing to a turn
+    turns_path = Path(turn["turns_path"])
     try:
-        directory, _lock_fd = turn_dir.create(Path(turn["turns_path"]), sys.argv[1], turn["prompt"], meta)
+        turn_dir.prepare_home(turns_path)
+        meta, thread = _claim_thread(turns_path, turn)
+        if meta is None:
+            _answer({"busy": threads.holder(turns_path, turn["meta"]["thread_id"])})
+            return
+        directory, lock_fd, ticket = _make(turns_path, turn["prompt"], meta, thread)
     except HomeError as error:
         _answer({"home_error": error.message, "hint": error.hint})
         return
-    _answer({"turn_id": directory.turn_id})
+    _answer({"turn_id": directory.turn_id, "has_forked": meta is not turn["meta"]})
     _settle_down(directory)
-    run_turn(directory)
-    os._exit(0)  # whoever waits for our lock to fall need not wait for an interpreter to tidy up
+    claims = Claims(turns_path, ticket, thread)
+    try:
+        if ticket.is_head():
+            claims.slot = queue.take_slot(queue.folder_of(turns_path), directory.turn_id, turn["max_running"])
+        if claims.slot is None:
+            write_queued(directory, time.time_ns() // 1_000_000)
+            TurnJournal(directory.path, meta.get("name")).phase("queued")
+            line.go_and_wait(directory.path, lock_fd, claims, turn["max_running"], meta["request"].get("deadline_s"))
+    except OSError as error:
+        print(f"running without a slot: {error}", file=sys.stderr)  # one turn too many is better than one that is lost
+    carry_on(directory, lock_fd, claims)
+
+
+def carry_on(
+    directory: TurnDir, lock_fd: int, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+) -> NoReturn:
+    """Drive a turn whose time has come to its end, and end with it.
+
+    Args:
+        lock_fd: holds the turn's own lock.
+        stop_cause: why it is over before it began, where it is.
+        waited_s: how long it stood in line.
+    """
+    if claims.slot is not None and claims.slot.left_by is not None:
+        _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
+    run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
+    os.close(lock_fd)  # whoever waits for the turn's end goes on here
+    _tidy(directory.path.parents[1])
+    os._exit(0)  # without the interpreter's own tidying
+
+
+def _tidy(home: Path) -> None:
+    """Once a day one worker deletes old turns, when its own is over and nobody waits for it any more."""
+    try:
+        if not daily.is_due(home):
+            return
+        from codex_server_cli.disk.collect import collect_if_due
+        from codex_server_cli.settings.config import read_config
+
+        os.nice(19)
+        collect_if_due(home, read_config(home / "config.json").gc_days, sweep)
+    except (OSError, CodexServerError) as error:
+        print(f"cannot tidy {home}: {error}", file=sys.stderr)
+
+
+def _end_what_is_left(dead: TurnDir) -> None:
+    """The worker that had our slot was killed: its codex may run on for a moment, and then too many would run."""
+    from codex_server_cli.disk.turns import read_state  # readers' weight, for a rare case
+
+    try:
+        read_state(dead, sweep)
+    except OSError as error:  # whoever reads that turn next tries again
+        print(f"cannot repair {dead.turn_id}: {error}", file=sys.stderr)
+
+
+def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any] | None, ThreadLock | None]:
+    """What the turn is to be, and the right to write its thread, for one that goes on with a thread.
+
+    Returns:
+        Its `meta.json`: as asked for, or as the fork that was allowed where another turn writes the thread, or None
+        where that was not allowed.
+    """
+    meta: dict[str, Any] = turn["meta"]
+    if meta.get("thread_id") is None:
+        return meta, None
+    try:
+        thread = threads.claim(turns_path, meta["thread_id"])
+    except OSError as error:
+        raise turn_dir.home_error(turns_path.parent, error) from error
+    return (meta, thread) if thread is not None else (turn.get("fork_meta"), None)
+
+
+def _make(
+    turns_path: Path, prompt: str, meta: dict[str, Any], thread: ThreadLock | None
+) -> tuple[TurnDir, int, Ticket]:
+    """Make the directory, in the order of all turns.
+
+    Raises:
+        HomeError: it cannot be made; nothing is left of it.
+    """
+    ticks, boot_id = process_identity(os.getpid())
+    meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
+    with contextlib.ExitStack() as undo:
+        if thread is not None:
+            undo.callback(thread.give_back)
+        try:
+            with queue.in_order(queue.folder_of(turns_path)) as order:
+                ticket = order.take_ticket()
+                undo.callback(ticket.leave)
+                directory, lock_fd = turn_dir.create(turns_path, ticket.turn_id, prompt, meta)
+            if thread is not None:
+                thread.name_holder(directory.turn_id)
+        except OSError as error:
+            raise turn_dir.home_error(turns_path.parent, error) from error
+        undo.pop_all()
+    return directory, lock_fd, ticket
 
 
 def _close_others() -> None:
@@ -66,7 +177,7 @@ def _answer(answer: dict[str, Any]) -> None:
 def _settle_down(directory: TurnDir) -> None:
     """Let go of the launcher's pipes: from now on our words go to `worker.log`."""
     null_fd = os.open(os.devnull, os.O_RDONLY)
-    log_fd = os.open(directory.log, os.O_WRONLY | os.O_APPEND)
+    log_fd = open_regular(directory.log, os.O_WRONLY | os.O_APPEND)
     os.dup2(null_fd, 0)
     os.dup2(log_fd, 1)
     os.dup2(log_fd, 2)

@@ -42,7 +42,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-_OF_LATER_VERSIONS = ("max_running", "server", "notify")
+_OF_LATER_VERSIONS = ("server", "notify")
 
 
 def _is_number(value: Any) -> bool:
@@ -62,6 +62,8 @@ def read_config(path: Path) -> Config:
     warnings = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
     warnings += [f"{path}: {name!r} has no effect in this version" for name in _OF_LATER_VERSIONS if name in values]
     known = {name: values[name] for name in _RULES if values.get(name) is not None and name != "auth"}
+    if "max_running" in known:
+        known["max_running"] = int(known["max_running"])  # 8.0 is a whole number, too
     return Config(**known, may_bill_api_key=values.get("auth") == "any", warnings=tuple(warnings))
 
 
@@ -71,6 +73,8 @@ def read_config_values(path: Path) -> dict[str, Any]:
     Raises:
         BadInputError: as `read_config`.
     """
+    if path.exists() and not path.is_file():  # a FIFO would keep us for ever
+        raise BadInputError(f"{path} is not a regular file", hint=f"Mend {path}, or delete it.")
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):  # what is below a file is missing, too

@@ -14,9 +14,12 @@ TURN_VARIABLE = "CODEX_SERVER_TURN_ID"
 _API_KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 
 
-def worker_environment(turn_id: str) -> dict[str, str]:
-    """The environment of a worker: the caller's, marked with its own turn instead of the caller's."""
-    return {**os.environ, TURN_VARIABLE: turn_id}
+def worker_environment() -> dict[str, str]:
+    """The environment of a worker: the caller's, but for the mark of the caller's turn.
+
+    It must not bear that one, or it would end with the caller's turn; and its own turn has no id yet.
+    """
+    return {**os.environ, TURN_VARIABLE: "worker"}
 
 
 def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> dict[str, str]:

@@ -49,6 +49,28 @@ def test_writing_outside_of_one_is_refused_with_the_way_out(tmp_path: Path) -> N
     assert "--skip-git-check" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("sandbox", "cwd", "roots", "is_warned"),
+    [
+        (Sandbox.WORKSPACE_WRITE, "user", (), True),
+        (Sandbox.WORKSPACE_WRITE, "user/project", (), False),
+        (Sandbox.WORKSPACE_WRITE, "user/project", ("user/home",), True),
+        (Sandbox.WORKSPACE_WRITE, "user/ho", (), False),
+        (Sandbox.READ_ONLY, "user", (), False),
+        (Sandbox.DANGER_FULL_ACCESS, "user", (), False),
+    ],
+)
+def test_a_turn_that_may_write_where_our_records_lie_is_warned_of(
+    settings: Settings, tmp_path: Path, sandbox: Sandbox, cwd: str, roots: tuple[str, ...], is_warned: bool
+) -> None:
+    settings = settings._replace(home=tmp_path / "user" / "home")
+    request = TurnRequest(
+        "", cwd=str(tmp_path / cwd), sandbox=sandbox, writable_roots=tuple(str(tmp_path / root) for root in roots)
+    )
+    warnings = checks.warn_of_open_home(settings, request)
+    assert [str(settings.home) in warning for warning in warnings] == ([True] if is_warned else [])
+
+
 @pytest.mark.parametrize("name", ["a", "x" * 64, "Fix-1.2_b", "lastly", "LAST"])
 def test_a_name_is_a_name(name: str) -> None:
     checks.check_name(name)
@@ -148,6 +170,27 @@ class TestNesting:
             checks.check_nesting(inside, may_nest=False)
         assert "--allow-nested" in caught.value.hint
         assert checks.check_nesting(inside, may_nest=True) == child
+
+    @pytest.mark.parametrize(
+        "mark", ["", "x" * 100_000, TURN_ID * 1000, f"{TURN_ID}\n", f"{TURN_ID}/..", "\udcff", "../.."]
+    )
+    def test_a_mark_that_is_no_id_is_no_parent(self, settings: Settings, mark: str) -> None:
+        assert checks.check_nesting(settings._replace(parent_turn=mark), may_nest=False) is None
+
+    def test_a_parent_in_another_home_counts_as_one_level(self, settings: Settings, tmp_path: Path) -> None:
+        with TurnsOnDisk(tmp_path / "another" / "turns") as elsewhere:
+            parent = elsewhere.running(parent_turn=TURN_ID).turn_id
+            inside = settings._replace(parent_turn=parent)
+            assert checks.check_nesting(inside, may_nest=False) == parent
+
+    @pytest.mark.parametrize("content", ["", "[]", '{"parent_turn": null}', '{"parent_turn": '])
+    def test_a_parent_whose_record_cannot_be_read_counts_as_one_level(
+        self, settings: Settings, turns: TurnsOnDisk, content: str
+    ) -> None:
+        turn = turns.running(parent_turn=TURN_ID)
+        turn.meta.write_text(content)
+        inside = settings._replace(parent_turn=turn.turn_id)
+        assert checks.check_nesting(inside, may_nest=False) == turn.turn_id
 
     def test_a_parent_that_was_deleted_is_still_a_parent(self, settings: Settings) -> None:
         inside = settings._replace(parent_turn=TURN_ID)

@@ -11,6 +11,7 @@ import pytest
 from codex_server_cli.actions import threads
 from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.disk import lock
+from codex_server_cli.disk import threads as thread_locks
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, Exit, NotFoundError
 from codex_server_cli.settings.places import Settings
 from tests.turns_on_disk import TurnsOnDisk
@@ -130,11 +131,16 @@ def test_a_turn_without_a_thread_is_busy_while_it_runs_and_bad_input_after(
 def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings, turns: TurnsOnDisk) -> None:
     assert threads.holder_of_thread(settings, OURS) is None
     turns.complete(thread_id=OURS)
-    running = turns.running(thread_id=OURS)
-    assert threads.holder_of_thread(settings, OURS) == f"turn {running.turn_id}"
+    claim = thread_locks.claim(settings.turns_path, OURS)
+    assert claim is not None
+    assert threads.holder_of_thread(settings, OURS) == "a turn that is just starting"
+    claim.name_holder("20261120-165501-482-7f3a")
+    assert threads.holder_of_thread(settings, OURS) == "turn 20261120-165501-482-7f3a"
+    claim.give_back()
+    assert threads.holder_of_thread(settings, OURS) is None
     assert threads.holder_of_thread(settings, CODEXS) is None
     (settings.codex_home / "thread-writer-locks").mkdir()
     fd = lock.create_locked(settings.codex_home / "thread-writer-locks" / f"{CODEXS}.lock")
-    assert threads.holder_of_thread(settings, CODEXS) == "another codex process"
+    assert threads.holder_of_thread(settings, CODEXS) == f"another codex process (pid {os.getpid()})"
     os.close(fd)
     assert threads.holder_of_thread(settings, CODEXS) is None

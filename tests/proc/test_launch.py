@@ -18,12 +18,13 @@ from codex_server_cli.core.turn import is_turn_id
 from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import HomeError, InternalError
+from codex_server_cli.errors import BusyError, HomeError, InternalError
 from codex_server_cli.proc import launch as launch_module
 from codex_server_cli.proc.launch import Launch
 from tests.fakes import codex as fake
 from tests.support import wait_until
 
+MAX_RUNNING = 8
 WORKER = "from codex_server_cli.proc.worker import main; main()"
 LAUNCH_AND_PAUSE = """
 import signal
@@ -74,8 +75,8 @@ def test_a_turn_that_is_handed_over_lives_in_its_directory(
     launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
 ) -> None:
     launch = launched()
-    turn_id = launch.hand_over(turns_path, "what?\r\n é", meta)
-    assert turn_id == launch.turn_id
+    turn_id, _ = launch.hand_over(turns_path, "what?\r\n é", meta, MAX_RUNNING)
+    assert is_turn_id(turn_id)
     turn = TurnDir(turns_path / turn_id)
     assert turn.prompt.read_bytes() == "what?\r\n é".encode()
     assert lock.is_held(turn.lock)
@@ -89,37 +90,49 @@ def test_a_worker_has_a_session_a_directory_and_descriptors_of_its_own(
     read_fd, write_fd = os.pipe()
     os.set_inheritable(write_fd, True)
     launch = launched()
-    turn_id = launch.hand_over(turns_path, "hi", meta)
+    turn_id, _ = launch.hand_over(turns_path, "hi", meta, MAX_RUNNING)
     os.close(write_fd)
     assert os.read(read_fd, 1) == b""  # a pipe that the user's shell left open would never end
     os.close(read_fd)
     worker = psutil.Process(launch._pid)
     assert os.getsid(worker.pid) == worker.pid
     assert worker.cwd() == "/"
-    assert worker.environ()["CODEX_SERVER_TURN_ID"] == turn_id
+    assert worker.environ()["CODEX_SERVER_TURN_ID"] == "worker"  # it must not end with the turn that started it
     end(TurnDir(turns_path / turn_id))
 
 
-def test_ids_are_turn_ids_and_never_the_same(launched: Callable[[], Launch]) -> None:
-    ids = {launched().turn_id for _ in range(3)}
-    assert len(ids) == 3
-    assert all(map(is_turn_id, ids))
-
-
-def test_an_id_that_is_taken_is_changed_and_told(
+def test_turns_come_in_the_order_of_their_ids(
     launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
 ) -> None:
-    launch = launched()
-    (turns_path / launch.turn_id).mkdir(parents=True)
-    turn_id = launch.hand_over(turns_path, "hi", meta)
-    assert turn_id != launch.turn_id
-    end(TurnDir(turns_path / turn_id))
+    launches = [launched() for _ in range(3)]
+    ids = [launch.hand_over(turns_path, "hi", meta, MAX_RUNNING)[0] for launch in reversed(launches)]
+    assert ids == sorted(set(ids))
+    for turn_id in ids:
+        end(TurnDir(turns_path / turn_id))
+
+
+def test_of_two_turns_on_one_thread_the_second_is_refused_or_forks(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
+) -> None:
+    on_thread, fork = meta | {"thread_id": "019a-1"}, meta | {"forked_from": "019a-1"}
+    turn_id, has_forked = launched().hand_over(turns_path, "one", dict(on_thread), MAX_RUNNING, dict(fork))
+    assert not has_forked
+    with pytest.raises(BusyError, match=f"thread 019a-1 is being written by turn {turn_id}") as caught:
+        launched().hand_over(turns_path, "two", dict(on_thread), MAX_RUNNING)
+    assert f"codex-server wait {turn_id}" in caught.value.hint
+    assert "--fork" in caught.value.hint
+    fork_id, has_forked = launched().hand_over(turns_path, "three", dict(on_thread), MAX_RUNNING, dict(fork))
+    assert has_forked
+    assert (read_json(turns_path / fork_id / "meta.json") or {})["forked_from"] == "019a-1"
+    for each in (turn_id, fork_id):
+        end(TurnDir(turns_path / each))
+    assert list((turns_path.parent / "threads").iterdir()) == []
 
 
 def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[[], Launch], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HomeError, match=r"cannot write .*: File exists") as caught:
-        launched().hand_over(tmp_path / "file" / "turns", "hi", {})
+        launched().hand_over(tmp_path / "file" / "turns", "hi", {}, MAX_RUNNING)
     assert "CODEX_SERVER_HOME" in caught.value.hint
 
 
@@ -130,7 +143,7 @@ def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[
         ("import no_such_module", "No module named 'no_such_module'"),
         ("pass", "it left no word"),
         ("print('[]')", r"\[\]"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "it left no word"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal 9 ended it"),
     ],
 )
 def test_a_worker_that_dies_on_its_way_is_reported_and_nothing_was_made(
@@ -138,7 +151,7 @@ def test_a_worker_that_dies_on_its_way_is_reported_and_nothing_was_made(
 ) -> None:
     monkeypatch.setattr(launch_module, "_CODE", code)
     with pytest.raises(InternalError, match=f"the worker could not start: .*{words}") as caught:
-        launched().hand_over(turns_path, "hi" * 100_000, {})
+        launched().hand_over(turns_path, "hi" * 100_000, {}, MAX_RUNNING)
     assert "doctor" in caught.value.hint
     assert not turns_path.exists()
 
@@ -149,8 +162,8 @@ def test_a_worker_that_never_answers_is_killed(
     monkeypatch.setattr(launch_module, "_CODE", "import signal, sys; sys.stdin.read(); signal.pause()")
     monkeypatch.setattr(launch_module, "_READY_TIMEOUT_S", 0.3)
     launch = launched()
-    with pytest.raises(InternalError, match="could not start: it left no word"):
-        launch.hand_over(turns_path, "hi", {})
+    with pytest.raises(InternalError, match="could not start: it was not ready within"):
+        launch.hand_over(turns_path, "hi", {}, MAX_RUNNING)
     assert not psutil.pid_exists(launch._pid)
 
 
@@ -163,7 +176,7 @@ def test_a_machine_that_has_no_process_to_spare_is_told_only_when_it_matters(
     monkeypatch.setattr(os, "posix_spawn", refuse)
     launch = Launch()  # what is wrong with the command line comes first
     with pytest.raises(InternalError, match="could not start: Resource temporarily unavailable"):
-        launch.hand_over(turns_path, "hi", {})
+        launch.hand_over(turns_path, "hi", {}, MAX_RUNNING)
     assert not turns_path.exists()
 
 
@@ -172,7 +185,7 @@ def test_words_of_the_interpreter_before_the_answer_do_no_harm(
 ) -> None:
     # As PYTHONVERBOSE, PYTHONPROFILEIMPORTTIME or a DeprecationWarning bring them.
     monkeypatch.setattr(launch_module, "_CODE", f"import sys; print('a warning {{}}', file=sys.stderr); {WORKER}")
-    turn_id = launched().hand_over(turns_path, "hi", meta)
+    turn_id, _ = launched().hand_over(turns_path, "hi", meta, MAX_RUNNING)
     end(TurnDir(turns_path / turn_id))
 
 

@@ -1,0 +1,199 @@
+"""Who may run: the slots of `max_running`, and the line of the turns that wait for one. Owns the home's `queue` folder.
+
+Every claim is a flock, so a death at any moment lets go of it; there is no daemon, and nothing to tidy before others
+go on. A turn waits for the one before it alone, asleep in the kernel, and only the head of the line looks for a slot.
+
+    queue/order      locked while a turn is made; holds the newest turn's id, which is the end of the line
+    queue/<turn_id>  a ticket: locked from the making of a turn until its codex runs, then deleted; holds the id of the
+                     turn before it. One that is there and free belongs to a turn that died, or was cancelled, in line
+    queue/slot-N     locked while a turn runs; holds its id
+    queue/wake       FIFO: a byte tells the head of the line that a slot came free
+
+Must never know what a turn is: ids are names here. Light, because a turn in line imports it: no `typing`, no `json`.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from codex_server_cli.core.turn_id import make_turn_id
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.opening import ensure_directory, make_fifo, open_fifo
+
+
+def folder_of(turns_path: Path) -> Path:
+    """The queue of a home, given where its turns are."""
+    return turns_path.parent / "queue"
+
+
+@contextlib.contextmanager
+def in_order(folder: Path) -> Iterator[Order]:
+    """Keep every other turn from being made: ids, tickets and directories then all come in one order.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    ensure_directory(folder)
+    fd = lock.acquire(folder / "order")
+    try:
+        yield Order(folder, fd)
+    finally:
+        os.close(fd)
+
+
+class Order:
+    """The right to make the next turn."""
+
+    def __init__(self, folder: Path, fd: int) -> None:
+        self._folder = folder
+        self._fd = fd
+        self._newest = lock.read_holder(fd)
+
+    def take_ticket(self) -> Ticket:
+        """A new id, and the last place in line under it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        turn_id = make_turn_id(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(2)), self._newest)
+        ticket = Ticket(self._folder, turn_id, lock.create_locked(self._folder / turn_id))
+        try:
+            ticket.stand_behind(self._newest)
+            lock.write_holder(self._fd, turn_id)
+        except OSError:
+            ticket.leave()
+            raise
+        self._newest = turn_id
+        return ticket
+
+
+class Ticket:
+    """A turn's place in line, for as long as `fd` is open."""
+
+    def __init__(self, folder: Path, turn_id: str, fd: int) -> None:
+        self.turn_id = turn_id
+        self.fd = fd
+        self._folder = folder
+        self._path = folder / turn_id
+        self._before = lock.read_holder(fd)
+        self._awaited: str | None = None
+
+    def stand_behind(self, turn_id: str | None) -> None:
+        """Note which turn comes before this one."""
+        lock.write_holder(self.fd, turn_id)
+        self._before = turn_id
+
+    def is_head(self) -> bool:
+        """Whether no turn before this one is still in line; a dead one's place is taken over on the way."""
+        while self._before is not None:
+            path = self._folder / self._before
+            fd = lock.probe(path)
+            if fd is None:
+                if path.exists():
+                    return False  # held
+                break
+            try:
+                if os.fstat(fd).st_nlink == 0:
+                    break  # it left the line while we looked
+                self.stand_behind(lock.read_holder(fd))
+                path.unlink(missing_ok=True)
+            finally:
+                os.close(fd)
+        self._before = None
+        return True
+
+    def wake_behind(self, wake_fd: int) -> None:
+        """Have a byte written to `wake_fd` when the turn before this one has left the line, or died in it."""
+        if self._before not in (None, self._awaited):
+            self._awaited = self._before
+            _thread.start_new_thread(_wake_when_free, (self._folder / self._before, wake_fd))
+
+    def leave(self) -> None:
+        """Let the next one come forward. The name goes first: a free ticket that is there would mean a death."""
+        self._path.unlink(missing_ok=True)
+        os.close(self.fd)
+
+
+def _wake_when_free(path: Path, wake_fd: int) -> None:
+    """In a thread of its own, because nothing but flock tells of a death."""
+    lock.wait_until_free(path)
+    with contextlib.suppress(OSError):
+        os.write(wake_fd, b"!")
+
+
+class Slot:
+    """The right to run, for as long as `fd` is open.
+
+    Attributes:
+        left_by: the turn that had it before and died in it, so that what it left running is still to be ended; None
+            where it was given back in order.
+    """
+
+    def __init__(self, folder: Path, fd: int, left_by: str | None = None) -> None:
+        self.fd = fd
+        self.left_by = left_by
+        self._folder = folder
+
+    def give_back(self) -> None:
+        """Free the slot, and tell the head of the line."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.fd, 0)
+        os.close(self.fd)
+        with contextlib.suppress(OSError):  # nobody waits, or nobody ever did
+            fd = open_fifo(self._folder / "wake", os.O_WRONLY)
+            try:
+                os.write(fd, b"!")
+            finally:
+                os.close(fd)
+
+
+def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
+    """A free slot, now; None where all are taken.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    for number in range(max_running):
+        fd = lock.try_acquire(folder / f"slot-{number}")
+        if fd is not None:
+            left_by = lock.read_holder(fd)
+            lock.write_holder(fd, turn_id)
+            return Slot(folder, fd, left_by)
+    return None
+
+
+def open_wake(folder: Path) -> int:
+    """The FIFO that tells of free slots, opened as the head of the line does: it never sees an end.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = folder / "wake"
+    with contextlib.suppress(FileExistsError):
+        make_fifo(path)
+    return open_fifo(path, os.O_RDWR)
+
+
+def sweep_tickets(folder: Path) -> int:
+    """Delete the tickets of turns that died in line, where nobody stands in it: their names are links of the line.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    if not folder.is_dir():
+        return 0
+    with in_order(folder):
+        tickets = [path for path in folder.iterdir() if path.name[:1].isdigit()]
+        if any(lock.is_held(path) for path in tickets):
+            return 0
+        for path in tickets:
+            path.unlink(missing_ok=True)
+        return len(tickets)

@@ -1,0 +1,70 @@
+"""One writer a thread: the locks in the home's `threads` folder, one file for each thread that a turn of ours writes.
+
+A worker holds its thread's lock from before its turn exists until codex is gone; the file names the turn. Codex has a
+lock of its own, which also shows writers that are none of ours: asking for that one is `actions.threads`'. Must never
+know a turn directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.opening import ensure_directory, open_regular
+
+
+class ThreadLock:
+    """The right to write a thread, for as long as `fd` is open."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+
+    def name_holder(self, turn_id: str) -> None:
+        """Say which turn it is."""
+        lock.write_holder(self.fd, turn_id)
+
+    def give_back(self) -> None:
+        """Let another turn write. The file goes first, so that the folder holds no more than what is held."""
+        self.path.unlink(missing_ok=True)
+        os.close(self.fd)
+
+
+def folder_of(turns_path: Path) -> Path:
+    """Where the locks of a home are, given where its turns are."""
+    return turns_path.parent / "threads"
+
+
+def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
+    """The right to write a thread; None where another turn of ours has it.
+
+    Raises:
+        OSError: the home cannot be written.
+    """
+    folder = folder_of(turns_path)
+    ensure_directory(folder)
+    path = _path_of(folder, thread_id)
+    fd = lock.try_acquire(path)
+    return ThreadLock(path, fd) if fd is not None else None
+
+
+def holder(turns_path: Path, thread_id: str) -> str | None:
+    """The turn of ours that writes a thread; "" where it has yet to tell its id, None where nobody does."""
+    path = _path_of(folder_of(turns_path), thread_id)
+    if not lock.is_held(path):
+        return None
+    try:
+        fd = open_regular(path)
+    except OSError:
+        return None  # it was given back meanwhile
+    try:
+        return lock.read_holder(fd) or ""
+    finally:
+        os.close(fd)
+
+
+def _path_of(folder: Path, thread_id: str) -> Path:
+    """Codex's ids are UUIDs; whatever else one might be, it stays a name."""
+    return folder / f"{re.sub(r'[^0-9A-Za-z-]', '_', thread_id)[:100]}.lock"

@@ -1,0 +1,55 @@
+"""What a worker holds besides its turn: a place in line, a slot to run in, and the thread that it writes.
+
+Runs in the worker. Owns when each is let go: the place once codex runs, slot and thread once codex is gone and before
+the end is published, so that whoever waits for that end finds both free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from codex_server_cli.disk import threads
+from codex_server_cli.disk.queue import Slot, Ticket
+from codex_server_cli.disk.threads import ThreadLock
+
+
+class Claims:
+    """The claims of one turn. A worker that dies lets go of them all: each is a flock.
+
+    Attributes:
+        was_told_to_stop: whether the system told the worker to stop while it stood in line and then got ready.
+    """
+
+    def __init__(self, turns_path: Path, ticket: Ticket, thread: ThreadLock | None) -> None:
+        self.ticket = ticket
+        self.thread = thread
+        self.slot: Slot | None = None
+        self.was_told_to_stop = False
+        self._turns_path = turns_path
+        self._is_in_line = True
+
+    def leave_line(self) -> None:
+        """Codex runs: the next turn may come forward. May be called again."""
+        if self._is_in_line:
+            self._is_in_line = False
+            with contextlib.suppress(OSError):
+                self.ticket.leave()
+
+    def write_thread(self, thread_id: str, turn_id: str) -> None:
+        """Codex has told the thread of a new turn, or of a fork: nobody else can have it yet."""
+        if self.thread is None:
+            with contextlib.suppress(OSError):  # Codex has a lock of its own
+                self.thread = threads.claim(self._turns_path, thread_id)
+                if self.thread is not None:
+                    self.thread.name_holder(turn_id)
+
+    def let_go(self) -> None:
+        """Codex is gone: thread and slot are free for others. May be called again."""
+        if self.thread is not None:
+            with contextlib.suppress(OSError):
+                self.thread.give_back()
+            self.thread = None
+        if self.slot is not None:
+            self.slot.give_back()
+            self.slot = None

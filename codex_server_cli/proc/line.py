@@ -1,0 +1,164 @@
+"""A turn in line: the worker while `max_running` others run. Owns the wait, which costs next to nothing.
+
+The worker replaces itself (exec) by this, which holds the same locks under the same pid in half of the memory: most of
+what drives a turn is not needed yet. When the turn's time has come it loads the rest and drives it. It must import no
+more than it uses: 200 turns may stand here at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+from codex_server_cli.disk import queue
+from codex_server_cli.disk.opening import open_fifo
+from codex_server_cli.disk.queue import Slot, Ticket
+
+TYPE_CHECKING = False  # typing itself takes 1 MB
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
+    from codex_server_cli.core.outcome import Cause
+    from codex_server_cli.proc.claims import Claims
+
+HEAD_LOOK_S = 0.5
+"""How often the head of the line looks for the slot of a worker that was killed: that one tells nobody."""
+LOOK_S = 10.0
+"""How often the others look whether their directory is still there."""
+_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.proc.line import main; main()"
+
+
+def go_and_wait(turn_path: Path, lock_fd: int, claims: Claims, max_running: int, deadline_s: float | None) -> NoReturn:
+    """Become the light process that waits. Runs in the worker; never returns.
+
+    Args:
+        lock_fd: holds the turn's own lock.
+        deadline_s: seconds from now until the turn must have ended, None for no limit.
+    """
+    fds = [lock_fd, claims.ticket.fd, claims.thread.fd if claims.thread else -1]
+    for fd in fds:
+        if fd >= 0:
+            os.set_inheritable(fd, True)
+    deadline = time.monotonic() + deadline_s if deadline_s is not None else 0.0
+    numbers = [str(number) for number in (*fds, max_running, time.monotonic(), deadline)]
+    thread_path = str(claims.thread.path) if claims.thread else ""
+    arguments = [str(turn_path), claims.ticket.turn_id, thread_path, *numbers]
+    os.execv(sys.executable, [sys.executable, "-P", "-c", _CODE, *arguments])
+
+
+def main() -> None:
+    """Entry point of the replaced process; `sys.argv` is what `go_and_wait` gave."""
+    path, ticket_id, thread_path, *fds, max_running, since, deadline = sys.argv[1:]
+    lock_fd, ticket_fd, thread_fd = map(int, fds)
+    for fd in (lock_fd, ticket_fd, thread_fd):
+        if fd >= 0:
+            os.set_inheritable(fd, False)  # no child of ours may keep a lock alive
+    turn_path = Path(path)
+    ticket = Ticket(queue.folder_of(turn_path.parent), ticket_id, ticket_fd)
+    place = Place(turn_path, ticket, int(max_running), float(deadline) or None)
+    slot = None
+    try:
+        slot = place.wait()
+    except OSError as error:
+        print(f"running without a slot: {error}", file=sys.stderr)  # one turn too many is better than one that is lost
+
+    from codex_server_cli.disk.threads import ThreadLock  # from here on it is a worker like any other
+    from codex_server_cli.disk.turn_dir import TurnDir
+    from codex_server_cli.proc.claims import Claims
+    from codex_server_cli.proc.worker import carry_on
+
+    claims = Claims(turn_path.parent, ticket, ThreadLock(Path(thread_path), thread_fd) if thread_fd >= 0 else None)
+    claims.slot = slot
+    place.hand_on_signals(claims)
+    waited_s = time.monotonic() - float(since)
+    carry_on(TurnDir(turn_path), lock_fd, claims, stop_cause=place.stop_cause, waited_s=waited_s)
+
+
+class Place:
+    """A place in line, waited out."""
+
+    def __init__(self, turn_path: Path, ticket: Ticket, max_running: int, deadline: float | None) -> None:
+        self.stop_cause: Cause | None = None
+        self._turn_path = turn_path
+        self._ticket = ticket
+        self._max_running = max_running
+        self._deadline = deadline
+        self._is_told_to_stop = False
+        self._wake_fd = open_fifo(turn_path / "wake", os.O_RDWR)
+        self._slots_fd: int | None = None
+
+    def wait(self) -> Slot | None:
+        """Wait for a slot.
+
+        Returns:
+            The slot; None where the turn is over before it began, for the reason in `stop_cause`.
+        """
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self._on_signal)
+        self._look_into_inbox()  # a request may have been left before we listened
+        while self.stop_cause is None:
+            slot = self._try()
+            if slot is not None:
+                return slot
+            self._sleep()
+            self._note_why_to_stop()
+        return None
+
+    def _try(self) -> Slot | None:
+        if not self._ticket.is_head():
+            self._ticket.wake_behind(self._wake_fd)
+            return None
+        if self._slots_fd is None:  # before the look: a slot that comes free after it is told of
+            self._slots_fd = queue.open_wake(queue.folder_of(self._turn_path.parent))
+        return queue.take_slot(queue.folder_of(self._turn_path.parent), self._turn_path.name, self._max_running)
+
+    def _sleep(self) -> None:
+        timeout_s = LOOK_S if self._slots_fd is None else HEAD_LOOK_S
+        if self._deadline is not None:
+            timeout_s = max(0.0, min(timeout_s, self._deadline - time.monotonic()))
+        fds = [self._wake_fd] if self._slots_fd is None else [self._wake_fd, self._slots_fd]
+        for fd in select.select(fds, [], [], timeout_s)[0]:
+            with contextlib.suppress(BlockingIOError):
+                os.read(fd, 4096)
+            if fd == self._wake_fd:
+                self._look_into_inbox()
+
+    def _note_why_to_stop(self) -> None:
+        is_deleted = not self._turn_path.is_dir()
+        is_late = self._deadline is not None and time.monotonic() >= self._deadline
+        if not (is_deleted or is_late or self._is_told_to_stop) or self.stop_cause is not None:
+            return
+        from codex_server_cli.core.outcome import Cause
+
+        self.stop_cause = (
+            Cause.WORKER_STOPPED if self._is_told_to_stop else Cause.CANCELLED if is_deleted else Cause.DEADLINE
+        )
+
+    def _look_into_inbox(self) -> None:
+        try:
+            if not os.listdir(self._turn_path / "inbox"):  # noqa: PTH208 — only whether there is anything
+                return
+        except OSError:
+            return
+        from codex_server_cli.disk.turn_dir import TurnDir
+        from codex_server_cli.proc.requests import take_requests
+
+        self.stop_cause = self.stop_cause or take_requests(TurnDir(self._turn_path))
+
+    def hand_on_signals(self, claims: Claims) -> None:
+        """From now on it is the turn that is told to stop, though its own handlers are yet to come."""
+        claims.was_told_to_stop = self._is_told_to_stop
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda *_: setattr(claims, "was_told_to_stop", True))
+
+    def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
+        os.write(2, f"told to stop by signal {signum}\n".encode())  # print is not safe in a handler
+        self._is_told_to_stop = True
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_fd, b"!")
