@@ -14,6 +14,7 @@ from typing import NamedTuple
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock, turns
+from codex_server_cli.disk.files import read_bytes
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError
 from codex_server_cli.settings.places import Settings
@@ -82,8 +83,7 @@ def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
 def prompt_beginning(view: TurnView, max_bytes: int = 400) -> str:
     """The beginning of what a turn was asked."""
     try:
-        with (Path(view.path) / "prompt.txt").open("rb") as file:
-            return file.read(max_bytes).decode("utf-8", "ignore")
+        return read_bytes(TurnDir(Path(view.path)).prompt, max_bytes=max_bytes).decode("utf-8", "ignore")
     except OSError:
         return ""
 
@@ -98,11 +98,45 @@ def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
     view = status(directory)
     while view.state is State.RUNNING:
         rest_s = None if deadline is None else deadline - time.monotonic()
-        is_free = lock.wait_until_free(directory.lock, rest_s)
-        view = status(directory)
-        if not is_free:
+        if rest_s is not None and rest_s <= 0:
             break
+        lock.wait_until_free(directory.lock, rest_s)
+        view = status(directory)
     return view
+
+
+def wait_many(directories: list[TurnDir], *, is_any: bool, timeout_s: float | None = None) -> list[TurnView]:
+    """Sleep until all of these turns have ended, or any one of them, or the time runs out; uses no processor time.
+
+    Args:
+        is_any: the first end will do, and one that has been already.
+
+    Returns:
+        The turns then, in the order given; `state` is `running` for each that still runs.
+
+    Raises:
+        BusyError: more turns to watch at once than this machine allows a process.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    if is_any:
+        _wait_for_any(directories, deadline)
+        return [status(directory) for directory in directories]
+    # All have ended when each has: one after the other needs neither threads nor descriptors.
+    return [wait(directory, None if deadline is None else deadline - time.monotonic()) for directory in directories]
+
+
+def _wait_for_any(directories: list[TurnDir], deadline: float | None) -> None:
+    if any(status(directory).state is not State.RUNNING for directory in directories):
+        return
+    from codex_server_cli.disk.first_free import FirstFree  # threads, which no other wait needs
+
+    watch = FirstFree(len(directories))
+    for directory in directories:
+        watch.add(directory.lock)
+    while (path := watch.wait(None if deadline is None else deadline - time.monotonic())) is not None:
+        if status(TurnDir(path.parent)).state is not State.RUNNING:
+            return
+        watch.add(path)  # somebody else repairs it, or its lock was deleted by hand
 
 
 def answer(directory: TurnDir) -> TurnView:

@@ -13,6 +13,7 @@ from codex_server_cli.cli import output
 from codex_server_cli.core.turn import EXIT_OF_STATE
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import Exit
+from codex_server_cli.render.documents import wait_command
 from codex_server_cli.render.views import end_note
 from codex_server_cli.settings.places import Settings
 
@@ -24,6 +25,16 @@ def leaving_it_running(turn_id: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         output.note(f"\nThe turn goes on: codex-server tail {turn_id} --follow")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def leaving_them_running(turn_ids: list[str]) -> Iterator[None]:
+    """The same for several turns."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.note(f"\nThe turns go on: {wait_command(' '.join(turn_ids))}")
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 

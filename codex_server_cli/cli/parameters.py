@@ -33,4 +33,8 @@ AnyTurns = Annotated[
     list[str] | None,
     typer.Argument(metavar="[TURN]...", help="As elsewhere; none: those that run now.", autocompletion=complete_turn),
 ]
+SomeTurns = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TURN...", help=_HELP, autocompletion=complete_turn),
+]
 LastCwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="The directory whose turn last means.")]

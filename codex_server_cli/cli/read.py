@@ -1,7 +1,8 @@
-"""The verbs that read one turn: `tail`, `wait`, `answer`."""
+"""The verbs that read turns: `tail`, `wait`, `answer`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,15 +10,21 @@ import typer
 
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.following import leaving_it_running, report_end, show_pieces, wait_for_end
-from codex_server_cli.cli.parameters import LastCwd, Turn, Turns
+from codex_server_cli.cli.following import (
+    leaving_it_running,
+    leaving_them_running,
+    report_end,
+    show_pieces,
+    wait_for_end,
+)
+from codex_server_cli.cli.parameters import LastCwd, SomeTurns, Turn, Turns
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.events import is_delta, seq_of
 from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.render import documents
-from codex_server_cli.render.views import running_note
+from codex_server_cli.render.views import running_note, still_running_note
 from codex_server_cli.settings.places import Settings
 
 
@@ -31,21 +38,33 @@ class Printed(StrEnum):
 
 
 def tail(
-    turns: Turns,
+    turns: SomeTurns = None,
+    is_all: Annotated[
+        bool, typer.Option("--all", help="What happens to all turns, future ones too: phases, ends.")
+    ] = False,
     follows: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as it grows; end with the turn's code.")
     ] = False,
     lines: Annotated[int | None, typer.Option("-n", min=0, metavar="N", help="Begin with the last N lines.")] = None,
     events: Annotated[bool, typer.Option("--events", help="The event stream instead of the text.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --events: one JSON object a line.")] = False,
-    after: Annotated[int | None, typer.Option(metavar="CURSOR", help="Only events whose seq is above this.")] = None,
+    after: Annotated[
+        int | None, typer.Option(metavar="CURSOR", help="Only events whose seq, or cursor with --all, is above this.")
+    ] = None,
     no_deltas: Annotated[bool, typer.Option("--no-deltas", help="Leave out the pieces of streamed text.")] = False,
     cwd: LastCwd = None,
 ) -> None:
-    """Show what turns have said so far, or what one says as it says it."""
+    """Show what turns have said so far, or one as it goes on; or what happens to all."""
+    if is_all:
+        from codex_server_cli.cli.monitor import show_all
+
+        forbidden = {"TURN": bool(turns), "-n": lines is not None, "--events": events, "--no-deltas": no_deltas}
+        raise typer.Exit(show_all(follows=follows, as_json=json, after=after, forbidden=forbidden))
+    if not turns:
+        raise UsageError("Missing argument 'TURN...'", hint="Or --all. Try: codex-server tail --help")
     settings = Settings.load()
     if follows and len(turns) > 1:
-        raise UsageError("--follow takes one turn", hint="Follow each in a shell of its own.")
+        raise UsageError("--follow takes one turn", hint="Follow each in a shell of its own, or all with --all.")
     if not (events or json) and (after is not None or no_deltas):
         raise UsageError("--after and --no-deltas need --events")
     directories = [read.find(settings, turn, cwd) for turn in turns]
@@ -53,39 +72,84 @@ def tail(
         if len(directories) > 1:
             output.show(f"==> {directory.turn_id} <==\n")
         with leaving_it_running(directory.turn_id):
-            if not (events or json):
+            if events or json:
+                shown = follow.events(directory, last_lines=lines, follows=follows)
+                _show_events(shown, -1 if after is None else after, has_deltas=not no_deltas)
+            else:
                 show_pieces(follow.text(directory, last_lines=lines, follows=follows))
-                continue
-            for line in follow.events(directory, last_lines=lines, follows=follows):
-                is_new = after is None or (seq_of(line) or 0) > after
-                if is_new and not (no_deltas and is_delta(line)):
-                    output.show_line(line)
     if follows:
         raise typer.Exit(report_end(read.status(directories[0])))
 
 
+def _show_events(lines: Iterable[bytes], after: int, *, has_deltas: bool) -> None:
+    for line in lines:
+        if (seq_of(line) or 0) > after and (has_deltas or not is_delta(line)):
+            output.show_line(line)
+
+
 def wait(
-    turn: Turn,
+    turns: Turns,
+    is_any: Annotated[bool, typer.Option("--any", help="Of several: until the first of them has ended.")] = False,
+    is_all: Annotated[bool, typer.Option("--all", help="Of several: until all have ended; the default.")] = False,
     timeout: Annotated[str | None, typer.Option(metavar="S", help="Give up after S seconds, or like 5m: 124.")] = None,
-    printed: Annotated[Printed, typer.Option("--print", help="What to print at the end.")] = Printed.OUT,
+    printed: Annotated[
+        Printed | None, typer.Option("--print", help="What to print at the end: out; of several, a JSON array.")
+    ] = None,
     cwd: LastCwd = None,
 ) -> None:
-    """Sleep until a turn has ended; print it and end with its code."""
+    """Sleep until turns have ended; print them and end with their code."""
+    if is_any and is_all:
+        raise UsageError("--any and --all exclude each other")
     timeout_s = parse_duration_s(timeout) if timeout is not None else None
-    view = wait_for_end(Settings.load(), turn, timeout_s=timeout_s, cwd=cwd)
+    if len(turns) == 1:
+        raise typer.Exit(_wait_for_one(turns[0], timeout, timeout_s, printed or Printed.OUT, cwd))
+    if printed in (Printed.OUT, Printed.ANSWER):
+        raise UsageError(
+            f"--print {printed} takes one turn: the texts of several cannot be told apart",
+            hint="Without it, several print one JSON array, each element with its answer.",
+        )
+    settings = Settings.load()
+    directories = list({turn.turn_id: turn for turn in (read.find(settings, turn, cwd) for turn in turns)}.values())
+    with leaving_them_running([directory.turn_id for directory in directories]):
+        views = read.wait_many(directories, is_any=is_any, timeout_s=timeout_s)
+    if printed is not Printed.NONE:
+        output.show_json([documents.status_with_answer(view) for view in views])
+    options = (" --any" if is_any else "", f" --timeout {timeout}", f" --print {printed}" if printed else "")
+    raise typer.Exit(_report_ends(views, is_any=is_any, options="".join(options)))
+
+
+def _wait_for_one(
+    selector: str, timeout: str | None, timeout_s: float | None, printed: Printed, cwd: str | None
+) -> Exit:
+    view = wait_for_end(Settings.load(), selector, timeout_s=timeout_s, cwd=cwd)
     if view.state is State.RUNNING:
         if printed in (Printed.OUT, Printed.JSON):
             output.show_json(documents.status(view))
         print_option = "" if printed is Printed.OUT else f" --print {printed}"
         output.note(running_note(view, f" --timeout {timeout}{print_option}"))
-        raise typer.Exit(Exit.TIMEOUT)
+        return Exit.TIMEOUT
     if printed is Printed.OUT:
         show_pieces(follow.text(read.find(Settings.load(), view.turn_id)))
     elif printed is Printed.ANSWER:
         _show_answer(view)
     elif printed is Printed.JSON:
         output.show_json(documents.status_with_answer(view))
-    raise typer.Exit(report_end(view))
+    return report_end(view)
+
+
+def _report_ends(views: list[TurnView], *, is_any: bool, options: str) -> Exit:
+    """Say on stderr why turns did not complete, and which still run.
+
+    Returns:
+        With `is_any` the code of the first, in the order given, that has ended. Otherwise 0 where all are complete,
+        else the code of the first in that order that is not.
+    """
+    ended = [view for view in views if view.state is not State.RUNNING]
+    codes = [report_end(view) for view in ended]
+    if not ended or not (is_any or len(ended) == len(views)):
+        output.note(still_running_note(views, options))
+        return Exit.TIMEOUT
+    return codes[0] if is_any else next((code for code in codes if code is not Exit.OK), Exit.OK)
 
 
 def answer(turn: Turn, cwd: LastCwd = None) -> None:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from codex_server_cli.disk.files import read_bytes
+
 WAKE_INTERVAL_MS = 1000
 DEBOUNCE_MS = 50
 POLL_S = 0.05
@@ -17,10 +19,13 @@ STEP_MS = 8
 """How long watchfiles gathers events: the delay that a reader sees, and one look of its thread each."""
 
 
-def wakeups(directory: Path) -> Iterator[None]:
+def wakeups(directory: Path, step_ms: int = STEP_MS) -> Iterator[None]:
     """Yield when something in a directory changes, and at least once a second; for ever.
 
     The first one comes when the watch is in place, so that nothing which happens after it can be missed.
+
+    Args:
+        step_ms: how long events are gathered before each wake-up, and how often the watch looks for any.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -35,7 +40,7 @@ def wakeups(directory: Path) -> Iterator[None]:
             time.sleep(POLL_S)
     with watcher:
         yield
-        while watcher.watch(DEBOUNCE_MS, STEP_MS, WAKE_INTERVAL_MS, None) != "signal":
+        while watcher.watch(max(DEBOUNCE_MS, step_ms), step_ms, WAKE_INTERVAL_MS, None) != "signal":
             yield
     raise KeyboardInterrupt
 
@@ -50,9 +55,7 @@ class GrowingFile:
     def read_more(self) -> bytes:
         """What has been added since the last look; `b""` while the file is not there."""
         try:
-            with self._path.open("rb") as file:
-                file.seek(self.offset)
-                data = file.read()
+            data = read_bytes(self._path, self.offset)
         except OSError:
             return b""
         self.offset += len(data)
@@ -62,7 +65,7 @@ class GrowingFile:
 def last_lines_offset(path: Path, lines: int) -> int:
     """The offset at which the last `lines` lines of a file begin."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError:
         return 0
     end = len(data) - 1 if data.endswith(b"\n") else len(data)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, format_time_ms
+from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.publish import TurnWriter
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.proc.turn_journal import TurnJournal
 
 INTERVAL_MS = 250.0
 
 
 class LiveFile:
-    """Keep `live.json` close to the session. `due_ms` says when a held-back change must be written."""
+    """Keep `live.json` close to the session, and the journal. `due_ms` says when a held-back change must be written."""
 
-    def __init__(self, writer: TurnWriter) -> None:
+    def __init__(self, writer: TurnWriter, journal: TurnJournal) -> None:
         self.due_ms: float | None = None
         self._writer = writer
+        self._journal = journal
         self._phase: Phase | None = None
         self._since_ms = 0.0
         self._written_seq = -1
@@ -27,24 +32,38 @@ class LiveFile:
         phase, seq = session.record.phase, session.next_seq
         if phase is not self._phase:
             self._phase, self._since_ms = phase, now_ms
+            self._journal.phase(phase)
         if seq == self._written_seq:
             return
         if now_ms < self._written_ms + INTERVAL_MS:
             self.due_ms = self._written_ms + INTERVAL_MS
             return
-        self._writer.write_live(self._content(session, now_ms))
         self._written_seq, self._written_ms, self.due_ms = seq, now_ms, None
+        with contextlib.suppress(OSError):  # on a full disk too the turn goes on for as long as it can be recorded
+            self._writer.write_live(self._content(session, now_ms))
 
     def _content(self, session: Session, now_ms: float) -> dict[str, Any]:
         record = session.record
         open_item = next(reversed(record.open_items.values()), None)
-        return {
-            "version": 1,
-            "phase": str(self._phase),
-            "since": format_time_ms(int(self._since_ms)),
-            "seq": session.next_seq,
-            "last_activity": format_time_ms(int(now_ms)),
-            "open_item": {key: open_item.get(key) for key in ("type", "id", "command")} if open_item else None,
-            "usage": record.usage,
-            "pending": [],
-        }
+        content = _content(str(self._phase), int(self._since_ms), session.next_seq, int(now_ms))
+        if open_item is not None:
+            content["open_item"] = {key: open_item.get(key) for key in ("type", "id", "command")}
+        return content | {"usage": record.usage}
+
+
+def write_queued(directory: TurnDir, now_ms: int) -> None:
+    """A turn that stands in line: all there is to tell until its time has come."""
+    write_json(directory.live, _content(str(Phase.QUEUED), now_ms, 0, now_ms))
+
+
+def _content(phase: str, since_ms: int, seq: int, now_ms: int) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "phase": phase,
+        "since": format_time_ms(since_ms),
+        "seq": seq,
+        "last_activity": format_time_ms(now_ms),
+        "open_item": None,
+        "usage": None,
+        "pending": [],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from threading import Timer
@@ -12,6 +13,7 @@ from codex_server_cli.actions import follow, read
 from codex_server_cli.actions.read import TurnFilter
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
+from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError, ErrorKind, Exit
 from codex_server_cli.settings.places import Settings
@@ -55,6 +57,55 @@ def test_waiting_for_a_turn_that_is_deleted_meanwhile_ends(turns: TurnsOnDisk, t
     timer.start()
     assert read.wait(turn, 20).state is State.MISSING
     timer.join()
+
+
+def states(views: list[TurnView]) -> list[State]:
+    return [view.state for view in views]
+
+
+def test_waiting_for_all_ends_with_the_last_and_keeps_their_order(turns: TurnsOnDisk) -> None:
+    first, second, third = turns.running(), turns.complete(), turns.running()
+    timers = [Timer(0.1, turns.drop_lock, [third.turn_id]), Timer(0.3, turns.drop_lock, [first.turn_id])]
+    for timer in timers:
+        timer.start()
+    views = read.wait_many([first, second, third], is_any=False, timeout_s=20)
+    assert (ids(views), states(views)) == (
+        [first.turn_id, second.turn_id, third.turn_id],
+        [State.ABANDONED, State.COMPLETE, State.ABANDONED],
+    )
+    for timer in timers:
+        timer.join()
+
+
+def test_waiting_for_any_ends_with_the_first_and_at_once_where_one_has_ended(turns: TurnsOnDisk) -> None:
+    running = [turns.running() for _ in range(60)]
+    timer = Timer(0.2, turns.drop_lock, [running[40].turn_id])
+    timer.start()
+    views = read.wait_many(running, is_any=True)
+    timer.join()
+    assert [view.turn_id for view in views if view.state is State.ABANDONED] == [running[40].turn_id]
+    assert len(views) == 60
+    started = time.monotonic()
+    assert State.ABANDONED in states(read.wait_many(running, is_any=True))
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("is_any", [True, False])
+def test_waiting_for_several_gives_up_when_its_time_is_over(turns: TurnsOnDisk, is_any: bool) -> None:
+    directories = [turns.running(), turns.running()]
+    started, worked = time.monotonic(), time.process_time()
+    assert states(read.wait_many(directories, is_any=is_any, timeout_s=0.5)) == [State.RUNNING] * 2
+    assert 0.5 <= time.monotonic() - started < 3
+    assert time.process_time() - worked < 0.1
+
+
+def test_waiting_keeps_its_time_for_a_worker_whose_lock_was_deleted(turns: TurnsOnDisk) -> None:
+    ticks, boot_id = process_identity(os.getpid())
+    turn = turns.running(pid=os.getpid(), pid_start_ticks=ticks, boot_id=boot_id)
+    turn.lock.unlink()
+    started = time.monotonic()
+    assert read.wait(turn, 0.3).state is State.RUNNING
+    assert 0.3 <= time.monotonic() - started < 3
 
 
 def test_an_answer_is_final_or_busy(turns: TurnsOnDisk) -> None:

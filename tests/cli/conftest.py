@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shell import Shell
+from tests.coverage_floor import environment_for
 from tests.turns_on_disk import TurnsOnDisk
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     """A shell; no process outlives it."""
     shell = Shell(tmp_path)
+    shell.env |= environment_for(request.path)
     yield shell
     shell.close()
 

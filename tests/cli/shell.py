@@ -21,7 +21,7 @@ from tests.fakes import codex as fake
 from tests.support import wait_until
 
 NOWHERE = "http://127.0.0.1:9/v1"
-JSON_VERBS = ("new", "continue", "status", "cancel")
+JSON_VERBS = ("new", "continue", "status", "cancel", "recover")
 _OUR_VARIABLES = ("CODEX_", "OPENAI_", "CODEX_SERVER_")
 
 

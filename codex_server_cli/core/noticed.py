@@ -1,0 +1,56 @@
+"""One line of the monitor's stream: what happened to which turn, and the cursor to go on from. Owns its shape alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from codex_server_cli.core.turn import State, format_time_ms, is_turn_id
+
+_LATEST_MS = 253_402_300_799_999  # the year 9999
+
+
+class Notice(NamedTuple):
+    """What a monitor is told.
+
+    Attributes:
+        cursor: goes on behind this line.
+        at: when it happened, RFC 3339.
+        turn_id: our id.
+        name: what the user called the turn, or None.
+        event: `phase`, `attention`, `end`, or a newer version's word.
+        phase: what the running turn does; None for an end.
+        state: `running`, or the end state.
+        kind: the error kind of an end, else None.
+    """
+
+    cursor: int
+    at: str
+    turn_id: str
+    name: str | None
+    event: str
+    phase: str | None
+    state: str
+    kind: str | None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing will follow about this turn."""
+        return self.event == "end"
+
+
+def read_notice(cursor: int, entry: Mapping[str, object]) -> Notice | None:
+    """A line of the journal; None for what is none (edited by hand, or torn)."""
+    ts, turn_id, event = entry.get("ts"), entry.get("turn_id"), entry.get("event")
+    if not (isinstance(ts, int) and 0 <= ts <= _LATEST_MS and isinstance(turn_id, str) and is_turn_id(turn_id)):
+        return None
+    if not isinstance(event, str):
+        return None
+    name, phase, state, kind = (_text(entry.get(key)) for key in ("name", "phase", "state", "kind"))
+    if event != "end":
+        state, kind = str(State.RUNNING), None
+    return Notice(cursor, format_time_ms(ts), turn_id, name, event, phase, state or str(State.FAILED), kind)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,134 @@
+"""Several turns at once: `wait` for all or any of them, in one command."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import ReplyLike, hold, say, usage_limit
+from codex_server_cli.demo.request import Request
+from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Run, Turn
+from tests.support import Json, wait_until
+
+UNKNOWN = "20261120-165501-482-7f3a"
+
+
+def array(run: Run) -> list[Json]:
+    assert run.stdout.count("\n") == 1
+    found: list[Json] = json.loads(run.stdout)
+    return found
+
+
+def start_three(home: Home) -> tuple[list[Turn], Gate]:
+    """A turn that completes, one that is held, and one that fails; only the held one still runs."""
+    gate = Gate()
+
+    def script(request: Request) -> ReplyLike:
+        if request.prompt == "held":
+            return say(FIRST_HALF, hold(gate), SECOND_HALF)
+        return usage_limit() if request.prompt == "fails" else say("Done.")
+
+    home.model(script)
+    turns = [home.start("new", prompt) for prompt in ("fine", "held", "fails")]
+    wait_until(lambda: turns[0].is_ended and turns[2].is_ended and FIRST_HALF in turns[1].out, 20)
+    return turns, gate
+
+
+def test_waiting_for_several_prints_one_array_and_ends_with_the_first_that_is_not_complete(one_home: Home) -> None:
+    (fine, held, fails), gate = start_three(one_home)
+    waiting = one_home.spawn("wait", held.id, fails.id, fine.id, held.id)
+    gate.open()
+    stdout, stderr = waiting.communicate(timeout=30)
+    found = json.loads(stdout)
+    assert [(turn["turn_id"], turn["state"]) for turn in found] == [
+        (held.id, "complete"),
+        (fails.id, "failed"),
+        (fine.id, "complete"),
+    ]
+    assert [found[0]["answer"], found[2]["answer"]] == [FIRST_HALF + SECOND_HALF, "Done."]
+    assert found[1]["error"]["kind"] == "usage_limit"
+    assert (waiting.returncode, fails.id in stderr, fine.id in stderr) == (1, True, False)
+    assert one_home.run("wait", held.id, fine.id, "--all").code == 0
+    quiet = one_home.run("wait", held.id, fine.id, "--print", "none")
+    assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert [turn["state"] for turn in array(one_home.run("wait", held.id, held.id))] == ["complete"]
+
+
+def test_waiting_for_any_ends_with_the_first_that_ends(one_home: Home) -> None:
+    (fine, held, fails), gate = start_three(one_home)
+    at_once = one_home.run("wait", "--any", held.id, fails.id, fine.id)
+    assert [turn["state"] for turn in array(at_once)] == ["running", "failed", "complete"]
+    assert at_once.code == 1
+    assert one_home.run("wait", "--any", held.id, fine.id, fails.id).code == 0
+    other, _ = one_home.start_held()
+    waiting = one_home.spawn("wait", "--any", other.id, held.id)
+    gate.open()
+    stdout, stderr = waiting.communicate(timeout=30)
+    assert [turn["state"] for turn in json.loads(stdout)] == ["running", "complete"]
+    assert (waiting.returncode, stderr) == (0, "")
+
+
+def test_a_wait_for_several_that_runs_out_of_time_says_how_many_run_and_how_to_go_on(one_home: Home) -> None:
+    (fine, held, _), gate = start_three(one_home)
+    run = one_home.run("wait", fine.id, held.id, "--timeout", "1")
+    assert run.code == 124
+    assert [turn["state"] for turn in array(run)] == ["complete", "running"]
+    assert run.stderr.count("\n") == 1
+    assert "1 of 2 turns" in run.stderr
+    again = run.stderr.strip().rpartition("codex-server ")[2].split()
+    assert again == ["wait", fine.id, held.id, "--timeout", "1"]
+    gate.open()
+    assert one_home.run(*again[:-2]).code == 0
+    quiet = one_home.run("wait", fine.id, held.id, "--any", "--timeout", "1", "--print", "none")
+    assert (quiet.code, quiet.stdout) == (0, "")
+
+
+def test_ctrl_c_on_a_wait_for_several_leaves_them_running(one_home: Home) -> None:
+    first, gate = one_home.start_held()
+    second = one_home.start("new", "hi")
+    for option in ("--any", "--all"):
+        waiting = one_home.spawn("wait", option, first.id, second.id)
+        wait_until(lambda pid=waiting.pid: _is_asleep_in_a_flock(pid), what="a wait that sleeps")  # type: ignore[misc]
+        waiting.send_signal(signal.SIGINT)
+        _, stderr = waiting.communicate(timeout=10)
+        assert waiting.returncode == 130
+        assert f"codex-server wait {first.id} {second.id}" in stderr
+    assert first.status()["state"] == "running"
+    gate.open()
+    assert first.wait()["state"] == "complete"
+
+
+def _is_asleep_in_a_flock(pid: int) -> bool:
+    with open("/proc/locks", encoding="ascii") as file:  # noqa: PTH123
+        return any("->" in line and f" {pid} " in line for line in file)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["wait", UNKNOWN, UNKNOWN, "--print", "out"], "one turn"),
+        (["wait", UNKNOWN, UNKNOWN, "--print", "answer"], "one turn"),
+        (["wait", UNKNOWN, "--any", "--all"], "exclude"),
+        (["wait"], "TURN"),
+        (["tail"], "TURN"),
+        (["tail", "--all", UNKNOWN], "TURN"),
+        (["tail", "--all", "-n", "3"], "-n"),
+        (["tail", "--all", "--events", "--json"], "--events"),
+        (["tail", "--all", "--no-deltas"], "--no-deltas"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_named(one_home: Home, arguments: list[str], word: str) -> None:
+    run = one_home.run(*arguments)
+    assert (run.code, run.stdout) == (64, "")
+    assert word in run.stderr
+
+
+@pytest.mark.parametrize("option", ["--any", "--all"])
+def test_one_turn_is_waited_for_as_ever_whatever_the_option(one_home: Home, option: str) -> None:
+    one_home.model([say("Done.")])
+    turn = one_home.start("new", "hi")
+    run = one_home.run("wait", turn.id, option, "--print", "answer")
+    assert (run.code, run.stdout) == (0, "Done.\n")

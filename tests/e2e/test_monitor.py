@@ -1,0 +1,268 @@
+"""`tail --all`: one stream of all turns that survives every kill, of itself and of those that it watches."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import time
+from itertools import pairwise
+from typing import IO
+
+import pytest
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, say, usage_limit
+from codex_server_cli.demo.request import Request
+from codex_server_cli.disk import journal
+from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.support import Json, wait_until
+
+FOLLOW = ("tail", "--all", "--follow", "--json")
+
+
+class Monitor:
+    """A running `tail --all --follow --json`, read line by line."""
+
+    def __init__(self, home: Home, *options: str) -> None:
+        self.process = home.spawn(*FOLLOW, *options)
+        self.lines: list[Json] = []
+
+    def read_until(self, turn_id: str, event: str = "end") -> Json:
+        """The first line from now on that tells this of a turn."""
+        for text in self._stdout:
+            self.lines.append(json.loads(text))
+            if (self.lines[-1]["turn_id"], self.lines[-1]["event"]) == (turn_id, event):
+                return self.lines[-1]
+        raise AssertionError(f"the stream ended before {event} of {turn_id}")
+
+    def read(self, count: int) -> None:
+        """So many lines more."""
+        for _ in range(count):
+            self.lines.append(json.loads(self._stdout.readline()))
+
+    def end(self, signum: int) -> tuple[int, str]:
+        """End it, and keep what it had written in whole lines; its exit code and stderr."""
+        self.process.send_signal(signum)
+        self.lines += [json.loads(line) for line in self._stdout.read().split("\n")[:-1]]
+        return self.close()
+
+    def close(self) -> tuple[int, str]:
+        """Wait until it has ended; its exit code and stderr."""
+        assert self.process.stdin is not None
+        assert self.process.stderr is not None
+        self.process.stdin.close()
+        stderr = self.process.stderr.read()
+        self.process.stderr.close()
+        self._stdout.close()
+        return self.process.wait(20), stderr
+
+    @property
+    def _stdout(self) -> IO[str]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+
+def all_lines(home: Home, *options: str) -> list[Json]:
+    run = home.run("tail", "--all", "--json", *options)
+    assert (run.code, run.stderr) == (0, "")
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def told(lines: list[Json], turn_id: str) -> list[str]:
+    return [line["phase"] or line["state"] for line in lines if line["turn_id"] == turn_id]
+
+
+def test_a_turn_is_told_from_its_start_to_its_end(home: Home) -> None:
+    monitor = Monitor(home)
+    turn, gate = home.start_held("new", "hi", "--name", "greeting")
+    while monitor.read_until(turn.id, "phase")["phase"] != "answering":
+        pass
+    gate.open()
+    end = monitor.read_until(turn.id)
+    assert monitor.end(signal.SIGINT) == (130, "")
+    phases = told(monitor.lines, turn.id)
+    assert (phases[0], phases[-1]) == ("starting", "complete")
+    assert all(before != after for before, after in pairwise(phases))
+    assert [line["event"] for line in monitor.lines] == ["phase"] * (len(phases) - 1) + ["end"]
+    assert (end["version"], end["name"], end["kind"]) == (1, "greeting", None)
+    assert end["next"] == f"codex-server answer {turn.id}"
+    assert {line["next"] for line in monitor.lines[:-1]} == {None}
+    assert home.run(*end["next"].split()[1:]).stdout == f"{FIRST_HALF}{SECOND_HALF}\n"
+    assert all_lines(home, "--after", "0") == monitor.lines
+    assert all_lines(home, "--after", str(monitor.lines[1]["cursor"])) == monitor.lines[2:]
+    assert all_lines(home) == []
+
+
+def test_a_monitor_that_comes_late_begins_with_the_turns_that_run(one_home: Home) -> None:
+    one_home.model([usage_limit()])
+    failed = one_home.start("new", "fails")
+    failed.wait()
+    held, gate = one_home.start_held()
+    monitor = Monitor(one_home)
+    monitor.read_until(held.id, "phase")
+    gate.open()
+    monitor.read_until(held.id)
+    monitor.end(signal.SIGKILL)
+    assert {line["turn_id"] for line in monitor.lines} == {held.id}
+    whole = all_lines(one_home, "--after", "0")
+    assert [line for line in whole if line["turn_id"] == held.id] == monitor.lines
+    (end,) = [line for line in whole if (line["turn_id"], line["event"]) == (failed.id, "end")]
+    assert (end["state"], end["kind"], end["next"]) == ("failed", "usage_limit", f"codex-server status {failed.id}")
+
+
+def test_a_killed_worker_is_told_within_two_seconds_without_any_other_reader(one_home: Home) -> None:
+    held, _ = one_home.start_held()
+    monitor = Monitor(one_home)
+    monitor.read_until(held.id, "phase")
+    held.worker().kill()
+    killed = time.monotonic()
+    end = monitor.read_until(held.id)
+    assert time.monotonic() - killed < 2
+    assert (end["state"], end["kind"]) == ("abandoned", "worker_died")
+    assert (held.path / "error").exists()
+    wait_until(lambda: not one_home.processes("app-server"), what="the end of the codex of the killed worker")
+    monitor.end(signal.SIGKILL)
+
+
+def test_a_turn_whose_directory_is_deleted_gets_one_end(one_home: Home) -> None:
+    held, _ = one_home.start_held()
+    monitor = Monitor(one_home)
+    monitor.read_until(held.id, "phase")
+    shutil.rmtree(held.path)
+    end = monitor.read_until(held.id)
+    assert (end["state"], end["kind"]) == ("cancelled", "cancelled")
+    wait_until(lambda: not one_home.processes("codex_server_cli"), what="the end of the worker")
+    monitor.end(signal.SIGKILL)
+    assert told(all_lines(one_home, "--after", "0"), held.id).count("cancelled") == 1
+
+
+@pytest.mark.timeout(120)
+def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
+    """The monitor at any line, and workers between: what its lives were told in sum is the journal, line for line."""
+    gate = Gate()
+
+    def script(request: Request) -> ReplyLike:
+        if request.prompt == "held":
+            return say(FIRST_HALF, hold(gate), SECOND_HALF)
+        return say("Done.") if request.is_follow_up else reply(say("Let me see."), run_command("true"))
+
+    one_home.model(script)
+    chance, lines, turns = random.Random(7), list[Json](), list[str]()
+    for round_ in range(8):
+        turns.append(one_home.start("new", "quick").id)
+        held = one_home.start("new", "held")
+        turns.append(held.id)
+        monitor = Monitor(one_home, "--after", str(lines[-1]["cursor"] if lines else 0))
+        monitor.read(chance.randrange(1, 8))
+        if round_ % 2:
+            held.worker().kill()
+        if chance.random() < 0.5:
+            monitor.end(signal.SIGKILL)
+            lines += monitor.lines
+            if not round_ % 2:
+                held.worker().kill()  # while nobody looks
+        else:
+            monitor.read_until(held.id if round_ % 2 else turns[-2])
+            monitor.end(signal.SIGKILL)
+            lines += monitor.lines
+    gate.open()
+    last = Monitor(one_home, "--after", str(lines[-1]["cursor"]))
+    is_missing = set(turns) - {line["turn_id"] for line in lines if line["event"] == "end"}
+    while is_missing:
+        last.read(1)
+        if last.lines[-1]["event"] == "end":
+            is_missing.discard(last.lines[-1]["turn_id"])
+    last.end(signal.SIGKILL)
+    lines += last.lines
+    assert lines == all_lines(one_home, "--after", "0")
+    cursors = [line["cursor"] for line in lines]
+    assert cursors == sorted(set(cursors))
+    ends = [(line["turn_id"]) for line in lines if line["event"] == "end"]
+    assert sorted(ends) == sorted(turns)
+    assert {line["state"] for line in lines if line["event"] == "end"} == {"complete", "abandoned"}
+
+
+def test_a_monitor_ends_when_nobody_reads_it_any_more_though_nothing_happens(one_home: Home) -> None:
+    monitor = Monitor(one_home)
+    wait_until(lambda: (one_home.path / "journal").is_dir(), what="the journal")
+    assert monitor.process.stdout is not None
+    monitor.process.stdout.close()
+    assert monitor.close() == (0, "")
+
+
+def test_a_turn_in_line_is_told_and_so_is_its_cancel(one_home: Home) -> None:
+    one_home.configure(max_running=1)
+    held, gate = one_home.start_held()
+    queued = one_home.start("new", "later")
+    monitor = Monitor(one_home)
+    assert monitor.read_until(queued.id, "phase")["phase"] == "queued"
+    assert one_home.run("cancel", queued.id).code == 0
+    assert monitor.read_until(queued.id)["state"] == "cancelled"
+    monitor.end(signal.SIGKILL)
+    assert told(all_lines(one_home, "--after", "0"), queued.id) == ["queued", "cancelled"]
+    gate.open()
+    held.wait()
+
+
+def test_people_get_short_lines(one_home: Home) -> None:
+    one_home.model([usage_limit()])
+    turn = one_home.start("new", "hi", "--name", "fix")
+    turn.wait()
+    run = one_home.run("tail", "--all", "--after", "0")
+    assert run.code == 0
+    first, *_, last = run.stdout.splitlines()
+    assert first.split() == [first.split()[0], turn.id, "(fix)", "phase", "starting"]
+    assert last.split()[1:] == [turn.id, "(fix)", "end", "failed", "(usage_limit)"]
+
+
+def test_a_cursor_out_of_reach_is_said_and_gone_on_from(one_home: Home) -> None:
+    one_home.model([say("Done.")])
+    one_home.start("new", "hi").wait()
+    run = one_home.run("tail", "--all", "--json", "--after", "999999")
+    assert run.code == 0
+    assert "cursor 999999" in run.stderr
+    assert [json.loads(line) for line in run.stdout.splitlines()] == all_lines(one_home, "--after", "0")
+
+
+def test_a_journal_that_cannot_be_written_harms_no_turn(one_home: Home) -> None:
+    (one_home.path / "journal").symlink_to(one_home.root)
+    one_home.model([say("Done.")])
+    assert one_home.start("new", "hi").wait()["answer"] == "Done."
+    assert not list(one_home.root.glob("*.jsonl"))
+    run = one_home.run(*FOLLOW)
+    assert (run.code, run.stdout) == (73, "")
+    assert "journal" in run.stderr
+
+
+def test_a_worker_that_is_killed_between_its_marker_and_the_journal_is_made_up_for(one_home: Home) -> None:
+    one_home.model([say("Done.")])
+    (one_home.path / "journal").mkdir(mode=0o700)
+    jam = one_home.path / "journal" / "lock"
+    held, gate = one_home.start_held()
+    # A folder in the lock's place keeps the worker from telling its end, as its death would.
+    wait_until(jam.exists, what="the first line")
+    jam.unlink()
+    jam.mkdir()
+    gate.open()
+    held.wait()
+    jam.rmdir()
+    assert told(all_lines(one_home, "--after", "0"), held.id)[-1] == "complete"
+    assert journal.append_once(one_home.path, journal.end_entry(held.id, "complete", None, None)) is False
+
+
+def test_the_stream_is_one_object_a_line_for_programs_in_between(one_home: Home) -> None:
+    one_home.model([say("Done.")])
+    one_home.start("new", "hi").wait()
+    shown = subprocess.run(
+        ["sh", "-c", '"$1" tail --all --json --after 0 | head -n 1', "sh", COMMAND],
+        env=one_home.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert list(json.loads(shown.stdout)) == [
+        *("version", "cursor", "at", "turn_id", "name", "event", "phase", "state", "kind", "next")
+    ]

@@ -1,0 +1,61 @@
+"""The monitor's stream, for programs and for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_server_cli.core.noticed import Notice
+from codex_server_cli.core.turn import State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.render import documents
+from codex_server_cli.render.views import notice_line, still_running_note
+
+TURN = "20261120-165501-482-7f3a"
+PHASE = Notice(7, "2026-11-20T16:55:01.482Z", TURN, "fix", "phase", "thinking", "running", None)
+ATTENTION = PHASE._replace(event="attention", phase="waiting_approval")
+COMPLETE = PHASE._replace(event="end", phase=None, state="complete", name=None)
+FAILED = COMPLETE._replace(state="failed", kind="network")
+
+
+def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
+    assert documents.notice(PHASE) == {
+        **{"version": 1, "cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix"},
+        **{"event": "phase", "phase": "thinking", "state": "running", "kind": None, "next": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("notice", "command"),
+    [
+        (PHASE, None),
+        (ATTENTION, f"codex-server status {TURN}"),
+        (COMPLETE, f"codex-server answer {TURN}"),
+        (FAILED, f"codex-server status {TURN}"),
+    ],
+)
+def test_what_wants_an_action_names_its_command(notice: Notice, command: str | None) -> None:
+    assert documents.notice(notice)["next"] == command
+
+
+@pytest.mark.parametrize(
+    ("notice", "line"),
+    [
+        (PHASE, f"16:55:01Z {TURN} (fix) phase thinking"),
+        (ATTENTION, f"16:55:01Z {TURN} (fix) attention waiting_approval"),
+        (COMPLETE, f"16:55:01Z {TURN} end complete"),
+        (FAILED, f"16:55:01Z {TURN} end failed (network)"),
+        (FAILED._replace(kind="\x1b[2J"), f"16:55:01Z {TURN} end failed (␛[2J)"),
+    ],
+)
+def test_people_get_one_safe_line(notice: Notice, line: str) -> None:
+    assert notice_line(notice) == line
+
+
+def test_a_wait_that_ran_out_says_how_many_run_and_how_to_go_on() -> None:
+    running, over = TurnView("a", "/a", State.RUNNING), TurnView("b", "/b", State.COMPLETE)
+    assert still_running_note([running, over], " --timeout 5") == (
+        "codex-server: 1 of 2 turns still runs: codex-server wait a b --timeout 5"
+    )
+    assert still_running_note([running, running._replace(turn_id="c")], "").startswith(
+        "codex-server: 2 of 2 turns still run: codex-server wait a c"
+    )
