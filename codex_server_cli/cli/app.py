@@ -27,6 +27,7 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "list": ("lists", "list_", "Read"),
     "show": ("lists", "show", "Read"),
     "cancel": ("control", "cancel", "Control"),
+    "recover": ("control", "recover", "Control"),
     "setup": ("system", "setup", "System"),
     "doctor": ("system", "doctor", "System"),
     "gc": ("system", "gc", "System"),
@@ -38,7 +39,7 @@ _PROMPT_HINTS = {  # by how click's message begins
     "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
     "No such option": "A prompt that begins with - comes after --. ",
 }
-JSON_VERBS: Final = frozenset({"new", "continue", "status", "cancel"})
+JSON_VERBS: Final = frozenset({"new", "continue", "status", "cancel", "recover"})
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
 
 _HELP = (

@@ -1,4 +1,4 @@
-"""The verbs that act on running turns: `cancel`."""
+"""The verbs that act on turns: `cancel` on running ones, `recover` on ended ones."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import typer
 
 from codex_server_cli.actions import control, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.parameters import LastCwd, Turns
-from codex_server_cli.core.turn import State
+from codex_server_cli.cli.parameters import LastCwd, Turn, Turns
+from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.errors import Exit
 from codex_server_cli.render import documents
 from codex_server_cli.settings.places import Settings
@@ -27,3 +27,17 @@ def cancel(
             "codex-server: a turn could not be ended\nIts worker does not react: see worker.log in its directory."
         )
         raise typer.Exit(Exit.BUSY)
+
+
+def recover(
+    turn: Turn,
+    cwd: LastCwd = None,
+) -> None:
+    """Ask Codex's own record for what an ended turn did not get; end with the turn's code."""
+    from codex_server_cli.actions.recover import recover as ask  # the weight of a conversation, which `cancel` has not
+
+    settings = Settings.load()
+    recovered = ask(settings, read.find(settings, turn, cwd))
+    document = documents.recovered(recovered.view, recovered.message, is_recovered=recovered.is_recovered)
+    output.show_json(document)
+    raise typer.Exit(EXIT_OF_STATE[recovered.view.state])

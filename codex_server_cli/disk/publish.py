@@ -12,7 +12,9 @@ from typing import Any
 
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.turn import State, format_time_ms
+from codex_server_cli.disk import reserve
 from codex_server_cli.disk.files import fsync_directory, write_all, write_atomic, write_json
+from codex_server_cli.disk.opening import is_regular, open_regular
 from codex_server_cli.disk.turn_dir import TurnDir
 
 
@@ -21,9 +23,10 @@ class TurnWriter:
 
     def __init__(self, directory: TurnDir) -> None:
         self.directory = directory
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._events_fd = os.open(directory.events, flags, 0o600)
-        self._out_fd = os.open(directory.out, flags, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self._events_fd = open_regular(directory.events, flags)
+        self._out_fd = open_regular(directory.out, flags)
+        reserve.set_aside(directory)
 
     def append_events(self, lines: bytes) -> None:
         """Whole lines onto `events.jsonl`."""
@@ -47,6 +50,7 @@ class TurnWriter:
         A crash at any instant leaves a directory that reads correctly or that a repairer completes: until the marker
         stands the turn is not over, and once `result.json` stands its marker can be made from it.
         """
+        reserve.give_back(self.directory)
         os.fsync(self._events_fd)
         publish(self.directory, outcome, meta)
 
@@ -58,7 +62,12 @@ class TurnWriter:
 
 def publish(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> None:
     """Write `result.json`, `answer.txt`, `meta.json` and the marker, in that order."""
-    result = {
+    publish_result(turn, result_of(turn, outcome, meta), meta)
+
+
+def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str, Any]:
+    """The content of `result.json` for this end, now."""
+    return {
         "version": 1,
         "turn_id": turn.turn_id,
         "thread_id": meta.get("thread_id"),
@@ -68,8 +77,12 @@ def publish(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> None:
         "usage": outcome.usage,
         "limits": outcome.limits,
         "error": outcome.error.to_json() if outcome.error else None,
-        "finished_at": _now(),
+        "finished_at": now(),
     }
+
+
+def publish_result(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> None:
+    """Make `result.json` durable, then write all that follows from it. May replace an end that stands already."""
     write_json(turn.result, result, is_durable=True)
     complete(turn, result, meta)
 
@@ -79,14 +92,18 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
 
     Args:
         result: the content of `result.json`, whoever wrote it.
-        meta: the content of `meta.json`; gets the time of the end.
+        meta: the content of `meta.json`; gets the time of the end, and the ids that it lacks.
     """
-    answer, finished_at = result.get("answer"), result.get("finished_at") or _now()
+    answer, finished_at = result.get("answer"), result.get("finished_at") or now()
+    known = {name: result.get(name) for name in ("thread_id", "codex_turn_id") if meta.get(name) is None}
     if isinstance(answer, str):
         write_atomic(turn.answer, answer.encode("utf-8", "replace"))
-    write_json(turn.meta, meta | {"finished_at": finished_at})
+    write_json(turn.meta, meta | known | {"finished_at": finished_at})
     if result["state"] == State.COMPLETE:
         write_json(turn.done, {"version": 1, "finished_at": finished_at}, is_durable=True)
+        if is_regular(turn.error):  # of the end that this one replaces: `done` wins until it is gone
+            fsync_directory(turn.path)
+            turn.error.unlink()
     else:
         stored = result.get("error")
         error = {**(stored if isinstance(stored, dict) else {}), "partial_answer": answer, "finished_at": finished_at}
@@ -94,5 +111,6 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
     fsync_directory(turn.path)
 
 
-def _now() -> str:
+def now() -> str:
+    """This moment, as files tell it."""
     return format_time_ms(time.time_ns() // 1_000_000)

@@ -8,24 +8,34 @@ Must never start or signal a process itself: the caller hands over the sweep.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.failures import without_colours
+from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State, TurnError
-from codex_server_cli.disk import inbox, lock
-from codex_server_cli.disk.files import read_json, tail_text
+from codex_server_cli.disk import inbox, lock, reserve
+from codex_server_cli.disk.ending import tell_end
+from codex_server_cli.disk.files import read_json, tail_text, write_all
+from codex_server_cli.disk.opening import open_regular
 from codex_server_cli.disk.publish import complete, publish
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 
 LOG_TAIL_BYTES = 4000
+_READ_BYTES = 1 << 20
+_NOT_A_FILE = (errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO)
+"""What `open_regular` says where nothing is there, or something else: that was never written by a worker of ours."""
+
 _ENDS = frozenset(state for state in State if state.is_end)
 _LOCK_TIMEOUT_S = 2.0
 _LOCK_POLL_S = 0.005
@@ -52,14 +62,17 @@ def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
         if turn.marker is not None:
             return None
         sweep(turn.turn_id)
-        result = _finished_result(turn)
+        reserve.give_back(turn)
+        result = finished_result(turn)
         if result is not None:
-            complete(turn, result, _meta_of(turn))
+            complete(turn, result, meta_of(turn))
         else:
             _publish_replay(turn)
     except OSError:
         return _derive(turn)
     else:
+        with contextlib.suppress(OSError):  # a monitor adds what is missing
+            tell_end(turn)
         return None
     finally:
         os.close(lock_fd)
@@ -75,20 +88,21 @@ def _take_lock(turn: TurnDir) -> int | None:
     return fd
 
 
-def _finished_result(turn: TurnDir) -> dict[str, Any] | None:
-    """The worker's own last word, where it came to it."""
+def finished_result(turn: TurnDir) -> dict[str, Any] | None:
+    """The content of `result.json`, where it tells an end: the worker's own last word, or a repairer's."""
     result = read_json(turn.result)
     return result if result is not None and str(result.get("state")) in _ENDS else None
 
 
-def _meta_of(turn: TurnDir) -> dict[str, Any]:
+def meta_of(turn: TurnDir) -> dict[str, Any]:
+    """The content of `meta.json`, or as much as is known without it."""
     return read_json(turn.meta) or {"version": 1, "turn_id": turn.turn_id}
 
 
 def _publish_replay(turn: TurnDir) -> None:
-    record, text = replay(turn.events.read_bytes())
+    record, text = replay(event_lines(turn))
     _complete_text(turn, text)
-    meta = _meta_of(turn)
+    meta = meta_of(turn)
     known = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id}
     meta |= {name: value for name, value in known.items() if value is not None}
     publish(turn, _outcome_of(turn, record, meta), meta)
@@ -96,14 +110,14 @@ def _publish_replay(turn: TurnDir) -> None:
 
 def _derive(turn: TurnDir) -> Outcome:
     """The outcome that the files amount to, where nothing can be written."""
-    result = _finished_result(turn)
+    result = finished_result(turn)
     if result is not None:
         return _outcome_of_result(result)
     try:
-        events = turn.events.read_bytes()
+        record = replay(event_lines(turn))[0]
     except OSError:
-        events = b""
-    return _outcome_of(turn, replay(events)[0], _meta_of(turn))
+        record = TurnRecord()
+    return _outcome_of(turn, record, meta_of(turn))
 
 
 def _outcome_of_result(result: dict[str, Any]) -> Outcome:
@@ -120,22 +134,72 @@ def _outcome_of_result(result: dict[str, Any]) -> Outcome:
 
 def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outcome:
     cause = Cause.CANCELLED if inbox.was_accepted(turn, "cancel") else Cause.WORKER_DIED
-    outcome = decide(record, cause, _request_of(turn, meta))
+    outcome = decide(record, cause, request_of(turn, meta))
     return outcome.with_stderr(without_colours(tail_text(turn.log, LOG_TAIL_BYTES)))
 
 
-def _request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest:
+def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest:
     """What was asked; a record that was edited beyond reading counts as a bare request."""
     try:
-        request = TurnRequest.from_json(meta["request"], turn.turn_id)
+        request = TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
     except (AttributeError, KeyError, TypeError, ValueError):
-        return TurnRequest(turn.turn_id, cwd="/")
+        return TurnRequest(turn.turn_id, cwd="/", prompt_path=str(turn.prompt))
+    cwd: Any = request.cwd
+    if not isinstance(cwd, str):
+        request = request._replace(cwd="/")
     return request if isinstance(request.schema, dict) else request._replace(schema=None)
+
+
+def event_lines(turn: TurnDir) -> Iterator[bytes]:
+    """The lines of `events.jsonl`, however long it is; none where there is no such file.
+
+    Raises:
+        OSError: it is there and cannot be read.
+    """
+    decoder = LineDecoder()
+    for piece in _pieces(turn.events):
+        yield from decoder.feed(piece)
+    rest = decoder.flush()
+    if rest is not None:
+        yield rest
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with contextlib.suppress(_MissingError), open(_open(path, os.O_RDONLY), "rb") as file:
+        while piece := file.read(_READ_BYTES):
+            yield piece
+
+
+class _MissingError(Exception):
+    """There is no such file, or something that is none."""
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        return open_regular(path, flags)
+    except OSError as error:
+        if error.errno in _NOT_A_FILE:
+            raise _MissingError from error
+        raise
+
+
+def shown_text(turn: TurnDir) -> bytes:
+    """What `out.txt` holds; empty where there is no such file."""
+    return b"".join(_pieces(turn.out))
+
+
+def append_text(turn: TurnDir, text: bytes) -> None:
+    """Add to `out.txt`, which is never truncated; it is made where it is missing, and nothing else is written to."""
+    with contextlib.suppress(_MissingError):
+        fd = _open(turn.out, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            write_all(fd, text)
+        finally:
+            os.close(fd)
 
 
 def _complete_text(turn: TurnDir, text: str) -> None:
     """Add to `out.txt` what the worker had received and recorded, but not shown yet."""
-    whole, shown = text.encode("utf-8", "replace"), turn.out.read_bytes()
+    whole, shown = text.encode("utf-8", "replace"), shown_text(turn)
     if whole != shown and whole.startswith(shown):
-        with turn.out.open("ab") as file:
-            file.write(whole[len(shown) :])
+        append_text(turn, whole[len(shown) :])

@@ -1,0 +1,160 @@
+"""The `recover` verb: what replay could not restore, asked of Codex's own record. Owns whom to ask, and the words.
+
+Asks an app-server of its own, else reads the session file. Both only read: no login is needed, no thread is loaded or
+resumed, and nothing of the user's configuration is written. Must never print.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from codex_server_cli import __version__
+from codex_server_cli.actions import read
+from codex_server_cli.core.inquiry import StoredTurn, find_stored_turn
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.stored_turn import Recovery, Wanted, weigh
+from codex_server_cli.core.turn import Marker, State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.disk import recovery, turns
+from codex_server_cli.disk.recovery import Ended
+from codex_server_cli.disk.stored_turns import read_stored_turn
+from codex_server_cli.disk.turn_dir import TurnDir, home_error
+from codex_server_cli.errors import BusyError, CodexMissingError, NotFoundError
+from codex_server_cli.proc.codex_binary import find_codex
+from codex_server_cli.proc.conversation import converse
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+
+TIMEOUT_S = 30.0
+"""For the whole conversation with the app-server."""
+_LOCK_TIMEOUT_S = TIMEOUT_S + 10
+"""For another `recover` of the same turn, which is then seen to have done it."""
+
+_COMPLETE = "The turn is complete: there is nothing to recover."
+_NOTHING_NEW = "Codex's record of this turn holds nothing that is not here already."
+
+
+class Recovered(NamedTuple):
+    """The turn afterwards; `message` says what was found, or why there is nothing."""
+
+    view: TurnView
+    is_recovered: bool
+    message: str
+
+
+def recover(settings: Settings, directory: TurnDir) -> Recovered:
+    """Complete an ended turn from Codex's own record of it, where that holds more than we have.
+
+    Raises:
+        BusyError: the turn is still running, or somebody else is at it.
+        NotFoundError: the turn was deleted meanwhile.
+        CodexMissingError: Codex cannot be asked, and its session file does not tell.
+        HomeError: the turn's directory cannot be written.
+        BadInputError: `config.json` is broken.
+    """
+    view = read.status(directory)
+    if view.state is State.RUNNING:
+        hint = f"codex-server wait {directory.turn_id}"
+        raise BusyError(f"turn {directory.turn_id} is still running", hint=hint)
+    if view.state is State.COMPLETE and not directory.error.exists():
+        return Recovered(view, False, _COMPLETE)
+    lock_fd = _take_lock(settings, directory)
+    try:
+        is_recovered, message = _recover(settings, directory)
+    except OSError as error:
+        raise home_error(settings.home, error) from error
+    finally:
+        os.close(lock_fd)
+    return Recovered(read.status(directory), is_recovered, message)
+
+
+def _take_lock(settings: Settings, directory: TurnDir) -> int:
+    try:
+        fd = recovery.take_lock(directory, _LOCK_TIMEOUT_S)
+    except OSError as error:
+        if directory.exists:
+            raise home_error(settings.home, error) from error
+        hint = "codex-server list-turns shows the turns there are."
+        raise NotFoundError(f"turn {directory.turn_id} was deleted", hint=hint) from error
+    if fd is None:
+        raise BusyError(f"another process holds turn {directory.turn_id}", hint="Try again in a minute.")
+    return fd
+
+
+def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
+    """Do it, under the turn's lock; whether something was restored, and the words for it."""
+    if recovery.finish_publishing(directory):
+        return True, "A recovery that was cut short is finished."
+    if directory.marker is Marker.DONE:
+        return False, _COMPLETE
+    ended = recovery.read_ended(directory)
+    obstacle = _obstacle(ended)
+    if obstacle is not None:
+        return False, obstacle
+    stored, source, why_not = _ask(settings, directory, ended)
+    if stored is None:
+        return False, why_not
+    found = weigh(ended.record, stored, ended.published, ended.request)
+    if found is None:
+        return False, _NOTHING_NEW
+    recovery.publish_recovery(directory, ended, found, source)
+    return True, _words(found, source)
+
+
+def _obstacle(ended: Ended) -> str | None:
+    """Why Codex need not even be asked."""
+    if ended.request.is_ephemeral:
+        return "The turn was ephemeral: Codex kept no record of it."
+    if ended.record.thread_id is None:
+        return "The turn ended before it had a thread: Codex has no record of it."
+    if ended.record.turn_id is None and ended.asked_at_ms is None:
+        return "The turn ended before Codex was asked to start it: Codex has no record of it."
+    return None
+
+
+def _ask(settings: Settings, directory: TurnDir, ended: Ended) -> tuple[Message | None, str, str]:
+    """Our turn in Codex's record, and its source; None with the reason where it is not there.
+
+    Raises:
+        CodexMissingError: no app-server answers, and the session file does not tell.
+    """
+    thread_id = str(ended.record.thread_id)
+    wanted = Wanted(ended.record.turn_id, ended.prompt, ended.asked_at_ms, _foreign_ids(settings, directory, ended))
+    try:
+        answer, problem = _ask_app_server(settings, thread_id, wanted), None
+    except CodexMissingError as error:
+        answer, problem = StoredTurn(None), error
+    if answer.turn is not None:
+        return answer.turn, "app-server", ""
+    # An app-server that has lost its databases lists an empty thread, though the session file is there.
+    stored = read_stored_turn(settings.codex_home, thread_id, wanted)
+    if stored is None and problem is not None:
+        raise problem
+    if answer.refusal is not None:
+        return stored, "rollout", f"Codex has no record of thread {thread_id}: {answer.refusal}"
+    return stored, "rollout", f"Codex's record of thread {thread_id} does not have this turn."
+
+
+def _ask_app_server(settings: Settings, thread_id: str, wanted: Wanted) -> StoredTurn:
+    codex = find_codex(read_config(settings.config_path).codex, settings.search_path)
+    inquiry = find_stored_turn(thread_id, wanted, __version__)
+    return converse(codex.path, settings.home, inquiry, TIMEOUT_S)
+
+
+def _foreign_ids(settings: Settings, directory: TurnDir, ended: Ended) -> frozenset[str]:
+    """Codex's ids of our other turns of this thread: none of them can be the one whose id we do not know."""
+    if ended.record.turn_id is not None:
+        return frozenset()
+    others = (meta for turn, meta in turns.iter_meta(settings.turns_path) if turn.turn_id != directory.turn_id)
+    ids = (meta.get("codex_turn_id") for meta in others if meta.get("thread_id") == ended.record.thread_id)
+    return frozenset(codex_turn_id for codex_turn_id in ids if isinstance(codex_turn_id, str))
+
+
+def _words(found: Recovery, source: str) -> str:
+    where = "Codex's own record" if source == "app-server" else "Codex's session file"
+    if found.outcome is None:
+        return f"{where} holds more of the answer than had come: it is kept now. The turn had not been completed."
+    if found.outcome.error is not None:
+        return f"Codex had completed this turn, but: {found.outcome.error.message}"
+    return f"Codex had completed this turn: the answer is restored from {where}."

@@ -1,0 +1,62 @@
+"""Short conversations that only ask. Owns what is asked and when enough is known; must never do the asking.
+
+An inquiry is a generator: it yields a request, is sent the whole reply, and returns what it found out. Nothing that it
+asks loads, resumes or writes a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import NamedTuple, TypeVar
+
+from codex_server_cli.core.failures import readable_message
+from codex_server_cli.core.rpc import Message, objects_in
+from codex_server_cli.core.stored_turn import Wanted, pick
+
+T = TypeVar("T")
+Ask = tuple[str, Message]
+"""A method and its parameters."""
+
+Inquiry = Generator[Ask, Message, T]
+
+PAGE_TURNS = 5  # each with all its items: a page of long turns is megabytes
+MAX_PAGES = 200
+
+
+def greet(version: str) -> Inquiry[str | None]:
+    """Shake hands; the app-server's user agent, None where it refused."""
+    client = {"name": "codex_server", "title": "codex-server", "version": version}
+    result = (yield "initialize", {"clientInfo": client}).get("result")
+    return str(result.get("userAgent")) if isinstance(result, dict) else None
+
+
+class StoredTurn(NamedTuple):
+    """What Codex answered: our turn, or why there is none.
+
+    Attributes:
+        turn: the wire's turn with its items in full; None where the thread's record does not have it.
+        refusal: Codex's own words, where it would not list the thread's turns.
+    """
+
+    turn: Message | None
+    refusal: str | None = None
+
+
+def find_stored_turn(thread_id: str, wanted: Wanted, version: str) -> Inquiry[StoredTurn]:
+    """Look for a turn in Codex's record of its thread, newest first, and read no more pages than that takes."""
+    if (yield from greet(version)) is None:
+        return StoredTurn(None, "Codex refused the conversation")
+    params: Message = {"threadId": thread_id, "limit": PAGE_TURNS, "itemsView": "full"}
+    turns: list[Message] = []
+    for _ in range(MAX_PAGES):
+        reply = yield "thread/turns/list", params
+        result = reply.get("result")
+        if not isinstance(result, dict):
+            error = reply.get("error")
+            return StoredTurn(None, readable_message(error if isinstance(error, dict) else {}))
+        turns += objects_in(result.get("data"))
+        cursor = result.get("nextCursor")
+        if not cursor or (wanted.turn_id is not None and pick(turns, wanted) is not None):
+            break
+        params = {**params, "cursor": cursor}
+    return StoredTurn(pick(turns, wanted))

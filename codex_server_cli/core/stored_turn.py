@@ -1,0 +1,127 @@
+"""What Codex's own record of a turn adds to what we have. Owns the weighing; must never fetch the record or publish.
+
+A stored turn is the wire's `Turn` with its items in full, as `thread/turns/list` gives it and `stored_turn_rollout`
+makes it. Seen with 0.163.0 and 0.169.0: the list needs neither a login nor a loaded thread; a turn whose codex was
+killed stands there as `interrupted`, with its whole items alone (an answer that was still streaming is not there), and
+so does one that another process is running at this moment. Only `completed` proves an end.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.rpc import Message, objects_in, text_in
+from codex_server_cli.errors import ErrorKind
+
+NOTICE = "[recovered from Codex's own record]\n"
+"""The line in `out.txt` above what was not shown while the turn ran."""
+
+_START_WINDOW_S = (-2, 60)
+"""How far Codex's whole seconds of a turn's start may lie from our asking for it."""
+
+
+class Wanted(NamedTuple):
+    """Which stored turn is ours.
+
+    Attributes:
+        turn_id: Codex's id of it; None where the worker died before it was told.
+        prompt, asked_at_ms: what tells it then: what was asked and when, in Unix milliseconds.
+        foreign_ids: ids that belong to other turns of ours.
+    """
+
+    turn_id: str | None
+    prompt: str = ""
+    asked_at_ms: int | None = None
+    foreign_ids: frozenset[str] = frozenset()
+
+
+def pick(turns: list[Message], wanted: Wanted) -> Message | None:
+    """Our turn among those of its thread; None where it is not there, or where two could be it."""
+    if wanted.turn_id is not None:
+        return next((turn for turn in turns if turn.get("id") == wanted.turn_id), None)
+    found = [turn for turn in turns if _could_be(turn, wanted)]
+    return found[0] if len(found) == 1 else None
+
+
+def _could_be(turn: Message, wanted: Wanted) -> bool:
+    started_s, asked_at_ms = turn.get("startedAt"), wanted.asked_at_ms
+    if turn.get("id") in wanted.foreign_ids or not isinstance(started_s, int) or asked_at_ms is None:
+        return False
+    earliest, latest = _START_WINDOW_S
+    return earliest <= started_s - asked_at_ms / 1000 <= latest and _prompt_of(turn) == wanted.prompt
+
+
+def _prompt_of(turn: Message) -> str:
+    """The text of the turn's first user message: later ones are what it was steered with."""
+    for item in objects_in(turn.get("items")):
+        if item.get("type") == "userMessage":
+            return "".join(text_in(part.get("text")) for part in objects_in(item.get("content")))
+    return ""
+
+
+class Published(NamedTuple):
+    """How the turn stands so far: the answer or the part of it that is published, and its error's kind."""
+
+    answer: str | None
+    kind: str | None
+
+
+class Recovery(NamedTuple):
+    """What is to be published.
+
+    Attributes:
+        answer: the answer, or a longer part of it.
+        outcome: the turn's true end; None where the end stays as it is and only the answer grows.
+    """
+
+    answer: str
+    outcome: Outcome | None
+
+
+def weigh(record: TurnRecord, stored: Message, published: Published, request: TurnRequest) -> Recovery | None:
+    """What Codex's record of the turn adds to what is published; None where it adds nothing.
+
+    An end of kind `sandbox` is never taken back: that turn ran under a policy that was refused.
+
+    Args:
+        record: the fold of our own events, into which the stored turn is taken over.
+        stored: the turn in Codex's record.
+    """
+    record.turn_id = stored.get("id")
+    record.adopt_stored_turns([stored])
+    if record.status == "completed" and published.kind != ErrorKind.SANDBOX:
+        outcome = decide(record, Cause.TURN_ENDED, request)
+        kind = str(outcome.error.kind) if outcome.error is not None else None
+        is_news = (outcome.answer, kind) != (published.answer or "", published.kind)
+        return Recovery(outcome.answer or "", outcome) if is_news else None
+    answer = record.answer if record.answer is not None else record.partial_answer
+    if not answer or (published.answer or "").startswith(answer):
+        return None
+    return Recovery(answer, None)
+
+
+def text_to_append(shown: str, published_answer: str | None, answer: str) -> str:
+    """What `out.txt` lacks of a recovered answer: a notice, and what was not shown yet.
+
+    Args:
+        shown: what `out.txt` holds; where it ends in a piece of exactly this addition, which a recovery that was killed
+            has left, only the rest of it is returned.
+        published_answer: the part of the answer that had come.
+    """
+    before, notice, after = shown.rpartition(NOTICE)
+    if notice:
+        addition = _addition(before, published_answer, answer)
+        if addition.startswith(NOTICE + after):
+            return addition.removeprefix(NOTICE + after)
+    lead = "\n" if shown and not shown.endswith("\n") else ""
+    return lead + _addition(shown, published_answer, answer)
+
+
+def _addition(shown: str, published_answer: str | None, answer: str) -> str:
+    known = published_answer or ""
+    is_shown = bool(known) and answer.startswith(known) and known in shown
+    rest = answer[len(known) :] if is_shown else answer
+    return NOTICE + (rest if not rest or rest.endswith("\n") else f"{rest}\n")

@@ -1,0 +1,181 @@
+"""`recover` beside its conversation: who holds the turn, what was cut short, and a home that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.actions import recover as action
+from codex_server_cli.actions.recover import recover
+from codex_server_cli.core.outcome import Outcome
+from codex_server_cli.core.stored_turn import Recovery
+from codex_server_cli.core.turn import Marker, State
+from codex_server_cli.disk import recovery
+from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import BusyError, CodexMissingError, ErrorKind, Exit, HomeError, NotFoundError
+from codex_server_cli.settings.places import Settings
+from tests.fakes import codex as fake
+from tests.turns_on_disk import ANSWER, CUT_TURN, TurnsOnDisk
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "rollouts"
+THREAD, TURN = "01a1fa42-70a0-7dc1-bf9c-9e23c6d6d703", "01a1fa42-70ae-7603-aa07-4a12c4cdc519"
+SESSION_ANSWER = "Done: ünïcode"
+
+
+@pytest.fixture(autouse=True)
+def no_codex(settings: Settings) -> None:
+    """A codex that goes at once: only the session file can tell."""
+    codex = fake.write(settings.home / "codex", "exits")
+    write_json(settings.config_path, {"codex": str(codex)})
+
+
+@pytest.fixture
+def session(settings: Settings) -> Path:
+    """The session file of the thread."""
+    path = settings.codex_home / "sessions" / "2026" / "11" / "20" / f"rollout-2026-11-20T16-57-41-{THREAD}.jsonl"
+    path.parent.mkdir(parents=True)
+    shutil.copy(FIXTURES / "changes-0.169.0.jsonl", path)
+    return path
+
+
+def crashed(turns: TurnsOnDisk) -> TurnDir:
+    return turns.failed(ErrorKind.CODEX_CRASHED, "Done: ", thread_id=THREAD, codex_turn_id=TURN)
+
+
+def files_of(turn: TurnDir) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in turn.path.iterdir() if path.is_file()}
+
+
+def test_the_session_file_alone_completes_a_turn(settings: Settings, turns: TurnsOnDisk, session: Path) -> None:
+    turn = crashed(turns)
+    recovered = recover(settings, turn)
+    assert (recovered.view.state, recovered.view.answer) == (State.COMPLETE, SESSION_ANSWER)
+    assert recovered.is_recovered
+    assert recovered.view.result["recovered"]["source"] == "rollout"
+
+
+def test_a_session_file_without_the_turns_end_adds_no_end(
+    settings: Settings, turns: TurnsOnDisk, session: Path
+) -> None:
+    data = session.read_bytes()
+    session.write_bytes(data[: data.index(b'"task_complete"')])
+    recovered = recover(settings, crashed(turns))
+    assert (recovered.view.state, recovered.view.answer) == (State.FAILED, SESSION_ANSWER)
+    assert recovered.is_recovered
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbage", "of-another-turn"])
+def test_without_any_record_codex_is_missing(
+    settings: Settings, turns: TurnsOnDisk, session: Path, damage: str
+) -> None:
+    turn = crashed(turns)
+    match damage:
+        case "gone":
+            session.unlink()
+        case "garbage":
+            session.write_bytes(os.urandom(10_000))
+        case "of-another-turn":
+            write_json(turn.meta, (read_json(turn.meta) or {}) | {"codex_turn_id": "another"})
+    before = files_of(turn)
+    with pytest.raises(CodexMissingError, match="does not answer"):
+        recover(settings, turn)
+    assert files_of(turn) == before
+
+
+def test_a_complete_turn_needs_nobody(settings: Settings, turns: TurnsOnDisk) -> None:
+    turn = turns.complete()
+    before = files_of(turn)
+    recovered = recover(settings, turn)
+    assert (recovered.is_recovered, recovered.view.state) == (False, State.COMPLETE)
+    assert "nothing to recover" in recovered.message
+    assert files_of(turn) == before
+
+
+def test_a_dead_workers_turn_is_repaired_first(settings: Settings, turns: TurnsOnDisk) -> None:
+    turn = turns.dead(CUT_TURN)
+    with pytest.raises(CodexMissingError):
+        recover(settings, turn)
+    assert (turn.marker, turn.answer.read_text()) == (Marker.ERROR, ANSWER)
+
+
+@pytest.mark.parametrize("steps", ["result", "done"])
+def test_a_recovery_that_was_cut_short_is_finished_without_asking(
+    settings: Settings, turns: TurnsOnDisk, steps: str
+) -> None:
+    turn = crashed(turns)
+    error = turn.error.read_bytes()
+    found = Recovery("whole", Outcome(State.COMPLETE, "whole", None, None, None))
+    recovery.publish_recovery(turn, recovery.read_ended(turn), found, "app-server")
+    turn.error.write_bytes(error)
+    if steps == "result":
+        turn.done.unlink()
+    recovered = recover(settings, turn)
+    assert (recovered.is_recovered, recovered.view.state, recovered.view.answer) == (True, State.COMPLETE, "whole")
+    assert not turn.error.exists()
+
+
+def test_a_turn_in_other_hands_is_busy(settings: Settings, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action, "_LOCK_TIMEOUT_S", 0.1)
+    turn = crashed(turns)
+    fd = recovery.take_lock(turn, 0)
+    assert fd is not None
+    with pytest.raises(BusyError, match="another process holds turn"):
+        recover(settings, turn)
+    os.close(fd)
+
+
+def test_a_running_turn_is_busy(settings: Settings, turns: TurnsOnDisk) -> None:
+    with pytest.raises(BusyError, match="is still running") as caught:
+        recover(settings, turns.running())
+    assert caught.value.exit_code is Exit.BUSY
+
+
+def test_a_turn_that_is_deleted_meanwhile_is_not_found(settings: Settings, turns: TurnsOnDisk) -> None:
+    turn = crashed(turns)
+    shutil.rmtree(turn.path)
+    with pytest.raises(NotFoundError, match="was deleted"):
+        recover(settings, turn)
+
+
+def test_a_lock_that_cannot_be_opened_is_a_home_that_cannot_be_written(settings: Settings, turns: TurnsOnDisk) -> None:
+    turn = crashed(turns)
+    turn.lock.unlink()
+    turn.lock.mkdir()
+    with pytest.raises(HomeError, match="cannot write"):
+        recover(settings, turn)
+
+
+def test_a_full_disk_leaves_the_turn_as_it_is(
+    settings: Settings, turns: TurnsOnDisk, session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = crashed(turns)
+    before = files_of(turn)
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(recovery, "append_text", fail)
+    with pytest.raises(HomeError, match="No space left"):
+        recover(settings, turn)
+    assert files_of(turn) == before
+
+
+def test_the_turns_of_others_are_never_taken_for_one_whose_id_is_not_known(
+    settings: Settings, turns: TurnsOnDisk, session: Path
+) -> None:
+    starts = b'{"seq":0,"ts":1795200020500,"dir":"out","id":1,"method":"turn/start","params":{"threadId":"%s"}}\n'
+    meta = {"thread_id": THREAD, "codex_turn_id": None}
+    turn = turns.running("PATCH it", **meta)
+    turn.events.write_bytes(starts % THREAD.encode())
+    turns.drop_lock(turn.turn_id)
+    other = turns.complete(thread_id=THREAD, codex_turn_id=TURN)
+    with pytest.raises(CodexMissingError):
+        recover(settings, turn)
+    shutil.rmtree(other.path)
+    recovered = recover(settings, turn)
+    assert (recovered.view.state, recovered.view.answer) == (State.COMPLETE, SESSION_ANSWER)
+    assert recovered.view.meta["codex_turn_id"] == TURN

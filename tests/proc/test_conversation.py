@@ -1,0 +1,91 @@
+"""Holding an inquiry: with the real codex, and with those that let one wait or go away in the middle."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from codex_server_cli.core.inquiry import Inquiry, StoredTurn, find_stored_turn
+from codex_server_cli.core.stored_turn import Wanted
+from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.proc.conversation import converse
+
+THREAD = "01a1fa42-6c80-78a2-9b1e-8e0f86b82eb3"
+
+
+def ask_twice() -> Inquiry[list[object]]:
+    first = yield "one", {}
+    second = yield "two", {"n": 2}
+    return [first.get("result"), second.get("result")]
+
+
+def scripted(path: Path, *lines: str) -> Path:
+    """A codex whose app-server is these lines of Python; `read` gives its next request."""
+    body = "\n".join(lines)
+    path.write_text(f"#!{sys.executable} -IS\nimport json, sys\nread = sys.stdin.buffer.readline\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def test_each_request_gets_its_own_reply_whatever_comes_in_between(tmp_path: Path) -> None:
+    codex = scripted(
+        tmp_path / "codex",
+        "first = json.loads(read())",
+        'print(\'{"method":"news","params":{}}\')',
+        'print(\'{"id":0,"method":"a/question","params":{}}\')',
+        'print(json.dumps({"id": first["id"] + 1, "result": "too early"}))',
+        'print("no message at all")',
+        'print(json.dumps({"id": first["id"], "result": first["method"]}), flush=True)',
+        "second = json.loads(read())",
+        'print(json.dumps({"id": second["id"], "result": second["params"]}), flush=True)',
+        "read()",
+    )
+    assert converse(codex, tmp_path, ask_twice(), 10) == ["one", {"n": 2}]
+    assert children() == []
+
+
+def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path: Path) -> None:
+    def ask() -> Inquiry[object]:
+        return (yield "large", {"text": "x" * 3_000_000})["result"]
+
+    count = 'print(json.dumps({"id": 1, "result": len(json.loads(read())["params"]["text"])}), flush=True)'
+    assert converse(scripted(tmp_path / "codex", count, "read()"), tmp_path, ask(), 20) == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["print('the last words', file=sys.stderr)"], "the last words"),
+        (["read()", "print('the last words', file=sys.stderr)"], "the last words"),
+        (['print(\'{"id":1,"result":{}}\', flush=True)', "read(); read()", "sys.exit('gone')"], "gone"),
+        (["sys.stdin.close()", "import signal; signal.pause()"], "it left no word"),
+    ],
+    ids=["at-once", "after-a-request", "between-two", "deaf"],
+)
+def test_one_that_goes_away_is_reported_with_its_last_words(tmp_path: Path, lines: list[str], words: str) -> None:
+    with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}"):
+        converse(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), 1)
+    assert children() == []
+
+
+def test_one_that_falls_silent_is_given_up(tmp_path: Path) -> None:
+    codex = scripted(tmp_path / "codex", 'print(\'{"id":1,"result":{}}\', flush=True)', "sys.stdin.buffer.read()")
+    with pytest.raises(CodexMissingError, match="does not answer: it left no word"):
+        converse(codex, tmp_path, ask_twice(), 0.4)
+    assert children() == []
+
+
+def test_the_real_codex_says_that_it_does_not_know_a_thread(
+    codex: Path, codex_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_HOME", str(codex_home))  # without a login or a configuration
+    found: StoredTurn = converse(codex, tmp_path, find_stored_turn(THREAD, Wanted("t"), "1"), 20)
+    assert found == StoredTurn(None, f"thread not loaded: {THREAD}")
+    assert children() == []
