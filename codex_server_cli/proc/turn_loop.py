@@ -1,4 +1,4 @@
-"""The worker's loop: one turn from its first byte to its marker. Owns the order in which a `Step` is carried out.
+"""The worker's loop: one turn from its first byte to its outcome. Owns the order in which a `Step` is carried out.
 
 Runs in the worker, in one thread, around one selector. The session decides, the writer writes, the app-server runs;
 this file only carries between them. Signals are recorded and acted upon in the loop.
@@ -8,141 +8,113 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import selectors
 import signal
 import time
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from codex_server_cli import __version__
-from codex_server_cli.core.events import replay
 from codex_server_cli.core.exchange import Step
-from codex_server_cli.core.failures import KINDS_EXPLAINED_BY_STDERR, kind_of_exit, make_error
-from codex_server_cli.core.outcome import Cause, Outcome, decide
-from codex_server_cli.core.record import TurnRecord
-from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.failures import make_error
+from codex_server_cli.core.outcome import Cause, Outcome
 from codex_server_cli.core.session import Session
-from codex_server_cli.core.turn import TurnError
-from codex_server_cli.disk import inbox
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.app_server import AppServer
+from codex_server_cli.proc.attempts import Attempts, StartError
+from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
-from codex_server_cli.proc.sweep import become_subreaper, sweep
+from codex_server_cli.proc.requests import take_requests
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What a full or broken disk says."""
 _LOOK_INTERVAL_S = 2.0
 """How often the directory is looked for where nothing else happens."""
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
-
-
-def run_turn(directory: TurnDir) -> None:
-    """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    writer = TurnWriter(directory)
-    meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
-    request = TurnRequest.from_json(meta["request"], directory.turn_id)
-    try:
-        outcome = _drive(directory, writer, meta, request)
-    except Exception as error:
-        _log_traceback()
-        outcome = _outcome_of_defect(directory, request, error)
-    try:
-        sweep(directory.turn_id, is_worker=True)
-    except Exception:  # something left running is bad; an end that nobody learns of would be worse
-        _log_traceback()
-    if directory.path.is_dir():
-        writer.finish(outcome, meta)
-    writer.close()
-
-
-def _log_traceback() -> None:
-    import traceback  # 2 ms that no turn without a defect needs
-
-    traceback.print_exc()  # our stderr is worker.log
-
-
-def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
-    """What was received counts all the same: the log of events tells it, whatever state we are in."""
-    try:
-        record, _ = replay(directory.events.read_bytes())
-    except OSError:
-        record = TurnRecord()
-    is_disk = isinstance(error, OSError) and error.errno in _DISK_ERRORS
-    kind = ErrorKind.DISK if is_disk else ErrorKind.INTERNAL
-    message = f"{type(error).__name__}: {error}"
-    return decide(record, Cause.FAILED, request, error=make_error(kind, message))
-
-
-def _drive(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any], request: TurnRequest) -> Outcome:
-    """Spawn codex, run the turn, end codex."""
-    try:
-        server = AppServer(
-            Path(meta["codex"]),
-            request.cwd,
-            may_bill_api_key=request.may_bill_api_key,
-            turn_id=directory.turn_id,
-            log_fd=2,
-        )
-    except OSError as error:
-        # A binary or a directory that was there when the launcher looked.
-        kind = ErrorKind.BAD_INPUT if not Path(request.cwd).is_dir() else ErrorKind.CODEX_MISSING
-        own = make_error(kind, f"codex cannot be started: {error}")
-        return decide(TurnRecord(), Cause.FAILED, request, error=own)
-    try:
-        become_subreaper(server.pid)  # while codex starts: nobody waits for it
-        prompt = directory.prompt.read_bytes().decode()
-        return TurnLoop(directory, writer, meta, Session(request, prompt, __version__), server).run()
-    finally:
-        server.end()
 
 
 class TurnLoop:
     """Carry between one session, one app-server and one turn directory until the session has its outcome."""
 
     def __init__(
-        self, directory: TurnDir, writer: TurnWriter, meta: dict[str, Any], session: Session, server: AppServer
+        self,
+        directory: TurnDir,
+        writer: TurnWriter,
+        meta: dict[str, Any],
+        session: Session,
+        attempts: Attempts,
+        claims: Claims,
+        live: LiveFile,
     ) -> None:
         self._directory = directory
         self._writer = writer
         self._meta = meta
         self._session = session
-        self._server = server
-        self._live = LiveFile(writer)
+        self._attempts = attempts
+        self._claims = claims
+        self._live = live
         self._selector = selectors.DefaultSelector()
         self._wake_fd = inbox.open_wake(directory)
+        self._is_codex_gone = False
         self._is_awaiting_room = False  # in codex's stdin
         self._stop_cause: Cause | None = None
+        self._lock_due_ms = 0.0
 
     def run(self) -> Outcome:
         """Loop until the turn has ended; codex may still run then."""
+        try:
+            return self._run().with_stderr(self._attempts.last_words())
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            return self._end_unrecorded(error)
+
+    def _end_unrecorded(self, error: OSError) -> Outcome:
+        """Nothing more of the turn can be recorded: what is known of it counts, with what no longer fitted."""
+        message = f"what comes of the turn can no longer be written: {error.strerror}"
+        self._session.end(make_error(ErrorKind.DISK, message), _now_ms())
+        assert self._session.outcome is not None
+        return self._session.outcome
+
+    def _run(self) -> Outcome:
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._record_signal)
+        if self._claims.was_told_to_stop:
+            self._stop_cause = Cause.WORKER_STOPPED
         self._selector.register(self._wake_fd, selectors.EVENT_READ, self._on_wake)
-        self._selector.register(self._server.transport.read_fd(), selectors.EVENT_READ, self._on_stdout)
-        self._selector.register(self._server.stderr_fd, selectors.EVENT_READ, self._on_stderr)
         self._on_wake()  # a request may have been left before we listened
-        self._do(self._session.start(_now_ms()))
+        if self._stop_cause is None:
+            self._do(self._session.start(_now_ms()))
         self._go_on()
         while self._session.outcome is None:
             for key, _ in self._selector.select(self._timeout_s()):
                 key.data()
             self._go_on()
-        return self._with_last_words(self._session.outcome)
+        return self._session.outcome
 
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""
+        if self._is_codex_gone:
+            self._bury_codex()
         now_ms = _now_ms()
-        if not self._directory.path.is_dir():
-            self._stop_cause = self._stop_cause or Cause.CANCELLED  # who deletes a turn wants no more of it
+        self._look_after_directory(now_ms)
         if self._stop_cause is not None:
             self._do(self._session.stop(self._stop_cause, now_ms))
         self._do(self._session.tick(now_ms))
         self._live.update(self._session, now_ms)
+
+    def _look_after_directory(self, now_ms: float) -> None:
+        """Who deletes a turn wants no more of it; who deletes its lock, as one that looked stale, was mistaken."""
+        if not self._directory.exists:
+            self._stop_cause = self._stop_cause or Cause.CANCELLED
+        elif now_ms >= self._lock_due_ms:
+            self._lock_due_ms = now_ms + _LOOK_INTERVAL_S * 1000
+            with contextlib.suppress(OSError):  # readers then go by our pid
+                lock.take_back(self._directory.lock)
 
     def _timeout_s(self) -> float:
         due = [due_ms for due_ms in (self._session.wakeup_ms, self._live.due_ms) if due_ms is not None]
@@ -150,42 +122,67 @@ class TurnLoop:
         return min(max(0.0, rest_s), _LOOK_INTERVAL_S)
 
     def _do(self, step: Step) -> None:
-        """Carry a step out: recorded before it is shown, shown before anything is sent."""
+        """Carry a step out: recorded before it is shown, shown before anything is started or sent."""
         if step.events:
             self._writer.append_events(step.events)
         if step.text:
             self._writer.append_text(step.text)
-        if step.sends:
+        if step.starts_server:
+            self._start_codex()
+        server = self._attempts.server
+        if step.sends and server is not None:
             with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
-                self._server.transport.send(step.sends)
-            self._await_room()
+                server.transport.send(step.sends)
+            self._await_room(server)
         self._note_ids()
+
+    # --- codex
+
+    def _start_codex(self) -> None:
+        try:
+            server = self._attempts.start()
+        except StartError as failure:
+            self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
+            return
+        self._claims.leave_line()
+        self._selector.register(
+            server.transport.read_fd(), selectors.EVENT_READ, functools.partial(self._on_stdout, server)
+        )
+        self._selector.register(server.stderr_fd, selectors.EVENT_READ, functools.partial(self._on_stderr, server))
+
+    def _bury_codex(self) -> None:
+        self._is_codex_gone = self._is_awaiting_room = False
+        for fd in [fd for fd in self._selector.get_map() if fd != self._wake_fd]:
+            self._selector.unregister(fd)
+        server = self._attempts.server
+        if server is not None:
+            error, is_collision = self._attempts.end(server)
+            self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
 
     # --- what becomes ready
 
-    def _on_stdout(self) -> None:
-        data = self._server.transport.read()
+    def _on_stdout(self, server: AppServer) -> None:
+        data = server.transport.read()
         if data is not None:
             self._do(self._session.feed(data, _now_ms()))
-            return
-        how = self._server.end()
-        self._do(self._session.end(self._error_of_crash(how), _now_ms()))
+        else:
+            self._is_codex_gone = True  # what else is ready comes first
 
-    def _on_stderr(self) -> None:
-        if not self._server.drain_stderr():
-            self._selector.unregister(self._server.stderr_fd)
+    def _on_stderr(self, server: AppServer) -> None:
+        if not server.drain_stderr():
+            self._selector.unregister(server.stderr_fd)
 
-    def _on_room(self) -> None:
+    def _on_room(self, server: AppServer) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._server.transport.flush()
-        self._await_room()
+            server.transport.flush()
+        self._await_room(server)
 
-    def _await_room(self) -> None:
+    def _await_room(self, server: AppServer) -> None:
         """Watch codex's stdin for room, and only while something is unsent."""
-        fd = self._server.transport.write_fd()
+        fd = server.transport.write_fd()
         if fd is not None and not self._is_awaiting_room:
             self._awaited_fd = fd
-            self._selector.register(fd, selectors.EVENT_WRITE, self._on_room)
+            self._selector.register(fd, selectors.EVENT_WRITE, functools.partial(self._on_room, server))
         elif fd is None and self._is_awaiting_room:
             self._selector.unregister(self._awaited_fd)
         self._is_awaiting_room = fd is not None
@@ -194,17 +191,11 @@ class TurnLoop:
         """A byte in the FIFO says no more than: look into the inbox."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_fd, 4096)
-        for request in inbox.unanswered(self._directory):
-            if request.op == "cancel":
-                self._stop_cause = self._stop_cause or Cause.CANCELLED
-                error = None
-            else:
-                error = f"codex-server {__version__} does not know the request {request.op!r}"
-            with contextlib.suppress(OSError):  # it is done all the same
-                inbox.reply(request, error)
+        self._stop_cause = self._stop_cause or take_requests(self._directory)
 
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
-        os.write(2, f"told to stop by signal {signum}\n".encode())  # print is not safe in a handler
+        with contextlib.suppress(OSError):
+            os.write(2, f"told to stop by signal {signum}\n".encode())  # print is not safe in a handler
         self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone
@@ -222,19 +213,9 @@ class TurnLoop:
             "model": record.settings.get("model") or self._meta.get("model"),
             "effort": record.settings.get("effort") or record.settings.get("reasoningEffort"),
         }
-        self._writer.write_meta(self._meta)
-
-    def _error_of_crash(self, how: str) -> TurnError:
-        """What an app-server that went away before its turn was over leaves to say."""
-        words = self._server.last_words()
-        last = words.rpartition("\n")[2].strip()
-        kind = kind_of_exit(words)
-        message = f"codex app-server ended before the turn did ({how})" + (f": {last}" if last else "")
-        return make_error(kind, message)
-
-    def _with_last_words(self, outcome: Outcome) -> Outcome:
-        is_codex_at_fault = outcome.error is not None and outcome.error.kind in KINDS_EXPLAINED_BY_STDERR
-        return outcome.with_stderr(self._server.last_words()) if is_codex_at_fault else outcome
+        self._claims.write_thread(record.thread_id, self._directory.turn_id)
+        with contextlib.suppress(OSError):  # the events tell it too, and it is written again at the end
+            self._writer.write_meta(self._meta)
 
 
 def _now_ms() -> float:

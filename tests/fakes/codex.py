@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 
 VERSION = "codex-cli 0.163.0"
@@ -22,7 +23,8 @@ def write(
 
     Args:
         path: where; parents are made.
-        app_server: what its `app-server` does: one of `APP_SERVERS`, or `too_old` to know none.
+        app_server: what its `app-server` does: one of `APP_SERVERS` here or of those of `faulty`, which speak the
+            protocol, or `too_old` to know none.
         version: what `--version` prints; `silent` to print nothing, for ever.
         login: what `login status` prints on stderr; `silent` to print nothing, for ever.
         login_code: what that ends with.
@@ -51,7 +53,7 @@ def main(app_server: str, version: str, login: str, login_code: int) -> None:
         case ["app-server", "--help"]:
             print("Usage: codex app-server")
         case ["app-server"]:
-            APP_SERVERS[app_server]()
+            APP_SERVERS[app_server]() if app_server in APP_SERVERS else import_module("faulty").main(app_server)
         case other:
             sys.exit(f"error: unexpected arguments {other}")
 

@@ -1,0 +1,103 @@
+"""One turn in the worker, from its directory to its marker. Owns what must happen however it goes: nothing runs on, and
+what had come is published.
+
+The loop itself is `turn_loop`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli import __version__
+from codex_server_cli.core.events import replay
+from codex_server_cli.core.failures import make_error
+from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.session import Session
+from codex_server_cli.core.turn import Phase
+from codex_server_cli.disk.files import read_bytes, read_json
+from codex_server_cli.disk.publish import TurnWriter
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import ErrorKind
+from codex_server_cli.proc.attempts import Attempts
+from codex_server_cli.proc.claims import Claims
+from codex_server_cli.proc.live import LiveFile
+from codex_server_cli.proc.sweep import sweep
+from codex_server_cli.proc.turn_journal import TurnJournal
+from codex_server_cli.proc.turn_loop import DISK_ERRORS, TurnLoop
+
+
+def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0) -> None:
+    """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
+
+    Args:
+        claims: let go of as soon as codex is gone.
+        stop_cause: why it is over before it began, where it is; codex is then never started.
+        waited_s: how much of the turn's time has gone by already.
+    """
+    writer = TurnWriter(directory)
+    meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
+    request = TurnRequest.from_json(meta["request"], directory.turn_id, str(directory.prompt)).after(waited_s)
+    journal = TurnJournal(directory.path, meta.get("name"))
+    try:
+        if stop_cause is not None:
+            outcome = decide(TurnRecord(), stop_cause, request)
+        else:
+            journal.phase(Phase.STARTING)
+            outcome = _drive(directory, writer, meta, request, claims, journal)
+    except Exception as error:
+        _log_traceback()
+        outcome = _outcome_of_defect(directory, request, error)
+    try:
+        sweep(directory.turn_id, is_worker=True)
+    except Exception:  # something left running is bad; an end that nobody learns of would be worse
+        _log_traceback()
+    claims.leave_line()
+    claims.let_go()
+    try:
+        if directory.exists:
+            writer.finish(outcome, meta)
+    except OSError:  # no space, or no right any more: the next reader publishes the end as soon as that can be done
+        _log_traceback()
+    else:
+        journal.end(outcome.state, outcome.error.kind if outcome.error else None)
+    writer.close()
+
+
+def _log_traceback() -> None:
+    import traceback  # 2 ms that no turn without a defect needs
+
+    with contextlib.suppress(OSError):  # our stderr is worker.log, which lies on the same disk
+        traceback.print_exc()
+
+
+def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
+    """What was received counts all the same: the log of events tells it, whatever state we are in."""
+    try:
+        record, _ = replay(read_bytes(directory.events))
+    except OSError:
+        record = TurnRecord()
+    is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
+    kind = ErrorKind.DISK if is_disk else ErrorKind.INTERNAL
+    message = f"{type(error).__name__}: {error}"
+    return decide(record, Cause.FAILED, request, error=make_error(kind, message))
+
+
+def _drive(
+    directory: TurnDir,
+    writer: TurnWriter,
+    meta: dict[str, Any],
+    request: TurnRequest,
+    claims: Claims,
+    journal: TurnJournal,
+) -> Outcome:
+    """Run the turn, end codex."""
+    session = Session(request, read_bytes(directory.prompt).decode(), __version__)
+    attempts = Attempts(Path(meta["codex"]), request)
+    try:
+        return TurnLoop(directory, writer, meta, session, attempts, claims, LiveFile(writer, journal)).run()
+    finally:
+        attempts.close()

@@ -1,0 +1,49 @@
+"""Space set aside for the end of a turn: there while it runs, gone after it, whoever publishes the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.disk import repair, reserve
+from codex_server_cli.disk.publish import TurnWriter
+from codex_server_cli.disk.turn_dir import TurnDir
+from tests.turns_on_disk import TurnsOnDisk
+
+
+def test_what_is_set_aside_takes_space_and_is_given_back(tmp_path: Path) -> None:
+    turn = TurnDir(tmp_path)
+    reserve.set_aside(turn)
+    assert (turn.path / reserve.NAME).stat().st_blocks * 512 >= reserve.SIZE_BYTES
+    reserve.give_back(turn)
+    reserve.give_back(turn)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_so_much_space_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_all(fd: int, data: bytes) -> None:
+        os.write(fd, data[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(reserve, "write_all", write_all)
+    reserve.set_aside(TurnDir(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_gone_is_no_matter(tmp_path: Path) -> None:
+    reserve.set_aside(TurnDir(tmp_path / "gone"))
+    reserve.give_back(TurnDir(tmp_path / "gone"))
+
+
+def test_a_repairer_gives_back_what_a_dead_worker_had_set_aside(tmp_path: Path) -> None:
+    with TurnsOnDisk(tmp_path / "turns") as turns:
+        turn = turns.running()
+        TurnWriter(turn).close()
+        assert (turn.path / reserve.NAME).exists()
+        turns.drop_lock(turn.turn_id)
+        repair.repair(turn, lambda _: None)
+    assert turn.error.exists()
+    assert not (turn.path / reserve.NAME).exists()

@@ -1,0 +1,111 @@
+"""How a fault is put into the real program, and what must be true after it. Shared by the `test_fault_…` files.
+
+Faults enter at the process boundary alone: an executable in codex's place, a signal, a mount, a file, or a
+`sitecustomize` that changes the interpreter which the installed command and its worker run in. Never here: one fault.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from codex_server_cli.demo.codex_home import write_custom_provider
+from tests.e2e.home import Home, Turn
+from tests.fakes import codex, faulty
+from tests.support import Json, wait_until
+
+FIRST_HALF, WHOLE = faulty.FIRST_HALF, faulty.WHOLE
+SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+NOWHERE = "http://127.0.0.1:9/v1"
+_WORKER_ONLY = "import sys\nif '-c' in sys.orig_argv:\n"
+
+
+def put_in_codexs_place(home: Home, app_server: str) -> None:
+    """Pin one of `tests.fakes`, and a provider that needs no login."""
+    home.configure(codex=str(codex.write(home.root / "fake" / "codex", app_server)))
+    write_custom_provider(home.codex_home, NOWHERE)
+
+
+def change_workers(home: Home, code: str) -> None:
+    """Run `code` first thing in every worker from now on, whatever was set before."""
+    _change(home, _WORKER_ONLY + "".join(f"    {line}\n" for line in code.splitlines()))
+
+
+def change_python(home: Home, code: str) -> None:
+    """Run `code` first thing in every command and worker from now on."""
+    _change(home, code)
+
+
+def _change(home: Home, code: str) -> None:
+    folder = home.root / "changed"
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(code)
+    home.env["PYTHONPATH"] = str(folder)
+
+
+def shorten(home: Home, **limits_ms: float) -> None:
+    """Let workers wait less: `REQUEST=300` for `timers.LIMIT_MS[Timer.REQUEST]`."""
+    changes = "".join(f"LIMIT_MS[Timer.{name}] = {limit}\n" for name, limit in limits_ms.items())
+    begin = "from codex_server_cli.core import timers\nfrom codex_server_cli.core.timers import LIMIT_MS, Timer\n"
+    change_workers(home, f"{begin}timers.STALL_CHECK_MS = 50\n{changes}")
+
+
+def start_silent(home: Home) -> Turn:
+    """Start a turn of a fake that says the first half, has used tokens, and then says nothing for ever."""
+    put_in_codexs_place(home, "silent mid-turn")
+    turn = home.start("new", "hi")
+    wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
+    return turn
+
+
+def methods(turn: Turn) -> list[str]:
+    """The methods of all that was said, either way."""
+    return [event["method"] for event in turn.events if "method" in event]
+
+
+def tell(turn: Turn, signum: int) -> None:
+    """Send the worker a signal."""
+    os.kill(turn.worker().pid, signum)
+
+
+def assert_ended(
+    home: Home, turn: Turn, state: str, kind: str | None, answer: str | None, *, tokens: int | None = None
+) -> Json:
+    """See how a turn ended, that everything of it is kept and agrees, and that nothing of it still runs.
+
+    Args:
+        state, kind: what `wait` tells.
+        answer: the answer, or the part of it that had come.
+        tokens: the turn's total usage; None where Codex sent none.
+
+    Returns:
+        What `wait --print json` told.
+    """
+    ended = turn.wait()
+    error = ended["error"] or {}
+    assert (ended["state"], error.get("kind"), ended["answer"]) == (state, kind, answer), ended
+    assert home.left_running() == []
+    _assert_files_agree(turn, ended, (ended["usage"] or {}).get("total_tokens"), tokens)
+    if kind is not None:
+        assert error["message"]
+        assert error["hint"]
+        assert "Traceback" not in error["message"] + error["hint"]
+    return ended
+
+
+def _assert_files_agree(turn: Turn, ended: Json, used: Any, tokens: int | None) -> None:
+    result, answer = turn.result, ended["answer"]
+    assert (result["state"], result["answer"], result["usage"]) == (ended["state"], answer, ended["usage"])
+    assert used == tokens
+    assert [name for name in ("done", "error") if (turn.path / name).exists()] == [
+        "done" if ended["state"] == "complete" else "error"
+    ]
+    if answer:
+        assert (turn.path / "answer.txt").read_text(encoding="utf-8") == answer
+        assert answer in turn.out
+    events = turn.events
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert (turn.path / "prompt.txt").read_text() == "hi"
+    hidden = [path.name for path in turn.path.iterdir() if path.name.startswith(".")]
+    assert hidden == []

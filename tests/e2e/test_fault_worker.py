@@ -1,0 +1,136 @@
+"""The worker is told to go, or killed, at every phase of a turn: what had come is kept, and nothing of it runs on.
+
+SIGHUP is ignored by design: it comes when a terminal closes. SIGTERM and SIGINT end the turn in order; after SIGKILL
+the next reader does. In every case but SIGHUP the turn is `abandoned`, unless Codex had completed it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from unittest.mock import ANY
+
+import pytest
+
+from tests.e2e.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, put_in_codexs_place, tell
+from tests.e2e.home import Home, Turn, sleepers, start_sleeping
+from tests.fakes import faulty
+from tests.support import Json, wait_until
+
+ALL = pytest.mark.parametrize("signum", SIGNALS, ids=[signum.name for signum in SIGNALS])
+DEADLY = pytest.mark.parametrize("signum", SIGNALS[:3], ids=[signum.name for signum in SIGNALS[:3]])
+
+
+def assert_abandoned(
+    home: Home, turn: Turn, signum: signal.Signals, answer: str | None = None, *, tokens: int | None = None
+) -> Json:
+    """See that the turn is abandoned: by its worker, where that could hear the signal, else by us, its next reader."""
+    ended = assert_ended(home, turn, "abandoned", "worker_died", answer, tokens=tokens)
+    has_heard = f"told to stop by signal {int(signum)}" in (turn.path / "worker.log").read_text()
+    assert has_heard is (signum is not signal.SIGKILL)
+    return ended
+
+
+@ALL
+def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_nothing(
+    one_home: Home, signum: signal.Signals
+) -> None:
+    put_in_codexs_place(one_home, "silent")
+    launcher = one_home.spawn(
+        "new", "-"
+    )  # its worker is up, and waits for the turn as the launcher does for the prompt
+    (worker,) = wait_until(lambda: one_home.processes("proc.worker"), what="the worker")
+    wait_until(lambda: worker.cwd() == "/", what="a worker that has got ready")
+    worker.send_signal(signum)
+    stdout, stderr = launcher.communicate("hi", timeout=10)
+    assert launcher.returncode == 1
+    assert stdout.count("\n") == 1
+    assert '"kind": "internal"' in stdout
+    assert f"the worker could not start: signal {int(signum)} ended it" in stderr
+    assert "Traceback" not in stderr
+    assert one_home.turn_ids == []
+    assert one_home.processes() == []
+
+
+@DEADLY
+def test_a_worker_that_is_killed_while_it_starts_codex_is_abandoned(one_home: Home, signum: signal.Signals) -> None:
+    put_in_codexs_place(one_home, "silent")
+    # Codex's first act: it is the earliest moment that can be met for certain.
+    one_home.wrap_codex(f'kill -s {int(signum)} "$PPID"\nexec {one_home.root}/fake/codex "$@"')
+    turn = one_home.start("new", "hi")
+    assert_abandoned(one_home, turn, signum)
+    assert turn.meta["thread_id"] is None
+
+
+@DEADLY
+def test_a_worker_that_is_killed_while_codex_initializes_is_abandoned(one_home: Home, signum: signal.Signals) -> None:
+    put_in_codexs_place(one_home, "no initialize")
+    turn = one_home.start("new", "hi")
+    assert turn.app_server().is_running()
+    assert turn.status()["phase"] == "starting"
+    tell(turn, signum)
+    ended = assert_abandoned(one_home, turn, signum)
+    assert "codex-server new" in ended["error"]["hint"]  # there is no thread to go on with
+
+
+@DEADLY
+def test_a_worker_that_is_killed_in_the_middle_of_an_answer_keeps_the_part_that_had_come(
+    one_home: Home, signum: signal.Signals
+) -> None:
+    turn, _ = one_home.start_held()
+    tell(turn, signum)
+    ended = assert_abandoned(one_home, turn, signum, FIRST_HALF)
+    assert f"codex-server continue --turn {turn.id}" in ended["error"]["hint"]
+
+
+@DEADLY
+def test_a_worker_that_is_killed_while_a_command_runs_ends_the_command(one_home: Home, signum: signal.Signals) -> None:
+    options = ("--sandbox", "danger-full-access", "--skip-git-check")
+    turn, sleep = start_sleeping(one_home, "(setsid {nap} &); {nap}", *options)
+    tell(turn, signum)
+    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # Codex tells them where it is interrupted
+    assert sleepers(sleep) == []
+
+
+def test_a_hangup_ends_no_turn(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    tell(turn, signal.SIGHUP)
+    assert turn.status()["state"] == "running"
+    gate.open()
+    assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
+
+
+def test_a_hangup_while_a_turn_starts_ends_no_turn(one_home: Home) -> None:
+    put_in_codexs_place(one_home, "ends twice")
+    one_home.wrap_codex(f'kill -s HUP "$PPID"\nexec {one_home.root}/fake/codex "$@"')
+    turn = one_home.start("new", "hi")
+    assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
+
+
+@ALL
+def test_a_worker_that_is_killed_while_it_ends_codex_has_completed_its_turn(
+    one_home: Home, signum: signal.Signals
+) -> None:
+    put_in_codexs_place(one_home, "stubborn at the end")
+    turn = one_home.start("new", "hi")
+    wait_until(lambda: "turn/completed" in methods(turn), what="the end")
+    tell(turn, signum)
+    assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
+
+
+def test_two_readers_at_once_publish_the_result_that_a_worker_could_not(one_home: Home) -> None:
+    put_in_codexs_place(one_home, "ends twice")
+    turn = one_home.start("new", "hi")
+    wait_until(lambda: turn.events, what="events")
+    in_the_way = turn.path / "answer.txt" / "in the way"  # comes after result.json, before the marker
+    in_the_way.mkdir(parents=True)
+    wait_until(lambda: (turn.path / "result.json").exists() and not one_home.processes(), what="the worker's death")
+    result = (turn.path / "result.json").read_bytes()
+    assert not turn.is_ended
+    shutil.rmtree(in_the_way.parent)
+    readers = [one_home.spawn("wait", turn.id, "--print", "answer") for _ in range(2)]
+    for reader in readers:
+        assert reader.communicate(timeout=10) == (f"{WHOLE}\n", "")
+        assert reader.returncode == 0
+    assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
+    assert (turn.path / "result.json").read_bytes() == result

@@ -1,0 +1,227 @@
+"""The world around a turn changes: the clock, the process numbers, the machine's boot, the version of this program."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.faults import (
+    FIRST_HALF,
+    WHOLE,
+    assert_ended,
+    change_python,
+    put_in_codexs_place,
+    start_silent,
+)
+from tests.e2e.home import Home, Turn
+from tests.fakes import faulty
+from tests.support import Json, wait_until
+from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
+
+DAY_S = 86_400
+STEPPING_CLOCK = """
+import os, time
+def stepped(real, unit):
+    def now():
+        try:
+            with open({step!r}) as file:
+                return real() + int(file.read()) * unit
+        except (OSError, ValueError):
+            return real()
+    return now
+time.time, time.time_ns = stepped(time.time, 1), stepped(time.time_ns, 1_000_000_000)
+"""
+
+
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    """A live process that has nothing to do with any turn."""
+    process = subprocess.Popen(["sleep", "300"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def turns(one_home: Home) -> Iterator[TurnsOnDisk]:
+    """Turns of this home whose workers are played by this process."""
+    with TurnsOnDisk(one_home.path / "turns") as turns:
+        yield turns
+
+
+def edit_meta(path: Path, **values: object) -> None:
+    meta = json.loads((path / "meta.json").read_bytes())
+    (path / "meta.json").write_text(json.dumps(meta | values))
+
+
+def read(path: Path) -> Json:
+    document: Json = json.loads(path.read_bytes())
+    return document
+
+
+# --- the clock
+
+
+@pytest.mark.parametrize("step_s", [DAY_S, -DAY_S], ids=["forward", "back"])
+def test_a_clock_that_steps_neither_ends_a_turn_nor_keeps_it(one_home: Home, step_s: int) -> None:
+    step = one_home.root / "step"
+    change_python(one_home, STEPPING_CLOCK.format(step=str(step)))
+    turn, gate = one_home.start_held("new", "hi", "--deadline", "600")
+    wait_until(lambda: turn.status()["phase"] == "answering", what="phase answering")
+    step.write_text(str(step_s))
+    status = turn.status()
+    assert (status["state"], status["phase"]) == ("running", "answering")
+    assert status["elapsed_s"] >= 0
+    waiting = one_home.run("wait", turn.id, "--timeout", "0.3")
+    assert waiting.code == 124
+    assert waiting.duration_s < 20
+    gate.open()
+    ended = assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
+    assert ended["elapsed_s"] >= 0
+
+
+# --- pids
+
+
+def test_cancel_of_a_hung_worker_whose_pid_somebody_else_has_now_kills_nobody(
+    one_home: Home, bystander: subprocess.Popen[bytes]
+) -> None:
+    turn = start_silent(one_home)
+    worker = turn.worker()
+    worker.suspend()
+    edit_meta(turn.path, pid=bystander.pid)
+    change_python(one_home, "from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = 0.3\n")
+    run = one_home.run("cancel", turn.id)
+    assert run.code == 75
+    assert bystander.poll() is None
+    assert worker.is_running()
+    worker.resume()
+    assert_ended(one_home, turn, "cancelled", "cancelled", FIRST_HALF, tokens=faulty.TOKENS)
+
+
+def test_cancel_kills_a_hung_worker_that_is_still_itself(one_home: Home) -> None:
+    turn = start_silent(one_home)
+    turn.worker().suspend()
+    change_python(one_home, "from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = 0.3\n")
+    assert one_home.run("cancel", turn.id).code == 0
+    assert_ended(one_home, turn, "cancelled", "cancelled", FIRST_HALF, tokens=faulty.TOKENS)
+
+
+@pytest.mark.parametrize("other", ["another start", "another boot"])
+def test_a_dead_turn_whose_pid_somebody_else_has_now_is_abandoned_and_nobody_is_killed(
+    one_home: Home, turns: TurnsOnDisk, bystander: subprocess.Popen[bytes], other: str
+) -> None:
+    # After a restart of the machine too: the lock is gone, and the pid may be anybody's.
+    with open("/proc/sys/kernel/random/boot_id") as file:  # noqa: PTH123
+        boot_id = file.read().strip()
+    ticks = int(Path(f"/proc/{bystander.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    proof = (ticks - 100, boot_id) if other == "another start" else (ticks, "0c5fb4c0-0000-4000-8000-000000000000")
+    dead = turns.dead(CUT_TURN, pid=bystander.pid, pid_start_ticks=proof[0], boot_id=proof[1])
+    ended = one_home.turn(dead.turn_id).wait()
+    assert (ended["state"], ended["error"]["kind"]) == ("abandoned", "worker_died")
+    assert ended["answer"]
+    assert bystander.poll() is None
+
+
+# --- versions
+
+
+def test_a_running_turn_of_a_newer_version_is_shown_as_far_as_it_is_understood(
+    one_home: Home, turns: TurnsOnDisk
+) -> None:
+    newer = turns.running(colour="blue", request={"cwd": "/", "temperature": 1, "sandbox": "padded-cell"})
+    newer.live.write_text(json.dumps({"version": 2, "phase": "dreaming", "seq": "many", "pending": {"a": 1}}))
+    status = one_home.turn(newer.turn_id).status()
+    assert (status["state"], status["phase"]) == ("running", "starting")
+    assert one_home.run("list-turns").code == 0
+    turns.drop_lock(newer.turn_id)
+    assert one_home.turn(newer.turn_id).status()["state"] == "abandoned"
+
+
+def test_an_end_that_a_newer_version_wrote_is_understood(one_home: Home, turns: TurnsOnDisk) -> None:
+    failed, complete = turns.running(), turns.complete()
+    error = {"version": 2, "kind": "out_of_tea", "message": "no tea", "hint": "make some", "retryable": True, "x": 1}
+    failed.result.write_text(json.dumps({"version": 2, "state": "failed", "answer": "part", "error": error}))
+    failed.error.write_text(json.dumps(error))
+    turns.drop_lock(failed.turn_id)
+    complete.result.write_text(json.dumps({**read(complete.result), "version": 2, "scent": "roses"}))
+    ended = one_home.run("wait", failed.turn_id, "--print", "json")
+    assert (ended.code, ended.json["state"], ended.json["error"]["kind"]) == (1, "failed", "out_of_tea")
+    assert ended.json["answer"] == "part"
+    assert one_home.turn(complete.turn_id).wait()["answer"] == ANSWER
+    assert one_home.run("list-turns").code == 0
+
+
+def test_a_result_that_a_newer_version_could_not_publish_is_published(one_home: Home, turns: TurnsOnDisk) -> None:
+    newer = turns.dead(WHOLE_TURN)
+    newer.result.write_text(json.dumps({"version": 2, "state": "complete", "answer": "new", "scent": "roses"}))
+    assert one_home.turn(newer.turn_id).wait()["answer"] == "new"
+    assert newer.done.exists()
+    assert read(newer.result)["scent"] == "roses"
+
+
+def test_an_unknown_state_in_a_result_counts_as_none(one_home: Home, turns: TurnsOnDisk) -> None:
+    newer = turns.dead(WHOLE_TURN)
+    newer.result.write_text(json.dumps({"version": 2, "state": "enlightened", "answer": "om"}))
+    assert one_home.turn(newer.turn_id).wait()["answer"] == ANSWER
+
+
+def test_a_turn_of_the_first_version_is_read_and_repaired(one_home: Home, turns: TurnsOnDisk) -> None:
+    # As 0.1.0 wrote it: no word of queue, threads or journal, and a directory without them.
+    old: Json = {
+        "name": None,
+        "cwd": str(one_home.project),
+        "resumed_from": None,
+        "forked_from": None,
+        "parent_turn": None,
+    }
+    complete, dead = turns.complete(**old), turns.dead(CUT_TURN, **old)
+    assert sorted(path.name for path in one_home.path.iterdir()) == ["config.json", "turns"]
+    assert one_home.turn(complete.turn_id).wait()["answer"] == ANSWER
+    assert one_home.turn(dead.turn_id).wait()["state"] == "abandoned"
+    assert one_home.run("list-turns").code == 0
+
+
+def test_what_a_newer_version_has_in_the_home_is_left_alone(one_home: Home) -> None:
+    for name in ("queue", "threads", "journal", "turns", "shelves"):
+        (one_home.path / name / "of-version-2").mkdir(mode=0o700, parents=True)
+        (one_home.path / name).chmod(0o700)
+        (one_home.path / name / "index-2").write_text("{")
+    one_home.configure(colour="blue")
+    put_in_codexs_place(one_home, "ends twice")
+    turn = one_home.start("new", "hi")
+    assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
+    for command in ("list-turns", "gc", "status"):
+        assert one_home.run(command).code == 0
+    assert len(list(one_home.path.glob("*/of-version-2"))) == len(list(one_home.path.glob("*/index-2"))) == 5
+
+
+def test_a_worker_refuses_a_request_that_it_does_not_know(one_home: Home) -> None:
+    turn = start_silent(one_home)
+    request = turn.path / "inbox" / "1-abcd.json"
+    request.with_suffix(".tmp").write_text('{"version": 2, "op": "levitate", "args": {"height_m": 2}, "from_pid": 1}')
+    request.with_suffix(".tmp").rename(request)
+    wake(turn)
+    reply = wait_until(lambda: read_reply(request), what="a reply")
+    assert reply is not None
+    assert reply["ok"] is False
+    assert "does not know the request 'levitate'" in reply["error"]
+    assert turn.status()["state"] == "running"
+    assert one_home.run("cancel", turn.id).code == 0
+    assert_ended(one_home, turn, "cancelled", "cancelled", FIRST_HALF, tokens=faulty.TOKENS)
+
+
+def wake(turn: Turn) -> None:
+    fd = os.open(turn.path / "wake", os.O_WRONLY | os.O_NONBLOCK)
+    os.write(fd, b"!")
+    os.close(fd)
+
+
+def read_reply(request: Path) -> Json | None:
+    path = request.with_suffix(".reply")
+    return read(path) if path.exists() else None
