@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli import __version__
-from codex_server_cli.actions.read import running
+from codex_server_cli.actions.read import sweep_turn
 from codex_server_cli.disk import collect, lock, turn_dir
 from codex_server_cli.disk.collect import Collected
 from codex_server_cli.disk.files import write_json
@@ -53,7 +53,7 @@ def setup(settings: Settings) -> SetupResult:
     is_newly_pinned = values.get("codex") != str(codex.path)
     if is_newly_pinned:
         try:
-            write_json(settings.config_path, values | {"codex": str(codex.path)})
+            write_json(_behind_link(settings.config_path), values | {"codex": str(codex.path)})
         except OSError as error:
             raise HomeError(f"cannot write {settings.config_path}: {error.strerror}") from error
     has_initialised = _initialise_codex_home(settings, codex.path)
@@ -64,6 +64,11 @@ def setup(settings: Settings) -> SetupResult:
         problem = error
     collected = gc(settings, None, is_dry_run=False, includes_named=False)
     return SetupResult(settings.home, codex, is_newly_pinned, has_initialised, problem, collected)
+
+
+def _behind_link(path: Path) -> Path:
+    """The file itself, where its user keeps it elsewhere (dotfiles): the link lives on. What it held has been read."""
+    return path.resolve() if path.is_file() else path
 
 
 def _usable_pin(pinned: str | None) -> CodexBinary | None:
@@ -100,9 +105,10 @@ def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, incl
     """
     if older_than_s is None:
         older_than_s = read_config(settings.config_path).gc_days * 86400
-    running(settings)  # a look at each turn without a marker: it gives those whose worker died their end
     try:
-        return collect.collect(settings.turns_path, older_than_s, is_dry_run=is_dry_run, includes_named=includes_named)
+        return collect.collect(
+            settings.home, older_than_s, sweep_turn, is_dry_run=is_dry_run, includes_named=includes_named
+        )
     except OSError as error:
         raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}") from error
 
@@ -194,4 +200,5 @@ def _check_home(settings: Settings) -> str:
         raise HomeError(f"{settings.home} is on a file system without flock", hint="Set CODEX_SERVER_HOME elsewhere.")
     if free_bytes < _LOW_SPACE_BYTES:
         raise HomeError(f"only {free_bytes // 2**20} MB are free at {settings.home}", hint="Free some space.")
-    return f"{settings.home}, {free_bytes // 2**30} GB free"
+    advice = f"; others can look into it: chmod 700 {settings.home}" if settings.home.stat().st_mode & 0o077 else ""
+    return f"{settings.home}, {free_bytes // 2**30} GB free{advice}"

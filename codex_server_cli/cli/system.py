@@ -52,14 +52,15 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     named: Annotated[bool, typer.Option("--named", help="Delete turns that have a name, too.")] = False,
 ) -> None:
-    """Delete turns that ended some time ago. Running and named ones stay."""
+    """Delete turns that ended some time ago, and what the dead left. Running and named turns stay."""
     settings = Settings.load()
     age_s = parse_duration_s(older_than) if older_than is not None else None
     collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named)
     verb = "would delete" if dry_run else "deleted"
-    orphans = f" and {collected.orphans} unfinished directories" if collected.orphans else ""
+    more = f", {collected.orphans} unfinished directories" if collected.orphans else ""
+    more += f", {collected.leftovers} locks and tickets of nobody" if collected.leftovers else ""
     output.show("".join(f"{turn_id}\n" for turn_id in collected.turn_ids))
-    output.note(f"{verb} {len(collected.turn_ids)} turns{orphans}, {size(collected.freed_bytes)}")
+    output.note(f"{verb} {len(collected.turn_ids)} turns{more}, {size(collected.freed_bytes)}")
 
 
 def demo(

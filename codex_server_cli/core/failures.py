@@ -1,4 +1,4 @@
-"""From Codex's errors to our error kinds, each with a next step. Owns the mapping; never acts on it.
+"""From Codex's errors to our error kinds. Owns the mapping; never acts on it, never says what to do next (`hints`).
 
 Sources: protocol notes, section 5 (`codexErrorInfo` and the table of upstream failures) and section 3 (what
 `thread/start` and `thread/resume` refuse); captures `error_*`.
@@ -34,6 +34,12 @@ _NETWORK_INFO = frozenset(
         "responseTooManyFailedAttempts",
     }
 )
+_WORDS = (  # of errors whose `codexErrorInfo` is `other`, or missing: Codex's own words, and codes in a raw body
+    (re.compile(r"hit your usage limit|usage_limit_reached|insufficient_quota"), ErrorKind.USAGE_LIMIT),
+    (re.compile(r"out of credits|hit your spend cap|Quota exceeded"), ErrorKind.USAGE_LIMIT),
+    (re.compile(r"ran out of room in the model's context|context_length_exceeded"), ErrorKind.CONTEXT_WINDOW),
+    (re.compile(r"could not be refreshed|sign in again|Not logged in"), ErrorKind.AUTH),
+)
 _SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
 _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away; -32600 says nothing itself
     (re.compile(r"already has an active writer"), ErrorKind.THREAD_BUSY),
@@ -43,44 +49,6 @@ _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away;
     (re.compile(r"authentication required|not logged in", re.IGNORECASE), ErrorKind.AUTH),
     (re.compile(r"unknown variant `"), ErrorKind.PROTOCOL),
 )
-
-_HINTS = {
-    ErrorKind.AUTH: "Run `codex login` and try again.",
-    ErrorKind.USAGE_LIMIT: "Wait until the limit resets, then: {resume}",
-    ErrorKind.RATE_LIMIT: "Wait a moment, then: {resume}",
-    ErrorKind.CONTEXT_WINDOW: "Start a new thread with `codex-server new`, handing over only what it needs.",
-    ErrorKind.NETWORK: "Check the network, then: {resume}",
-    ErrorKind.OVERLOADED: "Wait a moment or choose another model with --model, then: {resume}",
-    ErrorKind.BAD_REQUEST: "Read the message; the model or an option may not fit: see `codex-server doctor`.",
-    ErrorKind.BAD_SCHEMA: "Mend the schema or the prompt; the answer is kept: {answer}",
-    ErrorKind.BAD_INPUT: "Mend what the message names, then ask again.",
-    ErrorKind.SANDBOX: "Codex's effective policy was not the one asked for: see `codex-server doctor`.",
-    ErrorKind.THREAD_BUSY: "Another process is writing this thread: wait for its end, or use --fork.",
-    ErrorKind.THREAD_MISSING: "List the threads that exist: codex-server list",
-    ErrorKind.CODEX_MISSING: "Install or update codex, then run `codex-server setup`.",
-    ErrorKind.CODEX_CRASHED: "Read worker.log in the turn directory; then: {resume}",
-    ErrorKind.PROTOCOL: "Codex and codex-server may not fit together: see `codex-server doctor`.",
-    ErrorKind.DISK: "Free some space, then: {resume}",
-    ErrorKind.STALLED: "What had come is kept; to go on: {resume}",
-    ErrorKind.DEADLINE: "Give a longer --deadline; to go on from here: {resume}",
-    ErrorKind.CANCELLED: "What had come is kept; to go on: {resume}",
-    ErrorKind.WORKER_DIED: "What had come is kept; to go on: {resume}",
-    ErrorKind.INTERNAL: "This is a defect of codex-server: worker.log in the turn directory has the details.",
-}
-KINDS_EXPLAINED_BY_STDERR = frozenset(
-    {ErrorKind.CODEX_CRASHED, ErrorKind.CODEX_MISSING, ErrorKind.PROTOCOL, ErrorKind.STALLED, ErrorKind.BAD_INPUT}
-)
-"""Ends for which Codex's own last words belong into the error."""
-
-
-def hint_of(kind: ErrorKind, turn_id: str, *, is_resumable: bool) -> str:
-    """The next step for a turn that ended with this kind, with the exact command where there is one.
-
-    Args:
-        is_resumable: whether the turn left a thread that `continue` can go on with.
-    """
-    resume = f"codex-server continue --turn {turn_id} 'go on'" if is_resumable else "ask again with codex-server new"
-    return _HINTS[kind].format(resume=resume, answer=f"codex-server answer {turn_id}")
 
 
 def make_error(kind: ErrorKind, message: str, **facts: Any) -> TurnError:
@@ -101,7 +69,7 @@ def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
         return ErrorKind.BAD_SCHEMA
     if isinstance(info, str) and info != "other":
         return _KIND_OF_INFO.get(info, ErrorKind.BAD_REQUEST)
-    kind = _kind_of_network_info(info)
+    kind = _kind_of_network_info(info) or next((kind for pattern, kind in _WORDS if pattern.search(text)), None)
     if kind is None and last_retry is not None and not text.startswith("{"):
         kind = _kind_of_network_info(last_retry.get("codexErrorInfo"))
     return kind or ErrorKind.BAD_REQUEST
@@ -136,12 +104,27 @@ def kind_of_exit(stderr: str) -> ErrorKind:
     return ErrorKind.CODEX_CRASHED
 
 
+def telling_line(stderr: str) -> str:
+    """The line of an app-server's last words that says why it went: the last one before any backtrace."""
+    return stderr.partition("\nStack backtrace:")[0].strip().rpartition("\n")[2].strip()
+
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TAIL_CHARS = 4000
 
 
 def without_colours(stderr: str) -> str:
     """Codex's log text as it reads: it colours its stderr, terminal or not."""
     return _COLOUR.sub("", stderr)
+
+
+def stderr_tail(stderr: str) -> str | None:
+    """What an error keeps of Codex's stderr: its end, from a whole line on, without colours; None where it is empty."""
+    text = without_colours(stderr).strip()
+    if len(text) > _TAIL_CHARS:
+        text = text[-_TAIL_CHARS:]
+        text = text.partition("\n")[2] or text
+    return text or None
 
 
 def readable_message(error: Message) -> str:

@@ -10,11 +10,12 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from codex_server_cli.core import failures
+from codex_server_cli.core.hints import hint_of
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.schema import validate_answer
 from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
-from codex_server_cli.core.usage import Usage, reset_time_s
+from codex_server_cli.core.usage import Usage, reset_time_s, told_reset_time_s
 from codex_server_cli.errors import ErrorKind
 
 
@@ -58,7 +59,9 @@ class Outcome(NamedTuple):
 
     def with_stderr(self, tail: str) -> Outcome:
         """The same outcome with Codex's last words in its error."""
-        return self._replace(error=self.error._replace(stderr_tail=tail or None)) if self.error else self
+        if self.error is None:
+            return self
+        return self._replace(error=self.error._replace(stderr_tail=failures.stderr_tail(tail)))
 
 
 def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: TurnError | None = None) -> Outcome:
@@ -81,7 +84,8 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
     if error is None:
         return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
     is_resumable = record.turn_id is not None and not request.is_ephemeral
-    error = error._replace(hint=failures.hint_of(error.kind, request.turn_id, is_resumable=is_resumable))
+    hint = hint_of(error.kind, request, is_resumable=is_resumable)
+    error = error._replace(hint=hint, partial_answer=answer)
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error)
 
 
@@ -94,12 +98,12 @@ def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | Non
 
 def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
     if record.error is not None and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
-        kind = failures.kind_of_turn_error(record.error, record.retry)
+        kind, message = failures.kind_of_turn_error(record.error, record.retry), failures.readable_message(record.error)
         facts: dict[str, Any] = {"codex_error": record.error.get("codexErrorInfo")}
         if kind is ErrorKind.USAGE_LIMIT:
-            resets_s = reset_time_s(record.limits)
+            resets_s = reset_time_s(record.limits) or told_reset_time_s(message, record.completed_s)
             facts["resets_at"] = format_time_ms(resets_s * 1000) if resets_s is not None else None
-        return failures.make_error(kind, failures.readable_message(record.error), **facts)
+        return failures.make_error(kind, message, **facts)
     if record.status == "interrupted" and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
         return failures.make_error(ErrorKind.CANCELLED, "Codex interrupted the turn.")
     if cause not in _MESSAGE_OF_STOP:

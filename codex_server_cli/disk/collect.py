@@ -1,95 +1,243 @@
-"""Deleting turns that nobody needs any more. Owns the manner: never a running one, never half of one."""
+"""Deleting what nobody needs any more: old turns, what the dead left half-made, locks and tickets of nobody.
+
+Owns the manner: never a running turn, never half of one, never what is not as we made it. Must never decide that a turn
+has ended: one without a marker is handed to the repairer first. Cheap to import: once a day a worker does, at its end.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.core.turn import parse_time_ms
-from codex_server_cli.disk import lock
+from codex_server_cli.disk import lock, turns
+from codex_server_cli.disk.daily import DAY_S, STAMP, is_due
+from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
-from codex_server_cli.disk.turns import iter_meta
 
 DELETED = ".gc-"
 """Prefix of a directory on its way out; readers ignore names that start with a dot."""
 
 _ORPHAN_AGE_S = 3600.0
+_LOCK_TRIES = 10
+_LOCK_POLL_S = 0.002
 
 
 class Collected(NamedTuple):
-    """What was deleted, or would be."""
+    """What was deleted, or would be.
+
+    Attributes:
+        turn_ids: the turns.
+        orphans: how many directories of workers that died while making them, or of collectors while deleting them.
+        freed_bytes: of the disk, by both.
+        leftovers: how many small files of dead turns beside the turns (locks, tickets, journal segments); not looked
+            for in a dry run.
+    """
 
     turn_ids: tuple[str, ...]
     orphans: int
     freed_bytes: int
+    leftovers: int = 0
 
 
-def collect(turns_path: Path, older_than_s: float, *, is_dry_run: bool, includes_named: bool) -> Collected:
-    """Delete the turns that ended longer ago than `older_than_s`, and what dead workers left half-made.
+def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
+    """Collect, where nobody did in the last 24 hours: of many workers that ask at once, one does it.
 
-    A turn is deleted under its own lock, after a rename that takes it out of every reader's sight at once; one whose
-    end nobody has published yet (no marker) is left to the repairer.
+    The stamp is touched before the work, so that a collector which dies over it is not followed by one a second. One
+    from the future tells of a clock that was wrong, and counts as due. A home that cannot be written stays as it is.
+
+    Args:
+        home: the home.
+        gc_days: how many days a turn stays after its end.
+        sweep: ends what a dead worker left running, given the turn id.
+
+    Returns:
+        Whether we did it.
+    """
+    stamp = home / STAMP
+    try:
+        if not is_due(home):
+            return False
+        fd = lock.try_acquire(stamp)
+        if fd is None:
+            return False
+        try:
+            if not is_due(home):
+                return False  # somebody did it between our look and our lock
+            os.pwrite(fd, b"\n", 0)
+            collect(home, gc_days * DAY_S, sweep, is_dry_run=False, includes_named=False)
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+    return True
+
+
+def collect(
+    home: Path, older_than_s: float, sweep: turns.Sweep, *, is_dry_run: bool, includes_named: bool
+) -> Collected:
+    """Delete the turns that ended longer ago than `older_than_s`, and what the dead left behind.
+
+    A turn is deleted under its own lock, after a rename that takes it out of every reader's sight at once. A turn whose
+    worker died without an end gets its end first, and its age counts from then.
+
+    Args:
+        sweep: ends what a dead worker left running, given the turn id.
 
     Raises:
         OSError: the turns directory cannot be written.
     """
+    turns_path = home / "turns"
+    orphans = list(_orphans(turns_path))
+    freed_bytes = sum(_size_of(path) if is_dry_run else _delete_orphan(path) for path in orphans)
+    turn_ids = []
+    for turn in _old_turns(turns_path, older_than_s, sweep, includes_named=includes_named):
+        freed = _size_of(turn.path) if is_dry_run else _delete(turn)
+        if freed is not None:
+            turn_ids.append(turn.turn_id)
+            freed_bytes += freed
+    leftovers = 0 if is_dry_run else _delete_leftovers(home, max(older_than_s, DAY_S))
+    return Collected(tuple(turn_ids), len(orphans), freed_bytes, leftovers)
+
+
+def _old_turns(turns_path: Path, older_than_s: float, sweep: turns.Sweep, *, includes_named: bool) -> Iterator[TurnDir]:
     now_ms = time.time_ns() // 1_000_000
-    turn_ids, freed_bytes = [], 0
-    for turn, meta in iter_meta(turns_path):
+    for turn_id in turns.turn_ids(turns_path):
+        turn = TurnDir(turns_path / turn_id)
+        if turn.marker is None:  # a marker proves an end whatever the lock says; most turns have one
+            turns.read_state(turn, sweep)
+            if turn.marker is None:
+                continue
+        meta = read_json(turn.meta) or {}
         ended_ms = parse_time_ms(meta.get("finished_at"))
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
-        if not is_old or turn.marker is None or (meta.get("name") and not includes_named):
-            continue
-        size = _size_of(turn.path)
-        if is_dry_run or _delete(turn):
-            turn_ids.append(turn.turn_id)
-            freed_bytes += size
-    orphans = list(_orphans(turns_path))
-    freed_bytes += sum(_size_of(path) for path in orphans)
-    if not is_dry_run:
-        for path in orphans:
-            shutil.rmtree(path, ignore_errors=True)
-    return Collected(tuple(turn_ids), len(orphans), freed_bytes)
+        is_kept = meta.get("name") and not includes_named
+        if is_old and not is_kept and meta.get("turn_id") == turn_id and _is_as_we_made_it(turn.path):
+            yield turn
 
 
-def _delete(turn: TurnDir) -> bool:
-    """Whether the turn is gone now; one that is not as we made it, or that another collector has, is left."""
+def _is_as_we_made_it(path: Path) -> bool:
+    """A real directory of our own, which holds files and an inbox: no link, no tree that somebody keeps in it."""
     try:
-        fd = lock.try_lock(turn.lock)
+        info = path.lstat()
+        with os.scandir(path) as entries:
+            folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
     except OSError:
         return False
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox"}
+
+
+def _delete(turn: TurnDir) -> int | None:
+    """The bytes that it freed; None where the turn stays: its lock is held or gone, or another collector has it."""
+    fd = _hold(turn.lock, _LOCK_TRIES)
+    if fd is None:
+        return None
+    try:
+        return _remove(turn.path.rename(turn.path.with_name(f"{DELETED}{turn.turn_id}")))
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _hold(path: Path, tries: int = 1) -> int | None:
+    """Hold a lock that nobody holds, over readers who probe it in passing; None where it is held, or no lock of ours.
+
+    A name that no longer points at what we locked was taken from under us, by another collector.
+    """
+    for attempt in range(tries):
+        if attempt:
+            time.sleep(_LOCK_POLL_S)
+        try:
+            fd = lock.try_lock(path)
+            if fd is None:
+                continue
+            if os.path.samestat(os.fstat(fd), path.lstat()):
+                return fd
+        except OSError:
+            return None
+        os.close(fd)
+        return None
+    return None
+
+
+def _orphans(turns_path: Path) -> Iterator[Path]:
+    """What workers left that died while filling it, and collectors that died while deleting.
+
+    What is half deleted goes at any age: two who delete the same want the same. What is half made waits for an hour:
+    between the making of a directory and of its lock nothing tells a maker that is alive but stopped there (a
+    suspended machine) from a dead one, and what a shorter wait would win is some kilobytes.
+    """
+    now = time.time()
+    half_deleted = turns_path.glob(f"{DELETED}*")
+    half_made = (path for path in turns_path.glob(f"{UNPUBLISHED}*") if _age_s(path, now) > _ORPHAN_AGE_S)
+    yield from filter(_is_as_we_made_it, half_deleted)
+    yield from (path for path in half_made if _is_as_we_made_it(path) and not lock.is_held(path / "lock"))
+
+
+def _age_s(path: Path, now: float) -> float:
+    try:
+        return now - path.lstat().st_mtime
+    except OSError:
+        return 0.0  # gone meanwhile
+
+
+def _delete_orphan(path: Path) -> int:
+    """The bytes that it freed. Under the name of deleted ones first, so that a maker who wakes up publishes no half."""
+    try:
+        return _remove(path.rename(path.with_name(DELETED + path.name.removeprefix(UNPUBLISHED).removeprefix(DELETED))))
+    except OSError:
+        return 0
+
+
+def _remove(path: Path) -> int:
+    import shutil  # 3 ms that most workers need not spend
+
+    size = _size_of(path)
+    shutil.rmtree(path, ignore_errors=True)
+    return size - _size_of(path)
+
+
+def _size_of(path: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(path):
+        for file in (Path(folder), *(Path(folder, name) for name in names)):
+            with contextlib.suppress(OSError):  # another collector may be at work
+                total += file.lstat().st_blocks * 512
+    return total
+
+
+def _delete_leftovers(home: Path, journal_age_s: float) -> int:
+    """How many small files of dead turns are gone now, and segments of the journal that no monitor comes back for."""
+    from codex_server_cli.disk import journal, queue  # needed once a day
+
+    count = sum(_delete_free_lock(path) for path in (home / "threads").glob("*.lock"))
+    with contextlib.suppress(OSError):
+        count += queue.sweep_tickets(home / "queue")
+    with contextlib.suppress(OSError):
+        count += journal.drop_before(home, journal_age_s)
+    return count
+
+
+def _delete_free_lock(path: Path) -> bool:
+    """Whether the lock of a thread that no turn writes is gone now.
+
+    It goes while we hold it: whoever opened it before and locks it afterwards finds that its name is gone, and makes
+    a new one (`threads`).
+    """
+    fd = _hold(path)
     if fd is None:
         return False
     try:
-        hidden = turn.path.with_name(f"{DELETED}{turn.turn_id}")
-        turn.path.rename(hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+        path.unlink()
     except OSError:
         return False
     else:
         return True
     finally:
         os.close(fd)
-
-
-def _orphans(turns_path: Path) -> Iterator[Path]:
-    """Directories of workers that died while filling them, and of collectors that died while deleting."""
-    now = time.time()
-    for prefix in (UNPUBLISHED, DELETED):
-        for path in turns_path.glob(f"{prefix}*"):
-            with contextlib.suppress(OSError):
-                if now - path.stat().st_mtime > _ORPHAN_AGE_S and not lock.is_held(path / "lock"):
-                    yield path
-
-
-def _size_of(path: Path) -> int:
-    total = 0
-    for file in path.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += file.lstat().st_blocks * 512
-    return total

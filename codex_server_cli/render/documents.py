@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from codex_server_cli.core.hints import KINDS_UNSEEN_TO_THE_END
+from codex_server_cli.core.noticed import Notice
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 
@@ -83,9 +85,23 @@ def status_with_answer(view: TurnView) -> dict[str, Any]:
     return {**status(view), "answer": view.answer}
 
 
+def recovered(view: TurnView, message: str, *, is_recovered: bool) -> dict[str, Any]:
+    """The answer of `recover`: the turn afterwards, its answer, whether anything was restored, and what there was."""
+    return {**status_with_answer(view), "recovered": is_recovered, "message": message}
+
+
 def several(views: list[TurnView]) -> dict[str, Any]:
     """Several turns in one document."""
     return {"version": 1, "turns": [status(view) for view in views]}
+
+
+def notice(seen: Notice) -> dict[str, Any]:
+    """One line of the monitor's stream; `next` is the command for what a person or a program must do about it."""
+    command = None
+    if seen.event in ("attention", "end"):
+        verb = "answer" if seen.state == State.COMPLETE else "status"
+        command = f"{PROGRAM} {verb} {seen.turn_id}"
+    return {"version": 1, **seen._asdict(), "next": command}
 
 
 def wait_command(turn_id: str, options: str = "") -> str:
@@ -106,4 +122,6 @@ def next_commands(view: TurnView) -> dict[str, str]:
     commands = {"answer": f"{PROGRAM} answer {turn_id}", "tail": f"{PROGRAM} tail {turn_id}"}
     if view.is_resumable:
         commands["continue"] = f"{PROGRAM} continue --turn {turn_id} -"
+        if view.error is not None and view.error.get("kind") in KINDS_UNSEEN_TO_THE_END:
+            commands["recover"] = f"{PROGRAM} recover {turn_id}"
     return commands

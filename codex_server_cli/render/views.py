@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codex_server_cli.core.noticed import Notice
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render.documents import PROGRAM, wait_command
@@ -29,6 +30,21 @@ def running_note(view: TurnView, options: str) -> str:
     return (
         f"{PROGRAM}: turn {view.turn_id} is still running ({view.phase}{since})\n{wait_command(view.turn_id, options)}"
     )
+
+
+def notice_line(seen: Notice) -> str:
+    """What happened to a turn, in one line for people: time (UTC), turn, what."""
+    name = f" ({seen.name})" if seen.name else ""
+    what = seen.phase if not seen.is_end else f"{seen.state}{f' ({seen.kind})' if seen.kind else ''}"
+    return one_line(f"{seen.at[11:19]}Z  {seen.turn_id}{name}  {seen.event} {what}", 300)
+
+
+def still_running_note(views: Sequence[TurnView], options: str) -> str:
+    """How many of several turns still run, and how to go on waiting for them with the same options."""
+    count = sum(view.state is State.RUNNING for view in views)
+    ids = " ".join(view.turn_id for view in views)
+    verb = "runs" if count == 1 else "run"
+    return f"{PROGRAM}: {count} of {len(views)} turns still {verb}: {wait_command(ids, options)}"
 
 
 def thread_text(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.coverage_floor import environment_for
 from tests.e2e.home import COMMAND, Home
-from tests.support import codex_env
+from tests.support import codex_binaries, codex_env
 
 Initialised = Callable[[Path], Path]
 
@@ -32,19 +33,20 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Initialised:
     return make
 
 
-def _home(root: Path, codex: Path, initialised: Initialised) -> Iterator[Home]:
-    home = Home(root, codex, initialised(codex))
+def _home(request: pytest.FixtureRequest, codex: Path, initialised: Initialised) -> Iterator[Home]:
+    home = Home(request.getfixturevalue("tmp_path"), codex, initialised(codex))
+    home.env |= environment_for(request.path, is_first_codex=codex == codex_binaries()[0][1])
     yield home
     assert home.close() == [], "the turns of this test left processes behind"
 
 
 @pytest.fixture
-def home(tmp_path: Path, codex: Path, initialised: Initialised) -> Iterator[Home]:
+def home(request: pytest.FixtureRequest, codex: Path, initialised: Initialised) -> Iterator[Home]:
     """A home with each codex in turn: for what a turn goes through."""
-    yield from _home(tmp_path, codex, initialised)
+    yield from _home(request, codex, initialised)
 
 
 @pytest.fixture
-def one_home(tmp_path: Path, one_codex: Path, initialised: Initialised) -> Iterator[Home]:
+def one_home(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Home]:
     """A home with one codex: for what is decided before or beside it."""
-    yield from _home(tmp_path, one_codex, initialised)
+    yield from _home(request, one_codex, initialised)

@@ -164,7 +164,7 @@ class Home:
 
     def left_running(self) -> list[psutil.Process]:
         """Codex, and what it started. Without the workers: one that has published its end may still be exiting."""
-        return [process for process in self.processes() if not _has(process, ("codex_server_cli",))]
+        return [each for each in self.processes() if not _has(each, ("codex_server_cli",)) and not _is_over(each)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -247,8 +247,11 @@ class Turn:
         return psutil.Process(pid)
 
     def app_server(self) -> psutil.Process:
-        """The worker's app-server."""
-        (server,) = [child for child in self.worker().children() if _has(child, ("app-server",))]
+        """The worker's app-server, once it runs what it is."""
+        worker = self.worker()
+        (server,) = wait_until(
+            lambda: [child for child in worker.children() if _has(child, ("app-server",))], what="the app-server"
+        )
         return server
 
 
@@ -269,6 +272,14 @@ def start_sleeping(home: Home, command: str, *options: str) -> tuple[Turn, str]:
     turn = home.start("new", "hi", *options)
     wait_until(lambda: sleepers(sleep), what=f"the process {sleep}")
     return turn, sleep
+
+
+def _is_over(process: psutil.Process) -> bool:
+    """Whether it has ended since we found it; a zombie has no command line to be known by."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
 
 
 def _has(process: psutil.Process, words: tuple[str, ...]) -> bool:

@@ -63,6 +63,11 @@ def test_an_ended_turn_tells_its_answer_and_no_phase() -> None:
     assert document["last_activity"] == "f"
 
 
+def test_a_recovered_turn_is_its_status_and_answer_and_what_was_done() -> None:
+    document = documents.recovered(COMPLETE, "all is well", is_recovered=True)
+    assert document == {**documents.status_with_answer(COMPLETE), "recovered": True, "message": "all is well"}
+
+
 def test_a_missing_turn_has_its_id_and_state_alone() -> None:
     missing = TurnView("nope", "", State.MISSING)
     assert documents.status(missing) == {"version": 1, "turn_id": "nope", "state": "missing"}
@@ -81,8 +86,11 @@ def test_several_turns_are_one_document() -> None:
         (COMPLETE, {"answer", "tail", "continue"}),
         (COMPLETE._replace(meta={}), {"answer", "tail"}),  # no thread, nothing to go on with
         (COMPLETE._replace(meta=META | {"request": {"is_ephemeral": True}}), {"answer", "tail"}),  # it left none
+        (COMPLETE._replace(error={"kind": "worker_died"}), {"answer", "tail", "continue", "recover"}),
+        (COMPLETE._replace(error={"kind": "worker_died"}, meta={}), {"answer", "tail"}),
+        (COMPLETE._replace(error={"kind": "usage_limit"}), {"answer", "tail", "continue"}),
     ],
-    ids=["running", "complete", "without a thread", "ephemeral"],
+    ids=["running", "complete", "without a thread", "ephemeral", "abandoned", "abandoned at once", "failed"],
 )
 def test_the_next_commands_are_those_that_make_sense(view: TurnView, commands: set[str]) -> None:
     found = documents.next_commands(view)

@@ -1,0 +1,129 @@
+"""What is told of a turn that did not complete: the same members everywhere, all that was known, the next step."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from codex_server_cli.core.hints import hint_of
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.demo.replies import say
+from codex_server_cli.errors import ErrorKind
+from tests.e2e.faults import FIRST_HALF, change_workers, put_in_codexs_place
+from tests.e2e.home import Home, Turn
+from tests.fakes.faulty import LIMITS, TOKENS
+from tests.support import Json, wait_until
+
+MEMBERS = {
+    *("version", "kind", "message", "hint", "retryable", "resets_at", "codex_error", "stderr_tail", "partial_answer"),
+}
+STALLS_SOON = (
+    "from codex_server_cli.core import session, timers\n"
+    "session.STALL_CHECK_MS = timers.LIMIT_MS[timers.Timer.STALL] = timers.LIMIT_MS[timers.Timer.RECONCILE] = 500"
+)
+
+
+def cancel(home: Home, turn: Turn) -> None:
+    home.run("cancel", turn.id)
+
+
+def kill_codex(_home: Home, turn: Turn) -> None:
+    turn.app_server().kill()
+
+
+def kill_worker(_home: Home, turn: Turn) -> None:
+    turn.worker().kill()
+
+
+def stop_worker(_home: Home, turn: Turn) -> None:
+    turn.worker().send_signal(signal.SIGTERM)
+
+
+def nothing(_home: Home, _turn: Turn) -> None:
+    """It ends by itself."""
+
+
+def told_of(home: Home, turn: Turn) -> list[Json]:
+    """The turn's error, from everywhere that tells it."""
+    marker: Json = json.loads((turn.path / "error").read_text())
+    del marker["finished_at"]
+    (listed,) = json.loads(home.run("list-turns", "--json").stdout)
+    return [marker, turn.result["error"], turn.status()["error"], turn.wait()["error"], listed["error"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "app_server", "options", "end"),
+    [
+        ("cancelled", "tells all", (), cancel),
+        ("deadline", "tells all", ("--deadline", "4"), nothing),
+        ("stalled", "tells all", (), nothing),
+        ("codex_crashed", "tells all", (), kill_codex),
+        ("worker_died", "tells all", (), kill_worker),
+        ("worker_died", "tells all", (), stop_worker),
+        ("usage_limit", "bare error", (), nothing),
+    ],
+    ids=["cancelled", "deadline", "stalled", "codex killed", "worker killed", "worker stopped", "usage limit"],
+)
+def test_every_end_keeps_usage_limits_last_words_and_the_part_that_had_come(
+    one_home: Home, kind: str, app_server: str, options: tuple[str, ...], end: Callable[[Home, Turn], None]
+) -> None:
+    if kind == "stalled":
+        change_workers(one_home, STALLS_SOON)
+    put_in_codexs_place(one_home, app_server)
+    turn = one_home.start("new", "hi", *options)
+    wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
+    end(one_home, turn)
+    ended = turn.wait()
+    told = told_of(one_home, turn)
+    error = told[0]
+    assert all(other == error for other in told), told
+    assert set(error) == MEMBERS
+    assert (error["kind"], error["partial_answer"], error["version"]) == (kind, FIRST_HALF, 1)
+    assert "ERROR out of cheese" in error["stderr_tail"]
+    assert (error["resets_at"] == "2033-05-18T03:33:20.000Z") is (kind == "usage_limit")
+    assert error["retryable"] is ErrorKind(kind).is_retryable
+    for document in (turn.result, ended):
+        assert (document["usage"]["total_tokens"], document["limits"]) == (TOKENS, LIMITS)
+    assert error["hint"] in one_home.run("wait", turn.id, "--print", "none").stderr
+
+
+def test_what_codex_never_told_is_null(one_home: Home) -> None:
+    put_in_codexs_place(one_home, "no thread/start")
+    turn = one_home.start("new", "hi", "--deadline", "1")
+    ended = turn.wait()
+    assert (ended["usage"], ended["limits"]) == (None, None)
+    error = ended["error"]
+    assert set(error) == MEMBERS
+    absent = ("resets_at", "codex_error", "stderr_tail", "partial_answer")
+    assert [error[name] for name in absent] == [None] * 4
+
+
+def test_the_command_of_every_hint_works_as_it_stands(one_home: Home) -> None:
+    one_home.model([say("Hello")])
+    turn = one_home.start("new", "hi")
+    turn.wait()
+    request = TurnRequest.from_json(turn.meta["request"], turn.id, str(turn.path / "prompt.txt"))
+    continued = request._replace(thread_id=turn.meta["thread_id"])
+    hints = [
+        hint_of(kind, asked, is_resumable=is_resumable)
+        for kind in ErrorKind
+        for asked in (request, continued, continued._replace(is_fork=True))
+        for is_resumable in (True, False)
+    ]
+    commands = {command for hint in hints for command in re.findall("`([^`]+)`", hint)}
+    assert len(commands) > 7
+    for command in sorted(commands):
+        program, *args = shlex.split(command)
+        if program == "codex":
+            subprocess.run([one_home.codex, *args, "--help"], check=True, capture_output=True)
+            continue
+        run = one_home.run(*args)
+        assert run.code == 0, command
+        if args[0] in ("new", "continue"):
+            assert one_home.turn(run.json["turn_id"]).wait()["answer"] == "Hello", command
