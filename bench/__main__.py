@@ -2,8 +2,8 @@
 
 Every row is a ratio to a reference taken in the same run, or a number with an absolute budget. The `codex-server` on
 PATH is measured, which should be installed as users install it, with a real codex and a scripted model. Needs the
-`dev` extra, Linux, and a machine with nothing else to do. The rows of what does not exist yet (the queue, the shared
-app-server, `watch`, following many turns) are left out. Exit code: 0, or 1 where a budget was missed.
+`dev` extra, Linux, and a machine with nothing else to do. The rows of what does not exist yet (the shared app-server,
+`watch`) are left out. Exit code: 0, or 1 where a budget was missed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import crowd, idling, listing, startup, streaming
+from bench import crowd, idling, listing, startup, streaming, watching
 from bench.scale import FULL, QUICK, Scale
 from bench.table import Row, machine, markdown, replace_between_marks
 from bench.world import BenchError, World
@@ -30,6 +30,7 @@ _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
     "list-turns": listing.list_turns,
     "list": listing.list_threads,
     "idle": idling.idle,
+    "watch": watching.watching,
 }
 
 

@@ -14,6 +14,7 @@ class Scale(NamedTuple):
         ticks: of the slow stream that `tail --follow` is watched with.
         idle_s: how long idle processes are watched.
         at_once, rounds: how many turns run at once, and how often.
+        watched: how many turns are followed at once.
         files: how many turns, and how many sessions, lie on the disk.
     """
 
@@ -24,8 +25,11 @@ class Scale(NamedTuple):
     idle_s: float
     at_once: int
     rounds: int
+    watched: int
     files: int
 
 
-FULL = Scale(samples=20, deltas=100_000, streams=3, ticks=400, idle_s=60, at_once=32, rounds=3, files=10_000)
-QUICK = Scale(samples=5, deltas=20_000, streams=1, ticks=40, idle_s=10, at_once=8, rounds=1, files=2_000)
+FULL = Scale(
+    samples=20, deltas=100_000, streams=3, ticks=400, idle_s=60, at_once=32, rounds=3, watched=50, files=10_000
+)
+QUICK = Scale(samples=5, deltas=20_000, streams=1, ticks=40, idle_s=10, at_once=8, rounds=1, watched=10, files=2_000)

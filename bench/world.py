@@ -111,10 +111,10 @@ class World:
         """The variables that make a command use these."""
         return dict(zip(_HOMES, (str(home), str(codex_home)), strict=True))
 
-    def make_home(self, home: Path) -> None:
-        """Make a CODEX_SERVER_HOME that has this run's codex pinned, and lets no turn queue."""
+    def make_home(self, home: Path, max_running: int = _MAX_RUNNING) -> None:
+        """Make a CODEX_SERVER_HOME that has this run's codex pinned."""
         home.mkdir(mode=0o700)
-        (home / "config.json").write_text(json.dumps({"codex": str(self.codex), "max_running": _MAX_RUNNING}))
+        (home / "config.json").write_text(json.dumps({"codex": str(self.codex), "max_running": max_running}))
 
     def _start_model(self) -> tuple[subprocess.Popen[str], str]:
         script = str(BENCH / "model.py")
@@ -173,6 +173,14 @@ class World:
         """Sleep until a turn's worker has let go of it, and see that it completed."""
         if not lock.wait_until_free(turn / "lock", _TURN_S) or not (turn / "done").exists():
             raise BenchError(f"the turn in {turn} did not complete")
+
+    def await_text(self, turn: Path) -> None:
+        """Wait until a turn has said something."""
+        deadline = time.monotonic() + _TURN_S
+        while not (turn / "out.txt").stat().st_size:
+            if time.monotonic() > deadline:
+                raise BenchError(f"the turn in {turn} says nothing")
+            time.sleep(_POLL_S)
 
     @contextmanager
     def held_turn(self, n_deltas: int) -> Iterator[Path]:

@@ -1,0 +1,47 @@
+"""Following many turns at once, and standing in line behind them: what it costs while they all stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from bench.measure import idle_cost, memory_mb
+from bench.model import TICK_S
+from bench.scale import Scale
+from bench.streaming import worker_pid
+from bench.table import Amount, Row
+from bench.world import TRIVIAL, World, turn_of
+from codex_server_cli.disk import lock
+
+_START_S = 90.0
+"""Longer than it takes to start them all."""
+_SETTLE_S = 3.0
+
+
+def watching(world: World, scale: Scale) -> Iterator[Row]:
+    """`wait` on all of them, the monitor's stream, and one turn more, which has to stand in line."""
+    home = world.root / "home-many"
+    world.make_home(home, max_running=scale.watched)
+    env = world.homes(home, world.codex_home)
+    prompt = f"ticks {int((scale.idle_s + _START_S) / TICK_S)}"
+    turns = [turn_of(world.run(world.command, "new", prompt, env=env)) for _ in range(scale.watched)]
+    queued = turn_of(world.run(world.command, "new", TRIVIAL, env=env))
+    try:
+        for turn in turns:
+            world.await_text(turn)
+        wait = world.popen(world.command, "wait", *(turn.name for turn in turns), env=env)
+        monitor = world.popen(world.command, "tail", "--follow", "--all", "--json", env=env)
+        time.sleep(_SETTLE_S)
+        costs = idle_cost([wait.pid, monitor.pid, worker_pid(queued)], scale.idle_s)
+        queued_mb = memory_mb(worker_pid(queued))
+        monitor.terminate()
+    finally:
+        world.popen(world.command, "cancel", queued.name, *(turn.name for turn in turns), env=env).communicate()
+        for turn in (queued, *turns):
+            lock.wait_until_free(turn / "lock")
+    for process in (wait, monitor):
+        process.communicate()
+    names = (f"`wait` on {scale.watched} turns", f"`tail --follow --all` of {scale.watched} turns", "a turn in line")
+    for what, cost in zip(names, costs, strict=True):
+        yield Row(f"{what}, one core over {scale.idle_s:g} s", cost, max_value=1)
+    yield Row("worker of a turn in line, proportional memory", Amount(queued_mb, "MB"), max_value=8)
