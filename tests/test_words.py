@@ -221,7 +221,7 @@ def test_the_states_are_those_of_the_code() -> None:
 
 def test_the_phases_are_those_of_the_code() -> None:
     section = _read("README.md").partition("A running turn has a `phase`:")[2].partition("\n\n")[0]
-    later = {Phase.QUEUED, Phase.WAITING_APPROVAL, Phase.WAITING_INPUT}
+    later = {Phase.WAITING_APPROVAL, Phase.WAITING_INPUT}
     assert set(re.findall(r"`(\w+)`", section)) == {str(phase) for phase in set(Phase) - later}
 
 
