@@ -1,0 +1,67 @@
+"""The floors of coverage: every folder of the package has one, and only a whole run is held to them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import codex_server_cli
+from tests import coverage_floor
+from tests.coverage_floor import FLOORS, MEASURED, Verdict
+
+PACKAGE = Path(codex_server_cli.__file__).parent
+TESTS = Path(__file__).parent
+
+_CONFTEST = """
+from pathlib import Path
+
+pytest_plugins = ["tests.coverage_floor"]
+
+def pytest_sessionstart(session):
+    from tests import coverage_floor
+    coverage_floor._ROOT = Path(__file__).parent
+    coverage_floor._REPORT = coverage_floor._ROOT / "coverage.txt"
+    coverage_floor.FLOORS = {("core",): FLOOR}
+"""
+_TEST = "from codex_server_cli.core import rpc\n\ndef test_it(): assert rpc.request(1, 'x', {})\n"
+
+
+def test_every_folder_of_the_package_has_a_floor() -> None:
+    named = [folder for folders in FLOORS for folder in folders]
+    assert sorted(named) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+def test_every_measured_file_is_there() -> None:
+    assert [name for name in MEASURED if not (TESTS / name).exists()] == []
+
+
+@pytest.mark.parametrize(("per_cent", "is_missed"), [(99.99, True), (100.0, False)])
+def test_all_but_everything_is_not_everything(per_cent: float, is_missed: bool) -> None:
+    assert Verdict(("core",), 100, per_cent, "").is_missed is is_missed
+
+
+def test_the_processes_of_a_file_that_is_not_named_are_not_measured() -> None:
+    assert coverage_floor.environment_for(TESTS / "e2e" / "test_load.py") == {}
+    assert coverage_floor.environment_for(TESTS / "e2e" / "test_starting.py", is_first_codex=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("floor", "args", "code", "word"),
+    [(1, [], 0, "reaches"), (100, [], 1, "MISSES"), (100, ["-k", "it"], 0, None), (100, ["test_it.py"], 0, None)],
+    ids=["reached", "missed", "a selection", "a file"],
+)
+def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
+    tmp_path: Path, floor: int, args: list[str], code: int, word: str | None
+) -> None:
+    (tmp_path / "conftest.py").write_text(_CONFTEST.replace("FLOOR}", f"{floor}}}"))
+    (tmp_path / "test_it.py").write_text(_TEST)
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = .\n")
+    command = [sys.executable, "-m", "pytest", "-q", *args]
+    run = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(TESTS.parent)}, capture_output=True, text=True)
+    assert run.returncode == code, run.stdout
+    assert run.stdout.splitlines()[-1].startswith("1 passed in")
+    assert (f"{word} its floor of {floor} %" in run.stdout) if word else ("floor" not in run.stdout)
+    assert (tmp_path / "coverage.txt").exists() is (word is not None)
