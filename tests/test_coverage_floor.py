@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -43,9 +45,24 @@ def test_all_but_everything_is_not_everything(per_cent: float, is_missed: bool) 
     assert Verdict(("core",), 100, per_cent, "").is_missed is is_missed
 
 
-def test_the_processes_of_a_file_that_is_not_named_are_not_measured() -> None:
-    assert coverage_floor.environment_for(TESTS / "e2e" / "test_load.py") == {}
-    assert coverage_floor.environment_for(TESTS / "e2e" / "test_starting.py", is_first_codex=False) == {}
+@pytest.mark.parametrize(
+    ("file", "name", "is_first_codex", "is_measured"),
+    [
+        ("test_starting.py", "test_it[pypi]", True, True),
+        ("test_starting.py", "test_it[npm]", False, False),
+        ("test_load.py", "test_it", True, False),
+        ("test_queue.py", "test_a_turn_in_line_is_light_and_idle", True, False),
+    ],
+)
+def test_only_the_processes_of_what_is_named_are_measured(
+    monkeypatch: pytest.MonkeyPatch, file: str, name: str, is_first_codex: bool, is_measured: bool
+) -> None:
+    measurement = SimpleNamespace(environment={"COVERAGE_PROCESS_START": "here"})
+    monkeypatch.setattr(coverage_floor, "_measurement", [measurement])
+    test: Any = SimpleNamespace(path=TESTS / "e2e" / file, name=name)
+    assert bool(coverage_floor.environment_for(test, is_first_codex=is_first_codex)) is is_measured
+    monkeypatch.setattr(coverage_floor, "_measurement", [])
+    assert coverage_floor.environment_for(test, is_first_codex=is_first_codex) == {}
 
 
 @pytest.mark.parametrize(

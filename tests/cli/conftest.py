@@ -16,7 +16,7 @@ from tests.turns_on_disk import TurnsOnDisk
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     """A shell; no process outlives it."""
     shell = Shell(tmp_path)
-    shell.env |= environment_for(request.path)
+    shell.env |= environment_for(request.node)
     yield shell
     shell.close()
 

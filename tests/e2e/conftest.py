@@ -35,7 +35,7 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Initialised:
 
 def _home(request: pytest.FixtureRequest, codex: Path, initialised: Initialised) -> Iterator[Home]:
     home = Home(request.getfixturevalue("tmp_path"), codex, initialised(codex))
-    home.env |= environment_for(request.path, is_first_codex=codex == codex_binaries()[0][1])
+    home.env |= environment_for(request.node, is_first_codex=codex == codex_binaries()[0][1])
     yield home
     assert home.close() == [], "the turns of this test left processes behind"
 

@@ -1,0 +1,46 @@
+"""`demo`: a whole turn that needs neither a login nor a network, in a home that is gone afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.home import Home
+
+
+def caches(home: Home) -> list[Path]:
+    """The throw-away homes that are left."""
+    return sorted((Path(home.env["XDG_CACHE_HOME"]) / "codex-server").glob("demo-*"))
+
+
+@pytest.fixture
+def demo_home(one_home: Home) -> Home:
+    """A home whose user's cache is its own."""
+    one_home.env["XDG_CACHE_HOME"] = str(one_home.root / "cache")
+    return one_home
+
+
+def test_the_demo_runs_a_turn_and_leaves_nothing(demo_home: Home) -> None:
+    run = demo_home.run("demo")
+    assert run.code == 0, run
+    commands = [line for line in run.stderr.splitlines() if line.startswith("$ codex-server ")]
+    assert [command.split()[2] for command in commands] == ["new", "list-turns", "answer"]
+    assert "demo" in run.stdout
+    assert caches(demo_home) == []
+    assert demo_home.turn_ids == []
+
+
+def test_the_home_of_the_demo_can_be_kept_for_a_look(demo_home: Home) -> None:
+    run = demo_home.run("demo", "--keep")
+    assert run.code == 0, run
+    (kept,) = caches(demo_home)
+    assert f"kept: {kept}" in run.stderr
+    demo_home.env["CODEX_SERVER_HOME"] = str(kept)
+    assert demo_home.run("status", "demo").json["state"] == "complete"
+
+
+def test_a_demo_whose_turn_cannot_be_run_ends_with_the_code_of_its_command(demo_home: Home) -> None:
+    demo_home.wrap_codex("echo 'codex-cli 0.163.0'; test \"$1\" = --version")
+    assert demo_home.run("demo").code == 1
+    assert caches(demo_home) == []
