@@ -18,7 +18,7 @@ from coverage import Coverage
 
 FLOORS = {  # folders of the package → per cent of lines and branches, rounded down to a whole number
     ("core", "render"): 100,
-    ("actions", "cli", "demo", "disk", "proc", "settings", "wire"): 90,
+    ("actions", "cli", "demo", "disk", "proc", "settings", "wire"): 97,
 }
 MEASURED = frozenset(
     {

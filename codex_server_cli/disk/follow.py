@@ -30,11 +30,13 @@ def wakeups(directory: Path, step_ms: int = STEP_MS) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
-    from watchfiles._rust_notify import RustNotify  # documented as "Rust backend"; 40 ms that only followers need
+    # Documented as "Rust backend"; 40 ms that only followers need.
+    from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
     try:
         watcher = RustNotify([str(directory)], False, False, 0, False, False)
-    except (OSError, UnicodeError):  # the limit of watches is reached, or a name that is no UTF-8: look by ourselves
+    except (OSError, UnicodeError, WatchfilesRustInternalError):
+        # No more watches, or watchers (of which many systems grant a user 128), or a name that is no UTF-8.
         while True:
             yield
             time.sleep(POLL_S)

@@ -211,9 +211,10 @@ def _put(fd: int, data: bytes) -> None:
 def _has_end(folder_fd: int, turn_id: str) -> bool:
     """Whether a turn's end stands in any segment that was written to since the turn was made."""
     needle = turn_id.encode()
+    made_on = min(turn_id[:8], _day_of(time.time()))  # an id may lie in the future of a clock that was set back
     for base in reversed(segments.bases_of(folder_fd)):
         facts = segments.facts_of(folder_fd, base)
-        if facts is not None and _day_of(facts.st_mtime + _DAY_S) < turn_id[:8]:  # a day, for clocks that step
+        if facts is not None and _day_of(facts.st_mtime + _DAY_S) < made_on:  # a day, for clocks that step
             return False
         data = segments.read(folder_fd, base)
         if needle not in data:

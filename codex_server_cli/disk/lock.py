@@ -47,20 +47,25 @@ def try_lock(path: Path) -> int | None:
 
 def try_acquire(path: Path) -> int | None:
     """As `try_lock`, for a file that is made where it is missing and that its holder may delete."""
-    return _acquire(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return _acquire(path, 0.0)
 
 
-def acquire(path: Path) -> int:
-    """As `try_acquire`, but wait for it: for what is held no longer than a moment."""
-    fd = _acquire(path, fcntl.LOCK_EX)
-    assert fd is not None
+def acquire(path: Path, timeout_s: float) -> int:
+    """As `try_acquire`, but sleep in the kernel until it can be held. Main thread only.
+
+    Raises:
+        TimeoutError: it stayed held for that long.
+    """
+    fd = _acquire(path, timeout_s)
+    if fd is None:
+        raise TimeoutError(errno.ETIMEDOUT, "somebody keeps it locked", str(path))
     return fd
 
 
-def _acquire(path: Path, operation: int) -> int | None:
+def _acquire(path: Path, timeout_s: float) -> int | None:
     while True:
         fd = open_regular(path, os.O_RDWR | os.O_CREAT)
-        if not _flock(fd, operation):
+        if not _flock_within(fd, fcntl.LOCK_EX, timeout_s):
             os.close(fd)
             return None
         if os.fstat(fd).st_nlink:
@@ -142,9 +147,9 @@ _HOLDER_BYTES = 64
 
 
 def read_holder(fd: int) -> str | None:
-    """The turn id that a holder left in its lock file. Only a name can come of it, never a path."""
+    """The turn id that a holder left in its lock file. Only a name can come of it, whatever stands there."""
     text = os.pread(fd, _HOLDER_BYTES, 0).decode("ascii", "replace").strip()
-    return text if text[:1].isdigit() and "/" not in text else None
+    return text if text[:1].isdigit() and text.replace("-", "").isalnum() else None
 
 
 def write_holder(fd: int, turn_id: str | None) -> None:
@@ -179,7 +184,7 @@ def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
         if timeout_s is None:
             fcntl.flock(fd, fcntl.LOCK_SH)
             return True
-        return _flock_within(fd, timeout_s)
+        return _flock_within(fd, fcntl.LOCK_SH, timeout_s)
     finally:
         os.close(fd)
 
@@ -197,14 +202,14 @@ def _on_alarm(_signum: int, _frame: FrameType | None) -> None:
     raise _TimeIsUpError  # a handler that returns would let flock start over (PEP 475)
 
 
-def _flock_within(fd: int, timeout_s: float) -> bool:
+def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
     if timeout_s <= 0:
-        return _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return _flock(fd, operation | fcntl.LOCK_NB)
     previous = signal.signal(signal.SIGALRM, _on_alarm)
     try:
         # Repeats, so that an alarm which fires just before flock blocks is not the last one.
         signal.setitimer(signal.ITIMER_REAL, min(timeout_s, _LONGEST_S), 0.05)
-        fcntl.flock(fd, fcntl.LOCK_SH)
+        fcntl.flock(fd, operation)
         signal.setitimer(signal.ITIMER_REAL, 0)
     except _TimeIsUpError:
         return False

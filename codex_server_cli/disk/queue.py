@@ -25,6 +25,9 @@ from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.opening import ensure_directory, make_fifo, open_fifo
 
+ORDER_TIMEOUT_S = 20.0
+"""How long a turn waits to be made: others take milliseconds each, and the launcher waits for 30 s."""
+
 
 def folder_of(turns_path: Path) -> Path:
     """The queue of a home, given where its turns are."""
@@ -35,11 +38,13 @@ def folder_of(turns_path: Path) -> Path:
 def in_order(folder: Path) -> Iterator[Order]:
     """Keep every other turn from being made: ids, tickets and directories then all come in one order.
 
+    Main thread only.
+
     Raises:
-        OSError: the folder cannot be made or written.
+        OSError: the folder cannot be made or written, or whoever makes a turn was stopped over it.
     """
     ensure_directory(folder)
-    fd = lock.acquire(folder / "order")
+    fd = lock.acquire(folder / "order", ORDER_TIMEOUT_S)
     try:
         yield Order(folder, fd)
     finally:
@@ -108,15 +113,26 @@ class Ticket:
         return True
 
     def wake_behind(self, wake_fd: int) -> None:
-        """Have a byte written to `wake_fd` when the turn before this one has left the line, or died in it."""
+        """Have a byte written to `wake_fd` when the turn before this one has left the line, or died in it.
+
+        Where the machine has no thread to spare nothing wakes the caller, who looks again after a while in any case.
+        """
         if self._before not in (None, self._awaited):
-            self._awaited = self._before
-            _thread.start_new_thread(_wake_when_free, (self._folder / self._before, wake_fd))
+            with contextlib.suppress(RuntimeError):
+                _thread.start_new_thread(_wake_when_free, (self._folder / self._before, wake_fd))
+                self._awaited = self._before
 
     def leave(self) -> None:
-        """Let the next one come forward. The name goes first: a free ticket that is there would mean a death."""
-        self._path.unlink(missing_ok=True)
-        os.close(self.fd)
+        """Let the next one come forward.
+
+        The head's name goes first: a free ticket that is there would mean a death. One that leaves from the middle
+        keeps its name, as a dead one does: it leads the next one to those that still stand before it.
+        """
+        try:
+            if self.is_head():
+                self._path.unlink(missing_ok=True)
+        finally:
+            os.close(self.fd)
 
 
 def _wake_when_free(path: Path, wake_fd: int) -> None:
@@ -142,7 +158,7 @@ class Slot:
     def give_back(self) -> None:
         """Free the slot, and tell the head of the line."""
         with contextlib.suppress(OSError):
-            os.ftruncate(self.fd, 0)
+            lock.write_holder(self.fd, None)
         os.close(self.fd)
         with contextlib.suppress(OSError):  # nobody waits, or nobody ever did
             fd = open_fifo(self._folder / "wake", os.O_WRONLY)

@@ -23,6 +23,7 @@ GRACE_S = 0.5
 _TAIL_LINES = 200
 _TAIL_CHARS = 32 * 1024
 _LINE_BYTES = 2000
+_MOST_READS = 4
 _LOG_BYTES = 64 * 1024
 
 
@@ -71,10 +72,12 @@ class AppServer:
     def drain_stderr(self) -> bool:
         """Read what codex said on stderr; its beginning goes to the log, its tail is kept.
 
+        Returns at the latest after more than a pipe holds: a flood must not keep the caller from all else.
+
         Returns:
             False at the end of the stream.
         """
-        while True:
+        for _ in range(_MOST_READS):
             try:
                 data = os.read(self.stderr_fd, 1 << 16)
             except BlockingIOError:
@@ -85,6 +88,7 @@ class AppServer:
                 self._log(data[: _LOG_BYTES - self._stderr_bytes])
             self._stderr_bytes += len(data)
             self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
+        return True
 
     def last_words(self) -> str:
         """The tail of stderr, without colours."""

@@ -7,7 +7,6 @@ says on stdout.
 from __future__ import annotations
 
 import errno
-import os
 import signal
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.app_server import AppServer
 from codex_server_cli.proc.sweep import become_subreaper
+from codex_server_cli.proc.worker_log import LOG_FD, say
 
-_LOG_FD = 2  # worker.log
 _PASSING_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY)  # no room for a process now; an update is being written
 
 
@@ -55,7 +54,7 @@ class Attempts:
         """
         self._count += 1
         if self._count > 1:
-            os.write(_LOG_FD, f"codex is started again, attempt {self._count}\n".encode())
+            say(f"codex is started again, attempt {self._count}")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know this child yet
         request = self._request
         try:
@@ -64,7 +63,7 @@ class Attempts:
                 request.cwd,
                 may_bill_api_key=request.may_bill_api_key,
                 turn_id=request.turn_id,
-                log_fd=_LOG_FD,
+                log_fd=LOG_FD,
             )
         except OSError as error:
             # A binary or a directory that was there when the launcher looked.

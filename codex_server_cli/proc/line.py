@@ -18,6 +18,7 @@ from pathlib import Path
 from codex_server_cli.disk import queue
 from codex_server_cli.disk.opening import open_fifo
 from codex_server_cli.disk.queue import Slot, Ticket
+from codex_server_cli.proc.worker_log import say
 
 TYPE_CHECKING = False  # typing itself takes 1 MB
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def main() -> None:
     try:
         slot = place.wait()
     except OSError as error:
-        print(f"running without a slot: {error}", file=sys.stderr)  # one turn too many is better than one that is lost
+        say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
 
     from codex_server_cli.disk.threads import ThreadLock  # from here on it is a worker like any other
     from codex_server_cli.disk.turn_dir import TurnDir
@@ -158,7 +159,7 @@ class Place:
             signal.signal(signum, lambda *_: setattr(claims, "was_told_to_stop", True))
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
-        os.write(2, f"told to stop by signal {signum}\n".encode())  # print is not safe in a handler
+        say(f"told to stop by signal {signum}")
         self._is_told_to_stop = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_fd, b"!")

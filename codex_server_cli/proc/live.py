@@ -53,7 +53,8 @@ class LiveFile:
 
 def write_queued(directory: TurnDir, now_ms: int) -> None:
     """A turn that stands in line: all there is to tell until its time has come."""
-    write_json(directory.live, _content(str(Phase.QUEUED), now_ms, 0, now_ms))
+    with contextlib.suppress(OSError):  # it can wait in line without a word, too
+        write_json(directory.live, _content(str(Phase.QUEUED), now_ms, 0, now_ms))
 
 
 def _content(phase: str, since_ms: int, seq: int, now_ms: int) -> dict[str, Any]:

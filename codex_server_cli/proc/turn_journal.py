@@ -12,7 +12,8 @@ from codex_server_cli.disk import journal
 
 
 class TurnJournal:
-    """The lines of one turn. What cannot be written is left out; a journal that others keep locked is waited for once.
+    """The lines of one turn. What cannot be written is left out; a journal that others keep locked is waited for once,
+    and once more at the end.
 
     Args:
         turn_path: the turn's directory.

@@ -29,6 +29,7 @@ from codex_server_cli.proc.attempts import Attempts, StartError
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.requests import take_requests
+from codex_server_cli.proc.worker_log import say
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What a full or broken disk says."""
@@ -194,8 +195,7 @@ class TurnLoop:
         self._stop_cause = self._stop_cause or take_requests(self._directory)
 
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
-        with contextlib.suppress(OSError):
-            os.write(2, f"told to stop by signal {signum}\n".encode())  # print is not safe in a handler
+        say(f"told to stop by signal {signum}")
         self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone

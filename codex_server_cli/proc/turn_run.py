@@ -6,7 +6,6 @@ The loop itself is `turn_loop`'s.
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.session import Session
-from codex_server_cli.core.turn import Phase
+from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.disk.files import read_bytes, read_json
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -28,6 +27,7 @@ from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.sweep import sweep
 from codex_server_cli.proc.turn_journal import TurnJournal
 from codex_server_cli.proc.turn_loop import DISK_ERRORS, TurnLoop
+from codex_server_cli.proc.worker_log import say
 
 
 def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0) -> None:
@@ -38,6 +38,11 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
         stop_cause: why it is over before it began, where it is; codex is then never started.
         waited_s: how much of the turn's time has gone by already.
     """
+    if not directory.exists:  # deleted while it stood in line
+        claims.leave_line()
+        claims.let_go()
+        TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
+        return
     writer = TurnWriter(directory)
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
     request = TurnRequest.from_json(meta["request"], directory.turn_id, str(directory.prompt)).after(waited_s)
@@ -70,8 +75,7 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
 def _log_traceback() -> None:
     import traceback  # 2 ms that no turn without a defect needs
 
-    with contextlib.suppress(OSError):  # our stderr is worker.log, which lies on the same disk
-        traceback.print_exc()
+    say(traceback.format_exc())
 
 
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:

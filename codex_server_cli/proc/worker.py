@@ -30,6 +30,7 @@ from codex_server_cli.proc.live import write_queued
 from codex_server_cli.proc.sweep import sweep
 from codex_server_cli.proc.turn_journal import TurnJournal
 from codex_server_cli.proc.turn_run import run_turn
+from codex_server_cli.proc.worker_log import say
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def main() -> None:
             TurnJournal(directory.path, meta.get("name")).phase("queued")
             line.go_and_wait(directory.path, lock_fd, claims, turn["max_running"], meta["request"].get("deadline_s"))
     except OSError as error:
-        print(f"running without a slot: {error}", file=sys.stderr)  # one turn too many is better than one that is lost
+        say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
     carry_on(directory, lock_fd, claims)
 
 
@@ -95,7 +96,7 @@ def _tidy(home: Path) -> None:
         os.nice(19)
         collect_if_due(home, read_config(home / "config.json").gc_days, sweep)
     except (OSError, CodexServerError) as error:
-        print(f"cannot tidy {home}: {error}", file=sys.stderr)
+        say(f"cannot tidy {home}: {error}")
 
 
 def _end_what_is_left(dead: TurnDir) -> None:
@@ -104,8 +105,8 @@ def _end_what_is_left(dead: TurnDir) -> None:
 
     try:
         read_state(dead, sweep)
-    except OSError as error:  # whoever reads that turn next tries again
-        print(f"cannot repair {dead.turn_id}: {error}", file=sys.stderr)
+    except Exception as error:  # whoever reads that turn next tries again; ours must not end for it
+        say(f"cannot repair {dead.turn_id}: {error!r}")
 
 
 def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any] | None, ThreadLock | None]:

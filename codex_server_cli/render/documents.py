@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.hints import KINDS_UNSEEN_TO_THE_END
-from codex_server_cli.core.noticed import Notice
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.noticed import Notice
 
 PROGRAM = "codex-server"
 WAIT_TIMEOUT_S = 100

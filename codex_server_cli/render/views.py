@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from codex_server_cli.core.noticed import Notice
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render.documents import PROGRAM, wait_command
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.tables import duration
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.noticed import Notice
 
 
 def end_note(view: TurnView) -> str:

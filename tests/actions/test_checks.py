@@ -32,6 +32,16 @@ def test_a_directory_that_cannot_be_entered_is_refused(tmp_path: Path, monkeypat
         checks.check_cwd(str(tmp_path))
 
 
+def test_a_directory_that_is_gone_or_has_no_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInputError, match="no such directory: ''"):
+        checks.check_cwd("")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(BadInputError, match="the current directory is gone"):
+        checks.check_cwd(None)
+
+
 @pytest.mark.parametrize("git", [".git", "above/.git", "file"])
 def test_writing_is_allowed_anywhere_below_a_git_work_tree(tmp_path: Path, git: str) -> None:
     folder = tmp_path / "above" / "project"

@@ -225,6 +225,28 @@ def test_an_orphan_that_is_a_link_is_left(turns: TurnsOnDisk, tmp_path: Path, pr
     assert theirs.exists()
 
 
+def test_an_orphan_that_cannot_be_moved_is_left_for_another_day(turns: TurnsOnDisk) -> None:
+    path = orphan(turns, ".new-20261120-165501-482-7f3a", 2 * 3600)
+    (turns.path / ".gc-20261120-165501-482-7f3a" / "tree").mkdir(parents=True)
+    assert run(turns).freed_bytes == 0
+    assert path.exists()
+
+
+def test_an_orphan_that_another_collector_deletes_at_the_same_moment_is_none(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = orphan(turns, ".new-20261120-165501-482-7f3a", 2 * 3600)
+    lstat = Path.lstat
+
+    def come_late(self: Path) -> os.stat_result:
+        if self == path:
+            shutil.rmtree(path, ignore_errors=True)
+        return lstat(self)
+
+    monkeypatch.setattr(Path, "lstat", come_late)
+    assert run(turns).orphans == 0
+
+
 # --- several at once
 
 
@@ -255,6 +277,23 @@ def test_a_turn_that_another_collector_takes_from_under_us_is_its(
     monkeypatch.setattr(lock, "try_lock", lose_the_race)
     assert run(turns).turn_ids == ()
     assert names_in(turns) == [".gc-theirs"]
+
+
+def test_a_lock_that_is_not_the_one_by_its_name_any_more_is_none(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = turns.complete(finished_at=LONG_AGO)
+    try_lock = lock.try_lock
+
+    def lock_the_old_one(path: Path) -> int | None:
+        fd = try_lock(path)
+        path.unlink()
+        path.touch()
+        return fd
+
+    monkeypatch.setattr(lock, "try_lock", lock_the_old_one)
+    assert run(turns).turn_ids == ()
+    assert turn.prompt.exists()
 
 
 def test_a_reader_who_probes_the_lock_in_passing_keeps_no_turn(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import watchfiles._rust_notify as rust
 
 from codex_server_cli.disk.follow import GrowingFile, last_lines_offset, wakeups
 
@@ -98,16 +99,21 @@ def test_without_a_change_there_is_a_look_once_a_second(events: Iterator[None]) 
     assert time.process_time() - worked < 0.1
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        OSError(28, "No space left on device"),  # no more watches
+        rust.WatchfilesRustInternalError("Error creating recommended watcher: Too many open files (os error 24)"),
+    ],
+)
 def test_a_machine_without_watches_to_spare_is_looked_at_instead(
-    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
-    import watchfiles._rust_notify as rust
-
     real = rust.RustNotify
 
     def without_watches(paths: list[str], debug: bool, polls: bool, *rest: object) -> object:
         if not polls:
-            raise OSError(28, "No space left on device")
+            raise refusal
         return real(paths, debug, polls, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rust, "RustNotify", without_watches)

@@ -187,6 +187,12 @@ def test_an_end_is_looked_for_in_the_segments_that_can_hold_it(home: Path) -> No
     assert journal.append_once(home, journal.end_entry(today, "complete", None, None))
 
 
+def test_the_end_of_a_turn_from_the_future_of_a_clock_that_was_set_back_is_written_once(home: Path) -> None:
+    end = journal.end_entry("20991231-235959-999-ffff", "complete", None, None)
+    assert journal.append_once(home, end)
+    assert not journal.append_once(home, end)
+
+
 @pytest.mark.parametrize(
     ("phase", "event"),
     [("queued", "phase"), ("thinking", "phase"), ("waiting_approval", "attention"), ("waiting_input", "attention")],

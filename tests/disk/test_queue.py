@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 import subprocess
@@ -84,10 +85,46 @@ def test_each_is_the_head_once_those_before_it_have_left(folder: Path) -> None:
 
 def test_one_that_leaves_from_the_middle_of_the_line_opens_no_gap_behind_it(folder: Path) -> None:
     first, second, third = stand_in_line(folder, 3)
-    die(second)  # cancelled, or killed
+    die(second)
     assert not third.is_head()
     first.leave()
     assert third.is_head()
+
+
+def test_a_turn_that_is_cancelled_in_line_lets_nobody_push_in(folder: Path) -> None:
+    first, second, third = stand_in_line(folder, 3)
+    second.leave()
+    (fourth,) = stand_in_line(folder, 1)
+    assert not third.is_head()
+    third.leave()
+    assert not fourth.is_head()
+    first.leave()
+    assert fourth.is_head()
+    fourth.leave()
+    assert sorted(path.name for path in folder.iterdir()) == ["order"]
+
+
+def test_a_machine_without_threads_to_spare_costs_no_turn_in_line(
+    folder: Path, wake: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    first, second = stand_in_line(folder, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(_thread, "start_new_thread", refuse)
+        second.wake_behind(wake[1])
+    second.wake_behind(wake[1])  # there is one again
+    first.leave()
+    assert is_woken(wake[0], 5)
+
+
+def test_whoever_is_stopped_over_making_a_turn_keeps_nobody_for_ever(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "ORDER_TIMEOUT_S", 0.05)
+    with queue.in_order(folder), pytest.raises(TimeoutError), queue.in_order(folder):
+        pass
 
 
 @pytest.mark.parametrize("dead", [(0,), (1, 2), (0, 1, 2), (2, 3)])
@@ -135,7 +172,9 @@ def test_a_turn_is_woken_when_the_one_before_it_dies(folder: Path, wake: tuple[i
     second.leave()
 
 
-@pytest.mark.parametrize("words", [b"", b"no id", b"../../etc/passwd", b"\xff" * 200, b"20991399-999999-999-zzzz"])
+@pytest.mark.parametrize(
+    "words", [b"", b"no id", b"../../etc/passwd", b"\xff" * 200, b"20\x00", b"20991399-999999-999-zzzz"]
+)
 def test_an_order_file_that_was_damaged_costs_the_order_and_nothing_else(folder: Path, words: bytes) -> None:
     stand_in_line(folder, 1)
     (folder / "order").write_bytes(words)
@@ -220,8 +259,8 @@ def test_tickets_of_the_dead_are_swept_when_the_line_is_empty(folder: Path) -> N
     die(first)
     die(third)
     assert queue.sweep_tickets(folder) == 0  # they are links of a line in which somebody stands
-    second.leave()
-    assert queue.sweep_tickets(folder) == 2
+    second.leave()  # and takes the place of the first before that
+    assert queue.sweep_tickets(folder) == 1
     assert sorted(path.name for path in folder.iterdir()) == ["order"]
 
 

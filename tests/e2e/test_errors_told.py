@@ -104,6 +104,22 @@ def test_what_codex_never_told_is_null(one_home: Home) -> None:
     assert [error[name] for name in absent] == [None] * 4
 
 
+@pytest.mark.parametrize("defect", ["turn_run._drive", "turn_run.sweep"])
+def test_a_defect_of_ours_ends_the_turn_and_its_place_is_in_the_log(one_home: Home, defect: str) -> None:
+    change_workers(one_home, f"from codex_server_cli.proc import turn_run\n{defect} = lambda *_, **__: 1 / 0")
+    one_home.model([say("Hello")])
+    turn = one_home.start("new", "hi")
+    ended = turn.wait()
+    assert "ZeroDivisionError" in (turn.path / "worker.log").read_text()
+    if defect == "turn_run.sweep":
+        assert (ended["state"], ended["answer"]) == ("complete", "Hello")
+        return
+    error = ended["error"]
+    assert (set(error), error["kind"]) == (MEMBERS, "internal")
+    assert error["message"] == "ZeroDivisionError: division by zero"
+    assert "worker.log" in error["hint"]
+
+
 def test_the_command_of_every_hint_works_as_it_stands(one_home: Home) -> None:
     one_home.model([say("Hello")])
     turn = one_home.start("new", "hi")

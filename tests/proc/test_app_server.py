@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import signal
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,6 +86,21 @@ def test_its_last_words_are_kept_without_colours(start: Start) -> None:
     server = start("exits")
     server.end()
     assert server.last_words() == f"ERROR it begins\n{fake.LAST_WORDS}"
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes have one size here")
+def test_a_flood_on_stderr_leaves_time_for_all_else(start: Start) -> None:
+    server = start("noisy")
+    fcntl.fcntl(server.stderr_fd, fcntl.F_SETPIPE_SZ, 1 << 20)
+
+    def unread() -> int:
+        count = array.array("i", [0])
+        fcntl.ioctl(server.stderr_fd, termios.FIONREAD, count)
+        return count[0]
+
+    wait_until(lambda: unread() > 400_000, what="a flood")
+    assert server.drain_stderr()
+    assert unread() > 0
 
 
 def test_of_too_many_words_the_log_gets_the_beginning_and_the_end(start: Start, tmp_path: Path) -> None:

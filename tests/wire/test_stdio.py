@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from codex_server_cli.wire.stdio import READ_BYTES, StdioTransport
+from codex_server_cli.wire.transport import Transport
 
 MUCH = bytes(range(256)) * 20_000
 
@@ -20,7 +21,7 @@ class Peer:
         stdout_fd, self._write_fd = os.pipe()
         self._stdout_fd = stdout_fd
         self._open = {self._read_fd, self._write_fd}
-        self.transport = StdioTransport(stdin_fd, stdout_fd)
+        self.transport: Transport = StdioTransport(stdin_fd, stdout_fd)
 
     def read(self) -> bytes:
         return os.read(self._read_fd, 1 << 16)
