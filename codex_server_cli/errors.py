@@ -168,9 +168,8 @@ class BusyError(CodexServerError):
     kind = ErrorKind.THREAD_BUSY
 
     @classmethod
-    def of_thread(cls, thread_id: str, holder: str) -> BusyError:
-        """A thread that somebody writes: `holder` is `turn ID`, or another process in words."""
-        turn_id = holder.removeprefix("turn ") if holder.startswith("turn 2") else None
+    def of_thread(cls, thread_id: str, holder: str, turn_id: str | None) -> BusyError:
+        """A thread that somebody writes: `holder` says who, in words, and `turn_id` the turn where it is one of ours."""
         first = f"codex-server wait {turn_id}" if turn_id else "wait for its end"
         message = f"thread {thread_id} is being written by {holder}"
         return cls(message, hint=f"First: {first}; or go on from a copy with --fork.")

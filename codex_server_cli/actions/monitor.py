@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from codex_server_cli.actions.read import sweep_turn
-from codex_server_cli.core.noticed import Notice, read_notice
+from codex_server_cli.core.notice import Notice, read_notice
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import journal, lock, turn_dir
 from codex_server_cli.disk.ending import tell_end

@@ -101,7 +101,7 @@ def go_on(
     if not is_fork:
         holder = holder_of_thread(settings, choice.thread_id)
         if holder is not None and not may_fork_if_busy:
-            raise BusyError.of_thread(choice.thread_id, holder)
+            raise BusyError.of_thread(choice.thread_id, *holder)
         is_fork = holder is not None
     return _start(settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
 

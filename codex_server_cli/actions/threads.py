@@ -14,9 +14,9 @@ from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.read import find, status
 from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.thread_entry import ThreadEntry
-from codex_server_cli.disk import lock, turns
-from codex_server_cli.disk import threads as thread_locks
+from codex_server_cli.disk import lock, thread_locks, turns
 from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, NotFoundError
@@ -136,8 +136,15 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
     return codex_turn_id
 
 
-def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
-    """Who is writing a thread, for people: `turn ID` of ours, or another codex; None where nobody is.
+class Holder(NamedTuple):
+    """Who is writing a thread: in words, and the turn of ours where it is one that has told its id."""
+
+    words: str
+    turn_id: str | None = None
+
+
+def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
+    """Who is writing a thread: a turn of ours, or another codex; None where nobody is.
 
     Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe of it is a
     shared lock for an instant, at which a codex that opens the thread just then would be refused: so we ask the kernel
@@ -145,7 +152,7 @@ def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
     """
     turn_id = thread_locks.holder(settings.turns_path, thread_id)
     if turn_id is not None:
-        return f"turn {turn_id}" if turn_id else "a turn that is just starting"
+        return Holder(f"turn {turn_id}", turn_id) if turn_id else Holder("a turn that is just starting")
     writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
     if _writer_pid(writer_lock) is None:
         return None
@@ -153,11 +160,11 @@ def holder_of_thread(settings: Settings, thread_id: str) -> str | None:
     pid = _writer_pid(writer_lock)
     if pid is None:
         return None
-    return f"another codex process (pid {pid})" if pid else "another codex process"
+    return Holder(f"another codex process (pid {pid})" if pid else "another codex process")
 
 
 def _writer_pid(writer_lock: Path) -> int | None:
-    pid = lock.holder_pid(writer_lock)
+    pid = holder_pid(writer_lock)
     return pid if pid is not None and lock.is_held(writer_lock) else None
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from codex_server_cli.disk.opening import open_regular
+from codex_server_cli.disk.guarded import open_regular
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What says that the disk takes no more, whoever writes and whatever is written."""
 
 
 def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:

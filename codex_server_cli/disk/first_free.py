@@ -6,16 +6,13 @@ signals: those come to the main thread, which waits for the first word of any. N
 
 from __future__ import annotations
 
-import _thread
 import resource
-import signal
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from codex_server_cli.disk import lock
+from codex_server_cli.disk import deaf_thread, lock
 from codex_server_cli.errors import BusyError
 
-_STACK_BYTES = 256 * 1024
 _SPARE_DESCRIPTORS = 64
 
 
@@ -39,15 +36,10 @@ class FirstFree:
         Raises:
             BusyError: the machine allows no more threads.
         """
-        previous_size = _thread.stack_size(_STACK_BYTES)
-        previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            _thread.start_new_thread(self._watch, (path,))
+            deaf_thread.start(self._watch, path)
         except RuntimeError as error:
             raise _too_many() from error
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, previous_mask)
-            _thread.stack_size(previous_size)
 
     def wait(self, timeout_s: float | None = None) -> Path | None:
         """The next lock that is free; None where the time ran out. A watch of it ends with that."""
@@ -57,8 +49,10 @@ class FirstFree:
             return None
 
     def _watch(self, path: Path) -> None:
-        lock.wait_until_free(path)
-        self._free.put(path)
+        try:
+            lock.wait_until_free(path)
+        finally:
+            self._free.put(path)  # whoever waits looks again, also where the lock could not be waited for
 
 
 def _make_room(count: int) -> None:

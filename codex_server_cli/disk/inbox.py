@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.disk.files import read_json, write_json
-from codex_server_cli.disk.opening import open_fifo
+from codex_server_cli.disk.guarded import open_fifo
 from codex_server_cli.disk.turn_dir import TurnDir
 
 

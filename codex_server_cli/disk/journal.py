@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codex_server_cli.disk import lock, segments
-from codex_server_cli.disk.opening import open_regular
+from codex_server_cli.disk.guarded import open_regular
 
 Entry = dict[str, object]
 """One line: `ts` (Unix ms), `turn_id`, `event`, then `phase`, or `state` and `kind`, and last `name`."""

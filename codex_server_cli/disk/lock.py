@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from codex_server_cli.disk.opening import open_regular
+from codex_server_cli.disk.guarded import open_regular
 
 _TAKE_POLL_S = 0.001
 
@@ -120,41 +120,6 @@ def take_back(path: Path) -> int | None:
         os.close(fd)
         raise
     return fd
-
-
-def holder_pid(path: Path) -> int | None:
-    """Who holds a lock exclusively, as the kernel lists it (Linux), without touching the lock.
-
-    Returns:
-        Its process id; None where nobody is listed; 0 where the kernel does not tell.
-    """
-    try:
-        inode = str(path.stat().st_ino)
-    except OSError:
-        return None
-    try:
-        listing = Path("/proc/locks").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    for line in listing.splitlines():  # 1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF
-        words = line.split()
-        if words[1:4] == ["FLOCK", "ADVISORY", "WRITE"] and words[5].rpartition(":")[2] == inode:
-            return int(words[4])
-    return None
-
-
-_HOLDER_BYTES = 64
-
-
-def read_holder(fd: int) -> str | None:
-    """The turn id that a holder left in its lock file. Only a name can come of it, whatever stands there."""
-    text = os.pread(fd, _HOLDER_BYTES, 0).decode("ascii", "replace").strip()
-    return text if text[:1].isdigit() and text.replace("-", "").isalnum() else None
-
-
-def write_holder(fd: int, turn_id: str | None) -> None:
-    """Say in a lock file who holds it. Written over what stood there: that needs no room on a full disk."""
-    os.pwrite(fd, (turn_id or "").encode().ljust(_HOLDER_BYTES - 1) + b"\n", 0)
 
 
 def is_held(path: Path) -> bool:

@@ -14,7 +14,7 @@ from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.disk import reserve
 from codex_server_cli.disk.files import fsync_directory, write_all, write_atomic, write_json
-from codex_server_cli.disk.opening import is_regular, open_regular
+from codex_server_cli.disk.guarded import is_regular, open_regular
 from codex_server_cli.disk.turn_dir import TurnDir
 
 

@@ -14,7 +14,6 @@ Must never know what a turn is: ids are names here. Light, because a turn in lin
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import os
 import time
@@ -22,8 +21,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codex_server_cli.core.turn_id import make_turn_id
-from codex_server_cli.disk import lock
-from codex_server_cli.disk.opening import ensure_directory, make_fifo, open_fifo
+from codex_server_cli.disk import deaf_thread, lock
+from codex_server_cli.disk.guarded import ensure_directory, make_fifo, open_fifo
+from codex_server_cli.disk.holder import read_holder, write_holder
 
 ORDER_TIMEOUT_S = 20.0
 """How long a turn waits to be made: others take milliseconds each, and the launcher waits for 30 s."""
@@ -43,7 +43,7 @@ def in_order(folder: Path) -> Iterator[Order]:
     Raises:
         OSError: the folder cannot be made or written, or whoever makes a turn was stopped over it.
     """
-    ensure_directory(folder)
+    ensure_directory(folder, may_be_link=False)
     fd = lock.acquire(folder / "order", ORDER_TIMEOUT_S)
     try:
         yield Order(folder, fd)
@@ -57,7 +57,7 @@ class Order:
     def __init__(self, folder: Path, fd: int) -> None:
         self._folder = folder
         self._fd = fd
-        self._newest = lock.read_holder(fd)
+        self._newest = read_holder(fd)
 
     def take_ticket(self) -> Ticket:
         """A new id, and the last place in line under it.
@@ -69,7 +69,7 @@ class Order:
         ticket = Ticket(self._folder, turn_id, lock.create_locked(self._folder / turn_id))
         try:
             ticket.stand_behind(self._newest)
-            lock.write_holder(self._fd, turn_id)
+            write_holder(self._fd, turn_id)
         except OSError:
             ticket.leave()
             raise
@@ -85,12 +85,12 @@ class Ticket:
         self.fd = fd
         self._folder = folder
         self._path = folder / turn_id
-        self._before = lock.read_holder(fd)
+        self._before = read_holder(fd)
         self._awaited: str | None = None
 
     def stand_behind(self, turn_id: str | None) -> None:
         """Note which turn comes before this one."""
-        lock.write_holder(self.fd, turn_id)
+        write_holder(self.fd, turn_id)
         self._before = turn_id
 
     def is_head(self) -> bool:
@@ -105,7 +105,7 @@ class Ticket:
             try:
                 if os.fstat(fd).st_nlink == 0:
                     break  # it left the line while we looked
-                self.stand_behind(lock.read_holder(fd))
+                self.stand_behind(read_holder(fd))
                 path.unlink(missing_ok=True)
             finally:
                 os.close(fd)
@@ -119,7 +119,7 @@ class Ticket:
         """
         if self._before not in (None, self._awaited):
             with contextlib.suppress(RuntimeError):
-                _thread.start_new_thread(_wake_when_free, (self._folder / self._before, wake_fd))
+                deaf_thread.start(_wake_when_free, self._folder / self._before, wake_fd)
                 self._awaited = self._before
 
     def leave(self) -> None:
@@ -158,7 +158,7 @@ class Slot:
     def give_back(self) -> None:
         """Free the slot, and tell the head of the line."""
         with contextlib.suppress(OSError):
-            lock.write_holder(self.fd, None)
+            write_holder(self.fd, None)
         os.close(self.fd)
         with contextlib.suppress(OSError):  # nobody waits, or nobody ever did
             fd = open_fifo(self._folder / "wake", os.O_WRONLY)
@@ -177,8 +177,8 @@ def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
     for number in range(max_running):
         fd = lock.try_acquire(folder / f"slot-{number}")
         if fd is not None:
-            left_by = lock.read_holder(fd)
-            lock.write_holder(fd, turn_id)
+            left_by = read_holder(fd)
+            write_holder(fd, turn_id)
             return Slot(folder, fd, left_by)
     return None
 

@@ -26,7 +26,7 @@ from codex_server_cli.core.turn import State, TurnError
 from codex_server_cli.disk import inbox, lock, reserve
 from codex_server_cli.disk.ending import tell_end
 from codex_server_cli.disk.files import read_json, tail_text, write_all
-from codex_server_cli.disk.opening import open_regular
+from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.publish import complete, publish
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind

@@ -10,7 +10,7 @@ import contextlib
 import os
 
 from codex_server_cli.disk.files import write_all
-from codex_server_cli.disk.opening import open_regular
+from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.turn_dir import TurnDir
 
 NAME = ".reserve"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from codex_server_cli.disk.opening import make_directory, open_regular
+from codex_server_cli.disk.guarded import make_directory, open_regular
 
 _DIGITS = 20
 _SUFFIX = ".jsonl"

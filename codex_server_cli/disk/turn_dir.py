@@ -13,7 +13,7 @@ from typing import Any
 from codex_server_cli.core.turn import Marker
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import create_file, encode_json
-from codex_server_cli.disk.opening import (
+from codex_server_cli.disk.guarded import (
     ensure_directory,
     is_directory,
     is_regular,

@@ -28,7 +28,13 @@ _LOG_BYTES = 64 * 1024
 
 
 class AppServer:
-    """A running app-server in a process group of its own."""
+    """A running app-server in a process group of its own.
+
+    Attributes:
+        transport: what is said to it and what it says.
+        stderr_fd: readable when it has something for `drain_stderr`.
+        exit_fd: readable once it is dead; None where the system has no such descriptor (macOS).
+    """
 
     def __init__(
         self, codex: Path, cwd: str, *, may_bill_api_key: bool, turn_id: str | None = None, log_fd: int | None = None
@@ -60,6 +66,7 @@ class AppServer:
         self._process.stdin.close()
         self.stderr_fd = self._process.stderr.fileno()
         os.set_blocking(self.stderr_fd, False)
+        self.exit_fd = _open_pidfd(self._process.pid)
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
         self._log_fd = log_fd
         self._stderr_bytes = 0
@@ -134,18 +141,24 @@ class AppServer:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+        if self.exit_fd is not None:
+            os.close(self.exit_fd)
+            self.exit_fd = None
 
     def _has_ended_within(self, timeout_s: float) -> bool:
         # Popen's own wait looks ever more seldom: a codex that goes after 16 ms it would see go after 32.
-        with contextlib.suppress(AttributeError, OSError):  # no pidfds: not Linux, or an old one
-            pidfd = os.pidfd_open(self._process.pid)
-            try:
-                select.select([pidfd], [], [], timeout_s)
-                timeout_s = 0.0  # what is left is to ask
-            finally:
-                os.close(pidfd)
+        if self.exit_fd is not None:
+            select.select([self.exit_fd], [], [], timeout_s)
+            timeout_s = 0.0  # what is left is to ask
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return False
         return True
+
+
+def _open_pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, or an old one
+        return None

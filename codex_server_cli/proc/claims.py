@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from codex_server_cli.disk import threads
+from codex_server_cli.disk import thread_locks
 from codex_server_cli.disk.queue import Slot, Ticket
-from codex_server_cli.disk.threads import ThreadLock
+from codex_server_cli.disk.thread_locks import ThreadLock
 
 
 class Claims:
@@ -40,7 +40,7 @@ class Claims:
         """Codex has told the thread of a new turn, or of a fork: nobody else can have it yet."""
         if self.thread is None:
             with contextlib.suppress(OSError):  # Codex has a lock of its own
-                self.thread = threads.claim(self._turns_path, thread_id)
+                self.thread = thread_locks.claim(self._turns_path, thread_id)
                 if self.thread is not None:
                     self.thread.name_holder(turn_id)
 

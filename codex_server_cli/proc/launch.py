@@ -123,8 +123,9 @@ class Launch:
         if "home_error" in answer:
             return HomeError(answer["home_error"], hint=answer["hint"])
         if "busy" in answer:
-            holder = f"turn {answer['busy']}" if answer["busy"] else "a turn that is just starting"
-            return BusyError.of_thread(meta["thread_id"], holder)
+            turn_id = answer["busy"] or None
+            holder = f"turn {turn_id}" if turn_id else "a turn that is just starting"
+            return BusyError.of_thread(meta["thread_id"], holder, turn_id)
         os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid is still its, dead or alive
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         if answer.get("is_late"):

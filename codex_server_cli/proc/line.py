@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from codex_server_cli.disk import queue
-from codex_server_cli.disk.opening import open_fifo
+from codex_server_cli.disk.guarded import open_fifo
 from codex_server_cli.disk.queue import Slot, Ticket
 from codex_server_cli.proc.worker_log import say
 
@@ -65,11 +65,12 @@ def main() -> None:
     place = Place(turn_path, ticket, int(max_running), float(deadline) or None)
     slot = None
     try:
+        place.listen()
         slot = place.wait()
     except OSError as error:
         say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
 
-    from codex_server_cli.disk.threads import ThreadLock  # from here on it is a worker like any other
+    from codex_server_cli.disk.thread_locks import ThreadLock  # from here on it is a worker like any other
     from codex_server_cli.disk.turn_dir import TurnDir
     from codex_server_cli.proc.claims import Claims
     from codex_server_cli.proc.worker import carry_on
@@ -91,8 +92,18 @@ class Place:
         self._max_running = max_running
         self._deadline = deadline
         self._is_told_to_stop = False
-        self._wake_fd = open_fifo(turn_path / "wake", os.O_RDWR)
+        self._wake_fd = -1
         self._slots_fd: int | None = None
+
+    def listen(self) -> None:
+        """Hear signals, and the bytes that other shells send.
+
+        Raises:
+            OSError: the turn's FIFO is gone.
+        """
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self._on_signal)
+        self._wake_fd = open_fifo(self._turn_path / "wake", os.O_RDWR)
 
     def wait(self) -> Slot | None:
         """Wait for a slot.
@@ -100,8 +111,6 @@ class Place:
         Returns:
             The slot; None where the turn is over before it began, for the reason in `stop_cause`.
         """
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self._on_signal)
         self._look_into_inbox()  # a request may have been left before we listened
         while self.stop_cause is None:
             slot = self._try()

@@ -7,7 +7,6 @@ this file only carries between them. Signals are recorded and acted upon in the 
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import os
 import selectors
@@ -21,6 +20,7 @@ from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.outcome import Cause, Outcome
 from codex_server_cli.core.session import Session
 from codex_server_cli.disk import inbox, lock
+from codex_server_cli.disk.files import DISK_ERRORS
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
@@ -31,8 +31,6 @@ from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.requests import take_requests
 from codex_server_cli.proc.worker_log import say
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""What a full or broken disk says."""
 _LOOK_INTERVAL_S = 2.0
 """How often the directory is looked for where nothing else happens."""
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
@@ -150,6 +148,8 @@ class TurnLoop:
             server.transport.read_fd(), selectors.EVENT_READ, functools.partial(self._on_stdout, server)
         )
         self._selector.register(server.stderr_fd, selectors.EVENT_READ, functools.partial(self._on_stderr, server))
+        if server.exit_fd is not None:
+            self._selector.register(server.exit_fd, selectors.EVENT_READ, functools.partial(self._on_exit, server))
 
     def _bury_codex(self) -> None:
         self._is_codex_gone = self._is_awaiting_room = False
@@ -168,6 +168,14 @@ class TurnLoop:
             self._do(self._session.feed(data, _now_ms()))
         else:
             self._is_codex_gone = True  # what else is ready comes first
+
+    def _on_exit(self, server: AppServer) -> None:
+        """Codex is dead, though something that it started may hold its stdout open: what it had said comes first."""
+        while not self._is_codex_gone and (data := server.transport.read()) != b"":
+            if data is None:
+                break
+            self._do(self._session.feed(data, _now_ms()))
+        self._is_codex_gone = True
 
     def _on_stderr(self, server: AppServer) -> None:
         if not server.drain_stderr():

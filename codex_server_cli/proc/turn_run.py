@@ -17,7 +17,7 @@ from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, State
-from codex_server_cli.disk.files import read_bytes, read_json
+from codex_server_cli.disk.files import DISK_ERRORS, read_bytes, read_json
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
@@ -26,7 +26,7 @@ from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.sweep import sweep
 from codex_server_cli.proc.turn_journal import TurnJournal
-from codex_server_cli.proc.turn_loop import DISK_ERRORS, TurnLoop
+from codex_server_cli.proc.turn_loop import TurnLoop
 from codex_server_cli.proc.worker_log import say
 
 
@@ -45,17 +45,19 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
         return
     writer = TurnWriter(directory)
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
-    request = TurnRequest.from_json(meta["request"], directory.turn_id, str(directory.prompt)).after(waited_s)
+    request = _request_of(directory, meta)
     journal = TurnJournal(directory.path, meta.get("name"))
     try:
-        if stop_cause is not None:
+        if request is None:
+            outcome = _outcome_of_lost_request(directory)
+        elif stop_cause is not None:
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
             journal.phase(Phase.STARTING)
-            outcome = _drive(directory, writer, meta, request, claims, journal)
+            outcome = _drive(directory, writer, meta, request.after(waited_s), claims, journal)
     except Exception as error:
         _log_traceback()
-        outcome = _outcome_of_defect(directory, request, error)
+        outcome = _outcome_of_defect(directory, request or _bare(directory), error)
     try:
         sweep(directory.turn_id, is_worker=True)
     except Exception:  # something left running is bad; an end that nobody learns of would be worse
@@ -70,6 +72,24 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
     else:
         journal.end(outcome.state, outcome.error.kind if outcome.error else None)
     writer.close()
+
+
+def _request_of(directory: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
+    """What was asked; None where somebody has edited the record beyond reading while the turn stood in line."""
+    try:
+        return TurnRequest.from_json(meta["request"], directory.turn_id, str(directory.prompt))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _bare(directory: TurnDir) -> TurnRequest:
+    return TurnRequest(directory.turn_id, cwd="/", prompt_path=str(directory.prompt))
+
+
+def _outcome_of_lost_request(directory: TurnDir) -> Outcome:
+    """Nothing is run that was not asked for."""
+    error = make_error(ErrorKind.BAD_INPUT, "meta.json was changed, and no longer tells what was asked")
+    return decide(TurnRecord(), Cause.FAILED, _bare(directory), error=error)
 
 
 def _log_traceback() -> None:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from codex_server_cli.core.outcome import Cause
-from codex_server_cli.disk import daily, queue, threads, turn_dir
-from codex_server_cli.disk.opening import open_regular
+from codex_server_cli.disk import daily, queue, thread_locks, turn_dir
+from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.queue import Ticket
-from codex_server_cli.disk.threads import ThreadLock
+from codex_server_cli.disk.thread_locks import ThreadLock
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError, HomeError
 from codex_server_cli.proc import line
@@ -46,7 +46,7 @@ def main() -> None:
         turn_dir.prepare_home(turns_path)
         meta, thread = _claim_thread(turns_path, turn)
         if meta is None:
-            _answer({"busy": threads.holder(turns_path, turn["meta"]["thread_id"])})
+            _answer({"busy": thread_locks.holder(turns_path, turn["meta"]["thread_id"])})
             return
         directory, lock_fd, ticket = _make(turns_path, turn["prompt"], meta, thread)
     except HomeError as error:
@@ -120,7 +120,7 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
     if meta.get("thread_id") is None:
         return meta, None
     try:
-        thread = threads.claim(turns_path, meta["thread_id"])
+        thread = thread_locks.claim(turns_path, meta["thread_id"])
     except OSError as error:
         raise turn_dir.home_error(turns_path.parent, error) from error
     return (meta, thread) if thread is not None else (turn.get("fork_meta"), None)
@@ -177,8 +177,11 @@ def _answer(answer: dict[str, Any]) -> None:
 
 def _settle_down(directory: TurnDir) -> None:
     """Let go of the launcher's pipes: from now on our words go to `worker.log`."""
-    null_fd = os.open(os.devnull, os.O_RDONLY)
-    log_fd = open_regular(directory.log, os.O_WRONLY | os.O_APPEND)
+    null_fd = os.open(os.devnull, os.O_RDWR)
+    try:
+        log_fd = open_regular(directory.log, os.O_WRONLY | os.O_APPEND)
+    except OSError:  # deleted already: the turn is not over for that
+        log_fd = os.dup(null_fd)
     os.dup2(null_fd, 0)
     os.dup2(log_fd, 1)
     os.dup2(log_fd, 2)

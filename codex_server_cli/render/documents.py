@@ -10,7 +10,7 @@ from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 
 if TYPE_CHECKING:
-    from codex_server_cli.core.noticed import Notice
+    from codex_server_cli.core.notice import Notice
 
 PROGRAM = "codex-server"
 WAIT_TIMEOUT_S = 100

@@ -12,7 +12,7 @@ from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.tables import duration
 
 if TYPE_CHECKING:
-    from codex_server_cli.core.noticed import Notice
+    from codex_server_cli.core.notice import Notice
 
 
 def end_note(view: TurnView) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from codex_server_cli.actions import monitor
-from codex_server_cli.core.noticed import Notice
+from codex_server_cli.core.notice import Notice
 from codex_server_cli.disk import journal
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind, HomeError

@@ -10,8 +10,7 @@ import pytest
 
 from codex_server_cli.actions import threads
 from codex_server_cli.actions.start import ThreadChoice
-from codex_server_cli.disk import lock
-from codex_server_cli.disk import threads as thread_locks
+from codex_server_cli.disk import lock, thread_locks
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, Exit, NotFoundError
 from codex_server_cli.settings.places import Settings
 from tests.turns_on_disk import TurnsOnDisk
@@ -133,14 +132,15 @@ def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings,
     turns.complete(thread_id=OURS)
     claim = thread_locks.claim(settings.turns_path, OURS)
     assert claim is not None
-    assert threads.holder_of_thread(settings, OURS) == "a turn that is just starting"
-    claim.name_holder("20261120-165501-482-7f3a")
-    assert threads.holder_of_thread(settings, OURS) == "turn 20261120-165501-482-7f3a"
+    assert threads.holder_of_thread(settings, OURS) == ("a turn that is just starting", None)
+    turn_id = "20261120-165501-482-7f3a"
+    claim.name_holder(turn_id)
+    assert threads.holder_of_thread(settings, OURS) == (f"turn {turn_id}", turn_id)
     claim.give_back()
     assert threads.holder_of_thread(settings, OURS) is None
     assert threads.holder_of_thread(settings, CODEXS) is None
     (settings.codex_home / "thread-writer-locks").mkdir()
     fd = lock.create_locked(settings.codex_home / "thread-writer-locks" / f"{CODEXS}.lock")
-    assert threads.holder_of_thread(settings, CODEXS) == f"another codex process (pid {os.getpid()})"
+    assert threads.holder_of_thread(settings, CODEXS) == (f"another codex process (pid {os.getpid()})", None)
     os.close(fd)
     assert threads.holder_of_thread(settings, CODEXS) is None

@@ -275,9 +275,9 @@ def start_sleeping(home: Home, command: str, *options: str) -> tuple[Turn, str]:
 
 
 def _is_over(process: psutil.Process) -> bool:
-    """Whether it has ended since we found it; a zombie has no command line to be known by."""
+    """Whether it has ended since we found it: what is on its way out has no memory, and so no command line, any more."""
     try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
+        return not process.cmdline()
     except psutil.Error:
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -159,6 +160,13 @@ def test_an_exit_in_the_middle_of_an_answer(one_home: Home) -> None:
     turn = start_with(one_home, "exits mid-turn")
     ended = assert_crashed(one_home, turn, FIRST_HALF, tokens=faulty.TOKENS, how="exit code 0")
     assert ended["error"]["stderr_tail"] == "I have better things to do"
+
+
+def test_an_exit_while_a_child_of_codex_holds_its_stdout_open(one_home: Home) -> None:
+    turn = start_with(one_home, "leaves a child")
+    started_s = time.monotonic()
+    assert_crashed(one_home, turn, FIRST_HALF, tokens=faulty.TOKENS, how="exit code 0")
+    assert time.monotonic() - started_s < 10  # the end of its stdout would come after 300 s
 
 
 def test_a_line_of_50_megabytes(one_home: Home) -> None:

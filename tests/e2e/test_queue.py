@@ -14,6 +14,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
+from codex_server_cli.disk.holder import holder_pid
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.support import wait_until
 
@@ -182,7 +183,7 @@ def test_a_worker_in_line_holds_its_lock_under_the_pid_that_its_record_names(one
     _, gate, _ = start_full(one_home)
     second = queued(one_home)
     assert lock.is_held(second.path / "lock")
-    assert lock.holder_pid(second.path / "lock") == second.meta["pid"]
+    assert holder_pid(second.path / "lock") == second.meta["pid"]
     gate.open()
     assert second.wait()["state"] == "complete"
     assert second.meta["pid_start_ticks"] is not None

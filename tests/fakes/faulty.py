@@ -186,6 +186,12 @@ def _exits_mid_turn(client: Client) -> None:
     print("I have better things to do", file=sys.stderr)
 
 
+def _leaves_a_child(client: Client) -> None:
+    """Do so while another session holds its stdout open."""
+    os.spawnlp(os.P_NOWAIT, "setsid", "setsid", "sleep", "300")
+    _exits_mid_turn(client)
+
+
 def _forgets_the_end(client: Client) -> None:
     """Never tell of the end: be idle, and have the whole turn on record."""
     client.begin()
@@ -275,6 +281,7 @@ APP_SERVERS = {
     "long text": _long_text,
     "flood": _flood,
     "exits mid-turn": _exits_mid_turn,
+    "leaves a child": _leaves_a_child,
     "forgets the end": _forgets_the_end,
     "loses the end": _loses_the_end,
     "ends twice": _ends_twice,

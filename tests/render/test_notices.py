@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.noticed import Notice
+from codex_server_cli.core.notice import Notice
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render import documents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.noticed import read_notice
+from codex_server_cli.core.notice import read_notice
 
 TURN = "20261120-165501-482-7f3a"
 

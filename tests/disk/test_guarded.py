@@ -13,7 +13,7 @@ import pytest
 
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import create_file, read_bytes, read_json, tail_text, write_atomic, write_json
-from codex_server_cli.disk.opening import (
+from codex_server_cli.disk.guarded import (
     ensure_directory,
     is_directory,
     is_regular,

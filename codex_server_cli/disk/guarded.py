@@ -87,17 +87,21 @@ def make_directory(path: Path) -> None:
     path.chmod(_PRIVATE_DIRECTORY)
 
 
-def ensure_directory(path: Path) -> None:
-    """Make a directory where none is, as `make_directory` does; a link to one will do.
+def ensure_directory(path: Path, *, may_be_link: bool = True) -> None:
+    """Make a directory where none is, as `make_directory` does.
+
+    Args:
+        may_be_link: whether a link to one will do.
 
     Raises:
         OSError: it cannot be made, or is something else.
     """
-    if not path.is_dir():
+    is_there = Path.is_dir if may_be_link else is_directory
+    if not is_there(path):
         try:
             make_directory(path)
         except FileExistsError:
-            if not path.is_dir():
+            if not is_there(path):
                 raise
 
 

@@ -12,7 +12,11 @@ import re
 from pathlib import Path
 
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.opening import ensure_directory, open_regular
+from codex_server_cli.disk.guarded import ensure_directory, open_regular
+from codex_server_cli.disk.holder import read_holder, write_holder
+
+_PASSING_S = 0.02
+"""Longer than a probe, or a collector, keeps a lock that nobody has: neither is a writer."""
 
 
 class ThreadLock:
@@ -24,7 +28,7 @@ class ThreadLock:
 
     def name_holder(self, turn_id: str) -> None:
         """Say which turn it is."""
-        lock.write_holder(self.fd, turn_id)
+        write_holder(self.fd, turn_id)
 
     def give_back(self) -> None:
         """Let another turn write. The file goes first, so that the folder holds no more than what is held."""
@@ -44,10 +48,12 @@ def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
         OSError: the home cannot be written.
     """
     folder = folder_of(turns_path)
-    ensure_directory(folder)
+    ensure_directory(folder, may_be_link=False)
     path = _path_of(folder, thread_id)
-    fd = lock.try_acquire(path)
-    return ThreadLock(path, fd) if fd is not None else None
+    try:
+        return ThreadLock(path, lock.acquire(path, _PASSING_S))
+    except TimeoutError:
+        return None
 
 
 def holder(turns_path: Path, thread_id: str) -> str | None:
@@ -60,7 +66,7 @@ def holder(turns_path: Path, thread_id: str) -> str | None:
     except OSError:
         return None  # it was given back meanwhile
     try:
-        return lock.read_holder(fd) or ""
+        return read_holder(fd) or ""
     finally:
         os.close(fd)
 

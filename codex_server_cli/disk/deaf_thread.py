@@ -1,0 +1,27 @@
+"""A thread that sleeps in the kernel and hears no signal: those come to the main thread, which can act upon them.
+
+Owns how it is started, and nothing of what it does. Light, because a turn in line imports it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import signal
+from collections.abc import Callable
+
+_STACK_BYTES = 256 * 1024
+
+
+def start(function: Callable[..., object], *arguments: object) -> None:
+    """Run a function in a thread that ends with it, or with the process.
+
+    Raises:
+        RuntimeError: the machine allows no more threads.
+    """
+    previous_size = _thread.stack_size(_STACK_BYTES)
+    previous_mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        _thread.start_new_thread(function, arguments)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous_mask)
+        _thread.stack_size(previous_size)
