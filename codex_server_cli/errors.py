@@ -169,7 +169,7 @@ class BusyError(CodexServerError):
 
     @classmethod
     def of_thread(cls, thread_id: str, holder: str, turn_id: str | None) -> BusyError:
-        """A thread that somebody writes: `holder` says who, in words, and `turn_id` the turn where it is one of ours."""
+        """A thread that somebody writes: `holder` says who, in words; `turn_id` is that of a turn of ours."""
         first = f"codex-server wait {turn_id}" if turn_id else "wait for its end"
         message = f"thread {thread_id} is being written by {holder}"
         return cls(message, hint=f"First: {first}; or go on from a copy with --fork.")

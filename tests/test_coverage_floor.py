@@ -27,6 +27,10 @@ def pytest_sessionstart(session):
     coverage_floor._ROOT = Path(__file__).parent
     coverage_floor._REPORT = coverage_floor._ROOT / "coverage.txt"
     coverage_floor.FLOORS = {("core",): FLOOR}
+    for measurement in coverage_floor._measurement:
+        path = Path(measurement.environment["COVERAGE_FILE"] + ".machine.pid1.x")
+        path.write_bytes(b"SQLite format 3\\0 of a process that was killed over it")
+        path.with_suffix(".y").touch()
 """
 _TEST = "from codex_server_cli.core import rpc\n\ndef test_it(): assert rpc.request(1, 'x', {})\n"
 

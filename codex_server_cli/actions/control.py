@@ -36,6 +36,8 @@ def cancel(directories: list[TurnDir]) -> list[TurnView]:
             try:
                 inbox.post(directory, "cancel")
             except OSError as error:
+                if not directory.exists:
+                    continue  # deleted meanwhile: that ends it, too
                 raise HomeError(f"cannot write {directory.inbox}: {error.strerror}") from error
     return [_see_ended(directory) for directory in directories]
 

@@ -13,12 +13,14 @@ import fcntl
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from codex_server_cli.disk.guarded import open_regular
 
 _TAKE_POLL_S = 0.001
+_RETRY_S = 0.005
 
 
 def create_locked(path: Path) -> int:
@@ -48,6 +50,26 @@ def try_lock(path: Path) -> int | None:
 def try_acquire(path: Path) -> int | None:
     """As `try_lock`, for a file that is made where it is missing and that its holder may delete."""
     return _acquire(path, 0.0)
+
+
+def acquire_unless(path: Path, timeout_s: float, is_pointless: Callable[[], bool]) -> int | None:
+    """As `try_acquire`, again and again: readers probe the lock in passing, and others keep it for a while.
+
+    Args:
+        is_pointless: asked between two tries, whether to give up.
+
+    Returns:
+        The descriptor that holds it; None where somebody else held it all the time, or it had become pointless.
+
+    Raises:
+        OSError: the file can neither be opened nor made.
+    """
+    deadline = time.monotonic() + timeout_s
+    while (fd := try_acquire(path)) is None:
+        if is_pointless() or time.monotonic() > deadline:
+            return None
+        time.sleep(_RETRY_S)
+    return fd
 
 
 def acquire(path: Path, timeout_s: float) -> int:

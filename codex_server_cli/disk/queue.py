@@ -7,6 +7,7 @@ go on. A turn waits for the one before it alone, asleep in the kernel, and only 
     queue/<turn_id>  a ticket: locked from the making of a turn until its codex runs, then deleted; holds the id of the
                      turn before it. One that is there and free belongs to a turn that died, or was cancelled, in line
     queue/slot-N     locked while a turn runs; holds its id
+    queue/below-<id> the same for one turn that a running turn has started
     queue/wake       FIFO: a byte tells the head of the line that a slot came free
 
 Must never know what a turn is: ids are names here. Light, because a turn in line imports it: no `typing`, no `json`.
@@ -22,9 +23,10 @@ from pathlib import Path
 
 from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.disk import deaf_thread, lock
-from codex_server_cli.disk.guarded import ensure_directory, make_fifo, open_fifo
+from codex_server_cli.disk.guarded import ensure_directory, is_regular, make_fifo, open_fifo
 from codex_server_cli.disk.holder import read_holder, write_holder
 
+_BELOW = "below-"
 ORDER_TIMEOUT_S = 20.0
 """How long a turn waits to be made: others take milliseconds each, and the launcher waits for 30 s."""
 
@@ -99,7 +101,7 @@ class Ticket:
             path = self._folder / self._before
             fd = lock.probe(path)
             if fd is None:
-                if path.exists():
+                if is_regular(path):
                     return False  # held
                 break
             try:
@@ -150,15 +152,18 @@ class Slot:
             where it was given back in order.
     """
 
-    def __init__(self, folder: Path, fd: int, left_by: str | None = None) -> None:
+    def __init__(self, path: Path, fd: int, left_by: str | None = None) -> None:
         self.fd = fd
         self.left_by = left_by
-        self._folder = folder
+        self._path = path
+        self._folder = path.parent
 
     def give_back(self) -> None:
-        """Free the slot, and tell the head of the line."""
+        """Free the slot, and tell the head of the line. The slot below a turn is no more than its file."""
         with contextlib.suppress(OSError):
             write_holder(self.fd, None)
+            if self._path.name.startswith(_BELOW):
+                self._path.unlink(missing_ok=True)
         os.close(self.fd)
         with contextlib.suppress(OSError):  # nobody waits, or nobody ever did
             fd = open_fifo(self._folder / "wake", os.O_WRONLY)
@@ -172,15 +177,43 @@ def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
     """A free slot, now; None where all are taken.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: not one of them can be had, ever: the folder cannot be made or written.
     """
+    ensure_directory(folder, may_be_link=False)
+    failure, is_one_taken = None, False
     for number in range(max_running):
-        fd = lock.try_acquire(folder / f"slot-{number}")
-        if fd is not None:
-            left_by = read_holder(fd)
-            write_holder(fd, turn_id)
-            return Slot(folder, fd, left_by)
+        try:
+            slot = _take(folder / f"slot-{number}", turn_id)
+        except OSError as error:  # something else stands in its place
+            failure = error
+            continue
+        if slot is not None:
+            return slot
+        is_one_taken = True
+    if failure is not None and not is_one_taken:  # one that is merely taken will come free
+        raise failure
     return None
+
+
+def take_slot_below(folder: Path, turn_id: str, parent: str) -> Slot | None:
+    """The one slot that there is below a running turn, for a turn that it started; None where it is taken.
+
+    A turn that waits for one of its own must not wait for itself to end: so one of them may run beside the slots.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    ensure_directory(folder, may_be_link=False)
+    return _take(folder / f"{_BELOW}{parent}", turn_id)
+
+
+def _take(path: Path, turn_id: str) -> Slot | None:
+    fd = lock.try_acquire(path)
+    if fd is None:
+        return None
+    left_by = read_holder(fd)
+    write_holder(fd, turn_id)
+    return Slot(path, fd, left_by)
 
 
 def open_wake(folder: Path) -> int:

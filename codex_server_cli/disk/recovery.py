@@ -8,7 +8,6 @@ new answer where that was written, or the new end; the next `recover` finishes w
 from __future__ import annotations
 
 import os
-import time
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.events import read_events, replay
@@ -34,12 +33,7 @@ def take_lock(turn: TurnDir, timeout_s: float) -> int | None:
     Raises:
         OSError: the directory is gone, or cannot be written.
     """
-    deadline = time.monotonic() + timeout_s
-    while (fd := lock.try_acquire(turn.lock)) is None:
-        if time.monotonic() > deadline:
-            return None
-        time.sleep(_LOCK_POLL_S)
-    return fd
+    return lock.acquire_unless(turn.lock, timeout_s, lambda: False)
 
 
 class Ended(NamedTuple):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +67,7 @@ def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
             complete(turn, result, meta_of(turn))
         else:
             _publish_replay(turn)
+        _delete_unfinished(turn)
     except OSError:
         return _derive(turn)
     else:
@@ -80,12 +80,14 @@ def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
 
 def _take_lock(turn: TurnDir) -> int | None:
     """Take the lock; readers who probe it in passing make that fail for an instant, another repairer for longer."""
-    deadline = time.monotonic() + _LOCK_TIMEOUT_S
-    while (fd := lock.try_lock(turn.lock)) is None:
-        if turn.marker is not None or time.monotonic() > deadline:
-            return None
-        time.sleep(_LOCK_POLL_S)
-    return fd
+    return lock.acquire_unless(turn.lock, _LOCK_TIMEOUT_S, lambda: turn.marker is not None)
+
+
+def _delete_unfinished(turn: TurnDir) -> None:
+    """What the dead worker was writing when it died: a hidden neighbour of the file that it would have become."""
+    for name in os.listdir(turn.path):  # noqa: PTH208 — names, not paths
+        if name.startswith(".") and name != reserve.NAME:
+            (turn.path / name).unlink(missing_ok=True)
 
 
 def finished_result(turn: TurnDir) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from codex_server_cli.disk.guarded import make_directory, open_regular
 
 _DIGITS = 20
 _SUFFIX = ".jsonl"
+_LAST_BASE = 2**62  # no offset of ours ever gets there, and no file has a higher one
 
 
 @contextlib.contextmanager
@@ -50,7 +51,8 @@ def open_folder(folder: Path, *, is_made: bool = False) -> int:
 def bases_of(folder_fd: int) -> list[int]:
     """Where the segments begin, in order."""
     stems = (name.removesuffix(_SUFFIX) for name in os.listdir(folder_fd) if name.endswith(_SUFFIX))
-    return sorted(int(stem) for stem in stems if len(stem) == _DIGITS and stem.isascii() and stem.isdigit())
+    numbers = (int(stem) for stem in stems if len(stem) == _DIGITS and stem.isascii() and stem.isdigit())
+    return sorted(number for number in numbers if number <= _LAST_BASE)
 
 
 @contextlib.contextmanager

@@ -35,12 +35,29 @@ LOOK_S = 10.0
 _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.proc.line import main; main()"
 
 
-def go_and_wait(turn_path: Path, lock_fd: int, claims: Claims, max_running: int, deadline_s: float | None) -> NoReturn:
+def slot_at_once(turn_path: Path, claims: Claims, max_running: int, parent: str | None) -> Slot | None:
+    """A slot for a turn that need not stand in line: nobody is before it, or the turn that it is part of has room.
+
+    Args:
+        parent: the turn that started it, if any.
+
+    Raises:
+        OSError: the queue cannot be used.
+    """
+    folder = queue.folder_of(turn_path.parent)
+    slot = queue.take_slot(folder, turn_path.name, max_running) if claims.ticket.is_head() else None
+    return slot or (queue.take_slot_below(folder, turn_path.name, parent) if parent else None)
+
+
+def go_and_wait(
+    turn_path: Path, lock_fd: int, claims: Claims, max_running: int, deadline_s: float | None, parent: str | None
+) -> NoReturn:
     """Become the light process that waits. Runs in the worker; never returns.
 
     Args:
         lock_fd: holds the turn's own lock.
         deadline_s: seconds from now until the turn must have ended, None for no limit.
+        parent: the turn that started it, if any.
     """
     fds = [lock_fd, claims.ticket.fd, claims.thread.fd if claims.thread else -1]
     for fd in fds:
@@ -49,20 +66,21 @@ def go_and_wait(turn_path: Path, lock_fd: int, claims: Claims, max_running: int,
     deadline = time.monotonic() + deadline_s if deadline_s is not None else 0.0
     numbers = [str(number) for number in (*fds, max_running, time.monotonic(), deadline)]
     thread_path = str(claims.thread.path) if claims.thread else ""
-    arguments = [str(turn_path), claims.ticket.turn_id, thread_path, *numbers]
+    arguments = [str(turn_path), claims.ticket.turn_id, thread_path, parent or "", *numbers]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interpreter that starts would print a traceback
     os.execv(sys.executable, [sys.executable, "-P", "-c", _CODE, *arguments])
 
 
 def main() -> None:
     """Entry point of the replaced process; `sys.argv` is what `go_and_wait` gave."""
-    path, ticket_id, thread_path, *fds, max_running, since, deadline = sys.argv[1:]
+    path, ticket_id, thread_path, parent, *fds, max_running, since, deadline = sys.argv[1:]
     lock_fd, ticket_fd, thread_fd = map(int, fds)
     for fd in (lock_fd, ticket_fd, thread_fd):
         if fd >= 0:
             os.set_inheritable(fd, False)  # no child of ours may keep a lock alive
     turn_path = Path(path)
     ticket = Ticket(queue.folder_of(turn_path.parent), ticket_id, ticket_fd)
-    place = Place(turn_path, ticket, int(max_running), float(deadline) or None)
+    place = Place(turn_path, ticket, int(max_running), float(deadline) or None, parent or None)
     slot = None
     try:
         place.listen()
@@ -85,8 +103,14 @@ def main() -> None:
 class Place:
     """A place in line, waited out."""
 
-    def __init__(self, turn_path: Path, ticket: Ticket, max_running: int, deadline: float | None) -> None:
+    def __init__(
+        self, turn_path: Path, ticket: Ticket, max_running: int, deadline: float | None, parent: str | None = None
+    ) -> None:
         self.stop_cause: Cause | None = None
+        self._parent = parent
+        self._folder = queue.folder_of(turn_path.parent)
+        self._config_path = turn_path.parents[1] / "config.json"
+        self._config_ns = _changed_ns(self._config_path)
         self._turn_path = turn_path
         self._ticket = ticket
         self._max_running = max_running
@@ -123,13 +147,33 @@ class Place:
     def _try(self) -> Slot | None:
         if not self._ticket.is_head():
             self._ticket.wake_behind(self._wake_fd)
-            return None
+            return self._try_below()
         if self._slots_fd is None:  # before the look: a slot that comes free after it is told of
-            self._slots_fd = queue.open_wake(queue.folder_of(self._turn_path.parent))
-        return queue.take_slot(queue.folder_of(self._turn_path.parent), self._turn_path.name, self._max_running)
+            with contextlib.suppress(OSError):  # a hint is missing; we look all the same
+                self._slots_fd = queue.open_wake(self._folder)
+        self._read_limit()
+        return queue.take_slot(self._folder, self._turn_path.name, self._max_running) or self._try_below()
+
+    def _try_below(self) -> Slot | None:
+        if self._parent is None:
+            return None
+        return queue.take_slot_below(self._folder, self._turn_path.name, self._parent)
+
+    def _read_limit(self) -> None:
+        """Take a new `max_running` from a `config.json` that has changed since we came."""
+        changed_ns = _changed_ns(self._config_path)
+        if changed_ns == self._config_ns:
+            return
+        self._config_ns = changed_ns
+
+        from codex_server_cli.errors import CodexServerError
+        from codex_server_cli.settings.config import read_config
+
+        with contextlib.suppress(CodexServerError):  # being edited: the old one holds
+            self._max_running = read_config(self._config_path).max_running
 
     def _sleep(self) -> None:
-        timeout_s = LOOK_S if self._slots_fd is None else HEAD_LOOK_S
+        timeout_s = HEAD_LOOK_S if self._slots_fd is not None or self._parent is not None else LOOK_S
         if self._deadline is not None:
             timeout_s = max(0.0, min(timeout_s, self._deadline - time.monotonic()))
         fds = [self._wake_fd] if self._slots_fd is None else [self._wake_fd, self._slots_fd]
@@ -172,3 +216,10 @@ class Place:
         self._is_told_to_stop = True
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_fd, b"!")
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -41,6 +41,7 @@ def main() -> None:
     if turn is None:
         return
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the end of a terminal is nothing to a turn
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the turn listens it ends us without a traceback
     turns_path = Path(turn["turns_path"])
     try:
         turn_dir.prepare_home(turns_path)
@@ -54,14 +55,14 @@ def main() -> None:
         return
     _answer({"turn_id": directory.turn_id, "has_forked": meta is not turn["meta"]})
     _settle_down(directory)
-    claims = Claims(turns_path, ticket, thread)
+    claims, parent = Claims(turns_path, ticket, thread), meta.get("parent_turn")
     try:
-        if ticket.is_head():
-            claims.slot = queue.take_slot(queue.folder_of(turns_path), directory.turn_id, turn["max_running"])
+        claims.slot = line.slot_at_once(directory.path, claims, turn["max_running"], parent)
         if claims.slot is None:
             write_queued(directory, time.time_ns() // 1_000_000)
             TurnJournal(directory.path, meta.get("name")).phase("queued")
-            line.go_and_wait(directory.path, lock_fd, claims, turn["max_running"], meta["request"].get("deadline_s"))
+            deadline_s = meta["request"].get("deadline_s")
+            line.go_and_wait(directory.path, lock_fd, claims, turn["max_running"], deadline_s, parent)
     except OSError as error:
         say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
     carry_on(directory, lock_fd, claims)

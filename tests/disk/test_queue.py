@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -246,9 +247,42 @@ def test_a_planted_link_gets_no_byte_of_ours(folder: Path, tmp_path: Path) -> No
     with pytest.raises(OSError, match=r"symbolic links|Not a"):
         queue.open_wake(folder)
     assert take(folder, "2026-2", 1) is not None
-    with pytest.raises(OSError, match="symbolic links"):
-        take(folder, "2026-3", 2)
+    assert take(folder, "2026-3", 2) is None  # the one that there is will come free
     assert victim.read_text() == "mine"
+
+
+def test_slots_that_cannot_be_had_at_all_are_an_error(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for number in range(2):
+        (folder / f"slot-{number}").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        take(folder, "2026-1", 2)
+    assert take(folder, "2026-1", 3) is not None
+
+
+def test_below_a_turn_there_is_one_slot_which_leaves_no_file(folder: Path) -> None:
+    slot = queue.take_slot_below(folder, "2026-2", "2026-1")
+    assert slot is not None
+    assert queue.take_slot_below(folder, "2026-3", "2026-1") is None
+    assert queue.take_slot_below(folder, "2026-3", "2026-9") is not None
+    slot.give_back()
+    assert [path.name for path in folder.iterdir()] == ["below-2026-9"]
+
+
+def test_a_ticket_in_whose_place_something_else_stands_blocks_nobody(folder: Path) -> None:
+    first, second = stand_in_line(folder, 2)
+    (folder / first.turn_id).unlink()
+    (folder / first.turn_id).mkdir()
+    assert second.is_head()
+    second.leave()
+
+
+def test_a_folder_that_is_deleted_under_the_line_is_made_again(folder: Path) -> None:
+    (ticket,) = stand_in_line(folder, 1)
+    shutil.rmtree(folder)
+    assert ticket.is_head()
+    assert take(folder, ticket.turn_id, 1) is not None
+    ticket.leave()
 
 
 # --- tidying

@@ -273,6 +273,7 @@ class TestWhereNothingCanBeWritten:
     def test_a_lock_that_cannot_be_opened_is_no_hindrance(self, turns: TurnsOnDisk, sweep: Sweeps) -> None:
         turn = turns.dead(WHOLE_TURN)
         turn.lock.unlink()
+        turn.lock.mkdir()
         outcome = repair.repair(turn, sweep)
         assert outcome is not None
         assert (outcome.state, outcome.answer) == (State.COMPLETE, ANSWER)

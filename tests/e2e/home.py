@@ -275,7 +275,7 @@ def start_sleeping(home: Home, command: str, *options: str) -> tuple[Turn, str]:
 
 
 def _is_over(process: psutil.Process) -> bool:
-    """Whether it has ended since we found it: what is on its way out has no memory, and so no command line, any more."""
+    """Whether it has ended since we found it: what is on its way out has no memory, so no command line, any more."""
     try:
         return not process.cmdline()
     except psutil.Error:

@@ -11,11 +11,13 @@ import psutil
 import pytest
 
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import hold, say
+from codex_server_cli.demo.parts import ReplyLike
+from codex_server_cli.demo.replies import hold, run_command, say
+from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.holder import holder_pid
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.support import wait_until
 
 MAX_QUEUED_PSS_KB = 8 * 1024
@@ -187,6 +189,44 @@ def test_a_worker_in_line_holds_its_lock_under_the_pid_that_its_record_names(one
     gate.open()
     assert second.wait()["state"] == "complete"
     assert second.meta["pid_start_ticks"] is not None
+
+
+def test_a_higher_limit_counts_for_those_who_stand_in_line_already(one_home: Home) -> None:
+    (first,), gate, _ = start_full(one_home)
+    second, third = queued(one_home), queued(one_home)
+    one_home.configure(max_running=2)
+    wait_until(lambda: FIRST_HALF in second.out, what="the next in line")
+    assert third.status()["phase"] == "queued"
+    gate.open()
+    assert {turn.wait()["state"] for turn in (first, second, third)} == {"complete"}
+
+
+def test_a_turn_that_waits_for_one_of_its_own_does_not_wait_for_ever(one_home: Home) -> None:
+    one_home.configure(max_running=1)
+
+    def script(request: Request) -> ReplyLike:
+        if request.prompt == "outer" and not request.is_follow_up:
+            return run_command(f"{COMMAND} new inner --wait", yield_time_ms=20_000)
+        return say(f"{request.prompt} is done")
+
+    one_home.model(script)
+    outer = one_home.start("new", "outer", "--sandbox", "danger-full-access", "--skip-git-check")
+    assert outer.wait()["answer"] == "outer is done"
+    inner = one_home.turn(next(turn_id for turn_id in one_home.turn_ids if turn_id != outer.id))
+    assert inner.meta["parent_turn"] == outer.id
+    assert "inner is done" in outer.out
+    assert inner.wait()["state"] == "complete"
+    assert not list((one_home.path / "queue").glob("below-*"))
+
+
+def test_a_queue_that_is_deleted_under_the_line_keeps_its_limit(one_home: Home) -> None:
+    (first,), gate, _ = start_full(one_home)
+    turns = [queued(one_home) for _ in range(3)]
+    shutil.rmtree(one_home.path / "queue")
+    wait_until(lambda: sum(FIRST_HALF in turn.out for turn in turns) == 1, 30, "one that finds a slot anew")
+    assert len(one_home.processes("app-server")) == 2
+    gate.open()
+    assert {turn.wait()["state"] for turn in (first, *turns)} == {"complete"}
 
 
 def test_a_limit_of_many_is_no_limit(one_home: Home) -> None:
