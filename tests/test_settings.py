@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_server_cli.errors import BadInputError, Exit
+from codex_server_cli.errors import BadInputError, Exit, HomeError
 from codex_server_cli.settings.config import Config, read_config, read_config_values
 from codex_server_cli.settings.environment import codex_environment, demo_environment, worker_environment
 from codex_server_cli.settings.places import Settings
@@ -132,6 +132,17 @@ def path(tmp_path: Path) -> Path:
 def read(path: Path, values: object) -> Config:
     path.write_text(json.dumps(values))
     return read_config(path)
+
+
+def test_a_file_of_another_user_cannot_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    path.write_text("{}")
+    monkeypatch.setattr(Path, "read_text", refuse)  # root may read everything
+    with pytest.raises(HomeError, match=r"cannot read .*config\.json: Permission denied") as caught:
+        read_config(path)
+    assert "CODEX_SERVER_HOME" in caught.value.hint
 
 
 def test_no_file_is_an_empty_one(path: Path) -> None:

@@ -133,7 +133,10 @@ def doctor(settings: Settings) -> list[Check]:
         return f"{codex[0].path} ({codex[0].version})"
 
     def login() -> str:
-        may_bill = read_config(settings.config_path).may_bill_api_key
+        try:
+            may_bill = read_config(settings.config_path).may_bill_api_key
+        except CodexServerError:
+            may_bill = False  # told by its own check
         return check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill)
 
     def answers() -> str:

@@ -6,14 +6,16 @@ completion load them all. Must never hold a verb's own logic.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 from typing import Annotated, Any, Final
 
 import typer
 
 from codex_server_cli import __version__
 from codex_server_cli.cli import output
-from codex_server_cli.errors import CodexServerError, Exit, InternalError, UsageError
+from codex_server_cli.errors import BadInputError, CodexServerError, Exit, HomeError, InternalError, UsageError
 
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
     # verb: (module, function, panel)
@@ -34,6 +36,7 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("system", "demo", "System"),
     "version": ("system", "version", "System"),
 }
+_OF_THE_USERS_SYSTEM = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR)
 _PROMPT_VERBS = ("new", "continue")
 _PROMPT_HINTS = {  # by how click's message begins
     "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
@@ -73,9 +76,25 @@ def run(arguments: list[str], launch: object = None) -> int:
         return Exit.OK
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except OSError as error:
+        return _fail(_error_of_system(error), verb)
     except Exception as error:
         hint = "Please report it, with this line and what you ran."
         return _fail(InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint), verb)
+
+
+def _error_of_system(error: OSError) -> CodexServerError:
+    """What the system refused, where the verb itself had no word for it."""
+    try:
+        os.getcwd()  # noqa: PTH109 — only whether there is one
+    except OSError:
+        return BadInputError("the current directory is gone", hint="Go to another one, or name directories absolutely.")
+    if error.errno in _OF_THE_USERS_SYSTEM:
+        where = error.filename if error.filename is not None else "stdout"
+        hint = "Look at its owner and its disk, or set CODEX_SERVER_HOME to a directory of your own."
+        return HomeError(f"cannot use {where}: {error.strerror}", hint=hint)
+    hint = "Please report it, with this line and what you ran."
+    return InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint)
 
 
 def _run(arguments: list[str], verb: str | None, launch: object) -> int:
@@ -124,5 +143,7 @@ def _usage_error(error: typer.TyperException) -> CodexServerError:
 
 
 def _fail(error: CodexServerError, verb: str | None) -> int:
+    if isinstance(error, UsageError) and not error.hint:
+        error.hint = f"Try: codex-server {verb} --help" if verb else "Try: codex-server --help"
     output.show_error(error, as_json=verb in JSON_VERBS)
     return error.exit_code

@@ -21,7 +21,7 @@ def cancel(
     settings = Settings.load()
     found = [read.find(settings, turn, cwd) for turn in turns]  # all or none: a typo cancels nothing
     views = control.cancel(list({each.turn_id: each for each in found}.values()))
-    output.show_json(documents.status(views[0]) if len(views) == 1 else documents.several(views))
+    output.show_json(documents.status(views[0]) if len(turns) == 1 else documents.several(views))
     if any(view.state is State.RUNNING for view in views):
         output.note(
             "codex-server: a turn could not be ended\nIts worker does not react: see worker.log in its directory."

@@ -49,7 +49,8 @@ def tail(
     events: Annotated[bool, typer.Option("--events", help="The event stream instead of the text.")] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --events: one JSON object a line.")] = False,
     after: Annotated[
-        int | None, typer.Option(metavar="CURSOR", help="Only events whose seq, or cursor with --all, is above this.")
+        int | None,
+        typer.Option(metavar="CURSOR", min=0, help="Only events with a higher seq; with --all, a cursor."),
     ] = None,
     no_deltas: Annotated[bool, typer.Option("--no-deltas", help="Leave out the pieces of streamed text.")] = False,
     cwd: LastCwd = None,
@@ -91,7 +92,7 @@ def wait(
     turns: Turns,
     is_any: Annotated[bool, typer.Option("--any", help="Of several: until the first of them has ended.")] = False,
     is_all: Annotated[bool, typer.Option("--all", help="Of several: until all have ended; the default.")] = False,
-    timeout: Annotated[str | None, typer.Option(metavar="S", help="Give up after S seconds, or like 5m: 124.")] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="S", help="Stop waiting after S seconds, or 5m (124).")] = None,
     printed: Annotated[
         Printed | None, typer.Option("--print", help="What to print at the end: out; of several, a JSON array.")
     ] = None,
@@ -100,7 +101,7 @@ def wait(
     """Sleep until turns have ended; print them and end with their code."""
     if is_any and is_all:
         raise UsageError("--any and --all exclude each other")
-    timeout_s = parse_duration_s(timeout) if timeout is not None else None
+    timeout_s = parse_duration_s(timeout, "--timeout") if timeout is not None else None
     if len(turns) == 1:
         raise typer.Exit(_wait_for_one(turns[0], timeout, timeout_s, printed or Printed.OUT, cwd))
     if printed in (Printed.OUT, Printed.ANSWER):

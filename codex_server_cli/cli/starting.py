@@ -116,7 +116,7 @@ def _options(given: dict[str, Any]) -> StartOptions:
         config=tuple(given["config"] or ()),
         is_ephemeral=given["ephemeral"],
         name=given["name"],
-        deadline_s=parse_duration_s(given["deadline"]) if given["deadline"] is not None else None,
+        deadline_s=parse_duration_s(given["deadline"], "--deadline") if given["deadline"] is not None else None,
         may_skip_git_check=given["skip_git_check"],
         may_nest=given["allow_nested"],
     )

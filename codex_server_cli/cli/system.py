@@ -54,7 +54,7 @@ def gc(
 ) -> None:
     """Delete turns that ended some time ago, and what the dead left. Running and named turns stay."""
     settings = Settings.load()
-    age_s = parse_duration_s(older_than) if older_than is not None else None
+    age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
     collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named)
     verb = "would delete" if dry_run else "deleted"
     more = f", {collected.orphans} unfinished directories" if collected.orphans else ""

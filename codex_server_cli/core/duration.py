@@ -11,14 +11,20 @@ _LONGEST_S = 3650 * 86400
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def parse_duration_s(text: str) -> float:
+def parse_duration_s(text: str, flag: str, *, needs_unit: bool = False) -> float:
     """Seconds of a duration.
+
+    Args:
+        flag: what it was given to.
+        needs_unit: whether a bare number is no duration, because seconds are not what comes to mind; 0 needs none.
 
     Raises:
         UsageError: it is none.
     """
     match = _PATTERN.fullmatch(text.strip())
     seconds = float(match.group(1)) * _SECONDS[match.group(2)] if match else -1.0
-    if not 0 <= seconds <= _LONGEST_S:
-        raise UsageError(f"not a duration: {text[:40]!r}", hint="Like 45s, 30m, 12h or 7d.")
+    lacks_unit = needs_unit and seconds > 0 and match is not None and not match.group(2)
+    if not 0 <= seconds <= _LONGEST_S or lacks_unit:
+        what = "a number with its unit" if lacks_unit else "a duration"
+        raise UsageError(f"{flag} takes {what}, not {text[:40]!r}", hint="Like 45s, 30m, 12h or 7d.")
     return seconds

@@ -40,6 +40,10 @@ _WORDS = (  # of errors whose `codexErrorInfo` is `other`, or missing: Codex's o
     (re.compile(r"ran out of room in the model's context|context_length_exceeded"), ErrorKind.CONTEXT_WINDOW),
     (re.compile(r"could not be refreshed|sign in again|Not logged in"), ErrorKind.AUTH),
 )
+_BROKEN_STREAM = re.compile(  # how Codex tells of a connection that broke; with no retries it says nothing else
+    r"^(?:stream disconnected before completion|Reconnecting)|error sending request|connection closed", re.IGNORECASE
+)
+_INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: whole as far as the model was allowed to go
 _SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
 _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away; -32600 says nothing itself
     (re.compile(r"already has an active writer"), ErrorKind.THREAD_BUSY),
@@ -70,9 +74,16 @@ def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
     if isinstance(info, str) and info != "other":
         return _KIND_OF_INFO.get(info, ErrorKind.BAD_REQUEST)
     kind = _kind_of_network_info(info) or next((kind for pattern, kind in _WORDS if pattern.search(text)), None)
-    if kind is None and last_retry is not None and not text.startswith("{"):
-        kind = _kind_of_network_info(last_retry.get("codexErrorInfo"))
+    if kind is None and not text.startswith("{"):
+        kind = _kind_of_network_info(last_retry.get("codexErrorInfo")) if last_retry is not None else None
+        if kind is None and _BROKEN_STREAM.search(text) and not is_incomplete(error):
+            kind = ErrorKind.NETWORK
     return kind or ErrorKind.BAD_REQUEST
+
+
+def is_incomplete(error: Message) -> bool:
+    """Whether this wire error says that the model stopped before the end of its answer, at a limit of its own."""
+    return _INCOMPLETE in str(error.get("message") or "")
 
 
 def _kind_of_network_info(info: Any) -> ErrorKind | None:
@@ -105,10 +116,15 @@ def kind_of_exit(stderr: str) -> ErrorKind:
 
 
 def telling_line(stderr: str) -> str:
-    """The line of an app-server's last words that says why it went: the last one before any backtrace."""
-    return stderr.partition("\nStack backtrace:")[0].strip().rpartition("\n")[2].strip()
+    """The line of an app-server's last words that says why it went: the last one before any backtrace.
+
+    What it warns of whenever it starts explains no end.
+    """
+    lines = (line.strip() for line in stderr.partition("\nStack backtrace:")[0].splitlines())
+    return next((line for line in reversed([*lines]) if line and not _START_WARNING.search(line)), "")
 
 
+_START_WARNING = re.compile(r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TAIL_CHARS = 4000
 

@@ -1,36 +1,48 @@
 """The next step after each kind of error. Owns the words and their commands; never decides which kind an error is.
 
-A command in a hint stands between backticks and works as it stands, from any directory: ids and paths are filled in.
+A command in a hint stands between backticks and works as it stands, from any directory: ids, paths and the options
+of the turn are filled in. What of them is not known (where the schema lies) is said after it, in words.
 """
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.errors import ErrorKind
 
+UNREACHED = "Check the network, then: {resume}"
+"""Words for a turn that never got through to the model."""
+
+CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {go_on}"
+"""Words for an answer that the service broke off."""
+
+_KEPT = "What had come is kept; "
 _HINTS = {
-    ErrorKind.AUTH: "Log in with `codex login`, then: `{resume}`",
-    ErrorKind.USAGE_LIMIT: "Wait until the limit resets, then: `{resume}`",
-    ErrorKind.RATE_LIMIT: "Wait a moment, then: `{resume}`",
-    ErrorKind.CONTEXT_WINDOW: "Start a new thread, handing over only what it needs; with the same prompt: `{anew}`",
-    ErrorKind.NETWORK: "Check the network, then: `{resume}`",
-    ErrorKind.OVERLOADED: "Wait a moment or choose another model with --model, then: `{resume}`",
-    ErrorKind.BAD_REQUEST: "Mend what the message names (a model or an option may not fit), then: `{again}`",
+    ErrorKind.AUTH: "Log in with `codex login` (with the binary that `codex-server doctor` names), then: {resume}",
+    ErrorKind.USAGE_LIMIT: "Wait until the limit resets, then: {resume}",
+    ErrorKind.RATE_LIMIT: "Wait a moment, then: {resume}",
+    ErrorKind.CONTEXT_WINDOW: "Start a new thread, handing over only what it needs; with the same prompt: {anew}",
+    ErrorKind.NETWORK: UNREACHED,
+    ErrorKind.OVERLOADED: "Wait a moment or choose another model with --model, then: {resume}",
+    ErrorKind.BAD_REQUEST: "Mend what the message names (a model or an option may not fit), then: {again}",
     ErrorKind.BAD_SCHEMA: "Mend the schema or the prompt; the answer is kept: `codex-server answer {turn_id}`",
-    ErrorKind.BAD_INPUT: "Mend what the message names, then ask again: `{again}`",
+    ErrorKind.BAD_INPUT: "Mend what the message names, then ask again: {again}",
     ErrorKind.SANDBOX: "Codex's effective policy was not the one asked for; what it is: `codex-server doctor`",
-    ErrorKind.THREAD_BUSY: "Another process is writing this thread: wait for its end, or fork it: `{fork}`",
+    ErrorKind.THREAD_BUSY: "Another process is writing this thread: wait for its end, or fork it: {fork}",
     ErrorKind.THREAD_MISSING: "List the threads that exist: `codex-server list`",
     ErrorKind.CODEX_MISSING: "Install or update codex, then: `codex-server setup`",
-    ErrorKind.CODEX_CRASHED: "What codex said last is in stderr_tail; to go on: `{resume}`",
+    ErrorKind.CODEX_CRASHED: "What codex said last is in stderr_tail; {go_on}",
     ErrorKind.PROTOCOL: "Codex and codex-server may not fit together: `codex-server doctor`",
-    ErrorKind.DISK: "Free some space (`codex-server gc` deletes old turns), then: `{resume}`",
-    ErrorKind.STALLED: "What had come is kept; to go on: `{resume}`",
-    ErrorKind.DEADLINE: "Give a longer --deadline; to go on from here: `{resume}`",
-    ErrorKind.CANCELLED: "What had come is kept; to go on: `{resume}`",
-    ErrorKind.WORKER_DIED: "What had come is kept; to go on: `{resume}`",
-    ErrorKind.INTERNAL: "A defect of codex-server: worker.log in the turn's directory tells more; to go on: `{resume}`",
+    ErrorKind.DISK: "Free some space (`codex-server gc` deletes old turns), then: {resume}",
+    ErrorKind.STALLED: "{kept}{go_on}",
+    ErrorKind.DEADLINE: "Give a longer --deadline; to go on from here: {resume}",
+    ErrorKind.CANCELLED: "{kept}{go_on}",
+    ErrorKind.WORKER_DIED: "{kept}{go_on}",
+    ErrorKind.INTERNAL: "A defect of codex-server: worker.log in the turn's directory tells more; {go_on}",
 }
+_DEADLINE_LEFT_NOTHING = "To ask again, without a deadline or with a longer --deadline: {again}"
 
 KINDS_UNSEEN_TO_THE_END = frozenset(
     {ErrorKind.WORKER_DIED, ErrorKind.CODEX_CRASHED, ErrorKind.STALLED, ErrorKind.PROTOCOL}
@@ -38,40 +50,101 @@ KINDS_UNSEEN_TO_THE_END = frozenset(
 """Ends of ours that need not be Codex's: its own record may hold more than we saw."""
 
 
-def hint_of(kind: ErrorKind, request: TurnRequest, *, is_resumable: bool) -> str:
+def hint_of(
+    kind: ErrorKind, request: TurnRequest, *, is_resumable: bool, has_begun: bool = False, words: str | None = None
+) -> str:
     """The next step for a turn that ended with this kind, with its exact command.
 
     Args:
         is_resumable: whether the turn left a thread that `continue` can go on with; else it is to be asked again.
+        has_begun: whether Codex took the turn up, so that something may have come; a resumable one did.
+        words: `UNREACHED` or `CUT_SHORT`, where they say more than those of the kind.
     """
-    anew, again = _anew(request), _again(request)
-    resume = f"codex-server continue --turn {request.turn_id} 'go on'" if is_resumable else again
-    fork = again if request.is_fork or request.thread_id is None else f"{again} --fork"
-    hint = _HINTS[kind].format(turn_id=request.turn_id, resume=resume, again=again, anew=anew, fork=fork)
-    if is_resumable and kind in KINDS_UNSEEN_TO_THE_END:
+    if kind is ErrorKind.DEADLINE:
+        request = request._replace(deadline_s=None)  # the same one again would pass again
+        words = None if is_resumable else _DEADLINE_LEFT_NOTHING
+    again = _again(request)
+    resume = _resume(request) if is_resumable else again
+    commands = {
+        "resume": _shown(resume, request),
+        "again": _shown(again, request),
+        "anew": _shown(_anew(request), request),
+        "fork": _shown(again if request.is_fork or request.thread_id is None else f"{again} --fork", request),
+    }
+    go_on = f"to {'go on' if is_resumable else 'ask again'}: {commands['resume']}"
+    kept = _KEPT if is_resumable or has_begun else ""
+    hint = (words or _HINTS[kind]).format(turn_id=request.turn_id, go_on=go_on, kept=kept, **commands)
+    hint = hint[0].upper() + hint[1:]
+    if is_resumable and kind in KINDS_UNSEEN_TO_THE_END and words is None:
         return f"Whether Codex had finished it tells `codex-server recover {request.turn_id}`. {hint}"
     return hint
+
+
+def _shown(command: str, request: TurnRequest) -> str:
+    return f"`{command}`" + (", with your --schema" if request.schema is not None else "")
+
+
+def _resume(request: TurnRequest) -> str:
+    """The next turn of its thread, which keeps the directory and the model, and never the sandbox."""
+    return _joined("continue", "--turn", request.turn_id, "go on", *_policy(request))
 
 
 def _again(request: TurnRequest) -> str:
     """The same question once more."""
     if request.thread_id is None:
         return _anew(request)
-    from shlex import quote
-
-    fork = " --fork" if request.is_fork else ""
-    return f"codex-server continue --thread {quote(str(request.thread_id))}{fork}{_options(request)}"
+    fork = ["--fork"] if request.is_fork else []
+    return _joined("continue", "--thread", str(request.thread_id), *fork, *_options(request))
 
 
 def _anew(request: TurnRequest) -> str:
     """The same question in a new thread."""
-    from shlex import quote  # 1 ms that a turn without an error needs not
-
-    return f"codex-server new --cwd {quote(request.cwd)}{_options(request)}"
+    return _joined("new", "--cwd", request.cwd, *_options(request))
 
 
-def _options(request: TurnRequest) -> str:
-    from shlex import quote
+def _joined(*words: str) -> str:
+    from shlex import join  # 1 ms that a turn without an error needs not
 
-    write = " --write" if request.sandbox is Sandbox.WORKSPACE_WRITE else ""
-    return f"{write} --file {quote(request.prompt_path)}" if request.prompt_path is not None else f"{write} PROMPT"
+    return join(["codex-server", *words])
+
+
+def _policy(request: TurnRequest) -> list[str]:
+    """What the commands of the turn may touch, as flags."""
+    flags = {
+        Sandbox.READ_ONLY: [],
+        Sandbox.WORKSPACE_WRITE: ["--write", "--skip-git-check"],  # it was allowed to write there, git or not
+        Sandbox.DANGER_FULL_ACCESS: ["--sandbox", str(Sandbox.DANGER_FULL_ACCESS), "--skip-git-check"],
+    }[request.sandbox]
+    return [*flags, *_each("--add-dir", request.writable_roots), *(["--network"] if request.has_network else [])]
+
+
+def _options(request: TurnRequest) -> list[str]:
+    """The options of the turn and its prompt, as flags."""
+    config = [f"{key}={_toml(value)}" for key, value in (request.config or {}).items()]
+    # It may be less than was asked for, by the time that the turn stood in line: whole seconds, rounded up.
+    deadline = [f"{-int(-request.deadline_s // 1)}"] if request.deadline_s is not None else []
+    return [
+        *_policy(request),
+        *_each("--model", [request.model] if request.model is not None else []),
+        *_each("--effort", [request.effort] if request.effort is not None else []),
+        *_each("--image", request.images),
+        *_each("--config", config),
+        *(["--ephemeral"] if request.is_ephemeral else []),
+        *_each("--deadline", deadline),
+        *(["--file", request.prompt_path] if request.prompt_path is not None else ["PROMPT"]),
+    ]
+
+
+def _each(flag: str, values: list[str] | tuple[str, ...]) -> list[str]:
+    return [word for value in values for word in (flag, value)]
+
+
+def _toml(value: Any) -> str:
+    """A value of Codex's configuration as `--config` reads it back."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
+    return str(value).lower()  # true and false, and numbers as they are

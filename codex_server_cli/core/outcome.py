@@ -10,10 +10,11 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from codex_server_cli.core import failures
-from codex_server_cli.core.hints import hint_of
+from codex_server_cli.core.hints import CUT_SHORT, UNREACHED, hint_of
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.schema import validate_answer
+from codex_server_cli.core.timers import LIMIT_MS, Timer
 from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
 from codex_server_cli.core.usage import Usage, reset_time_s, told_reset_time_s
 from codex_server_cli.errors import ErrorKind
@@ -83,8 +84,10 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
         error = _stop_error(record, cause)
     if error is None:
         return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
-    is_resumable = record.turn_id is not None and not request.is_ephemeral
-    hint = hint_of(error.kind, request, is_resumable=is_resumable)
+    has_begun = record.turn_id is not None
+    is_resumable = has_begun and not request.is_ephemeral
+    words = _words_of_hint(record, error.kind)
+    hint = hint_of(error.kind, request, is_resumable=is_resumable, has_begun=has_begun, words=words)
     error = error._replace(hint=hint, partial_answer=answer)
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error)
 
@@ -94,6 +97,15 @@ def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | Non
     if complaint is None:
         return None
     return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}")
+
+
+def _words_of_hint(record: TurnRecord, kind: ErrorKind) -> str | None:
+    """Better words than those of the kind, where the record tells more than it."""
+    if kind is ErrorKind.STALLED and record.is_retrying:
+        return UNREACHED
+    if kind is ErrorKind.BAD_REQUEST and record.error is not None and failures.is_incomplete(record.error):
+        return CUT_SHORT
+    return None
 
 
 def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
@@ -106,6 +118,12 @@ def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
         return failures.make_error(kind, message, **facts)
     if record.status == "interrupted" and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
         return failures.make_error(ErrorKind.CANCELLED, "Codex interrupted the turn.")
+    if cause is Cause.STALLED and record.is_retrying and record.retry is not None:
+        minutes = LIMIT_MS[Timer.RETRIES] / 60_000
+        message = (
+            f"Codex only tried the network again, for {minutes:g} minutes: {failures.readable_message(record.retry)}"
+        )
+        return failures.make_error(ErrorKind.STALLED, message, codex_error=record.retry.get("codexErrorInfo"))
     if cause not in _MESSAGE_OF_STOP:
         return failures.make_error(ErrorKind.PROTOCOL, "Codex ended the turn without saying why.")
     kind, message = _MESSAGE_OF_STOP[cause]

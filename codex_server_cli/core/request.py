@@ -26,6 +26,14 @@ class Sandbox(StrEnum):
 _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
 
 
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("cwd", "model", "effort", "approval", "thread_id", "fork_after"), (str,)),
+    **dict.fromkeys(("schema", "config"), (dict,)),
+    **dict.fromkeys(("images", "writable_roots"), (list, tuple)),
+    "deadline_s": (int, float),
+}
+
+
 class TurnRequest(NamedTuple):
     """One turn as asked for; stored in `meta.json` under `request`, less the prompt.
 
@@ -73,8 +81,15 @@ class TurnRequest(NamedTuple):
 
     @classmethod
     def from_json(cls, value: dict[str, Any], turn_id: str, prompt_path: str | None = None) -> TurnRequest:
-        """Read the request of a turn back; unknown keys (a newer version's) are ignored."""
+        """Read the request of a turn back; unknown keys (a newer version's) are ignored.
+
+        Raises:
+            TypeError, ValueError: it was edited beyond reading.
+        """
         known = {name: value[name] for name in cls._fields if name in value}
+        for name, types in _TYPES.items():
+            if not isinstance(known.get(name), (*types, type(None))):
+                raise TypeError(name)
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))

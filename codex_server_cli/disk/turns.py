@@ -30,7 +30,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.process import living_worker
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import AmbiguousError, ErrorKind, NotFoundError
+from codex_server_cli.errors import AmbiguousError, ErrorKind, HomeError, NotFoundError
 
 if TYPE_CHECKING:
     from codex_server_cli.core.outcome import Outcome
@@ -116,12 +116,19 @@ def _error_of(turn: TurnDir, state: State, result: dict[str, Any]) -> dict[str, 
 
 
 def turn_ids(turns_path: Path) -> list[str]:
-    """The ids of all turns, newest first."""
+    """The ids of all turns, newest first.
+
+    Raises:
+        HomeError: the folder is there and cannot be read.
+    """
     try:
         with os.scandir(turns_path) as entries:
             names = [entry.name for entry in entries if is_turn_id(entry.name) and entry.is_dir(follow_symlinks=False)]
-    except OSError:
+    except FileNotFoundError:  # nothing was ever started here
         return []
+    except OSError as error:  # that is no answer: there may be hundreds
+        hint = "Look at its owner, or set CODEX_SERVER_HOME to a directory of your own."
+        raise HomeError(f"cannot read {turns_path}: {error.strerror}", hint=hint) from error
     return sorted(names, reverse=True)
 
 

@@ -83,7 +83,8 @@ class Attempts:
         self._last_words = server.last_words()
         server.close()
         self.server = None
-        line = telling_line(self._last_words)
+        # Who is killed has said nothing about it: its last line is about something else.
+        line = "" if how.startswith("signal") else telling_line(self._last_words)
         message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
         return make_error(kind_of_exit(self._last_words), message), is_start_collision(self._last_words)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from codex_server_cli.errors import BadInputError
+from codex_server_cli.errors import BadInputError, HomeError
 
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 _DEFAULT_GC_DAYS = 7.0
@@ -58,7 +58,8 @@ def read_config(path: Path) -> Config:
     values = read_config_values(path)
     for name, (is_valid, wanted) in _RULES.items():
         if values.get(name) is not None and not is_valid(values[name]):
-            raise BadInputError(f"{path}: {name} must be {wanted}, not {values[name]!r}", hint=f"Mend {path}.")
+            found = json.dumps(values[name])
+            raise BadInputError(f"{path}: {name} must be {wanted}, not {found}", hint=f"Mend {path}.")
     warnings = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
     warnings += [f"{path}: {name!r} has no effect in this version" for name in _OF_LATER_VERSIONS if name in values]
     known = {name: values[name] for name in _RULES if values.get(name) is not None and name != "auth"}
@@ -72,13 +73,17 @@ def read_config_values(path: Path) -> dict[str, Any]:
 
     Raises:
         BadInputError: as `read_config`.
+        HomeError: it may not be read.
     """
-    if path.exists() and not path.is_file():  # a FIFO would keep us for ever
-        raise BadInputError(f"{path} is not a regular file", hint=f"Mend {path}, or delete it.")
     try:
+        if path.exists() and not path.is_file():  # a FIFO would keep us for ever
+            raise BadInputError(f"{path} is not a regular file", hint=f"Mend {path}, or delete it.")
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):  # what is below a file is missing, too
         return {}
+    except PermissionError as error:
+        hint = "Another user made it: set CODEX_SERVER_HOME to a directory of your own."
+        raise HomeError(f"cannot read {path}: {error.strerror}", hint=hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"cannot read {path}: {error}", hint=f"Mend {path}, or delete it.") from error
     try:

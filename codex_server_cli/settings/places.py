@@ -61,7 +61,7 @@ def _user_home() -> Path:
         from codex_server_cli.errors import BadInputError
 
         raise BadInputError("this user has no home directory", hint="Set HOME.") from error
-    return Path(home)
+    return Path(os.path.abspath(home))  # noqa: PTH100 — must not resolve links
 
 
 def _directory(variable: str, default: Path) -> Path:

@@ -51,7 +51,7 @@ def test_without_a_codex_the_rest_is_looked_at_all_the_same(settings: Settings) 
 
 
 def test_a_configuration_that_cannot_be_read_is_one_fault_and_no_more(settings: Settings, tmp_path: Path) -> None:
-    on_path = fake.write(tmp_path / "bin" / "codex")
+    on_path = fake.write(tmp_path / "bin" / "codex", "exits")
     configure(settings, "{")
     settings = settings._replace(search_path=str(on_path.parent))
     found = checks(settings)

@@ -12,7 +12,7 @@ import pytest
 
 from codex_server_cli.errors import ErrorKind
 from tests import console
-from tests.cli.shell import Shell
+from tests.cli.shell import Shell, assert_refused
 from tests.e2e.home import COMMAND
 from tests.support import wait_until
 from tests.turns_on_disk import TurnsOnDisk
@@ -60,8 +60,19 @@ def test_a_full_disk_behind_stdout_is_one_line_and_no_traceback(shell: Shell, tu
             assert code == 73
             assert stderr.startswith("codex-server: cannot write to stdout: No space left on device\n")
             assert "Traceback" not in stderr
+        code, stderr = run_into(shell, full.fileno(), "wait", "--help")
+        assert (code, stderr.splitlines()[0]) == (73, "codex-server: cannot use stdout: No space left on device")
         code, stderr = run_into(shell, full.fileno(), "new", "")
         assert (code, stderr.splitlines()[0]) == (65, "codex-server: the prompt is empty")
+
+
+@pytest.mark.parametrize("words", ["list --cwd .", "list-turns --cwd .", "tail --all"])
+def test_a_directory_that_is_gone_is_told_as_that(shell: Shell, words: str) -> None:
+    gone = shell.root / "gone"
+    gone.mkdir()
+    shell.env["CODEX_SERVER_HOME"] = "home"  # means something only where somebody stands
+    run = shell.run(*words.split(), under=["sh", "-c", f'cd {gone} && rmdir {gone} && exec "$0" "$@"'])
+    assert_refused(run, 65, "the current directory is gone", as_json=False)
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -111,6 +111,29 @@ def test_a_retry_that_was_no_network_failure_explains_nothing() -> None:
 
 @pytest.mark.parametrize("info", ["other", None])
 @pytest.mark.parametrize(
+    "message",
+    [
+        "stream disconnected before completion: stream closed before response.completed",
+        "Reconnecting... 1/5",
+        "error sending request for url (https://example.com/responses)",
+        "Connection closed",
+    ],
+)
+def test_a_broken_connection_is_the_network_with_no_retry_before_it_too(info: str | None, message: str) -> None:
+    assert failures.kind_of_turn_error(_error(info, message), None) is ErrorKind.NETWORK
+    assert failures.kind_of_turn_error(_error(info, message), _error("serverOverloaded")) is ErrorKind.NETWORK
+    assert failures.kind_of_turn_error(_error(info, message), _error(_cut(500))) is ErrorKind.OVERLOADED
+
+
+def test_an_answer_that_the_service_broke_off_is_no_failure_of_the_network() -> None:
+    error = _error("other", "stream disconnected before completion: Incomplete response returned, reason: x")
+    assert failures.kind_of_turn_error(error, None) is ErrorKind.BAD_REQUEST
+    assert failures.is_incomplete(error)
+    assert not failures.is_incomplete({})
+
+
+@pytest.mark.parametrize("info", ["other", None])
+@pytest.mark.parametrize(
     ("message", "kind"),
     [
         ("You’ve hit your usage limit. Visit … or try again at 6:27 PM.", ErrorKind.USAGE_LIMIT),
@@ -238,6 +261,8 @@ def test_an_error_keeps_the_end_of_stderr(stderr: str, tail: str | None) -> None
         ("", ""),
         ("panicked", "panicked"),
         ("WARN of no interest\n  Error: it is locked \n\n", "Error: it is locked"),
+        ("2026-11-20T16:55:01Z  WARN codex_app_server: Codex could not find bubblewrap on PATH.", ""),
+        ("Error: no\n2026-11-20T16:55:01Z ERROR codex_app_server: Codex could not find bubblewrap\n", "Error: no"),
         ("Error: it is locked\nStack backtrace:\n   0: <unknown>\n", "Error: it is locked"),
     ],
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 
 import pytest
 
-from codex_server_cli.core.hints import KINDS_UNSEEN_TO_THE_END, hint_of
+from codex_server_cli.actions.checks import parse_overrides
+from codex_server_cli.core.hints import CUT_SHORT, KINDS_UNSEEN_TO_THE_END, UNREACHED, hint_of
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.errors import ErrorKind
 
@@ -47,7 +49,7 @@ def test_a_turn_that_can_be_resumed_is(request: pytest.FixtureRequest) -> None:
         (NEW._replace(cwd="/my project"), ["new", "--cwd", "/my project", "--file", PATH]),
         (
             NEW._replace(sandbox=Sandbox.WORKSPACE_WRITE),
-            ["new", "--cwd", "/project", "--write", "--file", PATH],
+            ["new", "--cwd", "/project", "--write", "--skip-git-check", "--file", PATH],
         ),
         (CONTINUED, ["continue", "--thread", "01a1f9ff", "--file", PATH]),
         (CONTINUED._replace(is_fork=True), ["continue", "--thread", "01a1f9ff", "--fork", "--file", PATH]),
@@ -80,3 +82,82 @@ def test_where_codex_may_have_finished_it_unseen_its_record_is_asked_first(kind:
     ask = ["codex-server", "recover", TURN_ID]
     assert (commands_in(hint_of(kind, NEW, is_resumable=True))[0] == ask) == (kind in KINDS_UNSEEN_TO_THE_END)
     assert ask not in commands_in(hint_of(kind, NEW, is_resumable=False))  # nothing there to ask for
+
+
+# --- the options of the turn
+
+FULL = NEW._replace(
+    model="gpt 5",
+    effort="high",
+    sandbox=Sandbox.WORKSPACE_WRITE,
+    writable_roots=("/more room", "/b"),
+    has_network=True,
+    images=("/a picture.png",),
+    config={"model_verbosity": "low"},
+    is_ephemeral=True,
+    deadline_s=3.2,
+)
+POLICY = ["--write", "--skip-git-check", "--add-dir", "/more room", "--add-dir", "/b", "--network"]
+
+
+def test_a_turn_is_asked_again_with_all_its_options() -> None:
+    (command,) = commands_in(hint_of(ErrorKind.NETWORK, FULL, is_resumable=False))
+    assert command == [
+        *("codex-server", "new", "--cwd", "/project", *POLICY, "--model", "gpt 5", "--effort", "high"),
+        *("--image", "/a picture.png", "--config", 'model_verbosity="low"', "--ephemeral", "--deadline", "4"),
+        *("--file", PATH),
+    ]
+
+
+def test_a_turn_goes_on_with_the_policy_that_it_had_for_no_thread_keeps_it() -> None:
+    (command,) = commands_in(hint_of(ErrorKind.NETWORK, FULL, is_resumable=True))
+    assert command == ["codex-server", "continue", "--turn", TURN_ID, "go on", *POLICY]
+    free = NEW._replace(sandbox=Sandbox.DANGER_FULL_ACCESS)
+    (command,) = commands_in(hint_of(ErrorKind.NETWORK, free, is_resumable=True))
+    assert command[-3:] == ["--sandbox", "danger-full-access", "--skip-git-check"]
+
+
+@pytest.mark.parametrize("is_resumable", [True, False])
+def test_a_schema_whose_place_is_not_known_is_named_in_words(is_resumable: bool) -> None:
+    hint = hint_of(ErrorKind.NETWORK, NEW._replace(schema={"type": "object"}), is_resumable=is_resumable)
+    assert hint.endswith("`, with your --schema")
+    assert "--schema" not in hint_of(ErrorKind.NETWORK, NEW, is_resumable=is_resumable)
+
+
+def test_overrides_of_the_configuration_are_read_back_as_they_were() -> None:
+    given = {
+        "text": 'a "b" \\ é 😀 \x7f\n',
+        "number_as_text": "5",
+        "flags": [True, False],
+        "numbers": [1, -2.5, 1e16, float("inf")],
+        "table": {"a b": {"c": "d"}, "e": []},
+    }
+    (command,) = commands_in(hint_of(ErrorKind.BAD_REQUEST, NEW._replace(config=given), is_resumable=False))
+    pairs = [value for flag, value in pairwise(command) if flag == "--config"]
+    assert parse_overrides(tuple(pairs)) == given
+
+
+# --- words that fit what there is
+
+
+def test_a_deadline_that_left_nothing_to_go_on_with_offers_no_going_on_and_not_the_same_deadline() -> None:
+    hint = hint_of(ErrorKind.DEADLINE, FULL, is_resumable=False, has_begun=True)
+    assert hint.startswith("To ask again, without a deadline or with a longer --deadline: `codex-server new ")
+    assert "--deadline" not in commands_in(hint)[0]
+    assert "to go on from here: `codex-server continue" in hint_of(ErrorKind.DEADLINE, FULL, is_resumable=True)
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.CANCELLED, ErrorKind.STALLED, ErrorKind.WORKER_DIED])
+def test_only_what_had_come_is_said_to_be_kept(kind: ErrorKind) -> None:
+    assert hint_of(kind, NEW, is_resumable=False).startswith("To ask again: `codex-server new")
+    begun = hint_of(kind, NEW, is_resumable=False, has_begun=True)
+    assert begun.startswith("What had come is kept; to ask again: `codex-server new")
+    assert "What had come is kept; to go on: `codex-server continue" in hint_of(kind, NEW, is_resumable=True)
+
+
+def test_better_words_of_the_record_stand_alone() -> None:
+    go_on = f"`codex-server continue --turn {TURN_ID} 'go on'`"
+    unreached = hint_of(ErrorKind.STALLED, NEW, is_resumable=True, words=UNREACHED)
+    assert unreached == f"Check the network, then: {go_on}"
+    cut = hint_of(ErrorKind.BAD_REQUEST, NEW, is_resumable=True, words=CUT_SHORT)
+    assert cut == f"The model stopped at a limit of its own; what had come is kept; to go on: {go_on}"

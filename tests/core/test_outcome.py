@@ -196,3 +196,42 @@ def test_the_last_words_of_codex_go_into_the_error() -> None:
 def test_an_interrupt_by_a_worker_that_the_system_stopped_is_no_cancel() -> None:
     outcome = decide(_record("interrupted", "Hel", is_complete=False), Cause.WORKER_STOPPED, REQUEST)
     assert (outcome.state, outcome.answer) == (State.ABANDONED, "Hel")
+
+
+# --- what the record tells beyond the kind
+
+
+def test_a_network_out_of_reach_for_ever_is_told_with_what_the_last_retry_said() -> None:
+    info = {"responseStreamDisconnected": {"httpStatusCode": None}}
+    retry = {"message": "Reconnecting... 9/100", "codexErrorInfo": info, "additionalDetails": "error sending request"}
+    error = decide(_record(retry=retry, is_retrying=True), Cause.STALLED, REQUEST).error
+    assert error is not None
+    assert (error.kind, error.codex_error, error.retryable) == (ErrorKind.STALLED, info, True)
+    assert error.message == (
+        "Codex only tried the network again, for 10 minutes: Reconnecting... 9/100 (error sending request)"
+    )
+    assert error.hint == f"Check the network, then: `codex-server continue --turn {TURN_ID} 'go on'`"
+
+
+def test_a_stall_after_a_retry_that_was_got_over_is_silence() -> None:
+    error = decide(_record(retry={"message": "m"}), Cause.STALLED, REQUEST).error
+    assert error is not None
+    assert error.message == "Codex went silent and did not end the turn."
+
+
+def test_an_answer_cut_short_by_the_model_can_be_gone_on_with() -> None:
+    cut = {"message": "Incomplete response returned, reason: max_output_tokens", "codexErrorInfo": "other"}
+    error = decide(_record("failed", "Hel", error=cut), Cause.TURN_ENDED, REQUEST).error
+    assert error is not None
+    assert error.kind is ErrorKind.BAD_REQUEST
+    assert error.hint is not None
+    assert error.hint.endswith(f"to go on: `codex-server continue --turn {TURN_ID} 'go on'`")
+
+
+@pytest.mark.parametrize(("turn_id", "is_kept"), [("turn", True), (None, False)])
+def test_an_ephemeral_turn_is_asked_again_and_what_had_come_of_it_is_kept(turn_id: str | None, is_kept: bool) -> None:
+    error = decide(_record(turn_id=turn_id), Cause.CANCELLED, REQUEST._replace(is_ephemeral=True)).error
+    assert error is not None
+    assert error.hint is not None
+    assert "o ask again: `codex-server new" in error.hint
+    assert ("is kept" in error.hint) == is_kept

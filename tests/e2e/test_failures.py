@@ -86,3 +86,9 @@ def test_a_stream_that_stays_broken_is_a_failure_of_the_network_that_keeps_what_
     assert (ended["state"], ended["error"]["kind"], ended["error"]["retryable"]) == ("failed", "network", True)
     assert ended["answer"] == "Hello, "
     assert len(model.model_requests) == 2
+
+
+def test_a_stream_that_breaks_where_nothing_is_retried_is_a_failure_of_the_network(one_home: Home) -> None:
+    one_home.model([cut_after("Hello, ")])
+    ended = one_home.start("new", "hi").wait()
+    assert (ended["error"]["kind"], ended["error"]["retryable"], ended["answer"]) == ("network", True, "Hello, ")

@@ -78,7 +78,8 @@ def queued_pss_kb(home: Home, turn: Turn) -> int | None:
         is_light = "proc.line" in " ".join(turn.worker().cmdline())
         smaps = Path(f"/proc/{turn.meta['pid']}/smaps_rollup").read_text(encoding="ascii").splitlines()
         slots = [path.read_text(encoding="ascii") for path in (home.path / "queue").glob("slot-*")]
-        if is_light and not any(turn.id in slot for slot in slots):  # in a slot it has begun to load the rest
+        has_begun = any(turn.id in slot for slot in slots) or (turn.path / "events.jsonl").stat().st_size > 0
+        if is_light and not has_begun:  # in a slot it loads the rest, and behind it keeps that to its end
             return next(int(line.split()[1]) for line in smaps if line.startswith("Pss:"))
     return None
 

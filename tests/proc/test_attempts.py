@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import shutil
 from pathlib import Path
 
@@ -39,3 +40,22 @@ def test_a_codex_that_is_gone_is_not(tmp_path: Path) -> None:
 def test_a_directory_that_is_gone_is_named_as_the_cause(tmp_path: Path) -> None:
     failure = _failure(Path("/bin/sh"), tmp_path / "gone")
     assert (failure.error.kind, failure.is_passing) == (ErrorKind.BAD_INPUT, False)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("kill -9 $$", "(signal 9)"), ("exit 3", "(exit code 3): ERROR of another matter")]
+)
+def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str) -> None:
+    codex = tmp_path / "codex"
+    codex.write_text(f"#!/bin/sh\necho ERROR of another matter >&2\n{end}\n")
+    codex.chmod(0o755)
+    attempts = Attempts(codex, TurnRequest("", str(tmp_path)))
+    server = attempts.start()
+    assert server.exit_fd is not None
+    assert select.select([server.exit_fd], [], [], 10)[0]
+    error, _ = attempts.end(server)
+    assert (error.kind, error.message) == (
+        ErrorKind.CODEX_CRASHED,
+        f"codex app-server ended before the turn did {told}",
+    )
+    assert "ERROR of another matter" in attempts.last_words()
