@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from codex_server_cli.core.turn import format_time_ms
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from codex_server_cli.disk import lock
+from codex_server_cli.disk.daily import STAMP
 from codex_server_cli.disk.files import read_json, write_json
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.support import wait_until
 
 COUNT = 10
+
+
+def keep_workers_from_collecting(home: Home) -> None:
+    """Today one has done it already."""
+    (home.path / STAMP).write_text("\n")
 
 
 def end_long_ago(turn: Turn) -> None:
@@ -48,6 +55,7 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
 
 
 def test_a_shell_that_stands_in_a_turn_and_one_that_follows_it_hinder_nothing(one_home: Home) -> None:
+    keep_workers_from_collecting(one_home)
     turn, gate = one_home.start_held()
     follower = one_home.spawn("tail", turn.id, "--follow", cwd=turn.path)
     gate.open()
@@ -58,3 +66,19 @@ def test_a_shell_that_stands_in_a_turn_and_one_that_follows_it_hinder_nothing(on
     assert (gc.code, gc.stdout) == (0, f"{turn.id}\n")
     assert "deleted 1 turns" in gc.stderr
     assert one_home.turn_ids == []
+
+
+def test_setup_collects_too_and_says_so(one_home: Home) -> None:
+    keep_workers_from_collecting(one_home)
+    one_home.model([say("Hello")])
+    turn = one_home.start("new", "hi")
+    turn.wait()
+    wait_until(lambda: not lock.is_held(turn.path / "lock"), what="the worker's own end")
+    end_long_ago(turn)
+    run = one_home.run("setup")
+    assert run.code == 0, run
+    assert "collected   1 old turns" in run.stdout
+    assert "pinned already" in run.stdout
+    assert one_home.turn_ids == []
+    checks = json.loads(one_home.run("doctor", "--json").stdout)
+    assert [check["name"] for check in checks if not check["ok"]] == []
