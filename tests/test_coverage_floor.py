@@ -71,7 +71,7 @@ def test_only_the_processes_of_what_is_named_are_measured(
 
 @pytest.mark.parametrize(
     ("floor", "args", "code", "word"),
-    [(1, [], 0, "reaches"), (100, [], 1, "MISSES"), (100, ["-k", "it"], 0, None), (100, ["test_it.py"], 0, None)],
+    [(0, [], 0, "reaches"), (100, [], 1, "MISSES"), (100, ["-k", "it"], 0, None), (100, ["test_it.py"], 0, None)],
     ids=["reached", "missed", "a selection", "a file"],
 )
 def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
