@@ -125,15 +125,22 @@ def _ask(settings: Settings, directory: TurnDir, ended: Ended) -> tuple[Message 
         answer, problem = _ask_app_server(settings, thread_id, wanted), None
     except CodexMissingError as error:
         answer, problem = StoredTurn(None), error
-    if answer.turn is not None:
+    if _is_completed(answer.turn):
         return answer.turn, "app-server", ""
-    # An app-server that has lost its databases lists an empty thread, though the session file is there.
+    # An app-server that has lost its databases lists an empty thread, and one that was killed right after the end calls
+    # the turn interrupted, though the session file has it all.
     stored = read_stored_turn(settings.codex_home, thread_id, wanted)
+    if answer.turn is not None and not _is_completed(stored):
+        return answer.turn, "app-server", ""
     if stored is None and problem is not None:
         raise problem
     if answer.refusal is not None:
         return stored, "rollout", f"Codex has no record of thread {thread_id}: {answer.refusal}"
     return stored, "rollout", f"Codex's record of thread {thread_id} does not have this turn."
+
+
+def _is_completed(turn: Message | None) -> bool:
+    return turn is not None and turn.get("status") == "completed"
 
 
 def _ask_app_server(settings: Settings, thread_id: str, wanted: Wanted) -> StoredTurn:

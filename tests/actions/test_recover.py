@@ -10,6 +10,7 @@ import pytest
 
 from codex_server_cli.actions import recover as action
 from codex_server_cli.actions.recover import recover
+from codex_server_cli.core.inquiry import StoredTurn
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.stored_turn import Recovery
 from codex_server_cli.core.turn import Marker, State
@@ -56,6 +57,28 @@ def test_the_session_file_alone_completes_a_turn(settings: Settings, turns: Turn
     assert (recovered.view.state, recovered.view.answer) == (State.COMPLETE, SESSION_ANSWER)
     assert recovered.is_recovered
     assert recovered.view.result["recovered"]["source"] == "rollout"
+
+
+def test_the_session_file_is_believed_where_the_app_server_calls_the_turn_interrupted(
+    settings: Settings, turns: TurnsOnDisk, session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A codex that was killed right after the end: its databases did not come to know it.
+    interrupted = {"id": TURN, "status": "interrupted", "items": []}
+    monkeypatch.setattr(action, "_ask_app_server", lambda *_: StoredTurn(interrupted))
+    recovered = recover(settings, crashed(turns))
+    assert (recovered.view.state, recovered.view.answer) == (State.COMPLETE, SESSION_ANSWER)
+    assert recovered.view.result["recovered"]["source"] == "rollout"
+
+
+def test_an_interrupted_turn_stays_one_where_the_session_file_has_no_end_either(
+    settings: Settings, turns: TurnsOnDisk, session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = session.read_bytes()
+    session.write_bytes(data[: data.index(b'"task_complete"')])
+    interrupted = {"id": TURN, "status": "interrupted", "items": []}
+    monkeypatch.setattr(action, "_ask_app_server", lambda *_: StoredTurn(interrupted))
+    recovered = recover(settings, crashed(turns))
+    assert (recovered.view.state, recovered.view.answer, recovered.is_recovered) == (State.FAILED, "Done: ", False)
 
 
 def test_a_session_file_without_the_turns_end_adds_no_end(
