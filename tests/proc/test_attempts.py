@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import select
 import shutil
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,16 @@ import pytest
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.attempts import Attempts, StartError
+
+
+@pytest.fixture(autouse=True)
+def undone() -> Iterator[None]:
+    """What a worker does to its own process is undone here: it buries every child, and adopts orphans."""
+    previous = signal.getsignal(signal.SIGCHLD)
+    yield
+    signal.signal(signal.SIGCHLD, previous)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(36, 0, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def _failure(codex: Path, cwd: Path) -> StartError:
