@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 from codex_server_cli.disk import lock
@@ -17,6 +18,9 @@ from codex_server_cli.disk.holder import read_holder, write_holder
 
 _PASSING_S = 0.02
 """Longer than a probe, or a collector, keeps a lock that nobody has: neither is a writer."""
+_NAMING_S = 0.5
+"""How long a reader waits for the name of a writer that has just taken its lock: its turn is being made meanwhile."""
+_NAMING_POLL_S = 0.01
 
 
 class ThreadLock:
@@ -57,8 +61,16 @@ def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
 
 
 def holder(turns_path: Path, thread_id: str) -> str | None:
-    """The turn of ours that writes a thread; "" where it has yet to tell its id, None where nobody does."""
+    """The turn of ours that writes a thread; "" where it does not tell its id, None where nobody does."""
     path = _path_of(folder_of(turns_path), thread_id)
+    deadline = time.monotonic() + _NAMING_S
+    while (name := _name_at(path)) == "" and time.monotonic() < deadline:
+        time.sleep(_NAMING_POLL_S)
+    return name
+
+
+def _name_at(path: Path) -> str | None:
+    """As `holder`, without waiting for the name."""
     if not lock.is_held(path):
         return None
     try:

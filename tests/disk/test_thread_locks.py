@@ -29,6 +29,15 @@ def test_a_thread_has_one_writer_who_is_named(turns_path: Path) -> None:
     assert thread_locks.holder(turns_path, THREAD) == TURN
 
 
+def test_a_writer_that_is_just_being_made_is_waited_for_until_it_tells_its_name(turns_path: Path) -> None:
+    claim = thread_locks.claim(turns_path, THREAD)
+    assert claim is not None
+    timer = threading.Timer(0.05, claim.name_holder, (TURN,))
+    timer.start()
+    assert thread_locks.holder(turns_path, THREAD) == TURN
+    timer.join()
+
+
 def test_a_thread_that_was_given_back_is_free_and_leaves_no_file(turns_path: Path) -> None:
     claim = thread_locks.claim(turns_path, THREAD)
     assert claim is not None

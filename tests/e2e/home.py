@@ -21,6 +21,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_p
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
+from tests.e2e.processes import has, is_forked_of_itself, is_over
 from tests.support import Json, codex_env, wait_until
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
@@ -160,11 +161,20 @@ class Home:
 
     def processes(self, *words: str) -> list[psutil.Process]:
         """The live processes that carry this home in their environment, and these words in their command line."""
-        return [process for process in psutil.process_iter() if self._is_ours(process) and _has(process, words)]
+        return [process for process in psutil.process_iter() if self._is_ours(process) and has(process, words)]
+
+    def app_servers(self) -> list[psutil.Process]:
+        """The app-servers of this home that run at the same moment.
+
+        A walk over all processes takes a while: one that ended in it and one that began in it never met. What codex
+        forks carries codex's command line until it becomes what it is to be.
+        """
+        found = [each for each in self.processes("app-server") if not is_forked_of_itself(each)]
+        return [each for each in found if has(each, ("app-server",)) and each.is_running()]
 
     def left_running(self) -> list[psutil.Process]:
         """Codex, and what it started. Without the workers: one that has published its end may still be exiting."""
-        return [each for each in self.processes() if not _has(each, ("codex_server_cli",)) and not _is_over(each)]
+        return [each for each in self.processes() if not has(each, ("codex_server_cli",)) and not is_over(each)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -250,7 +260,7 @@ class Turn:
         """The worker's app-server, once it runs what it is."""
         worker = self.worker()
         (server,) = wait_until(
-            lambda: [child for child in worker.children() if _has(child, ("app-server",))], what="the app-server"
+            lambda: [child for child in worker.children() if has(child, ("app-server",))], what="the app-server"
         )
         return server
 
@@ -272,19 +282,3 @@ def start_sleeping(home: Home, command: str, *options: str) -> tuple[Turn, str]:
     turn = home.start("new", "hi", *options)
     wait_until(lambda: sleepers(sleep), what=f"the process {sleep}")
     return turn, sleep
-
-
-def _is_over(process: psutil.Process) -> bool:
-    """Whether it has ended since we found it: what is on its way out has no memory, so no command line, any more."""
-    try:
-        return not process.cmdline()
-    except psutil.Error:
-        return True
-
-
-def _has(process: psutil.Process, words: tuple[str, ...]) -> bool:
-    try:
-        line = " ".join(process.cmdline())
-    except psutil.Error:
-        return False
-    return all(word in line for word in words)

@@ -59,10 +59,6 @@ def start_all(home: Home, victims: Sequence[int] = ()) -> list[Turn]:
     return [home.turn(json.loads(stdout)["turn_id"]) for stdout, _ in outputs]
 
 
-def app_servers(home: Home) -> list[psutil.Process]:
-    return home.processes("app-server")
-
-
 def phase_of(turn: Turn) -> str | None:
     """What `live.json` says of a turn that has not ended."""
     with contextlib.suppress(OSError, ValueError):
@@ -91,7 +87,7 @@ def test_two_hundred_turns_at_once_all_complete_in_the_order_of_their_ids(one_ho
 
     def all_ended() -> bool:
         nonlocal most, heaviest
-        most = max(most, len(app_servers(one_home)))
+        most = max(most, len(one_home.app_servers()))
         heaviest = max([heaviest, *(pss for turn in turns[::20] if (pss := queued_pss_kb(one_home, turn)) is not None)])
         return all(turn.is_ended for turn in turns)
 

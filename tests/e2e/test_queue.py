@@ -57,7 +57,7 @@ def test_a_turn_beyond_the_limit_is_accepted_at_once_and_waits(home: Home) -> No
     status = second.status()
     assert (status["state"], status["phase"], status["thread_id"]) == ("running", "queued", None)
     assert second.events == []
-    assert len(home.processes("app-server")) == 1
+    assert len(home.app_servers()) == 1
     gate.open()
     assert [turn.wait()["answer"] for turn in (first, second)] == [WHOLE, WHOLE]
     assert len(model.requests) == 2
@@ -71,7 +71,7 @@ def test_turns_start_in_the_order_of_their_ids_and_never_too_many_run(one_home: 
     outputs = []
     for launcher in launchers:
         outputs.append(launcher.communicate(timeout=30)[0])
-        most = max(most, len(one_home.processes("app-server")))
+        most = max(most, len(one_home.app_servers()))
     turns = sorted((one_home.turn(json.loads(output)["turn_id"]) for output in outputs), key=lambda turn: turn.id)
     wait_until(lambda: all(turn.is_ended for turn in turns), 30, "the end of all turns")
     assert {turn.wait()["state"] for turn in turns} == {"complete"}
@@ -224,13 +224,13 @@ def test_a_queue_that_is_deleted_under_the_line_keeps_its_limit(one_home: Home) 
     turns = [queued(one_home) for _ in range(3)]
     shutil.rmtree(one_home.path / "queue")
     wait_until(lambda: sum(FIRST_HALF in turn.out for turn in turns) == 1, 30, "one that finds a slot anew")
-    assert len(one_home.processes("app-server")) == 2
+    assert len(one_home.app_servers()) == 2
     gate.open()
     assert {turn.wait()["state"] for turn in (first, *turns)} == {"complete"}
 
 
 def test_a_limit_of_many_is_no_limit(one_home: Home) -> None:
     turns, gate, _ = start_full(one_home, max_running=3)
-    assert len(one_home.processes("app-server")) == 3
+    assert len(one_home.app_servers()) == 3
     gate.open()
     assert {turn.wait()["state"] for turn in turns} == {"complete"}
