@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ from tests.support import NPM_CODEX_ENV, codex_binaries
 pytest_plugins = ["tests.coverage_floor"]
 
 _BINARIES = codex_binaries()
+
+# A shell starts what runs in the background with these ignored, and that is inherited: what a test starts would never
+# learn of a Ctrl-C, or of the end of its terminal.
+for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, _handler)
 
 # An example may take its time, because the machine may be busy; and every run tries the same ones, so that a red suite
 # is red for a change. `pytest --hypothesis-profile=default` looks for new ones.

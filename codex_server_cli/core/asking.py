@@ -12,7 +12,7 @@ from typing import NamedTuple
 from codex_server_cli.core import rpc
 from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.failures import kind_of_refusal
-from codex_server_cli.core.retries import Patience
+from codex_server_cli.core.retries import Patience, is_store_collision
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
 from codex_server_cli.errors import ErrorKind
@@ -115,7 +115,7 @@ def _may_pass(response: Message, failures: int) -> bool:
     error = response.get("error")
     if not isinstance(error, dict):
         return False
-    if error.get("code") == rpc.OVERLOADED:
+    if error.get("code") == rpc.OVERLOADED or is_store_collision(str(error.get("message"))):
         return True
     # Whoever probes Codex's lock of a thread holds it for an instant, and a codex that was killed lives that long.
     return failures < _WRITER_TRIES and kind_of_refusal(error) is ErrorKind.THREAD_BUSY

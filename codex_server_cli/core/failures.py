@@ -46,7 +46,7 @@ _BROKEN_STREAM = re.compile(  # how Codex tells of a connection that broke; with
 _INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: whole as far as the model was allowed to go
 _SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
 _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away; -32600 says nothing itself
-    (re.compile(r"already has an active writer"), ErrorKind.THREAD_BUSY),
+    (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
     (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
     (re.compile(r"failed to load configuration|error loading config"), ErrorKind.BAD_INPUT),
     (re.compile(r"Input exceeds the maximum"), ErrorKind.BAD_INPUT),

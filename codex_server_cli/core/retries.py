@@ -54,6 +54,18 @@ _COLLISIONS = re.compile(
 )
 
 
+_STORE_COLLISIONS = re.compile(r"is behind durable rollout|database (?:table |schema )?is locked")
+
+
+def is_store_collision(refusal: str) -> bool:
+    """Whether a thread could not be opened only because somebody was writing it, or Codex's databases, just then.
+
+    A fork reads a thread that may be in use; 0.169.0 refuses it with "thread history projection for … is behind durable
+    rollout" while the other codex writes, and takes it a moment later.
+    """
+    return _STORE_COLLISIONS.search(refusal) is not None
+
+
 def is_start_collision(stderr: str) -> bool:
     """Whether an app-server's last words say that it met another one over Codex's databases (notes, section 12)."""
     return _COLLISIONS.search(stderr) is not None

@@ -212,6 +212,24 @@ def test_a_thread_that_somebody_else_keeps_open_is_busy_within_a_second_or_two()
     assert waited_ms <= 2400
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "failed to prepare paginated fork: thread-store internal error: thread history projection for t is behind "
+        "durable rollout",
+        "failed to open the thread store: database is locked",
+    ],
+)
+def test_a_thread_that_is_just_being_written_is_forked_a_moment_later(message: str) -> None:
+    talk = Dialogue(thread_id="t", is_fork=True).reply("initialize").reply("account/read")
+    for _ in range(8):  # for longer than a writer is waited for
+        talk.reply("thread/fork", error={"code": -32603, "message": message})
+        assert not talk.has_ended
+        talk.advance(2_000)
+    talk.reply("thread/fork", {"thread": {"id": THREAD}})
+    assert len(talk.requests("turn/start")) == 1
+
+
 def test_silence_is_never_answered_by_asking_again() -> None:
     talk = Dialogue().opened().advance(LIMIT_MS[Timer.REQUEST])
     assert (talk.kind, len(talk.requests("turn/start"))) == (ErrorKind.PROTOCOL, 1)
