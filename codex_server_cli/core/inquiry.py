@@ -1,7 +1,7 @@
 """Short conversations that only ask. Owns what is asked and when enough is known; must never do the asking.
 
-An inquiry is a generator: it yields a request, is sent the whole reply, and returns what it found out. Nothing that it
-asks loads, resumes or writes a thread.
+An inquiry is a generator: it yields a request and is sent the whole reply, or a `Listen` and is sent the notification;
+it returns what it found out. Nothing that it asks loads, resumes or writes a thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,19 @@ T = TypeVar("T")
 Ask = tuple[str, Message]
 """A method and its parameters."""
 
-Inquiry = Generator[Ask, Message, T]
+
+class Listen(NamedTuple):
+    """The wish to hear the next notification of a method, be it that it came already.
+
+    What came before it is forgotten. After `timeout_s` without it the inquiry is sent `{}`; None waits as long as the
+    whole inquiry may.
+    """
+
+    method: str
+    timeout_s: float | None = None
+
+
+Inquiry = Generator[Ask | Listen, Message, T]
 
 PAGE_TURNS = 5  # each with all its items: a page of long turns is megabytes
 MAX_PAGES = 200

@@ -14,9 +14,17 @@ ONE_WEEK_S = 7 * 24 * 3600
 
 
 def usage_windows(
-    *, plan: str = "pro", primary_percent: int = 25, secondary_percent: int = 10, reset_at: int = 2_000_000_000
+    *,
+    plan: str = "pro",
+    primary_percent: int = 25,
+    secondary_percent: int = 10,
+    reset_at: int = 2_000_000_000,
+    credits: str | None = None,
 ) -> Json:
-    """The body of `wham/usage`: the five-hour and the weekly window; `reset_at` is Unix seconds (32 bits)."""
+    """The body of `wham/usage`: the five-hour and the weekly window, and the balance of credits, if there are any.
+
+    `reset_at` is Unix seconds (32 bits).
+    """
     return {
         "plan_type": plan,
         "rate_limit": {
@@ -25,7 +33,7 @@ def usage_windows(
             "primary_window": _window(primary_percent, FIVE_HOURS_S, reset_at),
             "secondary_window": _window(secondary_percent, ONE_WEEK_S, reset_at),
         },
-        "credits": None,
+        "credits": {"has_credits": True, "unlimited": False, "balance": credits} if credits is not None else None,
     }
 
 

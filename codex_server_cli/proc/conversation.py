@@ -1,22 +1,27 @@
-"""Holding an inquiry with an app-server of its own. Owns the process and the waiting; never decides what is asked.
+"""Holding inquiries with an app-server of its own. Owns the process and the waiting; never decides what is asked.
 
-Nothing of the answer is recorded, and the process is gone when it is over.
+Nothing of the answers is recorded, and the process is gone when it is over, however it ends.
 """
 
 from __future__ import annotations
 
 import select
 import time
+from collections import deque
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar
 
 from codex_server_cli.core import rpc
-from codex_server_cli.core.inquiry import Ask, Inquiry
+from codex_server_cli.core.inquiry import Ask, Inquiry, Listen
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.proc.app_server import AppServer
 
 T = TypeVar("T")
+
+_MOST_HEARD = 100
+"""Notifications that are kept until somebody listens for one; an account says a handful."""
 
 
 def converse(codex: Path, cwd: Path, inquiry: Inquiry[T], timeout_s: float) -> T:
@@ -28,18 +33,8 @@ def converse(codex: Path, cwd: Path, inquiry: Inquiry[T], timeout_s: float) -> T
     Raises:
         CodexMissingError: it does not start, or does not answer in time; the message holds its last words.
     """
-    try:
-        server = AppServer(codex, str(cwd), may_bill_api_key=False)
-    except OSError as error:
-        raise CodexMissingError(f"{codex} cannot be started: {error}") from error
-    try:
-        return _Talk(server, time.monotonic() + timeout_s).hold(inquiry)
-    except (_SilenceError, BrokenPipeError) as error:
-        server.end()  # its last words come with its end
-        raise no_answer(server.last_words()) from error
-    finally:
-        server.end()
-        server.close()
+    with Conversation(codex, cwd) as conversation:
+        return conversation.hold(inquiry, timeout_s)
 
 
 def no_answer(last_words: str = "") -> CodexMissingError:
@@ -52,42 +47,98 @@ class _SilenceError(Exception):
     """The time ran out, or the stream ended."""
 
 
-class _Talk:
-    """One request after the other, each awaited."""
+class Conversation:
+    """An app-server of one's own, as a context manager: one inquiry after the other, one request after the other."""
 
-    def __init__(self, server: AppServer, deadline: float) -> None:
-        self._server = server
-        self._deadline = deadline
-        self._decoder = LineDecoder()
-        self._fds = [server.transport.read_fd(), server.stderr_fd]
-        self._next_id = 1
+    def __init__(self, codex: Path, cwd: Path) -> None:
+        """Start it.
 
-    def hold(self, inquiry: Inquiry[T]) -> T:
+        Raises:
+            CodexMissingError: it does not start.
+        """
         try:
-            ask = next(inquiry)
+            self._server = AppServer(codex, str(cwd), may_bill_api_key=False)
+        except OSError as error:
+            raise CodexMissingError(f"{codex} cannot be started: {error}") from error
+        self._decoder = LineDecoder()
+        self._fds = [self._server.transport.read_fd(), self._server.stderr_fd]
+        self._next_id = 1
+        self._heard: deque[rpc.Message] = deque(maxlen=_MOST_HEARD)
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+        self._server.close()
+
+    def hold(self, inquiry: Inquiry[T], timeout_s: float) -> T:
+        """Hold one inquiry, in so many seconds at the most.
+
+        A `KeyboardInterrupt` leaves the conversation as it is: another inquiry may follow.
+
+        Raises:
+            CodexMissingError: the app-server does not answer in time, or has gone; it is ended then.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            step = next(inquiry)
             while True:
-                ask = inquiry.send(self._reply_to(ask))
+                step = inquiry.send(self._take(step, deadline))
         except StopIteration as end:
             value: T = end.value
             return value
+        except (_SilenceError, BrokenPipeError) as error:
+            raise no_answer(self.end()) from error
 
-    def _reply_to(self, ask: Ask) -> rpc.Message:
+    def end(self) -> str:
+        """End the app-server, and return its last words: they come with its end. May be called again."""
+        self._server.end()
+        return self._server.last_words()
+
+    def _take(self, step: Ask | Listen, deadline: float) -> rpc.Message:
+        return self._listen(step, deadline) if isinstance(step, Listen) else self._reply_to(step, deadline)
+
+    def _reply_to(self, ask: Ask, deadline: float) -> rpc.Message:
         request_id, self._next_id = self._next_id, self._next_id + 1
         self._server.transport.send(rpc.encode(rpc.request(request_id, *ask)))
-        while True:
-            for message in self._read():
+        reply: rpc.Message | None = None
+        while reply is None:
+            for message in self._read(deadline):
                 if rpc.message_type(message) is rpc.MessageType.RESPONSE and message["id"] == request_id:
-                    if ask[0] == "initialize":
-                        self._server.transport.send(rpc.encode({"method": "initialized"}))
-                    return message
+                    reply = message
+        if ask[0] == "initialize":
+            self._server.transport.send(rpc.encode({"method": "initialized"}))
+        return reply
 
-    def _read(self) -> list[rpc.Message]:
-        """The messages that come next.
+    def _listen(self, wanted: Listen, deadline: float) -> rpc.Message:
+        """The next notification of the wanted method; what came before it is forgotten. `{}` where none came in time.
+
+        Raises:
+            _SilenceError: the deadline of the whole inquiry passed, or the stream ended.
+        """
+        patience = deadline if wanted.timeout_s is None else min(time.monotonic() + wanted.timeout_s, deadline)
+        while True:
+            while self._heard:
+                message = self._heard.popleft()
+                if message["method"] == wanted.method:
+                    return message
+            try:
+                self._read(patience)
+            except _SilenceError:
+                if patience < deadline and time.monotonic() >= patience:
+                    return {}
+                raise
+
+    def _read(self, deadline: float) -> list[rpc.Message]:
+        """The messages that come next; notifications are kept for whoever listens, requests are declined.
 
         Raises:
             _SilenceError: none will come, or none in time.
         """
-        rest_s = self._deadline - time.monotonic()
+        rest_s = deadline - time.monotonic()
         if rest_s <= 0:
             raise _SilenceError
         unsent_fd = self._server.transport.write_fd()
@@ -98,4 +149,14 @@ class _Talk:
         data = self._server.transport.read()
         if data is None:
             raise _SilenceError
-        return [message for line in self._decoder.feed(data) if (message := rpc.parse_line(line)) is not None]
+        messages = [message for line in self._decoder.feed(data) if (message := rpc.parse_line(line)) is not None]
+        for message in messages:
+            self._take_unasked(message)
+        return messages
+
+    def _take_unasked(self, message: rpc.Message) -> None:
+        kind = rpc.message_type(message)
+        if kind is rpc.MessageType.NOTIFICATION:
+            self._heard.append(message)
+        elif kind is rpc.MessageType.REQUEST:  # it would wait for us for ever
+            self._server.transport.send(rpc.encode(rpc.refusal(message, "codex-server only asks here")))

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from codex_server_cli.core.thread_config import layered
 from codex_server_cli.errors import BadInputError, NotLoggedInError
 from codex_server_cli.settings.environment import codex_environment
 
-_LOGIN_GUIDE = """\
+LOGIN_GUIDE = """\
 codex-server uses your ChatGPT subscription through Codex's own login. To log in:
-  {codex} login                 opens a browser
-  {codex} login --device-auth   on a machine without a browser: prints a URL and a code to enter elsewhere
+  codex-server login            opens a browser
+  codex-server login --device   on a machine without a browser: prints a URL and a code to enter elsewhere
 The account needs a plan that includes Codex (Plus, Pro, Business, Edu or Enterprise).
 Then run the same command again. `codex-server doctor` checks the login; `codex-server demo` needs none."""
 
-_API_KEY_GUIDE = """\
-No turn bills an API key unless you say so. Either log in with ChatGPT (codex login),
+API_KEY_GUIDE = """\
+No turn bills an API key unless you say so. Either log in with ChatGPT (codex-server login),
 or allow API keys with "auth": "any" in codex-server's config.json."""
 
 _LOGGED_IN = "Logged in using ChatGPT"
@@ -33,8 +33,11 @@ _BUILT_IN_PROVIDERS = {"oss": {}, "ollama": {}, "lmstudio": {}, "amazon-bedrock"
 _SECRET = re.compile(r"auth|key|token|secret", re.IGNORECASE)
 
 
-def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool) -> str:
+def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool, profile: dict[str, Any] | None = None) -> str:
     """See whether a turn may start.
+
+    Args:
+        profile: configuration that the turn runs with over that of `config.toml`.
 
     Returns:
         What it will run on, for people.
@@ -43,19 +46,29 @@ def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool) -> str
         NotLoggedInError: there is no login, or one that would bill an API key without consent.
         BadInputError: Codex's `config.toml` cannot be parsed: every turn would fail on it.
     """
-    provider = _custom_provider(_read_config(codex_home / "config.toml"))
+    provider = custom_provider(read_codex_config(codex_home, profile))
     if may_bill_api_key:
         return "whatever Codex is logged in with: config.json allows API keys"
     if provider is not None and _has_secret(provider):
-        raise NotLoggedInError("the configured model provider uses an API key", hint=_API_KEY_GUIDE)
+        raise NotLoggedInError("the configured model provider uses an API key", hint=API_KEY_GUIDE)
     if provider is not None and not provider.get("requires_openai_auth"):
         return "a model provider of your own, which needs no login"
     auth = _read_auth(codex_home / "auth.json")
     if auth is None:
         _ask_codex(codex)
     elif not _is_chatgpt(auth):
-        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=_API_KEY_GUIDE)
+        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
     return "ChatGPT"
+
+
+def read_codex_config(codex_home: Path, profile: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Codex's `config.toml`, and a profile over it.
+
+    Raises:
+        BadInputError: it cannot be read or parsed.
+    """
+    config = _read_config(codex_home / "config.toml")
+    return layered(config, profile) if profile else config
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -73,7 +86,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.") from error
 
 
-def _custom_provider(config: dict[str, Any]) -> dict[str, Any] | None:
+def custom_provider(config: dict[str, Any]) -> dict[str, Any] | None:
     """The provider that turns will use, None for OpenAI's own."""
     name = config.get("model_provider", "openai")
     providers = config.get("model_providers")
@@ -109,11 +122,6 @@ def _is_chatgpt(auth: dict[str, Any]) -> bool:
     return str(mode).lower() in ("chatgpt", "chatgptauthtokens")
 
 
-def _login_guide(codex: Path) -> str:
-    """What to run, by the name that this user's shell knows."""
-    return _LOGIN_GUIDE.format(codex="codex" if shutil.which("codex") else codex)
-
-
 def _ask_codex(codex: Path) -> None:
     """`codex login status` prints on stderr and exits 0 for API keys too: only its line tells (notes, section 12)."""
     try:
@@ -127,10 +135,10 @@ def _ask_codex(codex: Path) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotLoggedInError(f"codex login status did not answer: {error}", hint=_login_guide(codex)) from error
+        raise NotLoggedInError(f"codex login status did not answer: {error}", hint=LOGIN_GUIDE) from error
     lines = run.stdout.decode("utf-8", "replace").splitlines()
     if any(line.strip() == _LOGGED_IN for line in lines):
         return
     if any(line.strip().startswith("Logged in using an API key") for line in lines):
-        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=_API_KEY_GUIDE)
-    raise NotLoggedInError("Codex is not logged in", hint=_login_guide(codex))
+        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
+    raise NotLoggedInError("Codex is not logged in", hint=LOGIN_GUIDE)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.inquiry import MAX_PAGES, Ask, Inquiry, StoredTurn, T, find_stored_turn, greet
+from codex_server_cli.core.inquiry import MAX_PAGES, StoredTurn, find_stored_turn, greet
 from codex_server_cli.core.stored_turn import Wanted
+from tests.core.inquiring import play_asking as play
 
 HELLO = {"result": {"userAgent": "codex_server/0.169.0"}}
 FIRST = {"threadId": "thread", "limit": 5, "itemsView": "full"}
@@ -16,17 +17,6 @@ OURS = {"id": "ours", "items": []}
 
 def page(*turn_ids: str, cursor: str | None = None) -> dict[str, Any]:
     return {"result": {"data": [{"id": turn_id, "items": []} for turn_id in turn_ids], "nextCursor": cursor}}
-
-
-def play(inquiry: Inquiry[T], *replies: dict[str, Any]) -> tuple[list[Ask], T]:
-    """Give these replies, and return what was asked and what came of it."""
-    asked = [next(inquiry)]
-    for reply in replies:
-        try:
-            asked.append(inquiry.send(reply))
-        except StopIteration as end:
-            return asked, end.value
-    raise AssertionError(f"it wants to know more: {asked[-1]}")
 
 
 def test_the_greeting_gives_the_user_agent() -> None:

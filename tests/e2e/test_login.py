@@ -71,7 +71,7 @@ def test_the_rest_of_the_environment_reaches_codex(one_home: Home) -> None:
 
 def test_without_a_login_nothing_starts_and_the_guide_is_shown(home: Home) -> None:
     use_openai(home, None)
-    refused(home, "codex login", "--device-auth", "Plus, Pro", "codex-server demo")
+    refused(home, "codex-server login", "--device", "Plus, Pro", "codex-server demo")
     assert home.run("doctor").code == 2
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codex_server_cli.core.inquiry import Inquiry, StoredTurn, find_stored_turn
+from codex_server_cli.core.inquiry import Inquiry, Listen, StoredTurn, find_stored_turn
 from codex_server_cli.core.stored_turn import Wanted
 from codex_server_cli.errors import CodexMissingError
-from codex_server_cli.proc.conversation import converse
+from codex_server_cli.proc.conversation import Conversation, converse
 
 THREAD = "01a1fa42-6c80-78a2-9b1e-8e0f86b82eb3"
 
@@ -43,11 +43,61 @@ def test_each_request_gets_its_own_reply_whatever_comes_in_between(tmp_path: Pat
         'print(json.dumps({"id": first["id"] + 1, "result": "too early"}))',
         'print("no message at all")',
         'print(json.dumps({"id": first["id"], "result": first["method"]}), flush=True)',
+        "refusal = json.loads(read())",
+        'assert refusal["id"] == 0 and refusal["error"], "a question of codex waits for its answer"',
         "second = json.loads(read())",
         'print(json.dumps({"id": second["id"], "result": second["params"]}), flush=True)',
         "read()",
     )
     assert converse(codex, tmp_path, ask_twice(), 10) == ["one", {"n": 2}]
+    assert children() == []
+
+
+LISTENS = (  # to one that came early, and to one that comes late
+    "read()",
+    'print(\'{"method":"other"}\\n{"method":"early","params":{"n":1}}\\n{"id":1,"result":"begun"}\', flush=True)',
+)
+
+
+def listen(*wishes: Listen) -> Inquiry[list[object]]:
+    yield "begin", {}
+    heard: list[object] = []
+    for wish in wishes:
+        heard.append((yield wish).get("params"))
+    return heard
+
+
+def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_path: Path) -> None:
+    codex = scripted(
+        tmp_path / "codex",
+        *LISTENS,
+        'print(\'{"method":"late","params":{"n":2}}\', flush=True)',
+        "read()",
+    )
+    wishes = Listen("early"), Listen("late"), Listen("early", 0.05)
+    assert converse(codex, tmp_path, listen(*wishes), 20) == [{"n": 1}, {"n": 2}, None]
+    assert children() == []
+
+
+@pytest.mark.parametrize("last", ["read()", "pass"], ids=["silent", "gone"])
+def test_who_listens_in_vain_is_told_so(tmp_path: Path, last: str) -> None:
+    codex = scripted(tmp_path / "codex", *LISTENS, last)
+    with pytest.raises(CodexMissingError, match="does not answer"):
+        converse(codex, tmp_path, listen(Listen("early"), Listen("never", None)), 1)
+    assert children() == []
+
+
+def test_an_interrupt_leaves_room_for_one_more_inquiry_and_then_the_process_is_gone(tmp_path: Path) -> None:
+    def interrupted() -> Inquiry[None]:
+        yield "one", {}
+        raise KeyboardInterrupt
+
+    echo = 'for line in sys.stdin.buffer: print(json.dumps({"id": json.loads(line)["id"], "result": 1}), flush=True)'
+    with Conversation(scripted(tmp_path / "codex", echo), tmp_path) as talk:
+        with pytest.raises(KeyboardInterrupt):
+            talk.hold(interrupted(), 20)
+        assert talk.hold(ask_twice(), 20) == [1, 1]
+        assert len(children()) == 1
     assert children() == []
 
 

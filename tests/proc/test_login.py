@@ -113,7 +113,7 @@ def test_without_a_file_the_line_of_codex_decides_whatever_its_exit_code(home: P
     logged_out = refusal(home, fake.write(tmp_path / "c", login="Not logged in", login_code=code))
     assert isinstance(logged_out, NotLoggedInError)
     assert logged_out.message == "Codex is not logged in"
-    assert "login --device-auth" in logged_out.hint
+    assert "codex-server login --device" in logged_out.hint
 
 
 @pytest.mark.parametrize("words", ["", "Not Logged in using ChatGPT", "Logged in using ChatGPT Enterprise key", "[31m"])
@@ -129,16 +129,6 @@ def test_a_codex_that_does_not_answer_is_not_waited_for_for_ever(
         error = refusal(home, codex)
         assert isinstance(error, NotLoggedInError)
         assert "did not answer" in error.message
-
-
-def test_the_guide_names_a_command_that_this_shell_has(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    codex = fake.write(tmp_path / "bin" / "codex")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert f"  {codex} login " in (refusal(home, codex) or NotLoggedInError("")).hint
-    monkeypatch.setenv("PATH", str(codex.parent))
-    assert "  codex login " in (refusal(home, codex) or NotLoggedInError("")).hint
 
 
 # --- config.toml

@@ -1,0 +1,182 @@
+"""The account: who is logged in, logging in and out, limits, models. Owns the conversations; must never print.
+
+Each talks with an app-server of its own, which is gone when it ends. Only the two logins and `log_out` change
+anything, and that is Codex's own `auth.json` or keyring: no key or token is ever ours to keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from codex_server_cli import __version__
+from codex_server_cli.core import account_inquiry
+from codex_server_cli.core.account import Account, Limits, Model
+from codex_server_cli.core.account_inquiry import LoginStart
+from codex_server_cli.core.inquiry import greet
+from codex_server_cli.disk import model_cache
+from codex_server_cli.errors import BadInputError, CodexMissingError, CodexServerError, HomeError, NotLoggedInError
+from codex_server_cli.proc.browser import open_page
+from codex_server_cli.proc.codex_binary import find_codex
+from codex_server_cli.proc.conversation import Conversation, no_answer
+from codex_server_cli.proc.login import API_KEY_GUIDE, LOGIN_GUIDE, check_login
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+
+TIMEOUT_S = 30.0
+"""For one question, and for its answer from the network."""
+_LOGIN_TIMEOUT_S = account_inquiry.PATIENCE_S + 60
+_CANCEL_TIMEOUT_S = 5.0
+_ROOT = Path("/")
+"""Where the app-server stands: no project's settings are wanted."""
+
+
+class AccountReport(NamedTuple):
+    """Who is logged in, and what that is worth.
+
+    Attributes:
+        problem: what a turn would be refused with; None where one may start.
+        has_refreshed: whether the token was renewed, which Codex itself never says; None where that was not asked for,
+            or the login is in a keyring.
+    """
+
+    account: Account
+    problem: CodexServerError | None
+    has_refreshed: bool | None
+
+
+def read_account(settings: Settings, *, refreshes: bool = False) -> AccountReport:
+    """Who is logged in, and whether a turn could start.
+
+    Raises:
+        CodexMissingError: no usable codex.
+        BadInputError: `CODEX_HOME` or a configuration cannot be used.
+    """
+    may_bill = read_config(settings.config_path).may_bill_api_key
+    before = _written_ns(settings)
+    with _conversation(settings) as (talk, codex):
+        account = talk.hold(account_inquiry.ask_account(refreshes=refreshes), TIMEOUT_S)
+    can_tell = refreshes and account.mode == "chatgpt" and before is not None
+    has_refreshed = before != _written_ns(settings) if can_tell else None
+    problem: CodexServerError | None = account_inquiry.problem_of(account)
+    try:
+        check_login(settings.codex_home, codex, may_bill_api_key=may_bill)
+    except NotLoggedInError as error:
+        problem = error
+    if problem is None and account.needs_login:
+        problem = NotLoggedInError("Codex is not logged in", hint=LOGIN_GUIDE)
+    return AccountReport(account, problem, has_refreshed)
+
+
+def read_limits(settings: Settings) -> list[Limits]:
+    """The usage limits of the ChatGPT login.
+
+    Raises:
+        NotLoggedInError: there is none.
+        CodexServerError: Codex could not fetch them; else as `read_account`.
+    """
+    with _conversation(settings) as (talk, _):
+        return talk.hold(account_inquiry.ask_limits(), TIMEOUT_S)
+
+
+def read_models(settings: Settings, timeout_s: float = TIMEOUT_S) -> list[Model]:
+    """Every model that Codex lists, the hidden ones too; kept for the checks of `--model` and `--effort`.
+
+    Raises:
+        CodexServerError: as `read_account`.
+    """
+    with _conversation(settings, timeout_s) as (talk, codex):
+        models = talk.hold(account_inquiry.ask_models(), timeout_s)
+    model_cache.write_models(settings.home, codex, models)
+    return models
+
+
+def log_in(
+    settings: Settings, show: Callable[[LoginStart, bool], None], *, is_device: bool, opens_browser: bool
+) -> Account:
+    """Log in with ChatGPT: begin, show where to go, wait for the end. Ctrl-C cancels the login.
+
+    Args:
+        show: called once, with what the person needs and whether a browser was opened for it.
+        is_device: a code to enter on any other machine, instead of a page on this one.
+        opens_browser: open the page, where there is a browser.
+
+    Raises:
+        NotLoggedInError: it failed, or took too long.
+        BusyError: the ports of the login page are taken.
+        CodexServerError: as `read_account`.
+        KeyboardInterrupt: it was cancelled.
+    """
+    _make_codex_home(settings.codex_home)
+    with _conversation(settings) as (talk, _):
+        started = talk.hold(account_inquiry.start_login(is_device=is_device), TIMEOUT_S)
+        try:
+            show(started, opens_browser and not is_device and open_page(started.url))
+            talk.hold(account_inquiry.await_login(started.login_id), _LOGIN_TIMEOUT_S)
+        except KeyboardInterrupt:
+            with suppress(CodexMissingError):  # then it is cancelled all the more
+                talk.hold(account_inquiry.cancel_login(started.login_id), _CANCEL_TIMEOUT_S)
+            raise
+        return talk.hold(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
+
+
+def log_in_with_key(settings: Settings, read_key: Callable[[], str]) -> Account:
+    """Log in with an API key, where `config.json` allows one.
+
+    Args:
+        read_key: called once it is clear that the key is wanted.
+
+    Raises:
+        NotLoggedInError: no key may be billed, or Codex did not take it.
+        CodexServerError: as `read_account`.
+    """
+    if not read_config(settings.config_path).may_bill_api_key:
+        raise NotLoggedInError("API keys are not allowed here", hint=API_KEY_GUIDE)
+    key = read_key()
+    _make_codex_home(settings.codex_home)
+    with _conversation(settings) as (talk, _):
+        talk.hold(account_inquiry.log_in_with_key(key), TIMEOUT_S)
+        return talk.hold(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
+
+
+def log_out(settings: Settings) -> None:
+    """Forget Codex's login; nothing changes where there is none.
+
+    Raises:
+        CodexServerError: as `read_account`.
+    """
+    with _conversation(settings) as (talk, _):
+        talk.hold(account_inquiry.log_out(), TIMEOUT_S)
+
+
+def _written_ns(settings: Settings) -> int | None:
+    """When `auth.json` was written; None where there is none."""
+    try:
+        return (settings.codex_home / "auth.json").stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+@contextmanager
+def _conversation(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[tuple[Conversation, Path]]:
+    """A conversation that has begun, and the codex that it is with."""
+    codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
+    if not settings.codex_home.is_dir():
+        what = "is not a directory" if settings.codex_home.exists() else "does not exist"
+        hint = "codex-server setup makes it, unless CODEX_HOME names the wrong one."
+        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=hint)
+    with Conversation(codex, _ROOT) as talk:
+        if talk.hold(greet(__version__), timeout_s) is None:
+            raise no_answer()
+        yield talk, codex
+
+
+def _make_codex_home(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        return  # a file: told with the conversation
+    except OSError as error:
+        raise HomeError(f"cannot make {path}: {error.strerror}") from error

@@ -1,0 +1,42 @@
+"""The models that a codex lists, kept in `models.json` of the home, so that a flag can be checked without asking again.
+
+They belong to one binary as it is on disk: an update of codex makes them void. Must never be believed where they refuse
+something: whoever would refuse asks Codex first, for the list depends on the account, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.core.account import Model
+from codex_server_cli.disk.files import read_json, write_json
+
+_NAME = "models.json"
+
+
+def read_models(home: Path, codex: Path) -> list[Model] | None:
+    """The models that this binary listed last; None where that is not known."""
+    kept = read_json(home / _NAME) or {}
+    try:
+        is_of_this_codex = kept.get("version") == 1 and kept.get("codex") == _identity(codex)
+        return [_model(entry) for entry in kept["models"]] if is_of_this_codex else None
+    except (OSError, KeyError, TypeError):
+        return None
+
+
+def write_models(home: Path, codex: Path, models: list[Model]) -> None:
+    """Keep what this binary has just listed. Where that cannot be written it is asked for again, and that is all."""
+    with contextlib.suppress(OSError):
+        content = {"version": 1, "codex": _identity(codex), "models": [model._asdict() for model in models]}
+        write_json(home / _NAME, content)
+
+
+def _model(entry: dict[str, Any]) -> Model:
+    return Model(**{**entry, "efforts": tuple(entry["efforts"]), "modalities": tuple(entry["modalities"])})
+
+
+def _identity(codex: Path) -> dict[str, Any]:
+    status = codex.stat()
+    return {"path": str(codex), "mtime_ns": status.st_mtime_ns, "size": status.st_size}

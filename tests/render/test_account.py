@@ -1,0 +1,91 @@
+"""An account and its models as people and programs read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_server_cli.core.account import Account, Credits, Limits, Model, Window
+from codex_server_cli.render.account import account_text, models_table
+from codex_server_cli.render.account_documents import account_document, limits_document, model_document
+
+PRO = Account("chatgpt", "user@example.com", "pro", "Ours")
+
+
+def model(name: str, *, is_default: bool = False, is_hidden: bool = False) -> Model:
+    return Model(name, name.upper(), "Good.", is_default, is_hidden, ("low", "high"), "low", ("text", "image"))
+
+
+def test_an_account_is_one_fact_a_line() -> None:
+    assert account_text(PRO, has_refreshed=True) == (
+        "logged in  ChatGPT\nemail      user@example.com\nplan       pro\nworkspace  Ours\ntoken      renewed\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("account", "text"),
+    [
+        (Account(), "logged in  nobody\n"),
+        (Account("api_key"), "logged in  an API key\n"),
+        (Account("new\x1b[31m"), "logged in  new␛[31m\n"),
+        (Account(requires_login=False), "logged in  nobody, and the configured provider needs no login\n"),
+        (Account("chatgpt", unavailable="no network"), "logged in  ChatGPT\ndetails    unavailable: no network\n"),
+        (Account(unavailable="no network"), "logged in  unknown\ndetails    unavailable: no network\n"),
+    ],
+)
+def test_what_is_not_known_is_left_out(account: Account, text: str) -> None:
+    assert account_text(account) == text
+
+
+def test_a_token_that_could_not_be_renewed_is_said() -> None:
+    assert account_text(Account("chatgpt"), has_refreshed=False).endswith("token      could not be renewed\n")
+
+
+def test_an_account_is_one_document() -> None:
+    assert account_document(PRO, "why", has_refreshed=False) == {
+        "version": 1,
+        "mode": "chatgpt",
+        "email": "user@example.com",
+        "plan": "pro",
+        "workspace": "Ours",
+        "requires_login": True,
+        "login_needed": False,
+        "details": None,
+        "refreshed": False,
+        "problem": "why",
+    }
+
+
+def test_limits_are_documents_with_times_in_utc() -> None:
+    limits = Limits("codex", None, "pro", (Window("primary", 25, 300, 2_000_000_000),), Credits(False, "5"), None)
+    document = limits_document(limits)
+    assert document["windows"] == [
+        {"name": "primary", "used_percent": 25, "window_minutes": 300, "resets_at": "2033-05-18T03:33:20.000Z"}
+    ]
+    assert (document["limit_id"], document["credits"]) == ("codex", {"unlimited": False, "balance": "5"})
+    bare = limits_document(Limits(None, None, None, (Window("primary", 1),), None, "rate_limit_reached"))
+    assert (bare["credits"], bare["reached"], bare["windows"][0]["resets_at"]) == (None, "rate_limit_reached", None)
+
+
+def test_models_are_a_table_with_the_default_effort_starred() -> None:
+    table = models_table([model("one", is_default=True), model("two", is_hidden=True), model("three")], 80)
+    assert table == (
+        "MODEL           EFFORTS (* DEFAULT)  INPUT\n"
+        "one    default  low* high            text, image\n"
+        "two    hidden   low* high            text, image\n"
+        "three           low* high            text, image\n"
+    )
+    assert models_table([], 80) == "No models.\n"
+
+
+def test_a_model_is_one_document() -> None:
+    assert model_document(model("one", is_default=True)) == {
+        "version": 1,
+        "model": "one",
+        "display_name": "ONE",
+        "description": "Good.",
+        "default": True,
+        "hidden": False,
+        "efforts": ["low", "high"],
+        "default_effort": "low",
+        "modalities": ["text", "image"],
+    }
