@@ -12,12 +12,13 @@ from typing import NamedTuple
 from codex_server_cli.core import rpc
 from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.failures import kind_of_refusal
+from codex_server_cli.core.record import TURN_STARTERS
 from codex_server_cli.core.retries import Patience, is_store_collision
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
 from codex_server_cli.errors import ErrorKind
 
-_ASKED_AGAIN = frozenset({"initialize", "account/read", "thread/start", "thread/resume", "thread/fork", "turn/start"})
+_ASKED_AGAIN = TURN_STARTERS | {"initialize", "account/read", "thread/start", "thread/resume", "thread/fork"}
 _WRITER_TRIES = 4
 """How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
 
@@ -27,12 +28,14 @@ class Asked(NamedTuple):
 
     Attributes:
         patience: how often Codex was too busy for it; used up where it will not be asked again.
+        tag: what the caller knows it by.
     """
 
     method: str
     params: Message
     patience: Patience
     sent_ms: float
+    tag: str = ""
 
 
 class Asking:
@@ -46,9 +49,9 @@ class Asking:
         self._awaited: dict[int, Asked] = {}  # the longest without a reply first
         self._put_off: list[tuple[float, Asked]] = []  # when to ask again, and what
 
-    def ask(self, method: str, params: Message, now_ms: float) -> None:
+    def ask(self, method: str, params: Message, now_ms: float, tag: str = "") -> None:
         """Send a request; `answered` tells when its reply came."""
-        self._send(Asked(method, params, Patience(f"{self._seed} {method}"), now_ms))
+        self._send(Asked(method, params, Patience(f"{self._seed} {method}"), now_ms, tag))
 
     def answered(self, response: Message, now_ms: float) -> Asked | None:
         """What this replies to; None for a second reply, one to nothing of ours, and where we shall ask again."""
@@ -71,9 +74,9 @@ class Asking:
             self._send(asked._replace(sent_ms=now_ms))
         self._set_timers()
 
-    def take_back(self, method: str) -> bool:
+    def take_back(self, methods: frozenset[str]) -> bool:
         """Do not ask again; whether that was still possible."""
-        kept = [(due_ms, asked) for due_ms, asked in self._put_off if asked.method != method]
+        kept = [(due_ms, asked) for due_ms, asked in self._put_off if asked.method not in methods]
         is_taken_back = len(kept) < len(self._put_off)
         self._put_off = kept
         self._set_timers()

@@ -11,26 +11,32 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.failures import readable_message
-from codex_server_cli.core.rpc import Message, objects_in
+from codex_server_cli.core.rpc import Message, objects_in, text_in
 
 MAX_OUTPUT_LINES = 20
 MAX_OUTPUT_CHARS = 2000
 _HEAD_LINES = 8
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash"})
+_SHELL_FOLDERS = frozenset({"", "/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"})
 _STEP_MARKS = {"completed": "☑", "inProgress": "▸"}
 
 
 def command_line(item: Message) -> str:
-    """What was run, without the shell that Codex wraps around it: `$ echo hello`."""
-    command = str(item.get("command") or "")
+    """What was run: `$ echo hello`."""
+    first, *rest = unwrapped(str(item.get("command") or "")).split("\n")
+    return "\n".join([f"$ {first}", *(f"  {line}" for line in rest)]) + "\n"
+
+
+def unwrapped(command: str) -> str:
+    """A command without the shell that Codex wraps around it."""
     try:
         words = shlex.split(command)
     except ValueError:
-        words = []
-    if len(words) == 3 and words[0].rpartition("/")[2] in _SHELLS and words[1] in ("-c", "-lc"):
-        command = words[2]
-    first, *rest = command.split("\n")
-    return "\n".join([f"$ {first}", *(f"  {line}" for line in rest)]) + "\n"
+        return command
+    folder, _, shell = words[0].rpartition("/") if words else ("", "", "")
+    is_shell = shell in _SHELLS and folder in _SHELL_FOLDERS  # one that lies elsewhere may be anything
+    is_wrapped = is_shell and len(words) == 3 and words[1] in ("-c", "-lc")
+    return words[2] if is_wrapped else command
 
 
 def command_end(item: Message) -> str:
@@ -121,6 +127,12 @@ def item_block(item: Message) -> str:
     """The block of a completed item other than a command or a message; empty for what is not shown."""
     build = _ITEM_BLOCKS.get(str(item.get("type")))
     return build(item) if build else ""
+
+
+def user_block(item: Message) -> str:
+    """What somebody said: `> use tabs`."""
+    text = "\n".join(text_in(part.get("text")) for part in objects_in(item.get("content")))
+    return "".join(f"> {line}\n" for line in text.split("\n"))
 
 
 def plan_block(params: Message) -> str:

@@ -10,9 +10,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
+from codex_server_cli.core.fold import Fold
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, MessageType, message_type, parse_line
-from codex_server_cli.core.transcript import Transcript
 
 MAX_INVALID_CHARS = 2000
 _OURS = frozenset({"seq", "ts", "dir"})
@@ -60,16 +60,11 @@ def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
     Returns:
         What is known of the turn, and the text that its `out.txt` should hold.
     """
-    record, transcript, text = TurnRecord(), Transcript(), []
+    fold, text = Fold(), []
     for event in read_events(log):
-        if event["dir"] == "out":
-            if event.get("method") == "initialize":
-                record = TurnRecord()
-            record.feed_out(event)
-        else:
-            text += [transcript.feed(message) for message in record.feed_in(event)]
-    text += [transcript.feed(message) for message in record.settle()]
-    return record, "".join(text)
+        text.append(fold.feed_out(event) if event["dir"] == "out" else fold.feed_in(event)[1])
+    text.append(fold.settle())
+    return fold.record, "".join(text)
 
 
 _DELTA_METHODS = re.compile(rb'"method":"[A-Za-z/]*[dD]elta"')

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Sandbox, TurnRequest
 from codex_server_cli.errors import ErrorKind
 
 UNREACHED = "Check the network, then: {resume}"
@@ -20,8 +20,8 @@ CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {go
 
 _KEPT = "What had come is kept; "
 _HINTS = {
-    ErrorKind.AUTH: "Log in with `codex login` (with the binary that `codex-server doctor` names), then: {resume}",
-    ErrorKind.USAGE_LIMIT: "Wait until the limit resets, then: {resume}",
+    ErrorKind.AUTH: "Log in with `codex-server login`, then: {resume}",
+    ErrorKind.USAGE_LIMIT: "This waits until the limit has reset, and goes on then: {resume}",
     ErrorKind.RATE_LIMIT: "Wait a moment, then: {resume}",
     ErrorKind.CONTEXT_WINDOW: "Start a new thread, handing over only what it needs; with the same prompt: {anew}",
     ErrorKind.NETWORK: UNREACHED,
@@ -63,15 +63,18 @@ def hint_of(
     if kind is ErrorKind.DEADLINE:
         request = request._replace(deadline_s=None)  # the same one again would pass again
         words = None if is_resumable else _DEADLINE_LEFT_NOTHING
+    if kind is ErrorKind.USAGE_LIMIT:
+        request = request._replace(is_after_reset=True)
     again = _again(request)
-    resume = _resume(request) if is_resumable else again
+    goes_on = is_resumable and request.review is None  # a review that was cut short is asked for anew
+    resume = _resume(request) if goes_on else again
     commands = {
         "resume": _shown(resume, request),
         "again": _shown(again, request),
         "anew": _shown(_anew(request), request),
         "fork": _shown(again if request.is_fork or request.thread_id is None else f"{again} --fork", request),
     }
-    go_on = f"to {'go on' if is_resumable else 'ask again'}: {commands['resume']}"
+    go_on = f"to {'go on' if goes_on else 'ask again'}: {commands['resume']}"
     kept = _KEPT if is_resumable or has_begun else ""
     hint = (words or _HINTS[kind]).format(turn_id=request.turn_id, go_on=go_on, kept=kept, **commands)
     hint = hint[0].upper() + hint[1:]
@@ -86,7 +89,7 @@ def _shown(command: str, request: TurnRequest) -> str:
 
 def _resume(request: TurnRequest) -> str:
     """The next turn of its thread, which keeps the directory and the model, and never the sandbox."""
-    return _joined("continue", "--turn", request.turn_id, "go on", *_policy(request))
+    return _joined("continue", "--turn", request.turn_id, "go on", *_policy(request), *_settings(request))
 
 
 def _again(request: TurnRequest) -> str:
@@ -94,12 +97,14 @@ def _again(request: TurnRequest) -> str:
     if request.thread_id is None:
         return _anew(request)
     fork = ["--fork"] if request.is_fork else []
-    return _joined("continue", "--thread", str(request.thread_id), *fork, *_options(request))
+    return _joined("continue", "--thread", str(request.thread_id), *fork, *_options(request), *_prompt(request))
 
 
 def _anew(request: TurnRequest) -> str:
     """The same question in a new thread."""
-    return _joined("new", "--cwd", request.cwd, *_options(request))
+    if request.review is not None:
+        return _joined("review", "--cwd", request.cwd, *_target(request.review), *_options(request))
+    return _joined("new", "--cwd", request.cwd, *_options(request), *_prompt(request))
 
 
 def _joined(*words: str) -> str:
@@ -109,30 +114,64 @@ def _joined(*words: str) -> str:
 
 
 def _policy(request: TurnRequest) -> list[str]:
-    """What the commands of the turn may touch, as flags."""
+    """What the commands of the turn may touch, and who is asked, as flags."""
     flags = {
         Sandbox.READ_ONLY: [],
         Sandbox.WORKSPACE_WRITE: ["--write", "--skip-git-check"],  # it was allowed to write there, git or not
         Sandbox.DANGER_FULL_ACCESS: ["--sandbox", str(Sandbox.DANGER_FULL_ACCESS), "--skip-git-check"],
     }[request.sandbox]
-    return [*flags, *_each("--add-dir", request.writable_roots), *(["--network"] if request.has_network else [])]
+    timeout = [f"{request.approval_timeout_s:g}"] if request.approval_timeout_s != APPROVAL_TIMEOUT_S else []
+    return [
+        *flags,
+        *_each("--add-dir", request.writable_roots),
+        *(["--network"] if request.has_network else []),
+        *_each("--approval", [str(request.approval)] if request.approval is not Approval.NEVER else []),
+        *_each("--approval-timeout", timeout),
+        *(["--questions"] if request.may_ask_questions else []),
+        *(["--plan"] if request.is_plan else []),
+    ]
+
+
+def _settings(request: TurnRequest) -> list[str]:
+    """What no thread keeps, as flags."""
+    config = [f"{key}={_toml(value)}" for key, value in (request.config or {}).items()]
+    return [
+        *_each("--profile", _if_any(request.profile)),
+        *_each("--config", config),
+        *_each("--notify", _if_any(request.notify)),
+        *(["--after-reset"] if request.is_after_reset else []),
+    ]
+
+
+def _target(review: dict[str, Any]) -> list[str]:
+    """What a review is about, as flags."""
+    for flag, member in (("--base", "branch"), ("--commit", "sha"), ("--instructions", "instructions")):
+        if member in review:
+            return [flag, str(review[member])]
+    return ["--uncommitted"]
 
 
 def _options(request: TurnRequest) -> list[str]:
-    """The options of the turn and its prompt, as flags."""
-    config = [f"{key}={_toml(value)}" for key, value in (request.config or {}).items()]
+    """The options of the turn, as flags."""
     # It may be less than was asked for, by the time that the turn stood in line: whole seconds, rounded up.
     deadline = [f"{-int(-request.deadline_s // 1)}"] if request.deadline_s is not None else []
     return [
         *_policy(request),
-        *_each("--model", [request.model] if request.model is not None else []),
-        *_each("--effort", [request.effort] if request.effort is not None else []),
+        *_each("--model", _if_any(request.model)),
+        *_each("--effort", _if_any(request.effort)),
         *_each("--image", request.images),
-        *_each("--config", config),
+        *_settings(request),
         *(["--ephemeral"] if request.is_ephemeral else []),
         *_each("--deadline", deadline),
-        *(["--file", request.prompt_path] if request.prompt_path is not None else ["PROMPT"]),
     ]
+
+
+def _prompt(request: TurnRequest) -> list[str]:
+    return ["--file", request.prompt_path] if request.prompt_path is not None else ["PROMPT"]
+
+
+def _if_any(value: str | None) -> list[str]:
+    return [value] if value is not None else []
 
 
 def _each(flag: str, values: list[str] | tuple[str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from codex_server_cli.core.turn import State, format_time_ms, is_turn_id
 
+_TEXTS = ("name", "phase", "state", "kind", "request", "message")
 _LATEST_MS = 253_402_300_799_999  # the year 9999
 
 
@@ -22,6 +23,7 @@ class Notice(NamedTuple):
         phase: what the running turn does; None for an end.
         state: `running`, or the end state.
         kind: the error kind of an end, else None.
+        request: the id of the request that wants attention; `message` is what it asks, cut. Else None.
     """
 
     cursor: int
@@ -32,6 +34,8 @@ class Notice(NamedTuple):
     phase: str | None
     state: str
     kind: str | None
+    request: str | None = None
+    message: str | None = None
 
     @property
     def is_end(self) -> bool:
@@ -46,10 +50,11 @@ def read_notice(cursor: int, entry: Mapping[str, object]) -> Notice | None:
         return None
     if not isinstance(event, str):
         return None
-    name, phase, state, kind = (_text(entry.get(key)) for key in ("name", "phase", "state", "kind"))
+    name, phase, state, kind, request, message = (_text(entry.get(key)) for key in _TEXTS)
     if event != "end":
         state, kind = str(State.RUNNING), None
-    return Notice(cursor, format_time_ms(ts), turn_id, name, event, phase, state or str(State.FAILED), kind)
+    state = state or str(State.FAILED)
+    return Notice(cursor, format_time_ms(ts), turn_id, name, event, phase, state, kind, request, message)
 
 
 def _text(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""From a fresh app-server to `turn/start`: the conversation that opens a turn. Owns its order, and what forbids a turn.
+"""From a fresh app-server to the turn: the conversation that opens it. Owns its order, and what forbids a turn.
 
 The account is looked at while the thread opens; the turn starts when both have answered. Begins anew with each
 app-server, and sends the prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
@@ -68,10 +68,11 @@ class Opening:
         thread_id = self._exchange.record.thread_id
         if self._may_start and thread_id is not None and not self.is_turn_sent:
             self.is_turn_sent = True
-            self._asking.ask("turn/start", self._request.start_turn(thread_id, self._prompt), now_ms)
+            model = self._exchange.record.settings.get("model")
+            self._asking.ask(*self._request.open_turn(thread_id, self._prompt, model), now_ms)
 
 
 def too_wide() -> TurnError:
-    """The error of a turn whose effective sandbox is wider than asked."""
-    message = "Codex's effective sandbox allows more than was asked for; the turn was interrupted."
+    """The error of a turn whose effective policy is wider than asked."""
+    message = "Codex's effective sandbox or approval policy allows more than was asked for; the turn was interrupted."
     return make_error(ErrorKind.SANDBOX, message)

@@ -16,7 +16,7 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.schema import validate_answer
 from codex_server_cli.core.timers import LIMIT_MS, Timer
 from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
-from codex_server_cli.core.usage import Usage, reset_time_s, told_reset_time_s
+from codex_server_cli.core.usage import Usage
 from codex_server_cli.errors import ErrorKind
 
 
@@ -113,7 +113,9 @@ def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
         kind, message = failures.kind_of_turn_error(record.error, record.retry), failures.readable_message(record.error)
         facts: dict[str, Any] = {"codex_error": record.error.get("codexErrorInfo")}
         if kind is ErrorKind.USAGE_LIMIT:
-            resets_s = reset_time_s(record.limits) or told_reset_time_s(message, record.completed_s)
+            from codex_server_cli.core.usage_limit import reset_time_s  # 2 ms that no other end needs
+
+            resets_s = reset_time_s(record.limits, message, record.completed_s)
             facts["resets_at"] = format_time_ms(resets_s * 1000) if resets_s is not None else None
         return failures.make_error(kind, message, **facts)
     if record.status == "interrupted" and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from codex_server_cli.core.agent_messages import REVIEW_ITEMS, AgentMessages
 from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
 from codex_server_cli.core.turn import Phase
 from codex_server_cli.core.usage import Usage, add_usage, merge_limits
@@ -19,6 +20,8 @@ TURN_STARTERS = frozenset({"turn/start", "review/start"})
 """Methods whose reply names the turn."""
 
 _THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
+_TERMS = ("model", "effort", "approvalPolicy", "config")
+_TELLING_ITEMS = REVIEW_ITEMS | {"agentMessage"}
 _PHASE_OF_ITEM = {
     "commandExecution": Phase.RUNNING_COMMAND,
     "fileChange": Phase.EDITING,
@@ -26,39 +29,26 @@ _PHASE_OF_ITEM = {
 }
 
 
-class AgentMessage:
-    """One message of the agent: its pieces while it streams, its whole text once `item/completed` came."""
-
-    __slots__ = ("is_complete", "phase", "pieces")
-
-    def __init__(self, phase: str | None, pieces: list[str] | None = None) -> None:
-        self.phase = phase
-        self.pieces = pieces if pieces is not None else []
-        self.is_complete = False
-
-    @property
-    def text(self) -> str:
-        """What is known of the text."""
-        return "".join(self.pieces)
-
-
 class TurnRecord:
     """The fold. `feed_out` takes what we sent, `feed_in` what came; attributes hold what both prove.
 
     Attributes:
         thread_id, turn_id: Codex's ids, once known.
+        active_turn_id: what an interrupt has to name: a reviewer works under an id of its own.
         status: the wire's `turn.status` once terminal (`completed`, `interrupted`, `failed`), else None.
         error: the last `TurnError` of the wire that ends the turn; `retry` the last one of this response that does not.
         usage: tokens of this turn alone, summed from `tokenUsage.last`; None where Codex sent none.
         limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
         open_items: items started and not completed, by id: the wire's item objects.
         completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
+        asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
         settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …).
     """
 
     def __init__(self) -> None:
         self.thread_id: str | None = None
         self.turn_id: str | None = None
+        self.active_turn_id: str | None = None
         self.has_started = False
         self.is_idle = False
         self.status: str | None = None
@@ -69,10 +59,12 @@ class TurnRecord:
         self.usage: Usage | None = None
         self.limits: dict[str, Any] | None = None
         self.user_agent: str | None = None
+        self.asked: Message = {}
         self.settings: Message = {}
         self.open_items: dict[str, Message] = {}
-        self.messages: dict[str, AgentMessage] = {}
+        self.messages = AgentMessages()
         self._methods: dict[Any, str] = {}  # our request id → method
+        self._agents_patches: dict[str, Message] = {}
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
         self._is_turn_requested = False
 
@@ -89,31 +81,31 @@ class TurnRecord:
         return next((phase for type_, phase in _PHASE_OF_ITEM.items() if type_ in types), Phase.THINKING)
 
     @property
+    def items_asked_about(self) -> dict[str, Message]:
+        """Open items by id, sub-agents' patches among them: what a request may refer to."""
+        return self._agents_patches | self.open_items
+
+    @property
     def answer(self) -> str | None:
-        """The final answer: the last complete message of phase `final_answer`, else of no phase at all."""
-        return self._last_text(lambda message: message.is_complete)
+        """The final answer, once it is whole."""
+        return self.messages.answer
 
     @property
     def partial_answer(self) -> str | None:
-        """The best that is known of the answer, complete or not; commentary is never part of it."""
-        return self._last_text(lambda message: bool(message.pieces))
-
-    def _last_text(self, is_eligible: Callable[[AgentMessage], bool]) -> str | None:
-        for phase in ("final_answer", None):
-            for message in reversed(self.messages.values()):
-                if message.phase == phase and is_eligible(message):
-                    return message.text
-        return None
+        """The best that is known of the answer, complete or not."""
+        return self.messages.partial_answer
 
     def feed_out(self, message: Message) -> None:
         """Note one message of ours: its reply will need the method, and the turn's thread is in its params."""
-        method = message.get("method")
+        method, params = message.get("method"), params_of(message)
         if not isinstance(method, str) or not isinstance(message.get("id"), int | str):
             return
         self._methods[message["id"]] = method
+        if method in TURN_STARTERS or method in _THREAD_OPENERS:
+            self.asked |= {name: params[name] for name in _TERMS if name in params}
         if method in TURN_STARTERS:
             self._is_turn_requested = True
-            self.thread_id = params_of(message).get("threadId", self.thread_id)
+            self.thread_id = params.get("threadId", self.thread_id)
 
     def feed_in(self, message: Message) -> list[Message]:
         """Fold one message that came.
@@ -149,7 +141,7 @@ class TurnRecord:
         for turn in objects_in(turns):
             if turn.get("id") == self.turn_id:
                 for item in objects_in(turn.get("items")):
-                    if item.get("type") == "agentMessage":
+                    if item.get("type") in _TELLING_ITEMS:
                         self._on_item_completed({"item": item})
                 self._on_turn_completed({"turn": turn})
 
@@ -186,6 +178,7 @@ class TurnRecord:
             return []
         thread_id = params.get("threadId")
         if thread_id is not None and thread_id != self.thread_id:
+            self._note_patch(method, params.get("item"))
             return []  # a sub-agent's thread, or another client's
         if self.turn_id is None:
             if self._is_turn_requested:
@@ -197,6 +190,14 @@ class TurnRecord:
         if handler is not None:
             handler(self, params)
         return [message]
+
+    def _note_patch(self, method: str, item: Any) -> None:
+        """Remember what a sub-agent would write: we may be asked about it, without being told again what it is."""
+        if isinstance(item, dict) and item.get("type") == "fileChange":
+            if method == "item/started":
+                self._agents_patches[str(item.get("id"))] = item
+            else:
+                self._agents_patches.pop(str(item.get("id")), None)
 
     def _is_ours(self, params: Message) -> bool:
         turn_id = params.get("turnId")
@@ -210,29 +211,25 @@ class TurnRecord:
 
     def _on_agent_delta(self, params: Message) -> None:
         self.is_retrying = False
-        item_id = str(params.get("itemId"))
-        message = self.messages.get(item_id)
-        if message is None:
-            message = self.messages[item_id] = AgentMessage(phase=None)
-        if not message.is_complete:  # the completed text is the authority
-            message.pieces.append(text_in(params.get("delta")))
+        self.messages.add_delta(str(params.get("itemId")), text_in(params.get("delta")))
 
-    def _on_turn_started(self, _params: Message) -> None:
+    def _on_turn_started(self, params: Message) -> None:
         self.has_started = True
+        turn = params.get("turn")
+        self.active_turn_id = turn.get("id") if isinstance(turn, dict) else None
 
     def _on_item_started(self, params: Message) -> None:
         item = params.get("item")
         if not isinstance(item, dict):
             return
         self.is_retrying = False
+        is_message = item.get("type") == "agentMessage"
+        if is_message and self.messages.is_reviewing:
+            return  # its end is never told
         item_id = str(item.get("id"))
         self.open_items[item_id] = item
-        if item.get("type") == "agentMessage":
-            # A retry starts the same item again and resends its text: begin anew. It also moves to the end,
-            # because the last message wins.
-            self.messages.pop(item_id, None)
-            text = text_in(item.get("text"))
-            self.messages[item_id] = AgentMessage(item.get("phase"), [text] if text else [])
+        if is_message:
+            self.messages.start(item_id, item)
 
     def _on_item_completed(self, params: Message) -> None:
         item = params.get("item")
@@ -241,8 +238,9 @@ class TurnRecord:
         item_id = str(item.get("id"))
         self.open_items.pop(item_id, None)
         if item.get("type") == "agentMessage":
-            message = self.messages.setdefault(item_id, AgentMessage(item.get("phase")))
-            message.phase, message.pieces, message.is_complete = item.get("phase"), [text_in(item.get("text"))], True
+            self.messages.complete(item_id, item)
+        elif item.get("type") in REVIEW_ITEMS:
+            self.messages.note_review(item)
 
     def _on_usage(self, params: Message) -> None:
         self.usage = add_usage(self.usage, params.get("tokenUsage"))
@@ -278,9 +276,10 @@ class TurnRecord:
         if isinstance(turn.get("error"), dict):
             self.error = turn["error"]
         for item in objects_in(turn.get("items")):  # a summary: the last message alone, and often nothing
-            known = self.messages.get(str(item.get("id")))
-            if item.get("type") == "agentMessage" and (known is None or not known.is_complete):
+            if item.get("type") == "agentMessage" and not self.messages.is_complete(str(item.get("id"))):
                 self._on_item_completed({"item": item})
+        if self.status != "completed":
+            self.messages.withdraw_review()
 
 
 _HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {

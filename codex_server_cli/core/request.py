@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.rpc import Message
-from codex_server_cli.core.thread_config import marked_config
+from codex_server_cli.core.thread_config import layered, marked_config, value_in
 
 
 class Sandbox(StrEnum):
@@ -23,14 +23,25 @@ class Sandbox(StrEnum):
     DANGER_FULL_ACCESS = "danger-full-access"
 
 
+class Approval(StrEnum):
+    """What happens when a turn wants more than its sandbox allows."""
+
+    NEVER = "never"  # it is refused, by Codex itself
+    ASK = "ask"  # a person, or an agent, decides from any other shell
+    AUTO = "auto"  # Codex's own reviewer decides, with model calls of its own
+
+
+APPROVAL_TIMEOUT_S = 600.0
+"""How long a request waits for its answer unless told otherwise; then it is declined."""
+
 _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("cwd", "model", "effort", "approval", "thread_id", "fork_after"), (str,)),
-    **dict.fromkeys(("schema", "config"), (dict,)),
+    **dict.fromkeys(("cwd", "model", "effort", "profile", "thread_id", "fork_after", "notify"), (str,)),
+    **dict.fromkeys(("schema", "config", "profile_config", "review"), (dict,)),
     **dict.fromkeys(("images", "writable_roots"), (list, tuple)),
-    "deadline_s": (int, float),
+    **dict.fromkeys(("deadline_s", "approval_timeout_s"), (int, float)),
 }
 
 
@@ -42,15 +53,21 @@ class TurnRequest(NamedTuple):
         cwd: absolute directory that the turn works in.
         model, effort: None leaves them to Codex (a resumed thread keeps its own).
         sandbox, writable_roots, has_network: the policy of this turn alone.
-        approval: Codex's approval policy.
+        approval: who decides over what the sandbox does not allow.
+        approval_timeout_s: how long a request waits for an answer before it is declined.
+        may_ask_questions: Codex may ask mid-turn; `is_plan` runs its plan mode, which asks too.
+        review: the wire's `ReviewTarget`, for a turn that is a review; its prompt is not sent.
         images: absolute paths.
         schema: the JSON Schema of the answer, if any.
-        config: overrides of Codex's configuration for this thread, dotted keys.
+        config: overrides of Codex's configuration for this thread, dotted keys; they win over the profile.
+        profile, profile_config: the name of a profile of Codex's, and what it held when the turn was asked for.
         is_ephemeral: the thread leaves no session file.
         thread_id: the thread to go on with; None starts a new one.
         is_fork: fork that thread instead of writing to it; `fork_after` names the last Codex turn to keep.
         deadline_s: end the turn after this many seconds.
         may_bill_api_key: `"auth": "any"` in config.json.
+        notify: command line to run when the turn ends or needs attention.
+        is_after_reset: wait in line until the usage limit has reset.
         prompt_path: absolute path of the stored prompt, for hints; no part of what is stored.
     """
 
@@ -61,16 +78,24 @@ class TurnRequest(NamedTuple):
     sandbox: Sandbox = Sandbox.READ_ONLY
     writable_roots: tuple[str, ...] = ()
     has_network: bool = False
-    approval: str = "never"
+    approval: Approval = Approval.NEVER
+    approval_timeout_s: float = APPROVAL_TIMEOUT_S
+    may_ask_questions: bool = False
+    is_plan: bool = False
+    review: dict[str, Any] | None = None
     images: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     config: dict[str, Any] | None = None
+    profile: str | None = None
+    profile_config: dict[str, Any] | None = None
     is_ephemeral: bool = False
     thread_id: str | None = None
     is_fork: bool = False
     fork_after: str | None = None
     deadline_s: float | None = None
     may_bill_api_key: bool = False
+    notify: str | None = None
+    is_after_reset: bool = False
     prompt_path: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -93,6 +118,8 @@ class TurnRequest(NamedTuple):
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
+        known["approval"] = Approval(known.get("approval", Approval.NEVER))
+        known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
         return cls(**{"cwd": "/"} | known | {"turn_id": turn_id, "prompt_path": prompt_path})
 
     def after(self, waited_s: float) -> TurnRequest:
@@ -103,12 +130,12 @@ class TurnRequest(NamedTuple):
 
     def open_thread(self) -> tuple[str, Message]:
         """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`."""
-        params: Message = {"approvalPolicy": self.approval, "sandbox": str(Sandbox.READ_ONLY)}
-        config = marked_config(self.config, self.turn_id)
+        params: Message = {**self.approval_policy(), "sandbox": str(Sandbox.READ_ONLY)}
+        config = marked_config(self._config(), self.turn_id)
         if config:
             params["config"] = config
-        if self.model is not None:
-            params["model"] = self.model
+        if self.asked_model is not None:
+            params["model"] = self.asked_model
         if self.thread_id is None:
             return "thread/start", {**params, "cwd": self.cwd, "ephemeral": self.is_ephemeral}
         params |= {"threadId": self.thread_id, "excludeTurns": True}
@@ -118,18 +145,59 @@ class TurnRequest(NamedTuple):
             params["lastTurnId"] = self.fork_after
         return "thread/fork", {**params, "ephemeral": self.is_ephemeral}
 
-    def start_turn(self, thread_id: str, prompt: str) -> Message:
-        """Parameters of `turn/start`: the prompt, the images, and the whole policy of this turn."""
+    def _config(self) -> dict[str, Any]:
+        """The profile, the overrides, and what nothing else on the wire can say (notes, sections 4 and 12)."""
+        switches: dict[str, Any] = {}
+        if self.may_ask_questions:
+            switches["features.default_mode_request_user_input"] = True  # outside of plan mode, too
+            switches["suppress_unstable_features_warning"] = True  # the user asked for questions, not for a feature
+        if self.review is not None and self.effort is not None:
+            switches["model_reasoning_effort"] = self.effort
+        return layered(self.profile_config, self.config, switches)
+
+    @property
+    def asked_model(self) -> str | None:
+        """The model, however it was asked for."""
+        return self.model or value_in(self._config(), "model")
+
+    @property
+    def asked_effort(self) -> str | None:
+        """The reasoning effort, however it was asked for."""
+        return self.effort or value_in(self._config(), "model_reasoning_effort")
+
+    def approval_policy(self) -> Message:
+        """The wire's members that say who decides; the reviewer too, because a resumed thread keeps its last one."""
+        policy = "never" if self.approval is Approval.NEVER else "on-request"
+        return {
+            "approvalPolicy": policy,
+            "approvalsReviewer": "auto_review" if self.approval is Approval.AUTO else "user",
+        }
+
+    def open_turn(self, thread_id: str, prompt: str, model: str | None = None) -> tuple[str, Message]:
+        """Method and parameters that open the turn: `turn/start` or `review/start`.
+
+        `turn/start` carries the prompt, the images, and the whole policy of this turn; a review runs as its thread was
+        opened (notes, section 12).
+
+        Args:
+            model: the thread's effective model, which the wire's plan mode has to name.
+        """
+        if self.review is not None:
+            return "review/start", {"threadId": thread_id, "target": self.review}
         images = [{"type": "localImage", "path": path} for path in self.images]
         params: Message = {
             "threadId": thread_id,
             "input": [{"type": "text", "text": prompt}, *images],
-            "approvalPolicy": self.approval,
+            **self.approval_policy(),
             "sandboxPolicy": self.sandbox_policy(),
             "cwd": self.cwd,
         }
-        optional = {"model": self.model, "effort": self.effort, "outputSchema": self.schema}
-        return params | {name: value for name, value in optional.items() if value is not None}
+        asked_model, effort = self.asked_model, self.asked_effort
+        optional = {"model": asked_model, "effort": effort, "outputSchema": self.schema}
+        if self.is_plan:
+            settings = {"model": asked_model or model, "reasoning_effort": effort, "developer_instructions": None}
+            params["collaborationMode"] = {"mode": "plan", "settings": settings}
+        return "turn/start", params | {name: value for name, value in optional.items() if value is not None}
 
     def account_problem(self, account_read: Message) -> str | None:
         """Why this account may not run the turn, in a sentence; None where it may.
@@ -162,12 +230,15 @@ class TurnRequest(NamedTuple):
         }
 
     def is_wider(self, settings: Message) -> bool:
-        """Whether the effective settings that Codex announced allow more than was asked for.
+        """Whether the effective settings that Codex announced allow more than was asked for, or let another decide.
 
         Args:
             settings: `TurnRecord.settings`; what it does not mention is no evidence. An unknown policy type
                 counts as wide open.
         """
+        is_decided_by_codex = settings.get("approvalsReviewer", "user") != "user"
+        if is_decided_by_codex and self.approval is not Approval.AUTO and settings.get("approvalPolicy") != "never":
+            return True
         policy = settings.get("sandboxPolicy") or settings.get("sandbox")
         if not isinstance(policy, dict):
             return False

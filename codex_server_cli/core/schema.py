@@ -64,17 +64,27 @@ def validate_answer(answer: str, schema: dict[str, Any]) -> str | None:
 
     References are resolved within `schema` alone; nothing is ever fetched.
     """
-    from jsonschema import Draft202012Validator, validators
-    from jsonschema.exceptions import best_match
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
     try:
         value = json.loads(answer, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         return f"the answer is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
     except (ValueError, RecursionError) as error:
         return f"the answer is not JSON: {_one_line(str(error))}"
+    return fault_in(value, schema)
+
+
+def is_schema(schema: dict[str, Any]) -> bool:
+    """Whether this is a JSON Schema (draft 2020-12), strict or not."""
+    return not _schema_faults(schema)
+
+
+def fault_in(value: Any, schema: dict[str, Any]) -> str | None:
+    """Where a JSON value does not fit a JSON Schema, in one line with its JSON path; None where it does."""
+    from jsonschema import Draft202012Validator, validators
+    from jsonschema.exceptions import best_match
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
     # an explicit, empty registry: jsonschema's own default still fetches remote references
     extend: Any = validators.extend  # has no types
     # Patterns are left to the model's side, which enforces them: they are ECMAScript's, and one that backtracks without

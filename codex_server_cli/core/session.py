@@ -2,28 +2,30 @@
 
 Each method takes the time and returns a `Step` for the caller to do: record, show, start an app-server, send, and once,
 finish. Must never read a clock, touch a file or know a process. How a turn is opened is `opening`'s, what the messages
-prove is `record`'s, and what an end means is `outcome`'s.
-Protocol facts: notes, sections 1 to 6.
+prove is `record`'s, and what an end means is `outcome`'s. Protocol facts: notes, sections 1 to 6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from codex_server_cli.core import failures, rpc
 from codex_server_cli.core.asking import Asking
+from codex_server_cli.core.desk import Desk
 from codex_server_cli.core.exchange import Exchange, Step
 from codex_server_cli.core.opening import Opening, too_wide
 from codex_server_cli.core.outcome import Cause, Outcome, decide
-from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.record import TURN_STARTERS, TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
 from codex_server_cli.core.rpc import Message, MessageType
+from codex_server_cli.core.shell_requests import ShellRequests
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
-from codex_server_cli.core.turn import TurnError
+from codex_server_cli.core.turn import Phase, TurnError
 from codex_server_cli.errors import ErrorKind
 
-_TOLERATED = frozenset({"account/read", "turn/interrupt", "thread/turns/list"})
+_TOLERATED = frozenset({"account/read", "turn/interrupt", "thread/turns/list", "turn/steer"})
 """Requests whose refusal does not end the turn."""
 
 
@@ -37,6 +39,7 @@ class Session:
         self._timers = Timers()
         self._asking = Asking(self._exchange, self._timers, request.turn_id)
         self._opening = Opening(request, prompt, client_version, self._exchange, self._asking)
+        self._shells = ShellRequests(request, self._exchange, self._asking, self._timers)
         self._starts = Patience(f"{request.turn_id} app-server")
         self._now_ms = 0.0
         self._last_message_ms = 0.0
@@ -49,6 +52,16 @@ class Session:
     def record(self) -> TurnRecord:
         """What is known of the turn."""
         return self._exchange.record
+
+    @property
+    def phase(self) -> Phase:
+        """What the turn is doing."""
+        return self.desk.phase or self.record.phase
+
+    @property
+    def desk(self) -> Desk:
+        """What waits for a person."""
+        return self._shells.desk
 
     @property
     def wakeup_ms(self) -> float | None:
@@ -66,27 +79,33 @@ class Session:
         if self._request.deadline_s is not None:
             self._timers.set(Timer.DEADLINE, now_ms + self._request.deadline_s * 1000)
         self._begin()
-        return self._take()
+        return self._exchange.take(self.outcome)
 
     def feed(self, data: bytes, now_ms: float) -> Step:
         """Take bytes of the app-server's stdout."""
         self._now_ms = self._last_message_ms = now_ms
         for message in self._exchange.receive(data, now_ms):
             self._on_message(message)
-        return self._take()
+        return self._exchange.take(self.outcome)
 
     def tick(self, now_ms: float) -> Step:
         """Do what has become due."""
         self._now_ms = now_ms
         for timer in self._timers.take_due(now_ms):  # none once there is an outcome
             _ON_DUE[timer](self)
-        return self._take()
+        return self._exchange.take(self.outcome)
 
     def stop(self, cause: Cause, now_ms: float) -> Step:
         """Interrupt the turn; it ends within the STOP limit, whatever the app-server does."""
         self._now_ms = now_ms
         self._stop(cause)
-        return self._take()
+        return self._exchange.take(self.outcome)
+
+    def serve(self, op: str, args: dict[str, Any], tag: str, now_ms: float) -> Step:
+        """Do what another shell asks for; a step's reply with this tag tells it, now or later (`shell_requests`)."""
+        self._now_ms = now_ms
+        self._shells.serve(op, args, tag, now_ms)
+        return self._exchange.take(self.outcome)
 
     def end(self, error: TurnError, now_ms: float, *, is_collision: bool = False) -> Step:
         """The app-server is gone or out of reach: end with `error`, unless the turn had ended or was being stopped.
@@ -103,9 +122,9 @@ class Session:
             if delay_ms is not None:
                 self._asking.forget()
                 self._timers.set(Timer.START, now_ms + delay_ms)
-                return self._take()
+                return self._exchange.take(self.outcome)
             error = error._replace(message=f"{error.message} (started {self._starts.failures} times)")
-        self._settle()
+        self._exchange.settle()
         if self.record.status is not None or self.record.error is not None:
             self._finish(self._stop_cause or Cause.TURN_ENDED)
         elif self._stop_cause is not None:
@@ -113,22 +132,19 @@ class Session:
         else:
             self._own_error = self._own_error or error
             self._finish(Cause.FAILED)
-        return self._take()
+        return self._exchange.take(self.outcome)
 
     # --- what comes
 
     def _on_message(self, message: Message) -> None:
-        belonging = self.record.feed_in(message)
-        self._exchange.show(belonging)
+        belonging = self._exchange.fold(message)
         if self.outcome is not None:
             return
         kind = rpc.message_type(message)
         if kind is MessageType.RESPONSE:
             self._on_response(message)
-        elif kind is MessageType.REQUEST:
-            # Undecided means declined: an error fails closed for every server request (notes, section 6).
-            refusal = rpc.refusal(message, f"codex-server does not answer {message['method']}")
-            self._exchange.send(refusal, self._now_ms)
+        elif kind is not MessageType.INVALID:
+            self.desk.receive(message, self._now_ms)
         for news in belonging:
             self._after_news(news["method"])
 
@@ -161,6 +177,7 @@ class Session:
         if asked is None:
             return
         error, is_given_up = message.get("error"), asked.patience.is_used_up
+        self._shells.steering.answered(asked, error)
         if error is not None and (is_given_up or asked.method not in _TOLERATED):
             refusal = error if isinstance(error, dict) else {}
             how_often = f" {asked.patience.failures} times" if is_given_up else ""
@@ -207,7 +224,7 @@ class Session:
         if self._stop_cause is not None or self.outcome is not None:
             return
         self._stop_cause = cause
-        if not self._opening.is_turn_sent or self._asking.take_back("turn/start"):
+        if not self._opening.is_turn_sent or self._asking.take_back(TURN_STARTERS):
             self._finish(cause)
             return
         self._timers.start(Timer.STOP, self._now_ms)
@@ -216,7 +233,7 @@ class Session:
     def _interrupt(self) -> None:
         """Ask for the interrupt, again and again: before `turn/started` it is refused and the turn runs on."""
         if self.record.turn_id is not None and self.record.has_started:
-            params = {"threadId": self.record.thread_id, "turnId": self.record.turn_id}
+            params = {"threadId": self.record.thread_id, "turnId": self.record.active_turn_id or self.record.turn_id}
             self._asking.ask("turn/interrupt", params, self._now_ms)
             self._timers.start(Timer.INTERRUPT, self._now_ms)
 
@@ -224,37 +241,31 @@ class Session:
         if self.record.turn_id is None:
             self._finish(Cause.STALLED)
             return
-        params = {"threadId": self.record.thread_id, "limit": 5, "itemsView": "full"}
-        self._asking.ask("thread/turns/list", params, self._now_ms)
+        page = {"limit": 5, "itemsView": "full"}
+        self._asking.ask("thread/turns/list", {"threadId": self.record.thread_id, **page}, self._now_ms)
         self._timers.start(Timer.RECONCILE, self._now_ms)
-
-    def _settle(self) -> None:
-        """Take the turn from what came early, where the reply that names it is overdue."""
-        self._exchange.show(self.record.settle())
 
     def _finish(self, cause: Cause) -> None:
         if self.outcome is None:
-            self._settle()
+            self._exchange.settle()
             self.outcome = decide(self.record, cause, self._request, error=self._own_error)
+            self._shells.close()
             self._timers.clear_all()
-
-    def _take(self) -> Step:
-        return self._exchange.take(self.outcome)
 
     # --- what becomes due
 
     def _on_request_timeout(self) -> None:
         """A lost reply is an end only where the turn never began."""
-        methods = " and ".join(asked.method for asked in self._asking.give_up_overdue(self._now_ms))
-        self._settle()
+        overdue = self._asking.give_up_overdue(self._now_ms)
+        methods = " and ".join(asked.method for asked in overdue)
+        for asked in overdue:
+            self._shells.steering.answered(asked, {"message": "Codex did not answer"})
+        self._exchange.settle()
         if self.record.turn_id is None:
             limit_s = LIMIT_MS[Timer.REQUEST] / 1000
             self._fail(ErrorKind.PROTOCOL, f"Codex did not answer {methods} within {limit_s:.0f} s.")
         else:
             self._after_news("turn/started")  # told without the reply
-
-    def _on_no_reaction(self) -> None:
-        self._finish(self._stop_cause or Cause.STALLED)
 
     def _on_completion_due(self) -> None:
         if self.record.error is not None:
@@ -263,10 +274,10 @@ class Session:
             self._reconcile()
 
     def _on_stall_due(self) -> None:
-        """Silence is a stall only where no item is open: a command may be quiet, a message that streams may not."""
+        """Silence is a stall only where nothing is open: a command and a person may be quiet, an open message not."""
         quiet_until_ms = self._last_message_ms + LIMIT_MS[Timer.STALL]
-        is_at_work = any(item.get("type") != "agentMessage" for item in self.record.open_items.values())
-        if quiet_until_ms > self._now_ms or is_at_work:
+        types = {item.get("type") for item in self.record.open_items.values()}
+        if quiet_until_ms > self._now_ms or self.desk.pending or types - {"agentMessage"}:
             self._timers.set(Timer.STALL, max(quiet_until_ms, self._now_ms + STALL_CHECK_MS))
         else:
             self._reconcile()
@@ -274,13 +285,14 @@ class Session:
 
 _ON_DUE: dict[Timer, Callable[[Session], None]] = {
     Timer.REQUEST: Session._on_request_timeout,
-    Timer.STOP: Session._on_no_reaction,
+    Timer.STOP: lambda session: session._finish(session._stop_cause or Cause.STALLED),
     Timer.INTERRUPT: Session._interrupt,
     Timer.COMPLETION: Session._on_completion_due,
-    Timer.RECONCILE: Session._on_no_reaction,
+    Timer.RECONCILE: lambda session: session._finish(session._stop_cause or Cause.STALLED),
     Timer.STALL: Session._on_stall_due,
     Timer.RETRIES: lambda session: session._stop(Cause.STALLED),
     Timer.DEADLINE: lambda session: session._stop(Cause.DEADLINE),
     Timer.AGAIN: lambda session: session._asking.ask_again(session._now_ms),
+    Timer.APPROVAL: lambda session: session.desk.expire(session._now_ms),
     Timer.START: Session._begin,
 }

@@ -30,12 +30,14 @@ class Wanted(NamedTuple):
         turn_id: Codex's id of it; None where the worker died before it was told.
         prompt, asked_at_ms: what tells it then: what was asked and when, in Unix milliseconds.
         foreign_ids: ids that belong to other turns of ours.
+        is_review: whether it is a review, of which no record has our prompt.
     """
 
     turn_id: str | None
     prompt: str = ""
     asked_at_ms: int | None = None
     foreign_ids: frozenset[str] = frozenset()
+    is_review: bool = False
 
 
 def pick(turns: list[Message], wanted: Wanted) -> Message | None:
@@ -51,7 +53,11 @@ def _could_be(turn: Message, wanted: Wanted) -> bool:
     if turn.get("id") in wanted.foreign_ids or not isinstance(started_s, int) or asked_at_ms is None:
         return False
     earliest, latest = _START_WINDOW_S
-    return earliest <= started_s - asked_at_ms / 1000 <= latest and _prompt_of(turn) == wanted.prompt
+    if not earliest <= started_s - asked_at_ms / 1000 <= latest:
+        return False
+    if wanted.is_review:
+        return any(item.get("type") == "enteredReviewMode" for item in objects_in(turn.get("items")))
+    return _prompt_of(turn) == wanted.prompt
 
 
 def _prompt_of(turn: Message) -> str:

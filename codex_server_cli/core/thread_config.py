@@ -16,6 +16,33 @@ MARK_VARIABLE = "CODEX_SERVER_TURN_ID"
 _POLICY = "shell_environment_policy"
 
 
+def layered(*layers: dict[str, Any] | None) -> dict[str, Any]:
+    """Several configurations as one, of which the later ones win.
+
+    Codex applies overrides in no certain order, and a table may undo a dotted key: the keys of one table that come in
+    several become that table.
+
+    Args:
+        layers: by dotted key or as tables; None for an empty one.
+    """
+    groups: dict[str, list[tuple[str, Any]]] = {}
+    for key, value in (pair for layer in layers for pair in (layer or {}).items()):
+        groups.setdefault(key.split(".")[0], []).append((key, value))
+    config: dict[str, Any] = {}
+    for name, pairs in groups.items():
+        table: Any = {}
+        for key, value in pairs:
+            table = _merged(table, _nested(key.split(".")[1:], value))
+        config |= dict(pairs) if len(pairs) == 1 else {name: table}
+    return config
+
+
+def value_in(config: dict[str, Any], name: str) -> str | None:
+    """The text that a configuration gives a key of its top level; None where it gives none."""
+    value = config.get(name)
+    return value if isinstance(value, str) else None
+
+
 def marked_config(overrides: dict[str, Any] | None, turn_id: str) -> dict[str, Any]:
     """The overrides with the mark in them.
 

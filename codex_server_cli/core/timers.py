@@ -19,6 +19,7 @@ class Timer(Enum):
     RETRIES = auto()  # anything but network retries
     DEADLINE = auto()  # the end, as the user allows
     AGAIN = auto()  # the moment to ask what Codex was too busy for
+    APPROVAL = auto()  # a person's decision
     START = auto()  # the moment to start another app-server
 
 

@@ -27,6 +27,7 @@ class Transcript:
         self._response: list[str] = []  # the messages of the response under way, as out.txt shows them
         self._position = 0  # which of them is open, or comes next
         self._is_interrupted = False  # a block was shown since the open message's text
+        self._user_messages = 0
         self._open_command: str | None = None  # the command whose line was the last thing added
 
     def feed(self, message: Message) -> str:
@@ -35,6 +36,11 @@ class Transcript:
         text = handler(self, message) if handler is not None else ""
         if text:
             self._last = text
+        return text
+
+    def note(self, line: str) -> str:
+        """The text that a word of our own adds: a line between two blocks."""
+        self._last = text = self._block(line + "\n")
         return text
 
     # --- the agent's text
@@ -126,6 +132,8 @@ class Transcript:
             return ""
         if item.get("type") == "agentMessage":
             return self._on_message_completed(item)
+        if item.get("type") == "userMessage":
+            return self._on_user_message(item)
         if item.get("type") != "commandExecution":
             return self._block(blocks.item_block(item))
         if self._open_command == str(item.get("id")):
@@ -133,6 +141,15 @@ class Transcript:
             return blocks.command_end(item)
         # Something else was shown since its line: say again which command this is the end of.
         return self._block(blocks.command_line(item) + blocks.command_end(item))
+
+    def _on_user_message(self, item: Message) -> str:
+        """The first is the prompt; each further one has steered the turn."""
+        self._user_messages += 1
+        if self._user_messages == 1:
+            return ""
+        self._shown, self._repeat = [], None  # the response under way was cut off: what comes now is another one
+        self._on_response_end()
+        return self._block(blocks.user_block(item))
 
     def _block(self, text: str) -> str:
         if not text:

@@ -1,8 +1,10 @@
-"""Tokens of one turn and the account's limits, from the wire's own numbers. Never estimates."""
+"""Tokens of one turn and the account's limits, from the wire's own numbers. Never estimates.
+
+What the limits mean for a turn is `usage_limit`'s.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 Usage = dict[str, int]
@@ -15,9 +17,6 @@ _KEYS = {
     "reasoningOutputTokens": "reasoning_output_tokens",
     "totalTokens": "total_tokens",
 }
-
-_YEAR_3000_S = 32_503_680_000
-
 
 _LABELS = {"limitId", "limitName"}
 
@@ -48,56 +47,3 @@ def merge_limits(so_far: dict[str, Any] | None, snapshot: Any) -> dict[str, Any]
     known = {key: value for key, value in snapshot.items() if value is not None}
     merged = {**(so_far or {}), **known}
     return merged if merged.keys() - _LABELS else so_far  # a label without a number tells nothing
-
-
-def reset_time_s(limits: dict[str, Any] | None) -> int | None:
-    """When the fullest window of a snapshot resets, in Unix seconds; None where no window says so.
-
-    Of two that are used up the later one counts: until then the limit holds.
-    """
-    windows = [limits.get(name) for name in ("primary", "secondary")] if limits else []
-    known = [w for w in windows if isinstance(w, dict) and 0 < _number(w.get("resetsAt")) < _YEAR_3000_S]
-    if not known:
-        return None
-    return _number(max(known, key=lambda w: (_used_percent(w), w["resetsAt"]))["resetsAt"])
-
-
-def _used_percent(window: dict[str, Any]) -> float:
-    percent = window.get("usedPercent")
-    return percent if isinstance(percent, (int, float)) else 0.0
-
-
-_TOLD = re.compile(
-    r"try again at (?:([A-Z][a-z]{2}) (\d{1,2})[a-z]{2}, (\d{4}) )?(\d{1,2}):(\d\d) ([AP])M", re.IGNORECASE
-)
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-
-def told_reset_time_s(message: str, said_s: int | None) -> int | None:
-    """When a usage limit resets by Codex's own words, in Unix seconds; None where they do not say it.
-
-    It writes `try again at 6:27 PM` for the day on which it says so, else `Nov 21st, 2026 6:27 PM`, in local time and
-    cut to minutes (capture error_USAGE): the end of that minute is meant, so that nobody comes too early.
-
-    Args:
-        message: the error's text.
-        said_s: when that was said, in Unix seconds; without it a time of day tells nothing.
-    """
-    from datetime import datetime, timedelta  # 4 ms that only this needs
-
-    match = _TOLD.search(message)
-    if match is None:
-        return None
-    month, day, year, hour, minute, half = match.groups()
-    hour_of_day = int(hour) % 12 + (12 if half in "Pp" else 0)
-    try:
-        if month is not None:
-            told = datetime(int(year), _MONTHS.index(month.lower()) + 1, int(day))
-        elif said_s is not None:
-            told = datetime.fromtimestamp(said_s)
-        else:
-            return None
-        told = told.replace(hour=hour_of_day, minute=int(minute), second=0, microsecond=0)
-        return int((told + timedelta(minutes=1)).timestamp())
-    except (ValueError, OverflowError, OSError):  # a time that is none
-        return None

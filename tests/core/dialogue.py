@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from codex_server_cli.core.exchange import Step
+from codex_server_cli.core.exchange import Reply, Step
 from codex_server_cli.core.outcome import Cause, Outcome
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
@@ -117,6 +117,7 @@ class Dialogue:
         self.sent: list[Json] = []
         self.text = ""
         self.events = b""
+        self.told: list[Reply] = []  # what other shells learnt
         self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
         self._do(self.session.start(self.now_ms))
 
@@ -154,6 +155,11 @@ class Dialogue:
         return self
 
     # --- what the caller does
+
+    def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
+        """Ask for something from another shell."""
+        self._do(self.session.serve(op, args, tag, self.now_ms))
+        return self
 
     def stop(self, cause: Cause = Cause.CANCELLED) -> Dialogue:
         """Tell the session to stop."""
@@ -198,3 +204,4 @@ class Dialogue:
         self.sent += [json.loads(line) for line in step.sends.split(b"\n") if line]
         self.text += step.text
         self.events += step.events
+        self.told += step.replies

@@ -22,6 +22,8 @@ def _command(**item: Any) -> dict[str, Any]:
         ("/bin/bash -x -lc ls", "$ /bin/bash -x -lc ls\n"),
         ("python -c 'print(1)'", "$ python -c 'print(1)'\n"),
         ("bash -lc", "$ bash -lc\n"),
+        ("/x/bash -lc ls", "$ /x/bash -lc ls\n"),
+        ("", "$ \n"),
         ("echo 'unbalanced", "$ echo 'unbalanced\n"),
         ("bash -lc 'one\ntwo\nthree'", "$ one\n  two\n  three\n"),
         (None, "$ \n"),

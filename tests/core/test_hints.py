@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from codex_server_cli.actions.checks import parse_overrides
 from codex_server_cli.core.hints import CUT_SHORT, KINDS_UNSEEN_TO_THE_END, UNREACHED, hint_of
-from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.errors import ErrorKind
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -59,6 +60,15 @@ def test_a_turn_that_left_nothing_to_go_on_with_is_asked_again_as_it_was(
     asked: TurnRequest, command: list[str]
 ) -> None:
     assert commands_in(hint_of(ErrorKind.NETWORK, asked, is_resumable=False)) == [["codex-server", *command]]
+
+
+def test_who_met_the_usage_limit_goes_on_by_itself_once_that_has_reset() -> None:
+    resume = ["codex-server", "continue", "--turn", TURN_ID, "go on", "--after-reset"]
+    assert commands_in(hint_of(ErrorKind.USAGE_LIMIT, NEW, is_resumable=True)) == [resume]
+    again = ["codex-server", "new", "--cwd", "/project", "--after-reset", "--file", PATH]
+    assert commands_in(hint_of(ErrorKind.USAGE_LIMIT, NEW, is_resumable=False)) == [again]
+    held = NEW._replace(is_after_reset=True)
+    assert commands_in(hint_of(ErrorKind.CANCELLED, held, is_resumable=False)) == [again]
 
 
 def test_a_busy_thread_can_be_forked_and_a_full_one_be_left() -> None:
@@ -111,10 +121,51 @@ def test_a_turn_is_asked_again_with_all_its_options() -> None:
 
 def test_a_turn_goes_on_with_the_policy_that_it_had_for_no_thread_keeps_it() -> None:
     (command,) = commands_in(hint_of(ErrorKind.NETWORK, FULL, is_resumable=True))
-    assert command == ["codex-server", "continue", "--turn", TURN_ID, "go on", *POLICY]
+    assert command[:5] == ["codex-server", "continue", "--turn", TURN_ID, "go on"]
+    assert command[5:] == [*POLICY, "--config", 'model_verbosity="low"']  # which Codex keeps with no thread, either
     free = NEW._replace(sandbox=Sandbox.DANGER_FULL_ACCESS)
     (command,) = commands_in(hint_of(ErrorKind.NETWORK, free, is_resumable=True))
     assert command[-3:] == ["--sandbox", "danger-full-access", "--skip-git-check"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "flags"),
+    [
+        ({"approval": Approval.ASK}, ["--approval", "ask"]),
+        ({"approval": Approval.AUTO}, ["--approval", "auto"]),
+        ({"approval": Approval.ASK, "approval_timeout_s": 90.0}, ["--approval", "ask", "--approval-timeout", "90"]),
+        ({"may_ask_questions": True, "is_plan": True}, ["--questions", "--plan"]),
+        ({"profile": "quick", "profile_config": {"model": "m"}}, ["--profile", "quick"]),
+        ({"notify": "tell me"}, ["--notify", "tell me"]),
+    ],
+    ids=str,
+)
+def test_whoever_is_asked_and_whatever_is_configured_stays_so(asked: dict[str, Any], flags: list[str]) -> None:
+    request = NEW._replace(**asked)
+    (resume,) = commands_in(hint_of(ErrorKind.NETWORK, request, is_resumable=True))
+    (again,) = commands_in(hint_of(ErrorKind.NETWORK, request, is_resumable=False))
+    assert resume == ["codex-server", "continue", "--turn", TURN_ID, "go on", *flags]
+    assert again == ["codex-server", "new", "--cwd", "/project", *flags, "--file", PATH]
+
+
+@pytest.mark.parametrize("is_resumable", [True, False])
+@pytest.mark.parametrize(
+    ("target", "flags"),
+    [
+        ({"type": "uncommittedChanges"}, ["--uncommitted"]),
+        ({"type": "baseBranch", "branch": "main"}, ["--base", "main"]),
+        ({"type": "commit", "sha": "abc", "title": "Title"}, ["--commit", "abc"]),
+        ({"type": "custom", "instructions": "look here"}, ["--instructions", "look here"]),
+    ],
+    ids=str,
+)
+def test_a_review_is_asked_for_again_and_never_gone_on_with(
+    target: dict[str, str], flags: list[str], is_resumable: bool
+) -> None:
+    request = NEW._replace(review=target, model="gpt")
+    hint = hint_of(ErrorKind.CANCELLED, request, is_resumable=is_resumable, has_begun=True)
+    assert commands_in(hint) == [["codex-server", "review", "--cwd", "/project", *flags, "--model", "gpt"]]
+    assert "to ask again" in hint
 
 
 @pytest.mark.parametrize("is_resumable", [True, False])
@@ -129,7 +180,7 @@ def test_overrides_of_the_configuration_are_read_back_as_they_were() -> None:
         "text": 'a "b" \\ é 😀 \x7f\n',
         "number_as_text": "5",
         "flags": [True, False],
-        "numbers": [1, -2.5, 1e16, float("inf")],
+        "numbers": [1, -2.5, 1e16],
         "table": {"a b": {"c": "d"}, "e": []},
     }
     (command,) = commands_in(hint_of(ErrorKind.BAD_REQUEST, NEW._replace(config=given), is_resumable=False))

@@ -15,9 +15,23 @@ def test_a_phase_is_of_a_running_turn_and_has_no_error() -> None:
     assert notice is not None
     assert notice._asdict() == {
         **{"cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix", "event": "phase"},
-        **{"phase": "thinking", "state": "running", "kind": None},
+        **{"phase": "thinking", "state": "running", "kind": None, "request": None, "message": None},
     }
     assert not notice.is_end
+
+
+def test_an_attention_says_what_is_asked() -> None:
+    entry = {
+        "ts": 0,
+        "turn_id": TURN,
+        "event": "attention",
+        "phase": "waiting_input",
+        "request": "0",
+        "message": "Why?",
+    }
+    notice = read_notice(7, entry)
+    assert notice is not None
+    assert (notice.event, notice.phase, notice.request, notice.message) == ("attention", "waiting_input", "0", "Why?")
 
 
 def test_an_end_has_a_state_and_a_kind() -> None:

@@ -34,9 +34,8 @@ def _record(
     for name, value in facts.items():
         setattr(record, name, value)
     if text is not None:
-        message = {"type": "agentMessage", "id": "m", "phase": "final_answer"}
-        record.adopt_stored_turns([{"id": "turn", "items": [{**message, "text": text}]}])
-        record.messages["m"].is_complete = is_complete
+        add = record.messages.complete if is_complete else record.messages.start
+        add("m", {"phase": "final_answer", "text": text})
     return record
 
 

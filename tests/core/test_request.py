@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
 
 TURN_ID = "20261120-165501-482-7f3a"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
@@ -20,10 +20,12 @@ FULL = TurnRequest(
     sandbox=Sandbox.WORKSPACE_WRITE,
     writable_roots=("/a", "/b"),
     has_network=True,
-    approval="on-request",
+    approval=Approval.ASK,
     images=("/i.png", "/j.png"),
     schema=SCHEMA,
     config={"features.x": True},
+    profile="quick",
+    profile_config={"model_verbosity": "low"},
     is_ephemeral=True,
     thread_id="thread-1",
     is_fork=True,
@@ -65,7 +67,8 @@ def test_what_was_waited_in_line_is_taken_off_the_deadline(
 # --- opening the thread: always read-only (design, section 6)
 
 _MARK = {"shell_environment_policy.set.CODEX_SERVER_TURN_ID": TURN_ID}
-_ALWAYS = {"approvalPolicy": "never", "sandbox": "read-only", "config": _MARK}
+_NOBODY = {"approvalPolicy": "never", "approvalsReviewer": "user"}
+_ALWAYS = {**_NOBODY, "sandbox": "read-only", "config": _MARK}
 
 
 @pytest.mark.parametrize(
@@ -74,10 +77,11 @@ _ALWAYS = {"approvalPolicy": "never", "sandbox": "read-only", "config": _MARK}
         ({}, "thread/start", {**_ALWAYS, "cwd": "/project", "ephemeral": False}),
         ({"is_ephemeral": True}, "thread/start", {**_ALWAYS, "cwd": "/project", "ephemeral": True}),
         (
-            {"model": "gpt", "config": {"a.b": 1}, "approval": "on-request"},
+            {"model": "gpt", "config": {"a.b": 1}, "approval": Approval.ASK},
             "thread/start",
             {
                 "approvalPolicy": "on-request",
+                "approvalsReviewer": "user",
                 "sandbox": "read-only",
                 "cwd": "/project",
                 "ephemeral": False,
@@ -146,18 +150,18 @@ _FULL_ACCESS = {"type": "dangerFullAccess"}
     ],
 )
 def test_a_turn_carries_its_whole_policy(asked: dict[str, Any], policy: dict[str, Any]) -> None:
-    params = _request(**asked).start_turn("t", "hello")
+    _, params = _request(**asked).open_turn("t", "hello")
     assert params == {
         "threadId": "t",
         "input": [{"type": "text", "text": "hello"}],
-        "approvalPolicy": "never",
+        **_NOBODY,
         "sandboxPolicy": policy,
         "cwd": "/project",
     }
 
 
 def test_a_turn_carries_images_schema_model_and_effort_where_asked() -> None:
-    params = FULL.start_turn("t", "look")
+    _, params = FULL.open_turn("t", "look")
     assert params["input"] == [
         {"type": "text", "text": "look"},
         {"type": "localImage", "path": "/i.png"},
@@ -165,6 +169,12 @@ def test_a_turn_carries_images_schema_model_and_effort_where_asked() -> None:
     ]
     assert (params["outputSchema"], params["model"], params["effort"]) == (SCHEMA, "gpt", "high")
     assert params["approvalPolicy"] == "on-request"
+
+
+def test_a_review_is_opened_by_its_target_alone() -> None:
+    target = {"type": "uncommittedChanges"}
+    asked = FULL._replace(review=target)
+    assert asked.open_turn("t", "Review it.") == ("review/start", {"threadId": "t", "target": target})
 
 
 # --- the policy that came of it

@@ -55,6 +55,13 @@ def test_without_its_id_a_turn_is_found_by_what_was_asked_and_when(late_s: int) 
     assert pick(turns, Wanted(None, "hi", NOW_S * 1000)) == turns[1]
 
 
+def test_without_its_id_a_review_is_found_by_being_one() -> None:
+    review = {"id": "a", "startedAt": NOW_S, "items": [{"type": "enteredReviewMode", "review": "current changes"}]}
+    turns = [asked("hi", id="b"), review]
+    assert pick(turns, Wanted(None, "hi", NOW_S * 1000, is_review=True)) == review
+    assert pick(turns, Wanted(None, "hi", NOW_S * 1000)) == turns[0]
+
+
 @pytest.mark.parametrize(
     "turns",
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.thread_config import MARK_VARIABLE, marked_config
+from codex_server_cli.core.thread_config import MARK_VARIABLE, layered, marked_config, value_in
 from codex_server_cli.settings.environment import TURN_VARIABLE
 
 POLICY = "shell_environment_policy"
@@ -57,3 +57,35 @@ def test_the_users_own_tables_are_not_changed() -> None:
 def test_without_a_turn_there_is_no_mark() -> None:
     assert marked_config(None, "") == {}
     assert marked_config({"a": 1}, "") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("layers", "config"),
+    [
+        ([], {}),
+        ([None, {}], {}),
+        ([{"a.b": 1, "c": 2}], {"a.b": 1, "c": 2}),
+        ([{"model": "one"}, {"model": "two"}], {"model": "two"}),
+        ([{"a": {"b": 1, "c": 2}}, {"a.b": 3}], {"a": {"b": 3, "c": 2}}),
+        ([{"a": {"b": 1}}, {"a": 5}], {"a": 5}),
+        ([{"a": 5}, {"a.b": 1}], {"a": {"b": 1}}),
+        ([{"a.b.c": 1, "a.b.d": 2}], {"a": {"b": {"c": 1, "d": 2}}}),
+    ],
+    ids=str,
+)
+def test_of_several_configurations_the_later_wins_and_tables_are_joined(
+    layers: list[dict[str, Any] | None], config: dict[str, Any]
+) -> None:
+    assert layered(*layers) == config
+
+
+def test_a_layer_is_not_changed_by_those_above_it() -> None:
+    profile = {"a": {"b": {"c": 1}}}
+    layered(profile, {"a.b.c": 2})
+    assert profile == {"a": {"b": {"c": 1}}}
+
+
+def test_only_text_is_the_name_of_something() -> None:
+    assert value_in({"model": "gpt"}, "model") == "gpt"
+    assert value_in({"model": 5}, "model") is None
+    assert value_in({}, "model") is None

@@ -231,6 +231,14 @@ def test_a_command_without_a_beginning_is_shown_whole() -> None:
     assert shown(_command_ended()) == "$ make test\nok\n→ exit 0 · 0.1 s\n"
 
 
+def test_an_answer_that_is_cut_off_by_what_the_user_says_into_the_turn_does_not_restart() -> None:
+    def user_said(text: str) -> Json:
+        return item_notice("item/completed", "userMessage", content=[{"type": "text", "text": text}])
+
+    cut = (user_said("prompt"), message_started(), delta("First words, "), usage_notice(), user_said("use tabs"))
+    assert shown(*cut, *said("Tabs it is.", "msg-2")) == "First words, \n\n> use tabs\n\nTabs it is.\n"
+
+
 def test_blocks_stand_a_line_apart() -> None:
     plan = notice("turn/plan/updated", plan=[{"step": "read", "status": "completed"}])
     reasoning = item_notice("item/completed", "reasoning", summary=["Hm."])

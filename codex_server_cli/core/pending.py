@@ -1,0 +1,223 @@
+"""What Codex asks of us in the middle of a turn: one request, what it wants, and the replies that answer it.
+
+Owns the translation between the wire's server requests and what a person decides: protocol notes, sections 6 and 12;
+captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never keep state: that is `desk`'s.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.blocks import unwrapped
+from codex_server_cli.core.rpc import Message, objects_in, params_of, text_in
+from codex_server_cli.core.turn import format_time_ms
+
+
+class RequestKind(StrEnum):
+    """What is asked for."""
+
+    COMMAND = "command"  # to run it outside of the sandbox
+    PATCH = "patch"  # to write files
+    PERMISSIONS = "permissions"  # a wider sandbox
+    MCP_TOOL = "mcp_tool"  # to call a tool of an MCP server
+    QUESTION = "question"  # Codex wants to know something
+    ELICITATION = "elicitation"  # an MCP server wants to know something
+
+
+_KIND_OF_METHOD = {
+    "item/commandExecution/requestApproval": RequestKind.COMMAND,
+    "item/fileChange/requestApproval": RequestKind.PATCH,
+    "item/permissions/requestApproval": RequestKind.PERMISSIONS,
+    "item/tool/requestUserInput": RequestKind.QUESTION,
+    "mcpServer/elicitation/request": RequestKind.ELICITATION,
+}
+_FORMS = ("form", "openai/form", "openaiForm")
+
+
+class PendingRequest(NamedTuple):
+    """One request that waits for its answer.
+
+    Attributes:
+        id: what people call it: the wire's id as text.
+        wire_id: the wire's id, which the reply bears.
+        params: as the wire has them.
+        changes: what a patch would change, as its item told before.
+        asked_ms, expires_ms: Unix times; at the second it is declined.
+    """
+
+    id: str
+    wire_id: str | int
+    kind: RequestKind
+    params: Message
+    changes: list[Message] | None
+    asked_ms: int
+    expires_ms: int
+
+    @property
+    def form(self) -> Message:
+        """What an elicitation asks for: JSON Schemas by property; `{}` where it only asks for a yes."""
+        schema = self.params.get("requestedSchema")
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        return properties if isinstance(properties, dict) else {}
+
+    @property
+    def wants_answers(self) -> bool:
+        """Whether it is answered in words, rather than allowed."""
+        return self.kind is RequestKind.QUESTION or (self.kind is RequestKind.ELICITATION and bool(self.form))
+
+    @property
+    def waited_for(self) -> str:
+        """What it waits for, in words: `approval 0`, `reply 1`."""
+        return f"{'reply' if self.wants_answers else 'approval'} {self.id}"
+
+    @property
+    def can_last(self) -> bool:
+        """Whether it can be allowed for the rest of the session."""
+        return self.kind not in (RequestKind.QUESTION, RequestKind.ELICITATION)
+
+    @property
+    def message(self) -> str:
+        """What is asked, in one line; in the asker's own words where it has some."""
+        return " ".join(self._words.split())
+
+    @property
+    def _words(self) -> str:
+        params = self.params
+        match self.kind:
+            case RequestKind.COMMAND:
+                return f"run {self._command}"
+            case RequestKind.PATCH:
+                paths = [text_in(change.get("path")) for change in self.changes or ()]
+                return f"change {', '.join(paths) or 'files'}"
+            case RequestKind.PERMISSIONS:
+                return f"more permissions: {', '.join(params.get('permissions') or {}) or 'none named'}"
+            case RequestKind.QUESTION:
+                return " / ".join(text_in(question.get("question")) for question in objects_in(params.get("questions")))
+            case _:
+                return text_in(params.get("message"))
+
+    @property
+    def _command(self) -> str:
+        context = self.params.get("networkApprovalContext")
+        if self.params.get("command") is None and isinstance(context, dict):
+            return f"what wants to reach {context.get('host')}"
+        return unwrapped(text_in(self.params.get("command")))
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as other shells see it; what does not apply is null, so that every request has the same keys."""
+        params, meta = self.params, self.params.get("_meta")
+        meta = meta if isinstance(meta, dict) else {}
+        return {
+            "id": self.id,
+            "kind": str(self.kind),
+            "message": self.message,
+            "answer_with": "reply" if self.wants_answers else "approve",
+            "asked_at": format_time_ms(self.asked_ms),
+            "expires_at": format_time_ms(self.expires_ms),
+            "can_last": self.can_last,
+            "thread_id": params.get("threadId"),
+            "item_id": params.get("itemId"),
+            "reason": params.get("reason"),
+            "command": params.get("command"),
+            "cwd": params.get("cwd"),
+            "network": params.get("networkApprovalContext"),
+            "permissions": params.get("permissions") or params.get("additionalPermissions"),
+            "changes": self.changes,
+            "grant_root": params.get("grantRoot"),
+            "server": params.get("serverName"),
+            "tool": meta.get("tool_name"),
+            "arguments": meta.get("tool_params"),
+            "url": params.get("url"),
+            "questions": params.get("questions") if self.kind is RequestKind.QUESTION else self._form_questions(),
+        }
+
+    def _form_questions(self) -> list[Message] | None:
+        """A form's fields in the shape of questions, so that both are shown and answered alike."""
+        if not self.wants_answers:
+            return None
+        schema = self.params["requestedSchema"]
+        required = schema.get("required")
+        return [
+            {
+                "id": name,
+                "header": text_in(field.get("title")) or name,
+                "question": text_in(field.get("description")) or self.message,
+                "type": field.get("type"),
+                "options": [{"label": str(value)} for value in field.get("enum") or ()] or None,
+                "isRequired": isinstance(required, list) and name in required,
+            }
+            for name, field in self.form.items()
+            if isinstance(field, dict)
+        ]
+
+
+def read_request(
+    message: Message, open_items: dict[str, Message], now_ms: float, timeout_s: float
+) -> PendingRequest | None:
+    """The request that a server request is, or None for one that nobody could answer.
+
+    Args:
+        open_items: `TurnRecord.items_asked_about`; a patch is told by its item, before it is asked about.
+        timeout_s: how long it may wait.
+    """
+    kind = _KIND_OF_METHOD.get(message["method"])
+    params = params_of(message)
+    if kind is None or not isinstance(message["id"], str | int):
+        return None
+    if kind is RequestKind.ELICITATION:
+        meta = params.get("_meta")
+        if isinstance(meta, dict) and meta.get("codex_approval_kind") == "mcp_tool_call":
+            kind = RequestKind.MCP_TOOL
+        elif params.get("mode") not in (*_FORMS, "url"):
+            return None  # a proof of identity, or something new
+    if kind is RequestKind.QUESTION and not objects_in(params.get("questions")):
+        return None
+    item = open_items.get(str(params.get("itemId"))) or {}
+    changes = objects_in(item.get("changes")) if kind is RequestKind.PATCH else None
+    asked_ms = int(now_ms)
+    expires_ms = asked_ms + int(timeout_s * 1000)
+    return PendingRequest(str(message["id"]), message["id"], kind, params, changes, asked_ms, expires_ms)
+
+
+def granting(request: PendingRequest, *, is_for_session: bool) -> Message:
+    """The wire's result that allows a request, once or for the rest of the session."""
+    match request.kind:
+        case RequestKind.COMMAND | RequestKind.PATCH:
+            return {"decision": "acceptForSession" if is_for_session else "accept"}
+        case RequestKind.PERMISSIONS:
+            permissions = request.params.get("permissions") or {}
+            return {"permissions": permissions, "scope": "session" if is_for_session else "turn"}
+        case _:
+            return {"action": "accept", "content": {}, "_meta": {"persist": "session"} if is_for_session else None}
+
+
+def declining(request: PendingRequest) -> Message:
+    """The wire's result that refuses a request; the turn goes on."""
+    match request.kind:
+        case RequestKind.COMMAND | RequestKind.PATCH:
+            return {"decision": "decline"}
+        case RequestKind.PERMISSIONS:
+            return {"permissions": {}}
+        case RequestKind.QUESTION:
+            return {"answers": {}}
+        case _:
+            return {"action": "decline", "content": None, "_meta": None}
+
+
+_OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the session"}
+
+
+def outcome_of_reply(reply: Message) -> str:
+    """What a reply of ours to a server request says, in words."""
+    result = reply.get("result")
+    if not isinstance(result, dict):
+        return "refused"
+    if result.get("answers") or result.get("content"):
+        return "answered"
+    meta = result.get("_meta")
+    is_for_session = result.get("scope") == "session" or (isinstance(meta, dict) and meta.get("persist") == "session")
+    decision = "accept" if result.get("permissions") else result.get("decision") or result.get("action")
+    if decision == "accept" and is_for_session:
+        decision = "acceptForSession"
+    return _OUTCOMES.get(str(decision), "declined")

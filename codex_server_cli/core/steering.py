@@ -1,0 +1,76 @@
+"""Text into a turn that runs: `turn/steer` (protocol notes, section 4). Owns when that can be asked, and who is told.
+
+Codex takes the text up after the response under way. Must never queue what comes too early or too late: `continue` is
+for that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codex_server_cli.core.asking import Asked, Asking
+from codex_server_cli.core.exchange import Exchange, Reply
+from codex_server_cli.core.failures import readable_message
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, ErrorKind
+
+STEER = "turn/steer"
+
+
+class Steering:
+    """Asks Codex to take text up, and tells whoever sent it what became of it."""
+
+    def __init__(self, request: TurnRequest, exchange: Exchange, asking: Asking) -> None:
+        self._request = request
+        self._exchange = exchange
+        self._asking = asking
+        self._tags: list[str] = []  # who waits for an answer
+
+    def steer(self, text: str, tag: str, now_ms: float) -> None:
+        """Send text.
+
+        Raises:
+            BadInputError: there is none, or the turn takes none.
+            BusyError: it has yet to begin.
+        """
+        record = self._exchange.record
+        if not text.strip():
+            raise BadInputError("there is no text to steer with")
+        if self._request.review is not None:
+            raise BadInputError("a review cannot be steered", hint="Wait for its end, and continue its thread.")
+        if record.turn_id is None or not record.has_started:
+            raise BusyError("the turn has not begun yet", hint="Try again in a moment.", kind=ErrorKind.BAD_INPUT)
+        params: Message = {
+            "threadId": record.thread_id,
+            "expectedTurnId": record.turn_id,
+            "input": [{"type": "text", "text": text}],
+        }
+        self._asking.ask(STEER, params, now_ms, tag)
+        self._tags.append(tag)
+
+    def answered(self, asked: Asked, error: Any) -> None:
+        """Codex took text up, or refused; what was asked for nobody else changes nothing.
+
+        Args:
+            error: the reply's error object; None where it has none.
+        """
+        if asked.tag not in self._tags:
+            return
+        if error is None:
+            self._tell(asked.tag, None)
+        else:
+            self._tell(asked.tag, _too_late(readable_message(error if isinstance(error, dict) else {})))
+
+    def close(self) -> None:
+        """Nothing more will be answered."""
+        for tag in list(self._tags):
+            self._tell(tag, _too_late("the turn ended before Codex took it up"))
+
+    def _tell(self, tag: str, error: CodexServerError | None) -> None:
+        self._tags.remove(tag)
+        self._exchange.tell(Reply(tag, error))
+
+
+def _too_late(reason: str) -> BadInputError:
+    return BadInputError(f"the turn cannot be steered: {reason}", hint="codex-server continue, once it has ended")

@@ -1,0 +1,122 @@
+"""What a person says, as the answer to a question or a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core.answers import AnswerError, answering
+from codex_server_cli.core.pending import PendingRequest, RequestKind
+
+OPTIONS = [{"label": "Apples"}, {"label": "Pears"}]
+
+
+def question(**more: Any) -> dict[str, Any]:
+    return {"id": "q1", "question": "Which?", "options": None, "isOther": False, **more}
+
+
+def asking(*questions: dict[str, Any]) -> PendingRequest:
+    return PendingRequest("0", 0, RequestKind.QUESTION, {"questions": list(questions)}, None, 0, 1)
+
+
+def form(properties: dict[str, Any], **more: Any) -> PendingRequest:
+    schema = {"type": "object", "properties": properties, **more}
+    return PendingRequest("0", 0, RequestKind.ELICITATION, {"requestedSchema": schema}, None, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "sent"),
+    [
+        (question(), "whatever", "whatever"),
+        (question(options=OPTIONS), "Pears", "Pears"),
+        (question(options=OPTIONS), " pears ", "Pears"),
+        (question(options=OPTIONS, isOther=True), "plums", "plums"),
+        (question(options="odd"), "x", "x"),
+    ],
+)
+def test_a_question_takes_a_choice_or_free_text(asked: dict[str, Any], said: str, sent: str) -> None:
+    assert answering(asking(asked), {"q1": [said]}) == {"answers": {"q1": {"answers": [sent]}}}
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({"q1": ["plums"], "q2": ["x"]}, "question 'q1' takes one of: Apples, Pears; not 'plums'"),
+        ({"q1": ["Pears"], "q3": ["x"]}, "no question 'q3' was asked, but q1, q2"),
+        ({"q1": ["Pears"]}, "question 'q2' needs an answer"),
+        ({"q1": ["Pears"], "q2": []}, "question 'q2' needs an answer"),
+        ({}, "question 'q1' needs an answer"),
+    ],
+)
+def test_what_fits_no_question_is_refused_in_words(answers: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(AnswerError) as caught:
+        answering(asking(question(options=OPTIONS), question(id="q2")), answers)
+    assert str(caught.value) == message
+
+
+def test_a_form_gets_values_of_its_types() -> None:
+    request = form(
+        {
+            "name": {"type": "string"},
+            "age": {"type": "integer"},
+            "size": {"type": "number"},
+            "is_new": {"type": "boolean"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "any": True,
+            "fruit": {"type": "string", "enum": ["Apples", "Pears"]},
+        },
+        required=["name"],
+    )
+    said = {
+        "name": ["7"],
+        "age": ["7"],
+        "size": ["-1.5"],
+        "is_new": ["Yes"],
+        "tags": ["a", "b"],
+        "any": ["x"],
+        "fruit": ["pears"],
+    }
+    assert answering(request, said) == {
+        "action": "accept",
+        "content": {
+            "name": "7",
+            "age": 7,
+            "size": -1.5,
+            "is_new": True,
+            "tags": ["a", "b"],
+            "any": "x",
+            "fruit": "Pears",
+        },
+        "_meta": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "texts", "message"),
+    [
+        ({"type": "integer"}, ["many"], "$.it: 'many' is not of type 'integer'"),
+        ({"type": "integer"}, ["[1]"], "$.it: '[1]' is not of type 'integer'"),
+        *(
+            ({"type": "number"}, [odd], f"$.it: '{odd}' is not of type 'number'")
+            for odd in ("NaN", "-Infinity", "1e999", "[[[")
+        ),
+        ({"type": "boolean"}, ["maybe"], "$.it: 'maybe' is not of type 'boolean'"),
+        ({"type": "string", "enum": ["a", "b"]}, ["c"], "$.it: 'c' is not one of ['a', 'b']"),
+        ({"type": "string"}, ["a", "b"], "question 'it' takes one answer, not 2"),
+    ],
+)
+def test_what_fits_no_form_is_refused_in_words(schema: dict[str, Any], texts: list[str], message: str) -> None:
+    with pytest.raises(AnswerError) as caught:
+        answering(form({"it": schema}), {"it": texts})
+    assert str(caught.value) == message
+
+
+def test_a_fault_of_the_whole_form_is_told_too() -> None:
+    with pytest.raises(AnswerError, match="should be non-empty"):
+        answering(form({"it": {"type": "string"}}, minProperties=1), {})
+
+
+def test_a_form_that_is_itself_wrong_is_not_held_against_the_answer() -> None:
+    request = form({"it": {"type": "nonsense"}})
+    assert answering(request, {"it": ["x"]})["content"] == {"it": "x"}
