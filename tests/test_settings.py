@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from codex_server_cli.errors import BadInputError, Exit, HomeError
 from codex_server_cli.settings.config import Config, read_config, read_config_values
-from codex_server_cli.settings.environment import codex_environment, demo_environment, worker_environment
+from codex_server_cli.settings.environment import (
+    codex_environment,
+    demo_environment,
+    notifier_environment,
+    told_environment,
+    turn_environment,
+    unmarked_environment,
+    worker_environment,
+)
 from codex_server_cli.settings.places import Settings
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -114,6 +122,22 @@ def test_codex_gets_all_but_what_could_bill_an_api_key(environment: pytest.Monke
     assert codex_environment(may_bill_api_key=True) == dict(os.environ)
 
 
+def test_what_helps_a_turn_bears_its_mark_and_who_tells_of_it_bears_none(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CODEX_SERVER_TURN_ID", "worker")
+    environment.setenv("CODEX_SERVER_HOME", "ours")
+    assert turn_environment(TURN_ID) == {**os.environ, "CODEX_SERVER_TURN_ID": TURN_ID}
+    for_notifier = notifier_environment(Path("/srv/ours"))
+    assert (for_notifier["CODEX_SERVER_TURN_ID"], for_notifier["CODEX_SERVER_HOME"]) == ("notifier", "/srv/ours")
+    assert "CODEX_SERVER_TURN_ID" not in unmarked_environment()
+    assert told_environment() == unmarked_environment() | {"CODEX_SERVER_NOTIFY": "1"}
+
+
+def test_a_command_that_is_told_of_a_turn_is_known_for_it(environment: pytest.MonkeyPatch) -> None:
+    assert not Settings.load().is_told
+    environment.setenv("CODEX_SERVER_NOTIFY", "1")
+    assert Settings.load().is_told
+
+
 def test_the_demo_runs_in_a_home_of_its_own_and_outside_of_any_turn(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("CODEX_SERVER_TURN_ID", TURN_ID)
     for_demo = demo_environment(Path("/tmp/ours"), Path("/tmp/codex"))
@@ -180,8 +204,8 @@ def test_an_unknown_key_is_a_warning(path: Path) -> None:
 
 
 def test_a_key_that_nothing_obeys_yet_is_a_warning(path: Path) -> None:
-    config = read(path, {"notify": "say", "gc_days": 1})
-    assert config.warnings == (f"{path}: 'notify' has no effect in this version",)
+    config = read(path, {"server": "unix:///run/codex.sock", "notify": "say", "gc_days": 1})
+    assert config.warnings == (f"{path}: 'server' has no effect in this version",)
 
 
 BAD_VALUES: dict[str, tuple[object, ...]] = {

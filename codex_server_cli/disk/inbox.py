@@ -1,8 +1,8 @@
 """How other shells reach a worker: request files in `inbox/`, and a FIFO whose byte wakes it.
 
 Owns the shape of requests and replies. A request is `<ms>-<rand>.json` `{"version":1,"op","args","from_pid"}`, renamed
-in; the worker handles them in name order and renames in `<same>.reply` `{"ok","error"}`. Must never decide what an
-operation does.
+in; the worker handles them in name order and renames in `<same>.reply` `{"ok","error","result"}`. Must never decide
+what an operation does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.guarded import open_fifo
 from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import CodexServerError
 
 
 class InboxRequest(NamedTuple):
@@ -91,6 +92,16 @@ def _requests(turn: TurnDir) -> list[InboxRequest]:
     return found
 
 
-def reply(request: InboxRequest, error: str | None = None) -> None:
-    """Answer a request; `error` None means that it was done."""
-    write_json(request.path.with_suffix(".reply"), {"version": 1, "ok": error is None, "error": error})
+def reply(path: Path, error: CodexServerError | None = None, result: dict[str, Any] | None = None) -> None:
+    """Answer a request.
+
+    Args:
+        path: the request's file.
+        error: why it was not done; None where it was.
+        result: what to tell beside; JSON.
+
+    Raises:
+        OSError: the inbox cannot be written.
+    """
+    told = error.to_json()["error"] if error is not None else None
+    write_json(path.with_suffix(".reply"), {"version": 1, "ok": error is None, "error": told, "result": result})

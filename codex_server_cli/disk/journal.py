@@ -22,14 +22,17 @@ from codex_server_cli.disk import lock, segments
 from codex_server_cli.disk.guarded import open_regular
 
 Entry = dict[str, object]
-"""One line: `ts` (Unix ms), `turn_id`, `event`, then `phase`, or `state` and `kind`, and last `name`."""
+"""One line: `ts` (Unix ms), `turn_id`, `event`, then `phase`, or `state` and `kind`, and last `name`.
+
+An `attention` also has `request`, the id of what waits, and `message`, what it asks.
+"""
 
 MAX_SEGMENT_BYTES = 4 * 1024 * 1024
 LOCK_TIMEOUT_S = 5.0
 """How long a writer waits for others, of whom each needs 30 µs: long enough for hundreds on a busy machine, and an end
 where one of them is stopped with the lock in its hands."""
 
-_ATTENTION = ("waiting_approval", "waiting_input")
+_MAX_MESSAGE = 300  # characters of what is asked: the rest is in `pending.json`
 _TAIL_BYTES = 1 << 16
 _DAY_S = 86400
 
@@ -43,9 +46,14 @@ def folder_of(home: Path) -> Path:
 
 
 def phase_entry(turn_id: str, phase: str, name: object) -> Entry:
-    """A turn has come to a phase; `attention` where it waits for a person."""
-    event = "attention" if phase in _ATTENTION else "phase"
-    return {"ts": _now_ms(), "turn_id": turn_id, "event": event, "phase": phase, "name": name}
+    """A turn has come to a phase."""
+    return {"ts": _now_ms(), "turn_id": turn_id, "event": "phase", "phase": phase, "name": name}
+
+
+def attention_entry(turn_id: str, phase: str, request: str, message: str, name: object) -> Entry:
+    """A turn has begun to wait for a person to decide a request; `phase` is what it has come to with that."""
+    asked: Entry = {"request": request, "message": message[:_MAX_MESSAGE]}
+    return {"ts": _now_ms(), "turn_id": turn_id, "event": "attention", "phase": phase, **asked, "name": name}
 
 
 def end_entry(turn_id: str, state: str, kind: str | None, name: object) -> Entry:

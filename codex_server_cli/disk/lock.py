@@ -157,7 +157,7 @@ def is_held(path: Path) -> bool:
 
 
 def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
-    """Sleep in the kernel until nobody holds the lock: no polling, no idle cost. Main thread only with a timeout.
+    """Sleep in the kernel until nobody holds the lock: no polling, no idle cost, but in a thread with a timeout.
 
     Returns:
         False where the time ran out first.
@@ -192,19 +192,28 @@ def _on_alarm(_signum: int, _frame: FrameType | None) -> None:
 def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
     if timeout_s <= 0:
         return _flock(fd, operation | fcntl.LOCK_NB)
-    previous = signal.signal(signal.SIGALRM, _on_alarm)
+    try:
+        previous = signal.signal(signal.SIGALRM, _on_alarm)
+    except ValueError:  # the alarm would ring in the main thread, which is not this one
+        return _flock_by_looking(fd, operation, time.monotonic() + timeout_s)
     try:
         # Repeats, so that an alarm which fires just before flock blocks is not the last one.
         signal.setitimer(signal.ITIMER_REAL, min(timeout_s, _LONGEST_S), 0.05)
         fcntl.flock(fd, operation)
         signal.setitimer(signal.ITIMER_REAL, 0)
     except _TimeIsUpError:
-        return False
+        return _flock(fd, operation | fcntl.LOCK_NB)  # on a busy machine it may have rung before we got to ask
     else:
         return True
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+
+
+def _flock_by_looking(fd: int, operation: int, deadline: float) -> bool:
+    while not (is_ours := _flock(fd, operation | fcntl.LOCK_NB)) and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
+    return is_ours
 
 
 def _flock(fd: int, operation: int) -> bool:

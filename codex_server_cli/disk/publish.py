@@ -44,6 +44,11 @@ class TurnWriter:
         """Replace `live.json`."""
         write_json(self.directory.live, live)
 
+    def write_pending(self, requests: list[dict[str, Any]]) -> None:
+        """Replace `pending.json`: what waits for a person."""
+        content = {"version": 1, "turn_id": self.directory.turn_id, "pending": requests}
+        write_json(self.directory.pending, content)
+
     def finish(self, outcome: Outcome, meta: dict[str, Any]) -> None:
         """Publish the end: events flushed, result, answer, meta, then the marker, then the directory.
 

@@ -2,10 +2,13 @@
 
 Every claim is a flock, so a death at any moment lets go of it; there is no daemon, and nothing to tidy before others
 go on. A turn waits for the one before it alone, asleep in the kernel, and only the head of the line looks for a slot.
+The line is one order: a ticket's place is that of its id, and the newest id is its end. A turn that waits for something
+else (`--after-reset`) leaves the line, so that it keeps nobody, and comes back later with a new ticket, at the end.
 
-    queue/order      locked while a turn is made; holds the newest turn's id, which is the end of the line
-    queue/<turn_id>  a ticket: locked from the making of a turn until its codex runs, then deleted; holds the id of the
-                     turn before it. One that is there and free belongs to a turn that died, or was cancelled, in line
+    queue/order      locked while a ticket is made; holds the newest one's id, which is the end of the line
+    queue/<id>       a ticket: locked from the making of a turn until its codex runs, then deleted; holds the id of the
+                     one before it. Its id is the turn's, but for a turn that came back: an id that no turn has. One
+                     that is there and free belongs to a turn that died, or left from the middle of the line
     queue/slot-N     locked while a turn runs; holds its id
     queue/below-<id> the same for one turn that a running turn has started
     queue/wake       FIFO: a byte tells the head of the line that a slot came free
@@ -38,7 +41,7 @@ def folder_of(turns_path: Path) -> Path:
 
 @contextlib.contextmanager
 def in_order(folder: Path) -> Iterator[Order]:
-    """Keep every other turn from being made: ids, tickets and directories then all come in one order.
+    """Keep every other ticket from being made: ids, tickets and directories then all come in one order.
 
     Main thread only.
 
@@ -54,7 +57,7 @@ def in_order(folder: Path) -> Iterator[Order]:
 
 
 class Order:
-    """The right to make the next turn."""
+    """The right to make the next ticket, and its turn."""
 
     def __init__(self, folder: Path, fd: int) -> None:
         self._folder = folder
@@ -158,10 +161,14 @@ class Slot:
         self._path = path
         self._folder = path.parent
 
-    def give_back(self) -> None:
-        """Free the slot, and tell the head of the line. The slot below a turn is no more than its file."""
+    def give_back(self, *, is_unused: bool = False) -> None:
+        """Free the slot, and tell the head of the line. The slot below a turn is no more than its file.
+
+        Args:
+            is_unused: nothing ran in it: what the one before left running is still to be ended, by whoever has it next.
+        """
         with contextlib.suppress(OSError):
-            write_holder(self.fd, None)
+            write_holder(self.fd, self.left_by if is_unused else None)
             if self._path.name.startswith(_BELOW):
                 self._path.unlink(missing_ok=True)
         os.close(self.fd)

@@ -38,6 +38,7 @@ class TurnDir:
         self.events = path / "events.jsonl"
         self.out = path / "out.txt"
         self.live = path / "live.json"
+        self.pending = path / "pending.json"
         self.result = path / "result.json"
         self.answer = path / "answer.txt"
         self.done = path / "done"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,13 @@ def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
     return TurnView(turn.turn_id, str(turn.path), state, elapsed_s=elapsed_s, meta=meta, result=result, error=error)
 
 
-def _elapsed_s(meta: dict[str, Any]) -> float | None:
+def read_live(turn: TurnDir, view: TurnView) -> TurnView:
+    """A turn that the caller knows to run still, as its worker tells it now: one small file, no look at the lock."""
+    live = read_json(turn.live) or {}
+    return view._replace(phase=_phase_of(live), elapsed_s=_elapsed_s(view.meta), live=live)
+
+
+def _elapsed_s(meta: Mapping[str, Any]) -> float | None:
     started_ms = parse_time_ms(meta.get("started_at"))
     if started_ms is None:
         return None

@@ -1,7 +1,7 @@
 """What a worker holds besides its turn: a place in line, a slot to run in, and the thread that it writes.
 
-Runs in the worker. Owns when each is let go: the place once codex runs, slot and thread once codex is gone and before
-the end is published, so that whoever waits for that end finds both free.
+Runs in the worker. Owns when each is let go: the place once codex runs, unless it was left before; slot and thread once
+codex is gone and before the end is published, so that whoever waits for that end finds both free.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ class Claims:
         was_told_to_stop: whether the system told the worker to stop while it stood in line and then got ready.
     """
 
-    def __init__(self, turns_path: Path, ticket: Ticket, thread: ThreadLock | None) -> None:
+    def __init__(self, turns_path: Path, ticket: Ticket | None, thread: ThreadLock | None) -> None:
         self.ticket = ticket
         self.thread = thread
         self.slot: Slot | None = None
         self.was_told_to_stop = False
         self._turns_path = turns_path
-        self._is_in_line = True
 
     def leave_line(self) -> None:
         """Codex runs: the next turn may come forward. May be called again."""
-        if self._is_in_line:
-            self._is_in_line = False
+        ticket, self.ticket = self.ticket, None
+        if ticket is not None:
             with contextlib.suppress(OSError):
-                self.ticket.leave()
+                ticket.leave()
 
     def write_thread(self, thread_id: str, turn_id: str) -> None:
         """Codex has told the thread of a new turn, or of a fork: nobody else can have it yet."""

@@ -29,11 +29,18 @@ class TurnJournal:
 
     def phase(self, phase: str) -> None:
         """The turn is in this phase now; a line where it was not before."""
-        if phase == self._phase:
-            return
+        if phase != self._phase:
+            self._phase = phase
+            self._append(journal.phase_entry(self._turn_path.name, phase, self._name))
+
+    def attention(self, phase: str, request: str, message: str) -> None:
+        """The turn waits for a person to decide this request, which also tells its phase."""
         self._phase = phase
+        self._append(journal.attention_entry(self._turn_path.name, phase, request, message, self._name))
+
+    def _append(self, entry: journal.Entry) -> None:
         try:
-            journal.append(self._home, journal.phase_entry(self._turn_path.name, phase, self._name), self._timeout_s)
+            journal.append(self._home, entry, self._timeout_s)
         except TimeoutError:
             self._timeout_s = 0.0
         except OSError:

@@ -12,15 +12,19 @@ import os
 import selectors
 import signal
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from codex_server_cli.core.effective import effective_terms
 from codex_server_cli.core.exchange import Step
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.outcome import Cause, Outcome
+from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
 from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import DISK_ERRORS
+from codex_server_cli.disk.inbox import InboxRequest
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
@@ -62,6 +66,8 @@ class TurnLoop:
         self._is_awaiting_room = False  # in codex's stdin
         self._stop_cause: Cause | None = None
         self._lock_due_ms = 0.0
+        self._noted_settings: Message = {}
+        self._served: set[str] = set()  # requests of other shells, by path
 
     def run(self) -> Outcome:
         """Loop until the turn has ended; codex may still run then."""
@@ -114,6 +120,7 @@ class TurnLoop:
             self._lock_due_ms = now_ms + _LOOK_INTERVAL_S * 1000
             with contextlib.suppress(OSError):  # readers then go by our pid
                 lock.take_back(self._directory.lock)
+            self._look_into_inbox()  # whoever finds no FIFO cannot wake us
 
     def _timeout_s(self) -> float:
         due = [due_ms for due_ms in (self._session.wakeup_ms, self._live.due_ms) if due_ms is not None]
@@ -133,7 +140,12 @@ class TurnLoop:
             with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
                 server.transport.send(step.sends)
             self._await_room(server)
-        self._note_ids()
+        if step.replies:  # who then looks sees what has become of it
+            self._live.update(self._session, _now_ms())
+        for reply in step.replies:
+            with contextlib.suppress(OSError):  # it is done all the same
+                inbox.reply(Path(reply.tag), reply.error, reply.result)
+        self._note_what_codex_told()
 
     # --- codex
 
@@ -200,7 +212,18 @@ class TurnLoop:
         """A byte in the FIFO says no more than: look into the inbox."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_fd, 4096)
-        self._stop_cause = self._stop_cause or take_requests(self._directory)
+        self._look_into_inbox()
+
+    def _look_into_inbox(self) -> None:
+        cause = take_requests(self._directory, self._serve)
+        self._stop_cause = self._stop_cause or cause
+
+    def _serve(self, request: InboxRequest) -> None:
+        """Have the session do what another shell asks for; one whose answer is yet to come is not asked twice."""
+        tag = str(request.path)
+        if tag not in self._served:
+            self._served.add(tag)
+            self._do(self._session.serve(request.op, request.args, tag, _now_ms()))
 
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")
@@ -210,16 +233,19 @@ class TurnLoop:
 
     # --- what is written beside the stream
 
-    def _note_ids(self) -> None:
-        """Keep `meta.json` true to what Codex has told of thread and turn."""
+    def _note_what_codex_told(self) -> None:
+        """Keep `meta.json` true to what Codex has told of thread and turn, and of the terms that they run under."""
         record = self._session.record
         told = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id}
-        if record.thread_id is None or told.items() <= self._meta.items():
+        is_known = record.settings is self._noted_settings and told.items() <= self._meta.items()
+        if record.thread_id is None or is_known:
             return
+        self._noted_settings, terms = record.settings, effective_terms(record.settings)
         self._meta |= told | {
             "codex_version": _version_of(record.user_agent),
-            "model": record.settings.get("model") or self._meta.get("model"),
-            "effort": record.settings.get("effort") or record.settings.get("reasoningEffort"),
+            "model": terms["model"] or self._meta.get("model"),
+            "effort": terms["effort"],
+            "effective": terms,
         }
         self._claims.write_thread(record.thread_id, self._directory.turn_id)
         with contextlib.suppress(OSError):  # the events tell it too, and it is written again at the end

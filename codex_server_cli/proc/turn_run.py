@@ -24,29 +24,35 @@ from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.attempts import Attempts
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
+from codex_server_cli.proc.notify import Notifier
 from codex_server_cli.proc.sweep import sweep
 from codex_server_cli.proc.turn_journal import TurnJournal
 from codex_server_cli.proc.turn_loop import TurnLoop
 from codex_server_cli.proc.worker_log import say
 
 
-def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0) -> None:
+def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0) -> Notifier:
     """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
 
     Args:
         claims: let go of as soon as codex is gone.
         stop_cause: why it is over before it began, where it is; codex is then never started.
         waited_s: how much of the turn's time has gone by already.
+
+    Returns:
+        Who is to tell of the end once the turn's lock has fallen; of one that could not be published nobody tells.
     """
+    silence = Notifier(directory.path, None)
     if not directory.exists:  # deleted while it stood in line
         claims.leave_line()
         claims.let_go()
         TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
-        return
+        return silence
     writer = TurnWriter(directory)
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
     request = _request_of(directory, meta)
     journal = TurnJournal(directory.path, meta.get("name"))
+    notifier = Notifier(directory.path, request.notify if request is not None else None)
     try:
         if request is None:
             outcome = _outcome_of_lost_request(directory)
@@ -54,7 +60,7 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
             journal.phase(Phase.STARTING)
-            outcome = _drive(directory, writer, meta, request.after(waited_s), claims, journal)
+            outcome = _drive(directory, writer, meta, request.after(waited_s), claims, journal, notifier)
     except Exception as error:
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or _bare(directory), error)
@@ -69,9 +75,11 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
             writer.finish(outcome, meta)
     except OSError:  # no space, or no right any more: the next reader publishes the end as soon as that can be done
         _log_traceback()
+        notifier = silence
     else:
         journal.end(outcome.state, outcome.error.kind if outcome.error else None)
     writer.close()
+    return notifier
 
 
 def _request_of(directory: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
@@ -117,11 +125,13 @@ def _drive(
     request: TurnRequest,
     claims: Claims,
     journal: TurnJournal,
+    notifier: Notifier,
 ) -> Outcome:
     """Run the turn, end codex."""
     session = Session(request, read_bytes(directory.prompt).decode(), __version__)
     attempts = Attempts(Path(meta["codex"]), request)
     try:
-        return TurnLoop(directory, writer, meta, session, attempts, claims, LiveFile(writer, journal)).run()
+        live = LiveFile(writer, journal, notifier)
+        return TurnLoop(directory, writer, meta, session, attempts, claims, live).run()
     finally:
         attempts.close()

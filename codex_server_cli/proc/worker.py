@@ -55,14 +55,19 @@ def main() -> None:
         return
     _answer({"turn_id": directory.turn_id, "has_forked": meta is not turn["meta"]})
     _settle_down(directory)
-    claims, parent = Claims(turns_path, ticket, thread), meta.get("parent_turn")
+    claims, parent, request = Claims(turns_path, ticket, thread), meta.get("parent_turn"), meta["request"]
+    held_until_s = _held_until_s(turns_path) if request.get("is_after_reset") else None
     try:
-        claims.slot = line.slot_at_once(directory.path, claims, turn["max_running"], parent)
+        if held_until_s is None:
+            claims.slot = line.slot_at_once(directory.path, claims, turn["max_running"], parent)
         if claims.slot is None:
-            write_queued(directory, time.time_ns() // 1_000_000)
+            if held_until_s:
+                claims.leave_line()
+            write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
             TurnJournal(directory.path, meta.get("name")).phase("queued")
-            deadline_s = meta["request"].get("deadline_s")
-            line.go_and_wait(directory.path, lock_fd, claims, turn["max_running"], deadline_s, parent)
+            line.go_and_wait(
+                directory.path, lock_fd, claims, turn["max_running"], request.get("deadline_s"), parent, held_until_s
+            )
     except OSError as error:
         say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
     carry_on(directory, lock_fd, claims)
@@ -80,10 +85,18 @@ def carry_on(
     """
     if claims.slot is not None and claims.slot.left_by is not None:
         _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
-    run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
+    notifier = run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
     os.close(lock_fd)  # whoever waits for the turn's end goes on here
+    notifier.end()
     _tidy(directory.path.parents[1])
     os._exit(0)  # without the interpreter's own tidying
+
+
+def _held_until_s(turns_path: Path) -> float:
+    """Until when the turn has to wait for the usage limit, as other turns tell; 0 where that is still to be asked."""
+    from codex_server_cli.proc.limit import known_until_s
+
+    return known_until_s(turns_path) or 0.0
 
 
 def _tidy(home: Path) -> None:

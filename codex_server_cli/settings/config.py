@@ -42,7 +42,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-_OF_LATER_VERSIONS = ("server", "notify")
+_OF_LATER_VERSIONS = ("server",)
 
 
 def _is_number(value: Any) -> bool:

@@ -7,7 +7,7 @@ import pwd
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_server_cli.settings.environment import TURN_VARIABLE
+from codex_server_cli.settings.environment import NOTIFY_VARIABLE, TURN_VARIABLE
 
 
 class Settings(NamedTuple):
@@ -19,6 +19,7 @@ class Settings(NamedTuple):
         user_home: the user's home directory.
         search_path: `$PATH`.
         parent_turn: the turn that we were started from, if any.
+        is_told: whether a command that is told of a turn (`--notify`) has started us.
     """
 
     home: Path
@@ -26,6 +27,7 @@ class Settings(NamedTuple):
     user_home: Path
     search_path: str
     parent_turn: str | None
+    is_told: bool = False
 
     @property
     def turns_path(self) -> Path:
@@ -51,6 +53,7 @@ class Settings(NamedTuple):
             user_home=user_home,
             search_path=os.environ.get("PATH", os.defpath),
             parent_turn=os.environ.get(TURN_VARIABLE) or None,
+            is_told=bool(os.environ.get(NOTIFY_VARIABLE)),
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from codex_server_cli.disk import inbox
 from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import BadInputError
 from tests.turns_on_disk import TurnsOnDisk
 
 
@@ -53,10 +54,11 @@ def test_requests_are_handled_in_name_order(turn: TurnDir) -> None:
 def test_a_reply_settles_its_request_alone(turn: TurnDir) -> None:
     paths = [inbox.post(turn, op) for op in ("cancel", "steer")]
     for request in inbox.unanswered(turn):
-        inbox.reply(request, None if request.op == "cancel" else "unknown")
+        inbox.reply(request.path, None if request.op == "cancel" else BadInputError("unknown"))
     assert inbox.unanswered(turn) == []
-    assert json.loads(paths[0].read_bytes()) == {"version": 1, "ok": True, "error": None}
-    assert json.loads(paths[1].read_bytes()) == {"version": 1, "ok": False, "error": "unknown"}
+    assert json.loads(paths[0].read_bytes()) == {"version": 1, "ok": True, "error": None, "result": None}
+    error = {"kind": "bad_input", "message": "unknown", "hint": "", "exit_code": 65}
+    assert json.loads(paths[1].read_bytes()) == {"version": 1, "ok": False, "error": error, "result": None}
     again = inbox.post(turn, "cancel")
     assert [request.path.with_suffix(".reply") for request in inbox.unanswered(turn)] == [again]
 

@@ -193,12 +193,13 @@ def test_the_end_of_a_turn_from_the_future_of_a_clock_that_was_set_back_is_writt
     assert not journal.append_once(home, end)
 
 
-@pytest.mark.parametrize(
-    ("phase", "event"),
-    [("queued", "phase"), ("thinking", "phase"), ("waiting_approval", "attention"), ("waiting_input", "attention")],
-)
-def test_a_turn_that_waits_for_a_person_wants_attention(phase: str, event: str) -> None:
-    assert journal.phase_entry(TURN, phase, None)["event"] == event
+def test_what_a_person_is_asked_stands_in_its_line_as_far_as_it_fits() -> None:
+    entry = journal.attention_entry(TURN, "waiting_approval", "0", "run " + "x" * 1000, "fix")
+    assert (entry["event"], entry["phase"], entry["request"], entry["name"]) == (
+        *("attention", "waiting_approval", "0"),
+        "fix",
+    )
+    assert entry["message"] == "run " + "x" * 296
 
 
 words = st.one_of(st.none(), st.text(), st.integers(), st.sampled_from(["network", "running_command"]))

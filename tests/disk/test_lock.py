@@ -246,3 +246,32 @@ def test_a_lock_that_cannot_be_taken_back_leaves_nothing(path: Path, held: int) 
     with pytest.raises(IsADirectoryError):
         lock.take_back(path)
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_alarm_that_rings_before_the_lock_is_asked_for_costs_nothing(
+    path: Path, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine may let a whole time limit pass between the two."""
+    os.close(held)
+    turn_timer = signal.setitimer
+
+    def ring_at_once(which: int, seconds: float, interval: float = 0.0) -> tuple[float, float]:
+        before = turn_timer(which, seconds, interval)
+        if seconds:
+            signal.raise_signal(signal.SIGALRM)
+        return before
+
+    monkeypatch.setattr(signal, "setitimer", ring_at_once)
+    os.close(lock.acquire(path, 10.0))
+    assert lock.wait_until_free(path, 10.0)
+
+
+@pytest.mark.parametrize(("timeout_s", "is_free"), [(0.1, False), (20.0, True)])
+def test_a_thread_waits_without_an_alarm(path: Path, held: int, timeout_s: float, *, is_free: bool) -> None:
+    found: list[bool] = []
+    thread = Thread(target=lambda: found.append(lock.wait_until_free(path, timeout_s)))
+    thread.start()
+    if is_free:
+        os.close(held)
+    thread.join()
+    assert found == [is_free]

@@ -105,6 +105,19 @@ def test_a_turn_that_is_cancelled_in_line_lets_nobody_push_in(folder: Path) -> N
     assert sorted(path.name for path in folder.iterdir()) == ["order"]
 
 
+def test_one_that_leaves_and_comes_back_stands_behind_all_who_came_meanwhile(folder: Path) -> None:
+    first, second = stand_in_line(folder, 2)
+    first.leave()
+    assert second.is_head()
+    (back,) = stand_in_line(folder, 1)
+    assert back.turn_id > second.turn_id
+    assert not back.is_head()
+    second.leave()
+    assert back.is_head()
+    back.leave()
+    assert sorted(path.name for path in folder.iterdir()) == ["order"]
+
+
 def test_a_machine_without_threads_to_spare_costs_no_turn_in_line(
     folder: Path, wake: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

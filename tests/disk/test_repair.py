@@ -15,7 +15,7 @@ from codex_server_cli.disk import inbox, repair
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_turn
-from codex_server_cli.errors import ErrorKind
+from codex_server_cli.errors import BadInputError, ErrorKind
 from tests.disk.conftest import FullDisk
 from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
 
@@ -196,7 +196,7 @@ def test_an_unanswered_cancel_makes_it_a_cancelled_turn(turns: TurnsOnDisk, swee
 def test_a_cancel_that_was_answered_before_the_worker_died_does_so_too(turns: TurnsOnDisk, sweep: Sweeps) -> None:
     turn = turns.dead()
     inbox.post(turn, "cancel")
-    inbox.reply(inbox.unanswered(turn)[0])
+    inbox.reply(inbox.unanswered(turn)[0].path)
     assert repair.repair(turn, sweep) is None
     assert error_of(turn)["kind"] == "cancelled"
 
@@ -204,7 +204,7 @@ def test_a_cancel_that_was_answered_before_the_worker_died_does_so_too(turns: Tu
 def test_a_cancel_that_was_refused_or_another_request_does_not(turns: TurnsOnDisk, sweep: Sweeps) -> None:
     turn = turns.dead()
     inbox.post(turn, "cancel")
-    inbox.reply(inbox.unanswered(turn)[0], "no")
+    inbox.reply(inbox.unanswered(turn)[0].path, BadInputError("no"))
     inbox.post(turn, "steer")
     assert repair.repair(turn, sweep) is None
     assert error_of(turn)["kind"] == "worker_died"

@@ -36,6 +36,16 @@ def test_a_phase_is_told_when_it_changes_and_the_end_last(turn_path: Path) -> No
     assert (end["kind"], end["name"], end["turn_id"]) == ("network", "fix", TURN)
 
 
+def test_each_request_wants_attention_and_tells_the_phase(turn_path: Path) -> None:
+    turn = TurnJournal(turn_path)
+    for request in ("0", "1"):
+        turn.attention("waiting_approval", request, "run touch f1")
+        turn.phase("waiting_approval")
+    turn.phase("running_command")
+    told_of = [(entry["event"], entry.get("request")) for _, entry in journal.read(turn_path.parent.parent)]
+    assert told_of == [("attention", "0"), ("attention", "1"), ("phase", None)]
+
+
 def test_a_deleted_turn_is_cancelled_whoever_says_so_first(turn_path: Path) -> None:
     turn = TurnJournal(turn_path)
     shutil.rmtree(turn_path)

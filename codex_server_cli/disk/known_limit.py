@@ -1,0 +1,54 @@
+"""What the turns that ended last have met of the account's usage limit. Owns the search; what an end means is `core`'s.
+
+Reads only, and no more turns than it takes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from codex_server_cli.core.usage_limit import evidence_of
+from codex_server_cli.disk import turns
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.turn_dir import TurnDir
+
+_NEWEST = 64
+"""Turns that are looked at, by the order in which they were started: one that is older has most likely ended before."""
+
+
+class KnownLimit(NamedTuple):
+    """The last word on the limit.
+
+    Attributes:
+        until_s: until when it holds, in Unix seconds; None where it does not, or nothing tells the time.
+        told_s: when that was found out, in Unix seconds.
+    """
+
+    until_s: float | None
+    told_s: float
+
+
+def last_known_limit(turns_path: Path) -> KnownLimit | None:
+    """What the turn that ended last tells of the limit, of those that have met a provider with limits at all.
+
+    Raises:
+        HomeError: the turns cannot be read.
+    """
+    newest = (TurnDir(turns_path / turn_id) for turn_id in turns.turn_ids(turns_path)[:_NEWEST])
+    ended = [(end_s, turn) for turn in newest if (end_s := _ended_s(turn)) is not None]
+    for end_s, turn in sorted(ended, key=lambda each: each[0], reverse=True):
+        evidence = evidence_of(read_json(turn.result) or {})
+        if evidence is not None:
+            return KnownLimit(evidence.until_s, end_s)
+    return None
+
+
+def _ended_s(turn: TurnDir) -> float | None:
+    """When the marker of a turn was written; None for one without."""
+    for path in (turn.done, turn.error):
+        try:
+            return path.lstat().st_mtime
+        except OSError:
+            continue
+    return None

@@ -1,0 +1,98 @@
+"""A turn that waits for the account's usage limit to reset (`--after-reset`), in the light process of `line`.
+
+Owns how waiting for the reset and standing in line take turns. A turn that is held is out of the line, so it keeps
+nobody; when its time has come it takes the last place there. Whether the limit still holds is asked with a slot in
+hand, so that never more ask at once than may run, by a process of its own (`limit`), which ends: this one stays light.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from codex_server_cli.proc.worker_log import say
+from codex_server_cli.settings.environment import turn_environment
+
+TYPE_CHECKING = False  # typing itself takes 1 MB
+if TYPE_CHECKING:
+    from codex_server_cli.disk.queue import Slot
+    from codex_server_cli.proc.line import Place
+
+CLOCK_LOOK_S = 60.0
+"""How often the clock is looked at: it may have been set, or the machine have slept."""
+SPREAD_S = 2.0
+"""Within how long after a reset the turns that waited for it come forward: not all in one instant."""
+ASK_TIMEOUT_S = 45.0
+_CODE = "from codex_server_cli.proc.limit import main; main()"
+
+
+def wait_for_reset(place: Place, turn_path: Path, held_until_s: float) -> Slot | None:
+    """Wait until no usage limit holds, and for a slot.
+
+    Args:
+        place: in line, or out of it where `held_until_s` says until when.
+        held_until_s: when the limit resets, in Unix seconds; 0 where that is still to be asked.
+
+    Returns:
+        The slot; None where the turn is over before that, and maybe where it is: `place.stop_cause` tells.
+
+    Raises:
+        OSError: the queue cannot be used.
+    """
+    while True:
+        if held_until_s:
+            _hold(place, held_until_s + SPREAD_S * int.from_bytes(os.urandom(2)) / 0xFFFF)
+        slot = place.wait()
+        if slot is None:
+            return None
+        place.leave_line()
+        held_until_s = _ask(place, turn_path)
+        if not held_until_s or place.stop_cause is not None:
+            return slot
+        slot.give_back(is_unused=True)
+
+
+def _hold(place: Place, until_s: float) -> None:
+    say(f"waiting for the usage limit to reset, until {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(until_s))}")
+    while place.stop_cause is None and (rest_s := until_s - time.time()) > 0:
+        place.rest(min(rest_s, CLOCK_LOOK_S))
+    if place.stop_cause is None:
+        place.stand_in_line()
+
+
+def _ask(place: Place, turn_path: Path) -> float:
+    """Until when the limit holds, in Unix seconds; 0 where it does not, or nobody knows."""
+    read_fd, write_fd = os.pipe()
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-P", "-c", _CODE, str(turn_path)],
+            turn_environment(turn_path.name),  # if we are killed, it ends with the turn
+            file_actions=[(os.POSIX_SPAWN_DUP2, write_fd, 1)],
+            setsigdef=[signal.SIGINT, signal.SIGTERM],
+        )
+    except OSError as error:
+        os.close(read_fd)
+        say(f"cannot ask for the usage limit: {error}")
+        return 0.0
+    finally:
+        os.close(write_fd)
+    answer, deadline = b"", time.monotonic() + ASK_TIMEOUT_S
+    try:
+        while place.stop_cause is None and (rest_s := deadline - time.monotonic()) > 0:
+            if place.rest(rest_s, read_fd):
+                piece = os.read(read_fd, 100)
+                if not piece:
+                    break
+                answer += piece
+    finally:
+        os.close(read_fd)
+        os.kill(pid, signal.SIGKILL)  # it has said all that it had to, or is late; not reaped, so the pid is its
+        os.waitpid(pid, 0)
+    try:
+        return float(answer)
+    except ValueError:  # it died over it, and `worker.log` tells why
+        return 0.0

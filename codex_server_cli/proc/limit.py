@@ -1,0 +1,74 @@
+"""Until when the account's usage limit holds: as the last turns have found out, else as Codex tells when asked.
+
+Runs in a worker that is just starting, and as a process of its own for a turn that is held (`held`), which waits for
+its one line of output. Owns which source counts; must never wait for the limit itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from codex_server_cli import __version__
+from codex_server_cli.core.account import Limits
+from codex_server_cli.core.account_inquiry import ask_limits
+from codex_server_cli.core.inquiry import Inquiry, greet
+from codex_server_cli.core.usage_limit import held_until_s
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.known_limit import last_known_limit
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.proc.conversation import converse
+from codex_server_cli.proc.live import write_queued
+from codex_server_cli.proc.worker_log import say
+from codex_server_cli.settings.places import Settings
+
+_TIMEOUT_S = 20.0
+
+
+def main() -> None:
+    """Say until when the turn has to wait, in Unix seconds, or 0, and note that in its `live.json`."""
+    turn = TurnDir(Path(sys.argv[1]))
+    until_s = known_until_s(turn.path.parent) or _asked_until_s(turn) or 0.0
+    write_queued(turn, time.time_ns() // 1_000_000, until_s)  # for the holder of the lock, who waits for us
+    print(until_s)
+
+
+def known_until_s(turns_path: Path) -> float | None:
+    """Until when the limit holds, as the turn says that ended last; None where it does not say so.
+
+    It is not believed where somebody has logged in since: that may be another account.
+    """
+    try:
+        known = last_known_limit(turns_path)
+    except CodexServerError:
+        return None
+    if known is None or known.until_s is None or known.until_s <= time.time():
+        return None
+    return known.until_s if _login_s() <= known.told_s else None
+
+
+def _login_s() -> float:
+    """When the login was written last; 0 where there is no file of it."""
+    try:
+        return (Settings.load().codex_home / "auth.json").stat().st_mtime
+    except (OSError, CodexServerError):
+        return 0.0
+
+
+def _asked_until_s(turn: TurnDir) -> float | None:
+    """The same, asked of Codex; None where it does not hold, or cannot be asked for."""
+    codex = (read_json(turn.meta) or {}).get("codex")
+    try:
+        limits = converse(Path(str(codex)), turn.path, _ask(), _TIMEOUT_S)
+    except CodexServerError as error:
+        say(f"the usage limit is not known: {error.message}")
+        return None
+    until_s = held_until_s(limits[0]) if limits else None
+    return until_s if until_s is not None and until_s > time.time() else None
+
+
+def _ask() -> Inquiry[list[Limits]]:
+    yield from greet(__version__)
+    return (yield from ask_limits())

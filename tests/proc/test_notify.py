@@ -1,0 +1,108 @@
+"""The user's command: it is fed and heard whatever it does, never for longer than it may, and never costs a turn."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.proc import notify
+from codex_server_cli.proc.notify import Notifier, run_command
+from tests.support import wait_until
+
+BIG = b"x" * 1_000_000
+FEW_S = 30.0
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """`worker.log`, as far as this is concerned."""
+    path = tmp_path / "worker.log"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    monkeypatch.setattr("codex_server_cli.proc.notify.LOG_FD", fd)
+    monkeypatch.setattr("codex_server_cli.proc.worker_log.LOG_FD", fd)
+    yield path
+    os.close(fd)
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def test_a_command_reads_the_document_and_its_words_are_logged(log: Path, tmp_path: Path) -> None:
+    code = "import os, sys; data = sys.stdin.read(); print(len(data), os.getcwd()); print('oh', file=sys.stderr)"
+    run_command(python(code), BIG, tmp_path, FEW_S)
+    assert sorted(log.read_text().splitlines()) == [f"{len(BIG)} {tmp_path}", "oh"]
+
+
+def test_a_command_need_not_read_and_need_not_be_quiet(log: Path, tmp_path: Path) -> None:
+    run_command(python("print('y' * 300_000)"), BIG, tmp_path, FEW_S)
+    assert log.read_text() == "y" * notify._LOG_BYTES
+
+
+def test_a_command_that_closes_its_ears_is_not_waited_for(log: Path, tmp_path: Path) -> None:
+    code = "import os, sys; os.close(0); os.close(1); os.close(2); sys.stdin = sys.stdout = None; os._exit(0)"
+    run_command(python(code), BIG, tmp_path, FEW_S)
+    assert log.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [("raise SystemExit(3)", "exit code 3"), ("import os; os.kill(os.getpid(), 9)", "signal 9")]
+)
+def test_a_bad_end_is_told(log: Path, tmp_path: Path, code: str, words: str) -> None:
+    run_command(python(code), b"", tmp_path, FEW_S)
+    assert log.read_text() == f"notify: {sys.executable} ended with {words}\n"
+
+
+def test_a_command_that_has_gone_meanwhile_is_told(log: Path, tmp_path: Path) -> None:
+    run_command([str(tmp_path / "gone")], b"", tmp_path)
+    assert log.read_text() == f"notify: {tmp_path / 'gone'} cannot be run: No such file or directory\n"
+
+
+def test_a_command_that_does_not_end_is_killed_with_its_children(log: Path, tmp_path: Path) -> None:
+    pid_path = tmp_path / "pid"
+    run_command(["sh", "-c", f"sleep 300 & echo $! > {pid_path}; echo on; wait"], b"{}", tmp_path, 1.0)
+    assert log.read_text() == "on\nnotify: sh was killed after 1 s\n"
+    wait_until(lambda: not is_running(int(pid_path.read_text())), what="the end of the child")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+def test_what_a_command_leaves_in_the_background_keeps_nobody(log: Path, tmp_path: Path) -> None:
+    pid_path = tmp_path / "pid"
+    run_command(["sh", "-c", f"sleep 300 & echo $! > {pid_path}; echo done"], b"", tmp_path, FEW_S)
+    assert log.read_text() == "done\n"
+    pid = int(pid_path.read_text())
+    assert is_running(pid)
+    os.kill(pid, 9)
+
+
+def test_no_shell_sees_the_command(log: Path, tmp_path: Path) -> None:
+    run_command([*python("import sys; print(sys.argv[1:])"), "$HOME;", "`ls`"], b"", tmp_path, FEW_S)
+    assert log.read_text() == "['$HOME;', '`ls`']\n"
+
+
+def test_a_machine_without_room_for_a_notifier_costs_no_turn(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "posix_spawn", refuse)
+    Notifier(tmp_path / "home" / "turns" / "turn", "tell").end()
+    assert "notify: cannot be started" in log.read_text()
+
+
+def test_a_turn_without_a_command_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "posix_spawn", None)
+    notifier = Notifier(tmp_path, None)
+    notifier.attention("0")
+    notifier.end()
