@@ -2,8 +2,8 @@
 
 Every row is a ratio to a reference taken in the same run, or a number with an absolute budget. The `codex-server` on
 PATH is measured, which should be installed as users install it, with a real codex and a scripted model. Needs the
-`dev` extra, Linux, and a machine with nothing else to do. The rows of what does not exist yet (the shared app-server,
-`watch`) are left out. Exit code: 0, or 1 where a budget was missed.
+`dev` extra, Linux, and a machine with nothing else to do. The rows of what does not exist yet (the shared app-server)
+are left out. Exit code: 0, or 1 where a budget was missed.
 """
 
 from __future__ import annotations

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+import struct
+import subprocess
+import termios
+import threading
 import time
 from collections.abc import Iterator
 
@@ -19,7 +26,7 @@ _SETTLE_S = 3.0
 
 
 def watching(world: World, scale: Scale) -> Iterator[Row]:
-    """`wait` on all of them, the monitor's stream, and one turn more, which has to stand in line."""
+    """`wait` on all of them, the monitor's stream, the board, and one turn more, which has to stand in line."""
     home = world.root / "home-many"
     world.make_home(home, max_running=scale.watched)
     env = world.homes(home, world.codex_home)
@@ -31,8 +38,9 @@ def watching(world: World, scale: Scale) -> Iterator[Row]:
             world.await_text(turn)
         wait = world.popen(world.command, "wait", *(turn.name for turn in turns), env=env)
         monitor = world.popen(world.command, "tail", "--follow", "--all", "--json", env=env)
-        time.sleep(_SETTLE_S)
-        costs = idle_cost([wait.pid, monitor.pid, worker_pid(queued)], scale.idle_s)
+        with _on_terminal(world, "watch", env=env) as board:
+            time.sleep(_SETTLE_S)
+            costs = idle_cost([wait.pid, monitor.pid, board.pid, worker_pid(queued)], scale.idle_s)
         queued_mb = memory_mb(worker_pid(queued))
         monitor.terminate()
     finally:
@@ -41,7 +49,39 @@ def watching(world: World, scale: Scale) -> Iterator[Row]:
             lock.wait_until_free(turn / "lock")
     for process in (wait, monitor):
         process.communicate()
-    names = (f"`wait` on {scale.watched} turns", f"`tail --follow --all` of {scale.watched} turns", "a turn in line")
+    many = f"{scale.watched} turns"
+    names = (f"`wait` on {many}", f"`tail --follow --all` of {many}", f"`watch` of {many}", "a turn in line")
     for what, cost in zip(names, costs, strict=True):
         yield Row(f"{what}, one core over {scale.idle_s:g} s", cost, max_value=1)
     yield Row("worker of a turn in line, proportional memory", Amount(queued_mb, "MB"), max_value=8)
+
+
+@contextlib.contextmanager
+def _on_terminal(world: World, verb: str, *, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a verb on a terminal of 80 columns and 24 lines, whose user sees all of it and presses no key."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [world.command, verb],
+        cwd=world.project,
+        env={**world.env, **env, "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    reader = threading.Thread(target=_drain, args=(ours,))
+    reader.start()
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+        reader.join()
+        os.close(ours)
+
+
+def _drain(fd: int) -> None:
+    with contextlib.suppress(OSError):  # EIO: nobody holds the other side any more
+        while os.read(fd, 1 << 16):
+            pass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import typer
 
@@ -46,7 +47,8 @@ def follow_text(settings: Settings, selector: str, *, last_lines: int | None = N
     """
     directory = read.find(settings, selector, cwd)
     with leaving_it_running(directory.turn_id):
-        show_pieces(follow.text(directory, last_lines=last_lines, follows=True))
+        pieces = follow.text(directory, last_lines=last_lines, follows=True)
+        show_growing(pieces, partial(read.status, directory))
     return report_end(read.status(directory))
 
 
@@ -59,7 +61,23 @@ def wait_for_end(
         return read.wait(directory, timeout_s)
 
 
-def show_pieces(pieces: Iterable[bytes]) -> None:
+def show_growing(pieces: Iterable[bytes], look: Callable[[], TurnView]) -> None:
+    """Show a turn's text to its end; a terminal is also told what the turn does while nothing comes.
+
+    Args:
+        pieces: the text.
+        look: tells where the turn stands; called from another thread.
+    """
+    if not output.can_redraw():
+        show_pieces(pieces)
+        return
+    from codex_server_cli.cli.spinner import Spinner
+
+    with Spinner(look) as spinner:
+        show_pieces(pieces, spinner.show)
+
+
+def show_pieces(pieces: Iterable[bytes], show: Callable[[str], None] = output.show) -> None:
     """Text as it comes; a character that is cut between two pieces waits for its rest.
 
     On a terminal the last line is ended where the turn was cut off in it: what we say next stands on its own.
@@ -68,9 +86,9 @@ def show_pieces(pieces: Iterable[bytes]) -> None:
     text = ""
     for piece in pieces:
         text = decoder.decode(piece) or text
-        output.show(text)
+        show(text)
     if output.is_terminal() and text and not text.endswith("\n"):
-        output.show("\n")
+        show("\n")
 
 
 def report_end(view: TurnView) -> Exit:

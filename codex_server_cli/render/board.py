@@ -1,0 +1,206 @@
+"""The live board of turns: which there is room for, and how they look. Owns order, columns, and what stands out.
+
+A wide terminal shows a turn in one line, with the last one that it said at the end; a narrow one puts that below, for
+turns where it tells something. What waits for a person keeps its room whatever else is there, and the command that
+answers it. Must never look at a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from codex_server_cli.core.rpc import objects_in, text_in
+from codex_server_cli.core.turn import Phase, State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.render.documents import PROGRAM, time_left_s
+from codex_server_cli.render.escape import neutralise, one_line
+from codex_server_cli.render.spinner import answer_command, is_waiting
+from codex_server_cli.render.status_line import clock, short_count
+from codex_server_cli.render.tables import short_path
+
+WIDE = 120
+"""Columns from which on a turn has its last line beside it."""
+
+Row = tuple[TurnView, str]
+"""A turn, and the last line that it said."""
+
+_GAP, _INDENT = "  ", "  "
+_KEYS = "q quits"
+_NEEDED_COLUMNS = 3  # state, time and turn: cut rather than left out
+_MAX_NAME, _MAX_PLACE, _MIN_PLACE, _MAX_PATH = 16, 24, 8, 4096
+_LOUD, _QUIET = "bold yellow", "dim"
+_LOOK = {  # of a phase or a state: its mark and its style
+    Phase.WAITING_APPROVAL: ("!", _LOUD),
+    Phase.WAITING_INPUT: ("!", _LOUD),
+    Phase.QUEUED: ("·", _QUIET),
+    State.COMPLETE: ("✓", "green"),
+    State.CANCELLED: ("–", _QUIET),
+    State.FAILED: ("✗", "red"),
+    State.ABANDONED: ("✗", "red"),
+}
+_RUNNING = ("▸", "cyan")
+
+
+def fitting(views: Sequence[TurnView], width: int, height: int, limit: int | None = None) -> list[TurnView]:
+    """The turns that there is room for, newest first.
+
+    Where not all fit, what waits for a person comes before what runs, that before what is in line, and that before what
+    has ended.
+
+    Args:
+        limit: how many at the most.
+    """
+    newest = sorted(views, key=lambda view: view.turn_id, reverse=True)
+    room = height - 1  # the first line tells how many there are
+    if sum(_height(view, width) for view in newest) > room or len(newest) > (limit or len(newest)):
+        room -= 1  # the last one, that there are more
+    chosen = set()
+    for view in sorted(newest, key=_importance)[:limit]:
+        room -= _height(view, width)
+        if room < 0:
+            break
+        chosen.add(view.turn_id)
+    return [view for view in newest if view.turn_id in chosen]
+
+
+def _importance(view: TurnView) -> int:
+    if view.state is not State.RUNNING:
+        return 3
+    return 0 if is_waiting(view) else 2 if view.phase is Phase.QUEUED else 1
+
+
+def _height(view: TurnView, width: int) -> int:
+    return 1 + _has_text_below(view, width) + is_waiting(view)
+
+
+def _has_text_below(view: TurnView, width: int) -> bool:
+    return width < WIDE and (view.phase or view.state) not in (Phase.QUEUED, State.COMPLETE, State.CANCELLED)
+
+
+def board(rows: Sequence[Row], views: Sequence[TurnView], now_ms: int, user_home: str, width: int) -> Text:
+    """The whole board, at most `width` cells wide.
+
+    Args:
+        rows: the turns to show, in their order.
+        views: all that there are.
+        now_ms: Unix time, for how long a person still may think.
+        user_home: the directory that is shown as `~`.
+    """
+    lines = [_header(views, width)]
+    table = _columns([view for view, _ in rows], user_home, width)
+    for (view, last), cells in zip(rows, table, strict=True):
+        lines += _lines(view, cells, _told(view, last), width)
+        if is_waiting(view):
+            lines.append(_how_to_answer(view, now_ms))
+    if len(rows) < len(views):
+        lines.append(Text(_others(rows, views), _QUIET))
+    if not views:
+        lines.append(Text("No turns.", _QUIET))
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
+    return Text("\n", no_wrap=True).join(lines)
+
+
+def _header(views: Sequence[TurnView], width: int) -> Text:
+    ranks = [_importance(view) for view in views]
+    waiting, running, queued = (ranks.count(rank) for rank in range(3))
+    header = Text()
+    if waiting:
+        header.append(f"{waiting} {'waits' if waiting == 1 else 'wait'} for you", _LOUD).append(" · ")
+    header.append(f"{running} running" if running else "nothing runs", "bold")
+    if queued:
+        header.append(f" · {queued} in line")
+    room = width - header.cell_len - len(_KEYS)
+    return header.append(" " * room).append(_KEYS, _QUIET) if room > 0 else header
+
+
+def _others(rows: Sequence[Row], views: Sequence[TurnView]) -> str:
+    running = sum(view.state is State.RUNNING for view in views)
+    hidden = running - sum(view.state is State.RUNNING for view, _ in rows)
+    return f"… {hidden} more running: {PROGRAM} status" if hidden else f"… more: {PROGRAM} list-turns"
+
+
+def _columns(views: Sequence[TurnView], user_home: str, width: int) -> list[list[str]]:
+    """The cells of each turn, padded; the columns that tell least are left out where there is no room for them."""
+    table = [_cells(view, is_wide=width >= WIDE) for view in views]
+    columns: list[list[str]] = []
+    room = width - len(_INDENT)  # where the mark stands
+    for column in zip(*table, strict=True):
+        size = max(map(cell_len, column))
+        if size > room and len(columns) >= _NEEDED_COLUMNS:
+            break
+        if size:
+            columns.append(_padded(column))
+            room -= size + len(_GAP)
+    places = [one_line(text_in(view.meta.get("cwd")), _MAX_PATH) for view in views]
+    if room >= _MIN_PLACE and any(places):
+        columns.append(_padded([short_path(place, user_home, min(room, _MAX_PLACE)) for place in places]))
+    return [list(cells) for cells in zip(*columns, strict=True)]
+
+
+def _padded(column: Sequence[str]) -> list[str]:
+    size = max(map(cell_len, column))
+    return [set_cell_size(cell, size) for cell in column]
+
+
+def _cells(view: TurnView, *, is_wide: bool) -> list[str]:
+    """What a turn tells but for its place, the most important first."""
+    name = one_line(text_in(view.meta.get("name")), _MAX_NAME)
+    usage = view.result.get("usage") or view.live.get("usage")
+    tokens = usage.get("total_tokens") if isinstance(usage, dict) else None
+    return [
+        str(view.phase or view.state),
+        clock(view.elapsed_s) if view.elapsed_s is not None else "",
+        *((view.turn_id, name) if is_wide else (name or view.turn_id,)),
+        short_count(tokens) if isinstance(tokens, int) else "",
+    ]
+
+
+def _told(view: TurnView, last: str) -> str:
+    """What a turn asks, why it failed, or what it said last."""
+    for entry in _waiting(view):
+        return text_in(entry.get("message"))
+    return f"{view.error.get('kind')}: {view.error.get('message')}" if view.error else last
+
+
+def _waiting(view: TurnView) -> list[dict[str, Any]]:
+    return objects_in(view.live.get("pending")) if is_waiting(view) else []
+
+
+def _how_to_answer(view: TurnView, now_ms: int) -> Text:
+    waiting = _waiting(view)
+    command = answer_command(view) or f"{PROGRAM} pending {view.turn_id}"
+    line = Text.assemble(_INDENT, (neutralise(command), "bold"))
+    left_s = time_left_s(waiting[0], now_ms) if waiting else None
+    if left_s is not None:
+        line.append(f" · {clock(left_s)} left", _QUIET)
+    if len(waiting) > 1:
+        line.append(f" · {len(waiting) - 1} more", _LOUD)
+    return line
+
+
+def _lines(view: TurnView, cells: list[str], told: str, width: int) -> list[Text]:
+    """One turn, but for how to answer it."""
+    mark, style = _LOOK.get(view.phase or view.state, _RUNNING)
+    state, *others = cells
+    line = Text.assemble((f"{mark} {state}", style), _GAP, _GAP.join(others))
+    is_beside = width >= WIDE
+    text = Text(_GAP if is_beside else _INDENT)
+    room = width - len(text) - (line.cell_len if is_beside else 0)
+    text.append(_cut(told, room, is_end=view.phase is Phase.ANSWERING), style if is_waiting(view) else _QUIET)
+    if is_beside:
+        return [line.append_text(text)]
+    return [line, text] if _has_text_below(view, width) else [line]
+
+
+def _cut(told: str, room: int, *, is_end: bool) -> str:
+    """The beginning of a text, or the end of one that grows, in one line of `room` characters."""
+    line = neutralise(" ".join(told.split()))
+    if len(line) <= room:
+        return line
+    kept = max(room, 1) - 1
+    return f"…{line[len(line) - kept :]}" if is_end else f"{line[:kept]}…"

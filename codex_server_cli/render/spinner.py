@@ -1,0 +1,76 @@
+"""What stands behind a turn's text on a terminal while nothing comes. Owns its words, and how they fit the room.
+
+Plain text, and never wider than it may be: where it goes, and that it goes away again, is the face's.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from codex_server_cli.core.rpc import objects_in
+from codex_server_cli.core.turn import Phase, parse_time_ms
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.render.documents import answer_commands
+from codex_server_cli.render.escape import neutralise, one_line
+from codex_server_cli.render.status_line import clock
+
+_WAITING = (Phase.WAITING_APPROVAL, Phase.WAITING_INPUT)
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_SILENT_MS = 10_000
+"""From when on it is worth a word that Codex says nothing."""
+_TAB = 8
+
+
+def spinner_line(view: TurnView, frame: int, now_ms: int, width: int) -> str:
+    """A running turn in one line of at most `width` characters; what tells least is left out first.
+
+    Args:
+        frame: counts up; each shows another picture.
+        now_ms: Unix time, for how long Codex has been silent.
+    """
+    mark, phase = _FRAMES[frame % len(_FRAMES)], str(view.phase)
+    since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
+    command = answer_command(view)
+    if command:
+        tries = ([f"{mark} {phase}", *since, command], [f"{mark} {phase}", command], [f"{mark} {command}"])
+    else:
+        tries = ([f"{mark} {phase}", *since, *_silence(view, now_ms)], [f"{mark} {phase}", *since], [f"{mark} {phase}"])
+    lines = [" · ".join(parts) for parts in tries]
+    return one_line(next((line for line in lines if len(line) <= width), lines[-1]), width)
+
+
+def is_waiting(view: TurnView) -> bool:
+    """Whether a turn waits for a person."""
+    return view.phase in _WAITING
+
+
+def answer_command(view: TurnView) -> str:
+    """The command that decides what a turn waits for first; empty where it waits for nobody."""
+    waiting = objects_in(view.live.get("pending")) if is_waiting(view) else []
+    return next(iter(answer_commands(view.turn_id, waiting[0]).values())) if waiting else ""
+
+
+def _silence(view: TurnView, now_ms: int) -> list[str]:
+    heard_ms = parse_time_ms(view.live.get("last_activity"))
+    if view.phase is Phase.QUEUED or heard_ms is None or now_ms - heard_ms < _SILENT_MS:
+        return []
+    return [f"silent for {clock((now_ms - heard_ms) / 1000)}"]
+
+
+@lru_cache(1)  # asked again for each picture
+def column_after(line: str, width: int) -> int:
+    """Where the cursor of a terminal stands after a line without its end, as `neutralise` shows it.
+
+    Returns:
+        Cells from the left; `width` where the last one is taken and the next character wraps.
+    """
+    from rich.cells import get_character_cell_size
+
+    column = 0
+    for char in neutralise(line):
+        if char == "\t":
+            column = min((column // _TAB + 1) * _TAB, width - 1) if column < width else column
+            continue
+        cells = get_character_cell_size(char)
+        column = column + cells if column + cells <= width else cells
+    return column

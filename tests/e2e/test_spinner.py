@@ -1,0 +1,159 @@
+"""What a person sees behind a turn's text while nothing comes; and that nothing of it is left, whatever happens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import hold, reply, run_command, say
+from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.support import wait_until
+from tests.tmux import Terminal
+
+ANSWER = f"{FIRST_HALF}{SECOND_HALF}"
+SPINNER = re.compile(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]")
+SHELL = ["bash", "--norc", "--noprofile", "-i"]
+
+
+def held(home: Home) -> Gate:
+    """A model that says nothing at all before its gate opens."""
+    gate = Gate()
+    home.model([say(hold(gate), ANSWER)])
+    return gate
+
+
+def shows(pattern: str) -> Callable[[str], bool]:
+    return lambda screen: re.search(pattern, screen) is not None
+
+
+def follow_new(home: Home) -> Terminal:
+    return Terminal(home.root, [COMMAND, "new", "hi", "-f"], home.env, cwd=home.project)
+
+
+def follow_last(home: Home, *before: str) -> Terminal:
+    return Terminal(home.root, [*before, COMMAND, "tail", "last", "--follow"], home.env, cwd=home.project)
+
+
+def test_new_shows_what_the_turn_does_until_it_speaks_and_leaves_no_trace(home: Home) -> None:
+    gate = held(home)
+    with follow_new(home) as terminal:
+        terminal.wait_for(shows(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] (thinking|answering) · [1-9]\d* s"))
+        gate.open()
+        assert terminal.wait_for_exit() == 0
+        (turn_id,) = home.turn_ids
+        assert terminal.history() == f"turn {turn_id}\n{home.turn(turn_id).out}".rstrip("\n")
+
+
+def test_it_stands_behind_a_line_that_has_not_ended_and_makes_room_for_its_rest(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    with follow_last(one_home) as terminal:
+        terminal.wait_for(shows(rf"{FIRST_HALF} *[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] answering · \d+ s"))
+        gate.open()
+        turn.wait()
+        assert terminal.wait_for_exit() == 0
+        assert terminal.history() == turn.out.rstrip("\n")
+
+
+def test_a_window_that_changes_its_size_leaves_nothing_of_it(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    with follow_last(one_home) as terminal:
+        for columns in (120, 45, 30, 80, 40):
+            terminal.resize(columns, 24)
+            terminal.wait_for(shows(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]") if columns > 40 else FIRST_HALF.strip())
+        gate.open()
+        turn.wait()
+        assert terminal.wait_for_exit() == 0
+        assert terminal.history() == turn.out.rstrip("\n")
+
+
+def test_it_says_who_is_waited_for_and_what_to_type(one_home: Home) -> None:
+    one_home.model([reply(run_command("touch asked", escalated=True)), say("Done.")])
+    turn = one_home.start("new", "hi", "--approval", "ask", "--write", "--skip-git-check")
+    with follow_last(one_home, "NO_COLOR=1") as terminal:
+        command = rf"codex-server approve {turn.id} (\w+)"
+        screen = terminal.wait_for(shows(rf"waiting_approval · \d+ s · {command}"))
+        (asked,) = re.findall(command, screen)
+        assert not re.search(r"\x1b\[[\d;]*[34]\dm", terminal.screen(has_styles=True).replace("\x1b[39m\x1b[49m", ""))
+        assert one_home.run("approve", turn.id, asked).code == 0
+        assert terminal.wait_for_exit() == 0
+        assert not SPINNER.search(terminal.history())
+        assert terminal.history().endswith("Done.")
+
+
+def test_a_turn_in_line_says_so(one_home: Home) -> None:
+    one_home.configure(max_running=1)
+    first, gate = one_home.start_held()
+    with Terminal(one_home.root, [COMMAND, "new", "next", "-f"], one_home.env, cwd=one_home.project) as terminal:
+        terminal.wait_for(shows(r"queued · \d+ s"))
+        queued = one_home.turn_ids[-1]
+        one_home.run("cancel", queued)
+        assert terminal.wait_for_exit() == 4
+        assert "queued ·" not in terminal.history()
+    gate.open()
+    first.wait()
+
+
+def test_ctrl_c_leaves_what_was_said_and_how_to_come_back(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    with follow_last(one_home) as terminal:
+        terminal.wait_for(shows(SPINNER.pattern))
+        terminal.press("C-c")
+        assert terminal.wait_for_exit() == 130
+        hint = f"The turn goes on: codex-server tail {turn.id} --follow"
+        assert terminal.history() == f"{turn.out}^C\n{hint}"
+    gate.open()
+    turn.wait()
+
+
+def test_ctrl_z_leaves_nothing_of_it_and_it_comes_back_afterwards(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:
+        terminal.enter(f"{COMMAND} tail last --follow")
+        terminal.wait_for(shows(SPINNER.pattern))
+        terminal.press("C-z")
+        screen = terminal.wait_for("Stopped")
+        assert not SPINNER.search(screen)
+        terminal.enter("fg; echo code $?")
+        terminal.wait_for(shows(SPINNER.pattern))
+        gate.open()
+        turn.wait()
+        assert not SPINNER.search(terminal.wait_for("code 0"))
+
+
+def test_a_job_in_the_background_shows_the_text_alone(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:
+        terminal.enter(f"{COMMAND} tail last --follow &")
+        terminal.wait_for(FIRST_HALF.strip())
+        wait_until(lambda: turn.status()["elapsed_s"] > 2, what="two seconds of silence")
+        assert not SPINNER.search(terminal.screen())
+        gate.open()
+        turn.wait()
+        terminal.wait_for(SECOND_HALF)
+
+
+def test_a_terminal_that_cannot_wipe_gets_the_text_alone(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    with follow_last(one_home, "TERM=dumb") as terminal:
+        terminal.wait_for(FIRST_HALF.strip())
+        wait_until(lambda: turn.status()["elapsed_s"] > 2, what="two seconds of silence")
+        assert not SPINNER.search(terminal.screen())
+        gate.open()
+        turn.wait()
+        assert terminal.wait_for_exit() == 0
+        assert terminal.history() == turn.out.rstrip("\n")
+
+
+def test_a_pipe_gets_no_byte_of_it_and_carries_no_weight_of_it(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    one_home.env["PYTHONPROFILEIMPORTTIME"] = "1"
+    tail = one_home.spawn("tail", turn.id, "--follow")
+    assert tail.stdout is not None
+    assert tail.stdout.read(len(turn.out)).endswith(FIRST_HALF)
+    wait_until(lambda: turn.status()["elapsed_s"] > 2, what="two seconds of silence")
+    gate.open()
+    stdout, stderr = tail.communicate(timeout=30)
+    assert (tail.returncode, stdout) == (0, f"{SECOND_HALF}\n")
+    assert "codex_server_cli.cli.following" in stderr
+    assert not {"rich", "codex_server_cli.cli.spinner", "codex_server_cli.render.spinner"} & set(stderr.split())
