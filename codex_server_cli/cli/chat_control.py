@@ -1,0 +1,93 @@
+"""The start and the interruption of a chat's turns: calls that take a moment, and outlive whoever waits for them.
+
+Owns what is under way. Must never show anything by itself but that an interruption failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from codex_server_cli.actions import control
+from codex_server_cli.actions.chat import Exchange
+from codex_server_cli.cli.chat_calls import off_loop
+from codex_server_cli.core.turn import State
+from codex_server_cli.errors import CodexServerError
+
+LEAVE_S = 5.0
+"""How long whoever leaves waits at the most to learn which turn was being started."""
+
+
+class Starting:
+    """The one start that may be under way."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Exchange] | None = None
+
+    def __bool__(self) -> bool:
+        return self._task is not None
+
+    async def begin(self, call: Callable[[], Exchange]) -> Exchange:
+        """Start an exchange; where we are cancelled meanwhile, `outcome` still tells of it.
+
+        Raises:
+            CodexServerError: it was refused.
+        """
+        self._task = task = asyncio.ensure_future(off_loop(call))
+        await asyncio.wait({task})
+        self._task = None
+        return task.result()
+
+    async def outcome(self, timeout_s: float = LEAVE_S) -> Exchange | None:
+        """What becomes of a start under way; None where there is none, or its time is over.
+
+        Raises:
+            CodexServerError: it was refused.
+        """
+        if self._task is None:
+            return None
+        done, _ = await asyncio.wait({self._task}, timeout=timeout_s)
+        if not done:
+            return None
+        task, self._task = self._task, None
+        return task.result()
+
+
+class Interrupting:
+    """The one interruption that may be under way.
+
+    Args:
+        note: shows a word of ours.
+        complain: shows what cannot be done.
+        fail: ends the program with a defect.
+    """
+
+    def __init__(
+        self,
+        note: Callable[[str], None],
+        complain: Callable[[CodexServerError], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._note, self._complain, self._fail = note, complain, fail
+        self._task: asyncio.Task[None] | None = None
+
+    def __bool__(self) -> bool:
+        return self._task is not None
+
+    def begin(self, exchange: Exchange) -> None:
+        """Interrupt a turn, unless that is being done."""
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._cancel(exchange))
+
+    async def _cancel(self, exchange: Exchange) -> None:
+        try:
+            if any(
+                view.state is State.RUNNING for view in await off_loop(lambda: control.cancel([exchange.directory]))
+            ):
+                self._note("the turn could not be ended: its worker does not react")
+        except CodexServerError as error:
+            self._complain(error)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._task = None

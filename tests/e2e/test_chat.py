@@ -1,0 +1,538 @@
+"""A person at a terminal converses: types, sees the stream, steers, interrupts, approves, answers, resizes, leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.parts import ReplyLike
+from codex_server_cli.demo.replies import call, cut_after, hold, reason, reply, run_command, say, usage_limit
+from codex_server_cli.demo.request import Request
+from tests.e2e.asking import QUESTION, escalated, question, wait_for_request
+from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.support import wait_until
+from tests.tmux import Terminal
+
+ANSWER = """\
+## Findings
+
+It has *two* problems:
+
+1. It is `long`.
+2. It is old.
+
+```python
+def f(x):
+    return x
+```
+
+That is all."""
+SHOWN = """\
+Findings
+
+It has two problems:
+
+ 1 It is long.
+ 2 It is old.
+
+def f(x):
+    return x
+
+That is all."""
+READY = "ready ·"
+WAITING = "waiting for you"
+Chat = Callable[..., Terminal]
+
+
+@pytest.fixture
+def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
+    """Open a chat of a home in a terminal; it is closed with the test."""
+    opened: list[Terminal] = []
+
+    def open_chat(home: Home, *flags: str, columns: int = 80) -> Terminal:
+        root = home.root / f"terminal-{len(opened)}"
+        root.mkdir()
+        terminal = Terminal(root, [COMMAND, "chat", *flags], home.env, cwd=home.project, columns=columns)
+        opened.append(terminal)
+        return terminal
+
+    yield open_chat
+    for terminal in opened:
+        terminal.close()
+
+
+def leave(terminal: Terminal) -> None:
+    """Ctrl-D; and once more where the key fell between two prompts, when it means nothing."""
+    for timeout_s in (5, 10, 30):
+        terminal.press("C-d")
+        with contextlib.suppress(AssertionError):
+            assert terminal.wait_for_exit(timeout_s) == 0
+            return
+    raise AssertionError(terminal.screen())
+
+
+def leave_after_clearing(terminal: Terminal) -> None:
+    """Leave, whatever stands in the editor."""
+    terminal.press("C-u")
+    leave(terminal)
+
+
+def count(terminal: Terminal, text: str) -> int:
+    return terminal.history().count(text)
+
+
+# --- messages and their answers
+
+
+def test_a_conversation_streams_is_steered_and_is_ordinary_turns(home: Home, chat: Chat) -> None:
+    gate = Gate()
+
+    def model(request: Request) -> ReplyLike:
+        if "steered" in request.prompt:
+            return say("I was steered.")
+        if "wait" in request.prompt:
+            return say(FIRST_HALF, hold(gate), SECOND_HALF)
+        if request.is_follow_up:
+            return say(ANSWER, chunks=50)
+        return reply(reason("**Looking** around."), run_command("echo out; false"))
+
+    home.model(model)
+    terminal = chat(home, "--model", "gpt-5.5")
+    terminal.wait_for(READY)
+    terminal.enter("what is here?")
+    terminal.wait_for("✓")
+    shown = terminal.history()
+    assert "› what is here?" in shown
+    assert "· Looking around." in shown
+    assert "$ echo out; false\nout\n→ exit 1 ·" in shown
+    assert SHOWN in shown
+    terminal.enter("wait")
+    terminal.wait_for(FIRST_HALF.strip())
+    terminal.wait_for("answering")
+    terminal.enter("be steered")
+    terminal.wait_for("I was steered.")
+    terminal.wait_for(READY)
+    assert f"{FIRST_HALF.strip()}\n\n› be steered\n\nI was steered." in terminal.history()
+    first, second = (home.turn(turn_id) for turn_id in home.turn_ids)
+    assert home.run("answer", first.id).stdout == f"{ANSWER}\n"
+    assert second.meta["thread_id"] == first.meta["thread_id"]
+    assert second.meta["approval"] == "ask"
+    assert second.sent("turn/steer")["input"][0]["text"] == "be steered"
+    leave(terminal)
+    assert f"codex-server chat --thread {first.meta['thread_id']}" in terminal.history()
+
+
+def test_a_turn_is_interrupted_and_the_conversation_goes_on(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF), say("Here I am again.")])
+    terminal = chat(one_home, "wait for me")
+    terminal.wait_for(FIRST_HALF.strip())
+    terminal.type("a draft")
+    terminal.press("C-c")
+    terminal.wait_for("■ interrupted")
+    terminal.wait_for("› a draft\nready")
+    terminal.press("C-c")
+    terminal.wait_for("›\nready")
+    terminal.enter("again")
+    terminal.wait_for("Here I am again.")
+    terminal.wait_for("✓")
+    terminal.press("C-c")
+    terminal.wait_for("/quit or Ctrl-D leaves")
+    terminal.press("C-c")
+    assert terminal.wait_for_exit() == 0
+    cancelled, complete = (one_home.turn(turn_id) for turn_id in one_home.turn_ids)
+    assert (cancelled.result["state"], complete.result["state"]) == ("cancelled", "complete")
+    assert cancelled.result["answer"] == FIRST_HALF
+
+
+def test_a_message_that_cannot_be_steered_in_is_the_next_one(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    one_home.configure(max_running=1)
+    other, gate = one_home.start_held()
+    one_home.model(lambda request: say(f"You said {request.prompt}."))
+    terminal = chat(one_home, "first")
+    terminal.wait_for("queued")
+    terminal.enter("second")
+    terminal.wait_for("this is the next message: second")
+    gate.open()
+    terminal.wait_for("You said second.")
+    terminal.wait_for(READY)
+    other.wait()
+    assert count(terminal, "You said first.") == 1
+    leave(terminal)
+
+
+def test_what_waits_to_be_sent_comes_back_where_the_turn_is_interrupted(one_home: Home, chat: Chat) -> None:
+    one_home.configure(max_running=1)
+    other, gate = one_home.start_held()
+    terminal = chat(one_home, "first")
+    terminal.wait_for("queued")
+    terminal.enter("second")
+    terminal.wait_for("this is the next message: second")
+    terminal.press("C-c")
+    terminal.wait_for("› second\nready")
+    gate.open()
+    other.wait()
+    terminal.press("C-u")
+    leave(terminal)
+
+
+def test_lines_are_written_pasted_and_remembered(one_home: Home, chat: Chat) -> None:
+    model = one_home.model(lambda request: say("Taken."))
+    terminal = chat(one_home)
+    terminal.wait_for(READY)
+    terminal.type("one")
+    terminal.press("M-Enter")
+    terminal.type("two")
+    terminal.wait_for("› one\n  two\n")
+    terminal.press("Enter")
+    terminal.wait_for("✓")
+    terminal.paste("three\nfour")
+    terminal.wait_for("› three\n  four\n")
+    terminal.press("Enter")
+    wait_until(lambda: count(terminal, "✓") == 2, what="the second answer")
+    assert [request.prompt for request in model.model_requests] == ["one\ntwo", "three\nfour"]
+    leave(terminal)
+    again = chat(one_home)
+    again.wait_for(READY)
+    again.press("Up")
+    again.wait_for("› three\n  four\n")
+    again.press("C-c")
+    again.wait_for("›\nready")
+    leave(again)
+
+
+def test_an_end_without_an_answer_is_told_with_its_hint_and_ends_nothing_else(one_home: Home, chat: Chat) -> None:
+    one_home.model([usage_limit(resets_at=4_000_000_000), cut_after("Broken of"), say("Better.")])
+    terminal = chat(one_home, "much", columns=100)
+    terminal.wait_for("✗ usage_limit:")
+    terminal.wait_for("The limit resets at 2096-10-02T07:07:00.000Z.")
+    terminal.enter("more")
+    terminal.wait_for("Broken of")
+    terminal.wait_for(lambda screen: screen.count("✗") == 2)
+    terminal.enter("once more")
+    terminal.wait_for("Better.")
+    leave(terminal)
+
+
+def test_a_turn_that_is_refused_gives_its_message_back(one_home: Home, chat: Chat) -> None:
+    one_home.model([say("Hello.")])
+    terminal = chat(one_home, "--write")
+    terminal.wait_for("ready · workspace-write")
+    terminal.enter("write it")
+    terminal.wait_for("✗")
+    terminal.wait_for("--skip-git-check")
+    terminal.wait_for("› write it\nready")
+    assert one_home.turn_ids == []
+    terminal.press("C-u")
+    leave(terminal)
+
+
+# --- what is asked
+
+
+def test_approvals_are_asked_inline(one_home: Home, chat: Chat) -> None:
+    def model(request: Request) -> ReplyLike:
+        if request.is_follow_up:
+            return say("Done.")
+        return escalated(one_home, request.prompt) if "mark" in request.prompt else say(f"Heard: {request.prompt}")
+
+    one_home.model(model)
+    terminal = chat(one_home, columns=200)
+    terminal.wait_for(READY)
+    terminal.enter("mark-1")
+    screen = terminal.wait_for(WAITING)
+    assert f"echo hello > {one_home.root}/mark-1" in screen
+    assert "│ reason: to leave a mark\n" in screen
+    assert "y once · a for the session · n decline" in screen
+    terminal.enter("perhaps")
+    terminal.wait_for("that decides nothing")
+    assert not (one_home.root / "mark-1").exists()
+    terminal.enter("y")
+    terminal.wait_for("approval 0: approved\n")
+    terminal.wait_for(READY)
+    assert (one_home.root / "mark-1").read_text() == "hello\n"
+    terminal.enter("mark-2")
+    terminal.wait_for(WAITING)
+    terminal.enter("n leave it")
+    terminal.wait_for("approval 0: declined")
+    terminal.wait_for("Heard: leave it")
+    terminal.wait_for(READY)
+    assert not (one_home.root / "mark-2").exists()
+    leave(terminal)
+    assert "perhaps" not in (one_home.path / "chat_history").read_text()
+
+
+def test_an_approval_that_is_given_elsewhere_is_withdrawn_and_the_draft_comes_back(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    one_home.model([reply(say(hold(gate), "One moment.", phase="commentary"), escalated(one_home)), say("Done.")])
+    terminal = chat(one_home, "do it")
+    gate.wait_until_reached()
+    terminal.type("a draft")
+    terminal.wait_for("› a draft")
+    gate.open()
+    terminal.wait_for("?\nwaiting for you")
+    (turn_id,) = one_home.turn_ids
+    assert one_home.run("approve", turn_id).code == 0
+    terminal.wait_for("it was answered elsewhere, or its time was over")
+    terminal.wait_for("› a draft\nready")
+    assert "approval 0: approved" in terminal.history()
+    terminal.press("C-u")
+    leave(terminal)
+
+
+def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Chat) -> None:
+    why = {**QUESTION, "id": "q2", "header": "Why", "question": "Why that?"}
+    model = one_home.model([question(QUESTION, why), say("I see."), question(), say("Well then.")])
+    terminal = chat(one_home, "--questions", "ask me")
+    screen = terminal.wait_for(WAITING)
+    assert "│ Colour: Which colour?\n│   1  Red — warm\n│   2  Blue — cold\n" in screen
+    terminal.enter("2")
+    terminal.wait_for(lambda screen: "Why: Why that?" in screen and WAITING in screen)
+    terminal.enter("because of the sea")
+    terminal.wait_for("I see.")
+    terminal.wait_for(READY)
+    ((answers, *_),) = [model.model_requests[1].tool_outputs.values()]
+    assert json.loads(answers) == {"answers": {"q1": {"answers": ["Blue"]}, "q2": {"answers": ["because of the sea"]}}}
+    terminal.enter("again")
+    terminal.wait_for(WAITING)
+    terminal.press("Enter")
+    terminal.wait_for("an answer is needed; /decline gives none")
+    terminal.enter("/decline")
+    terminal.wait_for("Well then.")
+    leave(terminal)
+
+
+@pytest.mark.parametrize("text", ["y", "y\ny\n"])
+def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home, chat: Chat, text: str) -> None:
+    gate = Gate()
+    one_home.model([reply(say(hold(gate), "One moment.", phase="commentary"), escalated(one_home)), say("Done.")])
+    terminal = chat(one_home, "do it")
+    gate.wait_until_reached()
+    terminal.wait_for("thinking")
+    (turn_id,) = one_home.turn_ids
+    os.kill(terminal.pid, signal.SIGSTOP)
+    gate.open()
+    wait_for_request(one_home, one_home.turn(turn_id))
+    terminal.type(text.replace("\n", "\r"))
+    os.kill(terminal.pid, signal.SIGCONT)
+    terminal.wait_for(WAITING)
+    assert not (one_home.root / "mark").exists()
+    terminal.press("C-c")
+    terminal.wait_for("■ interrupted")
+    assert not (one_home.root / "mark").exists()
+    assert "answered elsewhere" not in terminal.history()
+    leave(terminal)
+
+
+def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home: Home, chat: Chat) -> None:
+    model = one_home.model([question({**QUESTION, "isSecret": True}), say("Well then.")])
+    terminal = chat(one_home, "--questions", "ask me")
+    terminal.wait_for(WAITING)
+    terminal.type("hunter")
+    terminal.wait_for("? ******")
+    (turn_id,) = one_home.turn_ids
+    assert one_home.run("decline", turn_id).code == 0
+    terminal.wait_for("it was answered elsewhere, or its time was over")
+    terminal.wait_for("Well then.")
+    terminal.enter("two")
+    terminal.wait_for("›\nready")
+    terminal.press("Up")
+    leave_after_clearing(terminal)
+    assert "hunter" not in terminal.history()
+    assert "hunter" not in (one_home.path / "chat_history").read_text()
+    assert not [request for request in model.model_requests if "hunter" in request.prompt]
+
+
+# --- commands
+
+
+def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, chat: Chat) -> None:
+    one_home.model(lambda request: say(f"You said {request.prompt}."))
+    (one_home.project / ".git").mkdir()
+    terminal = chat(one_home)
+    terminal.wait_for(READY)
+    terminal.type("/sand")
+    terminal.wait_for("what their commands may touch")
+    terminal.press("Tab")
+    terminal.type(" w")
+    terminal.wait_for("workspace-write")
+    terminal.press("Tab")
+    terminal.wait_for("› /sandbox workspace-write\n")
+    terminal.press("Enter")
+    terminal.wait_for("ready · workspace-write")
+    for line, words in (
+        ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
+        ("/effort high", "effort high, from the next message on"),
+        ("/model", "model: gpt-5.5; /model default leaves it to Codex"),
+        ("/sandbox nonsense", "no such sandbox: nonsense"),
+        ("/sandbox", "sandbox: workspace-write"),
+        ("/modl", "there is no command /modl; did you mean /model?"),
+        ("/zzz", "there is no command /zzz; /help lists them"),
+        ("/decline", "nothing is asked"),
+        ("/status", "approval   ask"),
+        ("/limits", "only a ChatGPT login has limits"),
+        ("/resume 2020", "✗ no such turn or thread: 2020"),
+        ("/help", "earlier messages"),
+    ):
+        terminal.enter(line)
+        terminal.wait_for(words)
+    terminal.enter("hello")
+    terminal.wait_for("You said hello.")
+    terminal.wait_for("ready · gpt-5.5 high · workspace-write")
+    (turn,) = (one_home.turn(turn_id) for turn_id in one_home.turn_ids)
+    sent = turn.sent("turn/start")
+    assert (sent["model"], sent["effort"], sent["sandboxPolicy"]["type"]) == ("gpt-5.5", "high", "workspaceWrite")
+    terminal.enter("/quit")
+    assert terminal.wait_for_exit() == 0
+
+
+def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home, chat: Chat) -> None:
+    one_home.model(lambda request: say(f"You said {request.prompt}."))
+    terminal = chat(one_home, "one")
+    terminal.wait_for("✓")
+    terminal.enter("/new")
+    terminal.wait_for(lambda screen: screen.count("a new conversation in") == 2)
+    terminal.enter("two")
+    terminal.wait_for("You said two.")
+    terminal.wait_for(lambda screen: screen.count("✓") == 2)
+    first, second = (one_home.turn(turn_id) for turn_id in one_home.turn_ids)
+    assert first.meta["thread_id"] != second.meta["thread_id"]
+    terminal.enter(f"/resume {first.id}")
+    terminal.wait_for(f"thread {first.meta['thread_id']}")
+    wait_until(lambda: count(terminal, "You said one.") == 2, what="what was said last")
+    terminal.enter("three")
+    terminal.wait_for("You said three.")
+    wait_until(lambda: count(terminal, "✓") == 3, what="the third end")
+    assert one_home.turn(one_home.turn_ids[2]).meta["thread_id"] == first.meta["thread_id"]
+    leave(terminal)
+    again = chat(one_home, "--last")
+    again.wait_for("You said three.")
+    leave(again)
+
+
+def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
+    terminal = chat(one_home, "hi")
+    terminal.wait_for(FIRST_HALF.strip())
+    for line in ("/new", "/resume"):
+        terminal.enter(line)
+    wait_until(lambda: count(terminal, "a turn is running: wait for its end") == 2, what="both refusals")
+    leave(terminal)
+    (turn_id,) = one_home.turn_ids
+    assert f"turn {turn_id} goes on: codex-server tail {turn_id} --follow" in terminal.history()
+    assert one_home.turn(turn_id).status()["state"] == "running"
+    again = chat(one_home, "--turn", turn_id)
+    again.wait_for(f"turn {turn_id} is running")
+    again.wait_for(FIRST_HALF.strip())
+    gate.open()
+    again.wait_for(f"{FIRST_HALF}{SECOND_HALF}")
+    again.wait_for("✓")
+    leave(again)
+
+
+def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
+    terminal = chat(one_home)
+    terminal.wait_for(READY)
+    terminal.type("hi")
+    terminal.wait_for("› hi")
+    terminal.press("Enter", "C-d")
+    assert terminal.wait_for_exit() == 0
+    (turn_id,) = one_home.turn_ids
+    assert f"turn {turn_id} goes on" in terminal.history()
+    gate.open()
+    one_home.turn(turn_id).wait()
+
+
+# --- the terminal
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_that_ends_a_chat_leaves_the_terminal_as_it_was(one_home: Home, number: signal.Signals) -> None:
+    with Terminal(one_home.root, ["bash", "--norc", "--noprofile", "-i"], one_home.env, cwd=one_home.project) as shell:
+        shell.enter(f"{COMMAND} chat; echo code $?; stty -a | tr ' ;' '\\n\\n' | grep icanon")
+        shell.wait_for(READY)
+        (process,) = psutil.Process(shell.pid).children()
+        process.send_signal(number)
+        shell.wait_for(f"code {128 + number}")
+        shell.wait_for("\nicanon")
+
+
+def test_ctrl_z_stops_a_chat_and_the_terminal_is_the_shells_until_it_goes_on(one_home: Home) -> None:
+    with Terminal(one_home.root, ["bash", "--norc", "--noprofile", "-i"], one_home.env, cwd=one_home.project) as shell:
+        shell.enter(f"{COMMAND} chat")
+        shell.wait_for(READY)
+        shell.type("a draft")
+        shell.wait_for("› a draft\nready")
+        shell.press("C-z")
+        shell.wait_for("Stopped")
+        shell.enter("stty -a | tr ' ;' '\\n\\n' | grep icanon")
+        shell.wait_for("\nicanon")
+        shell.enter("fg")
+        shell.wait_for("› a draft\nready")
+        shell.press("C-u")
+        shell.press("C-d")
+        shell.wait_for(lambda screen: "ready" not in screen)
+
+
+def test_a_terminal_that_changes_its_size_shows_everything_once(one_home: Home, chat: Chat) -> None:
+    words = [f"word{number}" for number in range(20)]
+    gate = Gate()
+    one_home.model([say(" ".join(words), hold(gate), "\n\nThe end.")])
+    terminal = chat(one_home, "hi")
+
+    def shows_each_word_once(screen: str) -> bool:
+        """Only once we have drawn anew: a terminal wraps in the middle of words."""
+        return [screen.split().count(word) for word in words] == [1] * len(words)
+
+    terminal.wait_for(shows_each_word_once)
+    for columns in (43, 31, 100, 37):
+        terminal.resize(columns, 30)
+        screen = terminal.wait_for(shows_each_word_once)
+        assert max(map(len, screen.split("\n"))) <= columns
+    gate.open()
+    terminal.wait_for("The end.")
+    terminal.wait_for("ready")
+    assert shows_each_word_once(terminal.history())
+    leave(terminal)
+
+
+def test_a_plan_and_a_long_output_are_shown_in_a_narrow_terminal(one_home: Home, chat: Chat) -> None:
+    plan = call("update_plan", {"plan": [{"step": "look", "status": "completed"}, {"step": "do", "status": "pending"}]})
+    one_home.model([reply(plan, run_command("seq 1 50")), say("Done.")])
+    terminal = chat(one_home, "hi", columns=30)
+    terminal.wait_for("Done.")
+    terminal.wait_for("ready")
+    shown = terminal.history()
+    assert "☑ look\n☐ do\n" in shown
+    assert "$ seq 1 50\n1\n2\n" in shown
+    assert "… 31 more lines …" in shown
+    assert max(map(len, terminal.screen().split("\n"))) <= 30
+    leave(terminal)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["TERM=dumb", COMMAND, "chat"], "chat needs a terminal whose cursor can be moved, and TERM is dumb"),
+        ([COMMAND, "chat", "--last"], "no earlier thread in"),
+        ([COMMAND, "chat", "--turn", "nonsense"], "no turn is named nonsense"),
+        ([COMMAND, "chat", "--cwd", "/nowhere"], "no such directory: /nowhere"),
+    ],
+)
+def test_a_chat_that_cannot_begin_says_why_and_makes_nothing(one_home: Home, words: list[str], message: str) -> None:
+    codes = {"--turn": 66, "--last": 65, "--cwd": 65}
+    with Terminal(one_home.root, words, one_home.env, cwd=one_home.project, columns=200) as terminal:
+        assert terminal.wait_for_exit() == next((code for flag, code in codes.items() if flag in words), 64)
+        assert f"codex-server: {message}" in terminal.history()
+    assert one_home.turn_ids == []
