@@ -82,14 +82,14 @@ def check_name(name: str) -> None:
         raise BadInputError(f"not a turn name: {name!r}", hint=hint)
 
 
-def check_deadline(deadline_s: float | None) -> float | None:
+def check_deadline(deadline_s: float | None, flag: str = "--deadline") -> float | None:
     """A deadline lies in the future.
 
     Raises:
         UsageError: it does not.
     """
     if deadline_s is not None and not deadline_s > 0:
-        raise UsageError(f"--deadline must be more than 0 seconds, not {deadline_s:g}")
+        raise UsageError(f"{flag} must be more than 0 seconds, not {deadline_s:g}")
     return deadline_s
 
 
@@ -168,10 +168,24 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
             raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[key.split(".")[0]])
         try:
             parsed = tomllib.loads(f"value = {value}")
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             parsed = {}
-        overrides[key] = parsed["value"] if parsed.keys() == {"value"} else value  # one value, or just text
+        overrides[key] = (
+            as_json(parsed["value"], f"--config {key}") if parsed.keys() == {"value"} else value
+        )  # one value, or just text
     return overrides
+
+
+def as_json(value: Any, source: str) -> Any:
+    """A value of TOML as JSON has it: a date is text.
+
+    Raises:
+        BadInputError: it holds what JSON has not: `nan`, `inf`, or too much inside of each other.
+    """
+    try:
+        return json.loads(json.dumps(value, default=str, allow_nan=False))
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{source}: not a value that Codex takes: {error}"[:300], hint="Mend it.") from error
 
 
 _GUARDED_KEYS = {
@@ -183,6 +197,7 @@ _GUARDED_KEYS = {
     "model_providers": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "sandbox_mode": "Use --sandbox or --write.",
     "approval_policy": "Use --approval.",
+    "approvals_reviewer": "Use --approval.",
 }
 
 

@@ -120,7 +120,8 @@ def _ask(settings: Settings, directory: TurnDir, ended: Ended) -> tuple[Message 
         CodexMissingError: no app-server answers, and the session file does not tell.
     """
     thread_id = str(ended.record.thread_id)
-    wanted = Wanted(ended.record.turn_id, ended.prompt, ended.asked_at_ms, _foreign_ids(settings, directory, ended))
+    foreign_ids, is_review = _foreign_ids(settings, directory, ended), ended.request.review is not None
+    wanted = Wanted(ended.record.turn_id, ended.prompt, ended.asked_at_ms, foreign_ids, is_review)
     try:
         answer, problem = _ask_app_server(settings, thread_id, wanted), None
     except CodexMissingError as error:

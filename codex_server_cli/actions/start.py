@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions import checks
+from codex_server_cli.actions.notify import choose_command
 from codex_server_cli.core.prompt import check_prompt
-from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Sandbox, TurnRequest
+from codex_server_cli.core.thread_config import layered, value_in
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import BusyError
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
-from codex_server_cli.proc.login import check_login
+from codex_server_cli.proc.login import check_login, custom_provider, read_codex_config
 from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 
@@ -37,6 +39,14 @@ class StartOptions(NamedTuple):
     add_dirs: tuple[str, ...] = ()
     has_network: bool = False
     config: tuple[str, ...] = ()
+    profile: str | None = None
+    approval: Approval = Approval.NEVER
+    approval_timeout_s: float | None = None
+    may_ask_questions: bool = False
+    is_plan: bool = False
+    review: dict[str, Any] | None = None
+    is_after_reset: bool = False
+    notify: str | None = None
     is_ephemeral: bool = False
     name: str | None = None
     deadline_s: float | None = None
@@ -52,12 +62,14 @@ class ThreadChoice(NamedTuple):
         cwd: where the thread works, if known.
         resumed_from: our turn that led to it, if one did.
         fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
+        model: what it ran with last, if known.
     """
 
     thread_id: str
     cwd: str | None
     resumed_from: str | None = None
     fork_after: str | None = None
+    model: str | None = None
 
 
 class Started(NamedTuple):
@@ -117,9 +129,14 @@ def _start(
 ) -> Started:
     prompt = check_prompt(options.prompt)
     config = read_config(settings.config_path)
-    request, parent = _make_request(settings, options, config, choice, is_fork=is_fork)
+    profile, warnings = _read_profile(settings, options.profile)
+    request, parent = _make_request(settings, options, config, choice, profile, is_fork=is_fork)
     codex = find_codex(config.codex, settings.search_path)
-    check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
+    check_login(
+        settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
+    )
+    if options.model is not None or options.effort is not None:
+        warnings += _check_model(settings, codex.path, request, choice)
     meta = {
         "version": 1,
         "name": options.name,
@@ -131,7 +148,8 @@ def _start(
         "model": request.model,
         "effort": request.effort,
         "sandbox": str(request.sandbox),
-        "approval": request.approval,
+        "approval": str(request.approval),
+        "effective": None,
         "server": None,
         "pid": None,
         "pid_start_ticks": None,
@@ -149,7 +167,27 @@ def _start(
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta)
     told = fork_meta if has_forked and fork_meta is not None else meta
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=told)
-    return Started(view, config.warnings + checks.warn_of_open_home(settings, request))
+    return Started(view, config.warnings + warnings + checks.warn_of_open_home(settings, request))
+
+
+def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """What a profile sets, and what to warn of."""
+    if name is None:
+        return None, ()
+    from codex_server_cli.actions.profile import read_profile
+
+    return read_profile(settings.codex_home, name)
+
+
+def _check_model(settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None) -> tuple[str, ...]:
+    """What to warn of; a provider of the user's own has models that Codex does not know."""
+    from codex_server_cli.actions.model_check import check_model
+
+    config = read_codex_config(settings.codex_home, request.profile_config)
+    if custom_provider(config) is not None:
+        return ()
+    model = request.asked_model or (choice.model if choice is not None else value_in(config, "model"))
+    return check_model(settings, codex, model=model, effort=request.asked_effort, is_new_thread=choice is None)
 
 
 def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:
@@ -159,7 +197,13 @@ def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) ->
 
 
 def _make_request(
-    settings: Settings, options: StartOptions, config: Config, choice: ThreadChoice | None, *, is_fork: bool
+    settings: Settings,
+    options: StartOptions,
+    config: Config,
+    choice: ThreadChoice | None,
+    profile: dict[str, Any] | None,
+    *,
+    is_fork: bool,
 ) -> tuple[TurnRequest, str | None]:
     """The request that the options amount to, and the turn that we run inside of."""
     parent = checks.check_nesting(settings, may_nest=options.may_nest)
@@ -169,23 +213,35 @@ def _make_request(
         checks.check_git(Path(cwd))
     if options.name is not None:
         checks.check_name(options.name)
+    overrides = checks.parse_overrides(options.config)
+    is_model_open = choice is None and "model" not in layered(profile, overrides)
     request = TurnRequest(
         turn_id="",
         cwd=cwd,
-        model=options.model or (config.model if choice is None else None),
+        model=options.model or (config.model if is_model_open else None),
         effort=options.effort,
         sandbox=sandbox,
         writable_roots=checks.check_add_dirs(options.add_dirs, sandbox),
         has_network=options.has_network,
         images=checks.check_images(options.images),
         schema=checks.read_schema(options.schema) if options.schema is not None else None,
-        config=checks.parse_overrides(options.config),
+        config=overrides,
+        profile=options.profile,
+        profile_config=profile,
         is_ephemeral=options.is_ephemeral,
         thread_id=choice.thread_id if choice else None,
         is_fork=is_fork,
         fork_after=choice.fork_after if choice and is_fork else None,
+        approval=options.approval,
+        approval_timeout_s=checks.check_deadline(options.approval_timeout_s, "--approval-timeout")
+        or APPROVAL_TIMEOUT_S,
+        may_ask_questions=options.may_ask_questions,
+        is_plan=options.is_plan,
+        review=options.review,
         deadline_s=checks.check_deadline(options.deadline_s),
         may_bill_api_key=config.may_bill_api_key,
+        notify=choose_command(settings, options.notify, config),
+        is_after_reset=options.is_after_reset,
     )
     checks.check_encodable(request)
     return request, parent

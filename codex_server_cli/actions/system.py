@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli import __version__
+from codex_server_cli.actions.account import read_models
 from codex_server_cli.actions.read import sweep_turn
-from codex_server_cli.disk import collect, lock, turn_dir
+from codex_server_cli.disk import collect, lock, model_cache, turn_dir
 from codex_server_cli.disk.collect import Collected
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import CodexMissingError, CodexServerError, Exit, HomeError
@@ -22,6 +24,7 @@ from codex_server_cli.proc.login import check_login
 from codex_server_cli.settings.config import read_config, read_config_values
 from codex_server_cli.settings.places import Settings
 
+_MODELS_TIMEOUT_S = 5.0
 _LOW_SPACE_BYTES = 200 * 1024 * 1024
 
 
@@ -57,6 +60,7 @@ def setup(settings: Settings) -> SetupResult:
         except OSError as error:
             raise HomeError(f"cannot write {settings.config_path}: {error.strerror}") from error
     has_initialised = _initialise_codex_home(settings, codex.path)
+    _keep_models(settings, codex.path)
     try:
         check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
         problem = None
@@ -64,6 +68,13 @@ def setup(settings: Settings) -> SetupResult:
         problem = error
     collected = gc(settings, None, is_dry_run=False, includes_named=False)
     return SetupResult(settings.home, codex, is_newly_pinned, has_initialised, problem, collected)
+
+
+def _keep_models(settings: Settings, codex: Path) -> None:
+    """Have the models at hand for the checks of `--model` and `--effort`; where that fails, they ask themselves."""
+    if model_cache.read_models(settings.home, codex) is None:
+        with contextlib.suppress(CodexServerError):
+            read_models(settings, _MODELS_TIMEOUT_S)
 
 
 def _behind_link(path: Path) -> Path:

@@ -111,7 +111,8 @@ def _choice_of(directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
     thread_id = meta.get("thread_id")
     if _is_ephemeral(meta) or not isinstance(thread_id, str):
         return None
-    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, _fork_after(directory, meta))
+    fork_after = _fork_after(directory, meta)
+    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, fork_after, meta.get("model"))
 
 
 def _is_ephemeral(meta: dict[str, Any]) -> bool:

@@ -21,6 +21,8 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     # verb: (module, function, panel)
     "new": ("start", "new", "Start"),
     "continue": ("start", "continue_", "Start"),
+    "review": ("start", "review", "Start"),
+    "chat": ("chat", "chat", "Start"),
     "tail": ("read", "tail", "Read"),
     "wait": ("read", "wait", "Read"),
     "status": ("status", "status", "Read"),
@@ -28,8 +30,19 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "list-turns": ("lists", "list_turns", "Read"),
     "list": ("lists", "list_", "Read"),
     "show": ("lists", "show", "Read"),
+    "watch": ("watch", "watch", "Read"),
     "cancel": ("control", "cancel", "Control"),
     "recover": ("control", "recover", "Control"),
+    "pending": ("answers", "pending", "Control"),
+    "approve": ("answers", "approve", "Control"),
+    "decline": ("answers", "decline", "Control"),
+    "reply": ("answers", "reply", "Control"),
+    "steer": ("answers", "steer", "Control"),
+    "login": ("account", "login", "Account"),
+    "logout": ("account", "logout", "Account"),
+    "account": ("account", "account", "Account"),
+    "limits": ("account", "limits", "Account"),
+    "models": ("account", "models", "Account"),
     "setup": ("system", "setup", "System"),
     "doctor": ("system", "doctor", "System"),
     "gc": ("system", "gc", "System"),
@@ -37,12 +50,15 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "version": ("system", "version", "System"),
 }
 _OF_THE_USERS_SYSTEM = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR)
-_PROMPT_VERBS = ("new", "continue")
+_PROMPT_VERBS = ("new", "continue", "chat", "steer")
 _PROMPT_HINTS = {  # by how click's message begins
     "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
     "No such option": "A prompt that begins with - comes after --. ",
 }
-JSON_VERBS: Final = frozenset({"new", "continue", "status", "cancel", "recover"})
+_REVIEW_HINT = "A review has no prompt, schema, images, sandbox or approvals; --instructions says what to look at. "
+JSON_VERBS: Final = frozenset(
+    {"new", "continue", "review", "status", "cancel", "recover", "approve", "decline", "reply", "steer"}
+)
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
 
 _HELP = (
@@ -52,8 +68,8 @@ _HELP = (
 
 
 _EPILOG = (
-    "Exit codes: 0 complete, 1 failed, 2 not logged in, 3 abandoned, 4 cancelled, 64 usage, 65 bad input, 66 no such "
-    "turn or thread, 69 no codex, 73 cannot write, 75 busy, 124 still running, 130 Ctrl-C."
+    "Exit codes: 0 complete, 1 failed, 2 not logged in, 3 abandoned, 4 cancelled, 5 needs an answer, 64 usage, "
+    "65 bad input, 66 no such turn or thread, 69 no codex, 73 cannot write, 75 busy, 124 still running, 130 Ctrl-C."
 )
 
 
@@ -139,6 +155,8 @@ def _usage_error(error: typer.TyperException) -> CodexServerError:
     path = context.command_path if context is not None else "codex-server"
     hints = [hint for beginning, hint in _PROMPT_HINTS.items() if message.startswith(beginning)]
     about_prompt = hints[0] if hints and path.split()[-1] in _PROMPT_VERBS else ""
+    if hints and path.split()[-1] == "review":
+        about_prompt = _REVIEW_HINT
     return UsageError(message.rstrip("."), hint=f"{about_prompt}Try: {path} --help")
 
 

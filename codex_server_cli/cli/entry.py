@@ -1,4 +1,4 @@
-"""The first lines that run. Spawns the worker of `new` and `continue` before anything heavy is imported.
+"""The first lines that run. Spawns the worker of a starting verb before anything heavy is imported.
 
 The worker's interpreter then starts while ours imports typer and reads the command line. Must never grow an import.
 """
@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 
-STARTING_VERBS = ("new", "continue")
+STARTING_VERBS = ("new", "continue", "review")
 _GC_THRESHOLD = 100_000
 """The usual 700 makes the collector walk over every freshly imported class again and again: 5 ms of each command."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from codex_server_cli.actions import monitor
 from codex_server_cli.cli import output
+from codex_server_cli.core.notice import Notice
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.render import documents, views
 from codex_server_cli.settings.places import Settings
@@ -25,6 +28,12 @@ def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict
     stream = monitor.stream(
         Settings.load(), after, follows=follows, warn=lambda text: output.note(f"codex-server: {text}")
     )
+    show_notices(stream, as_json=as_json)
+    return Exit.OK
+
+
+def show_notices(stream: Iterable[Notice | None], *, as_json: bool) -> None:
+    """Show a stream line by line, for as long as somebody reads our stdout."""
     for notice in stream:
         if notice is None:
             if output.is_reader_gone():
@@ -33,4 +42,3 @@ def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict
             output.show(documents.dump(documents.notice(notice), is_indented=False) + "\n")
         else:
             output.show(views.notice_line(notice) + "\n")
-    return Exit.OK

@@ -11,6 +11,7 @@ from typing import Any
 from codex_server_cli.errors import CodexServerError, HomeError
 from codex_server_cli.render.documents import dump
 from codex_server_cli.render.escape import neutralise
+from codex_server_cli.settings import terminal
 
 
 class ReaderGoneError(Exception):
@@ -35,6 +36,18 @@ def show_json(document: Any) -> None:
 def show(text: str) -> None:
     """Text on stdout: raw into a pipe or file, neutralised on a terminal."""
     _write(neutralise(text) if is_terminal() else text)
+
+
+def can_redraw() -> bool:
+    """Whether a person sees stdout, on a terminal that lets us wipe what we wrote."""
+    return is_terminal() and terminal.can_redraw()
+
+
+def draw(text: str) -> None:
+    """Text that is safe already, with our own control sequences, on a terminal; without a word where it is gone."""
+    with contextlib.suppress(OSError):
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.flush()
 
 
 def is_reader_gone() -> bool:

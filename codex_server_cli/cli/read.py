@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +16,8 @@ from codex_server_cli.cli.following import (
     leaving_it_running,
     leaving_them_running,
     report_end,
+    show_growing,
     show_pieces,
-    wait_for_end,
 )
 from codex_server_cli.cli.parameters import LastCwd, SomeTurns, Turn, Turns
 from codex_server_cli.core.duration import parse_duration_s
@@ -24,8 +26,19 @@ from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.render import documents
+from codex_server_cli.render.documents import wait_command
+from codex_server_cli.render.pending import pending_text
 from codex_server_cli.render.views import running_note, still_running_note
 from codex_server_cli.settings.places import Settings
+
+Entry = dict[str, Any]
+
+
+class Until(StrEnum):
+    """What `wait` waits for."""
+
+    END = "end"
+    ATTENTION = "attention"
 
 
 class Printed(StrEnum):
@@ -76,8 +89,11 @@ def tail(
             if events or json:
                 shown = follow.events(directory, last_lines=lines, follows=follows)
                 _show_events(shown, -1 if after is None else after, has_deltas=not no_deltas)
+            elif follows:
+                pieces = follow.text(directory, last_lines=lines, follows=True)
+                show_growing(pieces, partial(read.status, directory))
             else:
-                show_pieces(follow.text(directory, last_lines=lines, follows=follows))
+                show_pieces(follow.text(directory, last_lines=lines))
     if follows:
         raise typer.Exit(report_end(read.status(directories[0])))
 
@@ -92,6 +108,9 @@ def wait(
     turns: Turns,
     is_any: Annotated[bool, typer.Option("--any", help="Of several: until the first of them has ended.")] = False,
     is_all: Annotated[bool, typer.Option("--all", help="Of several: until all have ended; the default.")] = False,
+    until: Annotated[
+        Until, typer.Option("--until", help="attention: come back (5) once a turn needs your answer, too.")
+    ] = Until.END,
     timeout: Annotated[str | None, typer.Option(metavar="S", help="Stop waiting after S seconds, or 5m (124).")] = None,
     printed: Annotated[
         Printed | None, typer.Option("--print", help="What to print at the end: out; of several, a JSON array.")
@@ -101,33 +120,61 @@ def wait(
     """Sleep until turns have ended; print them and end with their code."""
     if is_any and is_all:
         raise UsageError("--any and --all exclude each other")
-    timeout_s = parse_duration_s(timeout, "--timeout") if timeout is not None else None
-    if len(turns) == 1:
-        raise typer.Exit(_wait_for_one(turns[0], timeout, timeout_s, printed or Printed.OUT, cwd))
-    if printed in (Printed.OUT, Printed.ANSWER):
+    if len(turns) > 1 and printed in (Printed.OUT, Printed.ANSWER):
         raise UsageError(
             f"--print {printed} takes one turn: the texts of several cannot be told apart",
             hint="Without it, several print one JSON array, each element with its answer.",
         )
+    timeout_s = parse_duration_s(timeout, "--timeout") if timeout is not None else None
     settings = Settings.load()
     directories = list({turn.turn_id: turn for turn in (read.find(settings, turn, cwd) for turn in turns)}.values())
-    with leaving_them_running([directory.turn_id for directory in directories]):
-        views = read.wait_many(directories, is_any=is_any, timeout_s=timeout_s)
+    ids = [directory.turn_id for directory in directories]
+    given = [("--any", is_any), (f"--until {until}", until is Until.ATTENTION)]
+    given += [(f"--timeout {timeout}", timeout is not None), (f"--print {printed}", printed is not None)]
+    options = "".join(f" {option}" for option, is_given in given if is_given)
+    with leaving_it_running(ids[0]) if len(turns) == 1 else leaving_them_running(ids):
+        seen = _sleep(directories, until, is_any=is_any, timeout_s=timeout_s)
+    views = [view for view, _ in seen]
+    if any(requests for _, requests in seen):
+        raise typer.Exit(_report_asked(seen, is_one=len(turns) == 1, printed=printed, options=options))
+    if len(turns) == 1:
+        raise typer.Exit(_report_one(views[0], printed or Printed.OUT, options))
     if printed is not Printed.NONE:
         output.show_json([documents.status_with_answer(view) for view in views])
-    options = (" --any" if is_any else "", f" --timeout {timeout}", f" --print {printed}" if printed else "")
-    raise typer.Exit(_report_ends(views, is_any=is_any, options="".join(options)))
+    raise typer.Exit(_report_ends(views, is_any=is_any, options=options))
 
 
-def _wait_for_one(
-    selector: str, timeout: str | None, timeout_s: float | None, printed: Printed, cwd: str | None
+def _sleep(
+    directories: Sequence[Any], until: Until, *, is_any: bool, timeout_s: float | None
+) -> Sequence[tuple[TurnView, list[Entry]]]:
+    """The turns afterwards, each with what waits for an answer, where that is asked for."""
+    if until is Until.END:
+        return [(view, []) for view in read.wait_many([*directories], is_any=is_any, timeout_s=timeout_s)]
+    from codex_server_cli.actions import attention  # with watchfiles, which a wait for the end does not need
+
+    return attention.wait([*directories], is_any=is_any, timeout_s=timeout_s)
+
+
+def _report_asked(
+    seen: Sequence[tuple[TurnView, list[Entry]]], *, is_one: bool, printed: Printed | None, options: str
 ) -> Exit:
-    view = wait_for_end(Settings.load(), selector, timeout_s=timeout_s, cwd=cwd)
+    """Show what waits for an answer: in full on stderr, and in the JSON where that is printed."""
+    if printed not in (Printed.NONE, Printed.ANSWER):
+        found = [documents.status_with_requests(view, requests) for view, requests in seen]
+        output.show_json(found[0] if is_one else found)
+    now_ms, width = time.time_ns() // 1_000_000, output.width() if output.is_terminal() else None
+    for view, requests in seen:
+        for request in requests:
+            output.note(pending_text(view, request, now_ms, width))
+    output.note(f"Then: {wait_command(' '.join(view.turn_id for view, _ in seen), options)}")
+    return Exit.ATTENTION
+
+
+def _report_one(view: TurnView, printed: Printed, options: str) -> Exit:
     if view.state is State.RUNNING:
         if printed in (Printed.OUT, Printed.JSON):
             output.show_json(documents.status(view))
-        print_option = "" if printed is Printed.OUT else f" --print {printed}"
-        output.note(running_note(view, f" --timeout {timeout}{print_option}"))
+        output.note(running_note(view, options))
         return Exit.TIMEOUT
     if printed is Printed.OUT:
         show_pieces(follow.text(read.find(Settings.load(), view.turn_id)))

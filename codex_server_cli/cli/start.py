@@ -1,4 +1,4 @@
-"""The verbs that start turns: `new` and `continue`."""
+"""The verbs that start turns: `new`, `continue` and `review`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from codex_server_cli.actions import start
 from codex_server_cli.actions.prepare import prepare
 from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli.parameters import complete_turn
-from codex_server_cli.cli.starting import starts_a_turn
+from codex_server_cli.cli.starting import starts_a_review, starts_a_turn
 from codex_server_cli.errors import UsageError
 from codex_server_cli.settings.places import Settings
 
@@ -49,3 +49,29 @@ def continue_(
     else:
         choice = threads.choose_last(settings, options.cwd)
     return start.go_on(settings, options, context.obj or prepare(), choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
+
+
+@starts_a_review
+def review(
+    context: typer.Context,
+    options: StartOptions,
+    uncommitted: Annotated[bool, typer.Option("--uncommitted", help="Review what is uncommitted (default).")] = False,
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="BRANCH", help="Review what was changed since this branch.")
+    ] = None,
+    commit: Annotated[str | None, typer.Option("--commit", metavar="SHA", help="Review one commit.")] = None,
+    instructions: Annotated[
+        str | None, typer.Option("--instructions", metavar="TEXT", help="Review what the text says.")
+    ] = None,
+) -> Started:
+    """Start a review of code as a turn: Codex's own reviewer, which reads and never writes."""
+    from codex_server_cli.actions import review as reviews
+
+    given = {"--base": base, "--commit": commit, "--instructions": instructions}
+    if sum((uncommitted, *(value is not None for value in given.values()))) > 1:
+        raise UsageError("--uncommitted, --base, --commit and --instructions exclude each other")
+    for flag, value in given.items():
+        if value is not None and not value.strip():  # a script's variable that is not set
+            raise UsageError(f"{flag} is empty")
+    choice = reviews.ReviewChoice(base, commit, instructions)
+    return reviews.review(Settings.load(), options, context.obj or prepare(), choice)

@@ -15,7 +15,7 @@ from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli import output
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.prompt import MAX_BYTES, decode_prompt
-from codex_server_cli.core.request import Sandbox
+from codex_server_cli.core.request import Approval, Sandbox
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.settings.places import Settings
@@ -38,7 +38,21 @@ Overrides = Annotated[list[str] | None, typer.Option("--config", "-c", metavar="
 Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Leave no Codex session; cannot be continued.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="N", help="A name to call the turn by.")]
 Deadline = Annotated[str | None, typer.Option("--deadline", metavar="S", help="End the turn after S seconds, or 5m.")]
-Approval = Annotated[str, typer.Option("--approval", metavar="never", hidden=True)]
+ApprovalOption = Annotated[
+    Approval, typer.Option("--approval", help="Who decides over what the sandbox forbids; ask: you, by approve.")
+]
+ApprovalTimeout = Annotated[
+    str | None, typer.Option("--approval-timeout", metavar="S", help="Decline after S seconds, or 5m (default: 10m).")
+]
+Questions = Annotated[bool, typer.Option("--questions", help="Let Codex ask you mid-turn; answer with reply.")]
+Plan = Annotated[bool, typer.Option("--plan", help="Plan mode: Codex asks, and ends with a plan.")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", metavar="P", help="Use CODEX_HOME/P.config.toml over config.toml.")
+]
+AfterReset = Annotated[bool, typer.Option("--after-reset", help="Wait in line until the usage limit has reset.")]
+Notify = Annotated[
+    str | None, typer.Option("--notify", metavar="CMD", help="Run it when the turn ends or needs you; JSON on stdin.")
+]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show the turn as it runs, and end with it.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Print one JSON object at the end, with the answer.")]
 Nested = Annotated[bool, typer.Option("--allow-nested", help="Allow it from inside a turn that a turn started.")]
@@ -58,10 +72,16 @@ def _flags(
     network: Network = False,
     skip_git_check: SkipGit = False,
     config: Overrides = None,
-    approval: Approval = "never",
+    profile: Profile = None,
+    approval: ApprovalOption = Approval.NEVER,
+    approval_timeout: ApprovalTimeout = None,
+    questions: Questions = False,
+    plan: Plan = False,
     ephemeral: Ephemeral = False,
     name: Name = None,
     deadline: Deadline = None,
+    after_reset: AfterReset = False,
+    notify: Notify = None,
     allow_nested: Nested = False,
     follow: Follow = False,
     wait: Wait = False,
@@ -69,42 +89,62 @@ def _flags(
     """The flags of every starting verb, in the order in which `--help` shows them."""
 
 
+_UNKNOWN_TO_REVIEWS = frozenset(
+    {"prompt", "file", "schema", "image", "sandbox", "write", "add_dir", "network", "skip_git_check"}
+    | {"approval", "approval_timeout", "questions", "plan"}
+)
+"""What Codex takes with `turn/start` alone."""
+
+
 def starts_a_turn(verb: Callable[..., Started]) -> Callable[..., None]:
     """Make a typer command of a function `(options, context, …its own flags) -> Started`.
 
-    The command takes the flags of `_flags` too, hands them over as `StartOptions`, and shows the turn as asked. Typer
-    reads a command's flags off its signature, so the two lists are joined there.
+    The command takes the flags of `_flags` too, hands them over as `StartOptions`, and shows the turn as asked.
     """
-    shared = inspect.signature(_flags, eval_str=True).parameters
-    prompt, *others = shared.values()
+    return _command(verb, frozenset())
+
+
+def starts_a_review(verb: Callable[..., Started]) -> Callable[..., None]:
+    """The same for a review, without what Codex's reviews take no notice of; its prompt is empty."""
+    return _command(verb, _UNKNOWN_TO_REVIEWS)
+
+
+def _command(verb: Callable[..., Started], left_out: frozenset[str]) -> Callable[..., None]:
+    """Typer reads a command's flags off its signature: the verb's own and the shared ones are joined there."""
+    flags_of_all = inspect.signature(_flags, eval_str=True).parameters
+    shared = {name: each for name, each in flags_of_all.items() if name not in left_out}
     own = [each for each in inspect.signature(verb, eval_str=True).parameters.values() if each.name != "options"]
     context, *selectors = own
+    prompts = [shared["prompt"]] if "prompt" in shared else []
+    others = [each for name, each in shared.items() if name != "prompt"]
 
     @functools.wraps(verb)
     def command(**given: Any) -> None:
         flags = {name: given.pop(name) for name in shared}
         if flags["follow"] and flags["wait"]:
             raise UsageError("--follow and --wait exclude each other")
-        started = verb(options=_options(flags), **given)
+        started = verb(options=options_of(flags if prompts else flags | {"prompt": ""}), **given)
         _report(started, is_follow=flags["follow"], is_wait=flags["wait"])
 
-    parameters = [context, prompt, *selectors, *others]
+    parameters = [context, *prompts, *selectors, *others]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command
 
 
-def _options(given: dict[str, Any]) -> StartOptions:
-    """The parsed flags as the action takes them."""
-    for name in ("model", "effort", "schema"):
+def options_of(given: dict[str, Any]) -> StartOptions:
+    """The parsed flags as the action takes them; one that a verb does not have stands at its default."""
+    given = {name: each.default for name, each in inspect.signature(_flags).parameters.items()} | given
+    for name in ("model", "effort", "schema", "profile", "notify"):
         if given[name] == "":  # a script's variable that is not set
             raise UsageError(f"--{name} is empty")
-    if given["approval"] != "never":
-        raise UsageError(f"--approval can only be never, not {given['approval']!r}")
+    may_be_asked = given["approval"] is Approval.ASK or given["questions"] or given["plan"]
+    if given["approval_timeout"] is not None and not may_be_asked:
+        raise UsageError("--approval-timeout needs --approval ask, --questions or --plan", hint="Nothing else waits.")
     if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
         raise UsageError(f"--write and --sandbox {given['sandbox']} exclude each other")
     return StartOptions(
-        prompt=_read_prompt(given["prompt"], given["file"]),
+        prompt=read_prompt(given["prompt"], given["file"]),
         cwd=given["cwd"],
         model=given["model"],
         effort=given["effort"],
@@ -114,15 +154,26 @@ def _options(given: dict[str, Any]) -> StartOptions:
         add_dirs=tuple(given["add_dir"] or ()),
         has_network=given["network"],
         config=tuple(given["config"] or ()),
+        profile=given["profile"],
+        approval=given["approval"],
+        approval_timeout_s=_seconds(given["approval_timeout"], "--approval-timeout"),
+        may_ask_questions=given["questions"],
+        is_plan=given["plan"],
         is_ephemeral=given["ephemeral"],
         name=given["name"],
-        deadline_s=parse_duration_s(given["deadline"], "--deadline") if given["deadline"] is not None else None,
+        deadline_s=_seconds(given["deadline"], "--deadline"),
+        is_after_reset=given["after_reset"],
+        notify=given["notify"],
         may_skip_git_check=given["skip_git_check"],
         may_nest=given["allow_nested"],
     )
 
 
-def _read_prompt(argument: str | None, file: str | None) -> str:
+def _seconds(text: str | None, flag: str) -> float | None:
+    return parse_duration_s(text, flag) if text is not None else None
+
+
+def read_prompt(argument: str | None, file: str | None) -> str:
     """The prompt from the argument, from stdin (only for `-`) or from a file."""
     if (argument is None) == (file is None):
         what = "Give either a prompt or --file, not both" if file is not None else "a prompt is missing"

@@ -97,11 +97,15 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of one of Codex's tools; `arguments` is a JSON object, or free text for a custom tool."""
+    """A call of one of Codex's tools; `arguments` is a JSON object, or free text for a custom tool.
+
+    `namespace` is that of a tool which is not Codex's own: `mcp__SERVER` for an MCP server's.
+    """
 
     name: str
     arguments: Mapping[str, Any] | str
     call_id: str | None = None
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

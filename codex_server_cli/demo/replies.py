@@ -91,9 +91,18 @@ def reason(summary_text: str, *, item_id: str | None = None) -> Reasoning:
     return Reasoning(summary_text, item_id)
 
 
-def call(name: str, arguments: Mapping[str, Any] | str, *, call_id: str | None = None) -> ToolCall:
-    """A call of any tool: a mapping makes a `function_call`, a string a `custom_tool_call`."""
-    return ToolCall(name, arguments, call_id)
+def call(
+    name: str, arguments: Mapping[str, Any] | str, *, call_id: str | None = None, namespace: str | None = None
+) -> ToolCall:
+    """A call of any tool: a mapping makes a `function_call`, a string a `custom_tool_call`.
+
+    Args:
+        name: the tool's.
+        arguments: what it is called with.
+        call_id: a fixed id; Codex makes it the item's id.
+        namespace: of a tool that is not Codex's own: `mcp__SERVER`, `multi_agent_v1`.
+    """
+    return ToolCall(name, arguments, call_id, namespace)
 
 
 def run_command(

@@ -106,7 +106,8 @@ def _tool_call(call: ToolCall, call_id: str) -> Json:
     if isinstance(call.arguments, str):
         return {"type": "custom_tool_call", "call_id": call_id, "name": call.name, "input": call.arguments}
     arguments = json.dumps(dict(call.arguments))
-    return {"type": "function_call", "call_id": call_id, "name": call.name, "arguments": arguments}
+    namespace = {} if call.namespace is None else {"namespace": call.namespace}
+    return {"type": "function_call", "call_id": call_id, **namespace, "name": call.name, "arguments": arguments}
 
 
 def _early_end(end: Incomplete | StreamFailure, response_id: str) -> bytes:

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.hints import KINDS_UNSEEN_TO_THE_END
-from codex_server_cli.core.turn import State
+from codex_server_cli.core.rpc import objects_in, text_in
+from codex_server_cli.core.turn import State, parse_time_ms
 from codex_server_cli.core.view import TurnView
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def status(view: TurnView) -> dict[str, Any]:
         "usage": view.result.get("usage") or live.get("usage"),
         "limits": view.result.get("limits"),
         "pending": live.get("pending") or [],
+        "resets_at": live.get("resets_at") or (view.error or {}).get("resets_at"),
         "error": view.error,
         **paths(view),
         "next": next_commands(view),
@@ -85,6 +87,11 @@ def status(view: TurnView) -> dict[str, Any]:
 def status_with_answer(view: TurnView) -> dict[str, Any]:
     """The status and the answer: what `new --wait` prints at the end."""
     return {**status(view), "answer": view.answer}
+
+
+def status_with_requests(view: TurnView, requests: list[dict[str, Any]]) -> dict[str, Any]:
+    """The status, with all that waits for an answer in full: entries of `pending.json`."""
+    return {**status_with_answer(view), "pending": [pending_request(view.turn_id, each) for each in requests]}
 
 
 def recovered(view: TurnView, message: str, *, is_recovered: bool) -> dict[str, Any]:
@@ -101,9 +108,58 @@ def notice(seen: Notice) -> dict[str, Any]:
     """One line of the monitor's stream; `next` is the command for what a person or a program must do about it."""
     command = None
     if seen.event in ("attention", "end"):
-        verb = "answer" if seen.state == State.COMPLETE else "status"
+        verb = "answer" if seen.state == State.COMPLETE else "status" if seen.is_end else "pending"
         command = f"{PROGRAM} {verb} {seen.turn_id}"
     return {"version": 1, **seen._asdict(), "next": command}
+
+
+def pending_request(turn_id: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """One entry of `pending.json`, and the commands that decide it."""
+    return {**entry, "next": answer_commands(turn_id, entry)}
+
+
+def pending(view: TurnView, entry: dict[str, Any], now_ms: int) -> dict[str, Any]:
+    """One request as `pending --json` lists it.
+
+    Args:
+        entry: of `pending.json`.
+        now_ms: Unix time, for how long it still waits.
+    """
+    told = pending_request(view.turn_id, entry)
+    return {"version": 1, "turn_id": view.turn_id, "name": view.meta.get("name"), **told} | {
+        "expires_in_s": time_left_s(entry, now_ms)
+    }
+
+
+def time_left_s(entry: dict[str, Any], now_ms: int) -> float | None:
+    """How long a request still waits; None where it does not tell."""
+    expires_ms = parse_time_ms(entry.get("expires_at"))
+    return None if expires_ms is None else max(0.0, round((expires_ms - now_ms) / 1000, 1))
+
+
+def answer_commands(turn_id: str, entry: dict[str, Any]) -> dict[str, str]:
+    """The commands that decide a request; in that of a reply, `…` stands for the answer."""
+    import shlex  # 1 ms that `new` and `status` need not carry
+
+    which = f"{turn_id} {entry.get('id')}"
+    decline = {"decline": f"{PROGRAM} decline {which}"}
+    if entry.get("answer_with") == "reply":
+        questions = [text_in(question.get("id")) for question in objects_in(entry.get("questions"))]
+        answers = "".join(f" --answer {shlex.quote(f'{id_}=…')}" for id_ in questions) or " --answer …"
+        return {"reply": f"{PROGRAM} reply {which}{answers}", **decline}
+    approve = f"{PROGRAM} approve {which}"
+    lasting = {"approve_for_session": f"{approve} --session"} if entry.get("can_last") else {}
+    return {"approve": approve, **lasting, **decline}
+
+
+def decided(view: TurnView, op: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of `approve`, `decline` and `reply`: the request that was decided, and what comes next."""
+    return {"version": 1, "turn_id": view.turn_id, "decided": op, "request": request, "next": next_commands(view)}
+
+
+def steered(view: TurnView, text: str) -> dict[str, Any]:
+    """The answer of `steer`: the text that Codex took up."""
+    return {"version": 1, "turn_id": view.turn_id, "text": text, "next": next_commands(view)}
 
 
 def wait_command(turn_id: str, options: str = "") -> str:
@@ -115,7 +171,8 @@ def next_commands(view: TurnView) -> dict[str, str]:
     """What can be done next, as commands that work as they stand."""
     turn_id = view.turn_id
     if view.state is State.RUNNING:
-        return {
+        asked = {"pending": f"{PROGRAM} pending {turn_id}"} if view.live.get("pending") else {}
+        return asked | {
             "wait": wait_command(turn_id, f" --timeout {WAIT_TIMEOUT_S}"),
             "tail": f"{PROGRAM} tail {turn_id} --follow",
             "status": f"{PROGRAM} status {turn_id}",

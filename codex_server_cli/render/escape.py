@@ -16,7 +16,10 @@ _SEPARATORS = ["\u2028", "\u2029"]
 # (U+200C, U+200D) and variation selectors stay, because scripts and emoji are written with them. The tags go, and with
 # them England's flag, which no terminal draws.
 _INVISIBLE_RANGES = ((0x200B, 0x200B), (0x2060, 0x2064), (0x206A, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
-_INVISIBLE = ["\u180e", "\ufeff", *(chr(code) for first, last in _INVISIBLE_RANGES for code in range(first, last + 1))]
+_INVISIBLE = [
+    *"\u115f\u1160\u180e\u3164\ufeff\uffa0",
+    *(chr(code) for first, last in _INVISIBLE_RANGES for code in range(first, last + 1)),
+]
 
 
 def _visible(char: str) -> str:

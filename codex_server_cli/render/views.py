@@ -30,15 +30,19 @@ def end_note(view: TurnView) -> str:
 def running_note(view: TurnView, options: str) -> str:
     """Where a running turn stands, and how to go on waiting with the same options."""
     since = f", {duration(view.elapsed_s)}" if view.elapsed_s is not None else ""
-    return (
-        f"{PROGRAM}: turn {view.turn_id} is still running ({view.phase}{since})\n{wait_command(view.turn_id, options)}"
-    )
+    asked = f"It waits for your answer: {PROGRAM} pending {view.turn_id}\n" if view.live.get("pending") else ""
+    resets_at = view.live.get("resets_at")
+    held = f" until the usage limit resets at {resets_at}" if resets_at else ""
+    head = f"{PROGRAM}: turn {view.turn_id} is still running ({view.phase}{held}{since})"
+    return f"{head}\n{asked}{wait_command(view.turn_id, options)}"
 
 
 def notice_line(seen: Notice) -> str:
     """What happened to a turn, in one line for people: time (UTC), turn, what."""
     name = f" ({seen.name})" if seen.name else ""
     what = seen.phase if not seen.is_end else f"{seen.state}{f' ({seen.kind})' if seen.kind else ''}"
+    if seen.request is not None:
+        what = f"{what} {seen.request}: {seen.message}"
     return one_line(f"{seen.at[11:19]}Z  {seen.turn_id}{name}  {seen.event} {what}", 300)
 
 
@@ -47,7 +51,10 @@ def still_running_note(views: Sequence[TurnView], options: str) -> str:
     count = sum(view.state is State.RUNNING for view in views)
     ids = " ".join(view.turn_id for view in views)
     verb = "runs" if count == 1 else "run"
-    return f"{PROGRAM}: {count} of {len(views)} turns still {verb}: {wait_command(ids, options)}"
+    asked = [
+        f"It waits for your answer: {PROGRAM} pending {view.turn_id}" for view in views if view.live.get("pending")
+    ]
+    return "\n".join([f"{PROGRAM}: {count} of {len(views)} turns still {verb}: {wait_command(ids, options)}", *asked])
 
 
 def thread_text(

@@ -105,6 +105,7 @@ def test_what_could_be_taken_for_something_else_is_no_name(name: str) -> None:
         ([" key = value "], {"key": " value "}),
         (["empty="], {"empty": ""}),
         (["a=1", "a=2"], {"a": 2}),
+        (["a=2026-11-20", "b=[07:30:00]"], {"a": "2026-11-20", "b": ["07:30:00"]}),  # JSON has no dates
         (["modelling=1", "projectsx.y=1"], {"modelling": 1, "projectsx.y": 1}),
     ],
 )
@@ -114,7 +115,10 @@ def test_overrides_are_toml_or_plain_strings(pairs: list[str], overrides: dict[s
 
 @pytest.mark.parametrize(
     "key",
-    ["projects./x.trust_level", "model_provider", "model_providers.x.base_url", "sandbox_mode", "approval_policy"],
+    [
+        *("projects./x.trust_level", "model_provider", "model_providers.x.base_url"),
+        *("sandbox_mode", "approval_policy", "approvals_reviewer"),
+    ],
 )
 def test_no_override_decides_over_trust_payment_or_sandbox(key: str) -> None:
     with pytest.raises(UsageError, match=f"must not set {key}") as caught:
@@ -124,6 +128,17 @@ def test_no_override_decides_over_trust_payment_or_sandbox(key: str) -> None:
 
 def test_an_override_that_injects_lines_stays_a_string() -> None:
     assert checks.parse_overrides(("a=1\nsandbox_mode='x'",)) == {"a": "1\nsandbox_mode='x'"}
+
+
+@pytest.mark.parametrize("value", ["nan", "[1, inf]"])
+def test_an_override_that_json_has_no_word_for_is_refused(value: str) -> None:
+    with pytest.raises(BadInputError, match="--config x"):
+        checks.parse_overrides((f"x={value}",))
+
+
+@pytest.mark.parametrize("value", ["9" * 6000, "[" * 3000])
+def test_an_override_that_is_no_value_is_text(value: str) -> None:
+    assert checks.parse_overrides((f"x={value}",)) == {"x": value}
 
 
 def test_images_are_made_absolute_and_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def test_a_codex_home_that_cannot_be_made_is_told(settings: Settings, tmp_path: 
 def test_two_setups_at_once_may_both_have_initialised_codex(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_path = fake.write(tmp_path / "bin" / "codex")
+    on_path = fake.write(tmp_path / "bin" / "codex", "exits")
     settings = settings._replace(search_path=str(on_path.parent))
 
     def lose(codex: Path, _home: Path) -> NoReturn:

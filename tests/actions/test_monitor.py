@@ -71,7 +71,10 @@ def test_without_a_cursor_it_begins_with_the_lines_of_those_that_run(turns: Turn
 
 def test_a_cursor_goes_on_behind_its_line(turns: TurnsOnDisk, look: Look) -> None:
     turn = turns.running()
-    say(turn, "starting", "thinking", "waiting_approval", "answering")
+    say(turn, "starting", "thinking")
+    asked = journal.attention_entry(turn.turn_id, "waiting_approval", "0", "run touch f1", None)
+    journal.append(turn.path.parent.parent, asked)
+    say(turn, "answering")
     everything = look(0)
     assert [n.event for n in everything] == ["phase", "phase", "attention", "phase"]
     assert [look(n.cursor) for n in everything] == [everything[index:] for index in range(1, 5)]

@@ -13,8 +13,8 @@ from tests.fakes import codex as fake
 def test_a_pin_that_is_still_usable_is_kept_and_one_that_is_gone_is_made_anew(
     settings: Settings, tmp_path: Path
 ) -> None:
-    (settings.codex_home / "state.sqlite").touch()  # initialised: no app-server need run
-    on_path, pinned = fake.write(tmp_path / "bin" / "codex"), fake.write(tmp_path / "pinned" / "codex")
+    (settings.codex_home / "state.sqlite").touch()  # initialised: no app-server need answer
+    on_path, pinned = [fake.write(tmp_path / folder / "codex", "exits") for folder in ("bin", "pinned")]
     settings = settings._replace(search_path=str(on_path.parent))
     settings.home.mkdir()
     write_json(settings.config_path, {"codex": str(pinned), "model": "gpt"})

@@ -81,7 +81,7 @@ def test_no_chatgpt_login_is_2_with_what_to_do(shell: Shell, login: str, words: 
     run = shell.run("new", "hi")
     assert_refused(run, 2, words, as_json=True)
     assert run.error["kind"] == "auth"
-    assert "codex login" in run.error["hint"]
+    assert "codex-server login" in run.error["hint"]
     assert shell.left == []
 
 

@@ -33,7 +33,7 @@ TURN_ID = "20261120-165501-482-7f3a"
         (["--write", "--sandbox", "read-only"], 64, "--write and --sandbox read-only exclude each other"),
         (["--write", "--cwd", "/"], 65, "/ is in no git work tree"),
         (["--sandbox", "none"], 64, "Invalid value for '--sandbox'"),
-        (["--approval", "always"], 64, "--approval can only be never"),
+        (["--approval", "always"], 64, "'always' is not one of 'never', 'ask', 'auto'"),
         (["--name", "last"], 65, "not a turn name: 'last'"),
         (["--name", TURN_ID], 65, f"not a turn name: '{TURN_ID}'"),
         (["--name", "x" * 65], 65, "not a turn name: 'xxx"),

@@ -24,7 +24,7 @@ def test_the_stored_help_is_what_the_commands_say() -> None:
 
 
 def test_every_verb_stands_in_a_panel_that_there_is() -> None:
-    assert {panel for _, _, panel in VERBS.values()} == {"Start", "Read", "Control", "System"}
+    assert {panel for _, _, panel in VERBS.values()} == {"Start", "Read", "Control", "Account", "System"}
 
 
 def test_every_verb_and_option_is_explained() -> None:

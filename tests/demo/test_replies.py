@@ -119,6 +119,8 @@ def test_a_mapping_makes_a_function_call_and_a_string_a_custom_tool_call() -> No
     function, custom = done_items(reply(call("a", {"x": 1}, call_id="c1"), call("b", "text")))
     assert (function["type"], function["call_id"]) == ("function_call", "c1")
     assert (custom["type"], custom["input"]) == ("custom_tool_call", "text")
+    (foreign,) = done_items(reply(call("greet", {}, namespace="mcp__fake")))
+    assert (foreign["namespace"], foreign["name"], "namespace" in function) == ("mcp__fake", "greet", False)
 
 
 def test_a_patch_is_a_shell_line_that_codex_recognises() -> None:

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import signal
-import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -135,10 +134,9 @@ def test_the_command_of_every_hint_works_as_it_stands(one_home: Home) -> None:
     commands = {command for hint in hints for command in re.findall("`([^`]+)`", hint)}
     assert len(commands) > 7
     for command in sorted(commands):
-        program, *args = shlex.split(command)
-        if program == "codex":
-            subprocess.run([one_home.codex, *args, "--help"], check=True, capture_output=True)
-            continue
+        _, *args = shlex.split(command)
+        if args == ["login"]:  # it would wait for a browser
+            args.append("--help")
         run = one_home.run(*args)
         assert run.code == 0, command
         if args[0] in ("new", "continue"):

@@ -28,7 +28,7 @@ from tests.support import wait_until
     [
         (usage_limit(resets_at=2_000_000_000), "usage_limit", "resets"),
         (rate_limited(), "rate_limit", "continue --turn"),
-        (unauthorized(), "auth", "codex login"),
+        (unauthorized(), "auth", "codex-server login"),
         (server_error(), "overloaded", "--model"),
         (overloaded(), "overloaded", "continue --turn"),
         (context_window(), "context_window", "codex-server new"),

@@ -12,6 +12,8 @@ from unittest.mock import ANY
 
 import pytest
 
+from codex_server_cli.demo.replies import reply, say
+from tests.e2e.asking import ASK, escalated, pending, wait_for_request
 from tests.e2e.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, put_in_codexs_place, tell
 from tests.e2e.home import Home, Turn, sleepers, start_sleeping
 from tests.fakes import faulty
@@ -90,6 +92,20 @@ def test_a_worker_that_is_killed_while_a_command_runs_ends_the_command(one_home:
     tell(turn, signum)
     assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # Codex tells them where it is interrupted
     assert sleepers(sleep) == []
+
+
+@DEADLY
+def test_a_worker_that_is_killed_while_an_approval_is_pending_runs_nothing_and_leaves_nothing_pending(
+    one_home: Home, signum: signal.Signals
+) -> None:
+    one_home.model([reply(say(FIRST_HALF), escalated(one_home)), say("Never.")])
+    turn = one_home.start("new", "hi", *ASK)
+    wait_for_request(one_home, turn)
+    tell(turn, signum)
+    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # told at about the same moment
+    assert not (one_home.root / "mark").exists()
+    assert pending(one_home) == pending(one_home, turn) == turn.status()["pending"] == []
+    assert one_home.run("approve", turn.id, "0").error["exit_code"] == 66
 
 
 def test_a_hangup_ends_no_turn(one_home: Home) -> None:

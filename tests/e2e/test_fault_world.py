@@ -210,7 +210,7 @@ def test_a_worker_refuses_a_request_that_it_does_not_know(one_home: Home) -> Non
     reply = wait_until(lambda: read_reply(request), what="a reply")
     assert reply is not None
     assert reply["ok"] is False
-    assert "does not know the request 'levitate'" in reply["error"]
+    assert "does not know the request 'levitate'" in reply["error"]["message"]
     assert turn.status()["state"] == "running"
     assert one_home.run("cancel", turn.id).code == 0
     assert_ended(one_home, turn, "cancelled", "cancelled", FIRST_HALF, tokens=faulty.TOKENS)

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import time
 from itertools import pairwise
-from typing import IO
 
 import pytest
 
@@ -18,61 +17,14 @@ from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, s
 from codex_server_cli.demo.request import Request
 from codex_server_cli.disk import journal
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.e2e.monitor import FOLLOW, Monitor, told
 from tests.support import Json, wait_until
-
-FOLLOW = ("tail", "--all", "--follow", "--json")
-
-
-class Monitor:
-    """A running `tail --all --follow --json`, read line by line."""
-
-    def __init__(self, home: Home, *options: str) -> None:
-        self.process = home.spawn(*FOLLOW, *options)
-        self.lines: list[Json] = []
-
-    def read_until(self, turn_id: str, event: str = "end") -> Json:
-        """The first line from now on that tells this of a turn."""
-        for text in self._stdout:
-            self.lines.append(json.loads(text))
-            if (self.lines[-1]["turn_id"], self.lines[-1]["event"]) == (turn_id, event):
-                return self.lines[-1]
-        raise AssertionError(f"the stream ended before {event} of {turn_id}")
-
-    def read(self, count: int) -> None:
-        """So many lines more."""
-        for _ in range(count):
-            self.lines.append(json.loads(self._stdout.readline()))
-
-    def end(self, signum: int) -> tuple[int, str]:
-        """End it, and keep what it had written in whole lines; its exit code and stderr."""
-        self.process.send_signal(signum)
-        self.lines += [json.loads(line) for line in self._stdout.read().split("\n")[:-1]]
-        return self.close()
-
-    def close(self) -> tuple[int, str]:
-        """Wait until it has ended; its exit code and stderr."""
-        assert self.process.stdin is not None
-        assert self.process.stderr is not None
-        self.process.stdin.close()
-        stderr = self.process.stderr.read()
-        self.process.stderr.close()
-        self._stdout.close()
-        return self.process.wait(20), stderr
-
-    @property
-    def _stdout(self) -> IO[str]:
-        assert self.process.stdout is not None
-        return self.process.stdout
 
 
 def all_lines(home: Home, *options: str) -> list[Json]:
     run = home.run("tail", "--all", "--json", *options)
     assert (run.code, run.stderr) == (0, "")
     return [json.loads(line) for line in run.stdout.splitlines()]
-
-
-def told(lines: list[Json], turn_id: str) -> list[str]:
-    return [line["phase"] or line["state"] for line in lines if line["turn_id"] == turn_id]
 
 
 def test_a_turn_is_told_from_its_start_to_its_end(home: Home) -> None:
@@ -264,5 +216,6 @@ def test_the_stream_is_one_object_a_line_for_programs_in_between(one_home: Home)
         check=True,
     )
     assert list(json.loads(shown.stdout)) == [
-        *("version", "cursor", "at", "turn_id", "name", "event", "phase", "state", "kind", "next")
+        *("version", "cursor", "at", "turn_id", "name", "event", "phase", "state", "kind", "request"),
+        *("message", "next"),
     ]

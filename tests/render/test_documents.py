@@ -21,7 +21,7 @@ COMPLETE = TurnView(TURN_ID, PATH, State.COMPLETE, meta=META | {"finished_at": "
 STATUS_KEYS = (
     *("version", "turn_id", "name", "state", "phase", "thread_id", "codex_turn_id", "cwd", "model", "effort"),
     *("sandbox", "approval", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits", "pending"),
-    *("error", "turn_dir", "out_path", "events_path", "done_marker", "error_marker", "meta_path", "next"),
+    *("resets_at", "error", "turn_dir", "out_path", "events_path", "done_marker", "error_marker", "meta_path", "next"),
 )
 
 
@@ -55,6 +55,13 @@ def test_a_running_turn_tells_what_it_does_and_has_used() -> None:
     assert (status["state"], status["phase"], status["elapsed_s"]) == ("running", "thinking", 1.5)
     assert (status["usage"], status["pending"], status["error"]) == ({"total_tokens": 1}, [], None)
     assert documents.status_with_answer(RUNNING)["answer"] is None
+
+
+def test_a_turn_that_waits_for_a_limit_or_has_met_one_says_when_it_resets() -> None:
+    at = "2026-11-20T21:00:00.000Z"
+    held = RUNNING._replace(phase=Phase.QUEUED, live={"resets_at": at})
+    met = COMPLETE._replace(state=State.FAILED, error={"kind": "usage_limit", "resets_at": at})
+    assert [documents.status(view)["resets_at"] for view in (held, met, RUNNING, COMPLETE)] == [at, at, None, None]
 
 
 def test_an_ended_turn_tells_its_answer_and_no_phase() -> None:

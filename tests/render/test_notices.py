@@ -12,7 +12,7 @@ from codex_server_cli.render.views import notice_line, still_running_note
 
 TURN = "20261120-165501-482-7f3a"
 PHASE = Notice(7, "2026-11-20T16:55:01.482Z", TURN, "fix", "phase", "thinking", "running", None)
-ATTENTION = PHASE._replace(event="attention", phase="waiting_approval")
+ATTENTION = PHASE._replace(event="attention", phase="waiting_approval", request="0", message="run touch f1")
 COMPLETE = PHASE._replace(event="end", phase=None, state="complete", name=None)
 FAILED = COMPLETE._replace(state="failed", kind="network")
 
@@ -20,7 +20,8 @@ FAILED = COMPLETE._replace(state="failed", kind="network")
 def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
     assert documents.notice(PHASE) == {
         **{"version": 1, "cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix"},
-        **{"event": "phase", "phase": "thinking", "state": "running", "kind": None, "next": None},
+        **{"event": "phase", "phase": "thinking", "state": "running", "kind": None, "request": None},
+        **{"message": None, "next": None},
     }
 
 
@@ -28,7 +29,7 @@ def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
     ("notice", "command"),
     [
         (PHASE, None),
-        (ATTENTION, f"codex-server status {TURN}"),
+        (ATTENTION, f"codex-server pending {TURN}"),
         (COMPLETE, f"codex-server answer {TURN}"),
         (FAILED, f"codex-server status {TURN}"),
     ],
@@ -41,7 +42,7 @@ def test_what_wants_an_action_names_its_command(notice: Notice, command: str | N
     ("notice", "line"),
     [
         (PHASE, f"16:55:01Z {TURN} (fix) phase thinking"),
-        (ATTENTION, f"16:55:01Z {TURN} (fix) attention waiting_approval"),
+        (ATTENTION, f"16:55:01Z {TURN} (fix) attention waiting_approval 0: run touch f1"),
         (COMPLETE, f"16:55:01Z {TURN} end complete"),
         (FAILED, f"16:55:01Z {TURN} end failed (network)"),
         (FAILED._replace(kind="\x1b[2J"), f"16:55:01Z {TURN} end failed (␛[2J)"),

@@ -42,6 +42,12 @@ def test_a_running_turn_says_how_to_go_on_waiting() -> None:
     ]
 
 
+def test_a_turn_that_waits_for_the_usage_limit_says_until_when() -> None:
+    live = {"resets_at": "2026-11-20T21:00:00.000Z"}
+    view = TurnView(TURN_ID, "/", State.RUNNING, Phase.QUEUED, 3.0, live=live)
+    assert "(queued until the usage limit resets at 2026-11-20T21:00:00.000Z, 3.0 s)" in running_note(view, "")
+
+
 def test_a_thread_is_its_facts_and_then_its_entries() -> None:
     header = [("thread", "t"), ("name", None), ("directory", "/home\n/dev")]
     entries = [("user", "2026", "what?\n"), ("agent", None, "that")]

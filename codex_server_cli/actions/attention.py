@@ -1,0 +1,103 @@
+"""Waiting for the end of turns, or for the moment when one of them needs a person, whichever comes first.
+
+Sleeps on the journal, which tells of both at once; what no worker could tell there (it was killed, the journal cannot
+be written) is seen in the turns' directories, once a second. Must never print.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codex_server_cli.actions.answers import pending_of, requests_in
+from codex_server_cli.actions.read import status, sweep_turn
+from codex_server_cli.core.turn import State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.disk import journal
+from codex_server_cli.disk.follow import wakeups
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.disk.turns import read_state
+
+PROBE_INTERVAL_S = 1.0
+_STEP_MS = 50
+_NEWS = ("attention", "end")
+
+
+class Watched(NamedTuple):
+    """A turn, and what waits for a person in it: entries of `pending.json`."""
+
+    view: TurnView
+    pending: list[dict[str, Any]]
+
+
+def wait(directories: list[TurnDir], *, is_any: bool, timeout_s: float | None = None) -> list[Watched]:
+    """Sleep until one of these turns needs a person, or they have ended, or the time runs out (to the second).
+
+    Args:
+        directories: of one home, at least one.
+        is_any: the first end will do; otherwise all have to end.
+
+    Returns:
+        The turns then, in the order given.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+    home = directories[0].path.parents[1]
+    ids = {directory.turn_id for directory in directories}
+    cursor, probe_at = journal.end(home), 0.0
+    awake = _wakeups(home)
+    while True:
+        next(awake)
+        cursor, has_news = _read_on(home, cursor, ids)
+        now = time.monotonic()
+        if has_news or now >= min(probe_at, deadline):
+            probe_at = now + PROBE_INTERVAL_S
+            if now >= deadline or _is_over([_glance(directory) for directory in directories], is_any=is_any):
+                seen = [_look(directory) for directory in directories]
+                # Another shell may have answered between the two looks.
+                if now >= deadline or _is_over([_facts(each) for each in seen], is_any=is_any):
+                    return seen
+
+
+def _is_over(facts: list[tuple[bool, bool]], *, is_any: bool) -> bool:
+    """Whether there is a reason to come back; of each turn whether it runs, and whether it asks."""
+    runs = [does_run for does_run, _ in facts]
+    return any(does_ask for _, does_ask in facts) or not (all(runs) if is_any else any(runs))
+
+
+def _glance(directory: TurnDir) -> tuple[bool, bool]:
+    """The same as `_look` tells, at little cost: fifty turns may be asked every second."""
+    does_run = read_state(directory, sweep_turn) is State.RUNNING
+    return does_run, does_run and bool(requests_in(directory))
+
+
+def _look(directory: TurnDir) -> Watched:
+    view = status(directory)
+    return Watched(view, pending_of(view))
+
+
+def _facts(seen: Watched) -> tuple[bool, bool]:
+    return seen.view.state is State.RUNNING, bool(seen.pending)
+
+
+def _read_on(home: Path, cursor: int, ids: set[str]) -> tuple[int, bool]:
+    """The cursor behind what the journal has become, and whether it tells of an end or a request of these turns."""
+    has_news = False
+    for position, entry in journal.read(home, cursor):
+        cursor = position
+        has_news = has_news or (entry.get("event") in _NEWS and entry.get("turn_id") in ids)
+    return cursor, has_news
+
+
+def _wakeups(home: Path) -> Iterator[None]:
+    try:
+        journal.prepare(home)
+    except OSError:  # a home that we may only read: once a second has to do
+        while True:
+            yield
+            time.sleep(PROBE_INTERVAL_S)
+    yield from wakeups(journal.folder_of(home), _STEP_MS)

@@ -1,0 +1,122 @@
+"""The verbs that answer a running turn: `pending`, `approve`, `decline`, `reply`, `steer`."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated, Any
+
+import typer
+
+from codex_server_cli.actions import answers, read
+from codex_server_cli.cli import output
+from codex_server_cli.cli.parameters import LastCwd, Turn, complete_turn
+from codex_server_cli.core.rpc import objects_in, text_in
+from codex_server_cli.errors import UsageError
+from codex_server_cli.render import documents
+from codex_server_cli.render.pending import pending_text
+from codex_server_cli.settings.places import Settings
+
+Request = Annotated[
+    str | None, typer.Argument(metavar="[REQ]", help="Its id; may be left out where the turn has asked only once.")
+]
+_ID = re.compile(r"[\w.-]+")
+Entry = dict[str, Any]
+
+
+def pending(
+    turn: Annotated[
+        str | None,
+        typer.Argument(metavar="[TURN]", help="As elsewhere; none: all that run.", autocompletion=complete_turn),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")] = False,
+    cwd: LastCwd = None,
+) -> None:
+    """Show what waits for your answer, in full, with the commands that give it."""
+    settings = Settings.load()
+    views = read.running(settings) if turn is None else [read.status(read.find(settings, turn, cwd))]
+    waiting = [(view, entry) for view in views for entry in answers.pending_of(view)]
+    now_ms = time.time_ns() // 1_000_000
+    if json:
+        output.show_json([documents.pending(view, entry, now_ms) for view, entry in waiting])
+    elif not waiting:
+        output.show("Nothing waits for an answer.\n")
+    else:
+        width = output.width() if output.is_terminal() else None
+        output.show("\n".join(pending_text(view, entry, now_ms, width) for view, entry in waiting))
+
+
+def approve(
+    turn: Turn,
+    request: Request = None,
+    session: Annotated[
+        bool, typer.Option("--session", help="The like of it too, for the rest of this thread's session.")
+    ] = False,
+    cwd: LastCwd = None,
+) -> None:
+    """Allow what a turn asks for: a command, a patch, permissions, a tool."""
+    directory = read.find(Settings.load(), turn, cwd)
+    decided = answers.approve(directory, request, is_for_session=session)
+    output.show_json(documents.decided(read.status(directory), "approve", decided))
+
+
+def decline(turn: Turn, request: Request = None, cwd: LastCwd = None) -> None:
+    """Refuse what a turn asks for; the turn goes on without it."""
+    directory = read.find(Settings.load(), turn, cwd)
+    decided = answers.decline(directory, request)
+    output.show_json(documents.decided(read.status(directory), "decline", decided))
+
+
+def reply(
+    turn: Turn,
+    request: Request = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option("--answer", "-a", metavar="Q=A", help="Question id and answer; of a single question A alone."),
+    ] = None,
+    cwd: LastCwd = None,
+) -> None:
+    """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
+    if not answer or not all(each.strip() for each in answer):
+        raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
+    directory = read.find(Settings.load(), turn, cwd)
+    known = _questions(answers.pending_of(read.status(directory)), request)
+    decided = answers.reply(directory, request, _by_question(answer, known))
+    output.show_json(documents.decided(read.status(directory), "reply", decided))
+
+
+def steer(
+    turn: Turn,
+    text: Annotated[str | None, typer.Argument(help="What to tell Codex; - reads it from stdin.")] = None,
+    file: Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read it from a file.")] = None,
+    cwd: LastCwd = None,
+) -> None:
+    """Give a running turn more to consider; Codex takes it up after the response under way."""
+    from codex_server_cli.cli.starting import read_prompt  # with all that starts a turn, which the others do not need
+
+    directory = read.find(Settings.load(), turn, cwd)
+    words = read_prompt(text, file)
+    answers.steer(directory, words)
+    output.show_json(documents.steered(read.status(directory), words))
+
+
+def _questions(entries: list[Entry], request: str | None) -> list[str]:
+    """The ids of the questions that are meant; none where it is not clear, which is then the worker's to say."""
+    meant = [entry for entry in entries if request in (None, entry.get("id"))]
+    if len(meant) != 1:
+        return []
+    return [text_in(question.get("id")) for question in objects_in(meant[0].get("questions"))]
+
+
+def _by_question(given: list[str], known: list[str]) -> dict[str, list[str]]:
+    """The answers by question id. What names no question answers the only one there is."""
+    found: dict[str, list[str]] = {}
+    for answer in given:
+        id_, has_id, text = answer.partition("=")
+        if not has_id or (id_ not in known and _ID.fullmatch(id_) is None):  # a sentence may hold a `=`
+            if len(known) > 1:
+                message = f"--answer {answer!r} does not say which question it answers"
+                raise UsageError(message, hint=f"--answer Q=A, where Q is one of: {', '.join(known)}")
+            id_, text = (known or [""])[0], answer
+        found.setdefault(id_, []).append(text)
+    return found

@@ -1,0 +1,127 @@
+"""`wait --until attention`: back at the first request or end, however it became known."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from codex_server_cli.actions import attention
+from codex_server_cli.actions.attention import Watched
+from codex_server_cli.core.turn import State
+from codex_server_cli.disk import journal
+from codex_server_cli.disk.files import write_json
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.settings.places import Settings
+from tests.support import wait_until
+from tests.turns_on_disk import TurnsOnDisk
+
+REQUEST = {"id": "0", "kind": "command", "message": "run touch f1"}
+LONG_S = 60.0
+
+
+def ask(turn: TurnDir) -> None:
+    write_json(turn.pending, {"version": 1, "turn_id": turn.turn_id, "pending": [REQUEST]})
+
+
+def tell(turn: TurnDir) -> None:
+    journal.append(
+        turn.path.parents[1], journal.attention_entry(turn.turn_id, "waiting_approval", "0", "run touch f1", None)
+    )
+
+
+def while_waiting(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> threading.Thread:
+    """Do this once the wait has looked at its turns for the first time."""
+    looked = threading.Event()
+    glance = attention._glance
+
+    def look(directory: TurnDir) -> tuple[bool, bool]:
+        found = glance(directory)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(attention, "_glance", look)
+
+    def run() -> None:
+        wait_until(looked.is_set, what="the first look")
+        do()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+Brief = tuple[State, list[dict[str, str]]]
+RUNS: Brief = (State.RUNNING, [])
+ASKS: Brief = (State.RUNNING, [REQUEST])
+
+
+def brief(seen: list[Watched]) -> list[Brief]:
+    return [(view.state, requests) for view, requests in seen]
+
+
+@pytest.mark.parametrize("is_any", [False, True])
+def test_a_request_that_waits_already_is_told_at_once(turns: TurnsOnDisk, is_any: bool) -> None:
+    first, second = turns.running(), turns.running()
+    ask(second)
+    assert brief(attention.wait([first, second], is_any=is_any, timeout_s=LONG_S)) == [RUNS, ASKS]
+
+
+def test_a_request_that_the_journal_tells_of_ends_the_wait(turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "PROBE_INTERVAL_S", LONG_S)
+    turn, other = turns.running(), turns.running()
+    journal.prepare(turns.path.parent)
+
+    def do() -> None:
+        tell(other)
+        ask(turn)
+        tell(turn)
+
+    asker = while_waiting(monkeypatch, do)
+    assert brief(attention.wait([turn], is_any=False, timeout_s=LONG_S)) == [ASKS]
+    asker.join()
+
+
+def test_a_request_that_the_journal_does_not_tell_of_is_found(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = turns.running()
+    asker = while_waiting(monkeypatch, lambda: ask(turn))
+    assert brief(attention.wait([turn], is_any=False, timeout_s=LONG_S)) == [ASKS]
+    asker.join()
+
+
+def test_without_a_journal_the_turns_are_looked_at(
+    turns: TurnsOnDisk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "PROBE_INTERVAL_S", 0.01)
+    turn = turns.running()
+    journal.folder_of(settings.home).write_text("in the way")
+    asker = while_waiting(monkeypatch, lambda: ask(turn))
+    assert brief(attention.wait([turn], is_any=False, timeout_s=LONG_S)) == [ASKS]
+    asker.join()
+
+
+def test_an_end_ends_the_wait_for_any_and_the_last_one_that_for_all(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, runs = turns.complete(), turns.running()
+    assert brief(attention.wait([over, runs], is_any=True, timeout_s=LONG_S)) == [(State.COMPLETE, []), RUNS]
+    killer = while_waiting(monkeypatch, lambda: turns.drop_lock(runs.turn_id))
+    seen = brief(attention.wait([over, runs], is_any=False, timeout_s=LONG_S))
+    killer.join()
+    assert seen == [(State.COMPLETE, []), (State.ABANDONED, [])]
+
+
+def test_a_request_that_another_shell_answers_between_two_looks_does_not_count(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "_glance", lambda _: (True, True))
+    assert brief(attention.wait([turns.running()], is_any=False, timeout_s=0.1)) == [RUNS]
+
+
+def test_what_an_ended_turn_asked_is_nobodys_business(turns: TurnsOnDisk) -> None:
+    turn = turns.complete()
+    ask(turn)
+    assert brief(attention.wait([turn], is_any=False)) == [(State.COMPLETE, [])]

@@ -1,0 +1,47 @@
+"""How `--answer` is read: which question it names, and when it needs to name none."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_server_cli.cli import answers
+from codex_server_cli.errors import UsageError
+
+TWO = ["q1", "q2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "read"),
+    [
+        (["q1=A", "q2=b = c"], TWO, {"q1": ["A"], "q2": ["b = c"]}),
+        (["q1=A", "q1=B"], TWO, {"q1": ["A", "B"]}),
+        (["A"], ["q1"], {"q1": ["A"]}),
+        (["it is x = y"], ["q1"], {"q1": ["it is x = y"]}),
+        (["zz=A"], ["q1"], {"zz": ["A"]}),
+        (["which one=A"], ["which one"], {"which one": ["A"]}),
+        (["q1="], ["q1"], {"q1": [""]}),
+        (["A"], [], {"": ["A"]}),
+        (["zz=A"], [], {"zz": ["A"]}),
+    ],
+)
+def test_an_answer_belongs_to_the_question_that_it_names_or_to_the_only_one(
+    given: list[str], known: list[str], read: dict[str, list[str]]
+) -> None:
+    assert answers._by_question(given, known) == read
+
+
+@pytest.mark.parametrize("given", ["A", "it is x = y"])
+def test_of_several_questions_one_has_to_be_named(given: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        answers._by_question([given], TWO)
+    assert "q1, q2" in raised.value.hint
+
+
+def test_the_questions_are_those_of_the_request_that_is_meant() -> None:
+    first = {"id": "0", "questions": [{"id": "q1"}]}
+    second = {"id": "1", "questions": [{"id": "q2"}, {"id": "q3"}]}
+    assert answers._questions([first, second], "1") == ["q2", "q3"]
+    assert answers._questions([first], None) == ["q1"]
+    assert answers._questions([first, second], None) == []
+    assert answers._questions([first], "7") == []
+    assert answers._questions([{"id": "0", "questions": None}], "0") == []

@@ -1,0 +1,104 @@
+"""Several turns and one that needs a person: who is woken by it, what they are told, and what decides nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from codex_server_cli.demo.replies import Answer, reply, say
+from codex_server_cli.demo.request import Request
+from tests.e2e.asking import ASK, escalated, pending, question, replies_of, wait_for_request
+from tests.e2e.home import Home
+from tests.e2e.monitor import Monitor, told
+from tests.support import wait_until
+
+
+def test_a_request_is_decided_once_and_in_its_own_turn(one_home: Home) -> None:
+    def script(request: Request) -> Answer:
+        return reply(say("Done.") if request.is_follow_up else escalated(one_home, request.prompt))
+
+    one_home.model(script)
+    first, second = (one_home.start("new", prompt, *ASK) for prompt in ("one", "two"))
+    for turn in (first, second):
+        wait_for_request(one_home, turn)
+    assert [each["turn_id"] for each in pending(one_home)] == [second.id, first.id]
+    assert one_home.run("approve", first.id, "1").error["message"] == "there is no request '1'"
+    assert one_home.run("approve", "nobody").error["exit_code"] == 66
+    assert replies_of(first) == replies_of(second) == []
+
+    assert one_home.run("approve", first.id, "0").code == 0
+    again = [one_home.run(verb, first.id, "0").error for verb in ("approve", "decline")]
+    assert [error["exit_code"] for error in again] == [66, 66]
+    assert first.wait()["state"] == "complete"
+    assert replies_of(first) == [{"decision": "accept"}]
+    gone = one_home.run("decline", first.id, "0").error
+    assert (gone["exit_code"], "has ended" in gone["message"]) == (66, True)
+    assert [each["turn_id"] for each in pending(one_home)] == [second.id]
+    assert replies_of(second) == []
+    one_home.run("decline", second.id)
+    second.wait()
+    assert [(one_home.root / name).exists() for name in ("one", "two")] == [True, False]
+
+
+def test_of_several_turns_the_first_that_needs_a_person_ends_the_wait(one_home: Home) -> None:
+    def script(request: Request) -> Answer:
+        if request.prompt == "done":
+            return reply(say("Done."))
+        return reply(say("As you like.") if request.is_follow_up else question())
+
+    one_home.model(script)
+    over = one_home.start("new", "done", "--questions")
+    over.wait()
+    asks = one_home.start("new", "ask", "--questions")
+    for scope in ((), ("--all",)):
+        run = one_home.run("wait", over.id, asks.id, *scope, "--until", "attention", "--timeout", "25")
+        assert run.code == 5, run
+        assert [(each["state"], len(each["pending"])) for each in json.loads(run.stdout)] == [
+            ("complete", 0),
+            ("running", 1),
+        ]
+        assert f"codex-server reply {asks.id} 0" in run.stderr
+        assert f"Then: codex-server wait {over.id} {asks.id} --until attention --timeout 25\n" in run.stderr
+    quiet = one_home.run("wait", asks.id, "--until", "attention", "--print", "none")
+    assert (quiet.code, quiet.stdout) == (5, "")
+    late = one_home.run("wait", asks.id, "--timeout", "0")
+    assert (late.code, f"codex-server pending {asks.id}\n" in late.stderr) == (124, True)
+    assert one_home.run("reply", asks.id, "-a", "Red").code == 0
+    last = one_home.run("wait", over.id, asks.id, "--until", "attention", "--timeout", "25")
+    assert (last.code, [each["answer"] for each in json.loads(last.stdout)]) == (0, ["Done.", "As you like."])
+
+
+def test_the_monitor_is_told_of_each_request_with_the_command_that_shows_it(one_home: Home) -> None:
+    one_home.model([escalated(one_home), escalated(one_home, "other"), say("Done.")])
+    monitor = Monitor(one_home)
+    turn = one_home.start("new", "hi", *ASK)
+    for number in ("0", "1"):
+        line = monitor.read_until(turn.id, "attention")
+        assert (line["phase"], line["request"], line["state"]) == ("waiting_approval", number, "running")
+        assert line["message"].startswith("run echo hello > ")
+        assert line["next"] == f"codex-server pending {turn.id}"
+        assert [each["id"] for each in pending(one_home, turn)] == [number]
+        one_home.run("approve", turn.id, number)
+    monitor.read_until(turn.id)
+    monitor.end(signal.SIGINT)
+    phases = told(monitor.lines, turn.id)
+    assert phases.count("waiting_approval") == 2
+    people = one_home.run("tail", "--all", "--after", "0").stdout
+    assert "attention waiting_approval 0: run echo hello" in people
+
+
+def test_control_sequences_of_a_request_do_not_reach_a_terminal(one_home: Home) -> None:
+    asked = {
+        "id": "q1",
+        "header": "H",
+        "question": "Which?\x1b[2J\x07\u202e",
+        "options": [{"label": "A\r", "description": ""}],
+    }
+    one_home.model([question(asked, {**asked, "id": "q2"}), say("Done.")])
+    turn = one_home.start("new", "hi", "--questions")
+    wait_for_request(one_home, turn)
+    shown = one_home.run("pending").stdout + one_home.run("wait", turn.id, "--until", "attention").stderr
+    assert "Which?␛[2J␇" in shown
+    assert not {"\x1b", "\x07", "\u202e", "\r"} & set(shown)
+    one_home.run("cancel", turn.id)
+    wait_until(lambda: turn.is_ended, what="the end")

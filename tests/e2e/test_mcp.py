@@ -1,0 +1,76 @@
+"""A real MCP server asks through Codex: to be called, and something of its own. Both codex versions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from codex_server_cli.demo.parts import ToolCall
+from codex_server_cli.demo.replies import call, say
+from tests.e2e.asking import ASK, pending, replies_of, wait_for_request
+from tests.e2e.home import Home
+
+SERVER = Path(__file__).parent.parent / "fakes" / "mcp_server.py"
+CONFIG = f"[mcp_servers.fake]\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(SERVER))}]\n"
+
+
+def tool(name: str, call_id: str, **arguments: str) -> ToolCall:
+    """A call of a tool of the fake server."""
+    return call(name, arguments, namespace="mcp__fake", call_id=call_id)
+
+
+def test_a_tool_is_called_once_it_is_approved_and_for_the_session_not_asked_about_again(home: Home) -> None:
+    calls = tool("greet", "c1", whom="Bob"), tool("greet", "c2", whom="Eve")
+    model = home.model([*calls, say("Done.")], extra_toml=CONFIG)
+    turn = home.start("new", "hi", *ASK)
+    request = wait_for_request(home, turn)
+    assert (request["kind"], request["server"], request["arguments"]) == ("mcp_tool", "fake", {"whom": "Bob"})
+    assert 'run tool "greet"' in request["message"]
+    assert request["tool"] in ("greet", None)  # 0.163.0 names it in the message alone
+    assert '"greet"?\n│ with: {"whom": "Bob"}\n' in home.run("pending", turn.id).stdout
+    assert home.run("approve", turn.id, "--session").code == 0
+    assert turn.wait()["answer"] == "Done."
+    told = model.model_requests[2].tool_outputs
+    assert ("Hello Bob" in str(told["c1"]), "Hello Eve" in str(told["c2"])) == (True, True)
+    assert replies_of(turn) == [{"action": "accept", "content": {}, "_meta": {"persist": "session"}}]
+
+
+def test_a_declined_tool_is_not_called(home: Home) -> None:
+    model = home.model([tool("greet", "c1", whom="Bob"), say("Then not.")], extra_toml=CONFIG)
+    turn = home.start("new", "hi", *ASK)
+    wait_for_request(home, turn)
+    home.run("decline", turn.id)
+    assert turn.wait()["answer"] == "Then not."
+    assert "rejected" in str(model.model_requests[1].tool_outputs["c1"])
+
+
+def test_a_form_of_the_server_is_shown_as_questions_and_its_answers_get_their_types(home: Home) -> None:
+    model = home.model([tool("ask", "c1"), say("Done.")], extra_toml=CONFIG)
+    turn = home.start("new", "hi", *ASK)
+    wait_for_request(home, turn)
+    home.run("approve", turn.id)
+    request = wait_for_request(home, turn, "1")
+    assert (request["kind"], request["server"], request["message"]) == ("elicitation", "fake", "Tell me.")
+    colour, count = request["questions"]
+    assert [option["label"] for option in colour["options"]] == ["red", "blue"]
+    assert (colour["isRequired"], count["isRequired"], count["type"]) == (True, False, "integer")
+    for wrong in (["colour=green"], ["colour=red", "-a", "count=0"], ["size=3"], ["count=3"]):
+        run = home.run("reply", turn.id, "1", "-a", *wrong)
+        assert (run.code, [each["id"] for each in pending(home, turn)]) == (65, ["1"]), run
+    assert home.run("reply", turn.id, "-a", "colour=blue", "-a", "count=3").code == 0
+    assert turn.wait()["answer"] == "Done."
+    told = {"action": "accept", "content": {"colour": "blue", "count": 3}}
+    assert "blue" in str(model.model_requests[1].tool_outputs["c1"])
+    assert replies_of(turn)[1] == {**told, "_meta": None}
+
+
+def test_a_declined_form_is_told_to_the_server(one_home: Home) -> None:
+    model = one_home.model([tool("ask", "c1"), say("Done.")], extra_toml=CONFIG)
+    turn = one_home.start("new", "hi", *ASK)
+    wait_for_request(one_home, turn)
+    one_home.run("approve", turn.id)
+    wait_for_request(one_home, turn, "1")
+    one_home.run("decline", turn.id)
+    assert turn.wait()["answer"] == "Done."
+    assert "decline" in str(model.model_requests[1].tool_outputs["c1"])

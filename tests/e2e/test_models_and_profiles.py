@@ -1,0 +1,165 @@
+"""Which model serves, with which effort and which settings: profiles, overrides, and what becomes of a wrong one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.demo.replies import say
+from codex_server_cli.demo.scripted_model import ScriptedModel
+from tests.e2e.home import Home, Turn
+from tests.support import Json
+
+
+def _put_profile(home: Home, name: str, text: str) -> None:
+    (home.codex_home / f"{name}.config.toml").write_text(text)
+
+
+def _asked_of(model: ScriptedModel) -> tuple[str, str | None]:
+    """Model and effort of the last request."""
+    body: Json = model.model_requests[-1].body
+    return body["model"], (body.get("reasoning") or {}).get("effort")
+
+
+# --- profiles
+
+
+def test_a_profile_is_merged_and_its_wide_policy_is_not(home: Home) -> None:
+    model = home.model([say("base")] * 4)
+    before = (home.codex_home / "config.toml").read_bytes()
+    with ScriptedModel([say("other")] * 4) as other:
+        _put_profile(
+            home,
+            "quick",
+            f"""
+model = "of-the-profile"
+model_reasoning_effort = "high"
+developer_instructions = "Speak Latin."
+sandbox_mode = "danger-full-access"
+approval_policy = "on-request"
+model_provider = "other"
+[model_providers.other]
+name = "other"
+base_url = "{other.base_url}"
+wire_api = "responses"
+""",
+        )
+        run = home.run("new", "hi", "--profile", "quick", "--config", 'model="overridden"')
+        turn = home.turn(run.json["turn_id"])
+        assert turn.wait()["answer"] == "other"
+        assert _asked_of(other) == ("overridden", "high")
+        assert "Speak Latin." in json.dumps(other.model_requests[-1].body)
+        assert model.model_requests == []
+        assert "sandbox_mode has no effect" in run.stderr
+        assert "approval_policy has no effect" in run.stderr
+        effective = turn.meta["effective"]
+        assert (effective["sandbox_policy"]["type"], effective["approval_policy"]) == ("readOnly", "never")
+        assert (effective["model"], effective["model_provider"]) == ("overridden", "other")
+        resumed = home.start("continue", "--turn", turn.id, "again", "--profile", "quick")
+        assert resumed.wait()["answer"] == "other"
+        assert _asked_of(other) == ("of-the-profile", "high")
+    assert (home.codex_home / "config.toml").read_bytes() == before
+
+
+def test_a_profile_whose_provider_bills_a_key_is_refused(one_home: Home) -> None:
+    one_home.model([])
+    provider = '[model_providers.paid]\nname = "paid"\nbase_url = "http://127.0.0.1:9/v1"\nenv_key = "PAID_KEY"\n'
+    _put_profile(one_home, "paid", f'model_provider = "paid"\n{provider}')
+    run = one_home.run("new", "hi", "--profile", "paid")
+    assert (run.code, run.error["kind"]) == (2, "auth")
+    assert one_home.turn_ids == []
+
+
+def test_a_profile_that_is_not_there_is_refused_with_those_that_are(one_home: Home) -> None:
+    one_home.model([])
+    _put_profile(one_home, "quick", "")
+    run = one_home.run("new", "hi", "--profile", "quack")
+    assert (run.code, run.error["hint"]) == (65, "There are: quick.")
+    assert one_home.turn_ids == []
+
+
+# --- models and efforts
+
+
+def test_an_effort_that_the_model_does_not_have_is_refused_before_anything_is_made(home: Home) -> None:
+    model = home.chatgpt([say("Hello")] * 2)
+    listed = {entry["model"]: entry["efforts"] for entry in json.loads(home.run("models", "--json").stdout)}
+    name, efforts = next((name, efforts) for name, efforts in listed.items() if efforts)
+    run = home.run("new", "hi", "--model", name, "--effort", "bogus")
+    assert (run.code, run.error["message"]) == (65, f"{name} has no effort 'bogus'")
+    assert all(effort in run.error["hint"] for effort in efforts)
+    assert home.run("new", "hi", "--effort", "bogus").code == 65
+    assert home.turn_ids == []
+    right = home.run("new", "hi", "--model", name, "--effort", efforts[0], "--wait")
+    assert (right.code, right.json["answer"]) == (0, "Hello")
+    assert "does not list" not in right.stderr
+    assert _asked_of(model) == (name, efforts[0])
+
+
+def test_a_model_that_codex_does_not_list_is_tried_with_a_warning(one_home: Home) -> None:
+    model = one_home.chatgpt([say("Hello")])
+    run = one_home.run("new", "hi", "--model", "of-tomorrow", "--effort", "extreme", "--wait")
+    assert (run.code, run.json["answer"]) == (0, "Hello")
+    assert "Codex does not list a model 'of-tomorrow'" in run.stderr
+    assert _asked_of(model) == ("of-tomorrow", "extreme")
+
+
+def test_a_provider_of_the_users_own_has_models_of_its_own(one_home: Home) -> None:
+    model = one_home.model([say("Hello")])
+    run = one_home.run("new", "hi", "--model", "mine", "--effort", "bogus", "--wait")
+    assert (run.code, run.json["answer"]) == (0, "Hello")
+    assert "does not list" not in run.stderr
+    assert _asked_of(model) == ("mine", "bogus")
+    assert not (one_home.path / "models.json").exists()
+
+
+# --- `continue` with everything that it takes
+
+
+def test_a_fork_takes_every_flag_and_leaves_its_thread_as_it_was(home: Home) -> None:
+    model = home.model([say("one"), say("two"), say("three")])
+    _put_profile(home, "terse", 'model_verbosity = "low"\n')
+    first = home.start("new", "first")
+    first.wait()
+    more = home.root / "more"
+    more.mkdir()
+    fork = home.start(
+        *("continue", "--turn", first.id, "second", "--fork", "--ephemeral", "--skip-git-check"),
+        *("--model", "another", "--effort", "high", "--profile", "terse", "--config", "hide_agent_reasoning=true"),
+        *("--write", "--add-dir", str(more), "--network"),
+    )
+    assert fork.wait()["answer"] == "two"
+    assert _asked_of(model) == ("another", "high")
+    _assert_effective(fork, more)
+    assert fork.meta["forked_from"] == first.meta["thread_id"]
+    assert fork.meta["thread_id"] not in (None, first.meta["thread_id"])
+    sessions = [path.name for path in (home.codex_home / "sessions").rglob("*.jsonl*")]
+    assert len([name for name in sessions if first.meta["thread_id"] in name]) == 1
+    assert [name for name in sessions if fork.meta["thread_id"] in name] == []
+    assert home.run("continue", "--turn", fork.id, "third").code == 65
+    third = home.start("continue", "--turn", first.id, "third")
+    assert third.wait()["answer"] == "three"
+    assert _asked_of(model)[0] == "scripted"
+    assert "second" not in json.dumps(model.model_requests[-1].body["input"])
+    assert third.meta["effective"]["sandbox_policy"]["type"] == "readOnly"
+
+
+def _assert_effective(turn: Turn, more: Path) -> None:
+    effective = turn.meta["effective"]
+    policy = effective["sandbox_policy"]
+    assert (policy["type"], policy["networkAccess"]) == ("workspaceWrite", True)
+    assert policy["writableRoots"] == [str(more)]
+    assert (effective["model"], effective["effort"]) == ("another", "high")
+    assert (turn.meta["model"], turn.meta["effort"]) == ("another", "high")
+    config = turn.sent("thread/fork")["config"]
+    assert (config["model_verbosity"], config["hide_agent_reasoning"]) == ("low", True)
+
+
+@pytest.mark.parametrize("flag", ["--model", "--effort", "--profile"])
+def test_a_flag_without_a_value_is_refused(one_home: Home, flag: str) -> None:
+    one_home.model([])
+    run = one_home.run("new", "hi", flag, "")
+    assert (run.code, run.error["message"]) == (64, f"{flag} is empty")
+    assert one_home.turn_ids == []

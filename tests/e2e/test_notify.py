@@ -1,0 +1,176 @@
+"""`--notify`: a command of the user's is told of the end of a turn, and of each request that waits for somebody."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.parts import ReplyLike
+from codex_server_cli.demo.replies import hold, run_command, say, usage_limit
+from codex_server_cli.demo.request import Request
+from tests.e2e.home import COMMAND, FIRST_HALF, Home, Turn
+from tests.support import Json, wait_until
+
+NOTE = """
+import json, os, sys
+folder = sys.argv[1]
+document = json.load(sys.stdin)
+gate = f"{folder}/{document['event']}.gate"
+if os.path.exists(gate):
+    open(gate + ".reached", "w").close()
+    open(gate).read()
+note = {"document": document, "cwd": os.getcwd(), "mark": os.environ.get("CODEX_SERVER_TURN_ID"), "words": sys.argv[2:]}
+path = f"{folder}/{document['turn_id']}.{document['event']}.{os.getpid()}"
+with open(path, "w") as file:
+    json.dump(note, file)
+os.rename(path, path + ".json")
+"""
+
+
+class Notes:
+    """What a notifier was told, kept by the notifier itself."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "notes"
+        self.path.mkdir()
+        script = root / "note.py"
+        script.write_text(NOTE)
+        self.command = shlex.join([sys.executable, str(script), str(self.path)])
+
+    def close_gate(self, event: str) -> None:
+        """Have the notifier of this event wait before it writes."""
+        os.mkfifo(self.path / f"{event}.gate")
+
+    def wait_until_reached(self, event: str) -> None:
+        """Block until one waits there."""
+        wait_until((self.path / f"{event}.gate.reached").exists, 30, f"the notifier of {event}")
+
+    def open_gate(self, event: str) -> None:
+        """Let the one that waits go on."""
+        self.wait_until_reached(event)
+        with (self.path / f"{event}.gate").open("w"):
+            pass
+
+    def read(self, turn: Turn, event: str) -> Json:
+        """The one of this event, once it is there."""
+        (path,) = wait_until(lambda: list(self.path.glob(f"{turn.id}.{event}.*.json")), 30, f"the note of {event}")
+        note: Json = json.loads(path.read_text())
+        return note
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Notes:
+    return Notes(tmp_path)
+
+
+def test_the_end_is_told_as_wait_tells_it(one_home: Home, notes: Notes) -> None:
+    one_home.model([say("Done.")])
+    turn = one_home.start("new", "hi", "--notify", f"{notes.command} '$HOME; ls' `ls` && rm")
+    ended = turn.wait()
+    note = notes.read(turn, "end")
+    assert note["document"] == {**ended, "event": "end"}
+    assert (ended["answer"], note["cwd"], note["mark"]) == ("Done.", str(turn.path), None)
+    assert note["words"] == ["$HOME; ls", "`ls`", "&&", "rm"]
+    assert "notify" not in (turn.path / "worker.log").read_text()
+
+
+def test_a_failed_turn_and_a_cancelled_one_are_told_too(one_home: Home, notes: Notes) -> None:
+    one_home.configure(notify=notes.command)
+    one_home.model([usage_limit(resets_at=4_000_000_000)])
+    failed = one_home.start("new", "hi")
+    assert failed.wait()["state"] == "failed"
+    cancelled, _ = one_home.start_held()
+    assert one_home.run("cancel", cancelled.id).code == 0
+    told = [notes.read(turn, "end")["document"] for turn in (failed, cancelled)]
+    assert [(each["turn_id"], each["state"]) for each in told] == [(failed.id, "failed"), (cancelled.id, "cancelled")]
+    assert told[0]["error"]["kind"] == "usage_limit"
+    assert told[1]["answer"] == FIRST_HALF
+
+
+def test_nobody_waits_for_a_notifier(one_home: Home, notes: Notes) -> None:
+    notes.close_gate("end")
+    one_home.model([say("Done.")])
+    turn = one_home.start("new", "hi", "--notify", notes.command)
+    assert turn.wait()["state"] == "complete"
+    assert one_home.run("continue", "--turn", turn.id, "more", "--wait").json["answer"] == "Done."
+    notes.open_gate("end")
+    assert notes.read(turn, "end")["document"]["answer"] == "Done."
+
+
+def asks_first(request: Request) -> ReplyLike:
+    if request.is_follow_up:
+        return say("Done.")
+    return run_command("echo outside", escalated=True, justification="it has to be")
+
+
+def test_each_request_is_told_once_and_its_notifier_outlives_the_turn(one_home: Home, notes: Notes) -> None:
+    notes.close_gate("attention")
+    one_home.model(asks_first)
+    turn = one_home.start("new", "hi", "--approval", "ask", "--notify", notes.command)
+    wait_until(lambda: turn.status()["phase"] == "waiting_approval", 30, "the request")
+    notes.wait_until_reached("attention")
+    assert one_home.run("approve", turn.id).code == 0
+    assert turn.wait()["answer"] == "Done."
+    assert notes.read(turn, "end")["document"]["state"] == "complete"
+    notes.open_gate("attention")
+    note = notes.read(turn, "attention")
+    document = note["document"]
+    assert (document["event"], document["turn_id"], document["state"]) == ("attention", turn.id, "running")
+    assert (document["phase"], document["request"]) == ("waiting_approval", document["pending"][0]["id"])
+    assert "echo outside" in document["pending"][0]["command"]
+    assert (document["pending"][0]["reason"], note["mark"]) == ("it has to be", None)
+    assert shlex.split(document["pending"][0]["next"]["approve"])[1:] == ["approve", turn.id, document["request"]]
+
+
+def test_a_turn_that_a_notifier_starts_is_no_nested_one(one_home: Home) -> None:
+    one_home.model([say("Done.")])
+    first = one_home.start("new", "hi", "--notify", f"{COMMAND} new again --name second --cwd {one_home.project}")
+    assert first.wait()["state"] == "complete"
+    log = first.path / "worker.log"
+    (words,) = wait_until(lambda: [line for line in log.read_text().splitlines() if line.startswith("{")], 30, "its id")
+    second = one_home.turn(json.loads(words)["turn_id"])
+    assert (second.wait()["state"], second.meta["parent_turn"], second.meta["name"]) == ("complete", None, "second")
+
+
+def test_a_notifier_that_fails_changes_nothing(one_home: Home) -> None:
+    one_home.model([say("Done.")])
+    turn = one_home.start("new", "hi", "--notify", "sh -c 'echo I cannot >&2; exit 7'")
+    ended = turn.wait()
+    assert (ended["state"], ended["error"]) == ("complete", None)
+    log = turn.path / "worker.log"
+    wait_until(lambda: "exit code 7" in log.read_text(), 30, "its end in the log")
+    sh = shutil.which("sh", path=one_home.env["PATH"])
+    assert log.read_text().endswith(f"\nI cannot\nnotify: {sh} ended with exit code 7\n")
+
+
+def test_a_turn_that_is_cancelled_in_line_is_told(one_home: Home, notes: Notes) -> None:
+    one_home.configure(max_running=1)
+    gate = Gate()
+    one_home.model([say(FIRST_HALF, hold(gate))])
+    first = one_home.start("new", "hi")
+    second = one_home.start("new", "hi", "--notify", notes.command)
+    wait_until(lambda: second.status()["phase"] == "queued", what="phase queued")
+    assert one_home.run("cancel", second.id).json["state"] == "cancelled"
+    assert notes.read(second, "end")["document"]["state"] == "cancelled"
+    gate.open()
+    assert first.wait()["state"] == "complete"
+
+
+@pytest.mark.parametrize("command", ["no-such-program --now", "/no/such/program", "tell 'it"])
+def test_a_command_that_cannot_be_run_is_refused_and_nothing_is_made(one_home: Home, command: str) -> None:
+    one_home.model([say("Done.")])
+    run = one_home.run("new", "hi", "--notify", command)
+    assert (run.code, one_home.turn_ids) == (65, [])
+    assert run.error["message"].startswith("--notify")
+    assert run.error["hint"]
+    one_home.configure(notify=command)
+    run = one_home.run("new", "hi")
+    assert (run.code, one_home.turn_ids) == (65, [])
+    assert str(one_home.path / "config.json") in run.error["message"]

@@ -1,0 +1,74 @@
+"""Codex asks in words, in its default mode and in plan mode, and a second shell replies. Both codex versions."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_server_cli.demo.replies import say
+from tests.e2e.asking import QUESTION, pending, question, replies_of, wait_for_request
+from tests.e2e.home import Home
+
+WHY = {**QUESTION, "id": "q2", "header": "Why", "question": "And why?"}
+
+
+@pytest.mark.parametrize("mode", ["--questions", "--plan"])
+def test_a_question_waits_and_the_reply_of_a_second_shell_reaches_the_model(home: Home, mode: str) -> None:
+    model = home.model([question(), say("As you like.")])
+    turn = home.start("new", "hi", mode)
+    request = wait_for_request(home, turn)
+    assert (request["kind"], request["answer_with"], request["questions"][0]["id"]) == ("question", "reply", "q1")
+    assert turn.status()["phase"] == "waiting_input"
+    shown = home.run("pending", turn.id).stdout
+    assert "│ Colour: Which colour?\n│   1  Red — warm\n│   2  Blue — cold\n" in shown
+    assert f"codex-server reply {turn.id} 0 --answer 'q1=…'" in shown
+    run = home.run("reply", turn.id, "--answer", "blue")
+    assert (run.code, run.json["decided"]) == (0, "reply")
+    assert turn.wait()["answer"] == "As you like."
+    assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Blue"]}}}]
+    (told,) = model.model_requests[1].tool_outputs.values()
+    assert "Blue" in str(told)
+    assert turn.meta["approval"] == "never"
+    assert "under-development" not in turn.out  # a feature that Codex warns of by itself
+
+
+def test_several_questions_are_answered_by_their_ids_in_free_words_too(one_home: Home) -> None:
+    one_home.model([question(QUESTION, WHY), say("As you like.")])
+    turn = one_home.start("new", "hi", "--questions")
+    wait_for_request(one_home, turn)
+    run = one_home.run("reply", turn.id, "0", "--answer", "q1=Red", "-a", "q2=x = y, so it is")
+    assert run.code == 0, run
+    turn.wait()
+    assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Red"]}, "q2": {"answers": ["x = y, so it is"]}}}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--answer", "zz=Red", "--answer", "q1=Red"], 65, "no question 'zz' was asked, but q1, q2"),
+        (["--answer", "q1=Red"], 65, "question 'q2' needs an answer"),
+        (["--answer", "Red"], 64, "does not say which question"),
+        ([], 64, "an answer is missing"),
+        (["7", "--answer", "q1=Red"], 66, "no request '7'"),
+    ],
+)
+def test_a_reply_that_does_not_fit_changes_nothing(
+    one_home: Home, arguments: list[str], code: int, message: str
+) -> None:
+    one_home.model([question(QUESTION, WHY), say("Never.")])
+    turn = one_home.start("new", "hi", "--questions")
+    wait_for_request(one_home, turn)
+    run = one_home.run("reply", turn.id, *arguments)
+    assert (run.code, message in run.error["message"]) == (code, True), run
+    assert [each["id"] for each in pending(one_home, turn)] == ["0"]
+    assert replies_of(turn) == []
+    assert one_home.run("approve", turn.id).error["hint"] == "Use reply, or decline."
+    one_home.run("cancel", turn.id)
+
+
+def test_a_declined_question_lets_the_turn_go_on(one_home: Home) -> None:
+    one_home.model([question(), say("Then I guess.")])
+    turn = one_home.start("new", "hi", "--questions")
+    wait_for_request(one_home, turn)
+    assert one_home.run("decline", turn.id).code == 0
+    assert turn.wait()["answer"] == "Then I guess."
+    assert replies_of(turn) == [{"answers": {}}]

@@ -1,0 +1,70 @@
+"""A small MCP server over stdio: JSON-RPC, one object a line, for Codex to start as it starts any other.
+
+It has two tools: `greet` says hello to whom its argument names; `ask` first asks whoever sits at the client (an
+elicitation with a form), and says what they answered. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+_WHOM = {"whom": {"type": "string"}}
+FORM = {
+    "type": "object",
+    "properties": {
+        "colour": {"type": "string", "title": "Colour", "description": "Which colour?", "enum": ["red", "blue"]},
+        "count": {"type": "integer", "description": "How many?", "minimum": 1},
+    },
+    "required": ["colour"],
+}
+_TOOLS = [
+    {"name": "greet", "description": "Greets.", "inputSchema": {"type": "object", "properties": _WHOM}},
+    {"name": "ask", "description": "Asks first.", "inputSchema": {"type": "object", "properties": {}}},
+]
+
+
+def tell(message: Json) -> None:
+    """Write one message."""
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+
+def messages() -> Iterator[Json]:
+    """What the client says, to the end of stdin."""
+    for line in sys.stdin:
+        yield json.loads(line)
+
+
+def ask(incoming: Iterator[Json]) -> str:
+    """Ask the client's user, and tell what came back."""
+    tell({"id": "form", "method": "elicitation/create", "params": {"message": "Tell me.", "requestedSchema": FORM}})
+    reply = next(message for message in incoming if message.get("id") == "form" and "method" not in message)
+    return json.dumps(reply.get("result") or reply.get("error"), sort_keys=True)
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    incoming = messages()
+    for message in incoming:
+        method, params = message.get("method"), message.get("params") or {}
+        if "id" not in message:
+            continue
+        if method == "initialize":
+            about = {"capabilities": {"tools": {}}, "serverInfo": {"name": "fake", "version": "1"}}
+            result: Json = {"protocolVersion": params["protocolVersion"], **about}
+        elif method == "tools/list":
+            result = {"tools": _TOOLS}
+        elif method == "tools/call":
+            told = ask(incoming) if params["name"] == "ask" else f"Hello {params['arguments'].get('whom')}"
+            result = {"content": [{"type": "text", "text": told}]}
+        else:
+            result = {}
+        tell({"id": message["id"], "result": result})
+
+
+if __name__ == "__main__":
+    main()
