@@ -289,7 +289,7 @@ do_uninstall() {
         say "Kept $link: it is not ours."
     fi
     [ "$wants_skill" = no ] || remove_skill
-    rm -f "$home/config.json"
+    rm -f "$home/config.json" "$home/models.json"
     rmdir "$home/turns" "$home" 2>/dev/null || :
     rmdir "${XDG_CACHE_HOME:-$HOME/.cache}/codex-server" "$HOME/Library/Caches/codex-server" 2>/dev/null || : # the demo's
     [ ! -d "$home/turns" ] || say "Kept your turns in $home/turns."

@@ -71,11 +71,12 @@ def _parse(body: str) -> list[Example]:
 
 def type_in(command: str, env: Mapping[str, str], cwd: Path) -> str:
     """What a terminal shows while bash runs `command`: stdout and stderr, as a person sees them."""
+    dumb = {**env, "TERM": "dumb"}  # no spinner: what an example shows is what stays
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
     try:
         process = subprocess.Popen(
-            ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=env, cwd=cwd
+            ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave, env=dumb, cwd=cwd
         )
     finally:
         os.close(slave)

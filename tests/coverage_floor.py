@@ -24,13 +24,22 @@ FLOORS = {  # folders of the package → per cent of lines and branches, rounded
 }
 MEASURED = frozenset(
     {
+        *("cli/test_account.py", "e2e/test_account.py"),
         *("cli/test_bad_codex.py", "cli/test_bad_home.py", "cli/test_help.py", "cli/test_modes.py"),
         *("cli/test_streams.py", "cli/test_terminal.py", "demo/test_alone.py"),
-        *("e2e/test_cancelling.py", "e2e/test_collecting.py", "e2e/test_continuing.py", "e2e/test_deaths.py"),
+        *("e2e/test_after_reset.py", "e2e/test_notify.py"),
+        *(
+            "e2e/test_cancelling.py",
+            "e2e/test_chat.py",
+            "e2e/test_collecting.py",
+            "e2e/test_continuing.py",
+            "e2e/test_deaths.py",
+        ),
         *("e2e/test_demo.py", "e2e/test_errors_told.py", "e2e/test_failures.py", "e2e/test_fault_disk.py"),
         *("e2e/test_inputs.py", "e2e/test_lock_by_hand.py", "e2e/test_many.py", "e2e/test_monitor.py"),
         *("e2e/test_one_writer.py", "e2e/test_queue.py", "e2e/test_reading.py", "e2e/test_recover.py"),
         *("e2e/test_review.py", "e2e/test_sandbox.py", "e2e/test_starting.py", "e2e/test_tidying.py"),
+        *("e2e/test_code_review.py", "e2e/test_questions.py", "e2e/test_spinner.py", "e2e/test_watch.py"),
     }
 )
 """Files of tests whose processes are measured; where a test runs with each codex, with the first of them."""
@@ -40,6 +49,7 @@ WEIGHED = frozenset(
         "test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come",
         "test_a_file_that_may_not_grow_is_73_and_leaves_nothing",
         "test_a_turn_in_line_is_light_and_idle",
+        "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
     }
 )
 """Tests in these files whose processes are not, because they are weighed, or may not write what they measure."""

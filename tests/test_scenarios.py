@@ -290,7 +290,7 @@ def _(story: Story) -> None:
 
 @then("stderr holds the way to log in")
 def _(story: Story) -> None:
-    assert "codex login" in story.last.stderr
+    assert "codex-server login" in story.last.stderr
 
 
 @then("the lists and doctor still work")
