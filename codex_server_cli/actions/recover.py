@@ -6,6 +6,7 @@ resumed, and nothing of the user's configuration is written. Must never print.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from codex_server_cli.core.stored_turn import Recovery, Wanted, weigh
 from codex_server_cli.core.turn import Marker, State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import recovery, turns
+from codex_server_cli.disk.ending import tell_recovered
 from codex_server_cli.disk.recovery import Ended
 from codex_server_cli.disk.stored_turns import read_stored_turn
 from codex_server_cli.disk.turn_dir import TurnDir, home_error
@@ -62,6 +64,9 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
     lock_fd = _take_lock(settings, directory)
     try:
         is_recovered, message = _recover(settings, directory)
+        if is_recovered:
+            with contextlib.suppress(OSError):  # what is true of the turn stands in its directory
+                tell_recovered(directory)
     except OSError as error:
         raise home_error(settings.home, error) from error
     finally:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from codex_server_cli.core.turn import State, format_time_ms, is_turn_id
 
 _TEXTS = ("name", "phase", "state", "kind", "request", "message")
+_ENDS = ("end", "recovered")
 _LATEST_MS = 253_402_300_799_999  # the year 9999
 
 
@@ -19,8 +20,8 @@ class Notice(NamedTuple):
         at: when it happened, RFC 3339.
         turn_id: our id.
         name: what the user called the turn, or None.
-        event: `phase`, `attention`, `end`, or a newer version's word.
-        phase: what the running turn does; None for an end.
+        event: `phase`, `attention`, `end`, `recovered`, or a newer version's word.
+        phase: what the running turn does; None for one that has ended.
         state: `running`, or the end state.
         kind: the error kind of an end, else None.
         request: the id of the request that wants attention; `message` is what it asks, cut. Else None.
@@ -39,8 +40,8 @@ class Notice(NamedTuple):
 
     @property
     def is_end(self) -> bool:
-        """Whether nothing will follow about this turn."""
-        return self.event == "end"
+        """Whether the turn has ended: of one that has, only a recovery may be told later."""
+        return self.event in _ENDS
 
 
 def read_notice(cursor: int, entry: Mapping[str, object]) -> Notice | None:
@@ -51,7 +52,7 @@ def read_notice(cursor: int, entry: Mapping[str, object]) -> Notice | None:
     if not isinstance(event, str):
         return None
     name, phase, state, kind, request, message = (_text(entry.get(key)) for key in _TEXTS)
-    if event != "end":
+    if event not in _ENDS:
         state, kind = str(State.RUNNING), None
     state = state or str(State.FAILED)
     return Notice(cursor, format_time_ms(ts), turn_id, name, event, phase, state, kind, request, message)

@@ -1,4 +1,4 @@
-"""Telling the journal of a turn's end, for those who did not live through it: a repairer, a monitor.
+"""Telling the journal of a turn's end, for those who did not live through it: a repairer, a monitor, a recovery.
 
 Owns what a directory says of its end. The worker tells its own (`proc.turn_journal`), under the turn's lock; so nobody
 may call this while a worker lives.
@@ -23,14 +23,33 @@ def tell_end(turn: TurnDir) -> bool:
     Raises:
         OSError: the journal cannot be written.
     """
+    end = _end_of(turn)
+    if end is None:
+        return False
+    state, kind = (State.CANCELLED, "cancelled") if end[0] is State.MISSING else end
+    journal.append_once(turn.path.parent.parent, journal.end_entry(turn.turn_id, state, kind, _name_of(turn)))
+    return True
+
+
+def tell_recovered(turn: TurnDir) -> None:
+    """Add that there is more of an ended turn now than its end told. Needs the turn's lock.
+
+    Raises:
+        OSError: the journal cannot be written.
+    """
+    end = _end_of(turn)
+    if end is not None:
+        journal.append(turn.path.parent.parent, journal.recovered_entry(turn.turn_id, *end, _name_of(turn)))
+
+
+def _end_of(turn: TurnDir) -> tuple[State, str | None] | None:
+    """State and error kind, as the marker has them; None where there is none."""
     marker = turn.marker
     kind = (read_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
     kind = kind if isinstance(kind, str) else None
     state = derive_state(Facts(turn.exists, lock_held=False, marker=marker, error_kind=kind))
-    if state is None:
-        return False
-    if state is State.MISSING:
-        state, kind = State.CANCELLED, "cancelled"
-    name = (read_json(turn.meta) or {}).get("name")
-    journal.append_once(turn.path.parent.parent, journal.end_entry(turn.turn_id, state, kind, name))
-    return True
+    return None if state is None else (state, kind)
+
+
+def _name_of(turn: TurnDir) -> object:
+    return (read_json(turn.meta) or {}).get("name")

@@ -1,4 +1,4 @@
-"""The home's log of all turns, which monitors follow: one line for each phase change, attention and end.
+"""The home's log of all turns, which monitors follow: one line for each phase change, attention, end and recovery.
 
     journal/lock                        held exclusively by whoever writes
     journal/00000000000000000000.jsonl  a segment, named by the offset at which it begins in the whole log
@@ -59,6 +59,11 @@ def attention_entry(turn_id: str, phase: str, request: str, message: str, name: 
 def end_entry(turn_id: str, state: str, kind: str | None, name: object) -> Entry:
     """A turn has ended; `kind` is its error's, None for a complete one."""
     return {"ts": _now_ms(), "turn_id": turn_id, "event": "end", "state": state, "kind": kind, "name": name}
+
+
+def recovered_entry(turn_id: str, state: str, kind: str | None, name: object) -> Entry:
+    """Of a turn that had ended more is there now, and this is how it has ended after all."""
+    return end_entry(turn_id, state, kind, name) | {"event": "recovered"}
 
 
 # --- writing

@@ -1,10 +1,12 @@
 """Holding inquiries with an app-server of its own. Owns the process and the waiting; never decides what is asked.
 
-Nothing of the answers is recorded, and the process is gone when it is over, however it ends.
+Nothing of the answers is recorded, and the process is gone when it is over, however it ends. One that met another
+app-server while it started is started again, as a turn's is.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections import deque
@@ -15,6 +17,7 @@ from typing import TypeVar
 from codex_server_cli.core import rpc
 from codex_server_cli.core.inquiry import Ask, Inquiry, Listen
 from codex_server_cli.core.jsonl import LineDecoder
+from codex_server_cli.core.retries import Patience, is_start_collision
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.proc.app_server import AppServer
 
@@ -56,14 +59,19 @@ class Conversation:
         Raises:
             CodexMissingError: it does not start.
         """
-        try:
-            self._server = AppServer(codex, str(cwd), may_bill_api_key=False)
-        except OSError as error:
-            raise CodexMissingError(f"{codex} cannot be started: {error}") from error
-        self._decoder = LineDecoder()
-        self._fds = [self._server.transport.read_fd(), self._server.stderr_fd]
+        self._codex, self._cwd = codex, cwd
         self._next_id = 1
         self._heard: deque[rpc.Message] = deque(maxlen=_MOST_HEARD)
+        self._patience = Patience(str(os.getpid()))
+        self._start()
+
+    def _start(self) -> None:
+        try:
+            self._server = AppServer(self._codex, str(self._cwd), may_bill_api_key=False)
+        except OSError as error:
+            raise CodexMissingError(f"{self._codex} cannot be started: {error}") from error
+        self._decoder = LineDecoder()
+        self._fds = [self._server.transport.read_fd(), self._server.stderr_fd]
 
     def __enter__(self) -> Conversation:
         return self
@@ -102,6 +110,31 @@ class Conversation:
         return self._listen(step, deadline) if isinstance(step, Listen) else self._reply_to(step, deadline)
 
     def _reply_to(self, ask: Ask, deadline: float) -> rpc.Message:
+        """The reply to a request.
+
+        Raises:
+            _SilenceError, BrokenPipeError: none comes.
+        """
+        while True:
+            try:
+                return self._request(ask, deadline)
+            except (_SilenceError, BrokenPipeError):
+                if ask[0] != "initialize" or not self._can_start_again(deadline):
+                    raise
+
+    def _can_start_again(self, deadline: float) -> bool:
+        """Start another app-server, in a while, where this one only met others as it started."""
+        if not is_start_collision(self.end()):
+            return False
+        delay_ms = self._patience.delay_ms(time.monotonic() * 1000)
+        if delay_ms is None or time.monotonic() + delay_ms / 1000 >= deadline:
+            return False
+        time.sleep(delay_ms / 1000)
+        self._server.close()
+        self._start()
+        return True
+
+    def _request(self, ask: Ask, deadline: float) -> rpc.Message:
         request_id, self._next_id = self._next_id, self._next_id + 1
         self._server.transport.send(rpc.encode(rpc.request(request_id, *ask)))
         reply: rpc.Message | None = None

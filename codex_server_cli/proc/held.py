@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from codex_server_cli.disk.queue import Slot
     from codex_server_cli.proc.line import Place
 
-CLOCK_LOOK_S = 60.0
-"""How often the clock is looked at: it may have been set, or the machine have slept."""
+LOOK_S = 10.0
+"""How often the clock is looked at, which may have been set, or the machine have slept; and whether the directory is
+still there."""
 SPREAD_S = 2.0
 """Within how long after a reset the turns that waited for it come forward: not all in one instant."""
 ASK_TIMEOUT_S = 45.0
@@ -58,7 +59,7 @@ def wait_for_reset(place: Place, turn_path: Path, held_until_s: float) -> Slot |
 def _hold(place: Place, until_s: float) -> None:
     say(f"waiting for the usage limit to reset, until {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(until_s))}")
     while place.stop_cause is None and (rest_s := until_s - time.time()) > 0:
-        place.rest(min(rest_s, CLOCK_LOOK_S))
+        place.rest(min(rest_s, LOOK_S))
     if place.stop_cause is None:
         place.stand_in_line()
 

@@ -107,7 +107,7 @@ def several(views: list[TurnView]) -> dict[str, Any]:
 def notice(seen: Notice) -> dict[str, Any]:
     """One line of the monitor's stream; `next` is the command for what a person or a program must do about it."""
     command = None
-    if seen.event in ("attention", "end"):
+    if seen.event == "attention" or seen.is_end:
         verb = "answer" if seen.state == State.COMPLETE else "status" if seen.is_end else "pending"
         command = f"{PROGRAM} {verb} {seen.turn_id}"
     return {"version": 1, **seen._asdict(), "next": command}

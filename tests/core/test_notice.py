@@ -40,6 +40,12 @@ def test_an_end_has_a_state_and_a_kind() -> None:
     assert (notice.is_end, notice.state, notice.kind, notice.phase) == (True, "failed", "network", None)
 
 
+def test_a_recovery_tells_how_the_turn_has_ended_after_all() -> None:
+    notice = read_notice(7, {"ts": 0, "turn_id": TURN, "event": "recovered", "state": "complete", "kind": None})
+    assert notice is not None
+    assert (notice.event, notice.is_end, notice.state, notice.kind) == ("recovered", True, "complete", None)
+
+
 def test_an_end_without_a_readable_state_is_a_failure() -> None:
     notice = read_notice(7, {"ts": 0, "turn_id": TURN, "event": "end", "state": 3})
     assert notice is not None

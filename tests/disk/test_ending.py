@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from codex_server_cli.disk import journal
-from codex_server_cli.disk.ending import tell_end
+from codex_server_cli.disk.ending import tell_end, tell_recovered
 from codex_server_cli.disk.repair import repair
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
@@ -30,6 +30,24 @@ def test_an_end_is_told_once_as_the_marker_has_it(turns: TurnsOnDisk) -> None:
     assert told(complete) == [("complete", None, "fix")]
     assert told(failed) == [("failed", "network", None)]
     assert told(cancelled) == [("cancelled", "cancelled", None)]
+
+
+def test_a_recovery_is_told_beside_the_end(turns: TurnsOnDisk) -> None:
+    turn = turns.complete(name="fix")
+    assert tell_end(turn)
+    tell_recovered(turn)
+    lines = [entry for _, entry in journal.read(turn.path.parent.parent)]
+    assert [(line["event"], line["state"], line["kind"], line["name"]) for line in lines] == [
+        ("end", "complete", None, "fix"),
+        ("recovered", "complete", None, "fix"),
+    ]
+    assert told(turn) == [("complete", None, "fix")]
+
+
+def test_a_turn_that_runs_again_has_no_recovery_to_tell(turns: TurnsOnDisk) -> None:
+    turn = turns.running()
+    tell_recovered(turn)
+    assert list(journal.read(turn.path.parent.parent)) == []
 
 
 def test_a_turn_that_has_not_ended_has_no_end_to_tell(turns: TurnsOnDisk) -> None:

@@ -76,6 +76,8 @@ def test_a_turn_that_codex_had_finished_unseen_comes_back_whole(home: Home, befo
     assert (run.json["answer"], run.json["recovered"], run.json["error"]) == (WHOLE, True, None)
     assert "the answer is restored from Codex's own record" in run.json["message"]
     assert (turn.path / "answer.txt").read_bytes() == answer
+    last = json.loads(home.run("tail", "--all", "--json", "--after", "0").stdout.splitlines()[-1])
+    assert (last["event"], last["state"], last["next"]) == ("recovered", "complete", f"codex-server answer {turn.id}")
     assert turn.result["recovered"]["source"] == "app-server"
     assert (turn.path / "done").exists()
     assert not (turn.path / "error").exists()

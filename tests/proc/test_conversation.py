@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codex_server_cli.core.inquiry import Inquiry, Listen, StoredTurn, find_stored_turn
+from codex_server_cli.core.inquiry import Inquiry, Listen, StoredTurn, find_stored_turn, greet
 from codex_server_cli.core.stored_turn import Wanted
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.proc.conversation import Conversation, converse
@@ -122,6 +122,37 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
 def test_one_that_goes_away_is_reported_with_its_last_words(tmp_path: Path, lines: list[str], words: str) -> None:
     with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}"):
         converse(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), 1)
+    assert children() == []
+
+
+COLLIDES = (  # as often as `often` says, then answers
+    "with open(count, 'a+') as file: file.write('x'); file.seek(0); met = len(file.read())",
+    "if met <= often: sys.exit('Error: failed to open state DB: (code: 5) database is locked')",
+    'for line in sys.stdin.buffer: print(json.dumps({"id": json.loads(line)["id"], "result": {"userAgent": met}}), '
+    "flush=True)",
+)
+
+
+def colliding(tmp_path: Path, often: int) -> Path:
+    return scripted(tmp_path / "codex", f"count, often = {str(tmp_path / 'count')!r}, {often}", *COLLIDES)
+
+
+def test_one_that_met_others_while_it_started_is_started_again(tmp_path: Path) -> None:
+    assert converse(colliding(tmp_path, 3), tmp_path, greet("1"), 20) == "4"
+    assert children() == []
+
+
+def test_one_that_meets_others_for_ever_is_given_up_in_time(tmp_path: Path) -> None:
+    with pytest.raises(CodexMissingError, match=r"does not answer: .*database is locked"):
+        converse(colliding(tmp_path, 10**6), tmp_path, greet("1"), 2)
+    assert children() == []
+    assert len((tmp_path / "count").read_text()) > 1
+
+
+def test_one_that_met_others_and_then_cannot_be_run_is_reported(tmp_path: Path) -> None:
+    codex = scripted(tmp_path / "codex", "import os; os.unlink(sys.argv[0])", "sys.exit('database is locked')")
+    with pytest.raises(CodexMissingError, match="cannot be started"):
+        converse(codex, tmp_path, greet("1"), 20)
     assert children() == []
 
 

@@ -90,15 +90,15 @@ def test_where_no_limit_holds_the_first_slot_is_it(
     slot.give_back()
 
 
-def test_a_limit_is_waited_out_of_the_line_by_a_clock_that_is_looked_at_each_minute(
+def test_a_limit_is_waited_out_of_the_line_by_a_clock_that_is_looked_at_often(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers(monkeypatch, tmp_path, "1150.0", "0.0")
+    answers(monkeypatch, tmp_path, "1025.0", "0.0")
     slot = wait(world, tmp_path, 0.0)
     assert slot is not None
     assert [call for call in world.calls if " " not in call] == ["wait", "leave", "stand", "wait", "leave"]
-    assert world.rests[:2] == [60.0, 60.0]
-    assert 30.0 <= world.rests[2] <= 30.0 + held.SPREAD_S
+    assert world.rests[:2] == [10.0, 10.0]
+    assert 5.0 <= world.rests[2] <= 5.0 + held.SPREAD_S
     slot.give_back()
 
 
@@ -115,7 +115,7 @@ def test_a_clock_that_is_set_forward_ends_the_wait(
     monkeypatch.setattr(world, "rest", leap)
     slot = wait(world, tmp_path, 90_000.0)
     assert slot is not None
-    assert world.rests[0] == 60.0
+    assert world.rests[0] == 10.0
     slot.give_back()
 
 

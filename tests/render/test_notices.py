@@ -14,6 +14,7 @@ TURN = "20261120-165501-482-7f3a"
 PHASE = Notice(7, "2026-11-20T16:55:01.482Z", TURN, "fix", "phase", "thinking", "running", None)
 ATTENTION = PHASE._replace(event="attention", phase="waiting_approval", request="0", message="run touch f1")
 COMPLETE = PHASE._replace(event="end", phase=None, state="complete", name=None)
+RECOVERED = COMPLETE._replace(event="recovered")
 FAILED = COMPLETE._replace(state="failed", kind="network")
 
 
@@ -31,6 +32,7 @@ def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
         (PHASE, None),
         (ATTENTION, f"codex-server pending {TURN}"),
         (COMPLETE, f"codex-server answer {TURN}"),
+        (RECOVERED, f"codex-server answer {TURN}"),
         (FAILED, f"codex-server status {TURN}"),
     ],
 )
@@ -44,6 +46,7 @@ def test_what_wants_an_action_names_its_command(notice: Notice, command: str | N
         (PHASE, f"16:55:01Z {TURN} (fix) phase thinking"),
         (ATTENTION, f"16:55:01Z {TURN} (fix) attention waiting_approval 0: run touch f1"),
         (COMPLETE, f"16:55:01Z {TURN} end complete"),
+        (RECOVERED, f"16:55:01Z {TURN} recovered complete"),
         (FAILED, f"16:55:01Z {TURN} end failed (network)"),
         (FAILED._replace(kind="\x1b[2J"), f"16:55:01Z {TURN} end failed (␛[2J)"),
     ],
