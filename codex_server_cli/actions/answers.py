@@ -19,6 +19,7 @@ from codex_server_cli.disk import inbox
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import (
+    AmbiguousError,
     BadInputError,
     BusyError,
     CodexServerError,
@@ -26,7 +27,9 @@ from codex_server_cli.errors import (
     HomeError,
     InternalError,
     NotFoundError,
+    UsageError,
 )
+from codex_server_cli.settings.places import Settings
 
 REPLY_TIMEOUT_S = 30.0
 """How long a worker may take to answer: milliseconds, but on a busy machine, and where Codex has to be asked."""
@@ -50,12 +53,32 @@ def requests_in(directory: TurnDir) -> list[dict[str, Any]]:
     return objects_in((read_json(directory.pending) or {}).get("pending"))
 
 
+def find_asking(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
+    """The turn that a user consents to something in: as `read.find`, where it cannot be another one by now.
+
+    Raises:
+        UsageError: `last`: a turn that was started since the user looked would be it.
+        NotFoundError: no turn, or a name that another turn bears too, which runs still.
+    """
+    if selector == "last":
+        message = "`last` may be another turn by now: name the one whose request you have seen"
+        raise UsageError(message, hint="codex-server pending shows what waits, with the commands that answer it.")
+    directory = read.find(settings, selector, cwd)
+    if not directory.turn_id.startswith(selector):
+        bearers = [view.turn_id for view in read.running(settings) if view.meta.get("name") == selector]
+        if set(bearers) - {directory.turn_id}:
+            hint = "Give the id of the one meant; codex-server pending shows what waits."
+            raise AmbiguousError(f"turns named {selector} still run: {', '.join(bearers)}", hint=hint)
+    return directory
+
+
 def approve(directory: TurnDir, request_id: str | None, *, is_for_session: bool = False) -> dict[str, Any]:
     """Allow what a turn asks for.
 
     Args:
         request_id: of one of `pending_of`; None for the only one.
-        is_for_session: for the rest of the thread's session, too: Codex does not ask for the like again.
+        is_for_session: for the rest of the turn, too: Codex does not ask for the like again in its session, which is
+            the life of the turn's app-server.
 
     Returns:
         The request that was decided.
@@ -85,7 +108,7 @@ def reply(directory: TurnDir, request_id: str | None, answers: dict[str, list[st
 
 
 def steer(directory: TurnDir, text: str) -> None:
-    """Give a running turn text to take up after the response under way.
+    """Give a running turn text to take up: Codex breaks off the response under way for it.
 
     Raises:
         BadInputError: the turn has ended or takes no text, or there is none. The text is not kept for later.
@@ -93,7 +116,7 @@ def steer(directory: TurnDir, text: str) -> None:
         NotFoundError: the turn was deleted.
     """
     if not text.strip():
-        raise BadInputError("there is no text to steer with")
+        raise BadInputError("there is no text to steer with", hint="As an argument, as --file FILE, or as - for stdin.")
     check_prompt(text)
     view = _see(directory)
     if view.state is State.RUNNING:
@@ -140,7 +163,8 @@ def _ask(directory: TurnDir, op: str, args: dict[str, Any]) -> dict[str, Any] | 
     except OSError as error:
         if not directory.exists:
             return None  # deleted meanwhile
-        raise HomeError(f"cannot write {directory.inbox}: {error.strerror}") from error
+        hint = "Nothing was sent. Free some space, or look at the owner of the directory, and try again."
+        raise HomeError(f"cannot write {directory.inbox}: {error.strerror}", hint=hint) from error
     deadline = time.monotonic() + REPLY_TIMEOUT_S
     probe_at = time.monotonic() + _PROBE_S
     while not path.exists():

@@ -25,6 +25,7 @@ from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk.files import tail_text, write_all
 from codex_server_cli.disk.follow import GrowingFile, wakeups
 from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.model_cache import read_efforts
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, CodexServerError, NotFoundError
 from codex_server_cli.proc.launch import Launch
@@ -236,6 +237,11 @@ def add_to_history(settings: Settings, text: str) -> None:
             write_all(fd, entry.encode())
         finally:
             os.close(fd)
+
+
+def known_efforts(settings: Settings) -> list[str]:
+    """The reasoning efforts that Codex's models have, as far as it was asked before."""
+    return read_efforts(settings.home)
 
 
 def _history_path(settings: Settings) -> Path:

@@ -17,8 +17,11 @@ from codex_server_cli.settings.places import Settings
 _MAX_SCHEMA_BYTES = 4 * 1024 * 1024
 
 
-def check_cwd(cwd: str | None) -> str:
+def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
     """The absolute directory to work in; the current one where None was given.
+
+    Args:
+        flag: what the user gave it with.
 
     Raises:
         BadInputError: it does not exist, or is no directory. Codex itself would not notice.
@@ -28,12 +31,12 @@ def check_cwd(cwd: str | None) -> str:
     except OSError as error:
         raise BadInputError("the current directory is gone", hint="Give another with --cwd.") from error
     if cwd == "":  # a script's variable that is not set must not mean: wherever I stand
-        raise BadInputError("no such directory: ''", hint="Give an existing one with --cwd.")
+        raise BadInputError("no such directory: ''", hint=f"Give an existing one with {flag}.")
     if not os.path.isdir(path):  # noqa: PTH112 — pathlib raises for names that no directory can have
         what = f"{path} is not a directory" if os.path.exists(path) else f"no such directory: {path}"  # noqa: PTH110
-        raise BadInputError(what, hint="Give an existing one with --cwd.")
+        raise BadInputError(what, hint=f"Give an existing one with {flag}.")
     if not os.access(path, os.R_OK | os.X_OK):
-        raise BadInputError(f"cannot enter {path}", hint="Give another with --cwd.")
+        raise BadInputError(f"cannot enter {path}", hint=f"Give another with {flag}.")
     return path
 
 
@@ -102,7 +105,7 @@ def check_add_dirs(add_dirs: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ..
     """
     if add_dirs and sandbox is not Sandbox.WORKSPACE_WRITE:
         raise UsageError("--add-dir needs --write", hint="It adds a directory to those that --write opens.")
-    return tuple(check_cwd(folder) for folder in add_dirs)
+    return tuple(check_cwd(folder, "--add-dir") for folder in add_dirs)
 
 
 def check_images(images: tuple[str, ...]) -> tuple[str, ...]:

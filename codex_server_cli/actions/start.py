@@ -53,6 +53,11 @@ class StartOptions(NamedTuple):
     may_skip_git_check: bool = False
     may_nest: bool = False
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether the turn may come to wait for a person."""
+        return self.approval is Approval.ASK or self.may_ask_questions or self.is_plan
+
 
 class ThreadChoice(NamedTuple):
     """The thread that a turn goes on with.

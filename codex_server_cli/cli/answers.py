@@ -49,13 +49,11 @@ def pending(
 def approve(
     turn: Turn,
     request: Request = None,
-    session: Annotated[
-        bool, typer.Option("--session", help="The like of it too, for the rest of this thread's session.")
-    ] = False,
+    session: Annotated[bool, typer.Option("--session", help="The like of it too, for the rest of the turn.")] = False,
     cwd: LastCwd = None,
 ) -> None:
     """Allow what a turn asks for: a command, a patch, permissions, a tool."""
-    directory = read.find(Settings.load(), turn, cwd)
+    directory = answers.find_asking(Settings.load(), turn, cwd)
     decided = answers.approve(directory, request, is_for_session=session)
     output.show_json(documents.decided(read.status(directory), "approve", decided))
 
@@ -72,16 +70,18 @@ def reply(
     request: Request = None,
     answer: Annotated[
         list[str] | None,
-        typer.Option("--answer", "-a", metavar="Q=A", help="Question id and answer; of a single question A alone."),
+        typer.Option(
+            "--answer", "-a", metavar="Q=A", help="Question id and answer; of a single question A alone. - reads stdin."
+        ),
     ] = None,
     cwd: LastCwd = None,
 ) -> None:
     """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
     if not answer or not all(each.strip() for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
-    directory = read.find(Settings.load(), turn, cwd)
+    directory = answers.find_asking(Settings.load(), turn, cwd)
     known = _questions(answers.pending_of(read.status(directory)), request)
-    decided = answers.reply(directory, request, _by_question(answer, known))
+    decided = answers.reply(directory, request, _with_stdin(_by_question(answer, known)))
     output.show_json(documents.decided(read.status(directory), "reply", decided))
 
 
@@ -91,7 +91,7 @@ def steer(
     file: Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read it from a file.")] = None,
     cwd: LastCwd = None,
 ) -> None:
-    """Give a running turn more to consider; Codex takes it up after the response under way."""
+    """Give a running turn more to consider; Codex breaks off the response under way for it."""
     from codex_server_cli.cli.starting import read_prompt  # with all that starts a turn, which the others do not need
 
     directory = read.find(Settings.load(), turn, cwd)
@@ -111,8 +111,13 @@ def _questions(entries: list[Entry], request: str | None) -> list[str]:
 def _by_question(given: list[str], known: list[str]) -> dict[str, list[str]]:
     """The answers by question id. What names no question answers the only one there is."""
     found: dict[str, list[str]] = {}
+    longest_first = sorted(known, key=len, reverse=True)
     for answer in given:
         id_, has_id, text = answer.partition("=")
+        for one in longest_first:  # an id may hold a `=`
+            if answer.startswith(f"{one}="):
+                id_, text = one, answer[len(one) + 1 :]
+                break
         if not has_id or (id_ not in known and _ID.fullmatch(id_) is None):  # a sentence may hold a `=`
             if len(known) > 1:
                 message = f"--answer {answer!r} does not say which question it answers"
@@ -120,3 +125,15 @@ def _by_question(given: list[str], known: list[str]) -> dict[str, list[str]]:
             id_, text = (known or [""])[0], answer
         found.setdefault(id_, []).append(text)
     return found
+
+
+def _with_stdin(answers_by_id: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The same with what stdin holds for `-`: a secret has no place among arguments, which everybody can see."""
+    if sum(text == "-" for texts in answers_by_id.values() for text in texts) > 1:
+        raise UsageError("only one answer can be read from stdin", hint="Give the others as --answer Q=A.")
+    from codex_server_cli.cli.starting import read_prompt  # with all that starts a turn, which few answers need
+
+    def read(text: str) -> str:
+        return read_prompt("-", None).rstrip("\r\n") if text == "-" else text
+
+    return {id_: [read(text) for text in texts] for id_, texts in answers_by_id.items()}

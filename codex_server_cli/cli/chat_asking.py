@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from codex_server_cli.actions import answers
 from codex_server_cli.actions.chat import Exchange
 from codex_server_cli.cli.chat_calls import off_loop
-from codex_server_cli.errors import BadInputError, CodexServerError
+from codex_server_cli.errors import CodexServerError, NotFoundError
 from codex_server_cli.render import asked
 from codex_server_cli.render.asked import Verdict
 from codex_server_cli.render.conversation import Block, BlockKind
@@ -87,7 +87,7 @@ class Asking:
         ids = [entry["id"] for entry in pending]
         if self.entry is not None and self.entry["id"] not in ids:
             if self.entry["id"] not in self._decided:
-                was_over = "it was answered elsewhere, or its time was over"
+                was_over = "it waits no more: answered elsewhere, out of time, or its turn has ended"
                 self._note("the turn was interrupted" if self.is_interrupted else was_over)
             self._close(was_secret=self.is_secret)
         if self.entry is None:
@@ -158,10 +158,10 @@ class Asking:
 
     async def _answer_question(self, entry: dict[str, Any], line: str) -> None:
         question, *rest = self._questions
-        text = asked.choose(question, line)
-        if text:
-            self._answers[question["id"]] = [text]
-            self._say(Block(BlockKind.SAID, "•" * 8 if self.is_secret else text))
+        texts = asked.choose(question, line)
+        if texts:
+            self._answers[question["id"]] = texts
+            self._say(Block(BlockKind.SAID, "•" * 8 if self.is_secret else ", ".join(texts)))
         elif question.get("isRequired", True):
             self._note("an answer is needed; /decline gives none")
             return
@@ -174,7 +174,7 @@ class Asking:
             self._begin_questions(entry)
 
     async def _decide(self, call: Callable[[], object]) -> bool:
-        """Carry a decision out; where the worker finds it unfit, the request waits on."""
+        """Carry a decision out; where that fails while the request is there, it waits on, and so do we."""
         entry, failure = self.entry, None
         assert entry is not None
         self._decided.add(entry["id"])
@@ -182,8 +182,8 @@ class Asking:
             await off_loop(call)
         except CodexServerError as error:
             failure = error
-            self._note(error.message)
-        if isinstance(failure, BadInputError):
+            self._note(f"{error.message}. {error.hint}" if error.hint else error.message)
+        if failure is not None and not isinstance(failure, NotFoundError):
             self._decided.discard(entry["id"])
         elif self.entry is entry:
             self._close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -12,7 +12,7 @@ from prompt_toolkit.document import Document
 from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.core.request import Sandbox
 
-EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
+_EFFORTS = ("low", "medium", "high", "xhigh")  # where Codex has not been asked yet
 _COMMAND = re.compile(r"/([A-Za-z?]\w*)?(?:\s+(.*))?", re.DOTALL)
 
 
@@ -60,7 +60,14 @@ def help_text() -> str:
 
 
 class CommandCompleter(Completer):
-    """Completes the name of a command, and the arguments that are known beforehand."""
+    """Completes the name of a command, and the arguments that are known beforehand.
+
+    Args:
+        efforts: tells those that Codex lists, as far as that is known.
+    """
+
+    def __init__(self, efforts: Callable[[], list[str]]) -> None:
+        self._efforts = efforts
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """What the beginning of a line can become; nothing for a message."""
@@ -73,12 +80,14 @@ class CommandCompleter(Completer):
                 if command.startswith(name):
                     yield Completion(command, start_position=-len(name), display=f"/{command}", display_meta=words)
             return
-        for word, words in _arguments(name, argument):
+        for word, words in self._arguments(name, argument):
             yield Completion(word, start_position=-len(argument), display_meta=words)
 
-
-def _arguments(name: str, beginning: str) -> Iterator[tuple[str, str]]:
-    known = {"effort": EFFORTS, "sandbox": tuple(Sandbox)}
-    if name == "resume":
-        yield from complete_turn(beginning)
-    yield from ((word, "") for word in known.get(name, ()) if word.startswith(beginning))
+    def _arguments(self, name: str, beginning: str) -> Iterator[tuple[str, str]]:
+        if name == "resume":
+            yield from complete_turn(beginning)
+            return
+        known = (
+            {"effort": self._efforts() or _EFFORTS, "sandbox": tuple(Sandbox)} if name in ("effort", "sandbox") else {}
+        )
+        yield from ((word, "") for word in known.get(name, ()) if word.startswith(beginning))

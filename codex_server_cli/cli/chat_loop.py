@@ -63,7 +63,7 @@ class Chat:
         self.screen = Screen(
             self._shown,
             history,
-            CommandCompleter(),
+            CommandCompleter(lambda: chat.known_efforts(settings)),
             on_line=self._take_line,
             on_interrupt=self._interrupt,
             on_end=self.quit,

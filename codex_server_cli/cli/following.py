@@ -61,6 +61,18 @@ def wait_for_end(
         return read.wait(directory, timeout_s)
 
 
+def wait_for_end_or_request(settings: Settings, selector: str) -> TurnView:
+    """The same, with a word on stderr once the turn waits for a person."""
+    from codex_server_cli.actions import attention  # with watchfiles, which a turn that asks nobody does not need
+
+    directory = read.find(settings, selector)
+    with leaving_it_running(directory.turn_id):
+        ((_, asked),) = attention.wait([directory], is_any=False)
+        if asked:
+            output.note(f"It waits for your answer: codex-server pending {directory.turn_id}")
+        return read.wait(directory)
+
+
 def show_growing(pieces: Iterable[bytes], look: Callable[[], TurnView]) -> None:
     """Show a turn's text to its end; a terminal is also told what the turn does while nothing comes.
 

@@ -123,8 +123,9 @@ def _command(verb: Callable[..., Started], left_out: frozenset[str]) -> Callable
         flags = {name: given.pop(name) for name in shared}
         if flags["follow"] and flags["wait"]:
             raise UsageError("--follow and --wait exclude each other")
-        started = verb(options=options_of(flags if prompts else flags | {"prompt": ""}), **given)
-        _report(started, is_follow=flags["follow"], is_wait=flags["wait"])
+        options = options_of(flags if prompts else flags | {"prompt": ""})
+        started = verb(options=options, **given)
+        _report(started, is_follow=flags["follow"], is_wait=flags["wait"], may_ask=options.may_ask)
 
     parameters = [context, *prompts, *selectors, *others]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -138,12 +139,9 @@ def options_of(given: dict[str, Any]) -> StartOptions:
     for name in ("model", "effort", "schema", "profile", "notify"):
         if given[name] == "":  # a script's variable that is not set
             raise UsageError(f"--{name} is empty")
-    may_be_asked = given["approval"] is Approval.ASK or given["questions"] or given["plan"]
-    if given["approval_timeout"] is not None and not may_be_asked:
-        raise UsageError("--approval-timeout needs --approval ask, --questions or --plan", hint="Nothing else waits.")
     if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
         raise UsageError(f"--write and --sandbox {given['sandbox']} exclude each other")
-    return StartOptions(
+    options = StartOptions(
         prompt=read_prompt(given["prompt"], given["file"]),
         cwd=given["cwd"],
         model=given["model"],
@@ -167,6 +165,9 @@ def options_of(given: dict[str, Any]) -> StartOptions:
         may_skip_git_check=given["skip_git_check"],
         may_nest=given["allow_nested"],
     )
+    if given["approval_timeout"] is not None and not options.may_ask:
+        raise UsageError("--approval-timeout needs --approval ask, --questions or --plan", hint="Nothing else waits.")
+    return options
 
 
 def _seconds(text: str | None, flag: str) -> float | None:
@@ -193,18 +194,19 @@ def read_prompt(argument: str | None, file: str | None) -> str:
         raise BadInputError(f"cannot read {file}: {error.strerror}", hint="Check --file.") from error
 
 
-def _report(started: Started, *, is_follow: bool, is_wait: bool) -> None:
+def _report(started: Started, *, is_follow: bool, is_wait: bool, may_ask: bool) -> None:
     for warning in started.warnings:
         output.note(f"codex-server: {warning}")
     view = started.view
     if not (is_follow or is_wait):
         output.show_json(documents.started(view))
         return
-    from codex_server_cli.cli.following import follow_text, report_end, wait_for_end
+    from codex_server_cli.cli.following import follow_text, report_end, wait_for_end, wait_for_end_or_request
 
     output.note(f"turn {view.turn_id}")
     if is_follow:
         raise typer.Exit(follow_text(Settings.load(), view.turn_id))
-    ended = wait_for_end(Settings.load(), view.turn_id)
+    wait = wait_for_end_or_request if may_ask else wait_for_end
+    ended = wait(Settings.load(), view.turn_id)
     output.show_json(documents.status_with_answer(ended))
     raise typer.Exit(report_end(ended))

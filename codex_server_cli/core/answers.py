@@ -10,12 +10,13 @@ import re
 from math import isfinite
 from typing import Any
 
-from codex_server_cli.core.pending import PendingRequest, RequestKind
+from codex_server_cli.core.pending import PendingRequest, RequestKind, form_choices
 from codex_server_cli.core.rpc import Message, objects_in, text_in
 from codex_server_cli.core.schema import fault_in, is_schema
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
-_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+PLACEHOLDER = "…"
+"""What stands for the answer in a command that is shown."""
 
 
 class AnswerError(ValueError):
@@ -29,7 +30,7 @@ def answering(request: PendingRequest, answers: dict[str, list[str]]) -> Message
         answers: what was said, by question id; several texts only where several may be chosen.
 
     Raises:
-        AnswerError: an id is unknown, an answer is missing, or one is none of the choices.
+        AnswerError: an id is unknown, an answer is missing or empty, or one is none of the choices.
     """
     if request.kind is RequestKind.QUESTION:
         questions = {text_in(each.get("id")): each for each in objects_in(request.params.get("questions"))}
@@ -47,9 +48,11 @@ def answering(request: PendingRequest, answers: dict[str, list[str]]) -> Message
 
 
 def _check_ids(answers: dict[str, list[str]], known: list[str], required: list[str]) -> None:
-    for id_ in answers:
+    for id_, texts in answers.items():
         if id_ not in known:
             raise AnswerError(f"no question {id_!r} was asked, but {', '.join(known)}")
+        if any(text.strip() in ("", PLACEHOLDER) for text in texts):
+            raise AnswerError(f"the answer to question {id_!r} is empty")
     for id_ in required:
         if not answers.get(id_):
             raise AnswerError(f"question {id_!r} needs an answer")
@@ -75,11 +78,12 @@ def _value(name: str, schema: Any, texts: list[str]) -> Any:
     if len(texts) > 1:
         raise AnswerError(f"question {name!r} takes one answer, not {len(texts)}")
     text = texts[0]
-    for value in schema.get("enum") or () if isinstance(schema, dict) else ():
-        if str(value).casefold() == text.strip().casefold():
+    choices = form_choices(schema)
+    for label, value in choices:
+        if text.strip().casefold() in (label.casefold(), str(value).casefold()):
             return value
-    if type_ == "boolean":
-        return _TRUTHS.get(text.strip().lower(), text)
+    if choices:
+        raise AnswerError(f"question {name!r} takes one of: {', '.join(label for label, _ in choices)}; not {text!r}")
     return _number(text) if type_ in ("integer", "number") else text
 
 

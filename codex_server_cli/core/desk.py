@@ -49,6 +49,7 @@ class Desk:
         self._exchange = exchange
         self._timers = timers
         self._closed: dict[str, str] = {}  # how each one that no longer waits ended
+        self._forms_closed: set[bool] = set()  # and whether such a one wanted words
 
     @property
     def phase(self) -> Phase | None:
@@ -86,6 +87,7 @@ class Desk:
             NotFoundError: there is no such request, or not any more.
             BadInputError: it cannot be answered so. Nothing was changed, either way.
         """
+        self.expire(now_ms)  # its time may be over though nobody looked: the machine slept, or the worker was stopped
         request = self._find(decision.request, decision.op)
         match decision.op:
             case "decline":
@@ -116,27 +118,32 @@ class Desk:
 
     def _find(self, id_: str | None, op: str) -> PendingRequest:
         if id_ is None:
-            return self._only(is_consent=op == "approve")
+            return self._only(is_consent=op != "decline")
         for request in self.pending:
             if request.id == id_:
                 return request
         how = self._closed.get(id_)
-        raise NotFoundError(f"request {id_} {how}" if how else f"there is no request {id_!r}")
+        raise NotFoundError(f"request {id_} {how}" if how else f"there is no request {id_!r}", hint=self._look)
 
     def _only(self, *, is_consent: bool) -> PendingRequest:
         """The request that is meant where none is named: the only one; for consent the only one that there ever was.
 
-        Whoever names none has seen one, perhaps; where another had come before it, it could be that one.
+        Whoever names none has seen one, perhaps; where another had come before it, it could be that one. An answer in
+        words cannot be meant for what only wants to be allowed, nor the other way round.
         """
         if not self.pending:
-            raise NotFoundError("nothing waits for an answer")
-        if len(self.pending) == 1 and not (is_consent and self._closed):
+            raise NotFoundError("nothing waits for an answer", hint=self._look)
+        if len(self.pending) == 1 and not (is_consent and self.pending[0].wants_answers in self._forms_closed):
             return self.pending[0]
         waiting = ", ".join(request.id for request in self.pending[:_MOST_NAMED])
         more = f" and {len(self.pending) - _MOST_NAMED} more" if len(self.pending) > _MOST_NAMED else ""
         raise BadInputError(
             f"this turn has asked several times; now waits: {waiting}{more}", hint="Name the one meant."
         )
+
+    @property
+    def _look(self) -> str:
+        return f"codex-server pending {self._request.turn_id} shows what waits."
 
     # --- what they are told
 
@@ -164,6 +171,7 @@ class Desk:
     def _close(self, requests: list[PendingRequest], words: str) -> None:
         if requests:
             self._closed |= {request.id: words for request in requests}
+            self._forms_closed |= {request.wants_answers for request in requests}
             self._keep(tuple(each for each in self.pending if each not in requests))
 
     def _keep(self, pending: tuple[PendingRequest, ...]) -> None:

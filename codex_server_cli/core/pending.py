@@ -6,6 +6,8 @@ captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never ke
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -73,7 +75,7 @@ class PendingRequest(NamedTuple):
 
     @property
     def can_last(self) -> bool:
-        """Whether it can be allowed for the rest of the session."""
+        """Whether it can be allowed for the rest of the turn (Codex's session is our app-server's life)."""
         return self.kind not in (RequestKind.QUESTION, RequestKind.ELICITATION)
 
     @property
@@ -91,7 +93,7 @@ class PendingRequest(NamedTuple):
                 paths = [text_in(change.get("path")) for change in self.changes or ()]
                 return f"change {', '.join(paths) or 'files'}"
             case RequestKind.PERMISSIONS:
-                return f"more permissions: {', '.join(params.get('permissions') or {}) or 'none named'}"
+                return f"more permissions: {_permissions_text(params.get('permissions')) or 'none named'}"
             case RequestKind.QUESTION:
                 return " / ".join(text_in(question.get("question")) for question in objects_in(params.get("questions")))
             case _:
@@ -144,8 +146,9 @@ class PendingRequest(NamedTuple):
                 "header": text_in(field.get("title")) or name,
                 "question": text_in(field.get("description")) or self.message,
                 "type": field.get("type"),
-                "options": [{"label": str(value)} for value in field.get("enum") or ()] or None,
+                "options": [_option(*choice) for choice in form_choices(field)] or None,
                 "isRequired": isinstance(required, list) and name in required,
+                "schema": field,
             }
             for name, field in self.form.items()
             if isinstance(field, dict)
@@ -180,6 +183,63 @@ def read_request(
     return PendingRequest(str(message["id"]), message["id"], kind, params, changes, asked_ms, expires_ms)
 
 
+def form_choices(schema: Any) -> list[tuple[str, Any]]:
+    """What a field of a form can be where that is limited: what people call each value, and the value; else nothing.
+
+    Args:
+        schema: of the field, or of the items of one that takes several: MCP has `enum` with or without `enumNames`,
+            `oneOf` or `anyOf` of titled constants, and booleans.
+    """
+    if not isinstance(schema, dict):
+        return []
+    if schema.get("type") == "array":
+        return form_choices(schema.get("items"))
+    if schema.get("type") == "boolean":
+        return [("yes", True), ("no", False)]
+    for members in ("oneOf", "anyOf"):
+        constants = [each for each in objects_in(schema.get(members)) if "const" in each]
+        if constants:
+            return [(text_in(each.get("title")) or str(each["const"]), each["const"]) for each in constants]
+    values, names = schema.get("enum"), schema.get("enumNames")
+    if not isinstance(values, list):
+        return []
+    has_names = isinstance(names, list) and len(names) == len(values) and all(isinstance(name, str) for name in names)
+    return list(zip(names if has_names else map(str, values), values, strict=True))  # type: ignore[arg-type]
+
+
+def _option(label: str, value: Any) -> Message:
+    """A choice in the shape of a question's option; what is sent is told where it is called something else."""
+    is_named = label != str(value) and not isinstance(value, bool)
+    return {"label": label, "description": str(value)} if is_named else {"label": label}
+
+
+def _permissions_text(permissions: Any) -> str:
+    """What is asked for beyond the sandbox, with its paths; what the wire names without a value is not asked for."""
+    words = []
+    for name, value in (permissions if isinstance(permissions, dict) else {}).items():
+        if not value or value == {"enabled": False}:
+            continue
+        if name == "fileSystem" and isinstance(value, dict):
+            words += [f"{access} {_listed(paths)}" for access, paths in value.items() if paths]
+        elif value in (True, {"enabled": True}):
+            words.append(str(name))
+        else:
+            words.append(f"{name} {json.dumps(value, ensure_ascii=False)}")
+    return "; ".join(words)
+
+
+def _listed(paths: Any) -> str:
+    is_plain = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+    return ", ".join(paths) if is_plain else json.dumps(paths, ensure_ascii=False)
+
+
+def without_nulls(value: Any) -> Any:
+    """A JSON value less the members that say nothing."""
+    if isinstance(value, Mapping):
+        return {name: without_nulls(member) for name, member in value.items() if member is not None}
+    return value
+
+
 def granting(request: PendingRequest, *, is_for_session: bool) -> Message:
     """The wire's result that allows a request, once or for the rest of the session."""
     match request.kind:
@@ -205,7 +265,7 @@ def declining(request: PendingRequest) -> Message:
             return {"action": "decline", "content": None, "_meta": None}
 
 
-_OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the session"}
+_OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the rest of the turn"}
 
 
 def outcome_of_reply(reply: Message) -> str:

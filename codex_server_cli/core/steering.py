@@ -1,7 +1,7 @@
 """Text into a turn that runs: `turn/steer` (protocol notes, section 4). Owns when that can be asked, and who is told.
 
-Codex takes the text up after the response under way. Must never queue what comes too early or too late: `continue` is
-for that.
+Codex breaks off the response under way and asks the model again, with the text (seen with 0.163.0 and 0.169.0). Must
+never queue what comes too early or too late: `continue` is for that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Steering:
         """
         record = self._exchange.record
         if not text.strip():
-            raise BadInputError("there is no text to steer with")
+            raise BadInputError("there is no text to steer with", hint="Give some: nothing was sent.")
         if self._request.review is not None:
             raise BadInputError("a review cannot be steered", hint="Wait for its end, and continue its thread.")
         if record.turn_id is None or not record.has_started:

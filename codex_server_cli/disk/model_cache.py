@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.core.account import Model
+from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.disk.files import read_json, write_json
 
 _NAME = "models.json"
@@ -24,6 +25,13 @@ def read_models(home: Path, codex: Path) -> list[Model] | None:
         return [_model(entry) for entry in kept["models"]] if is_of_this_codex else None
     except (OSError, KeyError, TypeError):
         return None
+
+
+def read_efforts(home: Path) -> list[str]:
+    """The efforts of all models that any codex listed last, for completion; none where nothing is kept."""
+    models = objects_in((read_json(home / _NAME) or {}).get("models"))
+    efforts = [each for model in models if isinstance(model.get("efforts"), list) for each in model["efforts"]]
+    return list(dict.fromkeys(each for each in efforts if isinstance(each, str)))
 
 
 def write_models(home: Path, codex: Path, models: list[Model]) -> None:

@@ -11,9 +11,11 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from codex_server_cli.core import blocks
+from codex_server_cli.core.pending import without_nulls
 from codex_server_cli.core.rpc import objects_in, text_in
 
 Entry = dict[str, Any]
+_LIMITS = ("format", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "default")
 _OWN_WORDS = "or your own words"
 _WHAT = {
     "command": "Codex asks to run this outside of the sandbox",
@@ -78,14 +80,16 @@ def _details(entry: Entry) -> list[str]:
         lines += [blocks.item_block(item).rstrip("\n"), diff.rstrip("\n")]
     if arguments := entry.get("arguments"):
         lines.append(f"with: {json.dumps(arguments, ensure_ascii=False)}")
-    facts = {"permissions": entry.get("permissions"), "below": entry.get("grant_root"), "url": entry.get("url")}
+    if permissions := without_nulls(entry.get("permissions")):
+        lines.append(f"permissions: {json.dumps(permissions, ensure_ascii=False)}")
+    facts = {"below": entry.get("grant_root"), "url": entry.get("url")}
     facts["reason"] = entry.get("reason")
     return lines + [f"{name}: {value}" for name, value in facts.items() if value]
 
 
 def verdict_choices(entry: Entry) -> str:
     """The keys that decide an approval, in one line."""
-    session = "a for the session · " if entry.get("can_last") else ""
+    session = "a for this turn · " if entry.get("can_last") else ""
     return f"y once · {session}n decline (n TEXT: and say why)"
 
 
@@ -113,7 +117,19 @@ def question_text(question: Entry) -> str:
         lines.append(f"  {number}  {text_in(option.get('label'))}" + (f" — {description}" if description else ""))
     if options and question.get("isOther"):
         lines.append(f"     {_OWN_WORDS}")
+    if limits := _limits(question):
+        lines.append(f"  ({limits})")
     return "\n".join(lines)
+
+
+def _limits(question: Entry) -> str:
+    """What a field of a form demands of its value, beyond what its options tell."""
+    schema = question.get("schema")
+    schema = schema if isinstance(schema, dict) else {}
+    type_ = text_in(schema.get("type"))
+    kind = ["several, separated by commas"] if type_ == "array" else [type_] if type_ in ("integer", "number") else []
+    told = [f"{name} {json.dumps(schema[name], ensure_ascii=False)}" for name in _LIMITS if name in schema]
+    return ", ".join([*kind, *told, *([] if question.get("isRequired", True) else ["may be left out"])])
 
 
 def question_choices(question: Entry) -> str:
@@ -125,10 +141,15 @@ def question_choices(question: Entry) -> str:
     return f"type {number}, {_OWN_WORDS}" if question.get("isOther") else f"type {number}"
 
 
-def choose(question: Entry, line: str) -> str:
-    """The answer that a line is: the label of the option that it numbers, else the text itself."""
+def choose(question: Entry, line: str) -> list[str]:
+    """The answers that a line holds, several only where several may be given; none in an empty one."""
+    pieces = line.split(",") if question.get("type") == "array" else [line]
+    return [_chosen(question, piece.strip()) for piece in pieces if piece.strip()]
+
+
+def _chosen(question: Entry, text: str) -> str:
+    """The label of the option that a text numbers, else the text itself."""
     options = objects_in(question.get("options"))
-    text = line.strip()
     if text.isascii() and text.isdecimal() and 1 <= int(text) <= len(options):
         return text_in(options[int(text) - 1].get("label"))
     return text

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.core.turn import Phase, parse_time_ms
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.documents import answer_commands
+from codex_server_cli.render.documents import PROGRAM
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.status_line import clock
 
@@ -45,9 +44,11 @@ def is_waiting(view: TurnView) -> bool:
 
 
 def answer_command(view: TurnView) -> str:
-    """The command that decides what a turn waits for first; empty where it waits for nobody."""
-    waiting = objects_in(view.live.get("pending")) if is_waiting(view) else []
-    return next(iter(answer_commands(view.turn_id, waiting[0]).values())) if waiting else ""
+    """The command that shows in full what a turn waits for; empty where it waits for nobody.
+
+    Never one that decides it: there is no room here for what it would allow.
+    """
+    return f"{PROGRAM} pending {view.turn_id}" if is_waiting(view) and view.live.get("pending") else ""
 
 
 def _silence(view: TurnView, now_ms: int) -> list[str]:

@@ -13,6 +13,7 @@ from codex_server_cli.disk import inbox
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import (
+    AmbiguousError,
     BadInputError,
     BusyError,
     CodexServerError,
@@ -20,7 +21,9 @@ from codex_server_cli.errors import (
     HomeError,
     InternalError,
     NotFoundError,
+    UsageError,
 )
+from codex_server_cli.settings.places import Settings
 from tests.support import wait_until
 from tests.turns_on_disk import TurnsOnDisk
 
@@ -41,6 +44,29 @@ def in_the_workers_place(turn: TurnDir, do: Callable[[inbox.InboxRequest], None]
 
 def answering(turn: TurnDir, error: CodexServerError | None, result: dict[str, Any] | None = None) -> threading.Thread:
     return in_the_workers_place(turn, lambda request: inbox.reply(request.path, error, result))
+
+
+def test_last_is_no_name_for_a_turn_that_is_consented_to(settings: Settings, turns: TurnsOnDisk) -> None:
+    turns.running()
+    with pytest.raises(UsageError, match="may be another turn by now"):
+        answers.find_asking(settings, "last")
+
+
+def test_a_name_that_several_running_turns_bear_is_no_consent_to_one_of_them(
+    settings: Settings, turns: TurnsOnDisk
+) -> None:
+    first, second = turns.running(name="fix"), turns.running(name="fix")
+    with pytest.raises(AmbiguousError) as raised:
+        answers.find_asking(settings, "fix")
+    assert first.turn_id in raised.value.message
+    assert second.turn_id in raised.value.message
+    assert answers.find_asking(settings, first.turn_id).turn_id == first.turn_id
+
+
+def test_a_name_of_ended_turns_and_of_one_that_runs_means_that_one(settings: Settings, turns: TurnsOnDisk) -> None:
+    turns.complete(name="fix")
+    running = turns.running(name="fix")
+    assert answers.find_asking(settings, "fix").turn_id == running.turn_id
 
 
 @pytest.mark.parametrize(

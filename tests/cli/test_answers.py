@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from codex_server_cli.cli import answers
@@ -19,6 +22,7 @@ TWO = ["q1", "q2"]
         (["it is x = y"], ["q1"], {"q1": ["it is x = y"]}),
         (["zz=A"], ["q1"], {"zz": ["A"]}),
         (["which one=A"], ["which one"], {"which one": ["A"]}),
+        (["a=b=c", "a=d"], ["a", "a=b"], {"a=b": ["c"], "a": ["d"]}),
         (["q1="], ["q1"], {"q1": [""]}),
         (["A"], [], {"": ["A"]}),
         (["zz=A"], [], {"zz": ["A"]}),
@@ -45,3 +49,13 @@ def test_the_questions_are_those_of_the_request_that_is_meant() -> None:
     assert answers._questions([first, second], None) == []
     assert answers._questions([first], "7") == []
     assert answers._questions([{"id": "0", "questions": None}], "0") == []
+
+
+def test_an_answer_that_no_other_process_shall_see_is_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("gehéim \r\n".encode()), encoding="utf-8"))
+    assert answers._with_stdin({"pin": ["-"], "name": ["a-b"]}) == {"pin": ["gehéim "], "name": ["a-b"]}
+
+
+def test_only_one_answer_can_come_from_stdin() -> None:
+    with pytest.raises(UsageError, match="only one"):
+        answers._with_stdin({"q1": ["-"], "q2": ["-"]})

@@ -13,7 +13,7 @@ from codex_server_cli.actions import answers
 from codex_server_cli.actions.chat import Exchange
 from codex_server_cli.cli.chat_asking import Asking
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import BadInputError, BusyError, NotFoundError
+from codex_server_cli.errors import BadInputError, BusyError, HomeError, NotFoundError
 from codex_server_cli.render.conversation import Block, BlockKind
 
 FIRST: dict[str, Any] = {"id": "0", "kind": "command", "answer_with": "approve", "command": "ls", "can_last": True}
@@ -103,7 +103,7 @@ def test_what_was_answered_elsewhere_is_withdrawn(person: Person) -> None:
     person.asking.update([FIRST])
     person.asking.update([])
     assert (person.asking.entry, person.asking.hint) == (None, "")
-    assert person.notes == ["it was answered elsewhere, or its time was over"]
+    assert person.notes == ["it waits no more: answered elsewhere, out of time, or its turn has ended"]
     assert person.drafts == ["aside", "back"]
 
 
@@ -111,7 +111,8 @@ def test_what_was_answered_elsewhere_is_withdrawn(person: Person) -> None:
     ("error", "still_asks"),
     [
         (NotFoundError("request 0 was declined"), False),
-        (BusyError("no answer"), False),
+        (BusyError("no answer"), True),
+        (HomeError("cannot write"), True),
         (BadInputError("not so"), True),
     ],
 )
@@ -124,6 +125,13 @@ def test_a_decision_that_fails_says_why_and_what_was_unfit_is_asked_again(
     assert person.notes == [str(error)]
     person.asking.update([FIRST])
     assert (person.asking.entry is not None) is still_asks
+
+
+def test_a_decision_that_fails_names_the_next_step(person: Person) -> None:
+    person.asking.update([FIRST])
+    person.error = BusyError("no answer", hint="It may still come.")
+    person.types(FIRST, "y")
+    assert person.notes == ["no answer. It may still come."]
 
 
 def test_a_form_is_filled_in_field_by_field(person: Person) -> None:

@@ -30,8 +30,8 @@ def test_a_command_is_told_from_a_message_that_begins_with_a_path(line: str, com
     assert parse(line) == command
 
 
-def offered(text: str) -> list[str]:
-    return [each.text for each in CommandCompleter().get_completions(Document(text), CompleteEvent())]
+def offered(text: str, *efforts: str) -> list[str]:
+    return [each.text for each in CommandCompleter(lambda: [*efforts]).get_completions(Document(text), CompleteEvent())]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,10 @@ def offered(text: str) -> list[str]:
 )
 def test_the_editor_offers_commands_and_what_they_take(text: str, words: list[str]) -> None:
     assert offered(text) == words
+
+
+def test_the_efforts_that_codex_lists_are_offered() -> None:
+    assert offered("/effort ", "low", "max") == ["low", "max"]
 
 
 def test_the_turns_that_can_be_resumed_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,8 @@ def test_a_question_takes_a_choice_or_free_text(asked: dict[str, Any], said: str
         ({"q1": ["Pears"]}, "question 'q2' needs an answer"),
         ({"q1": ["Pears"], "q2": []}, "question 'q2' needs an answer"),
         ({}, "question 'q1' needs an answer"),
+        ({"q1": ["Pears"], "q2": [" "]}, "the answer to question 'q2' is empty"),
+        ({"q1": ["Pears"], "q2": ["…"]}, "the answer to question 'q2' is empty"),  # a command as it was shown
     ],
 )
 def test_what_fits_no_question_is_refused_in_words(answers: dict[str, list[str]], message: str) -> None:
@@ -101,8 +103,11 @@ def test_a_form_gets_values_of_its_types() -> None:
             ({"type": "number"}, [odd], f"$.it: '{odd}' is not of type 'number'")
             for odd in ("NaN", "-Infinity", "1e999", "[[[")
         ),
-        ({"type": "boolean"}, ["maybe"], "$.it: 'maybe' is not of type 'boolean'"),
-        ({"type": "string", "enum": ["a", "b"]}, ["c"], "$.it: 'c' is not one of ['a', 'b']"),
+        ({"type": "boolean"}, ["maybe"], "question 'it' takes one of: yes, no; not 'maybe'"),
+        ({"type": "string", "enum": ["a", "b"]}, ["c"], "question 'it' takes one of: a, b; not 'c'"),
+        ({"type": "array", "items": {"enum": ["a"]}}, ["a", "c"], "question 'it' takes one of: a; not 'c'"),
+        ({"oneOf": [{"const": "p", "title": "Prod"}]}, ["Test"], "question 'it' takes one of: Prod; not 'Test'"),
+        ({"type": "array", "items": {"type": "string"}, "minItems": 2}, ["a"], "$.it: ['a'] is too short"),
         ({"type": "string"}, ["a", "b"], "question 'it' takes one answer, not 2"),
     ],
 )
@@ -110,6 +115,27 @@ def test_what_fits_no_form_is_refused_in_words(schema: dict[str, Any], texts: li
     with pytest.raises(AnswerError) as caught:
         answering(form({"it": schema}), {"it": texts})
     assert str(caught.value) == message
+
+
+TITLED = [{"const": "prd-1", "title": "Production"}, {"const": "stg-1", "title": "Staging"}]
+
+
+@pytest.mark.parametrize(
+    ("schema", "texts", "value"),
+    [
+        ({"type": "string", "oneOf": TITLED}, ["production"], "prd-1"),
+        ({"type": "string", "oneOf": TITLED}, ["stg-1"], "stg-1"),
+        ({"type": "string", "enum": ["r", "g"], "enumNames": ["Red", "Green"]}, ["Green"], "g"),
+        ({"type": "array", "items": {"anyOf": TITLED}}, ["Production", "stg-1"], ["prd-1", "stg-1"]),
+        ({"type": "boolean"}, ["TRUE"], True),
+        ({"type": "boolean"}, ["no"], False),
+        ({"type": "integer", "enum": [1, 2]}, ["2"], 2),
+    ],
+)
+def test_a_choice_of_a_form_is_called_by_its_title_or_by_its_value(
+    schema: dict[str, Any], texts: list[str], value: object
+) -> None:
+    assert answering(form({"it": schema}), {"it": texts})["content"] == {"it": value}
 
 
 def test_a_fault_of_the_whole_form_is_told_too() -> None:

@@ -136,7 +136,7 @@ def test_what_is_decided_is_said_in_the_words_of_the_wire(
 ) -> None:
     for serve, result, words in (
         ({"op": "approve"}, once, "approved"),
-        ({"op": "approve", "is_for_session": True}, for_session, "approved for the session"),
+        ({"op": "approve", "is_for_session": True}, for_session, "approved for the rest of the turn"),
         ({"op": "decline"}, declined, "declined"),
     ):
         talk = asking(message).serve(**serve)
@@ -198,6 +198,15 @@ def test_whoever_names_no_request_never_decides_one_that_came_after_another() ->
     assert error_of(talk).exit_code == Exit.BAD_INPUT
     assert [request.id for request in talk.session.desk.pending] == ["1"]
     assert talk.serve("decline").session.desk.pending == ()  # which grants nothing, whatever was meant
+    questions = asked(QUESTION, 0, questions=[WHICH]), asked(QUESTION, 1, questions=[WHICH])
+    talk = (
+        asking(questions[0], may_ask_questions=True)
+        .serve("decline")
+        .receive(questions[1])
+        .serve("reply", answers={"q1": ["A"]})
+    )
+    assert error_of(talk).exit_code == Exit.BAD_INPUT
+    assert [request.id for request in talk.session.desk.pending] == ["1"]
     talk = asking(*(asked(COMMAND, number, command="ls") for number in range(12))).serve("decline")
     assert error_of(talk).message.endswith("0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more")
 
@@ -249,6 +258,15 @@ def test_an_undecided_request_is_declined_when_its_time_is_over() -> None:
     assert results(talk) == [{"id": 0, "result": {"decision": "decline"}}]
     talk.serve("approve", request="0")
     assert error_of(talk).message == "request 0 was declined when its time was over"
+
+
+def test_what_comes_too_late_decides_nothing_though_nobody_looked_at_the_clock_meanwhile() -> None:
+    talk = asking(approval_timeout_s=2.0)
+    talk.now_ms += 2_000  # the machine slept, or the worker was stopped
+    talk.serve("approve", request="0")
+    assert results(talk) == [{"id": 0, "result": {"decision": "decline"}}]
+    assert error_of(talk).message == "request 0 was declined when its time was over"
+    assert error_of(talk).hint == "codex-server pending 20261120-165501-482-7f3a shows what waits."
 
 
 def test_each_request_has_its_own_time() -> None:
@@ -326,7 +344,18 @@ def test_a_patch_of_a_sub_agent_tells_what_it_would_change() -> None:
         (asked(COMMAND), "run"),
         (asked(COMMAND, command="/bin/bash -lc 'echo a\\necho b'"), "run echo a\\necho b"),
         (asked(COMMAND, command="echo a\n  echo b"), "run echo a echo b"),
-        (asked(PERMISSIONS, permissions={"network": {}, "fileSystem": {}}), "more permissions: network, fileSystem"),
+        (
+            asked(PERMISSIONS, permissions={"network": None, "fileSystem": {"read": None, "write": ["/a", "/b"]}}),
+            "more permissions: write /a, /b",
+        ),
+        (
+            asked(PERMISSIONS, permissions={"network": {"enabled": True}, "fileSystem": {"entries": [{"path": "/a"}]}}),
+            'more permissions: network; entries [{"path": "/a"}]',
+        ),
+        (
+            asked(PERMISSIONS, permissions={"network": {"enabled": False}, "more": {"x": 1}}),
+            'more permissions: more {"x": 1}',
+        ),
         (asked(PERMISSIONS), "more permissions: none named"),
         (asked(ELICITATION, mode="form", _meta=MCP_META, message="Allow it?"), "Allow it?"),
         (asked(ELICITATION, mode="url", _meta="odd"), ""),
@@ -345,16 +374,37 @@ def test_a_form_is_told_as_questions() -> None:
     schema = {"properties": {"name": {"type": "string", "title": "Name"}, "size": {"enum": ["S", 2]}, "odd": 3}}
     message = asked(ELICITATION, mode="form", message="Who?", requestedSchema=schema)
     assert asking(message).session.desk.pending[0].to_json()["questions"] == [
-        {"id": "name", "header": "Name", "question": "Who?", "type": "string", "options": None, "isRequired": False},
         {
-            "id": "size",
-            "header": "size",
-            "question": "Who?",
-            "type": None,
+            **{"id": "name", "header": "Name", "question": "Who?", "type": "string", "options": None},
+            **{"isRequired": False, "schema": {"type": "string", "title": "Name"}},
+        },
+        {
+            **{"id": "size", "header": "size", "question": "Who?", "type": None},
             "options": [{"label": "S"}, {"label": "2"}],
-            "isRequired": False,
+            **{"isRequired": False, "schema": {"enum": ["S", 2]}},
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        (
+            {"oneOf": [{"const": "p-1", "title": "Production"}, {"const": "test"}]},
+            [{"label": "Production", "description": "p-1"}, {"label": "test"}],
+        ),
+        ({"enum": ["r"], "enumNames": ["Red"]}, [{"label": "Red", "description": "r"}]),
+        ({"enum": ["r"], "enumNames": ["Red", "Green"]}, [{"label": "r"}]),
+        ({"type": "array", "items": {"enum": ["a", "b"]}}, [{"label": "a"}, {"label": "b"}]),
+        ({"type": "array", "items": True}, None),
+        ({"type": "boolean"}, [{"label": "yes"}, {"label": "no"}]),
+        ({"anyOf": [{"type": "string"}]}, None),
+    ],
+)
+def test_what_a_field_can_be_is_told_as_options(field: Json, options: list[Json] | None) -> None:
+    message = asked(ELICITATION, mode="form", requestedSchema={"properties": {"it": field}})
+    (told,) = asking(message).session.desk.pending[0].to_json()["questions"]
+    assert told["options"] == options
 
 
 def test_a_form_that_must_be_filled_says_so() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.core.account import Model
-from codex_server_cli.disk.model_cache import read_models, write_models
+from codex_server_cli.disk.model_cache import read_efforts, read_models, write_models
 
 MODELS = [
     Model("big", "Big", "The big one", True, False, ("low", "high"), "low", ("text", "image")),
@@ -60,3 +60,16 @@ def test_a_list_in_another_shape_is_none(tmp_path: Path, codex: Path, change: di
 def test_a_home_that_cannot_be_written_is_no_fault(tmp_path: Path, codex: Path) -> None:
     write_models(tmp_path / "missing", codex, MODELS)
     assert not (tmp_path / "missing").exists()
+
+
+def test_the_efforts_of_all_models_are_known_whichever_codex_listed_them(tmp_path: Path, codex: Path) -> None:
+    assert read_efforts(tmp_path) == []
+    write_models(tmp_path, codex, [*MODELS, MODELS[0]._replace(efforts=("high", "max"))])
+    codex.unlink()
+    assert read_efforts(tmp_path) == ["low", "high", "max"]
+
+
+@pytest.mark.parametrize("models", [7, [7], [{"efforts": 7}], [{"efforts": [7, None]}]])
+def test_efforts_in_another_shape_are_none(tmp_path: Path, models: object) -> None:
+    (tmp_path / "models.json").write_text(json.dumps({"models": models}))
+    assert read_efforts(tmp_path) == []

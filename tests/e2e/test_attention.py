@@ -68,6 +68,22 @@ def test_of_several_turns_the_first_that_needs_a_person_ends_the_wait(one_home: 
     assert (last.code, [each["answer"] for each in json.loads(last.stdout)]) == (0, ["Done.", "As you like."])
 
 
+def test_who_waits_for_a_new_turn_is_told_once_that_it_asks(one_home: Home) -> None:
+    one_home.model([escalated(one_home), escalated(one_home, "other"), say("Done.")])
+    waiting = one_home.spawn("new", "hi", *ASK, "--wait")
+    (turn_id,) = wait_until(lambda: one_home.turn_ids, what="the turn")
+    turn = one_home.turn(turn_id)
+    for number in ("0", "1"):
+        wait_for_request(one_home, turn, number)
+        if number == "0":
+            assert waiting.stderr is not None
+            told_so_far = [waiting.stderr.readline() for _ in range(2)]
+            assert told_so_far == [f"turn {turn.id}\n", f"It waits for your answer: codex-server pending {turn.id}\n"]
+        one_home.run("approve", turn.id, number)
+    stdout, stderr = waiting.communicate(timeout=60)
+    assert (waiting.returncode, json.loads(stdout)["answer"], stderr) == (0, "Done.", "")
+
+
 def test_the_monitor_is_told_of_each_request_with_the_command_that_shows_it(one_home: Home) -> None:
     one_home.model([escalated(one_home), escalated(one_home, "other"), say("Done.")])
     monitor = Monitor(one_home)

@@ -52,15 +52,24 @@ def test_a_form_of_the_server_is_shown_as_questions_and_its_answers_get_their_ty
     home.run("approve", turn.id)
     request = wait_for_request(home, turn, "1")
     assert (request["kind"], request["server"], request["message"]) == ("elicitation", "fake", "Tell me.")
-    colour, count = request["questions"]
+    colour, count, places = request["questions"]
     assert [option["label"] for option in colour["options"]] == ["red", "blue"]
     assert (colour["isRequired"], count["isRequired"], count["type"]) == (True, False, "integer")
+    assert [(option["label"], option["description"]) for option in places["options"]] == [
+        ("Production", "prd-1"),
+        ("Staging", "stg-1"),
+    ]
+    shown = home.run("pending", turn.id).stdout
+    assert "│   1  red\n│   2  blue\n" in shown
+    assert "│   (integer, minimum 1, may be left out)\n" in shown
+    assert "│   2  Staging — stg-1\n│   (several, separated by commas, may be left out)\n" in shown
     for wrong in (["colour=green"], ["colour=red", "-a", "count=0"], ["size=3"], ["count=3"]):
         run = home.run("reply", turn.id, "1", "-a", *wrong)
         assert (run.code, [each["id"] for each in pending(home, turn)]) == (65, ["1"]), run
-    assert home.run("reply", turn.id, "-a", "colour=blue", "-a", "count=3").code == 0
+    places_said = ["-a", "places=staging", "-a", "places=prd-1"]
+    assert home.run("reply", turn.id, "-a", "colour=blue", "-a", "count=3", *places_said).code == 0
     assert turn.wait()["answer"] == "Done."
-    told = {"action": "accept", "content": {"colour": "blue", "count": 3}}
+    told = {"action": "accept", "content": {"colour": "blue", "count": 3, "places": ["stg-1", "prd-1"]}}
     assert "blue" in str(model.model_requests[1].tool_outputs["c1"])
     assert replies_of(turn)[1] == {**told, "_meta": None}
 

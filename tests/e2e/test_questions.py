@@ -49,6 +49,7 @@ def test_several_questions_are_answered_by_their_ids_in_free_words_too(one_home:
         (["--answer", "Red"], 64, "does not say which question"),
         ([], 64, "an answer is missing"),
         (["7", "--answer", "q1=Red"], 66, "no request '7'"),
+        (["0", "--answer", "q1=…", "--answer", "q2=…"], 65, "the answer to question 'q1' is empty"),
     ],
 )
 def test_a_reply_that_does_not_fit_changes_nothing(
@@ -72,3 +73,12 @@ def test_a_declined_question_lets_the_turn_go_on(one_home: Home) -> None:
     assert one_home.run("decline", turn.id).code == 0
     assert turn.wait()["answer"] == "Then I guess."
     assert replies_of(turn) == [{"answers": {}}]
+
+
+def test_an_answer_can_come_from_stdin(one_home: Home) -> None:
+    one_home.model([question(), say("As you like.")])
+    turn = one_home.start("new", "hi", "--questions")
+    wait_for_request(one_home, turn)
+    assert one_home.run("reply", turn.id, "--answer", "q1=-", stdin="Violet = new\n").code == 0
+    turn.wait()
+    assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Violet = new"]}}}]

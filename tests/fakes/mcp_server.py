@@ -19,6 +19,11 @@ FORM = {
     "properties": {
         "colour": {"type": "string", "title": "Colour", "description": "Which colour?", "enum": ["red", "blue"]},
         "count": {"type": "integer", "description": "How many?", "minimum": 1},
+        "places": {
+            "type": "array",
+            "description": "Where?",
+            "items": {"anyOf": [{"const": "prd-1", "title": "Production"}, {"const": "stg-1", "title": "Staging"}]},
+        },
     },
     "required": ["colour"],
 }

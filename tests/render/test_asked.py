@@ -47,8 +47,8 @@ def test_a_patch_is_shown_with_its_paths_and_each_diff_to_its_end() -> None:
     [
         ({"kind": "command", "network": {"host": "example.com"}}, "Codex asks to let a command reach example.com"),
         (
-            {"kind": "permissions", "permissions": {"network": True}},
-            "Codex asks for more permissions\npermissions: {'network': True}",
+            {"kind": "permissions", "permissions": {"network": True, "fileSystem": None}},
+            'Codex asks for more permissions\npermissions: {"network": true}',
         ),
         (
             {"kind": "mcp_tool", "server": "files", "message": "Allow rm?", "arguments": {"path": "ä"}},
@@ -97,7 +97,7 @@ def test_only_what_says_so_decides(line: str, decided: Decided | None) -> None:
 def test_what_cannot_last_is_not_offered_for_the_session() -> None:
     assert asked.read_verdict(ONCE_ONLY, "a") is None
     assert asked.verdict_choices(ONCE_ONLY) == "y once · n decline (n TEXT: and say why)"
-    assert asked.verdict_choices(COMMAND) == "y once · a for the session · n decline (n TEXT: and say why)"
+    assert asked.verdict_choices(COMMAND) == "y once · a for this turn · n decline (n TEXT: and say why)"
 
 
 # --- questions
@@ -129,7 +129,27 @@ def test_how_a_question_is_answered_is_said(count: int, is_other: bool, choices:
     ("line", "answer"), [("1", "Red"), (" 3 ", "Green"), ("0", "0"), ("4", "4"), ("²", "²"), ("blue", "blue")]
 )
 def test_a_number_names_an_option_and_words_stay_words(line: str, answer: str) -> None:
-    assert asked.choose(QUESTION, line) == answer
+    assert asked.choose(QUESTION, line) == [answer]
+
+
+def test_several_answers_are_taken_apart_only_where_several_may_be_given() -> None:
+    assert asked.choose(QUESTION, "1, Green") == ["1, Green"]
+    assert asked.choose(QUESTION | {"type": "array"}, "1, Green,,blue ") == ["Red", "Green", "blue"]
+    assert asked.choose(QUESTION, " ") == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_required", "limits"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 9}, True, "\n  (integer, minimum 1, maximum 9)"),
+        ({"type": "array", "minItems": 2}, False, "\n  (several, separated by commas, minItems 2, may be left out)"),
+        ({"type": "string", "format": "email"}, True, '\n  (format "email")'),
+        ({"type": "string"}, True, ""),
+        (True, True, ""),
+    ],
+)
+def test_what_a_field_demands_is_said(schema: object, is_required: bool, limits: str) -> None:
+    assert asked.question_text({"question": "How?", "schema": schema, "isRequired": is_required}) == f"How?{limits}"
 
 
 def test_the_questions_are_those_of_a_request_that_wants_words() -> None:

@@ -84,7 +84,7 @@ def test_what_waits_for_a_person_stands_out_with_its_command() -> None:
         header("1 waits for you · nothing runs"),
         "! waiting_approval  1m 12s  20261120-165501-482-7f3a  12.3k  ~/app",
         "  run rm -rf build",
-        "  codex-server approve 20261120-165501-482-7f3a 0 · 1m 30s left · 1 more",
+        "  codex-server pending 20261120-165501-482-7f3a · 1m 30s left · 1 more",
     ]
     loud = [text.plain[span.start : span.end] for span in text.spans if span.style == "bold yellow"]
     assert loud == ["1 waits for you", "! waiting_approval", "run rm -rf build", " · 1 more"]
@@ -95,7 +95,7 @@ def test_a_request_that_is_not_known_yet_is_looked_up_by_a_command() -> None:
     lines = shown((turn(1, Phase.WAITING_INPUT), "Hm."), (turn(2, Phase.WAITING_INPUT, QUESTION), ""))
     assert lines[0].startswith("2 wait for you · nothing runs")
     assert lines[2:4] == ["  Hm.", "  codex-server pending 20261120-165501-482-7f3a"]
-    assert lines[5:] == ["  Which one?", "  codex-server reply 20261120-165502-482-7f3a 1 --answer …"]
+    assert lines[5:] == ["  Which one?", "  codex-server pending 20261120-165502-482-7f3a"]
 
 
 def test_an_end_has_its_reason_and_a_good_one_takes_one_line() -> None:

@@ -199,7 +199,7 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
     ("reply", "words"),
     [
         ({"result": {"decision": "accept"}}, "approval 0: approved"),
-        ({"result": {"decision": "acceptForSession"}}, "approval 0: approved for the session"),
+        ({"result": {"decision": "acceptForSession"}}, "approval 0: approved for the rest of the turn"),
         ({"result": {"decision": "decline"}}, "approval 0: declined"),
         ({"error": {"code": -32601, "message": "no"}}, "approval 0: refused"),
     ],

@@ -56,10 +56,10 @@ def test_a_turn_that_tells_nothing_yet_has_a_line_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("width", "shown"),
     [
-        (80, f"⠋ waiting_approval · 1m 12s · codex-server approve {TURN_ID} 0"),
-        (70, f"⠋ waiting_approval · codex-server approve {TURN_ID} 0"),
-        (52, f"⠋ codex-server approve {TURN_ID} 0"),
-        (20, "⠋ codex-server appr…"),
+        (80, f"⠋ waiting_approval · 1m 12s · codex-server pending {TURN_ID}"),
+        (70, f"⠋ waiting_approval · codex-server pending {TURN_ID}"),
+        (52, f"⠋ codex-server pending {TURN_ID}"),
+        (20, "⠋ codex-server pend…"),
     ],
 )
 def test_the_command_that_answers_is_what_stays_longest(width: int, shown: str) -> None:
@@ -75,8 +75,9 @@ def test_the_rest_gives_way_to_the_phase(width: int, shown: str) -> None:
     assert line(turn(Phase.RUNNING_COMMAND), width, silent_s=45) == shown
 
 
-def test_a_question_is_answered_by_a_reply() -> None:
-    assert answer_command(turn(Phase.WAITING_INPUT, QUESTION)).startswith(f"codex-server reply {TURN_ID} 7 --answer ")
+def test_what_is_not_shown_here_is_looked_at_before_it_is_decided() -> None:
+    for phase, request in ((Phase.WAITING_APPROVAL, APPROVAL), (Phase.WAITING_INPUT, QUESTION)):
+        assert answer_command(turn(phase, request)) == f"codex-server pending {TURN_ID}"
 
 
 def test_there_is_no_command_where_nothing_waits_any_more() -> None:
