@@ -38,7 +38,7 @@ def codex_binaries() -> list[tuple[str, Path]]:
     return [(label, path) for label, path in found if path.exists()]
 
 
-def wait_until(predicate: Callable[[], T], timeout_s: float = 10.0, what: str = "the expected state") -> T:
+def wait_until(predicate: Callable[[], T], timeout_s: float = 30.0, what: str = "the expected state") -> T:
     """Poll until `predicate` is truthy and return its value; raise `AssertionError` naming `what` at the deadline."""
     deadline = time.monotonic() + timeout_s
     while not (value := predicate()):
@@ -120,12 +120,12 @@ class AppServer:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
         self._process.stdout.close()
         self._process.stderr.close()
 
@@ -134,7 +134,7 @@ class AppServer:
         """The app-server's process id."""
         return self._process.pid
 
-    def request(self, method: str, params: Json | None = None, timeout_s: float = 20.0) -> Json:
+    def request(self, method: str, params: Json | None = None, timeout_s: float = 60.0) -> Json:
         """Send a request and return its result; raise `AssertionError` on an error reply or silence."""
         request_id = self.send(method, params)
         with self._changed:
@@ -167,7 +167,7 @@ class AppServer:
         turn_id: str = self.request("turn/start", {"threadId": thread_id, "input": message, **params})["turn"]["id"]
         return turn_id
 
-    def wait_for(self, method: str, timeout_s: float = 20.0, **params: Any) -> Json:
+    def wait_for(self, method: str, timeout_s: float = 60.0, **params: Any) -> Json:
         """Return the params of the first notification of this method that has these members."""
 
         def match() -> Json | None:
@@ -183,7 +183,7 @@ class AppServer:
         found: Json = message["params"]
         return found
 
-    def run_turn(self, thread_id: str, text: str = "go", timeout_s: float = 30.0, **params: Any) -> Json:
+    def run_turn(self, thread_id: str, text: str = "go", timeout_s: float = 60.0, **params: Any) -> Json:
         """Start a turn, wait for its end and return the final `turn` object."""
         self.start_turn(thread_id, text, **params)
         turn: Json = self.wait_for("turn/completed", timeout_s, threadId=thread_id)["turn"]

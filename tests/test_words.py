@@ -20,8 +20,9 @@ from codex_server_cli.cli.app import VERBS, build
 from codex_server_cli.core.turn import EXIT_OF_STATE, Phase, State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.demo.codex_home import write_custom_provider
+from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
-from codex_server_cli.demo.replies import apply_patch, pause, reply, run_command, say, usage_limit
+from codex_server_cli.demo.replies import apply_patch, hold, pause, reply, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind, Exit
@@ -62,7 +63,7 @@ ANSWERS = {
 }
 
 
-def documented_model(request: Request) -> ReplyLike:
+def documented_model(request: Request, thought: Gate) -> ReplyLike:
     """The model of the examples; a prompt that no example has comes back as a failed turn."""
     prompt = request.prompt
     if request.is_follow_up:
@@ -70,9 +71,9 @@ def documented_model(request: Request) -> ReplyLike:
     if "Which language" in prompt:
         return run_command("ls")
     if "longer report" in prompt:
-        return reply(say("Chapter one. ", pause(30), "The end."))
+        return reply(say("Chapter one. ", pause(600), "The end."))
     if "Think long" in prompt:
-        return reply(say("After long ", pause(4), "thought: it is fine."))
+        return reply(say("After long ", hold(thought), "thought: it is fine."))
     if "slow tests" in prompt:
         return reply(say("First the tests.", phase="commentary"), run_command("sleep 60"))
     if "too much" in prompt:
@@ -85,9 +86,15 @@ def documented_model(request: Request) -> ReplyLike:
 
 
 @pytest.fixture
-def home(tmp_path: Path, one_codex: Path, codex_home: Path) -> Iterator[Home]:
+def thought() -> Gate:
+    """Where the turn that thinks long stops, until an example waits for its end."""
+    return Gate()
+
+
+@pytest.fixture
+def home(tmp_path: Path, one_codex: Path, codex_home: Path, thought: Gate) -> Iterator[Home]:
     home = Home(tmp_path / "you", one_codex, codex_home)
-    base_url = home.model(documented_model).base_url
+    base_url = home.model(lambda request: documented_model(request, thought)).base_url
     write_custom_provider(home.codex_home, base_url, model="gpt-5.5")  # Codex warns of a name that it does not know
     home.env["PATH"] = f"{Path(COMMAND).parent}{os.pathsep}{home.env['PATH']}"
     (home.project / ".git").mkdir()
@@ -104,9 +111,9 @@ def _read(name: str) -> str:
 # --- the examples
 
 
-@pytest.mark.timeout(240)  # some forty turns in one test
+@pytest.mark.timeout(900)  # some forty turns in one test
 @pytest.mark.parametrize("name", ["README.md", "references/examples.md", "references/sdk-reference.md"])
-def test_every_example_shows_what_its_document_says(name: str, home: Home) -> None:
+def test_every_example_shows_what_its_document_says(name: str, home: Home, thought: Gate) -> None:
     text = _read(name)
     for info, body in console.fences(text):
         if "file=" in info:
@@ -115,6 +122,8 @@ def test_every_example_shows_what_its_document_says(name: str, home: Home) -> No
     assert found
     wrong = []
     for example in found:
+        if "wait long --timeout 100" in example.command:
+            thought.open()
         shown = console.type_in(example.command, home.env, home.project)
         shown = shown.replace(str(home.path), "/home/you/.codex-server").replace(str(home.root), "/home/you")
         if not console.matches(example.shown, shown):

@@ -10,11 +10,14 @@ Owns the tmux server, which is private to one test and is gone with it. Never he
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+import termios
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +31,7 @@ from tests.support import wait_until
 COLUMNS, LINES = 80, 24
 DEADLINE_S = 30.0
 _END_S = 5.0
+_KILLED_S = 30.0
 _CONFIG = """\
 set -g default-terminal screen-256color
 set -g status off
@@ -166,6 +170,19 @@ class Terminal:
         """A variable of tmux's formats about the pane."""
         return self._ask("display-message", "-p", "-t", "main", f"#{{{name}}}").rstrip("\n")
 
+    def unread(self) -> int:
+        """How many bytes of what was typed lie in the terminal, where the command takes them key by key.
+
+        Whoever types is back before that: tmux hands keys on when it comes to it.
+        """
+        count = array.array("i", [0])
+        fd = os.open(self.fact("pane_tty"), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            fcntl.ioctl(fd, termios.FIONREAD, count)
+        finally:
+            os.close(fd)
+        return count[0]
+
     def close(self) -> None:
         """End the server and the command, by force where the command does not mind that its terminal is gone."""
         processes = [self._server, *(process for process in psutil.process_iter() if self._is_ours(process))]
@@ -175,7 +192,7 @@ class Terminal:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        wait_until(lambda: all(map(is_over, processes)), _END_S, "the end of what ran in the terminal")
+        wait_until(lambda: all(map(is_over, processes)), _KILLED_S, "the end of what ran in the terminal")
 
     def _exit_codes(self) -> list[int]:
         """The exit code of the command; none before tmux knows it."""

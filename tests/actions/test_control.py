@@ -63,13 +63,14 @@ def test_a_dead_worker_needs_no_cancel(turns: TurnsOnDisk) -> None:
 
 
 def test_a_worker_that_does_not_listen_is_killed_and_the_turn_is_cancelled(
-    deaf: tuple[TurnDir, subprocess.Popen[bytes]],
+    deaf: tuple[TurnDir, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(control, "CANCEL_TIMEOUT_S", 2.0)  # also for its death
     turn, worker = deaf
     name_worker(turn, worker.pid, process_identity(worker.pid))
     view = control.cancel([turn])[0]
     assert (view.state, (view.error or {})["kind"], view.answer) == (State.CANCELLED, ErrorKind.CANCELLED, ANSWER)
-    assert worker.wait(5) == -9
+    assert worker.wait(60) == -9
 
 
 @pytest.mark.parametrize("lie", ["other start", "other boot", "no proof"])

@@ -75,7 +75,7 @@ class Shell:
             capture_output=True,
             cwd=cwd or self.project,
             env=self.env | dict(env or {}),
-            timeout=30,
+            timeout=90,
             check=False,
         )
         return Run(run.returncode, run.stdout.decode(), run.stderr.decode(), time.monotonic() - started)

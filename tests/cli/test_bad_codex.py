@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.cli.shell import Shell, assert_refused
+from tests.e2e.faults import KILLED_AFTER_S, cancel_patiently
 from tests.fakes import codex as fake
+from tests.support import wait_until
 
 WITHOUT_THE_EXTRA = (  # as where the `codex` extra is not installed
     sys.executable,
@@ -118,10 +119,10 @@ def test_a_codex_that_vanished_since_it_was_looked_for_fails_the_turn(shell: She
 def test_a_turn_whose_codex_never_answers_is_cancelled_in_bounded_time(shell: Shell, behaviour: str) -> None:
     binary = shell.install(behaviour)
     turn_id = shell.run("new", "hi").json["turn_id"]
-    started = time.monotonic()
+    cancel_patiently(shell)
     run = shell.run("cancel", turn_id)
     assert (run.code, run.json["state"], run.json["error"]["kind"]) == (0, "cancelled", "cancelled")
-    assert time.monotonic() - started < 5
+    assert run.duration_s < KILLED_AFTER_S
     assert not [
         process for process in psutil.process_iter(["cmdline"]) if str(binary) in (process.info["cmdline"] or [])
     ]
@@ -136,7 +137,9 @@ def test_a_deadline_ends_a_turn_whose_codex_never_answers(shell: Shell) -> None:
 
 def test_what_codex_said_that_was_no_message_is_kept_in_the_events(shell: Shell) -> None:
     shell.install("garbage")
-    turn_id = shell.run("new", "hi", "--deadline", "1").json["turn_id"]
-    assert shell.run("wait", turn_id, "--print", "none").code == 1
+    turn_id = shell.run("new", "hi").json["turn_id"]
+    path = shell.home / "turns" / turn_id / "events.jsonl"
+    wait_until(lambda: b"Welcome!" in path.read_bytes(), what="what codex said")
+    assert shell.run("cancel", turn_id).json["state"] == "cancelled"
     events = [json.loads(line) for line in shell.run("tail", turn_id, "--events").stdout.splitlines()]
     assert "Welcome!" in [event.get("invalid") for event in events]

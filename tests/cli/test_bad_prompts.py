@@ -141,6 +141,6 @@ def test_stdin_is_read_only_for_a_dash(shell: Shell) -> None:
     )
     assert command.stdout is not None
     turn_id = json.loads(command.stdout.read())["turn_id"]
-    assert command.wait(20) == 0
+    assert command.wait(60) == 0
     command.communicate()
     assert shell.run("wait", turn_id, "--print", "none").code == 1

@@ -38,9 +38,9 @@ def test_it_says_where_it_serves_and_goes_with_its_stdin(
         told = json.loads(process.stdout.readline())
         assert (told["version"], told["base_url"]) == (1, f"{told['origin']}/v1")
         assert json.loads(port_file.read_text()) == told
-        with urlopen(f"{told['base_url']}/models", timeout=10) as answer:
+        with urlopen(f"{told['base_url']}/models", timeout=60) as answer:
             assert answer.status == 200
-        process.communicate("", timeout=10)
+        process.communicate("", timeout=60)
     assert process.returncode == 0
 
 
@@ -49,4 +49,4 @@ def test_sigterm_ends_it_in_order(request: pytest.FixtureRequest) -> None:
         assert process.stdout is not None
         assert process.stdout.readline()
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

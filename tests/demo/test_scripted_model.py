@@ -17,7 +17,7 @@ from codex_server_cli.demo.replies import cut_after, hold, reply, run_command, s
 from codex_server_cli.demo.script import DEMO_ANSWER, DEMO_COMMAND, demo_script, words_script
 from codex_server_cli.demo.scripted_model import FileGate, Gate, Request, ScriptedModel
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def ask(model: ScriptedModel, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:

@@ -61,7 +61,7 @@ def test_a_day_must_have_passed(home: Path, age_s: float, is_due: bool) -> None:
     stamp = stamp_of_age(home, age_s)
     assert collect_if_due(home, 7, ended) is is_due
     assert (turns_left(home) == 0) is is_due
-    assert abs(time.time() - stamp.stat().st_mtime) < 30 or not is_due
+    assert abs(time.time() - stamp.stat().st_mtime) < 120 or not is_due
 
 
 def test_days_may_be_parts_of_one(home: Path) -> None:
@@ -119,7 +119,7 @@ def test_of_many_workers_that_end_at_once_one_collects(home: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("now\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=30)[0].strip() for process in asking]
+    said = [process.communicate(timeout=60)[0].strip() for process in asking]
     assert sorted(said) == ["False"] * 9 + ["True"]
     assert turns_left(home) == 0
 

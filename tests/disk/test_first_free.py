@@ -26,14 +26,14 @@ def test_the_lock_that_falls_is_told_and_the_others_go_on_being_watched(tmp_path
         watch.add(path)
     worked = time.process_time()
     assert watch.wait(0.3) is None
-    assert time.process_time() - worked < 0.05
+    assert time.process_time() - worked < 0.2
     for number in (120, 3):
         path = tmp_path / str(number)
         os.close(fds.pop(path))
-        assert watch.wait(20) == path
+        assert watch.wait(60) == path
     for fd in fds.values():
         os.close(fd)
-    assert {watch.wait(20) for _ in fds} == set(fds)
+    assert {watch.wait(60) for _ in fds} == set(fds)
 
 
 def test_a_lock_that_is_not_there_is_free(tmp_path: Path) -> None:

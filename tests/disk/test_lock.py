@@ -167,17 +167,17 @@ def test_no_time_means_one_look(path: Path, held: int, timeout_s: float) -> None
 def test_waiting_ends_on_time_and_takes_no_processor_time(path: Path, held: int) -> None:
     started, worked = time.monotonic(), time.process_time()
     assert not lock.wait_until_free(path, 0.3)
-    assert 0.3 <= time.monotonic() - started < 2
-    assert time.process_time() - worked < 0.03
+    assert 0.3 <= time.monotonic() - started < 10
+    assert time.process_time() - worked < 0.15
 
 
-@pytest.mark.parametrize("timeout_s", [None, 10.0])
+@pytest.mark.parametrize("timeout_s", [None, 60.0])
 def test_waiting_ends_when_the_lock_falls(path: Path, held: int, timeout_s: float | None) -> None:
     timer = Timer(0.1, os.close, [held])
     started = time.monotonic()
     timer.start()
     assert lock.wait_until_free(path, timeout_s)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     timer.join()
 
 

@@ -177,7 +177,7 @@ def test_two_repairers_at_once_are_one_repairer_and_one_who_looks_again(turns: T
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    swept = [turn_id for process in processes for turn_id in process.communicate(timeout=20)[0].split()]
+    swept = [turn_id for process in processes for turn_id in process.communicate(timeout=60)[0].split()]
     assert [process.returncode for process in processes] == [0, 0]
     assert sorted(swept) == [turn.turn_id for turn in dead]
     for turn in dead:

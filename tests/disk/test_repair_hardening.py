@@ -126,7 +126,7 @@ def test_of_many_repairers_at_once_one_publishes_and_all_see_its_files(turns: Tu
     for each in repairers:
         assert each.stdout is not None
         assert each.stdout.readline() == "ready\n"
-    said = [each.communicate("go\n", timeout=20)[0].splitlines() for each in repairers]
+    said = [each.communicate("go\n", timeout=60)[0].splitlines() for each in repairers]
     assert sum(lines.count("mine") for lines in said) == 1
     assert len({lines[-1] for lines in said}) == 1  # one result.json, written once
     before = files_of(turn)

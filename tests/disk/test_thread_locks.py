@@ -29,7 +29,10 @@ def test_a_thread_has_one_writer_who_is_named(turns_path: Path) -> None:
     assert thread_locks.holder(turns_path, THREAD) == TURN
 
 
-def test_a_writer_that_is_just_being_made_is_waited_for_until_it_tells_its_name(turns_path: Path) -> None:
+def test_a_writer_that_is_just_being_made_is_waited_for_until_it_tells_its_name(
+    turns_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_locks, "_NAMING_S", 30.0)
     claim = thread_locks.claim(turns_path, THREAD)
     assert claim is not None
     timer = threading.Timer(0.05, claim.name_holder, (TURN,))
@@ -47,12 +50,13 @@ def test_a_thread_that_was_given_back_is_free_and_leaves_no_file(turns_path: Pat
     assert thread_locks.claim(turns_path, THREAD) is not None
 
 
-def test_a_probe_in_passing_is_no_writer(turns_path: Path) -> None:
+def test_a_probe_in_passing_is_no_writer(turns_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     claim = thread_locks.claim(turns_path, THREAD)
     assert claim is not None
     os.close(claim.fd)
     fd = lock.probe(claim.path)
     assert fd is not None
+    monkeypatch.setattr(thread_locks, "_PASSING_S", 30.0)
     timer = threading.Timer(0.005, os.close, (fd,))
     timer.start()
     assert thread_locks.claim(turns_path, THREAD) is not None

@@ -11,6 +11,7 @@ import signal
 from typing import Any
 
 from codex_server_cli.demo.codex_home import write_custom_provider
+from tests.cli.shell import Shell
 from tests.e2e.home import Home, Turn
 from tests.fakes import codex, faulty
 from tests.support import Json, wait_until
@@ -18,6 +19,7 @@ from tests.support import Json, wait_until
 FIRST_HALF, WHOLE = faulty.FIRST_HALF, faulty.WHOLE
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 NOWHERE = "http://127.0.0.1:9/v1"
+KILLED_AFTER_S = 60.0
 _WORKER_ONLY = "import sys\nif '-c' in sys.orig_argv:\n"
 
 
@@ -32,16 +34,22 @@ def change_workers(home: Home, code: str) -> None:
     _change(home, _WORKER_ONLY + "".join(f"    {line}\n" for line in code.splitlines()))
 
 
-def change_python(home: Home, code: str) -> None:
+def change_python(home: Home | Shell, code: str) -> None:
     """Run `code` first thing in every command and worker from now on."""
     _change(home, code)
 
 
-def _change(home: Home, code: str) -> None:
+def _change(home: Home | Shell, code: str) -> None:
     folder = home.root / "changed"
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(code)
     home.env["PYTHONPATH"] = str(folder)
+
+
+def cancel_patiently(home: Home | Shell, more: str = "") -> None:
+    """Let a cancel wait for `KILLED_AFTER_S` before it kills a worker: whatever ends sooner has ended by itself."""
+    code = f"from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = {KILLED_AFTER_S}\n"
+    change_python(home, code + more)
 
 
 def shorten(home: Home, **limits_ms: float) -> None:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ FIRST_HALF, SECOND_HALF = "The first half, ", "and the second."
 
 _HOME = "CODEX_SERVER_HOME"
 _NOT_INHERITED = (_HOME, "CODEX_SERVER_TURN_ID")
-_END_S = 5.0
+_END_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Home:
 
     # --- commands
 
-    def run(self, *args: str, cwd: Path | None = None, stdin: str = "", timeout_s: float = 30.0) -> Run:
+    def run(self, *args: str, cwd: Path | None = None, stdin: str = "", timeout_s: float = 90.0) -> Run:
         """Run `codex-server ARGS` to its end."""
         started = time.monotonic()
         process = self.spawn(*args, cwd=cwd)
@@ -193,9 +193,12 @@ class Home:
         deadline = time.monotonic() + _END_S
         while (left := self.processes()) and time.monotonic() < deadline:
             psutil.wait_procs(left, timeout=0.05)
-        words = [" ".join(process.cmdline()) for process in left if process.is_running()]
+        left = [process for process in left if not is_over(process)]
+        words = []
         for process in left:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it ended after all
+                words.append(" ".join(process.cmdline()))
+                process.kill()
         return words
 
 

@@ -45,7 +45,7 @@ class Monitor:
         stderr = self.process.stderr.read()
         self.process.stderr.close()
         self._stdout.close()
-        return self.process.wait(20), stderr
+        return self.process.wait(60), stderr
 
     @property
     def _stdout(self) -> IO[str]:

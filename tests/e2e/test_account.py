@@ -22,9 +22,9 @@ from tests.support import Json, wait_until
 BROWSER = """\
 #!{python} -IS
 import sys, urllib.request
-urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1], timeout=20).read()
+urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1], timeout=60).read()
 """
-LONG_S = 45.0
+LONG_S = 90.0
 """For a whole login on a busy machine."""
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import hold, reply, say
-from tests.e2e.home import FIRST_HALF, Home, sleepers, start_sleeping
+from codex_server_cli.demo.replies import hold, reply, run_command, say
+from tests.e2e.faults import KILLED_AFTER_S, cancel_patiently
+from tests.e2e.home import FIRST_HALF, Home, Turn, nap, sleepers, start_sleeping
+from tests.support import wait_until
 
+LATE_S = 20.0
+DEADLINES_S = (2, 8, 32)
+"""The first of them that leaves enough time: how fast the machine is decides no result."""
+STOP_PATIENTLY = "from codex_server_cli.core.timers import LIMIT_MS, Timer\nLIMIT_MS[Timer.STOP] = 60_000"
+"""Have a worker wait for what Codex makes of an interrupt, however long a busy machine takes."""
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 
 
-def test_cancel_ends_a_running_command_within_two_seconds_and_keeps_what_had_come(home: Home) -> None:
+def test_cancel_ends_a_running_command_by_an_interrupt_and_keeps_what_had_come(home: Home) -> None:
+    cancel_patiently(home, STOP_PATIENTLY)
     turn, sleep = start_sleeping(home, "{nap}")
     run = home.run("cancel", turn.id)
-    assert run.duration_s < 2
+    assert run.duration_s < KILLED_AFTER_S
     assert (run.code, run.json["state"], run.json["error"]["kind"]) == (0, "cancelled", "cancelled")
     assert sleepers(sleep) == []
     assert home.left_running() == []
+    completed = [event for event in turn.events if event.get("method") == "turn/completed"]
+    assert [event["params"]["turn"]["status"] for event in completed] == ["interrupted"]
     assert turn.result["answer"] == FIRST_HALF
     assert turn.result["usage"]["total_tokens"] == 120
     answer = home.run("answer", turn.id)
@@ -66,11 +76,11 @@ def test_two_shells_may_cancel_at_once_and_followers_see_it(home: Home) -> None:
     wait = home.spawn("wait", turn.id)
     cancels = [home.spawn("cancel", turn.id) for _ in range(2)]
     for cancel in cancels:
-        stdout, _ = cancel.communicate(timeout=20)
+        stdout, _ = cancel.communicate(timeout=60)
         assert cancel.returncode == 0
         assert '"state": "cancelled"' in stdout
     for follower in (tail, wait):
-        follower.communicate(timeout=20)
+        follower.communicate(timeout=60)
         assert follower.returncode == 4
 
 
@@ -105,11 +115,20 @@ def test_a_worker_that_does_not_react_is_killed_and_the_turn_is_cancelled_all_th
     assert turn.result["answer"] == FIRST_HALF
 
 
+def is_begun(turn: Turn, command: str) -> bool:
+    """Whether a command of a turn begins to run before the turn has ended."""
+    found = wait_until(lambda: sleepers(command) or turn.is_ended, 60, f"the process {command}")
+    return isinstance(found, list)
+
+
 def test_a_deadline_ends_the_turn(home: Home) -> None:
-    gate = Gate()
-    home.model([say(FIRST_HALF, hold(gate), "never")])
-    run = home.run("new", "hi", "--deadline", "2", "--wait")
-    assert 2 <= run.json["elapsed_s"] < 5
+    for deadline_s in DEADLINES_S:
+        gate = Gate()
+        home.model([say(FIRST_HALF, hold(gate), "never")])
+        run = home.run("new", "hi", "--deadline", str(deadline_s), "--wait")
+        assert deadline_s <= run.json["elapsed_s"] < deadline_s + LATE_S
+        if run.json["answer"] is not None:
+            break
     assert (run.code, run.json["state"], run.json["error"]["kind"]) == (1, "failed", "deadline")
     assert run.json["answer"] == FIRST_HALF
     assert "--deadline" in run.json["error"]["hint"]
@@ -117,6 +136,13 @@ def test_a_deadline_ends_the_turn(home: Home) -> None:
 
 
 def test_a_deadline_ends_a_running_command(one_home: Home) -> None:
-    turn, sleep = start_sleeping(one_home, "{nap}", "--deadline", "1.5")
-    assert turn.wait()["error"]["kind"] == "deadline"
-    assert sleepers(sleep) == []
+    sleep, has_run = nap(one_home), False
+    one_home.model([reply(say(FIRST_HALF), run_command(sleep))])
+    for deadline_s in DEADLINES_S:
+        turn = one_home.start("new", "hi", "--deadline", str(deadline_s))
+        has_run = is_begun(turn, sleep)
+        assert turn.wait()["error"]["kind"] == "deadline"
+        assert sleepers(sleep) == []
+        if has_run:
+            break
+    assert has_run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator
 
@@ -16,6 +15,7 @@ from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import call, cut_after, hold, reason, reply, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
 from tests.e2e.asking import QUESTION, escalated, question, wait_for_request
+from tests.e2e.faults import change_python
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.support import wait_until
 from tests.tmux import Terminal
@@ -70,7 +70,7 @@ def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
 
 def leave(terminal: Terminal) -> None:
     """Ctrl-D; and once more where the key fell between two prompts, when it means nothing."""
-    for timeout_s in (5, 10, 30):
+    for timeout_s in (5, 10, 60):
         terminal.press("C-d")
         with contextlib.suppress(AssertionError):
             assert terminal.wait_for_exit(timeout_s) == 0
@@ -311,25 +311,28 @@ def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Cha
 
 
 @pytest.mark.parametrize("text", ["y", "y\ny\n"])
-def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home, chat: Chat, text: str) -> None:
+def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home, text: str) -> None:
     gate = Gate()
     one_home.model([reply(say(hold(gate), "One moment.", phase="commentary"), escalated(one_home)), say("Done.")])
-    terminal = chat(one_home, "do it")
-    gate.wait_until_reached()
-    terminal.wait_for("thinking")
-    (turn_id,) = one_home.turn_ids
-    os.kill(terminal.pid, signal.SIGSTOP)
-    gate.open()
-    wait_for_request(one_home, one_home.turn(turn_id))
-    terminal.type(text.replace("\n", "\r"))
-    os.kill(terminal.pid, signal.SIGCONT)
-    terminal.wait_for(WAITING)
-    assert not (one_home.root / "mark").exists()
-    terminal.press("C-c")
-    terminal.wait_for("■ interrupted")
-    assert not (one_home.root / "mark").exists()
-    assert "answered elsewhere" not in terminal.history()
-    leave(terminal)
+    below = ["sh", "-c", '"$0" chat "do it"; exit $?', COMMAND]  # a command of its own tmux would let go on at once
+    with Terminal(one_home.root, below, one_home.env, cwd=one_home.project) as terminal:
+        gate.wait_until_reached()
+        terminal.wait_for("answering")
+        (turn_id,) = one_home.turn_ids
+        (process,) = psutil.Process(terminal.pid).children()
+        process.suspend()
+        gate.open()
+        wait_for_request(one_home, one_home.turn(turn_id))
+        terminal.type(text.replace("\n", "\r"))
+        wait_until(lambda: terminal.unread() == len(text), what="the keys in the terminal")
+        process.resume()
+        terminal.wait_for(WAITING)
+        assert not (one_home.root / "mark").exists()
+        terminal.press("C-c")
+        terminal.wait_for("■ interrupted")
+        assert not (one_home.root / "mark").exists()
+        assert "answered elsewhere" not in terminal.history()
+        leave_after_clearing(terminal)
 
 
 def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home: Home, chat: Chat) -> None:
@@ -440,6 +443,9 @@ def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, cha
 
 
 def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Home, chat: Chat) -> None:
+    change_python(
+        one_home, "from codex_server_cli.cli.chat_control import Starting\nStarting.outcome.__defaults__ = (60.0,)"
+    )
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     terminal = chat(one_home)

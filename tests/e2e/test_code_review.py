@@ -89,7 +89,7 @@ def test_a_review_that_is_cancelled_ends_at_once_and_has_no_answer(home: Home) -
     gate = Gate()
     home.model([reply(say("Half a review ", hold(gate), "and more"))])
     turn = home.start("review")
-    gate.wait_until_reached(30)
+    gate.wait_until_reached()
     assert home.run("steer", turn.id, "faster").code == 65
     run = home.run("cancel", turn.id)
     assert (run.code, run.json["state"]) == (0, "cancelled")

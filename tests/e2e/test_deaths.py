@@ -8,6 +8,7 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
+from tests.e2e.faults import change_workers
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, nap, sleepers, start_sleeping
 from tests.support import wait_until
 
@@ -35,7 +36,7 @@ def test_a_follower_sees_the_death_of_the_worker(one_home: Home) -> None:
     wait = one_home.spawn("wait", turn.id)
     turn.worker().kill()
     for follower in (tail, wait):
-        _, errors = follower.communicate(timeout=10)
+        _, errors = follower.communicate(timeout=60)
         assert follower.returncode == 3
         assert "worker_died" in errors
 
@@ -81,6 +82,7 @@ def test_background_processes_that_end_are_reaped_while_the_turn_runs(home: Home
 def test_a_worker_killed_after_the_turn_had_ended_loses_nothing(home: Home) -> None:
     # A codex that goes on after the end of its stdin and SIGTERM, so that the worker still waits for it when killed.
     home.wrap_codex(f"trap '' TERM\n(cat; exec sleep 300) | {home.codex} \"$@\"")
+    change_workers(home, "from codex_server_cli.proc import app_server\napp_server.GRACE_S = 60.0")
     home.model([say(WHOLE)])
     turn = home.start("new", "hi")
     wait_until(lambda: any(event.get("method") == "turn/completed" for event in turn.events))

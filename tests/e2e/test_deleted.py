@@ -6,6 +6,7 @@ import shutil
 
 from codex_server_cli.demo.replies import say
 from tests.e2e.home import Home
+from tests.story import is_alive
 from tests.support import wait_until
 
 
@@ -13,8 +14,8 @@ def test_deleting_the_directory_of_a_running_turn_ends_all_that_runs_for_it(one_
     turn, _ = one_home.start_held()
     worker = turn.worker()
     shutil.rmtree(turn.path)
-    wait_until(lambda: not worker.is_running() or worker.status() == "zombie", 15, "the end of the worker")
-    wait_until(lambda: one_home.left_running() == [], 10, "the end of codex")
+    wait_until(lambda: not is_alive(worker), what="the end of the worker")
+    wait_until(lambda: one_home.left_running() == [], what="the end of codex")
 
 
 def test_words_that_end_the_options_may_stand_before_the_verb(one_home: Home) -> None:

@@ -19,6 +19,7 @@ from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.request import Request
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.story import is_alive
 from tests.support import wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
@@ -75,8 +76,7 @@ def test_closing_the_launchers_terminal_does_not_reach_the_turn(home: Home) -> N
             lines.append(terminal.stdout.readline())
         (in_terminal,) = psutil.Process(terminal.pid).children()
         terminal.kill()
-    psutil.wait_procs([in_terminal], timeout=5)
-    assert not in_terminal.is_running(), "the terminal's own process should have been hung up"
+    wait_until(lambda: not is_alive(in_terminal), what="the hang-up of the terminal's own process")
     turn = home.turn(json.loads(b"".join(lines))["turn_id"])
     gate.open()
     assert turn.wait()["answer"] == WHOLE

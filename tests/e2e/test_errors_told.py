@@ -24,7 +24,8 @@ MEMBERS = {
 }
 STALLS_SOON = (
     "from codex_server_cli.core import session, timers\n"
-    "session.STALL_CHECK_MS = timers.LIMIT_MS[timers.Timer.STALL] = timers.LIMIT_MS[timers.Timer.RECONCILE] = 500"
+    "session.STALL_CHECK_MS = timers.LIMIT_MS[timers.Timer.RECONCILE] = 500\n"
+    "timers.LIMIT_MS[timers.Timer.STALL] = 4000"
 )
 
 
@@ -60,7 +61,7 @@ def told_of(home: Home, turn: Turn) -> list[Json]:
     ("kind", "app_server", "options", "end"),
     [
         ("cancelled", "tells all", (), cancel),
-        ("deadline", "tells all", ("--deadline", "4"), nothing),
+        ("deadline", "tells all", ("--deadline", "8"), nothing),
         ("stalled", "tells all", (), nothing),
         ("codex_crashed", "tells all", (), kill_codex),
         ("worker_died", "tells all", (), kill_worker),

@@ -79,7 +79,7 @@ def test_a_clock_that_steps_neither_ends_a_turn_nor_keeps_it(one_home: Home, ste
     assert status["elapsed_s"] >= 0
     waiting = one_home.run("wait", turn.id, "--timeout", "0.3")
     assert waiting.code == 124
-    assert waiting.duration_s < 20
+    assert waiting.duration_s < 60
     gate.open()
     ended = assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
     assert ended["elapsed_s"] >= 0
@@ -107,7 +107,7 @@ def test_cancel_of_a_hung_worker_whose_pid_somebody_else_has_now_kills_nobody(
 def test_cancel_kills_a_hung_worker_that_is_still_itself(one_home: Home) -> None:
     turn = start_silent(one_home)
     turn.worker().suspend()
-    change_python(one_home, "from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = 0.3\n")
+    change_python(one_home, "from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = 2.0\n")
     assert one_home.run("cancel", turn.id).code == 0
     assert_ended(one_home, turn, "cancelled", "cancelled", FIRST_HALF, tokens=faulty.TOKENS)
 

@@ -10,6 +10,7 @@ import pytest
 
 from codex_server_cli.disk import lock
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
+from tests.story import is_alive
 from tests.support import wait_until
 
 REPLACED: dict[str, Callable[[Path], object]] = {
@@ -26,9 +27,9 @@ def test_a_turn_whose_lock_was_taken_away_goes_on_and_has_it_back_soon(one_home:
     REPLACED[how](path)
     assert turn.status()["state"] == "running"
     waiter = one_home.spawn("wait", turn.id, "--print", "answer")
-    wait_until(lambda: lock.is_held(path), 10, "the lock in the worker's hands again")
+    wait_until(lambda: lock.is_held(path), what="the lock in the worker's hands again")
     gate.open()
-    stdout, stderr = waiter.communicate(timeout=30)
+    stdout, stderr = waiter.communicate(timeout=60)
     assert (waiter.returncode, stdout) == (0, f"{FIRST_HALF}{SECOND_HALF}\n"), stderr
     assert not list(turn.path.glob(".*"))
 
@@ -51,6 +52,6 @@ def test_a_worker_that_dies_without_its_lock_is_found_dead(one_home: Home) -> No
     path.mkdir()
     worker = turn.worker()
     worker.kill()
-    wait_until(lambda: not worker.is_running() or worker.status() == "zombie", what="the death of the worker")
+    wait_until(lambda: not is_alive(worker), what="the death of the worker")
     status = turn.status()
     assert (status["state"], status["error"]["kind"]) == ("abandoned", "worker_died")

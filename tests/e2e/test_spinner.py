@@ -151,7 +151,7 @@ def test_a_pipe_gets_no_byte_of_it_and_carries_no_weight_of_it(one_home: Home) -
     assert tail.stdout.read(len(turn.out)).endswith(FIRST_HALF)
     wait_until(lambda: turn.status()["elapsed_s"] > 2, what="two seconds of silence")
     gate.open()
-    stdout, stderr = tail.communicate(timeout=30)
+    stdout, stderr = tail.communicate(timeout=60)
     assert (tail.returncode, stdout) == (0, f"{SECOND_HALF}\n")
     assert "codex_server_cli.cli.following" in stderr
     assert not {"rich", "codex_server_cli.cli.spinner", "codex_server_cli.render.spinner"} & set(stderr.split())

@@ -85,7 +85,7 @@ def test_a_turn_that_waits_for_another_start_is_starting(one_home: Home) -> None
 
 def test_a_turn_that_never_gets_its_app_server_tells_how_often_it_was_tried(one_home: Home) -> None:
     _collide(one_home, NEVER)
-    _lose_patience(one_home, 400)
+    _lose_patience(one_home, 3000)
     one_home.model([say(WHOLE)])
     turn = one_home.start("new", "hi")
     error = assert_ended(one_home, turn, "failed", "codex_crashed", None)["error"]
@@ -143,7 +143,7 @@ def test_eight_turns_at_once_on_a_fresh_codex_home_all_complete(home: Home) -> N
     home.model([say(WHOLE)])
     _start_together(home, 8)
     commands = [home.spawn("new", f"number {number}") for number in range(8)]
-    runs = [command.communicate(timeout=60) for command in commands]
+    runs = [command.communicate(timeout=120) for command in commands]
     assert [command.returncode for command in commands] == [0] * 8, runs
     assert [errors for _, errors in runs] == [""] * 8
     turns = [home.turn(turn_id) for turn_id in home.turn_ids]

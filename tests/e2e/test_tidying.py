@@ -30,9 +30,10 @@ def test_a_turn_that_ends_deletes_old_ones_once_a_day(one_home: Home) -> None:
     first = one_home.start("new", "hi")
     first.wait()
     stamp = one_home.path / ".collected"
-    wait_until(stamp.exists, what="the stamp of the first collection")
+    wait_until(lambda: stamp.exists() and not one_home.processes(), what="the end of the first collection")
     old = old_copy(one_home, first, 8)
     one_home.start("new", "hi").wait()
+    wait_until(lambda: not one_home.processes(), what="the end of the worker")
     assert old.path.exists()  # not within a day
     os.utime(stamp, (time.time() - DAY_S - 60,) * 2)
     last = one_home.start("new", "hi")
@@ -47,7 +48,7 @@ def test_the_age_is_that_of_the_configuration(one_home: Home) -> None:
     first = one_home.start("new", "hi")
     first.wait()
     stamp = one_home.path / ".collected"
-    wait_until(stamp.exists, what="the stamp of the first collection")
+    wait_until(lambda: stamp.exists() and not one_home.processes(), what="the end of the first collection")
     old = old_copy(one_home, first, 2)
     one_home.configure(gc_days=1)
     os.utime(stamp, (time.time() - DAY_S - 60,) * 2)

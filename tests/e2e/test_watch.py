@@ -211,7 +211,7 @@ def test_a_pipe_gets_a_line_for_each_phase(one_home: Home) -> None:
     end = next(line for line in lines if " end " in line)
     assert end.split()[1:] == [turn.id, "(greeting)", "end", "complete"]
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "")
+    assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 130
 
 
@@ -224,7 +224,7 @@ def test_a_pipe_gets_only_what_is_asked_for(one_home: Home, tmp_path: Path) -> N
     assert process.stdout is not None
     assert process.stdout.readline().split()[1:] == [turn.id, "end", "complete"]
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "")
+    assert process.communicate(timeout=60) == ("", "")
 
 
 def test_bad_input_is_told_and_nothing_is_drawn(one_home: Home) -> None:

@@ -66,7 +66,7 @@ def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str
     attempts = Attempts(codex, TurnRequest("", str(tmp_path)))
     server = attempts.start()
     assert server.exit_fd is not None
-    assert select.select([server.exit_fd], [], [], 10)[0]
+    assert select.select([server.exit_fd], [], [], 60)[0]
     error, _ = attempts.end(server)
     assert (error.kind, error.message) == (
         ErrorKind.CODEX_CRASHED,

@@ -49,7 +49,7 @@ def test_each_request_gets_its_own_reply_whatever_comes_in_between(tmp_path: Pat
         'print(json.dumps({"id": second["id"], "result": second["params"]}), flush=True)',
         "read()",
     )
-    assert converse(codex, tmp_path, ask_twice(), 10) == ["one", {"n": 2}]
+    assert converse(codex, tmp_path, ask_twice(), 60) == ["one", {"n": 2}]
     assert children() == []
 
 
@@ -75,7 +75,7 @@ def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_p
         "read()",
     )
     wishes = Listen("early"), Listen("late"), Listen("early", 0.05)
-    assert converse(codex, tmp_path, listen(*wishes), 20) == [{"n": 1}, {"n": 2}, None]
+    assert converse(codex, tmp_path, listen(*wishes), 60) == [{"n": 1}, {"n": 2}, None]
     assert children() == []
 
 
@@ -95,8 +95,8 @@ def test_an_interrupt_leaves_room_for_one_more_inquiry_and_then_the_process_is_g
     echo = 'for line in sys.stdin.buffer: print(json.dumps({"id": json.loads(line)["id"], "result": 1}), flush=True)'
     with Conversation(scripted(tmp_path / "codex", echo), tmp_path) as talk:
         with pytest.raises(KeyboardInterrupt):
-            talk.hold(interrupted(), 20)
-        assert talk.hold(ask_twice(), 20) == [1, 1]
+            talk.hold(interrupted(), 60)
+        assert talk.hold(ask_twice(), 60) == [1, 1]
         assert len(children()) == 1
     assert children() == []
 
@@ -106,22 +106,24 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
         return (yield "large", {"text": "x" * 3_000_000})["result"]
 
     count = 'print(json.dumps({"id": 1, "result": len(json.loads(read())["params"]["text"])}), flush=True)'
-    assert converse(scripted(tmp_path / "codex", count, "read()"), tmp_path, ask(), 20) == 3_000_000
+    assert converse(scripted(tmp_path / "codex", count, "read()"), tmp_path, ask(), 60) == 3_000_000
 
 
 @pytest.mark.parametrize(
-    ("lines", "words"),
+    ("lines", "words", "timeout_s"),
     [
-        (["print('the last words', file=sys.stderr)"], "the last words"),
-        (["read()", "print('the last words', file=sys.stderr)"], "the last words"),
-        (['print(\'{"id":1,"result":{}}\', flush=True)', "read(); read()", "sys.exit('gone')"], "gone"),
-        (["sys.stdin.close()", "import signal; signal.pause()"], "it left no word"),
+        (["print('the last words', file=sys.stderr)"], "the last words", 60),
+        (["read()", "print('the last words', file=sys.stderr)"], "the last words", 60),
+        (['print(\'{"id":1,"result":{}}\', flush=True)', "read(); read()", "sys.exit('gone')"], "gone", 60),
+        (["sys.stdin.close()", "import signal; signal.pause()"], "it left no word", 1),
     ],
     ids=["at-once", "after-a-request", "between-two", "deaf"],
 )
-def test_one_that_goes_away_is_reported_with_its_last_words(tmp_path: Path, lines: list[str], words: str) -> None:
+def test_one_that_goes_away_is_reported_with_its_last_words(
+    tmp_path: Path, lines: list[str], words: str, timeout_s: float
+) -> None:
     with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}"):
-        converse(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), 1)
+        converse(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), timeout_s)
     assert children() == []
 
 
@@ -167,6 +169,6 @@ def test_the_real_codex_says_that_it_does_not_know_a_thread(
     codex: Path, codex_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODEX_HOME", str(codex_home))  # without a login or a configuration
-    found: StoredTurn = converse(codex, tmp_path, find_stored_turn(THREAD, Wanted("t"), "1"), 20)
+    found: StoredTurn = converse(codex, tmp_path, find_stored_turn(THREAD, Wanted("t"), "1"), 60)
     assert found == StoredTurn(None, f"thread not loaded: {THREAD}")
     assert children() == []

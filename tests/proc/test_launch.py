@@ -22,6 +22,7 @@ from codex_server_cli.errors import BusyError, HomeError, InternalError
 from codex_server_cli.proc import launch as launch_module
 from codex_server_cli.proc.launch import Launch
 from tests.fakes import codex as fake
+from tests.story import is_alive
 from tests.support import wait_until
 
 MAX_RUNNING = 8
@@ -67,7 +68,7 @@ def meta(tmp_path: Path) -> dict[str, Any]:
 def end(turn: TurnDir) -> None:
     """Cancel a turn and wait for its end."""
     inbox.post(turn, "cancel")
-    assert lock.wait_until_free(turn.lock, 20)
+    assert lock.wait_until_free(turn.lock, 60)
     assert turn.error.exists()
 
 
@@ -193,6 +194,7 @@ def test_a_worker_whose_launcher_is_killed_before_it_has_a_turn_goes_too() -> No
     launcher = subprocess.Popen([sys.executable, "-c", LAUNCH_AND_PAUSE], stdout=subprocess.PIPE)
     assert launcher.stdout is not None
     worker_pid = int(launcher.stdout.readline())
+    worker = psutil.Process(worker_pid)
     launcher.kill()
     launcher.communicate()
-    wait_until(lambda: not psutil.pid_exists(worker_pid), what="the worker's end")
+    wait_until(lambda: not is_alive(worker), what="the worker's end")

@@ -139,7 +139,7 @@ def test_whoever_sweeps_a_turn_that_it_belongs_to_survives(spawn: Spawn) -> None
         env={**os.environ, "CODEX_SERVER_TURN_ID": TURN_ID},
         stdout=subprocess.PIPE,
     )
-    assert sweeper.communicate(timeout=20)[0] == b"0\n"
+    assert sweeper.communicate(timeout=60)[0] == b"0\n"
     assert sweeper.returncode == 0
 
 
@@ -170,7 +170,7 @@ def _mark_of(process: psutil.Process) -> str | None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has child subreapers")
 def test_a_worker_finds_an_orphan_that_emptied_its_environment_and_spares_another_turns_child() -> None:
     worker = subprocess.run(
-        [sys.executable, "-c", WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=20, check=True
+        [sys.executable, "-c", WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=60, check=True
     )
     count, orphan, other = map(int, worker.stdout.split())
     try:
@@ -183,7 +183,7 @@ def test_a_worker_finds_an_orphan_that_emptied_its_environment_and_spares_anothe
 
 def test_a_worker_spares_an_unmarked_process_below_another_turns() -> None:
     worker = subprocess.run(
-        [sys.executable, "-c", NESTED_WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=20, check=True
+        [sys.executable, "-c", NESTED_WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=60, check=True
     )
     count, other, below = map(int, worker.stdout.split())
     try:
