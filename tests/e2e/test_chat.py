@@ -251,7 +251,7 @@ def test_approvals_are_asked_inline(one_home: Home, chat: Chat) -> None:
     screen = terminal.wait_for(WAITING)
     assert f"echo hello > {one_home.root}/mark-1" in screen
     assert "│ reason: to leave a mark\n" in screen
-    assert "y once · a for the session · n decline" in screen
+    assert "y once · a for this turn · n decline" in screen
     terminal.enter("perhaps")
     terminal.wait_for("that decides nothing")
     assert not (one_home.root / "mark-1").exists()
@@ -281,7 +281,7 @@ def test_an_approval_that_is_given_elsewhere_is_withdrawn_and_the_draft_comes_ba
     terminal.wait_for("?\nwaiting for you")
     (turn_id,) = one_home.turn_ids
     assert one_home.run("approve", turn_id).code == 0
-    terminal.wait_for("it was answered elsewhere, or its time was over")
+    terminal.wait_for("it waits no more: answered elsewhere")
     terminal.wait_for("› a draft\nready")
     assert "approval 0: approved" in terminal.history()
     terminal.press("C-u")
@@ -343,7 +343,7 @@ def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home:
     terminal.wait_for("? ******")
     (turn_id,) = one_home.turn_ids
     assert one_home.run("decline", turn_id).code == 0
-    terminal.wait_for("it was answered elsewhere, or its time was over")
+    terminal.wait_for("it waits no more: answered elsewhere")
     terminal.wait_for("Well then.")
     terminal.enter("two")
     terminal.wait_for("›\nready")

@@ -66,11 +66,11 @@ def test_turns_appear_change_and_end_on_the_board(home: Home) -> None:
         assert terminal.wait_for_exit() == 0
 
 
-def test_what_waits_for_a_person_stands_out_with_the_command_that_answers_it(home: Home) -> None:
+def test_what_waits_for_a_person_stands_out_with_the_command_that_shows_it(home: Home) -> None:
     gate = gated(home)
     turn = ask(home)
     with watch(home) as terminal:
-        screen = terminal.wait_for(shows(rf"^  codex-server approve {turn.id} \w+ · "))
+        screen = terminal.wait_for(shows(rf"^  codex-server pending {turn.id} · "))
         assert screen.startswith("1 waits for you · nothing runs")
         lines = screen.split("\n")
         assert re.match(r"! waiting_approval +\d+ s  asker ", lines[1])
@@ -78,7 +78,9 @@ def test_what_waits_for_a_person_stands_out_with_the_command_that_answers_it(hom
         assert re.search(r"\x1b\[33m(\x1b\[[\d;]*m)*! waiting_approval", terminal.screen(has_styles=True))
         command, _, left = lines[3].partition(" · ")
         assert re.fullmatch(r"\d+m \d\ds left", left)
-        assert home.run(*command.split()[1:]).code == 0
+        pending = home.run(*command.split()[1:])
+        assert "touch asked" in pending.stdout
+        assert home.run("approve", turn.id, "0").code == 0
         terminal.wait_for(shows(r"^▸ answering"))
         gate.open()
         terminal.wait_for("✓ complete")
@@ -89,7 +91,7 @@ def test_what_waits_for_a_person_stands_out_with_the_command_that_answers_it(hom
 def test_it_follows_the_size_of_the_window(one_home: Home) -> None:
     gate = gated(one_home)
     turn, asking = one_home.start("new", "hi"), ask(one_home)
-    command = f"codex-server approve {asking.id}"
+    command = f"codex-server pending {asking.id}"
     with watch(one_home) as terminal:
         terminal.wait_for(lambda screen: command in screen and turn.id in screen)
         terminal.resize(60, 20)

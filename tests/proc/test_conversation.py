@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from codex_server_cli.core import retries
 from codex_server_cli.core.inquiry import Inquiry, Listen, StoredTurn, find_stored_turn, greet
 from codex_server_cli.core.stored_turn import Wanted
 from codex_server_cli.errors import CodexMissingError
@@ -140,15 +141,19 @@ def colliding(tmp_path: Path, often: int) -> Path:
 
 
 def test_one_that_met_others_while_it_started_is_started_again(tmp_path: Path) -> None:
-    assert converse(colliding(tmp_path, 3), tmp_path, greet("1"), 20) == "4"
+    assert converse(colliding(tmp_path, 3), tmp_path, greet("1"), 60) == "4"
     assert children() == []
 
 
-def test_one_that_meets_others_for_ever_is_given_up_in_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("patience_ms", "timeout_s"), [(400, 60), (60_000, 1)], ids=["patience", "time"])
+def test_one_that_meets_others_for_ever_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_ms: float, timeout_s: float
+) -> None:
+    monkeypatch.setattr(retries, "PATIENCE_MS", patience_ms)
     with pytest.raises(CodexMissingError, match=r"does not answer: .*database is locked"):
-        converse(colliding(tmp_path, 10**6), tmp_path, greet("1"), 2)
+        converse(colliding(tmp_path, 10**6), tmp_path, greet("1"), timeout_s)
     assert children() == []
-    assert len((tmp_path / "count").read_text()) > 1
+    assert timeout_s == 1 or len((tmp_path / "count").read_text()) > 1
 
 
 def test_one_that_met_others_and_then_cannot_be_run_is_reported(tmp_path: Path) -> None:
