@@ -23,6 +23,7 @@ from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, Er
 from codex_server_cli.settings.places import Settings
 
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
+_THREAD_ID = re.compile(r"[0-9a-fA-F-]+")
 _LIST_HINT = "codex-server list shows the threads there are."
 
 
@@ -108,11 +109,17 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 
 
 def _choice_of(directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
-    thread_id = meta.get("thread_id")
-    if _is_ephemeral(meta) or not isinstance(thread_id, str):
+    """The thread of a turn; None where it has none, or its record was edited into what can be no id."""
+    thread_id = _text_of(meta, "thread_id")
+    if _is_ephemeral(meta) or thread_id is None or not _THREAD_ID.fullmatch(thread_id):
         return None
     fork_after = _fork_after(directory, meta)
-    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, fork_after, meta.get("model"))
+    return ThreadChoice(thread_id, _text_of(meta, "cwd"), directory.turn_id, fork_after, _text_of(meta, "model"))
+
+
+def _text_of(meta: dict[str, Any], name: str) -> str | None:
+    value = meta.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _is_ephemeral(meta: dict[str, Any]) -> bool:
@@ -133,8 +140,7 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
     kind = (read_json(directory.error) or {}).get("kind")
     if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):
         return None
-    codex_turn_id: str | None = meta.get("codex_turn_id")
-    return codex_turn_id
+    return _text_of(meta, "codex_turn_id")
 
 
 class Holder(NamedTuple):
