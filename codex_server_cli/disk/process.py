@@ -38,7 +38,17 @@ def _identity_without_proc(pid: int) -> tuple[int | None, str | None]:
 
 def living_worker(meta: dict[str, Any]) -> int | None:
     """The pid of the worker that a `meta.json` names, where that very process is alive; else None."""
+    pid, proof = _worker_of(meta)
+    return pid if pid is not None and process_identity(pid) == proof else None
+
+
+def has_dead_worker(meta: dict[str, Any]) -> bool:
+    """Whether a `meta.json` names a worker, and that very process is gone."""
+    pid, proof = _worker_of(meta)
+    return pid is not None and process_identity(pid) != proof
+
+
+def _worker_of(meta: dict[str, Any]) -> tuple[int | None, tuple[object, object]]:
+    """Its pid and what proves that it is the same; None where either is missing."""
     pid, proof = meta.get("pid"), (meta.get("pid_start_ticks"), meta.get("boot_id"))
-    if not isinstance(pid, int) or None in proof:
-        return None
-    return pid if process_identity(pid) == proof else None
+    return (pid, proof) if isinstance(pid, int) and None not in proof else (None, proof)

@@ -28,7 +28,8 @@ from codex_server_cli.core.turn import (
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.process import living_worker
+from codex_server_cli.disk.holder import holder_pid
+from codex_server_cli.disk.process import has_dead_worker, living_worker
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, ErrorKind, HomeError, NotFoundError
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 _NO_ERROR = TurnError(ErrorKind.INTERNAL, "").to_json()
 """Every member that an error has: one of an older version, or one that was edited by hand, may lack some."""
+
+_REPAIR_TIMEOUT_S = 2.0
+"""How long a reader waits for another who is repairing the turn."""
 
 Sweep = Callable[[str], object]
 """Ends what a dead worker left running, given the turn id."""
@@ -50,9 +54,13 @@ def read_state(turn: TurnDir, sweep: Sweep) -> State:
 def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
     """Everything that the small files tell."""
     state, unwritten = _settle(turn, sweep)
+    meta = read_json(turn.meta) or {}
+    if state is State.RUNNING and has_dead_worker(meta):
+        _wait_for_repairer(turn)
+        state, unwritten = _settle(turn, sweep)
+        meta = read_json(turn.meta) or {}
     if state is State.MISSING:
         return TurnView(turn.turn_id, str(turn.path), state)
-    meta = read_json(turn.meta) or {}
     if state is State.RUNNING:
         live = read_json(turn.live) or {}
         return TurnView(turn.turn_id, str(turn.path), state, _phase_of(live), _elapsed_s(meta), meta, live)
@@ -99,6 +107,16 @@ def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
         if unwritten is not None:
             return unwritten.state, unwritten
     return State.ABANDONED, None
+
+
+def _wait_for_repairer(turn: TurnDir) -> None:
+    """Outlast whoever holds the lock in the dead worker's stead.
+
+    A holder that our kernel does not list lives in another container or on another machine, where the worker may, too:
+    then there is nothing to wait for.
+    """
+    if holder_pid(turn.lock) is not None:
+        lock.wait_until_free(turn.lock, _REPAIR_TIMEOUT_S)
 
 
 def _phase_of(live: dict[str, Any]) -> Phase:

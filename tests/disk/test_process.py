@@ -11,7 +11,7 @@ import pytest
 
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import turns
-from codex_server_cli.disk.process import living_worker, process_identity
+from codex_server_cli.disk.process import has_dead_worker, living_worker, process_identity
 from tests.support import wait_until
 from tests.turns_on_disk import TurnsOnDisk
 
@@ -41,6 +41,14 @@ def test_a_record_without_proof_names_nobody() -> None:
     assert living_worker({}) is None
     assert living_worker({"pid": os.getpid()}) is None
     assert living_worker({"pid": os.getpid(), "pid_start_ticks": None, "boot_id": None}) is None
+
+
+def test_a_worker_is_dead_only_where_the_record_can_prove_it() -> None:
+    meta = own_meta()
+    assert not has_dead_worker(meta)
+    assert has_dead_worker(meta | {"pid_start_ticks": meta["pid_start_ticks"] - 1})
+    for unknown in ({"pid": None}, {"pid": "1"}, {"pid_start_ticks": None}, {"boot_id": None}):
+        assert not has_dead_worker(meta | unknown)
 
 
 def test_what_is_left_of_a_process_that_nobody_buried_is_dead() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from threading import Event, Thread
+from typing import Any
 
 import pytest
 
 from codex_server_cli.core.turn import Phase, State, TurnError
-from codex_server_cli.disk import lock
+from codex_server_cli.disk import lock, repair
 from codex_server_cli.disk import turns as reader
 from codex_server_cli.disk.files import write_json
+from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, ErrorKind, Exit, NotFoundError
 from tests.turns_on_disk import ANSWER, WHOLE_TURN, TurnsOnDisk
@@ -65,6 +69,45 @@ def test_an_error_has_every_member_whatever_was_stored(turns: TurnsOnDisk) -> No
 def test_a_dead_worker_is_repaired_by_whoever_looks(turns: TurnsOnDisk) -> None:
     assert reader.read_state(turns.dead(), sweep) is State.ABANDONED
     assert reader.read_state(turns.dead(WHOLE_TURN), sweep) is State.COMPLETE
+
+
+def dead_worker() -> dict[str, Any]:
+    """What a record says of a worker that had our pid once."""
+    ticks, boot_id = process_identity(os.getpid())
+    return {"pid": os.getpid(), "pid_start_ticks": (ticks or 0) - 1, "boot_id": boot_id}
+
+
+def test_a_dead_turn_that_another_reader_is_repairing_is_never_told_as_running(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, is_sweeping, may_end, wait_until_free = turns.dead(**dead_worker()), Event(), Event(), lock.wait_until_free
+
+    def sweep_slowly(_turn_id: str) -> None:
+        is_sweeping.set()
+        assert may_end.wait(10)
+
+    def let_it_end(path: Path, timeout_s: float | None = None) -> bool:
+        may_end.set()
+        return wait_until_free(path, timeout_s)
+
+    monkeypatch.setattr(lock, "wait_until_free", let_it_end)
+    repairer = Thread(target=repair.repair, args=(turn, sweep_slowly))
+    repairer.start()
+    assert is_sweeping.wait(10)
+    assert reader.read_turn(turn, no_sweep).state is State.ABANDONED
+    repairer.join()
+
+
+def test_a_turn_whose_lock_is_held_where_we_see_no_process_runs_on(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_in_vain(*_: object) -> bool:
+        raise AssertionError("its worker lives elsewhere")
+
+    turn = turns.running(**dead_worker())
+    monkeypatch.setattr(reader, "holder_pid", lambda _: None)
+    monkeypatch.setattr(lock, "wait_until_free", wait_in_vain)
+    assert reader.read_turn(turn, no_sweep).state is State.RUNNING
 
 
 def test_a_worker_that_finishes_between_two_looks_is_seen_as_finished(
