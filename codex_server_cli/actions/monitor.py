@@ -37,7 +37,7 @@ def stream(
     Args:
         after: a cursor: only what stands behind it. 0 is all that is retained; None begins with the lines of the turns
             that run now, and goes on with all that is new.
-        warn: gets a word for people where the journal does not reach to `after`.
+        warn: gets a word for people where the journal does not reach to `after`, or cannot be written.
 
     Yields:
         What happened; None about once a second, where nothing does: a chance to see whether anybody still listens.
@@ -48,7 +48,7 @@ def stream(
     """
     if follows:
         _prepare(settings)
-    watch = Watch(settings)
+    watch = Watch(settings, warn)
     cursor = journal.end(settings.home)
     watch.look_back(cursor)
     if after is None:
@@ -104,13 +104,18 @@ def _reachable(settings: Settings, after: int, warn: Callable[[str], None]) -> i
 class Watch:
     """The turns that run, as far as the journal and the directories tell.
 
+    Args:
+        warn: gets a word for people where an end cannot be written, once for each turn.
+
     Attributes:
         running: their directories, by id.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, warn: Callable[[str], None]) -> None:
         self.running: dict[str, TurnDir] = {}
         self._settings = settings
+        self._warn = warn
+        self._warned_of: set[str] = set()
         self._known: set[str] = set()
         self._unwritten: dict[str, TurnDir] = {}
         self._turns_changed_ns = 0
@@ -170,9 +175,12 @@ class Watch:
         try:
             if read_state(turn, sweep_turn) is State.RUNNING:
                 return  # alive after all, or being repaired by somebody else
-            is_told = tell_end(turn)
-        except OSError:
-            is_told = False
+            is_told, why = tell_end(turn), ""
+        except OSError as error:
+            is_told, why = False, f": {error.strerror}"
         del self.running[turn.turn_id]
         if not is_told:
             self._unwritten[turn.turn_id] = turn
+            if turn.turn_id not in self._warned_of:
+                self._warned_of.add(turn.turn_id)
+                self._warn(f"the end of turn {turn.turn_id} cannot be written{why}; it is told once it can be")

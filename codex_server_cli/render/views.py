@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def end_note(view: TurnView) -> str:
-    """How a turn ended and what to do next: one line or two; empty for a complete one."""
+    """How a turn ended, or that it is gone, and what to do next: one line or two; empty for a complete one."""
+    if view.state is State.MISSING:
+        return f"{PROGRAM}: no such turn: {view.turn_id}\n{PROGRAM} list-turns shows the turns there are."
     if view.state is State.COMPLETE or view.error is None:
         return ""
     error = view.error

@@ -201,19 +201,33 @@ def test_a_journal_that_cannot_be_made_is_an_error_for_who_follows(settings: Set
         next(monitor.stream(settings, follows=True, warn=lambda _: None))
 
 
-def test_an_end_that_cannot_be_written_is_tried_again_later(
-    turns: TurnsOnDisk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_ends_that_cannot_be_written_are_tried_again_later_and_said_once_each(
+    turns: TurnsOnDisk, settings: Settings, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn = turns.complete()
-    say(turn, "thinking")
+    both = [turns.complete(), turns.complete()]
+    for turn in both:
+        say(turn, "thinking")
     folder = journal.folder_of(settings.home)
-    watch = monitor.Watch(settings)
+    monkeypatch.setattr(monitor, "SCAN_INTERVAL_S", 0.0)
+    watch = monitor.Watch(settings, warnings.append)
     (folder / "lock").unlink()
     (folder / "lock").mkdir()
     watch.look_back(journal.end(settings.home))
     watch.probe()
     assert watch.running == {}
+    why = "cannot be written: Is a directory; it is told once it can be"
+    assert warnings == [f"the end of turn {turn.turn_id} {why}" for turn in both]
     (folder / "lock").rmdir()
-    monkeypatch.setattr(monitor, "SCAN_INTERVAL_S", 0.0)
     watch.probe()
-    assert [entry["event"] for _, entry in journal.read(settings.home)] == ["phase", "end"]
+    assert [entry["event"] for _, entry in journal.read(settings.home)] == ["phase", "phase", "end", "end"]
+    assert len(warnings) == 2
+
+
+def test_an_end_that_is_known_and_cannot_be_published_is_said(
+    turns: TurnsOnDisk, look: Look, warnings: list[str]
+) -> None:
+    turn = turns.dead()
+    turn.lock.unlink()
+    turn.lock.mkdir()
+    assert look(0) == []
+    assert warnings == [f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"]

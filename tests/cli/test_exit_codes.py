@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
+import psutil
 import pytest
 
 from codex_server_cli.actions import read
 from codex_server_cli.cli import app
 from codex_server_cli.errors import CodexServerError, ErrorKind
 from tests.cli.shell import Shell
+from tests.support import wait_until
 from tests.test_errors import FAMILY
 from tests.turns_on_disk import ANSWER, TurnsOnDisk
 
@@ -108,6 +112,26 @@ def test_a_command_that_ends_with_its_turn_ends_with_its_code(shell: Shell, turn
     assert (status.code, status.json["state"]) == (0, state)
     cancel = shell.run("cancel", turn.turn_id)
     assert (cancel.code, cancel.json["state"]) == (0, state)
+
+
+def test_a_turn_that_is_deleted_is_66_in_words_for_whoever_follows_it(shell: Shell, turns: TurnsOnDisk) -> None:
+    turn = turns.running()
+    turn.out.write_text("begun\n")
+    turn.events.write_text('{"seq":1}\n')
+    tails = [shell.spawn("tail", turn.turn_id, "--follow", *options) for options in ([], ["--json"])]
+    assert [tail.stdout.readline() for tail in tails if tail.stdout] == ["begun\n", '{"seq":1}\n']
+    waits = [shell.spawn("wait", turn.turn_id, "--print", what) for what in ("answer", "out")]
+    wait_until(lambda: all(has_open(wait.pid, turn.lock) for wait in waits), what="two who wait")
+    shutil.rmtree(turn.path)
+    turns.drop_lock(turn.turn_id)
+    for process in tails + waits:
+        stdout, stderr = process.communicate(timeout=30)
+        words = f"codex-server: no such turn: {turn.turn_id}\ncodex-server list-turns shows the turns there are.\n"
+        assert (process.returncode, stdout, stderr) == (66, "", words)
+
+
+def has_open(pid: int, path: Path) -> bool:
+    return str(path) in {file.path for file in psutil.Process(pid).open_files()}
 
 
 def test_a_running_turn_is_75_for_its_answer_and_124_for_a_wait_that_runs_out(shell: Shell, turns: TurnsOnDisk) -> None:

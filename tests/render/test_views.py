@@ -28,6 +28,13 @@ def test_a_failed_turn_says_why_and_what_to_do_next() -> None:
     assert end_note(failed(hint="")).count("\n") == 0
 
 
+def test_a_turn_that_was_deleted_is_said_to_be_gone() -> None:
+    assert end_note(TurnView(TURN_ID, "/", State.MISSING)).splitlines() == [
+        f"codex-server: no such turn: {TURN_ID}",
+        "codex-server list-turns shows the turns there are.",
+    ]
+
+
 def test_a_limit_that_resets_says_when() -> None:
     assert end_note(failed(resets_at="2026-11-20T21:00:00.000Z")).endswith(
         "\nWait. The limit resets at 2026-11-20T21:00:00.000Z."
