@@ -121,7 +121,8 @@ def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, incl
             settings.home, older_than_s, sweep_turn, is_dry_run=is_dry_run, includes_named=includes_named
         )
     except OSError as error:
-        raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}") from error
+        hint = "See whose it is, and whether it is mounted read-only."
+        raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}", hint=hint) from error
 
 
 class Check(NamedTuple):

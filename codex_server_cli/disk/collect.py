@@ -7,6 +7,7 @@ has ended: one without a marker is handed to the repairer first. Cheap to import
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
@@ -23,6 +24,9 @@ from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
 DELETED = ".gc-"
 """Prefix of a directory on its way out; readers ignore names that start with a dot."""
 
+_REFUSALS = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What says that nothing may be moved or deleted in a directory, whatever it is."""
+
 _ORPHAN_AGE_S = 3600.0
 _LOCK_TRIES = 10
 _LOCK_POLL_S = 0.002
@@ -32,7 +36,7 @@ class Collected(NamedTuple):
     """What was deleted, or would be.
 
     Attributes:
-        turn_ids: the turns.
+        turn_ids: the turns; in a dry run those that could be had at that moment.
         orphans: how many directories of workers that died while making them, or of collectors while deleting them.
         freed_bytes: of the disk, by both.
         leftovers: how many small files of dead turns beside the turns (locks, tickets, journal segments); not looked
@@ -90,14 +94,14 @@ def collect(
         sweep: ends what a dead worker left running, given the turn id.
 
     Raises:
-        OSError: the turns directory cannot be written.
+        OSError: the home is read-only, or nothing may be moved in its turns directory.
     """
     turns_path = home / "turns"
     orphans = list(_orphans(turns_path))
     freed_bytes = sum(_size_of(path) if is_dry_run else _delete_orphan(path) for path in orphans)
     turn_ids = []
     for turn in _old_turns(turns_path, older_than_s, sweep, includes_named=includes_named):
-        freed = _size_of(turn.path) if is_dry_run else _delete(turn)
+        freed = _delete(turn, is_dry_run=is_dry_run)
         if freed is not None:
             turn_ids.append(turn.turn_id)
             freed_bytes += freed
@@ -113,12 +117,20 @@ def _old_turns(turns_path: Path, older_than_s: float, sweep: turns.Sweep, *, inc
             turns.read_state(turn, sweep)
             if turn.marker is None:
                 continue
-        meta = read_json(turn.meta) or {}
-        ended_ms = parse_time_ms(meta.get("finished_at"))
+        meta = read_json(turn.meta) or {"turn_id": turn_id, "name": "?"}  # one that cannot be read may have had a name
+        ended_ms = parse_time_ms(meta.get("finished_at")) or _marked_at_ms(turn)
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
         is_kept = meta.get("name") and not includes_named
         if is_old and not is_kept and meta.get("turn_id") == turn_id and _is_as_we_made_it(turn.path):
             yield turn
+
+
+def _marked_at_ms(turn: TurnDir) -> int | None:
+    """When the end was published, by the marker itself."""
+    for path in (turn.done, turn.error):
+        with contextlib.suppress(OSError):
+            return path.lstat().st_mtime_ns // 1_000_000
+    return None
 
 
 def _is_as_we_made_it(path: Path) -> bool:
@@ -132,15 +144,17 @@ def _is_as_we_made_it(path: Path) -> bool:
     return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox"}
 
 
-def _delete(turn: TurnDir) -> int | None:
-    """The bytes that it freed; None where the turn stays: its lock is held or gone, or another collector has it."""
+def _delete(turn: TurnDir, *, is_dry_run: bool) -> int | None:
+    """The bytes that it frees; None where the turn stays: its lock is held or gone, or another collector has it.
+
+    Raises:
+        OSError: as `collect`.
+    """
     fd = _hold(turn.lock, _LOCK_TRIES)
     if fd is None:
         return None
     try:
-        return _remove(turn.path.rename(turn.path.with_name(f"{DELETED}{turn.turn_id}")))
-    except OSError:
-        return None
+        return _size_of(turn.path) if is_dry_run else _remove(turn.path, turn.turn_id)
     finally:
         os.close(fd)
 
@@ -149,6 +163,9 @@ def _hold(path: Path, tries: int = 1) -> int | None:
     """Hold a lock that nobody holds, over readers who probe it in passing; None where it is held, or no lock of ours.
 
     A name that no longer points at what we locked was taken from under us, by another collector.
+
+    Raises:
+        OSError: the file system is read-only.
     """
     for attempt in range(tries):
         if attempt:
@@ -159,7 +176,9 @@ def _hold(path: Path, tries: int = 1) -> int | None:
                 continue
             if os.path.samestat(os.fstat(fd), path.lstat()):
                 return fd
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                raise
             return None
         os.close(fd)
         return None
@@ -188,19 +207,29 @@ def _age_s(path: Path, now: float) -> float:
 
 
 def _delete_orphan(path: Path) -> int:
-    """The bytes that it freed. Under the name of deleted ones first, so that a maker who wakes up publishes no half."""
-    try:
-        return _remove(path.rename(path.with_name(DELETED + path.name.removeprefix(UNPUBLISHED).removeprefix(DELETED))))
-    except OSError:
-        return 0
+    """The bytes that it freed."""
+    return _remove(path, path.name.removeprefix(UNPUBLISHED).removeprefix(DELETED)) or 0
 
 
-def _remove(path: Path) -> int:
+def _remove(path: Path, name: str) -> int | None:
+    """The bytes that it freed; None where something is in the way.
+
+    Under the name of deleted ones first: out of every reader's sight at once, and no maker who wakes up publishes half.
+
+    Raises:
+        OSError: as `collect`.
+    """
     import shutil  # 3 ms that most workers need not spend
 
-    size = _size_of(path)
-    shutil.rmtree(path, ignore_errors=True)
-    return size - _size_of(path)
+    try:
+        hidden = path.rename(path.with_name(DELETED + name))
+    except OSError as error:
+        if error.errno in _REFUSALS:
+            raise
+        return None
+    size = _size_of(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+    return size - _size_of(hidden)
 
 
 def _size_of(path: Path) -> int:

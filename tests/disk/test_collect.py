@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from typing import NoReturn
 
 import pytest
 
@@ -60,6 +63,7 @@ def test_a_running_turn_is_never_deleted(turns: TurnsOnDisk) -> None:
     turns.running(finished_at=LONG_AGO)
     finishing = turns.running(finished_at=LONG_AGO)
     finishing.done.write_text("{}")  # its marker stands, its lock has not fallen yet
+    assert run(turns, 0, dry=True).turn_ids == ()
     assert run(turns, 0).turn_ids == ()
     assert finishing.prompt.exists()
 
@@ -82,6 +86,28 @@ def test_a_named_turn_stays_until_it_is_asked_for(turns: TurnsOnDisk) -> None:
     turn = turns.complete(name="keep", finished_at=LONG_AGO)
     assert run(turns).turn_ids == ()
     assert run(turns, named=True).turn_ids == (turn.turn_id,)
+
+
+def without_an_end(turn: TurnDir) -> None:
+    write_json(turn.meta, (read_json(turn.meta) or {}) | {"finished_at": "some day"})
+
+
+def without_a_record(turn: TurnDir) -> None:
+    turn.meta.write_text('{"version": 1, "na')
+
+
+@pytest.mark.parametrize(("change", "named"), [(without_an_end, False), (without_a_record, True)])
+def test_a_turn_that_does_not_tell_its_end_is_as_old_as_its_marker(
+    turns: TurnsOnDisk, change: Callable[[TurnDir], None], named: bool
+) -> None:
+    complete, failed = turns.complete(), turns.failed(ErrorKind.NETWORK)
+    for turn, marker in ((complete, complete.done), (failed, failed.error)):
+        change(turn)
+        os.utime(marker, (time.time() - 6 * DAY_S,) * 2)
+    assert run(turns, named=named).turn_ids == ()
+    os.utime(complete.done, (time.time() - 8 * DAY_S,) * 2)
+    assert run(turns, named=named).turn_ids == (complete.turn_id,)
+    assert names_in(turns) == [failed.turn_id]
 
 
 def test_a_dry_run_tells_and_deletes_nothing(turns: TurnsOnDisk) -> None:
@@ -159,6 +185,7 @@ def test_a_turn_that_is_not_as_we_made_it_is_left_and_hinders_no_other(turns: Tu
     first, strange, last = (turns.complete(finished_at=LONG_AGO) for _ in range(3))
     assert callable(change)
     change(strange)
+    assert set(run(turns, dry=True).turn_ids) == {first.turn_id, last.turn_id}
     assert set(run(turns).turn_ids) == {first.turn_id, last.turn_id}
     assert strange.prompt.read_text() == "hi"
 
@@ -180,6 +207,50 @@ def test_turns_that_cannot_be_moved_stay_whole(turns: TurnsOnDisk) -> None:
     hidden.write_text("in the way")
     assert run(turns).turn_ids == ()
     assert turn.done.exists()
+
+
+def refuse(code: int) -> Callable[..., NoReturn]:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(code, os.strerror(code))
+
+    return refuse
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("is_orphan", [False, True])
+def test_a_home_in_which_nothing_may_be_moved_is_told(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, code: int, is_orphan: bool
+) -> None:
+    if is_orphan:
+        orphan(turns, ".new-20261120-165501-482-7f3a", 2 * 3600)
+    else:
+        turns.complete(finished_at=LONG_AGO)
+    before = names_in(turns)
+    monkeypatch.setattr(Path, "rename", refuse(code))
+    with pytest.raises(OSError, match=os.strerror(code)):
+        run(turns)
+    assert names_in(turns) == before
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_a_home_that_is_read_only_is_told(turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, dry: bool) -> None:
+    turns.complete(finished_at=LONG_AGO)
+    monkeypatch.setattr(lock, "try_lock", refuse(errno.EROFS))
+    with pytest.raises(OSError, match="Read-only"):
+        run(turns, dry=dry)
+
+
+def test_a_turn_whose_lock_is_not_ours_to_hold_hinders_no_other(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, theirs = turns.complete(finished_at=LONG_AGO), turns.complete(finished_at=LONG_AGO)
+    try_lock = lock.try_lock
+
+    def refuse_theirs(path: Path) -> int | None:
+        return try_lock(path) if path != theirs.lock else refuse(errno.EACCES)()
+
+    monkeypatch.setattr(lock, "try_lock", refuse_theirs)
+    assert run(turns).turn_ids == (other.turn_id,)
 
 
 # --- orphans
