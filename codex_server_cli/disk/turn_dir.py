@@ -12,7 +12,7 @@ from typing import Any
 
 from codex_server_cli.core.turn import Marker
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.files import create_file, encode_json
+from codex_server_cli.disk.files import DISK_ERRORS, create_file, encode_json
 from codex_server_cli.disk.guarded import (
     ensure_directory,
     is_directory,
@@ -131,6 +131,10 @@ def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any]) -> None:
 
 
 def home_error(home: Path, error: OSError) -> HomeError:
-    """What a user is told where the home cannot be written."""
-    hint = "Free some space, or set CODEX_SERVER_HOME to a directory that you can write."
-    return HomeError(f"cannot write {home}: {error.strerror or error}", hint=hint)
+    """What a user is told where the home cannot be written: the whole of it, or the one path that the error names."""
+    reason = error.strerror or error
+    if error.errno in DISK_ERRORS or error.filename is None:
+        hint = "Free some space, or set CODEX_SERVER_HOME to a directory that you can write."
+        return HomeError(f"cannot write {home}: {reason}", hint=hint)
+    hint = "See what stands there and whose it is, or set CODEX_SERVER_HOME to a directory of your own."
+    return HomeError(f"cannot write {error.filename}: {reason}", hint=hint)

@@ -7,15 +7,16 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from codex_server_cli.core.turn import Marker
-from codex_server_cli.disk import lock
+from codex_server_cli.disk import lock, queue
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir, create, prepare_home
+from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir, create, home_error, prepare_home
 from codex_server_cli.disk.turns import turn_ids
 from codex_server_cli.errors import ErrorKind, Exit, HomeError
 from tests.disk.conftest import FullDisk
@@ -130,6 +131,38 @@ def test_a_home_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HomeError, match="Not a directory"):
         prepare_home(tmp_path / "file" / "home" / "turns")
+
+
+def as_a_file(path: Path) -> None:
+    path.touch()
+
+
+def as_a_link(path: Path) -> None:
+    path.with_name("elsewhere").mkdir()
+    path.symlink_to("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "put", "reason"),
+    [
+        ("queue", as_a_file, "File exists"),
+        ("queue", as_a_link, "File exists"),
+        ("queue/order", Path.mkdir, "Is a directory"),
+        ("queue/order", os.mkfifo, "Not a regular file"),
+    ],
+)
+def test_what_stands_in_the_place_of_something_of_ours_is_named(
+    turns_path: Path, name: str, put: Callable[[Path], None], reason: str
+) -> None:
+    prepare_home(turns_path)
+    path = turns_path.parent / name
+    path.parent.mkdir(exist_ok=True)
+    put(path)
+    with pytest.raises(OSError, match=reason) as caught, queue.in_order(turns_path.parent / "queue"):
+        pass
+    error = home_error(turns_path.parent, caught.value)
+    assert error.message == f"cannot write {path}: {reason}"
+    assert error.hint.startswith("See what stands there")
 
 
 def test_a_home_that_is_there_stays_as_it_is(turns_path: Path) -> None:
