@@ -24,8 +24,8 @@ from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
 DELETED = ".gc-"
 """Prefix of a directory on its way out; readers ignore names that start with a dot."""
 
-_REFUSALS = (errno.EROFS, errno.EACCES, errno.EPERM)
-"""What says that nothing may be moved or deleted in a directory, whatever it is."""
+_REFUSALS = (errno.EROFS, errno.EACCES)
+"""What says that nothing may be moved in a directory, whatever it is. EPERM speaks of one name alone (`chattr +i`)."""
 
 _ORPHAN_AGE_S = 3600.0
 _LOCK_TRIES = 10

@@ -216,7 +216,7 @@ def refuse(code: int) -> Callable[..., NoReturn]:
     return refuse
 
 
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("is_orphan", [False, True])
 def test_a_home_in_which_nothing_may_be_moved_is_told(
     turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, code: int, is_orphan: bool
@@ -230,6 +230,15 @@ def test_a_home_in_which_nothing_may_be_moved_is_told(
     with pytest.raises(OSError, match=os.strerror(code)):
         run(turns)
     assert names_in(turns) == before
+
+
+def test_a_turn_that_may_not_be_moved_hinders_no_other(turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stays, goes = turns.complete(finished_at=LONG_AGO), turns.complete(finished_at=LONG_AGO)
+    rename = Path.rename
+    monkeypatch.setattr(
+        Path, "rename", lambda path, to: refuse(errno.EPERM)() if path == stays.path else rename(path, to)
+    )
+    assert run(turns).turn_ids == (goes.turn_id,)
 
 
 @pytest.mark.parametrize("dry", [False, True])
