@@ -80,23 +80,38 @@ def is_schema(schema: dict[str, Any]) -> bool:
 
 def fault_in(value: Any, schema: dict[str, Any]) -> str | None:
     """Where a JSON value does not fit a JSON Schema, in one line with its JSON path; None where it does."""
-    from jsonschema import Draft202012Validator, validators
     from jsonschema.exceptions import best_match
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    # an explicit, empty registry: jsonschema's own default still fetches remote references
-    extend: Any = validators.extend  # has no types
-    # Patterns are left to the model's side, which enforces them: they are ECMAScript's, and one that backtracks without
-    # end would keep an answer that is paid for from ever being published.
-    validator = extend(Draft202012Validator, {"pattern": None, "patternProperties": None})(schema, registry=Registry())
     try:
-        fault = best_match(validator.iter_errors(value))
+        fault = best_match(_checker(schema).iter_errors(value))
     except Unresolvable as unresolved:
         return f"the schema's $ref cannot be resolved: {_one_line(unresolved.ref)}"
     except RecursionError:
         return "too deeply nested to check, or a $ref in the schema never comes to an end"
     return f"{_path(fault.absolute_path)}: {_one_line(fault.message)}" if fault is not None else None
+
+
+def _checker(schema: dict[str, Any]) -> Any:
+    """What holds a value against `schema`, without its patterns.
+
+    They are left to the model's side, which enforces them: they are ECMAScript's, and one that backtracks without end
+    would keep an answer that is paid for from ever being published. So is which other names they let into an object.
+    """
+    from jsonschema import Draft202012Validator, validators
+    from referencing import Registry
+
+    def ignore(*_: Any) -> tuple[()]:
+        return ()
+
+    def close(checker: Any, value: Any, instance: Any, node: dict[str, Any]) -> Any:
+        if node.get("patternProperties"):
+            return ()
+        return Draft202012Validator.VALIDATORS["additionalProperties"](checker, value, instance, node)
+
+    extend: Any = validators.extend  # has no types
+    kind = extend(Draft202012Validator, {"pattern": ignore, "patternProperties": ignore, "additionalProperties": close})
+    return kind(schema, registry=Registry())  # explicit and empty: jsonschema's own still fetches remote references
 
 
 def _load(text: str, source: str) -> dict[str, Any]:

@@ -216,10 +216,27 @@ def test_a_reference_without_end_is_a_complaint() -> None:
     assert validate_answer("1", {"$ref": "#"}) is not None
 
 
-@pytest.mark.parametrize("pattern", [r"^\p{L}+$", "^(a+)+$"])
+_ODD_PATTERNS = [r"^\p{L}+$", "^(a+)+$"]  # no pattern of Python's; one that would take for ever
+
+
+@pytest.mark.parametrize("pattern", _ODD_PATTERNS)
 def test_a_pattern_is_left_to_the_models_side_which_enforces_it(pattern: str) -> None:
     schema = closed(a={"type": "string", "pattern": pattern})
-    assert validate_answer('{"a": "' + 40 * "a" + '!"}', schema) is None  # backtracking would take for ever
+    assert validate_answer('{"a": "' + 40 * "a" + '!"}', schema) is None
+
+
+@pytest.mark.parametrize("extra", [{"pattern": "x"}, {"patternProperties": {}}, {"patternProperties": {"^b": False}}])
+def test_patterns_at_the_root_are_left_to_the_models_side_too(extra: dict[str, Any]) -> None:
+    schema = {**closed(a={"type": "string"}), **extra}
+    assert parse_schema(json.dumps(schema), "plan.json") == schema
+    assert validate_answer('{"a": "x"}', schema) is None
+
+
+@pytest.mark.parametrize("pattern", _ODD_PATTERNS)
+def test_which_other_names_an_object_with_patterns_may_have_is_left_to_the_models_side(pattern: str) -> None:
+    schema = {**closed(a={"type": "string"}), "patternProperties": {pattern: {"type": "string"}}}
+    assert validate_answer(json.dumps({"a": "x", 40 * "a" + "!": "x"}), schema) is None
+    assert validate_answer('{"a": 1}', schema) == "$.a: 1 is not of type 'string'"
 
 
 @pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
@@ -249,7 +266,10 @@ def test_a_schema_that_names_a_remote_dialect_is_not_fetched() -> None:
 
 
 KEYWORDS = st.sampled_from(
-    ["type", "properties", "required", "items", "anyOf", "$ref", "$defs", "additionalProperties", "enum", "pattern"]
+    [
+        *("type", "properties", "required", "items", "anyOf", "$ref", "$defs", "additionalProperties", "enum"),
+        *("pattern", "patternProperties"),
+    ]
 )
 VALUES = st.recursive(
     st.sampled_from(["object", "array", "#", "#/$defs/a", "#/properties", "a", True, False, 3, None]),
