@@ -84,19 +84,33 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
         error = _stop_error(record, cause)
     if error is None:
         return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
-    has_begun = record.turn_id is not None
-    is_resumable = has_begun and not request.is_ephemeral
-    words = _words_of_hint(record, error.kind)
-    hint = hint_of(error.kind, request, is_resumable=is_resumable, has_begun=has_begun, words=words)
-    error = error._replace(hint=hint, partial_answer=answer)
+    error = error._replace(hint=_hint(record, error.kind, request), partial_answer=answer)
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error)
 
 
 def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | None:
-    complaint = validate_answer(answer, schema) if schema is not None else None
+    if schema is None:
+        return None
+    try:
+        complaint = validate_answer(answer, schema)
+    except Exception as error:  # of the checker: no reason to lose the answer, or to call it checked
+        problem = f"{type(error).__name__}: {error}"
+        return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer cannot be held against the schema: {problem}")
     if complaint is None:
         return None
     return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}")
+
+
+def _hint(record: TurnRecord, kind: ErrorKind, request: TurnRequest) -> str:
+    """The next step; without the turn's options where they were edited so that no command can be made of them."""
+    has_begun = record.turn_id is not None
+    is_resumable = has_begun and not request.is_ephemeral
+    words = _words_of_hint(record, kind)
+    try:
+        return hint_of(kind, request, is_resumable=is_resumable, has_begun=has_begun, words=words)
+    except Exception:  # a hint is no reason to lose an end
+        bare = TurnRequest(request.turn_id, cwd="/", prompt_path=request.prompt_path)
+        return hint_of(kind, bare, is_resumable=is_resumable, has_begun=has_begun, words=words)
 
 
 def _words_of_hint(record: TurnRecord, kind: ErrorKind) -> str | None:

@@ -38,7 +38,7 @@ _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "exte
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("cwd", "model", "effort", "profile", "thread_id", "fork_after", "notify"), (str,)),
+    **dict.fromkeys(("model", "effort", "profile", "thread_id", "fork_after", "notify"), (str,)),
     **dict.fromkeys(("schema", "config", "profile_config", "review"), (dict,)),
     **dict.fromkeys(("images", "writable_roots"), (list, tuple)),
     **dict.fromkeys(("deadline_s", "approval_timeout_s"), (int, float)),
@@ -115,12 +115,16 @@ class TurnRequest(NamedTuple):
         for name, types in _TYPES.items():
             if not isinstance(known.get(name), (*types, type(None))):
                 raise TypeError(name)
+        if not isinstance(known.setdefault("cwd", "/"), str):
+            raise TypeError("cwd")
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
+            if not all(isinstance(member, str) for member in known[name]):
+                raise TypeError(name)
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
         known["approval"] = Approval(known.get("approval", Approval.NEVER))
         known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
-        return cls(**{"cwd": "/"} | known | {"turn_id": turn_id, "prompt_path": prompt_path})
+        return cls(**known | {"turn_id": turn_id, "prompt_path": prompt_path})
 
     def after(self, waited_s: float) -> TurnRequest:
         """The request as it stands once so much of its time has gone by in line."""

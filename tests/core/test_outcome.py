@@ -178,6 +178,15 @@ def test_an_answer_that_does_not_fit_its_schema_fails_and_is_kept(answer: str | 
     assert outcome.error.message.startswith("The answer does not match the schema: ")
 
 
+def test_an_answer_that_cannot_be_held_against_its_schema_fails_and_is_kept() -> None:
+    schema = {**SCHEMA, "properties": {"answer": {"type": "integer", "multipleOf": 0.5}}}
+    answer = f'{{"answer": {10**400}}}'  # more than the checker can compute with
+    outcome = decide(_record("completed", answer), Cause.TURN_ENDED, REQUEST._replace(schema=schema))
+    assert outcome.error is not None
+    assert (outcome.state, outcome.error.kind, outcome.answer) == (State.FAILED, ErrorKind.BAD_SCHEMA, answer)
+    assert outcome.error.message.startswith("The answer cannot be held against the schema: OverflowError: ")
+
+
 def test_a_schema_is_not_asked_of_a_turn_that_failed() -> None:
     outcome = decide(_record(None, "{", is_complete=False), Cause.CANCELLED, WITH_SCHEMA)
     assert outcome.state is State.CANCELLED
@@ -195,6 +204,13 @@ def test_the_last_words_of_codex_go_into_the_error() -> None:
 def test_an_interrupt_by_a_worker_that_the_system_stopped_is_no_cancel() -> None:
     outcome = decide(_record("interrupted", "Hel", is_complete=False), Cause.WORKER_STOPPED, REQUEST)
     assert (outcome.state, outcome.answer) == (State.ABANDONED, "Hel")
+
+
+def test_a_request_that_no_command_can_be_made_of_costs_the_hint_its_options_alone() -> None:
+    odd = REQUEST._replace(cwd=None, images=(1,), approval_timeout_s=10**400)  # type: ignore[arg-type]
+    error = decide(_record(turn_id=None), Cause.CANCELLED, odd._replace(prompt_path="/turn/prompt.txt")).error
+    assert error is not None
+    assert error.hint == "To ask again: `codex-server new --cwd / --file /turn/prompt.txt`"
 
 
 # --- what the record tells beyond the kind

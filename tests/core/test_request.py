@@ -55,6 +55,14 @@ def test_a_request_of_another_version_reads_as_far_as_it_is_known() -> None:
 
 
 @pytest.mark.parametrize(
+    "edited", [{"images": [1]}, {"writable_roots": ["/a", None]}, {"images": "/i.png"}, {"cwd": None}, {"schema": []}]
+)
+def test_a_request_that_was_edited_beyond_reading_is_none(edited: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=next(iter(edited))):
+        TurnRequest.from_json({**BARE.to_json(), **edited}, TURN_ID)
+
+
+@pytest.mark.parametrize(
     ("deadline_s", "waited_s", "left_s"),
     [(None, 5.0, None), (90.5, 0.0, 90.5), (90.5, 30.5, 60.0), (90.5, 100.0, 0.001)],
 )
