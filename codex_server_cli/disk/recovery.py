@@ -145,4 +145,5 @@ def _ended_result(turn: TurnDir, ended: Ended, meta: dict[str, Any]) -> dict[str
         "error": read_json(turn.error),
         "finished_at": meta.get("finished_at"),
     }
-    return made_up | ended.result | {name: meta[name] for name in ("thread_id", "codex_turn_id")}
+    known = {name: value for name, value in ended.result.items() if name != "error" or isinstance(value, dict)}
+    return made_up | known | {name: meta[name] for name in ("thread_id", "codex_turn_id")}

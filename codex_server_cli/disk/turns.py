@@ -36,11 +36,14 @@ from codex_server_cli.errors import AmbiguousError, ErrorKind, HomeError, NotFou
 if TYPE_CHECKING:
     from codex_server_cli.core.outcome import Outcome
 
-_NO_ERROR = TurnError(ErrorKind.INTERNAL, "").to_json()
+_NO_ERROR = TurnError(ErrorKind.INTERNAL, "the error record cannot be read").to_json()
 """Every member that an error has: one of an older version, or one that was edited by hand, may lack some."""
 
 _REPAIR_TIMEOUT_S = 2.0
 """How long a reader waits for another who is repairing the turn."""
+
+_WORDS = frozenset(name for name, default in _NO_ERROR.items() if isinstance(default, str))
+"""The members that everybody takes for text."""
 
 Sweep = Callable[[str], object]
 """Ends what a dead worker left running, given the turn id."""
@@ -129,11 +132,12 @@ def _phase_of(live: dict[str, Any]) -> Phase:
 def _error_of(turn: TurnDir, state: State, result: dict[str, Any]) -> dict[str, Any] | None:
     if state is State.COMPLETE:
         return None
-    error = result.get("error") or read_json(turn.error)
-    if not isinstance(error, dict):
-        error = {"message": "the error record cannot be read"}
+    error = result.get("error")
+    if not isinstance(error, dict) or not isinstance(error.get("kind"), str):  # edited by hand
+        error = read_json(turn.error) or {}
     answer = result.get("answer")
-    return _NO_ERROR | {"partial_answer": answer if isinstance(answer, str) else None} | error
+    told = {name: value for name, value in error.items() if name not in _WORDS or isinstance(value, str)}
+    return _NO_ERROR | {"partial_answer": answer if isinstance(answer, str) else None} | told
 
 
 # --- which there are

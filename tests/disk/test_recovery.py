@@ -107,6 +107,13 @@ def test_a_longer_part_is_kept_where_the_result_cannot_be_read_any_more(turns: T
     assert (view.state, view.answer, (view.error or {})["kind"]) == (State.ABANDONED, WHOLE, "worker_died")
 
 
+def test_a_longer_part_is_kept_with_the_markers_error_where_that_of_the_result_is_none(turns: TurnsOnDisk) -> None:
+    turn = abandoned(turns)
+    write_json(turn.result, (read_json(turn.result) or {}) | {"error": 7})
+    publish(turn, LONGER)
+    assert (turn.marker, (read_json(turn.error) or {})["kind"]) == (Marker.ERROR, "worker_died")
+
+
 def test_what_was_used_is_kept(turns: TurnsOnDisk) -> None:
     turn = turns.failed(ErrorKind.CODEX_CRASHED, thread_id="thread", codex_turn_id="turn")
     write_json(turn.result, (read_json(turn.result) or {}) | {"usage": {"total_tokens": 5}, "limits": {"primary": 1}})

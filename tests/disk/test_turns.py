@@ -16,6 +16,7 @@ from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, ErrorKind, Exit, NotFoundError
+from codex_server_cli.render import documents
 from tests.turns_on_disk import ANSWER, WHOLE_TURN, TurnsOnDisk
 
 
@@ -186,6 +187,31 @@ def test_a_failed_turn_tells_its_error_even_without_a_result(turns: TurnsOnDisk)
     assert (reader.read_turn(turn, no_sweep).error or {})["kind"] == "network"
     turn.result.unlink()
     assert (reader.read_turn(turn, no_sweep).error or {})["kind"] == "network"
+
+
+@pytest.mark.parametrize("odd", [None, 7, {"a": 1}, ["x"]])
+@pytest.mark.parametrize("member", ["message", "hint"])
+def test_a_word_of_an_error_that_is_no_text_counts_as_missing(turns: TurnsOnDisk, member: str, odd: object) -> None:
+    turn = turns.failed(ErrorKind.NETWORK)
+    told = reader.read_turn(turn, no_sweep).error or {}
+    write_json(turn.result, {"answer": None, "error": {**told, member: odd, "of_a_newer_version": odd}})
+    missing = {"message": "the error record cannot be read", "hint": ""}[member]
+    assert reader.read_turn(turn, no_sweep).error == {**told, member: missing, "of_a_newer_version": odd}
+
+
+@pytest.mark.parametrize("odd", [7, "x", [1], True, {"kind": {"a": 1}}, {"kind": 7, "message": "m"}])
+def test_an_error_in_the_result_that_is_none_leaves_the_word_to_the_marker(turns: TurnsOnDisk, odd: object) -> None:
+    turn = turns.failed(ErrorKind.WORKER_DIED)
+    write_json(turn.result, {"answer": None, "error": odd})
+    view = reader.read_turn(turn, no_sweep)
+    assert (view.state, (view.error or {})["kind"]) == (State.ABANDONED, "worker_died")
+    assert documents.status(view)["error"] == view.error
+    for torn in ("{", '{"kind": {"a": 1}}'):
+        turn.error.write_text(torn)
+        view = reader.read_turn(turn, no_sweep)
+        assert (view.state, (view.error or {})["kind"]) == (State.FAILED, "internal")
+        assert (view.error or {})["message"] == "the error record cannot be read"
+        assert documents.status(view)["error"] == view.error
 
 
 # --- which there are
