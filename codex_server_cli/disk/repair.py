@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.core.events import replay
-from codex_server_cli.core.failures import without_colours
+from codex_server_cli.core.failures import make_error, without_colours
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
@@ -48,8 +48,9 @@ def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
         sweep: ends what the dead worker left running, given the turn id.
 
     Returns:
-        The outcome where it could be derived but not written (a read-only home); None where the directory now tells
-        all there is: repaired by us or by someone else, or alive after all.
+        The outcome where it could be derived but not written (a read-only home), or where a defect of ours is in the
+        way: that costs no other turn, and a version without it repairs this one. None where the directory now tells all
+        there is: repaired by us or by someone else, or alive after all.
     """
     try:
         lock_fd = _take_lock(turn)
@@ -70,6 +71,8 @@ def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
         _delete_unfinished(turn)
     except OSError:
         return _derive(turn)
+    except Exception as error:
+        return _outcome_of_defect(error)
     else:
         with contextlib.suppress(OSError):  # a monitor adds what is missing
             tell_end(turn)
@@ -112,14 +115,26 @@ def _publish_replay(turn: TurnDir) -> None:
 
 def _derive(turn: TurnDir) -> Outcome:
     """The outcome that the files amount to, where nothing can be written."""
-    result = finished_result(turn)
-    if result is not None:
-        return _outcome_of_result(result)
     try:
-        record = replay(event_lines(turn))[0]
+        result = finished_result(turn)
+        if result is not None:
+            return _outcome_of_result(result)
+        return _outcome_of(turn, _recorded(turn), meta_of(turn))
+    except Exception as error:
+        return _outcome_of_defect(error)
+
+
+def _recorded(turn: TurnDir) -> TurnRecord:
+    try:
+        return replay(event_lines(turn))[0]
     except OSError:
-        record = TurnRecord()
-    return _outcome_of(turn, record, meta_of(turn))
+        return TurnRecord()
+
+
+def _outcome_of_defect(error: Exception) -> Outcome:
+    message = f"a defect of codex-server: {type(error).__name__}: {error}"
+    hint = "Please report it, with this line; what had come is kept in the turn's directory."
+    return Outcome(State.FAILED, None, None, None, make_error(ErrorKind.INTERNAL, message, hint=hint))
 
 
 def _outcome_of_result(result: dict[str, Any]) -> Outcome:
@@ -143,13 +158,9 @@ def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outc
 def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest:
     """What was asked; a record that was edited beyond reading counts as a bare request."""
     try:
-        request = TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
+        return TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
     except (AttributeError, KeyError, TypeError, ValueError):
         return TurnRequest(turn.turn_id, cwd="/", prompt_path=str(turn.prompt))
-    cwd: Any = request.cwd
-    if not isinstance(cwd, str):
-        request = request._replace(cwd="/")
-    return request if isinstance(request.schema, dict) else request._replace(schema=None)
 
 
 def event_lines(turn: TurnDir) -> Iterator[bytes]:

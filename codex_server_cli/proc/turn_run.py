@@ -110,7 +110,7 @@ def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exceptio
     """What was received counts all the same: the log of events tells it, whatever state we are in."""
     try:
         record, _ = replay(read_bytes(directory.events))
-    except OSError:
+    except Exception:  # it is gone, or the very thing that we failed over
         record = TurnRecord()
     is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
     kind = ErrorKind.DISK if is_disk else ErrorKind.INTERNAL

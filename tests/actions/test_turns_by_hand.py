@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from codex_server_cli.actions import control, follow, read
+from codex_server_cli.actions import control, follow, monitor, read
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.disk import inbox
+from codex_server_cli.disk import inbox, repair
 from codex_server_cli.disk.collect import collect
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError, ErrorKind, HomeError, NotFoundError
@@ -185,7 +185,8 @@ def test_whatever_stands_in_a_turn_readers_tell_clearly(maker: str, changes: dic
 
 @pytest.mark.parametrize("field", TurnRequest._fields)
 def test_a_request_that_was_edited_to_anything_still_comes_to_its_end(tmp_path: Path, field: str) -> None:
-    odd: list[Any] = [None, True, -1.5, "x; rm -rf ~", "\ud800\0", 10**30, ["a"], {"a": 1}]
+    odd: list[Any] = [None, True, -1.5, "x; rm -rf ~", "\ud800\0", 10**30, 10**400]
+    odd += [["a"], [1], [{}], {"a": 1}]
     with TurnsOnDisk(tmp_path / "turns") as turns:
         for value in odd:
             for events in (CUT_TURN, b""):
@@ -194,6 +195,28 @@ def test_a_request_that_was_edited_to_anything_still_comes_to_its_end(tmp_path: 
                 assert view.state is State.ABANDONED
                 _say_where_it_stands(view)
                 assert "'x; rm" in str(view.error) or "x; rm" not in str(view.error)
+
+
+def test_a_turn_that_a_defect_keeps_from_its_end_costs_no_other_turn(
+    settings: Settings, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, bad, running = turns.complete(), turns.dead(), turns.running()
+    monkeypatch.setattr(repair, "replay", lambda _lines: 1 / 0)
+    views = read.list_turns(settings, 5, read.TurnFilter())
+    assert [(view.turn_id, view.state) for view in views] == [
+        (running.turn_id, State.RUNNING),
+        (bad.turn_id, State.FAILED),
+        (ended.turn_id, State.COMPLETE),
+    ]
+    assert "a defect of codex-server: ZeroDivisionError" in end_note(views[1])
+    _say_where_it_stands(views[1])
+    assert [view.turn_id for view in read.running(settings)] == [running.turn_id]
+    watch = monitor.Watch(settings)
+    watch.look_back(0)
+    assert list(watch.running) == [running.turn_id]
+    collected = collect(settings.home, -1.0, read.sweep_turn, is_dry_run=False, includes_named=True)
+    assert collected.turn_ids == (ended.turn_id,)
+    assert bad.path.is_dir()
 
 
 @pytest.mark.parametrize("how", ["folder", "fifo", "link", "loop", "deleted"])

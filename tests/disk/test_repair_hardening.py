@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -219,3 +220,31 @@ def test_a_log_that_is_cut_anywhere_gives_a_clear_end(turns: TurnsOnDisk, name: 
         assert repair.repair(turn, no_sweep) is None
         assert turn.marker is not None
         assert read_turn(turn, no_sweep).state.is_end
+
+
+def test_a_defect_of_ours_is_told_of_its_turn_and_nothing_is_written(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = turns.dead(WHOLE_TURN)
+    before = files_of(turn)
+
+    def fail(_lines: object) -> NoReturn:
+        raise RuntimeError("odd")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(repair, "replay", fail)
+        view = read_turn(turn, no_sweep)
+        assert (view.state, view.answer) == (State.FAILED, None)
+        error = view.error or {}
+        assert (error["kind"], error["message"]) == ("internal", "a defect of codex-server: RuntimeError: odd")
+        assert "report" in error["hint"]
+    assert files_of(turn) == before
+    assert read_turn(turn, no_sweep).state is State.COMPLETE  # as soon as it is mended
+
+
+def test_a_defect_while_nothing_can_be_written_is_told_too(turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = turns.dead(WHOLE_TURN)
+    turn.lock.unlink()
+    turn.lock.mkdir()
+    monkeypatch.setattr(repair, "decide", lambda *_: 1 / 0)
+    assert (read_turn(turn, no_sweep).error or {})["message"].startswith("a defect of codex-server: ZeroDivisionError")

@@ -128,6 +128,20 @@ def test_a_dead_turn_whose_pid_somebody_else_has_now_is_abandoned_and_nobody_is_
     assert bystander.poll() is None
 
 
+# --- people's hands
+
+
+def test_a_dead_turn_whose_record_was_edited_beyond_reading_costs_no_other_turn(
+    one_home: Home, turns: TurnsOnDisk
+) -> None:
+    whole, dead = turns.complete(), turns.dead(CUT_TURN, request={"cwd": "/", "images": [1]})
+    commands = (["status"], ["list-turns", "--json"], ["pending", "--json"], ["gc"], ["answer", whole.turn_id])
+    assert [one_home.run(*command).code for command in commands] == [0] * len(commands)
+    ended = one_home.turn(dead.turn_id).wait()
+    assert (ended["state"], ended["error"]["kind"]) == ("abandoned", "worker_died")
+    assert ended["answer"]
+
+
 # --- versions
 
 

@@ -1,14 +1,20 @@
-"""A turn in the worker, where there is nothing of it any more. The rest of it is run for real: `tests/e2e`."""
+"""A turn in the worker that is not as it was made, or meets a defect. The rest of it is run for real: `tests/e2e`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
 
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.disk import journal, queue
+from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.proc import turn_run
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.turn_run import run_turn
+from tests.turns_on_disk import TurnsOnDisk
 
 
 def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_path: Path) -> None:
@@ -24,3 +30,32 @@ def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_
     assert claims.slot is None
     assert not (queue.folder_of(turns_path) / ticket.turn_id).exists()
     assert list(turns_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind"),
+    [({"images": [1]}, "bad_input"), ({"cwd": None}, "bad_input"), ({"approval_timeout_s": 10**400}, "cancelled")],
+)
+def test_a_turn_whose_record_was_edited_in_line_still_comes_to_its_end(
+    tmp_path: Path, request_: dict[str, Any], kind: str
+) -> None:
+    with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
+        turn = turns.running(request={"cwd": "/", **request_})
+        run_turn(turn, Claims(turns.path, None, None), stop_cause=Cause.CANCELLED)
+        assert (read_json(turn.error) or {})["kind"] == kind
+        assert not (turn.path / ".reserve").exists()
+
+
+def test_a_defect_that_the_replay_meets_too_ends_the_turn_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(turn_run, "_drive", fail)
+    monkeypatch.setattr(turn_run, "replay", fail)
+    with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
+        turn = turns.running(request={"cwd": "/"})
+        run_turn(turn, Claims(turns.path, None, None))
+        error = read_json(turn.error) or {}
+        assert (error["kind"], error["message"]) == ("internal", "RuntimeError: odd")
