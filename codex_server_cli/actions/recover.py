@@ -20,6 +20,7 @@ from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import recovery, turns
 from codex_server_cli.disk.ending import tell_recovered
 from codex_server_cli.disk.recovery import Ended
+from codex_server_cli.disk.repair import finished_result
 from codex_server_cli.disk.stored_turns import read_stored_turn
 from codex_server_cli.disk.turn_dir import TurnDir, home_error
 from codex_server_cli.errors import BusyError, CodexMissingError, NotFoundError
@@ -34,6 +35,8 @@ _LOCK_TIMEOUT_S = TIMEOUT_S + 10
 """For another `recover` of the same turn, which is then seen to have done it."""
 
 _COMPLETE = "The turn is complete: there is nothing to recover."
+_REBUILT = "The turn is complete, and its lost result is made anew from its other files."
+_LOST = "The turn is complete, but its result is lost, and no other file of it tells the answer."
 _NOTHING_NEW = "Codex's record of this turn holds nothing that is not here already."
 
 
@@ -59,7 +62,7 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
     if view.state is State.RUNNING:
         hint = f"codex-server wait {directory.turn_id}"
         raise BusyError(f"turn {directory.turn_id} is still running", hint=hint)
-    if view.state is State.COMPLETE and not directory.error.exists():
+    if view.state is State.COMPLETE and not directory.error.exists() and finished_result(directory) is not None:
         return Recovered(view, False, _COMPLETE)
     lock_fd = _take_lock(settings, directory)
     try:
@@ -92,7 +95,7 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
     if recovery.finish_publishing(directory):
         return True, "A recovery that was cut short is finished."
     if directory.marker is Marker.DONE:
-        return False, _COMPLETE
+        return _rebuild(directory)
     ended = recovery.read_ended(directory)
     obstacle = _obstacle(ended)
     if obstacle is not None:
@@ -105,6 +108,13 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
         return False, _NOTHING_NEW
     recovery.publish_recovery(directory, ended, found, source)
     return True, _words(found, source)
+
+
+def _rebuild(directory: TurnDir) -> tuple[bool, str]:
+    """The same of a complete turn, of which nothing but its result can be lost."""
+    if finished_result(directory) is not None:
+        return False, _COMPLETE
+    return (True, _REBUILT) if recovery.rebuild_result(directory) else (False, _LOST)
 
 
 def _obstacle(ended: Ended) -> str | None:

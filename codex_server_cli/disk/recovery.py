@@ -18,7 +18,15 @@ from codex_server_cli.core.turn import Marker, State, state_of_kind
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_bytes, read_json
 from codex_server_cli.disk.publish import complete, now, publish_result, result_of
-from codex_server_cli.disk.repair import append_text, event_lines, finished_result, meta_of, request_of, shown_text
+from codex_server_cli.disk.repair import (
+    append_text,
+    event_lines,
+    finished_result,
+    lost_outcome,
+    meta_of,
+    request_of,
+    shown_text,
+)
 from codex_server_cli.disk.turn_dir import TurnDir
 
 _LOCK_POLL_S = 0.05
@@ -106,6 +114,21 @@ def finish_publishing(turn: TurnDir) -> bool:
     if not is_whole:
         complete(turn, result, meta_of(turn))
     return not is_whole
+
+
+def rebuild_result(turn: TurnDir) -> bool:
+    """Make the `result.json` of a complete turn anew, where it is lost; False where no other file tells the answer.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    outcome, meta = lost_outcome(turn), meta_of(turn)
+    if outcome.answer is None:
+        return False
+    result = result_of(turn, outcome._replace(state=State.COMPLETE), meta)
+    result["finished_at"] = meta.get("finished_at") or result["finished_at"]
+    publish_result(turn, result, meta)
+    return True
 
 
 def publish_recovery(turn: TurnDir, ended: Ended, recovery: Recovery, source: str) -> None:

@@ -24,7 +24,7 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State, TurnError
 from codex_server_cli.disk import inbox, lock, reserve
 from codex_server_cli.disk.ending import tell_end
-from codex_server_cli.disk.files import read_json, tail_text, write_all
+from codex_server_cli.disk.files import read_bytes, read_json, tail_text, write_all
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.publish import complete, publish
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -95,8 +95,8 @@ def _delete_unfinished(turn: TurnDir) -> None:
 
 def finished_result(turn: TurnDir) -> dict[str, Any] | None:
     """The content of `result.json`, where it tells an end: the worker's own last word, or a repairer's."""
-    result = read_json(turn.result)
-    return result if result is not None and str(result.get("state")) in _ENDS else None
+    result = read_json(turn.result) or {}
+    return result if str(result.get("state")) in _ENDS and "answer" in result else None
 
 
 def meta_of(turn: TurnDir) -> dict[str, Any]:
@@ -111,6 +111,15 @@ def _publish_replay(turn: TurnDir) -> None:
     known = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id}
     meta |= {name: value for name, value in known.items() if value is not None}
     publish(turn, _outcome_of(turn, record, meta), meta)
+
+
+def lost_outcome(turn: TurnDir) -> Outcome:
+    """What `result.json` of an ended turn told of answer, usage and limits, where it is lost: as far as the other files
+    tell. Why the turn ended its marker tells."""
+    outcome = _derive(turn)
+    with contextlib.suppress(OSError):
+        outcome = outcome._replace(answer=read_bytes(turn.answer).decode("utf-8", "replace"))
+    return outcome._replace(error=None)
 
 
 def _derive(turn: TurnDir) -> Outcome:

@@ -68,6 +68,10 @@ def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
         live = read_json(turn.live) or {}
         return TurnView(turn.turn_id, str(turn.path), state, _phase_of(live), _elapsed_s(meta), meta, live)
     result = (read_json(turn.result) or {}) if unwritten is None else _result_of(unwritten)
+    if "answer" not in result:  # lost, or edited by hand
+        from codex_server_cli.disk.repair import lost_outcome
+
+        result = _result_of(lost_outcome(turn)) | result
     error = _error_of(turn, state, result)
     elapsed_s = _elapsed_s(meta)
     return TurnView(turn.turn_id, str(turn.path), state, elapsed_s=elapsed_s, meta=meta, result=result, error=error)

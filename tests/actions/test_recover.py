@@ -20,7 +20,7 @@ from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError, CodexMissingError, ErrorKind, Exit, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
 from tests.fakes import codex as fake
-from tests.turns_on_disk import ANSWER, CUT_TURN, TurnsOnDisk
+from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rollouts"
 THREAD, TURN = "01a1fa42-70a0-7dc1-bf9c-9e23c6d6d703", "01a1fa42-70ae-7603-aa07-4a12c4cdc519"
@@ -116,6 +116,28 @@ def test_a_complete_turn_needs_nobody(settings: Settings, turns: TurnsOnDisk) ->
     assert (recovered.is_recovered, recovered.view.state) == (False, State.COMPLETE)
     assert "nothing to recover" in recovered.message
     assert files_of(turn) == before
+
+
+@pytest.mark.parametrize(
+    ("lost", "is_recovered", "message"),
+    [
+        (["result.json"], True, "is made anew"),
+        (["result.json", "answer.txt"], True, "is made anew"),
+        (["result.json", "answer.txt", "events.jsonl"], False, "no other file of it tells the answer"),
+    ],
+)
+def test_the_lost_result_of_a_complete_turn_is_made_anew_from_its_other_files(
+    settings: Settings, turns: TurnsOnDisk, lost: list[str], is_recovered: bool, message: str
+) -> None:
+    turn = turns.complete()
+    turn.events.write_bytes(WHOLE_TURN)
+    for name in lost:
+        (turn.path / name).unlink()
+    recovered = recover(settings, turn)
+    assert (recovered.view.state, recovered.is_recovered) == (State.COMPLETE, is_recovered)
+    assert recovered.view.answer == (ANSWER if is_recovered else None)
+    assert message in recovered.message
+    assert turn.result.exists() == is_recovered
 
 
 def test_a_dead_workers_turn_is_repaired_first(settings: Settings, turns: TurnsOnDisk) -> None:

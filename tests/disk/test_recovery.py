@@ -114,6 +114,21 @@ def test_a_longer_part_is_kept_with_the_markers_error_where_that_of_the_result_i
     assert (turn.marker, (read_json(turn.error) or {})["kind"]) == (Marker.ERROR, "worker_died")
 
 
+def test_a_result_that_is_lost_is_made_anew_from_the_other_files(turns: TurnsOnDisk) -> None:
+    turn = turns.dead(WHOLE_TURN)
+    repair(turn, no_sweep)
+    before = {path.name: path.read_bytes() for path in turn.path.iterdir() if path.is_file()}
+    for lost in (("result.json",), ("result.json", "answer.txt")):
+        for name in lost:
+            (turn.path / name).unlink()
+        assert recovery.rebuild_result(turn)
+        assert {path.name: path.read_bytes() for path in turn.path.iterdir() if path.is_file()} == before
+    for path in (turn.result, turn.answer, turn.events):
+        path.unlink()
+    assert not recovery.rebuild_result(turn)
+    assert not turn.result.exists()
+
+
 def test_what_was_used_is_kept(turns: TurnsOnDisk) -> None:
     turn = turns.failed(ErrorKind.CODEX_CRASHED, thread_id="thread", codex_turn_id="turn")
     write_json(turn.result, (read_json(turn.result) or {}) | {"usage": {"total_tokens": 5}, "limits": {"primary": 1}})

@@ -136,17 +136,27 @@ def test_a_result_that_does_not_say_when_is_finished_all_the_same(
     turns: TurnsOnDisk, sweep: Sweeps, state: str
 ) -> None:
     turn = turns.dead(CUT_TURN)
-    write_json(turn.result, {"state": state})
+    write_json(turn.result, {"state": state, "answer": None})
     assert repair.repair(turn, sweep) is None
     assert turn.marker is (Marker.DONE if state == "complete" else Marker.ERROR)
 
 
-@pytest.mark.parametrize("result", [b'{"state": "comp', b"[]", b'{"state": "running"}', b'{"state": null}'])
+@pytest.mark.parametrize(
+    "result",
+    [
+        b'{"state": "comp',
+        b"[]",
+        b'{"state": "running", "answer": ""}',
+        b'{"state": null, "answer": ""}',
+        b'{"state": "complete"}',
+    ],
+)
 def test_a_result_that_makes_no_sense_is_made_anew(turns: TurnsOnDisk, sweep: Sweeps, result: bytes) -> None:
     turn = turns.dead(WHOLE_TURN)
     turn.result.write_bytes(result)
     assert repair.repair(turn, sweep) is None
-    assert (read_json(turn.result) or {})["state"] == "complete"
+    made = read_json(turn.result) or {}
+    assert (made["state"], made["answer"]) == ("complete", ANSWER)
 
 
 def test_repairing_again_changes_nothing(turns: TurnsOnDisk, sweep: Sweeps) -> None:

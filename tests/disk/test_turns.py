@@ -63,7 +63,7 @@ def test_an_error_has_every_member_whatever_was_stored(turns: TurnsOnDisk) -> No
     torn.error.write_text('{"kind": "netw')
     errors = [reader.read_turn(turn, no_sweep).error or {} for turn in (whole, old, torn)]
     assert errors[0].keys() == errors[1].keys() == errors[2].keys() == TurnError(ErrorKind.NETWORK, "").to_json().keys()
-    assert [error["partial_answer"] for error in errors[1:]] == ["a part", None]
+    assert [error["partial_answer"] for error in errors[1:]] == ["a part", "a part"]
     assert [error["kind"] for error in errors] == ["network", "network", "internal"]
 
 
@@ -187,6 +187,25 @@ def test_a_failed_turn_tells_its_error_even_without_a_result(turns: TurnsOnDisk)
     assert (reader.read_turn(turn, no_sweep).error or {})["kind"] == "network"
     turn.result.unlink()
     assert (reader.read_turn(turn, no_sweep).error or {})["kind"] == "network"
+
+
+@pytest.mark.parametrize("damage", [None, b'{"version": 1, "answer": "{', b'{"state": "complete"}'])
+def test_without_its_result_an_ended_turn_tells_what_its_other_files_hold(
+    turns: TurnsOnDisk, damage: bytes | None
+) -> None:
+    complete, failed = turns.complete("its own"), turns.failed(ErrorKind.NETWORK, "a part")
+    for turn in (complete, failed):
+        turn.events.write_bytes(WHOLE_TURN)
+        turn.result.unlink() if damage is None else turn.result.write_bytes(damage)
+    views = [reader.read_turn(turn, no_sweep) for turn in (complete, failed)]
+    assert [(view.state, view.answer) for view in views] == [(State.COMPLETE, "its own"), (State.FAILED, "a part")]
+    assert [view.result["usage"]["total_tokens"] for view in views] == [120, 120]
+    assert (views[0].error, (views[1].error or {})["kind"]) == (None, "network")
+    for turn in (complete, failed):
+        turn.answer.unlink()
+        assert reader.read_turn(turn, no_sweep).answer == ANSWER
+        turn.events.unlink()
+        assert reader.read_turn(turn, no_sweep).answer is None
 
 
 @pytest.mark.parametrize("odd", [None, 7, {"a": 1}, ["x"]])

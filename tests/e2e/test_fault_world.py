@@ -142,6 +142,22 @@ def test_a_dead_turn_whose_record_was_edited_beyond_reading_costs_no_other_turn(
     assert ended["answer"]
 
 
+@pytest.mark.parametrize("is_torn", [True, False])
+def test_a_result_that_is_lost_costs_no_answer_and_is_made_anew(
+    one_home: Home, turns: TurnsOnDisk, is_torn: bool
+) -> None:
+    turn = turns.dead(WHOLE_TURN)
+    before = one_home.turn(turn.turn_id).wait()
+    result = turn.result.read_bytes()
+    turn.result.write_bytes(result[:50]) if is_torn else turn.result.unlink()
+    answer = one_home.run("answer", turn.turn_id)
+    assert (answer.code, answer.stdout) == (0, f"{ANSWER}\n")
+    assert one_home.turn(turn.turn_id).wait() == before
+    recovered = one_home.run("recover", turn.turn_id)
+    assert (recovered.code, recovered.json["recovered"], recovered.json["answer"]) == (0, True, ANSWER)
+    assert turn.result.read_bytes() == result
+
+
 # --- versions
 
 
