@@ -69,6 +69,8 @@ def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
         return TurnView(turn.turn_id, str(turn.path), state, _phase_of(live), _elapsed_s(meta), meta, live)
     result = (read_json(turn.result) or {}) if unwritten is None else _result_of(unwritten)
     if "answer" not in result:  # lost, or edited by hand
+        if not turn.exists:  # or a collector took it between our looks
+            return TurnView(turn.turn_id, str(turn.path), State.MISSING)
         from codex_server_cli.disk.repair import lost_outcome
 
         result = _result_of(lost_outcome(turn)) | result

@@ -211,9 +211,11 @@ def test_a_turn_that_a_defect_keeps_from_its_end_costs_no_other_turn(
     assert "a defect of codex-server: ZeroDivisionError" in end_note(views[1])
     _say_where_it_stands(views[1])
     assert [view.turn_id for view in read.running(settings)] == [running.turn_id]
-    watch = monitor.Watch(settings)
+    warnings: list[str] = []
+    watch = monitor.Watch(settings, warnings.append)
     watch.look_back(0)
     assert list(watch.running) == [running.turn_id]
+    assert warnings == [f"the end of turn {bad.turn_id} cannot be written; it is told once it can be"]
     collected = collect(settings.home, -1.0, read.sweep_turn, is_dry_run=False, includes_named=True)
     assert collected.turn_ids == (ended.turn_id,)
     assert bad.path.is_dir()
