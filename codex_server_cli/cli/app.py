@@ -157,6 +157,7 @@ def _usage_error(error: typer.TyperException) -> CodexServerError:
     about_prompt = hints[0] if hints and path.split()[-1] in _PROMPT_VERBS else ""
     if hints and path.split()[-1] == "review":
         about_prompt = _REVIEW_HINT
+        message = message.partition(" (Possible options")[0]  # it would name what is nothing like it
     return UsageError(message.rstrip("."), hint=f"{about_prompt}Try: {path} --help")
 
 

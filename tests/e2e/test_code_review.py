@@ -150,6 +150,7 @@ def test_what_cannot_be_reviewed_is_refused_before_anything_is_made(
     assert (run.code, run.error["exit_code"]) == (code, code)
     assert words in run.error["message"]
     assert run.error["hint"]
+    assert "Possible options" not in run.error["message"]
     assert one_home.turn_ids == []
 
 
