@@ -53,8 +53,8 @@ def requests_in(directory: TurnDir) -> list[dict[str, Any]]:
     return objects_in((read_json(directory.pending) or {}).get("pending"))
 
 
-def find_asking(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
-    """The turn that a user consents to something in: as `read.find`, where it cannot be another one by now.
+def find_asking(settings: Settings, selector: str) -> TurnDir:
+    """The turn that a user consents to something in: an id, a unique prefix of one, or a name that no other runs under.
 
     Raises:
         UsageError: `last`: a turn that was started since the user looked would be it.
@@ -63,12 +63,14 @@ def find_asking(settings: Settings, selector: str, cwd: str | None = None) -> Tu
     if selector == "last":
         message = "`last` may be another turn by now: name the one whose request you have seen"
         raise UsageError(message, hint="codex-server pending shows what waits, with the commands that answer it.")
-    directory = read.find(settings, selector, cwd)
+    directory = read.find(settings, selector)
     if not directory.turn_id.startswith(selector):
         bearers = [view.turn_id for view in read.running(settings) if view.meta.get("name") == selector]
         if set(bearers) - {directory.turn_id}:
             hint = "Give the id of the one meant; codex-server pending shows what waits."
-            raise AmbiguousError(f"turns named {selector} still run: {', '.join(bearers)}", hint=hint)
+            raise AmbiguousError(
+                f"{selector} is not the name of one turn alone; so called run: {', '.join(bearers)}", hint=hint
+            )
     return directory
 
 

@@ -41,6 +41,12 @@ def status(directory: TurnDir) -> TurnView:
     return turns.read_turn(directory, sweep_turn)
 
 
+def settled(directory: TurnDir) -> TurnView:
+    """One turn, now; a dead one that another command is repairing just then, as it is afterwards."""
+    view = status(directory)
+    return status(directory) if turns.outlast_repairer(directory, view) else view
+
+
 def running(settings: Settings) -> list[TurnView]:
     """All turns that run now, newest first."""
     directories = (TurnDir(settings.turns_path / turn_id) for turn_id in turns.turn_ids(settings.turns_path))
@@ -145,7 +151,7 @@ def answer(directory: TurnDir) -> TurnView:
     Raises:
         BusyError: it is still running.
     """
-    view = status(directory)
+    view = settled(directory)
     if view.state is State.RUNNING:
         raise BusyError(
             f"turn {view.turn_id} is still running", hint=f"codex-server wait {view.turn_id} --print answer"

@@ -67,7 +67,7 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
     lock_fd = _take_lock(settings, directory)
     try:
         is_recovered, message = _recover(settings, directory)
-        if is_recovered:
+        if is_recovered and message != _REBUILT:
             with contextlib.suppress(OSError):  # what is true of the turn stands in its directory
                 tell_recovered(directory)
     except OSError as error:

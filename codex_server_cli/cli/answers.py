@@ -10,7 +10,7 @@ import typer
 
 from codex_server_cli.actions import answers, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.parameters import LastCwd, Turn, complete_turn
+from codex_server_cli.cli.parameters import AskingTurn, LastCwd, Turn, complete_turn
 from codex_server_cli.core.rpc import objects_in, text_in
 from codex_server_cli.errors import UsageError
 from codex_server_cli.render import documents
@@ -47,13 +47,12 @@ def pending(
 
 
 def approve(
-    turn: Turn,
+    turn: AskingTurn,
     request: Request = None,
     session: Annotated[bool, typer.Option("--session", help="The like of it too, for the rest of the turn.")] = False,
-    cwd: LastCwd = None,
 ) -> None:
     """Allow what a turn asks for: a command, a patch, permissions, a tool."""
-    directory = answers.find_asking(Settings.load(), turn, cwd)
+    directory = answers.find_asking(Settings.load(), turn)
     decided = answers.approve(directory, request, is_for_session=session)
     output.show_json(documents.decided(read.status(directory), "approve", decided))
 
@@ -66,7 +65,7 @@ def decline(turn: Turn, request: Request = None, cwd: LastCwd = None) -> None:
 
 
 def reply(
-    turn: Turn,
+    turn: AskingTurn,
     request: Request = None,
     answer: Annotated[
         list[str] | None,
@@ -74,12 +73,11 @@ def reply(
             "--answer", "-a", metavar="Q=A", help="Question id and answer; of a single question A alone. - reads stdin."
         ),
     ] = None,
-    cwd: LastCwd = None,
 ) -> None:
     """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
     if not answer or not all(each.strip() for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
-    directory = answers.find_asking(Settings.load(), turn, cwd)
+    directory = answers.find_asking(Settings.load(), turn)
     known = _questions(answers.pending_of(read.status(directory)), request)
     decided = answers.reply(directory, request, _with_stdin(_by_question(answer, known)))
     output.show_json(documents.decided(read.status(directory), "reply", decided))
@@ -131,9 +129,12 @@ def _with_stdin(answers_by_id: dict[str, list[str]]) -> dict[str, list[str]]:
     """The same with what stdin holds for `-`: a secret has no place among arguments, which everybody can see."""
     if sum(text == "-" for texts in answers_by_id.values() for text in texts) > 1:
         raise UsageError("only one answer can be read from stdin", hint="Give the others as --answer Q=A.")
-    from codex_server_cli.cli.starting import read_prompt  # with all that starts a turn, which few answers need
 
     def read(text: str) -> str:
-        return read_prompt("-", None).rstrip("\r\n") if text == "-" else text
+        if text != "-":
+            return text
+        from codex_server_cli.cli.starting import read_prompt  # with all that starts a turn, which few answers need
+
+        return read_prompt("-", None).rstrip("\r\n")
 
     return {id_: [read(text) for text in texts] for id_, texts in answers_by_id.items()}

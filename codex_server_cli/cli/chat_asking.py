@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from codex_server_cli.actions import answers
 from codex_server_cli.actions.chat import Exchange
 from codex_server_cli.cli.chat_calls import off_loop
-from codex_server_cli.errors import CodexServerError, NotFoundError
+from codex_server_cli.errors import BusyError, CodexServerError, NotFoundError
 from codex_server_cli.render import asked
 from codex_server_cli.render.asked import Verdict
 from codex_server_cli.render.conversation import Block, BlockKind
@@ -67,6 +67,7 @@ class Asking:
         self._directory = exchange.directory
         self._say, self._editor, self._pass_on = say, editor, pass_on
         self._decided: set[str] = set()  # by us: they leave `pending.json` in a moment
+        self._sent: set[str] = set()  # what we sent for them lies there still, for a worker that does not answer
         self._answers: dict[str, list[str]] = {}
         self._questions: list[dict[str, Any]] = []  # those without an answer
 
@@ -87,7 +88,8 @@ class Asking:
         ids = [entry["id"] for entry in pending]
         if self.entry is not None and self.entry["id"] not in ids:
             if self.entry["id"] not in self._decided:
-                was_over = "it waits no more: answered elsewhere, out of time, or its turn has ended"
+                whose = "what you sent was taken, or it was " if self.entry["id"] in self._sent else ""
+                was_over = f"it waits no more: {whose}answered elsewhere, out of time, or its turn has ended"
                 self._note("the turn was interrupted" if self.is_interrupted else was_over)
             self._close(was_secret=self.is_secret)
         if self.entry is None:
@@ -183,6 +185,8 @@ class Asking:
         except CodexServerError as error:
             failure = error
             self._note(f"{error.message}. {error.hint}" if error.hint else error.message)
+        if isinstance(failure, BusyError):
+            self._sent.add(entry["id"])
         if failure is not None and not isinstance(failure, NotFoundError):
             self._decided.discard(entry["id"])
         elif self.entry is entry:

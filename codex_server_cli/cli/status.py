@@ -23,16 +23,17 @@ def status(
     if not turns:
         output.show_json(documents.several(read.running(settings)))
         return
-    views = [_view(settings, turn, cwd) for turn in turns]
+    views = [_view(settings, turn, cwd, is_one=len(turns) == 1) for turn in turns]
     output.show_json(documents.status(views[0]) if len(views) == 1 else documents.several(views))
     if any(view.state is State.MISSING for view in views):
         raise typer.Exit(Exit.NOT_FOUND)
 
 
-def _view(settings: Settings, turn: str, cwd: str | None) -> TurnView:
+def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> TurnView:
     """A turn that does not exist is an answer here, not an error; an ambiguous one is an error."""
     try:
-        return read.status(read.find(settings, turn, cwd))
+        directory = read.find(settings, turn, cwd)
+        return read.settled(directory) if is_one else read.status(directory)  # waits of many would add up
     except AmbiguousError:
         raise
     except NotFoundError as error:

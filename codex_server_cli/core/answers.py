@@ -61,12 +61,32 @@ def _check_ids(answers: dict[str, list[str]], known: list[str], required: list[s
 def _choice(id_: str, question: Message, text: str) -> str:
     """One answer, as the option that it names where there are options."""
     labels = [text_in(option.get("label")) for option in objects_in(question.get("options"))]
-    for label in labels:
-        if label.casefold() == text.strip().casefold():
-            return label
+    chosen = _named(id_, [(label, label) for label in labels], text)
+    if chosen:
+        return str(chosen[0])
     if labels and not question.get("isOther"):
         raise AnswerError(f"question {id_!r} takes one of: {', '.join(labels)}; not {text!r}")
     return text
+
+
+def _named(id_: str, choices: list[tuple[str, Any]], text: str) -> list[Any]:
+    """The value of the one choice that a text names; nothing where it names none.
+
+    What people see counts before what is sent, and both as they are written before any case of their letters: a label
+    may be another choice's value.
+
+    Raises:
+        AnswerError: it names several.
+    """
+    said = text.strip()
+    for given, spell in ((said, str), (said.casefold(), str.casefold)):
+        for place in (0, 1):
+            found = [choice[1] for choice in choices if spell(str(choice[place])) == given]
+            if len(found) > 1:
+                raise AnswerError(f"{text!r} names several choices of question {id_!r}")
+            if found:
+                return found
+    return []
 
 
 def _value(name: str, schema: Any, texts: list[str]) -> Any:
@@ -79,9 +99,9 @@ def _value(name: str, schema: Any, texts: list[str]) -> Any:
         raise AnswerError(f"question {name!r} takes one answer, not {len(texts)}")
     text = texts[0]
     choices = form_choices(schema)
-    for label, value in choices:
-        if text.strip().casefold() in (label.casefold(), str(value).casefold()):
-            return value
+    chosen = _named(name, choices, text)
+    if chosen:
+        return chosen[0]
     if choices:
         raise AnswerError(f"question {name!r} takes one of: {', '.join(label for label, _ in choices)}; not {text!r}")
     return _number(text) if type_ in ("integer", "number") else text

@@ -96,7 +96,8 @@ def _checker(schema: dict[str, Any]) -> Any:
     """What holds a value against `schema`, without its patterns.
 
     They are left to the model's side, which enforces them: they are ECMAScript's, and one that backtracks without end
-    would keep an answer that is paid for from ever being published. So is which other names they let into an object.
+    would keep an answer that is paid for from ever being published. So is which other names they let into an object,
+    and `unevaluatedProperties`, which asks the patterns too.
     """
     from jsonschema import Draft202012Validator, validators
     from referencing import Registry
@@ -110,7 +111,8 @@ def _checker(schema: dict[str, Any]) -> Any:
         return Draft202012Validator.VALIDATORS["additionalProperties"](checker, value, instance, node)
 
     extend: Any = validators.extend  # has no types
-    kind = extend(Draft202012Validator, {"pattern": ignore, "patternProperties": ignore, "additionalProperties": close})
+    ignored = dict.fromkeys(("pattern", "patternProperties", "unevaluatedProperties"), ignore)
+    kind = extend(Draft202012Validator, {**ignored, "additionalProperties": close})
     return kind(schema, registry=Registry())  # explicit and empty: jsonschema's own still fetches remote references
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _MAX_PID = 1 << 31
@@ -36,19 +37,24 @@ def _identity_without_proc(pid: int) -> tuple[int | None, str | None]:
         return None, None
 
 
-def living_worker(meta: dict[str, Any]) -> int | None:
+def living_worker(meta: Mapping[str, Any]) -> int | None:
     """The pid of the worker that a `meta.json` names, where that very process is alive; else None."""
     pid, proof = _worker_of(meta)
     return pid if pid is not None and process_identity(pid) == proof else None
 
 
-def has_dead_worker(meta: dict[str, Any]) -> bool:
+def has_dead_worker(meta: Mapping[str, Any]) -> bool:
     """Whether a `meta.json` names a worker, and that very process is gone."""
     pid, proof = _worker_of(meta)
     return pid is not None and process_identity(pid) != proof
 
 
-def _worker_of(meta: dict[str, Any]) -> tuple[int | None, tuple[object, object]]:
+def is_worker(pid: int, meta: Mapping[str, Any]) -> bool:
+    """Whether this process is the worker that a `meta.json` names, be it by the pid of another namespace."""
+    return process_identity(pid) == _worker_of(meta)[1]
+
+
+def _worker_of(meta: Mapping[str, Any]) -> tuple[int | None, tuple[object, object]]:
     """Its pid and what proves that it is the same; None where either is missing."""
     pid, proof = meta.get("pid"), (meta.get("pid_start_ticks"), meta.get("boot_id"))
     return (pid, proof) if isinstance(pid, int) and None not in proof else (None, proof)

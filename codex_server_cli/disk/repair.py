@@ -118,7 +118,9 @@ def lost_outcome(turn: TurnDir) -> Outcome:
     tell. Why the turn ended its marker tells."""
     outcome = _derive(turn)
     with contextlib.suppress(OSError):
-        outcome = outcome._replace(answer=read_bytes(turn.answer).decode("utf-8", "replace"))
+        written = read_bytes(turn.answer).decode("utf-8", "replace")
+        if not (outcome.answer or "").startswith(written):  # else it is the same, or torn
+            outcome = outcome._replace(answer=written)
     return outcome._replace(error=None)
 
 

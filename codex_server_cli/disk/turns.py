@@ -29,7 +29,7 @@ from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.holder import holder_pid
-from codex_server_cli.disk.process import has_dead_worker, living_worker
+from codex_server_cli.disk.process import has_dead_worker, is_worker, living_worker
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, ErrorKind, HomeError, NotFoundError
 
@@ -57,13 +57,9 @@ def read_state(turn: TurnDir, sweep: Sweep) -> State:
 def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
     """Everything that the small files tell."""
     state, unwritten = _settle(turn, sweep)
-    meta = read_json(turn.meta) or {}
-    if state is State.RUNNING and has_dead_worker(meta):
-        _wait_for_repairer(turn)
-        state, unwritten = _settle(turn, sweep)
-        meta = read_json(turn.meta) or {}
     if state is State.MISSING:
         return TurnView(turn.turn_id, str(turn.path), state)
+    meta = read_json(turn.meta) or {}
     if state is State.RUNNING:
         live = read_json(turn.live) or {}
         return TurnView(turn.turn_id, str(turn.path), state, _phase_of(live), _elapsed_s(meta), meta, live)
@@ -77,6 +73,21 @@ def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
     error = _error_of(turn, state, result)
     elapsed_s = _elapsed_s(meta)
     return TurnView(turn.turn_id, str(turn.path), state, elapsed_s=elapsed_s, meta=meta, result=result, error=error)
+
+
+def outlast_repairer(turn: TurnDir, view: TurnView) -> bool:
+    """Wait, for a moment, until whoever repairs a turn that looks running has done so; whether there was one.
+
+    That is a process that we see hold the lock in the stead of a worker that is gone. Seen from outside of a container
+    the worker itself has another pid, and from another machine no holder is seen.
+    """
+    if view.state is not State.RUNNING or not has_dead_worker(view.meta):
+        return False
+    pid = holder_pid(turn.lock)
+    if not pid or is_worker(pid, view.meta):
+        return False
+    lock.wait_until_free(turn.lock, _REPAIR_TIMEOUT_S)
+    return True
 
 
 def read_live(turn: TurnDir, view: TurnView) -> TurnView:
@@ -116,16 +127,6 @@ def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
         if unwritten is not None:
             return unwritten.state, unwritten
     return State.ABANDONED, None
-
-
-def _wait_for_repairer(turn: TurnDir) -> None:
-    """Outlast whoever holds the lock in the dead worker's stead.
-
-    A holder that our kernel does not list lives in another container or on another machine, where the worker may, too:
-    then there is nothing to wait for.
-    """
-    if holder_pid(turn.lock) is not None:
-        lock.wait_until_free(turn.lock, _REPAIR_TIMEOUT_S)
 
 
 def _phase_of(live: dict[str, Any]) -> Phase:

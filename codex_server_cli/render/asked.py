@@ -143,7 +143,9 @@ def question_choices(question: Entry) -> str:
 
 def choose(question: Entry, line: str) -> list[str]:
     """The answers that a line holds, several only where several may be given; none in an empty one."""
-    pieces = line.split(",") if question.get("type") == "array" else [line]
+    labels = [text_in(option.get("label")).casefold() for option in objects_in(question.get("options"))]
+    is_list = question.get("type") == "array" and line.strip().casefold() not in labels
+    pieces = line.split(",") if is_list else [line]
     return [_chosen(question, piece.strip()) for piece in pieces if piece.strip()]
 
 

@@ -18,7 +18,7 @@ from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render.documents import PROGRAM, time_left_s
 from codex_server_cli.render.escape import neutralise, one_line
-from codex_server_cli.render.spinner import is_waiting
+from codex_server_cli.render.spinner import is_waiting, pending_command
 from codex_server_cli.render.status_line import clock, short_count
 from codex_server_cli.render.tables import short_path
 
@@ -173,7 +173,7 @@ def _waiting(view: TurnView) -> list[dict[str, Any]]:
 
 def _how_to_answer(view: TurnView, now_ms: int) -> Text:
     waiting = _waiting(view)
-    line = Text.assemble(_INDENT, (neutralise(f"{PROGRAM} pending {view.turn_id}"), "bold"))
+    line = Text.assemble(_INDENT, (neutralise(pending_command(view)), "bold"))
     left_s = time_left_s(waiting[0], now_ms) if waiting else None
     if left_s is not None:
         line.append(f" · {clock(left_s)} left", _QUIET)

@@ -138,14 +138,17 @@ def time_left_s(entry: dict[str, Any], now_ms: int) -> float | None:
 
 
 def answer_commands(turn_id: str, entry: dict[str, Any]) -> dict[str, str]:
-    """The commands that decide a request; in that of a reply, `…` stands for the answer."""
-    import shlex  # 1 ms that `new` and `status` need not carry
+    """The commands that decide a request; in that of a reply, `PLACEHOLDER` stands for the answer."""
+    import shlex  # 1 ms that `new` and `status` need not carry, nor what follows
+
+    from codex_server_cli.core.answers import PLACEHOLDER
 
     which = f"{turn_id} {entry.get('id')}"
     decline = {"decline": f"{PROGRAM} decline {which}"}
     if entry.get("answer_with") == "reply":
         questions = [text_in(question.get("id")) for question in objects_in(entry.get("questions"))]
-        answers = "".join(f" --answer {shlex.quote(f'{id_}=…')}" for id_ in questions) or " --answer …"
+        answers = "".join(f" --answer {shlex.quote(f'{id_}={PLACEHOLDER}')}" for id_ in questions)
+        answers = answers or f" --answer {PLACEHOLDER}"
         return {"reply": f"{PROGRAM} reply {which}{answers}", **decline}
     approve = f"{PROGRAM} approve {which}"
     lasting = {"approve_for_session": f"{approve} --session"} if entry.get("can_last") else {}

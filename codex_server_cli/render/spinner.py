@@ -29,8 +29,8 @@ def spinner_line(view: TurnView, frame: int, now_ms: int, width: int) -> str:
     """
     mark, phase = _FRAMES[frame % len(_FRAMES)], str(view.phase)
     since = [clock(view.elapsed_s)] if view.elapsed_s is not None else []
-    command = answer_command(view)
-    if command:
+    command = pending_command(view)
+    if is_waiting(view) and view.live.get("pending"):
         tries = ([f"{mark} {phase}", *since, command], [f"{mark} {phase}", command], [f"{mark} {command}"])
     else:
         tries = ([f"{mark} {phase}", *since, *_silence(view, now_ms)], [f"{mark} {phase}", *since], [f"{mark} {phase}"])
@@ -43,12 +43,12 @@ def is_waiting(view: TurnView) -> bool:
     return view.phase in _WAITING
 
 
-def answer_command(view: TurnView) -> str:
-    """The command that shows in full what a turn waits for; empty where it waits for nobody.
+def pending_command(view: TurnView) -> str:
+    """What to type where a turn waits for a person, and there is no room for all that it asks.
 
-    Never one that decides it: there is no room here for what it would allow.
+    Never the command that decides it: nobody can consent to what is not shown.
     """
-    return f"{PROGRAM} pending {view.turn_id}" if is_waiting(view) and view.live.get("pending") else ""
+    return f"{PROGRAM} pending {view.turn_id}"
 
 
 def _silence(view: TurnView, now_ms: int) -> list[str]:

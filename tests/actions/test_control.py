@@ -13,7 +13,6 @@ import pytest
 from codex_server_cli.actions import control
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import inbox, lock
-from codex_server_cli.disk import turns as reader
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -43,7 +42,6 @@ def deaf(turns: TurnsOnDisk) -> Iterator[tuple[TurnDir, subprocess.Popen[bytes]]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "CANCEL_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(reader, "_REPAIR_TIMEOUT_S", 0.05)
 
 
 def name_worker(turn: TurnDir, pid: int, identity: tuple[int | None, str | None]) -> None:

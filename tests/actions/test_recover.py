@@ -14,7 +14,7 @@ from codex_server_cli.core.inquiry import StoredTurn
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.stored_turn import Recovery
 from codex_server_cli.core.turn import Marker, State
-from codex_server_cli.disk import recovery
+from codex_server_cli.disk import journal, recovery
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError, CodexMissingError, ErrorKind, Exit, HomeError, NotFoundError
@@ -138,6 +138,7 @@ def test_the_lost_result_of_a_complete_turn_is_made_anew_from_its_other_files(
     assert recovered.view.answer == (ANSWER if is_recovered else None)
     assert message in recovered.message
     assert turn.result.exists() == is_recovered
+    assert list(journal.read(settings.home)) == []  # there is nothing more of the turn than before
 
 
 def test_a_dead_workers_turn_is_repaired_first(settings: Settings, turns: TurnsOnDisk) -> None:

@@ -134,6 +134,14 @@ def test_a_decision_that_fails_names_the_next_step(person: Person) -> None:
     assert person.notes == ["no answer. It may still come."]
 
 
+def test_what_was_sent_to_a_worker_that_did_not_answer_may_be_what_decided(person: Person) -> None:
+    person.asking.update([FIRST])
+    person.error = BusyError("no answer")
+    person.types(FIRST, "y")
+    person.asking.update([])
+    assert person.notes[-1].startswith("it waits no more: what you sent was taken, or it was answered elsewhere")
+
+
 def test_a_form_is_filled_in_field_by_field(person: Person) -> None:
     person.asking.update([FORM])
     assert (person.asking.hint, person.asking.is_secret) == ("type your answer", False)

@@ -138,6 +138,33 @@ def test_a_choice_of_a_form_is_called_by_its_title_or_by_its_value(
     assert answering(form({"it": schema}), {"it": texts})["content"] == {"it": value}
 
 
+CROSSED = {"type": "string", "enum": ["1", "2", "3"], "enumNames": ["3", "2", "1"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        (CROSSED, "3", "1"),
+        (CROSSED, "1", "3"),
+        ({"enum": ["M", "m"]}, "m", "m"),
+        ({"enum": ["prod", "stg"], "enumNames": ["stg", "prod"]}, " PROD ", "stg"),
+    ],
+)
+def test_what_people_see_counts_before_what_is_sent_and_its_spelling_before_any_other(
+    schema: dict[str, Any], text: str, value: object
+) -> None:
+    assert answering(form({"it": schema}), {"it": [text]})["content"] == {"it": value}
+
+
+def test_what_names_several_choices_names_none() -> None:
+    twins = {"enum": ["a", "b"], "enumNames": ["Same", "Same"]}
+    with pytest.raises(AnswerError, match="names several choices of question 'it'"):
+        answering(form({"it": twins}), {"it": ["same"]})
+    assert answering(form({"it": twins}), {"it": ["b"]})["content"] == {"it": "b"}
+    options = [{"label": "Yes"}, {"label": "yes"}]
+    assert answering(asking(question(options=options)), {"q1": ["yes"]})["answers"]["q1"]["answers"] == ["yes"]
+
+
 def test_a_fault_of_the_whole_form_is_told_too() -> None:
     with pytest.raises(AnswerError, match="should be non-empty"):
         answering(form({"it": {"type": "string"}}, minProperties=1), {})

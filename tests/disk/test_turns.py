@@ -78,7 +78,7 @@ def dead_worker() -> dict[str, Any]:
     return {"pid": os.getpid(), "pid_start_ticks": (ticks or 0) - 1, "boot_id": boot_id}
 
 
-def test_a_dead_turn_that_another_reader_is_repairing_is_never_told_as_running(
+def test_a_dead_turn_that_another_reader_is_repairing_can_be_outlasted(
     turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn, is_sweeping, may_end, wait_until_free = turns.dead(**dead_worker()), Event(), Event(), lock.wait_until_free
@@ -95,20 +95,31 @@ def test_a_dead_turn_that_another_reader_is_repairing_is_never_told_as_running(
     repairer = Thread(target=repair.repair, args=(turn, sweep_slowly))
     repairer.start()
     assert is_sweeping.wait(10)
+    view = reader.read_turn(turn, no_sweep)
+    assert view.state is State.RUNNING
+    assert reader.outlast_repairer(turn, view)
     assert reader.read_turn(turn, no_sweep).state is State.ABANDONED
     repairer.join()
 
 
-def test_a_turn_whose_lock_is_held_where_we_see_no_process_runs_on(
-    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("holder", [None, 0, os.getpid()], ids=["unseen", "untold", "itself"])
+def test_nobody_waits_for_the_repair_of_a_turn_whose_worker_lives_elsewhere_or_under_another_pid(
+    turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, holder: int | None
 ) -> None:
     def wait_in_vain(*_: object) -> bool:
         raise AssertionError("its worker lives elsewhere")
 
-    turn = turns.running(**dead_worker())
-    monkeypatch.setattr(reader, "holder_pid", lambda _: None)
+    ticks, boot_id = process_identity(os.getpid())
+    turn = turns.running(pid=2**30, pid_start_ticks=ticks, boot_id=boot_id)
+    monkeypatch.setattr(reader, "holder_pid", lambda _: holder)
     monkeypatch.setattr(lock, "wait_until_free", wait_in_vain)
-    assert reader.read_turn(turn, no_sweep).state is State.RUNNING
+    assert not reader.outlast_repairer(turn, reader.read_turn(turn, no_sweep))
+
+
+def test_nobody_waits_for_a_turn_that_has_ended_or_whose_worker_is_known_to_live(turns: TurnsOnDisk) -> None:
+    ticks, boot_id = process_identity(os.getpid())
+    for turn in (turns.complete(), turns.running(pid=os.getpid(), pid_start_ticks=ticks, boot_id=boot_id)):
+        assert not reader.outlast_repairer(turn, reader.read_turn(turn, no_sweep))
 
 
 def test_a_worker_that_finishes_between_two_looks_is_seen_as_finished(
@@ -206,6 +217,15 @@ def test_without_its_result_an_ended_turn_tells_what_its_other_files_hold(
         assert reader.read_turn(turn, no_sweep).answer == ANSWER
         turn.events.unlink()
         assert reader.read_turn(turn, no_sweep).answer is None
+
+
+@pytest.mark.parametrize("torn", ["", ANSWER[:3]])
+def test_an_answer_file_that_is_torn_says_less_than_the_events(turns: TurnsOnDisk, torn: str) -> None:
+    turn = turns.complete(ANSWER)
+    turn.events.write_bytes(WHOLE_TURN)
+    turn.result.unlink()
+    turn.answer.write_text(torn)
+    assert reader.read_turn(turn, no_sweep).answer == ANSWER
 
 
 @pytest.mark.parametrize("odd", [None, 7, {"a": 1}, ["x"]])

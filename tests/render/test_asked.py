@@ -136,6 +136,9 @@ def test_several_answers_are_taken_apart_only_where_several_may_be_given() -> No
     assert asked.choose(QUESTION, "1, Green") == ["1, Green"]
     assert asked.choose(QUESTION | {"type": "array"}, "1, Green,,blue ") == ["Red", "Green", "blue"]
     assert asked.choose(QUESTION, " ") == []
+    with_comma = {"type": "array", "options": [{"label": "A, B"}, {"label": "C"}]}
+    assert asked.choose(with_comma, " a, b ") == ["a, b"]
+    assert asked.choose(with_comma, "1, c") == ["A, B", "c"]
 
 
 @pytest.mark.parametrize(

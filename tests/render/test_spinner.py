@@ -8,7 +8,7 @@ import pytest
 
 from codex_server_cli.core.turn import Phase, State, parse_time_ms
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.spinner import answer_command, column_after, is_waiting, spinner_line
+from codex_server_cli.render.spinner import column_after, is_waiting, pending_command, spinner_line
 
 TURN_ID = "20261120-165501-482-7f3a"
 HEARD = "2026-11-20T16:55:30.000Z"
@@ -77,12 +77,12 @@ def test_the_rest_gives_way_to_the_phase(width: int, shown: str) -> None:
 
 def test_what_is_not_shown_here_is_looked_at_before_it_is_decided() -> None:
     for phase, request in ((Phase.WAITING_APPROVAL, APPROVAL), (Phase.WAITING_INPUT, QUESTION)):
-        assert answer_command(turn(phase, request)) == f"codex-server pending {TURN_ID}"
+        assert pending_command(turn(phase, request)) == f"codex-server pending {TURN_ID}"
+        assert line(turn(phase, request)).endswith(f" · codex-server pending {TURN_ID}")
 
 
 def test_there_is_no_command_where_nothing_waits_any_more() -> None:
-    assert answer_command(turn(Phase.WAITING_APPROVAL)) == ""
-    assert answer_command(turn(Phase.THINKING, APPROVAL)) == ""
+    assert line(turn(Phase.THINKING, APPROVAL)) == "⠋ thinking · 1m 12s"
     assert line(turn(Phase.WAITING_APPROVAL)) == "⠋ waiting_approval · 1m 12s"
 
 
