@@ -161,6 +161,9 @@ class Asking:
     async def _answer_question(self, entry: dict[str, Any], line: str) -> None:
         question, *rest = self._questions
         texts = asked.choose(question, line)
+        if not all(asked.is_choice(question, text) for text in texts):
+            self._note(f"that is none of the choices: {asked.question_choices(question)}")
+            return
         if texts:
             self._answers[question["id"]] = texts
             self._say(Block(BlockKind.SAID, "•" * 8 if self.is_secret else ", ".join(texts)))

@@ -149,6 +149,17 @@ def choose(question: Entry, line: str) -> list[str]:
     return [_chosen(question, piece.strip()) for piece in pieces if piece.strip()]
 
 
+def is_choice(question: Entry, text: str) -> bool:
+    """Whether a text can answer a question, as far as its options tell; where it takes other words, any can."""
+    options = objects_in(question.get("options"))
+    if not options or question.get("isOther"):
+        return True
+    names = {text_in(option.get("label")).casefold() for option in options}
+    if "schema" in question:  # of a form, where a description is the value itself
+        names |= {text_in(option.get("description")).casefold() for option in options} | {"true", "false"}
+    return text.casefold() in names
+
+
 def _chosen(question: Entry, text: str) -> str:
     """The label of the option that a text numbers, else the text itself."""
     options = objects_in(question.get("options"))

@@ -142,6 +142,16 @@ def test_what_was_sent_to_a_worker_that_did_not_answer_may_be_what_decided(perso
     assert person.notes[-1].startswith("it waits no more: what you sent was taken, or it was answered elsewhere")
 
 
+def test_what_is_none_of_the_choices_leaves_the_question_standing(person: Person) -> None:
+    colour = {"id": "q1", "question": "Which?", "options": [{"label": "Red"}, {"label": "Blue"}]}
+    asks = {"id": "3", "answer_with": "reply", "questions": [colour]}
+    person.asking.update([asks])
+    person.types(asks, "y")
+    assert (person.notes, person.calls) == (["that is none of the choices: type 1 or 2"], [])
+    person.types(asks, "2")
+    assert person.calls == [("reply", "3", {"q1": ["Blue"]})]
+
+
 def test_a_form_is_filled_in_field_by_field(person: Person) -> None:
     person.asking.update([FORM])
     assert (person.asking.hint, person.asking.is_secret) == ("type your answer", False)

@@ -142,6 +142,22 @@ def test_several_answers_are_taken_apart_only_where_several_may_be_given() -> No
 
 
 @pytest.mark.parametrize(
+    ("question", "text", "is_one"),
+    [
+        (QUESTION, "RED", True),
+        (QUESTION, "warm", False),
+        (QUESTION, "y", False),
+        (QUESTION | {"isOther": True}, "y", True),
+        ({"question": "How?"}, "y", True),
+        ({"schema": {}, "options": [{"label": "Production", "description": "prd-1"}]}, "PRD-1", True),
+        ({"schema": {"type": "boolean"}, "options": [{"label": "yes"}, {"label": "no"}]}, "true", True),
+    ],
+)
+def test_what_is_none_of_the_choices_is_seen_at_once(question: dict[str, Any], text: str, is_one: bool) -> None:
+    assert asked.is_choice(question, text) is is_one
+
+
+@pytest.mark.parametrize(
     ("schema", "is_required", "limits"),
     [
         ({"type": "integer", "minimum": 1, "maximum": 9}, True, "\n  (integer, minimum 1, maximum 9)"),
