@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly venv=.build/venv
-readonly npm_codex=@openai/codex@0.169.0
+readonly npm_codex=@openai/codex@0.171.0
 readonly npm_folder=.build/npm-${npm_codex##*@}
 
 find_python() {

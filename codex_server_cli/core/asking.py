@@ -18,7 +18,14 @@ from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
 from codex_server_cli.errors import ErrorKind
 
-_ASKED_AGAIN = TURN_STARTERS | {"initialize", "account/read", "thread/start", "thread/resume", "thread/fork"}
+_ASKED_AGAIN = TURN_STARTERS | {
+    "initialize",
+    "account/read",
+    "config/read",
+    "thread/start",
+    "thread/resume",
+    "thread/fork",
+}
 _WRITER_TRIES = 4
 """How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
 

@@ -1,7 +1,8 @@
 """From a fresh app-server to the turn: the conversation that opens it. Owns its order, and what forbids a turn.
 
-The account is looked at while the thread opens; the turn starts when both have answered. Begins anew with each
-app-server, and sends the prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
+Account and configuration are looked at while the thread opens; the turn starts when all three have answered and none
+of the answers forbids it. Begins anew with each app-server, and sends the prompt once: nothing is tried again behind
+that. Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ class Opening:
         self._client_version = client_version
         self._exchange = exchange
         self._asking = asking
-        self._may_start = False  # the account was looked at
+        self._account: Message | None = None  # the result of `account/read`; empty where it was refused
+        self._config: Message | None = None  # Codex's effective configuration; empty where it would not tell
 
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
         self._exchange.begin()
-        self._may_start = False
+        self._account = self._config = None
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
         self._asking.ask("initialize", params, now_ms)
@@ -50,26 +52,34 @@ class Opening:
             case "initialize":
                 self._exchange.send({"method": "initialized"}, now_ms)
                 self._asking.ask("account/read", {}, now_ms)
+                self._asking.ask("config/read", {"cwd": self._request.cwd}, now_ms)
                 self._asking.ask(*self._request.open_thread(), now_ms)
+                return None
             case "account/read":
-                # Another login may have come since the launcher looked (design, section 5).
-                problem = self._request.account_problem(result)
-                if problem is not None:
-                    return make_error(ErrorKind.AUTH, problem)
-                self._may_start = True
-                self._start_turn(now_ms)
+                self._account = result
+            case "config/read":
+                config = result.get("config")
+                self._config = config if isinstance(config, dict) else {}
             case "thread/start" | "thread/resume" | "thread/fork":
                 if self._request.is_wider(self._exchange.record.settings):
                     return too_wide()
-                self._start_turn(now_ms)
-        return None
+            case _:
+                return None
+        return self._start_turn(now_ms)
 
-    def _start_turn(self, now_ms: float) -> None:
+    def _start_turn(self, now_ms: float) -> TurnError | None:
+        """Start the turn once everything is known that could forbid it."""
         thread_id = self._exchange.record.thread_id
-        if self._may_start and thread_id is not None and not self.is_turn_sent:
-            self.is_turn_sent = True
-            model = self._exchange.record.settings.get("model")
-            self._asking.ask(*self._request.open_turn(thread_id, self._prompt, model), now_ms)
+        if self._account is None or self._config is None or thread_id is None or self.is_turn_sent:
+            return None
+        # Another login may have come since the launcher looked (design, section 5).
+        problem = self._request.account_problem(self._account)
+        if problem is not None:
+            return make_error(ErrorKind.AUTH, problem)
+        self.is_turn_sent = True
+        model = self._exchange.record.settings.get("model")
+        self._asking.ask(*self._request.open_turn(thread_id, self._prompt, model), now_ms)
+        return None
 
 
 def too_wide() -> TurnError:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.core.events import EventLog
+from codex_server_cli.core.exchange import Step
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.core.record import TURN_STARTERS
 from codex_server_cli.core.request import Sandbox, TurnRequest
-from codex_server_cli.core.rpc import encode
+from codex_server_cli.core.rpc import Message, encode
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
@@ -59,17 +60,48 @@ class CapturedTurn:
     def play(self, session: Session) -> tuple[bytes, str]:
         """Feed what came to a session of ours, one message at a time, to the end of the stream.
 
+        A recorded reply goes to the request of the same method that the session has sent; what the session asks and the
+        recording did not is answered with nothing.
+
         Returns:
             The events that it recorded and the text that it showed.
         """
-        steps = [session.start(0)]
+        ours = [message for is_ours, message in self.messages if is_ours]
+        asked = {message["id"]: message["method"] for message in ours if _is_request(message)}
+        steps, unasked = [session.start(0)], _LOOKS - set(asked.values())
         for is_ours, message in self.messages:
-            if not is_ours:
-                steps.append(session.feed(encode(message), 1))
-            elif message.get("method") == "turn/interrupt":
-                steps.append(session.stop(Cause.CANCELLED, 1))
+            if is_ours:
+                if message.get("method") == "turn/interrupt":
+                    steps.append(session.stop(Cause.CANCELLED, 1))
+                continue
+            sent = {each["method"]: each["id"] for each in _requests_in(steps)}
+            steps.append(session.feed(encode(_addressed(message, asked, sent)), 1))
+            for request in _requests_in(steps):
+                if request["method"] in unasked:
+                    unasked = unasked - {request["method"]}
+                    steps.append(session.feed(encode({"id": request["id"], "result": {}}), 1))
         steps.append(session.end(TurnError(ErrorKind.CODEX_CRASHED, "EOF"), 2))
         return b"".join(step.events for step in steps), "".join(step.text for step in steps)
+
+
+_LOOKS = frozenset({"account/read", "config/read"})
+"""What a session of ours asks whether the recording did or not."""
+
+
+def _is_request(message: Message) -> bool:
+    return "method" in message and "id" in message
+
+
+def _addressed(message: Message, asked: dict[Any, str], sent: dict[str, Any]) -> Message:
+    """A recorded reply with the id of our request of its method; anything else as it is."""
+    id_ = message.get("id")
+    method = asked.get(id_) if "method" not in message and isinstance(id_, int | str) else None
+    return message | {"id": sent[method]} if method in sent else message
+
+
+def _requests_in(steps: list[Step]) -> list[Message]:
+    sent = [json.loads(line) for step in steps for line in step.sends.split(b"\n") if line]
+    return [message for message in sent if _is_request(message)]
 
 
 def capture_names() -> list[str]:

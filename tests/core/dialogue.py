@@ -138,8 +138,13 @@ class Dialogue:
     def opened(self, account: Json | None = None, method: str = "thread/start", **thread: Any) -> Dialogue:
         """The handshake, to the reply that names the thread; `turn/start` is sent now."""
         self.reply("initialize", {"userAgent": "codex_server/0.169.0 (x)"})
-        self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
+        self.looked(account)
         return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
+
+    def looked(self, account: Json | None = None, config: Json | None = None) -> Dialogue:
+        """What is looked at before the turn: who is logged in, and Codex's effective configuration."""
+        self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
+        return self.reply("config/read", {"config": config or {}})
 
     def replied(self, **request: Any) -> Dialogue:
         """The reply that names the turn."""

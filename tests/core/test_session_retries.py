@@ -68,17 +68,17 @@ def test_what_the_first_app_server_said_of_its_thread_no_longer_counts() -> None
     _collide(talk.reply("thread/start", {"thread": {"id": "of-the-first"}, "model": "old"})).advance(200)
     for record in (talk.session.record, replay(talk.events)[0]):
         assert (record.thread_id, record.settings, record.user_agent) == (None, {}, None)
-    talk.reply("initialize").reply("account/read")
+    talk.reply("initialize").looked()
     assert talk.requests("turn/start") == []  # neither has the first one's thread led to a turn
     talk.reply("thread/start", {"thread": {"id": THREAD}})
     assert [params["threadId"] for params in talk.requests("turn/start")] == [THREAD]
 
 
 def test_the_account_is_looked_at_with_each_app_server() -> None:
-    talk = _collide(Dialogue().reply("initialize").reply("account/read")).advance(200).reply("initialize")
+    talk = _collide(Dialogue().reply("initialize").looked()).advance(200).reply("initialize")
     talk.reply("thread/start", {"thread": {"id": THREAD}})
     assert talk.requests("turn/start") == []
-    talk.reply("account/read", {"account": {"type": "apiKey"}, "requiresOpenaiAuth": True})
+    talk.looked({"account": {"type": "apiKey"}, "requiresOpenaiAuth": True})
     assert (talk.kind, talk.requests("turn/start")) == (ErrorKind.AUTH, [])
 
 
@@ -146,7 +146,7 @@ def test_a_reply_of_the_first_app_server_is_not_waited_for() -> None:
 @pytest.mark.parametrize(("asked", "method"), OPENERS)
 def test_what_codex_was_too_busy_for_is_asked_again(asked: Json, method: str) -> None:
     talk = Dialogue(**asked)
-    for refused in ("initialize", "account/read", method, "turn/start"):
+    for refused in ("initialize", "account/read", "config/read", method, "turn/start"):
         assert len(talk.requests(refused)) == 1
         talk.reply(refused, error=TOO_BUSY).advance(49)
         assert len(talk.requests(refused)) == 1
@@ -163,14 +163,14 @@ def test_two_requests_at_once_are_asked_again_each_in_its_time() -> None:
     talk = Dialogue().reply("initialize")
     talk.reply("account/read", error=TOO_BUSY).reply("thread/start", error=TOO_BUSY).advance(150)
     assert [len(talk.requests(method)) for method in ("account/read", "thread/start")] == [2, 2]
-    talk.reply("account/read").reply("thread/start", {"thread": {"id": THREAD}})
+    talk.looked().reply("thread/start", {"thread": {"id": THREAD}})
     assert len(talk.requests("turn/start")) == 1
 
 
-@pytest.mark.parametrize("method", ["initialize", "account/read", "thread/start", "turn/start"])
+@pytest.mark.parametrize("method", ["initialize", "account/read", "config/read", "thread/start", "turn/start"])
 def test_a_codex_that_stays_too_busy_ends_the_turn_as_overloaded(method: str) -> None:
     talk = Dialogue()
-    for before in ("initialize", "account/read", "thread/start"):
+    for before in ("initialize", "account/read", "config/read", "thread/start"):
         if before == method:
             break
         talk.reply(before, {"thread": {"id": THREAD}})
@@ -190,7 +190,7 @@ ACTIVE_WRITER = {"code": -32600, "message": "thread t already has an active writ
 
 
 def test_a_thread_that_somebody_else_has_open_for_a_moment_is_asked_for_again() -> None:
-    talk = Dialogue(thread_id="t").reply("initialize").reply("account/read", {"requiresOpenaiAuth": False})
+    talk = Dialogue(thread_id="t").reply("initialize").looked()
     talk.reply("thread/resume", error=ACTIVE_WRITER)
     assert not talk.has_ended
     talk.advance(150).reply("thread/resume", {"thread": {"id": "t"}})
@@ -221,7 +221,7 @@ def test_a_thread_that_somebody_else_keeps_open_is_busy_within_a_second_or_two()
     ],
 )
 def test_a_thread_that_is_just_being_written_is_forked_a_moment_later(message: str) -> None:
-    talk = Dialogue(thread_id="t", is_fork=True).reply("initialize").reply("account/read")
+    talk = Dialogue(thread_id="t", is_fork=True).reply("initialize").looked()
     for _ in range(8):  # for longer than a writer is waited for
         talk.reply("thread/fork", error={"code": -32603, "message": message})
         assert not talk.has_ended
@@ -270,7 +270,8 @@ def test_an_interrupt_that_codex_is_too_busy_for_is_sent_again_by_its_own_clock(
 def test_the_message_names_every_request_without_a_reply() -> None:
     talk = Dialogue().reply("initialize").advance(LIMIT_MS[Timer.REQUEST])
     assert talk.outcome.error is not None
-    assert talk.outcome.error.message == "Codex did not answer account/read and thread/start within 60 s."
+    methods = "account/read and config/read and thread/start"
+    assert talk.outcome.error.message == f"Codex did not answer {methods} within 60 s."
     assert "codex-server doctor" in talk.outcome.error.hint
 
 
@@ -279,4 +280,4 @@ def test_a_request_without_a_reply_is_not_waited_for_longer_because_of_another_o
     assert not talk.has_ended
     assert talk.advance(1).kind is ErrorKind.PROTOCOL
     assert talk.outcome.error is not None
-    assert talk.outcome.error.message == "Codex did not answer account/read within 60 s."
+    assert talk.outcome.error.message == "Codex did not answer account/read and config/read within 60 s."

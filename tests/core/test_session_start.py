@@ -49,13 +49,15 @@ def test_it_begins_with_initialize_and_asks_for_the_experimental_api() -> None:
     ]
 
 
-def test_account_and_thread_are_asked_for_together_and_the_turn_when_both_have_answered() -> None:
+def test_account_configuration_and_thread_are_asked_for_together_and_the_turn_when_all_have_answered() -> None:
     talk = Dialogue("do it", model="gpt")
     talk.reply("initialize")
-    assert _methods(talk) == ["initialize", "initialized", "account/read", "thread/start"]
+    assert _methods(talk) == ["initialize", "initialized", "account/read", "config/read", "thread/start"]
     talk.reply("thread/start", {"thread": {"id": THREAD}})
     assert talk.requests("turn/start") == []
     talk.reply("account/read", {"account": None, "requiresOpenaiAuth": False})
+    assert talk.requests("turn/start") == []
+    talk.reply("config/read", {"config": {}})
     (turn,) = talk.requests("turn/start")
     assert (turn["threadId"], turn["input"], turn["model"]) == (THREAD, [{"type": "text", "text": "do it"}], "gpt")
 
@@ -117,6 +119,7 @@ def test_an_api_key_may_run_where_the_user_allows_it() -> None:
 
 def test_an_account_that_cannot_be_read_is_no_missing_login() -> None:
     talk = Dialogue().reply("initialize").reply("account/read", error={"code": -32603, "message": "internal"})
+    talk.reply("config/read", error={"code": -32603, "message": "internal"})
     talk.reply("thread/start", {"thread": {"id": THREAD}})
     assert len(talk.requests("turn/start")) == 1
 
@@ -139,7 +142,7 @@ def test_a_refused_request_ends_the_turn_with_its_reason(method: str, error: Any
     if method != "initialize":
         talk.reply("initialize")
     if method == "turn/start":
-        talk.reply("account/read").reply("thread/start", {"thread": {"id": THREAD}})
+        talk.looked().reply("thread/start", {"thread": {"id": THREAD}})
     talk.reply(method, error=error)
     assert talk.kind is kind
     assert talk.outcome.error is not None
@@ -159,15 +162,14 @@ def test_a_thread_that_cannot_be_had_ends_the_turn(method: str, message: str, ki
     assert talk.kind is kind
 
 
-@pytest.mark.parametrize("stage", ["initialize", "thread/start", "account/read", "turn/start"])
+@pytest.mark.parametrize("stage", ["initialize", "thread/start", "account/read", "config/read", "turn/start"])
 def test_a_request_without_a_reply_times_out(stage: str) -> None:
     talk = Dialogue()
     if stage != "initialize":
         talk.reply("initialize")
-    if stage in ("account/read", "turn/start"):
-        talk.reply("thread/start", {"thread": {"id": THREAD}})
-    if stage in ("thread/start", "turn/start"):
-        talk.reply("account/read")
+    for other in ("account/read", "config/read", "thread/start"):
+        if stage not in ("initialize", other):
+            talk.reply(other, {"thread": {"id": THREAD}})
     talk.advance(LIMIT_MS[Timer.REQUEST] - 1)
     assert not talk.has_ended
     talk.advance(1)
