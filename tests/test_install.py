@@ -43,8 +43,8 @@ def test_a_second_run_changes_nothing_and_says_so(machine: Machine) -> None:
     before = snapshot(machine.data, machine.link.parent, machine.skill, machine.codex_server_home)
     second = machine.install()
     assert snapshot(machine.data, machine.link.parent, machine.skill, machine.codex_server_home) == before
-    assert "Installed codex-server 0.3.0-" in first
-    assert "Nothing to change: codex-server 0.3.0-" in second
+    assert "Installed codex-server 0.4.0-" in first
+    assert "Nothing to change: codex-server 0.4.0-" in second
     assert machine.works()
 
 
