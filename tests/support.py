@@ -55,6 +55,13 @@ def codex_env(codex_home: Path, **more: str) -> dict[str, str]:
     return {**env, **tokens, "CODEX_HOME": str(codex_home), **more}
 
 
+def make_repository(path: Path) -> None:
+    """What git takes for a repository without a commit: the same as `git init`, without a process."""
+    for folder in ("objects", "refs"):
+        (path / ".git" / folder).mkdir(parents=True)
+    (path / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+
+
 class AppServer:
     """A real `codex app-server` over stdio: requests in, notifications collected.
 

@@ -17,7 +17,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from codex_server_cli.demo.replies import apply_patch, hold, reply, run_command, say, usage_limit
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.story import Story, is_alive
-from tests.support import Json, wait_until
+from tests.support import Json, make_repository, wait_until
 
 scenarios(str(Path(__file__).parent.parent / "references" / "scenarios.feature"))
 
@@ -49,7 +49,7 @@ def story(tmp_path: Path, one_codex: Path, codex_home: Path) -> Iterator[Story]:
 
 @given("a project")
 def _(story: Story) -> None:
-    (story.home.project / ".git").mkdir()
+    make_repository(story.home.project)
 
 
 @given("a codex whose model needs no account")

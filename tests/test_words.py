@@ -30,6 +30,7 @@ from codex_server_cli.render import documents
 from codex_server_cli.settings.config import read_config
 from tests import console
 from tests.e2e.home import COMMAND, Home
+from tests.support import make_repository
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "SKILL.md", *sorted((ROOT / "references").glob("*.md"))]
@@ -97,7 +98,7 @@ def home(tmp_path: Path, one_codex: Path, codex_home: Path, thought: Gate) -> It
     base_url = home.model(lambda request: documented_model(request, thought)).base_url
     write_custom_provider(home.codex_home, base_url, model="gpt-5.5")  # Codex warns of a name that it does not know
     home.env["PATH"] = f"{Path(COMMAND).parent}{os.pathsep}{home.env['PATH']}"
-    (home.project / ".git").mkdir()
+    make_repository(home.project)
     (home.project / "main.py").write_text("print(input())\n")
     (home.root / "screen.png").write_bytes(PIXEL)
     yield home

@@ -40,15 +40,31 @@ def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
     return path
 
 
-def check_git(cwd: Path) -> None:
-    """Writing is allowed only where git can undo it.
+def check_git(*places: str) -> None:
+    """Writing is allowed only where git can undo it; git itself says where that is.
+
+    Args:
+        places: the working directory and whatever else is opened for writing by name.
 
     Raises:
-        BadInputError: `cwd` is in no git work tree.
+        BadInputError: one of them is in no git work tree, or git cannot be asked.
     """
-    if not any((folder / ".git").exists() for folder in (cwd, *cwd.parents)):
-        hint = "Run it in a git work tree, or allow it with --skip-git-check."
-        raise BadInputError(f"{cwd} is in no git work tree, so writing could not be undone", hint=hint)
+    from codex_server_cli.proc.git import outside_of_work_tree  # for turns that write alone
+
+    hint = "Run it in a git work tree, or allow it with --skip-git-check."
+    for place in places:
+        try:
+            reason = outside_of_work_tree(Path(place))
+        except BadInputError as error:
+            message = f"{error.message}, so nothing tells whether writing in {place} could be undone"
+            raise BadInputError(message, hint=error.hint) from error
+        if reason is not None:
+            why = "" if reason.startswith(_NO_REPOSITORY) else f": {reason}"
+            raise BadInputError(f"{place} is in no git work tree, so writing could not be undone{why}", hint=hint)
+
+
+_NO_REPOSITORY = "not a git repository (or any "
+"""How git says, up to the words for parents and mount points, what our own sentence says already."""
 
 
 def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ...]:

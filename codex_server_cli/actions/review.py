@@ -12,7 +12,7 @@ from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.start import Started, StartOptions, new
 from codex_server_cli.core.request import Sandbox
 from codex_server_cli.errors import BadInputError
-from codex_server_cli.proc.git import ask_git
+from codex_server_cli.proc.git import ask_git, outside_of_work_tree
 from codex_server_cli.proc.launch import Launch
 from codex_server_cli.settings.places import Settings
 
@@ -53,10 +53,10 @@ def _subject(cwd: str | None, choice: ReviewChoice) -> _Subject:
     if choice.instructions is not None:
         return _Subject({"type": "custom", "instructions": choice.instructions}, choice.instructions)
     place = Path(check_cwd(cwd))
-    inside = ask_git(place, "rev-parse", "--is-inside-work-tree")
-    if inside.complaint is not None or inside.text != "true":
+    reason = outside_of_work_tree(place)
+    if reason is not None:
         hint = "Name one with --cwd, or say with --instructions what to review."
-        raise BadInputError(f"{place} is in no git work tree: {inside.complaint or 'it is bare'}", hint=hint)
+        raise BadInputError(f"{place} is in no git work tree: {reason}", hint=hint)
     if choice.base is not None:
         _find_commit(place, choice.base, "branch")
         return _Subject({"type": "baseBranch", "branch": choice.base}, f"Review the changes against {choice.base}.")

@@ -214,8 +214,9 @@ def _make_request(
     parent = checks.check_nesting(settings, may_nest=options.may_nest)
     cwd = checks.check_cwd(options.cwd)
     sandbox = options.sandbox or Sandbox(config.sandbox or Sandbox.READ_ONLY)
+    writable_roots = checks.check_add_dirs(options.add_dirs, sandbox)
     if sandbox is not Sandbox.READ_ONLY and not options.may_skip_git_check:
-        checks.check_git(Path(cwd))
+        checks.check_git(cwd, *writable_roots)
     if options.name is not None:
         checks.check_name(options.name)
     overrides = checks.parse_overrides(options.config)
@@ -226,7 +227,7 @@ def _make_request(
         model=options.model or (config.model if is_model_open else None),
         effort=options.effort,
         sandbox=sandbox,
-        writable_roots=checks.check_add_dirs(options.add_dirs, sandbox),
+        writable_roots=writable_roots,
         has_network=options.has_network,
         images=checks.check_images(options.images),
         schema=checks.read_schema(options.schema) if options.schema is not None else None,

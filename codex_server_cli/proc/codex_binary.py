@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.settings.environment import codex_environment
 
 INSTALL_HINT = "Install it: `npm install -g @openai/codex`, or codex-server with its extra: pip install '.[codex]'."
 _PROBE_TIMEOUT_S = 10.0
@@ -68,7 +69,12 @@ def probe(path: Path) -> CodexBinary:
 def _run(path: Path, *arguments: str) -> tuple[int, str]:
     try:
         run = subprocess.run(
-            [path, *arguments], capture_output=True, stdin=subprocess.DEVNULL, timeout=_PROBE_TIMEOUT_S, check=False
+            [path, *arguments],
+            env=codex_environment(may_bill_api_key=False),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_PROBE_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CodexMissingError(f"{path} cannot be run: {error}", hint=INSTALL_HINT) from error

@@ -18,37 +18,79 @@ NOTIFY_VARIABLE = "CODEX_SERVER_NOTIFY"
 _OF_A_DISPLAY = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
 _API_KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 
+_OF_ONE_REPOSITORY = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+"""git's repository-local variables, of all its versions (`git rev-parse --local-env-vars`), and the quarantine that a
+push's hooks stand in."""
+
+_OF_ONE_COMMAND = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
+"""What `GIT_CONFIG_COUNT` counts: without it they mean nothing."""
+
+
+def inherited_environment() -> dict[str, str]:
+    """Our environment, less what ties git to one repository, or to one moment of it.
+
+    A turn that a git hook starts works in its own directory, for longer than the hook: with the hook's `GIT_DIR` it
+    would ask about another repository, with its `GIT_INDEX_FILE` write to an index that is locked or gone. All else of
+    git's is the user's (`GIT_AUTHOR_NAME`, `GIT_SSH_COMMAND` …) and stays.
+    """
+    return {name: value for name, value in os.environ.items() if not _is_of_one_repository(name)}
+
+
+def _is_of_one_repository(name: str) -> bool:
+    return name in _OF_ONE_REPOSITORY or name.startswith(_OF_ONE_COMMAND)
+
 
 def worker_environment() -> dict[str, str]:
     """The environment of a worker: the caller's, but for the mark of the caller's turn.
 
     It must not bear that one, or it would end with the caller's turn; and its own turn has no id yet.
     """
-    return {**os.environ, TURN_VARIABLE: "worker"}
+    return {**inherited_environment(), TURN_VARIABLE: "worker"}
 
 
 def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> dict[str, str]:
     """The environment of a codex process: ours, less what could make it bill an API key.
 
-    Everything else stays: an allow-list would lose proxies, CA bundles and `CODEX_HOME`.
+    Everything else stays, but for git's repository variables: an allow-list would lose proxies, CA bundles and
+    `CODEX_HOME`.
 
     Args:
         may_bill_api_key: keep the keys, because the user said so.
         turn_id: the turn to mark it with; None leaves the mark that we bear ourselves.
     """
     left_out = () if may_bill_api_key else _API_KEY_VARIABLES
-    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    environment = {name: value for name, value in inherited_environment().items() if name not in left_out}
     return environment if turn_id is None else environment | {TURN_VARIABLE: turn_id}
 
 
 def turn_environment(turn_id: str) -> dict[str, str]:
     """The environment of a process that helps a turn, and ends with it: ours, with that turn's mark."""
-    return {**os.environ, TURN_VARIABLE: turn_id}
+    return {**inherited_environment(), TURN_VARIABLE: turn_id}
 
 
 def notifier_environment(home: Path) -> dict[str, str]:
     """The environment of a notifier: ours, with a mark that is no turn's, so that no turn's end is its end."""
-    return {**os.environ, TURN_VARIABLE: "notifier", "CODEX_SERVER_HOME": str(home)}
+    return {**inherited_environment(), TURN_VARIABLE: "notifier", "CODEX_SERVER_HOME": str(home)}
 
 
 def told_environment() -> dict[str, str]:
@@ -58,7 +100,7 @@ def told_environment() -> dict[str, str]:
 
 def unmarked_environment() -> dict[str, str]:
     """Our environment outside of any turn, for what belongs to no turn, and starts turns that belong to none."""
-    return {name: value for name, value in os.environ.items() if name != TURN_VARIABLE}
+    return {name: value for name, value in inherited_environment().items() if name != TURN_VARIABLE}
 
 
 def browser_environment() -> dict[str, str] | None:

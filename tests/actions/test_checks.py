@@ -42,23 +42,6 @@ def test_a_directory_that_is_gone_or_has_no_name_is_refused(tmp_path: Path, monk
         checks.check_cwd(None)
 
 
-@pytest.mark.parametrize("git", [".git", "above/.git", "file"])
-def test_writing_is_allowed_anywhere_below_a_git_work_tree(tmp_path: Path, git: str) -> None:
-    folder = tmp_path / "above" / "project"
-    folder.mkdir(parents=True)
-    if git == "file":  # a work tree of its own, or a submodule
-        (folder / ".git").write_text("gitdir: elsewhere")
-    else:
-        (tmp_path / git).mkdir()
-    checks.check_git(folder)
-
-
-def test_writing_outside_of_one_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="in no git work tree") as caught:
-        checks.check_git(tmp_path)
-    assert "--skip-git-check" in caught.value.hint
-
-
 @pytest.mark.parametrize(
     ("sandbox", "cwd", "roots", "is_warned"),
     [

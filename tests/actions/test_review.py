@@ -90,7 +90,7 @@ def test_outside_of_a_work_tree_there_is_nothing_to_review(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("failure", "message"),
     [
-        (FileNotFoundError(2, "No such file"), "a review needs git, and there is none"),
+        (FileNotFoundError(2, "No such file"), "there is no git to ask"),
         (PermissionError(13, "Permission denied"), "git does not answer: "),
         (subprocess.TimeoutExpired("git", 20), "git does not answer: "),
     ],
@@ -101,12 +101,11 @@ def test_a_git_that_cannot_be_asked_is_told_of(
     def fail(*_: object, **__: object) -> None:
         raise failure
 
-    monkeypatch.setattr(subprocess, "run", fail)
+    monkeypatch.setattr(git, "_run", fail)
     with pytest.raises(BadInputError, match=message):
         subject(tmp_path)
 
 
 def test_a_git_that_fails_without_a_word_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = subprocess.CompletedProcess(["git"], 1, b"", b"")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: run)
+    monkeypatch.setattr(git, "_run", lambda *_: (1, b"", b""))
     assert git.ask_git(tmp_path, "status").complaint == "git failed without a word"

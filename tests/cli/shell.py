@@ -18,7 +18,7 @@ import psutil
 from codex_server_cli.demo.codex_home import write_custom_provider
 from tests.e2e.home import COMMAND, Run
 from tests.fakes import codex as fake
-from tests.support import wait_until
+from tests.support import make_repository, wait_until
 
 NOWHERE = "http://127.0.0.1:9/v1"
 JSON_VERBS = ("new", "continue", "status", "cancel", "recover")
@@ -39,7 +39,7 @@ class Shell:
     def __init__(self, root: Path) -> None:
         self.root, self.home, self.codex_home = root, root / "home", root / "codex-home"
         self.project, self.bin = root / "project", root / "bin"
-        (self.project / ".git").mkdir(parents=True)
+        make_repository(self.project)
         write_custom_provider(self.codex_home, NOWHERE)
         self.install("exits")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OUR_VARIABLES)}

@@ -17,7 +17,7 @@ from codex_server_cli.demo.request import Request
 from tests.e2e.asking import QUESTION, escalated, question, wait_for_request
 from tests.e2e.faults import change_python
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.support import wait_until
+from tests.support import make_repository, wait_until
 from tests.tmux import Terminal
 
 ANSWER = """\
@@ -359,7 +359,7 @@ def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home:
 
 def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, chat: Chat) -> None:
     one_home.model(lambda request: say(f"You said {request.prompt}."))
-    (one_home.project / ".git").mkdir()
+    make_repository(one_home.project)
     terminal = chat(one_home)
     terminal.wait_for(READY)
     terminal.type("/sand")
