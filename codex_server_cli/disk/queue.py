@@ -26,10 +26,10 @@ from pathlib import Path
 
 from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.disk import deaf_thread, lock
-from codex_server_cli.disk.guarded import ensure_directory, is_regular, make_fifo, open_fifo
+from codex_server_cli.disk.guarded import ensure_directory, is_regular, make_fifo, open_fifo, open_regular
 from codex_server_cli.disk.holder import read_holder, write_holder
 
-_BELOW = "below-"
+_SLOT, _BELOW = "slot-", "below-"
 ORDER_TIMEOUT_S = 20.0
 """How long a turn waits to be made: others take milliseconds each, and the launcher waits for 30 s."""
 
@@ -190,7 +190,7 @@ def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
     failure, is_one_taken = None, False
     for number in range(max_running):
         try:
-            slot = _take(folder / f"slot-{number}", turn_id)
+            slot = _take(folder / f"{_SLOT}{number}", turn_id)
         except OSError as error:  # something else stands in its place
             failure = error
             continue
@@ -221,6 +221,25 @@ def _take(path: Path, turn_id: str) -> Slot | None:
     left_by = read_holder(fd)
     write_holder(fd, turn_id)
     return Slot(path, fd, left_by)
+
+
+def holders(folder: Path, *, only_living: bool) -> list[str]:
+    """The turns that slots name: those that run, and unless `only_living` those that died in one."""
+    try:
+        names = [name for name in os.listdir(folder) if name.startswith((_SLOT, _BELOW))]  # noqa: PTH208
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        with contextlib.suppress(OSError):  # it was given back meanwhile, or is another user's
+            fd = open_regular(folder / name)
+            try:
+                holder = read_holder(fd)
+            finally:
+                os.close(fd)
+            if holder is not None and (not only_living or lock.is_held(folder / name)):
+                found.append(holder)
+    return found
 
 
 def open_wake(folder: Path) -> int:

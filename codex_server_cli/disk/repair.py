@@ -22,7 +22,7 @@ from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State, TurnError
-from codex_server_cli.disk import inbox, lock, reserve
+from codex_server_cli.disk import inbox, lock, mount_targets, reserve
 from codex_server_cli.disk.ending import tell_end
 from codex_server_cli.disk.files import read_bytes, read_json, tail_text, write_all
 from codex_server_cli.disk.guarded import open_regular
@@ -62,6 +62,7 @@ def repair(turn: TurnDir, sweep: Callable[[str], object]) -> Outcome | None:
         if turn.marker is not None:
             return None
         sweep(turn.turn_id)
+        mount_targets.clean(turn)
         reserve.give_back(turn)
         result = finished_result(turn)
         if result is not None:

@@ -6,6 +6,7 @@ The loop itself is `turn_loop`'s.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from codex_server_cli.core.events import replay
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
-from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, State
+from codex_server_cli.disk import mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS, read_bytes, read_json
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -29,6 +31,7 @@ from codex_server_cli.proc.sweep import sweep
 from codex_server_cli.proc.turn_journal import TurnJournal
 from codex_server_cli.proc.turn_loop import TurnLoop
 from codex_server_cli.proc.worker_log import say
+from codex_server_cli.settings.environment import temporary_directories
 
 
 def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0) -> Notifier:
@@ -53,6 +56,7 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
     request = _request_of(directory, meta)
     journal = TurnJournal(directory.path, meta.get("name"))
     notifier = Notifier(directory.path, request.notify if request is not None else None)
+    noted = None
     try:
         if request is None:
             outcome = _outcome_of_lost_request(directory)
@@ -60,12 +64,14 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
             journal.phase(Phase.STARTING)
+            noted = _note_mount_targets(directory, request)
             outcome = _drive(directory, writer, meta, request.after(waited_s), claims, journal, notifier)
     except Exception as error:
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or _bare(directory), error)
     try:
         sweep(directory.turn_id, is_worker=True)
+        mount_targets.clean(directory, noted)
     except Exception:  # something left running is bad; an end that nobody learns of would be worse
         _log_traceback()
     claims.leave_line()
@@ -88,6 +94,13 @@ def _request_of(directory: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
         return TurnRequest.from_json(meta["request"], directory.turn_id, str(directory.prompt))
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
+
+
+def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targets.Note | None:
+    """What the turn must not leave in the project; None where its sandbox makes nothing."""
+    if sys.platform != "linux" or request.sandbox is not Sandbox.WORKSPACE_WRITE:
+        return None
+    return mount_targets.note(directory, (request.cwd, *request.writable_roots), temporary_directories())
 
 
 def _bare(directory: TurnDir) -> TurnRequest:

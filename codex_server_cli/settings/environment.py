@@ -83,6 +83,12 @@ def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> 
     return environment if turn_id is None else environment | {TURN_VARIABLE: turn_id}
 
 
+def temporary_directories() -> tuple[str, ...]:
+    """Where Codex takes temporary files to belong: what the environment says, and the system's own place."""
+    named = os.environ.get("TMPDIR", "")
+    return tuple(dict.fromkeys((named, "/tmp"))) if named.startswith("/") else ("/tmp",)
+
+
 def turn_environment(turn_id: str) -> dict[str, str]:
     """The environment of a process that helps a turn, and ends with it: ours, with that turn's mark."""
     return {**inherited_environment(), TURN_VARIABLE: turn_id}

@@ -1,0 +1,216 @@
+"""What Codex's sandbox leaves in a project: empty directories that were only there to mount something over.
+
+Observed on 0.163.0 and 0.171.0 (Linux): while a command runs in a sandbox that may write, each writable root (the
+working directory, those of `--add-dir`, `/tmp`, `$TMPDIR`) holds `.git`, `.agents`, `.codex` and `.aws`: where one is
+missing it is made, empty, and hidden from the command. Whoever runs the command removes it afterwards; killed, or with
+a command left in the background, it does not. Its register tells who uses one: in the temporary directory
+`codex-bwrap-synthetic-mount-targets-<uid>/<hash of the path>/<pid>`, holding `synthetic` or `existing`, changed under
+the flock of its `lock`.
+
+Owns the note of what was missing before a turn (`mounts.json` in its directory, while it runs), and the removal of what
+came since, by the worker or its repairer. Must never remove what was there before, what holds anything, or what is in
+use: removed in the middle of a command a mount is gone, and with it what it protects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codex_server_cli.disk import lock, queue
+from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.process import process_identity
+from codex_server_cli.disk.turn_dir import TurnDir
+
+NAMES = (".git", ".agents", ".codex", ".aws")
+_LOCK_TIMEOUT_S = 1.0
+_SYNTHETIC = b"synthetic\n"
+
+
+class Root(NamedTuple):
+    """A directory that a turn may write, and which of `NAMES` were missing in it before the turn.
+
+    Attributes:
+        path: without links.
+        identity: device and inode: another directory may come to stand at the same path.
+    """
+
+    path: str
+    identity: tuple[int, int]
+    missing: tuple[str, ...]
+
+
+class Note(NamedTuple):
+    """What to look after at the end of a turn; `registers` are the places where Codex tells who uses what."""
+
+    registers: tuple[str, ...]
+    roots: tuple[Root, ...]
+
+    def has(self, root: str, name: str) -> bool:
+        """Whether this turn came before that directory did."""
+        return any(each.path == root and name in each.missing for each in self.roots)
+
+
+def note(turn: TurnDir, directories: Iterable[str], temporary: Iterable[str]) -> Note:
+    """Write down what is missing now, before Codex starts.
+
+    What is there for the sake of another turn, or of another Codex that runs a command, counts as missing: whoever is
+    the last to work there removes it.
+
+    Args:
+        directories: what the turn may write, by name.
+        temporary: the temporary directories, which it may write, too, and where Codex's registers are.
+
+    Raises:
+        OSError: the note cannot be written.
+    """
+    places, registers = [*directories, *temporary], tuple(_register_in(each) for each in temporary)
+    with _held(registers):
+        others = _notes(turn, only_living=False)
+        roots = [_look_at(root, registers, others) for root in dict.fromkeys(map(os.path.realpath, places))]
+        found = Note(registers, tuple(root for root in roots if root is not None))
+        write_json(_path_of(turn), {"version": 1, "registers": found.registers, "roots": found.roots})
+    return found
+
+
+def _look_at(root: str, registers: tuple[str, ...], others: list[Note]) -> Root | None:
+    try:
+        info = Path(root).stat()
+    except OSError:
+        return None
+    missing = [name for name in NAMES if _is_missing(root, name, registers, others)]
+    return Root(root, (info.st_dev, info.st_ino), tuple(missing))
+
+
+def _is_missing(root: str, name: str, registers: tuple[str, ...], others: list[Note]) -> bool:
+    path = f"{root}/{name}"
+    if any(other.has(root, name) for other in others) or not os.path.lexists(path):
+        return True
+    return any(content == _SYNTHETIC for content in _owners(registers, path))
+
+
+def clean(turn: TurnDir, noted: Note | None = None) -> None:
+    """Remove what came since the note, once nothing of the turn runs any more. Does nothing where there is no note.
+
+    Args:
+        noted: as `note` returned it; None reads it, for a turn whose worker is dead.
+    """
+    noted = _read(turn) if noted is None else noted
+    if noted is None:
+        return
+    found = [(root, name) for root in noted.roots for name in root.missing if os.path.lexists(f"{root.path}/{name}")]
+    with _held(noted.registers if found else ()) as is_held:
+        with contextlib.suppress(OSError):  # a read-only home, or one that was deleted
+            _path_of(turn).unlink()
+        others = _notes(turn, only_living=True) if found else []
+        for root, name in found if is_held else ():
+            is_used = any(other.has(root.path, name) for other in others)
+            if not is_used and not _owners(noted.registers, f"{root.path}/{name}"):
+                _remove(root, name)
+
+
+def _remove(root: Root, name: str) -> None:
+    with contextlib.suppress(OSError):  # it is no directory, holds something, or is gone
+        fd = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            info = os.fstat(fd)
+            if (info.st_dev, info.st_ino) == root.identity:
+                os.rmdir(name, dir_fd=fd)
+        finally:
+            os.close(fd)
+
+
+# --- the notes
+
+
+def _path_of(turn: TurnDir) -> Path:
+    return turn.path / "mounts.json"
+
+
+def _read(turn: TurnDir) -> Note | None:
+    """The note of a turn; None where it has none, or one that was edited into something else."""
+    value = read_json(_path_of(turn))
+    try:
+        return None if value is None else Note(_texts(value["registers"]), tuple(map(_read_root, value["roots"])))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _read_root(value: Any) -> Root:
+    path, (device, inode), missing = value
+    names = tuple(name for name in _texts(missing) if name in NAMES)
+    return Root(_texts([path])[0], (int(device), int(inode)), names)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError(value)
+    return tuple(value)
+
+
+def _notes(turn: TurnDir, *, only_living: bool) -> list[Note]:
+    """The notes of the other turns that run, or that died and are not repaired yet."""
+    turns_path = turn.path.parent
+    names = queue.holders(queue.folder_of(turns_path), only_living=only_living)
+    found = (_read(TurnDir(turns_path / name)) for name in names if name != turn.turn_id)
+    return [each for each in found if each is not None]
+
+
+# --- Codex's registers
+
+
+def _register_in(temporary: str) -> str:
+    return f"{temporary}/codex-bwrap-synthetic-mount-targets-{os.geteuid()}"
+
+
+@contextlib.contextmanager
+def _held(registers: Iterable[str]) -> Iterator[bool]:
+    """Keep Codex, and other turns of ours, from changing these registers; whether that could be had."""
+    with contextlib.ExitStack() as stack:
+        is_held = True
+        for register in sorted(registers):
+            try:
+                fd = open_regular(f"{register}/lock")
+            except FileNotFoundError:
+                continue  # no command has ever run in such a sandbox
+            except OSError:
+                is_held = False
+                continue
+            stack.callback(os.close, fd)
+            is_held = lock.take(fd, _LOCK_TIMEOUT_S) and is_held
+        yield is_held
+
+
+def _owners(registers: Iterable[str], path: str) -> list[bytes]:
+    """What the register tells of each living process that uses a mount target."""
+    found = []
+    for register in registers:
+        folder = f"{register}/{_hash_of(path):016x}"
+        try:
+            names = os.listdir(folder)  # noqa: PTH208 — names, not paths
+        except OSError:
+            continue
+        found += [_content_of(f"{folder}/{name}") for name in names if name.isdecimal() and _is_alive(int(name))]
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    return process_identity(pid) != (None, None)
+
+
+def _content_of(path: str) -> bytes:
+    with contextlib.suppress(OSError), open(open_regular(path), "rb") as file:  # noqa: PTH123 — a descriptor
+        return file.read(len(_SYNTHETIC))
+    return b""
+
+
+def _hash_of(path: str) -> int:
+    """Codex's name for a path: FNV-1a, 64 bits (observed on 0.163.0 and 0.171.0)."""
+    value = 0xCBF29CE484222325
+    for byte in os.fsencode(path):
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return value

@@ -1,0 +1,102 @@
+"""A turn that may write leaves nothing in the project but what its commands made, however it ends.
+
+Codex's sandbox makes `.git`, `.agents`, `.codex` and `.aws` while a command runs, and leaves them where that is killed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.demo.replies import reply, run_command, say
+from tests.e2e.home import Home, Turn, nap, sleepers, start_sleeping
+from tests.support import wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only bubblewrap needs mount targets")
+
+WRITE = ("--write", "--skip-git-check")
+TARGETS = {".git", ".agents", ".codex", ".aws"}
+
+
+def names(*folders: Path) -> set[str]:
+    """The hidden names in these folders."""
+    return {path.name for folder in folders for path in folder.iterdir() if path.name.startswith(".")}
+
+
+@pytest.fixture
+def temporary(home: Home) -> Path:
+    """A TMPDIR of the test's own: every writing turn may write there, too."""
+    path = home.root / "tmp"
+    path.mkdir()
+    home.env["TMPDIR"] = str(path)
+    return path
+
+
+def cancel(home: Home, turn: Turn) -> None:
+    assert home.run("cancel", turn.id).json["state"] == "cancelled"
+
+
+def kill_codex(_home: Home, turn: Turn) -> None:
+    turn.app_server().kill()
+    assert turn.wait()["error"]["kind"] == "codex_crashed"
+
+
+def kill_worker(home: Home, turn: Turn) -> None:
+    turn.worker().kill()
+    wait_until(lambda: turn.status()["state"] == "abandoned", what="the repair")
+
+
+@pytest.mark.parametrize("end", [cancel, kill_codex, kill_worker])
+def test_nothing_is_left_however_a_command_ends(home: Home, temporary: Path, end: Callable[[Home, Turn], None]) -> None:
+    extra = home.root / "extra"
+    extra.mkdir()
+    turn, _ = start_sleeping(home, "touch made .hidden; {nap}", *WRITE, "--add-dir", str(extra))
+    assert names(home.project) >= TARGETS
+    assert names(extra) == TARGETS
+    end(home, turn)
+    assert names(home.project) == {".hidden"}
+    assert names(extra, temporary) == set()
+    assert (home.project / "made").exists()
+    assert not (turn.path / "mounts.json").exists()
+
+
+def test_a_deadline_and_a_command_in_the_background_leave_nothing_either(home: Home, temporary: Path) -> None:
+    turn, _ = start_sleeping(home, "{nap}", *WRITE, "--deadline", "2")
+    assert turn.wait()["error"]["kind"] == "deadline"
+    assert names(home.project, temporary) == set()
+    home.model([reply(run_command(nap(home), yield_time_ms=250)), say("done")])
+    turn = home.start("new", "hi", *WRITE)
+    assert turn.wait()["state"] == "complete"
+    assert names(home.project, temporary) == set()
+
+
+def test_what_was_there_before_stays_as_it_was(home: Home, temporary: Path) -> None:
+    (home.project / ".codex").mkdir()
+    (home.project / ".git").write_text("gitdir: elsewhere\n")
+    turn, _ = start_sleeping(home, "{nap}", *WRITE)
+    cancel(home, turn)
+    assert names(home.project) == {".codex", ".git"}
+    assert names(temporary) == set()
+
+
+def test_two_turns_in_one_project_leave_nothing_when_the_last_has_ended(home: Home, temporary: Path) -> None:
+    sleep = nap(home)
+    home.model([run_command(sleep), run_command(f"{sleep}1"), say("done")])
+    first = home.start("new", "hi", *WRITE)
+    wait_until(lambda: sleepers(sleep), what="the first command")
+    second = home.start("new", "hi", *WRITE)
+    wait_until(lambda: sleepers(f"{sleep}1"), what="the second command")
+    cancel(home, first)
+    assert names(home.project) == TARGETS  # they protect the second turn's command
+    cancel(home, second)
+    assert names(home.project, temporary) == set()
+
+
+def test_a_turn_that_may_not_write_takes_no_note(one_home: Home) -> None:
+    turn, _ = start_sleeping(one_home, "{nap}")
+    assert not (turn.path / "mounts.json").exists()
+    cancel(one_home, turn)
+    assert names(one_home.project) == set()
