@@ -89,7 +89,7 @@ def approve(directory: TurnDir, request_id: str | None, *, is_for_session: bool 
         NotFoundError: the turn has ended, or the request is none of its, or waits no more.
         BadInputError: several wait, or this one cannot be decided so. Nothing was changed.
         BusyError: the turn has not begun, or its worker does not answer.
-        HomeError: the request cannot be left.
+        HomeError: the request cannot be left, or the turn is another user's.
     """
     return _decide(directory, "approve", request_id, {"is_for_session": is_for_session})
 
@@ -148,7 +148,7 @@ def _decide(directory: TurnDir, op: str, request_id: str | None, args: dict[str,
 
 
 def _see(directory: TurnDir) -> TurnView:
-    view = read.status(directory)
+    view = read.readable(directory)
     if view.state is State.MISSING:
         raise NotFoundError(f"no such turn: {directory.turn_id}", hint="codex-server list-turns shows the turns.")
     return view
@@ -178,7 +178,7 @@ def _ask(directory: TurnDir, op: str, args: dict[str, Any]) -> dict[str, Any] | 
             )
         if now >= probe_at:
             probe_at = now + _PROBE_S
-            if read.status(directory).state is not State.RUNNING and not path.exists():
+            if read.readable(directory).state is not State.RUNNING and not path.exists():
                 return None
         time.sleep(_LOOK_S)
     answer = read_json(path) or {}

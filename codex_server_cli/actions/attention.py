@@ -56,23 +56,27 @@ def wait(directories: list[TurnDir], *, is_any: bool, timeout_s: float | None = 
         now = time.monotonic()
         if has_news or now >= min(probe_at, deadline):
             probe_at = now + PROBE_INTERVAL_S
-            if now >= deadline or _is_over([_glance(directory) for directory in directories], is_any=is_any):
+            if now >= deadline or _is_over(list(map(_glance, directories)), is_any=is_any):
                 seen = [_look(directory) for directory in directories]
                 # Another shell may have answered between the two looks.
                 if now >= deadline or _is_over([_facts(each) for each in seen], is_any=is_any):
                     return seen
 
 
-def _is_over(facts: list[tuple[bool, bool]], *, is_any: bool) -> bool:
-    """Whether there is a reason to come back; of each turn whether it runs, and whether it asks."""
-    runs = [does_run for does_run, _ in facts]
-    return any(does_ask for _, does_ask in facts) or not (all(runs) if is_any else any(runs))
+def _is_over(facts: list[tuple[State, bool]], *, is_any: bool) -> bool:
+    """Whether there is a reason to come back; of each turn its state, and whether it asks.
+
+    One that may not be read is no reason while others run: nobody will see its end.
+    """
+    known = [state for state, _ in facts if state is not State.UNREADABLE]
+    runs = [state is State.RUNNING for state in known]
+    return any(does_ask for _, does_ask in facts) or not (any(runs) and (all(runs) or not is_any))
 
 
-def _glance(directory: TurnDir) -> tuple[bool, bool]:
+def _glance(directory: TurnDir) -> tuple[State, bool]:
     """The same as `_look` tells, at little cost: fifty turns may be asked every second."""
-    does_run = read_state(directory, sweep_turn) is State.RUNNING
-    return does_run, does_run and bool(requests_in(directory))
+    state = read_state(directory, sweep_turn)
+    return state, state is State.RUNNING and bool(requests_in(directory))
 
 
 def _look(directory: TurnDir) -> Watched:
@@ -80,8 +84,8 @@ def _look(directory: TurnDir) -> Watched:
     return Watched(view, pending_of(view))
 
 
-def _facts(seen: Watched) -> tuple[bool, bool]:
-    return seen.view.state is State.RUNNING, bool(seen.pending)
+def _facts(seen: Watched) -> tuple[State, bool]:
+    return seen.view.state, bool(seen.pending)
 
 
 def _read_on(home: Path, cursor: int, ids: set[str]) -> tuple[int, bool]:

@@ -23,14 +23,17 @@ def cancel(directories: list[TurnDir]) -> list[TurnView]:
     """Interrupt turns and see them ended: their commands are dead, their partial answers are kept.
 
     All are asked before one is waited for. A worker that does not react in time is killed; the repairer then publishes
-    the end, as a cancel because the request lies in the inbox. An ended turn is left as it is.
+    the end, as a cancel because the request lies in the inbox. An ended turn is left as it is, and so is one that
+    may not be read.
 
     Returns:
         The turns after their end, in the same order; one that still runs could not be ended.
 
     Raises:
-        HomeError: a request cannot be left.
+        HomeError: a request cannot be left; the other turns are cancelled all the same.
     """
+    failure: HomeError | None = None
+    refused: list[TurnDir] = []
     for directory in directories:
         if read.status(directory).state is State.RUNNING:
             try:
@@ -38,8 +41,12 @@ def cancel(directories: list[TurnDir]) -> list[TurnView]:
             except OSError as error:
                 if not directory.exists:
                     continue  # deleted meanwhile: that ends it, too
-                raise HomeError(f"cannot write {directory.inbox}: {error.strerror}") from error
-    return [_see_ended(directory) for directory in directories]
+                failure = failure or HomeError(f"cannot write {directory.inbox}: {error.strerror}")
+                refused.append(directory)
+    views = [_see_ended(directory) for directory in directories if directory not in refused]
+    if failure is not None:
+        raise failure
+    return views
 
 
 def _see_ended(directory: TurnDir) -> TurnView:

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from codex_server_cli.actions.read import sweep_turn
+from codex_server_cli.actions.read import readable, refuse_unless_readable, sweep_turn
 from codex_server_cli.core.jsonl import LineDecoder
+from codex_server_cli.core.turn import State
 from codex_server_cli.disk.follow import GrowingFile, last_lines_offset, wakeups
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_state
@@ -31,6 +32,8 @@ def events(directory: TurnDir, *, last_lines: int | None = None, follows: bool =
 
 
 def _pieces(directory: TurnDir, path: Path, last_lines: int | None, *, follows: bool) -> Iterator[bytes]:
+    readable(directory)
+    refuse_unless_readable(directory, path)
     file = GrowingFile(path, 0 if last_lines is None else last_lines_offset(path, last_lines))
     has_ended = _end_probe(directory)
     if not follows:
@@ -55,6 +58,6 @@ def _end_probe(directory: TurnDir) -> Callable[[], bool]:
         if directory.marker is None and now - probed_at < PROBE_INTERVAL_S:
             return False
         probed_at = now
-        return read_state(directory, sweep_turn).is_end or not directory.path.is_dir()
+        return read_state(directory, sweep_turn) is not State.RUNNING
 
     return has_ended

@@ -149,8 +149,12 @@ class Watch:
             self._unwritten = {}
             self._scan()
         for turn in list(self.running.values()):
-            if not lock.is_held(turn.lock):
-                self._see_ended(turn)
+            try:
+                if lock.is_held(turn.lock):
+                    continue
+            except PermissionError:  # another user's: `_see_ended` says so
+                pass
+            self._see_ended(turn)
 
     def _scan(self) -> None:
         """Find turns that the journal does not tell of: an older version's, or of workers that died before a word."""
@@ -172,15 +176,20 @@ class Watch:
 
     def _see_ended(self, turn: TurnDir) -> None:
         """Have a turn whose lock is free repaired where need be, and its end told; what cannot be written waits."""
+        problem = f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"
         try:
-            if read_state(turn, sweep_turn) is State.RUNNING:
+            state = read_state(turn, sweep_turn)
+            if state is State.RUNNING:
                 return  # alive after all, or being repaired by somebody else
-            is_told, why = tell_end(turn), ""
+            if state is State.UNREADABLE:
+                is_told, problem = False, f"turn {turn.turn_id} cannot be read, so its end cannot be told"
+            else:
+                is_told = tell_end(turn)
         except OSError as error:
-            is_told, why = False, f": {error.strerror}"
+            is_told, problem = False, problem.replace(";", f": {error.strerror};")
         del self.running[turn.turn_id]
         if not is_told:
             self._unwritten[turn.turn_id] = turn
             if turn.turn_id not in self._warned_of:
                 self._warned_of.add(turn.turn_id)
-                self._warn(f"the end of turn {turn.turn_id} cannot be written{why}; it is told once it can be")
+                self._warn(problem)

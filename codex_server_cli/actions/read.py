@@ -15,8 +15,9 @@ from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.files import read_bytes
+from codex_server_cli.disk.refusal import refusal_of
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import BusyError
+from codex_server_cli.errors import BusyError, HomeError
 from codex_server_cli.settings.places import Settings
 
 
@@ -47,12 +48,39 @@ def settled(directory: TurnDir) -> TurnView:
     return status(directory) if turns.outlast_repairer(directory, view) else view
 
 
+def readable(directory: TurnDir) -> TurnView:
+    """One turn, now.
+
+    Raises:
+        HomeError: we may not read it: it is another user's.
+    """
+    view = status(directory)
+    if view.state is State.UNREADABLE:
+        error = view.error or {}
+        raise HomeError(str(error.get("message")), hint=str(error.get("hint") or ""))
+    return view
+
+
+def refuse_unless_readable(directory: TurnDir, path: Path) -> None:
+    """Say so where we may not read a file of a turn, which else would look as if nothing were in it.
+
+    Raises:
+        HomeError: we may not.
+    """
+    try:
+        read_bytes(path, max_bytes=0)
+    except PermissionError as error:
+        raise refusal_of(directory, error) from error
+    except OSError:  # it is not there, or no file: that is nothing, too
+        return
+
+
 def running(settings: Settings) -> list[TurnView]:
-    """All turns that run now, newest first."""
+    """All turns that run now, newest first; and those that may not be read, of which nobody knows."""
     directories = (TurnDir(settings.turns_path / turn_id) for turn_id in turns.turn_ids(settings.turns_path))
     # A marker proves an end whatever the lock says, so the cheap look comes first: most turns are over.
     views = (status(directory) for directory in directories if directory.marker is None)
-    return [view for view in views if view.state is State.RUNNING]
+    return [view for view in views if view.state in (State.RUNNING, State.UNREADABLE)]
 
 
 class TurnFilter(NamedTuple):
@@ -132,8 +160,10 @@ def wait_many(directories: list[TurnDir], *, is_any: bool, timeout_s: float | No
 
 
 def _wait_for_any(directories: list[TurnDir], deadline: float | None) -> None:
-    if any(status(directory).state is not State.RUNNING for directory in directories):
-        return
+    seen = [status(directory).state for directory in directories]
+    directories = [each for each, state in zip(directories, seen, strict=True) if state is State.RUNNING]
+    if not directories or any(state not in (State.RUNNING, State.UNREADABLE) for state in seen):
+        return  # one that may not be read keeps nobody: its end will not be seen
     from codex_server_cli.disk.first_free import FirstFree  # threads, which no other wait needs
 
     watch = FirstFree(len(directories))
@@ -150,8 +180,10 @@ def answer(directory: TurnDir) -> TurnView:
 
     Raises:
         BusyError: it is still running.
+        HomeError: it is another user's.
     """
-    view = settled(directory)
+    settled(directory)
+    view = readable(directory)
     if view.state is State.RUNNING:
         raise BusyError(
             f"turn {view.turn_id} is still running", hint=f"codex-server wait {view.turn_id} --print answer"

@@ -55,10 +55,10 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
         BusyError: the turn is still running, or somebody else is at it.
         NotFoundError: the turn was deleted meanwhile.
         CodexMissingError: Codex cannot be asked, and its session file does not tell.
-        HomeError: the turn's directory cannot be written.
+        HomeError: the turn's directory cannot be written, or not even read.
         BadInputError: `config.json` is broken.
     """
-    view = read.status(directory)
+    view = read.readable(directory)
     if view.state is State.RUNNING:
         hint = f"codex-server wait {directory.turn_id}"
         raise BusyError(f"turn {directory.turn_id} is still running", hint=hint)

@@ -15,11 +15,12 @@ from codex_server_cli.actions.read import find, status
 from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.disk import lock, thread_locks, turns
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
+from codex_server_cli.disk.refusal import refusal_of
 from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, NotFoundError
+from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
 
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
@@ -74,10 +75,14 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     Raises:
         NotFoundError: no such turn.
         BusyError: its thread does not exist yet.
+        HomeError: it is another user's.
         BadInputError: it ended before it had a thread, or the thread left no session (`--ephemeral`).
     """
     directory = find(settings, selector, cwd)
-    choice = _choice_of(directory, read_json(directory.meta) or {})
+    try:
+        choice = _choice_of(directory, read_permitted_json(directory.meta) or {})
+    except PermissionError as error:
+        raise refusal_of(directory, error) from error
     if choice is not None:
         return choice
     if directory.marker is None:
@@ -157,7 +162,10 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
     shared lock for an instant, at which a codex that opens the thread just then would be refused: so we ask the kernel
     first who holds it, and probe only where somebody seems to.
     """
-    turn_id = thread_locks.holder(settings.turns_path, thread_id)
+    try:
+        turn_id = thread_locks.holder(settings.turns_path, thread_id)
+    except PermissionError as error:
+        raise _unknown_holder(thread_id, error) from error
     if turn_id is not None:
         return Holder(f"turn {turn_id}", turn_id) if turn_id else Holder("a turn that is just starting")
     writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
@@ -170,9 +178,17 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
     return Holder(f"another codex process (pid {pid})" if pid else "another codex process")
 
 
+def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
+    hint = "Another user's turn made it: wait for that one, or go on from a copy with --fork."
+    return HomeError(f"nothing tells who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
+
+
 def _writer_pid(writer_lock: Path) -> int | None:
     pid = holder_pid(writer_lock)
-    return pid if pid is not None and lock.is_held(writer_lock) else None
+    try:
+        return pid if pid is not None and lock.is_held(writer_lock) else None
+    except PermissionError:  # another user's: the kernel's word is all there is
+        return pid
 
 
 def _end_dead_writers(settings: Settings, thread_id: str) -> None:

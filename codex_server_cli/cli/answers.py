@@ -12,9 +12,11 @@ from codex_server_cli.actions import answers, read
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import AskingTurn, LastCwd, Turn, complete_turn
 from codex_server_cli.core.rpc import objects_in, text_in
+from codex_server_cli.core.turn import State
 from codex_server_cli.errors import UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.render.pending import pending_text
+from codex_server_cli.render.views import end_note
 from codex_server_cli.settings.places import Settings
 
 Request = Annotated[
@@ -34,7 +36,10 @@ def pending(
 ) -> None:
     """Show what waits for your answer, in full, with the commands that give it."""
     settings = Settings.load()
-    views = read.running(settings) if turn is None else [read.status(read.find(settings, turn, cwd))]
+    views = read.running(settings) if turn is None else [read.readable(read.find(settings, turn, cwd))]
+    for view in views:
+        if view.state is State.UNREADABLE:
+            output.note(end_note(view))
     waiting = [(view, entry) for view in views for entry in answers.pending_of(view)]
     now_ms = time.time_ns() // 1_000_000
     if json:

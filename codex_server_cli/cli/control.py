@@ -10,6 +10,7 @@ from codex_server_cli.cli.parameters import LastCwd, Turn, Turns
 from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.errors import Exit
 from codex_server_cli.render import documents
+from codex_server_cli.render.views import end_note
 from codex_server_cli.settings.places import Settings
 
 
@@ -27,6 +28,11 @@ def cancel(
             "codex-server: a turn could not be ended\nIts worker does not react: see worker.log in its directory."
         )
         raise typer.Exit(Exit.BUSY)
+    unreadable = [view for view in views if view.state is State.UNREADABLE]
+    for view in unreadable:
+        output.note(end_note(view))
+    if unreadable:
+        raise typer.Exit(EXIT_OF_STATE[State.UNREADABLE])
 
 
 def recover(

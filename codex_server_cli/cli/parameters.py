@@ -12,11 +12,16 @@ _COMPLETIONS = 20
 def complete_turn(incomplete: str) -> list[tuple[str, str]]:
     """The newest turns whose id or name begins like that, each with the beginning of its prompt."""
     from codex_server_cli.actions import read
+    from codex_server_cli.errors import CodexServerError
     from codex_server_cli.render.escape import one_line
     from codex_server_cli.settings.places import Settings
 
     found = []
-    for view in read.list_turns(Settings.load(), _COMPLETIONS, read.TurnFilter()):
+    try:
+        views = read.list_turns(Settings.load(), _COMPLETIONS, read.TurnFilter())
+    except CodexServerError:  # a home that cannot be read: a shell that completes shows no errors
+        views = []
+    for view in views:
         prompt = one_line(read.prompt_beginning(view), 60)
         found += [(word, prompt) for word in (view.turn_id, str(view.meta.get("name") or "")) if word]
     return [

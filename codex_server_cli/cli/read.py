@@ -24,7 +24,7 @@ from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.events import is_delta, seq_of
 from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.errors import Exit, UsageError
+from codex_server_cli.errors import Exit, HomeError, UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.render.documents import wait_command
 from codex_server_cli.render.pending import pending_text
@@ -82,20 +82,31 @@ def tail(
     if not (events or json) and (after is not None or no_deltas):
         raise UsageError("--after and --no-deltas need --events")
     directories = [read.find(settings, turn, cwd) for turn in turns]
+    code = Exit.OK
     for directory in directories:
         if len(directories) > 1:
             output.show(f"==> {directory.turn_id} <==\n")
-        with leaving_it_running(directory.turn_id):
-            if events or json:
-                shown = follow.events(directory, last_lines=lines, follows=follows)
-                _show_events(shown, -1 if after is None else after, has_deltas=not no_deltas)
-            elif follows:
-                pieces = follow.text(directory, last_lines=lines, follows=True)
-                show_growing(pieces, partial(read.status, directory))
-            else:
-                show_pieces(follow.text(directory, last_lines=lines))
+        try:
+            with leaving_it_running(directory.turn_id):
+                if events or json:
+                    shown = follow.events(directory, last_lines=lines, follows=follows)
+                    _show_events(shown, -1 if after is None else after, has_deltas=not no_deltas)
+                else:
+                    _show_text(directory, lines, follows=follows)
+        except HomeError as error:  # another user's: the others are shown all the same
+            output.show_error(error, as_json=False)
+            code = error.exit_code
+    if follows and code is Exit.OK:
+        code = report_end(read.status(directories[0]))
+    raise typer.Exit(code)
+
+
+def _show_text(directory: Any, lines: int | None, *, follows: bool) -> None:
+    pieces = follow.text(directory, last_lines=lines, follows=follows)
     if follows:
-        raise typer.Exit(report_end(read.status(directories[0])))
+        show_growing(pieces, partial(read.status, directory))
+    else:
+        show_pieces(pieces)
 
 
 def _show_events(lines: Iterable[bytes], after: int, *, has_deltas: bool) -> None:
@@ -176,7 +187,10 @@ def _report_one(view: TurnView, printed: Printed, options: str) -> Exit:
             output.show_json(documents.status(view))
         output.note(running_note(view, options))
         return Exit.TIMEOUT
-    if printed is Printed.OUT:
+    if view.state is State.UNREADABLE:
+        if printed is Printed.JSON:
+            output.show_json(documents.status_with_answer(view))
+    elif printed is Printed.OUT:
         show_pieces(follow.text(read.find(Settings.load(), view.turn_id)))
     elif printed is Printed.ANSWER:
         _show_answer(view)
@@ -189,10 +203,12 @@ def _report_ends(views: list[TurnView], *, is_any: bool, options: str) -> Exit:
     """Say on stderr why turns did not complete, and which still run.
 
     Returns:
-        With `is_any` the code of the first, in the order given, that has ended. Otherwise 0 where all are complete,
-        else the code of the first in that order that is not.
+        With `is_any` the code of the first, in the order given, that has ended; one that may not be read comes last.
+        Otherwise 0 where all are complete, else the code of the first in that order that is not.
     """
     ended = [view for view in views if view.state is not State.RUNNING]
+    if is_any:
+        ended.sort(key=lambda view: view.state is State.UNREADABLE)
     codes = [report_end(view) for view in ended]
     if not ended or not (is_any or len(ended) == len(views)):
         output.note(still_running_note(views, options))

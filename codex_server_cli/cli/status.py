@@ -7,10 +7,11 @@ import typer
 from codex_server_cli.actions import read
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import AnyTurns, LastCwd
-from codex_server_cli.core.turn import State
+from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.errors import AmbiguousError, Exit, NotFoundError
+from codex_server_cli.errors import AmbiguousError, NotFoundError
 from codex_server_cli.render import documents
+from codex_server_cli.render.views import end_note
 from codex_server_cli.settings.places import Settings
 
 
@@ -25,8 +26,11 @@ def status(
         return
     views = [_view(settings, turn, cwd, is_one=len(turns) == 1) for turn in turns]
     output.show_json(documents.status(views[0]) if len(views) == 1 else documents.several(views))
-    if any(view.state is State.MISSING for view in views):
-        raise typer.Exit(Exit.NOT_FOUND)
+    for note in (end_note(view) for view in views if view.state is State.UNREADABLE):
+        output.note(note)
+    states = {view.state for view in views}
+    if bad := [state for state in (State.MISSING, State.UNREADABLE) if state in states]:
+        raise typer.Exit(EXIT_OF_STATE[bad[0]])
 
 
 def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> TurnView:

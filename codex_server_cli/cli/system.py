@@ -61,6 +61,8 @@ def gc(
     more += f", {collected.leftovers} locks and tickets of nobody" if collected.leftovers else ""
     output.show("".join(f"{turn_id}\n" for turn_id in collected.turn_ids))
     output.note(f"{verb} {len(collected.turn_ids)} turns{more}, {size(collected.freed_bytes)}")
+    if collected.unreadable:
+        output.note(f"left alone, because they cannot be read (another user's): {', '.join(collected.unreadable)}")
 
 
 def demo(

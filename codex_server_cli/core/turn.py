@@ -28,11 +28,12 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     ABANDONED = "abandoned"
     FAILED = "failed"
+    UNREADABLE = "unreadable"
 
     @property
     def is_end(self) -> bool:
-        """Whether nothing can change any more."""
-        return self not in (State.MISSING, State.RUNNING)
+        """Whether nothing can change any more, as far as we know."""
+        return self not in (State.MISSING, State.RUNNING, State.UNREADABLE)
 
 
 class Phase(StrEnum):
@@ -64,6 +65,7 @@ EXIT_OF_STATE = {
     State.CANCELLED: Exit.CANCELLED,
     State.ABANDONED: Exit.ABANDONED,
     State.FAILED: Exit.FAILED,
+    State.UNREADABLE: Exit.CANNOT_WRITE,
 }
 """The exit code that a command which ends with its turn ends with."""
 
@@ -77,22 +79,27 @@ class Facts(NamedTuple):
         exists: whether there is such a directory.
         lock_held: whether somebody alive holds its lock.
         marker: which end marker stands there, if any.
-        error_kind: the `kind` inside the `error` marker; None where it could not be read.
+        error_kind: the `kind` inside the `error` marker; None where it makes no sense.
+        is_refused: whether the system refused a look that was needed, as it does at another user's turn.
     """
 
     exists: bool
     lock_held: bool
     marker: Marker | None = None
     error_kind: str | None = None
+    is_refused: bool = False
 
 
 def derive_state(facts: Facts) -> State | None:
     """The state that these facts prove, or None where a repairer must look (lock free, no marker).
 
-    A marker always wins over the lock: a worker that has published its end is not busy.
+    A marker always wins over the lock: a worker that has published its end is not busy. What may not be read is not
+    known: no end is made up for it.
     """
     if not facts.exists:
         return State.MISSING
+    if facts.is_refused:
+        return State.UNREADABLE
     if facts.marker is Marker.DONE:
         return State.COMPLETE
     if facts.marker is Marker.ERROR:

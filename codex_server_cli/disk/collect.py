@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_server_cli.core.turn import parse_time_ms
+from codex_server_cli.core.turn import State, parse_time_ms
 from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.daily import DAY_S, STAMP, is_due
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.files import read_permitted_json
 from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
 
 DELETED = ".gc-"
@@ -41,12 +41,14 @@ class Collected(NamedTuple):
         freed_bytes: of the disk, by both.
         leftovers: how many small files of dead turns beside the turns (locks, tickets, journal segments); not looked
             for in a dry run.
+        unreadable: the turns that stay because we may not read them: another user's.
     """
 
     turn_ids: tuple[str, ...]
     orphans: int
     freed_bytes: int
     leftovers: int = 0
+    unreadable: tuple[str, ...] = ()
 
 
 def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
@@ -99,25 +101,35 @@ def collect(
     turns_path = home / "turns"
     orphans = list(_orphans(turns_path))
     freed_bytes = sum(_size_of(path) if is_dry_run else _delete_orphan(path) for path in orphans)
-    turn_ids = []
-    for turn in _old_turns(turns_path, older_than_s, sweep, includes_named=includes_named):
+    turn_ids: list[str] = []
+    unreadable: list[str] = []
+    for turn in _old_turns(turns_path, older_than_s, sweep, unreadable, includes_named=includes_named):
         freed = _delete(turn, is_dry_run=is_dry_run)
         if freed is not None:
             turn_ids.append(turn.turn_id)
             freed_bytes += freed
     leftovers = 0 if is_dry_run else _delete_leftovers(home, max(older_than_s, DAY_S))
-    return Collected(tuple(turn_ids), len(orphans), freed_bytes, leftovers)
+    return Collected(tuple(turn_ids), len(orphans), freed_bytes, leftovers, tuple(unreadable))
 
 
-def _old_turns(turns_path: Path, older_than_s: float, sweep: turns.Sweep, *, includes_named: bool) -> Iterator[TurnDir]:
+def _old_turns(
+    turns_path: Path, older_than_s: float, sweep: turns.Sweep, unreadable: list[str], *, includes_named: bool
+) -> Iterator[TurnDir]:
+    """What may be deleted; the ids of those that we may not even read go to `unreadable`."""
     now_ms = time.time_ns() // 1_000_000
     for turn_id in turns.turn_ids(turns_path):
         turn = TurnDir(turns_path / turn_id)
         if turn.marker is None:  # a marker proves an end whatever the lock says; most turns have one
-            turns.read_state(turn, sweep)
+            state = turns.read_state(turn, sweep)
+            if state is State.UNREADABLE:
+                unreadable.append(turn_id)
             if turn.marker is None:
                 continue
-        meta = read_json(turn.meta) or {"turn_id": turn_id, "name": "?"}  # one that cannot be read may have had a name
+        try:
+            meta = read_permitted_json(turn.meta) or {"turn_id": turn_id, "name": "?"}  # it may have had a name
+        except PermissionError:
+            unreadable.append(turn_id)
+            continue
         ended_ms = parse_time_ms(meta.get("finished_at")) or _marked_at_ms(turn)
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
         is_kept = meta.get("name") and not includes_named
@@ -196,7 +208,14 @@ def _orphans(turns_path: Path) -> Iterator[Path]:
     half_deleted = turns_path.glob(f"{DELETED}*")
     half_made = (path for path in turns_path.glob(f"{UNPUBLISHED}*") if _age_s(path, now) > _ORPHAN_AGE_S)
     yield from filter(_is_as_we_made_it, half_deleted)
-    yield from (path for path in half_made if _is_as_we_made_it(path) and not lock.is_held(path / "lock"))
+    yield from (path for path in half_made if _is_as_we_made_it(path) and _is_free(path / "lock"))
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        return not lock.is_held(path)
+    except PermissionError:  # another user's: who knows
+        return False
 
 
 def _age_s(path: Path, now: float) -> float:

@@ -76,9 +76,24 @@ def encode_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is no file, or no object in it (torn, or edited by hand)."""
+    """The JSON object in a file; None where there is no file, or no object in it (torn, or edited by hand), or where
+    we may not read it."""
+    try:
+        return read_permitted_json(path)
+    except PermissionError:
+        return None
+
+
+def read_permitted_json(path: Path) -> dict[str, Any] | None:
+    """As `read_json`, for those who must not take what they may not read for what is not there.
+
+    Raises:
+        PermissionError: we may not read it: another user's.
+    """
     try:
         value = _DECODER.decode(read_bytes(path).decode("utf-8-sig"))
+    except PermissionError:
+        raise
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -145,9 +145,15 @@ def take_back(path: Path) -> int | None:
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody alive holds the lock exclusively. A missing or unreadable file, or no file, is not held."""
+    """Whether somebody alive holds the lock exclusively. What is missing, or no file, is not held.
+
+    Raises:
+        PermissionError: we may not look: another user's.
+    """
     try:
         fd = open_regular(path)
+    except PermissionError:
+        raise
     except OSError:
         return False
     try:

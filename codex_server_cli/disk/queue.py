@@ -27,7 +27,7 @@ from pathlib import Path
 from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.disk import deaf_thread, lock
 from codex_server_cli.disk.guarded import ensure_directory, is_regular, make_fifo, open_fifo, open_regular
-from codex_server_cli.disk.holder import read_holder, write_holder
+from codex_server_cli.disk.holder import holder_pid, read_holder, write_holder
 
 _SLOT, _BELOW = "slot-", "below-"
 ORDER_TIMEOUT_S = 20.0
@@ -104,7 +104,7 @@ class Ticket:
             path = self._folder / self._before
             fd = lock.probe(path)
             if fd is None:
-                if is_regular(path):
+                if is_regular(path) and not _is_of_dead_stranger(path):
                     return False  # held
                 break
             try:
@@ -138,6 +138,18 @@ class Ticket:
                 self._path.unlink(missing_ok=True)
         finally:
             os.close(self.fd)
+
+
+def _is_of_dead_stranger(path: Path) -> bool:
+    """Whether a lock file is another user's, who does not hold it as far as the kernel tells: we cannot ask the lock
+    itself, and must not wait for ever. Who stands before him is not told either: a place in line may be lost by it."""
+    try:
+        os.close(open_regular(path, os.O_RDWR))
+    except PermissionError:
+        return not holder_pid(path)
+    except OSError:
+        return False
+    return False
 
 
 def _wake_when_free(path: Path, wake_fd: int) -> None:
@@ -191,9 +203,11 @@ def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
     for number in range(max_running):
         try:
             slot = _take(folder / f"{_SLOT}{number}", turn_id)
-        except OSError as error:  # something else stands in its place
-            failure = error
-            continue
+        except OSError as error:  # something else stands in its place, or another user's, which counts while he has it
+            if not isinstance(error, PermissionError) or not holder_pid(folder / f"{_SLOT}{number}"):
+                failure = error
+                continue
+            slot = None
         if slot is not None:
             return slot
         is_one_taken = True

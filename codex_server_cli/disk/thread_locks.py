@@ -61,7 +61,11 @@ def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
 
 
 def holder(turns_path: Path, thread_id: str) -> str | None:
-    """The turn of ours that writes a thread; "" where it does not tell its id, None where nobody does."""
+    """The turn of ours that writes a thread; "" where it does not tell its id, None where nobody does.
+
+    Raises:
+        PermissionError: another user's turn may be writing it.
+    """
     path = _path_of(folder_of(turns_path), thread_id)
     deadline = time.monotonic() + _NAMING_S
     while (name := _name_at(path)) == "" and time.monotonic() < deadline:

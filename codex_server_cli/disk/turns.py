@@ -27,9 +27,10 @@ from codex_server_cli.core.turn import (
 )
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.process import has_dead_worker, is_worker, living_worker
+from codex_server_cli.disk.refusal import probe_records, refusal_of
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, ErrorKind, HomeError, NotFoundError
 
@@ -57,13 +58,29 @@ def read_state(turn: TurnDir, sweep: Sweep) -> State:
 def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
     """Everything that the small files tell."""
     state, unwritten = _settle(turn, sweep)
+    try:
+        return _read_view(turn, state, unwritten)
+    except PermissionError as refusal:
+        error = refusal_of(turn, refusal)
+        told = TurnError(error.kind, error.message, error.hint).to_json()
+        return TurnView(turn.turn_id, str(turn.path), State.UNREADABLE, error=told)
+
+
+def _read_view(turn: TurnDir, state: State, unwritten: Outcome | None) -> TurnView:
+    """The view of a turn in this state.
+
+    Raises:
+        PermissionError: we may not read it.
+    """
     if state is State.MISSING:
         return TurnView(turn.turn_id, str(turn.path), state)
-    meta = read_json(turn.meta) or {}
+    if state is State.UNREADABLE:
+        _look_into(turn)  # raises, but where it was made readable in this moment
+    meta = read_permitted_json(turn.meta) or {}
     if state is State.RUNNING:
-        live = read_json(turn.live) or {}
+        live = read_permitted_json(turn.live) or {}
         return TurnView(turn.turn_id, str(turn.path), state, _phase_of(live), _elapsed_s(meta), meta, live)
-    result = (read_json(turn.result) or {}) if unwritten is None else _result_of(unwritten)
+    result = (read_permitted_json(turn.result) or {}) if unwritten is None else _result_of(unwritten)
     if "answer" not in result:  # lost, or edited by hand
         if not turn.exists:  # or a collector took it between our looks
             return TurnView(turn.turn_id, str(turn.path), State.MISSING)
@@ -113,12 +130,7 @@ def _result_of(outcome: Outcome) -> dict[str, Any]:
 def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
     """The state, after repair where the worker is dead; the outcome too where it could not be written."""
     for _ in range(3):  # a turn may end, or be deleted, between two of our looks
-        lock_held = lock.is_held(turn.lock)
-        marker = turn.marker
-        if not lock_held and marker is None:  # a lock that was deleted by hand is no death
-            lock_held = living_worker(read_json(turn.meta) or {}) is not None
-        kind = (read_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
-        state = derive_state(Facts(turn.exists, lock_held, marker, kind))
+        state = derive_state(_facts(turn))
         if state is not None:
             return state, None
         from codex_server_cli.disk.repair import repair  # 10 ms that only a dead worker's turn needs
@@ -127,6 +139,38 @@ def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
         if unwritten is not None:
             return unwritten.state, unwritten
     return State.ABANDONED, None
+
+
+def _facts(turn: TurnDir) -> Facts:
+    try:
+        return _look_into(turn)
+    except PermissionError:
+        return Facts(exists=True, lock_held=False, is_refused=True)
+
+
+def _look_into(turn: TurnDir) -> Facts:
+    """What a reader sees, in the order of law 2.
+
+    Raises:
+        PermissionError: we may not look, and no marker tells more than we may not see.
+    """
+    refusal, lock_held = None, False
+    try:
+        lock_held = lock.is_held(turn.lock)
+        os.stat(f"{turn.path}/.")  # noqa: PTH116 — Path drops the dot; a marker in a closed directory reads as none
+    except PermissionError as error:
+        refusal = error
+    except OSError:  # it is gone
+        return Facts(turn.exists, lock_held=False)
+    marker = turn.marker
+    if marker is None and refusal is not None:
+        raise refusal
+    if not lock_held and marker is None:
+        # A lock that was deleted by hand is no death; and nobody's end is told from files that may not be read.
+        lock_held = living_worker(read_permitted_json(turn.meta) or {}) is not None
+        probe_records(turn)
+    kind = (read_permitted_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
+    return Facts(turn.exists, lock_held, marker, kind)
 
 
 def _phase_of(live: dict[str, Any]) -> Phase:
@@ -141,7 +185,7 @@ def _error_of(turn: TurnDir, state: State, result: dict[str, Any]) -> dict[str, 
         return None
     error = result.get("error")
     if not isinstance(error, dict) or not isinstance(error.get("kind"), str):  # edited by hand
-        error = read_json(turn.error) or {}
+        error = read_permitted_json(turn.error) or {}
     answer = result.get("answer")
     told = {name: value for name, value in error.items() if name not in _WORDS or isinstance(value, str)}
     return _NO_ERROR | {"partial_answer": answer if isinstance(answer, str) else None} | told

@@ -41,6 +41,7 @@ _LOOK = {  # of a phase or a state: its mark and its style
     State.CANCELLED: ("–", _QUIET),
     State.FAILED: ("✗", "red"),
     State.ABANDONED: ("✗", "red"),
+    State.UNREADABLE: ("?", _QUIET),
 }
 _RUNNING = ("▸", "cyan")
 

@@ -181,6 +181,8 @@ def next_commands(view: TurnView) -> dict[str, str]:
             "status": f"{PROGRAM} status {turn_id}",
             "cancel": f"{PROGRAM} cancel {turn_id}",
         }
+    if view.state is State.UNREADABLE:
+        return {}
     commands = {"answer": f"{PROGRAM} answer {turn_id}", "tail": f"{PROGRAM} tail {turn_id}"}
     if view.is_resumable:
         commands["continue"] = f"{PROGRAM} continue --turn {turn_id} -"

@@ -22,6 +22,8 @@ def end_note(view: TurnView) -> str:
     if view.state is State.COMPLETE or view.error is None:
         return ""
     error = view.error
+    if view.state is State.UNREADABLE:
+        return f"{PROGRAM}: {error.get('message')}\n{error.get('hint')}"
     kind = "" if error.get("kind") == view.state else f" ({error.get('kind')})"
     line = f"{PROGRAM}: turn {view.turn_id} {view.state}{kind}: {error.get('message')}"
     resets_at = f" The limit resets at {error['resets_at']}." if error.get("resets_at") else ""

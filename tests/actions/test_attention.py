@@ -36,7 +36,7 @@ def while_waiting(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> th
     looked = threading.Event()
     glance = attention._glance
 
-    def look(directory: TurnDir) -> tuple[bool, bool]:
+    def look(directory: TurnDir) -> tuple[State, bool]:
         found = glance(directory)
         looked.set()
         return found

@@ -71,8 +71,16 @@ def test_an_unreadable_kind_is_a_failure(kind: Any) -> None:
     assert state_of_kind(kind) is State.FAILED
 
 
-def test_only_missing_and_running_are_no_ends() -> None:
-    assert {state for state in State if not state.is_end} == {State.MISSING, State.RUNNING}
+@pytest.mark.parametrize("is_held", [True, False])
+@pytest.mark.parametrize("marker", [None, *Marker])
+def test_of_what_may_not_be_read_no_end_is_made_up(marker: Marker | None, is_held: bool) -> None:
+    facts = Facts(exists=True, lock_held=is_held, marker=marker, is_refused=True)
+    assert derive_state(facts) is State.UNREADABLE
+    assert derive_state(facts._replace(exists=False)) is State.MISSING
+
+
+def test_missing_running_and_unreadable_are_no_ends() -> None:
+    assert {state for state in State if not state.is_end} == {State.MISSING, State.RUNNING, State.UNREADABLE}
 
 
 def test_every_state_has_its_exit_code() -> None:
@@ -83,6 +91,7 @@ def test_every_state_has_its_exit_code() -> None:
         State.CANCELLED: Exit.CANCELLED,
         State.ABANDONED: Exit.ABANDONED,
         State.FAILED: Exit.FAILED,
+        State.UNREADABLE: Exit.CANNOT_WRITE,
     }
 
 

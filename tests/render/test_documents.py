@@ -44,7 +44,15 @@ def test_new_answers_with_exactly_the_keys_of_the_contract() -> None:
     assert {"wait", "tail", "status"} <= set(commands)
 
 
-@pytest.mark.parametrize("view", [RUNNING, COMPLETE], ids=["running", "complete"])
+UNREADABLE = TurnView(TURN_ID, PATH, State.UNREADABLE, error={"kind": "disk"})
+
+
+def test_nothing_can_be_done_next_with_what_may_not_be_read() -> None:
+    document = documents.status(UNREADABLE)
+    assert (document["state"], document["error"], document["next"]) == ("unreadable", {"kind": "disk"}, {})
+
+
+@pytest.mark.parametrize("view", [RUNNING, COMPLETE, UNREADABLE], ids=["running", "complete", "unreadable"])
 def test_a_status_has_the_same_keys_in_every_state(view: TurnView) -> None:
     assert tuple(documents.status(view)) == STATUS_KEYS
     assert tuple(documents.status_with_answer(view)) == (*STATUS_KEYS, "answer")

@@ -35,6 +35,14 @@ def test_a_turn_that_was_deleted_is_said_to_be_gone() -> None:
     ]
 
 
+def test_a_turn_that_may_not_be_read_is_said_to_be_unreadable() -> None:
+    error = {"kind": "disk", "message": f"turn {TURN_ID} cannot be read: /x", "hint": "It belongs to root."}
+    assert end_note(TurnView(TURN_ID, "/", State.UNREADABLE, error=error)).splitlines() == [
+        f"codex-server: turn {TURN_ID} cannot be read: /x",
+        "It belongs to root.",
+    ]
+
+
 def test_a_limit_that_resets_says_when() -> None:
     assert end_note(failed(resets_at="2026-11-20T21:00:00.000Z")).endswith(
         "\nWait. The limit resets at 2026-11-20T21:00:00.000Z."

@@ -1,0 +1,236 @@
+"""A turn that may not be read (another user's, started with sudo in one's home) is neither running nor dead.
+
+Root is made to stand before closed doors as any user does: without the right to pass over them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import ErrorKind
+from tests.cli.shell import Shell, assert_refused
+from tests.e2e.home import Run
+from tests.turns_on_disk import ANSWER, TurnsOnDisk
+
+STRANGER = 65534
+IS_ROOT = os.geteuid() == 0
+WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-kill") if IS_ROOT else ()
+
+
+@pytest.fixture(autouse=True)
+def doors(shell: Shell) -> Iterator[None]:
+    """What was closed is opened again at the end."""
+    if IS_ROOT and shutil.which("setpriv") is None:
+        pytest.skip("no setpriv on this machine, and root passes every door")
+    yield
+    for path in (shell.home, shell.home / "turns", *(shell.home / "turns").rglob("*")):
+        if path.is_dir():
+            path.chmod(0o700)
+
+
+def close(path: Path) -> None:
+    """Make a file or directory another user's, whose alone it is."""
+    if IS_ROOT:
+        for each in (path, *path.rglob("*")):
+            os.chown(each, STRANGER, STRANGER)
+    else:
+        path.chmod(0)
+
+
+def close_files(turn: TurnDir) -> None:
+    """The same for what is in the directory: its names can be seen."""
+    for each in turn.path.iterdir():
+        close(each)
+
+
+def run(shell: Shell, *arguments: str) -> Run:
+    return shell.run(*arguments, under=WITHOUT_POWERS)
+
+
+def left_in(turn: TurnDir) -> dict[str, tuple[int, int]]:
+    """Names, sizes and times: what would tell that somebody was here."""
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in (turn.path, *turn.path.rglob("*"))}
+
+
+@pytest.fixture(params=["directory", "files"])
+def closed(request: pytest.FixtureRequest, turns: TurnsOnDisk) -> TurnDir:
+    """A turn of another user without an end that could be seen."""
+    turn = turns.dead(cwd="/", thread_id="01a22666-cae9-7ae0-9778-0798dc9741ae")
+    close(turn.path) if request.param == "directory" else close_files(turn)
+    return turn
+
+
+@pytest.mark.parametrize("end", ["running", "complete", "failed", "dead"])
+@pytest.mark.parametrize("how", ["directory", "files"])
+def test_its_state_is_unreadable_whatever_it_is(shell: Shell, turns: TurnsOnDisk, end: str, how: str) -> None:
+    turn = turns.failed(ErrorKind.NETWORK) if end == "failed" else getattr(turns, end)()
+    close(turn.path) if how == "directory" else close_files(turn)
+    before = left_in(turn)
+    seen = run(shell, "status", turn.turn_id)
+    document = json.loads(seen.stdout)
+    assert (seen.code, document["state"], document["turn_id"], document["next"]) == (73, "unreadable", turn.turn_id, {})
+    assert (document["error"]["kind"], document["phase"], document["finished_at"]) == ("disk", None, None)
+    assert f"turn {turn.turn_id} cannot be read: {turn.path}" in seen.stderr
+    assert left_in(turn) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "as_json"),
+    [
+        (["tail", "TURN"], False),
+        (["tail", "TURN", "--follow"], False),
+        (["tail", "TURN", "--events"], False),
+        (["wait", "TURN", "--print", "out"], False),
+        (["wait", "TURN", "--timeout", "5", "--until", "attention"], False),
+        (["answer", "TURN"], False),
+        (["pending", "TURN"], False),
+        (["approve", "TURN"], True),
+        (["decline", "TURN"], True),
+        (["reply", "TURN", "--answer", "a=b"], True),
+        (["steer", "TURN", "look left"], True),
+        (["recover", "TURN"], True),
+        (["continue", "--turn", "TURN", "go on"], True),
+        (["continue", "--turn", "TURN", "--fork", "go on"], True),
+    ],
+)
+def test_every_verb_says_so_and_does_nothing(shell: Shell, closed: TurnDir, command: list[str], as_json: bool) -> None:
+    before, count = left_in(closed), len(shell.left)
+    told = run(shell, *(closed.turn_id if word == "TURN" else word for word in command))
+    assert_refused(told, 73, f"turn {closed.turn_id} cannot be read: {closed.path}", as_json=as_json)
+    assert "ask as that user" in told.stderr or "the right to read it" in told.stderr
+    assert left_in(closed) == before
+    assert len(shell.left) == count
+
+
+def test_a_cancel_leaves_it_alone_and_ends_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
+    dead = turns.dead()
+    before = left_in(closed)
+    one = run(shell, "cancel", closed.turn_id)
+    assert (one.code, json.loads(one.stdout)["state"]) == (73, "unreadable")
+    both = run(shell, "cancel", closed.turn_id, dead.turn_id)
+    assert (both.code, [turn["state"] for turn in both.json["turns"]]) == (73, ["unreadable", "abandoned"])
+    assert left_in(closed) == before
+
+
+def test_a_turn_whose_inbox_is_closed_keeps_no_other_from_being_cancelled(shell: Shell, turns: TurnsOnDisk) -> None:
+    own = shell.start_silent()
+    foreign = turns.running()
+    close(foreign.inbox)
+    told = run(shell, "cancel", foreign.turn_id, own)
+    assert_refused(told, 73, f"cannot write {foreign.inbox}: ", as_json=True)
+    assert run(shell, "status", own).json["state"] == "cancelled"
+
+
+def test_waiting_for_several_goes_on_with_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
+    complete, running = turns.complete(), turns.running()
+    told = run(shell, "wait", closed.turn_id, complete.turn_id)
+    assert (told.code, [each["state"] for each in json.loads(told.stdout)]) == (73, ["unreadable", "complete"])
+    first = run(shell, "wait", "--any", closed.turn_id, complete.turn_id)
+    assert first.code == 0
+    for until in ([], ["--until", "attention"]):
+        still = run(shell, "wait", "--any", closed.turn_id, running.turn_id, "--timeout", "0.5", *until)
+        assert still.code in (73, 124), still
+        assert [each["state"] for each in json.loads(still.stdout)] == ["unreadable", "running"]
+        assert still.duration_s > 0.5
+
+
+def test_tail_shows_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
+    complete = turns.complete()
+    complete.out.write_text("all of it\n")
+    told = run(shell, "tail", closed.turn_id, complete.turn_id)
+    assert told.code == 73
+    assert "all of it" in told.stdout
+    assert f"turn {closed.turn_id} cannot be read" in told.stderr
+
+
+def test_lists_mark_it_and_go_on(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
+    complete = turns.complete(name="mine")
+    listed = run(shell, "list-turns")
+    assert listed.code == 0
+    assert [line.split()[:2] for line in listed.stdout.splitlines()[1:]] == [
+        [complete.turn_id, "complete"],
+        [closed.turn_id, "unreadable"],
+    ]
+    for command in (["list-turns", "--json", "--state", "unreadable"], ["list-turns", "--json"]):
+        assert closed.turn_id in run(shell, *command).stdout
+    assert [turn["state"] for turn in run(shell, "status").json["turns"]] == ["unreadable"]
+    assert run(shell, "status", "mine").json["state"] == "complete"
+    assert run(shell, "answer", "mine").stdout == f"{ANSWER}\n"
+    assert run(shell, "pending").code == 0
+    told = run(shell, "tail", "--all", "--after", "0")
+    assert (told.code, "abandoned" in told.stdout) == (0, False)
+    assert f"turn {closed.turn_id} cannot be read" in told.stderr
+
+
+def test_gc_keeps_it_and_deletes_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
+    complete = turns.complete(finished_at="2026-01-01T00:00:00.000Z")
+    before = left_in(closed)
+    told = run(shell, "gc", "--older-than", "1s")
+    assert (told.code, told.stdout) == (0, f"{complete.turn_id}\n")
+    assert f"left alone, because they cannot be read (another user's): {closed.turn_id}" in told.stderr
+    assert left_in(closed) == before
+
+
+@pytest.mark.parametrize("name", ["meta.json", "result.json", "out.txt", "events.jsonl", "lock"])
+def test_one_file_that_may_not_be_read_makes_up_nothing(shell: Shell, turns: TurnsOnDisk, name: str) -> None:
+    complete, dead = turns.complete(), turns.dead()
+    (dead.path / "result.json").touch(0o600)
+    for turn in (complete, dead):
+        close(turn.path / name)
+    if name in ("meta.json", "result.json"):
+        assert_refused(run(shell, "answer", complete.turn_id), 73, f"{complete.path / name}: ", as_json=False)
+    else:
+        assert run(shell, "answer", complete.turn_id).stdout == f"{ANSWER}\n"
+    is_needed = name != "out.txt"  # the end of a dead turn can be told without it
+    assert json.loads(run(shell, "status", dead.turn_id).stdout)["state"] == (
+        "unreadable" if is_needed else "abandoned"
+    )
+    if name in ("out.txt", "events.jsonl"):
+        options = ["--events"] if name == "events.jsonl" else []
+        told = run(shell, "tail", complete.turn_id, *options)
+        assert_refused(told, 73, f"{complete.path / name}: ", as_json=False)
+
+
+def test_an_error_marker_that_may_not_be_read_is_no_failure(shell: Shell, turns: TurnsOnDisk) -> None:
+    cancelled = turns.failed(ErrorKind.CANCELLED)
+    close(cancelled.error)
+    assert json.loads(run(shell, "status", cancelled.turn_id).stdout)["state"] == "unreadable"
+
+
+@pytest.mark.parametrize("what", ["", "turns"])
+def test_a_home_that_may_not_be_read_is_73_for_all(shell: Shell, turns: TurnsOnDisk, what: str) -> None:
+    turn = turns.complete()
+    close(shell.home / what)
+    for command in (["list-turns"], ["status"], ["answer", turn.turn_id], ["wait", "last"], ["gc"], ["pending"]):
+        told = run(shell, *command)
+        assert (told.code, "Permission denied" in told.stderr) == (73, True), (command, told)
+    completion = {"_CODEX_SERVER_COMPLETE": "complete_bash", "COMP_WORDS": "codex-server wait 2", "COMP_CWORD": "2"}
+    told = shell.run(under=WITHOUT_POWERS, env=completion)
+    assert told.stderr == ""
+
+
+def test_a_thread_whose_lock_is_another_users_is_not_taken_for_free(shell: Shell, turns: TurnsOnDisk) -> None:
+    thread_id = "01a22666-cae9-7ae0-9778-0798dc9741ae"
+    turn = turns.complete(thread_id=thread_id, codex_turn_id="1", cwd=str(shell.project))
+    (shell.home / "threads").mkdir(mode=0o700)
+    lock = shell.home / "threads" / f"{thread_id}.lock"
+    lock.touch(0o600)
+    close(lock)
+    told = run(shell, "continue", "--turn", turn.turn_id, "go on")
+    assert_refused(told, 73, f"nothing tells who writes thread {thread_id}: {lock}: ", as_json=True)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
+def test_root_makes_nothing_in_a_users_turn(shell: Shell, turns: TurnsOnDisk) -> None:
+    turn = turns.dead()
+    close(turn.path)
+    before = left_in(turn)
+    assert shell.run("status", turn.turn_id).json["state"] == "abandoned"  # it may look, and derives what it sees
+    assert left_in(turn) == before
