@@ -18,7 +18,7 @@ from codex_server_cli.disk import lock, thread_locks, turns
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.refusal import refusal_of
-from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail
+from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail, refusal
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
@@ -29,8 +29,23 @@ _LIST_HINT = "codex-server list shows the threads there are."
 
 
 def recent(settings: Settings, *, limit: int, cwd: str | None, search: str | None) -> list[ThreadSummary]:
-    """Codex's newest threads."""
-    return list_threads(settings.codex_home, limit=limit, cwd=cwd, search=search)
+    """Codex's newest threads, of those that may be read.
+
+    Raises:
+        HomeError: there is none, and some may not be read.
+    """
+    found = list_threads(settings.codex_home, limit=limit, cwd=cwd, search=search)
+    if not found:
+        _refuse_blindness(settings)
+    return found
+
+
+def _refuse_blindness(settings: Settings, prefix: str = "") -> None:
+    """Nothing was found: say so where that is because we may not look."""
+    error = refusal(settings.codex_home, prefix)
+    if error is not None:
+        hint = "Another user made it: ask as that user, or set CODEX_HOME to a directory of your own."
+        raise HomeError(f"cannot read {error.filename}: {error.strerror}", hint=hint) from error
 
 
 class ThreadView(NamedTuple):
@@ -45,6 +60,7 @@ def show(settings: Settings, thread: str, *, limit: int) -> ThreadView:
 
     Raises:
         NotFoundError: none, or several.
+        HomeError: it may not be read.
     """
     summary = _find_thread(settings, thread)
     return ThreadView(summary, read_tail(summary, limit=limit))
@@ -56,6 +72,8 @@ def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
         return found[0]
     if found:
         raise AmbiguousError(f"several threads begin with {thread}", hint=_LIST_HINT)
+    if _THREAD_PREFIX.fullmatch(thread):
+        _refuse_blindness(settings, thread)
     raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
 
 
@@ -108,6 +126,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
                 raise _no_thread_yet(directory)  # never some older thread in its stead
     summary = newest_thread(settings.codex_home, here)
     if summary is None:
+        _refuse_blindness(settings)
         hint = "Start one with codex-server new, or name one with --thread (see codex-server list)."
         raise BadInputError(f"no earlier thread in {here}", hint=hint, kind=ErrorKind.THREAD_MISSING)
     return ThreadChoice(summary.thread_id, summary.cwd)

@@ -227,6 +227,26 @@ def test_a_thread_whose_lock_is_another_users_is_not_taken_for_free(shell: Shell
     assert_refused(told, 73, f"nothing tells who writes thread {thread_id}: {lock}: ", as_json=True)
 
 
+@pytest.mark.parametrize("what", ["sessions", "sessions/2026/11", "file"])
+def test_sessions_that_may_not_be_read_are_not_taken_for_none(shell: Shell, what: str) -> None:
+    thread_id = "01a22666-cae9-7ae0-9778-0798dc9741ae"
+    day = shell.codex_home / "sessions" / "2026" / "11" / "29"
+    day.mkdir(parents=True)
+    file = day / f"rollout-2026-11-29T08-23-20-{thread_id}.jsonl"
+    file.write_text("{}\n")
+    file.chmod(0o600)
+    closed = file if what == "file" else shell.codex_home / what
+    closed.chmod(0o600 if what == "file" else 0o700)
+    close(closed)
+    for command in (["show", thread_id], ["show", thread_id[:8]], ["list"], ["continue", "--thread", thread_id, "hi"]):
+        told = run(shell, *command)
+        assert_refused(told, 73, f"cannot read {closed}", as_json=command[0] == "continue")
+    assert_refused(run(shell, "continue", "hi"), 73, f"cannot read {closed}", as_json=True)
+    if what == "file":
+        assert run(shell, "show", "ffff").code == 66
+    closed.chmod(0o700)
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
 def test_root_makes_nothing_in_a_users_turn(shell: Shell, turns: TurnsOnDisk) -> None:
     turn = turns.dead()

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.disk import guarded, queue
+from codex_server_cli.disk import queue
 from codex_server_cli.disk.queue import Ticket
+
+pytestmark = pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux lists who holds a lock")
 
 Close = Callable[[Path], None]
 
@@ -31,7 +33,7 @@ def close(monkeypatch: pytest.MonkeyPatch) -> Close:
             raise PermissionError(13, "Permission denied", str(path))
         return open_(path, *arguments, **more)
 
-    monkeypatch.setattr(guarded.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     return lambda path: closed.add(str(path))
 
 
