@@ -41,7 +41,8 @@ def cancel(directories: list[TurnDir]) -> list[TurnView]:
             except OSError as error:
                 if not directory.exists:
                     continue  # deleted meanwhile: that ends it, too
-                failure = failure or HomeError(f"cannot write {directory.inbox}: {error.strerror}")
+                hint = "Look whose it is. What else was to be cancelled is: codex-server status tells what runs."
+                failure = failure or HomeError(f"cannot write {directory.inbox}: {error.strerror}", hint=hint)
                 refused.append(directory)
     views = [_see_ended(directory) for directory in directories if directory not in refused]
     if failure is not None:

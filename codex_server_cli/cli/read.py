@@ -207,8 +207,9 @@ def _report_ends(views: list[TurnView], *, is_any: bool, options: str) -> Exit:
         Otherwise 0 where all are complete, else the code of the first in that order that is not.
     """
     ended = [view for view in views if view.state is not State.RUNNING]
-    if is_any:
-        ended.sort(key=lambda view: view.state is State.UNREADABLE)
+    if is_any and len(ended) < len(views):
+        ended = [view for view in ended if view.state is not State.UNREADABLE]  # whose end nobody will see
+    ended.sort(key=lambda view: is_any and view.state is State.UNREADABLE)
     codes = [report_end(view) for view in ended]
     if not ended or not (is_any or len(ended) == len(views)):
         output.note(still_running_note(views, options))

@@ -115,7 +115,7 @@ def browser_environment() -> dict[str, str] | None:
     Without a display `webbrowser` would take a text browser, and with it the terminal.
     """
     has_one = sys.platform == "darwin" or any(os.environ.get(name) for name in _OF_A_DISPLAY)
-    return dict(os.environ) if has_one else None
+    return inherited_environment() if has_one else None
 
 
 def demo_environment(home: Path, codex_home: Path) -> dict[str, str]:

@@ -30,9 +30,12 @@ def doors(shell: Shell) -> Iterator[None]:
     if IS_ROOT and shutil.which("setpriv") is None:
         pytest.skip("no setpriv on this machine, and root passes every door")
     yield
-    for path in (shell.home, shell.home / "turns", *(shell.home / "turns").rglob("*")):
-        if path.is_dir():
+    for path in (shell.home, shell.home / "turns"):
+        if path.exists():
             path.chmod(0o700)
+    for path in shell.home.glob("turns/*"):
+        path.chmod(0o700)
+        (path / "inbox").chmod(0o700)
 
 
 def close(path: Path) -> None:
@@ -136,7 +139,7 @@ def test_waiting_for_several_goes_on_with_the_others(shell: Shell, turns: TurnsO
     assert first.code == 0
     for until in ([], ["--until", "attention"]):
         still = run(shell, "wait", "--any", closed.turn_id, running.turn_id, "--timeout", "0.5", *until)
-        assert still.code in (73, 124), still
+        assert still.code == 124, still
         assert [each["state"] for each in json.loads(still.stdout)] == ["unreadable", "running"]
         assert still.duration_s > 0.5
 

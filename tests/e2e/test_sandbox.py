@@ -9,6 +9,7 @@ import pytest
 from codex_server_cli.demo.replies import apply_patch, reply, run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.e2e.home import Home, Turn
+from tests.support import make_repository
 
 PATCH = "*** Begin Patch\n*** Add File: hello.txt\n+hello\n*** End Patch"
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
@@ -104,6 +105,34 @@ def test_writing_outside_of_git_needs_a_word(one_home: Home) -> None:
     turn = one_home.start("new", "hi", "--write", "--skip-git-check")
     assert turn.wait()["state"] == "complete"
     assert (one_home.project / "hello.txt").exists()
+
+
+def test_an_empty_directory_called_git_opens_no_way_in(one_home: Home) -> None:
+    one_home.model([say("done")])
+    first = one_home.start("new", "hi")
+    first.wait()
+    for place in (one_home.root, one_home.project):  # as Codex's own sandbox leaves them
+        (place / ".git").mkdir()
+    started = (["new", "hi"], ["continue", "--turn", first.id, "go on"])
+    for verb in started:
+        for options in (["--write"], ["--sandbox", "danger-full-access"]):
+            run = one_home.run(*verb, *options)
+            assert (run.code, "in no git work tree" in run.error["message"]) == (65, True)
+    one_home.configure(sandbox="workspace-write")
+    for verb in started:
+        assert one_home.run(*verb).code == 65
+    assert one_home.turn_ids == [first.id]
+
+
+def test_a_directory_that_is_opened_outside_of_a_repository_needs_a_word(one_home: Home) -> None:
+    make_repository(one_home.project)
+    extra = one_home.root / "extra"
+    extra.mkdir()
+    run = one_home.run("new", "hi", "--write", "--add-dir", str(extra))
+    assert (run.code, run.error["message"].partition(",")[0]) == (65, f"{extra} is in no git work tree")
+    make_repository(extra)
+    one_home.model([say("done")])
+    assert one_home.run("new", "hi", "--write", "--add-dir", str(extra), "--wait").code == 0
 
 
 def test_a_folder_below_a_repository_is_in_it(one_home: Home) -> None:
