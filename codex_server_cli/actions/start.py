@@ -135,7 +135,10 @@ def _start(
     prompt = check_prompt(options.prompt)
     config = read_config(settings.config_path)
     profile, warnings = _read_profile(settings, options.profile)
-    request, parent = _make_request(settings, options, config, choice, profile, is_fork=is_fork)
+    pictures = _read_pictures(options.images)
+    request, parent = _make_request(
+        settings, options, config, choice, profile, tuple(name for name, _ in pictures), is_fork=is_fork
+    )
     codex = find_codex(config.codex, settings.search_path)
     check_login(
         settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
@@ -169,10 +172,19 @@ def _start(
         "request": request.to_json(),
     }
     fork_meta = _forked(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
-    turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta)
+    turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     told = fork_meta if has_forked and fork_meta is not None else meta
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=told)
     return Started(view, config.warnings + warnings + checks.warn_of_open_home(settings, request))
+
+
+def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """The names of the pictures within the turn's directory, and their bytes."""
+    if not paths:
+        return ()
+    from codex_server_cli.actions.pictures import read_pictures
+
+    return read_pictures(paths)
 
 
 def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
@@ -207,6 +219,7 @@ def _make_request(
     config: Config,
     choice: ThreadChoice | None,
     profile: dict[str, Any] | None,
+    images: tuple[str, ...],
     *,
     is_fork: bool,
 ) -> tuple[TurnRequest, str | None]:
@@ -228,7 +241,7 @@ def _make_request(
         sandbox=sandbox,
         writable_roots=checks.check_add_dirs(options.add_dirs, sandbox),
         has_network=options.has_network,
-        images=checks.check_images(options.images),
+        images=images,
         schema=checks.read_schema(options.schema) if options.schema is not None else None,
         config=overrides,
         profile=options.profile,
