@@ -63,7 +63,7 @@ def chat(
         "questions": questions,
         "allow_nested": allow_nested,
     }
-    options = starting.options_of({**flags, "prompt": prompt or ""})
+    options = starting.options_of(flags, prompt or "")
     _check_terminal()
     settings = Settings.load()
     if last:
