@@ -240,6 +240,15 @@ def add_to_history(settings: Settings, text: str) -> None:
             os.close(fd)
 
 
+def check_model(settings: Settings, options: StartOptions, place: Place) -> None:
+    """Judge the model and the effort that the next messages are to be asked with.
+
+    Raises:
+        CodexServerError: as `start.check_model`.
+    """
+    start.check_model(settings, options, place.choice)
+
+
 def known_efforts(settings: Settings) -> list[str]:
     """The reasoning efforts that Codex's models have, as far as it was asked before."""
     return read_efforts(settings.home)

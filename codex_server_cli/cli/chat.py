@@ -74,6 +74,7 @@ def chat(
         place = actions.place_of_turn(settings, turn, cwd)
     else:
         place = actions.Place()
+    actions.check_model(settings, options, place)
     _converse(settings, options, place)
 
 
