@@ -29,6 +29,7 @@ TIMEOUT_S = 30.0
 """For one question, and for its answer from the network."""
 _LOGIN_TIMEOUT_S = account_inquiry.PATIENCE_S + 60
 _CANCEL_TIMEOUT_S = 5.0
+_OPENAI = "openai"
 _ROOT = Path("/")
 """Where the app-server stands: no project's settings are wanted."""
 
@@ -89,6 +90,23 @@ def read_models(settings: Settings, timeout_s: float = TIMEOUT_S) -> list[Model]
     """
     with _conversation(settings, timeout_s) as (talk, codex):
         models = talk.hold(account_inquiry.ask_models(), timeout_s)
+    model_cache.write_models(settings.home, codex, models)
+    return models
+
+
+def read_openai_models(settings: Settings, thread_id: str | None = None) -> list[Model]:
+    """The same where OpenAI's own provider serves; of any other the models are not known, so none.
+
+    Args:
+        thread_id: the thread that is to go on, which keeps its provider; None for a new one.
+
+    Raises:
+        CodexServerError: as `read_models`, or Codex does not tell who serves.
+    """
+    with _conversation(settings) as (talk, codex):
+        if talk.hold(account_inquiry.ask_provider(thread_id), TIMEOUT_S) not in (None, _OPENAI):
+            return []
+        models = talk.hold(account_inquiry.ask_models(), TIMEOUT_S)
     model_cache.write_models(settings.home, codex, models)
     return models
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.actions import read
-from codex_server_cli.core.prompt import check_prompt
+from codex_server_cli.core.prompt import check_prompt, is_blank
 from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
@@ -117,8 +117,8 @@ def steer(directory: TurnDir, text: str) -> None:
         BusyError, HomeError: as of `approve`.
         NotFoundError: the turn was deleted.
     """
-    if not text.strip():
-        raise BadInputError("there is no text to steer with", hint="As an argument, as --file FILE, or as - for stdin.")
+    if is_blank(text):
+        raise BadInputError("there is no text to steer with", hint="As an argument, as --file FILE, or piped in.")
     check_prompt(text)
     view = _see(directory)
     if view.state is State.RUNNING:

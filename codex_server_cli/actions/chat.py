@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,10 +101,11 @@ class _Worker(Launch):
         meta: dict[str, Any],
         max_running: int,
         fork_meta: dict[str, Any] | None = None,
+        pictures: Sequence[tuple[str, bytes]] = (),
     ) -> tuple[str, bool]:
         """As `Launch.hand_over`, with the worker's start before it."""
         super().__init__()
-        return super().hand_over(turns_path, prompt, meta, max_running, fork_meta)
+        return super().hand_over(turns_path, prompt, meta, max_running, fork_meta, pictures)
 
     def reap(self) -> None:
         """Take the worker's exit from the system once it has come; it is our child."""
@@ -237,6 +238,15 @@ def add_to_history(settings: Settings, text: str) -> None:
             write_all(fd, entry.encode())
         finally:
             os.close(fd)
+
+
+def check_model(settings: Settings, options: StartOptions, place: Place) -> None:
+    """Judge the model and the effort that the next messages are to be asked with.
+
+    Raises:
+        CodexServerError: as `start.check_model`.
+    """
+    start.check_model(settings, options, place.choice)
 
 
 def known_efforts(settings: Settings) -> list[str]:

@@ -124,30 +124,6 @@ def check_add_dirs(add_dirs: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ..
     return tuple(check_cwd(folder, "--add-dir") for folder in add_dirs)
 
 
-def check_images(images: tuple[str, ...]) -> tuple[str, ...]:
-    """The images, absolute. Codex does not fail on a bad one: the model would only read an excuse.
-
-    Raises:
-        BadInputError: one cannot be read or is no image that Codex takes.
-    """
-    return tuple(_check_image(Path(os.path.abspath(image))) for image in images)  # noqa: PTH100
-
-
-def _check_image(path: Path) -> str:
-    from codex_server_cli.core.images import HEAD_BYTES, image_type
-
-    try:
-        if path.exists() and not path.is_file():
-            raise BadInputError(f"{path} is not a regular file", hint="Check --image.")
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError as error:
-        raise BadInputError(f"cannot read the image {path}: {error.strerror}", hint="Check --image.") from error
-    if image_type(head) is None:
-        raise BadInputError(f"{path} is no PNG, JPEG, GIF or WebP image", hint="Convert it to one of these.")
-    return str(path)
-
-
 def read_schema(source: str) -> dict[str, Any]:
     """The JSON Schema in a file.
 

@@ -1,7 +1,7 @@
 """Does Codex list the model, and does the model have the effort? Owns the answer before a turn exists.
 
-What cannot be looked up is not checked: Codex tells it itself, later. Must never be imported where neither flag was
-given: looking up takes an app-server, once for each codex.
+What cannot be looked up is not checked: Codex tells it itself, later. Must never be imported where neither was asked
+for: looking up takes an app-server, once for each codex.
 """
 
 from __future__ import annotations
@@ -15,49 +15,56 @@ from codex_server_cli.settings.places import Settings
 
 
 def check_model(
-    settings: Settings, codex: Path, *, model: str | None, effort: str | None, is_new_thread: bool
-) -> tuple[str, ...]:
-    """See whether Codex lists the model, and whether it has the effort.
+    settings: Settings,
+    codex: Path,
+    *,
+    model: str | None,
+    effort: str | None,
+    thread_id: str | None = None,
+    kept_model: str | None = None,
+    source: str = "",
+) -> None:
+    """See whether Codex lists the model, hidden or not, and whether it has the effort.
 
     Args:
         codex: the binary that will run the turn.
-        model: what the turn will run with. None means Codex's default on a new thread, and any on another.
-        effort: what was asked for, if anything was.
-
-    Returns:
-        What to warn of.
+        model, effort: what was asked for, if anything was.
+        thread_id: the thread that is to go on; None for a new one.
+        kept_model: what the turn runs with where no model was asked for, if that is known; it is not judged. Else it
+            is Codex's default on a new thread, and may be any on another.
+        source: where the model stands, in words, unless the user has just given it.
 
     Raises:
-        BadInputError: the model has no such effort.
+        BadInputError: Codex does not list the model, or the model has no such effort.
     """
-    kept = model_cache.read_models(settings.home, codex) or []
-    if _lists(kept, model) and _complaint(_meant(kept, model, is_new_thread=is_new_thread), effort) is None:
-        return ()
+    name, is_new_thread = model or kept_model, thread_id is None
+
+    def complaint(models: list[Model]) -> BadInputError | None:
+        if model is not None and all(model != each.name for each in models):
+            return _unlisted(model, models, source)
+        return _without_effort(_meant(models, name, is_new_thread=is_new_thread), effort)
+
+    kept = model_cache.read_models(settings.home, codex)
+    if kept and complaint(kept) is None and (model is not None or _meant(kept, name, is_new_thread=is_new_thread)):
+        return
     try:
-        models = ask_codex(settings)  # what is kept may be old: it must not refuse anything
+        models = ask_codex(settings, thread_id)  # what is kept may be old: it must not refuse anything
     except CodexServerError:
-        return ()
-    complaint = _complaint(_meant(models, model, is_new_thread=is_new_thread), effort)
-    if complaint is not None:
-        raise complaint
-    if _lists(models, model):
-        return ()
-    return (f"Codex does not list a model {model!r}; `codex-server models` shows those that it does",)
+        return
+    error = complaint(models) if models else None
+    if error is not None:
+        raise error
 
 
-def ask_codex(settings: Settings) -> list[Model]:
-    """What Codex lists now.
+def ask_codex(settings: Settings, thread_id: str | None) -> list[Model]:
+    """What Codex lists now; nothing where another provider than OpenAI's serves.
 
     Raises:
         CodexServerError: it does not tell.
     """
-    from codex_server_cli.actions.account import read_models  # 10 ms, for what is rarely asked
+    from codex_server_cli.actions.account import read_openai_models  # 10 ms, for what is rarely asked
 
-    return read_models(settings)
-
-
-def _lists(models: list[Model], name: str | None) -> bool:
-    return any(name in (None, model.name) for model in models)
+    return read_openai_models(settings, thread_id)
 
 
 def _meant(models: list[Model], name: str | None, *, is_new_thread: bool) -> list[Model]:
@@ -67,7 +74,16 @@ def _meant(models: list[Model], name: str | None, *, is_new_thread: bool) -> lis
     return [model for model in models if model.is_default] if is_new_thread else models
 
 
-def _complaint(models: list[Model], effort: str | None) -> BadInputError | None:
+def _unlisted(name: str, models: list[Model], source: str) -> BadInputError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [model.name for model in models], 1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    shown = ", ".join(model.name for model in models if not model.is_hidden)
+    return BadInputError(f"Codex lists no model {name!r}{source}", hint=f"{meant}Give one of: {shown}.")
+
+
+def _without_effort(models: list[Model], effort: str | None) -> BadInputError | None:
     allowed = list(dict.fromkeys(each for model in models for each in model.efforts))
     if effort is None or effort in allowed or not allowed:
         return None

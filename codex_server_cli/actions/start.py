@@ -135,13 +135,15 @@ def _start(
     prompt = check_prompt(options.prompt)
     config = read_config(settings.config_path)
     profile, warnings = _read_profile(settings, options.profile)
-    request, parent = _make_request(settings, options, config, choice, profile, is_fork=is_fork)
+    pictures = _read_pictures(options.images)
+    request, parent = _make_request(
+        settings, options, config, choice, profile, tuple(name for name, _ in pictures), is_fork=is_fork
+    )
     codex = find_codex(config.codex, settings.search_path)
     check_login(
         settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
     )
-    if options.model is not None or options.effort is not None:
-        warnings += _check_model(settings, codex.path, request, choice)
+    _check_model(settings, codex.path, request, choice, is_default=options.model is None)
     meta = {
         "version": 1,
         "name": options.name,
@@ -169,10 +171,19 @@ def _start(
         "request": request.to_json(),
     }
     fork_meta = _forked(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
-    turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta)
+    turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     told = fork_meta if has_forked and fork_meta is not None else meta
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=told)
     return Started(view, config.warnings + warnings + checks.warn_of_open_home(settings, request))
+
+
+def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """The names of the pictures within the turn's directory, and their bytes."""
+    if not paths:
+        return ()
+    from codex_server_cli.actions.pictures import read_pictures
+
+    return read_pictures(paths)
 
 
 def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
@@ -184,15 +195,54 @@ def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] 
     return read_profile(settings.codex_home, name)
 
 
-def _check_model(settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None) -> tuple[str, ...]:
-    """What to warn of; a provider of the user's own has models that Codex does not know."""
-    from codex_server_cli.actions.model_check import check_model
+def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> None:
+    """Judge the model and the effort of a turn that is yet to be asked for.
 
+    Raises:
+        BadInputError: as `new`, for what decides over them.
+        CodexMissingError: no usable codex.
+    """
+    config = read_config(settings.config_path)
+    profile, _ = _read_profile(settings, options.profile)
+    overrides = checks.parse_overrides(options.config)
+    model = options.model or _default_model(config, choice, profile, overrides)
+    request = TurnRequest("", "/", model, options.effort, config=overrides, profile_config=profile)
+    if request.asked_model is not None or request.asked_effort is not None:
+        codex = find_codex(config.codex, settings.search_path).path
+        _check_model(settings, codex, request, choice, is_default=options.model is None)
+
+
+def _check_model(
+    settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None, *, is_default: bool
+) -> None:
+    """A model or an effort that was asked for, however it was; a provider of the user's own has others than Codex.
+
+    Args:
+        is_default: whether a model of the request's own is that of `config.json`.
+    """
+    if request.asked_model is None and request.asked_effort is None:
+        return
     config = read_codex_config(settings.codex_home, request.profile_config)
     if custom_provider(config) is not None:
-        return ()
-    model = request.asked_model or (choice.model if choice is not None else value_in(config, "model"))
-    return check_model(settings, codex, model=model, effort=request.asked_effort, is_new_thread=choice is None)
+        return
+    from codex_server_cli.actions import model_check
+
+    model_check.check_model(
+        settings,
+        codex,
+        model=request.asked_model,
+        effort=request.asked_effort,
+        thread_id=choice.thread_id if choice is not None else None,
+        kept_model=choice.model if choice is not None else value_in(config, "model"),
+        source=f" (model in {settings.config_path})" if is_default and request.model is not None else "",
+    )
+
+
+def _default_model(
+    config: Config, choice: ThreadChoice | None, profile: dict[str, Any] | None, overrides: dict[str, Any] | None
+) -> str | None:
+    """The model of `config.json`, for a new thread of which nothing else decides."""
+    return config.model if choice is None and "model" not in layered(profile, overrides) else None
 
 
 def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:
@@ -207,6 +257,7 @@ def _make_request(
     config: Config,
     choice: ThreadChoice | None,
     profile: dict[str, Any] | None,
+    images: tuple[str, ...],
     *,
     is_fork: bool,
 ) -> tuple[TurnRequest, str | None]:
@@ -220,16 +271,15 @@ def _make_request(
     if options.name is not None:
         checks.check_name(options.name)
     overrides = checks.parse_overrides(options.config)
-    is_model_open = choice is None and "model" not in layered(profile, overrides)
     request = TurnRequest(
         turn_id="",
         cwd=cwd,
-        model=options.model or (config.model if is_model_open else None),
+        model=options.model or _default_model(config, choice, profile, overrides),
         effort=options.effort,
         sandbox=sandbox,
         writable_roots=writable_roots,
         has_network=options.has_network,
-        images=checks.check_images(options.images),
+        images=images,
         schema=checks.read_schema(options.schema) if options.schema is not None else None,
         config=overrides,
         profile=options.profile,

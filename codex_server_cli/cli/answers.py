@@ -11,6 +11,7 @@ import typer
 from codex_server_cli.actions import answers, read
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import AskingTurn, LastCwd, Turn, complete_turn
+from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.core.rpc import objects_in, text_in
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import UsageError
@@ -80,7 +81,7 @@ def reply(
     ] = None,
 ) -> None:
     """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
-    if not answer or not all(each.strip() for each in answer):
+    if not answer or any(is_blank(each) for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
     directory = answers.find_asking(Settings.load(), turn)
     known = _questions(answers.pending_of(read.status(directory)), request)
@@ -90,15 +91,16 @@ def reply(
 
 def steer(
     turn: Turn,
-    text: Annotated[str | None, typer.Argument(help="What to tell Codex; - reads it from stdin.")] = None,
+    text: Annotated[str | None, typer.Argument(help="What to tell Codex; what is piped in comes behind it.")] = None,
+    stdin: Annotated[str | None, typer.Argument(metavar="[-]", help="Read stdin to its end.")] = None,
     file: Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read it from a file.")] = None,
     cwd: LastCwd = None,
 ) -> None:
     """Give a running turn more to consider; Codex breaks off the response under way for it."""
-    from codex_server_cli.cli.starting import read_prompt  # with all that starts a turn, which the others do not need
+    from codex_server_cli.cli.prompts import read_prompt
 
     directory = read.find(Settings.load(), turn, cwd)
-    words = read_prompt(text, file)
+    words = read_prompt((text, stdin), file)
     answers.steer(directory, words)
     output.show_json(documents.steered(read.status(directory), words))
 
@@ -138,8 +140,8 @@ def _with_stdin(answers_by_id: dict[str, list[str]]) -> dict[str, list[str]]:
     def read(text: str) -> str:
         if text != "-":
             return text
-        from codex_server_cli.cli.starting import read_prompt  # with all that starts a turn, which few answers need
+        from codex_server_cli.cli.prompts import read_prompt  # which few answers need
 
-        return read_prompt("-", None).rstrip("\r\n")
+        return read_prompt("-").rstrip("\r\n")
 
     return {id_: [read(text) for text in texts] for id_, texts in answers_by_id.items()}

@@ -63,7 +63,7 @@ def chat(
         "questions": questions,
         "allow_nested": allow_nested,
     }
-    options = starting.options_of({**flags, "prompt": prompt or ""})
+    options = starting.options_of(flags, prompt or "")
     _check_terminal()
     settings = Settings.load()
     if last:
@@ -74,6 +74,7 @@ def chat(
         place = actions.place_of_turn(settings, turn, cwd)
     else:
         place = actions.Place()
+    actions.check_model(settings, options, place)
     _converse(settings, options, place)
 
 

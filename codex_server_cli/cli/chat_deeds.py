@@ -104,15 +104,18 @@ class Deeds:
         await self._chat.settle_in(place)
 
     async def _model(self, model: str) -> None:
-        self._choose("model", model)
+        await self._choose("model", model)
 
     async def _effort(self, effort: str) -> None:
-        self._choose("effort", effort)
+        await self._choose("effort", effort)
 
-    def _choose(self, name: str, value: str) -> None:
-        """Set an option of the next messages; without a value tell what it is."""
+    async def _choose(self, name: str, value: str) -> None:
+        """Set an option of the next messages, where Codex has it; without a value tell what it is."""
         if value:
             chosen: dict[str, Any] = {name: None if value == _DEFAULT else value}
+            options, place = self._chat.options._replace(**chosen), self._chat.place
+            if value != _DEFAULT:
+                await off_loop(lambda: chat.check_model(self._chat.settings, options, place))
             self._chat.options = self._chat.options._replace(**chosen)
             self._chat.note(f"{name} {value}, from the next message on")
         else:

@@ -10,7 +10,9 @@ from codex_server_cli.actions import start
 from codex_server_cli.actions.prepare import prepare
 from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli.parameters import complete_turn
+from codex_server_cli.cli.prompts import read_prompt
 from codex_server_cli.cli.starting import starts_a_review, starts_a_turn
+from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.errors import UsageError
 from codex_server_cli.settings.places import Settings
 
@@ -61,7 +63,7 @@ def review(
     ] = None,
     commit: Annotated[str | None, typer.Option("--commit", metavar="SHA", help="Review one commit.")] = None,
     instructions: Annotated[
-        str | None, typer.Option("--instructions", metavar="TEXT", help="Review what the text says.")
+        str | None, typer.Option("--instructions", metavar="TEXT", help="Review what the text, or - on stdin, says.")
     ] = None,
 ) -> Started:
     """Start a review of code as a turn: Codex's own reviewer, which reads and never writes."""
@@ -71,7 +73,7 @@ def review(
     if sum((uncommitted, *(value is not None for value in given.values()))) > 1:
         raise UsageError("--uncommitted, --base, --commit and --instructions exclude each other")
     for flag, value in given.items():
-        if value is not None and not value.strip():  # a script's variable that is not set
+        if value is not None and is_blank(value):  # a script's variable that is not set
             raise UsageError(f"{flag} is empty")
-    choice = reviews.ReviewChoice(base, commit, instructions)
+    choice = reviews.ReviewChoice(base, commit, read_prompt((instructions,)) if instructions is not None else None)
     return reviews.review(Settings.load(), options, context.obj or prepare(), choice)

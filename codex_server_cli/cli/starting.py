@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from codex_server_cli.actions.start import Started, StartOptions
 from codex_server_cli.cli import output
+from codex_server_cli.cli.prompts import read_prompt
 from codex_server_cli.core.duration import parse_duration_s
-from codex_server_cli.core.prompt import MAX_BYTES, decode_prompt
 from codex_server_cli.core.request import Approval, Sandbox
-from codex_server_cli.errors import BadInputError, UsageError
+from codex_server_cli.errors import UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.settings.places import Settings
 
-Prompt = Annotated[str | None, typer.Argument(help="What to ask; - reads it from stdin.", show_default=False)]
+Prompt = Annotated[
+    str | None,
+    typer.Argument(help="What to ask; what is piped in comes behind it, or is it all.", show_default=False),
+]
+Stdin = Annotated[
+    str | None, typer.Argument(metavar="[-]", help="Read stdin to its end, whoever holds it open.", show_default=False)
+]
 PromptFile = Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read the prompt from a file.")]
 Model = Annotated[str | None, typer.Option("--model", "-m", metavar="M", help="The model to ask.")]
 Effort = Annotated[str | None, typer.Option("--effort", metavar="E", help="Reasoning effort: low, medium, high …")]
@@ -60,6 +64,7 @@ Nested = Annotated[bool, typer.Option("--allow-nested", help="Allow it from insi
 
 def _flags(
     prompt: Prompt = None,
+    stdin: Stdin = None,
     file: PromptFile = None,
     model: Model = None,
     effort: Effort = None,
@@ -90,7 +95,7 @@ def _flags(
 
 
 _UNKNOWN_TO_REVIEWS = frozenset(
-    {"prompt", "file", "schema", "image", "sandbox", "write", "add_dir", "network", "skip_git_check"}
+    {"prompt", "stdin", "file", "schema", "image", "sandbox", "write", "add_dir", "network", "skip_git_check"}
     | {"approval", "approval_timeout", "questions", "plan"}
 )
 """What Codex takes with `turn/start` alone."""
@@ -105,7 +110,7 @@ def starts_a_turn(verb: Callable[..., Started]) -> Callable[..., None]:
 
 
 def starts_a_review(verb: Callable[..., Started]) -> Callable[..., None]:
-    """The same for a review, without what Codex's reviews take no notice of; its prompt is empty."""
+    """The same for a review, without what Codex's reviews take no notice of; the verb itself has its prompt."""
     return _command(verb, _UNKNOWN_TO_REVIEWS)
 
 
@@ -115,15 +120,15 @@ def _command(verb: Callable[..., Started], left_out: frozenset[str]) -> Callable
     shared = {name: each for name, each in flags_of_all.items() if name not in left_out}
     own = [each for each in inspect.signature(verb, eval_str=True).parameters.values() if each.name != "options"]
     context, *selectors = own
-    prompts = [shared["prompt"]] if "prompt" in shared else []
-    others = [each for name, each in shared.items() if name != "prompt"]
+    prompts = [each for name, each in shared.items() if name in ("prompt", "stdin")]
+    others = [each for name, each in shared.items() if name not in ("prompt", "stdin")]
 
     @functools.wraps(verb)
     def command(**given: Any) -> None:
         flags = {name: given.pop(name) for name in shared}
         if flags["follow"] and flags["wait"]:
             raise UsageError("--follow and --wait exclude each other")
-        options = options_of(flags if prompts else flags | {"prompt": ""})
+        options = options_of(flags, _read_prompt(flags) if prompts else "")
         started = verb(options=options, **given)
         _report(started, is_follow=flags["follow"], is_wait=flags["wait"], may_ask=options.may_ask)
 
@@ -133,7 +138,11 @@ def _command(verb: Callable[..., Started], left_out: frozenset[str]) -> Callable
     return command
 
 
-def options_of(given: dict[str, Any]) -> StartOptions:
+def _read_prompt(given: dict[str, Any]) -> str:
+    return read_prompt((given["prompt"], given["stdin"]), given["file"], (given["schema"], *(given["image"] or ())))
+
+
+def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
     """The parsed flags as the action takes them; one that a verb does not have stands at its default."""
     given = {name: each.default for name, each in inspect.signature(_flags).parameters.items()} | given
     for name in ("model", "effort", "schema", "profile", "notify"):
@@ -142,7 +151,7 @@ def options_of(given: dict[str, Any]) -> StartOptions:
     if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
         raise UsageError(f"--write and --sandbox {given['sandbox']} exclude each other")
     options = StartOptions(
-        prompt=read_prompt(given["prompt"], given["file"]),
+        prompt=prompt,
         cwd=given["cwd"],
         model=given["model"],
         effort=given["effort"],
@@ -172,26 +181,6 @@ def options_of(given: dict[str, Any]) -> StartOptions:
 
 def _seconds(text: str | None, flag: str) -> float | None:
     return parse_duration_s(text, flag) if text is not None else None
-
-
-def read_prompt(argument: str | None, file: str | None) -> str:
-    """The prompt from the argument, from stdin (only for `-`) or from a file."""
-    if (argument is None) == (file is None):
-        what = "Give either a prompt or --file, not both" if file is not None else "a prompt is missing"
-        raise UsageError(
-            what, hint="As an argument, as --file FILE, or as - to read stdin. After --, it may begin with -."
-        )
-    if argument is not None and argument != "-":
-        return argument
-    try:
-        if file is None:
-            return decode_prompt(sys.stdin.buffer.read(MAX_BYTES + 1))
-        with Path(file).open("rb") as opened:
-            return decode_prompt(opened.read(MAX_BYTES + 1))
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"the prompt is not valid UTF-8: {error}", hint="Convert it to UTF-8 first.") from error
-    except OSError as error:
-        raise BadInputError(f"cannot read {file}: {error.strerror}", hint="Check --file.") from error
 
 
 def _report(started: Started, *, is_follow: bool, is_wait: bool, may_ask: bool) -> None:

@@ -79,6 +79,26 @@ def ask_limits() -> Inquiry[list[Limits]]:
     return limits_in(_result((yield "account/rateLimits/read", {})))
 
 
+def ask_provider(thread_id: str | None = None) -> Inquiry[str | None]:
+    """The provider that serves a thread, or else a new one; None where the configuration leaves it to Codex.
+
+    A thread keeps the provider that it was made with, and a configuration has more sources than its own file: seen
+    with 0.163.0 and 0.171.0.
+
+    Raises:
+        CodexServerError: Codex does not tell, or knows no such thread.
+    """
+    if thread_id is not None:
+        thread = _result((yield "thread/read", {"threadId": thread_id, "includeTurns": False})).get("thread")
+        return _text_in(thread, "modelProvider")
+    return _text_in(_result((yield "config/read", {})).get("config"), "model_provider")
+
+
+def _text_in(value: object, name: str) -> str | None:
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, str) else None
+
+
 def ask_models() -> Inquiry[list[Model]]:
     """Every model that Codex lists, the hidden ones too. Needs no login.
 

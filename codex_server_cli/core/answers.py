@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any
 
 from codex_server_cli.core.pending import PendingRequest, RequestKind, form_choices
+from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.core.rpc import Message, objects_in, text_in
 from codex_server_cli.core.schema import fault_in, is_schema
 
@@ -51,7 +52,7 @@ def _check_ids(answers: dict[str, list[str]], known: list[str], required: list[s
     for id_, texts in answers.items():
         if id_ not in known:
             raise AnswerError(f"no question {id_!r} was asked, but {', '.join(known)}")
-        if any(text.strip() in ("", PLACEHOLDER) for text in texts):
+        if any(is_blank(text) or text.strip() == PLACEHOLDER for text in texts):
             raise AnswerError(f"the answer to question {id_!r} is empty")
     for id_ in required:
         if not answers.get(id_):

@@ -11,17 +11,46 @@ MAX_CHARS = 1_048_576
 MAX_BYTES = 4 * MAX_CHARS
 """More bytes than this cannot be few enough characters."""
 
+_INVISIBLE_LETTERS = "\u115f\u1160\u3164\uffa0\u2800"
+"""Fillers that are letters to Unicode, or a sign, and nothing to the eye."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see: no text, blanks, control characters, byte order marks, zero-width characters."""
+    return not any(_is_visible(char) for char in text)
+
+
+def _is_visible(char: str) -> bool:
+    if char.isascii():
+        return char > " " and char != "\x7f"
+    if char.isalnum():
+        return char not in _INVISIBLE_LETTERS
+    from unicodedata import category  # for what is neither letter nor digit
+
+    kind = category(char)
+    return kind[0] not in "MZ" and kind not in ("Cc", "Cf") and char not in _INVISIBLE_LETTERS
+
+
+def joined(prompt: str | None, piped: str) -> str:
+    """A prompt and what was piped in beside it, a blank line between; either alone where the other is nothing.
+
+    A prompt that was given and is blank stays so: the variable of a script that is not set is no prompt.
+    """
+    if prompt is None:
+        return piped
+    return prompt if is_blank(prompt) or is_blank(piped) else prompt.rstrip("\n") + "\n\n" + piped
+
 
 def decode_prompt(data: bytes) -> str:
     """The text of a prompt that was read from a file or pipe, of which one byte more than `MAX_BYTES` was read.
 
     Raises:
         BadInputError: there is more than any prompt can hold (a device, the wrong file).
-        UnicodeDecodeError: it is not UTF-8.
+        UnicodeDecodeError: it is not UTF-8. A byte order mark before it is no part of it.
     """
     if len(data) > MAX_BYTES:
         raise BadInputError(f"the prompt has more than {MAX_CHARS} characters", hint=_TOO_LONG_HINT)
-    return data.decode("utf-8")
+    return data.decode("utf-8-sig")
 
 
 def check_prompt(text: str) -> str:
@@ -30,7 +59,7 @@ def check_prompt(text: str) -> str:
     Raises:
         BadInputError: empty, too long, or holding what cannot be sent (NUL, lone surrogates).
     """
-    if not text.strip():
+    if is_blank(text):
         raise BadInputError("the prompt is empty", hint="Give it as an argument, with --file, or with - on stdin.")
     if len(text) > MAX_CHARS:
         message = f"the prompt has {len(text)} characters; Codex takes {MAX_CHARS}"

@@ -15,6 +15,11 @@ from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.thread_config import layered, marked_config, value_in
 
 
+def _beside(path: str, name: str) -> str:
+    """The path of a neighbour; one that is absolute stays, as turns of 0.3.0 have it."""
+    return name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
+
+
 class Sandbox(StrEnum):
     """What the commands of a turn may touch."""
 
@@ -57,7 +62,7 @@ class TurnRequest(NamedTuple):
         approval_timeout_s: how long a request waits for an answer before it is declined.
         may_ask_questions: Codex may ask mid-turn; `is_plan` runs its plan mode, which asks too.
         review: the wire's `ReviewTarget`, for a turn that is a review; its prompt is not sent.
-        images: absolute paths.
+        images: paths of the turn's own copies; what is stored names them within the turn's directory.
         schema: the JSON Schema of the answer, if any.
         config: overrides of Codex's configuration for this thread, dotted keys; they win over the profile.
         profile, profile_config: the name of a profile of Codex's, and what it held when the turn was asked for.
@@ -68,7 +73,8 @@ class TurnRequest(NamedTuple):
         may_bill_api_key: `"auth": "any"` in config.json.
         notify: command line to run when the turn ends or needs attention.
         is_after_reset: wait in line until the usage limit has reset.
-        prompt_path: absolute path of the stored prompt, for hints; no part of what is stored.
+        prompt_path: absolute path of the stored prompt, for hints, beside which the pictures lie; no part of what
+            is stored.
     """
 
     turn_id: str
@@ -121,6 +127,8 @@ class TurnRequest(NamedTuple):
             known[name] = tuple(known.get(name) or ())
             if not all(isinstance(member, str) for member in known[name]):
                 raise TypeError(name)
+        if prompt_path is not None:
+            known["images"] = tuple(_beside(prompt_path, image) for image in known["images"])
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
         known["approval"] = Approval(known.get("approval", Approval.NEVER))
         known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S

@@ -11,6 +11,7 @@ from typing import Any
 from codex_server_cli.core.asking import Asked, Asking
 from codex_server_cli.core.exchange import Exchange, Reply
 from codex_server_cli.core.failures import readable_message
+from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, ErrorKind
@@ -35,7 +36,7 @@ class Steering:
             BusyError: it has yet to begin.
         """
         record = self._exchange.record
-        if not text.strip():
+        if is_blank(text):
             raise BadInputError("there is no text to steer with", hint="Give some: nothing was sent.")
         if self._request.review is not None:
             raise BadInputError("a review cannot be steered", hint="Wait for its end, and continue its thread.")

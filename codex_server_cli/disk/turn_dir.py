@@ -75,7 +75,13 @@ def prepare_home(turns_path: Path) -> None:
     tighten_directory(turns_path)
 
 
-def create(turns_path: Path, turn_id: str, prompt: str, meta: dict[str, Any]) -> tuple[TurnDir, int]:
+def create(
+    turns_path: Path,
+    turn_id: str,
+    prompt: str,
+    meta: dict[str, Any],
+    pictures: dict[str, bytes] | None = None,
+) -> tuple[TurnDir, int]:
     """Make a turn directory, complete and locked, and publish it.
 
     Args:
@@ -83,6 +89,7 @@ def create(turns_path: Path, turn_id: str, prompt: str, meta: dict[str, Any]) ->
         turn_id: the id to take; where a turn has it already, its random end is drawn again.
         prompt: stored exactly as it is.
         meta: the content of `meta.json`, less the turn id.
+        pictures: those of the prompt, by their path within the directory.
 
     Returns:
         The directory, and the descriptor that holds its lock for as long as it is open.
@@ -94,7 +101,7 @@ def create(turns_path: Path, turn_id: str, prompt: str, meta: dict[str, Any]) ->
     hidden, turn_id = _make_hidden(turns_path, turn_id)
     try:
         lock_fd = lock.create_locked(hidden.lock)
-        _fill(hidden, prompt, meta | {"turn_id": turn_id})
+        _fill(hidden, prompt, meta | {"turn_id": turn_id}, pictures or {})
         hidden.path.rename(turns_path / turn_id)
     except OSError as error:
         import shutil  # 3 ms that only a failure needs
@@ -121,11 +128,15 @@ def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
         turn_id = f"{turn_id[:-4]}{os.urandom(2).hex()}"
 
 
-def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any]) -> None:
+def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any], pictures: dict[str, bytes]) -> None:
     create_file(turn.prompt, prompt.encode())
     create_file(turn.meta, encode_json(meta))
     for path in (turn.events, turn.out, turn.log):
         create_file(path, b"")
+    for name, data in pictures.items():
+        picture = turn.path / name
+        ensure_directory(picture.parent, may_be_link=False)
+        create_file(picture, data)
     make_directory(turn.inbox)
     make_fifo(turn.wake)
 

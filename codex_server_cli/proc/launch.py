@@ -17,6 +17,7 @@ from codex_server_cli.settings.environment import worker_environment
 
 TYPE_CHECKING = False  # typing itself takes 3 ms
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
@@ -68,6 +69,7 @@ class Launch:
         meta: dict[str, Any],
         max_running: int,
         fork_meta: dict[str, Any] | None = None,
+        pictures: Sequence[tuple[str, bytes]] = (),
     ) -> tuple[str, bool]:
         """Give the worker its turn and wait until its directory is published.
 
@@ -77,6 +79,7 @@ class Launch:
             meta: the content of `meta.json`; the worker adds the turn id.
             max_running: how many turns may run at once.
             fork_meta: the same for a fork of the thread, where that is allowed while another turn writes it.
+            pictures: further files of the turn, by their path within its directory.
 
         Returns:
             The turn id, and whether it became the fork. From now on the worker needs nobody.
@@ -91,9 +94,12 @@ class Launch:
         if self._failure is not None:
             raise _not_started(str(self._failure.strerror)) from self._failure
         turn = {"turns_path": str(turns_path), "prompt": prompt, "max_running": max_running}
+        turn |= {"meta": meta, "fork_meta": fork_meta, "pictures": [(name, len(data)) for name, data in pictures]}
         try:
             with open(self._to_worker, "wb") as pipe:  # noqa: PTH123 — a descriptor, not a path
-                pipe.write(json.dumps(turn | {"meta": meta, "fork_meta": fork_meta}).encode() + b"\n")
+                pipe.write(json.dumps(turn).encode() + b"\n")
+                for _, data in pictures:
+                    pipe.write(data)
         except BrokenPipeError:
             pass  # it is dead: what it left to say comes below
         answer = self._read_answer()

@@ -49,7 +49,7 @@ def main() -> None:
         if meta is None:
             _answer({"busy": thread_locks.holder(turns_path, turn["meta"]["thread_id"])})
             return
-        directory, lock_fd, ticket = _make(turns_path, turn["prompt"], meta, thread)
+        directory, lock_fd, ticket = _make(turns_path, turn["prompt"], meta, thread, turn.pop("pictures"))
     except HomeError as error:
         _answer({"home_error": error.message, "hint": error.hint})
         return
@@ -141,7 +141,11 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
 
 
 def _make(
-    turns_path: Path, prompt: str, meta: dict[str, Any], thread: ThreadLock | None
+    turns_path: Path,
+    prompt: str,
+    meta: dict[str, Any],
+    thread: ThreadLock | None,
+    pictures: dict[str, bytes],
 ) -> tuple[TurnDir, int, Ticket]:
     """Make the directory, in the order of all turns.
 
@@ -157,7 +161,7 @@ def _make(
             with queue.in_order(queue.folder_of(turns_path)) as order:
                 ticket = order.take_ticket()
                 undo.callback(ticket.leave)
-                directory, lock_fd = turn_dir.create(turns_path, ticket.turn_id, prompt, meta)
+                directory, lock_fd = turn_dir.create(turns_path, ticket.turn_id, prompt, meta, pictures)
             if thread is not None:
                 thread.name_holder(directory.turn_id)
         except OSError as error:
@@ -176,9 +180,14 @@ def _close_others() -> None:
 
 
 def _read_turn() -> dict[str, Any] | None:
-    """The turn, once the launcher has sent all of it; None where it went away before."""
-    data = sys.stdin.buffer.read()
-    return json.loads(data) if data.endswith(b"\n") else None
+    """The turn and its pictures, once the launcher has sent all of it; None where it went away before."""
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return None
+    turn: dict[str, Any] = json.loads(line)
+    sizes = dict(turn["pictures"])
+    turn["pictures"] = {name: sys.stdin.buffer.read(size) for name, size in sizes.items()}
+    return turn if all(len(turn["pictures"][name]) == size for name, size in sizes.items()) else None
 
 
 def _answer(answer: dict[str, Any]) -> None:

@@ -15,7 +15,6 @@ from codex_server_cli.settings.places import Settings
 from tests.turns_on_disk import TurnsOnDisk
 
 TURN_ID = "20261120-165501-482-7f3a"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(24)
 
 
 def test_a_directory_is_made_absolute_and_its_links_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,17 +121,6 @@ def test_an_override_that_json_has_no_word_for_is_refused(value: str) -> None:
 @pytest.mark.parametrize("value", ["9" * 6000, "[" * 3000])
 def test_an_override_that_is_no_value_is_text(value: str) -> None:
     assert checks.parse_overrides((f"x={value}",)) == {"x": value}
-
-
-def test_images_are_made_absolute_and_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.png").write_bytes(PNG)
-    (tmp_path / "b.png").write_bytes(b"<svg/>")
-    monkeypatch.chdir(tmp_path)
-    assert checks.check_images(("a.png",)) == (str(tmp_path / "a.png"),)
-    with pytest.raises(BadInputError, match="is no PNG"):
-        checks.check_images(("a.png", "b.png"))
-    with pytest.raises(BadInputError, match="is not a regular file"):
-        checks.check_images((".",))
 
 
 def test_further_directories_need_the_sandbox_that_they_widen(tmp_path: Path) -> None:

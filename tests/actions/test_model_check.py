@@ -1,4 +1,4 @@
-"""A model that Codex does not list is a warning, an effort that the model does not have an error."""
+"""A model that Codex does not list and an effort that the model does not have are refused, with those there are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def model(name: str, *efforts: str, is_default: bool = False) -> Model:
 
 
 BIG, SMALL, PLAIN = model("big", "low", "high", is_default=True), model("small", "none", "low"), model("plain")
-LISTED = [BIG, SMALL, PLAIN]
+HIDDEN = BIG._replace(name="big-hidden", is_default=False, is_hidden=True)
+LISTED = [BIG, SMALL, PLAIN, HIDDEN]
+THREAD = "01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40"
 
 
 class Codex:
@@ -28,11 +30,13 @@ class Codex:
 
     def __init__(self, path: Path) -> None:
         self.path, self.models, self.times_asked, self.is_silent = path, LISTED, 0, False
+        self.thread_id: str | None = None
         path.write_bytes(b"binary")
 
-    def ask(self, _settings: Settings) -> list[Model]:
+    def ask(self, _settings: Settings, thread_id: str | None) -> list[Model]:
         """In place of the conversation."""
         self.times_asked += 1
+        self.thread_id = thread_id
         if self.is_silent:
             raise CodexMissingError("codex app-server does not answer")
         return self.models
@@ -49,23 +53,44 @@ def codex(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Codex:
 
 def check(
     settings: Settings, codex: Codex, name: str | None, effort: str | None, *, is_new_thread: bool = True
-) -> tuple[str, ...]:
+) -> None:
     """The check of one turn."""
-    return check_model(settings, codex.path, model=name, effort=effort, is_new_thread=is_new_thread)
+    check_model(settings, codex.path, model=name, effort=effort, thread_id=None if is_new_thread else THREAD)
 
 
-@pytest.mark.parametrize(("name", "effort"), [("big", None), ("big", "high"), ("small", "none"), (None, "high")])
+@pytest.mark.parametrize(
+    ("name", "effort"), [("big", None), ("big", "high"), ("small", "none"), (None, "high"), ("big-hidden", "low")]
+)
 def test_what_codex_lists_is_right(settings: Settings, codex: Codex, name: str | None, effort: str | None) -> None:
-    assert check(settings, codex, name, effort) == ()
+    check(settings, codex, name, effort)
 
 
-def test_a_model_that_is_not_listed_is_a_warning_and_may_have_any_effort(settings: Settings, codex: Codex) -> None:
-    (warning,) = check(settings, codex, "biggest", "whatever")
-    assert warning.startswith("Codex does not list a model 'biggest'")
+@pytest.mark.parametrize(
+    ("name", "meant"), [("bigg", "Did you mean big? "), ("big-hiden", "Did you mean big-hidden? "), ("gpt-99", "")]
+)
+@pytest.mark.parametrize("effort", [None, "low"])
+def test_a_model_that_is_not_listed_is_refused_with_those_that_are(
+    settings: Settings, codex: Codex, name: str, meant: str, effort: str | None
+) -> None:
+    with pytest.raises(BadInputError) as caught:
+        check(settings, codex, name, effort)
+    assert caught.value.message == f"Codex lists no model {name!r}"
+    assert caught.value.hint == f"{meant}Give one of: big, small, plain."
+
+
+def test_where_the_model_stands_is_said(settings: Settings, codex: Codex) -> None:
+    with pytest.raises(BadInputError, match=r"no model 'x' \(model in /there\)"):
+        check_model(settings, codex.path, model="x", effort=None, source=" (model in /there)")
+
+
+@pytest.mark.parametrize("effort", [None, "low", "whatever"])
+def test_a_model_that_nobody_asked_for_is_not_judged(settings: Settings, codex: Codex, effort: str | None) -> None:
+    for thread_id in (None, THREAD):
+        check_model(settings, codex.path, model=None, effort=effort, thread_id=thread_id, kept_model="of-the-thread")
 
 
 def test_a_model_without_efforts_of_its_own_is_not_judged(settings: Settings, codex: Codex) -> None:
-    assert check(settings, codex, "plain", "high") == ()
+    check(settings, codex, "plain", "high")
 
 
 @pytest.mark.parametrize(
@@ -85,12 +110,13 @@ def test_an_effort_that_the_model_does_not_have_is_refused_with_those_it_has(
 
 
 def test_on_a_thread_whose_model_is_not_known_any_models_effort_may_be_right(settings: Settings, codex: Codex) -> None:
-    assert check(settings, codex, None, "none", is_new_thread=False) == ()
+    check(settings, codex, None, "none", is_new_thread=False)
+    assert codex.thread_id == THREAD
 
 
 def test_codex_is_not_asked_for_what_is_kept(settings: Settings, codex: Codex) -> None:
     write_models(settings.home, codex.path, LISTED)
-    assert check(settings, codex, "big", "high") == ()
+    check(settings, codex, "big", "high")
     assert codex.times_asked == 0
 
 
@@ -100,10 +126,13 @@ def test_nothing_is_refused_for_the_sake_of_an_old_list(
 ) -> None:
     write_models(settings.home, codex.path, LISTED)
     codex.models = [model("big", "low", "new"), model("newer", "high")]
-    assert check(settings, codex, name, effort) == ()
+    check(settings, codex, name, effort)
     assert codex.times_asked == 1
 
 
-def test_a_codex_that_does_not_tell_leaves_it_to_the_turn(settings: Settings, codex: Codex) -> None:
-    codex.is_silent = True
-    assert check(settings, codex, "biggest", "bogus") == ()
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_a_codex_that_does_not_tell_leaves_it_to_the_turn(settings: Settings, codex: Codex, is_silent: bool) -> None:
+    write_models(settings.home, codex.path, LISTED)
+    codex.is_silent, codex.models = is_silent, []
+    check(settings, codex, "biggest", "bogus")
+    assert codex.times_asked == 1

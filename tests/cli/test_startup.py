@@ -10,7 +10,18 @@ import pytest
 from codex_server_cli.cli.app import VERBS
 from tests.cli.shell import Shell
 
-HEAVY = ("rich", "watchfiles", "psutil", "jsonschema", "pydantic", "asyncio", "platformdirs", "websockets", "http")
+HEAVY = (
+    "rich",
+    "watchfiles",
+    "psutil",
+    "jsonschema",
+    "pydantic",
+    "asyncio",
+    "platformdirs",
+    "websockets",
+    "http",
+    "PIL",
+)
 WORKER_MODULES = "import codex_server_cli.proc.worker, sys; print(*sys.modules, sep='\\n')"
 
 

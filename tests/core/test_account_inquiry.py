@@ -88,6 +88,31 @@ def test_limits_are_asked_for_once() -> None:
     assert [limit.limit_id for limit in limits] == ["codex"]
 
 
+@pytest.mark.parametrize(
+    ("thread_id", "reply", "provider"),
+    [
+        (None, {"config": {"model_provider": "p"}}, "p"),
+        (None, {"config": {"model_provider": None}}, None),
+        (None, {"config": []}, None),
+        ("t", {"thread": {"modelProvider": "p"}}, "p"),
+        ("t", {"thread": {"modelProvider": 1}}, None),
+        ("t", {}, None),
+    ],
+)
+def test_the_provider_is_the_threads_or_else_the_configurations(
+    thread_id: str | None, reply: dict[str, Any], provider: str | None
+) -> None:
+    wanted, found = play(account_inquiry.ask_provider(thread_id), {"result": reply})
+    params = {"threadId": "t", "includeTurns": False}
+    assert wanted == [("thread/read", params) if thread_id is not None else ("config/read", {})]
+    assert found == provider
+
+
+def test_a_thread_that_codex_does_not_know_has_no_provider() -> None:
+    with pytest.raises(CodexServerError, match="thread not loaded"):
+        play(account_inquiry.ask_provider("t"), error("thread not loaded: t"))
+
+
 def test_models_are_asked_for_page_by_page() -> None:
     pages: list[dict[str, Any]] = [
         {"result": {"data": [{"model": "a"}], "nextCursor": "1"}},

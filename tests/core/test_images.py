@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 
-from codex_server_cli.core.images import image_type
+from codex_server_cli.core.images import has_right_checksums, image_type, kept_name
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,38 @@ def test_what_codex_can_show_is_recognised(head: bytes, name: str) -> None:
 )
 def test_what_codex_would_drop_is_not_an_image(head: bytes) -> None:
     assert image_type(head) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "stem", "name"),
+    [
+        (1, "before", "images/1-before.png"),
+        (2, "Bildschirmfoto 2026-11-29 (größer)", "images/2-Bildschirmfoto_2026-11-29__größer_.png"),
+        (3, "日本", "images/3-日本.png"),
+        (1, "a/../b\nc", "images/1-a_.._b_c.png"),
+        (1, "\udcff\u202e", "images/1.png"),
+        (1, "..", "images/1.png"),
+        (1, "", "images/1.png"),
+        (2, "2-b", "images/2-b.png"),  # what a hint names is a copy already
+        (1, "x" * 300, f"images/1-{'x' * 48}.png"),
+    ],
+)
+def test_a_copy_keeps_what_its_file_was_called_as_far_as_that_is_plain(number: int, stem: str, name: str) -> None:
+    assert kept_name(number, stem, "png") == name
+
+
+def chunk(kind: bytes, content: bytes = b"") -> bytes:
+    """A chunk of a PNG."""
+    return len(content).to_bytes(4) + kind + content + crc32(kind + content).to_bytes(4)
+
+
+WHOLE = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", b"size") + chunk(b"IDAT", b"pixels") + chunk(b"IEND")
+
+
+def test_a_png_is_whole_where_each_chunk_is() -> None:
+    assert has_right_checksums(WHOLE)
+    assert has_right_checksums(WHOLE + b"what some program left behind it")
+    for length in range(len(WHOLE)):
+        assert not has_right_checksums(WHOLE[:length])
+    for at in range(8, len(WHOLE)):
+        assert not has_right_checksums(WHOLE[:at] + bytes([WHOLE[at] ^ 1]) + WHOLE[at + 1 :]), at

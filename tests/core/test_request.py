@@ -54,6 +54,13 @@ def test_a_request_of_another_version_reads_as_far_as_it_is_known() -> None:
     assert TurnRequest.from_json({**BARE.to_json(), "images": None, "writable_roots": None}, TURN_ID) == BARE
 
 
+def test_pictures_are_stored_by_their_place_in_the_turns_directory_and_read_back_by_their_path() -> None:
+    stored = BARE._replace(images=("images/1-a.png", "/of/0.3.0.png")).to_json()
+    assert stored["images"] == ("images/1-a.png", "/of/0.3.0.png")
+    read = TurnRequest.from_json(json.loads(json.dumps(stored)), TURN_ID, f"/home/turns/{TURN_ID}/prompt.txt")
+    assert read.images == (f"/home/turns/{TURN_ID}/images/1-a.png", "/of/0.3.0.png")
+
+
 @pytest.mark.parametrize(
     "edited", [{"images": [1]}, {"writable_roots": ["/a", None]}, {"images": "/i.png"}, {"cwd": None}, {"schema": []}]
 )

@@ -50,15 +50,22 @@ def test_a_new_turn_has_all_that_a_reader_needs(turns_path: Path) -> None:
     assert not lock.is_held(turn.lock)
 
 
+def test_pictures_are_kept_by_value(turns_path: Path) -> None:
+    pictures = {"images/1-a.png": b"\x89PNG", "images/2-a.png": b"\x89PNG"}
+    turn, lock_fd = create(turns_path, TURN_ID, "hi", {}, pictures)
+    os.close(lock_fd)
+    assert {str(path.relative_to(turn.path)): path.read_bytes() for path in turn.path.glob("images/*")} == pictures
+
+
 def test_nobody_else_may_look_in_whatever_the_umask(turns_path: Path) -> None:
     before = os.umask(0)
     try:
-        turn, lock_fd = create(turns_path, TURN_ID, "hi", {})
+        turn, lock_fd = create(turns_path, TURN_ID, "hi", {}, {"images/1.png": b"\x89PNG"})
     finally:
         os.umask(before)
     os.close(lock_fd)
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (turns_path, *turn.path.rglob("*"))}
-    assert {modes[path] for path in (turns_path, turn.inbox)} == {0o700}
+    assert {modes[path] for path in (turns_path, turn.inbox, turn.path / "images")} == {0o700}
     assert {mode for path, mode in modes.items() if not path.is_dir()} == {0o600}
     assert stat.S_IMODE(turn.path.stat().st_mode) == 0o700
     assert stat.S_IMODE(turns_path.parent.stat().st_mode) == 0o700
@@ -121,9 +128,10 @@ def test_a_failed_creation_leaves_nothing(turns_path: Path, monkeypatch: pytest.
     assert list(turns_path.iterdir()) == []
 
 
-def test_a_disk_that_is_full_leaves_nothing(turns_path: Path, full_disk: FullDisk) -> None:
+@pytest.mark.parametrize("pictures", [{}, {"images/1.png": b"\x89PNG"}])
+def test_a_disk_that_is_full_leaves_nothing(turns_path: Path, full_disk: FullDisk, pictures: dict[str, bytes]) -> None:
     with full_disk(), pytest.raises(HomeError):
-        create(turns_path, TURN_ID, "hi", {})
+        create(turns_path, TURN_ID, "hi", {}, pictures)
     assert list(turns_path.iterdir()) == []
 
 

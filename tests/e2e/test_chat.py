@@ -397,6 +397,31 @@ def test_commands_choose_what_the_next_message_is_asked_with(one_home: Home, cha
     assert terminal.wait_for_exit() == 0
 
 
+def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_are_chosen(
+    home: Home, chat: Chat
+) -> None:
+    home.chatgpt([say("Hello.")])
+    terminal = chat(home)
+    terminal.wait_for(READY)
+    for line, words in (
+        ("/model gpt-99-nope", "Codex lists no model 'gpt-99-nope'"),
+        ("/effort bogus", "has no effort 'bogus'"),
+        ("/model", "model: what Codex chooses"),
+        ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
+        ("/effort bogus", "gpt-5.5 has no effort 'bogus'"),
+        ("/effort low", "effort low, from the next message on"),
+        ("hello", "ready · gpt-5.5 low"),
+    ):
+        terminal.enter(line)
+        terminal.wait_for(words)
+    leave(terminal)
+    (turn,) = (home.turn(turn_id) for turn_id in home.turn_ids)
+    assert (turn.sent("turn/start")["model"], turn.sent("turn/start")["effort"]) == ("gpt-5.5", "low")
+    refused = chat(home, "--model", "gpt-99-nope")
+    assert refused.wait_for_exit() == 65
+    assert "Codex lists no model 'gpt-99-nope'" in refused.history()
+
+
 def test_a_conversation_is_begun_anew_and_an_earlier_one_resumed(one_home: Home, chat: Chat) -> None:
     one_home.model(lambda request: say(f"You said {request.prompt}."))
     terminal = chat(one_home, "one")

@@ -98,12 +98,62 @@ def test_an_effort_that_the_model_does_not_have_is_refused_before_anything_is_ma
     assert _asked_of(model) == (name, efforts[0])
 
 
-def test_a_model_that_codex_does_not_list_is_tried_with_a_warning(one_home: Home) -> None:
+def _listed(home: Home) -> tuple[str, str]:
+    """The name of a model that Codex lists, and of one that it hides."""
+    models = json.loads(home.run("models", "--all", "--json").stdout)
+    names = [next(each["model"] for each in models if each["hidden"] is is_hidden) for is_hidden in (False, True)]
+    return names[0], names[1]
+
+
+def test_a_model_that_codex_does_not_list_is_refused_however_it_is_named(home: Home) -> None:
+    model = home.chatgpt([say("Hello")] * 3)
+    listed, hidden = _listed(home)
+    earlier = home.start("new", "hi", "--model", hidden)
+    assert earlier.wait()["answer"] == "Hello"
+    assert _asked_of(model)[0] == hidden
+    _put_profile(home, "odd", 'model = "gpt-99-nope"\n')
+    (home.project / "main.py").write_text("pass\n")
+    for words in (
+        ["new", "hi", "--model", "gpt-99-nope"],
+        ["new", "hi", "--config", "model=gpt-99-nope"],
+        ["new", "hi", "--profile", "odd"],
+        ["continue", "hi", "--turn", earlier.id, "--model", "gpt-99-nope"],
+        ["continue", "hi", "--turn", earlier.id, "--fork", "-c", 'model="gpt-99-nope"'],
+        ["review", "--instructions", "main.py", "--model", "gpt-99-nope"],
+    ):
+        run = home.run(*words)
+        assert (run.code, run.error["message"]) == (65, "Codex lists no model 'gpt-99-nope'"), words
+        assert f"{listed}," in run.error["hint"]
+    assert f"Did you mean {listed}? " in home.run("new", "hi", "--model", f"{listed}x").error["hint"]
+    assert home.run("new", "hi", "--config", "model_reasoning_effort=bogus").code == 65
+    home.configure(model="gpt-98-nope")
+    run = home.run("new", "hi")
+    assert (run.code, run.error["message"]) == (
+        65,
+        f"Codex lists no model 'gpt-98-nope' (model in {home.path}/config.json)",
+    )
+    assert home.turn_ids == [earlier.id]
+    for words in (["continue", "hi", "--turn", earlier.id], ["new", "hi", "--model", listed]):
+        assert home.start(*words).wait()["answer"] == "Hello"
+
+
+def test_a_thread_keeps_its_provider_and_so_has_models_that_codex_does_not_know(home: Home) -> None:
+    home.model([say("Hello")])
+    earlier = home.start("new", "hi")
+    assert earlier.wait()["state"] == "complete"
+    home.chatgpt([])
+    assert home.run("new", "hi", "--model", "mine").code == 65
+    run = home.run("continue", "hi", "--turn", earlier.id, "--model", "mine", "--effort", "bogus")
+    assert run.code == 0  # whether that provider may serve is another question
+    home.turn(run.json["turn_id"]).wait()
+
+
+def test_where_codex_cannot_tell_no_model_is_refused(one_home: Home) -> None:
     model = one_home.chatgpt([say("Hello")])
-    run = one_home.run("new", "hi", "--model", "of-tomorrow", "--effort", "extreme", "--wait")
+    one_home.wrap_codex(f'''[ -e "$0.told" ] || {{ touch "$0.told"; exit 1; }}; exec {one_home.codex} "$@"''')
+    run = one_home.run("new", "hi", "--model", "of-tomorrow", "--wait")
     assert (run.code, run.json["answer"]) == (0, "Hello")
-    assert "Codex does not list a model 'of-tomorrow'" in run.stderr
-    assert _asked_of(model) == ("of-tomorrow", "extreme")
+    assert _asked_of(model)[0] == "of-tomorrow"
 
 
 def test_a_provider_of_the_users_own_has_models_of_its_own(one_home: Home) -> None:

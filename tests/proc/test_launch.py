@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -83,6 +84,29 @@ def test_a_turn_that_is_handed_over_lives_in_its_directory(
     assert lock.is_held(turn.lock)
     assert (read_json(turn.meta) or {})["turn_id"] == turn_id
     end(turn)
+
+
+def test_pictures_are_handed_over_byte_by_byte(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
+) -> None:
+    pictures = (("images/1.png", os.urandom(3_000_000)), ("images/2.png", b""), ("images/3.png", b"\n{}\n"))
+    turn_id, _ = launched().hand_over(turns_path, "hi", meta, MAX_RUNNING, pictures=pictures)
+    turn = TurnDir(turns_path / turn_id)
+    assert {name: (turn.path / name).read_bytes() for name, _ in pictures} == dict(pictures)
+    end(turn)
+
+
+@pytest.mark.parametrize("sent", [0, 20, 1_000_000])
+def test_a_launcher_that_dies_while_it_hands_pictures_over_leaves_nothing(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any], sent: int
+) -> None:
+    launch = launched()
+    turn = {"turns_path": str(turns_path), "prompt": "hi", "max_running": MAX_RUNNING, "meta": meta, "fork_meta": None}
+    turn["pictures"] = [("images/1.png", 1_000_000), ("images/2.png", 1)]
+    with open(launch._to_worker, "wb") as pipe:  # noqa: PTH123 — a descriptor, not a path
+        pipe.write(json.dumps(turn).encode() + b"\n" + bytes(sent))
+    assert os.waitpid(launch._pid, 0)[1] == 0
+    assert not turns_path.exists()
 
 
 def test_a_worker_has_a_session_a_directory_and_descriptors_of_its_own(

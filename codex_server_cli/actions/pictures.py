@@ -1,0 +1,133 @@
+"""The pictures of a prompt: read whole before the turn exists, and tried, so that the model sees what was meant.
+
+Codex opens a picture only when the turn begins, and does not fail on one that is gone, replaced or broken: the model
+would read an excuse, or see another. So the turn keeps their bytes (`images/` of its directory). Must never be imported
+where no picture is given: pillow takes 30 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_server_cli.core.images import HEAD_BYTES, has_right_checksums, image_type, kept_name
+from codex_server_cli.errors import BadInputError
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+MAX_BYTES, MAX_BYTES_IN_ALL = 50 * 1024 * 1024, 100 * 1024 * 1024
+MAX_PIXELS = 100_000_000
+"""What decodes to more is a bomb, or a picture that Codex makes smaller anyhow; 400 MB while it is tried."""
+
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # the opening of a FIFO would wait for its writer
+
+
+def read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """The pictures in these files, in this order; one that is given twice comes twice.
+
+    Returns:
+        Of each the path of its copy within the turn's directory, and its bytes.
+
+    Raises:
+        BadInputError: one cannot be read, is none that Codex takes, is broken, or they are too large.
+    """
+    pictures = []
+    left = MAX_BYTES_IN_ALL
+    for number, given in enumerate(paths, 1):
+        path = Path(os.path.abspath(given))  # noqa: PTH100 — as given, links and all
+        data = _read(path, left)
+        left -= len(data)
+        kind = image_type(data[:HEAD_BYTES])
+        if kind is None:
+            raise BadInputError(f"{path} is no PNG, JPEG, GIF or WebP image", hint="Convert it to one of these.")
+        _try(path, data, kind)
+        pictures.append((kept_name(number, path.stem, kind), data))
+    return tuple(pictures)
+
+
+def _read(path: Path, left: int) -> bytes:
+    """All of a regular file.
+
+    Args:
+        left: how many bytes this and the further pictures may have.
+    """
+    try:
+        with open(os.open(path, _OPEN), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BadInputError(f"{path} is not a regular file", hint="Check --image.")
+            data = file.read(min(MAX_BYTES, left) + 1)
+    except IsADirectoryError as error:
+        raise BadInputError(f"{path} is not a regular file", hint="Check --image.") from error
+    except (OSError, ValueError) as error:  # a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadInputError(f"cannot read the image {path}: {reason}", hint="Check --image.") from error
+    if len(data) > MAX_BYTES:
+        raise _too_large(f"{path} has more than {MAX_BYTES >> 20} MB")
+    if len(data) > left:
+        raise _too_large(f"the images have more than {MAX_BYTES_IN_ALL >> 20} MB in all")
+    return data
+
+
+def _try(path: Path, data: bytes, kind: str) -> None:
+    """Decode a picture as far as a model may get to see it, as Codex's own decoder would."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata, which no model sees
+        try:
+            size = _decode(data, kind)
+        except Exception as error:  # whatever pillow meets in bytes that nobody vouches for
+            message = f"the image {path} is broken or cut short: it does not decode as {kind.upper()}"
+            raise BadInputError(message, hint="Save or export it anew.") from error
+    if size[0] * size[1] > MAX_PIXELS:
+        raise _too_large(f"{path} has {size[0]} × {size[1]} pixels, more than {MAX_PIXELS // 1_000_000} million")
+
+
+def _decode(data: bytes, kind: str) -> tuple[int, int]:
+    """The size of a picture. One that is not too large is decoded, too.
+
+    Raises:
+        Exception: it does not decode; of whichever kind pillow or one of its codecs has for it.
+    """
+    if kind == "png" and not has_right_checksums(data):
+        raise ValueError(kind)
+    image = _open(data, kind)
+    if image.width * image.height > MAX_PIXELS:
+        return image.size
+    image.load()
+    left = MAX_PIXELS
+    for frame in range(1, getattr(image, "n_frames", 1)):
+        left -= image.width * image.height
+        if left < 0:
+            break  # enough seen: trying a film takes time that somebody waits for
+        image.seek(frame)
+        image.load()
+    return image.size
+
+
+def _open(data: bytes, kind: str) -> ImageFile:
+    """The picture by its own decoder: pillow's guess among all of them takes as long again."""
+    file = BytesIO(data)
+    if kind == "png":
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile(file)
+    if kind == "jpeg":
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        return JpegImageFile(file)
+    if kind == "gif":
+        from PIL.GifImagePlugin import GifImageFile
+
+        return GifImageFile(file)
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    return WebPImageFile(file)
+
+
+def _too_large(message: str) -> BadInputError:
+    return BadInputError(message, hint="Make it smaller: Codex shows a model at most 2048 pixels a side.")

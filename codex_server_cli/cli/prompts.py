@@ -1,0 +1,81 @@
+"""Where a prompt comes from: an argument, a file, stdin, or one of these and stdin behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from codex_server_cli.cli import output
+from codex_server_cli.core.prompt import MAX_BYTES, decode_prompt, joined
+from codex_server_cli.errors import BadInputError, UsageError
+
+STDIN = "-"
+
+
+def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: Iterable[str | None] = ()) -> str:
+    """The prompt, and behind it, after a blank line, what was piped in.
+
+    Args:
+        given: the arguments: a text, or `-` for stdin, or both; None for what was not given.
+        file: reads the text from there instead; `-` is stdin, too.
+        inputs: further files that the command reads, which stdin may be.
+
+    Raises:
+        UsageError: there is no prompt, or more than one.
+        BadInputError: it cannot be read.
+    """
+    words = [word for word in (*given, file if file == STDIN else None) if word is not None]
+    texts = [word for word in words if word != STDIN]
+    if len(texts) > 1:
+        hint = "Quote the prompt, so that your shell hands it over as one word."
+        raise UsageError(f"Got unexpected extra argument ({texts[1]})", hint=hint)
+    path = file if file != STDIN else None
+    if texts and path is not None:
+        raise UsageError("Give either a prompt or --file, not both", hint="What is piped in comes behind either.")
+    text = texts[0] if texts else _read_file(path) if path is not None else None
+    if STDIN in words:
+        return joined(text, _read_stdin())
+    piped = _read_beside([each for each in (path, *inputs) if each], is_wanted=text is None)
+    if text is None and not piped:
+        hint = "As an argument, as --file FILE, or piped in. After --, it may begin with -."
+        raise UsageError("a prompt is missing", hint=hint)
+    return joined(text, piped)
+
+
+def _read_file(path: str) -> str:
+    try:
+        with Path(path).open("rb") as opened:
+            return _decoded(opened.read(MAX_BYTES + 1), "the prompt")
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}", hint="Check --file.") from error
+    except ValueError as error:  # a name that no file can have
+        raise BadInputError(f"cannot read {path}: {error}", hint="Check --file.") from error
+
+
+def _read_stdin() -> str:
+    from codex_server_cli.actions.piped import read_all
+
+    try:
+        return _decoded(read_all(MAX_BYTES), "the prompt")
+    except OSError as error:
+        raise BadInputError(f"cannot read stdin: {error.strerror}", hint="What does it come from?") from error
+
+
+def _read_beside(inputs: list[str], *, is_wanted: bool) -> str:
+    if os.isatty(0):
+        return ""
+    from codex_server_cli.actions.piped import read_beside
+
+    piped = read_beside(MAX_BYTES, inputs, is_wanted=is_wanted)
+    if piped.warning is not None:
+        output.note(f"codex-server: {piped.warning}")
+    return _decoded(piped.data, "what was piped in")
+
+
+def _decoded(data: bytes, what: str) -> str:
+    try:
+        return decode_prompt(data)
+    except UnicodeDecodeError as error:
+        hint = "Convert it to UTF-8 first." if what == "the prompt" else "Convert it to UTF-8, or give </dev/null."
+        raise BadInputError(f"{what} is not valid UTF-8: {error}", hint=hint) from error

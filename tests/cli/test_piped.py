@@ -1,0 +1,362 @@
+"""What is piped in beside a prompt comes behind it, and nobody waits for what may never come."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.core.prompt import MAX_CHARS
+from tests.cli.shell import Shell, assert_refused
+from tests.e2e.home import COMMAND
+from tests.support import wait_until
+
+DIFF = "+ line\n- line\n"
+SHELLS = [name for name in ("sh", "bash", "zsh", "ksh") if shutil.which(name)]
+
+
+def prompts(shell: Shell) -> list[str]:
+    """The prompts of all turns, oldest first."""
+    return [path.read_text(encoding="utf-8") for path in sorted(shell.home.glob("turns/*/prompt.txt"))]
+
+
+def started(shell: Shell, *arguments: str, stdin: int, **options: object) -> tuple[int, str, float]:
+    """Run `codex-server ARGUMENTS` on this stdin, which stays as open as it is; its exit code, stderr and seconds."""
+    began = time.monotonic()
+    run = subprocess.run(
+        [COMMAND, *arguments],
+        stdin=stdin,
+        capture_output=True,
+        cwd=shell.project,
+        env=shell.env,
+        timeout=30,
+        check=False,
+        **options,  # type: ignore[call-overload]
+    )
+    return run.returncode, run.stderr.decode(), time.monotonic() - began
+
+
+def in_shell(
+    shell: Shell, script: str, name: str = "sh", *, stdin: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in which `new` stands for `codex-server new`."""
+    return subprocess.run(
+        [name, "-c", script.replace("new ", f"{COMMAND} new ")],
+        stdin=stdin,
+        cwd=shell.project,
+        env=shell.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+# --- what is taken
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "prompt"),
+    [
+        (["review this"], DIFF, f"review this\n\n{DIFF}"),
+        (["review this", "-"], DIFF, f"review this\n\n{DIFF}"),
+        (["-", "review this"], DIFF, f"review this\n\n{DIFF}"),
+        ([], DIFF, DIFF),
+        (["--file", "-", "review this"], DIFF, f"review this\n\n{DIFF}"),
+        (["--file", "prompt.md"], DIFF, f"from a file\n\n{DIFF}"),
+        (["review this"], "", "review this"),
+        (["é", "-"], " \n\ufeff\u200b\n", "é"),
+        ([], f"\ufeff{DIFF}", DIFF),
+    ],
+)
+def test_what_is_piped_in_comes_behind_the_prompt(shell: Shell, arguments: list[str], stdin: str, prompt: str) -> None:
+    (shell.project / "prompt.md").write_text("\ufefffrom a file\n")
+    run = shell.run("new", *arguments, stdin=stdin.encode())
+    assert (run.code, run.stderr) == (0, "")
+    assert prompts(shell) == [prompt]
+
+
+def test_a_large_input_comes_whole(shell: Shell) -> None:
+    data = "x" * (MAX_CHARS - 100)
+    assert shell.run("new", "what is it?", stdin=data.encode()).code == 0
+    assert prompts(shell) == [f"what is it?\n\n{data}"]
+
+
+@pytest.mark.parametrize(
+    ("script", "piped"),
+    [
+        ("(sleep 1; echo data) | new x", "data\n"),
+        ("{ echo a; sleep 1.2; echo b; } | cat | new x", "a\nb\n"),
+        ("echo data | (cd . && new x; true)", "data\n"),
+        ("echo data | timeout 30 env A=1 sh -c 'new x; true'", "data\n"),
+        ("new x <<END\ndata\nEND", "data\n"),
+        ("echo data > file; new x < file; true", "data\n"),
+        ("mkfifo fifo; (sleep 0.5; echo data) > fifo & new x < fifo", "data\n"),
+        ("new x < <(sleep 1; echo data)", "data\n"),
+    ],
+)
+def test_a_pipeline_and_a_file_are_read_to_their_end(shell: Shell, script: str, piped: str) -> None:
+    run = in_shell(shell, script, "bash", stdin=subprocess.DEVNULL)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert prompts(shell) == [f"x\n\n{piped}"]
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_every_shell_has_let_go_of_its_pipeline_by_then(shell: Shell, name: str) -> None:
+    run = in_shell(shell, "(sleep 0.5; echo data) | new x", name)
+    assert (run.returncode, run.stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
+
+
+def test_a_pipeline_that_a_program_made_is_read_to_its_end(shell: Shell) -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 1; echo data"], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        code, stderr, _ = started(shell, "new", "x", stdin=writer.stdout.fileno(), start_new_session=True)
+    assert (code, stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
+
+
+# --- what nobody waits for
+
+
+@contextmanager
+def idle(kind: str) -> Iterator[int]:
+    """A stdin of this kind, whose other end we hold open and never write to."""
+    if kind == "pipe":
+        ours, theirs = reversed(os.pipe())
+    elif kind == "socket":
+        ours, theirs = (end.detach() for end in socket.socketpair())
+    elif kind == "terminal":
+        ours, theirs = os.openpty()
+    else:
+        ours = theirs = os.open("/dev/zero" if kind == "device" else os.devnull, os.O_RDONLY)
+    try:
+        yield theirs
+    finally:
+        for fd in {ours, theirs}:
+            os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("kind", "under"),
+    [
+        *((kind, []) for kind in ("pipe", "socket", "terminal", "device", "nothing")),
+        ("pipe", ["sh", "-c", '"$0" "$@"; exit $?']),
+    ],
+)
+def test_a_stdin_that_may_never_end_is_not_waited_for(shell: Shell, kind: str, under: list[str]) -> None:
+    with idle(kind) as stdin:
+        began = time.monotonic()
+        command = [*under, COMMAND, "new", "hi"]
+        run = subprocess.run(
+            command, stdin=stdin, capture_output=True, cwd=shell.project, env=shell.env, timeout=30, check=False
+        )
+        assert time.monotonic() - began < 5
+    assert (run.returncode, run.stderr, prompts(shell)) == (0, b"", ["hi"])
+
+
+def test_a_closed_stdin_is_none(shell: Shell) -> None:
+    run = shell.run("new", "hi", under=["sh", "-c", 'exec "$0" "$@" <&-'])
+    assert (run.code, run.stderr, prompts(shell)) == (0, "", ["hi"])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "terminal", "nothing"])
+def test_without_a_prompt_it_is_missing_soon(shell: Shell, kind: str) -> None:
+    with idle(kind) as stdin:
+        code, stderr, seconds = started(shell, "new", stdin=stdin)
+    assert (code, stderr.partition("\n")[0]) == (64, "codex-server: a prompt is missing")
+    assert seconds < 8
+    assert shell.left == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_caller_may_write_in_pieces(shell: Shell, kind: str) -> None:
+    ours, theirs = reversed(os.pipe()) if kind == "pipe" else (end.detach() for end in socket.socketpair())
+    process = subprocess.Popen(
+        [COMMAND, "new", "x"],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=shell.project,
+        env=shell.env,
+    )
+    os.close(theirs)
+    for piece in (b"a", b"b", b"c"):
+        os.write(ours, piece)
+        time.sleep(0.2)  # a pause of the writer's is what is tested
+    os.close(ours)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr, prompts(shell)) == (0, b"", ["x\n\nabc"])
+
+
+def test_a_caller_that_writes_and_stays_is_heard_as_far_as_it_came(shell: Shell) -> None:
+    theirs, ours = os.pipe()
+    os.write(ours, b"some of it")
+    code, stderr, seconds = started(shell, "new", "x", stdin=theirs)
+    os.close(ours)
+    os.close(theirs)
+    assert (code, prompts(shell)) == (0, ["x\n\nsome of it"])
+    assert stderr == ("codex-server: stdin was still open and was taken as far as it had come; - reads it to its end\n")
+    assert seconds < 8
+
+
+def test_a_dash_waits_for_whoever_holds_it(shell: Shell) -> None:
+    theirs, ours = os.pipe()
+    process = subprocess.Popen(
+        [COMMAND, "new", "x", "-"], stdin=theirs, stdout=subprocess.PIPE, cwd=shell.project, env=shell.env
+    )
+    os.close(theirs)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(1.5)
+    assert process.poll() is None
+    os.write(ours, b"late")
+    os.close(ours)
+    process.communicate(timeout=30)
+    assert (process.returncode, prompts(shell)) == (0, ["x\n\nlate"])
+
+
+def test_a_writer_from_elsewhere_is_not_waited_for_and_that_is_said(shell: Shell, tmp_path: Path) -> None:
+    theirs, ours = os.pipe()
+    os.set_inheritable(ours, True)
+    script = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60' > /dev/null 2>&1 < /dev/null &"
+    subprocess.run(["sh", "-c", script], close_fds=False, check=True)
+    os.close(ours)
+    pid = int(wait_until(lambda: _text(tmp_path / "pid"), what="the writer"))
+    try:
+        code, stderr, seconds = started(shell, "new", "x", stdin=theirs)
+    finally:
+        os.kill(pid, 9)
+        os.close(theirs)
+    assert (code, prompts(shell)) == (0, ["x"])
+    assert stderr == "codex-server: stdin was left unread, for nothing tells whether it ends; - reads it to its end\n"
+    assert seconds < 5
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+# --- what is somebody else's
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "command"),
+    [
+        *((name, "pipe", "new one") for name in SHELLS),
+        *(("bash", kind, "(new one; true)") for kind in ("pipe", "file", "socket", "pipe of a pipeline")),
+        ("sh", "file", "{ new one; }"),
+        ("bash", "pipe", "sh -c 'new one; true'"),
+    ],
+)
+def test_the_next_commands_of_a_shell_are_no_part_of_a_prompt(shell: Shell, name: str, kind: str, command: str) -> None:
+    script = f"{command}\necho next; echo data | (new two; true)\n".replace("new ", f"{COMMAND} new ")
+    with holding(shell, kind, script.encode()) as stdin:
+        run = subprocess.run(
+            [name], stdin=stdin, capture_output=True, cwd=shell.project, env=shell.env, timeout=30, check=False
+        )
+    assert (b"\nnext\n" in run.stdout, run.stderr) == (True, b"")
+    assert prompts(shell) == ["one", "two\n\ndata\n"]
+
+
+@contextmanager
+def holding(shell: Shell, kind: str, data: bytes) -> Iterator[int]:
+    """A stdin of this kind from which this can be read."""
+    path = shell.root / "data"
+    path.write_bytes(data)
+    if kind == "pipe of a pipeline":
+        with subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            yield writer.stdout.fileno()
+        return
+    ours = -1
+    if kind == "file":
+        theirs = os.open(path, os.O_RDONLY)
+    elif kind == "pipe":
+        theirs, ours = os.pipe()
+    else:
+        theirs, ours = (end.detach() for end in socket.socketpair())
+    try:
+        if ours >= 0:
+            os.write(ours, data)
+            os.close(ours)
+        yield theirs
+    finally:
+        os.close(theirs)
+
+
+def test_a_loop_over_the_lines_of_a_file_keeps_them(shell: Shell) -> None:
+    run = in_shell(shell, "printf 'a\\nb\\nc\\n' > lines; while read line; do new \"$line\"; done < lines")
+    assert prompts(shell) == ["a", "b", "c"]
+    left = "codex-server: stdin was left unread, for somebody has read from that file before us; - reads the rest\n"
+    assert run.stderr == left * 2  # of the last line nothing is left
+
+
+@pytest.mark.parametrize("flag", ["--file", "--schema"])
+@pytest.mark.parametrize("path", ["input", "/dev/stdin"])
+def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell, flag: str, path: str) -> None:
+    (shell.project / "input").write_text(
+        '{"type": "object", "properties": {}, "required": [], "additionalProperties": false}'
+    )
+    words = ["hi"] if flag == "--schema" else []
+    with (shell.project / "input").open("rb") as opened:
+        code, stderr, _ = started(shell, "new", *words, flag, path, stdin=opened.fileno())
+    assert (code, stderr) == (0, "")
+    assert prompts(shell) == [words[0] if words else (shell.project / "input").read_text()]
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        (["x"], b"caf\xe9", "what was piped in is not valid UTF-8"),
+        ([], b"caf\xe9", "what was piped in is not valid UTF-8"),
+        (["x", "-"], b"caf\xe9", "the prompt is not valid UTF-8"),
+        (["x"], b"a\0b", "NUL"),
+        ([""], DIFF.encode(), "the prompt is empty"),
+        (["\u200b"], DIFF.encode(), "the prompt is empty"),
+        (["-"], b"\xef\xbb\xbf", "the prompt is empty"),
+        (["--file", "blank.md"], DIFF.encode(), "the prompt is empty"),
+        (["x" * 100], b"y" * MAX_CHARS, f"the prompt has {MAX_CHARS + 102} characters"),
+        (["x"], b"y" * 4 * (MAX_CHARS + 1), "more than 1048576 characters"),
+    ],
+    ids=lambda value: repr(value)[:20] if not isinstance(value, str) else None,
+)
+def test_what_cannot_be_a_prompt_is_refused_with_one_line(
+    shell: Shell, arguments: list[str], stdin: bytes, words: str
+) -> None:
+    (shell.project / "blank.md").write_text("\ufeff\n")
+    run = shell.run("new", *arguments, stdin=stdin)
+    assert_refused(run, 65, words, as_json=True)
+    assert shell.left == []
+
+
+def test_a_stdin_that_cannot_be_read_is_told(shell: Shell) -> None:
+    fd = os.open(shell.project / "file", os.O_WRONLY | os.O_CREAT)
+    code, stderr, _ = started(shell, "new", "x", "-", stdin=fd)
+    assert (code, stderr.partition("\n")[0]) == (65, "codex-server: cannot read stdin: Bad file descriptor")
+    code, stderr, _ = started(shell, "new", "x", stdin=fd)
+    assert (code, stderr, prompts(shell)) == (0, "", ["x"])
+    os.close(fd)
+
+
+def test_three_words_are_a_usage_error(shell: Shell) -> None:
+    for words in (["a", "b"], ["a", "-", "b"], ["a b", "c", "-"]):
+        assert_refused(shell.run("new", *words), 64, "unexpected extra argument", as_json=True)
+
+
+# --- the other verbs
+
+
+def test_continue_and_the_instructions_of_a_review_take_it_too(shell: Shell) -> None:
+    run = shell.run("review", "--instructions", "look at this", stdin=DIFF.encode())
+    assert run.code == 0, run
+    assert shell.run("review", "--instructions", "-", stdin=DIFF.encode()).code == 0
+    assert shell.run("review", "--instructions", "\u200b", stdin=DIFF.encode()).code == 64
+    assert prompts(shell) == [f"look at this\n\n{DIFF}", DIFF]
