@@ -1,6 +1,7 @@
 """The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns their shape alone.
 
-A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`. Splicing bytes
+A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply of ours that no
+person gave has `"why"` behind them. Splicing bytes
 instead of encoding again keeps a 3 MB line cheap and exact. What was no message stands as `"invalid"` text.
 """
 
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from codex_server_cli.core.fold import Fold
+from codex_server_cli.core.pieces import joined
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, MessageType, message_type, parse_line
 
@@ -33,9 +35,11 @@ class EventLog:
             return self._line(b'"in"', json.dumps({"invalid": text}).encode(), now_ms)
         return self._line(b'"in"', raw.strip(), now_ms)
 
-    def line_out(self, encoded: bytes, now_ms: int) -> bytes:
-        """The event line of one message of ours, as encoded for the wire."""
-        return self._line(b'"out"', encoded.strip(), now_ms)
+    def line_out(self, encoded: bytes, now_ms: int, why: str | None = None) -> bytes:
+        """The event line of one message of ours, as encoded for the wire, and why it went out where that is no
+        person's doing."""
+        reason = b"" if why is None else b',"why":%s' % json.dumps(why).encode()
+        return self._line(b'"out"' + reason, encoded.strip(), now_ms)
 
     def _line(self, direction: bytes, body: bytes, now_ms: int) -> bytes:
         seq, self.next_seq = self.next_seq, self.next_seq + 1
@@ -62,8 +66,8 @@ def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
     """
     fold, text = Fold(), []
     for event in read_events(log):
-        text.append(fold.feed_out(event) if event["dir"] == "out" else fold.feed_in(event)[1])
-    text.append(fold.settle())
+        text.append(joined(fold.feed(event)[1]))
+    text.append(joined(fold.settle()))
     return fold.record, "".join(text)
 
 

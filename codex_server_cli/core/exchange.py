@@ -13,6 +13,7 @@ from codex_server_cli.core.events import EventLog
 from codex_server_cli.core.fold import Fold
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.outcome import Outcome
+from codex_server_cli.core.pieces import Piece, joined
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.errors import CodexServerError
@@ -60,7 +61,7 @@ class Exchange:
         self._fold = Fold()
         self._decoder = LineDecoder()
         self._events: list[bytes] = []
-        self._text: list[str] = []
+        self._pieces: list[Piece] = []
         self._starts_server = False
         self._sends: list[bytes] = []
         self._replies: list[Reply] = []
@@ -101,38 +102,35 @@ class Exchange:
         Returns:
             The notifications that belong to the turn and are known to now, oldest first.
         """
-        belonging, text = self._fold.feed_in(message)
-        self._add_text(text)
+        belonging, pieces = self._fold.feed_in(message)
+        if pieces:
+            self._pieces += pieces
         return belonging
 
     def settle(self) -> None:
         """Take the turn from what came early, where the reply that names it is overdue."""
-        self._add_text(self._fold.settle())
-
-    def _add_text(self, text: str) -> None:
-        if text:
-            self._text.append(text)
+        self._pieces += self._fold.settle()
 
     def tell(self, reply: Reply) -> None:
         """Let another shell know."""
         self._replies.append(reply)
 
-    def send(self, message: Message, now_ms: float) -> None:
-        """Send one message of any type."""
+    def send(self, message: Message, now_ms: float, why: str | None = None) -> None:
+        """Send one message of any type; `why` is recorded with it."""
         encoded = rpc.encode(message)
-        self._add_text(self._fold.feed_out(message))
-        self._events.append(self.log.line_out(encoded, int(now_ms)))
+        self._pieces += self._fold.feed_out(message, why)
+        self._events.append(self.log.line_out(encoded, int(now_ms), why))
         self._sends.append(encoded)
 
     def take(self, outcome: Outcome | None) -> Step:
         """Everything since the last `take`."""
         step = Step(
             events=b"".join(self._events),
-            text="".join(self._text),
+            text=joined(self._pieces),
             starts_server=self._starts_server,
             sends=b"".join(self._sends),
             replies=tuple(self._replies),
             outcome=outcome,
         )
-        self._events, self._text, self._sends, self._replies, self._starts_server = [], [], [], [], False
+        self._events, self._pieces, self._sends, self._replies, self._starts_server = [], [], [], [], False
         return step
