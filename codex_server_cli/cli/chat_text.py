@@ -33,6 +33,7 @@ _STYLES = {
     BlockKind.PLAN: "blue",
     BlockKind.NOTE: "dim",
     BlockKind.WARNING: "yellow",
+    BlockKind.REFUSED: "red",
 }
 _THEME = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})  # rich's own have a black background
 _GRAMMAR = (

@@ -1,8 +1,9 @@
 """The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns their shape alone.
 
-A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply of ours that no
-person gave has `"why"` behind them. Splicing bytes
-instead of encoding again keeps a 3 MB line cheap and exact. What was no message stands as `"invalid"` text.
+A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply of ours
+that no person gave has `"why"` behind them. `"dir":"session"` is a line of the thread's session file, where that
+alone tells of a call that was refused. Splicing bytes instead of encoding again keeps a 3 MB line cheap and exact. What
+was no message stands as `"invalid"` text.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from codex_server_cli.core.rpc import Message, MessageType, message_type, parse_
 MAX_INVALID_CHARS = 2000
 _OURS = frozenset({"seq", "ts", "dir"})
 _DIRECTIONS = ("in", "out")
+_SESSION = "session"
 
 
 class EventLog:
@@ -41,6 +43,10 @@ class EventLog:
         reason = b"" if why is None else b',"why":%s' % json.dumps(why).encode()
         return self._line(b'"out"' + reason, encoded.strip(), now_ms)
 
+    def line_session(self, raw: bytes, now_ms: int) -> bytes:
+        """The event line of one line of the thread's session file."""
+        return self._line(b'"session"', raw.strip(), now_ms)
+
     def _line(self, direction: bytes, body: bytes, now_ms: int) -> bytes:
         seq, self.next_seq = self.next_seq, self.next_seq + 1
         rest = body[1:].lstrip()
@@ -52,8 +58,12 @@ def read_events(log: bytes | Iterable[bytes]) -> Iterator[Message]:
     """The events of a log, given whole or as its lines, oldest first. A torn or foreign line is skipped."""
     for line in log.split(b"\n") if isinstance(log, bytes) else log:
         event = parse_line(line)
-        if event is not None and event.get("dir") in _DIRECTIONS and message_type(event) is not MessageType.INVALID:
+        if event is not None and (event.get("dir") == _SESSION or _is_message(event)):
             yield event
+
+
+def _is_message(event: Message) -> bool:
+    return event.get("dir") in _DIRECTIONS and message_type(event) is not MessageType.INVALID
 
 
 def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:

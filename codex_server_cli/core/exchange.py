@@ -5,7 +5,7 @@ Everything that comes or goes is recorded before it is acted upon; must never de
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from codex_server_cli.core import rpc
@@ -14,8 +14,9 @@ from codex_server_cli.core.fold import Fold
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.pieces import Piece, joined
+from codex_server_cli.core.raw_items import RAW_ITEM, RAW_METHODS, RawItems
 from codex_server_cli.core.record import TurnRecord
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, params_of
 from codex_server_cli.errors import CodexServerError
 
 
@@ -60,6 +61,7 @@ class Exchange:
         self.log = EventLog()
         self._fold = Fold()
         self._decoder = LineDecoder()
+        self._raw_items = RawItems()
         self._events: list[bytes] = []
         self._pieces: list[Piece] = []
         self._starts_server = False
@@ -74,7 +76,7 @@ class Exchange:
     def begin(self) -> None:
         """Turn to an app-server that is yet to start; what one before it said no longer counts."""
         self._fold.begin()
-        self._decoder = LineDecoder()
+        self._decoder, self._raw_items = LineDecoder(), RawItems()
         self._starts_server = True
 
     def receive(self, data: bytes, now_ms: float) -> Iterator[Message]:
@@ -92,9 +94,33 @@ class Exchange:
         if not line.strip():
             return
         message = rpc.parse_line(line)
+        if message is not None and message.get("method") in RAW_METHODS:
+            yield from self._receive_raw(line, message, now_ms)
+            return
         self._events.append(self.log.line_in(line, message, int(now_ms)))
         if message is not None:
+            self._raw_items.note(message)
             yield message
+
+    def _receive_raw(self, line: bytes, message: Message, now_ms: float) -> Iterator[Message]:
+        """What the wire repeats of a model's input and output: only what nothing else tells is recorded."""
+        params = params_of(message)
+        if message["method"] == RAW_ITEM and params.get("turnId") == self.record.turn_id:
+            for kept, _ in self._raw_items.choose(line, params.get("item")):
+                kept_message = rpc.parse_line(kept)
+                self._events.append(self.log.line_in(kept, kept_message, int(now_ms)))
+                if kept_message is not None:
+                    yield kept_message
+
+    def hear_session(self, lines: Iterable[bytes], now_ms: float) -> None:
+        """Record and show the calls that were refused, of lines of the thread's session file."""
+        for line in lines:
+            entry = rpc.parse_line(line) or {}
+            if entry.get("type") != "response_item":
+                continue
+            for kept, raw in self._raw_items.choose(line, entry.get("payload")):
+                self._events.append(self.log.line_session(kept, int(now_ms)))
+                self._pieces += self._fold.feed_raw(raw)
 
     def fold(self, message: Message) -> list[Message]:
         """Take a message in: what is known of the turn, and its text.

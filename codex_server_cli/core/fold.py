@@ -6,11 +6,15 @@ the same text. Must never depend on anything but the messages themselves.
 
 from __future__ import annotations
 
+from typing import Any
+
 from codex_server_cli.core.decisions import TAKEN_BACK, TIMEOUT, outcome_of_reply
 from codex_server_cli.core.effective import differences
 from codex_server_cli.core.pending import PendingRequest, read_request
 from codex_server_cli.core.pieces import Kind, Piece, Pieces
+from codex_server_cli.core.raw_items import RAW_ITEM
 from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.refusals import denial_of
 from codex_server_cli.core.rpc import Message, params_of
 from codex_server_cli.core.transcript import Transcript
 
@@ -24,7 +28,7 @@ class Fold:
 
     def __init__(self) -> None:
         self.record = TurnRecord()
-        self._transcript = Transcript()
+        self._transcript = Transcript(lambda item: denial_of(item, self.record.settings))
         self._asked: dict[str | int, PendingRequest] = {}  # requests without a reply
         self._has_compared = False
 
@@ -34,9 +38,13 @@ class Fold:
 
     def feed(self, event: Message) -> tuple[list[Message], Pieces]:
         """Take one event of `events.jsonl`, whichever way it went; see `feed_in`."""
-        if event["dir"] == "in":
-            return self.feed_in(event)
-        return [], self.feed_out(event, event.get("why"))
+        match event["dir"]:
+            case "in":
+                return self.feed_in(event)
+            case "out":
+                return [], self.feed_out(event, event.get("why"))
+            case _:
+                return [], self.feed_raw(event.get("payload"))
 
     def feed_in(self, message: Message) -> tuple[list[Message], Pieces]:
         """Take a message that came.
@@ -53,6 +61,8 @@ class Fold:
             pieces = [*pieces, *self._on_request(message)]
         elif method == "serverRequest/resolved":
             pieces = [*pieces, *self._on_outcome(params_of(message).get("requestId"), None, None)]
+        elif method == RAW_ITEM and belonging:
+            pieces = self.feed_raw(params_of(message).get("item"))
         return belonging, pieces
 
     def feed_out(self, message: Message, why: object = None) -> Pieces:
@@ -65,6 +75,11 @@ class Fold:
             self.begin()
         self.record.feed_out(message)
         return () if "method" in message else self._on_outcome(message.get("id"), message, why)
+
+    def feed_raw(self, raw: Any) -> Pieces:
+        """Take a raw response item, as the wire or the thread's session file has it."""
+        refusal = self.record.refusals.hear(raw)
+        return self._transcript.note(Kind.REFUSAL, refusal.line) if refusal is not None else ()
 
     def settle(self) -> Pieces:
         """Take the turn from what came early, where the reply that names it will never come."""

@@ -21,9 +21,14 @@ _KIND_OF_ITEM = {"fileChange": Kind.CHANGE, "reasoning": Kind.REASONING, "plan":
 
 
 class Transcript:
-    """Fold the messages of one turn into pieces. `feed` returns what the message adds."""
+    """Fold the messages of one turn into pieces. `feed` returns what the message adds.
 
-    def __init__(self) -> None:
+    Args:
+        denial_of: tells why a command's sandbox was in the way, where it was.
+    """
+
+    def __init__(self, denial_of: Callable[[Message], str | None] = lambda _item: None) -> None:
+        self._denial_of = denial_of
         self._last = ""  # the last text that was added: it tells whether a line is open
         self._shown: list[str] = []  # the open message's text, as far as it is shown
         self._repeat: str | None = None  # what of it a retry is expected to send again
@@ -156,7 +161,8 @@ class Transcript:
         if self._open_command != str(item.get("id")):
             line = self._block(Kind.COMMAND, blocks.command_line(item))
         self._open_command, self._is_interrupted = None, True
-        return (*line, *self._piece(Kind.OUTPUT, blocks.command_end(item)))
+        is_denied = self._denial_of(item) is not None
+        return (*line, *self._piece(Kind.OUTPUT, blocks.command_end(item, is_denied=is_denied)))
 
     def _on_user_message(self, item: Message) -> Pieces:
         """The first is the prompt; each further one has steered the turn."""

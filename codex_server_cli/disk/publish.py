@@ -82,6 +82,7 @@ def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str
         "answer": outcome.answer,
         "usage": outcome.usage,
         "limits": outcome.limits,
+        "refused": outcome.refused,
         "error": outcome.error.to_json() if outcome.error else None,
         "finished_at": now(),
     }
@@ -94,7 +95,7 @@ def publish_result(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) 
 
 
 def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> None:
-    """Write all that follows from a `result.json`: the end of the text, answer, meta, and last the marker, made durable.
+    """Write all that follows from a `result.json`: the text's end, answer, meta, and last the marker, made durable.
 
     Args:
         result: the content of `result.json`, whoever wrote it.

@@ -1,7 +1,7 @@
 """One turn as a conversation shows it: the pieces of its text grouped into blocks, and what is still growing.
 
-Owns which pieces make a block. The pieces are `core/fold`'s, so that a chat tells what `out.txt` holds; how a block looks
-is the face's. Text is raw here: a face neutralises it. Must never judge an end.
+Owns which pieces make a block. The pieces are `core/fold`'s, so that a chat tells what `out.txt` holds; how a block
+looks is the face's. Text is raw here: a face neutralises it. Must never judge an end.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class BlockKind(Enum):
     ASKED = auto()  # what a person has to decide or to answer
     NOTE = auto()  # a word of ours
     WARNING = auto()
+    REFUSED = auto()  # what Codex tried and was not done
     ERROR = auto()  # why the turn did not complete
 
 
@@ -55,7 +56,7 @@ _BLOCK_OF_PIECE = {
     Kind.PROPOSAL: BlockKind.ANSWER,
     Kind.NOTICE: BlockKind.NOTE,
     Kind.WARNING: BlockKind.WARNING,
-    Kind.REFUSAL: BlockKind.WARNING,
+    Kind.REFUSAL: BlockKind.REFUSED,
     Kind.DECISION: BlockKind.NOTE,
 }
 """The others are part of the answer, or told elsewhere: a request is asked inline, an error comes with the end."""
@@ -114,7 +115,7 @@ class Conversation:
         return [] if kind is None else [*_answers(self._answer.flush()), Block(kind, _words(piece))]
 
 
-_GROWING = frozenset({"item/commandExecution/outputDelta", "item/reasoning/summaryTextDelta"})
+_GROWING = ("item/commandExecution/outputDelta", "item/reasoning/summaryTextDelta")
 
 
 def _words(piece: Piece) -> str:

@@ -47,6 +47,7 @@ def test_a_complete_turn_gets_result_answer_and_done(turns: TurnsOnDisk) -> None
         "answer": "the answer",
         "usage": None,
         "limits": {"primary": None},
+        "refused": [],
         "error": None,
     }
     assert turn.answer.read_bytes() == b"the answer"
