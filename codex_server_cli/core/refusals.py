@@ -3,8 +3,9 @@
 Codex tells most of it to the model alone. The call and its output are then the only trace: raw response items, in the
 shape of the Responses API, from `rawResponseItem/completed` or the thread's session file. Observed on 0.163.0 and
 0.171.0: a call of a command, a patch or a picture that is done has an item under its call's id; one that is refused has
-none, and its output says why. Nor has a command that the sandbox denies within an instant of its start. In code mode (`exec`) the calls are JavaScript's, and only the text that comes of the
-script tells. Owns what counts as refused, and the words for it.
+none, and its output says why. Nor has a command that the sandbox denies within an instant of its start. In code mode
+(`exec`) the calls are JavaScript's, and only the text that comes of the script tells. Owns what counts as refused, and
+the words for it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Refusal(NamedTuple):
 
     Attributes:
         what: `patch`, `command` or `tool`.
-        subject: the paths of a patch, the command line, the tool's name; empty where it is not known.
+        subject: the paths of a patch, the command's beginning, the tool's name; empty where it is not known.
         reason: in Codex's words, in one line.
         is_of_item: an item tells of it. What a script prints of that may tell it again.
     """
@@ -62,7 +63,7 @@ class Refusal(NamedTuple):
     @property
     def line(self) -> str:
         """It in one line: `✗ patch refused: f.txt: …`."""
-        subject = _cut(", ".join(self.subject))
+        subject = _one_line(", ".join(self.subject))
         return f"✗ {self.what} refused: " + ": ".join(words for words in (subject, self.reason) if words)
 
     def to_json(self) -> dict[str, Any]:
@@ -105,7 +106,7 @@ class Refusals:
         elif item.get("type") == "commandExecution":
             reason = "declined" if item.get("status") == "declined" else denial_of(item, settings)
             if reason is not None:
-                command = unwrapped(text_in(item.get("command")))
+                command = _cut(unwrapped(text_in(item.get("command"))))
                 self._keep(Refusal("command", (command,), reason, is_of_item=True))
 
     def _keep(self, refusal: Refusal | None) -> Refusal | None:
@@ -172,9 +173,9 @@ def _described(call: Message, name: str, reason: str) -> Refusal:
     if name == "apply_patch":
         return Refusal("patch", (), reason)
     if name in _COMMAND_TOOLS:
-        return Refusal("command", (asked,) if asked else (), reason)
+        return Refusal("command", (_cut(asked),) if asked else (), reason)
     command = _SCRIPT_COMMAND.search(asked) if is_of_command else None
-    return Refusal("command", (command[2],), reason) if command else Refusal("tool", (name,), reason)
+    return Refusal("command", (_cut(command[2]),), reason) if command else Refusal("tool", (name,), reason)
 
 
 def _arguments_text(call: Message) -> str:
