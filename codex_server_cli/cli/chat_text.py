@@ -33,6 +33,7 @@ _STYLES = {
     BlockKind.PLAN: "blue",
     BlockKind.NOTE: "dim",
     BlockKind.WARNING: "yellow",
+    BlockKind.REFUSED: "red",
 }
 _THEME = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})  # rich's own have a black background
 _GRAMMAR = (
@@ -168,7 +169,7 @@ def _looks(block: Block) -> RenderableType:
         case BlockKind.SAID:
             return Text(_marked(text), style=_STYLES[block.kind], no_wrap=True, overflow="ignore")
         case BlockKind.COMMAND:
-            return _command(text)
+            return Text(text, style="bold cyan", no_wrap=True, overflow="ignore")
         case BlockKind.OUTPUT:
             return _output(text)
         case BlockKind.ERROR:
@@ -184,14 +185,6 @@ def _looks(block: Block) -> RenderableType:
 
 def _marked(text: str) -> str:
     return "› " + text.replace("\n", "\n  ")
-
-
-def _command(text: str) -> Text:
-    """The command in bold, whatever came of it below."""
-    lines = text.split("\n")
-    length = next((number for number, line in enumerate(lines) if not line.startswith(("$ ", "  "))), len(lines))
-    shown = Text("\n".join(lines[:length]), style="bold cyan", no_wrap=True, overflow="ignore")
-    return shown if length == len(lines) else Text("\n", no_wrap=True).join([shown, _output("\n".join(lines[length:]))])
 
 
 def _output(text: str) -> Text:

@@ -39,9 +39,10 @@ def unwrapped(command: str) -> str:
     return words[2] if is_wrapped else command
 
 
-def command_end(item: Message) -> str:
-    """A bounded piece of the output and how it ended: `→ exit 0 · 1.2 s`."""
-    return bounded(str(item.get("aggregatedOutput") or "")) + f"→ {_how_it_ended(item)}\n"
+def command_end(item: Message, *, is_denied: bool = False) -> str:
+    """A bounded piece of the output and how it ended: `→ exit 0 · 1.2 s`; and whether the sandbox was in the way."""
+    denial = " · denied by the sandbox" if is_denied else ""
+    return bounded(str(item.get("aggregatedOutput") or "")) + f"→ {_how_it_ended(item)}{denial}\n"
 
 
 def bounded(output: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codex_server_cli.core import rpc
+from codex_server_cli.core.decisions import TIMEOUT
 from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.pending import PendingRequest, RequestKind, declining, granting, read_request
 from codex_server_cli.core.request import Approval, TurnRequest
@@ -102,7 +103,7 @@ class Desk:
     def expire(self, now_ms: float) -> None:
         """Decline what has waited too long."""
         for request in [each for each in self.pending if each.expires_ms <= now_ms]:
-            self._reply(request, declining(request), "was declined when its time was over", now_ms)
+            self._reply(request, declining(request), "was declined when its time was over", now_ms, TIMEOUT)
         self._set_timer()
 
     def close(self) -> None:
@@ -164,8 +165,10 @@ class Desk:
         except AnswerError as error:
             raise BadInputError(str(error), hint="Nothing was sent; ask with pending, and reply again.") from error
 
-    def _reply(self, request: PendingRequest, result: Message, words: str, now_ms: float) -> None:
-        self._exchange.send({"id": request.wire_id, "result": result}, now_ms)
+    def _reply(
+        self, request: PendingRequest, result: Message, words: str, now_ms: float, why: str | None = None
+    ) -> None:
+        self._exchange.send({"id": request.wire_id, "result": result}, now_ms, why)
         self._close([request], words)
 
     def _close(self, requests: list[PendingRequest], words: str) -> None:

@@ -1,7 +1,9 @@
 """The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns their shape alone.
 
-A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`. Splicing bytes
-instead of encoding again keeps a 3 MB line cheap and exact. What was no message stands as `"invalid"` text.
+A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply of ours
+that no person gave has `"why"` behind them. `"dir":"session"` is a line of the thread's session file, where that
+alone tells of a call that was refused. Splicing bytes instead of encoding again keeps a 3 MB line cheap and exact. What
+was no message stands as `"invalid"` text.
 """
 
 from __future__ import annotations
@@ -11,12 +13,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from codex_server_cli.core.fold import Fold
+from codex_server_cli.core.pieces import joined
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, MessageType, message_type, parse_line
 
 MAX_INVALID_CHARS = 2000
 _OURS = frozenset({"seq", "ts", "dir"})
 _DIRECTIONS = ("in", "out")
+_SESSION = "session"
 
 
 class EventLog:
@@ -33,9 +37,15 @@ class EventLog:
             return self._line(b'"in"', json.dumps({"invalid": text}).encode(), now_ms)
         return self._line(b'"in"', raw.strip(), now_ms)
 
-    def line_out(self, encoded: bytes, now_ms: int) -> bytes:
-        """The event line of one message of ours, as encoded for the wire."""
-        return self._line(b'"out"', encoded.strip(), now_ms)
+    def line_out(self, encoded: bytes, now_ms: int, why: str | None = None) -> bytes:
+        """The event line of one message of ours, as encoded for the wire, and why it went out where that is no
+        person's doing."""
+        reason = b"" if why is None else b',"why":%s' % json.dumps(why).encode()
+        return self._line(b'"out"' + reason, encoded.strip(), now_ms)
+
+    def line_session(self, raw: bytes, now_ms: int) -> bytes:
+        """The event line of one line of the thread's session file."""
+        return self._line(b'"session"', raw.strip(), now_ms)
 
     def _line(self, direction: bytes, body: bytes, now_ms: int) -> bytes:
         seq, self.next_seq = self.next_seq, self.next_seq + 1
@@ -48,8 +58,12 @@ def read_events(log: bytes | Iterable[bytes]) -> Iterator[Message]:
     """The events of a log, given whole or as its lines, oldest first. A torn or foreign line is skipped."""
     for line in log.split(b"\n") if isinstance(log, bytes) else log:
         event = parse_line(line)
-        if event is not None and event.get("dir") in _DIRECTIONS and message_type(event) is not MessageType.INVALID:
+        if event is not None and (event.get("dir") == _SESSION or _is_message(event)):
             yield event
+
+
+def _is_message(event: Message) -> bool:
+    return event.get("dir") in _DIRECTIONS and message_type(event) is not MessageType.INVALID
 
 
 def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
@@ -62,8 +76,8 @@ def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
     """
     fold, text = Fold(), []
     for event in read_events(log):
-        text.append(fold.feed_out(event) if event["dir"] == "out" else fold.feed_in(event)[1])
-    text.append(fold.settle())
+        text.append(joined(fold.feed(event)[1]))
+    text.append(joined(fold.settle()))
     return fold.record, "".join(text)
 
 

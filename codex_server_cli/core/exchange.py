@@ -5,7 +5,7 @@ Everything that comes or goes is recorded before it is acted upon; must never de
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from codex_server_cli.core import rpc
@@ -13,8 +13,10 @@ from codex_server_cli.core.events import EventLog
 from codex_server_cli.core.fold import Fold
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.outcome import Outcome
+from codex_server_cli.core.pieces import Piece, joined
+from codex_server_cli.core.raw_items import RAW_ITEM, RAW_METHODS, RawItems
 from codex_server_cli.core.record import TurnRecord
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, params_of
 from codex_server_cli.errors import CodexServerError
 
 
@@ -59,8 +61,9 @@ class Exchange:
         self.log = EventLog()
         self._fold = Fold()
         self._decoder = LineDecoder()
+        self._raw_items = RawItems()
         self._events: list[bytes] = []
-        self._text: list[str] = []
+        self._pieces: list[Piece] = []
         self._starts_server = False
         self._sends: list[bytes] = []
         self._replies: list[Reply] = []
@@ -73,7 +76,7 @@ class Exchange:
     def begin(self) -> None:
         """Turn to an app-server that is yet to start; what one before it said no longer counts."""
         self._fold.begin()
-        self._decoder = LineDecoder()
+        self._decoder, self._raw_items = LineDecoder(), RawItems()
         self._starts_server = True
 
     def receive(self, data: bytes, now_ms: float) -> Iterator[Message]:
@@ -91,9 +94,33 @@ class Exchange:
         if not line.strip():
             return
         message = rpc.parse_line(line)
+        if message is not None and message.get("method") in RAW_METHODS:
+            yield from self._receive_raw(line, message, now_ms)
+            return
         self._events.append(self.log.line_in(line, message, int(now_ms)))
         if message is not None:
+            self._raw_items.note(message)
             yield message
+
+    def _receive_raw(self, line: bytes, message: Message, now_ms: float) -> Iterator[Message]:
+        """What the wire repeats of a model's input and output: only what nothing else tells is recorded."""
+        params = params_of(message)
+        if message["method"] == RAW_ITEM and params.get("turnId") == self.record.turn_id:
+            for kept, _ in self._raw_items.choose(line, params.get("item")):
+                kept_message = rpc.parse_line(kept)
+                self._events.append(self.log.line_in(kept, kept_message, int(now_ms)))
+                if kept_message is not None:
+                    yield kept_message
+
+    def hear_session(self, lines: Iterable[bytes], now_ms: float) -> None:
+        """Record and show the calls that were refused, of lines of the thread's session file."""
+        for line in lines:
+            entry = rpc.parse_line(line) or {}
+            if entry.get("type") != "response_item":
+                continue
+            for kept, raw in self._raw_items.choose(line, entry.get("payload")):
+                self._events.append(self.log.line_session(kept, int(now_ms)))
+                self._pieces += self._fold.feed_raw(raw)
 
     def fold(self, message: Message) -> list[Message]:
         """Take a message in: what is known of the turn, and its text.
@@ -101,38 +128,35 @@ class Exchange:
         Returns:
             The notifications that belong to the turn and are known to now, oldest first.
         """
-        belonging, text = self._fold.feed_in(message)
-        self._add_text(text)
+        belonging, pieces = self._fold.feed_in(message)
+        if pieces:
+            self._pieces += pieces
         return belonging
 
     def settle(self) -> None:
         """Take the turn from what came early, where the reply that names it is overdue."""
-        self._add_text(self._fold.settle())
-
-    def _add_text(self, text: str) -> None:
-        if text:
-            self._text.append(text)
+        self._pieces += self._fold.settle()
 
     def tell(self, reply: Reply) -> None:
         """Let another shell know."""
         self._replies.append(reply)
 
-    def send(self, message: Message, now_ms: float) -> None:
-        """Send one message of any type."""
+    def send(self, message: Message, now_ms: float, why: str | None = None) -> None:
+        """Send one message of any type; `why` is recorded with it."""
         encoded = rpc.encode(message)
-        self._add_text(self._fold.feed_out(message))
-        self._events.append(self.log.line_out(encoded, int(now_ms)))
+        self._pieces += self._fold.feed_out(message, why)
+        self._events.append(self.log.line_out(encoded, int(now_ms), why))
         self._sends.append(encoded)
 
     def take(self, outcome: Outcome | None) -> Step:
         """Everything since the last `take`."""
         step = Step(
             events=b"".join(self._events),
-            text="".join(self._text),
+            text=joined(self._pieces),
             starts_server=self._starts_server,
             sends=b"".join(self._sends),
             replies=tuple(self._replies),
             outcome=outcome,
         )
-        self._events, self._text, self._sends, self._replies, self._starts_server = [], [], [], [], False
+        self._events, self._pieces, self._sends, self._replies, self._starts_server = [], [], [], [], False
         return step

@@ -1,20 +1,26 @@
-"""The messages of one turn, in order, folded into what is known of it and the text of its `out.txt`.
+"""The messages of one turn, in order, folded into what is known of it and what is shown of it.
 
-The worker folds live, a repairer from `events.jsonl`: the same fold, so that both come to the same record and the same
-text. Must never depend on anything but the messages themselves.
+The worker folds live, a repairer and a chat from `events.jsonl`: the same fold, so that all come to the same record and
+the same text. Must never depend on anything but the messages themselves.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from codex_server_cli.core.decisions import TAKEN_BACK, TIMEOUT, outcome_of_reply
 from codex_server_cli.core.effective import differences
-from codex_server_cli.core.pending import PendingRequest, outcome_of_reply, read_request
+from codex_server_cli.core.pending import PendingRequest, read_request
+from codex_server_cli.core.pieces import Kind, Piece, Pieces
+from codex_server_cli.core.raw_items import RAW_ITEM
 from codex_server_cli.core.record import TurnRecord
-from codex_server_cli.core.rpc import Message, MessageType, message_type, params_of
+from codex_server_cli.core.refusals import denial_of
+from codex_server_cli.core.rpc import Message, params_of
 from codex_server_cli.core.transcript import Transcript
 
 
 class Fold:
-    """Takes what came and what was sent; each returns the text that it adds.
+    """Takes what came and what was sent; each returns the pieces that it adds.
 
     Attributes:
         record: what is known of the turn.
@@ -22,7 +28,7 @@ class Fold:
 
     def __init__(self) -> None:
         self.record = TurnRecord()
-        self._transcript = Transcript()
+        self._transcript = Transcript(lambda item: denial_of(item, self.record.settings))
         self._asked: dict[str | int, PendingRequest] = {}  # requests without a reply
         self._has_compared = False
 
@@ -30,50 +36,78 @@ class Fold:
         """Another app-server: what the one before it said no longer counts, though it was shown."""
         self.record, self._asked = TurnRecord(), {}
 
-    def feed_in(self, message: Message) -> tuple[list[Message], str]:
+    def feed(self, event: Message) -> tuple[list[Message], Pieces]:
+        """Take one event of `events.jsonl`, whichever way it went; see `feed_in`."""
+        match event["dir"]:
+            case "in":
+                return self.feed_in(event)
+            case "out":
+                return [], self.feed_out(event, event.get("why"))
+            case _:
+                return [], self.feed_raw(event.get("payload"))
+
+    def feed_in(self, message: Message) -> tuple[list[Message], Pieces]:
         """Take a message that came.
 
         Returns:
-            The notifications that belong to this turn and are known to now, oldest first; and the text.
+            The notifications that belong to this turn and are known to now, oldest first; and the pieces.
         """
         belonging = self.record.feed_in(message)
-        text = self._show(belonging) + self._compare_terms()
-        kind = message_type(message)
-        if kind is MessageType.REQUEST:
-            text += self._on_request(message)
-        elif kind is MessageType.NOTIFICATION and message["method"] == "serverRequest/resolved":
-            text += self._on_outcome(params_of(message).get("requestId"), "taken back by Codex")
-        return belonging, text
+        pieces = self._show(belonging)
+        if not self._has_compared and self.record.has_started:
+            pieces = [*pieces, *self._compare_terms()]
+        method = message.get("method")
+        if method is not None and "id" in message:
+            pieces = [*pieces, *self._on_request(message)]
+        elif method == "serverRequest/resolved":
+            pieces = [*pieces, *self._on_outcome(params_of(message).get("requestId"), None, None)]
+        elif method == RAW_ITEM and belonging:
+            pieces = self.feed_raw(params_of(message).get("item"))
+        return belonging, pieces
 
-    def feed_out(self, message: Message) -> str:
-        """Take a message of ours."""
+    def feed_out(self, message: Message, why: object = None) -> Pieces:
+        """Take a message of ours.
+
+        Args:
+            why: of a reply, why it was sent; see `decisions.TIMEOUT`.
+        """
         if message.get("method") == "initialize":
             self.begin()
         self.record.feed_out(message)
-        return "" if "method" in message else self._on_outcome(message.get("id"), outcome_of_reply(message))
+        return () if "method" in message else self._on_outcome(message.get("id"), message, why)
 
-    def settle(self) -> str:
+    def feed_raw(self, raw: Any) -> Pieces:
+        """Take a raw response item, as the wire or the thread's session file has it."""
+        refusal = self.record.refusals.hear(raw)
+        return self._transcript.note(Kind.REFUSAL, refusal.line) if refusal is not None else ()
+
+    def settle(self) -> Pieces:
         """Take the turn from what came early, where the reply that names it will never come."""
         return self._show(self.record.settle())
 
-    def _show(self, messages: list[Message]) -> str:
-        return "".join([self._transcript.feed(message) for message in messages])
+    def _show(self, messages: list[Message]) -> Pieces:
+        if len(messages) == 1:  # the hot path
+            return self._transcript.feed(messages[0])
+        return [piece for message in messages for piece in self._transcript.feed(message)]
 
-    def _compare_terms(self) -> str:
+    def _compare_terms(self) -> list[Piece]:
         """As soon as the turn runs: what Codex does otherwise than it was asked to."""
-        if self._has_compared or not self.record.has_started:
-            return ""
         self._has_compared = True
         words = differences(self.record.asked, self.record.settings)
-        return "".join([self._transcript.note(f"[{line}]") for line in words])
+        return [piece for line in words for piece in self._transcript.note(Kind.WARNING, f"[{line}]")]
 
-    def _on_request(self, message: Message) -> str:
+    def _on_request(self, message: Message) -> Pieces:
         request = read_request(message, self.record.items_asked_about, 0, 0)
         if request is None:
-            return ""
+            return ()
         self._asked[request.wire_id] = request
-        return self._transcript.note(f"[waiting for {request.waited_for}: {request.message}]")
+        line = f"[waiting for {request.waited_for}: {request.message}]"
+        return self._transcript.note(Kind.REQUEST, line, request.params.get("itemId"))
 
-    def _on_outcome(self, wire_id: object, outcome: str) -> str:
+    def _on_outcome(self, wire_id: object, reply: Message | None, why: object) -> Pieces:
+        """A request waits no more: for our reply, or for none."""
         request = self._asked.pop(wire_id, None) if isinstance(wire_id, str | int) else None
-        return self._transcript.note(f"[{request.waited_for}: {outcome}]") if request is not None else ""
+        if request is None:
+            return ()
+        outcome = TAKEN_BACK if reply is None else outcome_of_reply(request, reply, is_overdue=why == TIMEOUT)
+        return self._transcript.note(Kind.DECISION, f"[{request.waited_for}: {outcome}]", request.params.get("itemId"))

@@ -50,6 +50,7 @@ class Outcome(NamedTuple):
         usage: tokens of this turn, None where Codex sent none.
         limits: the last rate-limit snapshot (wire names), None where Codex sent none.
         error: why it is not `complete`; None when it is.
+        refused: what was tried and not done, as `Refusal.to_json` has it.
     """
 
     state: State
@@ -57,6 +58,7 @@ class Outcome(NamedTuple):
     usage: Usage | None
     limits: dict[str, Any] | None
     error: TurnError | None
+    refused: list[dict[str, Any]] = []  # noqa: RUF012 — shared, and never changed
 
     def with_stderr(self, tail: str) -> Outcome:
         """The same outcome with Codex's last words in its error."""
@@ -82,10 +84,11 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
         answer, error = answer or "", _schema_error(answer or "", request.schema)
     elif error is None:
         error = _stop_error(record, cause)
+    refused = record.refusals.to_json()
     if error is None:
-        return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
+        return Outcome(State.COMPLETE, answer, record.usage, record.limits, None, refused)
     error = error._replace(hint=_hint(record, error.kind, request), partial_answer=answer)
-    return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error)
+    return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error, refused)
 
 
 def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | None:

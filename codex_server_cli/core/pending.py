@@ -263,21 +263,3 @@ def declining(request: PendingRequest) -> Message:
             return {"answers": {}}
         case _:
             return {"action": "decline", "content": None, "_meta": None}
-
-
-_OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the rest of the turn"}
-
-
-def outcome_of_reply(reply: Message) -> str:
-    """What a reply of ours to a server request says, in words."""
-    result = reply.get("result")
-    if not isinstance(result, dict):
-        return "refused"
-    if result.get("answers") or result.get("content"):
-        return "answered"
-    meta = result.get("_meta")
-    is_for_session = result.get("scope") == "session" or (isinstance(meta, dict) and meta.get("persist") == "session")
-    decision = "accept" if result.get("permissions") else result.get("decision") or result.get("action")
-    if decision == "accept" and is_for_session:
-        decision = "acceptForSession"
-    return _OUTCOMES.get(str(decision), "declined")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.agent_messages import REVIEW_ITEMS, AgentMessages
+from codex_server_cli.core.refusals import Refusals
 from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
 from codex_server_cli.core.turn import Phase
 from codex_server_cli.core.usage import Usage, add_usage, merge_limits
@@ -43,6 +44,7 @@ class TurnRecord:
         completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
         asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
         settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …).
+        refusals: what was tried and not done. `session_path`: the thread's session file; empty where it has none.
     """
 
     def __init__(self) -> None:
@@ -61,6 +63,8 @@ class TurnRecord:
         self.user_agent: str | None = None
         self.asked: Message = {}
         self.settings: Message = {}
+        self.refusals = Refusals()
+        self.session_path = ""
         self.open_items: dict[str, Message] = {}
         self.messages = AgentMessages()
         self._methods: dict[Any, str] = {}  # our request id → method
@@ -157,6 +161,7 @@ class TurnRecord:
             thread = result.get("thread")
             if isinstance(thread, dict):
                 self.thread_id = thread.get("id", self.thread_id)
+                self.session_path = text_in(thread.get("path"))
             self.settings = {key: value for key, value in result.items() if key != "thread"}
         elif method in TURN_STARTERS:
             return self._adopt(result.get("turn"))
@@ -237,6 +242,7 @@ class TurnRecord:
             return
         item_id = str(item.get("id"))
         self.open_items.pop(item_id, None)
+        self.refusals.see(item, self.settings)
         if item.get("type") == "agentMessage":
             self.messages.complete(item_id, item)
         elif item.get("type") in REVIEW_ITEMS:
@@ -271,10 +277,8 @@ class TurnRecord:
         if not isinstance(turn, dict) or turn.get("status") in (None, "inProgress"):
             return
         self.status = turn["status"]
-        completed_s = turn.get("completedAt")
-        self.completed_s = completed_s if isinstance(completed_s, int) else None
-        if isinstance(turn.get("error"), dict):
-            self.error = turn["error"]
+        self.completed_s = turn["completedAt"] if isinstance(turn.get("completedAt"), int) else None
+        self.error = turn["error"] if isinstance(turn.get("error"), dict) else self.error
         for item in objects_in(turn.get("items")):  # a summary: the last message alone, and often nothing
             if item.get("type") == "agentMessage" and not self.messages.is_complete(str(item.get("id"))):
                 self._on_item_completed({"item": item})

@@ -149,7 +149,9 @@ class TurnRequest(NamedTuple):
         if self.asked_model is not None:
             params["model"] = self.asked_model
         if self.thread_id is None:
-            return "thread/start", {**params, "cwd": self.cwd, "ephemeral": self.is_ephemeral}
+            # What is refused is told in raw items alone; `thread/resume` and `thread/fork` know no such parameter.
+            own: Message = {"cwd": self.cwd, "ephemeral": self.is_ephemeral, "experimentalRawEvents": True}
+            return "thread/start", params | own
         params |= {"threadId": self.thread_id, "excludeTurns": True}
         if not self.is_fork:
             return "thread/resume", params

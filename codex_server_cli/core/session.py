@@ -7,7 +7,7 @@ prove is `record`'s, and what an end means is `outcome`'s. Protocol facts: notes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from codex_server_cli.core import failures, rpc
@@ -41,8 +41,7 @@ class Session:
         self._opening = Opening(request, prompt, client_version, self._exchange, self._asking)
         self._shells = ShellRequests(request, self._exchange, self._asking, self._timers)
         self._starts = Patience(f"{request.turn_id} app-server")
-        self._now_ms = 0.0
-        self._last_message_ms = 0.0
+        self._now_ms = self._last_message_ms = 0.0
         self._stop_cause: Cause | None = None
         self._own_error: TurnError | None = None
 
@@ -107,6 +106,11 @@ class Session:
         self._shells.serve(op, args, tag, now_ms)
         return self._exchange.take(self.outcome)
 
+    def hear_session(self, lines: Iterable[bytes], now_ms: float) -> Step:
+        """Take what the thread's session file says of a turn that is over: calls that the wire did not tell of."""
+        self._exchange.hear_session(lines, now_ms)
+        return self._exchange.take(self.outcome)
+
     def end(self, error: TurnError, now_ms: float, *, is_collision: bool = False) -> Step:
         """The app-server is gone or out of reach: end with `error`, unless the turn had ended or was being stopped.
 
@@ -125,10 +129,8 @@ class Session:
                 return self._exchange.take(self.outcome)
             error = error._replace(message=f"{error.message} (started {self._starts.failures} times)")
         self._exchange.settle()
-        if self.record.status is not None or self.record.error is not None:
+        if self.record.status is not None or self.record.error is not None or self._stop_cause is not None:
             self._finish(self._stop_cause or Cause.TURN_ENDED)
-        elif self._stop_cause is not None:
-            self._finish(self._stop_cause)
         else:
             self._own_error = self._own_error or error
             self._finish(Cause.FAILED)

@@ -6,6 +6,7 @@ without the lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import Any
@@ -81,6 +82,7 @@ def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str
         "answer": outcome.answer,
         "usage": outcome.usage,
         "limits": outcome.limits,
+        "refused": outcome.refused,
         "error": outcome.error.to_json() if outcome.error else None,
         "finished_at": now(),
     }
@@ -93,7 +95,7 @@ def publish_result(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) 
 
 
 def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> None:
-    """Write all that follows from a `result.json`: answer, meta, and last the marker, made durable.
+    """Write all that follows from a `result.json`: the text's end, answer, meta, and last the marker, made durable.
 
     Args:
         result: the content of `result.json`, whoever wrote it.
@@ -101,6 +103,7 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
     """
     answer, finished_at = result.get("answer"), result.get("finished_at") or now()
     known = {name: result.get(name) for name in ("thread_id", "codex_turn_id") if meta.get(name) is None}
+    _end_last_line(turn)
     if isinstance(answer, str):
         write_atomic(turn.answer, answer.encode("utf-8", "replace"))
     write_json(turn.meta, meta | known | {"finished_at": finished_at})
@@ -114,6 +117,18 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
         error = {**(stored if isinstance(stored, dict) else {}), "partial_answer": answer, "finished_at": finished_at}
         write_json(turn.error, error, is_durable=True)
     fsync_directory(turn.path)
+
+
+def _end_last_line(turn: TurnDir) -> None:
+    """A turn may end in the middle of its answer: what is printed behind its text begins a line all the same."""
+    with contextlib.suppress(OSError):  # there is no text, or no space for it: the end is told in any case
+        fd = open_regular(turn.out, os.O_RDWR | os.O_APPEND)
+        try:
+            size = os.lseek(fd, 0, os.SEEK_END)
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                write_all(fd, b"\n")
+        finally:
+            os.close(fd)
 
 
 def now() -> str:

@@ -169,7 +169,8 @@ def _outcome_of_result(result: dict[str, Any]) -> Outcome:
         error = TurnError(kind, str(stored.get("message") or ""), str(stored.get("hint") or ""), kind.is_retryable)
     answer = result.get("answer")
     text = answer if isinstance(answer, str) else None
-    return Outcome(State(result["state"]), text, result.get("usage"), result.get("limits"), error)
+    refused = result.get("refused") or []
+    return Outcome(State(result["state"]), text, result.get("usage"), result.get("limits"), error, refused)
 
 
 def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outcome:

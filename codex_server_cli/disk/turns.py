@@ -124,7 +124,8 @@ def _elapsed_s(meta: Mapping[str, Any]) -> float | None:
 def _result_of(outcome: Outcome) -> dict[str, Any]:
     """What `result.json` would hold, where it could not be written."""
     error = outcome.error.to_json() if outcome.error else None
-    return {"answer": outcome.answer, "usage": outcome.usage, "limits": outcome.limits, "error": error}
+    told = {"answer": outcome.answer, "usage": outcome.usage, "limits": outcome.limits, "refused": outcome.refused}
+    return {**told, "error": error}
 
 
 def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:

@@ -71,7 +71,7 @@ class LiveFile:
             {key: told[key] for key in _PENDING_KEYS}
             for told in (request.to_json() for request in session.desk.pending)
         ]
-        return content | {"usage": record.usage, "pending": pending}
+        return content | {"usage": record.usage, "refused": record.refusals.to_json(), "pending": pending}
 
 
 def write_queued(directory: TurnDir, now_ms: int, held_until_s: float | None = None) -> None:
@@ -94,5 +94,6 @@ def _content(phase: str, since_ms: int, seq: int, now_ms: int) -> dict[str, Any]
         "last_activity": format_time_ms(now_ms),
         "open_item": None,
         "usage": None,
+        "refused": [],
         "pending": [],
     }

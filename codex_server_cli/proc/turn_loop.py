@@ -26,6 +26,7 @@ from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import DISK_ERRORS
 from codex_server_cli.disk.inbox import InboxRequest
 from codex_server_cli.disk.publish import TurnWriter
+from codex_server_cli.disk.session_tail import calls_of_turn
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.app_server import AppServer
@@ -72,11 +73,20 @@ class TurnLoop:
     def run(self) -> Outcome:
         """Loop until the turn has ended; codex may still run then."""
         try:
-            return self._run().with_stderr(self._attempts.last_words())
+            outcome = self._run().with_stderr(self._attempts.last_words())
+            self._hear_session()
+            return outcome._replace(refused=self._session.record.refusals.to_json())
         except OSError as error:
             if error.errno not in DISK_ERRORS:
                 raise
             return self._end_unrecorded(error)
+
+    def _hear_session(self) -> None:
+        """What was refused in a turn of a resumed thread stands in the thread's session file alone."""
+        record, is_resumed = self._session.record, self._meta["request"].get("thread_id") is not None
+        if is_resumed and record.session_path and record.turn_id is not None:
+            lines = calls_of_turn(Path(record.session_path), record.turn_id)
+            self._do(self._session.hear_session(lines, _now_ms()))
 
     def _end_unrecorded(self, error: OSError) -> Outcome:
         """Nothing more of the turn can be recorded: what is known of it counts, with what no longer fitted."""

@@ -1,19 +1,18 @@
-"""One turn as a conversation shows it: its events folded into blocks that are finished, and what is still growing.
+"""One turn as a conversation shows it: the pieces of its text grouped into blocks, and what is still growing.
 
-Owns the order of blocks and their kinds. The words are `core/transcript`'s, so that a chat shows what `out.txt` holds;
-how a block looks is the face's. Text is raw here: a face neutralises it. Must never judge an end.
+Owns which pieces make a block. The pieces are `core/fold`'s, so that a chat tells what `out.txt` holds; how a block
+looks is the face's. Text is raw here: a face neutralises it. Must never judge an end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
 
-from codex_server_cli.core.pending import PendingRequest, outcome_of_reply, read_request
+from codex_server_cli.core.fold import Fold
+from codex_server_cli.core.pieces import Kind, Piece
 from codex_server_cli.core.record import TurnRecord
-from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
-from codex_server_cli.core.transcript import RESTARTED, Transcript
+from codex_server_cli.core.rpc import Message, params_of, text_in
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render.markdown import MarkdownBlocks
@@ -36,6 +35,7 @@ class BlockKind(Enum):
     ASKED = auto()  # what a person has to decide or to answer
     NOTE = auto()  # a word of ours
     WARNING = auto()
+    REFUSED = auto()  # what Codex tried and was not done
     ERROR = auto()  # why the turn did not complete
 
 
@@ -46,34 +46,34 @@ class Block(NamedTuple):
     text: str
 
 
-_KIND_OF_ITEM = {
-    "commandExecution": BlockKind.COMMAND,
-    "fileChange": BlockKind.EDIT,
-    "reasoning": BlockKind.THOUGHT,
-    "plan": BlockKind.ANSWER,
+_BLOCK_OF_PIECE = {
+    Kind.SAID: BlockKind.SAID,
+    Kind.COMMAND: BlockKind.COMMAND,
+    Kind.OUTPUT: BlockKind.OUTPUT,
+    Kind.CHANGE: BlockKind.EDIT,
+    Kind.REASONING: BlockKind.THOUGHT,
+    Kind.PLAN: BlockKind.PLAN,
+    Kind.PROPOSAL: BlockKind.ANSWER,
+    Kind.NOTICE: BlockKind.NOTE,
+    Kind.WARNING: BlockKind.WARNING,
+    Kind.REFUSAL: BlockKind.REFUSED,
+    Kind.DECISION: BlockKind.NOTE,
 }
-_KIND_OF_METHOD = {
-    "turn/plan/updated": BlockKind.PLAN,
-    "error": BlockKind.NOTE,  # a retry
-    "warning": BlockKind.WARNING,
-    "guardianWarning": BlockKind.WARNING,
-    "model/rerouted": BlockKind.WARNING,
-}
+"""The others are part of the answer, or told elsewhere: a request is asked inline, an error comes with the end."""
 
 
 class Conversation:
-    """Fold the events of one turn, both directions. `feed` returns the blocks that an event finishes.
-
-    Attributes:
-        record: what is known of the turn: phase, tokens, limits, settings.
-    """
+    """Group the pieces of one turn into blocks. `feed` returns those that an event finishes."""
 
     def __init__(self) -> None:
-        self.record = TurnRecord()
-        self._transcript = Transcript()
+        self._fold = Fold()
         self._answer = MarkdownBlocks()
         self._live = ""  # of a running command's output, or of a thought
-        self._asked: dict[str | int, PendingRequest] = {}  # requests without a reply
+
+    @property
+    def record(self) -> TurnRecord:
+        """What is known of the turn: phase, tokens, limits, settings."""
+        return self._fold.record
 
     @property
     def live_text(self) -> str:
@@ -81,96 +81,54 @@ class Conversation:
         return self._answer.open_text or self._live.strip("\n")
 
     def feed(self, event: Message) -> list[Block]:
-        """Fold one event of `events.jsonl`."""
-        if event["dir"] == "out":
-            return self._on_ours(event)
-        if message_type(event) is MessageType.REQUEST:
-            request = read_request(event, self.record.items_asked_about, 0, 0)
-            if request is not None:
-                self._asked[request.wire_id] = request
-        return self._show(self.record.feed_in(event))
+        """Take one event of `events.jsonl`, of either direction."""
+        belonging, pieces = self._fold.feed(event)
+        for message in belonging:
+            self._grow(message)
+        return [block for piece in pieces for block in self._blocks_of(piece)]
 
     def end(self) -> list[Block]:
         """The turn is over: what was still growing is all there will be of it."""
         self._live = ""
-        return [*self._show(self.record.settle()), *_answers(self._answer.end())]
+        blocks = [block for piece in self._fold.settle() for block in self._blocks_of(piece)]
+        return [*blocks, *_answers(self._answer.end())]
 
-    def _on_ours(self, message: Message) -> list[Block]:
-        if message.get("method") == "initialize":  # another app-server: no turn had begun on the one before
-            self.record, self._asked = TurnRecord(), {}
-        self.record.feed_out(message)
-        request = self._asked.pop(message.get("id", ""), None) if "method" not in message else None
-        if request is None:
-            return []
-        return [Block(BlockKind.NOTE, f"{request.waited_for}: {outcome_of_reply(message)}")]
-
-    def _show(self, messages: list[Message]) -> list[Block]:
-        return [block for message in messages for block in self._blocks_of(message)]
-
-    def _blocks_of(self, message: Message) -> list[Block]:
-        grow = _GROWING.get(message["method"])
-        if grow is not None:
-            grow(self, params_of(message))
-            return []
-        text = self._transcript.feed(message)
-        if _is_answer(message):
-            return self._stream(text, is_end=message["method"] == "item/completed")
-        if message["method"] in ("item/started", "item/completed"):
+    def _grow(self, message: Message) -> None:
+        """What is seen of a command or a thought while it lasts."""
+        method, params = message["method"], params_of(message)
+        if method in _GROWING:
+            self._live = (self._live + text_in(params.get("delta")))[-MAX_LIVE_CHARS:]
+        elif method == "item/reasoning/summaryPartAdded":
+            self._live += "\n" if self._live else ""
+        elif method in ("item/started", "item/completed"):
             self._live = ""
-        blocks = _block(message, text.strip("\n"))
-        return [*_answers(self._answer.flush()), *blocks] if blocks else []
 
-    def _stream(self, text: str, *, is_end: bool) -> list[Block]:
-        before, restart, after = text.partition(RESTARTED)
-        blocks = _answers(self._answer.feed(before))
-        if restart:
-            blocks += [*_answers(self._answer.end()), Block(BlockKind.NOTE, RESTARTED.strip())]
-            blocks += _answers(self._answer.feed(after))
-        return [*blocks, *_answers(self._answer.end())] if is_end else blocks
-
-    def _grow(self, params: Message) -> None:
-        self._live = (self._live + text_in(params.get("delta")))[-MAX_LIVE_CHARS:]
-
-    def _grow_part(self, _params: Message) -> None:
-        self._live += "\n" if self._live else ""
+    def _blocks_of(self, piece: Piece) -> list[Block]:
+        match piece.kind:
+            case Kind.ANSWER:
+                return _answers(self._answer.feed(piece.text))
+            case Kind.ANSWER_END:
+                return [*_answers(self._answer.feed(piece.text)), *_answers(self._answer.end())]
+            case Kind.RESTART:
+                return [*_answers(self._answer.end()), Block(BlockKind.NOTE, piece.text.strip("\n"))]
+        kind = _BLOCK_OF_PIECE.get(piece.kind)
+        return [] if kind is None else [*_answers(self._answer.flush()), Block(kind, _words(piece))]
 
 
-_GROWING: dict[str, Callable[[Conversation, Message], None]] = {
-    "item/commandExecution/outputDelta": Conversation._grow,
-    "item/reasoning/summaryTextDelta": Conversation._grow,
-    "item/reasoning/summaryPartAdded": Conversation._grow_part,
-}
+_GROWING = ("item/commandExecution/outputDelta", "item/reasoning/summaryTextDelta")
 
 
-def _item_of(message: Message) -> Message:
-    item = params_of(message).get("item")
-    return item if isinstance(item, dict) else {}
-
-
-def _is_answer(message: Message) -> bool:
-    return message["method"] == "item/agentMessage/delta" or _item_of(message).get("type") == "agentMessage"
+def _words(piece: Piece) -> str:
+    """The text without what parts it from others in `out.txt`, or marks it there."""
+    text = piece.text.strip("\n")
+    if piece.kind is Kind.SAID:
+        return "\n".join(line.removeprefix("> ") for line in text.split("\n"))
+    is_bracketed = piece.kind in (Kind.DECISION, Kind.WARNING) and text.startswith("[")
+    return text[1:-1] if is_bracketed else text
 
 
 def _answers(texts: list[str]) -> list[Block]:
     return [Block(BlockKind.ANSWER, text) for text in texts]
-
-
-def _block(message: Message, text: str) -> list[Block]:
-    if not text or (message["method"] == "error" and not params_of(message).get("willRetry")):
-        return []  # an error that ends the turn is told with its end
-    item = _item_of(message)
-    if item.get("type") == "userMessage":
-        return [Block(BlockKind.SAID, _said(item))]
-    kind = _KIND_OF_METHOD.get(message["method"])
-    if kind is None:
-        kind = _KIND_OF_ITEM.get(str(item.get("type")), BlockKind.NOTE)
-    if kind is BlockKind.COMMAND and message["method"] == "item/completed" and not text.startswith("$ "):
-        kind = BlockKind.OUTPUT
-    return [Block(kind, text)]
-
-
-def _said(item: Message) -> str:
-    return "\n".join(text_in(part.get("text")) for part in objects_in(item.get("content")))
 
 
 def end_block(view: TurnView) -> Block:

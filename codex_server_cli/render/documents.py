@@ -76,6 +76,7 @@ def status(view: TurnView) -> dict[str, Any]:
         "elapsed_s": view.elapsed_s,
         "usage": view.result.get("usage") or live.get("usage"),
         "limits": view.result.get("limits"),
+        "refused": view.result.get("refused") or live.get("refused") or [],
         "pending": live.get("pending") or [],
         "resets_at": live.get("resets_at") or (view.error or {}).get("resets_at"),
         "error": view.error,

@@ -150,6 +150,27 @@ def test_what_is_decided_is_said_in_the_words_of_the_wire(
         assert replay(talk.events)[1] == talk.text
 
 
+def test_a_command_that_was_asked_about_is_named_once() -> None:
+    command = {"type": "commandExecution", "id": "item-1", "command": "touch f1"}
+    talk = Dialogue(approval=Approval.ASK).started().receive(item_notice("item/started", **_item(command)))
+    talk.receive(RUN).serve("approve")
+    ended = {**command, "aggregatedOutput": "made\n", "exitCode": 0}
+    talk.receive(item_notice("item/completed", **_item(ended)))
+    asked_and_allowed = "[waiting for approval 0: run touch f1]\n\n[approval 0: approved]\n"
+    assert talk.text == f"$ touch f1\n\n{asked_and_allowed}made\n→ exit 0\n"
+
+
+def test_a_command_is_named_again_where_something_else_was_asked_meanwhile() -> None:
+    command = {"type": "commandExecution", "id": "item-2", "command": "make"}
+    talk = Dialogue(approval=Approval.ASK).started().receive(item_notice("item/started", **_item(command)))
+    talk.receive(RUN).serve("approve").receive(item_notice("item/completed", **_item({**command, "exitCode": 0})))
+    assert talk.text.endswith("[approval 0: approved]\n\n$ make\n→ exit 0\n")
+
+
+def _item(item: Json) -> Json:
+    return {"type_": item["type"], "id_": item["id"], **{k: v for k, v in item.items() if k not in ("type", "id")}}
+
+
 def test_the_turn_goes_on_after_a_decision_and_says_what_it_was() -> None:
     talk = asking().serve("decline").receive(COMPLETED)
     assert talk.outcome.state is State.COMPLETE
@@ -245,7 +266,15 @@ def test_answers_are_checked_before_they_are_sent() -> None:
     assert error_of(talk).message == "no question 'q9' was asked, but q1"
     talk.serve("reply", answers={"q1": ["b"]})
     assert results(talk) == [{"id": 0, "result": {"answers": {"q1": {"answers": ["B"]}}}}]
-    assert "[reply 0: answered]\n" in talk.text
+    assert "[reply 0: answered: B]\n" in talk.text
+    assert replay(talk.events)[1] == talk.text
+
+
+def test_what_nobody_must_see_is_not_shown() -> None:
+    secret = {"id": "q2", "question": "Password?", "isSecret": True}
+    talk = asking(asked(QUESTION, questions=[WHICH, secret]), may_ask_questions=True)
+    talk.serve("reply", answers={"q1": ["A"], "q2": ["hunter2"]})
+    assert "[reply 0: answered: q1: A; q2: ••••••••]\n" in talk.text
 
 
 # --- over
@@ -258,6 +287,9 @@ def test_an_undecided_request_is_declined_when_its_time_is_over() -> None:
     assert results(talk) == [{"id": 0, "result": {"decision": "decline"}}]
     talk.serve("approve", request="0")
     assert error_of(talk).message == "request 0 was declined when its time was over"
+    assert talk.text.endswith("[approval 0: declined: nobody answered in time]\n")
+    assert b'"dir":"out","why":"timeout","id":0,' in talk.events
+    assert replay(talk.events)[1] == talk.text
 
 
 def test_what_comes_too_late_decides_nothing_though_nobody_looked_at_the_clock_meanwhile() -> None:

@@ -84,13 +84,14 @@ def test_what_was_waited_in_line_is_taken_off_the_deadline(
 _MARK = {"shell_environment_policy.set.CODEX_SERVER_TURN_ID": TURN_ID}
 _NOBODY = {"approvalPolicy": "never", "approvalsReviewer": "user"}
 _ALWAYS = {**_NOBODY, "sandbox": "read-only", "config": _MARK}
+_RAW = {"experimentalRawEvents": True}
 
 
 @pytest.mark.parametrize(
     ("asked", "method", "params"),
     [
-        ({}, "thread/start", {**_ALWAYS, "cwd": "/project", "ephemeral": False}),
-        ({"is_ephemeral": True}, "thread/start", {**_ALWAYS, "cwd": "/project", "ephemeral": True}),
+        ({}, "thread/start", {**_ALWAYS, **_RAW, "cwd": "/project", "ephemeral": False}),
+        ({"is_ephemeral": True}, "thread/start", {**_ALWAYS, **_RAW, "cwd": "/project", "ephemeral": True}),
         (
             {"model": "gpt", "config": {"a.b": 1}, "approval": Approval.ASK},
             "thread/start",
@@ -98,6 +99,7 @@ _ALWAYS = {**_NOBODY, "sandbox": "read-only", "config": _MARK}
                 "approvalPolicy": "on-request",
                 "approvalsReviewer": "user",
                 "sandbox": "read-only",
+                **_RAW,
                 "cwd": "/project",
                 "ephemeral": False,
                 "model": "gpt",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_server_cli.core.pieces import joined as text_of
 from codex_server_cli.core.transcript import RESTARTED, Transcript
 from tests.core.dialogue import (
     RETRY,
@@ -29,7 +30,7 @@ RETRIED = "↻ Reconnecting... 1/2\n"
 def shown(*messages: Json) -> str:
     """All the text that these messages add."""
     transcript = Transcript()
-    return "".join(transcript.feed(message) for message in messages)
+    return "".join(text_of(transcript.feed(message)) for message in messages)
 
 
 # --- plain text
@@ -37,10 +38,10 @@ def shown(*messages: Json) -> str:
 
 def test_text_is_shown_as_it_streams() -> None:
     transcript = Transcript()
-    assert transcript.feed(message_started()) == ""
-    assert transcript.feed(delta("Hel")) == "Hel"
-    assert transcript.feed(delta("lo")) == "lo"
-    assert transcript.feed(message_completed("Hello")) == "\n"
+    assert text_of(transcript.feed(message_started())) == ""
+    assert text_of(transcript.feed(delta("Hel"))) == "Hel"
+    assert text_of(transcript.feed(delta("lo"))) == "lo"
+    assert text_of(transcript.feed(message_completed("Hello"))) == "\n"
 
 
 def test_text_that_ends_its_line_gets_no_second_one() -> None:
@@ -210,10 +211,10 @@ def _command_ended(id_: str = "cmd-1") -> Json:
 
 def test_a_command_is_shown_when_it_starts_and_ended_when_it_ends() -> None:
     transcript = Transcript()
-    assert transcript.feed(_command("started", status="inProgress")) == "$ make test\n"
-    assert transcript.feed(notice("item/commandExecution/outputDelta", itemId="cmd-1", delta="ok\n")) == ""
-    assert transcript.feed(_command_ended()) == "ok\n→ exit 0 · 0.1 s\n"
-    assert transcript.feed(delta("Done")) == "\nDone"
+    assert text_of(transcript.feed(_command("started", status="inProgress"))) == "$ make test\n"
+    assert text_of(transcript.feed(notice("item/commandExecution/outputDelta", itemId="cmd-1", delta="ok\n"))) == ""
+    assert text_of(transcript.feed(_command_ended())) == "ok\n→ exit 0 · 0.1 s\n"
+    assert text_of(transcript.feed(delta("Done"))) == "\nDone"
 
 
 def test_a_command_that_ends_after_something_else_is_named_again() -> None:

@@ -47,12 +47,27 @@ def test_a_complete_turn_gets_result_answer_and_done(turns: TurnsOnDisk) -> None
         "answer": "the answer",
         "usage": None,
         "limits": {"primary": None},
+        "refused": [],
         "error": None,
     }
     assert turn.answer.read_bytes() == b"the answer"
     assert json.loads(turn.done.read_bytes()) == {"version": 1, "finished_at": finished_at}
     assert (read_json(turn.meta) or {})["finished_at"] == finished_at
     assert not turn.error.exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "left"), [("cut off", "cut off\n"), ("whole\n", "whole\n"), ("", ""), (None, None), ("x\r", "x\r\n")]
+)
+def test_the_text_of_a_turn_that_has_ended_ends_its_last_line(
+    turns: TurnsOnDisk, shown: str | None, left: str | None
+) -> None:
+    turn = turns.running()
+    turn.out.unlink(missing_ok=True)
+    if shown is not None:
+        turn.out.write_bytes(shown.encode())
+    end(turn, CANCELLED)
+    assert (turn.out.read_bytes().decode() if turn.out.exists() else None) == left
 
 
 def test_any_other_end_gets_an_error_that_tells_all(turns: TurnsOnDisk) -> None:
@@ -129,6 +144,6 @@ def test_the_writer_appends_what_came_and_replaces_what_is_live(turns: TurnsOnDi
     writer.finish(COMPLETE, read_json(turn.meta) or {})
     writer.close()
     assert turn.events.read_bytes() == b'{"seq":0}\n{"seq":1}\n'
-    assert turn.out.read_bytes() == "one é?".encode()
+    assert turn.out.read_bytes() == "one é?\n".encode()
     assert read_json(turn.live) == {"phase": "answering"}
     assert turn.done.exists()

@@ -225,14 +225,14 @@ def test_text_that_was_recorded_but_not_shown_yet_is_added(turns: TurnsOnDisk, s
     turn = turns.dead()
     turn.out.write_text(shown)
     repair.repair(turn, sweep)
-    assert turn.out.read_text() == "Hello from mock"
+    assert turn.out.read_text() == "Hello from mock\n"
 
 
-def test_text_that_is_not_what_the_replay_gives_is_never_touched(turns: TurnsOnDisk, sweep: Sweeps) -> None:
+def test_text_that_is_not_what_the_replay_gives_stays_and_ends_its_line(turns: TurnsOnDisk, sweep: Sweeps) -> None:
     turn = turns.dead()
     turn.out.write_text("something else")
     repair.repair(turn, sweep)
-    assert turn.out.read_text() == "something else"
+    assert turn.out.read_text() == "something else\n"
 
 
 def test_an_answer_that_breaks_the_schema_of_its_turn_is_a_failure(turns: TurnsOnDisk, sweep: Sweeps) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from codex_server_cli.core.events import read_events
+from codex_server_cli.core.events import read_events, replay
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render.conversation import MAX_LIVE_CHARS, Block, BlockKind, Conversation, end_block
@@ -31,6 +33,7 @@ from tests.core.dialogue import (
 )
 
 OPENING = [(ASK_THREAD, "out"), (THREAD_REPLY, "in"), (ASK_TURN, "out"), (TURN_REPLY, "in"), (STARTED, "in")]
+CAPTURES = sorted(path.stem for path in (Path(__file__).parents[1] / "fixtures" / "captures").glob("*.jsonl"))
 COMMAND: dict[str, Any] = {"command": "ls", "status": "completed", "exitCode": 0, "aggregatedOutput": "a\n"}
 APPROVAL: Json = {
     "method": "item/commandExecution/requestApproval",
@@ -126,7 +129,7 @@ def test_a_command_that_ends_after_something_else_is_named_again() -> None:
     begun = item_notice("item/started", "commandExecution", "call", command="ls")
     ended = item_notice("item/completed", "commandExecution", "call", **COMMAND)
     chat = Chat().came(begun, notice("warning", message="hm"), ended)
-    assert chat.blocks[-1] == Block(BlockKind.COMMAND, "$ ls\na\n→ exit 0")
+    assert chat.blocks[-2:] == [Block(BlockKind.COMMAND, "$ ls"), Block(BlockKind.OUTPUT, "a\n→ exit 0")]
 
 
 def test_the_output_of_a_command_that_says_much_is_bounded_while_it_runs() -> None:
@@ -211,6 +214,32 @@ def test_a_decision_is_told_whoever_took_it(reply: Json, words: str) -> None:
     assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [words], "once"
 
 
+def test_a_request_that_codex_takes_back_says_so() -> None:
+    chat = Chat().came(APPROVAL, notice("serverRequest/resolved", requestId=0))
+    assert chat.of(BlockKind.NOTE) == ["approval 0: taken back by Codex"]
+    assert chat.went({"id": 0, "result": {"decision": "accept"}}).of(BlockKind.NOTE) == chat.of(BlockKind.NOTE)
+
+
+def test_an_answer_is_told_with_its_words_and_a_decision_of_nobody_as_one() -> None:
+    question: Json = {
+        "method": "item/tool/requestUserInput",
+        "id": 7,
+        "params": {"questions": [{"id": "q", "question": "Colour?"}]},
+    }
+    chat = Chat().came(question, APPROVAL)
+    chat.went({"id": 7, "result": {"answers": {"q": {"answers": ["[Blue]"]}}}})
+    chat.went({"why": "timeout", "id": 0, "result": {"decision": "decline"}})
+    assert chat.of(BlockKind.NOTE) == ["reply 7: answered: [Blue]", "approval 0: declined: nobody answered in time"]
+
+
+def test_what_codex_does_otherwise_than_asked_is_told() -> None:
+    conversation = Conversation()
+    asked = {**ASK_THREAD, "params": {"model": "wanted"}}
+    events = [(asked, "out"), (THREAD_REPLY, "in"), (ASK_TURN, "out"), (TURN_REPLY, "in"), (STARTED, "in")]
+    blocks = [block for message, dir_ in events for block in conversation.feed({"dir": dir_, **message})]
+    assert blocks == [Block(BlockKind.WARNING, "Codex runs this turn with model gpt, not wanted as asked")]
+
+
 def test_a_request_that_nobody_could_answer_is_not_shown() -> None:
     chat = Chat().came({"method": "attestation/generate", "id": 3, "params": {}})
     assert chat.went({"id": 3, "error": {"code": -32601}}).blocks == []
@@ -243,6 +272,21 @@ def test_a_recorded_turn_comes_out_in_order_without_blanks_around_its_blocks(nam
     assert blocks
     assert all(block.text == block.text.strip("\n") != "" for block in blocks)
     assert all(first.kind is BlockKind.COMMAND for first, second in pairwise(blocks) if second.kind is BlockKind.OUTPUT)
+
+
+def _plain(text: str) -> str:
+    """The words alone: without marks, blanks and brackets."""
+    return re.sub(r"^> |[\s\[\]]", "", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_a_chat_tells_whatever_out_txt_holds(name: str) -> None:
+    told_elsewhere = re.compile(r"^(\[waiting for .*\]|✗ .*)$", re.MULTILINE)
+    for turn in captured_turns(name):
+        conversation = Conversation()
+        blocks = [block for event in read_events(turn.events()) for block in conversation.feed(event)]
+        told = "".join(_plain(block.text) for block in [*blocks, *conversation.end()])
+        assert told == _plain(told_elsewhere.sub("", replay(turn.events())[1]))
 
 
 # --- the end

@@ -20,7 +20,8 @@ RUNNING = TurnView(TURN_ID, PATH, State.RUNNING, Phase.THINKING, 1.5, META, {"us
 COMPLETE = TurnView(TURN_ID, PATH, State.COMPLETE, meta=META | {"finished_at": "f"}, result={"answer": "yes"})
 STATUS_KEYS = (
     *("version", "turn_id", "name", "state", "phase", "thread_id", "codex_turn_id", "cwd", "model", "effort"),
-    *("sandbox", "approval", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits", "pending"),
+    *("sandbox", "approval", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits"),
+    *("refused", "pending"),
     *("resets_at", "error", "turn_dir", "out_path", "events_path", "done_marker", "error_marker", "meta_path", "next"),
 )
 

@@ -1,0 +1,45 @@
+"""Which raw response items of a turn are kept: a call that was refused, and its output. Owns the choice alone.
+
+Raw items repeat all that a model is sent and says, tens of kilobytes a response; everything else in them is told by
+items that Codex makes of it. What is left out here is recorded nowhere and counts for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codex_server_cli.core.refusals import is_call, is_output, refusal_of
+from codex_server_cli.core.rpc import Message, params_of
+
+RAW_ITEM = "rawResponseItem/completed"
+RAW_METHODS = (RAW_ITEM, "rawResponse/completed")
+_ITEM_METHODS = ("item/started", "item/completed")
+
+Kept = list[tuple[bytes, Any]]
+"""Lines as they came, each with its raw item."""
+
+
+class RawItems:
+    """Holds each call back until its output tells whether it was refused."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, tuple[bytes, Any]] = {}
+        self._items: set[str] = set()  # ids of items that Codex has made
+
+    def note(self, message: Message) -> None:
+        """Take a notification: an item that is made of a call stands for it."""
+        if message.get("method") in _ITEM_METHODS:
+            item = params_of(message).get("item")
+            if isinstance(item, dict) and item.get("type") != "agentMessage":
+                self._items.add(str(item.get("id")))
+
+    def choose(self, line: bytes, raw: Any) -> Kept:
+        """Take a raw item; return what of those that came so far is to be kept, oldest first."""
+        if is_call(raw):
+            self._calls[str(raw.get("call_id"))] = (line, raw)
+        elif is_output(raw):
+            id_ = str(raw.get("call_id"))
+            held = self._calls.pop(id_, None)
+            if held is not None and id_ not in self._items and refusal_of(held[1], raw) is not None:
+                return [held, (line, raw)]
+        return []

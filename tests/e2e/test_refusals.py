@@ -1,0 +1,148 @@
+"""What Codex tried and was not done, told by the real codex: in `out.txt`, in `status` and in the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import apply_patch, call, hold, run_command, say, update_plan
+from tests.e2e.home import Home, Turn
+from tests.support import Json, wait_until
+
+NEW_FILE = "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch"
+STALE = "*** Begin Patch\n*** Update File: f.txt\n@@\n-nothing like this\n+x\n*** End Patch"
+WRITE = ("--write", "--skip-git-check")
+CODE_MODE = "const r = await tools.apply_patch(`{}`); text(r)".format
+
+
+def run(home: Home, attempt: Any, *flags: str, verb: str = "new") -> Turn:
+    """A turn in which Codex tries something, and then answers."""
+    (home.project / "f.txt").write_text("one\ntwo\n")
+    home.model([attempt, say("done")])
+    turn = home.start(verb, *flags, "go")
+    assert turn.wait()["state"] == "complete"
+    return turn
+
+
+def refused(turn: Turn) -> list[Json]:
+    """What the turn's result tells of; `status` tells the same."""
+    told: list[Json] = turn.result["refused"]
+    assert turn.status()["refused"] == told
+    return told
+
+
+def test_a_patch_that_does_not_fit_is_told(home: Home) -> None:
+    turn = run(home, apply_patch(STALE), *WRITE)
+    (told,) = refused(turn)
+    assert (told["what"], told["paths"]) == ("patch", ["f.txt"])
+    assert told["reason"].startswith("apply_patch verification failed: Failed to find expected lines in ")
+    assert turn.out.endswith(f"✗ patch refused: f.txt: {told['reason']}\n\ndone\n")
+
+
+def test_a_patch_in_a_read_only_sandbox_is_told(home: Home) -> None:
+    turn = run(home, apply_patch(NEW_FILE))
+    (told,) = refused(turn)
+    assert (told["what"], told["paths"]) == ("patch", ["new.txt"])
+    assert "read-only sandbox" in told["reason"]
+    assert turn.out.count("new.txt") == 1
+
+
+@pytest.mark.parametrize("verb", ["continue", "fork"])
+def test_it_is_told_of_a_thread_that_goes_on(home: Home, verb: str) -> None:
+    run(home, apply_patch(STALE), *WRITE)
+    flags = ("--fork",) if verb == "fork" else ()
+    turn = run(home, apply_patch(NEW_FILE), "--last", *flags, verb="continue")
+    (told,) = refused(turn)
+    assert (told["what"], told["paths"]) == ("patch", ["new.txt"])
+    assert turn.out.count("✗ patch refused: new.txt: patch rejected") == 1
+    assert [event["payload"]["type"] for event in turn.events if event["dir"] == "session"] == [
+        "function_call",
+        "function_call_output",
+    ]
+
+
+def test_it_is_told_of_an_ephemeral_thread(home: Home) -> None:
+    (told,) = refused(run(home, apply_patch(NEW_FILE), "--ephemeral"))
+    assert told["what"] == "patch"
+
+
+@pytest.mark.parametrize("command", ["echo x > new.txt", "sleep 1; echo x > new.txt"], ids=["at once", "later"])
+def test_a_command_that_the_sandbox_denies_is_told_once(home: Home, command: str) -> None:
+    """Of one that is denied at once Codex sends no item."""
+    turn = run(home, run_command(command))
+    (told,) = refused(turn)
+    assert (told["what"], told["command"]) == ("command", command)
+    assert told["reason"].endswith(": new.txt: Read-only file system")
+    assert turn.out.count(command) == 1
+    refusal = f"✗ command refused: {command}: {told['reason']}\n"
+    assert (refusal in turn.out) != ("s · denied by the sandbox\n" in turn.out)
+
+
+def test_a_command_of_a_script_that_the_sandbox_denies_is_told_once(home: Home) -> None:
+    for command in ("echo x > new.txt", "sleep 1; echo x > new.txt"):
+        script = f'const r = await tools.exec_command({{cmd: "{command}"}}); text(r.output)'
+        (told,) = refused(run(home, call("exec", script), "--model", "gpt-5.6-sol"))
+        assert (told["what"], told["command"]) == ("command", command)
+        assert told["reason"].endswith(": new.txt: Read-only file system")
+
+
+def test_a_command_that_nobody_may_allow_is_told(home: Home) -> None:
+    turn = run(home, run_command("touch /new", escalated=True, justification="need it"))
+    (told,) = refused(turn)
+    assert (told["what"], told["command"]) == ("command", "touch /new")
+    assert told["reason"].startswith("approval policy is Never")
+    assert f"✗ command refused: touch /new: {told['reason']}\n" in turn.out
+
+
+@pytest.mark.parametrize(
+    ("attempt", "tool", "reason"),
+    [
+        (call("frobnicate", {"a": 1}), "frobnicate", "unsupported call"),
+        (call("update_plan", {"plan": 3}), "update_plan", "failed to parse function arguments"),
+        (call("view_image", {"path": "none.png"}), "view_image", "unable to locate image"),
+    ],
+    ids=["unknown tool", "wrong arguments", "missing picture"],
+)
+def test_a_call_that_no_tool_takes_is_told(home: Home, attempt: Any, tool: str, reason: str) -> None:
+    (told,) = refused(run(home, attempt))
+    assert (told["what"], told["tool"]) == ("tool", tool)
+    assert reason in told["reason"]
+
+
+def test_a_patch_that_a_script_of_the_model_tries_is_told(home: Home) -> None:
+    """In code mode, which the catalogue has for most models, tools are called from JavaScript."""
+    turn = run(home, call("exec", CODE_MODE(STALE)), "--model", "gpt-5.6-sol", *WRITE)
+    (told,) = refused(turn)
+    assert (told["what"], told["paths"]) == ("patch", ["f.txt"])
+    assert turn.out.count("✗ patch refused: ") == 1
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [apply_patch(NEW_FILE), run_command("exit 3"), update_plan(("look", "pending")), call("exec", CODE_MODE(NEW_FILE))],
+    ids=["patch", "failing command", "plan", "script"],
+)
+def test_what_is_done_is_not_told_as_refused(home: Home, attempt: Any) -> None:
+    model = ("--model", "gpt-5.6-sol") if getattr(attempt, "name", "") == "exec" else ()
+    turn = run(home, attempt, *model, *WRITE)
+    assert refused(turn) == []
+    assert "refused" not in turn.out
+    assert "rawResponse" not in (turn.path / "events.jsonl").read_text()
+
+
+def test_it_is_told_while_the_turn_runs_and_after_its_worker_has_died(home: Home) -> None:
+    gate = Gate()
+    home.model([apply_patch(NEW_FILE), say("so ", hold(gate), "far")])
+    turn = home.start("new", "go")
+    wait_until(lambda: turn.out.endswith("so "), what="the first words")
+    (told,) = wait_until(lambda: turn.status()["refused"], what="the refusal")
+    assert turn.status()["state"] == "running"
+    worker = turn.worker()
+    worker.kill()
+    wait_until(lambda: turn.status()["state"] == "abandoned", what="the repair")
+    gate.open()
+    assert refused(turn) == [told]
+    assert turn.out.count("✗ patch refused: ") == 1
+    assert turn.out.endswith("so \n")
