@@ -9,6 +9,8 @@ import gc
 import os
 import sys
 
+from codex_server_cli.settings.environment import UTF8, import_path
+
 STARTING_VERBS = ("new", "continue", "review")
 _GC_THRESHOLD = 100_000
 """The usual 700 makes the collector walk over every freshly imported class again and again: 5 ms of each command."""
@@ -19,6 +21,13 @@ def main() -> None:
     if sys.platform == "win32":
         sys.exit("codex-server: Windows is supported through WSL only")
     gc.set_threshold(_GC_THRESHOLD)
+    sys.path[:] = import_path()  # before anything else is imported: a `calendar.py` on PYTHONPATH is none of ours
+    if sys.getfilesystemencoding() != "utf-8":  # PYTHONUTF8=0, or a locale of old: the prompt may have umlauts
+        os.execv(sys.executable, [sys.executable, *UTF8, *sys.orig_argv[1:]])
+    if sys.warnoptions:  # PYTHONWARNINGS=error is for the user's own programs
+        import warnings
+
+        warnings.simplefilter("ignore")
     _open_standard_streams()
     try:
         code = _run(sys.argv[1:])

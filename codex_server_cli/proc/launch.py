@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from codex_server_cli.settings.environment import worker_environment
+from codex_server_cli.settings.environment import interpreter, worker_environment
 
 TYPE_CHECKING = False  # typing itself takes 3 ms
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ class Launch:
         try:
             self._pid = os.posix_spawn(
                 sys.executable,
-                # -P: the worker must not import from wherever the user happens to stand
-                [sys.executable, "-P", "-c", _CODE],
+                interpreter(_CODE),
                 worker_environment(),
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, child_in, 0),
