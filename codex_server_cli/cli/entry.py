@@ -33,6 +33,11 @@ def main() -> None:
         code = _run(sys.argv[1:])
     except KeyboardInterrupt:
         code = 130  # while we were still importing
+    except OSError as error:  # with so little room that our own modules cannot be opened
+        print(
+            f"codex-server: cannot start: {error.strerror}\nRaise the limit of open files: ulimit -n", file=sys.stderr
+        )
+        code = 75
     _leave(code)
 
 
