@@ -34,6 +34,8 @@ def pending(
 ) -> None:
     """Show what waits for your answer, in full, with the commands that give it."""
     settings = Settings.load()
+    if turn is None:
+        output.note_if(read.absent_home(settings))
     views = read.running(settings) if turn is None else [read.status(read.find(settings, turn, cwd))]
     waiting = [(view, entry) for view in views for entry in answers.pending_of(view)]
     now_ms = time.time_ns() // 1_000_000

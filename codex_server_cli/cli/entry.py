@@ -29,8 +29,13 @@ def main() -> None:
 
         warnings.simplefilter("ignore")
     _open_standard_streams()
+    told: list[int] = []
+    if os.getpid() == 1:
+        _hear_as_init(told)
     try:
         code = _run(sys.argv[1:])
+    except SystemExit:
+        code = 1  # told to stop: see below
     except KeyboardInterrupt:
         code = 130  # while we were still importing
     except OSError as error:  # with so little room that our own modules cannot be opened
@@ -38,7 +43,23 @@ def main() -> None:
             f"codex-server: cannot start: {error.strerror}\nRaise the limit of open files: ulimit -n", file=sys.stderr
         )
         code = 75
-    _leave(code)
+    _leave(128 + told[0] if told else code)
+
+
+def _hear_as_init(told: list[int]) -> None:
+    """Let SIGTERM and SIGHUP end us in order. What ends others by itself the kernel keeps from a container's process 1.
+
+    Args:
+        told: gets the number of the signal.
+    """
+    import signal
+
+    def stop(signum: int, _frame: object) -> None:
+        told.append(signum)
+        raise SystemExit
+
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, stop)
 
 
 def _run(arguments: list[str]) -> int:

@@ -26,11 +26,13 @@ def list_turns(
     json: Json = False,
 ) -> None:
     """List turns, newest first."""
-    wanted = read.TurnFilter(state, cwd, thread)
-    rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(Settings.load(), limit, wanted)]
+    settings, wanted = Settings.load(), read.TurnFilter(state, cwd, thread)
+    rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
+    problem = read.absent_home(settings)
+    output.note_if(problem)
     if json:
         output.show_json([{**documents.status(view), "prompt": prompt} for view, prompt in rows])
-    else:
+    elif problem is None:
         output.show(turns_table(rows, output.width()))
 
 
