@@ -19,7 +19,7 @@ Usage: ./install.sh [--prefix DIR] [--no-demo] [--no-skill]
                  (default: ${XDG_DATA_HOME:-~/.local/share}/codex-server and ~/.local/bin)
   --no-demo      do not end with a demo turn
   --no-skill     leave the Claude skills folder alone
-  --uninstall    remove everything but your turns
+  --uninstall    remove the program and its skill; your turns and your settings stay
 END
 }
 
@@ -145,10 +145,26 @@ build() {
     "$python" -I -m venv "$environment" || die "$python could not make an environment in $environment"
     "$environment/bin/python" -I -m pip install --quiet --disable-pip-version-check "$source$extras" </dev/null ||
         die "pip could not install the package (see above); what was installed before is unchanged"
+    isolate "$environment/bin/codex-server"
     "$environment/bin/codex-server" version </dev/null >/dev/null ||
         die "the new version does not start (see above); what was installed before is unchanged"
     : >"$environment/.complete"
     building=''
+}
+
+# pip's script obeys PYTHONPATH, PYTHONHOME and the user's site, where nothing is that this environment needs.
+isolate() { # SCRIPT
+    "$environment/bin/python" -I - "$1" <<'END'
+import pathlib, re, sys
+
+script = pathlib.Path(sys.argv[1])
+first, rest = script.read_text(encoding="utf-8").split("\n", 1)
+if re.fullmatch(r"#!/\S*python\S*", first) and len(first) < 120:  # old kernels cut longer ones off
+    first += " -I"
+elif first == "#!/bin/sh":  # how pip writes paths with a space, and long ones
+    rest = re.sub(r"^('''exec' .*python[0-9.]*\"?) \"\$0\"", r'\1 -I "$0"', rest)
+script.write_text(f"{first}\n{rest}", encoding="utf-8")
+END
 }
 
 # Points the link $2 at $1 in one step; `ln -sf` would leave a moment without it, and `mv -T` is GNU's alone.
@@ -271,6 +287,24 @@ remove_skill() {
     fi
 }
 
+# Whether config.json holds nothing but the codex that `setup` pinned. A link is the user's in any case.
+is_config_ours() {
+    [ -f "$home/config.json" ] && [ ! -L "$home/config.json" ] || return 1
+    text=$(tr -d ' \n' <"$home/config.json")
+    case $text in '{}') return 0 ;; '{"codex":"'*'"}') text=${text#'{"codex":"'} ;; *) return 1 ;; esac
+    case ${text%'"}'} in *'"'*) return 1 ;; esac
+}
+
+# What `setup` made goes; what turns and the user made stays, and is told.
+tidy_home() {
+    ! is_config_ours || rm -f "$home/config.json"
+    rm -f "$home/models.json"
+    rmdir "$home/turns" "$home" 2>/dev/null || :
+    [ -d "$home" ] || return 0
+    say "Kept what is yours in $home:" $(ls -A "$home")
+    say "To delete that too: rm -r '$home'"
+}
+
 do_uninstall() {
     if [ -d "$data" ]; then
         if find_python; then take_lock; fi
@@ -289,10 +323,8 @@ do_uninstall() {
         say "Kept $link: it is not ours."
     fi
     [ "$wants_skill" = no ] || remove_skill
-    rm -f "$home/config.json" "$home/models.json"
-    rmdir "$home/turns" "$home" 2>/dev/null || :
     rmdir "${XDG_CACHE_HOME:-$HOME/.cache}/codex-server" "$HOME/Library/Caches/codex-server" 2>/dev/null || : # the demo's
-    [ ! -d "$home/turns" ] || say "Kept your turns in $home/turns."
+    tidy_home
     say "Uninstalled codex-server."
 }
 

@@ -205,7 +205,8 @@ def test_uninstall_leaves_only_the_turns_and_the_user_s_feedback(machine: Machin
     kept = {turn, turn.parent, machine.codex_server_home, machine.skill, machine.skill / "feedback"}
     kept |= {machine.skill / "feedback/log.md"}
     assert snapshot(machine.codex_server_home, machine.skill).keys() == kept
-    assert f"Kept your turns in {turn.parent}." in said
+    assert f"Kept what is yours in {machine.codex_server_home}: turns\n" in said
+    assert f"To delete that too: rm -r '{machine.codex_server_home}'\n" in said
     assert f"Kept what is yours in {machine.skill}: feedback" in said
     assert not machine.data.exists()
     assert not machine.link.is_symlink()
@@ -217,6 +218,53 @@ def test_uninstall_without_turns_leaves_nothing_and_can_be_repeated(machine: Mac
         machine.install("--uninstall")
         gone = (machine.codex_server_home, machine.skill, machine.data, machine.link)
         assert not any(path.exists() for path in gone)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"codex": "/bin/codex", "notify": "mine"}', '{"auth": "any"}', '{"codex": "/a", "codex": "/b"}', "{", ""],
+)
+def test_uninstall_keeps_a_configuration_that_the_user_has_edited_and_says_so(machine: Machine, text: str) -> None:
+    machine.install("--no-demo")
+    config = machine.codex_server_home / "config.json"
+    config.write_text(text)
+    said = machine.install("--uninstall")
+    assert config.read_text() == text
+    assert f"Kept what is yours in {machine.codex_server_home}: config.json\n" in said
+
+
+def test_uninstall_removes_a_configuration_that_setup_wrote_and_nothing_behind_a_link(machine: Machine) -> None:
+    config = machine.codex_server_home / "config.json"
+    machine.install("--no-demo")
+    config.write_text('{\n  "codex": "/usr/lib/a codex/bin/codex"\n}\n')
+    (machine.codex_server_home / "models.json").write_text("{}")
+    machine.install("--uninstall")
+    assert not machine.codex_server_home.exists()
+    machine.install("--no-demo")
+    mine = machine.home / "dotfiles.json"
+    config.rename(mine)
+    config.symlink_to(mine)
+    machine.install("--uninstall")
+    assert mine.read_text() == "{}\n"
+    assert config.is_symlink()
+
+
+def test_the_help_says_what_uninstall_keeps(machine: Machine) -> None:
+    assert "--uninstall    remove the program and its skill; your turns and your settings stay" in machine.install("-h")
+
+
+_SCRIPT = "import sys\nprint('codex-server 0.1.0' if sys.flags.isolated else sys.exit('not isolated'))\n"
+_LONG = "#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n"
+
+
+@pytest.mark.parametrize(("name", "form"), [("python3", "#!{python}\n"), ("a python3", _LONG)])
+def test_the_command_is_isolated_from_the_user_s_own_python(machine: Machine, name: str, form: str) -> None:
+    python = machine.root / name
+    python.symlink_to(sys.executable)
+    script = executable(machine.root / "pips-script", form.format(python=python) + _SCRIPT)
+    machine.env |= {"FAKE_CODEX_SERVER": str(script)}
+    machine.install("--no-demo")
+    assert machine.works()
 
 
 def test_uninstall_is_refused_while_a_turn_runs(machine: Machine, busy_turn: subprocess.Popen[bytes]) -> None:

@@ -17,7 +17,7 @@ from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.files import read_bytes
 from codex_server_cli.disk.refusal import refusal_of
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import BusyError, HomeError
+from codex_server_cli.errors import BusyError, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
 
 
@@ -28,12 +28,31 @@ def sweep_turn(turn_id: str) -> int:
     return sweep(turn_id)
 
 
+def absent_home(settings: Settings) -> str | None:
+    """What is wrong where `CODEX_SERVER_HOME` names no directory: mistyped, probably. The usual one may be unmade."""
+    if not settings.is_home_given or settings.home.is_dir():
+        return None
+    return f"CODEX_SERVER_HOME is {settings.home}, and there is no such directory"
+
+
+def check_home(settings: Settings) -> None:
+    """For what would wait for turns in vain.
+
+    Raises:
+        NotFoundError: `CODEX_SERVER_HOME` names no directory.
+    """
+    problem = absent_home(settings)
+    if problem is not None:
+        raise NotFoundError(problem, hint="Mend the variable; or `codex-server setup` makes that directory.")
+
+
 def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
     """The turn that a user means: id, unique prefix, name, or `last` (newest of `cwd`, by default the current one).
 
     Raises:
-        NotFoundError: none, or several.
+        NotFoundError: none, or several, or no home to look in.
     """
+    check_home(settings)
     return turns.resolve(settings.turns_path, selector, cwd)
 
 

@@ -19,12 +19,14 @@ from codex_server_cli.disk.collect import Collected
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import CodexMissingError, CodexServerError, Exit, HomeError
 from codex_server_cli.proc.codex_binary import CodexBinary, find_codex, native_of, probe
+from codex_server_cli.proc.conversation import DOCTOR
 from codex_server_cli.proc.handshake import initialize
 from codex_server_cli.proc.login import check_login
 from codex_server_cli.settings.config import read_config, read_config_values
 from codex_server_cli.settings.places import Settings
 
 _MODELS_TIMEOUT_S = 5.0
+_FURTHER = "Start it by hand and see what it says: the path above, with app-server behind it."
 _LOW_SPACE_BYTES = 200 * 1024 * 1024
 
 
@@ -180,7 +182,8 @@ def _check(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, True, look())
     except CodexServerError as error:
-        return Check(name, False, error.message, error.hint, error.exit_code)
+        hint = _FURTHER if error.hint == DOCTOR else error.hint  # that is us
+        return Check(name, False, error.message, hint, error.exit_code)
 
 
 def _pinned(settings: Settings) -> str | None:

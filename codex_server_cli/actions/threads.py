@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +20,26 @@ from codex_server_cli.disk import lock, thread_locks, turns
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.refusal import refusal_of
-from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail, refusal
+from codex_server_cli.disk.rollouts import (
+    ThreadSummary,
+    archived_ids,
+    damaged_file,
+    find_named,
+    find_threads,
+    list_threads,
+    newest_thread,
+    read_tail,
+    refusal,
+)
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, HomeError, NotFoundError
+from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _THREAD_ID = re.compile(r"[0-9a-fA-F-]+")
+_MOST_TOLD = 10
 _LIST_HINT = "codex-server list shows the threads there are."
 
 
@@ -56,7 +71,7 @@ class ThreadView(NamedTuple):
 
 
 def show(settings: Settings, thread: str, *, limit: int) -> ThreadView:
-    """A thread by its id or a unique prefix of it.
+    """A thread by its id, a unique prefix of it, or the name that it was given in Codex.
 
     Raises:
         NotFoundError: none, or several.
@@ -67,21 +82,48 @@ def show(settings: Settings, thread: str, *, limit: int) -> ThreadView:
 
 
 def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
-    found = find_threads(settings.codex_home, thread, limit=2) if _THREAD_PREFIX.fullmatch(thread) else []
+    home, has_name = settings.codex_home, not _WHOLE_ID.fullmatch(thread)
+    found = find_named(home, thread) if has_name else []
+    if not found and _THREAD_PREFIX.fullmatch(thread):
+        found, has_name = find_threads(home, thread, limit=_MOST_TOLD), False
     if len(found) == 1:
         return found[0]
     if found:
-        raise AmbiguousError(f"several threads begin with {thread}", hint=_LIST_HINT)
+        raise _ambiguous(thread, found, has_name=has_name)
     if _THREAD_PREFIX.fullmatch(thread):
         _refuse_blindness(settings, thread)
+    _refuse_archived(settings, thread)
+    damaged = damaged_file(home, thread) if _WHOLE_ID.fullmatch(thread) else None
+    if damaged is not None:
+        hint = "Restore it, or start anew: codex-server new"
+        raise BadInputError(f"the session file of thread {thread} is damaged: {damaged}", hint=hint)
     raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
+
+
+def _ambiguous(thread: str, found: list[ThreadSummary], *, has_name: bool) -> AmbiguousError:
+    """The error for what several threads share: with their ids, by which one can be chosen."""
+    rows = [f"{summary.thread_id}  {summary.updated_at}  {summary.cwd}" for summary in found[:_MOST_TOLD]]
+    message = f"several threads {'are called' if has_name else 'begin with'} {thread}"
+    return AmbiguousError(message, hint="\n".join(["Name one by its id:", *rows]), kind=ErrorKind.THREAD_MISSING)
+
+
+def _refuse_archived(settings: Settings, thread: str) -> None:
+    """Raise `NotFoundError` for an archived thread, which Codex does not open."""
+    archived = archived_ids(settings.codex_home, thread)
+    if archived:
+        is_on_path = shutil.which("codex", path=settings.search_path)
+        codex = "codex" if is_on_path else read_config(settings.config_path).codex or "codex"
+        hint = f"{shlex.quote(codex)} unarchive {archived[0]}"
+        raise NotFoundError(f"thread {archived[0]} is archived", hint=hint, kind=ErrorKind.THREAD_MISSING)
 
 
 def choose_by_id(settings: Settings, thread: str) -> ThreadChoice:
     """The thread that `--thread` names.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or it is archived.
+        AmbiguousError: several.
+        BadInputError: its session file is damaged.
     """
     summary = _find_thread(settings, thread)
     return ThreadChoice(summary.thread_id, summary.cwd)
@@ -91,7 +133,7 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     """The thread of the turn that `--turn` names.
 
     Raises:
-        NotFoundError: no such turn.
+        NotFoundError: no such turn, or its thread is archived.
         BusyError: its thread does not exist yet.
         HomeError: it is another user's.
         BadInputError: it ended before it had a thread, or the thread left no session (`--ephemeral`).
@@ -102,6 +144,7 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     except PermissionError as error:
         raise refusal_of(directory, error) from error
     if choice is not None:
+        _refuse_archived(settings, choice.thread_id)
         return choice
     if directory.marker is None:
         raise _no_thread_yet(directory)
@@ -114,6 +157,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 
     Raises:
         BusyError: the newest turn here has no thread yet.
+        NotFoundError: its thread is archived.
         BadInputError: there is none, or no such directory. The newest thread of some other project is never meant.
     """
     here = os.path.realpath(check_cwd(cwd))
@@ -121,6 +165,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
         if turns.is_place(meta.get("cwd"), here):
             choice = _choice_of(directory, meta)
             if choice is not None:
+                _refuse_archived(settings, choice.thread_id)
                 return choice
             if directory.marker is None and not _is_ephemeral(meta):
                 raise _no_thread_yet(directory)  # never some older thread in its stead

@@ -37,6 +37,8 @@ def pending(
 ) -> None:
     """Show what waits for your answer, in full, with the commands that give it."""
     settings = Settings.load()
+    if turn is None:
+        output.note_if(read.absent_home(settings))
     views = read.running(settings) if turn is None else [read.readable(read.find(settings, turn, cwd))]
     for view in views:
         if view.state is State.UNREADABLE:

@@ -15,7 +15,16 @@ import typer
 
 from codex_server_cli import __version__
 from codex_server_cli.cli import output
-from codex_server_cli.errors import BadInputError, CodexServerError, Exit, HomeError, InternalError, UsageError
+from codex_server_cli.errors import (
+    BadInputError,
+    BusyError,
+    CodexServerError,
+    ErrorKind,
+    Exit,
+    HomeError,
+    InternalError,
+    UsageError,
+)
 
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
     # verb: (module, function, panel)
@@ -50,6 +59,7 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "version": ("system", "version", "System"),
 }
 _OF_THE_USERS_SYSTEM = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR)
+_NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _PROMPT_VERBS = ("new", "continue", "chat", "steer")
 _PROMPT_HINTS = {  # by how click's message begins
     "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
@@ -109,6 +119,9 @@ def _error_of_system(error: OSError) -> CodexServerError:
         where = error.filename if error.filename is not None else "stdout"
         hint = "Look at its owner and its disk, or set CODEX_SERVER_HOME to a directory of your own."
         return HomeError(f"cannot use {where}: {error.strerror}", hint=hint)
+    if error.errno in _NO_ROOM:
+        hint = "End something, or raise the limit (ulimit -n for files, ulimit -u for processes); then run this again."
+        return BusyError(f"this command has no room: {error.strerror}", hint=hint, kind=ErrorKind.OVERLOADED)
     hint = "Please report it, with this line and what you ran."
     return InternalError(f"a defect of codex-server: {type(error).__name__}: {error}", hint=hint)
 

@@ -24,7 +24,9 @@ ChatApproval = Annotated[Approval, typer.Option("--approval", help="Who decides 
 def chat(
     prompt: Prompt = None,
     last: Annotated[bool, typer.Option("--last", help="Go on with the newest thread of this directory.")] = False,
-    thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="Go on with this thread.")] = None,
+    thread: Annotated[
+        str | None, typer.Option("--thread", metavar="ID", help="Go on with this thread, or name.")
+    ] = None,
     turn: Annotated[
         str | None,
         typer.Option("--turn", metavar="TURN", help="Go on with this turn's thread.", autocompletion=complete_turn),

@@ -9,6 +9,8 @@ import gc
 import os
 import sys
 
+from codex_server_cli.settings.environment import UTF8, import_path
+
 STARTING_VERBS = ("new", "continue", "review")
 _GC_THRESHOLD = 100_000
 """The usual 700 makes the collector walk over every freshly imported class again and again: 5 ms of each command."""
@@ -19,12 +21,45 @@ def main() -> None:
     if sys.platform == "win32":
         sys.exit("codex-server: Windows is supported through WSL only")
     gc.set_threshold(_GC_THRESHOLD)
+    sys.path[:] = import_path()  # before anything else is imported: a `calendar.py` on PYTHONPATH is none of ours
+    if sys.getfilesystemencoding() != "utf-8":  # PYTHONUTF8=0, or a locale of old: the prompt may have umlauts
+        os.execv(sys.executable, [sys.executable, *UTF8, *sys.orig_argv[1:]])
+    if sys.warnoptions:  # PYTHONWARNINGS=error is for the user's own programs
+        import warnings
+
+        warnings.simplefilter("ignore")
     _open_standard_streams()
+    told: list[int] = []
+    if os.getpid() == 1:
+        _hear_as_init(told)
     try:
         code = _run(sys.argv[1:])
+    except SystemExit:
+        code = 1  # told to stop: see below
     except KeyboardInterrupt:
         code = 130  # while we were still importing
-    _leave(code)
+    except OSError as error:  # with so little room that our own modules cannot be opened
+        print(
+            f"codex-server: cannot start: {error.strerror}\nRaise the limit of open files: ulimit -n", file=sys.stderr
+        )
+        code = 75
+    _leave(128 + told[0] if told else code)
+
+
+def _hear_as_init(told: list[int]) -> None:
+    """Let SIGTERM and SIGHUP end us in order. What ends others by itself the kernel keeps from a container's process 1.
+
+    Args:
+        told: gets the number of the signal.
+    """
+    import signal
+
+    def stop(signum: int, _frame: object) -> None:
+        told.append(signum)
+        raise SystemExit
+
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, stop)
 
 
 def _run(arguments: list[str]) -> int:

@@ -26,11 +26,13 @@ def list_turns(
     json: Json = False,
 ) -> None:
     """List turns, newest first."""
-    wanted = read.TurnFilter(state, cwd, thread)
-    rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(Settings.load(), limit, wanted)]
+    settings, wanted = Settings.load(), read.TurnFilter(state, cwd, thread)
+    rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
+    problem = read.absent_home(settings)
+    output.note_if(problem)
     if json:
         output.show_json([{**documents.status(view), "prompt": prompt} for view, prompt in rows])
-    else:
+    elif problem is None:
         output.show(turns_table(rows, output.width()))
 
 
@@ -50,17 +52,17 @@ def list_(
     elif not found:
         output.show("No threads.\n")
     else:
-        headings = ("THREAD", "UPDATED", "MODEL", "DIRECTORY", "FIRST PROMPT")
+        title = "NAME: FIRST PROMPT" if any(s.name for s in found) else "FIRST PROMPT"
+        headings = ("THREAD", "UPDATED", "MODEL", "DIRECTORY", title)
         home = str(settings.user_home)
         rows = [
-            (s.thread_id, f"{s.updated_at[:16]}Z", s.model or "", short_path(s.cwd, home), s.first_prompt or "")
-            for s in found
+            (s.thread_id, f"{s.updated_at[:16]}Z", s.model or "", short_path(s.cwd, home), _title(s)) for s in found
         ]
         output.show(table(headings, rows, output.width()))
 
 
 def show(
-    thread: Annotated[str, typer.Argument(metavar="THREAD", help="A thread's id, or a unique prefix of it.")],
+    thread: Annotated[str, typer.Argument(metavar="THREAD", help="A thread's id, a unique prefix of it, or its name.")],
     lines: Annotated[int, typer.Option("-n", metavar="N", min=0, help="How many of its last entries.")] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
@@ -84,6 +86,12 @@ def show(
         ("continue", f"codex-server continue --thread {summary.thread_id} -"),
     ]
     output.show(thread_text(header, [(e.type, e.at, e.text) for e in view.entries], output.width()))
+
+
+def _title(summary: Any) -> str:
+    """The name that a thread was given in Codex, if any, and what was asked first."""
+    prompt: str = summary.first_prompt or ""
+    return f"{summary.name}: {prompt}" if summary.name else prompt
 
 
 def _thread_document(summary: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codex_server_cli.actions import monitor
+from codex_server_cli.actions import monitor, read
 from codex_server_cli.cli import output
 from codex_server_cli.core.notice import Notice
 from codex_server_cli.errors import Exit, UsageError
@@ -13,22 +13,28 @@ from codex_server_cli.settings.places import Settings
 
 
 def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict[str, bool]) -> Exit:
-    """Show what happens to all turns; with `follows` until Ctrl-C, or until nobody reads our stdout any more.
+    """Show what has happened to all turns; with `follows` what happens, until Ctrl-C or until nobody reads our stdout.
 
     Args:
-        after: the cursor to go on from.
+        after: the cursor to go on from; None is all that is kept, and with `follows` the turns that run.
         forbidden: what makes no sense here, by its name on the command line, and whether it was given.
 
     Raises:
         UsageError: something of that was.
+        NotFoundError: there is no home to follow.
     """
     given = [option for option, is_given in forbidden.items() if is_given]
     if given:
         raise UsageError(f"--all shows what happens to all turns: it takes no {', '.join(given)}")
-    stream = monitor.stream(
-        Settings.load(), after, follows=follows, warn=lambda text: output.note(f"codex-server: {text}")
-    )
-    show_notices(stream, as_json=as_json)
+    settings = Settings.load()
+    if follows:
+        read.check_home(settings)
+        if output.is_terminal() and after is None and not read.running(settings):
+            output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
+    else:
+        output.note_if(read.absent_home(settings))
+        after = 0 if after is None else after
+    show_notices(monitor.stream(settings, after, follows=follows, warn=output.note_if), as_json=as_json)
     return Exit.OK
 
 

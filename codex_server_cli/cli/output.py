@@ -71,6 +71,12 @@ def note(text: str) -> None:
         sys.stderr.flush()
 
 
+def note_if(problem: str | None) -> None:
+    """A problem that ends nothing, on stderr; without a word where there is none."""
+    if problem is not None:
+        note(f"codex-server: {problem}")
+
+
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
     """A failure: one line and its hint on stderr, and the contract's JSON on stdout for commands that promise it."""
     if as_json:

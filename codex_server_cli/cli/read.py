@@ -53,7 +53,7 @@ class Printed(StrEnum):
 def tail(
     turns: SomeTurns = None,
     is_all: Annotated[
-        bool, typer.Option("--all", help="What happens to all turns, future ones too: phases, ends.")
+        bool, typer.Option("--all", help="What happened to all turns: phases, ends; -f: future ones too.")
     ] = False,
     follows: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on as it grows; end with the turn's code.")

@@ -28,7 +28,9 @@ def continue_(
     context: typer.Context,
     options: StartOptions,
     last: Annotated[bool, typer.Option("--last", help="The newest thread of this directory (default).")] = False,
-    thread: Annotated[str | None, typer.Option("--thread", metavar="ID", help="This thread of Codex.")] = None,
+    thread: Annotated[
+        str | None, typer.Option("--thread", metavar="ID", help="This thread of Codex, or its name.")
+    ] = None,
     turn: Annotated[
         str | None,
         typer.Option("--turn", metavar="TURN", help="The thread of this turn.", autocompletion=complete_turn),

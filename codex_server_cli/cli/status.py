@@ -22,6 +22,7 @@ def status(
     """Print where turns stand, as one JSON object."""
     settings = Settings.load()
     if not turns:
+        output.note_if(read.absent_home(settings))
         output.show_json(documents.several(read.running(settings)))
         return
     views = [_view(settings, turn, cwd, is_one=len(turns) == 1) for turn in turns]

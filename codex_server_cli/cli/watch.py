@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from codex_server_cli.actions import monitor
+from codex_server_cli.actions import monitor, read
 from codex_server_cli.actions.board import Selection, chosen
 from codex_server_cli.actions.read import TurnFilter
 from codex_server_cli.cli import output
@@ -23,6 +23,7 @@ def watch(
 ) -> None:
     """Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase."""
     settings = Settings.load()
+    read.check_home(settings)
     selection = Selection(settings, TurnFilter(state, cwd))
     if output.can_redraw():
         from codex_server_cli.cli.board_screen import show_board
@@ -31,5 +32,7 @@ def watch(
         return
     from codex_server_cli.cli.monitor import show_notices
 
+    if output.is_terminal() and not read.running(settings):
+        output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
     stream = monitor.stream(settings, follows=True, warn=lambda text: output.note(f"codex-server: {text}"))
     show_notices(chosen(stream, selection), as_json=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from codex_server_cli.core.advice import is_of_database, is_of_session_file, is_without_room
 from codex_server_cli.core.rpc import OVERLOADED, Message
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
@@ -45,6 +46,7 @@ _BROKEN_STREAM = re.compile(  # how Codex tells of a connection that broke; with
 )
 _INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: whole as far as the model was allowed to go
 _SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
+_DISK_FULL = r"database or disk is full|No space left on device"
 _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away; -32600 says nothing itself
     (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
     (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
@@ -52,12 +54,16 @@ _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away;
     (re.compile(r"Input exceeds the maximum"), ErrorKind.BAD_INPUT),
     (re.compile(r"authentication required|not logged in", re.IGNORECASE), ErrorKind.AUTH),
     (re.compile(r"unknown variant `"), ErrorKind.PROTOCOL),
+    (re.compile(_DISK_FULL), ErrorKind.DISK),
 )
 
 
 def make_error(kind: ErrorKind, message: str, **facts: Any) -> TurnError:
-    """A `TurnError` with the kind's own retryability; its hint is added where the whole end is known (`outcome`)."""
-    return TurnError(kind, message, retryable=kind.is_retryable, **facts)
+    """A `TurnError` with the kind's own retryability; its hint is added where the whole end is known (`outcome`).
+
+    What Codex cannot read of its own files it cannot read the next time, either.
+    """
+    return TurnError(kind, message, retryable=kind.is_retryable and not is_of_database(message), **facts)
 
 
 def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
@@ -103,6 +109,12 @@ def kind_of_refusal(error: Message) -> ErrorKind:
     if error.get("code") == OVERLOADED:
         return ErrorKind.OVERLOADED
     text = str(error.get("message") or "")
+    if is_without_room(text):
+        return ErrorKind.OVERLOADED
+    if is_of_database(text):
+        return ErrorKind.DISK
+    if is_of_session_file(text):
+        return ErrorKind.BAD_INPUT
     return next((kind for pattern, kind in _REFUSALS if pattern.search(text)), ErrorKind.BAD_REQUEST)
 
 
@@ -110,21 +122,32 @@ def kind_of_exit(stderr: str) -> ErrorKind:
     """The kind of an app-server that ended by itself, from its last words; its exit code says nothing."""
     if re.search(r"unrecognized subcommand|unexpected argument", stderr):
         return ErrorKind.CODEX_MISSING
+    if is_without_room(telling_line(stderr)):
+        return ErrorKind.OVERLOADED
     if re.search(r"error loading config|failed to load configuration", stderr, re.IGNORECASE):
         return ErrorKind.BAD_INPUT
-    return ErrorKind.CODEX_CRASHED
+    is_of_disk = is_of_database(stderr) or re.search(_DISK_FULL, stderr)
+    return ErrorKind.DISK if is_of_disk else ErrorKind.CODEX_CRASHED
 
 
 def telling_line(stderr: str) -> str:
-    """The line of an app-server's last words that says why it went: the last one before any backtrace.
+    """The line of a process's last words that says why it went: the last one before any backtrace.
 
-    What it warns of whenever it starts explains no end.
+    What Codex warns of whenever it starts explains no end; nor does how to get help, or a longer backtrace. The words
+    may be those of an interpreter of ours, too.
     """
-    lines = (line.strip() for line in stderr.partition("\nStack backtrace:")[0].splitlines())
-    return next((line for line in reversed([*lines]) if line and not _START_WARNING.search(line)), "")
+    lines = (line.strip() for line in _BACKTRACE.split(stderr, maxsplit=1)[0].splitlines())
+    return next((line for line in reversed([*lines]) if line and not _SAYS_NOTHING.search(line)), "")
 
 
-_START_WARNING = re.compile(r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap")
+_BACKTRACE = re.compile(
+    r"^\s*(?:stack backtrace:|(?:Current )?thread 0x|Extension modules:)", re.IGNORECASE | re.MULTILINE
+)
+_SAYS_NOTHING = re.compile(
+    r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap|^WARNING: proceeding, even though"
+    r"|^Refusing to create helper binaries|^note: run with `RUST_BACKTRACE|^Usage:|^For more information, try"
+    r"|^Error:$"
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TAIL_CHARS = 4000
 

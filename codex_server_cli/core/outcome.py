@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from codex_server_cli.core import failures
+from codex_server_cli.core import advice, failures
 from codex_server_cli.core.hints import CUT_SHORT, UNREACHED, hint_of
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
@@ -87,7 +87,7 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
     refused = record.refusals.to_json()
     if error is None:
         return Outcome(State.COMPLETE, answer, record.usage, record.limits, None, refused)
-    error = error._replace(hint=_hint(record, error.kind, request), partial_answer=answer)
+    error = error._replace(hint=_hint(record, error, request), partial_answer=answer)
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error, refused)
 
 
@@ -104,11 +104,13 @@ def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | Non
     return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}")
 
 
-def _hint(record: TurnRecord, kind: ErrorKind, request: TurnRequest) -> str:
+def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
     """The next step; without the turn's options where they were edited so that no command can be made of them."""
     has_begun = record.turn_id is not None
     is_resumable = has_begun and not request.is_ephemeral
-    words = _words_of_hint(record, kind)
+    kind, words = error.kind, _words_of_hint(record, error)
+    if words == advice.NO_MODEL:
+        request = request._replace(model=None)
     try:
         return hint_of(kind, request, is_resumable=is_resumable, has_begun=has_begun, words=words)
     except Exception:  # a hint is no reason to lose an end
@@ -116,13 +118,13 @@ def _hint(record: TurnRecord, kind: ErrorKind, request: TurnRequest) -> str:
         return hint_of(kind, bare, is_resumable=is_resumable, has_begun=has_begun, words=words)
 
 
-def _words_of_hint(record: TurnRecord, kind: ErrorKind) -> str | None:
+def _words_of_hint(record: TurnRecord, error: TurnError) -> str | None:
     """Better words than those of the kind, where the record tells more than it."""
-    if kind is ErrorKind.STALLED and record.is_retrying:
+    if error.kind is ErrorKind.STALLED and record.is_retrying:
         return UNREACHED
-    if kind is ErrorKind.BAD_REQUEST and record.error is not None and failures.is_incomplete(record.error):
+    if error.kind is ErrorKind.BAD_REQUEST and record.error is not None and failures.is_incomplete(record.error):
         return CUT_SHORT
-    return None
+    return advice.words_for(error.message, error.codex_error)
 
 
 def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:

@@ -4,9 +4,9 @@ Only heads and tails of files are read: with 10 000 sessions, a list costs one `
 looks at. The first prompt lies 25 to 100 KB in, so it is read for the rows shown alone (a search reads it for
 every candidate). What is unreadable, empty, cut off or not Codex's is skipped without a word.
 
-Left out: archived sessions (`archived_sessions/`), and compressed ones (`.jsonl.zst`), which Python cannot read
-without a third-party module before 3.14 and which neither 0.163.0 nor 0.169.0 writes unless a feature under
-development is switched on. Resuming a thread with 0.163.0 appends a line, and so moves it to the top.
+Left out: archived sessions (`archived_ids` tells their ids alone), and compressed ones (`.jsonl.zst`), which Python
+cannot read without a third-party module before 3.14 and which neither 0.163.0 nor 0.171.0 writes unless a feature
+under development is switched on. Resuming a thread with 0.163.0 appends a line, and so moves it to the top.
 """
 
 from __future__ import annotations
@@ -154,6 +154,30 @@ def refusal(codex_home: Path, prefix: str = "") -> PermissionError | None:
     return None
 
 
+def find_named(codex_home: Path, name: str) -> list[ThreadSummary]:
+    """The threads that bear exactly this name (`thread/name/set`), newest first: Codex lets several bear one."""
+    names = _read_names(codex_home)
+    ids = {thread_id for thread_id, given in names.items() if given == name}
+    files = (file for file in (_newest_first(codex_home) if ids else []) if file.thread_id in ids)
+    return [_summarize(file, meta, names) for file in files if (meta := _read_meta(file.path)) is not None]
+
+
+def archived_ids(codex_home: Path, thread: str) -> list[str]:
+    """The ids of the archived threads whose id begins with `thread`, or whose name is that, newest first."""
+    names = _read_names(codex_home)
+    files = _newest_first(codex_home, folder="archived_sessions")
+    return [
+        file.thread_id
+        for file in files
+        if file.thread_id.startswith(thread.lower()) or names.get(file.thread_id) == thread
+    ]
+
+
+def damaged_file(codex_home: Path, thread_id: str) -> str | None:
+    """The path of a thread's session file that does not begin as one, None where there is no such file."""
+    return next((f.path for f in _newest_first(codex_home, thread_id.lower()) if _read_meta(f.path) is None), None)
+
+
 def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
     """The last `limit` messages, commands and changes, oldest first.
 
@@ -189,9 +213,9 @@ def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> 
     )
 
 
-def _newest_first(codex_home: Path, prefix: str = "") -> list[_SessionFile]:
+def _newest_first(codex_home: Path, prefix: str = "", folder: str = "sessions") -> list[_SessionFile]:
     """Every session file whose thread id begins with `prefix`, by modification time."""
-    files = list(_walk(os.fspath(codex_home / "sessions"), prefix, _DATE_DEPTH))
+    files = list(_walk(os.fspath(codex_home / folder), prefix, _DATE_DEPTH))
     files.sort(key=lambda file: (file.mtime_s, file.path), reverse=True)
     return files
 
@@ -209,7 +233,7 @@ def _walk(directory: str, prefix: str, depth: int) -> Iterator[_SessionFile]:
                 status = entry.stat()
             except OSError:
                 continue
-            if stat.S_ISREG(status.st_mode) and status.st_size:
+            if stat.S_ISREG(status.st_mode):
                 yield _SessionFile(thread_id, entry.path, status.st_mtime)
         elif depth and entry.name.isdigit():
             yield from _walk(entry.path, prefix, depth - 1)

@@ -16,10 +16,11 @@ from codex_server_cli.core.retries import is_start_collision
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.app_server import AppServer
+from codex_server_cli.proc.room import is_without_room
 from codex_server_cli.proc.sweep import become_subreaper
 from codex_server_cli.proc.worker_log import LOG_FD, say
 
-_PASSING_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY)  # no room for a process now; an update is being written
+_PASSING_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.ETXTBSY)  # no room just now; an update is written
 
 
 class StartError(Exception):
@@ -66,10 +67,7 @@ class Attempts:
                 log_fd=LOG_FD,
             )
         except OSError as error:
-            # A binary or a directory that was there when the launcher looked.
-            kind = ErrorKind.CODEX_MISSING if Path(request.cwd).is_dir() else ErrorKind.BAD_INPUT
-            own = make_error(kind, f"codex cannot be started: {error}")
-            raise StartError(own, is_passing=error.errno in _PASSING_ERRORS) from error
+            raise StartError(_start_error(error, request.cwd), is_passing=error.errno in _PASSING_ERRORS) from error
         become_subreaper(self.server.pid)  # while codex starts: nobody waits for it
         return self.server
 
@@ -99,3 +97,13 @@ class Attempts:
         """End what still runs."""
         if self.server is not None:
             self.server.end()
+
+
+def _start_error(error: OSError, cwd: str) -> TurnError:
+    """Why there is no process: a limit, or a binary or a directory that was there when the launcher looked."""
+    if is_without_room(error):
+        return make_error(ErrorKind.OVERLOADED, f"codex cannot be started: {error.strerror}")
+    if error.errno == errno.E2BIG:
+        return make_error(ErrorKind.BAD_INPUT, "codex cannot be started: the environment of this turn is too large")
+    kind = ErrorKind.CODEX_MISSING if Path(cwd).is_dir() else ErrorKind.BAD_INPUT
+    return make_error(kind, f"codex cannot be started: {error}")

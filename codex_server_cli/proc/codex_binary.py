@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.proc.room import is_without_room, no_room
 from codex_server_cli.settings.environment import codex_environment
 
 INSTALL_HINT = "Install it: `npm install -g @openai/codex`, or codex-server with its extra: pip install '.[codex]'."
@@ -55,6 +56,7 @@ def probe(path: Path) -> CodexBinary:
 
     Raises:
         CodexMissingError: it cannot be run, does not say its version, or is too old.
+        BusyError: there is no room for a process.
     """
     code, text = _run(path, "--version")
     found = _VERSION.search(text)
@@ -77,6 +79,8 @@ def _run(path: Path, *arguments: str) -> tuple[int, str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
+        if isinstance(error, OSError) and is_without_room(error):
+            raise no_room(f"{path} cannot be run", error) from error
         raise CodexMissingError(f"{path} cannot be run: {error}", hint=INSTALL_HINT) from error
     return run.returncode, run.stdout.decode("utf-8", "replace")
 

@@ -14,15 +14,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from codex_server_cli.core import rpc
+from codex_server_cli.core import advice, rpc
+from codex_server_cli.core.failures import telling_line
 from codex_server_cli.core.inquiry import Ask, Inquiry, Listen
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.retries import Patience, is_start_collision
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.proc.app_server import AppServer
+from codex_server_cli.proc.room import is_without_room, no_room
 
 T = TypeVar("T")
 
+DOCTOR = "codex-server doctor"
 _MOST_HEARD = 100
 """Notifications that are kept until somebody listens for one; an account says a handful."""
 
@@ -42,8 +45,10 @@ def converse(codex: Path, cwd: Path, inquiry: Inquiry[T], timeout_s: float) -> T
 
 def no_answer(last_words: str = "") -> CodexMissingError:
     """The error for an app-server that does not answer, or answers with a refusal."""
-    last = last_words.rpartition("\n")[2].strip() or "it left no word"
-    return CodexMissingError(f"codex app-server does not answer: {last}", hint="codex-server doctor")
+    last = telling_line(last_words) or "it left no word"
+    words = advice.words_for(last, None)
+    hint = words.format(resume="run this again", again="run this again", anew="run this again") if words else DOCTOR
+    return CodexMissingError(f"codex app-server does not answer: {last}", hint=hint)
 
 
 class _SilenceError(Exception):
@@ -69,6 +74,8 @@ class Conversation:
         try:
             self._server = AppServer(self._codex, str(self._cwd), may_bill_api_key=False)
         except OSError as error:
+            if is_without_room(error):
+                raise no_room(f"{self._codex} cannot be started", error) from error
             raise CodexMissingError(f"{self._codex} cannot be started: {error}") from error
         self._decoder = LineDecoder()
         self._fds = [self._server.transport.read_fd(), self._server.stderr_fd]

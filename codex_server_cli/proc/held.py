@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from codex_server_cli.proc.worker_log import say
-from codex_server_cli.settings.environment import turn_environment
+from codex_server_cli.settings.environment import interpreter, turn_environment
 
 TYPE_CHECKING = False  # typing itself takes 1 MB
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _ask(place: Place, turn_path: Path) -> float:
     try:
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-P", "-c", _CODE, str(turn_path)],
+            interpreter(_CODE, str(turn_path)),
             turn_environment(turn_path.name),  # if we are killed, it ends with the turn
             file_actions=[(os.POSIX_SPAWN_DUP2, write_fd, 1)],
             setsigdef=[signal.SIGINT, signal.SIGTERM],

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 
-from codex_server_cli.settings.environment import worker_environment
+from codex_server_cli.settings.environment import interpreter, worker_environment
 
 TYPE_CHECKING = False  # typing itself takes 3 ms
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class Launch:
         try:
             self._pid = os.posix_spawn(
                 sys.executable,
-                # -P: the worker must not import from wherever the user happens to stand
-                [sys.executable, "-P", "-c", _CODE],
+                interpreter(_CODE),
                 worker_environment(),
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, child_in, 0),
@@ -86,12 +85,16 @@ class Launch:
 
         Raises:
             HomeError: the directory could not be made.
-            BusyError: another turn writes the thread.
+            BusyError: another turn writes the thread, or the system has no room for a worker.
             InternalError: the worker did not come to life; nothing was made.
         """
         import json
 
         if self._failure is not None:
+            from codex_server_cli.proc.room import is_without_room, no_room
+
+            if is_without_room(self._failure):
+                raise no_room("the worker could not start", self._failure) from self._failure
             raise _not_started(str(self._failure.strerror)) from self._failure
         turn = {"turns_path": str(turns_path), "prompt": prompt, "max_running": max_running}
         turn |= {"meta": meta, "fork_meta": fork_meta, "pictures": [(name, len(data)) for name, data in pictures]}
@@ -138,7 +141,9 @@ class Launch:
             return _not_started(f"it was not ready within {_READY_TIMEOUT_S:.0f} s")
         if code < 0:
             return _not_started(f"signal {-code} ended it")
-        return _not_started(str(answer.get("last_words", "")).strip().rpartition("\n")[2] or "it left no word")
+        from codex_server_cli.core.failures import telling_line
+
+        return _not_started(telling_line(str(answer.get("last_words", ""))) or "it left no word")
 
 
 def _answer_in(data: bytes) -> dict[str, Any] | None:

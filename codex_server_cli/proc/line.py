@@ -21,6 +21,7 @@ from codex_server_cli.disk import queue
 from codex_server_cli.disk.guarded import open_fifo
 from codex_server_cli.disk.queue import Slot, Ticket
 from codex_server_cli.proc.worker_log import say
+from codex_server_cli.settings.environment import interpreter
 
 TYPE_CHECKING = False  # typing itself takes 1 MB
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def go_and_wait(
     names = [str(turn_path), ticket.turn_id if ticket else "", str(thread.path) if thread else "", parent or ""]
     arguments = [*names, "" if held_until_s is None else str(held_until_s), *numbers]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interpreter that starts would print a traceback
-    os.execv(sys.executable, [sys.executable, "-P", "-c", _CODE, *arguments])
+    os.execv(sys.executable, interpreter(_CODE, *arguments))
 
 
 def main() -> None:

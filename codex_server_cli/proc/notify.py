@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codex_server_cli.proc.worker_log import LOG_FD, say
-from codex_server_cli.settings.environment import notifier_environment, told_environment
+from codex_server_cli.settings.environment import interpreter, notifier_environment, told_environment
 
 if TYPE_CHECKING:
     import selectors
@@ -55,7 +55,7 @@ class Notifier:
         try:
             os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", "-c", _CODE, self._turn_path.name, *event],
+                interpreter(_CODE, self._turn_path.name, *event),
                 notifier_environment(self._turn_path.parents[1]),
                 setsid=True,
                 setsigdef=[signal.SIGHUP, signal.SIGINT, signal.SIGTERM],

@@ -27,6 +27,7 @@ from codex_server_cli.proc.attempts import Attempts
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.notify import Notifier
+from codex_server_cli.proc.room import is_without_room
 from codex_server_cli.proc.sweep import sweep
 from codex_server_cli.proc.turn_journal import TurnJournal
 from codex_server_cli.proc.turn_loop import TurnLoop
@@ -114,8 +115,11 @@ def _outcome_of_lost_request(directory: TurnDir) -> Outcome:
 
 
 def _log_traceback() -> None:
-    import traceback  # 2 ms that no turn without a defect needs
-
+    try:
+        import traceback  # 2 ms that no turn without a defect needs
+    except OSError as error:  # no room for one more open file
+        say(f"{error.__context__!r}")
+        return
     say(traceback.format_exc())
 
 
@@ -126,7 +130,7 @@ def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exceptio
     except Exception:  # it is gone, or the very thing that we failed over
         record = TurnRecord()
     is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
-    kind = ErrorKind.DISK if is_disk else ErrorKind.INTERNAL
+    kind = ErrorKind.DISK if is_disk else ErrorKind.OVERLOADED if is_without_room(error) else ErrorKind.INTERNAL
     message = f"{type(error).__name__}: {error}"
     return decide(record, Cause.FAILED, request, error=make_error(kind, message))
 

@@ -1,4 +1,7 @@
-"""What a process of ours gets as its environment. Needed before anything else: it imports only `os` and `sys`."""
+"""What a process of ours gets as its environment, and where it imports from. Needed before anything else.
+
+Imports only `os` and `sys`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ NOTIFY_VARIABLE = "CODEX_SERVER_NOTIFY"
 """Marks a command that is told of a turn: a turn that it starts is not told of by `config.json`, again and for ever."""
 
 _OF_A_DISPLAY = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
+UTF8 = ("-X", "utf8")
+"""Makes a Python of ours take names and arguments for UTF-8, whatever the locale: Codex does."""
+
 _API_KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 
 _OF_ONE_REPOSITORY = frozenset(
@@ -58,6 +64,30 @@ def inherited_environment() -> dict[str, str]:
 
 def _is_of_one_repository(name: str) -> bool:
     return name in _OF_ONE_REPOSITORY or name.startswith(_OF_ONE_COMMAND)
+
+
+def import_path() -> list[str]:
+    """`sys.path` in an order in which nothing of the user's stands in for the standard library, or for what we need.
+
+    `PYTHONPATH` and the directory of the script come before everything else by nature; here they come last, for who
+    has installed us or our dependencies nowhere else.
+    """
+    library = os.path.dirname(os.__file__)  # noqa: PTH120 — pathlib takes 5 ms
+    package = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100 — the same
+    split = sys.path.index(library) if library in sys.path else 0
+    foreign, path = sys.path[0 if sys.flags.safe_path else 1 : split], sys.path[split:]
+    if package not in path:  # behind the library's two, and before another version of us that is installed
+        path.insert(2, package)
+    return [*path, *(place for place in foreign if place not in path)]
+
+
+def interpreter(code: str, *arguments: str) -> list[str]:
+    """The command line of a Python of ours that runs `code`, which finds `arguments` in `sys.argv`.
+
+    It is isolated (`-I`): neither the user's `PYTHON…` variables, nor his site, nor the directory where he happens to
+    stand say what it imports. The variables stay in its environment, for Codex and the commands of a turn.
+    """
+    return [sys.executable, "-I", *UTF8, "-c", f"import sys; sys.path[:] = {import_path()!r}; {code}", *arguments]
 
 
 def worker_environment() -> dict[str, str]:

@@ -20,6 +20,7 @@ class Settings(NamedTuple):
         search_path: `$PATH`.
         parent_turn: the turn that we were started from, if any.
         is_told: whether a command that is told of a turn (`--notify`) has started us.
+        is_home_given: whether the environment names `home`; else it is the usual one.
     """
 
     home: Path
@@ -28,6 +29,7 @@ class Settings(NamedTuple):
     search_path: str
     parent_turn: str | None
     is_told: bool = False
+    is_home_given: bool = False
 
     @property
     def turns_path(self) -> Path:
@@ -54,6 +56,7 @@ class Settings(NamedTuple):
             search_path=os.environ.get("PATH", os.defpath),
             parent_turn=os.environ.get(TURN_VARIABLE) or None,
             is_told=bool(os.environ.get(NOTIFY_VARIABLE)),
+            is_home_given=bool(os.environ.get("CODEX_SERVER_HOME")),
         )
 
 

@@ -31,6 +31,7 @@ _KIND_OF_INFO = {
     "policyCapacityUnavailable": ErrorKind.OVERLOADED,
     "inferenceHookDenied": ErrorKind.BAD_REQUEST,
     "cyberPolicy": ErrorKind.BAD_REQUEST,
+    "bioPolicy": ErrorKind.BAD_REQUEST,
     "misalignmentPolicyViolation": ErrorKind.BAD_REQUEST,
     "tooManyDenials": ErrorKind.BAD_REQUEST,
     "internalServerError": ErrorKind.OVERLOADED,
@@ -184,6 +185,10 @@ def test_a_refused_schema_is_told_by_its_message(message: str) -> None:
         (-32600, "codex account authentication required to read rate limits", ErrorKind.AUTH),
         (-32600, "Not logged in", ErrorKind.AUTH),
         (-32600, "Invalid request: unknown variant `nope/x`, expected one of …", ErrorKind.PROTOCOL),
+        (-32603, "thread history DB at /c/h.sqlite: (code: 11) database disk image is malformed", ErrorKind.DISK),
+        (-32603, "insert: (code: 13) database or disk is full", ErrorKind.DISK),
+        (-32603, "failed to read session metadata /c/r.jsonl: rollout at /c/r.jsonl is empty", ErrorKind.BAD_INPUT),
+        (-32600, "failed to load configuration: /c: Too many open files (os error 24)", ErrorKind.OVERLOADED),
         (-32600, "Not initialized", ErrorKind.BAD_REQUEST),
         (-32603, "failed to submit turn input", ErrorKind.BAD_REQUEST),
         (None, None, ErrorKind.BAD_REQUEST),
@@ -204,6 +209,10 @@ def test_a_refusal_is_told_by_its_words(code: int | None, message: str | None, k
         ("Error loading config.toml: …", ErrorKind.BAD_INPUT),
         ("failed to load configuration: …", ErrorKind.BAD_INPUT),
         ("thread 'main' panicked", ErrorKind.CODEX_CRASHED),
+        ("failed to open state DB at /c/s.sqlite: (code: 26) file is not a database", ErrorKind.DISK),
+        ("Error: No space left on device (os error 28)", ErrorKind.DISK),
+        ("Error: No file descriptors available (os error 24)", ErrorKind.OVERLOADED),
+        ("WARN mcp server said: Too many open files\nError: gone", ErrorKind.CODEX_CRASHED),
         ("", ErrorKind.CODEX_CRASHED),
     ],
 )
@@ -238,6 +247,11 @@ def test_an_error_is_retryable_as_its_kind_is(kind: ErrorKind) -> None:
     assert error.retryable is kind.is_retryable
 
 
+def test_a_damaged_database_is_not_worth_another_try() -> None:
+    assert not failures.make_error(ErrorKind.DISK, "(code: 11) database disk image is malformed").retryable
+    assert failures.make_error(ErrorKind.DISK, "(code: 13) database or disk is full").retryable
+
+
 # --- what codex said on stderr
 
 
@@ -265,6 +279,15 @@ def test_an_error_keeps_the_end_of_stderr(stderr: str, tail: str | None) -> None
         ("2026-11-20T16:55:01Z  WARN codex_app_server: Codex could not find bubblewrap on PATH.", ""),
         ("Error: no\n2026-11-20T16:55:01Z ERROR codex_app_server: Codex could not find bubblewrap\n", "Error: no"),
         ("Error: it is locked\nStack backtrace:\n   0: <unknown>\n", "Error: it is locked"),
+        ("Error: \nit is locked\n\n  stack backtrace:\n   0: rust_begin_unwind\n", "it is locked"),
+        ("Stack backtrace:\n   0: <unknown>\n", ""),
+        ("panicked at a.rs:1:\nno room\nnote: run with `RUST_BACKTRACE=1` environment variable", "no room"),
+        ("error: no such flag\n\nUsage: codex\n\nFor more information, try '--help'.", "error: no such flag"),
+        ("WARNING: proceeding, even though we could not\nRefusing to create helper binaries under /tmp\n", ""),
+        (
+            "Fatal Python error: no\n\nCurrent thread 0x1 (most recent call first):\n  <no Python frame>",
+            "Fatal Python error: no",
+        ),
     ],
 )
 def test_the_line_that_tells_why_stands_before_any_backtrace(stderr: str, line: str) -> None:

@@ -1,7 +1,8 @@
 """How a fault is put into the real program, and what must be true after it. Shared by the `test_fault_…` files.
 
 Faults enter at the process boundary alone: an executable in codex's place, a signal, a mount, a file, or a
-`sitecustomize` that changes the interpreter which the installed command and its worker run in. Never here: one fault.
+`sitecustomize` that changes the interpreter which the installed command runs in. Workers are isolated from it, so it
+changes the command lines that start them. Never here: one fault.
 """
 
 from __future__ import annotations
@@ -20,7 +21,20 @@ FIRST_HALF, WHOLE = faulty.FIRST_HALF, faulty.WHOLE
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 NOWHERE = "http://127.0.0.1:9/v1"
 KILLED_AFTER_S = 60.0
-_WORKER_ONLY = "import sys\nif '-c' in sys.orig_argv:\n"
+_HAND_ON = """
+import os
+
+def _changed(path, words, *rest, _start, **options):
+    if "-I" in words and "-c" in words:
+        at = words.index("-c") + 1
+        words[at] = f"exec(open({__file__!r}).read(), {{'__file__': {__file__!r}}}); {words[at]}"
+    return _start(path, words, *rest, **options)
+
+from functools import partial
+for _name in ("posix_spawn", "execv"):
+    setattr(os, _name, partial(_changed, _start=getattr(os, _name)))
+"""
+"""Lets every Python that a Python of ours becomes or starts run this file first."""
 
 
 def put_in_codexs_place(home: Home, app_server: str) -> None:
@@ -31,18 +45,20 @@ def put_in_codexs_place(home: Home, app_server: str) -> None:
 
 def change_workers(home: Home, code: str) -> None:
     """Run `code` first thing in every worker from now on, whatever was set before."""
-    _change(home, _WORKER_ONLY + "".join(f"    {line}\n" for line in code.splitlines()))
+    _change(home, "", code)
 
 
 def change_python(home: Home | Shell, code: str) -> None:
     """Run `code` first thing in every command and worker from now on."""
-    _change(home, code)
+    _change(home, code, code)
 
 
-def _change(home: Home | Shell, code: str) -> None:
+def _change(home: Home | Shell, of_commands: str, of_workers: str) -> None:
     folder = home.root / "changed"
     folder.mkdir(exist_ok=True)
-    (folder / "sitecustomize.py").write_text(code)
+    in_workers = folder / "in_workers.py"
+    in_workers.write_text(f"{_HAND_ON}\n{of_workers}\n")
+    (folder / "sitecustomize.py").write_text(f"__file__ = {str(in_workers)!r}\n{_HAND_ON}\n{of_commands}\n")
     home.env["PYTHONPATH"] = str(folder)
 
 

@@ -167,6 +167,7 @@ def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[
         ("raise SystemExit('first word\\nout of cheese')", "out of cheese"),
         ("import no_such_module", "No module named 'no_such_module'"),
         ("pass", "it left no word"),
+        ("import os, sys; sys.stderr.write('no room\\n\\nCurrent thread 0x1:\\n  <no frame>'); os._exit(1)", "no room"),
         ("print('[]')", r"\[\]"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal 9 ended it"),
     ],
@@ -200,8 +201,9 @@ def test_a_machine_that_has_no_process_to_spare_is_told_only_when_it_matters(
 
     monkeypatch.setattr(os, "posix_spawn", refuse)
     launch = Launch()  # what is wrong with the command line comes first
-    with pytest.raises(InternalError, match="could not start: Resource temporarily unavailable"):
+    with pytest.raises(BusyError, match="could not start: Resource temporarily unavailable") as caught:
         launch.hand_over(turns_path, "hi", {}, MAX_RUNNING)
+    assert "raise the limit" in caught.value.hint
     assert not turns_path.exists()
 
 

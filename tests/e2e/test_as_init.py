@@ -1,0 +1,75 @@
+"""As the first process of a container, whom the kernel keeps what ends others: SIGTERM ends us all the same."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.home import COMMAND, FIRST_HALF, Home
+from tests.support import wait_until
+
+UNSHARE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child")
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+def first_process(home: Home, *words: str) -> subprocess.Popen[str]:
+    """Run a command as process 1 of a namespace of its own."""
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("this machine grants no process namespace")
+    return subprocess.Popen(
+        [*UNSHARE, COMMAND, *words],
+        env=home.env,
+        cwd=home.project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("signum", SIGNALS, ids=[signum.name for signum in SIGNALS])
+@pytest.mark.parametrize("command", ["wait", "wait --until attention", "tail --follow", "watch", "tail --all --follow"])
+def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(
+    one_home: Home, command: str, signum: signal.Signals
+) -> None:
+    turn, gate = one_home.start_held()
+    words = [*command.split(), *([] if command in ("watch", "tail --all --follow") else [turn.id])]
+    with first_process(one_home, *words) as outer:
+        (inner,) = wait_until(lambda: psutil.Process(outer.pid).children(), what="the command")
+        wait_until(lambda: hears(inner), what="a command that hears it")
+        inner.send_signal(signum)
+        _, stderr = outer.communicate(timeout=60)
+    assert outer.returncode == 128 + signum, stderr
+    assert "Traceback" not in stderr
+    gate.open()
+    assert turn.wait()["state"] == "complete"
+
+
+def hears(process: psutil.Process, signum: int = signal.SIGTERM) -> bool:
+    """Whether it has a handler for a signal; before that nothing ends it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (signum - 1) & 1)
+
+
+def test_new_that_waits_ends_at_a_signal(one_home: Home) -> None:
+    gate_turn, gate = one_home.start_held()
+    with first_process(one_home, "new", "hi", "--wait") as outer:
+        second = wait_until(lambda: one_home.turn_ids[1:], what="its turn")[0]
+        (inner,) = wait_until(
+            lambda: [p for p in psutil.Process(outer.pid).children() if COMMAND in p.cmdline()], what="the command"
+        )
+        wait_until(lambda: hears(inner), what="a command that hears it")
+        inner.send_signal(signal.SIGTERM)
+        outer.communicate(timeout=60)
+    assert outer.returncode == 143
+    assert one_home.turn(second).status()["state"] == "abandoned"  # its namespace died with its first process
+    gate.open()
+    assert FIRST_HALF in gate_turn.wait()["answer"]

@@ -1,0 +1,110 @@
+"""What a user keeps for his own Pythons changes nothing here: modules on PYTHONPATH, in his site, where he stands.
+
+They still reach what a turn runs: its environment is his.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from codex_server_cli.demo.replies import reply, run_command, say
+from tests.e2e.faults import put_in_codexs_place
+from tests.e2e.home import Home
+
+SHADOWED = ("calendar", "json", "typing", "signal", "subprocess", "select", "pathlib", "shlex", "datetime", "struct")
+INSTALLED = ("typer", "rich", "watchfiles", "psutil", "jsonschema")
+VARIABLES = {
+    "warnings that are errors": {"PYTHONWARNINGS": "error"},
+    "no docstrings and no assertions": {"PYTHONOPTIMIZE": "2"},
+    "a safe path": {"PYTHONSAFEPATH": "1"},
+    "a start-up file": {"PYTHONSTARTUP": "/nowhere/startup.py"},
+    "no bytecode": {"PYTHONDONTWRITEBYTECODE": "1"},
+    "an interactive end": {"PYTHONINSPECT": "1"},
+    "ASCII": {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+    "ASCII to the letter": {"PYTHONIOENCODING": "ascii:strict"},
+    "a development mode": {"PYTHONDEVMODE": "1"},
+}
+
+
+def fill(folder: Path, *names: str) -> Path:
+    """A folder whose modules end whatever imports them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / f"{name}.py").write_text(f"raise SystemExit('not the {name} that was meant')\n")
+    return folder
+
+
+def ask(home: Home, *options: str, cwd: Path | None = None) -> str:
+    """Run a whole turn, and one of each kind of command; return the answer."""
+    run = home.run("new", "hi é", "--wait", *options, cwd=cwd)
+    assert run.code == 0, run
+    turn_id = run.json["turn_id"]
+    for command in (["status", turn_id], ["list-turns"], ["wait", turn_id], ["tail", "--all", "--after", "0"]):
+        seen = home.run(*command, cwd=cwd)
+        assert (seen.code, "Traceback" in seen.stderr) == (0, False), seen
+    answer = home.run("answer", turn_id, cwd=cwd)
+    return answer.stdout
+
+
+def test_modules_on_the_python_path_stop_neither_the_command_nor_its_worker(home: Home) -> None:
+    home.model([reply(run_command("echo path=$PYTHONPATH.")), reply(say("Yes → é"))])
+    folder = fill(home.root / "mine", *SHADOWED, *INSTALLED)
+    home.env["PYTHONPATH"] = f"{folder}:."
+    assert ask(home) == "Yes → é\n"
+    (turn_id,) = home.turn_ids
+    assert f"path={folder}:.." in home.turn(turn_id).out  # what the turn runs has the user's path
+
+
+def test_modules_where_the_user_stands_stop_nothing(one_home: Home) -> None:
+    one_home.model([say("Yes.")])
+    fill(one_home.project, *SHADOWED, *INSTALLED, "codex_server_cli")
+    assert ask(one_home) == "Yes.\n"
+
+
+def test_modules_on_the_python_path_do_not_stop_a_turn_that_stands_in_line(one_home: Home) -> None:
+    one_home.env["PYTHONPATH"] = str(fill(one_home.root / "mine", *SHADOWED, *INSTALLED))
+    one_home.configure(max_running=1, codex=str(one_home.codex))
+    first, gate = one_home.start_held()
+    second = one_home.start("new", "hi")
+    assert second.status()["phase"] == "queued"
+    gate.open()
+    assert (first.wait()["state"], second.wait()["state"]) == ("complete", "complete")
+
+
+@pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES.keys())
+def test_variables_for_the_users_own_pythons_change_nothing(one_home: Home, variables: dict[str, str]) -> None:
+    one_home.model([say("Yes → é")])
+    one_home.env |= variables
+    assert ask(one_home) == "Yes → é\n"
+    refused = one_home.run("status", "→é")
+    assert (refused.code, "Traceback" in refused.stderr) == (66, False), refused
+
+
+@pytest.mark.parametrize("variable", ["PYTHONUSERBASE", "PYTHONPATH"])
+def test_a_worker_finds_us_where_only_the_command_does(one_home: Home, variable: str) -> None:
+    """As after `pip install --user`, or from a checkout: the interpreter's own site knows nothing of us."""
+    put_in_codexs_place(one_home, "silent")
+    places = [str(Path(__file__).parents[2]), sysconfig.get_path("purelib")]
+    site = fill(
+        Path(sysconfig.get_path("purelib", f"{os.name}_user", {"userbase": str(one_home.root / "mine")})), *SHADOWED
+    )
+    (site / "ours.pth").write_text("\n".join(places))
+    one_home.env |= {variable: str(one_home.root / "mine") if variable == "PYTHONUSERBASE" else ":".join(places)}
+    run = subprocess.run(
+        [os.path.realpath(sys.executable), "-m", "codex_server_cli", "new", "hi"],
+        env=one_home.env,
+        cwd=one_home.project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run
+    (turn_id,) = one_home.turn_ids
+    assert one_home.turn(turn_id).app_server().is_running()
+    assert one_home.run("cancel", turn_id).code == 0

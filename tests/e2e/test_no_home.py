@@ -1,0 +1,60 @@
+"""A CODEX_SERVER_HOME that names nothing, most likely mistyped: whatever looks for turns there says so."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.e2e.home import COMMAND, Home
+from tests.tmux import Terminal
+
+
+@pytest.fixture
+def mistyped(one_home: Home) -> Home:
+    one_home.env["CODEX_SERVER_HOME"] = str(one_home.path / "typo")
+    return one_home
+
+
+def words(home: Home) -> str:
+    return f"CODEX_SERVER_HOME is {home.path}/typo, and there is no such directory"
+
+
+@pytest.mark.parametrize(
+    ("command", "stdout"),
+    [
+        ("list-turns", ""),
+        ("list-turns --json", "[]\n"),
+        ("status", '{"version": 1, "turns": []}\n'),
+        ("pending", "Nothing waits for an answer.\n"),
+        ("tail --all", ""),
+    ],
+)
+def test_a_list_is_empty_and_says_why(mistyped: Home, command: str, stdout: str) -> None:
+    run = mistyped.run(*command.split())
+    assert (run.code, run.stdout, run.stderr) == (0, stdout, f"codex-server: {words(mistyped)}\n")
+    assert not (mistyped.path / "typo").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["wait 2026", "tail last", "answer fix", "cancel 2026", "status 2026", "watch", "tail --all --follow"],
+)
+def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home, command: str) -> None:
+    run = mistyped.run(*command.split())
+    assert run.code == 66
+    assert words(mistyped) in run.stderr
+    assert not (mistyped.path / "typo").exists()
+
+
+def test_a_usual_home_that_is_not_made_yet_has_no_turns_and_nothing_is_wrong(one_home: Home) -> None:
+    del one_home.env["CODEX_SERVER_HOME"]
+    run = one_home.run("list-turns")
+    assert (run.code, run.stdout, run.stderr) == (0, "No turns.\n", "")
+    assert json.loads(one_home.run("list-turns", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("command", ["watch", "tail --all --follow"])
+def test_a_terminal_that_cannot_be_redrawn_is_told_that_nothing_runs(one_home: Home, command: str) -> None:
+    with Terminal(one_home.root, ["env", "TERM=dumb", COMMAND, *command.split()], one_home.env) as terminal:
+        terminal.wait_for("Nothing runs; each turn to come gets its lines here.")
