@@ -105,9 +105,14 @@ def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError
 
 
 def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
+    """The next step; without the turn's flags where they were edited so that no command can be made of them."""
     has_begun = record.turn_id is not None
     is_resumable = has_begun and not request.is_ephemeral
-    return hint_of(End(error.kind, error.message, error.resets_at, is_resumable, has_begun), request)
+    end = End(error.kind, error.message, error.resets_at, is_resumable, has_begun)
+    try:
+        return hint_of(end, request)
+    except Exception:  # a hint is no reason to lose an end
+        return hint_of(end, TurnRequest(request.turn_id, cwd="/", prompt_path=request.prompt_path))
 
 
 def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:

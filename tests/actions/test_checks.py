@@ -56,7 +56,7 @@ def test_writing_is_allowed_anywhere_below_a_git_work_tree(tmp_path: Path, git: 
 def test_writing_outside_of_one_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="in no git work tree") as caught:
         checks.check_git(tmp_path)
-    assert "--skip-git-check" in caught.value.hint
+    assert "Only the user can decide to do without, by --skip-git-check" in caught.value.hint
 
 
 @pytest.mark.parametrize(

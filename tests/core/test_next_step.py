@@ -18,7 +18,9 @@ FLAGS = {"--write": [], "--network": [], "--name": ["mine"], "--schema": []}
 GO_ON = f"codex-server continue --turn {TURN_ID}"
 
 
-def view(state: State = State.COMPLETE, *, answer: str | None = None, kind: str | None = None, **asked: Any) -> TurnView:
+def view(
+    state: State = State.COMPLETE, *, answer: str | None = None, kind: str | None = None, **asked: Any
+) -> TurnView:
     """A turn that has begun."""
     meta = {"codex_turn_id": "c", "request": {"cwd": "/project", "flags": FLAGS, **asked}}
     error = {"kind": kind, "message": "m", "resets_at": None} if kind is not None else None
@@ -85,7 +87,9 @@ def test_a_turn_that_left_no_thread_is_asked_again() -> None:
     lost = view(State.FAILED, kind="cancelled")
     lost = lost._replace(meta={**lost.meta, "codex_turn_id": None})
     ephemeral = view(State.FAILED, kind="cancelled", is_ephemeral=True)
-    again = f"codex-server new --cwd /project --write --network --name mine --schema {SCHEMA} --file '{PATH}/prompt.txt'"
+    again = (
+        f"codex-server new --cwd /project --write --network --name mine --schema {SCHEMA} --file '{PATH}/prompt.txt'"
+    )
     assert [next_commands(each)["new"] for each in (lost, ephemeral)] == [again, again]
     assert "continue" not in next_commands(ephemeral._replace(state=State.COMPLETE, error=None))
 
