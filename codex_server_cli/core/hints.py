@@ -106,7 +106,7 @@ class _Step:
             "go_on": lambda: self._go_on("go on"),
             "correct": lambda: self._go_on(_CORRECTION),
             "again": lambda: commands.again(request, **self._changed()),
-            "mended": lambda: commands.again(request, schema=_if_any(request.schema_source)),
+            "mended": self._mended,
             "anew": lambda: commands.anew(request),
             "fork": self._fork,
             "recover": lambda: commands.of_turn("recover", request.turn_id),
@@ -119,6 +119,11 @@ class _Step:
             folder = commands.folder_of(request)
             return commands.resume(request.turn_id, prompt, request.flags or {}, folder, **self._changed())
         return commands.again(self._request, **self._changed())
+
+    def _mended(self) -> str:
+        """With the schema where the user has it, who mends it there; the copy of the turn stays what it is."""
+        source = self._request.schema_source
+        return commands.again(self._request, **({"schema": [source]} if source is not None else {}))
 
     def _fork(self) -> str:
         if self._request.thread_id is None:
@@ -157,7 +162,3 @@ def _template_of(end: End) -> str:
     if end.kind is ErrorKind.USAGE_LIMIT and end.resets_at is None:
         return _NO_RESET
     return _HINTS[end.kind]
-
-
-def _if_any(value: str | None) -> list[str]:
-    return [value] if value is not None else []
