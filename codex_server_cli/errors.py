@@ -162,17 +162,23 @@ class HomeError(CodexServerError):
 
 
 class BusyError(CodexServerError):
-    """Someone else holds it, or it has not ended yet."""
+    """Someone else holds it, or it has not ended yet.
+
+    Attributes:
+        holder: the turn that holds it, where it is one of ours; `holder_pid`: the process, where it is another's.
+    """
 
     exit_code = Exit.BUSY
     kind = ErrorKind.THREAD_BUSY
+    holder: str | None = None
+    holder_pid: int | None = None
 
-    @classmethod
-    def of_thread(cls, thread_id: str, holder: str, turn_id: str | None) -> BusyError:
-        """A thread that somebody writes: `holder` says who, in words; `turn_id` is that of a turn of ours."""
-        first = f"codex-server wait {turn_id}" if turn_id else "wait for its end"
-        message = f"thread {thread_id} is being written by {holder}"
-        return cls(message, hint=f"First: {first}; or go on from a copy with --fork.")
+    def to_json(self) -> dict[str, Any]:
+        """The error object, and in it who holds it where that is known."""
+        told = super().to_json()
+        holder = {"holder": self.holder, "holder_pid": self.holder_pid}
+        told["error"] |= {name: value for name, value in holder.items() if value is not None}
+        return told
 
 
 class InternalError(CodexServerError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.actions import read
+from codex_server_cli.core.next_step import go_on_command
 from codex_server_cli.core.prompt import check_prompt, is_blank
 from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.core.turn import State
@@ -131,8 +132,8 @@ def steer(directory: TurnDir, text: str) -> None:
 
 def _next_turn(view: TurnView) -> str:
     if view.is_resumable:
-        return f'codex-server continue --turn {view.turn_id} "your text" starts the next turn on its thread.'
-    return "Start another turn with codex-server new: this one left no thread to continue."
+        return f"The next turn on its thread, with the text on stdin: `{go_on_command(view)}`"
+    return "It left no thread to continue. Another turn, with the text on stdin: `codex-server new -`"
 
 
 def _decide(directory: TurnDir, op: str, request_id: str | None, args: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def check_git(*places: str) -> None:
     """
     from codex_server_cli.proc.git import outside_of_work_tree  # for turns that write alone
 
-    hint = "Run it in a git work tree, or allow it with --skip-git-check."
+    hint = "Run it in a git work tree. Only the user can decide to do without, by --skip-git-check."
     for place in places:
         try:
             reason = outside_of_work_tree(Path(place))
@@ -77,13 +77,25 @@ def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ..
     return (f"this turn may write in {around}, and so change codex-server's own records in {home}",) if around else ()
 
 
+def warn_of_unknown_reset(settings: Settings) -> tuple[str, ...]:
+    """What to tell who waits for a usage limit to reset of which nobody has told when it does."""
+    from codex_server_cli.disk.known_limit import last_known_limit, login_s
+
+    known = last_known_limit(settings.turns_path)
+    if known is None or not known.is_met or known.until_s is not None or login_s(settings.codex_home) > known.told_s:
+        return ()
+    return ("no time is known at which the last usage limit resets: unless Codex tells one, this turn starts at once",)
+
+
 def check_encodable(request: TurnRequest) -> None:
     """Whatever Codex is to be told must be UTF-8: it drops a line that is not, and never answers.
 
     Raises:
         BadInputError: something is not, like the name of a directory from another time.
     """
-    for name, value in request.to_json().items():
+    told = request.to_json()
+    del told["flags"], told["schema_source"]  # which are for us alone, and may name a file however odd
+    for name, value in told.items():
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -208,5 +220,5 @@ def check_nesting(settings: Settings, *, may_nest: bool) -> str | None:
     meta = read_json(TurnDir(settings.turns_path / parent).meta) or {}
     if meta.get("parent_turn") is not None and not may_nest:
         message = f"turn {parent} was itself started from a turn; a third level is refused"
-        raise UsageError(message, hint="Allow it with --allow-nested.")
+        raise UsageError(message, hint="Only the user can allow it, by --allow-nested.")
     return parent

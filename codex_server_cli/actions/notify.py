@@ -5,6 +5,7 @@ Must never say what the command is told: that is the face's.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -20,41 +21,58 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
     Its program is found now, as the user's shell would, and named by its whole path: neither another directory nor
     another `PATH` makes something else of it later. In `config.json` a path must be absolute, for any project's
     directory may be the current one. Of a turn that such a command itself starts only its own flag tells: the one of
-    `config.json` would start the next, and so on.
+    `config.json` would start the next, and so on. What only a shell would understand is refused: none reads it.
 
     Raises:
-        BadInputError: there is no such program, or it is no command.
+        BadInputError: there is no such program, or it is no command, or one for a shell.
     """
-    of_config = None if settings.is_told else config.notify
-    if asked is None and of_config is None:
+    if asked is not None:
+        return _checked(settings, asked, "--notify", is_flag=True)
+    if config.notify is None or settings.is_told:
         return None
+    return _checked(settings, config.notify, f"notify in {settings.config_path}", is_flag=False)
+
+
+def _checked(settings: Settings, text: str, source: str, *, is_flag: bool) -> str:
     import shlex
-
-    from codex_server_cli.core.command_line import split_command
-
-    source = "--notify" if asked is not None else f"notify in {settings.config_path}"
-    program, *arguments = split_command((asked if asked is not None else of_config) or "", source)
-    if program.startswith("~/"):
-        program = str(settings.user_home / program[2:])
-    if asked is None and "/" in program and not program.startswith("/"):
-        raise BadInputError(f"{source}: {program} is no absolute path", hint=f"Mend {settings.config_path}.")
-    return shlex.join([_find(program, settings.search_path, source), *arguments])
-
-
-def _find(program: str, search_path: str, source: str) -> str:
     from shutil import which
 
-    found = which(program, path=search_path)
+    from codex_server_cli.core.command_line import shell_syntax_in, split_command, with_shell
+
+    program, *arguments = split_command(text, source)
+    with_a_shell = _as_given(with_shell(text), is_flag=is_flag)
+    syntax = shell_syntax_in(text)
+    if syntax is not None:
+        as_it_stands = _as_given(shlex.join([program, *arguments]), is_flag=is_flag)
+        hint = f"For a shell: {with_a_shell}\nFor these very words: {as_it_stands}"
+        raise BadInputError(f"{source}: no shell reads it, and only one would understand {syntax!r}", hint=hint)
+    if program.startswith("~/"):
+        program = str(settings.user_home / program[2:])
+    if not is_flag and "/" in program and not program.startswith("/"):
+        raise BadInputError(f"{source}: {program} is no absolute path", hint=f"Mend {settings.config_path}.")
+    found = which(program, path=settings.search_path)
     if found is None:
-        hint = "Give a program on PATH or its path; a shell's line as: sh -c '…'."
+        hint = f"Give a program on PATH or its path; if it is a shell's line: {with_a_shell}"
         raise BadInputError(f"{source}: there is no program {program!r} that can be run", hint=hint)
-    return os.path.abspath(found)  # noqa: PTH100 — as given, links and all
+    return shlex.join([os.path.abspath(found), *arguments])  # noqa: PTH100 — as given, links and all
 
 
-def run_command(view: TurnView, document: str) -> None:
+def _as_given(command: str, *, is_flag: bool) -> str:
+    """A command line as the user gives it: as a flag for his shell, or as a member of `config.json`."""
+    if not is_flag:
+        return f'"notify": {json.dumps(command, ensure_ascii=False)}'
+    from codex_server_cli.core.command_line import quoted
+
+    return f"--notify {quoted(command)}"
+
+
+def run_command(view: TurnView, document: str, event: str, request_id: str | None = None) -> None:
     """Run the command of a turn with a document on its standard input. Runs in the notifier; waits for its end.
 
     It runs in the turn's directory: not in the project, whose files a program might take for its own.
+
+    Args:
+        event: what it is told of, and with an attention the request; how it fared is kept with them.
     """
     from codex_server_cli.core.command_line import split_command
     from codex_server_cli.proc import notify
@@ -62,4 +80,6 @@ def run_command(view: TurnView, document: str) -> None:
     request = view.meta.get("request")
     command = request.get("notify") if isinstance(request, dict) else None
     if isinstance(command, str):
-        notify.run_command(split_command(command, "notify"), document.encode(), Path(view.path))
+        turn_path = Path(view.path)
+        run = notify.begin(turn_path, event, request_id)
+        notify.note(turn_path, notify.run_command(split_command(command, "notify"), document.encode(), turn_path, run))

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.turn import State
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.view import TurnView, may_ask
 from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.files import read_bytes
 from codex_server_cli.disk.refusal import refusal_of
@@ -204,7 +205,6 @@ def answer(directory: TurnDir) -> TurnView:
     settled(directory)
     view = readable(directory)
     if view.state is State.RUNNING:
-        raise BusyError(
-            f"turn {view.turn_id} is still running", hint=f"codex-server wait {view.turn_id} --print answer"
-        )
+        hint = f"First: `{bounded_wait(view.turn_id, may_ask=may_ask(view.meta))} --print answer`"
+        raise BusyError(f"turn {view.turn_id} is still running", hint=hint)
     return view

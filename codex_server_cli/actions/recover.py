@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.actions import read
+from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.inquiry import StoredTurn, find_stored_turn
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.stored_turn import Recovery, Wanted, weigh
 from codex_server_cli.core.turn import Marker, State
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.view import TurnView, may_ask
 from codex_server_cli.disk import recovery, turns
 from codex_server_cli.disk.ending import tell_recovered
 from codex_server_cli.disk.recovery import Ended
@@ -60,7 +61,7 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
     """
     view = read.readable(directory)
     if view.state is State.RUNNING:
-        hint = f"codex-server wait {directory.turn_id}"
+        hint = f"First: `{bounded_wait(directory.turn_id, may_ask=may_ask(view.meta))}`"
         raise BusyError(f"turn {directory.turn_id} is still running", hint=hint)
     if view.state is State.COMPLETE and not directory.error.exists() and finished_result(directory) is not None:
         return Recovered(view, False, _COMPLETE)

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions import checks
+from codex_server_cli.actions.given import given_flags, given_selector, schema_source
 from codex_server_cli.actions.notify import choose_command
 from codex_server_cli.core.prompt import check_prompt
-from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Sandbox, TurnRequest
+from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Flags, Sandbox, TurnRequest
 from codex_server_cli.core.thread_config import layered, value_in
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.errors import BusyError
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
 from codex_server_cli.proc.login import check_login, custom_provider, read_codex_config
@@ -112,15 +112,19 @@ def go_on(
         CodexServerError: as `new`.
     """
     from codex_server_cli.actions.threads import holder_of_thread  # the readers' weight, which `new` need not carry
+    from codex_server_cli.core.commands import thread_busy
 
+    selector = given_selector(choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
     if options.cwd is None:
         options = options._replace(cwd=choice.cwd)
     if not is_fork:
         holder = holder_of_thread(settings, choice.thread_id)
         if holder is not None and not may_fork_if_busy:
-            raise BusyError.of_thread(choice.thread_id, *holder)
+            raise thread_busy(choice.thread_id, *holder[:3], may_ask=holder.may_ask)
         is_fork = holder is not None
-    return _start(settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
+    return _start(
+        settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy, selector=selector
+    )
 
 
 def _start(
@@ -131,6 +135,7 @@ def _start(
     *,
     is_fork: bool,
     may_fork_if_busy: bool = False,
+    selector: Flags | None = None,
 ) -> Started:
     prompt = check_prompt(options.prompt)
     config = read_config(settings.config_path)
@@ -139,11 +144,14 @@ def _start(
     request, parent = _make_request(
         settings, options, config, choice, profile, tuple(name for name, _ in pictures), is_fork=is_fork
     )
+    request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
     codex = find_codex(config.codex, settings.search_path)
     check_login(
         settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
     )
     _check_model(settings, codex.path, request, choice, is_default=options.model is None)
+    if options.is_after_reset:
+        warnings += checks.warn_of_unknown_reset(settings)
     meta = {
         "version": 1,
         "name": options.name,
@@ -174,7 +182,8 @@ def _start(
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     told = fork_meta if has_forked and fork_meta is not None else meta
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=told)
-    return Started(view, config.warnings + warnings + checks.warn_of_open_home(settings, request))
+    warnings += checks.warn_of_open_home(settings, request)
+    return Started(view, config.warnings + warnings)
 
 
 def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
@@ -298,6 +307,7 @@ def _make_request(
         may_bill_api_key=config.may_bill_api_key,
         notify=choose_command(settings, options.notify, config),
         is_after_reset=options.is_after_reset,
+        schema_source=schema_source(options),
     )
     checks.check_encodable(request)
     return request, parent

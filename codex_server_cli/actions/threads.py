@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.read import find, status
 from codex_server_cli.actions.start import ThreadChoice
+from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.thread_entry import ThreadEntry
+from codex_server_cli.core.view import may_ask
 from codex_server_cli.disk import lock, thread_locks, turns
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
@@ -147,9 +149,11 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
         _refuse_archived(settings, choice.thread_id)
         return choice
     if directory.marker is None:
-        raise _no_thread_yet(directory)
+        raise _no_thread_yet(directory, read_json(directory.meta) or {})
     message = f"turn {directory.turn_id} left no thread to go on with"
-    raise BadInputError(message, hint="Start anew: codex-server new", kind=ErrorKind.THREAD_MISSING)
+    raise BadInputError(
+        message, hint="Start anew, with the prompt on stdin: `codex-server new -`", kind=ErrorKind.THREAD_MISSING
+    )
 
 
 def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
@@ -168,11 +172,11 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
                 _refuse_archived(settings, choice.thread_id)
                 return choice
             if directory.marker is None and not _is_ephemeral(meta):
-                raise _no_thread_yet(directory)  # never some older thread in its stead
+                raise _no_thread_yet(directory, meta)  # never some older thread in its stead
     summary = newest_thread(settings.codex_home, here)
     if summary is None:
         _refuse_blindness(settings)
-        hint = "Start one with codex-server new, or name one with --thread (see codex-server list)."
+        hint = "Start one, with the prompt on stdin: `codex-server new -`. Those of other places: `codex-server list`"
         raise BadInputError(f"no earlier thread in {here}", hint=hint, kind=ErrorKind.THREAD_MISSING)
     return ThreadChoice(summary.thread_id, summary.cwd)
 
@@ -196,8 +200,8 @@ def _is_ephemeral(meta: dict[str, Any]) -> bool:
     return isinstance(request, dict) and bool(request.get("is_ephemeral"))
 
 
-def _no_thread_yet(directory: TurnDir) -> BusyError:
-    hint = f"codex-server wait {directory.turn_id}"
+def _no_thread_yet(directory: TurnDir, meta: dict[str, Any]) -> BusyError:
+    hint = f"First: `{bounded_wait(directory.turn_id, may_ask=may_ask(meta))}`, then the same command again."
     return BusyError(f"turn {directory.turn_id} has no thread yet", hint=hint)
 
 
@@ -213,10 +217,17 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
 
 
 class Holder(NamedTuple):
-    """Who is writing a thread: in words, and the turn of ours where it is one that has told its id."""
+    """Who is writing a thread: in words, and the turn of ours where it is one that has told its id.
+
+    Attributes:
+        pid: of the process, where it is another codex that can be seen.
+        may_ask: whether that turn may come to wait for an answer.
+    """
 
     words: str
     turn_id: str | None = None
+    pid: int | None = None
+    may_ask: bool = False
 
 
 def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
@@ -230,8 +241,11 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
         turn_id = thread_locks.holder(settings.turns_path, thread_id)
     except PermissionError as error:
         raise _unknown_holder(thread_id, error) from error
+    if turn_id:
+        meta = read_json(TurnDir(settings.turns_path / turn_id).meta) or {}
+        return Holder(f"turn {turn_id}", turn_id, may_ask=may_ask(meta))
     if turn_id is not None:
-        return Holder(f"turn {turn_id}", turn_id) if turn_id else Holder("a turn that is just starting")
+        return Holder("a turn that is just starting")
     writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
     if _writer_pid(writer_lock) is None:
         return None
@@ -239,7 +253,7 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
     pid = _writer_pid(writer_lock)
     if pid is None:
         return None
-    return Holder(f"another codex process (pid {pid})" if pid else "another codex process")
+    return Holder(f"another codex process (pid {pid})", pid=pid) if pid else Holder("another codex process")
 
 
 def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:

@@ -11,10 +11,10 @@ import typer
 
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
+from codex_server_cli.core.commands import wait_command
 from codex_server_cli.core.turn import EXIT_OF_STATE
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import Exit
-from codex_server_cli.render.documents import wait_command
 from codex_server_cli.render.views import end_note
 from codex_server_cli.settings.places import Settings
 

@@ -24,13 +24,13 @@ def main() -> None:
     except NotFoundError:  # deleted: nobody wants to know any more
         return
     if event == "end":
-        notify.run_command(view, _dump(view, event, documents.status_with_answer(view)))
+        notify.run_command(view, _dump(view, event, documents.status_with_answer(view)), event)
         return
     (request_id,) = request_ids
     pending = [documents.pending_request(turn_id, entry) for entry in answers.pending_of(view)]
     if view.state is State.RUNNING and any(entry.get("id") == request_id for entry in pending):
         document = {**documents.status(view), "request": request_id, "pending": pending}
-        notify.run_command(view, _dump(view, event, document))
+        notify.run_command(view, _dump(view, event, document), event, request_id)
     else:
         print(f"notify: request {request_id} was decided before anybody could be told", file=sys.stderr)
 

@@ -20,13 +20,13 @@ from codex_server_cli.cli.following import (
     show_pieces,
 )
 from codex_server_cli.cli.parameters import LastCwd, SomeTurns, Turn, Turns
+from codex_server_cli.core.commands import wait_command
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.events import is_delta, seq_of
 from codex_server_cli.core.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import Exit, HomeError, UsageError
 from codex_server_cli.render import documents
-from codex_server_cli.render.documents import wait_command
 from codex_server_cli.render.pending import pending_text
 from codex_server_cli.render.views import running_note, still_running_note
 from codex_server_cli.settings.places import Settings

@@ -10,7 +10,7 @@ from typing import Any
 
 DATABASE = (
     "Codex cannot use its databases (*.sqlite in its home): see that its disk has room and that they are files which "
-    "you may write; a damaged one, moved away with its -wal and -shm, it makes anew. Then: {resume}"
+    "you may write; a damaged one, moved away with its -wal and -shm, it makes anew. Then: {go_on}"
 )
 SESSION_FILE = (
     "The session file of this thread is damaged: Codex cannot go on with it unless you restore the file. "
@@ -19,10 +19,9 @@ SESSION_FILE = (
 POLICY = "The service, or your workspace, does not allow this, nor will it the next time: ask for less, or differently."
 NO_ROOM = (
     "There is no room for another file, process or more memory: end something, or raise the limit (ulimit -n for "
-    "files, ulimit -u for processes). Then: {resume}"
+    "files, ulimit -u for processes). Then: {go_on}"
 )
-NO_MODEL = "See `codex-server models`; with the usual model: {again}"
-"""The turn's own model is to be left out of its command."""
+NO_MODEL = "Those that there are: {models}; with the usual one: {usual}"
 
 _ARCHIVED = "Take it out of Codex's archive with `codex unarchive {thread_id}`, then: {{again}}"
 _OF_POLICY = frozenset({"cyberPolicy", "bioPolicy", "misalignmentPolicyViolation", "inferenceHookDenied"})
@@ -57,7 +56,7 @@ def is_of_session_file(text: str) -> bool:
 
 
 def words_for(message: str, info: Any) -> str | None:
-    """Words for an error, to be filled in by `hints.hint_of`; None where the kind's own say all.
+    """Words for an error, with the names of their commands in braces (`hints`); None where the kind's own say all.
 
     Args:
         message: what Codex said, or what we made of it.

@@ -44,6 +44,12 @@ _WORDS = (  # of errors whose `codexErrorInfo` is `other`, or missing: Codex's o
 _BROKEN_STREAM = re.compile(  # how Codex tells of a connection that broke; with no retries it says nothing else
     r"^(?:stream disconnected before completion|Reconnecting)|error sending request|connection closed", re.IGNORECASE
 )
+ONLY_RETRIED = "Codex only tried the network again"
+"""How the message of a stall begins in which the model was out of reach."""
+
+WRONG_ANSWER = "The answer "
+"""How the message of kind `bad_schema` begins where it is the answer that is wrong, and not the schema."""
+
 _INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: whole as far as the model was allowed to go
 _SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
 _DISK_FULL = r"database or disk is full|No space left on device"

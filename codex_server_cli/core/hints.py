@@ -1,189 +1,167 @@
-"""The next step after each kind of error. Owns the words and their commands; never decides which kind an error is.
+"""What comes next after an end: the one place that decides it. Never decides which kind an error is.
 
-A command in a hint stands between backticks and works as it stands, from any directory: ids, paths and the options
-of the turn are filled in. What of them is not known (where the schema lies) is said after it, in words.
+A hint is words around commands, each between backticks; the same commands, in the same order, are the `next` of the
+turn's documents. Each works as it stands (`commands`).
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Sandbox, TurnRequest
+from codex_server_cli.core import advice, commands, failures
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.turn import parse_time_ms
+from codex_server_cli.core.turn_id import time_ms
 from codex_server_cli.errors import ErrorKind
-
-UNREACHED = "Check the network, then: {resume}"
-"""Words for a turn that never got through to the model."""
-
-CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {go_on}"
-"""Words for an answer that the service broke off."""
-
-_KEPT = "What had come is kept; "
-_HINTS = {
-    ErrorKind.AUTH: "Log in with `codex-server login`, then: {resume}",
-    ErrorKind.USAGE_LIMIT: "This waits until the limit has reset, and goes on then: {resume}",
-    ErrorKind.RATE_LIMIT: "Wait a moment, then: {resume}",
-    ErrorKind.CONTEXT_WINDOW: "Start a new thread, handing over only what it needs; with the same prompt: {anew}",
-    ErrorKind.NETWORK: UNREACHED,
-    ErrorKind.OVERLOADED: "Wait a moment or choose another model with --model, then: {resume}",
-    ErrorKind.BAD_REQUEST: "Mend what the message names (a model or an option may not fit), then: {again}",
-    ErrorKind.BAD_SCHEMA: "Mend the schema or the prompt; the answer is kept: `codex-server answer {turn_id}`",
-    ErrorKind.BAD_INPUT: "Mend what the message names, then ask again: {again}",
-    ErrorKind.SANDBOX: "Codex's effective policy was not the one asked for; what it is: `codex-server doctor`",
-    ErrorKind.THREAD_BUSY: "Another process is writing this thread: wait for its end, or fork it: {fork}",
-    ErrorKind.THREAD_MISSING: "List the threads that exist: `codex-server list`",
-    ErrorKind.CODEX_MISSING: "Install or update codex, then: `codex-server setup`",
-    ErrorKind.CODEX_CRASHED: "What codex said last is in stderr_tail; {go_on}",
-    ErrorKind.PROTOCOL: "Codex and codex-server may not fit together: `codex-server doctor`",
-    ErrorKind.DISK: "Free some space (`codex-server gc` deletes old turns), then: {resume}",
-    ErrorKind.STALLED: "{kept}{go_on}",
-    ErrorKind.DEADLINE: "Give a longer --deadline; to go on from here: {resume}",
-    ErrorKind.CANCELLED: "{kept}{go_on}",
-    ErrorKind.WORKER_DIED: "{kept}{go_on}",
-    ErrorKind.INTERNAL: "A defect of codex-server: worker.log in the turn's directory tells more; {go_on}",
-}
-_DEADLINE_LEFT_NOTHING = "To ask again, without a deadline or with a longer --deadline: {again}"
 
 KINDS_UNSEEN_TO_THE_END = frozenset(
     {ErrorKind.WORKER_DIED, ErrorKind.CODEX_CRASHED, ErrorKind.STALLED, ErrorKind.PROTOCOL}
 )
 """Ends of ours that need not be Codex's: its own record may hold more than we saw."""
 
+_HINTS = {
+    ErrorKind.AUTH: "Log in with {login}, then: {go_on}",
+    ErrorKind.USAGE_LIMIT: "This waits until the limit has reset, and goes on then: {go_on}",
+    ErrorKind.RATE_LIMIT: "Wait a moment, then: {go_on}",
+    ErrorKind.CONTEXT_WINDOW: "Start a new thread, handing over only what it needs; with the same prompt: {anew}",
+    ErrorKind.NETWORK: "Check the network, then: {go_on}",
+    ErrorKind.OVERLOADED: "Wait a moment, then: {go_on} (another model may be free: --model)",
+    ErrorKind.BAD_REQUEST: "Mend what the message names (a model or an option may not fit), then: {again}",
+    ErrorKind.BAD_SCHEMA: "Mend the schema, then: {mended}",
+    ErrorKind.BAD_INPUT: "Mend what the message names, then ask again: {again}",
+    ErrorKind.SANDBOX: "Codex's effective policy was not the one asked for; what it is: {doctor}",
+    ErrorKind.THREAD_BUSY: "Another process is writing this thread: wait for its end, or fork it: {fork}",
+    ErrorKind.THREAD_MISSING: "List the threads that exist: {list}",
+    ErrorKind.CODEX_MISSING: "Install or update codex, then: {setup} and {again}",
+    ErrorKind.CODEX_CRASHED: "What codex said last is in stderr_tail; {to_go_on}",
+    ErrorKind.PROTOCOL: "Codex and codex-server may not fit together: {doctor}; {to_go_on}",
+    ErrorKind.DISK: "Free some space ({gc} deletes old turns), then: {go_on}",
+    ErrorKind.STALLED: "{kept}{to_go_on}",
+    ErrorKind.DEADLINE: "{kept}{to_go_on}, with twice the time",
+    ErrorKind.CANCELLED: "{kept}{to_go_on}",
+    ErrorKind.WORKER_DIED: "{kept}{to_go_on}",
+    ErrorKind.INTERNAL: "A defect of codex-server: worker.log in the turn's directory tells more; {to_go_on}",
+}
+_CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {to_go_on}"
+_WRONG_ANSWER = "The answer does not fit the schema, and is kept; to have it given anew: {correct}"
+_NO_RESET = (
+    "No time is known at which this limit resets; what is left: {limits}. "
+    "This asks for one and waits for it, and starts at once where there is none: {go_on}"
+)
+_KEPT = "what had come is kept; "
+_ASK_CODEX = "Whether Codex had finished it tells {recover}. "
+_CORRECTION = "Give your answer again, as one JSON document that fits the schema, and nothing else."
 
-def hint_of(
-    kind: ErrorKind, request: TurnRequest, *, is_resumable: bool, has_begun: bool = False, words: str | None = None
-) -> str:
-    """The next step for a turn that ended with this kind, with its exact command.
 
-    Args:
-        is_resumable: whether the turn left a thread that `continue` can go on with; else it is to be asked again.
-        has_begun: whether Codex took the turn up, so that something may have come; a resumable one did.
-        words: `UNREACHED` or `CUT_SHORT`, where they say more than those of the kind.
+class End(NamedTuple):
+    """How a turn ended that did not complete, and what it left.
+
+    Attributes:
+        message: of its error.
+        resets_at: when a usage limit resets, where that is known; RFC 3339.
+        is_resumable: whether it left a thread that `continue` can go on with.
+        has_begun: whether Codex took it up, so that something may have come; a resumable one did.
+        codex_error: Codex's own `codexErrorInfo`, where there was one.
     """
-    if kind is ErrorKind.DEADLINE:
-        request = request._replace(deadline_s=None)  # the same one again would pass again
-        words = None if is_resumable else _DEADLINE_LEFT_NOTHING
-    if kind is ErrorKind.USAGE_LIMIT:
-        request = request._replace(is_after_reset=True)
-    again = _again(request)
-    goes_on = is_resumable and request.review is None  # a review that was cut short is asked for anew
-    resume = _resume(request) if goes_on else again
-    commands = {
-        "resume": _shown(resume, request),
-        "again": _shown(again, request),
-        "anew": _shown(_anew(request), request),
-        "fork": _shown(again if request.is_fork or request.thread_id is None else f"{again} --fork", request),
-    }
-    go_on = f"to {'go on' if goes_on else 'ask again'}: {commands['resume']}"
-    kept = _KEPT if is_resumable or has_begun else ""
-    hint = (words or _HINTS[kind]).format(turn_id=request.turn_id, go_on=go_on, kept=kept, **commands)
-    hint = hint[0].upper() + hint[1:]
-    if is_resumable and kind in KINDS_UNSEEN_TO_THE_END and words is None:
-        return f"Whether Codex had finished it tells `codex-server recover {request.turn_id}`. {hint}"
-    return hint
+
+    kind: ErrorKind
+    message: str = ""
+    resets_at: str | None = None
+    is_resumable: bool = False
+    has_begun: bool = False
+    codex_error: Any = None
 
 
-def _shown(command: str, request: TurnRequest) -> str:
-    return f"`{command}`" + (", with your --schema" if request.schema is not None else "")
+def hint_of(end: End, request: TurnRequest) -> str:
+    """The next step, in words with its exact commands."""
+    step = _Step(end, request)
+    told = {name: f"`{step.command(name)}`" for name in step.names}
+    return step.template.format(**told)
 
 
-def _resume(request: TurnRequest) -> str:
-    """The next turn of its thread, which keeps the directory and the model, and never the sandbox."""
-    return _joined("continue", "--turn", request.turn_id, "go on", *_policy(request), *_settings(request))
+def commands_after(end: End, request: TurnRequest) -> list[str]:
+    """The commands of the hint, in its order."""
+    step = _Step(end, request)
+    return [step.command(name) for name in step.names]
 
 
-def _again(request: TurnRequest) -> str:
-    """The same question once more."""
-    if request.thread_id is None:
-        return _anew(request)
-    fork = ["--fork"] if request.is_fork else []
-    return _joined("continue", "--thread", str(request.thread_id), *fork, *_options(request), *_prompt(request))
+class _Step:
+    """What comes next after one end: its words, with the names of their commands, and those commands."""
+
+    def __init__(self, end: End, request: TurnRequest) -> None:
+        self._end, self._request = end, request
+        self._goes_on = end.is_resumable and request.review is None  # a review that was cut short is asked for anew
+        template = _template_of(end)
+        words = f"to {'go on' if self._goes_on else 'ask again'}: {{go_on}}"
+        kept = _KEPT if end.is_resumable or end.has_begun else ""
+        template = template.replace("{kept}", kept).replace("{to_go_on}", words)
+        asks = end.is_resumable and end.kind in KINDS_UNSEEN_TO_THE_END and not _is_unreached(end)
+        self.template = (_ASK_CODEX if asks else "") + template[0].upper() + template[1:]
+        self.names = re.findall(r"{(\w+)}", self.template)
+
+    def command(self, name: str) -> str:
+        """The command that a name in the words stands for."""
+        request = self._request
+        commands_of: dict[str, Callable[[], str]] = {
+            "go_on": lambda: self._go_on("go on"),
+            "correct": lambda: self._go_on(_CORRECTION),
+            "again": lambda: commands.again(request, **self._changed()),
+            "usual": lambda: commands.again(request, model=None),
+            "mended": self._mended,
+            "anew": lambda: commands.anew(request),
+            "fork": self._fork,
+            "recover": lambda: commands.of_turn("recover", request.turn_id),
+        }
+        return commands_of[name]() if name in commands_of else f"{commands.PROGRAM} {name}"
+
+    def _go_on(self, prompt: str) -> str:
+        if self._goes_on:
+            request = self._request
+            folder = commands.folder_of(request)
+            return commands.resume(request.turn_id, prompt, request.flags or {}, folder, **self._changed())
+        return commands.again(self._request, **self._changed())
+
+    def _mended(self) -> str:
+        """With the schema where the user has it, who mends it there; the copy of the turn stays what it is."""
+        source = self._request.schema_source
+        return commands.again(self._request, **({"schema": [source]} if source is not None else {}))
+
+    def _fork(self) -> str:
+        if self._request.thread_id is None:
+            return commands.again(self._request)
+        return commands.again(self._request, fork=[], fork_if_busy=None)
+
+    def _changed(self) -> dict[str, list[str] | None]:
+        """The flags without which the same end would come again."""
+        deadline_s = commands.deadline_of(self._request)
+        if self._end.kind is ErrorKind.DEADLINE and deadline_s is not None:
+            return {"deadline": [commands.seconds(2 * deadline_s)]}
+        if self._end.kind is not ErrorKind.USAGE_LIMIT:
+            return {}
+        held_s = self._held_s()
+        longer = {"deadline": [commands.seconds(deadline_s + held_s)]} if deadline_s is not None else {}
+        return {"after_reset": [], **longer}
+
+    def _held_s(self) -> float:
+        """How long the limit held at most, from the turn's start on: the wait for its reset counts for `--deadline`."""
+        reset_ms, started_ms = parse_time_ms(self._end.resets_at), time_ms(self._request.turn_id)
+        return max(0, -(-(reset_ms - started_ms) // 1000)) if reset_ms is not None and started_ms is not None else 0
 
 
-def _anew(request: TurnRequest) -> str:
-    """The same question in a new thread."""
-    if request.review is not None:
-        return _joined("review", "--cwd", request.cwd, *_target(request.review), *_options(request))
-    return _joined("new", "--cwd", request.cwd, *_options(request), *_prompt(request))
+def _is_unreached(end: End) -> bool:
+    """Whether it never got through to the model."""
+    return end.kind is ErrorKind.STALLED and end.message.startswith(failures.ONLY_RETRIED)
 
 
-def _joined(*words: str) -> str:
-    from shlex import join  # 1 ms that a turn without an error needs not
-
-    return join(["codex-server", *words])
-
-
-def _policy(request: TurnRequest) -> list[str]:
-    """What the commands of the turn may touch, and who is asked, as flags."""
-    flags = {
-        Sandbox.READ_ONLY: [],
-        Sandbox.WORKSPACE_WRITE: ["--write", "--skip-git-check"],  # it was allowed to write there, git or not
-        Sandbox.DANGER_FULL_ACCESS: ["--sandbox", str(Sandbox.DANGER_FULL_ACCESS), "--skip-git-check"],
-    }[request.sandbox]
-    timeout = [f"{request.approval_timeout_s:g}"] if request.approval_timeout_s != APPROVAL_TIMEOUT_S else []
-    return [
-        *flags,
-        *_each("--add-dir", request.writable_roots),
-        *(["--network"] if request.has_network else []),
-        *_each("--approval", [str(request.approval)] if request.approval is not Approval.NEVER else []),
-        *_each("--approval-timeout", timeout),
-        *(["--questions"] if request.may_ask_questions else []),
-        *(["--plan"] if request.is_plan else []),
-    ]
-
-
-def _settings(request: TurnRequest) -> list[str]:
-    """What no thread keeps, as flags."""
-    config = [f"{key}={_toml(value)}" for key, value in (request.config or {}).items()]
-    return [
-        *_each("--profile", _if_any(request.profile)),
-        *_each("--config", config),
-        *_each("--notify", _if_any(request.notify)),
-        *(["--after-reset"] if request.is_after_reset else []),
-    ]
-
-
-def _target(review: dict[str, Any]) -> list[str]:
-    """What a review is about, as flags."""
-    for flag, member in (("--base", "branch"), ("--commit", "sha"), ("--instructions", "instructions")):
-        if member in review:
-            return [flag, str(review[member])]
-    return ["--uncommitted"]
-
-
-def _options(request: TurnRequest) -> list[str]:
-    """The options of the turn, as flags."""
-    # It may be less than was asked for, by the time that the turn stood in line: whole seconds, rounded up.
-    deadline = [f"{-int(-request.deadline_s // 1)}"] if request.deadline_s is not None else []
-    return [
-        *_policy(request),
-        *_each("--model", _if_any(request.model)),
-        *_each("--effort", _if_any(request.effort)),
-        *_each("--image", request.images),
-        *_settings(request),
-        *(["--ephemeral"] if request.is_ephemeral else []),
-        *_each("--deadline", deadline),
-    ]
-
-
-def _prompt(request: TurnRequest) -> list[str]:
-    return ["--file", request.prompt_path] if request.prompt_path is not None else ["PROMPT"]
-
-
-def _if_any(value: str | None) -> list[str]:
-    return [value] if value is not None else []
-
-
-def _each(flag: str, values: list[str] | tuple[str, ...]) -> list[str]:
-    return [word for value in values for word in (flag, value)]
-
-
-def _toml(value: Any) -> str:
-    """A value of Codex's configuration as `--config` reads it back."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml(key)} = {_toml(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", r"\u007f")
-    return str(value).lower()  # true and false, and numbers as they are
+def _template_of(end: End) -> str:
+    if _is_unreached(end):
+        return _HINTS[ErrorKind.NETWORK]
+    if end.kind is ErrorKind.BAD_REQUEST and failures.is_incomplete({"message": end.message}):
+        return _CUT_SHORT
+    if end.kind is ErrorKind.BAD_SCHEMA and end.message.startswith(failures.WRONG_ANSWER):
+        return _WRONG_ANSWER
+    if end.kind is ErrorKind.USAGE_LIMIT and end.resets_at is None:
+        return _NO_RESET
+    return advice.words_for(end.message, end.codex_error) or _HINTS[end.kind]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from codex_server_cli.core import advice, failures
-from codex_server_cli.core.hints import CUT_SHORT, UNREACHED, hint_of
+from codex_server_cli.core import failures
+from codex_server_cli.core.hints import End, hint_of
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.schema import validate_answer
+from codex_server_cli.core.schema import document_in, validate_answer
 from codex_server_cli.core.timers import LIMIT_MS, Timer
 from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
 from codex_server_cli.core.usage import Usage
@@ -81,7 +81,7 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
     """
     answer = record.answer if record.answer is not None else record.partial_answer
     if record.status == "completed" and (error is None or error.kind is not ErrorKind.SANDBOX):
-        answer, error = answer or "", _schema_error(answer or "", request.schema)
+        answer, error = _checked(answer or "", request.schema)
     elif error is None:
         error = _stop_error(record, cause)
     refused = record.refusals.to_json()
@@ -91,40 +91,31 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error, refused)
 
 
-def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | None:
+def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError | None]:
+    """A whole answer as it counts (with a schema the JSON document alone, where that fits), and what is wrong."""
     if schema is None:
-        return None
+        return answer, None
     try:
-        complaint = validate_answer(answer, schema)
+        document = document_in(answer)
+        complaint = validate_answer(document, schema)
     except Exception as error:  # of the checker: no reason to lose the answer, or to call it checked
-        problem = f"{type(error).__name__}: {error}"
-        return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer cannot be held against the schema: {problem}")
-    if complaint is None:
-        return None
-    return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}")
+        problem = f"cannot be held against the schema: {type(error).__name__}: {error}"
+    else:
+        if complaint is None:
+            return document, None
+        problem = f"does not match the schema: {complaint}"
+    return answer, failures.make_error(ErrorKind.BAD_SCHEMA, f"{failures.WRONG_ANSWER}{problem}")
 
 
 def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
-    """The next step; without the turn's options where they were edited so that no command can be made of them."""
+    """The next step; without the turn's flags where they were edited so that no command can be made of them."""
     has_begun = record.turn_id is not None
     is_resumable = has_begun and not request.is_ephemeral
-    kind, words = error.kind, _words_of_hint(record, error)
-    if words == advice.NO_MODEL:
-        request = request._replace(model=None)
+    end = End(error.kind, error.message, error.resets_at, is_resumable, has_begun, error.codex_error)
     try:
-        return hint_of(kind, request, is_resumable=is_resumable, has_begun=has_begun, words=words)
+        return hint_of(end, request)
     except Exception:  # a hint is no reason to lose an end
-        bare = TurnRequest(request.turn_id, cwd="/", prompt_path=request.prompt_path)
-        return hint_of(kind, bare, is_resumable=is_resumable, has_begun=has_begun, words=words)
-
-
-def _words_of_hint(record: TurnRecord, error: TurnError) -> str | None:
-    """Better words than those of the kind, where the record tells more than it."""
-    if error.kind is ErrorKind.STALLED and record.is_retrying:
-        return UNREACHED
-    if error.kind is ErrorKind.BAD_REQUEST and record.error is not None and failures.is_incomplete(record.error):
-        return CUT_SHORT
-    return advice.words_for(error.message, error.codex_error)
+        return hint_of(end, TurnRequest(request.turn_id, cwd="/", prompt_path=request.prompt_path))
 
 
 def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
@@ -141,9 +132,7 @@ def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
         return failures.make_error(ErrorKind.CANCELLED, "Codex interrupted the turn.")
     if cause is Cause.STALLED and record.is_retrying and record.retry is not None:
         minutes = LIMIT_MS[Timer.RETRIES] / 60_000
-        message = (
-            f"Codex only tried the network again, for {minutes:g} minutes: {failures.readable_message(record.retry)}"
-        )
+        message = f"{failures.ONLY_RETRIED}, for {minutes:g} minutes: {failures.readable_message(record.retry)}"
         return failures.make_error(ErrorKind.STALLED, message, codex_error=record.retry.get("codexErrorInfo"))
     if cause not in _MESSAGE_OF_STOP:
         return failures.make_error(ErrorKind.PROTOCOL, "Codex ended the turn without saying why.")

@@ -8,6 +8,7 @@ policy goes into every `turn/start`, because a resumed thread would otherwise ke
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -42,9 +43,12 @@ APPROVAL_TIMEOUT_S = 600.0
 _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
 
 
+Flags = dict[str, list[str]]
+"""Flags of a starting verb, by their long names: their values, none of a switch."""
+
 _TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("model", "effort", "profile", "thread_id", "fork_after", "notify"), (str,)),
-    **dict.fromkeys(("schema", "config", "profile_config", "review"), (dict,)),
+    **dict.fromkeys(("model", "effort", "profile", "thread_id", "fork_after", "notify", "schema_source"), (str,)),
+    **dict.fromkeys(("schema", "config", "profile_config", "review", "flags"), (dict,)),
     **dict.fromkeys(("images", "writable_roots"), (list, tuple)),
     **dict.fromkeys(("deadline_s", "approval_timeout_s"), (int, float)),
 }
@@ -73,6 +77,8 @@ class TurnRequest(NamedTuple):
         may_bill_api_key: `"auth": "any"` in config.json.
         notify: command line to run when the turn ends or needs attention.
         is_after_reset: wait in line until the usage limit has reset.
+        flags: what the user gave on the command line, for the commands of hints; None where it is not known.
+        schema_source: the schema's file, where it has one that can be edited.
         prompt_path: absolute path of the stored prompt, for hints, beside which the pictures lie; no part of what
             is stored.
     """
@@ -102,6 +108,8 @@ class TurnRequest(NamedTuple):
     may_bill_api_key: bool = False
     notify: str | None = None
     is_after_reset: bool = False
+    flags: Flags | None = None
+    schema_source: str | None = None
     prompt_path: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -129,10 +137,21 @@ class TurnRequest(NamedTuple):
                 raise TypeError(name)
         if prompt_path is not None:
             known["images"] = tuple(_beside(prompt_path, image) for image in known["images"])
+        for values in (known.get("flags") or {}).values():
+            if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+                raise TypeError("flags")
         known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
         known["approval"] = Approval(known.get("approval", Approval.NEVER))
         known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
         return cls(**known | {"turn_id": turn_id, "prompt_path": prompt_path})
+
+    @classmethod
+    def of_meta(cls, meta: Mapping[str, Any], turn_id: str, prompt_path: str) -> TurnRequest:
+        """What `meta.json` says was asked; a record that was edited beyond reading counts as a bare request."""
+        try:
+            return cls.from_json(meta["request"], turn_id, prompt_path)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return cls(turn_id, cwd="/", prompt_path=prompt_path)
 
     def after(self, waited_s: float) -> TurnRequest:
         """The request as it stands once so much of its time has gone by in line."""

@@ -26,6 +26,7 @@ from typing import Any
 from codex_server_cli.errors import BadInputError, ErrorKind
 
 MAX_PROPERTIES = 5000
+_FENCE_CHARS = 3
 _MAX_SHOWN = 20
 _MAX_EXCERPT_CHARS = 160
 
@@ -57,6 +58,24 @@ def parse_schema(text: str, source: str) -> dict[str, Any]:
     if faults := list(_strict_faults(schema)):
         raise _list_faults(source, faults, "Strict mode wants every object closed and every property required.")
     return schema
+
+
+def document_in(answer: str) -> str:
+    """The JSON document that an answer is, without what models put around a right one: whitespace, a byte order mark,
+    and one code fence of Markdown around all of it. An answer with any other word in it stays what it is.
+    """
+    text = _bare(answer)
+    first, _, rest = text.partition("\n")
+    body, _, last = rest.rpartition("\n")
+    mark = first[: len(first) - len(first.lstrip("`"))]
+    closes = last.strip().startswith(mark) and not last.strip().strip("`")
+    if len(mark) >= _FENCE_CHARS and closes and first[len(mark) :].strip().lower() in ("", "json"):
+        return _bare(body)
+    return text
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\ufeff").strip()
 
 
 def validate_answer(answer: str, schema: dict[str, Any]) -> str | None:

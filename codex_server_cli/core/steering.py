@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.asking import Asked, Asking
+from codex_server_cli.core.commands import go_on_with
 from codex_server_cli.core.exchange import Exchange, Reply
 from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.prompt import is_blank
@@ -39,7 +40,8 @@ class Steering:
         if is_blank(text):
             raise BadInputError("there is no text to steer with", hint="Give some: nothing was sent.")
         if self._request.review is not None:
-            raise BadInputError("a review cannot be steered", hint="Wait for its end, and continue its thread.")
+            hint = f"Once it has ended, with the text on stdin: `{go_on_with(self._request)}`"
+            raise BadInputError("a review cannot be steered", hint=hint)
         if record.turn_id is None or not record.has_started:
             raise BusyError("the turn has not begun yet", hint="Try again in a moment.", kind=ErrorKind.BAD_INPUT)
         params: Message = {
@@ -61,17 +63,17 @@ class Steering:
         if error is None:
             self._tell(asked.tag, None)
         else:
-            self._tell(asked.tag, _too_late(readable_message(error if isinstance(error, dict) else {})))
+            self._tell(asked.tag, self._too_late(readable_message(error if isinstance(error, dict) else {})))
 
     def close(self) -> None:
         """Nothing more will be answered."""
         for tag in list(self._tags):
-            self._tell(tag, _too_late("the turn ended before Codex took it up"))
+            self._tell(tag, self._too_late("the turn ended before Codex took it up"))
 
     def _tell(self, tag: str, error: CodexServerError | None) -> None:
         self._tags.remove(tag)
         self._exchange.tell(Reply(tag, error))
 
-
-def _too_late(reason: str) -> BadInputError:
-    return BadInputError(f"the turn cannot be steered: {reason}", hint="codex-server continue, once it has ended")
+    def _too_late(self, reason: str) -> BadInputError:
+        hint = f"Once it has ended, with the text on stdin: `{go_on_with(self._request)}`"
+        return BadInputError(f"the turn cannot be steered: {reason}", hint=hint)

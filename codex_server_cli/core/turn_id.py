@@ -18,14 +18,14 @@ def make_turn_id(now_ms: int, random_bits: int, newest: str | None = None) -> st
         newest: the id that was made last. Where the clock stands at its time or before, the time that follows it is
             taken: the order of ids is the order of turns, also within a millisecond and after a clock was set back.
     """
-    made_ms = _time_ms(newest) if newest is not None else None
+    made_ms = time_ms(newest) if newest is not None else None
     if made_ms is not None and now_ms <= made_ms < _LAST_MS:
         now_ms = made_ms + 1
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ms // 1000))
     return f"{stamp}-{now_ms % 1000:03d}-{random_bits & 0xFFFF:04x}"
 
 
-def _time_ms(turn_id: str) -> int | None:
+def time_ms(turn_id: str) -> int | None:
     """The time that an id tells; None for what is none."""
     import calendar  # 4 ms with datetime; `strptime` would take 10
 

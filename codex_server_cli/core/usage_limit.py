@@ -100,9 +100,15 @@ def held_until_s(limits: Limits | None) -> int | None:
 
 
 class Evidence(NamedTuple):
-    """What the end of a turn tells of the limit: Unix seconds until which it holds, None where it tells no time."""
+    """What the end of a turn tells of the limit.
+
+    Attributes:
+        until_s: Unix seconds until which it holds, None where it does not, or nothing tells the time.
+        is_met: whether the turn has met it.
+    """
 
     until_s: float | None
+    is_met: bool = False
 
 
 def evidence_of(result: dict[str, Any]) -> Evidence | None:
@@ -110,5 +116,5 @@ def evidence_of(result: dict[str, Any]) -> Evidence | None:
     error, limits = result.get("error"), _limits(result.get("limits"))
     if isinstance(error, dict) and error.get("kind") == ErrorKind.USAGE_LIMIT:
         resets_ms = parse_time_ms(error.get("resets_at"))
-        return Evidence(resets_ms / 1000 if resets_ms is not None else None)
+        return Evidence(resets_ms / 1000 if resets_ms is not None else None, is_met=True)
     return Evidence(held_until_s(limits)) if _ends(limits) else None

@@ -11,6 +11,20 @@ from codex_server_cli.core.turn import Phase, State
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def may_ask(meta: Mapping[str, Any]) -> bool:
+    """Whether a turn may come to wait for a person, by its `meta.json`."""
+    request = meta.get("request")
+    if not isinstance(request, dict):
+        return False
+    return request.get("approval") == "ask" or bool(request.get("may_ask_questions") or request.get("is_plan"))
+
+
+def has_notifier(meta: Mapping[str, Any]) -> bool:
+    """Whether a command is told of a turn, by its `meta.json`."""
+    request = meta.get("request")
+    return isinstance(request, dict) and request.get("notify") is not None
+
+
 class TurnView(NamedTuple):
     """A turn, seen once.
 
@@ -24,6 +38,7 @@ class TurnView(NamedTuple):
         live: `live.json` of a running turn, else `{}`.
         result: `result.json` of an ended turn, else `{}`.
         error: the error object of an ended turn, None for a complete or a running one.
+        notify: how its notifier fared (`notify.json`), None where none has run.
     """
 
     turn_id: str
@@ -35,6 +50,7 @@ class TurnView(NamedTuple):
     live: Mapping[str, Any] = _NOTHING
     result: Mapping[str, Any] = _NOTHING
     error: dict[str, Any] | None = None
+    notify: dict[str, Any] | None = None
 
     @property
     def answer(self) -> str | None:

@@ -23,10 +23,12 @@ class KnownLimit(NamedTuple):
     Attributes:
         until_s: until when it holds, in Unix seconds; None where it does not, or nothing tells the time.
         told_s: when that was found out, in Unix seconds.
+        is_met: whether the turn that tells it has met the limit.
     """
 
     until_s: float | None
     told_s: float
+    is_met: bool = False
 
 
 def last_known_limit(turns_path: Path) -> KnownLimit | None:
@@ -40,8 +42,16 @@ def last_known_limit(turns_path: Path) -> KnownLimit | None:
     for end_s, turn in sorted(ended, key=lambda each: each[0], reverse=True):
         evidence = evidence_of(read_json(turn.result) or {})
         if evidence is not None:
-            return KnownLimit(evidence.until_s, end_s)
+            return KnownLimit(evidence.until_s, end_s, evidence.is_met)
     return None
+
+
+def login_s(codex_home: Path) -> float:
+    """When Codex's login was written last, in Unix seconds: what is older may be of another account; 0 without one."""
+    try:
+        return (codex_home / "auth.json").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _ended_s(turn: TurnDir) -> float | None:

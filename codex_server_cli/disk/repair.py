@@ -181,10 +181,7 @@ def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outc
 
 def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest:
     """What was asked; a record that was edited beyond reading counts as a bare request."""
-    try:
-        return TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return TurnRequest(turn.turn_id, cwd="/", prompt_path=str(turn.prompt))
+    return TurnRequest.of_meta(meta, turn.turn_id, str(turn.prompt))
 
 
 def event_lines(turn: TurnDir) -> Iterator[bytes]:

@@ -35,6 +35,7 @@ class TurnDir:
         self.turn_id = path.name
         self.prompt = path / "prompt.txt"
         self.meta = path / "meta.json"
+        self.schema = path / "schema.json"
         self.events = path / "events.jsonl"
         self.out = path / "out.txt"
         self.live = path / "live.json"
@@ -46,6 +47,7 @@ class TurnDir:
         self.inbox = path / "inbox"
         self.wake = path / "wake"
         self.log = path / "worker.log"
+        self.notify = path / "notify.json"
         self.lock = path / "lock"
 
     @property
@@ -131,6 +133,9 @@ def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
 def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any], pictures: dict[str, bytes]) -> None:
     create_file(turn.prompt, prompt.encode())
     create_file(turn.meta, encode_json(meta))
+    request = meta.get("request")
+    if isinstance(request, dict) and request.get("schema") is not None:
+        create_file(turn.schema, encode_json(request["schema"]))  # for whoever asks again: the user's own may be gone
     for path in (turn.events, turn.out, turn.log):
         create_file(path, b"")
     for name, data in pictures.items():

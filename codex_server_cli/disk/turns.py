@@ -25,7 +25,7 @@ from codex_server_cli.core.turn import (
     is_turn_name,
     parse_time_ms,
 )
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.view import TurnView, has_notifier
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
@@ -77,9 +77,11 @@ def _read_view(turn: TurnDir, state: State, unwritten: Outcome | None) -> TurnVi
     if state is State.UNREADABLE:
         _look_into(turn)  # raises, but where it was made readable in this moment
     meta = read_permitted_json(turn.meta) or {}
+    notify = read_json(turn.notify) if has_notifier(meta) else None
     if state is State.RUNNING:
         live = read_permitted_json(turn.live) or {}
-        return TurnView(turn.turn_id, str(turn.path), state, _phase_of(live), _elapsed_s(meta), meta, live)
+        path, elapsed_s = str(turn.path), _elapsed_s(meta)
+        return TurnView(turn.turn_id, path, state, _phase_of(live), elapsed_s, meta, live, notify=notify)
     result = (read_permitted_json(turn.result) or {}) if unwritten is None else _result_of(unwritten)
     if "answer" not in result:  # lost, or edited by hand
         if not turn.exists:  # or a collector took it between our looks
@@ -88,8 +90,8 @@ def _read_view(turn: TurnDir, state: State, unwritten: Outcome | None) -> TurnVi
 
         result = _result_of(lost_outcome(turn)) | result
     error = _error_of(turn, state, result)
-    elapsed_s = _elapsed_s(meta)
-    return TurnView(turn.turn_id, str(turn.path), state, elapsed_s=elapsed_s, meta=meta, result=result, error=error)
+    view = TurnView(turn.turn_id, str(turn.path), state, elapsed_s=_elapsed_s(meta), meta=meta, result=result)
+    return view._replace(error=error, notify=notify)
 
 
 def outlast_repairer(turn: TurnDir, view: TurnView) -> bool:

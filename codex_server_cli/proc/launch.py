@@ -127,14 +127,16 @@ class Launch:
     def _error_of(self, answer: dict[str, Any], meta: dict[str, Any]) -> CodexServerError:
         import signal
 
-        from codex_server_cli.errors import BusyError, HomeError
+        from codex_server_cli.errors import HomeError
 
         if "home_error" in answer:
             return HomeError(answer["home_error"], hint=answer["hint"])
         if "busy" in answer:
+            from codex_server_cli.core.commands import thread_busy
+
             turn_id = answer["busy"] or None
             holder = f"turn {turn_id}" if turn_id else "a turn that is just starting"
-            return BusyError.of_thread(meta["thread_id"], holder, turn_id)
+            return thread_busy(meta["thread_id"], holder, turn_id, may_ask=bool(answer.get("may_ask")))
         os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid is still its, dead or alive
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         if answer.get("is_late"):

@@ -16,7 +16,7 @@ from codex_server_cli.core.account_inquiry import ask_limits
 from codex_server_cli.core.inquiry import Inquiry, greet
 from codex_server_cli.core.usage_limit import held_until_s
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.known_limit import last_known_limit
+from codex_server_cli.disk.known_limit import last_known_limit, login_s
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.proc.conversation import converse
@@ -52,8 +52,8 @@ def known_until_s(turns_path: Path) -> float | None:
 def _login_s() -> float:
     """When the login was written last; 0 where there is no file of it."""
     try:
-        return (Settings.load().codex_home / "auth.json").stat().st_mtime
-    except (OSError, CodexServerError):
+        return login_s(Settings.load().codex_home)
+    except CodexServerError:
         return 0.0
 
 

@@ -14,8 +14,11 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.publish import now
+from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.proc.worker_log import LOG_FD, say
 from codex_server_cli.settings.environment import interpreter, notifier_environment, told_environment
 
@@ -63,9 +66,51 @@ class Notifier:
             )
         except OSError as error:  # no process to spare: the turn goes on
             say(f"notify: cannot be started: {error}")
+            event_name, *request_ids = event
+            run = NotifyRun(event_name, request_ids[0] if request_ids else None, now())
+            note(self._turn_path, run._replace(ended_at=run.started_at, problem=f"cannot be started: {error.strerror}"))
 
 
-def run_command(words: list[str], data: bytes, cwd: Path, timeout_s: float = TIMEOUT_S) -> None:
+class NotifyRun(NamedTuple):
+    """How a command that was told fares: the content of `notify.json`.
+
+    Attributes:
+        event, request: what it is told of.
+        started_at, ended_at: RFC 3339 UTC; it runs while there is no end, or its notifier was killed.
+        exit_code, signal: how it ended.
+        problem: why it did not run, or not to its own end, in words.
+    """
+
+    event: str
+    request: str | None
+    started_at: str
+    ended_at: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    problem: str | None = None
+
+
+def begin(turn_path: Path, event: str, request_id: str | None) -> NotifyRun:
+    """A run that begins now, noted in the turn's directory."""
+    run = NotifyRun(event, request_id, now())
+    note(turn_path, run)
+    return run
+
+
+def note(turn_path: Path, run: NotifyRun) -> None:
+    """Keep how a command fares in `notify.json`, unless one that began later is told of there already.
+
+    That file is the notifiers' own: they live on after the turn's lock has fallen, and nobody else writes it.
+    """
+    path = TurnDir(turn_path).notify
+    try:
+        if str((read_json(path) or {}).get("started_at") or "") <= run.started_at:
+            write_json(path, {"version": 1, **run._asdict()})
+    except OSError as error:  # deleted, or a full disk: the command itself comes first
+        say(f"notify: how it went cannot be kept: {error}")
+
+
+def run_command(words: list[str], data: bytes, cwd: Path, run: NotifyRun, timeout_s: float = TIMEOUT_S) -> NotifyRun:
     """Run the user's command to its end, or kill it. Runs in the notifier.
 
     What it says goes to `worker.log`, its beginning at least, and so does an end that was none of its best.
@@ -74,7 +119,11 @@ def run_command(words: list[str], data: bytes, cwd: Path, timeout_s: float = TIM
         words: the program and its arguments.
         data: its standard input; it need not read it.
         cwd: where it runs.
+        run: as it began.
         timeout_s: after that long it is killed, with all that it started in its process group.
+
+    Returns:
+        The run, with its end.
     """
     import subprocess
 
@@ -91,17 +140,20 @@ def run_command(words: list[str], data: bytes, cwd: Path, timeout_s: float = TIM
         )
     except OSError as error:
         say(f"notify: {words[0]} cannot be run: {error.strerror}")
-        return
+        return run._replace(ended_at=now(), problem=f"cannot be run: {error.strerror}")
     with process:
         is_over = _Dialogue(process, data).hold(time.monotonic() + timeout_s)
         if not is_over:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies refuses
                 os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-    if not is_over:
-        say(f"notify: {words[0]} was killed after {timeout_s:g} s")
+    problem = None if is_over else f"killed after {timeout_s:g} s"
+    if problem is not None:
+        say(f"notify: {words[0]} was {problem}")
     elif code != 0:
         say(f"notify: {words[0]} ended with {f'exit code {code}' if code > 0 else f'signal {-code}'}")
+    run = run._replace(ended_at=now(), problem=problem)
+    return run._replace(exit_code=code) if code >= 0 else run._replace(signal=-code)
 
 
 class _Dialogue:

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.disk import daily, queue, thread_locks, turn_dir
+from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.queue import Ticket
@@ -47,7 +48,7 @@ def main() -> None:
         turn_dir.prepare_home(turns_path)
         meta, thread = _claim_thread(turns_path, turn)
         if meta is None:
-            _answer({"busy": thread_locks.holder(turns_path, turn["meta"]["thread_id"])})
+            _answer(_busy(turns_path, turn["meta"]["thread_id"]))
             return
         directory, lock_fd, ticket = _make(turns_path, turn["prompt"], meta, thread, turn.pop("pictures"))
     except HomeError as error:
@@ -138,6 +139,15 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
     except OSError as error:
         raise turn_dir.home_error(turns_path.parent, error) from error
     return (meta, thread) if thread is not None else (turn.get("fork_meta"), None)
+
+
+def _busy(turns_path: Path, thread_id: str) -> dict[str, Any]:
+    """Which turn writes the thread, as far as it has told, and whether it may come to wait for an answer."""
+    from codex_server_cli.core.view import may_ask
+
+    holder = thread_locks.holder(turns_path, thread_id)
+    meta = (read_json(TurnDir(turns_path / holder).meta) if holder else None) or {}
+    return {"busy": holder, "may_ask": may_ask(meta)}
 
 
 def _make(

@@ -1,21 +1,18 @@
-"""The JSON documents on stdout: a versioned contract (README, "JSON"). Owns their keys and the `next` commands."""
+"""The JSON documents on stdout: a versioned contract (README, "JSON"). Owns their keys; `next_step` decides `next`."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from codex_server_cli.core.hints import KINDS_UNSEEN_TO_THE_END
+from codex_server_cli.core.commands import PROGRAM
+from codex_server_cli.core.next_step import next_commands
 from codex_server_cli.core.rpc import objects_in, text_in
 from codex_server_cli.core.turn import State, parse_time_ms
 from codex_server_cli.core.view import TurnView
 
 if TYPE_CHECKING:
     from codex_server_cli.core.notice import Notice
-
-PROGRAM = "codex-server"
-WAIT_TIMEOUT_S = 100
-"""A wait that fits into the two minutes that an agent's shell allows."""
 
 
 def dump(document: Any, *, is_indented: bool) -> str:
@@ -80,6 +77,7 @@ def status(view: TurnView) -> dict[str, Any]:
         "pending": live.get("pending") or [],
         "resets_at": live.get("resets_at") or (view.error or {}).get("resets_at"),
         "error": view.error,
+        "notify": view.notify,
         **paths(view),
         "next": next_commands(view),
     }
@@ -164,29 +162,3 @@ def decided(view: TurnView, op: str, request: dict[str, Any]) -> dict[str, Any]:
 def steered(view: TurnView, text: str) -> dict[str, Any]:
     """The answer of `steer`: the text that Codex took up."""
     return {"version": 1, "turn_id": view.turn_id, "text": text, "next": next_commands(view)}
-
-
-def wait_command(turn_id: str, options: str = "") -> str:
-    """The command that waits for a turn; `options` begin with a space."""
-    return f"{PROGRAM} wait {turn_id}{options}"
-
-
-def next_commands(view: TurnView) -> dict[str, str]:
-    """What can be done next, as commands that work as they stand."""
-    turn_id = view.turn_id
-    if view.state is State.RUNNING:
-        asked = {"pending": f"{PROGRAM} pending {turn_id}"} if view.live.get("pending") else {}
-        return asked | {
-            "wait": wait_command(turn_id, f" --timeout {WAIT_TIMEOUT_S}"),
-            "tail": f"{PROGRAM} tail {turn_id} --follow",
-            "status": f"{PROGRAM} status {turn_id}",
-            "cancel": f"{PROGRAM} cancel {turn_id}",
-        }
-    if view.state is State.UNREADABLE:
-        return {}
-    commands = {"answer": f"{PROGRAM} answer {turn_id}", "tail": f"{PROGRAM} tail {turn_id}"}
-    if view.is_resumable:
-        commands["continue"] = f"{PROGRAM} continue --turn {turn_id} -"
-        if view.error is not None and view.error.get("kind") in KINDS_UNSEEN_TO_THE_END:
-            commands["recover"] = f"{PROGRAM} recover {turn_id}"
-    return commands

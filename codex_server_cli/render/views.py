@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from codex_server_cli.core.commands import PROGRAM, wait_command
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.documents import PROGRAM, wait_command
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.tables import duration
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from codex_server_cli.actions.notify import choose_command
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.config import Config
 from codex_server_cli.settings.places import Settings
+
+PATH = os.environ["PATH"]
 
 
 @pytest.fixture
@@ -34,9 +39,9 @@ def test_without_a_command_nobody_is_told(settings: Settings) -> None:
     ("asked", "command"),
     [
         ("tell", "{root}/bin/tell"),
-        ("tell  --to 'the team' $HOME", "{root}/bin/tell --to 'the team' '$HOME'"),
+        ("tell  --to 'the team' '$HOME'", "{root}/bin/tell --to 'the team' '$HOME'"),
         ("./tell", "{root}/project/tell"),
-        ("~/tell ~/x", "{root}/home/tell '~/x'"),
+        ("~/tell '~/x'", "{root}/home/tell '~/x'"),
         ("{root}/home/tell", "{root}/home/tell"),
     ],
 )
@@ -71,3 +76,29 @@ def test_the_configuration_is_named_where_it_is_wrong_and_never_means_a_projects
     with pytest.raises(BadInputError, match=r"^notify in .*config\.json") as caught:
         choose_command(settings, None, Config(notify=notify))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("asked", ["tell hi > x; false", "tell $HOME", "tell 'a b' ~/x"])
+def test_a_line_for_a_shell_is_refused_and_both_ways_out_work(settings: Settings, tmp_path: Path, asked: str) -> None:
+    with pytest.raises(BadInputError, match=r"^--notify: no shell reads it") as caught:
+        choose_command(settings, asked, Config())
+    for line in caught.value.hint.splitlines():
+        flag, command = shlex.split(line.partition(": ")[2])
+        assert flag == "--notify"
+        program, *words = shlex.split(
+            choose_command(settings._replace(search_path=f"{tmp_path}/bin:{PATH}"), command, Config()) or ""
+        )
+        assert [Path(program).name, *words] == (["sh", "-c", asked] if "shell" in line else shlex.split(asked))
+
+
+def test_the_configuration_is_shown_as_it_is_to_stand_there(settings: Settings) -> None:
+    with pytest.raises(BadInputError, match=r"^notify in .*config\.json: no shell reads it") as caught:
+        choose_command(settings, None, Config(notify='tell "$USER" > x'))
+    shown = [json.loads("{" + line.partition(": ")[2] + "}") for line in caught.value.hint.splitlines()]
+    assert shown == [{"notify": "sh -c 'tell \"$USER\" > x'"}, {"notify": "tell '$USER' '>' x"}]
+
+
+def test_what_is_no_program_may_be_a_line_for_a_shell(settings: Settings) -> None:
+    with pytest.raises(BadInputError, match="there is no program 'A=1' that can be run") as caught:
+        choose_command(settings, "A=1 tell", Config())
+    assert caught.value.hint.endswith("""--notify "sh -c 'A=1 tell'\"""")

@@ -117,7 +117,7 @@ def test_an_answer_is_final_or_busy(turns: TurnsOnDisk) -> None:
     with pytest.raises(BusyError) as caught:
         read.answer(running)
     assert caught.value.exit_code is Exit.BUSY
-    assert caught.value.hint == f"codex-server wait {running.turn_id} --print answer"
+    assert caught.value.hint == f"First: `codex-server wait {running.turn_id} --timeout 100 --print answer`"
 
 
 def test_those_that_run_are_told_newest_first_and_the_dead_are_not_among_them(

@@ -10,6 +10,7 @@ import pytest
 
 from codex_server_cli.actions import threads
 from codex_server_cli.actions.start import ThreadChoice
+from codex_server_cli.actions.threads import Holder
 from codex_server_cli.disk import lock, thread_locks
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, Exit, NotFoundError
 from codex_server_cli.settings.places import Settings
@@ -121,7 +122,9 @@ def test_a_turn_without_a_thread_is_busy_while_it_runs_and_bad_input_after(
     running = turns.running()
     with pytest.raises(BusyError, match="has no thread yet") as busy:
         threads.choose_by_turn(settings, running.turn_id, None)
-    assert busy.value.hint == f"codex-server wait {running.turn_id}"
+    assert (
+        busy.value.hint == f"First: `codex-server wait {running.turn_id} --timeout 100`, then the same command again."
+    )
     ended = turns.failed(ErrorKind.CODEX_MISSING)
     with pytest.raises(BadInputError, match="left no thread to go on with"):
         threads.choose_by_turn(settings, ended.turn_id, None)
@@ -150,15 +153,20 @@ def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings,
     turns.complete(thread_id=OURS)
     claim = thread_locks.claim(settings.turns_path, OURS)
     assert claim is not None
-    assert threads.holder_of_thread(settings, OURS) == ("a turn that is just starting", None)
+    assert threads.holder_of_thread(settings, OURS) == Holder("a turn that is just starting")
     turn_id = "20261120-165501-482-7f3a"
     claim.name_holder(turn_id)
-    assert threads.holder_of_thread(settings, OURS) == (f"turn {turn_id}", turn_id)
+    assert threads.holder_of_thread(settings, OURS) == Holder(f"turn {turn_id}", turn_id)
+    asking = turns.running(request={"approval": "ask"})
+    claim.name_holder(asking.turn_id)
+    assert threads.holder_of_thread(settings, OURS) == Holder(f"turn {asking.turn_id}", asking.turn_id, may_ask=True)
     claim.give_back()
     assert threads.holder_of_thread(settings, OURS) is None
     assert threads.holder_of_thread(settings, CODEXS) is None
     (settings.codex_home / "thread-writer-locks").mkdir()
     fd = lock.create_locked(settings.codex_home / "thread-writer-locks" / f"{CODEXS}.lock")
-    assert threads.holder_of_thread(settings, CODEXS) == (f"another codex process (pid {os.getpid()})", None)
+    assert threads.holder_of_thread(settings, CODEXS) == Holder(
+        f"another codex process (pid {os.getpid()})", pid=os.getpid()
+    )
     os.close(fd)
     assert threads.holder_of_thread(settings, CODEXS) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.command_line import split_command
+from codex_server_cli.core.command_line import quoted, shell_syntax_in, split_command, with_shell
 from codex_server_cli.errors import BadInputError
 
 
@@ -25,3 +25,59 @@ def test_a_command_is_split_and_nothing_in_it_is_expanded(text: str, words: list
 def test_a_text_that_is_no_command_is_refused_by_the_name_of_its_source(text: str) -> None:
     with pytest.raises(BadInputError, match=r"^--notify "):
         split_command(text, "--notify")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("echo hi > x; false", ">"),
+        ("tell < x", "<"),
+        ("tell; tell", ";"),
+        ("tell && tell", "&"),
+        ("tell | mail", "|"),
+        ("(tell)", "("),
+        ("tell `id`", "`"),
+        ("tell $(id)", "$("),
+        ("tell $HOME/x", "$HOME"),
+        ("tell ${HOME}", "${"),
+        ("tell $?", "$?"),
+        ('tell "to $USER"', "$USER"),
+        ('tell "`id`"', "`"),
+        ("tell *.md", "*"),
+        ("tell a?", "?"),
+        ("tell [ab]", "["),
+        ("tell ~/x", "~"),
+        ("~/tell ~", "~"),
+        ("tell #all", "#"),
+        ("tell\ntell", "\n"),
+        ("sh -c 'a' > x", ">"),
+        ("tell 'it'>x", ">"),
+    ],
+)
+def test_what_only_a_shell_understands_is_found(text: str, found: str) -> None:
+    assert shell_syntax_in(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("tell", "~/tell", " ~/tell --to 'a > b' ", "tell a~b a#b 5$ {a,b} !x =", 'tell "a > b; c * ? ~ # \n"'),
+        *(r"tell \> \$HOME \*", r'tell "\$HOME \`id\`"', "sh -c 'cat > x; echo $HOME'", 'sh -c "cat > x; echo $HOME"'),
+        *('bash -lc "a $x"', "tell ''"),
+    ],
+)
+def test_what_is_quoted_or_means_itself_is_let_through(text: str) -> None:
+    assert shell_syntax_in(text) is None
+
+
+@pytest.mark.parametrize("text", ["echo hi > x; false", "tell 'a b' | cat", 'tell "$USER" | cat'])
+def test_the_command_that_has_a_shell_is_let_through_and_is_one_word_of_it(text: str) -> None:
+    command = with_shell(text)
+    assert split_command(command, "--notify") == ["sh", "-c", text]
+    assert shell_syntax_in(command) is None
+    assert split_command(quoted(command), "--notify") == [command]
+
+
+def test_a_text_is_quoted_as_people_would_where_that_can_be() -> None:
+    assert quoted("sh -c 'a; b'") == "\"sh -c 'a; b'\""
+    assert quoted("tell a") == "'tell a'"

@@ -213,6 +213,18 @@ def test_a_request_that_no_command_can_be_made_of_costs_the_hint_its_options_alo
     assert error.hint == "To ask again: `codex-server new --cwd / --file /turn/prompt.txt`"
 
 
+def test_a_right_answer_in_a_fence_is_the_document_alone_and_a_wrong_one_stays_as_it_came() -> None:
+    right = decide(_record("completed", '```json\n{"answer": 42}\n```\n'), Cause.TURN_ENDED, WITH_SCHEMA)
+    assert (right.state, right.answer, right.error) == (State.COMPLETE, '{"answer": 42}', None)
+    fenced = '```json\n{"answer": "no"}\n```'
+    wrong = decide(_record("completed", fenced), Cause.TURN_ENDED, WITH_SCHEMA)
+    assert wrong.error is not None
+    assert (wrong.error.kind, wrong.answer) == (ErrorKind.BAD_SCHEMA, fenced)
+    assert "$.answer" in wrong.error.message
+    without = decide(_record("completed", fenced), Cause.TURN_ENDED, REQUEST)
+    assert without.answer == fenced
+
+
 # --- what the record tells beyond the kind
 
 

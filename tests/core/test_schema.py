@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codex_server_cli.core.schema import MAX_PROPERTIES, parse_schema, validate_answer
+from codex_server_cli.core.schema import MAX_PROPERTIES, document_in, parse_schema, validate_answer
 from codex_server_cli.errors import BadInputError, ErrorKind, Exit
 
 
@@ -288,3 +288,47 @@ def test_no_schema_and_no_answer_is_a_crash(schema: dict[str, Any], answer: obje
     except BadInputError:
         return
     validate_answer(json.dumps(answer), parsed)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"a": 1}',
+        ' \n{"a": 1}\n\n',
+        '\ufeff{"a": 1}',
+        '\ufeff \ufeff\n{"a": 1}'.replace("\ufeff \ufeff", "\ufeff "),
+        '```json\n{"a": 1}\n```',
+        '```JSON\r\n{"a": 1}\r\n```\r\n',
+        '\n``` json \n\n{"a": 1}\n\n  ```  ',
+        '```\n{"a": 1}\n```',
+        '````json\n{"a": 1}\n`````',
+        '\ufeff```json\n\ufeff{"a": 1}\n```',
+    ],
+)
+def test_a_document_in_one_fence_or_in_blanks_is_the_document(answer: str) -> None:
+    assert document_in(answer) == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'Here it is:\n```json\n{"a": 1}\n```',
+        '```json\n{"a": 1}\n```\nDone.',
+        '```json\n{"a": 1}',
+        '{"a": 1}\n```',
+        '````json\n{"a": 1}\n```',
+        '```python\n{"a": 1}\n```',
+        '``\n{"a": 1}\n``',
+        '```json\n{"a": 1}\n```x',
+        '```json {"a": 1} ```',
+        "```",
+        "",
+    ],
+)
+def test_any_other_word_or_fence_stays(answer: str) -> None:
+    assert document_in(answer) == answer
+
+
+def test_two_fences_are_no_document() -> None:
+    both = '```json\n{"a": 1}\n```\nor\n```json\n{"a": 2}\n```'
+    assert validate_answer(document_in(both), closed(a={"type": "integer"})) is not None

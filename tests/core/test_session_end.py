@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codex_server_cli.core.events import replay
-from codex_server_cli.core.hints import hint_of
+from codex_server_cli.core.hints import End, hint_of
 from codex_server_cli.core.outcome import Cause, decide
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
@@ -149,4 +149,4 @@ def test_an_error_that_the_driver_brings_is_kept_as_it_is() -> None:
     outcome = Dialogue().end(error).outcome
     assert outcome is not None
     request = TurnRequest(TURN_ID, "/project")
-    assert outcome.error == error._replace(hint=hint_of(ErrorKind.CODEX_MISSING, request, is_resumable=False))
+    assert outcome.error == error._replace(hint=hint_of(End(ErrorKind.CODEX_MISSING), request))

@@ -54,4 +54,4 @@ def test_ends_that_tell_nothing_are_passed_over(turns: TurnsOnDisk) -> None:
     ends(other, 200, limits=None)
     ends(broken, 300)
     broken.result.write_text("{")
-    assert last_known_limit(turns.path) == KnownLimit(1_795_195_680, 100)
+    assert last_known_limit(turns.path) == KnownLimit(1_795_195_680, 100, is_met=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from codex_server_cli.core.hints import hint_of
+from codex_server_cli.core.hints import End, hint_of
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.demo.replies import say
 from codex_server_cli.errors import ErrorKind
@@ -125,9 +125,9 @@ def test_the_command_of_every_hint_works_as_it_stands(one_home: Home) -> None:
     turn = one_home.start("new", "hi")
     turn.wait()
     request = TurnRequest.from_json(turn.meta["request"], turn.id, str(turn.path / "prompt.txt"))
-    continued = request._replace(thread_id=turn.meta["thread_id"])
+    continued = request._replace(thread_id=turn.meta["thread_id"], flags=None)
     hints = [
-        hint_of(kind, asked, is_resumable=is_resumable)
+        hint_of(End(kind, is_resumable=is_resumable), asked)
         for kind in ErrorKind
         for asked in (request, continued, continued._replace(is_fork=True))
         for is_resumable in (True, False)

@@ -35,7 +35,21 @@ def test_a_schema_reaches_the_model_and_a_valid_answer_is_its_document(home: Hom
     assert json.loads((turn.path / "answer.txt").read_text()) == {"answer": 42}
 
 
-@pytest.mark.parametrize("answer", ['{"answer": "forty-two"}', "forty-two"])
+@pytest.mark.parametrize(
+    "given", ['```json\n{"answer": 42}\n```', '\n\ufeff{"answer": 42}\n\n', '```\n{"answer": 42}\n```\n']
+)
+def test_right_json_in_a_fence_or_in_blanks_is_the_document_alone(home: Home, given: str) -> None:
+    home.model([say(given)])
+    turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
+    ended = turn.wait()
+    assert (ended["state"], ended["answer"]) == ("complete", '{"answer": 42}')
+    assert (turn.path / "answer.txt").read_text() == '{"answer": 42}'
+    assert turn.out.strip("\n") == given.strip("\n")  # as it came
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"answer": "forty-two"}', "forty-two", 'Here:\n```json\n{"answer": 42}\n```', '```json\n{"a": 1}\n```']
+)
 def test_an_answer_that_does_not_match_fails_the_turn_and_is_kept(home: Home, answer: str) -> None:
     home.model([say(answer)])
     turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))

@@ -72,10 +72,10 @@ def notes(tmp_path: Path) -> Notes:
 
 def test_the_end_is_told_as_wait_tells_it(one_home: Home, notes: Notes) -> None:
     one_home.model([say("Done.")])
-    turn = one_home.start("new", "hi", "--notify", f"{notes.command} '$HOME; ls' `ls` && rm")
+    turn = one_home.start("new", "hi", "--notify", f"{notes.command} '$HOME; ls' '`ls`' \\&\\& rm")
     ended = turn.wait()
     note = notes.read(turn, "end")
-    assert note["document"] == {**ended, "event": "end"}
+    assert {**note["document"], "notify": None} == {**ended, "event": "end", "notify": None}
     assert (ended["answer"], note["cwd"], note["mark"]) == ("Done.", str(turn.path), None)
     assert note["words"] == ["$HOME; ls", "`ls`", "&&", "rm"]
     assert "notify" not in (turn.path / "worker.log").read_text()
@@ -148,6 +148,45 @@ def test_a_notifier_that_fails_changes_nothing(one_home: Home) -> None:
     wait_until(lambda: "exit code 7" in log.read_text(), 30, "its end in the log")
     sh = shutil.which("sh", path=one_home.env["PATH"])
     assert log.read_text().endswith(f"\nI cannot\nnotify: {sh} ended with exit code 7\n")
+    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, 30, "its end")
+    assert (told["event"], told["exit_code"], told["signal"], told["problem"]) == ("end", 7, None, None)
+    assert told == json.loads((turn.path / "notify.json").read_text())
+    assert json.loads(one_home.run("list-turns", "--json").stdout)[0]["notify"] == told
+
+
+def test_while_the_command_runs_it_has_no_end_and_then_that_of_the_last_one_stands(
+    one_home: Home, notes: Notes
+) -> None:
+    notes.close_gate("attention")
+    one_home.model(asks_first)
+    turn = one_home.start("new", "hi", "--approval", "ask", "--notify", notes.command)
+    notes.wait_until_reached("attention")
+    running = turn.status()["notify"]
+    assert (running["event"], running["request"], running["ended_at"]) == ("attention", "0", None)
+    assert one_home.run("approve", turn.id).code == 0
+    assert turn.wait()["answer"] == "Done."
+    notes.read(turn, "end")
+    notes.open_gate("attention")
+    notes.read(turn, "attention")
+    told = wait_until(lambda: (notify := turn.status()["notify"])["ended_at"] and notify, 30, "its end")
+    assert (told["event"], told["exit_code"]) == ("end", 0)
+
+
+def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_home: Home) -> None:
+    one_home.model([say("Done.")])
+    run = one_home.run("new", "hi", "--notify", "echo hi > x; false")
+    assert (run.code, one_home.turn_ids) == (65, [])
+    for_a_shell = run.error["hint"].splitlines()[0].partition(": ")[2]
+    turn = one_home.start("new", "hi", *shlex.split(for_a_shell))
+    turn.wait()
+    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, 30, "its end")
+    assert (told["exit_code"], (turn.path / "x").read_text()) == (1, "hi\n")
+    one_home.configure(notify="echo $HOME")
+    run = one_home.run("new", "hi")
+    assert (run.code, "$HOME" in run.error["message"]) == (65, True)
+    for line in run.error["hint"].splitlines():
+        one_home.configure(**json.loads("{" + line.partition(": ")[2] + "}"))
+        assert one_home.start("new", "hi").wait()["state"] == "complete"
 
 
 def test_a_turn_that_is_cancelled_in_line_is_told(one_home: Home, notes: Notes) -> None:

@@ -255,7 +255,7 @@ def test_a_turn_that_codex_does_not_know_changes_nothing(one_home: Home) -> None
 def test_a_running_turn_is_busy(one_home: Home) -> None:
     turn, gate = one_home.start_held()
     run = one_home.run("recover", turn.id)
-    assert (run.code, run.error["hint"]) == (75, f"codex-server wait {turn.id}")
+    assert (run.code, run.error["hint"]) == (75, f"First: `codex-server wait {turn.id} --timeout 100`")
     gate.open()
     assert turn.wait()["state"] == "complete"
 

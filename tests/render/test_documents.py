@@ -22,7 +22,8 @@ STATUS_KEYS = (
     *("version", "turn_id", "name", "state", "phase", "thread_id", "codex_turn_id", "cwd", "model", "effort"),
     *("sandbox", "approval", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits"),
     *("refused", "pending"),
-    *("resets_at", "error", "turn_dir", "out_path", "events_path", "done_marker", "error_marker", "meta_path", "next"),
+    *("resets_at", "error", "notify"),
+    *("turn_dir", "out_path", "events_path", "done_marker", "error_marker", "meta_path", "next"),
 )
 
 
@@ -103,13 +104,13 @@ def test_several_turns_are_one_document() -> None:
         (COMPLETE._replace(meta={}), {"answer", "tail"}),  # no thread, nothing to go on with
         (COMPLETE._replace(meta=META | {"request": {"is_ephemeral": True}}), {"answer", "tail"}),  # it left none
         (COMPLETE._replace(error={"kind": "worker_died"}), {"answer", "tail", "continue", "recover"}),
-        (COMPLETE._replace(error={"kind": "worker_died"}, meta={}), {"answer", "tail"}),
-        (COMPLETE._replace(error={"kind": "usage_limit"}), {"answer", "tail", "continue"}),
+        (COMPLETE._replace(error={"kind": "worker_died"}, meta={}), {"answer", "tail", "new"}),
+        (COMPLETE._replace(error={"kind": "network"}), {"answer", "tail", "continue"}),
     ],
     ids=["running", "complete", "without a thread", "ephemeral", "abandoned", "abandoned at once", "failed"],
 )
 def test_the_next_commands_are_those_that_make_sense(view: TurnView, commands: set[str]) -> None:
-    found = documents.next_commands(view)
+    found = documents.status(view)["next"]
     assert set(found) == commands
     assert all(command.startswith("codex-server ") and TURN_ID in command for command in found.values())
 

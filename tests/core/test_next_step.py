@@ -1,0 +1,100 @@
+"""What comes next: from what a turn was started with and how it stands, and after a failure as its hint says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core.next_step import next_commands
+from codex_server_cli.core.turn import State
+from codex_server_cli.core.view import TurnView
+from codex_server_cli.errors import ErrorKind
+
+TURN_ID = "20261120-165501-482-7f3a"
+PATH = f"/my home/turns/{TURN_ID}"
+SCHEMA = f"'{PATH}/schema.json'"
+FLAGS = {"--write": [], "--network": [], "--name": ["mine"], "--schema": []}
+GO_ON = f"codex-server continue --turn {TURN_ID}"
+
+
+def view(
+    state: State = State.COMPLETE, *, answer: str | None = None, kind: str | None = None, **asked: Any
+) -> TurnView:
+    """A turn that has begun."""
+    meta = {"codex_turn_id": "c", "request": {"cwd": "/project", "flags": FLAGS, **asked}}
+    error = {"kind": kind, "message": "m", "resets_at": None} if kind is not None else None
+    return TurnView(TURN_ID, PATH, state, meta=meta, result={"answer": answer}, error=error)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"approval": "ask"}, {"may_ask_questions": True}, {"is_plan": True}], ids=["ask", "questions", "plan"]
+)
+def test_a_wait_for_a_turn_that_may_ask_comes_back_once_it_does(asked: dict[str, Any]) -> None:
+    command = next_commands(view(State.RUNNING, **asked))["wait"]
+    assert command == f"codex-server wait {TURN_ID} --timeout 100 --until attention"
+
+
+@pytest.mark.parametrize("meta", [{}, {"request": 3}, {"request": {"approval": "auto"}}], ids=str)
+def test_a_wait_for_any_other_ends_with_it(meta: dict[str, Any]) -> None:
+    running = TurnView(TURN_ID, PATH, State.RUNNING, meta=meta)
+    assert next_commands(running)["wait"] == f"codex-server wait {TURN_ID} --timeout 100"
+
+
+def test_what_waits_for_an_answer_comes_first() -> None:
+    waiting = view(State.RUNNING)._replace(live={"pending": [{"id": "0"}]})
+    assert [*next_commands(waiting)] == ["pending", "wait", "tail", "status", "cancel"]
+
+
+def test_the_next_question_of_a_complete_turn_has_its_flags_but_not_its_name() -> None:
+    told = next_commands(view(answer="yes"))
+    assert [*told] == ["answer", "tail", "continue"]
+    assert told["continue"] == f"{GO_ON} - --write --network --schema {SCHEMA}"
+
+
+@pytest.mark.parametrize("flags", [None, 3, {"--write": 3}], ids=str)
+def test_a_record_that_was_edited_beyond_reading_has_no_flags(flags: Any) -> None:
+    assert next_commands(view(answer="yes", flags=flags))["continue"] == f"{GO_ON} -"
+    assert next_commands(view(answer="yes")._replace(meta={"codex_turn_id": "c"}))["continue"] == f"{GO_ON} -"
+
+
+def test_an_answer_is_offered_only_where_there_is_one() -> None:
+    assert "answer" not in next_commands(view(answer=""))
+    assert "answer" not in next_commands(view(State.FAILED, kind="network"))
+    assert [*next_commands(view(State.FAILED, answer="half", kind="network"))] == ["continue", "answer", "tail"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "verbs"),
+    [
+        ("auth", ["login", "continue", "tail"]),
+        ("usage_limit", ["limits", "continue", "tail"]),
+        ("context_window", ["new", "tail"]),
+        ("sandbox", ["doctor", "tail"]),
+        ("worker_died", ["recover", "continue", "tail"]),
+        ("of a newer version", ["continue", "tail"]),
+    ],
+)
+def test_after_a_failure_the_commands_of_its_hint_come_first(kind: str, verbs: list[str]) -> None:
+    told = next_commands(view(State.FAILED, kind=kind))
+    assert [*told] == verbs
+    if "continue" in told:
+        reset = " --after-reset" if kind == "usage_limit" else ""
+        assert told["continue"] == f"{GO_ON} 'go on' --write --network --name mine --schema {SCHEMA}{reset}"
+
+
+def test_a_turn_that_left_no_thread_is_asked_again() -> None:
+    lost = view(State.FAILED, kind="cancelled")
+    lost = lost._replace(meta={**lost.meta, "codex_turn_id": None})
+    ephemeral = view(State.FAILED, kind="cancelled", is_ephemeral=True)
+    again = (
+        f"codex-server new --cwd /project --write --network --name mine --schema {SCHEMA} --file '{PATH}/prompt.txt'"
+    )
+    assert [next_commands(each)["new"] for each in (lost, ephemeral)] == [again, again]
+    assert "continue" not in next_commands(ephemeral._replace(state=State.COMPLETE, error=None))
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_an_unreadable_request_still_gives_commands(kind: ErrorKind) -> None:
+    broken = view(State.FAILED, kind=str(kind), flags={"--deadline": 3})
+    assert all(command.startswith("codex-server ") for command in next_commands(broken).values())
