@@ -62,11 +62,19 @@ def left_in(turn: TurnDir) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in (turn.path, *turn.path.rglob("*"))}
 
 
-@pytest.fixture(params=["directory", "files"])
-def closed(request: pytest.FixtureRequest, turns: TurnsOnDisk) -> TurnDir:
-    """A turn of another user without an end that could be seen."""
+@pytest.fixture
+def closed(turns: TurnsOnDisk) -> TurnDir:
+    """A turn of another user, which nobody else may look into."""
     turn = turns.dead(cwd="/", thread_id="01a22666-cae9-7ae0-9778-0798dc9741ae")
-    close(turn.path) if request.param == "directory" else close_files(turn)
+    close(turn.path)
+    return turn
+
+
+@pytest.fixture
+def files_closed(turns: TurnsOnDisk) -> TurnDir:
+    """A turn of another user, of which the names of its files can be seen; there is no end among them."""
+    turn = turns.dead(cwd="/", thread_id="01a22666-cae9-7ae0-9778-0798dc9741ae")
+    close_files(turn)
     return turn
 
 
@@ -144,13 +152,13 @@ def test_waiting_for_several_goes_on_with_the_others(shell: Shell, turns: TurnsO
         assert still.duration_s > 0.5
 
 
-def test_tail_shows_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
+def test_tail_shows_the_others(shell: Shell, turns: TurnsOnDisk, files_closed: TurnDir) -> None:
     complete = turns.complete()
     complete.out.write_text("all of it\n")
-    told = run(shell, "tail", closed.turn_id, complete.turn_id)
+    told = run(shell, "tail", files_closed.turn_id, complete.turn_id)
     assert told.code == 73
     assert "all of it" in told.stdout
-    assert f"turn {closed.turn_id} cannot be read" in told.stderr
+    assert f"turn {files_closed.turn_id} cannot be read" in told.stderr
 
 
 def test_lists_mark_it_and_go_on(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
@@ -172,13 +180,13 @@ def test_lists_mark_it_and_go_on(shell: Shell, turns: TurnsOnDisk, closed: TurnD
     assert f"turn {closed.turn_id} cannot be read" in told.stderr
 
 
-def test_gc_keeps_it_and_deletes_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
+def test_gc_keeps_it_and_deletes_the_others(shell: Shell, turns: TurnsOnDisk, files_closed: TurnDir) -> None:
     complete = turns.complete(finished_at="2026-01-01T00:00:00.000Z")
-    before = left_in(closed)
+    before = left_in(files_closed)
     told = run(shell, "gc", "--older-than", "1s")
     assert (told.code, told.stdout) == (0, f"{complete.turn_id}\n")
-    assert f"left alone, because they cannot be read (another user's): {closed.turn_id}" in told.stderr
-    assert left_in(closed) == before
+    assert f"left alone, because they cannot be read (another user's): {files_closed.turn_id}" in told.stderr
+    assert left_in(files_closed) == before
 
 
 @pytest.mark.parametrize("name", ["meta.json", "result.json", "out.txt", "events.jsonl", "lock"])
