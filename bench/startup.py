@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 from bench.measure import alternate, in_ms
@@ -18,6 +19,13 @@ def new(world: World, scale: Scale) -> Iterator[Row]:
 
     ours, typer = alternate(scale.samples, lambda: world.start(TRIVIAL), world.import_typer, settle=settle)
     yield Row("`new` → turn id on stdout", in_ms(ours), in_ms(typer, TYPER), max_ratio=1.5)
+    idle, empty = alternate(
+        scale.samples,
+        lambda: world.start(TRIVIAL, stdin=subprocess.PIPE),
+        lambda: world.start(TRIVIAL),
+        settle=settle,
+    )
+    yield Row("`new`, stdin a pipe that nobody writes to", in_ms(idle), in_ms(empty, "`/dev/null`"), max_ratio=1.4)
 
 
 def turn(world: World, scale: Scale) -> Iterator[Row]:

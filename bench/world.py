@@ -129,25 +129,32 @@ class World:
 
     # --- processes
 
-    def popen(self, *words: str | Path, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a command in the project, its stdout a pipe and its stdin empty."""
+    def popen(
+        self, *words: str | Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
+        """Start a command in the project, its stdout a pipe and its stdin empty unless told otherwise."""
         return subprocess.Popen(
             words,
             cwd=self.project,
             env={**self.env, **(env or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
 
-    def run(self, *words: str | Path, env: dict[str, str] | None = None) -> bytes:
+    def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL) -> bytes:
         """Run a command to its end and return its stdout.
 
         Raises:
             BenchError: it failed.
         """
-        process = self.popen(*words, env=env)
-        stdout, _ = process.communicate()
+        process = self.popen(*words, env=env, stdin=stdin)
+        assert process.stdout is not None
+        with process.stdout:
+            stdout = process.stdout.read()  # a stdin that is a pipe stays open meanwhile
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
         if process.returncode != 0:
             raise BenchError(f"{' '.join(map(str, words))}: exit code {process.returncode}")
         return stdout
@@ -165,9 +172,9 @@ class World:
         """The directory of the turn that was started last."""
         return max((self.home / "turns").iterdir())
 
-    def start(self, prompt: str) -> Path:
+    def start(self, prompt: str, *, stdin: int = subprocess.DEVNULL) -> Path:
         """Start a turn; its directory."""
-        return turn_of(self.run(self.command, "new", prompt))
+        return turn_of(self.run(self.command, "new", prompt, stdin=stdin))
 
     def await_end(self, turn: Path) -> None:
         """Sleep until a turn's worker has let go of it, and see that it completed."""

@@ -9,9 +9,39 @@ from __future__ import annotations
 from pathlib import Path
 
 from codex_server_cli.core.account import Model
+from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.thread_config import value_in
 from codex_server_cli.disk import model_cache
 from codex_server_cli.errors import BadInputError, CodexServerError
+from codex_server_cli.proc.login import custom_provider, read_codex_config
 from codex_server_cli.settings.places import Settings
+
+
+def check_request(
+    settings: Settings, codex: Path, request: TurnRequest, kept_model: str | None, source: str = ""
+) -> None:
+    """See whether Codex has what a request asks for; a provider of the user's own has others than Codex.
+
+    Args:
+        codex: the binary that will run the turn.
+        kept_model: what the thread ran with last, if it is known.
+        source: as `check_model`.
+
+    Raises:
+        BadInputError: as `check_model`.
+    """
+    config = read_codex_config(settings.codex_home, request.profile_config)
+    if custom_provider(config) is not None:
+        return
+    check_model(
+        settings,
+        codex,
+        model=request.asked_model,
+        effort=request.asked_effort,
+        thread_id=request.thread_id,
+        kept_model=kept_model if request.thread_id is not None else value_in(config, "model"),
+        source=source,
+    )
 
 
 def check_model(

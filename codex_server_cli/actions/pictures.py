@@ -98,6 +98,8 @@ def _decode(data: bytes, kind: str) -> tuple[int, int]:
     image = _open(data, kind)
     if image.width * image.height > MAX_PIXELS:
         return image.size
+    if kind == "jpeg":
+        image.draft(None, (1, 1))  # all of its data is read, into an eighth of its size: sooner, in less memory
     image.load()
     left = MAX_PIXELS
     for frame in range(1, getattr(image, "n_frames", 1)):

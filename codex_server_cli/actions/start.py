@@ -16,12 +16,12 @@ from codex_server_cli.actions.given import given_flags, given_selector, schema_s
 from codex_server_cli.actions.notify import choose_command
 from codex_server_cli.core.prompt import check_prompt
 from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Flags, Sandbox, TurnRequest
-from codex_server_cli.core.thread_config import layered, value_in
+from codex_server_cli.core.thread_config import layered
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
-from codex_server_cli.proc.login import check_login, custom_provider, read_codex_config
+from codex_server_cli.proc.login import check_login
 from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 
@@ -216,6 +216,7 @@ def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice 
     overrides = checks.parse_overrides(options.config)
     model = options.model or _default_model(config, choice, profile, overrides)
     request = TurnRequest("", "/", model, options.effort, config=overrides, profile_config=profile)
+    request = request._replace(thread_id=choice.thread_id if choice is not None else None)
     if request.asked_model is not None or request.asked_effort is not None:
         codex = find_codex(config.codex, settings.search_path).path
         _check_model(settings, codex, request, choice, is_default=options.model is None)
@@ -224,27 +225,13 @@ def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice 
 def _check_model(
     settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None, *, is_default: bool
 ) -> None:
-    """A model or an effort that was asked for, however it was; a provider of the user's own has others than Codex.
-
-    Args:
-        is_default: whether a model of the request's own is that of `config.json`.
-    """
+    """A model or an effort that was asked for, however it was; `is_default` where the model may be `config.json`'s."""
     if request.asked_model is None and request.asked_effort is None:
         return
-    config = read_codex_config(settings.codex_home, request.profile_config)
-    if custom_provider(config) is not None:
-        return
-    from codex_server_cli.actions import model_check
+    from codex_server_cli.actions.model_check import check_request
 
-    model_check.check_model(
-        settings,
-        codex,
-        model=request.asked_model,
-        effort=request.asked_effort,
-        thread_id=choice.thread_id if choice is not None else None,
-        kept_model=choice.model if choice is not None else value_in(config, "model"),
-        source=f" (model in {settings.config_path})" if is_default and request.model is not None else "",
-    )
+    source = f" (model in {settings.config_path})" if is_default and request.model is not None else ""
+    check_request(settings, codex, request, choice.model if choice is not None else None, source)
 
 
 def _default_model(

@@ -144,6 +144,6 @@ def _with_stdin(answers_by_id: dict[str, list[str]]) -> dict[str, list[str]]:
             return text
         from codex_server_cli.cli.prompts import read_prompt  # which few answers need
 
-        return read_prompt("-").rstrip("\r\n")
+        return read_prompt(("-",)).rstrip("\r\n")
 
     return {id_: [read(text) for text in texts] for id_, texts in answers_by_id.items()}

@@ -146,14 +146,14 @@ def _marked_at_ms(turn: TurnDir) -> int | None:
 
 
 def _is_as_we_made_it(path: Path) -> bool:
-    """A real directory of our own, which holds files and an inbox: no link, no tree that somebody keeps in it."""
+    """A real directory of our own, with files, an inbox, and pictures: no link, no tree that somebody keeps in it."""
     try:
         info = path.lstat()
         with os.scandir(path) as entries:
             folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
     except OSError:
         return False
-    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox"}
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox", "images"}
 
 
 def _delete(turn: TurnDir, *, is_dry_run: bool) -> int | None:

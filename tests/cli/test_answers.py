@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import sys
+import os
 
 import pytest
 
+from codex_server_cli.actions import piped
 from codex_server_cli.cli import answers
 from codex_server_cli.errors import UsageError
 
@@ -52,8 +52,12 @@ def test_the_questions_are_those_of_the_request_that_is_meant() -> None:
 
 
 def test_an_answer_that_no_other_process_shall_see_is_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("gehéim \r\n".encode()), encoding="utf-8"))
+    theirs, ours = os.pipe()
+    os.write(ours, "gehéim \r\n".encode())
+    os.close(ours)
+    monkeypatch.setattr(piped, "_STDIN", theirs)
     assert answers._with_stdin({"pin": ["-"], "name": ["a-b"]}) == {"pin": ["gehéim "], "name": ["a-b"]}
+    os.close(theirs)
 
 
 def test_only_one_answer_can_come_from_stdin() -> None:

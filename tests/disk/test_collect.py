@@ -50,6 +50,17 @@ def names_in(turns: TurnsOnDisk) -> list[str]:
 # --- turns
 
 
+def test_pictures_are_deleted_with_their_turn_whole_or_half_made(turns: TurnsOnDisk) -> None:
+    turn, half = turns.complete(finished_at=LONG_AGO), orphan(turns, ".new-20261120-165501-482-7f3a", 2 * DAY_S)
+    for path in (turn.path, half):
+        (path / "images").mkdir()
+        (path / "images" / "1-a.png").write_bytes(bytes(100_000))
+    os.utime(half, (time.time() - 2 * DAY_S,) * 2)
+    collected = run(turns)
+    assert (collected.turn_ids, collected.orphans, names_in(turns)) == ((turn.turn_id,), 1, [])
+    assert collected.freed_bytes >= 200_000
+
+
 def test_turns_that_ended_long_ago_are_deleted_and_others_stay(turns: TurnsOnDisk) -> None:
     old = [turns.complete(finished_at=LONG_AGO), turns.failed(ErrorKind.NETWORK, finished_at=LONG_AGO)]
     young = turns.complete()
