@@ -37,8 +37,9 @@ COMMANDS = {
 }
 KEYS = """\
 Enter       sends; while a turn runs, into that turn
-Alt-Enter   a new line (Esc, then Enter)
-Ctrl-C      interrupts the turn; twice in an empty editor leaves
+Alt-Enter   a new line (Esc, then Enter, where no turn runs)
+Esc         interrupts the turn
+Ctrl-C      the same; twice in an empty editor leaves
 Ctrl-D      leaves
 Up, Down    earlier messages
  /word      a message that begins with / goes after a blank"""

@@ -66,6 +66,7 @@ class Chat:
             CommandCompleter(lambda: chat.known_efforts(settings)),
             on_line=self._take_line,
             on_interrupt=self._interrupt,
+            on_escape=self._escape,
             on_end=self.quit,
         )
 
@@ -134,6 +135,7 @@ class Chat:
             asked=asking.hint if asking is not None else "",
             status=partial(status_line, status_of(self)),
             is_secret=asking is not None and asking.is_secret,
+            can_interrupt=self.exchange is not None or bool(self.starting),
         )
 
     # --- what the person does
@@ -183,6 +185,11 @@ class Chat:
         else:
             self._is_warned = True
             self.note("/quit or Ctrl-D leaves; so does Ctrl-C once more")
+
+    def _escape(self) -> None:
+        """As in Codex's own program; it never leaves, and clears nothing."""
+        if self.exchange is not None or self.starting:
+            self._interrupt("")
 
     def quit(self) -> None:
         """Leave; a turn that runs goes on."""

@@ -18,7 +18,7 @@ from prompt_toolkit.completion import Completer
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.layout import ConditionalContainer, HSplit, Layout, VerticalAlign, Window
 from prompt_toolkit.layout.controls import BufferControl, FormattedTextControl
 from prompt_toolkit.layout.dimension import Dimension
@@ -27,6 +27,7 @@ from prompt_toolkit.layout.processors import ConditionalProcessor, PasswordProce
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_term_environment_variable
 
+from codex_server_cli.cli.chat_escape import escape_keys, wait_for_escape
 from codex_server_cli.cli.chat_terminal import EditorApplication, Output
 from codex_server_cli.cli.chat_text import tail_rows
 
@@ -59,12 +60,14 @@ class Shown(NamedTuple):
         asked: what the person is asked to type, or "".
         status: the status line for a number of columns.
         is_secret: whether what is typed must not be seen.
+        can_interrupt: whether Esc has something to do.
     """
 
     live: str
     asked: str
     status: Callable[[int], str]
     is_secret: bool = False
+    can_interrupt: bool = False
 
 
 class LineHistory(History):
@@ -96,6 +99,7 @@ class Screen:
         show: what to show; asked at every redraw.
         on_line: takes a line, or several that were typed or pasted as one; returns whether it stays in the editor.
         on_interrupt: Ctrl-C; the text is what stands in the editor.
+        on_escape: Esc, where no menu is open.
         on_end: Ctrl-D in an empty editor.
     """
 
@@ -107,10 +111,11 @@ class Screen:
         *,
         on_line: Callable[[str], bool],
         on_interrupt: Callable[[str], None],
+        on_escape: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
         self._show = show
-        self._on_line, self._on_interrupt, self._on_end = on_line, on_interrupt, on_end
+        self._on_line, self._on_interrupt, self._on_escape, self._on_end = on_line, on_interrupt, on_escape, on_end
         self._draft: str | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._swallows = False  # the rest of a secret that nobody wants any more
@@ -124,7 +129,8 @@ class Screen:
         )
         self.application = EditorApplication(
             layout=Layout(self._layout()),
-            key_bindings=self._keys(),
+            key_bindings=merge_key_bindings([escape_keys(self._escape), self._keys()]),
+            before_render=lambda application: wait_for_escape(application, is_urgent=self._show().can_interrupt),
             style=_STYLE,
             output=Output.from_pty(sys.stdout, term=get_term_environment_variable()),
             erase_when_done=True,
@@ -275,6 +281,14 @@ class Screen:
             event.app.renderer.clear()
 
         return keys
+
+    def _escape(self) -> None:
+        if self._swallows:
+            self.bring_back()  # as by Ctrl-C
+        elif self.buffer.complete_state is not None:
+            self.buffer.cancel_completion()
+        else:
+            self._on_escape()
 
     def _accept(self, buffer: Buffer) -> bool:
         if self._swallows:

@@ -106,11 +106,9 @@ class Exchange:
         """What the wire repeats of a model's input and output: only what nothing else tells is recorded."""
         params = params_of(message)
         if message["method"] == RAW_ITEM and params.get("turnId") == self.record.turn_id:
-            for kept, _ in self._raw_items.choose(line, params.get("item")):
-                kept_message = rpc.parse_line(kept)
-                self._events.append(self.log.line_in(kept, kept_message, int(now_ms)))
-                if kept_message is not None:
-                    yield kept_message
+            for kept, _ in self._raw_items.choose((line, message), params.get("item")):
+                self._events.append(self.log.line_in(*kept, int(now_ms)))
+                yield kept[1]
 
     def hear_session(self, lines: Iterable[bytes], now_ms: float) -> None:
         """Record and show the calls that were refused, of lines of the thread's session file."""
@@ -118,8 +116,8 @@ class Exchange:
             entry = rpc.parse_line(line) or {}
             if entry.get("type") != "response_item":
                 continue
-            for kept, raw in self._raw_items.choose(line, entry.get("payload")):
-                self._events.append(self.log.line_session(kept, int(now_ms)))
+            for kept, raw in self._raw_items.choose((line, entry), entry.get("payload")):
+                self._events.append(self.log.line_session(kept[0], int(now_ms)))
                 self._pieces += self._fold.feed_raw(raw)
 
     def fold(self, message: Message) -> list[Message]:

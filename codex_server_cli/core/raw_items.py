@@ -15,15 +15,18 @@ RAW_ITEM = "rawResponseItem/completed"
 RAW_METHODS = (RAW_ITEM, "rawResponse/completed")
 _ITEM_METHODS = ("item/started", "item/completed")
 
-Kept = list[tuple[bytes, Any]]
-"""Lines as they came, each with its raw item."""
+Line = tuple[bytes, Message]
+"""A line as it came, and what it decodes to."""
+
+Kept = list[tuple[Line, Any]]
+"""Lines, each with its raw item."""
 
 
 class RawItems:
     """Holds each call back until its output tells whether it was refused."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, tuple[bytes, Any]] = {}
+        self._calls: dict[str, tuple[Line, Any]] = {}
         self._items: set[str] = set()  # ids of items that Codex has made
 
     def note(self, message: Message) -> None:
@@ -33,7 +36,7 @@ class RawItems:
             if isinstance(item, dict) and item.get("type") != "agentMessage":
                 self._items.add(str(item.get("id")))
 
-    def choose(self, line: bytes, raw: Any) -> Kept:
+    def choose(self, line: Line, raw: Any) -> Kept:
         """Take a raw item; return what of those that came so far is to be kept, oldest first."""
         if is_call(raw):
             self._calls[str(raw.get("call_id"))] = (line, raw)

@@ -206,7 +206,7 @@ def test_only_the_first_are_kept_and_each_is_shown() -> None:
 @pytest.mark.parametrize("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, came_of("x", "unheard of")])
 def test_what_is_no_call_and_no_output_of_one_is_no_refusal(raw: Any) -> None:
     assert Refusals().hear(raw) is None
-    assert RawItems().choose(b"", raw) == []
+    assert RawItems().choose((b"", {}), raw) == []
 
 
 # --- which raw items are recorded

@@ -169,6 +169,82 @@ def test_a_message_that_cannot_be_steered_in_is_the_next_one(one_home: Home, cha
     leave(terminal)
 
 
+def test_esc_interrupts_and_a_command_behind_it_stays_one(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    model = one_home.model([say("So ", hold(gate), "far.")])
+    terminal = chat(one_home)
+    terminal.wait_for(READY)
+    terminal.enter("begin")
+    terminal.wait_for("So")
+    terminal.press("Escape", *"/quit", "Enter")  # as fast as Alt-/ would be
+    assert terminal.wait_for_exit() == 0
+    shown = terminal.history()
+    assert "uit" not in shown.replace("codex-server", "").replace("/quit", "")
+    assert len(model.requests) == 1
+    assert "goes on" in shown or "interrupted" in shown
+    (turn_id,) = one_home.turn_ids
+    wait_until(lambda: one_home.turn(turn_id).is_ended, what="the end of the interrupted turn")
+    gate.open()
+    assert one_home.turn(turn_id).status()["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("first", [("Escape",), ("Escape", "Escape")], ids=["once", "twice"])
+def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
+    one_home: Home, chat: Chat, first: tuple[str, ...]
+) -> None:
+    one_home.model(lambda request: say(f"You said: {request.prompt}."))
+    terminal = chat(one_home)
+    terminal.wait_for(READY)
+    terminal.press(*first, *"/effort", "Enter")
+    terminal.wait_for("effort: what Codex chooses")
+    terminal.press(*first, *"please", "Enter")
+    terminal.wait_for("You said: please.")
+    terminal.press(*first, *"/nothing", "Enter")
+    terminal.wait_for("there is no command /nothing")
+    terminal.type("two")
+    terminal.press("M-Enter")
+    terminal.enter("lines")
+    terminal.wait_for("You said: two\nlines.")
+    terminal.type("a word")
+    terminal.press("M-b")
+    terminal.enter("long ")
+    terminal.wait_for("You said: a long word.")
+    leave(terminal)
+
+
+def test_esc_alone_interrupts_what_is_asked_too_and_leaves_what_was_typed(one_home: Home, chat: Chat) -> None:
+    one_home.model([escalated(one_home), say("Fine.")])
+    terminal = chat(one_home)
+    terminal.wait_for(READY)
+    terminal.enter("run it")
+    terminal.wait_for(WAITING)
+    terminal.press("Escape")
+    terminal.wait_for("■ interrupted")
+    terminal.wait_for(READY)
+    terminal.press("Escape")
+    terminal.enter("/help")
+    terminal.wait_for("this list, and the keys")
+    leave(terminal)
+
+
+def test_esc_closes_the_menu_before_it_interrupts(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    one_home.model([say("So ", hold(gate), "far.")])
+    terminal = chat(one_home)
+    terminal.wait_for(READY)
+    terminal.enter("begin")
+    terminal.wait_for("So")
+    terminal.type("/")
+    terminal.wait_for("what their commands may touch")
+    terminal.press("Escape")
+    terminal.wait_for(lambda screen: "what their commands may touch" not in screen)
+    assert "interrupt" not in terminal.screen()
+    terminal.press("Escape")
+    terminal.wait_for("■ interrupted")
+    gate.open()
+    leave_after_clearing(terminal)
+
+
 def test_what_waits_to_be_sent_comes_back_where_the_turn_is_interrupted(one_home: Home, chat: Chat) -> None:
     one_home.configure(max_running=1)
     other, gate = one_home.start_held()
