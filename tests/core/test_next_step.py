@@ -68,7 +68,7 @@ def test_an_answer_is_offered_only_where_there_is_one() -> None:
     ("kind", "verbs"),
     [
         ("auth", ["login", "continue", "tail"]),
-        ("usage_limit", ["limits", "continue", "tail"]),
+        ("usage_limit", ["continue", "tail"]),
         ("context_window", ["new", "tail"]),
         ("sandbox", ["doctor", "tail"]),
         ("worker_died", ["recover", "continue", "tail"]),
