@@ -8,7 +8,7 @@ import pytest
 
 from codex_server_cli.core.next_step import next_commands
 from codex_server_cli.core.turn import State
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.view import TurnView, has_notifier
 from codex_server_cli.errors import ErrorKind
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -39,6 +39,11 @@ def test_a_wait_for_a_turn_that_may_ask_comes_back_once_it_does(asked: dict[str,
 def test_a_wait_for_any_other_ends_with_it(meta: dict[str, Any]) -> None:
     running = TurnView(TURN_ID, PATH, State.RUNNING, meta=meta)
     assert next_commands(running)["wait"] == f"codex-server wait {TURN_ID} --timeout 100"
+
+
+@pytest.mark.parametrize(("request_", "is_told"), [({"notify": "tell"}, True), ({"notify": None}, False), (3, False)])
+def test_a_record_tells_whether_a_command_is_told(request_: Any, *, is_told: bool) -> None:
+    assert has_notifier({"request": request_}) is is_told
 
 
 def test_what_waits_for_an_answer_comes_first() -> None:
