@@ -176,7 +176,8 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     summary = newest_thread(settings.codex_home, here)
     if summary is None:
         _refuse_blindness(settings)
-        hint = "Start one, with the prompt on stdin: `codex-server new -`. Those of other places: `codex-server list`"
+        others = "Those of other places, for --thread: `codex-server list`"
+        hint = f"Start one, with the prompt on stdin: `codex-server new -`. {others}"
         raise BadInputError(f"no earlier thread in {here}", hint=hint, kind=ErrorKind.THREAD_MISSING)
     return ThreadChoice(summary.thread_id, summary.cwd)
 

@@ -47,8 +47,8 @@ _HINTS = {
 _CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {to_go_on}"
 _WRONG_ANSWER = "The answer does not fit the schema, and is kept; to have it given anew: {correct}"
 _NO_RESET = (
-    "No time is known at which this limit resets; what is left: {limits}. "
-    "This asks for one and waits for it, and starts at once where there is none: {go_on}"
+    "No time is known at which this limit resets. "
+    "This asks Codex for one and waits for it, and starts at once where there is none: {go_on}"
 )
 _KEPT = "what had come is kept; "
 _ASK_CODEX = "Whether Codex had finished it tells {recover}. "

@@ -8,7 +8,7 @@ import pytest
 
 from codex_server_cli.core.next_step import next_commands
 from codex_server_cli.core.turn import State
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.view import TurnView, has_notifier
 from codex_server_cli.errors import ErrorKind
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -41,6 +41,11 @@ def test_a_wait_for_any_other_ends_with_it(meta: dict[str, Any]) -> None:
     assert next_commands(running)["wait"] == f"codex-server wait {TURN_ID} --timeout 100"
 
 
+@pytest.mark.parametrize(("request_", "is_told"), [({"notify": "tell"}, True), ({"notify": None}, False), (3, False)])
+def test_a_record_tells_whether_a_command_is_told(request_: Any, *, is_told: bool) -> None:
+    assert has_notifier({"request": request_}) is is_told
+
+
 def test_what_waits_for_an_answer_comes_first() -> None:
     waiting = view(State.RUNNING)._replace(live={"pending": [{"id": "0"}]})
     assert [*next_commands(waiting)] == ["pending", "wait", "tail", "status", "cancel"]
@@ -68,7 +73,7 @@ def test_an_answer_is_offered_only_where_there_is_one() -> None:
     ("kind", "verbs"),
     [
         ("auth", ["login", "continue", "tail"]),
-        ("usage_limit", ["limits", "continue", "tail"]),
+        ("usage_limit", ["continue", "tail"]),
         ("context_window", ["new", "tail"]),
         ("sandbox", ["doctor", "tail"]),
         ("worker_died", ["recover", "continue", "tail"]),

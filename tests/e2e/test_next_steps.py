@@ -14,7 +14,7 @@ from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import bad_request, context_window, rate_limited, say, usage_limit
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.e2e.test_notify import asks_first
-from tests.support import Json, wait_until
+from tests.support import Json
 
 SCHEMA = {
     "type": "object",
@@ -166,4 +166,4 @@ def test_who_meets_a_busy_thread_is_told_its_holder_and_how_long_to_wait(home: H
     assert command == f"codex-server wait {holder.id} --timeout 100 --until attention"
     gate.open()
     assert home.run(*shlex.split(command)[1:]).stdout.endswith(f"{FIRST_HALF}{SECOND_HALF}\n")
-    wait_until(lambda: home.run("continue", "--turn", first.id, "three").code == 0, 30, "the thread")
+    assert home.start("continue", "--turn", first.id, "three").wait()["state"] == "complete"

@@ -120,6 +120,10 @@ def test_a_document_is_one_line_for_programs_and_indented_for_people() -> None:
     assert documents.dump({"text": "é\n"}, is_indented=True) == '{\n  "text": "é\\n"\n}'
 
 
+def test_a_lone_surrogate_is_written_escaped() -> None:
+    assert documents.dump({"text": "\ud800é"}, is_indented=False) == '{"text": "\\ud800\\u00e9"}'
+
+
 @given(
     st.recursive(st.text(st.characters(codec=None, exclude_categories=())), lambda inner: st.lists(inner, max_size=3))
 )
