@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_server_cli.core.plain_log import PlainLog
 from codex_server_cli.proc.worker_log import LOG_FD, say
 from codex_server_cli.settings.environment import interpreter, notifier_environment, told_environment
 
@@ -114,6 +115,7 @@ class _Dialogue:
         self._stdin, self._stdout = process.stdin, process.stdout
         self._unsent = memoryview(data)
         self._room = _LOG_BYTES
+        self._plain = PlainLog()
 
     def hold(self, deadline: float) -> bool:
         """Feed and hear the command until it ends; False where it has not by then.
@@ -159,5 +161,5 @@ class _Dialogue:
             return None
         kept, self._room = piece[: self._room], max(0, self._room - len(piece))
         with contextlib.suppress(OSError):
-            os.write(LOG_FD, kept)
+            os.write(LOG_FD, self._plain.feed(kept))
         return piece
