@@ -1,6 +1,6 @@
 """Which pictures Codex can show to a model, told by their first bytes. Must never open a file or trust a name.
 
-Tried with 0.163.0 and 0.169.0: png, jpeg, gif (its first frame, sent as png) and webp reach the model, whatever
+Tried with 0.163.0 and 0.171.0: png, jpeg, gif (its first frame, sent as png) and webp reach the model, whatever
 the file is called. bmp, tiff, ico, avif and svg are silently replaced by the words "image content omitted
 because it could not be processed", and the turn runs on without them: so they are refused before it starts.
 """
