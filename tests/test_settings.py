@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,10 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.errors import BadInputError, Exit, HomeError
+from codex_server_cli.settings import environment as settings_environment
 from codex_server_cli.settings.config import Config, read_config, read_config_values
 from codex_server_cli.settings.environment import (
     codex_environment,
     demo_environment,
+    import_path,
+    interpreter,
     notifier_environment,
     told_environment,
     turn_environment,
@@ -269,3 +274,41 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_words(
     path = tmp_path_factory.getbasetemp() / "any-config.json"
     with suppress(BadInputError):
         assert isinstance(read(path, values), Config)
+
+
+# --- what a Python of ours imports from
+
+
+@pytest.fixture
+def own_path(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The path of an interpreter that found nothing but its own; tests may put something before or behind it."""
+    library = str(Path(os.__file__).parent)
+    path = [library, f"{library}/lib-dynload", f"{library}/site-packages"]
+    monkeypatch.setattr(sys, "path", path)
+    return path
+
+
+PACKAGE = str(Path(settings_environment.__file__).parents[2])
+
+
+def test_what_the_user_added_comes_last_and_we_before_what_is_installed(own_path: list[str]) -> None:
+    own_path[:0] = ["/the/script", "/his/modules", PACKAGE]
+    library, dynload, site = own_path[3:]
+    assert import_path() == [library, dynload, PACKAGE, site, "/his/modules"]
+
+
+def test_the_order_is_the_same_when_it_is_asked_for_again(own_path: list[str]) -> None:
+    own_path[:0] = ["/the/script", "/his/modules"]
+    first = import_path()
+    sys.path[:] = first
+    assert import_path() == first
+
+
+def test_a_python_of_ours_is_isolated_and_keeps_what_is_said_of_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "pycache_prefix", "/var/cache")
+    code = "print(sys.flags.isolated, sys.flags.utf8_mode, sys.dont_write_bytecode, sys.pycache_prefix, sys.argv[1:])"
+    command = interpreter(code, "a", "é")
+    env = {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere", "LC_ALL": "C"}
+    run = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=True)
+    assert run.stdout == "1 1 True /var/cache ['a', 'é']\n"

@@ -32,7 +32,9 @@ def list_turns(
     output.note_if(problem)
     if json:
         output.show_json([{**documents.status(view), "prompt": prompt} for view, prompt in rows])
-    elif problem is None:
+    elif not rows and wanted == read.TurnFilter():
+        output.show("" if problem else 'No turns yet. Start one: codex-server new "your prompt"\n')
+    else:
         output.show(turns_table(rows, output.width()))
 
 

@@ -34,13 +34,21 @@ def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict
     else:
         output.note_if(read.absent_home(settings))
         after = 0 if after is None else after
-    show_notices(monitor.stream(settings, after, follows=follows, warn=output.note_if), as_json=as_json)
+    has_any = show_notices(monitor.stream(settings, after, follows=follows, warn=output.note_if), as_json=as_json)
+    if not (has_any or as_json or after):
+        output.note("Nothing has happened yet.")
     return Exit.OK
 
 
-def show_notices(stream: Iterable[Notice | None], *, as_json: bool) -> None:
-    """Show a stream line by line, for as long as somebody reads our stdout."""
+def show_notices(stream: Iterable[Notice | None], *, as_json: bool) -> bool:
+    """Show a stream line by line, for as long as somebody reads our stdout.
+
+    Returns:
+        Whether there was anything.
+    """
+    has_any = False
     for notice in stream:
+        has_any = has_any or notice is not None
         if notice is None:
             if output.is_reader_gone():
                 raise output.ReaderGoneError
@@ -48,3 +56,4 @@ def show_notices(stream: Iterable[Notice | None], *, as_json: bool) -> None:
             output.show(documents.dump(documents.notice(notice), is_indented=False) + "\n")
         else:
             output.show(views.notice_line(notice) + "\n")
+    return has_any

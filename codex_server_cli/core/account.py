@@ -1,7 +1,7 @@
 """What Codex says of an account, its limits and its models, read from the wire. Owns which members count, and how.
 
 Pure, and tolerant: whatever is null, missing or of another shape than today's is unknown, never a crash. Sources: the
-schemas of 0.163.0 and 0.169.0 (protocol notes, sections 7 and 10).
+schemas of 0.163.0 and 0.171.0 (protocol notes, sections 7 and 10).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is asked about an account: who it is, logging in and out, limits, models. Owns the calls and their refusals.
 
 Each conversation begins with `greet`. Must never do the asking, and never keep or tell a key or a token. What the
-app-server answers was seen with 0.163.0 and 0.169.0 (protocol notes, section 7); a login's page is served by it on
+app-server answers was seen with 0.163.0 and 0.171.0 (protocol notes, section 7); a login's page is served by it on
 port 1455, else 1457, and a second login from anywhere on the machine ends the first.
 """
 

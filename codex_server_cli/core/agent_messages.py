@@ -2,7 +2,7 @@
 
 In a review Codex announces each message of its reviewer and then keeps it to itself; the text of the review comes with
 `exitedReviewMode`, and again as the one message of the turn. A reviewer that was stopped or failed leaves words of
-Codex's own in both places (seen with 0.163.0 and 0.169.0). Other protocol facts: notes, section 5.
+Codex's own in both places (seen with 0.163.0 and 0.171.0). Other protocol facts: notes, section 5.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from codex_server_cli.core.advice import is_of_database, is_of_session_file, is_without_room
+from codex_server_cli.core.plain_log import without_sequences
 from codex_server_cli.core.rpc import OVERLOADED, Message
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
@@ -154,13 +155,12 @@ _SAYS_NOTHING = re.compile(
     r"|^Refusing to create helper binaries|^note: run with `RUST_BACKTRACE|^Usage:|^For more information, try"
     r"|^Error:$"
 )
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TAIL_CHARS = 4000
 
 
 def without_colours(stderr: str) -> str:
     """Codex's log text as it reads: it colours its stderr, terminal or not."""
-    return _COLOUR.sub("", stderr)
+    return without_sequences(stderr.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 def stderr_tail(stderr: str) -> str | None:

@@ -1,6 +1,6 @@
 """Output schemas: refused before a turn is paid for, and answers held against them. Must never fetch or repair.
 
-Codex forwards the schema unread, as `text.format = {type: json_schema, strict: true, schema}` (0.163.0, 0.169.0).
+Codex forwards the schema unread, as `text.format = {type: json_schema, strict: true, schema}` (0.163.0, 0.171.0).
 OpenAI's strict mode takes a subset of JSON Schema and answers HTTP 400 `invalid_json_schema` to the rest; what
 its guide ("Structured outputs", supported schemas) or its own error texts state is refused here:
 

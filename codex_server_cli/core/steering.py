@@ -1,6 +1,6 @@
 """Text into a turn that runs: `turn/steer` (protocol notes, section 4). Owns when that can be asked, and who is told.
 
-Codex breaks off the response under way and asks the model again, with the text (seen with 0.163.0 and 0.169.0). Must
+Codex breaks off the response under way and asks the model again, with the text (seen with 0.163.0 and 0.171.0). Must
 never queue what comes too early or too late: `continue` is for that.
 """
 

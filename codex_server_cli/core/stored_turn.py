@@ -1,7 +1,7 @@
 """What Codex's own record of a turn adds to what we have. Owns the weighing; must never fetch the record or publish.
 
 A stored turn is the wire's `Turn` with its items in full, as `thread/turns/list` gives it and `stored_turn_rollout`
-makes it. Seen with 0.163.0 and 0.169.0: the list needs neither a login nor a loaded thread; a turn whose codex was
+makes it. Seen with 0.163.0 and 0.171.0: the list needs neither a login nor a loaded thread; a turn whose codex was
 killed stands there as `interrupted`, with its whole items alone (an answer that was still streaming is not there), and
 so does one that another process is running at this moment. Only `completed` proves an end.
 """

@@ -1,6 +1,6 @@
 """The turns in a Codex session file, in the shape that `thread/turns/list` gives them. Must never open a file.
 
-For a time when no app-server can be asked. Both layouts of `thread_entry` are read, as 0.163.0 and 0.169.0 write them:
+For a time when no app-server can be asked. Both layouts of `thread_entry` are read, as 0.163.0 and 0.171.0 write them:
 `task_started` begins a turn, `task_complete` (an older name: `turn_complete`) or `turn_aborted` ends it. A turn without
 an end has the status None: its codex was killed, or still runs it.
 """

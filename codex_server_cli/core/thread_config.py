@@ -3,7 +3,7 @@
 Every process of a turn bears the turn's id in its environment, by which it is found where nothing else leads to it
 (`proc.sweep`). Codex hands its environment on to commands, unless its `shell_environment_policy` holds it back; a
 variable that is `set` there comes through `inherit` and `exclude`, and adds to those that the user sets himself, in
-0.163.0 and 0.169.0. Only an `include_only` of `config.toml` still holds it back: what that lists is not known here.
+0.163.0 and 0.171.0. Only an `include_only` of `config.toml` still holds it back: what that lists is not known here.
 """
 
 from __future__ import annotations

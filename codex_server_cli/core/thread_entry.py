@@ -1,6 +1,6 @@
 """What a line of a Codex session file adds to the conversation. Owns the line's meaning; must never see a file.
 
-Session files hold one `{"timestamp","type","payload"}` a line. Two layouts, seen in files of 0.163.0 and 0.169.0:
+Session files hold one `{"timestamp","type","payload"}` a line. Two layouts, seen in files of 0.163.0 and 0.171.0:
 
 * *paginated* (the default; every line has an `ordinal`): what people see stands in `event_msg` lines of payload
   type `item_completed`, whose `item.type` is a PascalCase item name (`UserMessage`, `CommandExecution`).

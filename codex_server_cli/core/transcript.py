@@ -2,7 +2,7 @@
 `blocks`'.
 
 The agent's text is shown raw as it streams. After a retry Codex sends the whole response again, complete messages
-and the open one, under the same item ids or new ones (protocol notes, section 5; seen with 0.163.0 and 0.169.0): what
+and the open one, under the same item ids or new ones (protocol notes, section 5; seen with 0.163.0 and 0.171.0): what
 is repeated is skipped, and where the new text differs one line says that the answer restarted. Must never touch a
 file or judge an end.
 """

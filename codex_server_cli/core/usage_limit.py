@@ -1,6 +1,6 @@
 """Until when the account's usage limit holds, by what Codex tells of it. Owns how that is read; never reads a clock.
 
-Sources: protocol notes, sections 5, 7 and 10; capture error_USAGE; experiments with 0.163.0 and 0.169.0: of a refusal
+Sources: protocol notes, sections 5, 7 and 10; capture error_USAGE; experiments with 0.163.0 and 0.171.0: of a refusal
 that names the second of its end Codex tells the minute alone, and nothing at all of `resets_in_seconds`.
 """
 

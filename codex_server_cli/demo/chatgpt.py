@@ -1,6 +1,6 @@
 """What ChatGPT's backend answers about an account, as far as Codex asks: usage windows and workspaces.
 
-Owns: the shape of those answers, found by experiment with 0.163.0 and 0.169.0. Pure.
+Owns: the shape of those answers, found by experiment with 0.163.0 and 0.171.0. Pure.
 Never here: HTTP, tokens or files.
 """
 

@@ -7,7 +7,7 @@ Never here: the values themselves (`parts`), their wire form (`sse`), I/O of any
     reply(say("Hello", hold(gate), " world"))                    stops between two deltas until the gate opens
     cut_after("Hel")      incomplete("max_output_tokens")      usage_limit()
 
-Argument names and outcomes are those that 0.163.0 and 0.169.0 showed when run.
+Argument names and outcomes are those that 0.163.0 and 0.171.0 showed when run.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def run_command(
 def apply_patch(patch_text: str, *, call_id: str | None = None) -> ToolCall:
     """An edit in Codex's patch format, from `*** Begin Patch` to `*** End Patch`.
 
-    Sent as a shell line, which 0.163.0 and 0.169.0 recognise and run as a `fileChange`. The custom tool
+    Sent as a shell line, which 0.163.0 and 0.171.0 recognise and run as a `fileChange`. The custom tool
     `apply_patch` exists only for models of their catalogue ("unsupported custom tool call" for others).
     """
     return run_command(f"apply_patch <<'EOF'\n{patch_text}\nEOF\n", call_id=call_id)

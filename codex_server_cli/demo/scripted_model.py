@@ -6,7 +6,7 @@ Never here: the shape of events (`sse`), the vocabulary of scripts (`replies`), 
     with ScriptedModel([reply(run_command("ls")), reply(say("done"))]) as model:
         write_custom_provider(home, model.base_url)
 
-What Codex needs of it was found by running 0.163.0 and 0.169.0: a WebSocket upgrade answered with 426 makes
+What Codex needs of it was found by running 0.163.0 and 0.171.0: a WebSocket upgrade answered with 426 makes
 it fall back to HTTP at once, and 404 is a fine answer to every path that is not served here.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from codex_server_cli.disk.files import read_bytes
 
@@ -30,13 +31,8 @@ def wakeups(directory: Path, step_ms: int = STEP_MS) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
-    # Documented as "Rust backend"; 40 ms that only followers need.
-    from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
-
-    try:
-        watcher = RustNotify([str(directory)], False, False, 0, False, False)
-    except (OSError, UnicodeError, WatchfilesRustInternalError):
-        # No more watches, or watchers (of which many systems grant a user 128), or a name that is no UTF-8.
+    watcher = _watcher(directory)
+    if watcher is None:
         while True:
             yield
             time.sleep(POLL_S)
@@ -45,6 +41,22 @@ def wakeups(directory: Path, step_ms: int = STEP_MS) -> Iterator[None]:
         while watcher.watch(max(DEBOUNCE_MS, step_ms), step_ms, WAKE_INTERVAL_MS, None) != "signal":
             yield
     raise KeyboardInterrupt
+
+
+def _watcher(directory: Path) -> Any:
+    """watchfiles' own watcher; None where there can be none, and one has to look again and again."""
+    try:
+        # Its "Rust backend", private, which is why pyproject.toml names the versions that were tried: the public face
+        # brings asyncio, 40 ms that each follower would wait for.
+        from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+    except ImportError:  # another version than those, forced in
+        return None
+    try:
+        return RustNotify([str(directory)], False, False, 0, False, False)
+    except (OSError, UnicodeError, TypeError, WatchfilesRustInternalError):
+        # No more watches, or watchers (of which many systems grant a user 128), or a name that is no UTF-8; or another
+        # signature.
+        return None
 
 
 class GrowingFile:

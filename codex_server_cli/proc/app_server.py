@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 
 from codex_server_cli.core.failures import without_colours
+from codex_server_cli.core.plain_log import PlainLog
 from codex_server_cli.settings.environment import codex_environment
 from codex_server_cli.wire.stdio import StdioTransport
 
@@ -69,6 +70,7 @@ class AppServer:
         self.exit_fd = _open_pidfd(self._process.pid)
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
         self._log_fd = log_fd
+        self._plain = PlainLog()  # codex colours its stderr, terminal or not
         self._stderr_bytes = 0
 
     @property
@@ -92,7 +94,7 @@ class AppServer:
             if not data:
                 return False
             if self._stderr_bytes < _LOG_BYTES:
-                self._log(data[: _LOG_BYTES - self._stderr_bytes])
+                self._log(self._plain.feed(data[: _LOG_BYTES - self._stderr_bytes]))
             self._stderr_bytes += len(data)
             self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
         return True

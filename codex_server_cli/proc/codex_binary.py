@@ -94,7 +94,7 @@ def native_of(path: Path) -> Path:
     """The native binary behind npm's shim; any other executable is taken as it is.
 
     The shim is `@openai/codex/bin/codex.js`; the binary lies in a package of its own for each platform,
-    `codex-<os>-<cpu>/vendor/<triple>/bin/codex` (0.169.0), beside the shim's package or inside its `node_modules`.
+    `codex-<os>-<cpu>/vendor/<triple>/bin/codex` (0.171.0), beside the shim's package or inside its `node_modules`.
     """
     real = path.resolve()
     if real.suffix != ".js":

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from codex_server_cli.core.plain_log import PlainLog
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.publish import now
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -166,6 +167,7 @@ class _Dialogue:
         self._stdin, self._stdout = process.stdin, process.stdout
         self._unsent = memoryview(data)
         self._room = _LOG_BYTES
+        self._plain = PlainLog()
 
     def hold(self, deadline: float) -> bool:
         """Feed and hear the command until it ends; False where it has not by then.
@@ -211,5 +213,5 @@ class _Dialogue:
             return None
         kept, self._room = piece[: self._room], max(0, self._room - len(piece))
         with contextlib.suppress(OSError):
-            os.write(LOG_FD, kept)
+            os.write(LOG_FD, self._plain.feed(kept))
         return piece

@@ -85,9 +85,21 @@ def interpreter(code: str, *arguments: str) -> list[str]:
     """The command line of a Python of ours that runs `code`, which finds `arguments` in `sys.argv`.
 
     It is isolated (`-I`): neither the user's `PYTHON…` variables, nor his site, nor the directory where he happens to
-    stand say what it imports. The variables stay in its environment, for Codex and the commands of a turn.
+    stand say what it imports. The variables stay in its environment, for Codex and the commands of a turn. What they
+    say of bytecode files is kept: without it each start could be a slow one.
     """
-    return [sys.executable, "-I", *UTF8, "-c", f"import sys; sys.path[:] = {import_path()!r}; {code}", *arguments]
+    bytecode = ["-B"] if sys.dont_write_bytecode else []
+    prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+    return [
+        sys.executable,
+        "-I",
+        *bytecode,
+        *prefix,
+        *UTF8,
+        "-c",
+        f"import sys; sys.path[:] = {import_path()!r}; {code}",
+        *arguments,
+    ]
 
 
 def worker_environment() -> dict[str, str]:

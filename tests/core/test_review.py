@@ -1,6 +1,6 @@
 """A review: asked for with another method, run under another id, answered by what its reviewer leaves behind.
 
-The shapes are those of 0.163.0 and 0.169.0.
+The shapes are those of 0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def test_every_server_request_is_declined_at_once(method: str, request_id: int |
 def test_a_server_request_is_declined_before_the_turn_runs_and_for_other_threads_too() -> None:
     talk = Dialogue().receive({"method": "attestation/generate", "id": 0, "params": {}})
     assert talk.sent[-1]["id"] == 0
-    talk.opened().receive({"method": "currentTime/read", "id": 1, "params": {"threadId": "another"}})
+    talk.opened().receive({"method": "item/tool/call", "id": 1, "params": {"threadId": "another"}})
     assert talk.sent[-1]["id"] == 1
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import requires, version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import watchfiles._rust_notify as rust
@@ -125,6 +128,30 @@ def test_a_machine_without_watches_to_spare_is_looked_at_instead(
         return real(paths, debug, polls, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rust, "RustNotify", without_watches)
+    generator = wakeups(tmp_path)
+    next(generator)
+    append(path, b"x")
+    started = time.monotonic()
+    next(generator)
+    assert time.monotonic() - started < LATE_S
+    generator.close()  # type: ignore[attr-defined]
+
+
+def test_the_watcher_is_one_of_the_versions_that_were_tried() -> None:
+    """Its module is private: see pyproject.toml. A version that fails here is to be tried before the range grows."""
+    requirement = next(line for line in requires("codex-server-cli") or [] if line.startswith("watchfiles"))
+    assert sorted(requirement.removeprefix("watchfiles").split(",")) == ["<1.4", ">=1.0"]
+    assert (1, 0) <= tuple(map(int, version("watchfiles").split(".")[:2])) < (1, 4)
+    with rust.RustNotify([str(Path(__file__).parent)], False, False, 0, False, False) as watcher:
+        assert watcher.watch(50, 8, 20, None) == "timeout"
+
+
+@pytest.mark.parametrize("change", [{"watchfiles._rust_notify": None}, {"watchfiles._rust_notify": SimpleNamespace()}])
+def test_another_version_without_that_module_is_done_without(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
+    for name, module in change.items():
+        monkeypatch.setitem(sys.modules, name, module)
     generator = wakeups(tmp_path)
     next(generator)
     append(path, b"x")

@@ -32,7 +32,8 @@ def words(home: Home) -> str:
 )
 def test_a_list_is_empty_and_says_why(mistyped: Home, command: str, stdout: str) -> None:
     run = mistyped.run(*command.split())
-    assert (run.code, run.stdout, run.stderr) == (0, stdout, f"codex-server: {words(mistyped)}\n")
+    assert (run.code, run.stdout) == (0, stdout)
+    assert run.stderr.splitlines()[0] == f"codex-server: {words(mistyped)}"
     assert not (mistyped.path / "typo").exists()
 
 
@@ -50,7 +51,10 @@ def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home, 
 def test_a_usual_home_that_is_not_made_yet_has_no_turns_and_nothing_is_wrong(one_home: Home) -> None:
     del one_home.env["CODEX_SERVER_HOME"]
     run = one_home.run("list-turns")
-    assert (run.code, run.stdout, run.stderr) == (0, "No turns.\n", "")
+    assert (run.code, run.stdout, run.stderr) == (0, 'No turns yet. Start one: codex-server new "your prompt"\n', "")
+    assert one_home.run("list-turns", "--state", "failed").stdout == "No turns.\n"
+    run = one_home.run("tail", "--all")
+    assert (run.code, run.stdout, run.stderr) == (0, "", "Nothing has happened yet.\n")
     assert json.loads(one_home.run("list-turns", "--json").stdout) == []
 
 

@@ -113,6 +113,7 @@ def test_a_damaged_database_is_named_and_the_way_out_works(home: Home) -> None:
     assert (error["kind"], error["retryable"]) == ("disk", False)
     assert str(database) in error["message"]
     assert "moved away with its -wal and -shm" in error["hint"]
+    assert "\x1b" not in (home.path / "turns" / home.turn_ids[-1] / "worker.log").read_text()
     for path in home.codex_home.glob(f"{database.name}*"):
         path.rename(home.root / path.name)
     command = error["hint"].split("`")[1]

@@ -1,6 +1,6 @@
 """An OAuth issuer on loopback, to log in with: who opens its page has agreed, or has refused.
 
-Codex goes there instead of to OpenAI where `CODEX_APP_SERVER_LOGIN_ISSUER` names it (0.163.0 and 0.169.0). Owns what it
+Codex goes there instead of to OpenAI where `CODEX_APP_SERVER_LOGIN_ISSUER` names it (0.163.0 and 0.171.0). Owns what it
 answers and the one way to be sure of the login page's ports; never the tokens, which are those of a scripted login.
 """
 

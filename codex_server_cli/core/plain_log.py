@@ -1,0 +1,29 @@
+"""Log text without its colours, piece by piece as it comes: a sequence may be cut between two pieces."""
+
+from __future__ import annotations
+
+import re
+
+_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
+_CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)?\Z")
+_LONGEST = 256
+"""Bytes of a sequence that does not end: more are text."""
+
+
+def without_sequences(data: bytes) -> bytes:
+    """Whole text without its escape sequences: colours, cursor movements, titles, links."""
+    return _SEQUENCE.sub(b"", data)
+
+
+class PlainLog:
+    """Takes the escape sequences out of a stream."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The next piece, without its sequences; the beginning of one at its end waits for its rest."""
+        text = without_sequences(self._held + data)
+        cut = _CUT.search(text)
+        self._held = text[cut.start() :] if cut is not None and len(text) - cut.start() <= _LONGEST else b""
+        return text[: len(text) - len(self._held)]
