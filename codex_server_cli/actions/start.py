@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.actions import checks
 from codex_server_cli.actions.notify import choose_command
+from codex_server_cli.core.payer import DEFAULT_PROVIDER, provider_of_new_thread
 from codex_server_cli.core.prompt import check_prompt
 from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Sandbox, TurnRequest
 from codex_server_cli.core.thread_config import layered, value_in
@@ -21,7 +22,7 @@ from codex_server_cli.core.view import TurnView
 from codex_server_cli.errors import BusyError
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
-from codex_server_cli.proc.login import check_login, custom_provider, read_codex_config
+from codex_server_cli.proc.login import ThreadTerms, check_login, read_codex_config
 from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 
@@ -137,9 +138,8 @@ def _start(
     profile, warnings = _read_profile(settings, options.profile)
     request, parent = _make_request(settings, options, config, choice, profile, is_fork=is_fork)
     codex = find_codex(config.codex, settings.search_path)
-    check_login(
-        settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
-    )
+    terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
+    check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
     if options.model is not None or options.effort is not None:
         warnings += _check_model(settings, codex.path, request, choice)
     meta = {
@@ -155,6 +155,7 @@ def _start(
         "sandbox": str(request.sandbox),
         "approval": str(request.approval),
         "effective": None,
+        "payer": None,
         "server": None,
         "pid": None,
         "pid_start_ticks": None,
@@ -188,11 +189,20 @@ def _check_model(settings: Settings, codex: Path, request: TurnRequest, choice: 
     """What to warn of; a provider of the user's own has models that Codex does not know."""
     from codex_server_cli.actions.model_check import check_model
 
-    config = read_codex_config(settings.codex_home, request.profile_config)
-    if custom_provider(config) is not None:
+    config = read_codex_config(settings.codex_home, codex, request.profile_config) or {}
+    if provider_of_new_thread(config) != DEFAULT_PROVIDER:
         return ()
     model = request.asked_model or (choice.model if choice is not None else value_in(config, "model"))
     return check_model(settings, codex, model=model, effort=request.asked_effort, is_new_thread=choice is None)
+
+
+def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
+    """The provider that a resumed thread was made with; None where that does not count, or is not known."""
+    if request.thread_id is None or request.is_fork:
+        return None
+    from codex_server_cli.disk.rollouts import provider_of_thread
+
+    return provider_of_thread(settings.codex_home, request.thread_id)
 
 
 def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import gc
 import os
 import sys
 
+from codex_server_cli.settings.environment import make_paths_absolute
+
 STARTING_VERBS = ("new", "continue", "review")
 _GC_THRESHOLD = 100_000
 """The usual 700 makes the collector walk over every freshly imported class again and again: 5 ms of each command."""
@@ -20,6 +22,7 @@ def main() -> None:
         sys.exit("codex-server: Windows is supported through WSL only")
     gc.set_threshold(_GC_THRESHOLD)
     _open_standard_streams()
+    make_paths_absolute()
     try:
         code = _run(sys.argv[1:])
     except KeyboardInterrupt:

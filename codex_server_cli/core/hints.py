@@ -58,7 +58,7 @@ def hint_of(
     Args:
         is_resumable: whether the turn left a thread that `continue` can go on with; else it is to be asked again.
         has_begun: whether Codex took the turn up, so that something may have come; a resumable one did.
-        words: `UNREACHED` or `CUT_SHORT`, where they say more than those of the kind.
+        words: `UNREACHED`, `CUT_SHORT` or the driver's own, where they say more than those of the kind.
     """
     if kind is ErrorKind.DEADLINE:
         request = request._replace(deadline_s=None)  # the same one again would pass again

@@ -25,7 +25,9 @@ from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
 from codex_server_cli.errors import ErrorKind
 
-_TOLERATED = frozenset({"account/read", "config/read", "turn/interrupt", "thread/turns/list", "turn/steer"})
+_TOLERATED = frozenset(
+    {"account/read", "config/read", "getAuthStatus", "turn/interrupt", "thread/turns/list", "turn/steer"}
+)
 """Requests whose refusal does not end the turn."""
 
 

@@ -134,6 +134,15 @@ def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[Thre
     return rows or subagents[:limit]
 
 
+def provider_of_thread(codex_home: Path, thread_id: str) -> str | None:
+    """The model provider that a thread was made with; None where its session file does not tell."""
+    for file in _newest_first(codex_home, thread_id.lower()):
+        meta = _read_meta(file.path)
+        if meta is not None and meta.provider is not None:
+            return meta.provider
+    return None
+
+
 def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
     """The last `limit` messages, commands and changes, oldest first.
 

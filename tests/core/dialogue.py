@@ -138,7 +138,7 @@ class Dialogue:
     def opened(self, account: Json | None = None, method: str = "thread/start", **thread: Any) -> Dialogue:
         """The handshake, to the reply that names the thread; `turn/start` is sent now."""
         self.reply("initialize", {"userAgent": "codex_server/0.169.0 (x)"})
-        self.looked(account)
+        self.looked(account, {"model_provider": thread.get("modelProvider")})
         return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
 
     def looked(self, account: Json | None = None, config: Json | None = None) -> Dialogue:
