@@ -24,6 +24,10 @@ from codex_server_cli.errors import ErrorKind
 
 _ALLOW = 'or allow every payer with "auth": "any" in codex-server\'s config.json'
 _FORK = "A fork takes the provider that Codex is configured with: {fork}; "
+_FORK_LATER = (
+    "Only a fork can have another provider, and the one that Codex is configured with may not run either"
+    " (`codex-server doctor` says why): mend that, then: {fork}; "
+)
 _LOG_IN = "Log in with ChatGPT (`codex-server login`), " + _ALLOW + ", then: {again}"
 _CONFIGURE = "Choose another `model_provider` in Codex's configuration, " + _ALLOW + ", then: {again}"
 
@@ -76,8 +80,8 @@ class PayerCheck:
         """What to do, for `hints` to fill in; empty where the words of the kind say it."""
         if judgement.problem == NOT_LOGGED_IN and not self._may_fork:
             return ""
-        is_login = judgement.problem in (NOT_LOGGED_IN, API_KEY)
-        words = _LOG_IN if is_login else _CONFIGURE
-        if not self._may_fork:
-            return words
-        return _FORK + ("or l" + words[1:] if is_login else _ALLOW + ", then: {again}")
+        if judgement.problem in (NOT_LOGGED_IN, API_KEY):
+            return _FORK + "or l" + _LOG_IN[1:] if self._may_fork else _LOG_IN
+        if self._request.thread_id is None or self._request.is_fork:
+            return _CONFIGURE
+        return (_FORK if self._may_fork else _FORK_LATER) + _ALLOW + ", then: {again}"

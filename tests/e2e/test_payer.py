@@ -1,6 +1,6 @@
-"""Who pays is what Codex says of the thread's own provider, judged before the prompt goes out. Real codex, scripted model.
+"""Who pays is what Codex says of the thread's own provider, judged before the prompt goes out.
 
-The user is logged in with ChatGPT in most of these, and has another provider beside it.
+Real codex, scripted model. The user is logged in with ChatGPT in most of these, and has another provider beside it.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ def configure_provider(home: Home, name: str) -> None:
 
 def made_by_codex(home: Home, name: str) -> str:
     """A thread that Codex's own `exec` made with this provider; its id."""
-    command = [home.codex, "exec", "--json", "--skip-git-repo-check", "-c", f'model_provider="{name}"', "first"]
+    command = [str(home.codex), "exec", "--json", "--skip-git-repo-check", "-c", f'model_provider="{name}"', "first"]
     run = subprocess.run(
         command, cwd=home.project, env=home.env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
     )
     events = [json.loads(line) for line in run.stdout.decode().splitlines()]
-    return next(event["thread_id"] for event in events if event["type"] == "thread.started")
+    return str(next(event["thread_id"] for event in events if event["type"] == "thread.started"))
 
 
 def meta_of(home: Home, run: Run) -> dict[str, object]:
