@@ -14,7 +14,6 @@ import re
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.account import mode_of
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.thread_config import layered, value_in
 
@@ -28,12 +27,11 @@ API_KEY = "Codex is logged in with an API key, and this would bill it."
 _HARMLESS = frozenset({"name", "wire_api", "env_key_instructions", "capabilities"})
 _ADDRESSES = frozenset({"base_url", "model_catalog_url"})
 _PAIRS = frozenset({"http_headers", "query_params"})  # those of `env_http_headers` have values that nobody sees here
-_SECRET_NAME = re.compile(
-    r"auth|key|token|secret|cookie|passw|credential|session|signature|jwt|bearer|\bsig\b", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(r"^(?:bearer|basic)\s|\bsk-", re.IGNORECASE)
-_LONG_WORD = re.compile(r"[A-Za-z0-9]{24,}")
-_USER_IN_URL = re.compile(r"//[^/?#]*@")
+# Compiled where they are used: that takes longer than all else here, and few turns need it.
+_SECRET_NAME = r"(?i)auth|key|token|secret|cookie|passw|credential|session|signature|jwt|bearer|\bsig\b"
+_SECRET_VALUE = r"(?i)^(?:bearer|basic)\s|\bsk-"
+_LONG_WORD = r"[A-Za-z0-9]{24,}"
+_USER_IN_URL = r"//[^/?#]*@"
 
 
 class Payer(StrEnum):
@@ -124,16 +122,16 @@ def _may_be_secret(name: str, value: Any) -> bool:
 def _bears_secret(url: str) -> bool:
     address, _, query = url.partition("?")
     parameters = [tuple(pair.partition("=")[::2]) for pair in query.split("&")]
-    return _USER_IN_URL.search(address) is not None or _looks_secret(address) or _has_secret(parameters)
+    return re.search(_USER_IN_URL, address) is not None or _looks_secret(address) or _has_secret(parameters)
 
 
 def _has_secret(pairs: Any) -> bool:
-    return any(_SECRET_NAME.search(str(name)) or _looks_secret(str(value)) for name, value in pairs)
+    return any(re.search(_SECRET_NAME, str(name)) or _looks_secret(str(value)) for name, value in pairs)
 
 
 def _looks_secret(text: str) -> bool:
-    has_random_word = any(re.search(r"\d", word) and re.search(r"\D", word) for word in _LONG_WORD.findall(text))
-    return has_random_word or _SECRET_VALUE.search(text) is not None
+    has_random_word = any(re.search(r"\d", word) and re.search(r"\D", word) for word in re.findall(_LONG_WORD, text))
+    return has_random_word or re.search(_SECRET_VALUE, text) is not None
 
 
 def _by_provider(provider: str) -> Judgement:
@@ -144,7 +142,7 @@ def _by_login(account: Message) -> Judgement:
     found = account.get("account")
     if found is None:
         return Judgement(None, NOT_LOGGED_IN)
-    mode = mode_of(found.get("type")) if isinstance(found, dict) else None
+    mode = _mode_of(found.get("type")) if isinstance(found, dict) else None
     if mode == "chatgpt":
         return Judgement(Payer.CHATGPT)
     if mode == "api_key":
@@ -159,7 +157,13 @@ def account_of_status(status: Message) -> Message:
     """
     if status.get("requiresOpenaiAuth") is not True:
         return {}  # it knows OpenAI's logins alone
-    mode = mode_of(status.get("authMethod"))
+    mode = _mode_of(status.get("authMethod"))
     if mode is not None and mode.lower().startswith("chatgpt"):
         mode = "chatgpt"
     return {"requiresOpenaiAuth": True, "account": {"type": mode} if mode is not None else None}
+
+
+def _mode_of(word: Any) -> str | None:
+    from codex_server_cli.core.account import mode_of  # 2 ms, which the launcher need not spend
+
+    return mode_of(word)

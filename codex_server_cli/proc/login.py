@@ -44,9 +44,9 @@ HOME_HINT = "codex-server setup makes it, unless CODEX_HOME names the wrong one.
 
 _LOGGED_IN = "Logged in using ChatGPT"
 _TIMEOUT_S = 10.0
-_HOME_PROBLEM = re.compile(r'^CODEX_HOME points to "(?P<home>.*)", but that path (?P<what>.*)$')
+_HOME_PROBLEM = r'^CODEX_HOME points to "(?P<home>.*)", but that path (?P<what>.*)$'
 _CHATGPT_MODES = ("chatgpt", "chatgptauthtokens")
-_IS_PAID = {
+_RUNS_ON = {
     Payer.CHATGPT: "ChatGPT",
     Payer.NONE: "a model provider of your own, which needs no login",
 }
@@ -110,7 +110,7 @@ def _judge_files(codex_home: Path, codex: Path, config: dict[str, Any] | None) -
     if definition is not None and has_credentials(definition):
         raise NotLoggedInError("the configured model provider uses an API key", hint=API_KEY_GUIDE)
     if definition is not None and definition.get("requires_openai_auth") is not True:
-        return _IS_PAID[Payer.NONE]
+        return _RUNS_ON[Payer.NONE]
     if definition is None and name != DEFAULT_PROVIDER:
         return f"Codex's own model provider {name!r}"  # whose bill the worker asks Codex about
     auth = _read_auth(codex_home / "auth.json")
@@ -118,7 +118,7 @@ def _judge_files(codex_home: Path, codex: Path, config: dict[str, Any] | None) -
         _ask_status(codex)
     else:
         _check_mode(codex_home / "auth.json", auth)
-    return _IS_PAID[Payer.CHATGPT]
+    return _RUNS_ON[Payer.CHATGPT]
 
 
 def _check_mode(path: Path, auth: dict[str, Any]) -> None:
@@ -135,10 +135,14 @@ def _check_mode(path: Path, auth: dict[str, Any]) -> None:
     if mode in _CHATGPT_MODES and auth.get("tokens"):
         return
     if mode == "apikey":
-        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
+        raise _api_key()
     if mode in _CHATGPT_MODES:
         raise _unusable(path, "holds no login")
     raise NotLoggedInError(f"Codex is logged in with {mode[:40]!r}, not with ChatGPT", hint=API_KEY_GUIDE)
+
+
+def _api_key() -> NotLoggedInError:
+    return NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
 
 
 # --- what Codex itself says
@@ -154,9 +158,11 @@ def _ask_codex_itself(codex: Path, thread: ThreadTerms) -> str | NotLoggedInErro
     except CodexMissingError:
         return None
     judgement, configured = _judge_terms(config, account, thread)
-    if judgement.payer in _IS_PAID:
-        return _IS_PAID[judgement.payer]
-    if judgement.payer in (Payer.PROVIDER, Payer.API_KEY):
+    if judgement.payer in _RUNS_ON:
+        return _RUNS_ON[judgement.payer]
+    if judgement.payer is Payer.API_KEY:
+        return _api_key()
+    if judgement.payer is Payer.PROVIDER:
         return NotLoggedInError(judgement.problem.rstrip("."), hint=API_KEY_GUIDE)
     if judgement.tells is not None and judgement.tells != configured:
         return "a model provider that Codex is not configured with"  # the worker's to judge
@@ -182,7 +188,7 @@ def _ask_status(codex: Path) -> None:
         return
     _tell_of_configuration(lines)
     if any(line.startswith("Logged in using an API key") for line in lines):
-        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
+        raise _api_key()
     raise NotLoggedInError("Codex is not logged in", hint=LOGIN_GUIDE)
 
 
@@ -203,7 +209,7 @@ def _tell_of_configuration(lines: list[str]) -> None:
     """Raise what Codex says of its home or of its configuration, where that is why it says nothing of a login."""
     for line in lines:
         _, found, words = line.partition("Error loading configuration: ")
-        home = _HOME_PROBLEM.match(words)
+        home = re.match(_HOME_PROBLEM, words)
         if home is not None:
             raise BadInputError(f"Codex's home {home['home']} {home['what']}", hint=HOME_HINT)
         if found:
