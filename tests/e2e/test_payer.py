@@ -115,6 +115,27 @@ def test_a_thread_of_a_keyless_provider_goes_on_without_a_login(home: Home) -> N
     assert home.run("new", "hi").code == 2
 
 
+def test_a_thread_whose_provider_nothing_defines_any_more_is_forked_as_the_hint_says(home: Home) -> None:
+    model = home.chatgpt([say("answered")] * 2)
+    config = home.codex_home / "config.toml"
+    before = config.read_text()
+    config.write_text(before + provider(model, KEYLESS, "gone"))
+    thread = made_by_codex(home, "gone")
+    config.write_text(before)
+    run = home.run("continue", "--thread", thread, "go on", "--wait")
+    assert (run.code, run.json["error"]["kind"]) == (1, "bad_input")
+    fork = obey(home, commands_in(run.json["error"]["hint"])[0])
+    assert (fork.code, meta_of(home, fork)["payer"]) == (0, "chatgpt")
+
+
+def test_a_profile_with_a_provider_that_there_is_not_is_told_for_what_it_is(one_home: Home) -> None:
+    one_home.chatgpt([say("never")])
+    (one_home.codex_home / "odd.config.toml").write_text('model_provider = "nowhere"\n')
+    run = one_home.run("new", "hi", "--profile", "odd", "--wait")
+    assert (run.code, run.json["error"]["kind"]) == (1, "bad_input")
+    assert "Model provider `nowhere` not found" in run.json["error"]["message"]
+
+
 def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: Home) -> None:
     """Codex, configured with another provider, does not tell of the login: another app-server is asked."""
     model = with_chatgpt(home, KEYLESS, answers=5)
