@@ -163,7 +163,8 @@ def _ask_codex_itself(codex: Path, thread: ThreadTerms) -> str | NotLoggedInErro
     if judgement.payer is Payer.API_KEY:
         return _api_key()
     if judgement.payer is Payer.PROVIDER:
-        return NotLoggedInError(judgement.problem.rstrip("."), hint=API_KEY_GUIDE)
+        problem = judgement.problem.rstrip(".")
+        return NotLoggedInError(problem[0].lower() + problem[1:], hint=API_KEY_GUIDE)
     if judgement.tells is not None and judgement.tells != configured:
         return "a model provider that Codex is not configured with"  # the worker's to judge
     return None
