@@ -22,6 +22,7 @@ from codex_server_cli.settings.environment import (
     demo_environment,
     import_path,
     interpreter,
+    make_paths_absolute,
     notifier_environment,
     told_environment,
     turn_environment,
@@ -53,6 +54,7 @@ def test_everything_is_below_the_users_home_unless_told_otherwise(environment: p
         user_home=Path("/home/dev"),
         search_path=os.defpath,
         parent_turn=None,
+        is_codex_home_named=False,
     )
     assert Settings.load().turns_path == Path("/home/dev/.codex-server/turns")
     assert Settings.load().config_path == Path("/home/dev/.codex-server/config.json")
@@ -107,7 +109,34 @@ def test_a_relative_directory_is_made_absolute_and_links_are_kept(
     assert (settings.home, settings.codex_home) == (tmp_path / "link" / "ours", tmp_path / "link")
 
 
+def test_a_relative_directory_leads_nowhere_once_the_current_one_is_gone(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").mkdir()
+    environment.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    environment.setenv("CODEX_HOME", "rel")
+    make_paths_absolute()
+    assert os.environ["CODEX_HOME"] == "rel"
+    with pytest.raises(BadInputError, match="CODEX_HOME is a relative path"):
+        Settings.load()
+
+
 # --- what a process of ours inherits
+
+
+def test_every_path_that_codex_gets_means_where_the_user_stands(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.chdir(tmp_path)
+    names = ("HOME", "CODEX_HOME", "CODEX_SERVER_HOME", "CODEX_SQLITE_HOME", "TMPDIR", "SSL_CERT_FILE")
+    for name in names:
+        environment.setenv(name, "./some/../dir")
+    environment.setenv("CODEX_CA_CERTIFICATE", "")
+    environment.setenv("SSL_CERT_DIR", "/etc/../certs")
+    make_paths_absolute()
+    assert {os.environ[name] for name in names} == {str(tmp_path / "dir")}
+    assert (os.environ["CODEX_CA_CERTIFICATE"], os.environ["SSL_CERT_DIR"]) == ("", "/etc/../certs")
 
 
 def test_a_worker_does_not_bear_the_mark_of_the_turn_that_it_is_started_from(environment: pytest.MonkeyPatch) -> None:

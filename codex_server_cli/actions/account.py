@@ -21,7 +21,7 @@ from codex_server_cli.errors import BadInputError, CodexMissingError, CodexServe
 from codex_server_cli.proc.browser import open_page
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.conversation import Conversation, no_answer
-from codex_server_cli.proc.login import API_KEY_GUIDE, LOGIN_GUIDE, check_login
+from codex_server_cli.proc.login import API_KEY_GUIDE, HOME_HINT, LOGIN_GUIDE, check_login
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
@@ -63,7 +63,7 @@ def read_account(settings: Settings, *, refreshes: bool = False) -> AccountRepor
     has_refreshed = before != _written_ns(settings) if can_tell else None
     problem: CodexServerError | None = account_inquiry.problem_of(account)
     try:
-        check_login(settings.codex_home, codex, may_bill_api_key=may_bill)
+        check_login(settings.codex_home, codex, may_bill_api_key=may_bill, is_thorough=True)
     except NotLoggedInError as error:
         problem = error
     if problem is None and account.needs_login:
@@ -181,10 +181,9 @@ def _written_ns(settings: Settings) -> int | None:
 def _conversation(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[tuple[Conversation, Path]]:
     """A conversation that has begun, and the codex that it is with."""
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
-    if not settings.codex_home.is_dir():
+    if settings.is_codex_home_named and not settings.codex_home.is_dir():  # Codex makes no other than its default one
         what = "is not a directory" if settings.codex_home.exists() else "does not exist"
-        hint = "codex-server setup makes it, unless CODEX_HOME names the wrong one."
-        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=hint)
+        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=HOME_HINT)
     with Conversation(codex, _ROOT) as talk:
         if talk.hold(greet(__version__), timeout_s) is None:
             raise no_answer()

@@ -156,14 +156,14 @@ def read_schema(source: str) -> dict[str, Any]:
 
 
 def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
-    """`key=value` overrides of Codex's configuration; a value is TOML, or else a plain string, as codex has it.
+    """`key=value` overrides of Codex's configuration, as `codex -c` takes them.
 
     Raises:
         UsageError: a pair has no `=`, or touches what decides over trust and sandbox.
     """
     if not pairs:
         return None
-    import tomllib  # 2 ms
+    from codex_server_cli.core.codex_toml import parse_value
 
     overrides: dict[str, Any] = {}
     for pair in pairs:
@@ -171,15 +171,12 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
         key = key.strip()
         if not equals or not key:
             raise UsageError(f"--config takes key=value, not {pair!r}")
-        if key.split(".")[0] in _GUARDED_KEYS:
-            raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[key.split(".")[0]])
-        try:
-            parsed = tomllib.loads(f"value = {value}")
-        except (ValueError, RecursionError):
-            parsed = {}
-        overrides[key] = (
-            as_json(parsed["value"], f"--config {key}") if parsed.keys() == {"value"} else value
-        )  # one value, or just text
+        first = key.split(".")[0].strip(
+            " \t\"'"
+        )  # Codex takes quotes as part of a name; who writes them means the name
+        if first in _GUARDED_KEYS:
+            raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[first])
+        overrides[key] = as_json(parse_value(value), f"--config {key}")
     return overrides
 
 
@@ -205,6 +202,8 @@ _GUARDED_KEYS = {
     "sandbox_mode": "Use --sandbox or --write.",
     "approval_policy": "Use --approval.",
     "approvals_reviewer": "Use --approval.",
+    "permissions": "What a turn may touch is decided in Codex's own config.toml, and by --sandbox and --write.",
+    "default_permissions": "What a turn may touch is decided in Codex's own config.toml, and by --sandbox and --write.",
 }
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from codex_server_cli.core.account import Model
+from codex_server_cli.core.payer import DEFAULT_PROVIDER, provider_of_new_thread
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.thread_config import value_in
 from codex_server_cli.disk import model_cache
 from codex_server_cli.errors import BadInputError, CodexServerError
-from codex_server_cli.proc.login import custom_provider, read_codex_config
+from codex_server_cli.proc.login import read_codex_config
 from codex_server_cli.settings.places import Settings
 
 
@@ -30,8 +31,8 @@ def check_request(
     Raises:
         BadInputError: as `check_model`.
     """
-    config = read_codex_config(settings.codex_home, request.profile_config)
-    if custom_provider(config) is not None:
+    config = read_codex_config(settings.codex_home, codex, request.profile_config) or {}
+    if provider_of_new_thread(config) != DEFAULT_PROVIDER:
         return
     check_model(
         settings,

@@ -39,13 +39,13 @@ def read_profile(codex_home: Path, name: str) -> Profile:
     path = codex_home / f"{name}{_SUFFIX}"
     if path.name != f"{name}{_SUFFIX}" or path.parent != codex_home or not _is_file(path):
         raise BadInputError(f"no such profile: {name}", hint=_those_there_are(codex_home))
-    import tomllib  # 2 ms
+    from codex_server_cli.core.codex_toml import parse_file
 
     try:
-        config = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = parse_file(path.read_bytes())
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}", hint="Check --profile.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BadInputError(f"the profile {path} is broken: {error}", hint="Mend it.") from error
     # The app-server takes a quoted key with dots in it as the path to a key: what counts is where that begins.
     left_out = {key: _LEFT_OUT[key.split(".")[0]] for key in config if key.split(".")[0] in _LEFT_OUT}

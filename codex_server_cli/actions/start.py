@@ -21,7 +21,7 @@ from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
-from codex_server_cli.proc.login import check_login
+from codex_server_cli.proc.login import ThreadTerms, check_login
 from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 
@@ -146,9 +146,8 @@ def _start(
     )
     request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
     codex = find_codex(config.codex, settings.search_path)
-    check_login(
-        settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
-    )
+    terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
+    check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
     _check_model(settings, codex.path, request, choice, is_default=options.model is None)
     if options.is_after_reset:
         warnings += checks.warn_of_unknown_reset(settings)
@@ -165,6 +164,7 @@ def _start(
         "sandbox": str(request.sandbox),
         "approval": str(request.approval),
         "effective": None,
+        "payer": None,
         "server": None,
         "pid": None,
         "pid_start_ticks": None,
@@ -239,6 +239,15 @@ def _default_model(
 ) -> str | None:
     """The model of `config.json`, for a new thread of which nothing else decides."""
     return config.model if choice is None and "model" not in layered(profile, overrides) else None
+
+
+def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
+    """The provider that a resumed thread was made with; None where that does not count, or is not known."""
+    if request.thread_id is None or request.is_fork:
+        return None
+    from codex_server_cli.disk.rollouts import provider_of_thread
+
+    return provider_of_thread(settings.codex_home, request.thread_id)
 
 
 def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def setup(settings: Settings) -> SetupResult:
     has_initialised = _initialise_codex_home(settings, codex.path)
     _keep_models(settings, codex.path)
     try:
-        check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
+        check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, is_thorough=True)
         problem = None
     except CodexServerError as error:
         problem = error
@@ -151,7 +151,7 @@ def doctor(settings: Settings) -> list[Check]:
             may_bill = read_config(settings.config_path).may_bill_api_key
         except CodexServerError:
             may_bill = False  # told by its own check
-        return check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill)
+        return check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill, is_thorough=True)
 
     def answers() -> str:
         started = time.monotonic()

@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 
-from codex_server_cli.settings.environment import UTF8, import_path
+from codex_server_cli.settings.environment import UTF8, import_path, make_paths_absolute
 
 STARTING_VERBS = ("new", "continue", "review")
 _GC_THRESHOLD = 100_000
@@ -29,6 +29,7 @@ def main() -> None:
 
         warnings.simplefilter("ignore")
     _open_standard_streams()
+    make_paths_absolute()
     told: list[int] = []
     if os.getpid() == 1:
         _hear_as_init(told)

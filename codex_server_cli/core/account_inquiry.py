@@ -20,7 +20,8 @@ from codex_server_cli.core.account import (
     models_in,
 )
 from codex_server_cli.core.failures import readable_message
-from codex_server_cli.core.inquiry import Inquiry, Listen
+from codex_server_cli.core.inquiry import Inquiry, Listen, greet
+from codex_server_cli.core.payer import account_of_status
 from codex_server_cli.core.rpc import Message, params_of, text_in
 from codex_server_cli.errors import BusyError, CodexServerError, ErrorKind, NotLoggedInError
 
@@ -57,6 +58,21 @@ def ask_account(*, refreshes: bool) -> Inquiry[Account]:
         return account_in(result)
     status = (yield "getAuthStatus", {"includeToken": False, "refreshToken": False}).get("result")
     return account_without_details(status if isinstance(status, dict) else {}, _words(reply))
+
+
+def ask_terms(cwd: str, version: str) -> Inquiry[tuple[Message, Message]]:
+    """What decides who pays: Codex's effective configuration, and what `account/read` says of it.
+
+    Either is empty where Codex does not tell. Begins with the greeting.
+    """
+    yield from greet(version)
+    account = (yield "account/read", {}).get("result")
+    if not isinstance(account, dict):
+        status = (yield "getAuthStatus", {"includeToken": False, "refreshToken": False}).get("result")
+        account = account_of_status(status if isinstance(status, dict) else {})
+    result = (yield "config/read", {"cwd": cwd}).get("result")
+    config = result.get("config") if isinstance(result, dict) else None
+    return config if isinstance(config, dict) else {}, account
 
 
 def problem_of(account: Account) -> NotLoggedInError | None:

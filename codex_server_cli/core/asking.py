@@ -22,6 +22,7 @@ _ASKED_AGAIN = TURN_STARTERS | {
     "initialize",
     "account/read",
     "config/read",
+    "getAuthStatus",
     "thread/start",
     "thread/resume",
     "thread/fork",

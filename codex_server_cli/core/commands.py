@@ -8,6 +8,7 @@ not: a guard that the user did not open stays shut.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.errors import BusyError
@@ -19,6 +20,7 @@ PROGRAM = "codex-server"
 WAIT_TIMEOUT_S = 100
 """A wait that fits into the two minutes that an agent's shell allows."""
 
+_IN_HINT = re.compile(r"""`(codex(?:-server| unarchive) (?:'[^']*'|"[^"]*"|[^`'"])*)`""")
 _LONGEST_S = 3650 * 86400
 _SELECTORS = ("--thread", "--turn", "--fork", "--fork-if-busy")
 
@@ -84,6 +86,11 @@ def anew(request: TurnRequest, **changed: list[str] | None) -> str:
     if request.review is not None:
         return _joined("review", "--cwd", request.cwd, *_target(request.review), *flags)
     return _joined("new", "--cwd", request.cwd, *_pictures(request), *flags, *_prompt(request))
+
+
+def commands_in(hint: str) -> list[str]:
+    """The commands that a hint names, in its order; a quoted word of one may hold a backtick."""
+    return _IN_HINT.findall(hint)
 
 
 def of_turn(verb: str, turn_id: str) -> str:

@@ -40,7 +40,8 @@ class Step(NamedTuple):
     Attributes:
         events: lines to append to `events.jsonl`.
         text: text to append to `out.txt`.
-        starts_server: whether to start an app-server, the first or another one.
+        starts_server: whether to start an app-server, the first or another one; one that still runs is ended.
+        provider: the model provider that it is to be configured with; None leaves it as it is.
         sends: bytes for the app-server.
         replies: what to tell other shells.
         outcome: how the turn ended, once; the caller then ends the app-server.
@@ -49,6 +50,7 @@ class Step(NamedTuple):
     events: bytes = b""
     text: str = ""
     starts_server: bool = False
+    provider: str | None = None
     sends: bytes = b""
     replies: tuple[Reply, ...] = ()
     outcome: Outcome | None = None
@@ -65,6 +67,7 @@ class Exchange:
         self._events: list[bytes] = []
         self._pieces: list[Piece] = []
         self._starts_server = False
+        self._provider: str | None = None
         self._sends: list[bytes] = []
         self._replies: list[Reply] = []
 
@@ -73,15 +76,23 @@ class Exchange:
         """What is known of the turn."""
         return self._fold.record
 
-    def begin(self) -> None:
-        """Turn to an app-server that is yet to start; what one before it said no longer counts."""
+    def begin(self, provider: str | None = None) -> None:
+        """Turn to an app-server that is yet to start; what one before it said, or was to hear, no longer counts.
+
+        Args:
+            provider: see `Step`.
+        """
         self._fold.begin()
         self._decoder, self._raw_items = LineDecoder(), RawItems()
-        self._starts_server = True
+        self._sends = []
+        self._starts_server, self._provider = True, provider
 
     def receive(self, data: bytes, now_ms: float) -> Iterator[Message]:
         """Record the lines that `data` completes and yield the messages among them, one at a time."""
-        for line in self._decoder.feed(data):
+        decoder = self._decoder
+        for line in decoder.feed(data):
+            if decoder is not self._decoder:  # a message before it was the last that counts of this app-server
+                return
             yield from self._receive_line(line, now_ms)
 
     def receive_rest(self, now_ms: float) -> Iterator[Message]:
@@ -152,6 +163,7 @@ class Exchange:
             events=b"".join(self._events),
             text=joined(self._pieces),
             starts_server=self._starts_server,
+            provider=self._provider,
             sends=b"".join(self._sends),
             replies=tuple(self._replies),
             outcome=outcome,

@@ -54,14 +54,23 @@ WRONG_ANSWER = "The answer "
 _INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: whole as far as the model was allowed to go
 _SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
 _DISK_FULL = r"database or disk is full|No space left on device"
+_PROVIDER_GONE = re.compile(  # of a thread that keeps it; the first words are those of 0.163.0
+    r"Model provider `.*` not found|uses model provider .* no longer configured"
+)
 _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away; -32600 says nothing itself
     (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
     (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
-    (re.compile(r"failed to load configuration|error loading config"), ErrorKind.BAD_INPUT),
+    (re.compile(r"failed to load configuration|error loading config|no longer configured"), ErrorKind.BAD_INPUT),
     (re.compile(r"Input exceeds the maximum"), ErrorKind.BAD_INPUT),
     (re.compile(r"authentication required|not logged in", re.IGNORECASE), ErrorKind.AUTH),
     (re.compile(r"unknown variant `"), ErrorKind.PROTOCOL),
     (re.compile(_DISK_FULL), ErrorKind.DISK),
+)
+
+
+_OTHER_PROVIDER = (
+    "A fork takes the provider that Codex is configured with: {fork}; or define that one in Codex's configuration,"
+    " then: {again}"
 )
 
 
@@ -125,13 +134,26 @@ def kind_of_refusal(error: Message) -> ErrorKind:
     return next((kind for pattern, kind in _REFUSALS if pattern.search(text)), ErrorKind.BAD_REQUEST)
 
 
+def error_of_refusal(method: str, error: Message, times: int | None = None) -> TurnError:
+    """The error of a turn that ended because Codex refused one of our requests.
+
+    Args:
+        error: the JSON-RPC error.
+        times: how often it was refused, where it was asked more than once.
+    """
+    how_often = f" {times} times" if times is not None else ""
+    message = f"Codex refused {method}{how_often}: {readable_message(error)}"
+    is_without_provider = method == "thread/resume" and _PROVIDER_GONE.search(message) is not None
+    return make_error(kind_of_refusal(error), message, hint=_OTHER_PROVIDER if is_without_provider else "")
+
+
 def kind_of_exit(stderr: str) -> ErrorKind:
     """The kind of an app-server that ended by itself, from its last words; its exit code says nothing."""
     if re.search(r"unrecognized subcommand|unexpected argument", stderr):
         return ErrorKind.CODEX_MISSING
     if is_without_room(telling_line(stderr)):
         return ErrorKind.OVERLOADED
-    if re.search(r"error loading config|failed to load configuration", stderr, re.IGNORECASE):
+    if re.search(r"error loading config|failed to load configuration|Model provider `.*` not found", stderr, re.I):
         return ErrorKind.BAD_INPUT
     is_of_disk = is_of_database(stderr) or re.search(_DISK_FULL, stderr)
     return ErrorKind.DISK if is_of_disk else ErrorKind.CODEX_CRASHED

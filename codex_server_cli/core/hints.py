@@ -64,6 +64,7 @@ class End(NamedTuple):
         is_resumable: whether it left a thread that `continue` can go on with.
         has_begun: whether Codex took it up, so that something may have come; a resumable one did.
         codex_error: Codex's own `codexErrorInfo`, where there was one.
+        words: better ones than those of the kind, with the names of their commands in braces.
     """
 
     kind: ErrorKind
@@ -72,6 +73,7 @@ class End(NamedTuple):
     is_resumable: bool = False
     has_begun: bool = False
     codex_error: Any = None
+    words: str = ""
 
 
 def hint_of(end: End, request: TurnRequest) -> str:
@@ -79,12 +81,6 @@ def hint_of(end: End, request: TurnRequest) -> str:
     step = _Step(end, request)
     told = {name: f"`{step.command(name)}`" for name in step.names}
     return step.template.format(**told)
-
-
-def commands_after(end: End, request: TurnRequest) -> list[str]:
-    """The commands of the hint, in its order."""
-    step = _Step(end, request)
-    return [step.command(name) for name in step.names]
 
 
 class _Step:
@@ -156,6 +152,8 @@ def _is_unreached(end: End) -> bool:
 
 
 def _template_of(end: End) -> str:
+    if end.words:
+        return end.words
     if _is_unreached(end):
         return _HINTS[ErrorKind.NETWORK]
     if end.kind is ErrorKind.BAD_REQUEST and failures.is_incomplete({"message": end.message}):

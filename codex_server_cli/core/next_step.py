@@ -1,16 +1,15 @@
-"""What can be done next with a turn, as it stands: the `next` of its documents. After a failure `hints` decides.
+"""What can be done next with a turn, as it stands: the `next` of its documents.
+
+After a failure `hints` has decided it, once and for all: the commands are those of the stored hint.
 
 Must stay light while a turn runs: `new` and `status` import it.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from codex_server_cli.core.commands import bounded_wait, of_turn, resume
+from codex_server_cli.core.commands import bounded_wait, commands_in, of_turn, resume
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView, may_ask
-from codex_server_cli.errors import ErrorKind
 
 
 def next_commands(view: TurnView) -> dict[str, str]:
@@ -25,7 +24,8 @@ def next_commands(view: TurnView) -> dict[str, str]:
         }
     if view.state is State.UNREADABLE:
         return {}
-    found = _after_error(view, view.error) if view.error is not None else {}
+    hint = str((view.error or {}).get("hint") or "")
+    found = {command.split(" ", 2)[1]: command for command in commands_in(hint)}
     if view.answer:
         found["answer"] = of_turn("answer", turn_id)
     found["tail"] = of_turn("tail", turn_id)
@@ -46,20 +46,3 @@ def _flags_of(view: TurnView) -> dict[str, list[str]]:
     if not isinstance(flags, dict) or not all(isinstance(values, list) for values in flags.values()):
         return {}
     return {name: [str(value) for value in values] for name, values in flags.items()}
-
-
-def _after_error(view: TurnView, error: dict[str, Any]) -> dict[str, str]:
-    from codex_server_cli.core.hints import End, commands_after  # with what only a failure needs
-    from codex_server_cli.core.request import TurnRequest
-
-    kind = error.get("kind")
-    end = End(
-        ErrorKind(kind) if kind in list(ErrorKind) else ErrorKind.INTERNAL,  # a newer version's word
-        str(error.get("message") or ""),
-        resets_at=error.get("resets_at"),
-        is_resumable=view.is_resumable,
-        has_begun=view.meta.get("codex_turn_id") is not None,
-        codex_error=error.get("codex_error"),
-    )
-    request = TurnRequest.of_meta(view.meta, view.turn_id, f"{view.path}/prompt.txt")
-    return {command.split(" ", 2)[1]: command for command in commands_after(end, request)}

@@ -1,8 +1,8 @@
 """From a fresh app-server to the turn: the conversation that opens it. Owns its order, and what forbids a turn.
 
 Account and configuration are looked at while the thread opens; the turn starts when all three have answered and none
-of the answers forbids it. Begins anew with each app-server, and sends the prompt once: nothing is tried again behind
-that. Protocol facts: notes, sections 2 to 4.
+of the answers forbids it; who pays is `payer_check`'s to tell. Begins anew with each app-server, and sends the prompt
+once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from codex_server_cli.core.asking import Asking
 from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.failures import make_error
+from codex_server_cli.core.payer import account_of_status
+from codex_server_cli.core.payer_check import PayerCheck
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, text_in
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -23,6 +25,7 @@ class Opening:
         self, request: TurnRequest, prompt: str, client_version: str, exchange: Exchange, asking: Asking
     ) -> None:
         self.is_turn_sent = False
+        self._payers = PayerCheck(request)
         self._request = request
         self._prompt = prompt
         self._client_version = client_version
@@ -33,7 +36,7 @@ class Opening:
 
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
-        self._exchange.begin()
+        self._exchange.begin(self._payers.provider)
         self._account = self._config = None
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
@@ -55,8 +58,13 @@ class Opening:
                 self._asking.ask("config/read", {"cwd": self._request.cwd}, now_ms)
                 self._asking.ask(*self._request.open_thread(), now_ms)
                 return None
+            case "account/read" if not result:  # refused, as without the network
+                self._asking.ask("getAuthStatus", {"includeToken": False, "refreshToken": False}, now_ms)
+                return None
             case "account/read":
                 self._account = result
+            case "getAuthStatus":
+                self._account = account_of_status(result)
             case "config/read":
                 config = result.get("config")
                 self._config = config if isinstance(config, dict) else {}
@@ -72,12 +80,17 @@ class Opening:
         thread_id = self._exchange.record.thread_id
         if self._account is None or self._config is None or thread_id is None or self.is_turn_sent:
             return None
-        # Another login may have come since the launcher looked (design, section 5).
-        problem = self._request.account_problem(self._account)
+        settings = self._exchange.record.settings
+        problem = self._payers.problem(text_in(settings.get("modelProvider")) or None, self._config, self._account)
+        self._exchange.record.payer = self._payers.payer
         if problem is not None:
-            return make_error(ErrorKind.AUTH, problem)
+            return problem
+        if self._payers.wants_another:
+            self._asking.forget()
+            self.begin(now_ms)
+            return None
         self.is_turn_sent = True
-        model = self._exchange.record.settings.get("model")
+        model = settings.get("model")
         self._asking.ask(*self._request.open_turn(thread_id, self._prompt, model), now_ms)
         return None
 

@@ -108,10 +108,13 @@ def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError
 
 
 def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
-    """The next step; without the turn's flags where they were edited so that no command can be made of them."""
+    """The next step; without the turn's flags where they were edited so that no command can be made of them.
+
+    The driver's own words, where its error brings some, say more than those of the kind.
+    """
     has_begun = record.turn_id is not None
     is_resumable = has_begun and not request.is_ephemeral
-    end = End(error.kind, error.message, error.resets_at, is_resumable, has_begun, error.codex_error)
+    end = End(error.kind, error.message, error.resets_at, is_resumable, has_begun, error.codex_error, error.hint)
     try:
         return hint_of(end, request)
     except Exception:  # a hint is no reason to lose an end

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.agent_messages import REVIEW_ITEMS, AgentMessages
+from codex_server_cli.core.payer import Payer
 from codex_server_cli.core.refusals import Refusals
 from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
 from codex_server_cli.core.turn import Phase
@@ -42,6 +43,7 @@ class TurnRecord:
         limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
         open_items: items started and not completed, by id: the wire's item objects.
         completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
+        payer: who pays, once that was judged from what Codex told (`payer_check`); no message says it.
         asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
         settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …).
         refusals: what was tried and not done. `session_path`: the thread's session file; empty where it has none.
@@ -61,6 +63,7 @@ class TurnRecord:
         self.usage: Usage | None = None
         self.limits: dict[str, Any] | None = None
         self.user_agent: str | None = None
+        self.payer: Payer | None = None
         self.asked: Message = {}
         self.settings: Message = {}
         self.refusals = Refusals()

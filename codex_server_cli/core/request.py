@@ -232,22 +232,6 @@ class TurnRequest(NamedTuple):
             params["collaborationMode"] = {"mode": "plan", "settings": settings}
         return "turn/start", params | {name: value for name, value in optional.items() if value is not None}
 
-    def account_problem(self, account_read: Message) -> str | None:
-        """Why this account may not run the turn, in a sentence; None where it may.
-
-        Args:
-            account_read: the result of `account/read`; `{}` where it was refused, as 0.169.0 does without its
-                backend: that is no proof of a missing login.
-        """
-        if not account_read.get("requiresOpenaiAuth") or self.may_bill_api_key:
-            return None
-        account = account_read.get("account")
-        if account is None:
-            return "Codex is not logged in."
-        if isinstance(account, dict) and account.get("type") == "apiKey":
-            return "Codex is logged in with an API key, and this would bill it."
-        return None
-
     def sandbox_policy(self) -> Message:
         """The wire's `SandboxPolicy` object (camelCase, unlike `thread/start.sandbox`)."""
         if self.sandbox is Sandbox.READ_ONLY:

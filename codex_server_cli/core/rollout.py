@@ -40,7 +40,7 @@ _INJECTED_PREFIXES = (
 
 @dataclass(frozen=True, slots=True)
 class RolloutMeta:
-    """The first line of a session file: where and by whom the thread was started."""
+    """The first line of a session file: where, by whom and with which model provider the thread was started."""
 
     cwd: str
     started_at: str | None
@@ -48,6 +48,7 @@ class RolloutMeta:
     originator: str | None
     cli_version: str | None
     is_subagent: bool
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def parse_meta(head: bytes) -> RolloutMeta | None:
         originator=as_text(payload.get("originator")),
         cli_version=as_text(payload.get("cli_version")),
         is_subagent=is_subagent or payload.get("thread_source") == "subagent",
+        provider=as_text(payload.get("model_provider")),
     )
 
 

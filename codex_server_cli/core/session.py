@@ -25,7 +25,9 @@ from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
 from codex_server_cli.errors import ErrorKind
 
-_TOLERATED = frozenset({"account/read", "config/read", "turn/interrupt", "thread/turns/list", "turn/steer"})
+_TOLERATED = frozenset(
+    {"account/read", "config/read", "getAuthStatus", "turn/interrupt", "thread/turns/list", "turn/steer"}
+)
 """Requests whose refusal does not end the turn."""
 
 
@@ -182,9 +184,9 @@ class Session:
         self._shells.steering.answered(asked, error)
         if error is not None and (is_given_up or asked.method not in _TOLERATED):
             refusal = error if isinstance(error, dict) else {}
-            how_often = f" {asked.patience.failures} times" if is_given_up else ""
-            reason = failures.readable_message(refusal)
-            self._fail(failures.kind_of_refusal(refusal), f"Codex refused {asked.method}{how_often}: {reason}")
+            times = asked.patience.failures if is_given_up else None
+            self._own_error = failures.error_of_refusal(asked.method, refusal, times)
+            self._finish(Cause.FAILED)
         else:
             result = message.get("result")
             self._on_result(asked.method, result if isinstance(result, dict) else {})

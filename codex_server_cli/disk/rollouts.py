@@ -178,6 +178,15 @@ def damaged_file(codex_home: Path, thread_id: str) -> str | None:
     return next((f.path for f in _newest_first(codex_home, thread_id.lower()) if _read_meta(f.path) is None), None)
 
 
+def provider_of_thread(codex_home: Path, thread_id: str) -> str | None:
+    """The model provider that a thread was made with; None where its session file does not tell."""
+    for file in _newest_first(codex_home, thread_id.lower()):
+        meta = _read_meta(file.path)
+        if meta is not None and meta.provider is not None:
+            return meta.provider
+    return None
+
+
 def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
     """The last `limit` messages, commands and changes, oldest first.
 

@@ -38,19 +38,27 @@ class AppServer:
     """
 
     def __init__(
-        self, codex: Path, cwd: str, *, may_bill_api_key: bool, turn_id: str | None = None, log_fd: int | None = None
+        self,
+        codex: Path,
+        cwd: str,
+        *,
+        may_bill_api_key: bool,
+        turn_id: str | None = None,
+        log_fd: int | None = None,
+        provider: str | None = None,
     ) -> None:
         """Spawn it.
 
         Args:
             turn_id: the turn that it and all that it starts are marked with.
             log_fd: where the beginning and the end of its stderr go as they come; None keeps the tail alone.
+            provider: the model provider that it is configured with; None takes that of Codex's configuration.
 
         Raises:
             OSError: the binary cannot be run, or `cwd` cannot be entered.
         """
         self._process = subprocess.Popen(
-            [codex, "app-server"],
+            [codex, "app-server", *([] if provider is None else ["-c", f"model_provider={_quoted(provider)}"])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -157,6 +165,13 @@ class AppServer:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+
+def _quoted(text: str) -> str:
+    """A string of TOML."""
+    import json  # in the one rare case
+
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def _open_pidfd(pid: int) -> int | None:

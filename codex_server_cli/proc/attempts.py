@@ -47,15 +47,19 @@ class Attempts:
         self._count = 0
         self._last_words = ""
 
-    def start(self) -> AppServer:
+    def start(self, provider: str | None = None) -> AppServer:
         """Start an app-server.
+
+        Args:
+            provider: the model provider that it is to be configured with, if it is to tell of that one.
 
         Raises:
             StartError: it cannot be run.
         """
         self._count += 1
         if self._count > 1:
-            say(f"codex is started again, attempt {self._count}")
+            what = f", to tell of the model provider {provider!r}" if provider is not None else ""
+            say(f"codex is started again, attempt {self._count}{what}")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know this child yet
         request = self._request
         try:
@@ -65,6 +69,7 @@ class Attempts:
                 may_bill_api_key=request.may_bill_api_key,
                 turn_id=request.turn_id,
                 log_fd=LOG_FD,
+                provider=provider,
             )
         except OSError as error:
             raise StartError(_start_error(error, request.cwd), is_passing=error.errno in _PASSING_ERRORS) from error

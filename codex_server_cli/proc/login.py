@@ -1,7 +1,9 @@
 """Is there a login that bills no API key? Owns section 5 of the design, on the launcher's side.
 
 Reads `auth.json` and `config.toml` of Codex, and asks `codex login status` where they do not tell. Must never write
-either, nor print a token. The worker looks again with `account/read`, because both can change in between.
+either, nor print a token. A file is not the whole truth: other configuration, and the provider that a thread was made
+with, count too. So before anything is refused Codex itself is asked, and what passes here the worker judges again,
+before the prompt goes out (`core.payer`).
 """
 
 from __future__ import annotations
@@ -9,11 +11,22 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from codex_server_cli import __version__
+from codex_server_cli.core.payer import (
+    DEFAULT_PROVIDER,
+    Judgement,
+    Payer,
+    definition_of,
+    has_credentials,
+    judge,
+    provider_of_new_thread,
+)
 from codex_server_cli.core.thread_config import layered
-from codex_server_cli.errors import BadInputError, NotLoggedInError
+from codex_server_cli.errors import BadInputError, CodexMissingError, NotLoggedInError
 from codex_server_cli.settings.environment import codex_environment
 
 LOGIN_GUIDE = """\
@@ -27,118 +40,248 @@ API_KEY_GUIDE = """\
 No turn bills an API key unless you say so. Either log in with ChatGPT (codex-server login),
 or allow API keys with "auth": "any" in codex-server's config.json."""
 
+HOME_HINT = "codex-server setup makes it, unless CODEX_HOME names the wrong one."
+
 _LOGGED_IN = "Logged in using ChatGPT"
-_STATUS_TIMEOUT_S = 10.0
-_BUILT_IN_PROVIDERS = {"oss": {}, "ollama": {}, "lmstudio": {}, "amazon-bedrock": {"env_key": "AWS credentials"}}
-_SECRET = re.compile(r"auth|key|token|secret", re.IGNORECASE)
+_TIMEOUT_S = 10.0
+_HOME_PROBLEM = r'^CODEX_HOME points to "(?P<home>.*)", but that path (?P<what>.*)$'
+_CHATGPT_MODES = ("chatgpt", "chatgptauthtokens")
+_RUNS_ON = {
+    Payer.CHATGPT: "ChatGPT",
+    Payer.NONE: "a model provider of your own, which needs no login",
+}
 
 
-def check_login(codex_home: Path, codex: Path, *, may_bill_api_key: bool, profile: dict[str, Any] | None = None) -> str:
+class ThreadTerms(NamedTuple):
+    """What decides over the provider of a turn's thread, beside Codex's own configuration.
+
+    Attributes:
+        cwd: where the turn works.
+        overrides: the configuration that is sent with it, over Codex's own.
+        own_provider: tells the provider of a thread that is resumed, which keeps its own; called only where it matters.
+    """
+
+    cwd: str = "/"
+    overrides: dict[str, Any] | None = None
+    own_provider: Callable[[], str | None] = lambda: None
+
+
+def check_login(
+    codex_home: Path,
+    codex: Path,
+    thread: ThreadTerms | None = None,
+    *,
+    may_bill_api_key: bool,
+    is_thorough: bool = False,
+) -> str:
     """See whether a turn may start.
 
     Args:
-        profile: configuration that the turn runs with over that of `config.toml`.
+        thread: None for a new thread anywhere.
+        is_thorough: ask Codex also where its files look well, which takes an app-server.
 
     Returns:
         What it will run on, for people.
 
     Raises:
         NotLoggedInError: there is no login, or one that would bill an API key without consent.
-        BadInputError: Codex's `config.toml` cannot be parsed: every turn would fail on it.
+        BadInputError: Codex's home or its configuration cannot be used: every turn would fail on it.
     """
-    provider = custom_provider(read_codex_config(codex_home, profile))
+    thread = thread or ThreadTerms()
+    config = read_codex_config(codex_home, codex, thread.overrides)
     if may_bill_api_key:
         return "whatever Codex is logged in with: config.json allows API keys"
-    if provider is not None and _has_secret(provider):
+    try:
+        found = _judge_files(codex_home, codex, config)
+    except NotLoggedInError as refusal:
+        words = _ask_codex_itself(codex, thread)
+        if isinstance(words, str):
+            return words
+        raise (words or refusal) from refusal
+    words = _ask_codex_itself(codex, thread) if is_thorough else None
+    if isinstance(words, NotLoggedInError):
+        raise words
+    return words or found
+
+
+def _judge_files(codex_home: Path, codex: Path, config: dict[str, Any] | None) -> str:
+    name = provider_of_new_thread(config or {})
+    definition = definition_of(name, config or {})
+    if definition is not None and has_credentials(definition):
         raise NotLoggedInError("the configured model provider uses an API key", hint=API_KEY_GUIDE)
-    if provider is not None and not provider.get("requires_openai_auth"):
-        return "a model provider of your own, which needs no login"
+    if definition is not None and definition.get("requires_openai_auth") is not True:
+        return _RUNS_ON[Payer.NONE]
+    if definition is None and name != DEFAULT_PROVIDER:
+        return f"Codex's own model provider {name!r}"  # whose bill the worker asks Codex about
     auth = _read_auth(codex_home / "auth.json")
     if auth is None:
-        _ask_codex(codex)
-    elif not _is_chatgpt(auth):
-        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
-    return "ChatGPT"
+        _ask_status(codex)
+    else:
+        _check_mode(codex_home / "auth.json", auth)
+    return _RUNS_ON[Payer.CHATGPT]
 
 
-def read_codex_config(codex_home: Path, profile: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Codex's `config.toml`, and a profile over it.
+def _check_mode(path: Path, auth: dict[str, Any]) -> None:
+    """See that a login is ChatGPT's. A legacy file without `auth_mode` that holds a key counts as an API key, tokens
+    or not (notes, section 12).
 
     Raises:
-        BadInputError: it cannot be read or parsed.
+        NotLoggedInError: it is another.
     """
-    config = _read_config(codex_home / "config.toml")
-    return layered(config, profile) if profile else config
+    mode = auth.get("auth_mode")
+    if mode is None and auth.get("OPENAI_API_KEY"):
+        mode = "apikey"
+    mode = str(mode or "chatgpt").lower()
+    if mode in _CHATGPT_MODES and auth.get("tokens"):
+        return
+    if mode == "apikey":
+        raise _api_key()
+    if mode in _CHATGPT_MODES:
+        raise _unusable(path, "holds no login")
+    raise NotLoggedInError(f"Codex is logged in with {mode[:40]!r}, not with ChatGPT", hint=API_KEY_GUIDE)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _api_key() -> NotLoggedInError:
+    return NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
+
+
+# --- what Codex itself says
+
+
+def _ask_codex_itself(codex: Path, thread: ThreadTerms) -> str | NotLoggedInError | None:
+    """What a turn would run on, or why it may not, by all that Codex knows; None where it does not tell."""
+    from codex_server_cli.core.account_inquiry import ask_terms  # 10 ms, and an app-server's time, for a rare case
+    from codex_server_cli.proc.conversation import converse
+
+    try:
+        config, account = converse(codex, Path("/"), ask_terms(thread.cwd, __version__), _TIMEOUT_S)
+    except CodexMissingError:
+        return None
+    judgement, configured = _judge_terms(config, account, thread)
+    if judgement.payer in _RUNS_ON:
+        return _RUNS_ON[judgement.payer]
+    if judgement.payer is Payer.API_KEY:
+        return _api_key()
+    if judgement.payer is Payer.PROVIDER:
+        problem = judgement.problem.rstrip(".")
+        return NotLoggedInError(problem[0].lower() + problem[1:], hint=API_KEY_GUIDE)
+    if judgement.tells is not None and judgement.tells != configured:
+        return "a model provider that Codex is not configured with"  # the worker's to judge
+    return None
+
+
+def _judge_terms(config: dict[str, Any], account: dict[str, Any], thread: ThreadTerms) -> tuple[Judgement, str]:
+    provider = thread.own_provider() or provider_of_new_thread(config, thread.overrides)
+    return judge(provider, config, thread.overrides, account), provider_of_new_thread(config)
+
+
+def _ask_status(codex: Path) -> None:
+    """`codex login status` prints on stderr and exits 0 for API keys too: only its line tells (notes, section 12).
+
+    Raises:
+        NotLoggedInError, BadInputError: as `check_login`.
+    """
+    try:
+        lines = _status_lines(codex)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotLoggedInError(f"codex login status did not answer: {error}", hint=LOGIN_GUIDE) from error
+    if _LOGGED_IN in lines:
+        return
+    _tell_of_configuration(lines)
+    if any(line.startswith("Logged in using an API key") for line in lines):
+        raise _api_key()
+    raise NotLoggedInError("Codex is not logged in", hint=LOGIN_GUIDE)
+
+
+def _status_lines(codex: Path) -> list[str]:
+    run = subprocess.run(
+        [codex, "login", "status"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=_TIMEOUT_S,
+        env=codex_environment(may_bill_api_key=False),
+        check=False,
+    )
+    return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines()]
+
+
+def _tell_of_configuration(lines: list[str]) -> None:
+    """Raise what Codex says of its home or of its configuration, where that is why it says nothing of a login."""
+    for line in lines:
+        _, found, words = line.partition("Error loading configuration: ")
+        home = re.match(_HOME_PROBLEM, words)
+        if home is not None:
+            raise BadInputError(f"Codex's home {home['home']} {home['what']}", hint=HOME_HINT)
+        if found:
+            raise BadInputError(f"Codex cannot load its configuration: {words}", hint="Mend it: no turn can start.")
+
+
+# --- what its files say
+
+
+def read_codex_config(codex_home: Path, codex: Path, overrides: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """Codex's `config.toml`, and overrides over it; None where only Codex can read it.
+
+    Raises:
+        BadInputError: Codex cannot read it either.
+    """
+    config = _read_config(codex_home / "config.toml", codex)
+    return layered(config, overrides) if config is not None and overrides else config
+
+
+def _read_config(path: Path, codex: Path) -> dict[str, Any] | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}", hint=f"Mend {path}.") from error
-    import tomllib  # only where there is a file: most of its 5 ms would be for nothing
+    from codex_server_cli.core.codex_toml import parse_file  # only where there is a file
 
     try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.") from error
-
-
-def custom_provider(config: dict[str, Any]) -> dict[str, Any] | None:
-    """The provider that turns will use, None for OpenAI's own."""
-    name = config.get("model_provider", "openai")
-    providers = config.get("model_providers")
-    provider = providers.get(name) if isinstance(providers, dict) and isinstance(name, str) else None
-    if isinstance(provider, dict):
-        return provider
-    return _BUILT_IN_PROVIDERS.get(name) if isinstance(name, str) else None
-
-
-def _has_secret(provider: dict[str, Any]) -> bool:
-    places = (provider.get(name) for name in ("http_headers", "env_http_headers", "query_params"))
-    names = [name for place in places if isinstance(place, dict) for name in place]
-    has_secret_name = any(_SECRET.search(name) for name in names)
-    return has_secret_name or any(provider.get(name) for name in ("env_key", "experimental_bearer_token", "auth"))
+        return parse_file(data)
+    except ValueError as error:
+        problem = BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.")
+    try:
+        _tell_of_configuration(_status_lines(codex))  # it is its reader that counts
+    except (BadInputError, OSError, subprocess.TimeoutExpired) as error:
+        raise problem from error
+    return None
 
 
 def _read_auth(path: Path) -> dict[str, Any] | None:
-    """`auth.json`; None where it is absent (the keyring may hold the login), `{}` where it makes no sense."""
+    """`auth.json`; None where it is absent: the keyring may hold the login.
+
+    Raises:
+        NotLoggedInError: it is of no use.
+    """
     try:
-        value = json.loads(path.read_bytes())
+        if path.exists() and not path.is_file():  # a FIFO would keep us for ever
+            raise _unusable(path, "is a directory" if path.is_dir() else "is not a regular file", is_in_the_way=True)
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _is_chatgpt(auth: dict[str, Any]) -> bool:
-    """A legacy file without `auth_mode` that holds a key counts as an API key, tokens or not (notes, section 12)."""
-    mode = auth.get("auth_mode")
-    if mode is None:
-        return bool(auth.get("tokens")) and not auth.get("OPENAI_API_KEY")
-    return str(mode).lower() in ("chatgpt", "chatgptauthtokens")
-
-
-def _ask_codex(codex: Path) -> None:
-    """`codex login status` prints on stderr and exits 0 for API keys too: only its line tells (notes, section 12)."""
+    except OSError as error:
+        message = f"Codex's login cannot be read: {path}: {error.strerror}"
+        raise NotLoggedInError(
+            message, hint="Make it, and the directories above it, readable for this user."
+        ) from error
+    if not data.strip(b"\0 \t\r\n"):
+        raise _unusable(path, "is empty")
     try:
-        run = subprocess.run(
-            [codex, "login", "status"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_STATUS_TIMEOUT_S,
-            env=codex_environment(may_bill_api_key=False),
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotLoggedInError(f"codex login status did not answer: {error}", hint=LOGIN_GUIDE) from error
-    lines = run.stdout.decode("utf-8", "replace").splitlines()
-    if any(line.strip() == _LOGGED_IN for line in lines):
-        return
-    if any(line.strip().startswith("Logged in using an API key") for line in lines):
-        raise NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
-    raise NotLoggedInError("Codex is not logged in", hint=LOGIN_GUIDE)
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _unusable(path, "is damaged: it holds no JSON object")
+    return value
+
+
+def _unusable(path: Path, what: str, *, is_in_the_way: bool = False) -> NotLoggedInError:
+    hint = "Log in again: that replaces it.\n"
+    if is_in_the_way:
+        from shlex import join
+
+        hint = f"No login can replace it. Move it away: `{join(['mv', str(path), f'{path}.old'])}`\n"
+    return NotLoggedInError(f"Codex's login file {path} {what}", hint=hint + LOGIN_GUIDE)

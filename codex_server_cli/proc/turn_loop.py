@@ -7,11 +7,11 @@ this file only carries between them. Signals are recorded and acted upon in the 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import selectors
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,6 +22,7 @@ from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.outcome import Cause, Outcome
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
+from codex_server_cli.core.turn import TurnError
 from codex_server_cli.disk import inbox, lock
 from codex_server_cli.disk.files import DISK_ERRORS
 from codex_server_cli.disk.inbox import InboxRequest
@@ -144,7 +145,7 @@ class TurnLoop:
         if step.text:
             self._writer.append_text(step.text)
         if step.starts_server:
-            self._start_codex()
+            self._start_codex(step.provider)
         server = self._attempts.server
         if step.sends and server is not None:
             with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
@@ -159,28 +160,41 @@ class TurnLoop:
 
     # --- codex
 
-    def _start_codex(self) -> None:
+    def _start_codex(self, provider: str | None) -> None:
+        self._end_codex()
         try:
-            server = self._attempts.start()
+            server = self._attempts.start(provider)
         except StartError as failure:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
         self._claims.leave_line()
-        self._selector.register(
-            server.transport.read_fd(), selectors.EVENT_READ, functools.partial(self._on_stdout, server)
-        )
-        self._selector.register(server.stderr_fd, selectors.EVENT_READ, functools.partial(self._on_stderr, server))
+        self._listen(server, server.transport.read_fd(), self._on_stdout)
+        self._listen(server, server.stderr_fd, self._on_stderr)
         if server.exit_fd is not None:
-            self._selector.register(server.exit_fd, selectors.EVENT_READ, functools.partial(self._on_exit, server))
+            self._listen(server, server.exit_fd, self._on_exit)
+
+    def _listen(
+        self, server: AppServer, fd: int, hear: Callable[[AppServer], None], event: int = selectors.EVENT_READ
+    ) -> None:
+        def hear_if_it_counts() -> None:
+            if server is self._attempts.server:  # else another one took its place in the moment that it was ready
+                hear(server)
+
+        self._selector.register(fd, event, hear_if_it_counts)
 
     def _bury_codex(self) -> None:
+        end = self._end_codex()
+        if end is not None:
+            error, is_collision = end
+            self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
+
+    def _end_codex(self) -> tuple[TurnError, bool] | None:
+        """End the app-server and stop listening to it: what `Attempts.end` tells of it, None where there is none."""
         self._is_codex_gone = self._is_awaiting_room = False
         for fd in [fd for fd in self._selector.get_map() if fd != self._wake_fd]:
             self._selector.unregister(fd)
         server = self._attempts.server
-        if server is not None:
-            error, is_collision = self._attempts.end(server)
-            self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
+        return self._attempts.end(server) if server is not None else None
 
     # --- what becomes ready
 
@@ -197,6 +211,8 @@ class TurnLoop:
             if data is None:
                 break
             self._do(self._session.feed(data, _now_ms()))
+            if server is not self._attempts.server:
+                return
         self._is_codex_gone = True
 
     def _on_stderr(self, server: AppServer) -> None:
@@ -213,7 +229,7 @@ class TurnLoop:
         fd = server.transport.write_fd()
         if fd is not None and not self._is_awaiting_room:
             self._awaited_fd = fd
-            self._selector.register(fd, selectors.EVENT_WRITE, functools.partial(self._on_room, server))
+            self._listen(server, fd, self._on_room, selectors.EVENT_WRITE)
         elif fd is None and self._is_awaiting_room:
             self._selector.unregister(self._awaited_fd)
         self._is_awaiting_room = fd is not None
@@ -246,7 +262,7 @@ class TurnLoop:
     def _note_what_codex_told(self) -> None:
         """Keep `meta.json` true to what Codex has told of thread and turn, and of the terms that they run under."""
         record = self._session.record
-        told = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id}
+        told = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id, "payer": record.payer}
         is_known = record.settings is self._noted_settings and told.items() <= self._meta.items()
         if record.thread_id is None or is_known:
             return

@@ -23,6 +23,27 @@ UTF8 = ("-X", "utf8")
 """Makes a Python of ours take names and arguments for UTF-8, whatever the locale: Codex does."""
 
 _API_KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
+_PATH_VARIABLES = (
+    *("HOME", "CODEX_SERVER_HOME", "CODEX_HOME", "CODEX_SQLITE_HOME"),
+    *("TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE"),
+)
+"""What names a file or a directory to us or to Codex."""
+
+
+def make_paths_absolute() -> None:
+    """Make the paths in our own environment absolute, once, before anything is started.
+
+    A relative one means where the user stands. Our processes stand elsewhere, and each codex where its turn works: to
+    every one of them it would be another place.
+    """
+    for name in _PATH_VARIABLES:
+        value = os.environ.get(name)
+        if value and not value.startswith("/"):
+            try:
+                os.environ[name] = os.path.abspath(value)  # noqa: PTH100 — must not resolve links
+            except OSError:  # the current directory is gone: told by who needs the path
+                return
+
 
 _OF_ONE_REPOSITORY = frozenset(
     {

@@ -19,6 +19,7 @@ class Settings(NamedTuple):
         user_home: the user's home directory.
         search_path: `$PATH`.
         parent_turn: the turn that we were started from, if any.
+        is_codex_home_named: whether `$CODEX_HOME` says where Codex's home is.
         is_told: whether a command that is told of a turn (`--notify`) has started us.
         is_home_given: whether the environment names `home`; else it is the usual one.
     """
@@ -30,6 +31,7 @@ class Settings(NamedTuple):
     parent_turn: str | None
     is_told: bool = False
     is_home_given: bool = False
+    is_codex_home_named: bool = True
 
     @property
     def turns_path(self) -> Path:
@@ -46,7 +48,7 @@ class Settings(NamedTuple):
         """Read the environment; touches no file.
 
         Raises:
-            BadInputError: neither HOME nor the user's entry tells where home is.
+            BadInputError: neither HOME nor the user's entry tells where home is; or a relative path leads nowhere.
         """
         user_home = _user_home()
         return cls(
@@ -55,6 +57,7 @@ class Settings(NamedTuple):
             user_home=user_home,
             search_path=os.environ.get("PATH", os.defpath),
             parent_turn=os.environ.get(TURN_VARIABLE) or None,
+            is_codex_home_named=bool(os.environ.get("CODEX_HOME")),
             is_told=bool(os.environ.get(NOTIFY_VARIABLE)),
             is_home_given=bool(os.environ.get("CODEX_SERVER_HOME")),
         )
@@ -67,9 +70,19 @@ def _user_home() -> Path:
         from codex_server_cli.errors import BadInputError
 
         raise BadInputError("this user has no home directory", hint="Set HOME.") from error
-    return Path(os.path.abspath(home))  # noqa: PTH100 — must not resolve links
+    return _absolute("HOME", home)
 
 
 def _directory(variable: str, default: Path) -> Path:
     value = os.environ.get(variable)
-    return Path(os.path.abspath(value)) if value else default  # noqa: PTH100 — must not resolve links
+    return _absolute(variable, value) if value else default
+
+
+def _absolute(variable: str, value: str) -> Path:
+    try:
+        return Path(os.path.abspath(value))  # noqa: PTH100 — must not resolve links
+    except OSError as error:  # only where the value is relative
+        from codex_server_cli.errors import BadInputError
+
+        message = f"{variable} is a relative path, and the current directory is gone"
+        raise BadInputError(message, hint=f"Set {variable} to an absolute path.") from error

@@ -84,7 +84,11 @@ def test_what_could_be_taken_for_something_else_is_no_name(name: str) -> None:
         ),
         (["model=gpt-5.5"], {"model": "gpt-5.5"}),  # no TOML, so a plain string
         (["a.b.c=x=y"], {"a.b.c": "x=y"}),
-        ([" key = value "], {"key": " value "}),
+        ([" key = value "], {"key": "value"}),
+        (["a={b = 1,\n c = [2,],\n}"], {"a": {"b": 1, "c": [2]}}),
+        (["a={b = 1,}", r'c="\x41\e"'], {"a": {"b": 1}, "c": "A\x1b"}),
+        (['a="b" "c"', 'd="e', "f='"], {"a": 'b" "c', "d": "e", "f": ""}),  # no TOML: quotes around it go
+        (["a=99999999999999999999"], {"a": "99999999999999999999"}),  # more than Codex's integers hold
         (["empty="], {"empty": ""}),
         (["a=1", "a=2"], {"a": 2}),
         (["a=2026-11-20", "b=[07:30:00]"], {"a": "2026-11-20", "b": ["07:30:00"]}),  # JSON has no dates
@@ -99,7 +103,7 @@ def test_overrides_are_toml_or_plain_strings(pairs: list[str], overrides: dict[s
     "key",
     [
         *("projects./x.trust_level", "model_provider", "model_providers.x.base_url"),
-        *("sandbox_mode", "approval_policy", "approvals_reviewer"),
+        *("sandbox_mode", "approval_policy", "approvals_reviewer", "default_permissions", "permissions.p.network"),
     ],
 )
 def test_no_override_decides_over_trust_payment_or_sandbox(key: str) -> None:
@@ -108,8 +112,16 @@ def test_no_override_decides_over_trust_payment_or_sandbox(key: str) -> None:
     assert caught.value.hint
 
 
-def test_an_override_that_injects_lines_stays_a_string() -> None:
-    assert checks.parse_overrides(("a=1\nsandbox_mode='x'",)) == {"a": "1\nsandbox_mode='x'"}
+@pytest.mark.parametrize(
+    "key", ['"model_provider"', "'projects'.x", "model_provider .x", '" sandbox_mode "', "permissions.p"]
+)
+def test_no_spelling_leads_around_that(key: str) -> None:
+    with pytest.raises(UsageError, match="must not set"):
+        checks.parse_overrides((f"{key}=x",))
+
+
+def test_what_stands_on_further_lines_of_an_override_is_nothing_to_codex() -> None:
+    assert checks.parse_overrides(("a=1\nsandbox_mode='x'",)) == {"a": 1}
 
 
 @pytest.mark.parametrize("value", ["nan", "[1, inf]"])

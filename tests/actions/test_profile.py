@@ -22,6 +22,19 @@ def test_a_profile_is_all_that_its_file_sets(tmp_path: Path) -> None:
     assert read_profile(tmp_path, "quick") == Profile(config)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffmodel = 'm'\n",
+        'model = "\\x6d"\n',
+        "model = 'm'\ntui = {\n a = 1,\n b = 2,\n}\n",
+    ],
+)
+def test_it_is_read_as_codex_reads_it(tmp_path: Path, text: str) -> None:
+    put(tmp_path, "new", text)
+    assert read_profile(tmp_path, "new").config["model"] == "m"
+
+
 def test_a_date_is_handed_over_as_text(tmp_path: Path) -> None:
     put(tmp_path, "dated", "since = 2026-11-20\n")
     assert read_profile(tmp_path, "dated").config == {"since": "2026-11-20"}
@@ -112,9 +125,9 @@ def test_a_broken_profile_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_profile_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "shut", "")
 
-    def refuse(*_: object, **__: object) -> str:
+    def refuse(*_: object, **__: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)  # root may read everything
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read everything
     with pytest.raises(BadInputError, match=r"cannot read .*shut\.config\.toml: Permission denied"):
         read_profile(tmp_path, "shut")

@@ -21,7 +21,8 @@ from codex_server_cli.actions.start import StartOptions, ThreadChoice
 from codex_server_cli.cli.app import build
 from codex_server_cli.cli.starting import _flags, options_of
 from codex_server_cli.core import failures
-from codex_server_cli.core.hints import End, commands_after
+from codex_server_cli.core.commands import commands_in
+from codex_server_cli.core.hints import End, hint_of
 from codex_server_cli.core.next_step import next_commands
 from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.turn import State
@@ -227,7 +228,7 @@ def test_what_comes_next_asks_for_what_was_asked_for(world: World, name: str, mo
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     monkeypatch.chdir("/")  # from any directory
     asked = meta["request"]
-    for command in sorted({command for end in ENDS for command in commands_after(end, request)}):
+    for command in sorted({command for end in ENDS for command in commands_in(hint_of(end, request))}):
         words = shlex.split(command)
         parsed = parse(words)
         if parsed.verb not in ("new", "continue", "review"):
@@ -245,7 +246,7 @@ def test_what_must_differ_does(world: World, name: str, end: End) -> None:
     turn, meta = world.make(["codex-server", *STARTS[name]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     asked_s = meta["request"]["deadline_s"]
-    for command in commands_after(end, request):
+    for command in commands_in(hint_of(end, request)):
         parsed = parse(shlex.split(command))
         if parsed.verb not in ("new", "continue", "review"):
             continue
@@ -271,10 +272,10 @@ def test_the_next_of_a_document_is_the_same(world: World, name: str) -> None:
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     for end in ENDS:
         if end.is_resumable == (end.has_begun and not request.is_ephemeral):
-            error = {"kind": str(end.kind), "message": end.message, "resets_at": end.resets_at}
+            error = {"kind": str(end.kind), "message": end.message, "hint": hint_of(end, request)}
             seen = meta | {"codex_turn_id": "c" if end.has_begun else None}
             view = TurnView(TURN_ID, str(turn.path), State.FAILED, meta=seen, error=error)
-            assert [*next_commands(view).values()][:-1] == commands_after(end, request)
+            assert [*next_commands(view).values()][:-1] == commands_in(hint_of(end, request))
     complete = TurnView(TURN_ID, str(turn.path), State.COMPLETE, meta=meta | {"codex_turn_id": "c"})
     if not request.is_ephemeral:
         told = world.start(shlex.split(next_commands(complete)["continue"]))["request"]
@@ -287,7 +288,7 @@ def test_read_only_stays_read_only_where_the_configuration_would_write(world: Wo
     turn, meta = world.make(["codex-server", *STARTS["read-only"]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     for is_resumable in (True, False):
-        (command,) = commands_after(End(ErrorKind.NETWORK, is_resumable=is_resumable), request)
+        (command,) = commands_in(hint_of(End(ErrorKind.NETWORK, is_resumable=is_resumable), request))
         assert world.start(shlex.split(command))["request"]["sandbox"] == "read-only"
 
 
@@ -296,7 +297,7 @@ def test_what_the_configuration_decides_is_no_flag_and_is_decided_again(world: W
     turn, meta = world.make(["codex-server", *STARTS["bare"]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     assert request.flags == {}
-    (command,) = commands_after(End(ErrorKind.NETWORK), request)
+    (command,) = commands_in(hint_of(End(ErrorKind.NETWORK), request))
     told = world.start(shlex.split(command))["request"]
     assert {key for key in told if told[key] != meta["request"][key]} == set()
 
@@ -308,5 +309,5 @@ def test_a_schema_out_of_a_pipe_is_the_copy(world: World, tmp_path: Path) -> Non
     assert meta["request"]["schema_source"] == str(source)
     source.unlink()
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
-    (command,) = commands_after(End(ErrorKind.NETWORK, is_resumable=True), request)
+    (command,) = commands_in(hint_of(End(ErrorKind.NETWORK, is_resumable=True), request))
     assert world.start(shlex.split(command))["request"]["schema"] == SCHEMA

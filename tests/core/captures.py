@@ -61,7 +61,7 @@ class CapturedTurn:
         """Feed what came to a session of ours, one message at a time, to the end of the stream.
 
         A recorded reply goes to the request of the same method that the session has sent; what the session asks and the
-        recording did not is answered with nothing.
+        recording did not is answered as by the recorded provider, which needs no login.
 
         Returns:
             The events that it recorded and the text that it showed.
@@ -79,9 +79,17 @@ class CapturedTurn:
             for request in _requests_in(steps):
                 if request["method"] in unasked:
                     unasked = unasked - {request["method"]}
-                    steps.append(session.feed(encode({"id": request["id"], "result": {}}), 1))
+                    steps.append(
+                        session.feed(encode({"id": request["id"], "result": self._look(request["method"])}), 1)
+                    )
         steps.append(session.end(TurnError(ErrorKind.CODEX_CRASHED, "EOF"), 2))
         return b"".join(step.events for step in steps), "".join(step.text for step in steps)
+
+    def _look(self, method: str) -> dict[str, Any]:
+        results = [message["result"] for _, message in self.messages if isinstance(message.get("result"), dict)]
+        provider = next((result["modelProvider"] for result in results if "modelProvider" in result), None)
+        account = {"account": None, "requiresOpenaiAuth": False}
+        return account if method == "account/read" else {"config": {"model_provider": provider}}
 
 
 _LOOKS = frozenset({"account/read", "config/read"})

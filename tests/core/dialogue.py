@@ -119,6 +119,7 @@ class Dialogue:
         self.events = b""
         self.told: list[Reply] = []  # what other shells learnt
         self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
+        self.providers: list[str | None] = []  # what each app-server was to be configured with
         self._do(self.session.start(self.now_ms))
 
     # --- what the app-server does
@@ -138,7 +139,7 @@ class Dialogue:
     def opened(self, account: Json | None = None, method: str = "thread/start", **thread: Any) -> Dialogue:
         """The handshake, to the reply that names the thread; `turn/start` is sent now."""
         self.reply("initialize", {"userAgent": "codex_server/0.169.0 (x)"})
-        self.looked(account)
+        self.looked(account, {"model_provider": thread.get("modelProvider")})
         return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
 
     def looked(self, account: Json | None = None, config: Json | None = None) -> Dialogue:
@@ -206,6 +207,7 @@ class Dialogue:
     def _do(self, step: Step) -> None:
         if step.starts_server:
             self.server_starts.append(len(self.sent))
+            self.providers.append(step.provider)
         self.sent += [json.loads(line) for line in step.sends.split(b"\n") if line]
         self.text += step.text
         self.events += step.events

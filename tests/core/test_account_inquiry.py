@@ -213,3 +213,35 @@ def test_a_key_goes_into_the_call_and_nowhere_else() -> None:
 def test_a_login_is_cancelled_by_its_id(reply: dict[str, Any], was_waiting: bool) -> None:
     wanted, found = play(account_inquiry.cancel_login(LOGIN), reply)
     assert (wanted, found) == ([("account/login/cancel", {"loginId": LOGIN})], was_waiting)
+
+
+# --- what decides who pays
+
+
+def test_configuration_and_account_tell_who_pays() -> None:
+    account = {"account": None, "requiresOpenaiAuth": False}
+    wanted, found = play(
+        account_inquiry.ask_terms("/project", "1"),
+        {"result": {}},
+        {"result": account},
+        {"result": {"config": {"a": 1}}},
+    )
+    assert [step[0] for step in wanted] == ["initialize", "account/read", "config/read"]
+    assert wanted[2] == ("config/read", {"cwd": "/project"})
+    assert found == ({"a": 1}, account)
+
+
+@pytest.mark.parametrize(
+    ("status", "account"),
+    [
+        ({"result": {"authMethod": None, "requiresOpenaiAuth": True}}, {"requiresOpenaiAuth": True, "account": None}),
+        (error("unknown variant"), {}),
+    ],
+)
+@pytest.mark.parametrize("config", [error("invalid"), {"result": {"config": 7}}])
+def test_what_codex_will_not_tell_of_that_is_empty(
+    status: dict[str, Any], account: dict[str, Any], config: dict[str, Any]
+) -> None:
+    inquiry = account_inquiry.ask_terms("/project", "1")
+    _, found = play(inquiry, {"result": {}}, error(NO_ROUTING), status, config)
+    assert found == ({}, account)

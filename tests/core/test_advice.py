@@ -39,7 +39,8 @@ def test_words_are_chosen_by_what_codex_said(message: str, info: object, words: 
 
 
 def hint(kind: ErrorKind, message: str, **facts: object) -> str:
-    request = TurnRequest("t1", cwd="/p", model="gpt-99", prompt_path="/h/prompt.txt", thread_id=THREAD)
+    flags = {"--thread": [THREAD], "--model": ["gpt-99"]}
+    request = TurnRequest("t1", cwd="/p", model="gpt-99", prompt_path="/h/prompt.txt", thread_id=THREAD, flags=flags)
     error = decide(TurnRecord(), Cause.FAILED, request, error=make_error(kind, message, **facts)).error
     assert error is not None
     return error.hint
@@ -58,5 +59,6 @@ def test_a_damaged_session_file_leads_to_a_new_thread() -> None:
 
 def test_a_model_that_there_is_not_is_no_part_of_the_next_command() -> None:
     words = hint(ErrorKind.BAD_REQUEST, "no", codex_error="modelNotFound")
-    assert words.startswith("See `codex-server models`; with the usual model: `codex-server continue --thread ")
+    start = "Those that there are: `codex-server models`; with the usual one: `codex-server continue --thread "
+    assert words.startswith(start)
     assert "gpt-99" not in words

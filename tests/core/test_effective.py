@@ -71,7 +71,8 @@ def test_a_policy_that_asks_more_often_than_wanted_is_nothing_to_tell() -> None:
 
 
 def test_another_model_than_asked_is_told_once_in_the_text_live_and_replayed() -> None:
-    talk = Dialogue(model="wanted", effort="high").replied(**OPENED)
+    account = {"account": {"type": "chatgpt"}, "requiresOpenaiAuth": True}
+    talk = Dialogue(model="wanted", effort="high").replied(account=account, **OPENED)
     talk.receive(settings_notice(effort="high"), STARTED, *said("Hello"), settings_notice(effort="low"), COMPLETED)
     assert talk.text == "[Codex runs this turn with model gpt, not wanted as asked]\n\nHello\n"
     assert replay(talk.events)[1] == talk.text

@@ -208,6 +208,7 @@ def test_a_refusal_is_told_by_its_words(code: int | None, message: str | None, k
         ("error: unexpected argument '--listen' found", ErrorKind.CODEX_MISSING),
         ("Error loading config.toml: …", ErrorKind.BAD_INPUT),
         ("failed to load configuration: …", ErrorKind.BAD_INPUT),
+        ("Error: Model provider `nope` not found\n\nStack backtrace:\n   0: <unknown>", ErrorKind.BAD_INPUT),
         ("thread 'main' panicked", ErrorKind.CODEX_CRASHED),
         ("failed to open state DB at /c/s.sqlite: (code: 26) file is not a database", ErrorKind.DISK),
         ("Error: No space left on device (os error 28)", ErrorKind.DISK),
@@ -218,6 +219,20 @@ def test_a_refusal_is_told_by_its_words(code: int | None, message: str | None, k
 )
 def test_an_exit_is_told_by_its_last_words(stderr: str, kind: ErrorKind) -> None:
     assert failures.kind_of_exit(stderr) is kind
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "failed to load configuration: Model provider `z` not found",
+        "This chat uses model provider “z”, which is no longer configured. Restore this provider’s configuration.",
+    ],
+)
+def test_a_thread_whose_provider_is_gone_can_be_forked(words: str) -> None:
+    error = failures.error_of_refusal("thread/resume", {"code": -32600, "message": words})
+    assert (error.kind, error.message) == (ErrorKind.BAD_INPUT, f"Codex refused thread/resume: {words}")
+    assert error.hint.startswith("A fork takes the provider that Codex is configured with: {fork}")
+    assert failures.error_of_refusal("thread/start", {"code": -32600, "message": words}, 2).hint == ""
 
 
 # --- words for people

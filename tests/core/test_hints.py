@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core import commands, failures
-from codex_server_cli.core.hints import KINDS_UNSEEN_TO_THE_END, End, commands_after, hint_of
+from codex_server_cli.core.commands import commands_in
+from codex_server_cli.core.hints import KINDS_UNSEEN_TO_THE_END, End, hint_of
 from codex_server_cli.core.request import Flags, TurnRequest
 from codex_server_cli.errors import ErrorKind
 
@@ -26,7 +27,7 @@ SHAPES = [NEW, CONTINUED, FORKED, OLD, CONTINUED._replace(flags={**(CONTINUED.fl
 def words_of(kind: ErrorKind, request: TurnRequest, *, is_resumable: bool = False, **facts: Any) -> list[list[str]]:
     """The commands of an end, in words, without the program's name."""
     end = End(kind, is_resumable=is_resumable, has_begun=is_resumable, **facts)
-    told = [shlex.split(command) for command in commands_after(end, request)]
+    told = [shlex.split(command) for command in commands_in(hint_of(end, request))]
     assert all(words[0] == "codex-server" for words in told)
     return [words[1:] for words in told]
 
@@ -38,7 +39,8 @@ def test_every_kind_has_commands_with_nothing_left_open_and_the_hint_names_them_
     kind: ErrorKind, request_: TurnRequest, is_resumable: bool
 ) -> None:
     end = End(kind, is_resumable=is_resumable)
-    hint, told = hint_of(end, request_), commands_after(end, request_)
+    hint = hint_of(end, request_)
+    told = commands_in(hint)
     assert told
     assert told == re.findall("`([^`]+)`", hint)
     assert not re.search("[{}]|PROMPT|TURN", hint)
@@ -224,6 +226,21 @@ def test_better_words_of_the_record_stand_alone() -> None:
     assert hint_of(unreached, NEW) == f"Check the network, then: {go_on}"
     cut = End(ErrorKind.BAD_REQUEST, "Incomplete response returned, reason: max_output_tokens", is_resumable=True)
     assert hint_of(cut, NEW) == f"The model stopped at a limit of its own; what had come is kept; to go on: {go_on}"
+
+
+@pytest.mark.parametrize("word", ["a`b", "it's `so`", "plain", "two words", '"', "'"])
+def test_the_commands_of_a_hint_are_found_whatever_their_words_hold(word: str) -> None:
+    folder = NEW._replace(cwd=f"/{word}")
+    (command,) = commands_in(hint_of(End(ErrorKind.NETWORK), folder))
+    assert shlex.split(command) == ["codex-server", "new", "--cwd", f"/{word}", "--file", PATH]
+
+
+def test_words_of_ones_own_have_their_commands_filled_in() -> None:
+    end = End(ErrorKind.AUTH, words="A fork takes another: {fork}; or ask it again: {again}")
+    hint = hint_of(end, CONTINUED)
+    fork, again = commands_in(hint)
+    assert hint == f"A fork takes another: `{fork}`; or ask it again: `{again}`"
+    assert ("--fork" in fork, "--fork" in again) == (True, False)
 
 
 def test_a_busy_thread_is_waited_for_within_the_time_of_a_shell_and_its_holder_is_told() -> None:

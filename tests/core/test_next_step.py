@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from codex_server_cli.core.hints import End, hint_of
 from codex_server_cli.core.next_step import next_commands
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView, has_notifier
 from codex_server_cli.errors import ErrorKind
@@ -23,8 +25,15 @@ def view(
 ) -> TurnView:
     """A turn that has begun."""
     meta = {"codex_turn_id": "c", "request": {"cwd": "/project", "flags": FLAGS, **asked}}
-    error = {"kind": kind, "message": "m", "resets_at": None} if kind is not None else None
-    return TurnView(TURN_ID, PATH, state, meta=meta, result={"answer": answer}, error=error)
+    seen = TurnView(TURN_ID, PATH, state, meta=meta, result={"answer": answer})
+    return seen if kind is None else with_error(seen, kind)
+
+
+def with_error(seen: TurnView, kind: str) -> TurnView:
+    """The turn, ended with this kind and its hint."""
+    request = TurnRequest.of_meta(seen.meta, TURN_ID, f"{PATH}/prompt.txt")
+    hint = hint_of(End(ErrorKind(kind), "m", is_resumable=seen.is_resumable), request)
+    return seen._replace(error={"kind": kind, "message": "m", "hint": hint})
 
 
 @pytest.mark.parametrize(
@@ -77,7 +86,6 @@ def test_an_answer_is_offered_only_where_there_is_one() -> None:
         ("context_window", ["new", "tail"]),
         ("sandbox", ["doctor", "tail"]),
         ("worker_died", ["recover", "continue", "tail"]),
-        ("of a newer version", ["continue", "tail"]),
     ],
 )
 def test_after_a_failure_the_commands_of_its_hint_come_first(kind: str, verbs: list[str]) -> None:
@@ -89,8 +97,8 @@ def test_after_a_failure_the_commands_of_its_hint_come_first(kind: str, verbs: l
 
 
 def test_a_turn_that_left_no_thread_is_asked_again() -> None:
-    lost = view(State.FAILED, kind="cancelled")
-    lost = lost._replace(meta={**lost.meta, "codex_turn_id": None})
+    lost = view(State.FAILED)
+    lost = with_error(lost._replace(meta={**lost.meta, "codex_turn_id": None}), "cancelled")
     ephemeral = view(State.FAILED, kind="cancelled", is_ephemeral=True)
     again = (
         f"codex-server new --cwd /project --write --network --name mine --schema {SCHEMA} --file '{PATH}/prompt.txt'"
@@ -99,7 +107,6 @@ def test_a_turn_that_left_no_thread_is_asked_again() -> None:
     assert "continue" not in next_commands(ephemeral._replace(state=State.COMPLETE, error=None))
 
 
-@pytest.mark.parametrize("kind", ErrorKind)
-def test_an_unreadable_request_still_gives_commands(kind: ErrorKind) -> None:
-    broken = view(State.FAILED, kind=str(kind), flags={"--deadline": 3})
-    assert all(command.startswith("codex-server ") for command in next_commands(broken).values())
+@pytest.mark.parametrize("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Mend `x`, then ask again."}], ids=str)
+def test_a_hint_without_commands_leaves_the_rest(error: dict[str, Any]) -> None:
+    assert [*next_commands(view(State.FAILED, answer="half")._replace(error=error))] == ["answer", "tail"]

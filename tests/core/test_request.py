@@ -256,32 +256,6 @@ def test_the_policy_of_the_turn_outweighs_the_one_the_thread_was_opened_with() -
 
 # --- the account
 
-_KEY = {"type": "apiKey"}
-_CHATGPT = {"type": "chatgpt", "email": "a@b.c", "planType": "pro"}
-
-
-@pytest.mark.parametrize(
-    ("account_read", "may_bill", "problem"),
-    [
-        ({"requiresOpenaiAuth": True, "account": _CHATGPT}, False, None),
-        ({"requiresOpenaiAuth": True, "account": None}, False, "not logged in"),
-        ({"requiresOpenaiAuth": True}, False, "not logged in"),
-        ({"requiresOpenaiAuth": True, "account": _KEY}, False, "API key"),
-        ({"requiresOpenaiAuth": True, "account": _KEY}, True, None),
-        ({"requiresOpenaiAuth": True, "account": None}, True, None),
-        ({"requiresOpenaiAuth": True, "account": {"type": "amazonBedrock"}}, False, None),
-        ({"requiresOpenaiAuth": True, "account": "odd"}, False, None),
-        ({"requiresOpenaiAuth": False, "account": None}, False, None),
-        ({"requiresOpenaiAuth": False, "account": _KEY}, False, None),
-        ({}, False, None),
-    ],
-)
-def test_only_a_missing_login_or_an_api_key_is_a_problem(
-    account_read: dict[str, Any], may_bill: bool, problem: str | None
-) -> None:
-    found = _request(may_bill_api_key=may_bill).account_problem(account_read)
-    assert (found is None) if problem is None else (problem in (found or ""))
-
 
 def test_without_a_turn_to_mark_nor_overrides_a_thread_is_opened_without_a_configuration() -> None:
     _, params = TurnRequest("", "/project").open_thread()

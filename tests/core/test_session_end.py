@@ -144,9 +144,15 @@ def test_a_timer_that_is_started_once_keeps_its_time() -> None:
     assert timers.next_ms is None
 
 
-def test_an_error_that_the_driver_brings_is_kept_as_it_is() -> None:
-    error = TurnError(ErrorKind.CODEX_MISSING, "no such binary", "install it")
+def test_an_error_that_the_driver_brings_is_kept_as_it_is_with_the_hint_of_its_kind() -> None:
+    error = TurnError(ErrorKind.CODEX_MISSING, "no such binary")
     outcome = Dialogue().end(error).outcome
     assert outcome is not None
     request = TurnRequest(TURN_ID, "/project")
     assert outcome.error == error._replace(hint=hint_of(End(ErrorKind.CODEX_MISSING), request))
+
+
+def test_better_words_of_the_driver_are_kept_too_and_their_commands_filled_in() -> None:
+    outcome = Dialogue().end(TurnError(ErrorKind.CODEX_MISSING, "no such binary", "Install it, then: {again}")).outcome
+    assert outcome.error is not None
+    assert outcome.error.hint == "Install it, then: `codex-server new --cwd /project -`"

@@ -152,7 +152,7 @@ def test_what_codex_was_too_busy_for_is_asked_again(asked: Json, method: str) ->
         assert len(talk.requests(refused)) == 1
         talk.advance(101).reply(refused, error=TOO_BUSY).advance(230)
         assert talk.requests(refused) == [talk.requests(refused)[0]] * 3
-        result: Json = {} if refused != method else {"thread": {"id": THREAD}}
+        result: Json = {"account": None, "requiresOpenaiAuth": False, "thread": {"id": THREAD}}
         talk.reply(refused, {"turn": {"id": TURN}} if refused == "turn/start" else result)
     talk.receive(STARTED, message_completed("Hello"), COMPLETED)
     assert (talk.outcome.state, talk.outcome.answer) == (State.COMPLETE, "Hello")
@@ -173,7 +173,7 @@ def test_a_codex_that_stays_too_busy_ends_the_turn_as_overloaded(method: str) ->
     for before in ("initialize", "account/read", "config/read", "thread/start"):
         if before == method:
             break
-        talk.reply(before, {"thread": {"id": THREAD}})
+        talk.reply(before, {"thread": {"id": THREAD}, "requiresOpenaiAuth": False})
     began_ms = talk.now_ms
     while not talk.reply(method, error=TOO_BUSY).has_ended:
         talk.advance((talk.session.wakeup_ms or 0) - talk.now_ms)

@@ -117,11 +117,26 @@ def test_an_api_key_may_run_where_the_user_allows_it() -> None:
     assert not Dialogue(may_bill_api_key=True).started(account=account).has_ended
 
 
-def test_an_account_that_cannot_be_read_is_no_missing_login() -> None:
+@pytest.mark.parametrize(("mode", "may_run"), [("chatgpt", True), ("apikey", False), (None, False)])
+def test_where_the_account_cannot_be_read_the_mode_of_the_login_decides(mode: str | None, may_run: bool) -> None:
+    """`account/read` wants to know the workspace, and fails without the network."""
     talk = Dialogue().reply("initialize").reply("account/read", error={"code": -32603, "message": "internal"})
-    talk.reply("config/read", error={"code": -32603, "message": "internal"})
-    talk.reply("thread/start", {"thread": {"id": THREAD}})
-    assert len(talk.requests("turn/start")) == 1
+    talk.reply("config/read", {"config": {}}).reply("thread/start", {"thread": {"id": THREAD}})
+    assert talk.requests("turn/start") == []
+    talk.reply("getAuthStatus", {"authMethod": mode, "requiresOpenaiAuth": True})
+    assert len(talk.requests("turn/start")) == int(may_run)
+    assert may_run or talk.kind is ErrorKind.AUTH
+
+
+def test_where_codex_tells_of_no_account_at_all_nothing_is_billed() -> None:
+    talk = Dialogue().reply("initialize").reply("config/read", {"config": {"model_provider": "built-in"}})
+    talk.reply("thread/start", {"thread": {"id": THREAD}, "modelProvider": "built-in"})
+    for _ in range(2):  # another app-server may tell
+        talk.reply("account/read", error={"code": -32603, "message": "internal"})
+        talk.reply("getAuthStatus", error={"code": -32600, "message": "unknown variant"})
+        talk.reply("initialize").reply("config/read", {"config": {"model_provider": "built-in"}})
+        talk.reply("thread/start", {"thread": {"id": THREAD}, "modelProvider": "built-in"})
+    assert (talk.kind, talk.requests("turn/start")) == (ErrorKind.AUTH, [])
 
 
 # --- refusals and silence
@@ -169,7 +184,7 @@ def test_a_request_without_a_reply_times_out(stage: str) -> None:
         talk.reply("initialize")
     for other in ("account/read", "config/read", "thread/start"):
         if stage not in ("initialize", other):
-            talk.reply(other, {"thread": {"id": THREAD}})
+            talk.reply(other, {"thread": {"id": THREAD}, "requiresOpenaiAuth": False})
     talk.advance(LIMIT_MS[Timer.REQUEST] - 1)
     assert not talk.has_ended
     talk.advance(1)

@@ -14,6 +14,7 @@ from codex_server_cli.disk.rollouts import (
     find_threads,
     list_threads,
     newest_thread,
+    provider_of_thread,
     read_tail,
 )
 
@@ -280,3 +281,12 @@ def test_the_tail_of_a_file_that_has_gone_is_empty(sessions: Sessions) -> None:
     row.path.unlink()
 
     assert read_tail(row, limit=5) == ()
+
+
+def test_the_provider_of_a_thread_is_the_one_that_it_was_made_with(sessions: Sessions) -> None:
+    meta = {"id": "x", "cwd": "/p", "source": "cli", "model_provider": "own", "base_instructions": {"text": "y" * 9000}}
+    thread_id = sessions.write(json.dumps({"type": "session_meta", "payload": meta}).encode() + b"\n")
+    silent = sessions.write(json.dumps({"type": "session_meta", "payload": {"cwd": "/p"}}).encode() + b"\n")
+    assert provider_of_thread(sessions.home, thread_id.upper()) == "own"
+    assert provider_of_thread(sessions.home, silent) is None
+    assert provider_of_thread(sessions.home, str(UUID(int=99))) is None

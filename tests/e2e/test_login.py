@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import hold, reply, say
+from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.e2e.home import Home
 
@@ -164,3 +165,92 @@ def test_a_login_that_changes_before_the_turn_begins_is_seen_by_the_worker(home:
     assert (run.code, run.json["state"], run.json["error"]["kind"]) == (1, "failed", "auth")
     assert "API key" in run.json["error"]["message"]
     assert model.model_requests == []
+
+
+# --- a login file that is of no use, and a home that is none
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"", "is empty"), (b'{"auth_mode":"chat', "is damaged"), (b"{}", "holds no login")]
+)
+def test_a_broken_login_file_is_told_for_what_it_is_everywhere(home: Home, content: bytes, what: str) -> None:
+    use_openai(home, {})
+    (home.codex_home / "auth.json").write_bytes(content)
+    refused(home, f"auth.json {what}", "codex-server login")
+    for verb in ("account", "doctor"):
+        run = home.run(verb)
+        assert (run.code, f"auth.json {what}" in run.stdout + run.stderr) == (2, True), run
+        assert "API key" not in run.stdout + run.stderr
+
+
+def test_a_directory_in_its_place_is_to_be_moved_away(home: Home) -> None:
+    use_openai(home, None)
+    login = home.codex_home / "auth.json"
+    login.mkdir()
+    refused(home, "auth.json is a directory", f"`mv {login} {login}.old`")
+    login.rename(f"{login}.old")
+    refused(home, "Codex is not logged in")
+
+
+def test_a_missing_home_of_codex_is_no_missing_login(one_home: Home) -> None:
+    missing = one_home.root / "nowhere"
+    one_home.env["CODEX_HOME"] = str(missing)
+    for verb in (("new", "hi"), ("account",), ("limits",)):
+        run = one_home.run(*verb)
+        assert (run.code, f"Codex's home {missing} does not exist" in run.stderr) == (65, True), run
+    assert one_home.run("setup").code == 0  # the next step that is named; it makes the home
+    refused(one_home, "Codex is not logged in")
+
+
+def test_without_a_home_of_codex_at_all_nobody_is_logged_in(one_home: Home) -> None:
+    del one_home.env["CODEX_HOME"]
+    refused(one_home, "Codex is not logged in")
+    assert one_home.run("account").code == 2
+
+
+# --- one home, wherever a process of ours stands
+
+
+def test_a_relative_home_of_codex_is_the_same_one_for_every_process(home: Home) -> None:
+    model = home.chatgpt([say("first"), say("second")])
+    home.env |= {"CODEX_HOME": "codex-home", "CODEX_SERVER_HOME": "home", "HOME": "user"}
+    run = home.run("new", "hi", "--cwd", "project", "--wait", cwd=home.root)
+    assert (run.code, run.json["answer"]) == (0, "first"), run
+    assert Path(run.json["turn_dir"]).is_relative_to(home.path)
+    again = home.run("continue", "--turn", run.json["turn_id"], "on", "--wait", cwd=home.root)
+    assert (again.code, again.json["answer"]) == (0, "second")
+    threads = json.loads(home.run("list", "--json", cwd=home.root).stdout)
+    assert [thread["thread_id"] for thread in threads] == [run.json["thread_id"]]
+    for verb in ("doctor", "account", "limits"):
+        assert home.run(verb, cwd=home.root).code == 0, verb
+    assert len(model.model_requests) == 2
+    left = {path.name for path in (*home.project.iterdir(), *Path("/").glob("codex-home"))}
+    assert left <= {".git", ".codex", ".agents"}
+
+
+# --- TOML as Codex reads it
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_a_configuration_in_newer_toml_is_codex_own_affair(home: Home, bom: str) -> None:
+    model = home.model([say("done")])
+    provider = f'{{\n  name = "\\x61",\n  base_url = "{model.base_url}",\n  wire_api = "responses",\n}}'
+    text = f'{bom}model = "m"\nmodel_provider = "a"\n[model_providers]\na = {provider}\n'
+    (home.codex_home / "config.toml").write_text(text)
+    assert home.run("new", "hi", "--wait").json["answer"] == "done"
+    assert home.run("doctor").code == 0
+
+
+def test_an_override_is_what_codex_takes_it_for(home: Home) -> None:
+    model = home.model([run_command('printf "%s" "$SAID"'), say("done")])
+    override = 'shell_environment_policy={\n set = {SAID = "\\x71r\\x73t",},\n}'
+    run = home.run("new", "hi", "--wait", "--config", override)
+    assert run.code == 0
+    assert "qrst" in json.dumps(model.model_requests[-1].body)
+
+
+def test_a_key_inside_newer_toml_is_seen(one_home: Home) -> None:
+    model = one_home.model([say("never")])
+    provider = f'{{\n name = "p",\n base_url = "{model.base_url}",\n experimental_bearer_token = "sk",\n}}'
+    (one_home.codex_home / "config.toml").write_text(f'\ufeffmodel_provider = "p"\nmodel_providers.p = {provider}\n')
+    refused(one_home, "API key")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +79,6 @@ def test_a_chatgpt_login_passes_without_asking_codex(home: Path, auth: object) -
         {"OPENAI_API_KEY": "sk-secret"},
         {"OPENAI_API_KEY": "sk-secret", "tokens": TOKENS},  # a legacy file: a key counts, tokens or not
         {"auth_mode": "something new", "tokens": TOKENS},
-        {},
-        [],
-        "{ torn",
-        "\udcff".encode("utf-8", "surrogateescape").decode("latin-1"),
     ],
     ids=lambda auth: json.dumps(auth)[:60],
 )
@@ -93,6 +91,49 @@ def test_any_other_login_is_refused_and_no_secret_is_told(home: Path, auth: obje
     assert "sk-secret" not in error.message + error.hint
 
 
+@pytest.mark.parametrize(
+    ("auth", "what"),
+    [
+        ({}, "holds no login"),
+        (CHATGPT | {"tokens": None}, "holds no login"),
+        ([], "is damaged"),
+        ("{ torn", "is damaged"),
+        ("\udcff".encode("utf-8", "surrogateescape").decode("latin-1"), "is damaged"),
+        ("[" * 100_000, "is damaged"),
+        ("", "is empty"),
+        (" \n\0\0", "is empty"),
+    ],
+    ids=lambda value: json.dumps(value)[:40],
+)
+def test_a_login_file_of_no_use_is_told_for_what_it_is(home: Path, auth: object, what: str) -> None:
+    write_auth(home, auth)
+    error = refusal(home)
+    assert isinstance(error, NotLoggedInError)
+    assert error.message == f"Codex's login file {home / 'auth.json'} {what}" + (
+        ": it holds no JSON object" if what == "is damaged" else ""
+    )
+    assert "codex-server login" in error.hint
+    assert "API key" not in error.message + error.hint
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "FIFO"])
+def test_what_is_in_the_way_of_a_login_is_to_be_moved_first(home: Path, make: Callable[[Path], None]) -> None:
+    make(home / "auth.json")
+    error = refusal(home)
+    assert isinstance(error, NotLoggedInError)
+    assert f"`mv {home / 'auth.json'} {home / 'auth.json'}.old`" in error.hint
+
+
+def test_a_login_file_that_may_not_be_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    write_auth(home, CHATGPT)
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read everything
+    with pytest.raises(NotLoggedInError, match=r"cannot be read: .*auth\.json: Permission denied"):
+        login._read_auth(home / "auth.json")
+
+
 @pytest.mark.parametrize("auth", [API_KEY, {}, "{ torn"], ids=["api key", "empty", "torn"])
 def test_auth_any_lets_everything_pass(home: Path, auth: object) -> None:
     write_auth(home, auth)
@@ -102,15 +143,33 @@ def test_auth_any_lets_everything_pass(home: Path, auth: object) -> None:
 # --- no auth.json: the keyring may hold the login
 
 
+@pytest.mark.parametrize("what", ["does not exist", "is not a directory"])
+def test_a_home_that_codex_cannot_use_is_no_missing_login(home: Path, tmp_path: Path, what: str) -> None:
+    words = f'Error loading configuration: CODEX_HOME points to "/x y", but that path {what}'
+    error = refusal(home, fake.write(tmp_path / "codex", "exits", login=words))
+    assert isinstance(error, BadInputError)
+    assert error.message == f"Codex's home /x y {what}"
+    assert "codex-server setup" in error.hint
+
+
+def test_a_configuration_that_codex_cannot_load_is_no_missing_login(home: Path, tmp_path: Path) -> None:
+    words = "Error loading configuration: /etc/codex/config.toml:1:1: invalid"
+    error = refusal(home, fake.write(tmp_path / "codex", "exits", login=words))
+    assert isinstance(error, BadInputError)
+    assert error.message == "Codex cannot load its configuration: /etc/codex/config.toml:1:1: invalid"
+
+
 @pytest.mark.parametrize("code", [0, 1])
 def test_without_a_file_the_line_of_codex_decides_whatever_its_exit_code(home: Path, tmp_path: Path, code: int) -> None:
-    logged_in = fake.write(tmp_path / "a", login="Logged in using ChatGPT", login_code=code)
+    logged_in = fake.write(tmp_path / "a", "exits", login="Logged in using ChatGPT", login_code=code)
     assert refusal(home, logged_in) is None
-    api_key = refusal(home, fake.write(tmp_path / "b", login="Logged in using an API key - sk-***", login_code=code))
+    api_key = refusal(
+        home, fake.write(tmp_path / "b", "exits", login="Logged in using an API key - sk-***", login_code=code)
+    )
     assert isinstance(api_key, NotLoggedInError)
     assert "API key" in api_key.message
     assert '"auth": "any"' in api_key.hint
-    logged_out = refusal(home, fake.write(tmp_path / "c", login="Not logged in", login_code=code))
+    logged_out = refusal(home, fake.write(tmp_path / "c", "exits", login="Not logged in", login_code=code))
     assert isinstance(logged_out, NotLoggedInError)
     assert logged_out.message == "Codex is not logged in"
     assert "codex-server login --device" in logged_out.hint
@@ -118,14 +177,16 @@ def test_without_a_file_the_line_of_codex_decides_whatever_its_exit_code(home: P
 
 @pytest.mark.parametrize("words", ["", "Not Logged in using ChatGPT", "Logged in using ChatGPT Enterprise key", "[31m"])
 def test_words_that_are_not_that_line_prove_no_login(home: Path, tmp_path: Path, words: str) -> None:
-    assert isinstance(refusal(home, fake.write(tmp_path / "codex", login=words, login_code=0)), NotLoggedInError)
+    assert isinstance(
+        refusal(home, fake.write(tmp_path / "codex", "exits", login=words, login_code=0)), NotLoggedInError
+    )
 
 
 def test_a_codex_that_does_not_answer_is_not_waited_for_for_ever(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(login, "_STATUS_TIMEOUT_S", 0.2)
-    for codex in (fake.write(tmp_path / "codex", login="silent"), NEVER_RUN):
+    monkeypatch.setattr(login, "_TIMEOUT_S", 0.2)
+    for codex in (fake.write(tmp_path / "codex", "exits", login="silent"), NEVER_RUN):
         error = refusal(home, codex)
         assert isinstance(error, NotLoggedInError)
         assert "did not answer" in error.message
@@ -140,7 +201,7 @@ def test_a_codex_that_does_not_answer_is_not_waited_for_for_ever(
         provider(),
         provider(requires_openai_auth=False),
         provider(http_headers={"X-Team": "us"}, query_params={"api-version": "2026-01-01"}),
-        *(f'model_provider = "{name}"' for name in ("oss", "ollama", "lmstudio")),
+        *(f'model_provider = "{name}"' for name in ("ollama", "amazon-bedrock", "unknown")),  # Codex tells the worker
     ],
 )
 def test_a_provider_that_needs_no_login_passes(home: Path, config: str) -> None:
@@ -162,7 +223,7 @@ def test_a_provider_that_needs_no_login_passes(home: Path, config: str) -> None:
         provider(http_headers={"X-Goog-Api-Key": "sk-secret"}),
         provider(query_params={"api-key": "sk-secret"}),
         provider(env_http_headers={"X-Auth-Token": "OTHER_TOKEN"}),
-        'model_provider = "amazon-bedrock"',
+        provider(base_url="http://user:word@localhost/v1"),
     ],
 )
 def test_a_provider_with_a_key_of_its_own_needs_consent(home: Path, config: str) -> None:
@@ -181,9 +242,7 @@ def test_a_provider_with_a_key_of_its_own_needs_consent(home: Path, config: str)
         "",
         'model = "gpt-5.5"',
         'model_provider = "openai"',
-        'model_provider = "unknown"',
         "model_provider = 7",
-        'model_provider = "own"\nmodel_providers = 7',
         provider(requires_openai_auth=True),
         provider(env_key="OTHER_KEY").replace('model_provider = "own"', ""),  # defined, not chosen
     ],
@@ -194,6 +253,12 @@ def test_any_other_config_needs_the_chatgpt_login(home: Path, config: str) -> No
     assert isinstance(refusal(home), NotLoggedInError)
     write_auth(home, CHATGPT)
     assert refusal(home) is None
+
+
+def test_where_codex_can_read_what_we_cannot_it_is_the_judge(home: Path, tmp_path: Path) -> None:
+    write_auth(home, CHATGPT)
+    (home / "config.toml").write_bytes(b"a = 1\na = 2\n")
+    assert refusal(home, fake.write(tmp_path / "codex", login="Logged in using ChatGPT")) is None
 
 
 @pytest.mark.parametrize("data", [b"model = ", b"\xff\xfe", b"a = 1\na = 2\n", b"x = " + b"[" * 5000])
