@@ -199,6 +199,8 @@ _GUARDED_KEYS = {
     "model_provider": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "model_providers": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "sandbox_mode": "Use --sandbox or --write.",
+    "default_permissions": "What is denied is decided in Codex's own config.toml, or in the file of a --profile.",
+    "permissions": "What is denied is decided in Codex's own config.toml, or in the file of a --profile.",
     "approval_policy": "Use --approval.",
     "approvals_reviewer": "Use --approval.",
 }

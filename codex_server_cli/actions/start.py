@@ -18,7 +18,7 @@ from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Sandbox,
 from codex_server_cli.core.thread_config import layered, value_in
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.errors import BusyError
+from codex_server_cli.errors import BadInputError, BusyError
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
 from codex_server_cli.proc.login import check_login, custom_provider, read_codex_config
@@ -140,6 +140,7 @@ def _start(
     check_login(
         settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
     )
+    _check_denials(settings, request)
     if options.model is not None or options.effort is not None:
         warnings += _check_model(settings, codex.path, request, choice)
     meta = {
@@ -182,6 +183,22 @@ def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] 
     from codex_server_cli.actions.profile import read_profile
 
     return read_profile(settings.codex_home, name)
+
+
+def _check_denials(settings: Settings, request: TurnRequest) -> None:
+    """Nothing lifts what the user's own Codex denies. Other configuration than his own file the worker looks at.
+
+    Raises:
+        BadInputError: the turn was asked to run without a sandbox, and his `config.toml` has a permission profile.
+    """
+    if request.sandbox is not Sandbox.DANGER_FULL_ACCESS:
+        return
+    from codex_server_cli.core.permissions import is_own
+
+    name = read_codex_config(settings.codex_home, request.profile_config).get("default_permissions")
+    if is_own(name):
+        message = f"danger-full-access would lift what the permission profile {name!r} of Codex's config.toml denies"
+        raise BadInputError(message, hint="Use --write instead: Codex then keeps what the profile denies.")
 
 
 def _check_model(settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ _HINTS = {
     ErrorKind.WORKER_DIED: "{kept}{go_on}",
     ErrorKind.INTERNAL: "A defect of codex-server: worker.log in the turn's directory tells more; {go_on}",
 }
+_CLOSED = {"features.network_proxy": False}  # without it a permission profile that opens the network opens nothing
 _DEADLINE_LEFT_NOTHING = "To ask again, without a deadline or with a longer --deadline: {again}"
 
 KINDS_UNSEEN_TO_THE_END = frozenset(
@@ -58,7 +59,7 @@ def hint_of(
     Args:
         is_resumable: whether the turn left a thread that `continue` can go on with; else it is to be asked again.
         has_begun: whether Codex took the turn up, so that something may have come; a resumable one did.
-        words: `UNREACHED` or `CUT_SHORT`, where they say more than those of the kind.
+        words: where they say more than those of the kind, like `UNREACHED` or `CUT_SHORT`: a template for commands.
     """
     if kind is ErrorKind.DEADLINE:
         request = request._replace(deadline_s=None)  # the same one again would pass again
@@ -73,6 +74,8 @@ def hint_of(
         "again": _shown(again, request),
         "anew": _shown(_anew(request), request),
         "fork": _shown(again if request.is_fork or request.thread_id is None else f"{again} --fork", request),
+        "narrower": _shown(_again(request._replace(sandbox=Sandbox.WORKSPACE_WRITE)), request),
+        "closed": _shown(_again(request._replace(config={**(request.config or {}), **_CLOSED})), request),
     }
     go_on = f"to {'go on' if goes_on else 'ask again'}: {commands['resume']}"
     kept = _KEPT if is_resumable or has_begun else ""
