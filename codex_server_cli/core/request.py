@@ -151,8 +151,8 @@ class TurnRequest(NamedTuple):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """What goes over Codex's own configuration: the profile, the user's overrides, and what nothing else on the wire
-        can say (notes, sections 4 and 12)."""
+        """What goes over Codex's own configuration: the profile, the user's overrides, and what nothing else on the
+        wire can say (notes, sections 4 and 12)."""
         switches: dict[str, Any] = {}
         if self.may_ask_questions:
             switches["features.default_mode_request_user_input"] = True  # outside of plan mode, too
