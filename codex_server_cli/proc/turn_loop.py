@@ -156,6 +156,7 @@ class TurnLoop:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
         self._claims.leave_line()
+        self._meta["codex_pid"] = server.pid  # whoever cleans up behind us may need it
         self._selector.register(
             server.transport.read_fd(), selectors.EVENT_READ, functools.partial(self._on_stdout, server)
         )

@@ -107,8 +107,10 @@ def test_what_is_denied_stays_denied(denied: Denied, options: list[str], extends
 
 
 def test_it_stays_denied_in_a_thread_and_a_fork_of_one_that_had_run_wider(denied: Denied) -> None:
-    script = [run_command("cat secret.txt > kept", call_id="wide"), say("done")]
-    model = denied.home.model([*script, *[look("1"), say("1"), look("2"), say("2"), look("3"), say("3")]])
+    wider = run_command("cat secret.txt > kept", call_id="wide")
+    model = denied.home.model(
+        [wider, say("done"), look("1"), say("1"), look("2"), say("2"), look("3"), say("3")],
+    )
     wide = denied.home.start("new", "hi", "--sandbox", "danger-full-access")
     assert wide.wait()["state"] == "complete"
     (denied.home.project / "kept").unlink()
@@ -283,8 +285,8 @@ def test_a_profile_that_opens_the_network_opens_it_to_no_turn_that_was_not_asked
 
 def test_with_network_its_rules_hold(denied: Denied) -> None:
     with ScriptedModel([]) as other:
-        script = [fetch(other.origin), run_command("curl -s http://denied.example/", call_id="2"), say("done")]
-        model = denied.model(script, NETWORK)
+        fetch_denied = run_command("curl -s http://denied.example/", call_id="2")
+        model = denied.model([fetch(other.origin), fetch_denied, say("done")], NETWORK)
         assert denied.home.start("new", "hi", "--network").wait()["state"] == "complete"
     assert "HTTP 404" in looked(model, "1")
     assert "explicitly denied by policy" in looked(model, "2")
