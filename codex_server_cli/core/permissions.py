@@ -111,10 +111,10 @@ def _chain(name: Any, tables: Message) -> Iterator[Message]:
 
 def _rules(table: Any) -> Iterator[tuple[str, str]]:
     for path, access in table.items() if isinstance(table, dict) else ():
-        if isinstance(access, str):
-            yield path, access
-        elif isinstance(access, dict):
-            yield from ((path if below == "." else f"{path}/{below}", rule) for below, rule in access.items())
+        below = access if isinstance(access, dict) else {".": access}
+        for name, rule in below.items():
+            if isinstance(rule, str):
+                yield path if name == "." else f"{path}/{name}", rule
 
 
 def has_proxy(config: Message) -> bool:
