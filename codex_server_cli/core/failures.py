@@ -49,6 +49,7 @@ _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away;
     (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
     (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
     (re.compile(r"failed to load configuration|error loading config|default_permissions"), ErrorKind.BAD_INPUT),
+    (re.compile(r"required MCP servers failed"), ErrorKind.BAD_INPUT),
     (re.compile(r"Input exceeds the maximum"), ErrorKind.BAD_INPUT),
     (re.compile(r"authentication required|not logged in", re.IGNORECASE), ErrorKind.AUTH),
     (re.compile(r"unknown variant `"), ErrorKind.PROTOCOL),
