@@ -18,7 +18,7 @@ from codex_server_cli.errors import BadInputError
 _SUFFIX = ".config.toml"
 _LEFT_OUT = {
     **dict.fromkeys(("sandbox_mode", "sandbox_workspace_write"), "use --sandbox, --write, --add-dir and --network"),
-    "default_permissions": "use --sandbox, --write, --add-dir and --network",
+    **dict.fromkeys(("permissions", "default_permissions"), "use --sandbox, --write, --add-dir and --network"),
     **dict.fromkeys(("approval_policy", "approvals_reviewer"), "use --approval"),
     "projects": "trust is given in config.toml alone",
     "profile": "a profile names no other",
@@ -58,7 +58,8 @@ def read_profile(codex_home: Path, name: str) -> Profile:
 
 def _is_left_out(key: str, value: Any) -> bool:
     """A permission profile of the user's own denies here as it does in Codex; a built-in one would only grant."""
-    return key.split(".")[0] in _LEFT_OUT and not (key == "default_permissions" and is_own(value))
+    denies = key == "permissions" or (key == "default_permissions" and is_own(value))
+    return key.split(".")[0] in _LEFT_OUT and not denies
 
 
 def _is_file(path: Path) -> bool:
