@@ -31,8 +31,14 @@ from codex_server_cli.errors import ErrorKind
 _ROOTS = ":workspace_roots"
 _EVERYTHING = (":root", "/")
 _TEMPORARY = (":tmpdir", ":slash_tmp")
-_READERS_OF_ALL = (":read-only", ":workspace", ":danger-full-access")
-_WRITTEN_IN_WORKSPACE = dict.fromkeys((_ROOTS, *_TEMPORARY), "write")
+_BUILT_IN = {
+    ":read-only": {":root": "read"},
+    ":workspace": {":root": "read", **dict.fromkeys((_ROOTS, *_TEMPORARY), "write")},
+    ":danger-full-access": {":root": "write"},
+}
+_BROAD = {*_EVERYTHING, _ROOTS, ":minimal"}
+"""Where "read" takes nothing away that the turn was asked to have."""
+
 _NARROWER = "With --write instead Codex keeps what your profile denies: {narrower}"
 _CLOSED = "To keep the network closed, ask again with --config features.network_proxy=false: {closed}"
 _DEFINE = "Select a profile that fits in Codex's own configuration (`default_permissions`), then ask again: {again}"
@@ -94,9 +100,8 @@ def _read(name: str, config: Message) -> Profile:
         listed = own.get("domains")
         domains |= listed if isinstance(listed, dict) else {}
     root = chain[-1].get("extends")
-    if root in (":workspace", ":danger-full-access"):
-        rules = _WRITTEN_IN_WORKSPACE | rules
-    reads_all = root in _READERS_OF_ALL or any(rules.get(path) in ("read", "write") for path in _EVERYTHING)
+    rules = _BUILT_IN.get(str(root), {}) | rules
+    reads_all = any(rules.get(path) in ("read", "write") for path in _EVERYTHING)
     return Profile(name, rules, reads_all, network.get("enabled") is True, has_proxy(config), domains)
 
 
@@ -142,22 +147,19 @@ def terms_of(profile: Profile, request: TurnRequest, had_proxy: bool = False) ->
     Args:
         had_proxy: whether the user's own configuration enforces network rules, whatever the turn was asked with.
     """
-    if request.sandbox is Sandbox.DANGER_FULL_ACCESS:
-        return Terms(_refused(profile, "danger-full-access would lift what it denies", _NARROWER))
-    if _fits(profile, request):
-        return Terms(has_policy=False)
-    if not profile.reads_all:
-        return Terms(
-            _refused(profile, "it limits what may be read, which Codex keeps for no other policy than its own")
-        )
-    if request.sandbox is Sandbox.WORKSPACE_WRITE and any(_is_carved_out(*rule) for rule in profile.rules.items()):
-        return Terms(_refused(profile, "--write would open what it lets be read alone"))
-    if profile.has_network and profile.has_proxy and not request.has_network:
-        return Terms(_refused(profile, "it opens the network, which this turn was not asked to have", _CLOSED))
     are_rules_kept = profile.has_network and profile.has_proxy >= had_proxy
-    if request.has_network and profile.domains and not are_rules_kept:
-        return Terms(_refused(profile, "--network would lift its rules for the network"))
-    return Terms()
+    loss = _loss(profile, request)
+    if request.sandbox is Sandbox.DANGER_FULL_ACCESS:
+        problem = _refused(profile, "danger-full-access would lift what it denies", _NARROWER)
+    elif request.has_network and profile.domains and not are_rules_kept:
+        problem = _refused(profile, "--network would lift its rules for the network")
+    elif loss is not None:
+        return Terms(has_policy=False) if _is_as_asked(profile, request) else Terms(_refused(profile, loss))
+    elif profile.has_network and profile.has_proxy and not request.has_network:
+        problem = _refused(profile, "it opens the network, which this turn was not asked to have", _CLOSED)
+    else:
+        return Terms()
+    return Terms(problem)
 
 
 def _refused(profile: Profile, why: str, hint: str = _DEFINE) -> TurnError:
@@ -165,27 +167,18 @@ def _refused(profile: Profile, why: str, hint: str = _DEFINE) -> TurnError:
     return make_error(ErrorKind.SANDBOX, message, hint=hint)
 
 
-def _is_carved_out(path: str, access: str) -> bool:
-    return access == "read" and path not in (*_EVERYTHING, _ROOTS, ":minimal")
+def _loss(profile: Profile, request: TurnRequest) -> str | None:
+    """What a policy of the turn's own would lose of a profile beside its denials, in words; None for nothing."""
+    if not profile.reads_all:
+        return "it limits what may be read, which Codex keeps for no other policy than its own"
+    read_alone = {path for path, access in profile.rules.items() if access == "read"} - _BROAD
+    is_opened = request.sandbox is Sandbox.WORKSPACE_WRITE and read_alone
+    return "--write would open what it lets be read alone" if is_opened else None
 
 
-def _fits(profile: Profile, request: TurnRequest) -> bool:
-    """Whether a profile that a policy would lose some of is just what was asked for."""
-    if profile.reads_all and not any(_is_carved_out(*rule) for rule in profile.rules.items()):
-        return False  # a policy loses nothing of it
-    written = [path for path, access in profile.rules.items() if access == "write"]
-    if profile.has_network != request.has_network:
-        return False
-    if request.sandbox is Sandbox.READ_ONLY:
-        return not written
-    added = request.writable_roots
-    return (
-        _ROOTS in written
-        and all(root in written for root in added)
-        and all(_is_asked(path, (request.cwd, *added)) for path in written)
-    )
-
-
-def _is_asked(path: str, roots: tuple[str, ...]) -> bool:
-    places = (_ROOTS, *_TEMPORARY, *(root.rstrip("/") for root in roots))
-    return ".." not in path and any(path == place or path.startswith(f"{place}/") for place in places)
+def _is_as_asked(profile: Profile, request: TurnRequest) -> bool:
+    """Whether a profile as it stands allows what the turn was asked to have, and no more."""
+    written = {path for path, access in profile.rules.items() if access == "write"}
+    wanted = {_ROOTS, *request.writable_roots} if request.sandbox is Sandbox.WORKSPACE_WRITE else set()
+    spare = {*_TEMPORARY} if wanted else set()
+    return profile.has_network == request.has_network and wanted <= written <= wanted | spare

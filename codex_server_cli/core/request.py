@@ -3,7 +3,8 @@
 Must never validate user input (the `start` action does) or learn what came back (that is `record`).
 Two rules of safety live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
 because opening it with a write sandbox would mark the project as trusted in the user's `config.toml`; and the wanted
-policy goes into every `turn/start`, because a resumed thread would otherwise keep the widest one it ever had.
+policy goes into every `turn/start`, because a resumed thread would otherwise keep the widest one it ever had. What
+comes between the two where the user's own Codex denies something, and why, is told in `permissions`.
 """
 
 from __future__ import annotations
