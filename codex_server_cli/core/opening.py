@@ -34,7 +34,7 @@ class Opening:
         self._config: Message | None = None  # Codex's effective configuration
         self._profile: Profile | None = None  # the user's own; looked for when all else is known
         self._terms = Terms()
-        self._settings_left: list[Message] | None = None  # to be told before the turn; None before that is known
+        self._settings_left: list[Message] | None = None  # not taken yet, the one that was told first; None: not known
 
     @property
     def is_policy_told(self) -> bool:
@@ -75,8 +75,11 @@ class Opening:
                 config = result.get("config")
                 self._config = config if isinstance(config, dict) else {}
                 self._asking.allow_startup(startup_ms(as_tables(self._config, self._request.overrides)))
-            case "thread/start" | "thread/resume" | "thread/fork" | "thread/settings/update":
+            case "thread/start" | "thread/resume" | "thread/fork":
                 pass
+            case "thread/settings/update" if self._settings_left:
+                del self._settings_left[0]
+                self._tell_setting(now_ms)
             case _:
                 return None
         return self._start_turn(now_ms)
@@ -94,14 +97,18 @@ class Opening:
             refusal = self._prepare_settings(thread_id)
             if refusal is not None:
                 return refusal
+            self._tell_setting(now_ms)
         if self._settings_left:
-            self._asking.ask("thread/settings/update", self._settings_left.pop(0), now_ms)
-            return None
+            return None  # until Codex has taken the last of them
         self.is_turn_sent = True
         model = self._exchange.record.settings.get("model")
         turn = self._request.open_turn(thread_id, self._prompt, model, has_policy=self._terms.has_policy)
         self._asking.ask(*turn, now_ms)
         return None
+
+    def _tell_setting(self, now_ms: float) -> None:
+        if self._settings_left:
+            self._asking.ask("thread/settings/update", self._settings_left[0], now_ms)
 
     def _prepare_settings(self, thread_id: str) -> TurnError | None:
         """See which settings put the user's own permission profile in force, and what of it forbids the turn."""
