@@ -117,7 +117,7 @@ def test_overrides_are_toml_or_plain_strings(pairs: list[str], overrides: dict[s
     "key",
     [
         *("projects./x.trust_level", "model_provider", "model_providers.x.base_url"),
-        *("sandbox_mode", "approval_policy", "approvals_reviewer"),
+        *("sandbox_mode", "approval_policy", "approvals_reviewer", "default_permissions", "permissions.x.extends"),
     ],
 )
 def test_no_override_decides_over_trust_payment_or_sandbox(key: str) -> None:
