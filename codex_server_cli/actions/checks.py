@@ -200,10 +200,10 @@ _GUARDED_KEYS = {
     "model_provider": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "model_providers": "Who serves, and who pays, is decided in Codex's own config.toml.",
     "sandbox_mode": "Use --sandbox or --write.",
+    "default_permissions": "What is denied is decided in Codex's own config.toml, or in the file of a --profile.",
+    "permissions": "What is denied is decided in Codex's own config.toml, or in the file of a --profile.",
     "approval_policy": "Use --approval.",
     "approvals_reviewer": "Use --approval.",
-    "permissions": "What a turn may touch is decided in Codex's own config.toml, and by --sandbox and --write.",
-    "default_permissions": "What a turn may touch is decided in Codex's own config.toml, and by --sandbox and --write.",
 }
 
 

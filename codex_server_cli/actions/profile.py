@@ -1,7 +1,8 @@
 """A profile of Codex's: the file `P.config.toml` of `CODEX_HOME`, which the app-server has no flag for.
 
 It is handed over with the thread's configuration (protocol notes, section 12). Owns what of it counts: it is the user's
-own file, so model, provider and servers are his to choose; what a turn may touch stays with the flags of the turn.
+own file, so model, provider, servers and what is denied are his to choose; what a turn may touch beyond that stays with
+the flags of the turn.
 Must never write to `CODEX_HOME`.
 """
 
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions.checks import as_json
+from codex_server_cli.core.permissions import is_own
 from codex_server_cli.errors import BadInputError
 
 _SUFFIX = ".config.toml"
@@ -48,10 +50,16 @@ def read_profile(codex_home: Path, name: str) -> Profile:
     except ValueError as error:
         raise BadInputError(f"the profile {path} is broken: {error}", hint="Mend it.") from error
     # The app-server takes a quoted key with dots in it as the path to a key: what counts is where that begins.
-    left_out = {key: _LEFT_OUT[key.split(".")[0]] for key in config if key.split(".")[0] in _LEFT_OUT}
+    left_out = {key: _LEFT_OUT[key.split(".")[0]] for key in config if _is_left_out(key, config[key])}
     warnings = [f"profile {name}: {key} has no effect: {why}" for key, why in left_out.items()]
     kept = {key: value for key, value in config.items() if key not in left_out}
     return Profile(as_json(kept, f"the profile {path}"), tuple(warnings))
+
+
+def _is_left_out(key: str, value: Any) -> bool:
+    """A permission profile of the user's own denies here as it does in Codex; a built-in one would only grant."""
+    denies = key == "permissions" or (key == "default_permissions" and is_own(value))
+    return key.split(".")[0] in _LEFT_OUT and not denies
 
 
 def _is_file(path: Path) -> bool:

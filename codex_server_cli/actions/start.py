@@ -19,6 +19,7 @@ from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Flags, S
 from codex_server_cli.core.thread_config import layered
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
+from codex_server_cli.errors import BadInputError
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
 from codex_server_cli.proc.login import ThreadTerms, check_login
@@ -148,6 +149,7 @@ def _start(
     codex = find_codex(config.codex, settings.search_path)
     terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
     check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
+    _check_denials(settings, codex.path, request)
     _check_model(settings, codex.path, request, choice, is_default=options.model is None)
     if options.is_after_reset:
         warnings += checks.warn_of_unknown_reset(settings)
@@ -202,6 +204,23 @@ def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] 
     from codex_server_cli.actions.profile import read_profile
 
     return read_profile(settings.codex_home, name)
+
+
+def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> None:
+    """Nothing lifts what the user's own Codex denies. Other configuration than his own file the worker looks at.
+
+    Raises:
+        BadInputError: the turn was asked to run without a sandbox, and his `config.toml` has a permission profile.
+    """
+    if request.sandbox is not Sandbox.DANGER_FULL_ACCESS:
+        return
+    from codex_server_cli.core.permissions import is_own
+    from codex_server_cli.proc.login import read_codex_config
+
+    name = (read_codex_config(settings.codex_home, codex, request.profile_config) or {}).get("default_permissions")
+    if is_own(name):
+        message = f"danger-full-access would lift what the permission profile {name!r} of Codex's config.toml denies"
+        raise BadInputError(message, hint="Use --write instead: Codex then keeps what the profile denies.")
 
 
 def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> None:

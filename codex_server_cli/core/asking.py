@@ -12,21 +12,16 @@ from typing import NamedTuple
 from codex_server_cli.core import rpc
 from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.failures import kind_of_refusal
-from codex_server_cli.core.record import TURN_STARTERS
+from codex_server_cli.core.record import THREAD_OPENERS, TURN_STARTERS
 from codex_server_cli.core.retries import Patience, is_store_collision
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
 from codex_server_cli.errors import ErrorKind
 
-_ASKED_AGAIN = TURN_STARTERS | {
-    "initialize",
-    "account/read",
-    "config/read",
-    "getAuthStatus",
-    "thread/start",
-    "thread/resume",
-    "thread/fork",
-}
+_AFTER_STARTUP = THREAD_OPENERS | TURN_STARTERS | {"thread/settings/update"}
+"""What Codex answers once the tool servers that it requires have started, or failed to."""
+
+_ASKED_AGAIN = _AFTER_STARTUP | {"initialize", "account/read", "config/read", "getAuthStatus"}
 _WRITER_TRIES = 4
 """How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
 
@@ -56,6 +51,17 @@ class Asking:
         self._next_id = 1
         self._awaited: dict[int, Asked] = {}  # the longest without a reply first
         self._put_off: list[tuple[float, Asked]] = []  # when to ask again, and what
+        self._startup_ms = 0.0
+
+    @property
+    def patience_ends_ms(self) -> float:
+        """Until when the silence of an app-server is in order, because a reply may take as long."""
+        return max(map(self._due_ms, self._awaited.values()), default=0.0)
+
+    def allow_startup(self, startup_ms: float) -> None:
+        """Wait so much longer for what Codex answers only once its tool servers have started."""
+        self._startup_ms = startup_ms
+        self._set_timers()
 
     def ask(self, method: str, params: Message, now_ms: float, tag: str = "") -> None:
         """Send a request; `answered` tells when its reply came."""
@@ -92,8 +98,7 @@ class Asking:
 
     def give_up_overdue(self, now_ms: float) -> list[Asked]:
         """The requests whose reply is no longer waited for."""
-        sent_by_ms = now_ms - LIMIT_MS[Timer.REQUEST]
-        overdue = {id_: asked for id_, asked in self._awaited.items() if asked.sent_ms <= sent_by_ms}
+        overdue = {id_: asked for id_, asked in self._awaited.items() if self._due_ms(asked) <= now_ms}
         for id_ in overdue:
             del self._awaited[id_]
         self._set_timers()
@@ -110,9 +115,12 @@ class Asking:
         self._next_id += 1
         self._set_timers()
 
+    def _due_ms(self, asked: Asked) -> float:
+        return asked.sent_ms + LIMIT_MS[Timer.REQUEST] + (self._startup_ms if asked.method in _AFTER_STARTUP else 0.0)
+
     def _set_timers(self) -> None:
         for timer, due_ms in (
-            (Timer.REQUEST, [asked.sent_ms + LIMIT_MS[Timer.REQUEST] for asked in self._awaited.values()]),
+            (Timer.REQUEST, [self._due_ms(asked) for asked in self._awaited.values()]),
             (Timer.AGAIN, [due_ms for due_ms, _ in self._put_off]),
         ):
             if due_ms:

@@ -60,7 +60,11 @@ _PROVIDER_GONE = re.compile(  # of a thread that keeps it; the first words are t
 _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away; -32600 says nothing itself
     (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
     (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
-    (re.compile(r"failed to load configuration|error loading config|no longer configured"), ErrorKind.BAD_INPUT),
+    (
+        re.compile(r"failed to load configuration|error loading config|default_permissions|no longer configured"),
+        ErrorKind.BAD_INPUT,
+    ),
+    (re.compile(r"required MCP servers failed"), ErrorKind.BAD_INPUT),
     (re.compile(r"Input exceeds the maximum"), ErrorKind.BAD_INPUT),
     (re.compile(r"authentication required|not logged in", re.IGNORECASE), ErrorKind.AUTH),
     (re.compile(r"unknown variant `"), ErrorKind.PROTOCOL),

@@ -105,6 +105,8 @@ class _Step:
             "correct": lambda: self._go_on(_CORRECTION),
             "again": lambda: commands.again(request, **self._changed()),
             "usual": lambda: commands.again(request, model=None),
+            "narrower": lambda: commands.again(request, sandbox=["workspace-write"]),
+            "closed": self._closed,
             "mended": self._mended,
             "anew": lambda: commands.anew(request),
             "fork": self._fork,
@@ -123,6 +125,11 @@ class _Step:
         """With the schema where the user has it, who mends it there; the copy of the turn stays what it is."""
         source = self._request.schema_source
         return commands.again(self._request, **({"schema": [source]} if source is not None else {}))
+
+    def _closed(self) -> str:
+        """Without Codex's network proxy a permission profile that opens the network opens nothing."""
+        config = [*(self._request.flags or {}).get("--config", []), "features.network_proxy=false"]
+        return commands.again(self._request, config=config)
 
     def _fork(self) -> str:
         if self._request.thread_id is None:

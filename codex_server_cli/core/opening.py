@@ -1,8 +1,9 @@
 """From a fresh app-server to the turn: the conversation that opens it. Owns its order, and what forbids a turn.
 
 Account and configuration are looked at while the thread opens; the turn starts when all three have answered and none
-of the answers forbids it; who pays is `payer_check`'s to tell. Begins anew with each app-server, and sends the prompt
-once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
+of the answers forbids it, under the user's own permission profile where he has one (`permissions`); who pays is
+`payer_check`'s to tell. Begins anew with each app-server, and sends the prompt once: nothing is tried again behind
+that. Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.payer import account_of_status
 from codex_server_cli.core.payer_check import PayerCheck
+from codex_server_cli.core.permissions import Profile, Terms, has_proxy, profile_in_force, terms_of
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message, text_in
+from codex_server_cli.core.thread_config import as_tables, startup_ms
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -32,12 +35,24 @@ class Opening:
         self._exchange = exchange
         self._asking = asking
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
-        self._config: Message | None = None  # Codex's effective configuration; empty where it would not tell
+        self._config: Message | None = None  # Codex's effective configuration
+        self._profile: Profile | None = None  # the user's own; looked for when all else is known
+        self._terms = Terms()
+        self._settings_left: list[Message] | None = None  # not taken yet, the one that was told first; None: not known
+
+    @property
+    def is_policy_told(self) -> bool:
+        """Whether the settings that Codex announced are those of the turn.
+
+        Under a profile they are once the turn has started: what the profile alone allows is announced before that, and
+        after the reply to what put it in force (observed on 0.163.0 and 0.171.0).
+        """
+        return self._profile is None or self._exchange.record.has_started
 
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
         self._exchange.begin(self._payers.provider)
-        self._account = self._config = None
+        self._account = self._config = self._profile = self._settings_left = None
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
         self._asking.ask("initialize", params, now_ms)
@@ -68,9 +83,12 @@ class Opening:
             case "config/read":
                 config = result.get("config")
                 self._config = config if isinstance(config, dict) else {}
+                self._asking.allow_startup(startup_ms(as_tables(self._config, self._request.overrides)))
             case "thread/start" | "thread/resume" | "thread/fork":
-                if self._request.is_wider(self._exchange.record.settings):
-                    return too_wide()
+                pass
+            case "thread/settings/update" if self._settings_left:
+                del self._settings_left[0]
+                self._tell_setting(now_ms)
             case _:
                 return None
         return self._start_turn(now_ms)
@@ -80,19 +98,49 @@ class Opening:
         thread_id = self._exchange.record.thread_id
         if self._account is None or self._config is None or thread_id is None or self.is_turn_sent:
             return None
-        settings = self._exchange.record.settings
-        problem = self._payers.problem(text_in(settings.get("modelProvider")) or None, self._config, self._account)
-        self._exchange.record.payer = self._payers.payer
-        if problem is not None:
-            return problem
-        if self._payers.wants_another:
-            self._asking.forget()
-            self.begin(now_ms)
-            return None
+        if self._settings_left is None:
+            problem = self._judge_payer(self._config, self._account)
+            if problem is not None:
+                return problem
+            if self._payers.wants_another:
+                self._asking.forget()
+                self.begin(now_ms)
+                return None
+            problem = self._prepare_settings(thread_id, self._config)
+            if problem is not None:
+                return problem
+            self._tell_setting(now_ms)
+        if self._settings_left:
+            return None  # until Codex has taken the last of them
         self.is_turn_sent = True
-        model = settings.get("model")
-        self._asking.ask(*self._request.open_turn(thread_id, self._prompt, model), now_ms)
+        model = self._exchange.record.settings.get("model")
+        turn = self._request.open_turn(thread_id, self._prompt, model, has_policy=self._terms.has_policy)
+        self._asking.ask(*turn, now_ms)
         return None
+
+    def _judge_payer(self, config: Message, account: Message) -> TurnError | None:
+        """See who pays for the thread's own provider; not known where it takes another app-server to tell."""
+        record = self._exchange.record
+        problem = self._payers.problem(text_in(record.settings.get("modelProvider")) or None, config, account)
+        record.payer = self._payers.payer
+        return problem
+
+    def _tell_setting(self, now_ms: float) -> None:
+        if self._settings_left:
+            self._asking.ask("thread/settings/update", self._settings_left[0], now_ms)
+
+    def _prepare_settings(self, thread_id: str, config: Message) -> TurnError | None:
+        """See which settings put the user's own permission profile in force, and what of it forbids the turn."""
+        record = self._exchange.record
+        self._profile = profile_in_force(as_tables(config, self._request.overrides), record.settings)
+        self._settings_left = []
+        if self._profile is None:
+            return too_wide() if self._request.is_wider(record.settings) else None
+        self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(config))
+        self._settings_left.append({"threadId": thread_id, "permissions": self._profile.name})
+        if self._request.review is not None and self._terms.has_policy:  # its start takes no policy
+            self._settings_left.append({"threadId": thread_id, "sandboxPolicy": self._request.sandbox_policy()})
+        return self._terms.problem
 
 
 def too_wide() -> TurnError:

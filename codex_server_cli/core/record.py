@@ -21,7 +21,9 @@ from codex_server_cli.core.usage import Usage, add_usage, merge_limits
 TURN_STARTERS = frozenset({"turn/start", "review/start"})
 """Methods whose reply names the turn."""
 
-_THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
+THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
+"""Methods whose reply names the thread."""
+
 _TERMS = ("model", "effort", "approvalPolicy", "config")
 _TELLING_ITEMS = REVIEW_ITEMS | {"agentMessage"}
 _PHASE_OF_ITEM = {
@@ -108,7 +110,7 @@ class TurnRecord:
         if not isinstance(method, str) or not isinstance(message.get("id"), int | str):
             return
         self._methods[message["id"]] = method
-        if method in TURN_STARTERS or method in _THREAD_OPENERS:
+        if method in TURN_STARTERS or method in THREAD_OPENERS:
             self.asked |= {name: params[name] for name in _TERMS if name in params}
         if method in TURN_STARTERS:
             self._is_turn_requested = True
@@ -160,7 +162,7 @@ class TurnRecord:
             return []
         if method == "initialize":
             self.user_agent = result.get("userAgent")
-        elif method in _THREAD_OPENERS:
+        elif method in THREAD_OPENERS:
             thread = result.get("thread")
             if isinstance(thread, dict):
                 self.thread_id = thread.get("id", self.thread_id)
@@ -188,6 +190,8 @@ class TurnRecord:
         if thread_id is not None and thread_id != self.thread_id:
             self._note_patch(method, params.get("item"))
             return []  # a sub-agent's thread, or another client's
+        if method == "thread/settings/updated":
+            self._on_settings(params)  # it may be about what the turn will run under
         if self.turn_id is None:
             if self._is_turn_requested:
                 self._early.append(message)

@@ -3,7 +3,8 @@
 Must never validate user input (the `start` action does) or learn what came back (that is `record`).
 Two rules of safety live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
 because opening it with a write sandbox would mark the project as trusted in the user's `config.toml`; and the wanted
-policy goes into every `turn/start`, because a resumed thread would otherwise keep the widest one it ever had.
+policy goes into every `turn/start`, because a resumed thread would otherwise keep the widest one it ever had. What
+comes between the two where the user's own Codex denies something, and why, is told in `permissions`.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ class TurnRequest(NamedTuple):
     def open_thread(self) -> tuple[str, Message]:
         """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`."""
         params: Message = {**self.approval_policy(), "sandbox": str(Sandbox.READ_ONLY)}
-        config = marked_config(self._config(), self.turn_id)
+        config = marked_config(self.overrides, self.turn_id)
         if config:
             params["config"] = config
         if self.asked_model is not None:
@@ -178,8 +179,10 @@ class TurnRequest(NamedTuple):
             params["lastTurnId"] = self.fork_after
         return "thread/fork", {**params, "ephemeral": self.is_ephemeral}
 
-    def _config(self) -> dict[str, Any]:
-        """The profile, the overrides, and what nothing else on the wire can say (notes, sections 4 and 12)."""
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What goes over Codex's own configuration: the profile, the user's overrides, and what nothing else on the
+        wire can say (notes, sections 4 and 12)."""
         switches: dict[str, Any] = {}
         if self.may_ask_questions:
             switches["features.default_mode_request_user_input"] = True  # outside of plan mode, too
@@ -191,12 +194,12 @@ class TurnRequest(NamedTuple):
     @property
     def asked_model(self) -> str | None:
         """The model, however it was asked for."""
-        return self.model or value_in(self._config(), "model")
+        return self.model or value_in(self.overrides, "model")
 
     @property
     def asked_effort(self) -> str | None:
         """The reasoning effort, however it was asked for."""
-        return self.effort or value_in(self._config(), "model_reasoning_effort")
+        return self.effort or value_in(self.overrides, "model_reasoning_effort")
 
     def approval_policy(self) -> Message:
         """The wire's members that say who decides; the reviewer too, because a resumed thread keeps its last one."""
@@ -206,14 +209,17 @@ class TurnRequest(NamedTuple):
             "approvalsReviewer": "auto_review" if self.approval is Approval.AUTO else "user",
         }
 
-    def open_turn(self, thread_id: str, prompt: str, model: str | None = None) -> tuple[str, Message]:
+    def open_turn(
+        self, thread_id: str, prompt: str, model: str | None = None, *, has_policy: bool = True
+    ) -> tuple[str, Message]:
         """Method and parameters that open the turn: `turn/start` or `review/start`.
 
         `turn/start` carries the prompt, the images, and the whole policy of this turn; a review runs as its thread was
-        opened (notes, section 12).
+        opened (notes, section 12), or under the settings that came after that.
 
         Args:
             model: the thread's effective model, which the wire's plan mode has to name.
+            has_policy: whether the policy is told; else the thread's permission profile stands as it is.
         """
         if self.review is not None:
             return "review/start", {"threadId": thread_id, "target": self.review}
@@ -222,7 +228,7 @@ class TurnRequest(NamedTuple):
             "threadId": thread_id,
             "input": [{"type": "text", "text": prompt}, *images],
             **self.approval_policy(),
-            "sandboxPolicy": self.sandbox_policy(),
+            **({"sandboxPolicy": self.sandbox_policy()} if has_policy else {}),
             "cwd": self.cwd,
         }
         asked_model, effort = self.asked_model, self.asked_effort

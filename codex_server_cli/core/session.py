@@ -25,10 +25,8 @@ from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
 from codex_server_cli.errors import ErrorKind
 
-_TOLERATED = frozenset(
-    {"account/read", "config/read", "getAuthStatus", "turn/interrupt", "thread/turns/list", "turn/steer"}
-)
-"""Requests whose refusal does not end the turn."""
+_TOLERATED = frozenset({"account/read", "getAuthStatus", "turn/interrupt", "thread/turns/list", "turn/steer"})
+"""Requests whose refusal does not end the turn; without `config/read` nobody knows what is denied (`permissions`)."""
 
 
 class Session:
@@ -160,7 +158,7 @@ class Session:
         is_delta = method == "item/agentMessage/delta"
         if is_delta and record.status is None and not self._timers.is_running(Timer.RETRIES):
             return  # the hot path: nothing that we wait for can have changed
-        if self._request.is_wider(record.settings):
+        if self._opening.is_policy_told and self._request.is_wider(record.settings):
             self._refuse_policy()
         if record.status is not None:
             self._finish(self._stop_cause or Cause.TURN_ENDED)
@@ -266,7 +264,7 @@ class Session:
             self._shells.steering.answered(asked, {"message": "Codex did not answer"})
         self._exchange.settle()
         if self.record.turn_id is None:
-            limit_s = LIMIT_MS[Timer.REQUEST] / 1000
+            limit_s = max(self._now_ms - asked.sent_ms for asked in overdue) / 1000
             self._fail(ErrorKind.PROTOCOL, f"Codex did not answer {methods} within {limit_s:.0f} s.")
         else:
             self._after_news("turn/started")  # told without the reply
@@ -279,7 +277,7 @@ class Session:
 
     def _on_stall_due(self) -> None:
         """Silence is a stall only where nothing is open: a command and a person may be quiet, an open message not."""
-        quiet_until_ms = self._last_message_ms + LIMIT_MS[Timer.STALL]
+        quiet_until_ms = max(self._last_message_ms + LIMIT_MS[Timer.STALL], self._asking.patience_ends_ms)
         types = {item.get("type") for item in self.record.open_items.values()}
         if quiet_until_ms > self._now_ms or self.desk.pending or types - {"agentMessage"}:
             self._timers.set(Timer.STALL, max(quiet_until_ms, self._now_ms + STALL_CHECK_MS))

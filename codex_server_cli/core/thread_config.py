@@ -14,6 +14,7 @@ MARK_VARIABLE = "CODEX_SERVER_TURN_ID"
 """The same as `settings.environment.TURN_VARIABLE`, which marks the app-server itself."""
 
 _POLICY = "shell_environment_policy"
+_DEFAULT_STARTUP_MS = 30_000.0
 
 
 def layered(*layers: dict[str, Any] | None) -> dict[str, Any]:
@@ -35,6 +36,40 @@ def layered(*layers: dict[str, Any] | None) -> dict[str, Any]:
             table = _merged(table, _nested(key.split(".")[1:], value))
         config |= dict(pairs) if len(pairs) == 1 else {name: table}
     return config
+
+
+def as_tables(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Several configurations as one without dotted keys, of which the later ones win: to look into, not to send.
+
+    Args:
+        layers: by dotted key or as tables.
+    """
+    tables: Any = {}
+    for key, value in (pair for layer in layers for pair in layer.items()):
+        tables = _merged(tables, _nested(key.split("."), value))
+    return dict(tables)
+
+
+def startup_ms(config: dict[str, Any]) -> float:
+    """How long Codex may take to start the tool servers of a thread before it answers, by this configuration.
+
+    The reply to the opening of a thread waits for the servers that are `required`, each as long as it is allowed to
+    take; not one notice comes before that (observed on 0.163.0 and 0.171.0). They start side by side, or in turn.
+
+    Args:
+        config: Codex's effective one, as tables.
+    """
+    servers = config.get("mcp_servers")
+    tables = [each for each in servers.values() if isinstance(each, dict)] if isinstance(servers, dict) else []
+    return sum(_startup_ms(server) for server in tables if server.get("enabled") is not False)
+
+
+def _startup_ms(server: dict[str, Any]) -> float:
+    for name, unit_ms in (("startup_timeout_sec", 1000.0), ("startup_timeout_ms", 1.0)):
+        limit = server.get(name)
+        if isinstance(limit, int | float) and limit > 0:
+            return limit * unit_ms
+    return _DEFAULT_STARTUP_MS if server.get("required") else 0.0
 
 
 def value_in(config: dict[str, Any], name: str) -> str | None:

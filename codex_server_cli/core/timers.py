@@ -24,7 +24,7 @@ class Timer(Enum):
 
 
 LIMIT_MS: dict[Timer, float] = {
-    Timer.REQUEST: 60_000,  # no reply at all is possible (notes, section 1); starting MCP servers takes a while
+    Timer.REQUEST: 60_000,  # no reply at all is possible (notes, section 1); the start of tool servers comes on top
     Timer.INTERRUPT: 50,
     Timer.STOP: 1_000,  # then the process tree is ended instead; 30 ms were observed
     Timer.COMPLETION: 2_000,  # normally 1 ms

@@ -46,7 +46,7 @@ _REPAIR_TIMEOUT_S = 2.0
 _WORDS = frozenset(name for name, default in _NO_ERROR.items() if isinstance(default, str))
 """The members that everybody takes for text."""
 
-Sweep = Callable[[str], object]
+Sweep = Callable[..., object]
 """Ends what a dead worker left running, given the turn id."""
 
 

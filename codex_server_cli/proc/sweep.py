@@ -4,6 +4,11 @@ Two marks find it: every process of a turn carries `CODEX_SERVER_TURN_ID` in its
 which survive every end of the app-server: protocol notes, section 12), and on Linux the worker is a child subreaper, so
 that what lost its parent becomes a child of the worker even where it emptied its environment. A process of *another*
 turn is never touched, though it may descend from this one: it has a directory, a lock and a worker of its own.
+
+Codex gives the helpers that touch files for it (`bwrap … codex --codex-run-as-fs-helper`) an empty environment. One
+whose parent dies while it still sets up its name spaces waits for that parent for ever, on pid 1 where the worker was
+killed too (observed on 0.163.0 and 0.171.0: it sits in `eventfd_read`). It is of the session that the app-server led,
+and by that it is found.
 """
 
 from __future__ import annotations
@@ -13,9 +18,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from codex_server_cli.disk.process import process_identity
 from codex_server_cli.settings.environment import TURN_VARIABLE
 
 if TYPE_CHECKING:
@@ -25,6 +31,7 @@ GRACE_S = 0.2
 _ROUNDS = 5
 _POLL_S = 0.005
 _PR_SET_CHILD_SUBREAPER = 36
+_HELPER = "--codex-run-as-fs-helper"
 
 
 def become_subreaper(app_server_pid: int) -> None:
@@ -50,21 +57,23 @@ def _reap_orphans(app_server_pid: int) -> None:
             os.waitpid(ended.si_pid, 0)
 
 
-def sweep(turn_id: str, *, is_worker: bool = False) -> int:
+def sweep(turn_id: str, record: Mapping[str, Any] | None = None, *, is_worker: bool = False) -> int:
     """End every process of a turn: SIGTERM, a short grace, SIGKILL; again until none is found.
 
     Args:
         turn_id: the turn.
+        record: the `meta.json` that its worker left, where that is dead: it names the app-server.
         is_worker: whether we are its worker, whose own children are meant too.
 
     Returns:
         How many processes were ended.
     """
-    if not _has_company(turn_id, is_worker=is_worker):
+    if record is None and not _has_company(turn_id, is_worker=is_worker):
         return 0
     ended: set[int] = set()
     for _ in range(_ROUNDS):  # a process may fork between our look and our signal
-        found = [process for process in _of_turn(turn_id, is_worker=is_worker) if process.pid != os.getpid()]
+        marked = _of_turn(turn_id, is_worker=is_worker)
+        found = [each for each in (*marked, *_helpers_of(record or {})) if each.pid != os.getpid()]
         if not found:
             break
         ended.update(process.pid for process in found)
@@ -111,6 +120,39 @@ def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
     if is_worker:
         marked |= {process.pid: process for process in _descendants(psutil.Process(), turn_id)}
     return [process for process in marked.values() if _is_alive(process)]
+
+
+def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
+    """The file helpers of Codex that outlived the app-server which a record names; none in doubt.
+
+    A session bears the number of its leader as long as one of its processes lives. So such a helper in the session of
+    our app-server, younger than our worker in the same boot, was started by it.
+    """
+    import psutil
+
+    session, started, boot_id = (record.get(name) for name in ("codex_pid", "pid_start_ticks", "boot_id"))
+    if not isinstance(session, int) or not isinstance(started, int) or sys.platform != "linux":
+        return []
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if _HELPER in (process.info["cmdline"] or ())
+        and _session_of(process.pid) == session
+        and _is_since(process.pid, started, boot_id)
+        and _is_alive(process)
+    ]
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _is_since(pid: int, ticks: int, boot_id: object) -> bool:
+    started, boot = process_identity(pid)
+    return started is not None and started >= ticks and boot == boot_id
 
 
 def _descendants(parent: psutil.Process, turn_id: str) -> Iterator[psutil.Process]:

@@ -168,6 +168,7 @@ class TurnLoop:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
         self._claims.leave_line()
+        self._meta["codex_pid"] = server.pid  # whoever cleans up behind us may need it
         self._listen(server, server.transport.read_fd(), self._on_stdout)
         self._listen(server, server.stderr_fd, self._on_stderr)
         if server.exit_fd is not None:

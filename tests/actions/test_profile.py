@@ -66,6 +66,12 @@ def test_what_a_turns_own_flags_decide_is_left_out_with_a_word(tmp_path: Path, l
     assert flag in warning
 
 
+def test_what_it_denies_counts(tmp_path: Path) -> None:
+    put(tmp_path, "locked", 'default_permissions = "mine"\n[permissions.mine.filesystem]\n"/x" = "deny"\n')
+    config = {"default_permissions": "mine", "permissions": {"mine": {"filesystem": {"/x": "deny"}}}}
+    assert read_profile(tmp_path, "locked") == Profile(config)
+
+
 @pytest.mark.parametrize(
     "key", ["projects./repo.trust_level", "sandbox_workspace_write.writable_roots", "permissions.x"]
 )

@@ -193,6 +193,61 @@ def test_a_request_without_a_reply_times_out(stage: str) -> None:
     assert talk.outcome.error.message == f"Codex did not answer {stage} within 60 s."
 
 
+SLOW = {"mcp_servers": {"slow": {"command": "x", "required": True, "startup_timeout_sec": 120.0}}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "method"),
+    [
+        ({}, "thread/start"),
+        ({"thread_id": "t"}, "thread/resume"),
+        ({"thread_id": "t", "is_fork": True}, "thread/fork"),
+        ({}, "turn/start"),
+    ],
+)
+def test_what_waits_for_required_tool_servers_may_take_as_long_as_they_may(asked: dict[str, Any], method: str) -> None:
+    talk = Dialogue(**asked).reply("initialize").looked(config=SLOW)
+    if method == "turn/start":
+        talk.reply("thread/start", {"thread": {"id": THREAD}})
+    talk.advance(120_000 + LIMIT_MS[Timer.REQUEST] - 1)
+    assert (talk.has_ended, talk.session.record.phase) == (False, Phase.STARTING)
+    assert talk.advance(1).kind is ErrorKind.PROTOCOL
+    assert talk.outcome.error is not None
+    assert talk.outcome.error.message == f"Codex did not answer {method} within 180 s."
+
+
+def test_a_tool_server_that_may_take_an_hour_is_no_stall() -> None:
+    server = {"required": True, "startup_timeout_ms": 3_600_000}
+    talk = Dialogue().reply("initialize").looked(config={"mcp_servers": {"slow": server}}).advance(3_600_000)
+    assert not talk.has_ended
+    talk.reply("thread/start", {"thread": {"id": THREAD}}).reply("turn/start", {"turn": {"id": TURN}})
+    assert talk.receive(STARTED).advance(LIMIT_MS[Timer.STALL]).requests("thread/turns/list")
+
+
+@pytest.mark.parametrize("overrides", ["config", "profile_config"])
+def test_a_tool_server_of_the_turns_own_is_waited_for_too(overrides: str) -> None:
+    config: Json = {"mcp_servers.mine.required": True, "mcp_servers.mine.startup_timeout_sec": 300}
+    request: dict[str, Any] = {overrides: config}
+    talk = Dialogue(**request).reply("initialize").looked().advance(300_000)
+    assert not talk.has_ended
+
+
+def test_a_slow_start_can_be_cancelled_and_has_a_deadline() -> None:
+    for talk in (Dialogue(), Dialogue(deadline_s=90)):
+        talk.reply("initialize").looked(config=SLOW).advance(89_999)
+        assert not talk.has_ended
+    assert talk.advance(1).kind is ErrorKind.DEADLINE
+    cancelled = Dialogue().reply("initialize").looked(config=SLOW).advance(100_000).stop()
+    assert cancelled.outcome.state is State.CANCELLED
+
+
+def test_what_no_tool_server_keeps_is_not_waited_for_longer() -> None:
+    talk = Dialogue().reply("initialize").reply("config/read", {"config": SLOW})
+    talk.reply("thread/start", {"thread": {"id": THREAD}}).advance(LIMIT_MS[Timer.REQUEST])
+    assert talk.outcome.error is not None
+    assert talk.outcome.error.message == "Codex did not answer account/read within 60 s."
+
+
 def test_a_thread_reply_without_a_thread_starts_nothing_and_times_out() -> None:
     talk = Dialogue().reply("initialize").reply("account/read").reply("thread/start", {"thread": None})
     assert talk.requests("turn/start") == []

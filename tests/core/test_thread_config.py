@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.thread_config import MARK_VARIABLE, layered, marked_config, value_in
+from codex_server_cli.core.thread_config import MARK_VARIABLE, as_tables, layered, marked_config, startup_ms, value_in
 from codex_server_cli.settings.environment import TURN_VARIABLE
 
 POLICY = "shell_environment_policy"
@@ -89,3 +89,29 @@ def test_only_text_is_the_name_of_something() -> None:
     assert value_in({"model": "gpt"}, "model") == "gpt"
     assert value_in({"model": 5}, "model") is None
     assert value_in({}, "model") is None
+
+
+def test_several_configurations_make_one_without_dotted_keys() -> None:
+    assert as_tables({"a": {"b": 1, "x.y": 2}, "c": 3}, {"a.b": 4, "a.d.e": 5}, {"c": {}}) == {
+        "a": {"b": 4, "x.y": 2, "d": {"e": 5}},
+        "c": {},
+    }
+    assert as_tables() == {}
+
+
+@pytest.mark.parametrize(
+    ("servers", "expected_ms"),
+    [
+        (None, 0),
+        ({}, 0),
+        ({"a": {}, "b": 3}, 0),
+        ({"a": {"required": True}}, 30_000),
+        ({"a": {"required": True, "startup_timeout_sec": 1.5}, "b": {"startup_timeout_ms": 200}}, 1_700),
+        ({"a": {"required": True, "enabled": False, "startup_timeout_sec": 9}}, 0),
+        ({"a": {"required": True, "startup_timeout_sec": "9"}}, 30_000),
+        ({"a": {"required": True, "startup_timeout_sec": None, "startup_timeout_ms": 5}}, 5),
+    ],
+    ids=str,
+)
+def test_how_long_tool_servers_may_take_to_start(servers: Any, expected_ms: float) -> None:
+    assert startup_ms({"mcp_servers": servers}) == expected_ms

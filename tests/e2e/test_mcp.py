@@ -9,7 +9,9 @@ from pathlib import Path
 from codex_server_cli.demo.parts import ToolCall
 from codex_server_cli.demo.replies import call, say
 from tests.e2e.asking import ASK, pending, replies_of, wait_for_request
-from tests.e2e.home import Home
+from tests.e2e.faults import shorten
+from tests.e2e.home import Home, nap, sleepers
+from tests.support import wait_until
 
 SERVER = Path(__file__).parent.parent / "fakes" / "mcp_server.py"
 CONFIG = f"[mcp_servers.fake]\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(SERVER))}]\n"
@@ -83,3 +85,40 @@ def test_a_declined_form_is_told_to_the_server(one_home: Home) -> None:
     one_home.run("decline", turn.id)
     assert turn.wait()["answer"] == "Done."
     assert "decline" in str(model.model_requests[1].tool_outputs["c1"])
+
+
+def slow_config(delay: str) -> str:
+    """A server that Codex has to wait for, and may: for longer than for anything else."""
+    script = f"{delay}; exec {sys.executable} {SERVER}"
+    return (
+        f'[mcp_servers.slow]\ncommand = "sh"\nargs = ["-c", {json.dumps(script)}]\n'
+        "required = true\nstartup_timeout_sec = 120\n"
+    )
+
+
+def test_a_required_server_that_takes_longer_than_any_reply_is_waited_for(home: Home) -> None:
+    shorten(home, REQUEST=4000)
+    home.model([say("Done."), say("Again.")], extra_toml=slow_config("sleep 5"))
+    turn = home.start("new", "hi")
+    wait_until(lambda: turn.status()["phase"] == "starting", what="the start")
+    assert turn.wait()["answer"] == "Done."
+    again = home.start("continue", "--turn", turn.id, "go on")
+    assert again.wait()["answer"] == "Again."
+
+
+def test_a_turn_that_waits_for_a_server_can_be_cancelled_and_has_its_deadline(one_home: Home) -> None:
+    one_home.model([say("Done.")], extra_toml=slow_config(nap(one_home)))
+    turn = one_home.start("new", "hi")
+    wait_until(lambda: sleepers(nap(one_home)), what="the server")
+    assert one_home.run("cancel", turn.id).json["state"] == "cancelled"
+    assert one_home.left_running() == []
+    late = one_home.start("new", "hi", "--deadline", "2").wait()
+    assert (late["state"], late["error"]["kind"]) == ("failed", "deadline")
+    assert one_home.left_running() == []
+
+
+def test_a_required_server_that_fails_is_told_in_codexs_words(one_home: Home) -> None:
+    one_home.model([say("Done.")], extra_toml=slow_config("exit 3"))
+    ended = one_home.start("new", "hi").wait()
+    assert ended["state"] == "failed"
+    assert "required MCP servers failed to initialize: slow" in ended["error"]["message"]

@@ -65,6 +65,16 @@ below = int(other.stdout.readline())
 print(sweep(sys.argv[1], is_worker=True), other.pid, below, flush=True)
 """
 
+# The leader of a session that starts another process in it, with no environment, and goes.
+LEADER = f"""
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", {PAUSE!r}, *sys.argv[1:]], env={{}}, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+os._exit(0)
+"""
+HELPER = "--codex-run-as-fs-helper"
+
 Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -211,3 +221,56 @@ def test_a_process_that_is_gone_has_no_identity() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert process_identity(gone.pid) == (None, None)
+
+
+# --- what the app-server of a dead worker left, without a mark
+
+
+@pytest.fixture
+def orphan() -> Iterator[Callable[..., tuple[int, int]]]:
+    """Start a process whose session's leader is dead; its pid, and the leader's. All are dead after the test."""
+    pids: list[int] = []
+
+    def start(*arguments: str) -> tuple[int, int]:
+        command = [sys.executable, "-c", LEADER, *arguments]
+        leader = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+        assert leader.stdout is not None
+        with leader:
+            pids.append(int(leader.stdout.readline()))
+        return pids[-1], leader.pid
+
+    yield start
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def record_of(app_server: int) -> dict[str, object]:
+    """What the worker that started this app-server left, had it started when this test did."""
+    ticks, boot_id = process_identity(os.getpid())
+    return {"codex_pid": app_server, "pid_start_ticks": ticks, "boot_id": boot_id}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Codex has no such helpers elsewhere")
+def test_a_file_helper_of_a_dead_app_server_is_ended(orphan: Callable[..., tuple[int, int]]) -> None:
+    pid, leader = orphan(HELPER)
+    assert sweep(TURN_ID) == 0
+    assert sweep(TURN_ID, record_of(leader)) == 1
+    wait_until(lambda: process_identity(pid) == (None, None), what="the end of the helper")
+
+
+@pytest.mark.parametrize(
+    "other", [{"codex_pid": 1}, {"codex_pid": None}, {"boot_id": "another"}, {"pid_start_ticks": 1 << 60}], ids=str
+)
+def test_a_file_helper_that_may_be_anothers_is_left_alone(
+    orphan: Callable[..., tuple[int, int]], other: dict[str, object]
+) -> None:
+    pid, leader = orphan(HELPER)
+    assert sweep(TURN_ID, record_of(leader) | other) == 0
+    assert psutil.pid_exists(pid)
+
+
+def test_what_is_no_file_helper_is_left_alone_in_that_session_too(orphan: Callable[..., tuple[int, int]]) -> None:
+    pid, leader = orphan("--other")
+    assert sweep(TURN_ID, record_of(leader)) == 0
+    assert psutil.pid_exists(pid)

@@ -1,0 +1,184 @@
+"""The permission profile that the user's own Codex runs under, and how a turn's policy is laid over it.
+
+`default_permissions` of Codex's configuration names a profile of `[permissions.*]`: files, globs and network domains
+that are denied, and perhaps what may be read at all. Observed on 0.163.0 and 0.171.0, for new, resumed and forked
+threads, those that ran wider before too:
+
+* `sandbox` of `thread/start|resume|fork` replaces the profile, denials and all. Without it a profile that may write
+  marks the project as trusted in the user's `config.toml`, and a review, whose start takes no policy, writes.
+* `thread/settings/update {"permissions": NAME}` puts the profile in force, and a `sandboxPolicy` after it (not beside
+  it: that is refused) keeps what is denied, through approvals too, whichever way it goes.
+* Such a policy loses the rest: what may be read at all, "read" rules inside of what it lets a turn write, and the
+  network rules of a profile whose network is off. `dangerFullAccess` loses everything. And a policy without network
+  does not close the network proxy (`features.network_proxy`) of a profile whose network is on.
+* A profile that `requirements.toml` selects is not told by `config/read`; the reply that opens the thread names it.
+* Where the name is unknown `config/read` is refused, and Codex itself would start no thread.
+
+A built-in profile (`:workspace`) denies nothing. Must never widen anything: what cannot be kept is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.failures import make_error
+from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.turn import TurnError
+from codex_server_cli.errors import ErrorKind
+
+_ROOTS = ":workspace_roots"
+_EVERYTHING = (":root", "/")
+_TEMPORARY = (":tmpdir", ":slash_tmp")
+_BUILT_IN = {
+    ":read-only": {":root": "read"},
+    ":workspace": {":root": "read", **dict.fromkeys((_ROOTS, *_TEMPORARY), "write")},
+    ":danger-full-access": {":root": "write"},
+}
+_BROAD = {*_EVERYTHING, _ROOTS, ":minimal"}
+"""Where "read" takes nothing away that the turn was asked to have."""
+
+_NARROWER = "With --write instead Codex keeps what your profile denies: {narrower}"
+_CLOSED = "To keep the network closed, ask again with --config features.network_proxy=false: {closed}"
+_DEFINE = "Select a profile that fits in Codex's own configuration (`default_permissions`), then ask again: {again}"
+
+
+class Profile(NamedTuple):
+    """A profile of the user's own, with what it inherits.
+
+    Attributes:
+        name: as Codex knows it.
+        rules: the access (`read`, `write`, `deny`) of each path; a path within the workspace follows its marker.
+        reads_all: whether it lets everything be read that it does not deny.
+        has_network: whether it opens the network.
+        has_proxy: whether its network rules are enforced, by Codex's proxy.
+        domains: its network rules: the access (`allow`, `deny`) of each domain.
+    """
+
+    name: str
+    rules: dict[str, str]
+    reads_all: bool
+    has_network: bool
+    has_proxy: bool
+    domains: dict[str, Any]
+
+
+def profile_in_force(config: Message, settings: Message) -> Profile | None:
+    """The profile that the user's own Codex would run under; None where that is none, or a built-in one.
+
+    Args:
+        config: Codex's effective configuration, overrides of the thread included.
+        settings: what Codex told of the thread when it was opened.
+    """
+    managed = settings.get("activePermissionProfile")
+    managed_name = managed.get("id") if isinstance(managed, dict) else None
+    for name in (managed_name, config.get("default_permissions")):
+        if is_own(name):
+            return _read(str(name), config)
+    return None
+
+
+def is_own(name: Any) -> bool:
+    """Whether this names a profile of the user's own: those of Codex begin with a colon."""
+    return isinstance(name, str) and bool(name) and not name.startswith(":")
+
+
+def _read(name: str, config: Message) -> Profile:
+    tables = config.get("permissions")
+    chain = list(_chain(name, tables if isinstance(tables, dict) else {}))
+    if not chain:
+        return Profile(name, {}, True, False, False, {})  # a managed one: its rules are told by nothing
+    rules: dict[str, str] = {}
+    network: Message = {}
+    domains: Message = {}
+    for table in reversed(chain):  # what extends wins
+        rules |= dict(_rules(table.get("filesystem")))
+        own = table.get("network")
+        own = own if isinstance(own, dict) else {}
+        network |= {key: value for key, value in own.items() if value is not None}
+        listed = own.get("domains")
+        domains |= listed if isinstance(listed, dict) else {}
+    root = chain[-1].get("extends")
+    rules = _BUILT_IN.get(str(root), {}) | rules
+    reads_all = any(rules.get(path) in ("read", "write") for path in _EVERYTHING)
+    return Profile(name, rules, reads_all, network.get("enabled") is True, has_proxy(config), domains)
+
+
+def _chain(name: Any, tables: Message) -> Iterator[Message]:
+    """A profile and those that it extends, as far as they are told."""
+    seen: set[str] = set()
+    while isinstance(name, str) and name not in seen and isinstance(tables.get(name), dict):
+        seen.add(name)
+        yield tables[name]
+        name = tables[name].get("extends")
+
+
+def _rules(table: Any) -> Iterator[tuple[str, str]]:
+    for path, access in table.items() if isinstance(table, dict) else ():
+        below = access if isinstance(access, dict) else {".": access}
+        for name, rule in below.items():
+            if isinstance(rule, str):
+                yield path if name == "." else f"{path}/{name}", rule
+
+
+def has_proxy(config: Message) -> bool:
+    """Whether a configuration enforces the network rules of profiles: without the proxy they are only listed."""
+    features = config.get("features")
+    proxy = features.get("network_proxy") if isinstance(features, dict) else None
+    return bool(proxy.get("enabled")) if isinstance(proxy, dict) else bool(proxy)
+
+
+class Terms(NamedTuple):
+    """How a turn runs under a profile.
+
+    Attributes:
+        problem: why it cannot.
+        has_policy: whether the turn's own policy is laid over the profile; else the profile as it stands is as asked.
+    """
+
+    problem: TurnError | None = None
+    has_policy: bool = True
+
+
+def terms_of(profile: Profile, request: TurnRequest, had_proxy: bool = False) -> Terms:
+    """Whether and how a turn can be run so that all that the profile denies stays denied, and no more is allowed.
+
+    Args:
+        had_proxy: whether the user's own configuration enforces network rules, whatever the turn was asked with.
+    """
+    are_rules_kept = profile.has_network and profile.has_proxy >= had_proxy
+    loss = _loss(profile, request)
+    if request.sandbox is Sandbox.DANGER_FULL_ACCESS:
+        problem = _refused(profile, "danger-full-access would lift what it denies", _NARROWER)
+    elif request.has_network and profile.domains and not are_rules_kept:
+        problem = _refused(profile, "--network would lift its rules for the network")
+    elif loss is not None:
+        return Terms(has_policy=False) if _is_as_asked(profile, request) else Terms(_refused(profile, loss))
+    elif profile.has_network and profile.has_proxy and not request.has_network:
+        problem = _refused(profile, "it opens the network, which this turn was not asked to have", _CLOSED)
+    else:
+        return Terms()
+    return Terms(problem)
+
+
+def _refused(profile: Profile, why: str, hint: str = _DEFINE) -> TurnError:
+    message = f"Codex's configuration runs everything under the permission profile {profile.name!r}, and {why}."
+    return make_error(ErrorKind.SANDBOX, message, hint=hint)
+
+
+def _loss(profile: Profile, request: TurnRequest) -> str | None:
+    """What a policy of the turn's own would lose of a profile beside its denials, in words; None for nothing."""
+    if not profile.reads_all:
+        return "it limits what may be read, which Codex keeps for no other policy than its own"
+    read_alone = {path for path, access in profile.rules.items() if access == "read"} - _BROAD
+    is_opened = request.sandbox is Sandbox.WORKSPACE_WRITE and read_alone
+    return "--write would open what it lets be read alone" if is_opened else None
+
+
+def _is_as_asked(profile: Profile, request: TurnRequest) -> bool:
+    """Whether a profile as it stands allows what the turn was asked to have, and no more."""
+    written = {path for path, access in profile.rules.items() if access == "write"}
+    wanted = {_ROOTS, *request.writable_roots} if request.sandbox is Sandbox.WORKSPACE_WRITE else set()
+    spare = {*_TEMPORARY} if wanted else set()
+    return profile.has_network == request.has_network and wanted <= written <= wanted | spare

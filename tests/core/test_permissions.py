@@ -1,0 +1,286 @@
+"""The user's own permission profile: which one is in force, what of it a policy would lose, and how a turn opens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core.permissions import Profile, Terms, is_own, profile_in_force, terms_of
+from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
+from codex_server_cli.core.turn import State
+from codex_server_cli.errors import ErrorKind
+from tests.core.dialogue import COMPLETED, READ_ONLY, STARTED, THREAD, TURN, TURN_ID, Dialogue, Json, notice
+
+DENY: Json = {"extends": ":workspace", "filesystem": {"glob_scan_max_depth": 3, "/p/secret": "deny"}, "network": None}
+WRITES = {"type": "workspaceWrite", "writableRoots": [], "networkAccess": False}
+NAME = {"id": "mine", "extends": ":workspace"}
+
+
+def config_of(*tables: Json, **more: Any) -> Json:
+    """A configuration whose profile `mine` extends `p1`, which extends `p2`, and so on."""
+    names = ["mine", *(f"p{number}" for number in range(1, len(tables)))]
+    linked = [{**table, "extends": name} for table, name in zip(tables, names[1:], strict=False)]
+    return {"default_permissions": "mine", "permissions": dict(zip(names, [*linked, tables[-1]], strict=True)), **more}
+
+
+def asked(**more: Any) -> TurnRequest:
+    """A turn in `/p`."""
+    return TurnRequest(TURN_ID, "/p", **more)
+
+
+def profile(*tables: Json, **more: Any) -> Profile:
+    """The profile of such a configuration."""
+    found = profile_in_force(config_of(*tables, **more), {})
+    assert found is not None
+    return found
+
+
+# --- which one
+
+
+@pytest.mark.parametrize("config", [{}, {"default_permissions": None}, {"default_permissions": ":workspace"}], ids=str)
+def test_without_a_profile_of_ones_own_there_is_none(config: Json) -> None:
+    assert profile_in_force(config, {"activePermissionProfile": {"id": ":read-only"}}) is None
+
+
+def test_a_managed_profile_comes_before_the_users_own_and_tells_no_rules() -> None:
+    managed = profile_in_force(config_of(DENY), {"activePermissionProfile": {"id": "theirs"}})
+    assert managed == Profile("theirs", {}, True, False, False, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("mine", True), (":mine", False), ("", False), (None, False), (3, False)]
+)
+def test_a_profile_of_ones_own_has_no_colon(name: Any, expected: bool) -> None:
+    assert is_own(name) is expected
+
+
+def test_what_extends_wins_over_what_it_extends() -> None:
+    network = {"enabled": None, "domains": {"a": "deny"}}
+    below = {"filesystem": {"/x": "read", "/y": "deny"}, "network": {"enabled": True, "domains": {"a": "allow"}}}
+    found = profile({"filesystem": {"/x": "deny"}, "network": network}, below | {"extends": ":read-only"})
+    assert (found.rules, found.has_network) == ({":root": "read", "/x": "deny", "/y": "deny"}, True)
+    assert (found.domains, found.reads_all) == ({"a": "deny"}, True)
+
+
+def test_a_path_within_the_workspace_follows_its_marker() -> None:
+    found = profile({"filesystem": {":workspace_roots": {".": "write", "**/*.env": "deny", "odd": 3}}})
+    assert found.rules == {":workspace_roots": "write", ":workspace_roots/**/*.env": "deny"}
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"extends": ":read-only"}, True),
+        ({"filesystem": {":root": "read"}}, True),
+        ({"filesystem": {"/": "write"}}, True),
+        ({"filesystem": {":minimal": "read"}}, False),
+        ({"extends": "unknown"}, False),
+        ({"extends": "mine"}, False),
+    ],
+    ids=str,
+)
+def test_whether_everything_may_be_read_that_is_not_denied(table: Json, expected: bool) -> None:
+    assert profile(table).reads_all is expected
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        (None, False),
+        ({}, False),
+        ({"network_proxy": True}, True),
+        ({"network_proxy": {"enabled": True}}, True),
+        ({"network_proxy": {"enabled": False}}, False),
+    ],
+    ids=str,
+)
+def test_whether_network_rules_are_enforced(features: Any, expected: bool) -> None:
+    assert profile(DENY, features=features).has_proxy is expected
+
+
+# --- what a turn may have of it
+
+
+@pytest.mark.parametrize("more", [{}, {"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/q",)}], ids=str)
+def test_a_policy_loses_nothing_of_denials(more: Json) -> None:
+    assert terms_of(profile(DENY), asked(**more)) == Terms()
+
+
+def test_full_access_would_lift_them() -> None:
+    problem = terms_of(profile(DENY), asked(sandbox=Sandbox.DANGER_FULL_ACCESS)).problem
+    assert problem is not None
+    assert (problem.kind, "'mine'" in problem.message) == (ErrorKind.SANDBOX, True)
+
+
+def minimal(access: str, **rules: str) -> Json:
+    """A profile that limits what may be read."""
+    return {"filesystem": {":minimal": "read", ":workspace_roots": {".": access, "low": "read"}, **rules}}
+
+
+WRITE = {"sandbox": Sandbox.WORKSPACE_WRITE}
+
+
+@pytest.mark.parametrize(
+    ("table", "more"),
+    [
+        (minimal("read"), {}),
+        (minimal("write"), WRITE),
+        (minimal("write", **{":tmpdir": "write"}), WRITE),
+        (minimal("write", **{"/q": "write"}), {**WRITE, "writable_roots": ("/q",)}),
+        (minimal("read") | {"network": {"enabled": True}}, {"has_network": True}),
+        ({"extends": ":workspace", "filesystem": {":workspace_roots": {"low": "read"}}}, WRITE),
+    ],
+    ids=str,
+)
+def test_a_profile_that_a_policy_would_lose_some_of_stands_as_it_is_where_that_was_asked(
+    table: Json, more: Json
+) -> None:
+    assert terms_of(profile(table), asked(**more)) == Terms(has_policy=False)
+
+
+@pytest.mark.parametrize(
+    ("table", "more", "words"),
+    [
+        (minimal("write"), {}, "limits what may be read"),
+        (minimal("read"), WRITE, "limits what may be read"),
+        (minimal("write", **{"/else": "write"}), WRITE, "limits what may be read"),
+        (minimal("write", **{"/p/sub": "write"}), WRITE, "limits what may be read"),
+        (minimal("write"), {**WRITE, "writable_roots": ("/q",)}, "limits what may be read"),
+        (minimal("read"), {"has_network": True}, "limits what may be read"),
+        (minimal("read") | {"network": {"enabled": True}}, {}, "limits what may be read"),
+        ({"extends": ":read-only", "filesystem": {"/p/low": "read"}}, WRITE, "lets be read alone"),
+        ({"extends": ":danger-full-access", "filesystem": {"/p/low": "read"}}, WRITE, "lets be read alone"),
+        (DENY | {"network": {"enabled": False, "domains": {"a": "deny"}}}, {"has_network": True}, "lift its rules"),
+    ],
+    ids=str,
+)
+def test_what_would_be_lost_is_refused(table: Json, more: Json, words: str) -> None:
+    problem = terms_of(profile(table), asked(**more)).problem
+    assert problem is not None
+    assert words in problem.message
+
+
+def test_a_rule_that_lets_be_read_what_may_be_read_anyway_matters_to_writers_alone() -> None:
+    assert terms_of(profile({"extends": ":workspace", "filesystem": {"/p/low": "read"}}), asked()) == Terms()
+
+
+OPEN = {"extends": ":read-only", "network": {"enabled": True, "domains": {"a": "deny"}}}
+PROXY = {"features": {"network_proxy": True}}
+
+
+def test_a_network_that_a_policy_does_not_close_is_not_opened() -> None:
+    problem = terms_of(profile(OPEN, **PROXY), asked()).problem
+    assert problem is not None
+    assert "opens the network" in problem.message
+    assert terms_of(profile(OPEN), asked()) == Terms()
+    assert terms_of(profile(OPEN, **PROXY), asked(has_network=True), had_proxy=True) == Terms()
+
+
+def test_network_rules_are_not_lifted_by_an_override() -> None:
+    problem = terms_of(profile(OPEN), asked(has_network=True), had_proxy=True).problem
+    assert problem is not None
+    assert "lift its rules" in problem.message
+
+
+# --- how a turn opens
+
+
+def opened(config: Json, **request: Any) -> Dialogue:
+    """A conversation to the point where everything has been looked at."""
+    talk = Dialogue(**request).reply("initialize").looked(config=config)
+    method = "thread/fork" if request.get("is_fork") else "thread/resume" if "thread_id" in request else "thread/start"
+    return talk.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY})
+
+
+def announced(policy: Json, name: Json | None = None) -> Json:
+    """What Codex tells of the thread's settings."""
+    settings = {"sandboxPolicy": policy, "activePermissionProfile": name}
+    return {"method": "thread/settings/updated", "params": {"threadId": THREAD, "threadSettings": settings}}
+
+
+@pytest.mark.parametrize("request_", [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}, WRITE], ids=str)
+def test_the_profile_is_put_in_force_and_the_policy_laid_over_it(request_: Json) -> None:
+    talk = opened(config_of(DENY), **request_)
+    assert talk.requests("thread/settings/update") == [{"threadId": THREAD, "permissions": "mine"}]
+    assert talk.requests("turn/start") == []
+    talk.reply("thread/settings/update")
+    (turn,) = talk.requests("turn/start")
+    assert turn["sandboxPolicy"]["type"] == ("workspaceWrite" if "sandbox" in request_ else "readOnly")
+
+
+def test_before_a_review_the_policy_is_set_by_itself() -> None:
+    talk = opened(config_of(DENY), review={"type": "uncommittedChanges"})
+    talk.reply("thread/settings/update")
+    assert talk.requests("review/start") == []
+    assert talk.requests("thread/settings/update")[1] == {"threadId": THREAD, "sandboxPolicy": READ_ONLY}
+    talk.reply("thread/settings/update")
+    assert len(talk.requests("review/start")) == 1
+
+
+def test_a_profile_that_stands_as_it_is_gets_no_policy() -> None:
+    talk = opened(config_of(minimal("read"))).reply("thread/settings/update")
+    assert "sandboxPolicy" not in talk.requests("turn/start")[0]
+
+
+def test_an_override_of_the_thread_chooses_the_profile() -> None:
+    talk = opened(config_of(DENY), profile_config={"default_permissions": "locked", "permissions.locked": DENY})
+    assert talk.requests("thread/settings/update")[0]["permissions"] == "locked"
+
+
+def test_what_cannot_be_kept_starts_nothing_and_tells_the_next_step() -> None:
+    talk = opened(config_of(DENY), sandbox=Sandbox.DANGER_FULL_ACCESS)
+    assert (talk.kind, talk.outcome.state) == (ErrorKind.SANDBOX, State.FAILED)
+    assert talk.requests("thread/settings/update") == talk.requests("turn/start") == []
+    assert talk.outcome.error is not None
+    assert "`codex-server new --cwd /project --write " in talk.outcome.error.hint
+    closed = opened(config_of(OPEN, **PROXY)).outcome.error
+    assert closed is not None
+    assert "--config features.network_proxy=false " in closed.hint
+
+
+def test_a_profile_that_codex_refuses_starts_nothing() -> None:
+    words = "failed to load configuration: default_permissions refers to undefined profile `mine`"
+    talk = opened(config_of(DENY)).reply("thread/settings/update", error={"code": -32600, "message": words})
+    assert (talk.kind, talk.requests("turn/start")) == (ErrorKind.BAD_INPUT, [])
+
+
+def test_a_configuration_that_codex_refuses_to_tell_starts_nothing() -> None:
+    words = "failed to resolve feature override precedence: default_permissions refers to undefined profile `other`"
+    talk = Dialogue().reply("initialize").reply("account/read").reply("thread/start", {"thread": {"id": THREAD}})
+    talk.reply("config/read", error={"code": -32603, "message": words})
+    assert (talk.kind, talk.requests("turn/start")) == (ErrorKind.BAD_INPUT, [])
+
+
+def test_what_the_profile_alone_allows_is_not_what_the_turn_is_allowed() -> None:
+    talk = opened(config_of(DENY)).reply("thread/settings/update").receive(announced(WRITES, NAME))
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}}).receive(announced(WRITES, NAME))
+    talk.receive(announced(READ_ONLY), STARTED)
+    assert talk.requests("turn/interrupt") == []
+    assert talk.receive(COMPLETED).outcome.state is State.COMPLETE
+
+
+def test_a_turn_that_codex_lets_do_more_than_asked_is_interrupted_under_a_profile_too() -> None:
+    talk = opened(config_of(DENY)).reply("thread/settings/update")
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}}).receive(announced(WRITES, NAME), STARTED)
+    assert talk.requests("turn/interrupt")
+
+
+def test_a_managed_profile_may_open_the_thread_wider_than_the_turn() -> None:
+    talk = Dialogue().reply("initialize").looked()
+    talk.reply(
+        "thread/start", {"thread": {"id": THREAD}, "sandbox": WRITES, "activePermissionProfile": {"id": "theirs"}}
+    )
+    assert talk.requests("thread/settings/update")[0]["permissions"] == "theirs"
+    talk.reply("thread/settings/update").reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}})
+    talk.receive(announced(READ_ONLY), STARTED, notice("item/agentMessage/delta", itemId="m", delta="x"))
+    assert not talk.has_ended
+
+
+def test_a_reviewer_of_its_own_is_seen_under_a_profile_too() -> None:
+    talk = opened(config_of(DENY), approval=Approval.ASK).reply("thread/settings/update")
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}})
+    wide = announced(READ_ONLY)
+    wide["params"]["threadSettings"] |= {"approvalsReviewer": "auto_review", "approvalPolicy": "on-request"}
+    assert talk.receive(wide, STARTED).requests("turn/interrupt")
