@@ -189,7 +189,7 @@ def _check_model(settings: Settings, codex: Path, request: TurnRequest, choice: 
     """What to warn of; a provider of the user's own has models that Codex does not know."""
     from codex_server_cli.actions.model_check import check_model
 
-    config = read_codex_config(settings.codex_home, codex, request.profile_config) or {}
+    config = read_codex_config(settings.codex_home, codex, request.profile_config)
     if provider_of_new_thread(config) != DEFAULT_PROVIDER:
         return ()
     model = request.asked_model or (choice.model if choice is not None else value_in(config, "model"))
