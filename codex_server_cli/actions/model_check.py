@@ -31,7 +31,7 @@ def check_request(
     Raises:
         BadInputError: as `check_model`.
     """
-    config = read_codex_config(settings.codex_home, codex, request.profile_config) or {}
+    config = read_codex_config(settings.codex_home, codex, request.profile_config)
     if provider_of_new_thread(config) != DEFAULT_PROVIDER:
         return
     check_model(

@@ -217,7 +217,7 @@ def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> Non
     from codex_server_cli.core.permissions import is_own
     from codex_server_cli.proc.login import read_codex_config
 
-    name = (read_codex_config(settings.codex_home, codex, request.profile_config) or {}).get("default_permissions")
+    name = read_codex_config(settings.codex_home, codex, request.profile_config).get("default_permissions")
     if is_own(name):
         message = f"danger-full-access would lift what the permission profile {name!r} of Codex's config.toml denies"
         raise BadInputError(message, hint="Use --write instead: Codex then keeps what the profile denies.")
@@ -225,6 +225,7 @@ def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> Non
 
 def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> None:
     """Judge the model and the effort of a turn that is yet to be asked for.
+
 
     Raises:
         BadInputError: as `new`, for what decides over them.

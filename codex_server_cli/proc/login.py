@@ -40,6 +40,10 @@ API_KEY_GUIDE = """\
 No turn bills an API key unless you say so. Either log in with ChatGPT (codex-server login),
 or allow API keys with "auth": "any" in codex-server's config.json."""
 
+_PROVIDER_GUIDE = """\
+No turn bills an API key unless you say so. Either choose another model_provider in Codex's configuration,
+or allow API keys with "auth": "any" in codex-server's config.json."""
+
 HOME_HINT = "codex-server setup makes it, unless CODEX_HOME names the wrong one."
 
 _LOGGED_IN = "Logged in using ChatGPT"
@@ -88,7 +92,9 @@ def check_login(
         BadInputError: Codex's home or its configuration cannot be used: every turn would fail on it.
     """
     thread = thread or ThreadTerms()
-    config = read_codex_config(codex_home, codex, thread.overrides)
+    config, unread = _read_config(codex_home / "config.toml", codex)
+    if config is not None and thread.overrides:
+        config = layered(config, thread.overrides)
     if may_bill_api_key:
         return "whatever Codex is logged in with: config.json allows API keys"
     try:
@@ -97,7 +103,7 @@ def check_login(
         words = _ask_codex_itself(codex, thread)
         if isinstance(words, str):
             return words
-        raise (words or refusal) from refusal
+        raise (words or unread or refusal) from refusal
     words = _ask_codex_itself(codex, thread) if is_thorough else None
     if isinstance(words, NotLoggedInError):
         raise words
@@ -108,7 +114,7 @@ def _judge_files(codex_home: Path, codex: Path, config: dict[str, Any] | None) -
     name = provider_of_new_thread(config or {})
     definition = definition_of(name, config or {})
     if definition is not None and has_credentials(definition):
-        raise NotLoggedInError("the configured model provider uses an API key", hint=API_KEY_GUIDE)
+        raise NotLoggedInError("the configured model provider uses an API key", hint=_PROVIDER_GUIDE)
     if definition is not None and definition.get("requires_openai_auth") is not True:
         return _RUNS_ON[Payer.NONE]
     if definition is None and name != DEFAULT_PROVIDER:
@@ -164,7 +170,7 @@ def _ask_codex_itself(codex: Path, thread: ThreadTerms) -> str | NotLoggedInErro
         return _api_key()
     if judgement.payer is Payer.PROVIDER:
         problem = judgement.problem.rstrip(".")
-        return NotLoggedInError(problem[0].lower() + problem[1:], hint=API_KEY_GUIDE)
+        return NotLoggedInError(problem[0].lower() + problem[1:], hint=_PROVIDER_GUIDE)
     if judgement.tells is not None and judgement.tells != configured:
         return "a model provider that Codex is not configured with"  # the worker's to judge
     return None
@@ -220,34 +226,34 @@ def _tell_of_configuration(lines: list[str]) -> None:
 # --- what its files say
 
 
-def read_codex_config(codex_home: Path, codex: Path, overrides: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """Codex's `config.toml`, and overrides over it; None where only Codex can read it.
+def read_codex_config(codex_home: Path, codex: Path, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Codex's `config.toml`, and overrides over it; these alone where only Codex can read it.
 
     Raises:
         BadInputError: Codex cannot read it either.
     """
-    config = _read_config(codex_home / "config.toml", codex)
-    return layered(config, overrides) if config is not None and overrides else config
+    return layered(_read_config(codex_home / "config.toml", codex)[0], overrides)
 
 
-def _read_config(path: Path, codex: Path) -> dict[str, Any] | None:
+def _read_config(path: Path, codex: Path) -> tuple[dict[str, Any] | None, BadInputError | None]:
+    """The content of `config.toml`; None where only Codex can read it, with what we have to say of it."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return {}
+        return {}, None
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}", hint=f"Mend {path}.") from error
     from codex_server_cli.core.codex_toml import parse_file  # only where there is a file
 
     try:
-        return parse_file(data)
+        return parse_file(data), None
     except ValueError as error:
-        problem = BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.")
+        unread = BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.")
     try:
         _tell_of_configuration(_status_lines(codex))  # it is its reader that counts
     except (BadInputError, OSError, subprocess.TimeoutExpired) as error:
-        raise problem from error
-    return None
+        raise unread from error
+    return None, unread
 
 
 def _read_auth(path: Path) -> dict[str, Any] | None:
