@@ -20,11 +20,11 @@ from codex_server_cli.errors import BusyError
 from codex_server_cli.settings.places import Settings
 
 
-def sweep_turn(turn_id: str) -> int:
-    """End what a dead worker left running. Imports the search only for a turn that needs it."""
-    from codex_server_cli.proc.sweep import sweep
+def sweep_turn(directory: TurnDir) -> None:
+    """See to what a dead worker left. Imports what that takes only for a turn that needs it."""
+    from codex_server_cli.proc.burial import bury
 
-    return sweep(turn_id)
+    bury(directory)
 
 
 def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:

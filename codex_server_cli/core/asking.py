@@ -22,6 +22,8 @@ _ASKED_AGAIN = TURN_STARTERS | {
     "initialize",
     "account/read",
     "config/read",
+    "thread/queue/list",
+    "thread/goal/get",
     "thread/start",
     "thread/resume",
     "thread/fork",

@@ -39,6 +39,7 @@ class Step(NamedTuple):
         events: lines to append to `events.jsonl`.
         text: text to append to `out.txt`.
         starts_server: whether to start an app-server, the first or another one.
+        queued: what is taken out of the thread's queue, to be noted durably before anything is sent; None for no news.
         sends: bytes for the app-server.
         replies: what to tell other shells.
         outcome: how the turn ended, once; the caller then ends the app-server.
@@ -47,6 +48,7 @@ class Step(NamedTuple):
     events: bytes = b""
     text: str = ""
     starts_server: bool = False
+    queued: tuple[Message, ...] | None = None
     sends: bytes = b""
     replies: tuple[Reply, ...] = ()
     outcome: Outcome | None = None
@@ -62,6 +64,7 @@ class Exchange:
         self._events: list[bytes] = []
         self._text: list[str] = []
         self._starts_server = False
+        self._queued: tuple[Message, ...] | None = None
         self._sends: list[bytes] = []
         self._replies: list[Reply] = []
 
@@ -117,6 +120,10 @@ class Exchange:
         """Let another shell know."""
         self._replies.append(reply)
 
+    def keep(self, queued: tuple[Message, ...]) -> None:
+        """Have noted what is taken out of the thread's queue: all of it, each time."""
+        self._queued = queued
+
     def send(self, message: Message, now_ms: float) -> None:
         """Send one message of any type."""
         encoded = rpc.encode(message)
@@ -130,9 +137,11 @@ class Exchange:
             events=b"".join(self._events),
             text="".join(self._text),
             starts_server=self._starts_server,
+            queued=self._queued,
             sends=b"".join(self._sends),
             replies=tuple(self._replies),
             outcome=outcome,
         )
         self._events, self._text, self._sends, self._replies, self._starts_server = [], [], [], [], False
+        self._queued = None
         return step

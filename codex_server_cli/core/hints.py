@@ -18,6 +18,9 @@ UNREACHED = "Check the network, then: {resume}"
 CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {go_on}"
 """Words for an answer that the service broke off."""
 
+OCCUPIED = "Ask on a copy of the thread: {fork}; or first let Codex do what waits in it: `codex resume {thread_id}`"
+"""Words for a thread in which something waits that Codex would run before any turn of ours."""
+
 _KEPT = "What had come is kept; "
 _HINTS = {
     ErrorKind.AUTH: "Log in with `codex-server login`, then: {resume}",
@@ -58,7 +61,7 @@ def hint_of(
     Args:
         is_resumable: whether the turn left a thread that `continue` can go on with; else it is to be asked again.
         has_begun: whether Codex took the turn up, so that something may have come; a resumable one did.
-        words: `UNREACHED` or `CUT_SHORT`, where they say more than those of the kind.
+        words: `UNREACHED`, `CUT_SHORT` or `OCCUPIED`, where they say more than those of the kind.
     """
     if kind is ErrorKind.DEADLINE:
         request = request._replace(deadline_s=None)  # the same one again would pass again
@@ -76,7 +79,8 @@ def hint_of(
     }
     go_on = f"to {'go on' if goes_on else 'ask again'}: {commands['resume']}"
     kept = _KEPT if is_resumable or has_begun else ""
-    hint = (words or _HINTS[kind]).format(turn_id=request.turn_id, go_on=go_on, kept=kept, **commands)
+    facts = {"turn_id": request.turn_id, "thread_id": request.thread_id}
+    hint = (words or _HINTS[kind]).format(go_on=go_on, kept=kept, **facts, **commands)
     hint = hint[0].upper() + hint[1:]
     if is_resumable and kind in KINDS_UNSEEN_TO_THE_END and words is None:
         return f"Whether Codex had finished it tells `codex-server recover {request.turn_id}`. {hint}"

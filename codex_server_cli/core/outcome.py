@@ -84,7 +84,7 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
         error = _stop_error(record, cause)
     if error is None:
         return Outcome(State.COMPLETE, answer, record.usage, record.limits, None)
-    error = error._replace(hint=_hint(record, error.kind, request), partial_answer=answer)
+    error = error._replace(hint=_hint(record, error, request), partial_answer=answer)
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error)
 
 
@@ -101,11 +101,15 @@ def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | Non
     return failures.make_error(ErrorKind.BAD_SCHEMA, f"The answer does not match the schema: {complaint}")
 
 
-def _hint(record: TurnRecord, kind: ErrorKind, request: TurnRequest) -> str:
-    """The next step; without the turn's options where they were edited so that no command can be made of them."""
+def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
+    """The next step, in the error's own words where it brings some.
+
+    Without the turn's options where they were edited so that no command can be made of them.
+    """
     has_begun = record.turn_id is not None
     is_resumable = has_begun and not request.is_ephemeral
-    words = _words_of_hint(record, kind)
+    kind = error.kind
+    words = error.hint or _words_of_hint(record, kind)
     try:
         return hint_of(kind, request, is_resumable=is_resumable, has_begun=has_begun, words=words)
     except Exception:  # a hint is no reason to lose an end

@@ -42,7 +42,10 @@ class TurnRecord:
         open_items: items started and not completed, by id: the wire's item objects.
         completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
         asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
-        settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …).
+        settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …); those that we set
+            for what comes after this turn are none of its own.
+        foreign_turn_id: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
+        codex_home: where this Codex keeps its things, as it told.
     """
 
     def __init__(self) -> None:
@@ -59,6 +62,8 @@ class TurnRecord:
         self.usage: Usage | None = None
         self.limits: dict[str, Any] | None = None
         self.user_agent: str | None = None
+        self.codex_home: str | None = None
+        self.foreign_turn_id: str | None = None
         self.asked: Message = {}
         self.settings: Message = {}
         self.open_items: dict[str, Message] = {}
@@ -67,6 +72,7 @@ class TurnRecord:
         self._agents_patches: dict[str, Message] = {}
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
         self._is_turn_requested = False
+        self._set_for_later: Message = {}
 
     @property
     def phase(self) -> Phase:
@@ -106,6 +112,8 @@ class TurnRecord:
         if method in TURN_STARTERS:
             self._is_turn_requested = True
             self.thread_id = params.get("threadId", self.thread_id)
+        elif method == "thread/settings/update" and self._is_turn_requested:
+            self._set_for_later = params
 
     def feed_in(self, message: Message) -> list[Message]:
         """Fold one message that came.
@@ -152,7 +160,7 @@ class TurnRecord:
         if not isinstance(result, dict):
             return []
         if method == "initialize":
-            self.user_agent = result.get("userAgent")
+            self.user_agent, self.codex_home = result.get("userAgent"), text_in(result.get("codexHome")) or None
         elif method in _THREAD_OPENERS:
             thread = result.get("thread")
             if isinstance(thread, dict):
@@ -183,8 +191,11 @@ class TurnRecord:
         if self.turn_id is None:
             if self._is_turn_requested:
                 self._early.append(message)
+            else:
+                self._note_foreign_turn(method, params)
             return []
         if not self._is_ours(params):
+            self._note_foreign_turn(method, params)
             return []
         handler = _HANDLERS.get(method)
         if handler is not None:
@@ -198,6 +209,11 @@ class TurnRecord:
                 self._agents_patches[str(item.get("id"))] = item
             else:
                 self._agents_patches.pop(str(item.get("id")), None)
+
+    def _note_foreign_turn(self, method: str, params: Message) -> None:
+        turn = params.get("turn")
+        if method == "turn/started" and isinstance(turn, dict):
+            self.foreign_turn_id = text_in(turn.get("id")) or None
 
     def _is_ours(self, params: Message) -> bool:
         turn_id = params.get("turnId")
@@ -260,7 +276,8 @@ class TurnRecord:
     def _on_settings(self, params: Message) -> None:
         settings = params.get("threadSettings")
         if isinstance(settings, dict):
-            self.settings = {**self.settings, **settings}
+            ours = {name: value for name, value in settings.items() if value != self._set_for_later.get(name, ...)}
+            self.settings = {**self.settings, **ours}
 
     def _on_thread_status(self, params: Message) -> None:
         status = params.get("status")

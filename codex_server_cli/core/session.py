@@ -21,16 +21,17 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
 from codex_server_cli.core.rpc import Message, MessageType
 from codex_server_cli.core.shell_requests import ShellRequests
+from codex_server_cli.core.thread_queue import GOAL, LIST, TAG, QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
 from codex_server_cli.errors import ErrorKind
 
-_TOLERATED = frozenset({"account/read", "config/read", "turn/interrupt", "thread/turns/list", "turn/steer"})
+_TOLERATED = frozenset({"account/read", "config/read", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"})
 """Requests whose refusal does not end the turn."""
 
 
 class Session:
-    """Drive one turn. `record` is open to readers; `wakeup_ms` says when to call `tick` at the latest."""
+    """Drive one turn. `record` and `queue` are open to readers; `wakeup_ms` says when to call `tick` at the latest."""
 
     def __init__(self, request: TurnRequest, prompt: str, client_version: str) -> None:
         self.outcome: Outcome | None = None
@@ -39,6 +40,7 @@ class Session:
         self._timers = Timers()
         self._asking = Asking(self._exchange, self._timers, request.turn_id)
         self._opening = Opening(request, prompt, client_version, self._exchange, self._asking)
+        self.queue = QueueKeeper(request, self._exchange, self._asking)
         self._shells = ShellRequests(request, self._exchange, self._asking, self._timers)
         self._starts = Patience(f"{request.turn_id} app-server")
         self._now_ms = 0.0
@@ -95,6 +97,12 @@ class Session:
             _ON_DUE[timer](self)
         return self._exchange.take(self.outcome)
 
+    def look_at_queue(self, now_ms: float) -> Step:
+        """Codex's queues have changed on disk: while the turn runs, what is in that of its thread is taken out."""
+        self._now_ms = now_ms
+        self.queue.hear("thread/queue/changed", now_ms, is_over=self.outcome is not None)
+        return self._exchange.take(self.outcome)
+
     def stop(self, cause: Cause, now_ms: float) -> Step:
         """Interrupt the turn; it ends within the STOP limit, whatever the app-server does."""
         self._now_ms = now_ms
@@ -139,6 +147,8 @@ class Session:
     def _on_message(self, message: Message) -> None:
         belonging = self._exchange.fold(message)
         if self.outcome is not None:
+            for news in belonging:
+                self.queue.hear(news["method"], self._now_ms, is_over=True)
             return
         kind = rpc.message_type(message)
         if kind is MessageType.RESPONSE:
@@ -156,6 +166,7 @@ class Session:
         is_delta = method == "item/agentMessage/delta"
         if is_delta and record.status is None and not self._timers.is_running(Timer.RETRIES):
             return  # the hot path: nothing that we wait for can have changed
+        self.queue.hear(method, self._now_ms, is_over=False)
         if self._request.is_wider(record.settings):
             self._refuse_policy()
         if record.status is not None:
@@ -175,6 +186,9 @@ class Session:
     def _on_response(self, message: Message) -> None:
         asked = self._asking.answered(message, self._now_ms)
         if asked is None:
+            return
+        if asked.tag == TAG:
+            self.queue.answered(asked, message, self._now_ms)
             return
         error, is_given_up = message.get("error"), asked.patience.is_used_up
         self._shells.steering.answered(asked, error)
@@ -259,6 +273,8 @@ class Session:
         overdue = self._asking.give_up_overdue(self._now_ms)
         methods = " and ".join(asked.method for asked in overdue)
         for asked in overdue:
+            if asked.tag == TAG:
+                self.queue.answered(asked, {}, self._now_ms)
             self._shells.steering.answered(asked, {"message": "Codex did not answer"})
         self._exchange.settle()
         if self.record.turn_id is None:

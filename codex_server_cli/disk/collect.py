@@ -58,7 +58,7 @@ def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
     Args:
         home: the home.
         gc_days: how many days a turn stays after its end.
-        sweep: ends what a dead worker left running, given the turn id.
+        sweep: sees to what a dead worker left.
 
     Returns:
         Whether we did it.
@@ -91,7 +91,7 @@ def collect(
     worker died without an end gets its end first, and its age counts from then.
 
     Args:
-        sweep: ends what a dead worker left running, given the turn id.
+        sweep: sees to what a dead worker left.
 
     Raises:
         OSError: the home is read-only, or nothing may be moved in its turns directory.

@@ -37,12 +37,20 @@ class AppServer:
     """
 
     def __init__(
-        self, codex: Path, cwd: str, *, may_bill_api_key: bool, turn_id: str | None = None, log_fd: int | None = None
+        self,
+        codex: Path,
+        cwd: str,
+        *,
+        may_bill_api_key: bool,
+        turn_id: str | None = None,
+        codex_home: str | None = None,
+        log_fd: int | None = None,
     ) -> None:
         """Spawn it.
 
         Args:
             turn_id: the turn that it and all that it starts are marked with.
+            codex_home: another `CODEX_HOME` than ours.
             log_fd: where the beginning and the end of its stderr go as they come; None keeps the tail alone.
 
         Raises:
@@ -54,7 +62,7 @@ class AppServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id),
+            env=codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id, codex_home=codex_home),
             start_new_session=True,
             bufsize=0,
         )

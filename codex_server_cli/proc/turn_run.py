@@ -127,7 +127,7 @@ def _drive(
     journal: TurnJournal,
     notifier: Notifier,
 ) -> Outcome:
-    """Run the turn, end codex."""
+    """Run the turn, end codex; what was queued for its thread meanwhile is put back then."""
     session = Session(request, read_bytes(directory.prompt).decode(), __version__)
     attempts = Attempts(Path(meta["codex"]), request)
     try:
@@ -135,3 +135,7 @@ def _drive(
         return TurnLoop(directory, writer, meta, session, attempts, claims, live).run()
     finally:
         attempts.close()
+        if not session.queue.is_settled:
+            from codex_server_cli.proc.queue_debt import settle_after_turn  # for a rare case
+
+            settle_after_turn(directory, meta, session, writer)

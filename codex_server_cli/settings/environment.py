@@ -27,7 +27,9 @@ def worker_environment() -> dict[str, str]:
     return {**os.environ, TURN_VARIABLE: "worker"}
 
 
-def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> dict[str, str]:
+def codex_environment(
+    *, may_bill_api_key: bool, turn_id: str | None = None, codex_home: str | None = None
+) -> dict[str, str]:
     """The environment of a codex process: ours, less what could make it bill an API key.
 
     Everything else stays: an allow-list would lose proxies, CA bundles and `CODEX_HOME`.
@@ -35,10 +37,12 @@ def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> 
     Args:
         may_bill_api_key: keep the keys, because the user said so.
         turn_id: the turn to mark it with; None leaves the mark that we bear ourselves.
+        codex_home: another `CODEX_HOME` than ours.
     """
     left_out = () if may_bill_api_key else _API_KEY_VARIABLES
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
-    return environment if turn_id is None else environment | {TURN_VARIABLE: turn_id}
+    told = {TURN_VARIABLE: turn_id, "CODEX_HOME": codex_home}
+    return environment | {name: value for name, value in told.items() if value is not None}
 
 
 def turn_environment(turn_id: str) -> dict[str, str]:

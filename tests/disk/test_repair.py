@@ -41,8 +41,8 @@ class Sweeps:
     def __init__(self) -> None:
         self.turn_ids: list[str] = []
 
-    def __call__(self, turn_id: str) -> int:
-        self.turn_ids.append(turn_id)
+    def __call__(self, turn: TurnDir) -> int:
+        self.turn_ids.append(turn.turn_id)
         return 0
 
 
