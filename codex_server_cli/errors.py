@@ -174,6 +174,12 @@ class BusyError(CodexServerError):
         message = f"thread {thread_id} is being written by {holder}"
         return cls(message, hint=f"First: {first}; or go on from a copy with --fork.")
 
+    @classmethod
+    def of_occupied_thread(cls, thread_id: str, reason: str) -> BusyError:
+        """A thread in which something waits that Codex would run first: `reason` says what, in words."""
+        hint = f"Go on from a copy with --fork; or first let Codex do what waits: codex resume {thread_id}"
+        return cls(f"thread {thread_id} is not free: {reason}", hint=hint)
+
 
 class InternalError(CodexServerError):
     """A defect of this program."""

@@ -108,10 +108,13 @@ def go_on(
     """Start the next turn of a thread, or of a fork of it. Keeps the thread's cwd and model, never its sandbox.
 
     Raises:
-        BusyError: the thread is being written and no fork was asked for.
+        BusyError: the thread is being written, or something waits in it, and no fork was asked for.
         CodexServerError: as `new`.
     """
-    from codex_server_cli.actions.threads import holder_of_thread  # the readers' weight, which `new` need not carry
+    from codex_server_cli.actions.threads import (  # the readers' weight, which `new` need not carry
+        holder_of_thread,
+        what_waits_in_thread,
+    )
 
     if options.cwd is None:
         options = options._replace(cwd=choice.cwd)
@@ -119,7 +122,10 @@ def go_on(
         holder = holder_of_thread(settings, choice.thread_id)
         if holder is not None and not may_fork_if_busy:
             raise BusyError.of_thread(choice.thread_id, *holder)
-        is_fork = holder is not None
+        waiting = what_waits_in_thread(settings, choice.thread_id) if holder is None else None
+        if waiting is not None and not may_fork_if_busy:
+            raise BusyError.of_occupied_thread(choice.thread_id, waiting)
+        is_fork = holder is not None or waiting is not None
     return _start(settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
 
 
@@ -135,7 +141,9 @@ def _start(
     prompt = check_prompt(options.prompt)
     config = read_config(settings.config_path)
     profile, warnings = _read_profile(settings, options.profile)
-    request, parent = _make_request(settings, options, config, choice, profile, is_fork=is_fork)
+    request, parent = _make_request(
+        settings, options, config, choice, profile, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy
+    )
     codex = find_codex(config.codex, settings.search_path)
     check_login(
         settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, profile=request.profile_config
@@ -209,6 +217,7 @@ def _make_request(
     profile: dict[str, Any] | None,
     *,
     is_fork: bool,
+    may_fork_if_busy: bool,
 ) -> tuple[TurnRequest, str | None]:
     """The request that the options amount to, and the turn that we run inside of."""
     parent = checks.check_nesting(settings, may_nest=options.may_nest)
@@ -237,6 +246,7 @@ def _make_request(
         thread_id=choice.thread_id if choice else None,
         is_fork=is_fork,
         fork_after=choice.fork_after if choice and is_fork else None,
+        may_fork_if_busy=may_fork_if_busy,
         approval=options.approval,
         approval_timeout_s=checks.check_deadline(options.approval_timeout_s, "--approval-timeout")
         or APPROVAL_TIMEOUT_S,

@@ -14,7 +14,9 @@ from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.read import find, status
 from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.thread_entry import ThreadEntry
+from codex_server_cli.core.waiting import what_waits
 from codex_server_cli.disk import lock, thread_locks, turns
+from codex_server_cli.disk.codex_queue import read_goal, read_queue
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.rollouts import ThreadSummary, find_threads, list_threads, newest_thread, read_tail
@@ -168,6 +170,11 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
     if pid is None:
         return None
     return Holder(f"another codex process (pid {pid})" if pid else "another codex process")
+
+
+def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:
+    """What Codex would run in this thread before any turn of ours, in words; None where nothing is known to wait."""
+    return what_waits(read_queue(settings.codex_home, thread_id), read_goal(settings.codex_home, thread_id))
 
 
 def _writer_pid(writer_lock: Path) -> int | None:

@@ -13,8 +13,8 @@ from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.hints import OCCUPIED
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message
-from codex_server_cli.core.thread_queue import GOAL, LIST, what_waits
 from codex_server_cli.core.turn import TurnError
+from codex_server_cli.core.waiting import GOAL, LIST, what_waits
 from codex_server_cli.errors import ErrorKind
 
 

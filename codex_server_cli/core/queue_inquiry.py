@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.inquiry import Inquiry
 from codex_server_cli.core.rpc import Message, objects_in, text_in
-from codex_server_cli.core.thread_queue import LIST, shown
+from codex_server_cli.core.waiting import LIST, shown
 
 _MOST_PAGES = 50
 _TURNS = 10

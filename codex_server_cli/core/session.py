@@ -21,9 +21,10 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
 from codex_server_cli.core.rpc import Message, MessageType
 from codex_server_cli.core.shell_requests import ShellRequests
-from codex_server_cli.core.thread_queue import GOAL, LIST, TAG, QueueKeeper
+from codex_server_cli.core.thread_queue import TAG, QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
+from codex_server_cli.core.waiting import GOAL, LIST
 from codex_server_cli.errors import ErrorKind
 
 _TOLERATED = frozenset({"account/read", "config/read", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"})

@@ -254,6 +254,8 @@ class TurnLoop:
         is_known = record.settings is self._noted_settings and told.items() <= self._meta.items()
         if record.thread_id is None or is_known:
             return
+        if self._meta.get("thread_id") not in (None, record.thread_id):
+            self._meta["forked_from"] = self._meta["thread_id"]  # something waited in the one that was asked for
         self._noted_settings, terms = record.settings, effective_terms(record.settings)
         self._meta |= told | {
             "codex_version": _version_of(record.user_agent),

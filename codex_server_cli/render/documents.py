@@ -77,6 +77,7 @@ def status(view: TurnView) -> dict[str, Any]:
         "usage": view.result.get("usage") or live.get("usage"),
         "limits": view.result.get("limits"),
         "pending": live.get("pending") or [],
+        "put_back": meta.get("put_back"),
         "resets_at": live.get("resets_at") or (view.error or {}).get("resets_at"),
         "error": view.error,
         **paths(view),
