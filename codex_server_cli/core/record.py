@@ -46,6 +46,8 @@ class TurnRecord:
             for what comes after this turn are none of its own.
         foreign_turn_id: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
         codex_home: where this Codex keeps its things, as it told.
+        has_program: whether the user's own Codex has a `notify` program, which it starts when a turn ends.
+        has_farewell: whether it has hooks for the end of a session, which it runs before it goes.
     """
 
     def __init__(self) -> None:
@@ -64,6 +66,8 @@ class TurnRecord:
         self.user_agent: str | None = None
         self.codex_home: str | None = None
         self.foreign_turn_id: str | None = None
+        self.has_program = False
+        self.has_farewell = False
         self.asked: Message = {}
         self.settings: Message = {}
         self.open_items: dict[str, Message] = {}
@@ -161,6 +165,8 @@ class TurnRecord:
             return []
         if method == "initialize":
             self.user_agent, self.codex_home = result.get("userAgent"), text_in(result.get("codexHome")) or None
+        elif method == "config/read":
+            self._on_config(result.get("config"))
         elif method in _THREAD_OPENERS:
             thread = result.get("thread")
             if isinstance(thread, dict):
@@ -169,6 +175,12 @@ class TurnRecord:
         elif method in TURN_STARTERS:
             return self._adopt(result.get("turn"))
         return []
+
+    def _on_config(self, config: Any) -> None:
+        config = config if isinstance(config, dict) else {}
+        hooks = config.get("hooks")
+        self.has_program = bool(config.get("notify"))
+        self.has_farewell = isinstance(hooks, dict) and bool(hooks.get("SessionEnd"))
 
     def _adopt(self, turn: Any) -> list[Message]:
         if not isinstance(turn, dict) or self.turn_id is not None:

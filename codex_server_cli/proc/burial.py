@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 
+from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.proc.sweep import sweep
+from codex_server_cli.proc.user_program import UserProgram
 
 _TIMEOUT_S = 5.0
 """A reader wants to go on; what takes longer waits for `recover`."""
@@ -16,8 +18,17 @@ _TIMEOUT_S = 5.0
 
 def bury(turn: TurnDir) -> None:
     """End what runs, then settle what is owed: the dead worker's app-server may have the thread open until then."""
-    sweep(turn.turn_id)
+    sweep(turn.turn_id, spared=lambda: _program_of(turn))
     if os.path.lexists(turn.queued):
         from codex_server_cli.proc.queue_debt import settle_for_the_dead  # for a rare case
 
         settle_for_the_dead(turn, _TIMEOUT_S)
+
+
+def _program_of(turn: TurnDir) -> set[int]:
+    """What runs of the program that the user's own Codex started at the end of the dead worker's turn, if it did."""
+    meta = read_json(turn.meta) or {}
+    session_id, codex_turn_id = meta.get("app_server_pid"), meta.get("codex_turn_id")
+    if not isinstance(session_id, int) or not isinstance(codex_turn_id, str):
+        return set()
+    return UserProgram(session_id, codex_turn_id).pids()

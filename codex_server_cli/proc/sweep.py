@@ -3,7 +3,8 @@
 Two marks find it: every process of a turn carries `CODEX_SERVER_TURN_ID` in its environment (also `setsid` children,
 which survive every end of the app-server: protocol notes, section 12), and on Linux the worker is a child subreaper, so
 that what lost its parent becomes a child of the worker even where it emptied its environment. A process of *another*
-turn is never touched, though it may descend from this one: it has a directory, a lock and a worker of its own.
+turn is never touched, though it may descend from this one: it has a directory, a lock and a worker of its own. Nor is
+the user's own program that Codex starts at a turn's end (`user_program`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from codex_server_cli.settings.environment import TURN_VARIABLE
@@ -50,12 +51,13 @@ def _reap_orphans(app_server_pid: int) -> None:
             os.waitpid(ended.si_pid, 0)
 
 
-def sweep(turn_id: str, *, is_worker: bool = False) -> int:
+def sweep(turn_id: str, *, is_worker: bool = False, spared: Callable[[], set[int]] = set) -> int:
     """End every process of a turn: SIGTERM, a short grace, SIGKILL; again until none is found.
 
     Args:
         turn_id: the turn.
         is_worker: whether we are its worker, whose own children are meant too.
+        spared: tells the processes that are left alone, at each look; asked only where one is found.
 
     Returns:
         How many processes were ended.
@@ -65,6 +67,8 @@ def sweep(turn_id: str, *, is_worker: bool = False) -> int:
     ended: set[int] = set()
     for _ in range(_ROUNDS):  # a process may fork between our look and our signal
         found = [process for process in _of_turn(turn_id, is_worker=is_worker) if process.pid != os.getpid()]
+        left_alone = spared() if found else set()
+        found = [process for process in found if process.pid not in left_alone]
         if not found:
             break
         ended.update(process.pid for process in found)
@@ -110,7 +114,7 @@ def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
     marked = {process.pid: process for process in psutil.process_iter() if _turn_of(process) == turn_id}
     if is_worker:
         marked |= {process.pid: process for process in _descendants(psutil.Process(), turn_id)}
-    return [process for process in marked.values() if _is_alive(process)]
+    return [process for process in marked.values() if is_alive(process)]
 
 
 def _descendants(parent: psutil.Process, turn_id: str) -> Iterator[psutil.Process]:
@@ -137,7 +141,8 @@ def _turn_of(process: psutil.Process) -> str | None:
         return None
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs: one that is dead and not buried does not."""
     import psutil
 
     try:
@@ -153,7 +158,7 @@ def _alive_after(processes: list[psutil.Process], timeout_s: float) -> list[psut
     process of a container often never does.
     """
     deadline = time.monotonic() + timeout_s
-    while (alive := [process for process in processes if _is_alive(process)]) and time.monotonic() < deadline:
+    while (alive := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     return alive
 

@@ -169,6 +169,7 @@ class TurnLoop:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
         self._claims.leave_line()
+        self._meta["app_server_pid"] = server.pid  # and the session that what it starts is found in
         self._selector.register(
             server.transport.read_fd(), selectors.EVENT_READ, functools.partial(self._on_stdout, server)
         )

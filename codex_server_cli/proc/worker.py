@@ -84,9 +84,13 @@ def carry_on(
     """
     if claims.slot is not None and claims.slot.left_by is not None:
         _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
-    notifier = run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
+    afterwards = run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
     os.close(lock_fd)  # whoever waits for the turn's end goes on here
-    notifier.end()
+    afterwards.notifier.end()
+    if afterwards.program is not None:
+        from codex_server_cli.proc.user_program import see_off
+
+        see_off(directory.turn_id, afterwards.program)
     _tidy(directory.path.parents[1])
     os._exit(0)  # without the interpreter's own tidying
 
