@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from codex_server_cli.core import failures
-from codex_server_cli.core.hints import CUT_SHORT, UNREACHED, hint_of
+from codex_server_cli.core.hints import CUT_SHORT, OCCUPIED, UNREACHED, hint_of
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.schema import validate_answer
@@ -102,14 +102,14 @@ def _schema_error(answer: str, schema: dict[str, Any] | None) -> TurnError | Non
 
 
 def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
-    """The next step, in the error's own words where it brings some.
+    """The next step, for a thread that is occupied in the error's own words.
 
     Without the turn's options where they were edited so that no command can be made of them.
     """
     has_begun = record.turn_id is not None
     is_resumable = has_begun and not request.is_ephemeral
     kind = error.kind
-    words = error.hint or _words_of_hint(record, kind)
+    words = error.hint if error.hint == OCCUPIED else _words_of_hint(record, kind)
     try:
         return hint_of(kind, request, is_resumable=is_resumable, has_begun=has_begun, words=words)
     except Exception:  # a hint is no reason to lose an end

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.agent_messages import REVIEW_ITEMS, AgentMessages
+from codex_server_cli.core.codex_facts import CodexFacts
 from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
 from codex_server_cli.core.turn import Phase
 from codex_server_cli.core.usage import Usage, add_usage, merge_limits
@@ -42,32 +43,24 @@ class TurnRecord:
         open_items: items started and not completed, by id: the wire's item objects.
         completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
         asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
-        settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …); those that we set
-            for what comes after this turn are none of its own.
+        settings: the last effective settings that were announced (`sandboxPolicy` …), less what we set for later turns.
         foreign_turn_id: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
-        codex_home: where this Codex keeps its things, as it told.
-        has_program: whether the user's own Codex has a `notify` program, which it starts when a turn ends.
-        has_farewell: whether it has hooks for the end of a session, which it runs before it goes.
     """
 
     def __init__(self) -> None:
         self.thread_id: str | None = None
         self.turn_id: str | None = None
         self.active_turn_id: str | None = None
-        self.has_started = False
-        self.is_idle = False
+        self.has_started = self.is_idle = self.is_retrying = self._is_turn_requested = False
         self.status: str | None = None
         self.error: Message | None = None
         self.completed_s: int | None = None
         self.retry: Message | None = None
-        self.is_retrying = False
         self.usage: Usage | None = None
         self.limits: dict[str, Any] | None = None
         self.user_agent: str | None = None
-        self.codex_home: str | None = None
+        self.codex = CodexFacts()
         self.foreign_turn_id: str | None = None
-        self.has_program = False
-        self.has_farewell = False
         self.asked: Message = {}
         self.settings: Message = {}
         self.open_items: dict[str, Message] = {}
@@ -75,7 +68,6 @@ class TurnRecord:
         self._methods: dict[Any, str] = {}  # our request id → method
         self._agents_patches: dict[str, Message] = {}
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
-        self._is_turn_requested = False
         self._set_for_later: Message = {}
 
     @property
@@ -157,16 +149,13 @@ class TurnRecord:
                         self._on_item_completed({"item": item})
                 self._on_turn_completed({"turn": turn})
 
-    # --- replies
-
     def _on_response(self, message: Message) -> list[Message]:
         method, result = self.method_of(message), message.get("result")
         if not isinstance(result, dict):
             return []
+        self.codex.learn(method, result)
         if method == "initialize":
-            self.user_agent, self.codex_home = result.get("userAgent"), text_in(result.get("codexHome")) or None
-        elif method == "config/read":
-            self._on_config(result.get("config"))
+            self.user_agent = result.get("userAgent")
         elif method in _THREAD_OPENERS:
             thread = result.get("thread")
             if isinstance(thread, dict):
@@ -176,20 +165,12 @@ class TurnRecord:
             return self._adopt(result.get("turn"))
         return []
 
-    def _on_config(self, config: Any) -> None:
-        config = config if isinstance(config, dict) else {}
-        hooks = config.get("hooks")
-        self.has_program = bool(config.get("notify"))
-        self.has_farewell = isinstance(hooks, dict) and bool(hooks.get("SessionEnd"))
-
     def _adopt(self, turn: Any) -> list[Message]:
         if not isinstance(turn, dict) or self.turn_id is not None:
             return []
         self.turn_id = turn.get("id")
         early, self._early = self._early, []
         return [message for held in early for message in self._on_notification(held)]
-
-    # --- notifications
 
     def _on_notification(self, message: Message) -> list[Message]:
         method, params = message["method"], params_of(message)
@@ -200,14 +181,12 @@ class TurnRecord:
         if thread_id is not None and thread_id != self.thread_id:
             self._note_patch(method, params.get("item"))
             return []  # a sub-agent's thread, or another client's
-        if self.turn_id is None:
-            if self._is_turn_requested:
-                self._early.append(message)
-            else:
-                self._note_foreign_turn(method, params)
+        if self.turn_id is None and self._is_turn_requested:
+            self._early.append(message)
             return []
-        if not self._is_ours(params):
-            self._note_foreign_turn(method, params)
+        if self.turn_id is None or not self._is_ours(params):
+            if method == "turn/started":
+                self.foreign_turn_id = _id_in(params.get("turn"))
             return []
         handler = _HANDLERS.get(method)
         if handler is not None:
@@ -221,11 +200,6 @@ class TurnRecord:
                 self._agents_patches[str(item.get("id"))] = item
             else:
                 self._agents_patches.pop(str(item.get("id")), None)
-
-    def _note_foreign_turn(self, method: str, params: Message) -> None:
-        turn = params.get("turn")
-        if method == "turn/started" and isinstance(turn, dict):
-            self.foreign_turn_id = text_in(turn.get("id")) or None
 
     def _is_ours(self, params: Message) -> bool:
         turn_id = params.get("turnId")
@@ -242,9 +216,7 @@ class TurnRecord:
         self.messages.add_delta(str(params.get("itemId")), text_in(params.get("delta")))
 
     def _on_turn_started(self, params: Message) -> None:
-        self.has_started = True
-        turn = params.get("turn")
-        self.active_turn_id = turn.get("id") if isinstance(turn, dict) else None
+        self.has_started, self.active_turn_id = True, _id_in(params.get("turn"))
 
     def _on_item_started(self, params: Message) -> None:
         item = params.get("item")
@@ -309,6 +281,10 @@ class TurnRecord:
                 self._on_item_completed({"item": item})
         if self.status != "completed":
             self.messages.withdraw_review()
+
+
+def _id_in(turn: Any) -> str | None:
+    return turn.get("id") if isinstance(turn, dict) else None
 
 
 _HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {

@@ -15,7 +15,7 @@ from codex_server_cli.core.request import Approval, TurnRequest
 from codex_server_cli.core.rpc import Message, objects_in
 from codex_server_cli.core.waiting import LIST
 
-DELETE = "thread/queue/delete"
+DELETE, CHANGED = "thread/queue/delete", "thread/queue/changed"
 TAG = "queue"
 """What each request of a `QueueKeeper` bears."""
 
@@ -42,6 +42,7 @@ class QueueKeeper:
         self._is_stale = False  # something changed after we had asked
         self._has_missed = False
         self._is_confined = False
+        self._is_over = False
 
     @property
     def is_settled(self) -> bool:
@@ -49,12 +50,8 @@ class QueueKeeper:
         is_quiet = not (self.entries or self._unanswered or self._is_stale or self._has_missed)
         return is_quiet and self._exchange.record.foreign_turn_id is None
 
-    def hear(self, method: str, now_ms: float, *, is_over: bool) -> None:
-        """A notification about our turn or its thread.
-
-        Args:
-            is_over: whether our turn has its outcome: nothing is asked any more, and what changed is looked at later.
-        """
+    def hear(self, method: str, now_ms: float) -> None:
+        """A notification about our turn or its thread."""
         if self._request.is_ephemeral:
             return  # such a thread has no queue
         if method == "turn/started" and not self._is_confined:
@@ -62,10 +59,14 @@ class QueueKeeper:
             self._confine(now_ms)
             if self._is_stale:
                 self._look(now_ms)
-        elif method == "thread/queue/changed" and is_over:
+        elif method == CHANGED and self._is_over:
             self._has_missed = True
-        elif method == "thread/queue/changed":
+        elif method == CHANGED:
             self._look(now_ms)
+
+    def close(self) -> None:
+        """Our turn has its outcome: nothing is asked any more, and what changes is looked at afterwards."""
+        self._is_over = True
 
     def _confine(self, now_ms: float) -> None:
         """Our turn has started: whatever else may start on its thread is to touch nothing.
@@ -83,10 +84,13 @@ class QueueKeeper:
             self._unanswered += 1
             self._ask(LIST, {}, now_ms)
 
-    def answered(self, asked: Asked, response: Message, now_ms: float) -> None:
-        """A reply to a request of ours, or word that none will come (an error)."""
-        if asked.method not in (LIST, DELETE):
-            return
+    def answered(self, asked: Asked, response: Message, now_ms: float) -> bool:
+        """A reply to any request, or word that none will come (an empty one); whether the request was ours."""
+        if asked.tag == TAG and asked.method in (LIST, DELETE):
+            self._go_on(asked, response, now_ms)
+        return asked.tag == TAG
+
+    def _go_on(self, asked: Asked, response: Message, now_ms: float) -> None:
         self._unanswered -= 1
         result = response.get("result")
         result = result if isinstance(result, dict) else {}

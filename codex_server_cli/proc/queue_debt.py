@@ -38,7 +38,7 @@ def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tu
     """
     record = session.record
     debt = Debt(str(record.thread_id), record.turn_id, record.foreign_turn_id, entries)
-    write_debt(turn, Noted(debt, str(meta["codex"]), record.codex_home))
+    write_debt(turn, Noted(debt, str(meta["codex"]), record.codex.home))
 
 
 def settle_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:

@@ -133,7 +133,7 @@ class TurnLoop:
         return min(max(0.0, rest_s), _QUEUE_LOOK_S)
 
     def _look_at_queues(self) -> None:
-        if self._queues.has_changed(self._session.record.codex_home):
+        if self._queues.has_changed(self._session.record.codex.home):
             self._do(self._session.look_at_queue(_now_ms()))
 
     def _do(self, step: Step) -> None:

@@ -158,7 +158,7 @@ def _drive(
         outcome = TurnLoop(directory, writer, meta, session, attempts, claims, live).run()
         return outcome, _program_of(session.record, meta)
     finally:
-        attempts.close(has_farewell=session.record.has_farewell and session.record.status == "completed")
+        attempts.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
         if not session.queue.is_settled:
             from codex_server_cli.proc.queue_debt import settle_after_turn  # for a rare case
 
@@ -166,7 +166,7 @@ def _drive(
 
 
 def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:
-    if not record.has_program or record.status != "completed" or record.turn_id is None:
+    if not record.codex.has_program or record.status != "completed" or record.turn_id is None:
         return None
     from codex_server_cli.proc.user_program import UserProgram, clock_s  # for those who have one
 

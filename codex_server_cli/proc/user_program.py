@@ -71,7 +71,7 @@ class UserProgram(NamedTuple):
 
 
 def clock_s() -> float:
-    """Now, by the clock that processes are dated with: on Linux seconds since the boot, which no change of time moves."""
+    """Now, by the clock that processes are dated with: on Linux since the boot, which no change of time moves."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if _HAS_BOOT_CLOCK else time.time()
 
 

@@ -31,7 +31,7 @@ for path in sys.argv[1:]:
     while (state := read_state(turn, swept.append)) == "running":  # the other repairer holds the lock
         wait_until_free(turn.lock)
     assert state == "abandoned", state
-print(*swept)
+print(*(each.turn_id for each in swept))
 """
 
 
