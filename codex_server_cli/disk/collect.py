@@ -120,7 +120,8 @@ def _old_turns(turns_path: Path, older_than_s: float, sweep: turns.Sweep, *, inc
         meta = read_json(turn.meta) or {"turn_id": turn_id, "name": "?"}  # one that cannot be read may have had a name
         ended_ms = parse_time_ms(meta.get("finished_at")) or _marked_at_ms(turn)
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
-        is_kept = meta.get("name") and not includes_named
+        # What is in `queued.json` is somebody's, and nowhere else until it has been put back.
+        is_kept = (meta.get("name") and not includes_named) or os.path.lexists(turn.queued)
         if is_old and not is_kept and meta.get("turn_id") == turn_id and _is_as_we_made_it(turn.path):
             yield turn
 

@@ -20,9 +20,9 @@ def bury(turn: TurnDir) -> None:
     """End what runs, then settle what is owed: the dead worker's app-server may have the thread open until then."""
     sweep(turn.turn_id, spared=lambda: _program_of(turn))
     if os.path.lexists(turn.queued):
-        from codex_server_cli.proc.queue_debt import settle_for_the_dead  # for a rare case
+        from codex_server_cli.proc.queue_debt import settle_later  # for a rare case
 
-        settle_for_the_dead(turn, _TIMEOUT_S)
+        settle_later(turn, _TIMEOUT_S)
 
 
 def _program_of(turn: TurnDir) -> set[int]:

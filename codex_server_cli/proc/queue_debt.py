@@ -7,6 +7,7 @@ and `recover` tries again. Needs the turn's lock.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -36,9 +37,13 @@ def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tu
     Raises:
         OSError: the directory cannot be written: nothing may be taken then.
     """
+    write_debt(turn, _debt_of(meta, session, entries))
+
+
+def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> Noted:
     record = session.record
     debt = Debt(str(record.thread_id), record.turn_id, record.foreign_turn_id, entries)
-    write_debt(turn, Noted(debt, str(meta["codex"]), record.codex.home))
+    return Noted(debt, str(meta["codex"]), record.codex.home)
 
 
 def settle_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
@@ -50,49 +55,48 @@ def settle_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, wri
     if queue.is_settled or record.thread_id is None or (record.turn_id or record.foreign_turn_id) is None:
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know the child that comes now
+    noted = _debt_of(meta, session, tuple(queue.entries.values()))
+    with contextlib.suppress(
+        OSError
+    ):  # the directory may be gone, or full: what we have in hand goes back all the same
+        write_debt(turn, noted)
+    settled = _settle(noted, TIMEOUT_S)
+    words = words_of(settled, turn.turn_id)
+    with contextlib.suppress(OSError):
+        if settled.refusal is None:
+            forget_debt(turn)
+        if words:
+            meta["put_back"] = len(settled.put_back)
+            say(f"queued messages: {words}")
+            writer.append_text(f"\n[{words}]\n")
+
+
+def _settle(noted: Noted, timeout_s: float) -> Settled:
     try:
-        note_debt(turn, meta, session, tuple(queue.entries.values()))
-        settled = settle_debt(turn)
-        words = words_of(settled, turn.turn_id)
-    except OSError as error:
-        say(f"queued messages: what was taken out of the queue cannot be noted: {error}")
-        return
-    if not words:
-        return
-    meta["put_back"] = len(settled.put_back)
-    say(f"queued messages: {words}")
-    writer.append_text(f"\n[{words}]\n")
+        with Conversation(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as conversation:
+            return conversation.hold(settle(noted.debt, __version__), timeout_s)
+    except CodexMissingError as error:
+        return Settled(refusal=error.message)
 
 
-def settle_debt(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> Settled:
-    """Settle what is noted of a turn; nothing where nothing is.
+def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> str:
+    """The same in the stead of a worker that was killed, or could not; it is told in `meta.json` and `worker.log`.
+
+    Returns:
+        What came of it, for people; empty where there was nothing to do.
 
     Raises:
         OSError: the directory cannot be written.
     """
     noted = read_debt(turn)
     if noted is None:
-        return Settled()
-    try:
-        with Conversation(Path(noted.codex), turn.path, codex_home=noted.codex_home) as conversation:
-            settled = conversation.hold(settle(noted.debt, __version__), timeout_s)
-    except CodexMissingError as error:
-        return Settled(refusal=error.message)
+        return ""
+    settled = _settle(noted, timeout_s)
     if settled.refusal is None:
         forget_debt(turn)
-    return settled
-
-
-def settle_for_the_dead(turn: TurnDir, timeout_s: float) -> None:
-    """The same in the stead of a worker that was killed; what came of it is told in `meta.json` and `worker.log`.
-
-    Raises:
-        OSError: the directory cannot be written.
-    """
-    settled = settle_debt(turn, timeout_s)
     words = words_of(settled, turn.turn_id)
     if not words:
-        return
+        return ""
     meta = meta_of(turn)
     write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(settled.put_back)})
     fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
@@ -100,6 +104,7 @@ def settle_for_the_dead(turn: TurnDir, timeout_s: float) -> None:
         write_all(fd, f"queued messages: {words}\n".encode("utf-8", "replace"))
     finally:
         os.close(fd)
+    return words
 
 
 def words_of(settled: Settled, turn_id: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
+import psutil
 import pytest
 
 from codex_server_cli.demo.gates import Gate
@@ -107,6 +109,37 @@ def test_a_worker_that_was_killed_with_a_message_in_its_hands_loses_nothing(home
     assert (ended["state"], ended["put_back"]) == ("abandoned", 1)
     assert queued(home, thread_id) == [WORDS]
     home.run("recover", turn.id)
+    assert queued(home, thread_id) == [WORDS]
+
+
+def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
+    broken = home.root / "broken"
+    home.wrap_codex(f'[ -e {broken} ] && exit 1\nexec {home.codex} "$@"')
+    turn, gate, thread_id = start_held(home)
+    queue_message(home, thread_id)
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    broken.touch()
+    gate.open()
+    assert turn.wait()["state"] == "complete"
+    assert f"`codex-server recover {turn.id}` tries again" in turn.out
+    assert home.run("recover", turn.id).code == 0
+    assert (turn.path / "queued.json").exists()
+    assert home.run("gc", "--older-than", "0s").code == 0
+    assert turn.path.exists()  # what it holds is nowhere else
+    broken.unlink()
+    assert WORDS in home.run("recover", turn.id).json["message"]
+    assert queued(home, thread_id) == [WORDS]
+    assert not (turn.path / "queued.json").exists()
+    assert turn.status()["put_back"] == 1
+
+
+def test_a_turn_whose_directory_is_deleted_gives_back_what_it_had_taken(home: Home) -> None:
+    turn, _gate, thread_id = start_held(home)
+    queue_message(home, thread_id)
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    worker = turn.worker()
+    shutil.rmtree(turn.path)
+    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, what="the worker's end")
     assert queued(home, thread_id) == [WORDS]
 
 
