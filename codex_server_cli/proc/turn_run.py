@@ -166,7 +166,8 @@ def _drive(
 
 
 def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:
-    if not record.codex.has_program or record.status != "completed" or record.turn_id is None:
+    has_program = record.codex.has_program or "notify" in (record.asked.get("config") or {})
+    if not has_program or record.status is None or record.turn_id is None:
         return None
     from codex_server_cli.proc.user_program import UserProgram, clock_s  # for those who have one
 

@@ -46,6 +46,15 @@ def test_the_users_own_notify_program_of_codex_runs_to_its_end_and_delays_nothin
     assert (told["type"], told["last-assistant-message"]) == ("agent-turn-complete", "hello")
 
 
+def test_a_program_that_this_turn_alone_names_is_the_users_too(home: Home) -> None:
+    said = home.root / "said"
+    program = script(home, "told", f"sleep 0.7; touch {said}")
+    home.model([say("hello")])
+    turn = home.start("new", "hi", "--config", f"notify={json.dumps([str(program)])}")
+    assert turn.wait()["state"] == "complete"
+    wait_until(said.exists, what="the end of the program")
+
+
 def test_what_the_program_leaves_in_the_background_runs_on_too(home: Home) -> None:
     said = home.root / "said"
     program = script(home, "told", f"(sleep 0.7; touch {said}) > /dev/null 2>&1 &")

@@ -26,7 +26,8 @@ import os, subprocess, sys
 for line in sys.stdin:
     words = eval(line)
     new_session = words.pop(0) == "own"
-    process = subprocess.Popen(words, start_new_session=new_session, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    null = subprocess.DEVNULL
+    process = subprocess.Popen(words, start_new_session=new_session, stdin=null, stdout=null)
     print(process.pid, flush=True)
 """
 
