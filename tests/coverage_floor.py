@@ -29,6 +29,7 @@ MEASURED = frozenset(
         "cli/test_piped.py",
         *("cli/test_streams.py", "cli/test_terminal.py", "demo/test_alone.py"),
         *("e2e/test_after_reset.py", "e2e/test_notify.py"),
+        *("e2e/test_codex_notify.py", "e2e/test_queued_messages.py"),
         *(
             "e2e/test_cancelling.py",
             "e2e/test_chat.py",

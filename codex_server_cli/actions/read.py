@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.turn import State
@@ -22,11 +22,11 @@ from codex_server_cli.errors import BusyError, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
 
 
-def sweep_turn(turn_id: str, record: Mapping[str, Any] | None = None) -> int:
-    """End what a dead worker left running. Imports the search only for a turn that needs it."""
-    from codex_server_cli.proc.sweep import sweep
+def sweep_turn(directory: TurnDir) -> None:
+    """See to what a dead worker left. Imports what that takes only for a turn that needs it."""
+    from codex_server_cli.proc.burial import bury
 
-    return sweep(turn_id, record)
+    bury(directory)
 
 
 def absent_home(settings: Settings) -> str | None:

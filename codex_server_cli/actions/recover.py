@@ -50,7 +50,7 @@ class Recovered(NamedTuple):
 
 
 def recover(settings: Settings, directory: TurnDir) -> Recovered:
-    """Complete an ended turn from Codex's own record of it, where that holds more than we have.
+    """Complete an ended turn from Codex's own record of it; what its worker had taken out of a queue is put back.
 
     Raises:
         BusyError: the turn is still running, or somebody else is at it.
@@ -63,6 +63,25 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
     if view.state is State.RUNNING:
         hint = f"First: `{bounded_wait(directory.turn_id, may_ask=may_ask(view.meta))}`"
         raise BusyError(f"turn {directory.turn_id} is still running", hint=hint)
+    words = _put_back(settings, directory) if os.path.lexists(directory.queued) else ""
+    found = _recover_answer(settings, directory, view)
+    return found._replace(message=f"{found.message} {words[0].upper()}{words[1:]}.") if words else found
+
+
+def _put_back(settings: Settings, directory: TurnDir) -> str:
+    """What the turn's worker took out of its thread's queue, and could not put back; what came of it, in words."""
+    from codex_server_cli.proc.queue_debt import settle_later
+
+    lock_fd = _take_lock(settings, directory)
+    try:
+        return settle_later(directory)
+    except OSError as error:
+        raise home_error(settings.home, error) from error
+    finally:
+        os.close(lock_fd)
+
+
+def _recover_answer(settings: Settings, directory: TurnDir, view: TurnView) -> Recovered:
     if view.state is State.COMPLETE and not directory.error.exists() and finished_result(directory) is not None:
         return Recovered(view, False, _COMPLETE)
     lock_fd = _take_lock(settings, directory)

@@ -109,11 +109,14 @@ def go_on(
     """Start the next turn of a thread, or of a fork of it. Keeps the thread's cwd and model, never its sandbox.
 
     Raises:
-        BusyError: the thread is being written and no fork was asked for.
+        BusyError: the thread is being written, or something waits in it, and no fork was asked for.
         CodexServerError: as `new`.
     """
-    from codex_server_cli.actions.threads import holder_of_thread  # the readers' weight, which `new` need not carry
-    from codex_server_cli.core.commands import thread_busy
+    from codex_server_cli.actions.threads import (  # the readers' weight, which `new` need not carry
+        holder_of_thread,
+        what_waits_in_thread,
+    )
+    from codex_server_cli.core.commands import thread_busy, thread_occupied
 
     selector = given_selector(choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
     if options.cwd is None:
@@ -122,7 +125,10 @@ def go_on(
         holder = holder_of_thread(settings, choice.thread_id)
         if holder is not None and not may_fork_if_busy:
             raise thread_busy(choice.thread_id, *holder[:3], may_ask=holder.may_ask)
-        is_fork = holder is not None
+        waiting = what_waits_in_thread(settings, choice.thread_id) if holder is None else None
+        if waiting is not None and not may_fork_if_busy:
+            raise thread_occupied(choice.thread_id, waiting)
+        is_fork = holder is not None or waiting is not None
     return _start(
         settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy, selector=selector
     )
@@ -143,7 +149,14 @@ def _start(
     profile, warnings = _read_profile(settings, options.profile)
     pictures = _read_pictures(options.images)
     request, parent = _make_request(
-        settings, options, config, choice, profile, tuple(name for name, _ in pictures), is_fork=is_fork
+        settings,
+        options,
+        config,
+        choice,
+        profile,
+        tuple(name for name, _ in pictures),
+        is_fork=is_fork,
+        may_fork_if_busy=may_fork_if_busy,
     )
     request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
     codex = find_codex(config.codex, settings.search_path)
@@ -285,6 +298,7 @@ def _make_request(
     images: tuple[str, ...],
     *,
     is_fork: bool,
+    may_fork_if_busy: bool,
 ) -> tuple[TurnRequest, str | None]:
     """The request that the options amount to, and the turn that we run inside of."""
     parent = checks.check_nesting(settings, may_nest=options.may_nest)
@@ -313,6 +327,7 @@ def _make_request(
         thread_id=choice.thread_id if choice else None,
         is_fork=is_fork,
         fork_after=choice.fork_after if choice and is_fork else None,
+        may_fork_if_busy=may_fork_if_busy,
         approval=options.approval,
         approval_timeout_s=checks.check_deadline(options.approval_timeout_s, "--approval-timeout")
         or APPROVAL_TIMEOUT_S,

@@ -18,7 +18,9 @@ from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.core.view import may_ask
+from codex_server_cli.core.waiting import what_waits
 from codex_server_cli.disk import lock, thread_locks, turns
+from codex_server_cli.disk.codex_queue import read_goal, read_queue
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.refusal import refusal_of
@@ -260,6 +262,11 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
 def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
     hint = "Another user's turn made it: wait for that one, or go on from a copy with --fork."
     return HomeError(f"nothing tells who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
+
+
+def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:
+    """What Codex would run in this thread before any turn of ours, in words; None where nothing is known to wait."""
+    return what_waits(read_queue(settings.codex_home, thread_id), read_goal(settings.codex_home, thread_id))
 
 
 def _writer_pid(writer_lock: Path) -> int | None:

@@ -21,7 +21,10 @@ from codex_server_cli.errors import ErrorKind
 _AFTER_STARTUP = THREAD_OPENERS | TURN_STARTERS | {"thread/settings/update"}
 """What Codex answers once the tool servers that it requires have started, or failed to."""
 
-_ASKED_AGAIN = _AFTER_STARTUP | {"initialize", "account/read", "config/read", "getAuthStatus"}
+_LOOKS = frozenset(
+    {"initialize", "account/read", "config/read", "getAuthStatus", "thread/queue/list", "thread/goal/get"}
+)
+_ASKED_AGAIN = _AFTER_STARTUP | _LOOKS
 _WRITER_TRIES = 4
 """How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
 

@@ -53,6 +53,14 @@ def thread_busy(
     return error
 
 
+def thread_occupied(thread_id: str, reason: str) -> BusyError:
+    """What is told of a thread in which something waits that Codex would run first: `reason` says what, in words."""
+    hint = (
+        f"Go on from a copy: the same command with --fork. Or first let Codex do what waits: `codex resume {thread_id}`"
+    )
+    return BusyError(f"thread {thread_id} is not free: {reason}", hint=hint)
+
+
 def resume(turn_id: str, prompt: str, flags: Flags, folder: str, **changed: list[str] | None) -> str:
     """The next turn of a turn's thread, which keeps the directory, the pictures and nothing else for sure.
 

@@ -42,6 +42,7 @@ class Step(NamedTuple):
         text: text to append to `out.txt`.
         starts_server: whether to start an app-server, the first or another one; one that still runs is ended.
         provider: the model provider that it is to be configured with; None leaves it as it is.
+        queued: what is taken out of the thread's queue, to be noted durably before anything is sent; None for no news.
         sends: bytes for the app-server.
         replies: what to tell other shells.
         outcome: how the turn ended, once; the caller then ends the app-server.
@@ -51,6 +52,7 @@ class Step(NamedTuple):
     text: str = ""
     starts_server: bool = False
     provider: str | None = None
+    queued: tuple[Message, ...] | None = None
     sends: bytes = b""
     replies: tuple[Reply, ...] = ()
     outcome: Outcome | None = None
@@ -68,6 +70,7 @@ class Exchange:
         self._pieces: list[Piece] = []
         self._starts_server = False
         self._provider: str | None = None
+        self._queued: tuple[Message, ...] | None = None
         self._sends: list[bytes] = []
         self._replies: list[Reply] = []
 
@@ -150,6 +153,10 @@ class Exchange:
         """Let another shell know."""
         self._replies.append(reply)
 
+    def keep(self, queued: tuple[Message, ...]) -> None:
+        """Have noted what is taken out of the thread's queue: all of it, each time."""
+        self._queued = queued
+
     def send(self, message: Message, now_ms: float, why: str | None = None) -> None:
         """Send one message of any type; `why` is recorded with it."""
         encoded = rpc.encode(message)
@@ -164,9 +171,11 @@ class Exchange:
             text=joined(self._pieces),
             starts_server=self._starts_server,
             provider=self._provider,
+            queued=self._queued,
             sends=b"".join(self._sends),
             replies=tuple(self._replies),
             outcome=outcome,
         )
         self._events, self._pieces, self._sends, self._replies, self._starts_server = [], [], [], [], False
+        self._queued = None
         return step

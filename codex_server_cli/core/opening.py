@@ -2,8 +2,8 @@
 
 Account and configuration are looked at while the thread opens; the turn starts when all three have answered and none
 of the answers forbids it, under the user's own permission profile where he has one (`permissions`); who pays is
-`payer_check`'s to tell. Begins anew with each app-server, and sends the prompt once: nothing is tried again behind
-that. Protocol facts: notes, sections 2 to 4.
+`payer_check`'s to tell. A thread in which something waits (`waiting`) is not even opened. Begins anew with each
+app-server, and sends the prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message, text_in
 from codex_server_cli.core.thread_config import as_tables, startup_ms
 from codex_server_cli.core.turn import TurnError
+from codex_server_cli.core.waiting import GOAL, LIST, OCCUPIED, what_waits
 from codex_server_cli.errors import ErrorKind
 
 
@@ -36,6 +37,8 @@ class Opening:
         self._asking = asking
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
         self._config: Message | None = None  # Codex's effective configuration
+        self._queue: Message | None = None  # what waits in the thread, as `LIST` and `GOAL` tell it
+        self._goal: Message | None = None
         self._profile: Profile | None = None  # the user's own; looked for when all else is known
         self._terms = Terms()
         self._settings_left: list[Message] | None = None  # not taken yet, the one that was told first; None: not known
@@ -52,7 +55,7 @@ class Opening:
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
         self._exchange.begin(self._payers.provider)
-        self._account = self._config = self._profile = self._settings_left = None
+        self._account = self._config = self._profile = self._settings_left = self._queue = self._goal = None
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
         self._asking.ask("initialize", params, now_ms)
@@ -71,7 +74,7 @@ class Opening:
                 self._exchange.send({"method": "initialized"}, now_ms)
                 self._asking.ask("account/read", {}, now_ms)
                 self._asking.ask("config/read", {"cwd": self._request.cwd}, now_ms)
-                self._asking.ask(*self._request.open_thread(), now_ms)
+                self._look_before_opening(now_ms)
                 return None
             case "account/read" if not result:  # refused, as without the network
                 self._asking.ask("getAuthStatus", {"includeToken": False, "refreshToken": False}, now_ms)
@@ -84,6 +87,12 @@ class Opening:
                 config = result.get("config")
                 self._config = config if isinstance(config, dict) else {}
                 self._asking.allow_startup(startup_ms(as_tables(self._config, self._request.overrides)))
+            case "thread/queue/list":
+                self._queue = result
+                return self._open_thread(now_ms)
+            case "thread/goal/get":
+                self._goal = result
+                return self._open_thread(now_ms)
             case "thread/start" | "thread/resume" | "thread/fork":
                 pass
             case "thread/settings/update" if self._settings_left:
@@ -92,6 +101,26 @@ class Opening:
             case _:
                 return None
         return self._start_turn(now_ms)
+
+    def _look_before_opening(self, now_ms: float) -> None:
+        """Only a thread that is resumed has something waiting in it: Codex copies neither queue nor goal to a fork."""
+        if self._request.thread_id is None or self._request.is_fork:
+            self._asking.ask(*self._request.open_thread(), now_ms)
+            return
+        for method in (LIST, GOAL):
+            self._asking.ask(method, {"threadId": self._request.thread_id}, now_ms)
+
+    def _open_thread(self, now_ms: float) -> TurnError | None:
+        """Resume the thread once it is known that nothing waits in it; after the resume it would be too late."""
+        if self._queue is None or self._goal is None:
+            return None
+        reason = what_waits(self._queue, self._goal)
+        if reason is not None and not self._request.may_fork_if_busy:
+            thread_id = str(self._request.thread_id)
+            return _busy(thread_id, f"thread {thread_id} was not resumed: {reason}")
+        request = self._request._replace(is_fork=reason is not None)
+        self._asking.ask(*request.open_thread(), now_ms)
+        return None
 
     def _start_turn(self, now_ms: float) -> TurnError | None:
         """Start the turn once everything is known that could forbid it."""
@@ -112,6 +141,8 @@ class Opening:
             self._tell_setting(now_ms)
         if self._settings_left:
             return None  # until Codex has taken the last of them
+        if self._exchange.record.foreign_turn_id is not None:
+            return _busy(thread_id, f"thread {thread_id}: Codex began a turn of its own as it was opened")
         self.is_turn_sent = True
         model = self._exchange.record.settings.get("model")
         turn = self._request.open_turn(thread_id, self._prompt, model, has_policy=self._terms.has_policy)
@@ -141,6 +172,10 @@ class Opening:
         if self._request.review is not None and self._terms.has_policy:  # its start takes no policy
             self._settings_left.append({"threadId": thread_id, "sandboxPolicy": self._request.sandbox_policy()})
         return self._terms.problem
+
+
+def _busy(thread_id: str, message: str) -> TurnError:
+    return make_error(ErrorKind.THREAD_BUSY, message, hint=OCCUPIED.format(thread_id=thread_id))
 
 
 def too_wide() -> TurnError:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.agent_messages import REVIEW_ITEMS, AgentMessages
+from codex_server_cli.core.codex_facts import CodexFacts
 from codex_server_cli.core.payer import Payer
 from codex_server_cli.core.refusals import Refusals
 from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
@@ -47,7 +48,8 @@ class TurnRecord:
         completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
         payer: who pays, once that was judged from what Codex told (`payer_check`); no message says it.
         asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
-        settings: the last effective thread settings that were announced (`sandboxPolicy`, `model` …).
+        settings: the last effective settings that were announced (`sandboxPolicy` …), less what we set for later turns.
+        foreign_turn_id: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
         refusals: what was tried and not done. `session_path`: the thread's session file; empty where it has none.
     """
 
@@ -55,17 +57,17 @@ class TurnRecord:
         self.thread_id: str | None = None
         self.turn_id: str | None = None
         self.active_turn_id: str | None = None
-        self.has_started = False
-        self.is_idle = False
+        self.has_started = self.is_idle = self.is_retrying = self._is_turn_requested = False
         self.status: str | None = None
         self.error: Message | None = None
         self.completed_s: int | None = None
         self.retry: Message | None = None
-        self.is_retrying = False
         self.usage: Usage | None = None
         self.limits: dict[str, Any] | None = None
         self.user_agent: str | None = None
         self.payer: Payer | None = None
+        self.codex = CodexFacts()
+        self.foreign_turn_id: str | None = None
         self.asked: Message = {}
         self.settings: Message = {}
         self.refusals = Refusals()
@@ -75,7 +77,7 @@ class TurnRecord:
         self._methods: dict[Any, str] = {}  # our request id → method
         self._agents_patches: dict[str, Message] = {}
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
-        self._is_turn_requested = False
+        self._set_for_later: Message = {}
 
     @property
     def phase(self) -> Phase:
@@ -115,6 +117,8 @@ class TurnRecord:
         if method in TURN_STARTERS:
             self._is_turn_requested = True
             self.thread_id = params.get("threadId", self.thread_id)
+        elif method == "thread/settings/update" and self._is_turn_requested:
+            self._set_for_later = params
 
     def feed_in(self, message: Message) -> list[Message]:
         """Fold one message that came.
@@ -154,12 +158,11 @@ class TurnRecord:
                         self._on_item_completed({"item": item})
                 self._on_turn_completed({"turn": turn})
 
-    # --- replies
-
     def _on_response(self, message: Message) -> list[Message]:
         method, result = self.method_of(message), message.get("result")
         if not isinstance(result, dict):
             return []
+        self.codex.learn(method, result)
         if method == "initialize":
             self.user_agent = result.get("userAgent")
         elif method in THREAD_OPENERS:
@@ -179,8 +182,6 @@ class TurnRecord:
         early, self._early = self._early, []
         return [message for held in early for message in self._on_notification(held)]
 
-    # --- notifications
-
     def _on_notification(self, message: Message) -> list[Message]:
         method, params = message["method"], params_of(message)
         if method == "account/rateLimits/updated":
@@ -192,11 +193,12 @@ class TurnRecord:
             return []  # a sub-agent's thread, or another client's
         if method == "thread/settings/updated":
             self._on_settings(params)  # it may be about what the turn will run under
-        if self.turn_id is None:
-            if self._is_turn_requested:
-                self._early.append(message)
+        if self.turn_id is None and self._is_turn_requested:
+            self._early.append(message)
             return []
-        if not self._is_ours(params):
+        if self.turn_id is None or not self._is_ours(params):
+            if method == "turn/started":
+                self.foreign_turn_id = _id_in(params.get("turn"))
             return []
         handler = _HANDLERS.get(method)
         if handler is not None:
@@ -226,9 +228,7 @@ class TurnRecord:
         self.messages.add_delta(str(params.get("itemId")), text_in(params.get("delta")))
 
     def _on_turn_started(self, params: Message) -> None:
-        self.has_started = True
-        turn = params.get("turn")
-        self.active_turn_id = turn.get("id") if isinstance(turn, dict) else None
+        self.has_started, self.active_turn_id = True, _id_in(params.get("turn"))
 
     def _on_item_started(self, params: Message) -> None:
         item = params.get("item")
@@ -273,7 +273,8 @@ class TurnRecord:
     def _on_settings(self, params: Message) -> None:
         settings = params.get("threadSettings")
         if isinstance(settings, dict):
-            self.settings = {**self.settings, **settings}
+            ours = {name: value for name, value in settings.items() if value != self._set_for_later.get(name, ...)}
+            self.settings = {**self.settings, **ours}
 
     def _on_thread_status(self, params: Message) -> None:
         status = params.get("status")
@@ -291,6 +292,10 @@ class TurnRecord:
                 self._on_item_completed({"item": item})
         if self.status != "completed":
             self.messages.withdraw_review()
+
+
+def _id_in(turn: Any) -> str | None:
+    return turn.get("id") if isinstance(turn, dict) else None
 
 
 _HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {

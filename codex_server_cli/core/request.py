@@ -74,6 +74,7 @@ class TurnRequest(NamedTuple):
         is_ephemeral: the thread leaves no session file.
         thread_id: the thread to go on with; None starts a new one.
         is_fork: fork that thread instead of writing to it; `fork_after` names the last Codex turn to keep.
+        may_fork_if_busy: fork it, too, where something waits in it that Codex would run first.
         deadline_s: end the turn after this many seconds.
         may_bill_api_key: `"auth": "any"` in config.json.
         notify: command line to run when the turn ends or needs attention.
@@ -105,6 +106,7 @@ class TurnRequest(NamedTuple):
     thread_id: str | None = None
     is_fork: bool = False
     fork_after: str | None = None
+    may_fork_if_busy: bool = False
     deadline_s: float | None = None
     may_bill_api_key: bool = False
     notify: str | None = None

@@ -21,16 +21,20 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
 from codex_server_cli.core.rpc import Message, MessageType
 from codex_server_cli.core.shell_requests import ShellRequests
+from codex_server_cli.core.thread_queue import CHANGED, QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
+from codex_server_cli.core.waiting import GOAL, LIST
 from codex_server_cli.errors import ErrorKind
 
-_TOLERATED = frozenset({"account/read", "getAuthStatus", "turn/interrupt", "thread/turns/list", "turn/steer"})
+_TOLERATED = frozenset(
+    {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
+)
 """Requests whose refusal does not end the turn; without `config/read` nobody knows what is denied (`permissions`)."""
 
 
 class Session:
-    """Drive one turn. `record` is open to readers; `wakeup_ms` says when to call `tick` at the latest."""
+    """Drive one turn. `record` and `queue` are open to readers; `wakeup_ms` says when to call `tick` at the latest."""
 
     def __init__(self, request: TurnRequest, prompt: str, client_version: str) -> None:
         self.outcome: Outcome | None = None
@@ -39,13 +43,12 @@ class Session:
         self._timers = Timers()
         self._asking = Asking(self._exchange, self._timers, request.turn_id)
         self._opening = Opening(request, prompt, client_version, self._exchange, self._asking)
+        self.queue = QueueKeeper(request, self._exchange, self._asking)
         self._shells = ShellRequests(request, self._exchange, self._asking, self._timers)
         self._starts = Patience(f"{request.turn_id} app-server")
         self._now_ms = self._last_message_ms = 0.0
         self._stop_cause: Cause | None = None
         self._own_error: TurnError | None = None
-
-    # --- what the caller sees and does
 
     @property
     def record(self) -> TurnRecord:
@@ -94,6 +97,12 @@ class Session:
             _ON_DUE[timer](self)
         return self._exchange.take(self.outcome)
 
+    def look_at_queue(self, now_ms: float) -> Step:
+        """Codex's queues have changed on disk: while the turn runs, what is in that of its thread is taken out."""
+        self._now_ms = now_ms
+        self.queue.hear(CHANGED, now_ms)
+        return self._exchange.take(self.outcome)
+
     def stop(self, cause: Cause, now_ms: float) -> Step:
         """Interrupt the turn; it ends within the STOP limit, whatever the app-server does."""
         self._now_ms = now_ms
@@ -136,16 +145,12 @@ class Session:
             self._finish(Cause.FAILED)
         return self._exchange.take(self.outcome)
 
-    # --- what comes
-
     def _on_message(self, message: Message) -> None:
         belonging = self._exchange.fold(message)
-        if self.outcome is not None:
-            return
         kind = rpc.message_type(message)
-        if kind is MessageType.RESPONSE:
+        if self.outcome is None and kind is MessageType.RESPONSE:
             self._on_response(message)
-        elif kind is not MessageType.INVALID:
+        elif self.outcome is None and kind is not MessageType.INVALID:
             self.desk.receive(message, self._now_ms)
         for news in belonging:
             self._after_news(news["method"])
@@ -153,11 +158,12 @@ class Session:
     def _after_news(self, method: str) -> None:
         """See whether this notification of our turn changes what we wait for."""
         record = self.record
-        if self.outcome is not None:
-            return
         is_delta = method == "item/agentMessage/delta"
         if is_delta and record.status is None and not self._timers.is_running(Timer.RETRIES):
             return  # the hot path: nothing that we wait for can have changed
+        self.queue.hear(method, self._now_ms)
+        if self.outcome is not None:
+            return
         if self._opening.is_policy_told and self._request.is_wider(record.settings):
             self._refuse_policy()
         if record.status is not None:
@@ -176,7 +182,7 @@ class Session:
 
     def _on_response(self, message: Message) -> None:
         asked = self._asking.answered(message, self._now_ms)
-        if asked is None:
+        if asked is None or self.queue.answered(asked, message, self._now_ms):
             return
         error, is_given_up = message.get("error"), asked.patience.is_used_up
         self._shells.steering.answered(asked, error)
@@ -205,8 +211,6 @@ class Session:
         if record.status is None and record.is_idle and record.answer is not None:
             record.status = "completed"  # idle with a whole final answer: only the notice of it was lost
         self._finish(self._stop_cause or (Cause.TURN_ENDED if record.status is not None else Cause.STALLED))
-
-    # --- what we do
 
     def _begin(self) -> None:
         self._last_message_ms = self._now_ms
@@ -252,15 +256,15 @@ class Session:
             self._exchange.settle()
             self.outcome = decide(self.record, cause, self._request, error=self._own_error)
             self._shells.close()
+            self.queue.close()
             self._timers.clear_all()
-
-    # --- what becomes due
 
     def _on_request_timeout(self) -> None:
         """A lost reply is an end only where the turn never began."""
         overdue = self._asking.give_up_overdue(self._now_ms)
         methods = " and ".join(asked.method for asked in overdue)
         for asked in overdue:
+            self.queue.answered(asked, {}, self._now_ms)
             self._shells.steering.answered(asked, {"message": "Codex did not answer"})
         self._exchange.settle()
         if self.record.turn_id is None:

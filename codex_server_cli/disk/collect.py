@@ -60,7 +60,7 @@ def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
     Args:
         home: the home.
         gc_days: how many days a turn stays after its end.
-        sweep: ends what a dead worker left running, given the turn id.
+        sweep: sees to what a dead worker left.
 
     Returns:
         Whether we did it.
@@ -93,7 +93,7 @@ def collect(
     worker died without an end gets its end first, and its age counts from then.
 
     Args:
-        sweep: ends what a dead worker left running, given the turn id.
+        sweep: sees to what a dead worker left.
 
     Raises:
         OSError: the home is read-only, or nothing may be moved in its turns directory.
@@ -132,7 +132,8 @@ def _old_turns(
             continue
         ended_ms = parse_time_ms(meta.get("finished_at")) or _marked_at_ms(turn)
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
-        is_kept = meta.get("name") and not includes_named
+        # What is in `queued.json` is somebody's, and nowhere else until it has been put back.
+        is_kept = (meta.get("name") and not includes_named) or os.path.lexists(turn.queued)
         if is_old and not is_kept and meta.get("turn_id") == turn_id and _is_as_we_made_it(turn.path):
             yield turn
 

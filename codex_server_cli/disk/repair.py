@@ -40,12 +40,12 @@ _LOCK_TIMEOUT_S = 2.0
 _LOCK_POLL_S = 0.005
 
 
-def repair(turn: TurnDir, sweep: Callable[..., object]) -> Outcome | None:
+def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> Outcome | None:
     """Publish the end of a turn whose worker is dead.
 
     Args:
         turn: a directory seen with its lock free and without a marker.
-        sweep: ends what the dead worker left running, given the turn id, and `meta.json` where it names an app-server.
+        sweep: ends what the dead worker left running, and puts back what it had taken; under the turn's lock.
 
     Returns:
         The outcome where it could be derived but not written (a read-only home), or where a defect of ours is in the
@@ -63,8 +63,7 @@ def repair(turn: TurnDir, sweep: Callable[..., object]) -> Outcome | None:
     try:
         if turn.marker is not None:
             return None
-        meta = meta_of(turn)
-        _ = sweep(turn.turn_id, meta) if "codex_pid" in meta else sweep(turn.turn_id)
+        sweep(turn)
         mount_targets.clean(turn)
         reserve.give_back(turn)
         result = finished_result(turn)

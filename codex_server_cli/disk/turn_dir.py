@@ -40,6 +40,7 @@ class TurnDir:
         self.out = path / "out.txt"
         self.live = path / "live.json"
         self.pending = path / "pending.json"
+        self.queued = path / "queued.json"
         self.result = path / "result.json"
         self.answer = path / "answer.txt"
         self.done = path / "done"

@@ -46,8 +46,8 @@ _REPAIR_TIMEOUT_S = 2.0
 _WORDS = frozenset(name for name, default in _NO_ERROR.items() if isinstance(default, str))
 """The members that everybody takes for text."""
 
-Sweep = Callable[..., object]
-"""Ends what a dead worker left running, given the turn id."""
+Sweep = Callable[[TurnDir], object]
+"""Ends what a dead worker left running, and puts back what it had taken."""
 
 
 def read_state(turn: TurnDir, sweep: Sweep) -> State:

@@ -21,6 +21,8 @@ from codex_server_cli.wire.stdio import StdioTransport
 
 GRACE_S = 0.5
 """For each rung of the ladder; the end of stdin takes 24 to 32 ms, SIGTERM 40 to 140 (notes, section 8)."""
+FAREWELL_S = 10.0
+"""For the first rung where codex runs the user's hooks before it goes; it gives each 1 s, unless he says otherwise."""
 _TAIL_LINES = 200
 _TAIL_CHARS = 32 * 1024
 _LINE_BYTES = 2000
@@ -44,6 +46,7 @@ class AppServer:
         *,
         may_bill_api_key: bool,
         turn_id: str | None = None,
+        codex_home: str | None = None,
         log_fd: int | None = None,
         provider: str | None = None,
     ) -> None:
@@ -51,6 +54,7 @@ class AppServer:
 
         Args:
             turn_id: the turn that it and all that it starts are marked with.
+            codex_home: another `CODEX_HOME` than ours.
             log_fd: where the beginning and the end of its stderr go as they come; None keeps the tail alone.
             provider: the model provider that it is configured with; None takes that of Codex's configuration.
 
@@ -63,7 +67,7 @@ class AppServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id),
+            env=codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id, codex_home=codex_home),
             start_new_session=True,
             bufsize=0,
         )
@@ -76,6 +80,7 @@ class AppServer:
         self.stderr_fd = self._process.stderr.fileno()
         os.set_blocking(self.stderr_fd, False)
         self.exit_fd = _open_pidfd(self._process.pid)
+        self._is_swept = turn_id is not None
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
         self._log_fd = log_fd
         self._plain = PlainLog()  # codex colours its stderr, terminal or not
@@ -112,25 +117,30 @@ class AppServer:
         text = b"\n".join(self._tail).decode("utf-8", "replace")[-_TAIL_CHARS:]
         return without_colours(text)
 
-    def end(self) -> str:
-        """End the process: end of stdin, then SIGTERM to its group, then SIGKILL. May be called again.
+    def end(self, first_grace_s: float = GRACE_S) -> str:
+        """End the process: end of stdin, then SIGTERM, then SIGKILL to its group. May be called again.
+
+        The app-server of a turn is ended alone: what else is in its group the sweep ends, or it is the user's own.
+
+        Args:
+            first_grace_s: how long it has after the end of its stdin.
 
         Returns:
             How it ended, for people: `exit code 0`, `signal 9`.
         """
         if self._process.returncode is None:
-            self._end()
+            self._end(first_grace_s)
         code = self._process.returncode
         return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
-    def _end(self) -> None:
+    def _end(self, first_grace_s: float) -> None:
         with contextlib.suppress(OSError):
             self.transport.close()
         # Not reaped yet on each rung, so the group id is certainly still its.
-        if not self._has_ended_within(GRACE_S):
-            self._signal_group(signal.SIGTERM)
+        if not self._has_ended_within(first_grace_s):
+            self._signal(signal.SIGTERM)
             if not self._has_ended_within(GRACE_S):
-                self._signal_group(signal.SIGKILL)
+                self._signal(signal.SIGKILL)
                 self._process.wait()
         self.drain_stderr()
         if self._stderr_bytes > _LOG_BYTES:
@@ -142,9 +152,9 @@ class AppServer:
             with contextlib.suppress(OSError):  # a full disk must not keep codex from being read, or ended
                 os.write(self._log_fd, data)
 
-    def _signal_group(self, signum: int) -> None:
+    def _signal(self, signum: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies refuses
-            os.killpg(self._process.pid, signum)
+            (os.kill if self._is_swept else os.killpg)(self._process.pid, signum)
 
     def close(self) -> None:
         """Let go of its pipes, after `end`."""

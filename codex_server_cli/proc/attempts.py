@@ -15,7 +15,7 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import is_start_collision
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
-from codex_server_cli.proc.app_server import AppServer
+from codex_server_cli.proc.app_server import FAREWELL_S, GRACE_S, AppServer
 from codex_server_cli.proc.room import is_without_room
 from codex_server_cli.proc.sweep import become_subreaper
 from codex_server_cli.proc.worker_log import LOG_FD, say
@@ -98,10 +98,14 @@ class Attempts:
             return self.server.last_words()
         return self._last_words
 
-    def close(self) -> None:
-        """End what still runs."""
+    def close(self, *, has_farewell: bool = False) -> None:
+        """End what still runs.
+
+        Args:
+            has_farewell: whether codex has hooks of the user's own to run before it goes, and is given the time.
+        """
         if self.server is not None:
-            self.server.end()
+            self.server.end(FAREWELL_S if has_farewell else GRACE_S)
 
 
 def _start_error(error: OSError, cwd: str) -> TurnError:

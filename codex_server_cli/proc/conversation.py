@@ -58,13 +58,16 @@ class _SilenceError(Exception):
 class Conversation:
     """An app-server of one's own, as a context manager: one inquiry after the other, one request after the other."""
 
-    def __init__(self, codex: Path, cwd: Path) -> None:
+    def __init__(self, codex: Path, cwd: Path, *, codex_home: str | None = None) -> None:
         """Start it.
+
+        Args:
+            codex_home: another `CODEX_HOME` than ours.
 
         Raises:
             CodexMissingError: it does not start.
         """
-        self._codex, self._cwd = codex, cwd
+        self._codex, self._cwd, self._codex_home = codex, cwd, codex_home
         self._next_id = 1
         self._heard: deque[rpc.Message] = deque(maxlen=_MOST_HEARD)
         self._patience = Patience(str(os.getpid()))
@@ -72,7 +75,7 @@ class Conversation:
 
     def _start(self) -> None:
         try:
-            self._server = AppServer(self._codex, str(self._cwd), may_bill_api_key=False)
+            self._server = AppServer(self._codex, str(self._cwd), may_bill_api_key=False, codex_home=self._codex_home)
         except OSError as error:
             if is_without_room(error):
                 raise no_room(f"{self._codex} cannot be started", error) from error

@@ -3,7 +3,8 @@
 Two marks find it: every process of a turn carries `CODEX_SERVER_TURN_ID` in its environment (also `setsid` children,
 which survive every end of the app-server: protocol notes, section 12), and on Linux the worker is a child subreaper, so
 that what lost its parent becomes a child of the worker even where it emptied its environment. A process of *another*
-turn is never touched, though it may descend from this one: it has a directory, a lock and a worker of its own.
+turn is never touched, though it may descend from this one: it has a directory, a lock and a worker of its own. Nor is
+the user's own program that Codex starts at a turn's end (`user_program`).
 
 Codex gives the helpers that touch files for it (`bwrap … codex --codex-run-as-fs-helper`) an empty environment. One
 whose parent dies while it still sets up its name spaces waits for that parent for ever, on pid 1 where the worker was
@@ -18,7 +19,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.disk.process import process_identity
@@ -57,13 +58,20 @@ def _reap_orphans(app_server_pid: int) -> None:
             os.waitpid(ended.si_pid, 0)
 
 
-def sweep(turn_id: str, record: Mapping[str, Any] | None = None, *, is_worker: bool = False) -> int:
+def sweep(
+    turn_id: str,
+    record: Mapping[str, Any] | None = None,
+    *,
+    is_worker: bool = False,
+    spared: Callable[[], set[int]] = set,
+) -> int:
     """End every process of a turn: SIGTERM, a short grace, SIGKILL; again until none is found.
 
     Args:
         turn_id: the turn.
         record: the `meta.json` that its worker left, where that is dead: it names the app-server.
         is_worker: whether we are its worker, whose own children are meant too.
+        spared: tells the processes that are left alone, at each look; asked only where one is found.
 
     Returns:
         How many processes were ended.
@@ -74,6 +82,8 @@ def sweep(turn_id: str, record: Mapping[str, Any] | None = None, *, is_worker: b
     for _ in range(_ROUNDS):  # a process may fork between our look and our signal
         marked = _of_turn(turn_id, is_worker=is_worker)
         found = [each for each in (*marked, *_helpers_of(record or {})) if each.pid != os.getpid()]
+        left_alone = spared() if found else set()
+        found = [process for process in found if process.pid not in left_alone]
         if not found:
             break
         ended.update(process.pid for process in found)
@@ -119,7 +129,7 @@ def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
     marked = {process.pid: process for process in psutil.process_iter() if _turn_of(process) == turn_id}
     if is_worker:
         marked |= {process.pid: process for process in _descendants(psutil.Process(), turn_id)}
-    return [process for process in marked.values() if _is_alive(process)]
+    return [process for process in marked.values() if is_alive(process)]
 
 
 def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
@@ -130,7 +140,7 @@ def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
     """
     import psutil
 
-    session, started, boot_id = (record.get(name) for name in ("codex_pid", "pid_start_ticks", "boot_id"))
+    session, started, boot_id = (record.get(name) for name in ("app_server_pid", "pid_start_ticks", "boot_id"))
     if not isinstance(session, int) or not isinstance(started, int) or sys.platform != "linux":
         return []
     return [
@@ -139,7 +149,7 @@ def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
         if _HELPER in (process.info["cmdline"] or ())
         and _session_of(process.pid) == session
         and _is_since(process.pid, started, boot_id)
-        and _is_alive(process)
+        and is_alive(process)
     ]
 
 
@@ -179,7 +189,8 @@ def _turn_of(process: psutil.Process) -> str | None:
         return None
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs: one that is dead and not buried does not."""
     import psutil
 
     try:
@@ -195,7 +206,7 @@ def _alive_after(processes: list[psutil.Process], timeout_s: float) -> list[psut
     process of a container often never does.
     """
     deadline = time.monotonic() + timeout_s
-    while (alive := [process for process in processes if _is_alive(process)]) and time.monotonic() < deadline:
+    while (alive := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     return alive
 

@@ -34,11 +34,14 @@ from codex_server_cli.proc.app_server import AppServer
 from codex_server_cli.proc.attempts import Attempts, StartError
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
+from codex_server_cli.proc.queue_watch import QueueWatch
 from codex_server_cli.proc.requests import take_requests
 from codex_server_cli.proc.worker_log import say
 
 _LOOK_INTERVAL_S = 2.0
 """How often the directory is looked for where nothing else happens."""
+_QUEUE_LOOK_S = 0.5
+"""How often Codex's queues are looked at where nothing else happens: two `stat`s."""
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
 
 
@@ -62,6 +65,7 @@ class TurnLoop:
         self._attempts = attempts
         self._claims = claims
         self._live = live
+        self._queues = QueueWatch()
         self._selector = selectors.DefaultSelector()
         self._wake_fd = inbox.open_wake(directory)
         self._is_codex_gone = False
@@ -118,6 +122,7 @@ class TurnLoop:
             self._bury_codex()
         now_ms = _now_ms()
         self._look_after_directory(now_ms)
+        self._look_at_queues()
         if self._stop_cause is not None:
             self._do(self._session.stop(self._stop_cause, now_ms))
         self._do(self._session.tick(now_ms))
@@ -135,8 +140,12 @@ class TurnLoop:
 
     def _timeout_s(self) -> float:
         due = [due_ms for due_ms in (self._session.wakeup_ms, self._live.due_ms) if due_ms is not None]
-        rest_s = (min(due) - _now_ms()) / 1000 if due else _LOOK_INTERVAL_S
-        return min(max(0.0, rest_s), _LOOK_INTERVAL_S)
+        rest_s = (min(due) - _now_ms()) / 1000 if due else _QUEUE_LOOK_S
+        return min(max(0.0, rest_s), _QUEUE_LOOK_S)
+
+    def _look_at_queues(self) -> None:
+        if self._queues.has_changed(self._session.record.codex.home):
+            self._do(self._session.look_at_queue(_now_ms()))
 
     def _do(self, step: Step) -> None:
         """Carry a step out: recorded before it is shown, shown before anything is started or sent."""
@@ -147,6 +156,10 @@ class TurnLoop:
         if step.starts_server:
             self._start_codex(step.provider)
         server = self._attempts.server
+        if step.queued is not None:
+            from codex_server_cli.proc.queue_debt import note_debt  # for a rare case
+
+            note_debt(self._directory, self._meta, self._session, step.queued)
         if step.sends and server is not None:
             with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
                 server.transport.send(step.sends)
@@ -168,7 +181,7 @@ class TurnLoop:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
         self._claims.leave_line()
-        self._meta["codex_pid"] = server.pid  # whoever cleans up behind us may need it
+        self._meta["app_server_pid"] = server.pid  # and the session that what it starts is found in
         self._listen(server, server.transport.read_fd(), self._on_stdout)
         self._listen(server, server.stderr_fd, self._on_stderr)
         if server.exit_fd is not None:
@@ -202,6 +215,7 @@ class TurnLoop:
     def _on_stdout(self, server: AppServer) -> None:
         data = server.transport.read()
         if data is not None:
+            self._look_at_queues()  # before the news that the turn has ended may be among it
             self._do(self._session.feed(data, _now_ms()))
         else:
             self._is_codex_gone = True  # what else is ready comes first
@@ -267,6 +281,8 @@ class TurnLoop:
         is_known = record.settings is self._noted_settings and told.items() <= self._meta.items()
         if record.thread_id is None or is_known:
             return
+        if self._meta.get("thread_id") not in (None, record.thread_id):
+            self._meta["forked_from"] = self._meta["thread_id"]  # something waited in the one that was asked for
         self._noted_settings, terms = record.settings, effective_terms(record.settings)
         self._meta |= told | {
             "codex_version": _version_of(record.user_agent),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.core.events import replay
@@ -34,8 +34,25 @@ from codex_server_cli.proc.turn_loop import TurnLoop
 from codex_server_cli.proc.worker_log import say
 from codex_server_cli.settings.environment import temporary_directories
 
+if TYPE_CHECKING:
+    from codex_server_cli.proc.user_program import UserProgram
 
-def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0) -> Notifier:
+
+class Afterwards(NamedTuple):
+    """What is left to do once the turn's lock has fallen.
+
+    Attributes:
+        notifier: tells of the end; of one that could not be published it tells nobody.
+        program: the user's own, which Codex has started at the end and which still runs; None where there is none.
+    """
+
+    notifier: Notifier
+    program: UserProgram | None = None
+
+
+def run_turn(
+    directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+) -> Afterwards:
     """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
 
     Args:
@@ -43,21 +60,19 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
         stop_cause: why it is over before it began, where it is; codex is then never started.
         waited_s: how much of the turn's time has gone by already.
 
-    Returns:
-        Who is to tell of the end once the turn's lock has fallen; of one that could not be published nobody tells.
     """
     silence = Notifier(directory.path, None)
     if not directory.exists:  # deleted while it stood in line
         claims.leave_line()
         claims.let_go()
         TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
-        return silence
+        return Afterwards(silence)
     writer = TurnWriter(directory)
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
     request = _request_of(directory, meta)
     journal = TurnJournal(directory.path, meta.get("name"))
     notifier = Notifier(directory.path, request.notify if request is not None else None)
-    noted = None
+    noted = program = None
     try:
         if request is None:
             outcome = _outcome_of_lost_request(directory)
@@ -66,12 +81,15 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
         else:
             journal.phase(Phase.STARTING)
             noted = _note_mount_targets(directory, request)
-            outcome = _drive(directory, writer, meta, request.after(waited_s), claims, journal, notifier)
+            outcome, program = _drive(directory, writer, meta, request.after(waited_s), claims, journal, notifier)
     except Exception as error:
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or _bare(directory), error)
     try:
-        sweep(directory.turn_id, is_worker=True)
+        if program is None:
+            sweep(directory.turn_id, is_worker=True)
+        else:
+            sweep(directory.turn_id, is_worker=True, spared=program.pids)
         mount_targets.clean(directory, noted)
     except Exception:  # something left running is bad; an end that nobody learns of would be worse
         _log_traceback()
@@ -86,7 +104,7 @@ def run_turn(directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = N
     else:
         journal.end(outcome.state, outcome.error.kind if outcome.error else None)
     writer.close()
-    return notifier
+    return Afterwards(notifier, program)
 
 
 def _request_of(directory: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
@@ -143,12 +161,30 @@ def _drive(
     claims: Claims,
     journal: TurnJournal,
     notifier: Notifier,
-) -> Outcome:
-    """Run the turn, end codex."""
+) -> tuple[Outcome, UserProgram | None]:
+    """Run the turn, end codex; what was queued for its thread meanwhile is put back then.
+
+    Returns:
+        The outcome; and how to know the user's own program, where Codex has started it.
+    """
     session = Session(request, read_bytes(directory.prompt).decode(), __version__)
     attempts = Attempts(Path(meta["codex"]), request)
     try:
         live = LiveFile(writer, journal, notifier)
-        return TurnLoop(directory, writer, meta, session, attempts, claims, live).run()
+        outcome = TurnLoop(directory, writer, meta, session, attempts, claims, live).run()
+        return outcome, _program_of(session.record, meta)
     finally:
-        attempts.close()
+        attempts.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
+        if not session.queue.is_settled:
+            from codex_server_cli.proc.queue_debt import settle_after_turn  # for a rare case
+
+            settle_after_turn(directory, meta, session, writer)
+
+
+def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:
+    has_program = record.codex.has_program or "notify" in (record.asked.get("config") or {})
+    if not has_program or record.status is None or record.turn_id is None:
+        return None
+    from codex_server_cli.proc.user_program import UserProgram, clock_s  # for those who have one
+
+    return UserProgram(int(meta["app_server_pid"]), record.turn_id, clock_s())

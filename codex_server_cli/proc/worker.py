@@ -28,7 +28,6 @@ from codex_server_cli.errors import CodexServerError, HomeError
 from codex_server_cli.proc import line
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import write_queued
-from codex_server_cli.proc.sweep import sweep
 from codex_server_cli.proc.turn_journal import TurnJournal
 from codex_server_cli.proc.turn_run import run_turn
 from codex_server_cli.proc.worker_log import say
@@ -86,9 +85,13 @@ def carry_on(
     """
     if claims.slot is not None and claims.slot.left_by is not None:
         _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
-    notifier = run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
+    afterwards = run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
     os.close(lock_fd)  # whoever waits for the turn's end goes on here
-    notifier.end()
+    afterwards.notifier.end()
+    if afterwards.program is not None:
+        from codex_server_cli.proc.user_program import see_off
+
+        see_off(directory.turn_id, afterwards.program)
     _tidy(directory.path.parents[1])
     os._exit(0)  # without the interpreter's own tidying
 
@@ -106,10 +109,11 @@ def _tidy(home: Path) -> None:
         if not daily.is_due(home):
             return
         from codex_server_cli.disk.collect import collect_if_due
+        from codex_server_cli.proc.burial import bury
         from codex_server_cli.settings.config import read_config
 
         os.nice(19)
-        collect_if_due(home, read_config(home / "config.json").gc_days, sweep)
+        collect_if_due(home, read_config(home / "config.json").gc_days, bury)
     except (OSError, CodexServerError) as error:
         say(f"cannot tidy {home}: {error}")
 
@@ -117,9 +121,10 @@ def _tidy(home: Path) -> None:
 def _end_what_is_left(dead: TurnDir) -> None:
     """The worker that had our slot was killed: its codex may run on for a moment, and then too many would run."""
     from codex_server_cli.disk.turns import read_state  # readers' weight, for a rare case
+    from codex_server_cli.proc.burial import bury
 
     try:
-        read_state(dead, sweep)
+        read_state(dead, bury)
     except Exception as error:  # whoever reads that turn next tries again; ours must not end for it
         say(f"cannot repair {dead.turn_id}: {error!r}")
 

@@ -75,6 +75,7 @@ def status(view: TurnView) -> dict[str, Any]:
         "limits": view.result.get("limits"),
         "refused": view.result.get("refused") or live.get("refused") or [],
         "pending": live.get("pending") or [],
+        "put_back": meta.get("put_back"),
         "resets_at": live.get("resets_at") or (view.error or {}).get("resets_at"),
         "error": view.error,
         "notify": view.notify,

@@ -131,7 +131,9 @@ def worker_environment() -> dict[str, str]:
     return {**inherited_environment(), TURN_VARIABLE: "worker"}
 
 
-def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> dict[str, str]:
+def codex_environment(
+    *, may_bill_api_key: bool, turn_id: str | None = None, codex_home: str | None = None
+) -> dict[str, str]:
     """The environment of a codex process: ours, less what could make it bill an API key.
 
     Everything else stays, but for git's repository variables: an allow-list would lose proxies, CA bundles and
@@ -140,10 +142,12 @@ def codex_environment(*, may_bill_api_key: bool, turn_id: str | None = None) -> 
     Args:
         may_bill_api_key: keep the keys, because the user said so.
         turn_id: the turn to mark it with; None leaves the mark that we bear ourselves.
+        codex_home: another `CODEX_HOME` than ours.
     """
     left_out = () if may_bill_api_key else _API_KEY_VARIABLES
     environment = {name: value for name, value in inherited_environment().items() if name not in left_out}
-    return environment if turn_id is None else environment | {TURN_VARIABLE: turn_id}
+    told = {TURN_VARIABLE: turn_id, "CODEX_HOME": codex_home}
+    return environment | {name: value for name, value in told.items() if value is not None}
 
 
 def temporary_directories() -> tuple[str, ...]:

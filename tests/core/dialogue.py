@@ -118,6 +118,7 @@ class Dialogue:
         self.text = ""
         self.events = b""
         self.told: list[Reply] = []  # what other shells learnt
+        self.queued: list[tuple[Json, ...]] = []  # what was to be noted of the thread's queue, each time
         self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
         self.providers: list[str | None] = []  # what each app-server was to be configured with
         self._do(self.session.start(self.now_ms))
@@ -140,12 +141,18 @@ class Dialogue:
         """The handshake, to the reply that names the thread; `turn/start` is sent now."""
         self.reply("initialize", {"userAgent": "codex_server/0.169.0 (x)"})
         self.looked(account, {"model_provider": thread.get("modelProvider")})
+        if method == "thread/resume":
+            self.free()
         return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
 
     def looked(self, account: Json | None = None, config: Json | None = None) -> Dialogue:
         """What is looked at before the turn: who is logged in, and Codex's effective configuration."""
         self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
         return self.reply("config/read", {"config": config or {}})
+
+    def free(self) -> Dialogue:
+        """Nothing waits in the thread that is to be resumed."""
+        return self.reply("thread/queue/list", {"data": []}).reply("thread/goal/get", {"goal": None})
 
     def replied(self, **request: Any) -> Dialogue:
         """The reply that names the turn."""
@@ -165,6 +172,11 @@ class Dialogue:
     def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
         """Ask for something from another shell."""
         self._do(self.session.serve(op, args, tag, self.now_ms))
+        return self
+
+    def look_at_queue(self) -> Dialogue:
+        """Codex's queues have changed on disk."""
+        self._do(self.session.look_at_queue(self.now_ms))
         return self
 
     def stop(self, cause: Cause = Cause.CANCELLED) -> Dialogue:
@@ -212,3 +224,5 @@ class Dialogue:
         self.text += step.text
         self.events += step.events
         self.told += step.replies
+        if step.queued is not None:
+            self.queued.append(step.queued)

@@ -146,7 +146,8 @@ def test_a_reply_of_the_first_app_server_is_not_waited_for() -> None:
 @pytest.mark.parametrize(("asked", "method"), OPENERS)
 def test_what_codex_was_too_busy_for_is_asked_again(asked: Json, method: str) -> None:
     talk = Dialogue(**asked)
-    for refused in ("initialize", "account/read", "config/read", method, "turn/start"):
+    before = ("thread/queue/list", "thread/goal/get") if method == "thread/resume" else ()
+    for refused in ("initialize", "account/read", "config/read", *before, method, "turn/start"):
         assert len(talk.requests(refused)) == 1
         talk.reply(refused, error=TOO_BUSY).advance(49)
         assert len(talk.requests(refused)) == 1
@@ -190,7 +191,7 @@ ACTIVE_WRITER = {"code": -32600, "message": "thread t already has an active writ
 
 
 def test_a_thread_that_somebody_else_has_open_for_a_moment_is_asked_for_again() -> None:
-    talk = Dialogue(thread_id="t").reply("initialize").looked()
+    talk = Dialogue(thread_id="t").reply("initialize").looked().free()
     talk.reply("thread/resume", error=ACTIVE_WRITER)
     assert not talk.has_ended
     talk.advance(150).reply("thread/resume", {"thread": {"id": "t"}})
@@ -199,7 +200,7 @@ def test_a_thread_that_somebody_else_has_open_for_a_moment_is_asked_for_again() 
 
 
 def test_a_thread_that_somebody_else_keeps_open_is_busy_within_a_second_or_two() -> None:
-    talk = Dialogue(thread_id="t").reply("initialize")
+    talk = Dialogue(thread_id="t").reply("initialize").free()
     waited_ms = 0
     while not talk.reply("thread/resume", error=ACTIVE_WRITER).has_ended:
         talk.advance(600)

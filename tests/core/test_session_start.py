@@ -173,6 +173,8 @@ def test_a_refused_request_ends_the_turn_with_its_reason(method: str, error: Any
 )
 def test_a_thread_that_cannot_be_had_ends_the_turn(method: str, message: str, kind: ErrorKind) -> None:
     talk = Dialogue(thread_id="t", is_fork=method == "thread/fork").reply("initialize")
+    if method == "thread/resume":
+        talk.free()
     talk.reply(method, error={"code": -32600, "message": message})
     assert talk.kind is kind
 

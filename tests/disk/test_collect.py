@@ -26,7 +26,7 @@ DAY_S = 86400.0
 LONG_AGO = format_time_ms(int((time.time() - 8 * DAY_S) * 1000))
 
 
-def ended(_turn_id: str) -> int:
+def ended(_turn: TurnDir) -> int:
     """A sweep that finds nothing."""
     return 0
 
@@ -87,9 +87,9 @@ def test_a_turn_whose_worker_died_gets_its_end_and_is_as_old_as_that(turns: Turn
 
 
 def test_what_a_dead_worker_left_running_is_swept(turns: TurnsOnDisk) -> None:
-    turn, swept = turns.dead(), list[str]()
+    turn, swept = turns.dead(), list[TurnDir]()
     collect.collect(turns.path.parent, DAY_S, swept.append, is_dry_run=False, includes_named=False)
-    assert swept == [turn.turn_id]
+    assert [each.turn_id for each in swept] == [turn.turn_id]
     assert turn.error.exists()
 
 

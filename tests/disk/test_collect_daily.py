@@ -14,13 +14,14 @@ from codex_server_cli.core.turn import format_time_ms
 from codex_server_cli.disk import collect, lock
 from codex_server_cli.disk.collect import collect_if_due
 from codex_server_cli.disk.daily import STAMP
+from codex_server_cli.disk.turn_dir import TurnDir
 from tests.turns_on_disk import TurnsOnDisk
 
 DAY_S = 86400.0
 LONG_AGO = format_time_ms(int((time.time() - 8 * DAY_S) * 1000))
 
 
-def ended(_turn_id: str) -> int:
+def ended(_turn: TurnDir) -> int:
     """A sweep that finds nothing."""
     return 0
 

@@ -12,6 +12,7 @@ import pytest
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import turns
 from codex_server_cli.disk.process import has_dead_worker, living_worker, process_identity
+from codex_server_cli.disk.turn_dir import TurnDir
 from tests.support import wait_until
 from tests.turns_on_disk import TurnsOnDisk
 
@@ -21,7 +22,7 @@ def own_meta() -> dict[str, Any]:
     return {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
 
 
-def no_sweep(_turn_id: str) -> None:
+def no_sweep(_turn: TurnDir) -> None:
     """For turns that left nothing running."""
 
 

@@ -29,7 +29,7 @@ def end(turn: TurnDir, outcome: Outcome) -> None:
     publish(turn, outcome, read_json(turn.meta) or {})
 
 
-def no_sweep(_turn_id: str) -> int:
+def no_sweep(_turn: TurnDir) -> int:
     return 0
 
 

@@ -26,7 +26,7 @@ LONGER = Recovery(WHOLE, None)
 KILLED = pytest.mark.parametrize("crash_at", range(5))
 
 
-def no_sweep(_turn_id: str) -> int:
+def no_sweep(_turn: TurnDir) -> int:
     return 0
 
 

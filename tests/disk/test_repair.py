@@ -31,7 +31,7 @@ for path in sys.argv[1:]:
     while (state := read_state(turn, swept.append)) == "running":  # the other repairer holds the lock
         wait_until_free(turn.lock)
     assert state == "abandoned", state
-print(*swept)
+print(*(each.turn_id for each in swept))
 """
 
 
@@ -41,8 +41,8 @@ class Sweeps:
     def __init__(self) -> None:
         self.turn_ids: list[str] = []
 
-    def __call__(self, turn_id: str) -> int:
-        self.turn_ids.append(turn_id)
+    def __call__(self, turn: TurnDir) -> int:
+        self.turn_ids.append(turn.turn_id)
         return 0
 
 

@@ -49,7 +49,7 @@ print(turn.result.stat().st_ino, turn.marker, flush=True)
 """
 
 
-def no_sweep(_turn_id: str) -> int:
+def no_sweep(_turn: TurnDir) -> int:
     return 0
 
 

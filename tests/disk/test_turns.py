@@ -20,11 +20,11 @@ from codex_server_cli.render import documents
 from tests.turns_on_disk import ANSWER, WHOLE_TURN, TurnsOnDisk
 
 
-def no_sweep(turn_id: str) -> int:
-    raise AssertionError(f"{turn_id} needed no repair")
+def no_sweep(turn: TurnDir) -> int:
+    raise AssertionError(f"{turn.turn_id} needed no repair")
 
 
-def sweep(_turn_id: str) -> int:
+def sweep(_turn: TurnDir) -> int:
     return 0
 
 
@@ -83,7 +83,7 @@ def test_a_dead_turn_that_another_reader_is_repairing_can_be_outlasted(
 ) -> None:
     turn, is_sweeping, may_end, wait_until_free = turns.dead(**dead_worker()), Event(), Event(), lock.wait_until_free
 
-    def sweep_slowly(_turn_id: str) -> None:
+    def sweep_slowly(_turn: TurnDir) -> None:
         is_sweeping.set()
         assert may_end.wait(10)
 

@@ -248,7 +248,7 @@ def orphan() -> Iterator[Callable[..., tuple[int, int]]]:
 def record_of(app_server: int) -> dict[str, object]:
     """What the worker that started this app-server left, had it started when this test did."""
     ticks, boot_id = process_identity(os.getpid())
-    return {"codex_pid": app_server, "pid_start_ticks": ticks, "boot_id": boot_id}
+    return {"app_server_pid": app_server, "pid_start_ticks": ticks, "boot_id": boot_id}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Codex has no such helpers elsewhere")
@@ -260,7 +260,7 @@ def test_a_file_helper_of_a_dead_app_server_is_ended(orphan: Callable[..., tuple
 
 
 @pytest.mark.parametrize(
-    "other", [{"codex_pid": 1}, {"codex_pid": None}, {"boot_id": "another"}, {"pid_start_ticks": 1 << 60}], ids=str
+    "other", [{"app_server_pid": 1}, {"codex_pid": None}, {"boot_id": "another"}, {"pid_start_ticks": 1 << 60}], ids=str
 )
 def test_a_file_helper_that_may_be_anothers_is_left_alone(
     orphan: Callable[..., tuple[int, int]], other: dict[str, object]

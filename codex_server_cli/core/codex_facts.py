@@ -1,0 +1,33 @@
+"""What an app-server tells of itself and its user's configuration, as far as a turn's end depends on it. Owns no more.
+
+Fed with the replies to `initialize` and `config/read`, whose members are those of 0.163.0 and 0.171.0.
+"""
+
+from __future__ import annotations
+
+from codex_server_cli.core.rpc import Message, text_in
+
+
+class CodexFacts:
+    """What is known to now.
+
+    Attributes:
+        home: where this Codex keeps its things.
+        has_program: whether the user has a `notify` program, which Codex starts when a turn ends.
+        has_farewell: whether he has hooks for the end of a session, which Codex runs before it goes.
+    """
+
+    def __init__(self) -> None:
+        self.home: str | None = None
+        self.has_program = False
+        self.has_farewell = False
+
+    def learn(self, method: str | None, result: Message) -> None:
+        """Take the result of any request."""
+        config = result.get("config")
+        if method == "initialize":
+            self.home = text_in(result.get("codexHome")) or None
+        elif method == "config/read" and isinstance(config, dict):
+            hooks = config.get("hooks")
+            self.has_program = bool(config.get("notify"))
+            self.has_farewell = isinstance(hooks, dict) and bool(hooks.get("SessionEnd"))

@@ -1,0 +1,119 @@
+"""What Codex starts by itself on a thread: the messages in its queue, and a goal. Owns when a message is taken out.
+
+Codex starts the first queued message once the thread is loaded, and whenever one of its turns is completed (one that
+was interrupted starts none); a goal that is active likewise. Ours would then be merged into that turn, or end with its
+app-server what belongs to somebody else. So nothing is resumed while something waits, and what is queued while our turn
+runs is taken out, to be put back when our app-server is gone. A delete is the claim: of two, one is told `deleted`.
+Protocol facts: observed on 0.163.0 and 0.171.0.
+"""
+
+from __future__ import annotations
+
+from codex_server_cli.core.asking import Asked, Asking
+from codex_server_cli.core.exchange import Exchange
+from codex_server_cli.core.request import Approval, TurnRequest
+from codex_server_cli.core.rpc import Message, objects_in
+from codex_server_cli.core.waiting import LIST
+
+DELETE, CHANGED = "thread/queue/delete", "thread/queue/changed"
+TAG = "queue"
+"""What each request of a `QueueKeeper` bears."""
+
+_CONFINED: Message = {
+    "sandboxPolicy": {"type": "readOnly", "networkAccess": False},
+    "approvalPolicy": "never",
+    "approvalsReviewer": "user",
+}
+
+
+class QueueKeeper:
+    """Takes out of the queue of our turn's thread what is put into it while the turn runs.
+
+    Attributes:
+        entries: what was taken, or may have been, by Codex's id; the wire's `QueuedSubmission`s, oldest first.
+    """
+
+    def __init__(self, request: TurnRequest, exchange: Exchange, asking: Asking) -> None:
+        self.entries: dict[str, Message] = {}
+        self._request = request
+        self._exchange = exchange
+        self._asking = asking
+        self._unanswered = 0
+        self._is_stale = False  # something changed after we had asked
+        self._has_missed = False
+        self._is_confined = False
+        self._is_over = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is certain that Codex took nothing, and that nothing is to be put back."""
+        is_quiet = not (self.entries or self._unanswered or self._is_stale or self._has_missed)
+        return is_quiet and self._exchange.record.foreign_turn_id is None
+
+    def hear(self, method: str, now_ms: float) -> None:
+        """A notification about our turn or its thread."""
+        if self._request.is_ephemeral:
+            return  # such a thread has no queue
+        if method == "turn/started" and not self._is_confined:
+            self._is_confined = True
+            self._confine(now_ms)
+            if self._is_stale:
+                self._look(now_ms)
+        elif method == CHANGED and self._is_over:
+            self._has_missed = True
+        elif method == CHANGED:
+            self._look(now_ms)
+
+    def close(self) -> None:
+        """Our turn has its outcome: nothing is asked any more, and what changes is looked at afterwards."""
+        self._is_over = True
+
+    def _confine(self, now_ms: float) -> None:
+        """Our turn has started: whatever else may start on its thread is to touch nothing.
+
+        The turn that runs keeps its own policy, and the approvals that it was started with.
+        """
+        is_harmless = self._request.sandbox_policy() == _CONFINED["sandboxPolicy"]
+        if not is_harmless or self._request.approval is not Approval.NEVER:
+            self._ask("thread/settings/update", _CONFINED, now_ms)
+
+    def _look(self, now_ms: float) -> None:
+        """Somebody may have queued something."""
+        self._is_stale = bool(self._unanswered) or not self._is_confined  # before it has started, it is too early
+        if not self._is_stale:
+            self._unanswered += 1
+            self._ask(LIST, {}, now_ms)
+
+    def answered(self, asked: Asked, response: Message, now_ms: float) -> bool:
+        """A reply to any request, or word that none will come (an empty one); whether the request was ours."""
+        if asked.tag == TAG and asked.method in (LIST, DELETE):
+            self._go_on(asked, response, now_ms)
+        return asked.tag == TAG
+
+    def _go_on(self, asked: Asked, response: Message, now_ms: float) -> None:
+        self._unanswered -= 1
+        result = response.get("result")
+        result = result if isinstance(result, dict) else {}
+        if asked.method == LIST:
+            self._take(objects_in(result.get("data")), now_ms)
+        elif result.get("deleted") is False:
+            # Codex was quicker, or whoever had queued it thought better of it: Codex's record tells which.
+            self._has_missed = True
+            self.entries.pop(str(asked.params["queuedSubmissionId"]), None)
+            self._exchange.keep(tuple(self.entries.values()))
+        if self._is_stale and not self._unanswered:
+            self._look(now_ms)
+
+    def _take(self, entries: list[Message], now_ms: float) -> None:
+        """Have new ones noted, then claim them."""
+        new = {str(entry["id"]): entry for entry in entries if "id" in entry and str(entry["id"]) not in self.entries}
+        if not new:
+            return
+        self.entries |= new
+        self._exchange.keep(tuple(self.entries.values()))
+        self._unanswered += len(new)
+        for id_ in new:
+            self._ask(DELETE, {"queuedSubmissionId": id_}, now_ms)
+
+    def _ask(self, method: str, params: Message, now_ms: float) -> None:
+        self._asking.ask(method, {"threadId": self._exchange.record.thread_id, **params}, now_ms, TAG)

@@ -1,0 +1,123 @@
+"""Putting back what was taken out of the queue of a turn's thread. Owns when, and who is told.
+
+The worker does it once its app-server is gone, and before the end is published, so that whoever goes on then finds the
+queue as it was; a repairer does it for a worker that was killed. What cannot be put back stays noted (`queued.json`),
+and `recover` tries again. Needs the turn's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli import __version__
+from codex_server_cli.core.queue_inquiry import Debt, Settled, settle
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.session import Session
+from codex_server_cli.disk.files import write_all, write_json
+from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.publish import TurnWriter
+from codex_server_cli.disk.queue_debt import Noted, forget_debt, read_debt, write_debt
+from codex_server_cli.disk.repair import meta_of
+from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.proc.conversation import Conversation
+from codex_server_cli.proc.worker_log import say
+
+TIMEOUT_S = 15.0
+"""For the whole conversation with an app-server that has nothing loaded; it takes 0.1 s."""
+
+
+def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> None:
+    """Note what is about to be taken.
+
+    Raises:
+        OSError: the directory cannot be written: nothing may be taken then.
+    """
+    write_debt(turn, _debt_of(meta, session, entries))
+
+
+def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> Noted:
+    record = session.record
+    debt = Debt(str(record.thread_id), record.turn_id, record.foreign_turn_id, entries)
+    return Noted(debt, str(meta["codex"]), record.codex.home)
+
+
+def settle_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
+    """Our app-server is gone: see that everything which was queued meanwhile waits in the queue again.
+
+    Costs nothing where nothing was queued. What came of it is told in `out.txt`, `meta.json` and `worker.log`.
+    """
+    record, queue = session.record, session.queue
+    if queue.is_settled or record.thread_id is None or (record.turn_id or record.foreign_turn_id) is None:
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know the child that comes now
+    noted = _debt_of(meta, session, tuple(queue.entries.values()))
+    with contextlib.suppress(
+        OSError
+    ):  # the directory may be gone, or full: what we have in hand goes back all the same
+        write_debt(turn, noted)
+    settled = _settle(noted, TIMEOUT_S)
+    words = words_of(settled, turn.turn_id)
+    with contextlib.suppress(OSError):
+        if settled.refusal is None:
+            forget_debt(turn)
+        if words:
+            meta["put_back"] = len(settled.put_back)
+            say(f"queued messages: {words}")
+            writer.append_text(f"\n[{words}]\n")
+
+
+def _settle(noted: Noted, timeout_s: float) -> Settled:
+    try:
+        with Conversation(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as conversation:
+            return conversation.hold(settle(noted.debt, __version__), timeout_s)
+    except CodexMissingError as error:
+        return Settled(refusal=error.message)
+
+
+def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> str:
+    """The same in the stead of a worker that was killed, or could not; it is told in `meta.json` and `worker.log`.
+
+    Returns:
+        What came of it, for people; empty where there was nothing to do.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    noted = read_debt(turn)
+    if noted is None:
+        return ""
+    settled = _settle(noted, timeout_s)
+    if settled.refusal is None:
+        forget_debt(turn)
+    words = words_of(settled, turn.turn_id)
+    if not words:
+        return ""
+    meta = meta_of(turn)
+    write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(settled.put_back)})
+    fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
+    try:
+        write_all(fd, f"queued messages: {words}\n".encode("utf-8", "replace"))
+    finally:
+        os.close(fd)
+    return words
+
+
+def words_of(settled: Settled, turn_id: str) -> str:
+    """What came of it, for people; empty where there was nothing to do."""
+    count = len(settled.put_back)
+    what = "1 message" if count == 1 else f"{count} messages"
+    texts = ", ".join(settled.put_back)
+    words = [f"{what} for this thread, queued meanwhile, stands in Codex's queue again: {texts}"] if count else []
+    if settled.interrupted:
+        words.append("Codex had begun with it, and was interrupted")
+    if settled.refusal is not None:
+        words.append(
+            f"what was queued for this thread could not be put back ({settled.refusal}); it is kept in queued.json, "
+            f"and `codex-server recover {turn_id}` tries again"
+        )
+    return "; ".join(words)

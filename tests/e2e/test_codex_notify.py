@@ -1,0 +1,115 @@
+"""What Codex starts for its user's own configuration at a turn's end is his, and is not ended with the turn."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+
+import psutil
+
+from codex_server_cli.demo.replies import reply, run_command, say
+from tests.e2e.home import COMMAND, Home
+from tests.support import AppServer, wait_until
+
+
+def script(home: Home, name: str, body: str) -> Path:
+    """An executable shell script."""
+    path = home.root / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def notify_with(home: Home, *words: object) -> None:
+    """Have Codex run this at the end of each turn."""
+    config = home.codex_home / "config.toml"
+    config.write_text(f"notify = {json.dumps([str(word) for word in words])}\n{config.read_text()}")
+
+
+def test_the_users_own_notify_program_of_codex_runs_to_its_end_and_delays_nothing(home: Home) -> None:
+    said, gate = home.root / "said", home.root / "gate"
+    program = script(home, "told", f'while [ ! -e {gate} ]; do sleep 0.05; done; printf "%s" "$2" > {said}')
+    home.model([say("hello")])
+    notify_with(home, program, "an argument of its own")
+    turn = home.start("new", "hi", "--notify", f"touch {home.root / 'ours'}")
+    assert turn.wait()["state"] == "complete"
+    wait_until((home.root / "ours").exists, what="our own notifier")
+    time.sleep(0.5)  # longer than any sweep takes
+    assert not said.exists()
+    assert home.run("cancel", turn.id).code == 0
+    assert home.run("gc", "--older-than", "0s").code == 0
+    gate.touch()
+    wait_until(said.exists, what="the end of the program")
+    told = json.loads(wait_until(said.read_text, what="its words"))
+    assert (told["type"], told["last-assistant-message"]) == ("agent-turn-complete", "hello")
+
+
+def test_a_program_that_this_turn_alone_names_is_the_users_too(home: Home) -> None:
+    said = home.root / "said"
+    program = script(home, "told", f"sleep 0.7; touch {said}")
+    home.model([say("hello")])
+    turn = home.start("new", "hi", "--config", f"notify={json.dumps([str(program)])}")
+    assert turn.wait()["state"] == "complete"
+    wait_until(said.exists, what="the end of the program")
+
+
+def test_what_the_program_leaves_in_the_background_runs_on_too(home: Home) -> None:
+    said = home.root / "said"
+    program = script(home, "told", f"(sleep 0.7; touch {said}) > /dev/null 2>&1 &")
+    home.model([say("hello")])
+    notify_with(home, program)
+    assert home.start("new", "hi").wait()["state"] == "complete"
+    wait_until(said.exists, what="the end of what it left")
+
+
+def test_a_program_that_takes_too_long_is_ended(home: Home) -> None:
+    pid_file = home.root / "pid"
+    program = script(home, "told", f"echo $$ > {pid_file}.new; mv {pid_file}.new {pid_file}; exec sleep 300")
+    home.model([say("hello")])
+    notify_with(home, program)
+    assert home.start("new", "hi").wait()["state"] == "complete"
+    process = psutil.Process(int(wait_until(pid_file.exists, what="its pid") and pid_file.read_text()))
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 60, "its end")
+
+
+def test_a_command_that_calls_itself_the_program_is_ended_with_its_turn(home: Home) -> None:
+    pid_file, told = home.root / "pid", home.root / "told"
+    script(home, "told", "true")
+    told_of = json.dumps({"type": "agent-turn-complete", "turn-id": "it does not know it"})
+    command = f"(sh -c 'echo $$ > {pid_file}; sleep 300; true' told {shlex.quote(told_of)} > /dev/null 2>&1 &)"
+    home.model([reply(run_command(command)), say("hello")])
+    notify_with(home, told)
+    turn = home.start("new", "hi", "--sandbox", "danger-full-access", "--skip-git-check")
+    assert turn.wait()["state"] == "complete"
+    process = psutil.Process(int(pid_file.read_text())) if psutil.pid_exists(int(pid_file.read_text())) else None
+    assert process is None or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_program_that_starts_a_turn_itself_starts_one(home: Home) -> None:
+    once, answer = home.root / "once", home.root / "answer"
+    body = f"mkdir {once} 2> /dev/null || exit 0; cd {home.project}; {COMMAND} new 'say more' > {answer}.new"
+    program = script(home, "told", f"{body}; mv {answer}.new {answer}")
+    home.model([say("hello"), say("more")])
+    notify_with(home, program)
+    first = home.start("new", "hi")
+    assert first.wait()["state"] == "complete"
+    wait_until(answer.exists, what="the answer of new")
+    second = home.turn(json.loads(answer.read_text())["turn_id"])
+    assert (second.wait()["state"], second.meta["parent_turn"]) == ("complete", first.id)
+
+
+def test_hooks_for_the_end_of_a_session_have_their_time(home: Home) -> None:
+    said = home.root / "said"
+    hook = script(home, "farewell", f"sleep 0.8; touch {said}")
+    home.model([say("hello")])
+    config = home.codex_home / "config.toml"
+    entry = f'type = "command"\ncommand = {json.dumps(str(hook))}\n'
+    config.write_text(f"{config.read_text()}\n[[hooks.SessionEnd]]\n[[hooks.SessionEnd.hooks]]\n{entry}")
+    with AppServer(home.codex, home.codex_home) as codex:
+        (listed,) = codex.request("hooks/list", {"cwds": [str(home.project)]})["data"][0]["hooks"]
+    trust = f"[hooks.state.{json.dumps(listed['key'])}]\ntrusted_hash = {json.dumps(listed['currentHash'])}\n"
+    config.write_text(f"{config.read_text()}\n{trust}")
+    assert home.start("new", "hi").wait()["state"] == "complete"
+    assert said.exists()

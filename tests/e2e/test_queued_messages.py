@@ -1,0 +1,209 @@
+"""What waits in a thread's queue is somebody else's: nothing is resumed over it, nothing of it is lost or doubled."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import psutil
+import pytest
+
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import hold, say
+from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.support import AppServer, Json, codex_env, wait_until
+
+WORDS = "what I would ask next"
+
+
+def queue_message(home: Home, thread_id: str, words: str = WORDS) -> None:
+    """`codex queue`, as its user would."""
+    command = [str(home.codex), "queue", "--thread", thread_id, "--message", words]
+    subprocess.run(command, env=codex_env(home.codex_home), cwd=home.project, check=True, capture_output=True)
+
+
+def queued(home: Home, thread_id: str) -> list[str]:
+    """The texts that stand in a thread's queue, first to last."""
+    with AppServer(home.codex, home.codex_home) as codex:
+        entries: list[Json] = codex.request("thread/queue/list", {"threadId": thread_id})["data"]
+    return [entry["input"][0]["text"] for entry in entries]
+
+
+def start_held(home: Home, *options: str) -> tuple[Turn, Gate, str]:
+    """A turn in the middle of its answer, its gate, and its thread."""
+    turn, gate = home.start_held("new", "hi", *options)
+    return turn, gate, str(turn.meta["thread_id"])
+
+
+def a_thread(home: Home) -> tuple[Turn, str]:
+    """A turn that is over, and its thread."""
+    home.model([say("one"), say("two"), say("three")])
+    turn = home.start("new", "hi")
+    return turn, str(turn.wait()["thread_id"])
+
+
+def is_taken(turn: Turn) -> bool:
+    """Whether the worker has taken something out of the queue, and knows it."""
+    ids = {event["id"] for event in turn.events if event.get("method") == "thread/queue/delete"}
+    return any(event["dir"] == "in" and event.get("id") in ids and "result" in event for event in turn.events)
+
+
+@pytest.mark.parametrize("options", [(), ("--write", "--skip-git-check", "--approval", "ask")])
+def test_a_message_that_is_queued_while_a_turn_runs_waits_in_the_queue_afterwards(
+    home: Home, options: tuple[str, ...]
+) -> None:
+    turn, gate, thread_id = start_held(home, *options)
+    queue_message(home, thread_id)
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    gate.open()
+    ended = turn.wait()
+    assert (ended["state"], ended["answer"], ended["put_back"]) == ("complete", FIRST_HALF + SECOND_HALF, 1)
+    assert queued(home, thread_id) == [WORDS]
+    assert WORDS in turn.out
+    assert not (turn.path / "queued.json").exists()
+    assert turn.meta["effective"]["sandbox_policy"]["type"] == ("workspaceWrite" if options else "readOnly")
+
+
+def test_messages_keep_their_order_and_their_ids(home: Home) -> None:
+    turn, gate, thread_id = start_held(home)
+    with AppServer(home.codex, home.codex_home) as codex:
+        for number in range(3):
+            text = [{"type": "text", "text": f"message {number}"}]
+            params = {"threadId": thread_id, "clientUserMessageId": f"client-{number}", "input": text}
+            codex.request("thread/queue/add", params)
+    wait_until(lambda: (turn.path / "queued.json").exists() and is_taken(turn), what="the note")
+    gate.open()
+    assert turn.wait()["put_back"] == 3
+    with AppServer(home.codex, home.codex_home) as codex:
+        entries = codex.request("thread/queue/list", {"threadId": thread_id})["data"]
+    assert [entry["clientUserMessageId"] for entry in entries] == ["client-0", "client-1", "client-2"]
+
+
+def test_where_codex_was_quicker_the_message_is_put_back_all_the_same(home: Home) -> None:
+    for _ in range(3):
+        turn, gate, thread_id = start_held(home)
+        with AppServer(home.codex, home.codex_home) as codex:
+            text = [{"type": "text", "text": WORDS}]
+            params = {"threadId": thread_id, "clientUserMessageId": "mine", "input": text}
+            codex.send("thread/queue/add", params)
+            gate.open()
+            assert turn.wait()["state"] == "complete"
+        assert queued(home, thread_id) == [WORDS]
+
+
+def test_a_cancelled_turn_leaves_the_queue_as_it_was(home: Home) -> None:
+    turn, _gate, thread_id = start_held(home)
+    queue_message(home, thread_id)
+    home.run("cancel", turn.id)
+    assert turn.wait()["state"] == "cancelled"
+    assert queued(home, thread_id) == [WORDS]
+
+
+def test_a_worker_that_was_killed_with_a_message_in_its_hands_loses_nothing(home: Home) -> None:
+    turn, _gate, thread_id = start_held(home)
+    queue_message(home, thread_id)
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    assert queued(home, thread_id) == []
+    turn.worker().kill()
+    ended = turn.status()
+    assert (ended["state"], ended["put_back"]) == ("abandoned", 1)
+    assert queued(home, thread_id) == [WORDS]
+    home.run("recover", turn.id)
+    assert queued(home, thread_id) == [WORDS]
+
+
+def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
+    broken = home.root / "broken"
+    home.wrap_codex(f'[ -e {broken} ] && exit 1\nexec {home.codex} "$@"')
+    turn, gate, thread_id = start_held(home)
+    queue_message(home, thread_id)
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    broken.touch()
+    gate.open()
+    assert turn.wait()["state"] == "complete"
+    assert f"`codex-server recover {turn.id}` tries again" in turn.out
+    assert home.run("recover", turn.id).code == 0
+    assert (turn.path / "queued.json").exists()
+    assert home.run("gc", "--older-than", "0s").code == 0
+    assert turn.path.exists()  # what it holds is nowhere else
+    broken.unlink()
+    assert WORDS in home.run("recover", turn.id).json["message"]
+    assert queued(home, thread_id) == [WORDS]
+    assert not (turn.path / "queued.json").exists()
+    assert turn.status()["put_back"] == 1
+
+
+def test_a_turn_whose_directory_is_deleted_gives_back_what_it_had_taken(home: Home) -> None:
+    turn, _gate, thread_id = start_held(home)
+    queue_message(home, thread_id)
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    worker = turn.worker()
+    shutil.rmtree(turn.path)
+    wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, what="the worker's end")
+    assert queued(home, thread_id) == [WORDS]
+
+
+def test_a_thread_in_which_a_message_waits_is_busy_and_nothing_is_made(home: Home) -> None:
+    turn, thread_id = a_thread(home)
+    queue_message(home, thread_id)
+    for selector in ((), ("--last",), ("--thread", thread_id), ("--turn", turn.id)):
+        run = home.run("continue", *selector, "and?")
+        assert run.code == 75, run
+        assert run.error["kind"] == "thread_busy"
+        assert WORDS in run.error["message"]
+        assert "--fork" in run.error["hint"]
+    assert home.turn_ids == [turn.id]
+    assert queued(home, thread_id) == [WORDS]
+
+
+@pytest.mark.parametrize("option", ["--fork", "--fork-if-busy"])
+def test_a_fork_goes_on_without_what_waits(home: Home, option: str) -> None:
+    turn, thread_id = a_thread(home)
+    queue_message(home, thread_id)
+    fork = home.start("continue", "--turn", turn.id, "and?", option)
+    assert fork.wait()["answer"] == "two"
+    assert fork.meta["thread_id"] != thread_id
+    assert fork.meta["forked_from"] == thread_id
+    assert queued(home, thread_id) == [WORDS]
+
+
+def test_an_active_goal_makes_a_thread_busy_and_a_paused_one_does_not(home: Home) -> None:
+    turn, thread_id = a_thread(home)
+    goal = {"threadId": thread_id, "objective": "count to ten"}
+    with AppServer(home.codex, home.codex_home) as codex:
+        codex.request("thread/goal/set", {**goal, "status": "active"})
+    run = home.run("continue", "--turn", turn.id, "and?")
+    assert (run.code, run.error["kind"]) == (75, "thread_busy")
+    assert "count to ten" in run.error["message"]
+    with AppServer(home.codex, home.codex_home) as codex:
+        codex.request("thread/goal/set", {**goal, "status": "paused"})
+    assert home.start("continue", "--turn", turn.id, "and?").wait()["answer"] == "two"
+
+
+@pytest.mark.parametrize("option", [(), ("--fork-if-busy",)])
+def test_a_message_that_is_queued_while_our_turn_stands_in_line_is_seen_before_the_thread_is_opened(
+    home: Home, option: tuple[str, ...]
+) -> None:
+    turn, thread_id = a_thread(home)
+    home.configure(max_running=1)
+    gate = Gate()
+    model = home.model([say(FIRST_HALF, hold(gate), SECOND_HALF), say("after")])
+    first = home.start("new", "hold the line")
+    wait_until(lambda: FIRST_HALF in first.out, what="the first half")
+    second = home.start("continue", "--turn", turn.id, "and?", *option)
+    queue_message(home, thread_id)
+    gate.open()
+    ended = second.wait()
+    assert queued(home, thread_id) == [WORDS]
+    if option:
+        assert (ended["state"], ended["answer"]) == ("complete", "after")
+        assert ended["thread_id"] != thread_id
+        return
+    error = ended["error"]
+    assert (ended["state"], error["kind"], error["retryable"]) == ("failed", "thread_busy", True)
+    assert WORDS in error["message"]
+    assert "thread/resume" not in {event.get("method") for event in second.events}
+    assert len(model.model_requests) == 1
+    command = error["hint"].split("`")[1]
+    assert command.endswith("--fork")
+    assert home.turn(str(home.run(*command.split()[1:]).json["turn_id"])).wait()["state"] == "complete"
