@@ -486,12 +486,14 @@ def test_a_model_and_an_effort_that_codex_does_not_have_are_refused_when_they_ar
         ("/model gpt-5.5", "model gpt-5.5, from the next message on"),
         ("/effort bogus", "gpt-5.5 has no effort 'bogus'"),
         ("/effort low", "effort low, from the next message on"),
-        ("hello", "ready · gpt-5.5 low"),
+        ("hello", "Hello."),
     ):
         terminal.enter(line)
         terminal.wait_for(words)
+    terminal.wait_for("ready · gpt-5.5 low")
     leave(terminal)
     (turn,) = (home.turn(turn_id) for turn_id in home.turn_ids)
+    turn.wait()
     assert (turn.sent("turn/start")["model"], turn.sent("turn/start")["effort"]) == ("gpt-5.5", "low")
     refused = chat(home, "--model", "gpt-99-nope")
     assert refused.wait_for_exit() == 65
