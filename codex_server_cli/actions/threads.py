@@ -107,7 +107,8 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
                 raise _no_thread_yet(directory, meta)  # never some older thread in its stead
     summary = newest_thread(settings.codex_home, here)
     if summary is None:
-        hint = "Start one, with the prompt on stdin: `codex-server new -`. Those of other places, for --thread: `codex-server list`"
+        hint = "Start one, with the prompt on stdin: `codex-server new -`."
+        hint += " Those of other places, for --thread: `codex-server list`"
         raise BadInputError(f"no earlier thread in {here}", hint=hint, kind=ErrorKind.THREAD_MISSING)
     return ThreadChoice(summary.thread_id, summary.cwd)
 
