@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
 
-from codex_server_cli.demo.replies import apply_patch, reply, run_command, say
+from codex_server_cli.demo.replies import Answer, apply_patch, call, reply, run_command, say
+from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.e2e.home import Home, Turn
 from tests.support import make_repository
@@ -172,3 +174,23 @@ def test_the_default_sandbox_comes_from_config_json(one_home: Home) -> None:
     turn.wait()
     assert policy(turn) == "workspaceWrite"
     assert one_home.run("new", "hi", "--sandbox", "read-only", "--wait").code == 0
+
+
+def test_what_a_turn_may_write_its_sub_agents_may_write_too(home: Home) -> None:
+    patch = "*** Begin Patch\n*** Add File: note.txt\n+hello\n*** End Patch"
+
+    def script(request: Request) -> Answer:
+        told = request.tool_outputs
+        if request.prompt == "be my child":
+            return reply(say("Child done.") if told else apply_patch(patch))
+        if "spawned" not in told:
+            return reply(call("spawn_agent", {"message": "be my child"}, namespace="multi_agent_v1", call_id="spawned"))
+        if "waited" not in told:
+            targets = [json.loads(told["spawned"])["agent_id"]]
+            return reply(call("wait_agent", {"targets": targets}, namespace="multi_agent_v1", call_id="waited"))
+        return reply(say("Done."))
+
+    home.model(script)
+    turn = home.start("new", "hi", "--write", "--skip-git-check")
+    assert turn.wait()["answer"] == "Done."
+    assert (home.project / "note.txt").read_text() == "hello\n"
