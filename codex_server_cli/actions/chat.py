@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions import answers, read, start, threads
-from codex_server_cli.actions.start import StartOptions, ThreadChoice
+from codex_server_cli.actions.options import StartOptions, ThreadChoice
 from codex_server_cli.core.events import read_events
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.rpc import Message

@@ -7,13 +7,10 @@ it decides again. A value stands as it was checked: durations in seconds, paths 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from codex_server_cli.actions.options import StartOptions, ThreadChoice
 from codex_server_cli.core.commands import seconds
 from codex_server_cli.core.request import Approval, Flags, Sandbox, TurnRequest
-
-if TYPE_CHECKING:
-    from codex_server_cli.actions.start import StartOptions, ThreadChoice
 
 
 def given_flags(options: StartOptions, request: TurnRequest) -> Flags:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions.checks import check_cwd
-from codex_server_cli.actions.start import Started, StartOptions, new
+from codex_server_cli.actions.options import StartOptions
+from codex_server_cli.actions.start import Started, new
 from codex_server_cli.core.request import Sandbox
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.proc.git import ask_git, outside_of_work_tree

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions import checks
-from codex_server_cli.actions.given import given_flags, given_selector, schema_source
-from codex_server_cli.actions.notify import choose_command
+from codex_server_cli.actions.given import given_flags, given_selector
+from codex_server_cli.actions.options import StartOptions, ThreadChoice
+from codex_server_cli.actions.turn_request import default_model, make_request
 from codex_server_cli.core.prompt import check_prompt
-from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval, Flags, Sandbox, TurnRequest
+from codex_server_cli.core.request import Flags, Sandbox, TurnRequest
 from codex_server_cli.core.thread_config import layered
 from codex_server_cli.core.turn import State, format_time_ms
 from codex_server_cli.core.view import TurnView
@@ -23,59 +24,8 @@ from codex_server_cli.errors import BadInputError
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.launch import Launch
 from codex_server_cli.proc.login import ThreadTerms, check_login
-from codex_server_cli.settings.config import Config, read_config
+from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
-
-
-class StartOptions(NamedTuple):
-    """What the user asked for, as the face parsed it; see the flags of `new`. None leaves a choice to the defaults."""
-
-    prompt: str
-    cwd: str | None = None
-    model: str | None = None
-    effort: str | None = None
-    schema: str | None = None
-    images: tuple[str, ...] = ()
-    sandbox: Sandbox | None = None
-    add_dirs: tuple[str, ...] = ()
-    has_network: bool = False
-    config: tuple[str, ...] = ()
-    profile: str | None = None
-    approval: Approval = Approval.NEVER
-    approval_timeout_s: float | None = None
-    may_ask_questions: bool = False
-    is_plan: bool = False
-    review: dict[str, Any] | None = None
-    is_after_reset: bool = False
-    notify: str | None = None
-    is_ephemeral: bool = False
-    name: str | None = None
-    deadline_s: float | None = None
-    may_skip_git_check: bool = False
-    may_nest: bool = False
-
-    @property
-    def may_ask(self) -> bool:
-        """Whether the turn may come to wait for a person."""
-        return self.approval is Approval.ASK or self.may_ask_questions or self.is_plan
-
-
-class ThreadChoice(NamedTuple):
-    """The thread that a turn goes on with.
-
-    Attributes:
-        thread_id: Codex's id.
-        cwd: where the thread works, if known.
-        resumed_from: our turn that led to it, if one did.
-        fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
-        model: what it ran with last, if known.
-    """
-
-    thread_id: str
-    cwd: str | None
-    resumed_from: str | None = None
-    fork_after: str | None = None
-    model: str | None = None
 
 
 class Started(NamedTuple):
@@ -148,7 +98,7 @@ def _start(
     config = read_config(settings.config_path)
     profile, warnings = _read_profile(settings, options.profile)
     pictures = _read_pictures(options.images)
-    request, parent = _make_request(
+    request, parent = make_request(
         settings,
         options,
         config,
@@ -247,7 +197,7 @@ def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice 
     config = read_config(settings.config_path)
     profile, _ = _read_profile(settings, options.profile)
     overrides = checks.parse_overrides(options.config)
-    model = options.model or _default_model(config, choice, profile, overrides)
+    model = options.model or default_model(config, choice, profile, overrides)
     request = TurnRequest("", "/", model, options.effort, config=overrides, profile_config=profile)
     request = request._replace(thread_id=choice.thread_id if choice is not None else None)
     if request.asked_model is not None or request.asked_effort is not None:
@@ -267,13 +217,6 @@ def _check_model(
     check_request(settings, codex, request, choice.model if choice is not None else None, source)
 
 
-def _default_model(
-    config: Config, choice: ThreadChoice | None, profile: dict[str, Any] | None, overrides: dict[str, Any] | None
-) -> str | None:
-    """The model of `config.json`, for a new thread of which nothing else decides."""
-    return config.model if choice is None and "model" not in layered(profile, overrides) else None
-
-
 def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
     """The provider that a resumed thread was made with; None where that does not count, or is not known."""
     if request.thread_id is None or request.is_fork:
@@ -287,58 +230,3 @@ def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) ->
     """The same turn on a fork of its thread, for the case that another turn takes the thread in this very moment."""
     fork = request._replace(is_fork=True, fork_after=choice.fork_after)
     return meta | {"thread_id": None, "forked_from": request.thread_id, "request": fork.to_json()}
-
-
-def _make_request(
-    settings: Settings,
-    options: StartOptions,
-    config: Config,
-    choice: ThreadChoice | None,
-    profile: dict[str, Any] | None,
-    images: tuple[str, ...],
-    *,
-    is_fork: bool,
-    may_fork_if_busy: bool,
-) -> tuple[TurnRequest, str | None]:
-    """The request that the options amount to, and the turn that we run inside of."""
-    parent = checks.check_nesting(settings, may_nest=options.may_nest)
-    cwd = checks.check_cwd(options.cwd)
-    sandbox = options.sandbox or Sandbox(config.sandbox or Sandbox.READ_ONLY)
-    writable_roots = checks.check_add_dirs(options.add_dirs, sandbox)
-    if sandbox is not Sandbox.READ_ONLY and not options.may_skip_git_check:
-        checks.check_git(cwd, *writable_roots)
-    if options.name is not None:
-        checks.check_name(options.name)
-    overrides = checks.parse_overrides(options.config)
-    request = TurnRequest(
-        turn_id="",
-        cwd=cwd,
-        model=options.model or _default_model(config, choice, profile, overrides),
-        effort=options.effort,
-        sandbox=sandbox,
-        writable_roots=writable_roots,
-        has_network=options.has_network,
-        images=images,
-        schema=checks.read_schema(options.schema) if options.schema is not None else None,
-        config=overrides,
-        profile=options.profile,
-        profile_config=profile,
-        is_ephemeral=options.is_ephemeral,
-        thread_id=choice.thread_id if choice else None,
-        is_fork=is_fork,
-        fork_after=choice.fork_after if choice and is_fork else None,
-        may_fork_if_busy=may_fork_if_busy,
-        approval=options.approval,
-        approval_timeout_s=checks.check_deadline(options.approval_timeout_s, "--approval-timeout")
-        or APPROVAL_TIMEOUT_S,
-        may_ask_questions=options.may_ask_questions,
-        is_plan=options.is_plan,
-        review=options.review,
-        deadline_s=checks.check_deadline(options.deadline_s),
-        may_bill_api_key=config.may_bill_api_key,
-        notify=choose_command(settings, options.notify, config),
-        is_after_reset=options.is_after_reset,
-        schema_source=schema_source(options),
-    )
-    checks.check_encodable(request)
-    return request, parent

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions.checks import check_cwd
+from codex_server_cli.actions.options import ThreadChoice
 from codex_server_cli.actions.read import find, status
-from codex_server_cli.actions.start import ThreadChoice
 from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.core.view import may_ask
@@ -33,8 +33,8 @@ from codex_server_cli.disk.rollouts import (
     list_threads,
     newest_thread,
     read_tail,
-    refusal,
 )
+from codex_server_cli.disk.session_access import refusal
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, HomeError, NotFoundError
 from codex_server_cli.settings.config import read_config

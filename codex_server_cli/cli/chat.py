@@ -9,7 +9,7 @@ import typer
 
 from codex_server_cli.actions import chat as actions
 from codex_server_cli.actions.checks import check_cwd
-from codex_server_cli.actions.start import StartOptions
+from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.cli import output, starting
 from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.core.request import Approval, Sandbox

@@ -13,7 +13,7 @@ from typing import Any
 
 from codex_server_cli.actions import answers, chat
 from codex_server_cli.actions.chat import Exchange, Place, Seen
-from codex_server_cli.actions.start import StartOptions
+from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.cli.chat_asking import Asking, has_secret, named
 from codex_server_cli.cli.chat_calls import off_loop, start, tell
 from codex_server_cli.cli.chat_commands import COMMANDS, CommandCompleter, parse

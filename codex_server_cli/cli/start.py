@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from codex_server_cli.actions import start
+from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.actions.prepare import prepare
-from codex_server_cli.actions.start import Started, StartOptions
+from codex_server_cli.actions.start import Started
 from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.cli.prompts import read_prompt
 from codex_server_cli.cli.starting import starts_a_review, starts_a_turn

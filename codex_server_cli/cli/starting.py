@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from codex_server_cli.actions.start import Started, StartOptions
+from codex_server_cli.actions.options import StartOptions
+from codex_server_cli.actions.start import Started
 from codex_server_cli.cli import output
 from codex_server_cli.cli.prompts import read_prompt
 from codex_server_cli.core.duration import parse_duration_s

@@ -16,6 +16,7 @@ from codex_server_cli.core.record import THREAD_OPENERS, TURN_STARTERS
 from codex_server_cli.core.retries import Patience, is_store_collision
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
+from codex_server_cli.core.waiting import GOAL, LIST
 from codex_server_cli.errors import ErrorKind
 
 _AFTER_STARTUP = THREAD_OPENERS | TURN_STARTERS | {"thread/settings/update"}
@@ -25,6 +26,11 @@ _LOOKS = frozenset(
     {"initialize", "account/read", "config/read", "getAuthStatus", "thread/queue/list", "thread/goal/get"}
 )
 _ASKED_AGAIN = _AFTER_STARTUP | _LOOKS
+
+TOLERATED = frozenset(
+    {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
+)
+"""Requests whose refusal does not end the turn; without `config/read` nobody knows what is denied (`permissions`)."""
 _WRITER_TRIES = 4
 """How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
 

@@ -12,12 +12,14 @@ class CodexFacts:
     """What is known to now.
 
     Attributes:
+        version: its version; what follows the first `/` of its user agent (protocol notes, section 2).
         home: where this Codex keeps its things.
         has_program: whether the user has a `notify` program, which Codex starts when a turn ends.
         has_farewell: whether he has hooks for the end of a session, which Codex runs before it goes.
     """
 
     def __init__(self) -> None:
+        self.version: str | None = None
         self.home: str | None = None
         self.has_program = False
         self.has_farewell = False
@@ -26,6 +28,7 @@ class CodexFacts:
         """Take the result of any request."""
         config = result.get("config")
         if method == "initialize":
+            self.version = text_in(result.get("userAgent")).partition("/")[2].partition(" ")[0] or None
             self.home = text_in(result.get("codexHome")) or None
         elif method == "config/read" and isinstance(config, dict):
             hooks = config.get("hooks")

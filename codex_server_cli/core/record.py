@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.agent_messages import REVIEW_ITEMS, AgentMessages
+from codex_server_cli.core.agents_patches import AgentsPatches
 from codex_server_cli.core.codex_facts import CodexFacts
 from codex_server_cli.core.payer import Payer
 from codex_server_cli.core.refusals import Refusals
@@ -64,18 +65,16 @@ class TurnRecord:
         self.retry: Message | None = None
         self.usage: Usage | None = None
         self.limits: dict[str, Any] | None = None
-        self.user_agent: str | None = None
         self.payer: Payer | None = None
         self.codex = CodexFacts()
         self.foreign_turn_id: str | None = None
         self.asked: Message = {}
         self.settings: Message = {}
-        self.refusals = Refusals()
-        self.session_path = ""
+        self.refusals, self.session_path = Refusals(), ""
         self.open_items: dict[str, Message] = {}
         self.messages = AgentMessages()
         self._methods: dict[Any, str] = {}  # our request id → method
-        self._agents_patches: dict[str, Message] = {}
+        self._agents_patches = AgentsPatches()
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
         self._set_for_later: Message = {}
 
@@ -94,7 +93,7 @@ class TurnRecord:
     @property
     def items_asked_about(self) -> dict[str, Message]:
         """Open items by id, sub-agents' patches among them: what a request may refer to."""
-        return self._agents_patches | self.open_items
+        return self._agents_patches.open_items | self.open_items
 
     @property
     def answer(self) -> str | None:
@@ -163,9 +162,7 @@ class TurnRecord:
         if not isinstance(result, dict):
             return []
         self.codex.learn(method, result)
-        if method == "initialize":
-            self.user_agent = result.get("userAgent")
-        elif method in THREAD_OPENERS:
+        if method in THREAD_OPENERS:
             thread = result.get("thread")
             if isinstance(thread, dict):
                 self.thread_id = thread.get("id", self.thread_id)
@@ -189,7 +186,7 @@ class TurnRecord:
             return []
         thread_id = params.get("threadId")
         if thread_id is not None and thread_id != self.thread_id:
-            self._note_patch(method, params.get("item"))
+            self._agents_patches.note(method, params.get("item"))
             return []  # a sub-agent's thread, or another client's
         if method == "thread/settings/updated":
             self._on_settings(params)  # it may be about what the turn will run under
@@ -204,14 +201,6 @@ class TurnRecord:
         if handler is not None:
             handler(self, params)
         return [message]
-
-    def _note_patch(self, method: str, item: Any) -> None:
-        """Remember what a sub-agent would write: we may be asked about it, without being told again what it is."""
-        if isinstance(item, dict) and item.get("type") == "fileChange":
-            if method == "item/started":
-                self._agents_patches[str(item.get("id"))] = item
-            else:
-                self._agents_patches.pop(str(item.get("id")), None)
 
     def _is_ours(self, params: Message) -> bool:
         turn_id = params.get("turnId")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from codex_server_cli.core import failures, rpc
-from codex_server_cli.core.asking import Asking
+from codex_server_cli.core.asking import TOLERATED, Asking
 from codex_server_cli.core.desk import Desk
 from codex_server_cli.core.exchange import Exchange, Step
 from codex_server_cli.core.opening import Opening, too_wide
@@ -24,13 +24,7 @@ from codex_server_cli.core.shell_requests import ShellRequests
 from codex_server_cli.core.thread_queue import CHANGED, QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
-from codex_server_cli.core.waiting import GOAL, LIST
 from codex_server_cli.errors import ErrorKind
-
-_TOLERATED = frozenset(
-    {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
-)
-"""Requests whose refusal does not end the turn; without `config/read` nobody knows what is denied (`permissions`)."""
 
 
 class Session:
@@ -186,7 +180,7 @@ class Session:
             return
         error, is_given_up = message.get("error"), asked.patience.is_used_up
         self._shells.steering.answered(asked, error)
-        if error is not None and (is_given_up or asked.method not in _TOLERATED):
+        if error is not None and (is_given_up or asked.method not in TOLERATED):
             refusal = error if isinstance(error, dict) else {}
             times = asked.patience.failures if is_given_up else None
             self._own_error = failures.error_of_refusal(asked.method, refusal, times)

@@ -134,26 +134,6 @@ def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[Thre
     return rows or subagents[:limit]
 
 
-def refusal(codex_home: Path, prefix: str = "") -> PermissionError | None:
-    """Why there may be more threads than were found: a folder, or a session file with such an id, is another user's."""
-    folders = [os.fspath(codex_home / "sessions")]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as found:
-                entries = list(found)
-            for entry in entries:
-                thread_id = thread_id_of(entry.name)
-                if thread_id is not None and thread_id.startswith(prefix.lower()):
-                    os.close(os.open(entry.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-                elif entry.name.isdigit() and entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-        except PermissionError as error:
-            return error
-        except OSError:  # it is gone, or no folder
-            continue
-    return None
-
-
 def find_named(codex_home: Path, name: str) -> list[ThreadSummary]:
     """The threads that bear exactly this name (`thread/name/set`), newest first: Codex lets several bear one."""
     names = _read_names(codex_home)

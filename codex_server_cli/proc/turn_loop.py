@@ -285,7 +285,7 @@ class TurnLoop:
             self._meta["forked_from"] = self._meta["thread_id"]  # something waited in the one that was asked for
         self._noted_settings, terms = record.settings, effective_terms(record.settings)
         self._meta |= told | {
-            "codex_version": _version_of(record.user_agent),
+            "codex_version": record.codex.version,
             "model": terms["model"] or self._meta.get("model"),
             "effort": terms["effort"],
             "effective": terms,
@@ -298,8 +298,3 @@ class TurnLoop:
 def _now_ms() -> float:
     """Unix time that never steps: a clock set back or forward must not end a turn, or keep it for ever."""
     return _EPOCH_MS + time.monotonic() * 1000
-
-
-def _version_of(user_agent: str | None) -> str | None:
-    """Codex's version: what follows the first `/` of its user agent (protocol notes, section 2)."""
-    return user_agent.partition("/")[2].partition(" ")[0] or None if user_agent else None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.actions import threads
-from codex_server_cli.actions.start import ThreadChoice
+from codex_server_cli.actions.options import ThreadChoice
 from codex_server_cli.actions.threads import Holder
 from codex_server_cli.disk import lock, thread_locks
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, Exit, NotFoundError

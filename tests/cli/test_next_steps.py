@@ -17,7 +17,7 @@ import pytest
 import typer
 
 from codex_server_cli.actions import start
-from codex_server_cli.actions.start import StartOptions, ThreadChoice
+from codex_server_cli.actions.options import StartOptions, ThreadChoice
 from codex_server_cli.cli.app import build
 from codex_server_cli.cli.starting import _flags, options_of
 from codex_server_cli.core import failures

@@ -39,7 +39,7 @@ def test_the_replies_name_thread_turn_and_server() -> None:
     record.feed_in(THREAD_REPLY)
     record.feed_out(ASK_TURN)
     record.feed_in(TURN_REPLY)
-    assert (record.user_agent, record.thread_id, record.turn_id) == ("codex_server/0.169.0", THREAD, TURN)
+    assert (record.codex.version, record.thread_id, record.turn_id) == ("0.169.0", THREAD, TURN)
     assert record.settings == {"model": "gpt", "sandbox": {"type": "readOnly"}}
 
 

@@ -67,7 +67,7 @@ def test_what_the_first_app_server_said_of_its_thread_no_longer_counts() -> None
     talk = Dialogue().reply("initialize", {"userAgent": "codex_server/0.1 (x)"})
     _collide(talk.reply("thread/start", {"thread": {"id": "of-the-first"}, "model": "old"})).advance(200)
     for record in (talk.session.record, replay(talk.events)[0]):
-        assert (record.thread_id, record.settings, record.user_agent) == (None, {}, None)
+        assert (record.thread_id, record.settings, record.codex.version) == (None, {}, None)
     talk.reply("initialize").looked()
     assert talk.requests("turn/start") == []  # neither has the first one's thread led to a turn
     talk.reply("thread/start", {"thread": {"id": THREAD}})

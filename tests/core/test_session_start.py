@@ -93,7 +93,7 @@ def test_the_record_tells_how_far_it_has_come() -> None:
     talk.started()
     record = talk.session.record
     assert (record.thread_id, record.turn_id, record.phase) == (THREAD, TURN, Phase.THINKING)
-    assert record.user_agent == "codex_server/0.169.0 (x)"
+    assert record.codex.version == "0.169.0"
     assert talk.session.next_seq == talk.events.count(b"\n")
 
 
