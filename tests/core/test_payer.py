@@ -179,6 +179,8 @@ def opened(configuration: Json, account: Json, provider: str, **request: Any) ->
 def look(talk: Dialogue, configuration: Json, account: Json, provider: str) -> Dialogue:
     """One app-server's answers."""
     talk.reply("initialize").looked(account, configuration)
+    if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
+        talk.free()
     method = [message["method"] for message in talk.sent if message.get("method", "").startswith("thread/")][-1]
     return talk.reply(method, {"thread": {"id": THREAD}, "modelProvider": provider, "sandbox": READ_ONLY})
 
@@ -192,9 +194,8 @@ def test_a_resumed_thread_that_bills_a_provider_is_not_asked_and_its_fork_is_nam
     talk = opened(config(own=KEYED), CHATGPT, "own", thread_id="t-1", prompt_path="/p")
     assert (talk.kind, talk.outcome.state, talk.requests("turn/start")) == (ErrorKind.AUTH, State.FAILED, [])
     assert talk.session.record.payer is Payer.PROVIDER
-    assert hint_of(talk).startswith(
-        "A fork takes the provider that Codex is configured with: `codex-server continue --thread t-1 --file /p --fork`"
-    )
+    fork = "`codex-server continue --thread t-1 --fork --cwd /project --file /p`"
+    assert hint_of(talk).startswith(f"A fork takes the provider that Codex is configured with: {fork}; ")
     assert '"auth": "any"' in hint_of(talk)
 
 
@@ -224,7 +225,7 @@ def test_where_a_fork_would_be_refused_too_that_is_to_be_mended_first(
 def test_an_api_key_is_told_with_both_ways_out() -> None:
     talk = opened(config(), API_KEY, "openai")
     assert hint_of(talk).startswith("Log in with ChatGPT (`codex-server login`), or allow every payer")
-    assert hint_of(talk).endswith(", then: `codex-server new --cwd /project PROMPT`")
+    assert hint_of(talk).endswith(", then: `codex-server new --cwd /project -`")
 
 
 def test_whoever_is_not_logged_in_is_told_to() -> None:
@@ -249,7 +250,7 @@ def test_another_app_server_tells_of_a_provider_that_codex_is_not_configured_wit
 
 
 def test_what_the_first_app_server_still_says_no_longer_counts() -> None:
-    talk = Dialogue(thread_id="t-1").reply("initialize").looked(KEYLESS, config("own", own=OWN))
+    talk = Dialogue(thread_id="t-1").reply("initialize").looked(KEYLESS, config("own", own=OWN)).free()
     (resume,) = [message for message in talk.sent if message["method"] == "thread/resume"]
     reply = {"id": resume["id"], "result": {"thread": {"id": THREAD}, "modelProvider": "openai"}}
     talk.receive(reply, STARTED, *said("of the first one"))

@@ -190,6 +190,8 @@ def test_network_rules_are_not_lifted_by_an_override() -> None:
 def opened(config: Json, **request: Any) -> Dialogue:
     """A conversation to the point where everything has been looked at."""
     talk = Dialogue(**request).reply("initialize").looked(config=config)
+    if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
+        talk.free()
     method = "thread/fork" if request.get("is_fork") else "thread/resume" if "thread_id" in request else "thread/start"
     return talk.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY})
 
@@ -234,7 +236,7 @@ def test_what_cannot_be_kept_starts_nothing_and_tells_the_next_step() -> None:
     assert (talk.kind, talk.outcome.state) == (ErrorKind.SANDBOX, State.FAILED)
     assert talk.requests("thread/settings/update") == talk.requests("turn/start") == []
     assert talk.outcome.error is not None
-    assert "`codex-server new --cwd /project --write " in talk.outcome.error.hint
+    assert "`codex-server new --cwd /project --sandbox workspace-write " in talk.outcome.error.hint
     closed = opened(config_of(OPEN, **PROXY)).outcome.error
     assert closed is not None
     assert "--config features.network_proxy=false " in closed.hint

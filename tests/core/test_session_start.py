@@ -209,6 +209,8 @@ SLOW = {"mcp_servers": {"slow": {"command": "x", "required": True, "startup_time
 )
 def test_what_waits_for_required_tool_servers_may_take_as_long_as_they_may(asked: dict[str, Any], method: str) -> None:
     talk = Dialogue(**asked).reply("initialize").looked(config=SLOW)
+    if method == "thread/resume":
+        talk.free()
     if method == "turn/start":
         talk.reply("thread/start", {"thread": {"id": THREAD}})
     talk.advance(120_000 + LIMIT_MS[Timer.REQUEST] - 1)

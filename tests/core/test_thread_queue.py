@@ -62,7 +62,7 @@ def test_a_thread_in_which_something_waits_is_not_even_opened(queue: Json, goal:
     assert (talk.outcome.state, error.kind, error.retryable) == (State.FAILED, ErrorKind.THREAD_BUSY, True)
     assert "thread t was not resumed" in error.message
     assert words in error.message
-    assert "`codex-server continue --thread t --file /p/prompt.txt --fork`" in error.hint
+    assert "`codex-server continue --thread t --fork --cwd /project --file /p/prompt.txt`" in error.hint
     assert "`codex resume t`" in error.hint
     assert talk.requests("thread/resume") == []
 

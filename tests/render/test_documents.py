@@ -96,6 +96,9 @@ def test_several_turns_are_one_document() -> None:
     assert documents.several([]) == {"version": 1, "turns": []}
 
 
+GO_ON = f"codex-server continue --turn {TURN_ID} 'go on'"
+
+
 @pytest.mark.parametrize(
     ("view", "commands"),
     [
@@ -103,11 +106,10 @@ def test_several_turns_are_one_document() -> None:
         (COMPLETE, {"answer", "tail", "continue"}),
         (COMPLETE._replace(meta={}), {"answer", "tail"}),  # no thread, nothing to go on with
         (COMPLETE._replace(meta=META | {"request": {"is_ephemeral": True}}), {"answer", "tail"}),  # it left none
-        (COMPLETE._replace(error={"kind": "worker_died"}), {"answer", "tail", "continue", "recover"}),
-        (COMPLETE._replace(error={"kind": "worker_died"}, meta={}), {"answer", "tail", "new"}),
-        (COMPLETE._replace(error={"kind": "network"}), {"answer", "tail", "continue"}),
+        (COMPLETE._replace(error={"kind": "network", "hint": f"Try `{GO_ON}`."}), {"answer", "tail", "continue"}),
+        (COMPLETE._replace(error={"kind": "network"}), {"answer", "tail"}),
     ],
-    ids=["running", "complete", "without a thread", "ephemeral", "abandoned", "abandoned at once", "failed"],
+    ids=["running", "complete", "without a thread", "ephemeral", "failed", "without a hint"],
 )
 def test_the_next_commands_are_those_that_make_sense(view: TurnView, commands: set[str]) -> None:
     found = documents.status(view)["next"]
