@@ -14,7 +14,7 @@ from codex_server_cli.core.fold import Fold
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.pieces import Piece, joined
-from codex_server_cli.core.raw_items import RAW_ITEM, RAW_METHODS, RawItems
+from codex_server_cli.core.raw_items import ITEM_METHODS, RAW_ITEM, RAW_METHODS, RawItems
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, params_of
 from codex_server_cli.errors import CodexServerError
@@ -108,12 +108,14 @@ class Exchange:
         if not line.strip():
             return
         message = rpc.parse_line(line)
-        if message is not None and message.get("method") in RAW_METHODS:
+        method = message.get("method") if message is not None else None
+        if message is not None and method in RAW_METHODS:
             yield from self._receive_raw(line, message, now_ms)
             return
         self._events.append(self.log.line_in(line, message, int(now_ms)))
         if message is not None:
-            self._raw_items.note(message)
+            if method in ITEM_METHODS:
+                self._raw_items.note(message)
             yield message
 
     def _receive_raw(self, line: bytes, message: Message, now_ms: float) -> Iterator[Message]:

@@ -54,9 +54,11 @@ class Fold:
         """
         belonging = self.record.feed_in(message)
         pieces = self._show(belonging)
+        method = message.get("method")
+        if method == "item/agentMessage/delta":
+            return belonging, pieces  # the hot path
         if not self._has_compared and self.record.has_started:
             pieces = [*pieces, *self._compare_terms()]
-        method = message.get("method")
         if method is not None and "id" in message:
             pieces = [*pieces, *self._on_request(message)]
         elif method == "serverRequest/resolved":
@@ -86,7 +88,7 @@ class Fold:
         return self._show(self.record.settle())
 
     def _show(self, messages: list[Message]) -> Pieces:
-        if len(messages) == 1:  # the hot path
+        if len(messages) == 1:
             return self._transcript.feed(messages[0])
         return [piece for message in messages for piece in self._transcript.feed(message)]
 

@@ -13,7 +13,7 @@ from codex_server_cli.core.rpc import Message, params_of
 
 RAW_ITEM = "rawResponseItem/completed"
 RAW_METHODS = (RAW_ITEM, "rawResponse/completed")
-_ITEM_METHODS = ("item/started", "item/completed")
+ITEM_METHODS = ("item/started", "item/completed")
 
 Line = tuple[bytes, Message]
 """A line as it came, and what it decodes to."""
@@ -30,11 +30,10 @@ class RawItems:
         self._items: set[str] = set()  # ids of items that Codex has made
 
     def note(self, message: Message) -> None:
-        """Take a notification: an item that is made of a call stands for it."""
-        if message.get("method") in _ITEM_METHODS:
-            item = params_of(message).get("item")
-            if isinstance(item, dict) and item.get("type") != "agentMessage":
-                self._items.add(str(item.get("id")))
+        """Take one of `ITEM_METHODS`: an item that is made of a call stands for it."""
+        item = params_of(message).get("item")
+        if isinstance(item, dict) and item.get("type") != "agentMessage":
+            self._items.add(str(item.get("id")))
 
     def choose(self, line: Line, raw: Any) -> Kept:
         """Take a raw item; return what of those that came so far is to be kept, oldest first."""

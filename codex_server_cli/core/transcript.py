@@ -75,7 +75,8 @@ class Transcript:
         lead = self._gap() if self._is_interrupted or not self._shown else ""
         self._is_interrupted, self._open_command = False, None
         self._shown.append(text)
-        return self._piece(Kind.ANSWER, lead + text)
+        self._last = text = lead + text
+        return (Piece(Kind.ANSWER, text),)  # the hot path
 
     def _compare(self, delta: str, repeat: str) -> Pieces:
         """What of `delta` is news, where a retry repeats what is shown already."""
