@@ -31,9 +31,15 @@ def sweep_turn(directory: TurnDir) -> None:
 
 def absent_home(settings: Settings) -> str | None:
     """What is wrong where `CODEX_SERVER_HOME` names no directory: mistyped, probably. The usual one may be unmade."""
-    if not settings.is_home_given or settings.home.is_dir():
-        return None
-    return f"CODEX_SERVER_HOME is {settings.home}, and there is no such directory"
+    try:
+        settings.home.stat()
+    except FileNotFoundError:
+        is_absent = settings.is_home_given
+    except OSError:  # whoever reads in it tells
+        is_absent = False
+    else:
+        is_absent = False
+    return f"CODEX_SERVER_HOME is {settings.home}, and there is no such directory" if is_absent else None
 
 
 def check_home(settings: Settings) -> None:

@@ -16,7 +16,7 @@ import pytest
 from codex_server_cli.actions import read
 from codex_server_cli.cli import app
 from codex_server_cli.errors import CodexServerError, ErrorKind
-from tests.cli.shell import Shell
+from tests.cli.shell import Shell, assert_refused
 from tests.support import wait_until
 from tests.test_errors import FAMILY
 from tests.turns_on_disk import ANSWER, TurnsOnDisk
@@ -160,12 +160,11 @@ def test_a_turn_that_cannot_be_cancelled_is_75_and_its_worker_is_named(
     turns.drop_lock(turn.turn_id)
 
 
-def test_a_defect_before_the_command_line_is_read_leaves_no_traceback(shell: Shell) -> None:
+def test_no_room_for_a_worker_is_75_and_leaves_no_traceback(shell: Shell) -> None:
     shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))  # pinned: it is not run to look at it
     run = shell.run("new", "hi", under=["sh", "-c", 'ulimit -n 6; exec "$0" "$@"'])  # too few for the worker's pipes
-    assert run.code == 1
-    assert "Traceback" not in run.stderr
-    assert "the worker could not start: Too many open files" in run.stderr
+    assert_refused(run, 75, "the worker could not start: Too many open files", as_json=True)
+    assert "ulimit -n" in run.stderr
     assert shell.left == []
 
 
