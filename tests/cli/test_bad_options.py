@@ -81,6 +81,7 @@ def test_an_option_that_is_not_utf_8_is_refused_because_codex_could_never_be_tol
     ids=lambda value: " ".join(value) or "none" if isinstance(value, list) else None,
 )
 def test_a_wrong_option_of_continue_is_refused(shell: Shell, options: list[str], code: int, words: str) -> None:
+    shell.home.mkdir()
     run = shell.run("continue", "hi", *options)
     assert_refused(run, code, words.format(project=shell.project), as_json=True)
     assert run.error["hint"] or code == 64
@@ -120,6 +121,7 @@ def test_a_wrong_command_line_is_64_because_2_means_login(shell: Shell, command:
 @pytest.mark.parametrize("verb", ["status", "wait", "tail", "answer", "cancel"])
 @pytest.mark.parametrize("turn", [TURN_ID, "../../etc", "last"])
 def test_a_turn_that_is_not_there_is_66(shell: Shell, verb: str, turn: str) -> None:
+    shell.home.mkdir()
     run = shell.run(verb, turn)
     if verb == "status":
         assert (run.code, run.json) == (66, {"version": 1, "turn_id": turn, "state": "missing"})
@@ -127,7 +129,7 @@ def test_a_turn_that_is_not_there_is_66(shell: Shell, verb: str, turn: str) -> N
     else:
         words = {TURN_ID: f"no such turn: {TURN_ID}", "last": "no turn was started in"}.get(turn, "not a turn id")
         assert_refused(run, 66, words, as_json=verb in JSON_VERBS)
-    assert not shell.home.exists()
+    assert [*shell.home.iterdir()] == []
 
 
 @pytest.mark.parametrize("verb", ["status", "wait", "tail", "answer", "cancel"])
@@ -155,6 +157,7 @@ def test_one_missing_turn_among_several_is_told_and_66(shell: Shell, turns: Turn
 def test_a_current_directory_that_is_gone_is_told(shell: Shell, command: str) -> None:
     gone = shell.root / "gone"
     gone.mkdir()
+    shell.home.mkdir()
     run = shell.run(*command.split(), cwd=gone, under=["sh", "-c", 'rmdir "$PWD"; exec "$0" "$@"'])
     assert run.code in (65, 66)
     assert "the current directory is gone" in run.stderr

@@ -33,12 +33,22 @@ from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.launch import Launch
 from codex_server_cli.settings.places import Settings
 from tests.fakes import codex as fake
+from tests.support import make_repository
 
 TURN_ID, EARLIER = "20261120-165501-482-7f3a", "20261119-165501-482-7f3a"
 THREAD = "01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40"
 RESETS_AT = "2026-11-20T17:55:01.000Z"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
-_BY_DESIGN = {"flags", "schema_source", "thread_id", "is_fork", "fork_after", "images", "is_after_reset", "deadline_s"}
+_BY_DESIGN = {
+    "flags",
+    "schema_source",
+    "thread_id",
+    "is_fork",
+    "fork_after",
+    "images",
+    "is_after_reset",
+    "deadline_s",
+} | {"may_fork_if_busy"}
 """Members of a request that a next step may change; `test_what_must_differ_does` says how."""
 _CHANGING = {"--thread", "--turn", "--fork", "--fork-if-busy", "--after-reset"}
 
@@ -58,7 +68,10 @@ class World:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.project = root, root / "my project"
-        for folder in ("my project/.git", "more room", "home/turns", "codex"):
+        self.made: dict[str, Any] = {}
+        self.pictures: dict[str, bytes] = {}
+        make_repository(root)
+        for folder in ("my project", "more room", "home/turns", "codex"):
             (root / folder).mkdir(parents=True)
         (self.project / "s.json").write_text(json.dumps(SCHEMA))
         (self.project / "a picture.png").write_bytes(png())
@@ -90,12 +103,13 @@ class World:
             chosen = ThreadChoice(THREAD, cwd, *((turn, "codex-turn") if turn is not None else ()))
             busy = parsed.own["fork_if_busy"]
             start.go_on(self.settings, parsed.options, launch, chosen, is_fork=fork, may_fork_if_busy=busy)
+        self.pictures = launch.pictures
         return launch.meta
 
     def make(self, words: list[str]) -> tuple[TurnDir, dict[str, Any]]:
         """Start a turn, and make its directory as its worker does."""
         meta = self.start(words)
-        turn, fd = create(self.settings.turns_path, TURN_ID, "hi", meta)
+        turn, fd = create(self.settings.turns_path, TURN_ID, "hi", meta, self.pictures)
         os.close(fd)
         self.made = meta
         return turn, meta
@@ -105,10 +119,11 @@ class _Launch(Launch):
     def __init__(self) -> None:
         """Spawn nothing."""
         self.meta: dict[str, Any] = {}
+        self.pictures: dict[str, bytes] = {}
 
-    def hand_over(self, turns_path: Path, prompt: str, meta: dict[str, Any], *_: Any) -> tuple[str, bool]:
-        """Keep the record."""
-        self.meta = json.loads(json.dumps(meta))
+    def hand_over(self, turns_path: Path, prompt: str, meta: dict[str, Any], *more: Any) -> tuple[str, bool]:
+        """Keep the record, and the pictures."""
+        self.meta, self.pictures = json.loads(json.dumps(meta)), dict(more[-1])
         return TURN_ID, False
 
 

@@ -260,7 +260,9 @@ def test_a_file_helper_of_a_dead_app_server_is_ended(orphan: Callable[..., tuple
 
 
 @pytest.mark.parametrize(
-    "other", [{"app_server_pid": 1}, {"codex_pid": None}, {"boot_id": "another"}, {"pid_start_ticks": 1 << 60}], ids=str
+    "other",
+    [{"app_server_pid": 1}, {"app_server_pid": None}, {"boot_id": "another"}, {"pid_start_ticks": 1 << 60}],
+    ids=str,
 )
 def test_a_file_helper_that_may_be_anothers_is_left_alone(
     orphan: Callable[..., tuple[int, int]], other: dict[str, object]
