@@ -25,7 +25,9 @@ def next_commands(view: TurnView) -> dict[str, str]:
     if view.state is State.UNREADABLE:
         return {}
     hint = str((view.error or {}).get("hint") or "")
-    found = {command.split(" ", 2)[1]: command for command in commands_in(hint)}
+    found: dict[str, str] = {}
+    for command in commands_in(hint):
+        found.setdefault(command.split(" ", 2)[1], command)  # of two ways the hint names the better one first
     if view.answer:
         found["answer"] = of_turn("answer", turn_id)
     found["tail"] = of_turn("tail", turn_id)

@@ -107,6 +107,12 @@ def test_a_turn_that_left_no_thread_is_asked_again() -> None:
     assert "continue" not in next_commands(ephemeral._replace(state=State.COMPLETE, error=None))
 
 
+def test_of_two_ways_with_one_verb_the_first_is_the_next() -> None:
+    hint = "A fork has another: `codex-server continue --thread t --fork`; or allow it, then: `codex-server continue x`"
+    told = next_commands(view(State.FAILED)._replace(error={"hint": hint}))
+    assert told["continue"] == "codex-server continue --thread t --fork"
+
+
 @pytest.mark.parametrize("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Mend `x`, then ask again."}], ids=str)
 def test_a_hint_without_commands_leaves_the_rest(error: dict[str, Any]) -> None:
     assert [*next_commands(view(State.FAILED, answer="half")._replace(error=error))] == ["answer", "tail"]
