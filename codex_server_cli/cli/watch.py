@@ -32,7 +32,7 @@ def watch(
         return
     from codex_server_cli.cli.monitor import show_notices
 
-    if output.is_terminal() and not read.running(settings):
+    if not read.running(settings):  # a word on stderr: it is in nobody's way
         output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
     stream = monitor.stream(settings, follows=True, warn=lambda text: output.note(f"codex-server: {text}"))
     show_notices(chosen(stream, selection), as_json=False)

@@ -61,7 +61,10 @@ _REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away;
     (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
     (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
     (
-        re.compile(r"failed to load configuration|error loading config|default_permissions|no longer configured"),
+        re.compile(
+            r"failed to load configuration|error loading config|default_permissions|no longer configured"
+            r"|Model provider `.*` not found"
+        ),
         ErrorKind.BAD_INPUT,
     ),
     (re.compile(r"required MCP servers failed"), ErrorKind.BAD_INPUT),

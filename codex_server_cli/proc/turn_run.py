@@ -59,7 +59,6 @@ def run_turn(
         claims: let go of as soon as codex is gone.
         stop_cause: why it is over before it began, where it is; codex is then never started.
         waited_s: how much of the turn's time has gone by already.
-
     """
     silence = Notifier(directory.path, None)
     if not directory.exists:  # deleted while it stood in line

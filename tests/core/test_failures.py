@@ -177,6 +177,7 @@ def test_a_refused_schema_is_told_by_its_message(message: str) -> None:
         (-32603, "thread history projection for 01a1 is behind durable rollout", ErrorKind.THREAD_BUSY),
         (-32600, "no rollout found for thread id 01a1", ErrorKind.THREAD_MISSING),
         (-32600, "thread not found: 01a1", ErrorKind.THREAD_MISSING),
+        (-32603, "failed to resolve feature override precedence: Model provider `x` not found", ErrorKind.BAD_INPUT),
         (-32600, "session 01a1 is archived. Run `codex unarchive 01a1`", ErrorKind.THREAD_MISSING),
         (-32600, "invalid session id: invalid character: found `x`", ErrorKind.THREAD_MISSING),
         (-32600, "failed to load configuration: /home/dev/.codex/config.toml:1:9: …", ErrorKind.BAD_INPUT),
