@@ -109,7 +109,10 @@ def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_publ
     one_home: Home, mount: Mount
 ) -> None:
     mount(one_home.path, "-t", "tmpfs", "-o", f"size={SMALL},mode=700", "none")
-    turn, gate = one_home.start_held()
+    gate = Gate()
+    one_home.model([say(FIRST_HALF, hold(gate), "and a rest that no page with room left holds. " * 1000)])
+    turn = one_home.start("new", "hi")
+    wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     (turn.path / ".reserve").unlink()  # as for a turn whose answer is longer than what was set aside
     ballast = fill(one_home.path)
     gate.open()
