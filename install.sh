@@ -302,7 +302,7 @@ tidy_home() {
     rmdir "$home/turns" "$home" 2>/dev/null || :
     [ -d "$home" ] || return 0
     say "Kept what is yours in $home:" $(ls -A "$home")
-    say "To delete that too: rm -r '$home'"
+    say "To delete that too: rm -r '$(printf '%s' "$home" | sed "s/'/'\\\\''/g")'"
 }
 
 do_uninstall() {
