@@ -84,6 +84,23 @@ def read_beside(
         return Piped()
 
 
+def holds_something() -> bool:
+    """Whether a file, or a pipe that something has come in, is our stdin. Takes nothing of it, and does not wait."""
+    import fcntl
+    import termios
+
+    try:
+        status = os.fstat(_STDIN)
+        if stat.S_ISREG(status.st_mode):
+            has_come = os.lseek(_STDIN, 0, os.SEEK_CUR) == 0 < status.st_size
+        else:
+            is_pipe = stat.S_ISFIFO(status.st_mode)
+            has_come = is_pipe and any(fcntl.ioctl(_STDIN, termios.FIONREAD, bytes(4)))
+    except OSError:  # as of `read_beside`
+        return False
+    return has_come and not stdin_pipe.holds_commands(stdin_pipe.ancestors())
+
+
 def _read_pipe(max_bytes: int, tell: Callable[[str], None], above: list[int], patience_s: float) -> Piped:
     if not select([_STDIN], [], [], 0)[0]:
         writer = stdin_pipe.writer_of_stdin(above)

@@ -43,6 +43,14 @@ def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: It
     return joined(text, piped)
 
 
+def tell_of_unread_stdin(words: str) -> None:
+    """Say so where something is piped into a command that does not take it."""
+    from codex_server_cli.actions.piped import holds_something
+
+    if holds_something():
+        _tell(f"stdin was not read: {words}")
+
+
 def _read_file(path: str) -> str:
     try:
         with Path(path).open("rb") as opened:
