@@ -295,6 +295,15 @@ is_config_ours() {
     case ${text%'"}'} in *'"'*) return 1 ;; esac
 }
 
+# A text as one word of a shell.
+quoted() { # TEXT
+    told='' rest=$1
+    while case $rest in *\'*) ;; *) false ;; esac; do
+        told="$told${rest%%\'*}'\\''" rest=${rest#*\'}
+    done
+    printf "'%s'" "$told$rest"
+}
+
 # What `setup` made goes; what turns and the user made stays, and is told.
 tidy_home() {
     ! is_config_ours || rm -f "$home/config.json"
@@ -302,7 +311,7 @@ tidy_home() {
     rmdir "$home/turns" "$home" 2>/dev/null || :
     [ -d "$home" ] || return 0
     say "Kept what is yours in $home:" $(ls -A "$home")
-    say "To delete that too: rm -r '$home'"
+    say "To delete that too: rm -r $(quoted "$home")"
 }
 
 do_uninstall() {

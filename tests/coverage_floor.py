@@ -26,14 +26,7 @@ MEASURED = frozenset(
     {
         *("cli/test_account.py", "e2e/test_account.py"),
         *("cli/test_bad_codex.py", "cli/test_bad_home.py", "cli/test_help.py", "cli/test_modes.py"),
-        "cli/test_piped.py",
-        *(
-            "cli/test_another_user.py",
-            "cli/test_bad_codex.py",
-            "cli/test_bad_home.py",
-            "cli/test_help.py",
-            "cli/test_modes.py",
-        ),
+        *("cli/test_another_user.py", "cli/test_piped.py", "cli/test_piped_waits.py"),
         *("cli/test_streams.py", "cli/test_terminal.py", "demo/test_alone.py"),
         *("e2e/test_after_reset.py", "e2e/test_notify.py"),
         *("e2e/test_codex_notify.py", "e2e/test_queued_messages.py"),

@@ -195,6 +195,17 @@ def test_a_setup_that_fails_is_said_and_gives_its_exit_code(machine: Machine) ->
     assert "`codex-server setup` failed" in machine.install("--no-demo", code=69)
 
 
+def test_the_command_that_deletes_the_rest_works_as_it_stands(machine: Machine) -> None:
+    home = machine.codex_server_home.with_name("it's $HOME")
+    (home / "turns/mine").mkdir(parents=True)
+    machine.env["CODEX_SERVER_HOME"] = str(home)
+    said = machine.install("--uninstall")
+    command = said.partition("To delete that too: ")[2].splitlines()[0]
+    subprocess.run(["sh", "-c", command], check=True)
+    assert not home.exists()
+    assert machine.codex_server_home.parent.exists()
+
+
 def test_uninstall_leaves_only_the_turns_and_the_user_s_feedback(machine: Machine) -> None:
     machine.install("--no-demo")
     turn = machine.codex_server_home / "turns/20261120-165501-482-7f3a"

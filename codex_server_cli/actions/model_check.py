@@ -108,8 +108,9 @@ def _meant(models: list[Model], name: str | None, *, is_new_thread: bool) -> lis
 def _unlisted(name: str, models: list[Model], source: str) -> BadInputError:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, [model.name for model in models], 1)
-    meant = f"Did you mean {near[0]}? " if near else ""
+    names = {model.name.lower(): model.name for model in models}
+    near = get_close_matches(name.lower(), names, 1)
+    meant = f"Did you mean {names[near[0]]}? " if near else ""
     shown = ", ".join(model.name for model in models if not model.is_hidden)
     return BadInputError(f"Codex lists no model {name!r}{source}", hint=f"{meant}Give one of: {shown}.")
 

@@ -43,11 +43,13 @@ def stream(
         What happened; None about once a second, where nothing does: a chance to see whether anybody still listens.
 
     Raises:
-        HomeError: there is no journal to follow, and none can be made.
+        HomeError: there is no journal to follow, and none can be made; or the home cannot be read.
         KeyboardInterrupt: Ctrl-C.
     """
     if follows:
         _prepare(settings)
+    else:
+        turn_ids(settings.turns_path)
     watch = Watch(settings, warn)
     cursor = journal.end(settings.home)
     watch.look_back(cursor)

@@ -22,6 +22,7 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
     another `PATH` makes something else of it later. In `config.json` a path must be absolute, for any project's
     directory may be the current one. Of a turn that such a command itself starts only its own flag tells: the one of
     `config.json` would start the next, and so on. What only a shell would understand is refused: none reads it.
+    Of a pattern `warn_of_pattern` tells.
 
     Raises:
         BadInputError: there is no such program, or it is no command, or one for a shell.
@@ -31,6 +32,19 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
     if config.notify is None or settings.is_told:
         return None
     return _checked(settings, config.notify, f"notify in {settings.config_path}", is_flag=False)
+
+
+def warn_of_pattern(settings: Settings, asked: str | None, config: Config) -> tuple[str, ...]:
+    """A warning for a command, as `choose_command` takes it, that a shell would make something else of."""
+    source, text = "--notify", asked
+    if text is None and not settings.is_told:
+        source, text = f"notify in {settings.config_path}", config.notify
+    if text is None:
+        return ()
+    from codex_server_cli.core.command_line import pattern_in
+
+    pattern = pattern_in(text)
+    return (f"{source}: no shell reads it, so {pattern!r} stays as it is; quoted, it is meant so",) if pattern else ()
 
 
 def _checked(settings: Settings, text: str, source: str, *, is_flag: bool) -> str:

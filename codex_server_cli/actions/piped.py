@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from select import select
 from typing import NamedTuple
 
@@ -22,8 +22,12 @@ _CALLER_S = 0.01
 _PATIENT_S = 1.0
 """The same where there is no other prompt; and how long it may pause in the middle."""
 
+_SILENT_S = 3.0
+"""After so long without a byte a person, or an agent, may wonder what is waited for."""
+
 _LEFT = "stdin was left unread, for nothing tells whether it ends; - reads it to its end"
 _CUT = "stdin was still open and was taken as far as it had come; - reads it to its end"
+WAITS = "stdin is read to its end, which has not come yet; where nothing is to come, give </dev/null"
 _SHARED = "stdin was left unread, for somebody has read from that file before us; - reads the rest"
 
 
@@ -34,16 +38,23 @@ class Piped(NamedTuple):
     warning: str | None = None
 
 
-def read_all(max_bytes: int) -> bytes:
+def read_all(max_bytes: int, tell: Callable[[str], None]) -> bytes:
     """Stdin to its end, or so much and a byte more.
+
+    Args:
+        tell: gets a word for people where nothing comes for a while.
 
     Raises:
         OSError: it cannot be read.
     """
+    if not select([_STDIN], [], [], _SILENT_S)[0]:
+        tell(WAITS)
     return _read(max_bytes, None, None)[0]
 
 
-def read_beside(max_bytes: int, inputs: Iterable[str] = (), *, is_wanted: bool = False) -> Piped:
+def read_beside(
+    max_bytes: int, tell: Callable[[str], None], inputs: Iterable[str] = (), *, is_wanted: bool = False
+) -> Piped:
     """What was piped in, for a command that did not say that it reads stdin.
 
     A pipeline is read to its end, and so is a file. Of what a caller holds open, what has come is taken, and what comes
@@ -51,6 +62,7 @@ def read_beside(max_bytes: int, inputs: Iterable[str] = (), *, is_wanted: bool =
 
     Args:
         max_bytes: so much and a byte more is read.
+        tell: as of `read_all`.
         inputs: files that are read otherwise; stdin may be one of them.
         is_wanted: whether there is no prompt without it.
     """
@@ -63,16 +75,33 @@ def read_beside(max_bytes: int, inputs: Iterable[str] = (), *, is_wanted: bool =
             return Piped()
         if stat.S_ISREG(status.st_mode):
             is_shared = 0 < os.lseek(_STDIN, 0, os.SEEK_CUR) < status.st_size
-            return Piped(warning=_SHARED) if is_shared else Piped(read_all(max_bytes))
+            return Piped(warning=_SHARED) if is_shared else Piped(read_all(max_bytes, tell))
         patience_s = _PATIENT_S if is_wanted else _CALLER_S
         if stat.S_ISSOCK(status.st_mode):
             return _read_some(max_bytes, patience_s, warning=None)
-        return _read_pipe(max_bytes, above, patience_s)
+        return _read_pipe(max_bytes, tell, above, patience_s)
     except OSError:  # a descriptor that cannot be read: nobody has piped anything in
         return Piped()
 
 
-def _read_pipe(max_bytes: int, above: list[int], patience_s: float) -> Piped:
+def holds_something() -> bool:
+    """Whether a file, or a pipe that something has come in, is our stdin. Takes nothing of it, and does not wait."""
+    import fcntl
+    import termios
+
+    try:
+        status = os.fstat(_STDIN)
+        if stat.S_ISREG(status.st_mode):
+            has_come = os.lseek(_STDIN, 0, os.SEEK_CUR) == 0 < status.st_size
+        else:
+            is_pipe = stat.S_ISFIFO(status.st_mode)
+            has_come = is_pipe and any(fcntl.ioctl(_STDIN, termios.FIONREAD, bytes(4)))
+    except OSError:  # as of `read_beside`
+        return False
+    return has_come and not stdin_pipe.holds_commands(stdin_pipe.ancestors())
+
+
+def _read_pipe(max_bytes: int, tell: Callable[[str], None], above: list[int], patience_s: float) -> Piped:
     if not select([_STDIN], [], [], 0)[0]:
         writer = stdin_pipe.writer_of_stdin(above)
         if writer is not Writer.SIBLING and not select([_STDIN], [], [], patience_s)[0]:
@@ -83,7 +112,7 @@ def _read_pipe(max_bytes: int, above: list[int], patience_s: float) -> Piped:
     if is_whole:
         return Piped(data)
     if stdin_pipe.writer_of_stdin(above) is Writer.SIBLING:
-        return Piped(data + read_all(max_bytes - len(data)))
+        return Piped(data + read_all(max_bytes - len(data), tell))
     rest = _read_some(max_bytes - len(data), _PATIENT_S, warning=_CUT)
     return rest._replace(data=data + rest.data)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.actions import checks
 from codex_server_cli.actions.given import given_flags, given_selector
+from codex_server_cli.actions.notify import warn_of_pattern
 from codex_server_cli.actions.options import StartOptions, ThreadChoice
 from codex_server_cli.actions.turn_request import default_model, make_request
 from codex_server_cli.core.prompt import check_prompt
@@ -109,6 +110,7 @@ def _start(
         may_fork_if_busy=may_fork_if_busy,
     )
     request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
+    warnings += warn_of_pattern(settings, options.notify, config)
     codex = find_codex(config.codex, settings.search_path)
     terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
     check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)

@@ -43,6 +43,14 @@ def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: It
     return joined(text, piped)
 
 
+def tell_of_unread_stdin(words: str) -> None:
+    """Say so where something is piped into a command that does not take it."""
+    from codex_server_cli.actions.piped import holds_something
+
+    if holds_something():
+        _tell(f"stdin was not read: {words}")
+
+
 def _read_file(path: str) -> str:
     try:
         with Path(path).open("rb") as opened:
@@ -57,7 +65,7 @@ def _read_stdin() -> str:
     from codex_server_cli.actions.piped import read_all
 
     try:
-        return _decoded(read_all(MAX_BYTES), "the prompt")
+        return _decoded(read_all(MAX_BYTES, _tell), "the prompt")
     except OSError as error:
         raise BadInputError(f"cannot read stdin: {error.strerror}", hint="What does it come from?") from error
 
@@ -67,10 +75,14 @@ def _read_beside(inputs: list[str], *, is_wanted: bool) -> str:
         return ""
     from codex_server_cli.actions.piped import read_beside
 
-    piped = read_beside(MAX_BYTES, inputs, is_wanted=is_wanted)
+    piped = read_beside(MAX_BYTES, _tell, inputs, is_wanted=is_wanted)
     if piped.warning is not None:
-        output.note(f"codex-server: {piped.warning}")
+        _tell(piped.warning)
     return _decoded(piped.data, "what was piped in")
+
+
+def _tell(words: str) -> None:
+    output.note(f"codex-server: {words}")
 
 
 def _decoded(data: bytes, what: str) -> str:

@@ -11,7 +11,7 @@ from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.actions.prepare import prepare
 from codex_server_cli.actions.start import Started
 from codex_server_cli.cli.parameters import complete_turn
-from codex_server_cli.cli.prompts import read_prompt
+from codex_server_cli.cli.prompts import read_prompt, tell_of_unread_stdin
 from codex_server_cli.cli.starting import starts_a_review, starts_a_turn
 from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.errors import UsageError
@@ -78,5 +78,9 @@ def review(
     for flag, value in given.items():
         if value is not None and is_blank(value):  # a script's variable that is not set
             raise UsageError(f"{flag} is empty")
+    if instructions is None:
+        tell_of_unread_stdin(
+            "git tells what is reviewed; `--instructions TEXT` takes what is piped in, behind its text"
+        )
     choice = reviews.ReviewChoice(base, commit, read_prompt((instructions,)) if instructions is not None else None)
     return reviews.review(Settings.load(), options, context.obj or prepare(), choice)

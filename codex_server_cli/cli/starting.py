@@ -147,7 +147,7 @@ def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
     """The parsed flags as the action takes them; one that a verb does not have stands at its default."""
     given = {name: each.default for name, each in inspect.signature(_flags).parameters.items()} | given
     for name in ("model", "effort", "schema", "profile", "notify"):
-        if given[name] == "":  # a script's variable that is not set
+        if given[name] is not None and not given[name].strip():  # a script's variable that is not set
             raise UsageError(f"--{name} is empty")
     if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
         raise UsageError(f"--write and --sandbox {given['sandbox']} exclude each other")

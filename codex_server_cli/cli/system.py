@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from codex_server_cli import __version__
-from codex_server_cli.actions import system
+from codex_server_cli.actions import read, system
 from codex_server_cli.cli import output
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.errors import Exit
@@ -55,6 +55,7 @@ def gc(
     """Delete turns that ended some time ago, and what the dead left. Running and named turns stay."""
     settings = Settings.load()
     age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
+    output.note_if(read.absent_home(settings))
     collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named)
     verb = "would delete" if dry_run else "deleted"
     more = f", {collected.orphans} unfinished directories" if collected.orphans else ""

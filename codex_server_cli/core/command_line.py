@@ -1,7 +1,8 @@
 """A command that the user wrote in one text, like `--notify "tell.sh --loud"`. Owns how it is split; never runs it.
 
 No shell reads it. So what only a shell would understand is refused, with the command that has one: a `>` that becomes a
-word of `echo` tells nobody anything.
+word of `echo` tells nobody anything. A pattern is a word like any other to a program; it is only spoken of, for a shell
+would have expanded it. In a URL nothing is meant for a shell but what would end the word there.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ _TOKEN = re.compile(
       \\.                                     # quoted by a backslash
     | '[^']*'                                 # … or so
     | "(?P<inside>(?:\\.|[^"\\])*)"
+    | [A-Za-z][\w+.-]*://(?:[^\s;&|<>()`$'"\\]|&(?=[\w%]))*     # a URL, its query with it
     | (?P<shell>
-          [;&|<>()`*?[\n]
+          [;&|<>()`\n]
         | \$(?:\w+|[{(*@\#?$!-])
-        | (?:(?<=\s)|^)[~\#]
       )
+    | (?P<pattern> [*?[] | (?:(?<=\s)|^)[~\#] )
     | .
     """,
     re.DOTALL | re.VERBOSE,
@@ -49,7 +51,7 @@ def split_command(text: str, source: str) -> list[str]:
 
 
 def shell_syntax_in(text: str) -> str | None:
-    """What a shell would not take as it stands in a command, unquoted: the first of it; None without any.
+    """What only a shell would understand in a command, unquoted: the first of it; None without any.
 
     The code of an interpreter, `sh -c "…"`, may hold in double quotes what that one is to read. A `~/` that begins the
     program's own path is understood.
@@ -62,6 +64,13 @@ def shell_syntax_in(text: str) -> str | None:
         if found := token["shell"] or (expanded and expanded[1]):
             return str(found)
     return None
+
+
+def pattern_in(text: str) -> str | None:
+    """What a shell would expand or leave out, unquoted, though a program may mean it: the first of it; None without."""
+    return next(
+        (token["pattern"] for token in _TOKEN.finditer(text.strip().removeprefix(_HOME)) if token["pattern"]), None
+    )
 
 
 def with_shell(text: str) -> str:

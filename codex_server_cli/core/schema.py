@@ -26,7 +26,7 @@ from typing import Any
 from codex_server_cli.errors import BadInputError, ErrorKind
 
 MAX_PROPERTIES = 5000
-_FENCE_CHARS = 3
+_FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json)?(?=[\s{])(?P<body>.*?)\1[`~]{0,9}", re.DOTALL | re.IGNORECASE)
 _MAX_SHOWN = 20
 _MAX_EXCERPT_CHARS = 160
 
@@ -65,13 +65,8 @@ def document_in(answer: str) -> str:
     and one code fence of Markdown around all of it. An answer with any other word in it stays what it is.
     """
     text = _bare(answer)
-    first, _, rest = text.partition("\n")
-    body, _, last = rest.rpartition("\n")
-    mark = first[: len(first) - len(first.lstrip("`"))]
-    closes = last.strip().startswith(mark) and not last.strip().strip("`")
-    if len(mark) >= _FENCE_CHARS and closes and first[len(mark) :].strip().lower() in ("", "json"):
-        return _bare(body)
-    return text
+    fenced = _FENCED.fullmatch(text)
+    return _bare(fenced["body"]) if fenced is not None else text
 
 
 def _bare(text: str) -> str:

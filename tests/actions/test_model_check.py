@@ -66,7 +66,13 @@ def test_what_codex_lists_is_right(settings: Settings, codex: Codex, name: str |
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("bigg", "Did you mean big? "), ("big-hiden", "Did you mean big-hidden? "), ("gpt-99", "")]
+    ("name", "meant"),
+    [
+        ("bigg", "Did you mean big? "),
+        ("big-hiden", "Did you mean big-hidden? "),
+        ("BIG", "Did you mean big? "),
+        ("gpt-99", ""),
+    ],
 )
 @pytest.mark.parametrize("effort", [None, "low"])
 def test_a_model_that_is_not_listed_is_refused_with_those_that_are(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.actions.notify import choose_command
+from codex_server_cli.actions.notify import choose_command, warn_of_pattern
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.config import Config
 from codex_server_cli.settings.places import Settings
@@ -78,7 +78,7 @@ def test_the_configuration_is_named_where_it_is_wrong_and_never_means_a_projects
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("asked", ["tell hi > x; false", "tell $HOME", "tell 'a b' ~/x"])
+@pytest.mark.parametrize("asked", ["tell hi > x; false", "tell $HOME", "tell 'a b' | tell"])
 def test_a_line_for_a_shell_is_refused_and_both_ways_out_work(settings: Settings, tmp_path: Path, asked: str) -> None:
     with pytest.raises(BadInputError, match=r"^--notify: no shell reads it") as caught:
         choose_command(settings, asked, Config())
@@ -89,6 +89,22 @@ def test_a_line_for_a_shell_is_refused_and_both_ways_out_work(settings: Settings
             choose_command(settings._replace(search_path=f"{tmp_path}/bin:{PATH}"), command, Config()) or ""
         )
         assert [Path(program).name, *words] == (["sh", "-c", asked] if "shell" in line else shlex.split(asked))
+
+
+def test_what_a_shell_would_expand_is_the_programs_and_is_told(settings: Settings, tmp_path: Path) -> None:
+    config = Config(notify="tell http://h/?x=1&y=2 *.md")
+    command = f"{tmp_path}/bin/tell 'http://h/?x=1&y=2' '*.md'"
+    assert choose_command(settings, None, config) == command
+    (warning,) = warn_of_pattern(settings, None, config)
+    assert warning.startswith(f"notify in {settings.config_path}: no shell reads it, so '*' stays as it is")
+    (warning,) = warn_of_pattern(settings, "tell ~/x", config)
+    assert warning.startswith("--notify: no shell reads it, so '~' stays as it is")
+    assert warn_of_pattern(settings, command, config) == ()
+
+
+def test_nothing_is_told_of_a_command_that_is_not_run(settings: Settings) -> None:
+    assert warn_of_pattern(settings._replace(is_told=True), None, Config(notify="tell *")) == ()
+    assert warn_of_pattern(settings, None, Config()) == ()
 
 
 def test_the_configuration_is_shown_as_it_is_to_stand_there(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.command_line import quoted, shell_syntax_in, split_command, with_shell
+from codex_server_cli.core.command_line import pattern_in, quoted, shell_syntax_in, split_command, with_shell
 from codex_server_cli.errors import BadInputError
 
 
@@ -43,13 +43,14 @@ def test_a_text_that_is_no_command_is_refused_by_the_name_of_its_source(text: st
         ("tell $?", "$?"),
         ('tell "to $USER"', "$USER"),
         ('tell "`id`"', "`"),
-        ("tell *.md", "*"),
-        ("tell a?", "?"),
-        ("tell [ab]", "["),
-        ("tell ~/x", "~"),
-        ("~/tell ~", "~"),
-        ("tell #all", "#"),
         ("tell\ntell", "\n"),
+        ("tell a&b", "&"),
+        ("tell http://h/?x=1&y=2 &", "&"),
+        ("tell http://h/&", "&"),
+        ("tell http://h/&& tell", "&"),
+        ("tell http://h/?x=$HOME", "$HOME"),
+        ("tell http://h/?x=1;tell", ";"),
+        ("tell http://h/?x=1>log", ">"),
         ("sh -c 'a' > x", ">"),
         ("tell 'it'>x", ">"),
     ],
@@ -63,11 +64,29 @@ def test_what_only_a_shell_understands_is_found(text: str, found: str) -> None:
     [
         *("tell", "~/tell", " ~/tell --to 'a > b' ", "tell a~b a#b 5$ {a,b} !x =", 'tell "a > b; c * ? ~ # \n"'),
         *(r"tell \> \$HOME \*", r'tell "\$HOME \`id\`"', "sh -c 'cat > x; echo $HOME'", 'sh -c "cat > x; echo $HOME"'),
-        *('bash -lc "a $x"', "tell ''"),
+        *('bash -lc "a $x"', "tell ''", "tell http://h/?x=1&y=%20&z=[a]*#~ it", "tell --to=https://h/~me?x&y=2"),
     ],
 )
 def test_what_is_quoted_or_means_itself_is_let_through(text: str) -> None:
     assert shell_syntax_in(text) is None
+    assert pattern_in(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("tell *.md", "*"),
+        ("tell a?", "?"),
+        ("tell [ab]", "["),
+        ("tell ~/x", "~"),
+        ("~/tell ~", "~"),
+        ("tell #all", "#"),
+        ("tell http://h/?x=1 *", "*"),
+    ],
+)
+def test_what_a_shell_would_expand_and_a_program_may_mean_is_let_through_and_found(text: str, found: str) -> None:
+    assert shell_syntax_in(text) is None
+    assert pattern_in(text) == found
 
 
 @pytest.mark.parametrize("text", ["echo hi > x; false", "tell 'a b' | cat", 'tell "$USER" | cat'])

@@ -48,6 +48,21 @@ def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home, 
     assert not (mistyped.path / "typo").exists()
 
 
+def test_a_gc_of_nothing_says_why(mistyped: Home) -> None:
+    assert words(mistyped) in mistyped.run("gc", "--dry-run").stderr
+    assert not (mistyped.path / "typo").exists()
+
+
+@pytest.mark.parametrize("command", ["list-turns", "tail --all", "tail --all --json", "status", "gc", "watch"])
+def test_a_home_that_is_a_file_is_no_empty_one(one_home: Home, command: str) -> None:
+    home = one_home.root / "file"
+    home.touch()
+    one_home.env["CODEX_SERVER_HOME"] = str(home)
+    run = one_home.run(*command.split())
+    assert run.code == 73
+    assert str(home) in run.stderr
+
+
 def test_a_usual_home_that_is_not_made_yet_has_no_turns_and_nothing_is_wrong(one_home: Home) -> None:
     del one_home.env["CODEX_SERVER_HOME"]
     run = one_home.run("list-turns")

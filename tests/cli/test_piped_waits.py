@@ -1,0 +1,71 @@
+"""Whoever waits for the end of stdin says so after a while, and whoever takes nothing of it says so at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from codex_server_cli.actions.piped import WAITS
+from tests.cli.shell import Shell
+from tests.e2e.home import COMMAND
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["x", "-"], ["--file", "-"]])
+def test_a_dash_on_an_idle_pipe_says_what_it_waits_for(shell: Shell, arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [COMMAND, "new", *arguments],
+        stdin=reading,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=shell.project,
+        env=shell.env,
+        text=True,
+    ) as process:
+        os.close(reading)
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"codex-server: {WAITS}\n"
+        os.write(writing, b"data")
+        os.close(writing)
+        assert process.wait(30) == 0
+
+
+def test_a_pipeline_that_says_nothing_for_long_is_told_of_and_read(shell: Shell) -> None:
+    script = f"(sleep 4; echo data) | {COMMAND} new x"
+    run = subprocess.run(
+        ["sh", "-c", script], cwd=shell.project, env=shell.env, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, f"codex-server: {WAITS}\n")
+    (prompt,) = shell.home.glob("turns/*/prompt.txt")
+    assert prompt.read_text() == "x\n\ndata\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "is_told"),
+    [
+        ("git log -p | { sleep 0.3; review; }", True),
+        ("review < a.txt", True),
+        ("review < /dev/null", False),
+        ("true | review", False),
+        ("git log -p | review --instructions 'look at this'", False),
+        ("echo review | sh", False),
+        ("review <&-", False),
+    ],
+)
+def test_a_review_says_that_it_takes_nothing_from_stdin(shell: Shell, script: str, is_told: bool) -> None:
+    (shell.project / "a.txt").write_text("text")
+    for words in ("init -q", "add .", "-c user.name=n -c user.email=e commit -qm x"):
+        subprocess.run(["git", *words.split()], cwd=shell.project, check=True)
+    run = subprocess.run(
+        ["sh", "-c", script.replace("review", f"{COMMAND} review", 1)],
+        stdin=subprocess.DEVNULL,
+        cwd=shell.project,
+        env=shell.env,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ("stdin was not read" in run.stderr) is is_told, run
