@@ -42,6 +42,7 @@ class Step(NamedTuple):
         text: text to append to `out.txt`.
         starts_server: whether to start an app-server, the first or another one; one that still runs is ended.
         provider: the model provider that it is to be configured with; None leaves it as it is.
+        denied: what the user's own profile denies by name, to be noted before anything is sent; empty for no news.
         queued: what is taken out of the thread's queue, to be noted durably before anything is sent; None for no news.
         sends: bytes for the app-server.
         replies: what to tell other shells.
@@ -52,6 +53,7 @@ class Step(NamedTuple):
     text: str = ""
     starts_server: bool = False
     provider: str | None = None
+    denied: tuple[str, ...] = ()
     queued: tuple[Message, ...] | None = None
     sends: bytes = b""
     replies: tuple[Reply, ...] = ()
@@ -70,6 +72,7 @@ class Exchange:
         self._pieces: list[Piece] = []
         self._starts_server = False
         self._provider: str | None = None
+        self._denied: tuple[str, ...] = ()
         self._queued: tuple[Message, ...] | None = None
         self._sends: list[bytes] = []
         self._replies: list[Reply] = []
@@ -155,6 +158,10 @@ class Exchange:
         """Let another shell know."""
         self._replies.append(reply)
 
+    def guard(self, denied: tuple[str, ...]) -> None:
+        """Have noted what Codex may make while a command runs, to deny it to that."""
+        self._denied = denied
+
     def keep(self, queued: tuple[Message, ...]) -> None:
         """Have noted what is taken out of the thread's queue: all of it, each time."""
         self._queued = queued
@@ -173,11 +180,12 @@ class Exchange:
             text=joined(self._pieces),
             starts_server=self._starts_server,
             provider=self._provider,
+            denied=self._denied,
             queued=self._queued,
             sends=b"".join(self._sends),
             replies=tuple(self._replies),
             outcome=outcome,
         )
         self._events, self._pieces, self._sends, self._replies, self._starts_server = [], [], [], [], False
-        self._queued = None
+        self._denied, self._queued = (), None
         return step

@@ -13,7 +13,7 @@ from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.payer import account_of_status
 from codex_server_cli.core.payer_check import PayerCheck
-from codex_server_cli.core.permissions import Profile, Terms, has_proxy, profile_in_force, terms_of
+from codex_server_cli.core.permissions import Profile, Terms, denied_by_name, has_proxy, profile_in_force, terms_of
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message, text_in
 from codex_server_cli.core.thread_config import as_tables, startup_ms
@@ -168,6 +168,7 @@ class Opening:
         if self._profile is None:
             return too_wide() if self._request.is_wider(record.settings) else None
         self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(config))
+        self._exchange.guard(denied_by_name(self._profile, self._request))
         self._settings_left.append({"threadId": thread_id, "permissions": self._profile.name})
         if self._request.review is not None and self._terms.has_policy:  # its start takes no policy
             self._settings_left.append({"threadId": thread_id, "sandboxPolicy": self._request.sandbox_policy()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.payer import (
     API_KEY,
+    DEFAULT_PROVIDER,
     NOT_LOGGED_IN,
     Judgement,
     Payer,
@@ -47,8 +48,7 @@ class PayerCheck:
         self._request = request
         self._overrides: Message = request.open_thread()[1].get("config") or {}
         named = value_in(self._overrides, "model_provider")
-        # By a profile: whether the provider is the user's own can be told, else an app-server of its own tells.
-        self.provider = named if named and definition_of(named, {}, self._overrides) is None else None
+        self.provider = _teller(named, self._overrides) if named else None
         self._may_fork: bool | None = None  # told by the first app-server: Codex as its user has configured it
 
     def problem(self, provider: str | None, config: Message, account: Message) -> TurnError | None:
@@ -85,3 +85,15 @@ class PayerCheck:
         if self._request.thread_id is None or self._request.is_fork:
             return _CONFIGURE
         return (_FORK if self._may_fork else _FORK_LATER) + _ALLOW + ", then: {again}"
+
+
+def _teller(provider: str, overrides: Message) -> str | None:
+    """What the first app-server is to be configured with, to tell of a provider that the turn itself chooses.
+
+    None where the definition that comes with it says all. A second app-server would open the thread once more, and a
+    fork leaves a session file each time.
+    """
+    definition = definition_of(provider, {}, overrides)
+    if definition is None:
+        return provider
+    return DEFAULT_PROVIDER if definition.get("requires_openai_auth") is True else None

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.failures import make_error
-from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
@@ -31,6 +31,7 @@ from codex_server_cli.errors import ErrorKind
 _ROOTS = ":workspace_roots"
 _EVERYTHING = (":root", "/")
 _TEMPORARY = (":tmpdir", ":slash_tmp")
+_GLOB = set("*?[")
 _BUILT_IN = {
     ":read-only": {":root": "read"},
     ":workspace": {":root": "read", **dict.fromkeys((_ROOTS, *_TEMPORARY), "write")},
@@ -160,6 +161,18 @@ def terms_of(profile: Profile, request: TurnRequest, had_proxy: bool = False) ->
     else:
         return Terms()
     return Terms(problem)
+
+
+def denied_by_name(profile: Profile, request: TurnRequest) -> tuple[str, ...]:
+    """What a profile denies by its path, in a turn whose commands may come to write: absolute, or `~/…`.
+
+    Where there is no such file, Codex makes one while a command runs (`disk.mount_targets`). What a glob denies is
+    looked for and never made, and no command makes anything where none may write (observed on 0.163.0 and 0.171.0).
+    """
+    if request.sandbox is Sandbox.READ_ONLY and request.approval is Approval.NEVER:
+        return ()
+    paths = [path.replace(_ROOTS, request.cwd, 1) for path, access in profile.rules.items() if access == "deny"]
+    return tuple(path for path in paths if path.startswith(("/", "~/")) and not _GLOB & set(path))
 
 
 def _refused(profile: Profile, why: str, hint: str = _DEFINE) -> TurnError:

@@ -174,7 +174,8 @@ class TurnRequest(NamedTuple):
             # What is refused is told in raw items alone; `thread/resume` and `thread/fork` know no such parameter.
             own: Message = {"cwd": self.cwd, "ephemeral": self.is_ephemeral, "experimentalRawEvents": True}
             return "thread/start", params | own
-        params |= {"threadId": self.thread_id, "excludeTurns": True}
+        # Without `cwd` Codex takes the configuration of where the thread was before, and denies what that denies.
+        params |= {"threadId": self.thread_id, "cwd": self.cwd, "excludeTurns": True}
         if not self.is_fork:
             return "thread/resume", params
         if self.fork_after is not None:

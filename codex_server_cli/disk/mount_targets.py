@@ -5,7 +5,9 @@ working directory, those of `--add-dir`, `/tmp`, `$TMPDIR`) holds `.git`, `.agen
 missing it is made, empty, and hidden from the command. Whoever runs the command removes it afterwards; killed, or with
 a command left in the background, it does not. Its register tells who uses one: in the temporary directory
 `codex-bwrap-synthetic-mount-targets-<uid>/<hash of the path>/<pid>`, holding `synthetic` or `existing`, changed under
-the flock of its `lock`.
+the flock of its `lock`. What a permission profile of the user's own denies by its path is shielded likewise wherever
+a command may write, with approval in a turn that may not, too: where it is missing, an empty file that nobody may write
+stands in the place of the first directory, or file, of its path that is missing.
 
 Owns the note of what was missing before a turn (`mounts.json` in its directory, while it runs), and the removal of what
 came since, by the worker or its repairer. Must never remove what was there before, what holds anything, or what is in
@@ -16,6 +18,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,14 +49,21 @@ class Root(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What to look after at the end of a turn; `registers` are the places where Codex tells who uses what."""
+    """What to look after at the end of a turn.
+
+    Attributes:
+        registers: the places where Codex tells who uses what.
+        roots: where directories may come that were missing.
+        denied: where files may.
+    """
 
     registers: tuple[str, ...]
-    roots: tuple[Root, ...]
+    roots: tuple[Root, ...] = ()
+    denied: tuple[Root, ...] = ()
 
     def has(self, root: str, name: str) -> bool:
-        """Whether this turn came before that directory did."""
-        return any(each.path == root and name in each.missing for each in self.roots)
+        """Whether this turn came before that directory, or file, did."""
+        return any(each.path == root and name in each.missing for each in (*self.roots, *self.denied))
 
 
 def note(turn: TurnDir, directories: Iterable[str], temporary: Iterable[str]) -> Note:
@@ -73,16 +84,52 @@ def note(turn: TurnDir, directories: Iterable[str], temporary: Iterable[str]) ->
         others = _notes(turn, only_living=False)
         roots = [_look_at(root, registers, others) for root in dict.fromkeys(map(os.path.realpath, places))]
         found = Note(registers, tuple(root for root in roots if root is not None))
-        write_json(_path_of(turn), {"version": 1, "registers": found.registers, "roots": found.roots})
+        _write(turn, found)
     return found
 
 
-def _look_at(root: str, registers: tuple[str, ...], others: list[Note]) -> Root | None:
+def note_denied(turn: TurnDir, paths: Iterable[str], temporary: Iterable[str]) -> None:
+    """Write down, too, what of these is missing now, before a command runs that it is denied to.
+
+    Args:
+        paths: absolute, or `~/…`.
+        temporary: as of `note`.
+
+    Raises:
+        OSError: the note cannot be written.
+    """
+    if sys.platform != "linux":
+        return
+    noted = _read(turn) or Note(tuple(_register_in(each) for each in temporary))
+    places = dict.fromkeys(filter(None, map(_place_of, paths)))
+    with _held(noted.registers):
+        others = _notes(turn, only_living=False)
+        found = [_look_at(folder, noted.registers, others, (name,)) for folder, name in places]
+        denied = tuple(root for root in found if root is not None and root.missing)
+        if denied:
+            _write(turn, noted._replace(denied=denied))
+
+
+def _place_of(path: str) -> tuple[str, str] | None:
+    """The directory and the name at which Codex would shield a path; None where it is a directory that exists."""
+    folder = ""
+    for name in filter(None, os.path.expanduser(path).split("/")):  # noqa: PTH111 — a missing home is no error
+        if not os.path.isdir(f"{folder}/{name}"):  # noqa: PTH112 — pathlib raises for names that no directory can have
+            return os.path.realpath(folder or "/"), name
+        folder = f"{folder}/{name}"
+    return None
+
+
+def _write(turn: TurnDir, found: Note) -> None:
+    write_json(_path_of(turn), {"version": 1, **found._asdict()})
+
+
+def _look_at(root: str, registers: tuple[str, ...], others: list[Note], names: tuple[str, ...] = NAMES) -> Root | None:
     try:
         info = Path(root).stat()
     except OSError:
         return None
-    missing = [name for name in NAMES if _is_missing(root, name, registers, others)]
+    missing = [name for name in names if _is_missing(root, name, registers, others)]
     return Root(root, (info.st_dev, info.st_ino), tuple(missing))
 
 
@@ -97,31 +144,45 @@ def clean(turn: TurnDir, noted: Note | None = None) -> None:
     """Remove what came since the note, once nothing of the turn runs any more. Does nothing where there is no note.
 
     Args:
-        noted: as `note` returned it; None reads it, for a turn whose worker is dead.
+        noted: as `note` returned it, for a turn whose directory is gone.
     """
-    noted = _read(turn) if noted is None else noted
+    noted = _read(turn) or noted
     if noted is None:
         return
-    found = [(root, name) for root in noted.roots for name in root.missing if os.path.lexists(f"{root.path}/{name}")]
+    places = [(root, name, False) for root in noted.roots for name in root.missing]
+    places += [(root, name, True) for root in noted.denied for name in root.missing]
+    found = [place for place in places if os.path.lexists(f"{place[0].path}/{place[1]}")]
     with _held(noted.registers if found else ()) as is_held:
         with contextlib.suppress(OSError):  # a read-only home, or one that was deleted
             _path_of(turn).unlink()
         others = _notes(turn, only_living=True) if found else []
-        for root, name in found if is_held else ():
+        for root, name, is_file in found if is_held else ():
             is_used = any(other.has(root.path, name) for other in others)
             if not is_used and not _owners(noted.registers, f"{root.path}/{name}"):
-                _remove(root, name)
+                _remove(root, name, is_file=is_file)
 
 
-def _remove(root: Root, name: str) -> None:
+def _remove(root: Root, name: str, *, is_file: bool) -> None:
     with contextlib.suppress(OSError):  # it is no directory, holds something, or is gone
         fd = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             info = os.fstat(fd)
             if (info.st_dev, info.st_ino) == root.identity:
-                os.rmdir(name, dir_fd=fd)
+                if not is_file:
+                    os.rmdir(name, dir_fd=fd)
+                elif _is_shield(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+                    os.unlink(name, dir_fd=fd)
         finally:
             os.close(fd)
+
+
+def _is_shield(info: os.stat_result) -> bool:
+    """Whether this is such a file as Codex makes in the place of what is denied.
+
+    Its register does not always tell: of two that run a command there the second may take it for one that was there
+    (observed on 0.163.0), and what is denied no command of the turn can have made.
+    """
+    return stat.S_ISREG(info.st_mode) and info.st_size == 0 and not info.st_mode & 0o333
 
 
 # --- the notes
@@ -135,15 +196,21 @@ def _read(turn: TurnDir) -> Note | None:
     """The note of a turn; None where it has none, or one that was edited into something else."""
     value = read_json(_path_of(turn))
     try:
-        return None if value is None else Note(_texts(value["registers"]), tuple(map(_read_root, value["roots"])))
+        if value is None:
+            return None
+        roots = [root._replace(missing=_of_codex(root.missing)) for root in map(_read_root, value["roots"])]
+        return Note(_texts(value["registers"]), tuple(roots), tuple(map(_read_root, value.get("denied") or ())))
     except (KeyError, TypeError, ValueError):
         return None
 
 
+def _of_codex(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in NAMES)
+
+
 def _read_root(value: Any) -> Root:
     path, (device, inode), missing = value
-    names = tuple(name for name in _texts(missing) if name in NAMES)
-    return Root(_texts([path])[0], (int(device), int(inode)), names)
+    return Root(_texts([path])[0], (int(device), int(inode)), _texts(missing))
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ app-server while it started is started again, as a turn's is.
 from __future__ import annotations
 
 import os
+import re
 import select
 import time
 from collections import deque
@@ -47,7 +48,7 @@ def no_answer(last_words: str = "") -> CodexMissingError:
     """The error for an app-server that does not answer, or answers with a refusal."""
     last = telling_line(last_words) or "it left no word"
     words = advice.words_for(last, None)
-    hint = words.format(resume="run this again", again="run this again", anew="run this again") if words else DOCTOR
+    hint = re.sub(r"{\w+}", "run this again", words) if words else DOCTOR  # whichever commands of a turn they name
     return CodexMissingError(f"codex app-server does not answer: {last}", hint=hint)
 
 

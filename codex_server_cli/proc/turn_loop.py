@@ -23,7 +23,7 @@ from codex_server_cli.core.outcome import Cause, Outcome
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import TurnError
-from codex_server_cli.disk import inbox, lock
+from codex_server_cli.disk import inbox, lock, mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS
 from codex_server_cli.disk.inbox import InboxRequest
 from codex_server_cli.disk.publish import TurnWriter
@@ -37,11 +37,10 @@ from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.queue_watch import QueueWatch
 from codex_server_cli.proc.requests import take_requests
 from codex_server_cli.proc.worker_log import say
+from codex_server_cli.settings.environment import temporary_directories
 
-_LOOK_INTERVAL_S = 2.0
-"""How often the directory is looked for where nothing else happens."""
-_QUEUE_LOOK_S = 0.5
-"""How often Codex's queues are looked at where nothing else happens: two `stat`s."""
+_LOOK_INTERVAL_S = 2.0  # how often the directory is looked for where nothing else happens
+_QUEUE_LOOK_S = 0.5  # how often Codex's queues are: two `stat`s
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
 
 
@@ -68,8 +67,7 @@ class TurnLoop:
         self._queues = QueueWatch()
         self._selector = selectors.DefaultSelector()
         self._wake_fd = inbox.open_wake(directory)
-        self._is_codex_gone = False
-        self._is_awaiting_room = False  # in codex's stdin
+        self._is_codex_gone = self._is_awaiting_room = False  # in codex's stdin
         self._stop_cause: Cause | None = None
         self._lock_due_ms = 0.0
         self._noted_settings: Message = {}
@@ -156,6 +154,8 @@ class TurnLoop:
         if step.starts_server:
             self._start_codex(step.provider)
         server = self._attempts.server
+        if step.denied:
+            mount_targets.note_denied(self._directory, step.denied, temporary_directories())
         if step.queued is not None:
             from codex_server_cli.proc.queue_debt import note_debt  # for a rare case
 
@@ -281,10 +281,10 @@ class TurnLoop:
         is_known = record.settings is self._noted_settings and told.items() <= self._meta.items()
         if record.thread_id is None or is_known:
             return
-        if self._meta.get("thread_id") not in (None, record.thread_id):
-            self._meta["forked_from"] = self._meta["thread_id"]  # something waited in the one that was asked for
+        asked_id = self._meta["request"].get("thread_id")
         self._noted_settings, terms = record.settings, effective_terms(record.settings)
         self._meta |= told | {
+            "forked_from": asked_id if asked_id != record.thread_id else None,
             "codex_version": record.codex.version,
             "model": terms["model"] or self._meta.get("model"),
             "effort": terms["effort"],

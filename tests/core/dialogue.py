@@ -118,6 +118,7 @@ class Dialogue:
         self.text = ""
         self.events = b""
         self.told: list[Reply] = []  # what other shells learnt
+        self.denied: list[str] = []  # what was to be noted of what is denied
         self.queued: list[tuple[Json, ...]] = []  # what was to be noted of the thread's queue, each time
         self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
         self.providers: list[str | None] = []  # what each app-server was to be configured with
@@ -224,5 +225,6 @@ class Dialogue:
         self.text += step.text
         self.events += step.events
         self.told += step.replies
+        self.denied += step.denied
         if step.queued is not None:
             self.queued.append(step.queued)

@@ -239,6 +239,13 @@ def test_where_anybody_may_be_billed_the_record_tells_who_is() -> None:
     assert (len(talk.requests("turn/start")), talk.session.record.payer, talk.server_starts) == (1, None, [0])
 
 
+@pytest.mark.parametrize(("own", "asked"), [({"requires_openai_auth": True}, "openai"), ({}, None)])
+def test_one_app_server_tells_of_a_provider_that_a_profile_brings_along(own: Json, asked: str | None) -> None:
+    profile = {"model_provider": "q", "model_providers": {"q": {"name": "Q", **own}}}
+    talk = opened(config(asked or "own", own=OWN), CHATGPT, "q", thread_id="t-1", is_fork=True, profile_config=profile)
+    assert (talk.providers, len(talk.requests("thread/fork")), len(talk.requests("turn/start"))) == ([asked], 1, 1)
+
+
 def test_another_app_server_tells_of_a_provider_that_codex_is_not_configured_with() -> None:
     talk = opened(config("own", own=OWN), KEYLESS, "openai", thread_id="t-1")
     assert (talk.requests("turn/start"), len(talk.server_starts), talk.has_ended) == ([], 2, False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.permissions import Profile, Terms, is_own, profile_in_force, terms_of
+from codex_server_cli.core.permissions import Profile, Terms, denied_by_name, is_own, profile_in_force, terms_of
 from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import ErrorKind
@@ -34,6 +34,30 @@ def profile(*tables: Json, **more: Any) -> Profile:
     found = profile_in_force(config_of(*tables, **more), {})
     assert found is not None
     return found
+
+
+# --- what is denied by name
+
+
+def test_what_is_denied_by_its_path_is_told_where_a_command_may_come_to_write() -> None:
+    inside = {".env": "deny", "**/*.pem": "deny", "q?": "deny", "w[1]": "deny", "open": "read", ".": "write"}
+    rules = {"/x/y": "deny", "~/z": "deny", ":tmpdir": "deny", "/r": "read", ":workspace_roots": inside}
+    denying = profile({"filesystem": rules})
+    named = ("/x/y", "~/z", "/p/.env")
+    for may_write in (
+        asked(sandbox=Sandbox.WORKSPACE_WRITE),
+        asked(approval=Approval.ASK),
+        asked(approval=Approval.AUTO),
+    ):
+        assert denied_by_name(denying, may_write) == named
+    assert denied_by_name(denying, asked()) == ()
+
+
+def test_it_is_noted_once_the_profile_is_known() -> None:
+    talk = opened(config_of(DENY), sandbox=Sandbox.WORKSPACE_WRITE)
+    assert talk.denied == ["/p/secret"]
+    assert len(talk.requests("thread/settings/update")) == 1
+    assert opened(config_of(DENY)).denied == []
 
 
 # --- which one

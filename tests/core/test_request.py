@@ -83,6 +83,7 @@ def test_what_was_waited_in_line_is_taken_off_the_deadline(
 
 _MARK = {"shell_environment_policy.set.CODEX_SERVER_TURN_ID": TURN_ID}
 _NOBODY = {"approvalPolicy": "never", "approvalsReviewer": "user"}
+_THREAD = {"threadId": "t", "cwd": "/project", "excludeTurns": True}
 _ALWAYS = {**_NOBODY, "sandbox": "read-only", "config": _MARK}
 _RAW = {"experimentalRawEvents": True}
 
@@ -106,21 +107,21 @@ _RAW = {"experimentalRawEvents": True}
                 "config": {"a.b": 1, **_MARK},
             },
         ),
-        ({"thread_id": "t"}, "thread/resume", {**_ALWAYS, "threadId": "t", "excludeTurns": True}),
+        ({"thread_id": "t"}, "thread/resume", {**_ALWAYS, **_THREAD}),
         (
             {"thread_id": "t", "model": "gpt", "config": {"a": 1}},
             "thread/resume",
-            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "model": "gpt", "config": {"a": 1, **_MARK}},
+            {**_ALWAYS, **_THREAD, "model": "gpt", "config": {"a": 1, **_MARK}},
         ),
         (
             {"thread_id": "t", "is_fork": True},
             "thread/fork",
-            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "ephemeral": False},
+            {**_ALWAYS, **_THREAD, "ephemeral": False},
         ),
         (
             {"thread_id": "t", "is_fork": True, "fork_after": "u", "is_ephemeral": True},
             "thread/fork",
-            {**_ALWAYS, "threadId": "t", "excludeTurns": True, "ephemeral": True, "lastTurnId": "u"},
+            {**_ALWAYS, **_THREAD, "ephemeral": True, "lastTurnId": "u"},
         ),
     ],
 )

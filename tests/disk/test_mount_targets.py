@@ -207,6 +207,75 @@ def test_another_directory_in_the_place_of_the_project_is_left_alone(world: Worl
     assert world.left == {".git"}
 
 
+# --- what a permission profile denies
+
+
+def shield(world: World, name: str, pid: int) -> None:
+    """Codex runs a command in a sandbox: a file stands where something is denied that is not there."""
+    path = world.project / name
+    world.use(name, pid)
+    path.rmdir()
+    path.touch(0o444)
+
+
+def note_denied(world: World, turn: TurnDir, *names: str) -> None:
+    paths = [str(world.project / name) for name in names]
+    mount_targets.note_denied(turn, paths, [str(world.temporary)])
+
+
+@pytest.mark.parametrize("is_writing", [True, False], ids=["in a turn that writes", "in one that may by approval"])
+def test_what_stood_for_something_denied_is_removed(world: World, dead: int, is_writing: bool) -> None:
+    (world.project / "sub").mkdir()
+    turn = world.turn()
+    if is_writing:
+        world.note(turn)
+    note_denied(world, turn, ".env", "deep/er/secret", "sub/no")
+    for name in (".env", "deep", "sub/no"):
+        shield(world, name, dead)
+    world.use(".git", dead)
+    mount_targets.clean(turn)
+    assert world.left == ({"sub"} if is_writing else {"sub", ".git"})
+    assert list((world.project / "sub").iterdir()) == []
+    assert not (turn.path / "mounts.json").exists()
+
+
+def test_a_denied_file_that_somebody_made_stays(world: World, dead: int) -> None:
+    (world.project / "before").touch(0o444)
+    (world.project / "link").symlink_to("nowhere")
+    turn = world.turn()
+    names = ("before", "link", "filled", "writable", "folder")
+    note_denied(world, turn, *names)
+    for name in ("filled", "writable", "folder"):
+        shield(world, name, dead)
+    (world.project / "filled").chmod(0o644)
+    (world.project / "filled").write_text("mine")
+    (world.project / "filled").chmod(0o444)
+    (world.project / "writable").chmod(0o644)
+    (world.project / "folder").unlink()
+    (world.project / "folder").mkdir()
+    mount_targets.clean(turn)
+    assert world.left == set(names)
+
+
+def test_what_shields_the_command_of_another_stays_until_that_is_gone(world: World, living: int, dead: int) -> None:
+    first, second = world.turn(), world.turn()
+    note_denied(world, first, ".env", "other")
+    shield(world, ".env", dead)
+    shield(world, "other", living)
+    note_denied(world, second, ".env")  # it is there for the first one
+    mount_targets.clean(first)
+    assert world.left == {".env", "other"}
+    mount_targets.clean(second)
+    assert world.left == {"other"}
+
+
+def test_where_all_that_is_denied_is_there_nothing_is_noted(world: World) -> None:
+    turn = world.turn()
+    (world.project / "there").touch()
+    note_denied(world, turn, "there", ".")
+    assert not (turn.path / "mounts.json").exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -216,17 +285,20 @@ def test_another_directory_in_the_place_of_the_project_is_left_alone(world: Worl
         '{"registers": [1], "roots": []}',
         '{"registers": [], "roots": [["PROJECT", "ab", [".git"]]]}',
         '{"registers": [], "roots": [["PROJECT", [IDENTITY], ["precious", "../precious"]]]}',
+        '{"registers": [], "roots": [], "denied": [["PROJECT", [IDENTITY], ["precious-file"]]]}',
+        '{"registers": [], "roots": [], "denied": 7}',
     ],
 )
 def test_a_note_that_was_edited_removes_nothing(world: World, content: str) -> None:
     for name in (".git", "precious"):
         (world.project / name).mkdir()
+    (world.project / "precious-file").touch()
     info = world.project.stat()
     content = content.replace("PROJECT", str(world.project)).replace("IDENTITY", f"{info.st_dev}, {info.st_ino}")
     turn = world.turn()
     (turn.path / "mounts.json").write_text(content)
     mount_targets.clean(turn)
-    assert world.left == {".git", "precious"}
+    assert world.left == {".git", "precious", "precious-file"}
 
 
 def test_the_note_tells_the_real_place_once(world: World, tmp_path: Path) -> None:

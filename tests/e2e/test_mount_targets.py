@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
+from tests.e2e.asking import ASK, wait_for_request
 from tests.e2e.home import Home, Turn, nap, sleepers, start_sleeping
 from tests.support import wait_until
 
@@ -93,6 +94,40 @@ def test_two_turns_in_one_project_leave_nothing_when_the_last_has_ended(home: Ho
     assert names(home.project) == TARGETS  # they protect the second turn's command
     cancel(home, second)
     assert names(home.project, temporary) == set()
+
+
+DENY = """
+[permissions.mine]
+extends = ":workspace"
+[permissions.mine.filesystem.":workspace_roots"]
+"secret" = "deny"
+"sub/.env" = "deny"
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "end"), [(WRITE, cancel), (WRITE, kill_worker), (ASK, cancel)], ids=["cancel", "kill", "approved"]
+)
+def test_what_stands_for_a_denied_file_that_is_not_there_goes_too(
+    home: Home, temporary: Path, options: tuple[str, ...], end: Callable[[Home, Turn], None]
+) -> None:
+    sleep, sub = nap(home), home.project / "sub"
+    sub.mkdir()
+    home.model([run_command(sleep, escalated=options is ASK), say("done")], extra_toml=DENY)
+    config = home.codex_home / "config.toml"
+    config.write_text('default_permissions = "mine"\n' + config.read_text())
+    turn = home.start("new", "hi", *options)
+    if options is ASK:
+        wait_for_request(home, turn)
+        assert home.run("approve", turn.id).code == 0
+    wait_until(lambda: sleepers(sleep), what="the command")
+    assert (home.project / "secret").is_file()
+    assert (sub / ".env").is_file()
+    end(home, turn)
+    assert list(home.project.iterdir()) == [sub]
+    assert list(sub.iterdir()) == []
+    assert names(temporary) == set()
+    assert not (turn.path / "mounts.json").exists()
 
 
 def test_a_turn_that_may_not_write_takes_no_note(one_home: Home) -> None:

@@ -177,6 +177,18 @@ def test_a_profile_chooses_its_provider(home: Home, keys: str, payer: str) -> No
     assert (run.code, meta_of(home, run)["payer"]) == (0, payer)
 
 
+def test_a_fork_with_the_provider_of_a_profile_is_made_once(home: Home) -> None:
+    model = home.chatgpt([say("answered")])
+    first = home.run("new", "hi", "--wait").json["turn_id"]
+    config = home.codex_home / "config.toml"
+    config.write_text(f'model_provider = "k"\n{config.read_text()}{provider(model, KEYLESS, "k")}')
+    profile = f'model_provider = "q"\n{provider(model, "requires_openai_auth = true", "q")}'
+    (home.codex_home / "quick.config.toml").write_text(profile)
+    run = home.run("continue", "--turn", first, "--fork", "--profile", "quick", "hi", "--wait")
+    assert (run.code, meta_of(home, run)["payer"]) == (0, "chatgpt")
+    assert len(list((home.codex_home / "sessions").rglob("*.jsonl"))) == 2
+
+
 def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_it(home: Home) -> None:
     model = home.chatgpt([say("never")])
     (home.codex_home / "cloud.config.toml").write_text('model_provider = "amazon-bedrock"\n')

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.parts import ToolCall
+from codex_server_cli.demo.parts import ReplyLike, ToolCall
 from codex_server_cli.demo.replies import hold, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
 from tests.e2e.asking import ASK, wait_for_request
@@ -80,7 +80,9 @@ def look(call_id: str = "look", *, escalated: bool = False) -> ToolCall:
 
 def settings_of(turn: Turn) -> list[dict[str, object]]:
     """What was set between the opening of the thread and the turn, less the thread."""
-    updates = [e["params"] for e in turn.events if e["dir"] == "out" and e.get("method") == "thread/settings/update"]
+    asked = [event for event in turn.events if event["dir"] == "out" and "id" in event]
+    starts = next(n for n, event in enumerate(asked) if event["method"] in ("turn/start", "review/start"))
+    updates = [event["params"] for event in asked[:starts] if event["method"] == "thread/settings/update"]
     return [{name: value for name, value in update.items() if name != "threadId"} for update in updates]
 
 
@@ -96,7 +98,7 @@ def assert_denied(output: str, *, may_write: bool) -> None:
 
 
 @pytest.mark.parametrize("extends", [":workspace", ":read-only"])
-@pytest.mark.parametrize("options", [[], ["--write", "--add-dir", ".."], ["--plan"]], ids=" ".join)
+@pytest.mark.parametrize("options", [[], ["--write", "--add-dir", "deep"], ["--plan"]], ids=" ".join)
 def test_what_is_denied_stays_denied(denied: Denied, options: list[str], extends: str) -> None:
     model = denied.model([look(), say("done")], denied.rules(extends))
     turn = denied.home.start("new", "hi", *options)
@@ -162,6 +164,28 @@ def test_it_is_denied_by_a_project_that_its_user_trusts(denied: Denied) -> None:
     (denied.home.project / ".codex" / "config.toml").write_text(rules)
     assert denied.home.start("new", "hi", "--write").wait()["state"] == "complete"
     assert_denied(looked(model), may_write=True)
+
+
+def test_a_thread_that_goes_on_in_such_a_project_is_denied_it_too(denied: Denied) -> None:
+    other = denied.home.root / "other"
+    (other / ".codex").mkdir(parents=True)
+    (other / ".codex" / "config.toml").write_text(f'default_permissions = "mine"\n{denied.rules()}')
+    trust = f'[projects."{other}"]\ntrust_level = "trusted"\n'
+    look = f"cat {denied.home.project}/secret.txt"
+    script: list[ReplyLike] = [
+        say("0"),
+        run_command(look, call_id="1"),
+        say("1"),
+        run_command(look, call_id="2"),
+        say("2"),
+    ]
+    model = denied.model(script, trust, name=None)
+    first = denied.home.start("new", "hi")
+    assert first.wait()["state"] == "complete"
+    for number, options in (("1", ["--fork"]), ("2", [])):
+        turn = denied.home.start("continue", "--turn", first.id, "--cwd", str(other), "go on", *options)
+        assert turn.wait()["state"] == "complete"
+        assert "Permission denied" in looked(model, number)
 
 
 def test_without_a_profile_of_ones_own_nothing_is_set(one_denied: Denied) -> None:

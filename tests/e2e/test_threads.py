@@ -116,7 +116,7 @@ def test_a_damaged_database_is_named_and_the_way_out_works(home: Home) -> None:
     assert "\x1b" not in (home.path / "turns" / home.turn_ids[-1] / "worker.log").read_text()
     for path in home.codex_home.glob(f"{database.name}*"):
         path.rename(home.root / path.name)
-    command = error["hint"].split("`")[1]
+    command = error["hint"].split("`")[1].replace("codex-server", str(COMMAND), 1)
     shown = subprocess.run(
         ["sh", "-c", f"{command} --wait"], env=home.env, cwd=home.project, capture_output=True, text=True, check=False
     )
