@@ -80,8 +80,11 @@ def _settle(noted: Noted, timeout_s: float) -> Settled:
         return Settled(refusal=error.message)
 
 
-def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> str:
+def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None = None) -> str:
     """The same in the stead of a worker that was killed, or could not; it is told in `meta.json` and `worker.log`.
+
+    Args:
+        codex: the binary to ask; None takes that of the turn, which an upgrade may have removed since.
 
     Returns:
         What came of it, for people; empty where there was nothing to do.
@@ -92,7 +95,7 @@ def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> str:
     noted = read_debt(turn)
     if noted is None:
         return ""
-    settled = _settle(noted, timeout_s)
+    settled = _settle(noted if codex is None else noted._replace(codex=str(codex)), timeout_s)
     if settled.refusal is None:
         forget_debt(turn)
     words = words_of(settled, turn.turn_id)

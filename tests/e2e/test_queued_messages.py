@@ -127,7 +127,8 @@ def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
     assert (turn.path / "queued.json").exists()
     assert home.run("gc", "--older-than", "0s").code == 0
     assert turn.path.exists()  # what it holds is nowhere else
-    broken.unlink()
+    (home.root / "wrapped-codex").unlink()  # as an upgrade of codex does
+    home.configure()
     assert WORDS in home.run("recover", turn.id).json["message"]
     assert queued(home, thread_id) == [WORDS]
     assert not (turn.path / "queued.json").exists()
