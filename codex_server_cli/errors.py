@@ -166,12 +166,14 @@ class BusyError(CodexServerError):
 
     Attributes:
         holder: the turn that holds it, where it is one of ours; `holder_pid`: the process, where it is another's.
+        occupied: the thread in which something waits that Codex would run first, where that is what holds it.
     """
 
     exit_code = Exit.BUSY
     kind = ErrorKind.THREAD_BUSY
     holder: str | None = None
     holder_pid: int | None = None
+    occupied: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The error object, and in it who holds it where that is known."""

@@ -27,7 +27,7 @@ from codex_server_cli.disk.follow import GrowingFile, wakeups
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.model_cache import read_efforts
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import AmbiguousError, CodexServerError, NotFoundError
+from codex_server_cli.errors import AmbiguousError, CodexServerError, HomeError, NotFoundError
 from codex_server_cli.proc.launch import Launch
 from codex_server_cli.settings.places import Settings
 
@@ -181,18 +181,20 @@ def place_of(settings: Settings, selector: str, cwd: str | None) -> Place:
     """The thread of the turn that this names, else the thread that it names itself.
 
     Raises:
-        NotFoundError, BadInputError: as `place_of_turn`, for what is neither.
+        NotFoundError, HomeError, BadInputError: as `place_of_turn`, for what is neither.
     """
     try:
         return place_of_turn(settings, selector, cwd)
     except AmbiguousError:
         raise
-    except NotFoundError:
+    except (NotFoundError, HomeError) as no_turn:
         try:
             return place_of_thread(settings, selector)
         except AmbiguousError:
             raise
         except NotFoundError as error:
+            if isinstance(no_turn, HomeError):  # it may be a turn that we may not read
+                raise no_turn from error
             hint = "codex-server list-turns shows the turns, codex-server list the threads."
             raise NotFoundError(f"no such turn or thread: {selector}", hint=hint) from error
 

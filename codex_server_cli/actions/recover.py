@@ -72,9 +72,12 @@ def _put_back(settings: Settings, directory: TurnDir) -> str:
     """What the turn's worker took out of its thread's queue, and could not put back; what came of it, in words."""
     from codex_server_cli.proc.queue_debt import settle_later
 
+    codex = None
+    with contextlib.suppress(CodexMissingError):  # then that of the turn may still be there
+        codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
     lock_fd = _take_lock(settings, directory)
     try:
-        return settle_later(directory)
+        return settle_later(directory, codex=codex)
     except OSError as error:
         raise home_error(settings.home, error) from error
     finally:

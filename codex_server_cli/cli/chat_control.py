@@ -12,10 +12,19 @@ from codex_server_cli.actions import control
 from codex_server_cli.actions.chat import Exchange
 from codex_server_cli.cli.chat_calls import off_loop
 from codex_server_cli.core.turn import State
-from codex_server_cli.errors import CodexServerError
+from codex_server_cli.errors import BusyError, CodexServerError
 
 LEAVE_S = 5.0
 """How long whoever leaves waits at the most to learn which turn was being started."""
+
+
+def hint_in_chat(error: CodexServerError) -> str | None:
+    """The next step after an error: here, rather than in a shell."""
+    if not isinstance(error, BusyError) or "--fork" not in (error.hint or ""):
+        return error.hint
+    if error.occupied is None:
+        return "/new begins another conversation; /resume comes back once it has ended."
+    return f"/new begins another conversation; `codex resume {error.occupied}`, in a shell, lets Codex do what waits."
 
 
 class Starting:

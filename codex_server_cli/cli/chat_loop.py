@@ -17,15 +17,15 @@ from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.cli.chat_asking import Asking, has_secret, named
 from codex_server_cli.cli.chat_calls import off_loop, start, tell
 from codex_server_cli.cli.chat_commands import COMMANDS, CommandCompleter, parse
-from codex_server_cli.cli.chat_control import Interrupting, Starting
+from codex_server_cli.cli.chat_control import Interrupting, Starting, hint_in_chat
 from codex_server_cli.cli.chat_deeds import Deeds
 from codex_server_cli.cli.chat_screen import LineHistory, Screen, Shown
 from codex_server_cli.cli.chat_status import status_of
 from codex_server_cli.cli.chat_text import Painter
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.errors import BusyError, CodexServerError
-from codex_server_cli.render.conversation import Block, BlockKind, Conversation, end_block
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.render.conversation import Block, BlockKind, Conversation, end_blocks
 from codex_server_cli.render.status_line import status_line
 from codex_server_cli.settings.places import Settings
 
@@ -124,8 +124,7 @@ class Chat:
 
     def complain(self, error: CodexServerError) -> None:
         """What cannot be done, and the next step: here, rather than in a shell."""
-        is_busy = isinstance(error, BusyError) and "--fork" in (error.hint or "")
-        hint = "/new begins another conversation; /resume comes back once it has ended." if is_busy else error.hint
+        hint = hint_in_chat(error)
         self.say(Block(BlockKind.ERROR, f"✗ {error.message}" + (f"\n{hint}" if hint else "")))
 
     def _shown(self) -> Shown:
@@ -274,7 +273,7 @@ class Chat:
         self.say(*(block for block in blocks if block not in known))
 
     def _on_end(self, exchange: Exchange, view: TurnView) -> None:
-        self.say(*self.conversation.end(), end_block(view))
+        self.say(*self.conversation.end(), *end_blocks(view))
         usage = view.result.get("usage")
         self.tokens += usage["total_tokens"] if usage else 0
         self.place = chat.place_after(self.settings, exchange, self.place)

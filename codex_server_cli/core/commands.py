@@ -58,7 +58,9 @@ def thread_occupied(thread_id: str, reason: str) -> BusyError:
     hint = (
         f"Go on from a copy: the same command with --fork. Or first let Codex do what waits: `codex resume {thread_id}`"
     )
-    return BusyError(f"thread {thread_id} is not free: {reason}", hint=hint)
+    error = BusyError(f"thread {thread_id} is not free: {reason}", hint=hint)
+    error.occupied = thread_id
+    return error
 
 
 def resume(turn_id: str, prompt: str, flags: Flags, folder: str, **changed: list[str] | None) -> str:

@@ -8,6 +8,8 @@ LIST, GOAL = "thread/queue/list", "thread/goal/get"
 OCCUPIED = "Ask on a copy of the thread: {{fork}}; or first let Codex do what waits in it: `codex resume {thread_id}`"
 """What to do about it: the thread's id is to be filled in, and then by `hints` the command."""
 
+NOT_PUT_BACK = "what was queued for this thread could not be put back"
+
 _MOST_SHOWN = 80
 
 
@@ -31,6 +33,12 @@ def shown(entry: Message) -> str:
     """The text of a queued message, in quotes, on one line."""
     texts = [str(part["text"]) for part in objects_in(entry.get("input")) if "text" in part]
     return _cut(" ".join(texts)) if texts else "something that is no text"
+
+
+def put_back_words(count: int) -> str:
+    """That so many messages, which were taken out of a thread's queue while a turn ran, are there again."""
+    what, stand = ("1 message", "stands") if count == 1 else (f"{count} messages", "stand")
+    return f"{what} for this thread, queued meanwhile, {stand} in Codex's queue again"
 
 
 def _cut(text: str) -> str:

@@ -234,6 +234,7 @@ def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
 
     Raises:
         NotFoundError: none, or several, or nothing that could be one (`../x`): no path is ever made of it.
+        HomeError: none that we may read; another user's may be the one.
     """
     if selector == "last":
         return _last(turns_path, cwd)
@@ -254,7 +255,20 @@ def _last(turns_path: Path, cwd: str | None) -> TurnDir:
     for turn, meta in iter_meta(turns_path):
         if is_place(meta.get("cwd"), wanted):
             return turn
+    _refuse_if_unknown(turns_path, f"no turn was started in {wanted}")
     raise NotFoundError(f"no turn was started in {wanted}", hint="codex-server list-turns shows those of other places.")
+
+
+def _refuse_if_unknown(turns_path: Path, nothing_found: str) -> None:
+    """What may not be read may be what was looked for in vain: then that is all that can be said."""
+    for turn_id in turn_ids(turns_path):
+        turn = TurnDir(turns_path / turn_id)
+        try:
+            read_permitted_json(turn.meta)
+        except PermissionError as error:
+            refusal = refusal_of(turn, error)
+            message = f"{nothing_found}, of those that may be read; {refusal.message}"
+            raise HomeError(message, hint=refusal.hint) from error
 
 
 def is_place(path: object, real_path: str) -> bool:
@@ -279,4 +293,5 @@ def _by_name(turns_path: Path, name: str) -> TurnDir:
     for turn, meta in iter_meta(turns_path):
         if meta.get("name") == name:
             return turn
+    _refuse_if_unknown(turns_path, f"no turn is named {name}")
     raise NotFoundError(f"no turn is named {name}", hint="codex-server list-turns shows the turns there are.")

@@ -80,7 +80,7 @@ class Conversation:
         except OSError as error:
             if is_without_room(error):
                 raise no_room(f"{self._codex} cannot be started", error) from error
-            raise CodexMissingError(f"{self._codex} cannot be started: {error}") from error
+            raise CodexMissingError(f"{self._codex} cannot be started: {error.strerror}") from error
         self._decoder = LineDecoder()
         self._fds = [self._server.transport.read_fd(), self._server.stderr_fd]
 

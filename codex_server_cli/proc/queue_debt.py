@@ -17,13 +17,14 @@ from codex_server_cli import __version__
 from codex_server_cli.core.queue_inquiry import Debt, Settled, settle
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
+from codex_server_cli.core.waiting import NOT_PUT_BACK, put_back_words
 from codex_server_cli.disk.files import write_all, write_json
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.queue_debt import Noted, forget_debt, read_debt, write_debt
 from codex_server_cli.disk.repair import meta_of
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.errors import CodexServerError
 from codex_server_cli.proc.conversation import Conversation
 from codex_server_cli.proc.worker_log import say
 
@@ -75,12 +76,15 @@ def _settle(noted: Noted, timeout_s: float) -> Settled:
     try:
         with Conversation(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as conversation:
             return conversation.hold(settle(noted.debt, __version__), timeout_s)
-    except CodexMissingError as error:
+    except CodexServerError as error:  # no codex, no answer, no room for a process: the turn's own end is none of that
         return Settled(refusal=error.message)
 
 
-def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> str:
+def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None = None) -> str:
     """The same in the stead of a worker that was killed, or could not; it is told in `meta.json` and `worker.log`.
+
+    Args:
+        codex: the binary to ask; None takes that of the turn, which an upgrade may have removed since.
 
     Returns:
         What came of it, for people; empty where there was nothing to do.
@@ -91,7 +95,7 @@ def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> str:
     noted = read_debt(turn)
     if noted is None:
         return ""
-    settled = _settle(noted, timeout_s)
+    settled = _settle(noted if codex is None else noted._replace(codex=str(codex)), timeout_s)
     if settled.refusal is None:
         forget_debt(turn)
     words = words_of(settled, turn.turn_id)
@@ -109,15 +113,13 @@ def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S) -> str:
 
 def words_of(settled: Settled, turn_id: str) -> str:
     """What came of it, for people; empty where there was nothing to do."""
-    count = len(settled.put_back)
-    what = "1 message" if count == 1 else f"{count} messages"
     texts = ", ".join(settled.put_back)
-    words = [f"{what} for this thread, queued meanwhile, stands in Codex's queue again: {texts}"] if count else []
+    words = [f"{put_back_words(len(settled.put_back))}: {texts}"] if texts else []
     if settled.interrupted:
         words.append("Codex had begun with it, and was interrupted")
     if settled.refusal is not None:
         words.append(
-            f"what was queued for this thread could not be put back ({settled.refusal}); it is kept in queued.json, "
-            f"and `codex-server recover {turn_id}` tries again"
+            f"{NOT_PUT_BACK} ({settled.refusal}); it is kept in queued.json, and "
+            f"`codex-server recover {turn_id}` tries again"
         )
     return "; ".join(words)

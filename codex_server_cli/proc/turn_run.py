@@ -66,8 +66,9 @@ def run_turn(
         claims.let_go()
         TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
         return Afterwards(silence)
-    writer = TurnWriter(directory)
+    # Read before anything else is opened: a limit on files must not look like a record that somebody has edited.
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
+    writer = TurnWriter(directory)
     request = _request_of(directory, meta)
     journal = TurnJournal(directory.path, meta.get("name"))
     notifier = Notifier(directory.path, request.notify if request is not None else None)

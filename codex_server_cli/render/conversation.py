@@ -15,6 +15,7 @@ from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, params_of, text_in
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.waiting import NOT_PUT_BACK, put_back_words
 from codex_server_cli.render.markdown import MarkdownBlocks
 from codex_server_cli.render.status_line import short_count
 from codex_server_cli.render.tables import duration
@@ -129,6 +130,15 @@ def _words(piece: Piece) -> str:
 
 def _answers(texts: list[str]) -> list[Block]:
     return [Block(BlockKind.ANSWER, text) for text in texts]
+
+
+def end_blocks(view: TurnView) -> list[Block]:
+    """What is to be told once a turn is over: of the queue that its thread has in Codex, and how it ended."""
+    count = view.meta.get("put_back")
+    if not isinstance(count, int):
+        return [end_block(view)]
+    words = put_back_words(count) if count else f"{NOT_PUT_BACK}: `codex-server recover {view.turn_id}` tries again"
+    return [Block(BlockKind.WARNING, f"! {words}"), end_block(view)]
 
 
 def end_block(view: TurnView) -> Block:

@@ -258,6 +258,21 @@ def test_sessions_that_may_not_be_read_are_not_taken_for_none(shell: Shell, what
     closed.chmod(0o700)
 
 
+def test_a_name_that_only_a_closed_turn_may_have_is_not_taken_for_nobodys(
+    shell: Shell, turns: TurnsOnDisk, closed: TurnDir
+) -> None:
+    named = turns.complete(name="mine", cwd="/")
+    assert run(shell, "answer", "mine").stdout == f"{ANSWER}\n"
+    for command, as_json in ((["answer", "review"], False), (["status", "review"], True), (["wait", "last"], False)):
+        told = run(shell, *command)
+        assert_refused(
+            told, 73, f", of those that may be read; turn {closed.turn_id} cannot be read: ", as_json=as_json
+        )
+    shutil.rmtree(closed.path)
+    assert run(shell, "answer", "review").code == 66
+    assert named.path.exists()
+
+
 @pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
 def test_root_makes_nothing_in_a_users_turn(shell: Shell, turns: TurnsOnDisk) -> None:
     turn = turns.dead()

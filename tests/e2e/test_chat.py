@@ -17,6 +17,7 @@ from codex_server_cli.demo.request import Request
 from tests.e2e.asking import QUESTION, escalated, question, wait_for_request
 from tests.e2e.faults import change_python
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.e2e.test_queued_messages import is_taken, queue_message
 from tests.support import make_repository, wait_until
 from tests.tmux import Terminal
 
@@ -309,6 +310,24 @@ def test_a_turn_that_is_refused_gives_its_message_back(one_home: Home, chat: Cha
     assert one_home.turn_ids == []
     terminal.press("C-u")
     leave(terminal)
+
+
+def test_a_message_that_was_queued_elsewhere_is_told_of_and_what_helps_then(one_home: Home, chat: Chat) -> None:
+    gate = Gate()
+    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF), say("more")])
+    terminal = chat(one_home, "hi")
+    terminal.wait_for(FIRST_HALF.strip())
+    turn = one_home.turn(one_home.turn_ids[0])
+    queue_message(one_home, turn.meta["thread_id"])
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    gate.open()
+    terminal.wait_for("! 1 message for this thread, queued meanwhile, stands in Codex's queue again")
+    terminal.wait_for(READY)
+    terminal.enter("and now?")
+    terminal.wait_for("/new begins another conversation; `codex resume")
+    terminal.wait_for("lets Codex do what waits")
+    assert "/resume" not in terminal.history()
+    leave_after_clearing(terminal)
 
 
 # --- what is asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 
@@ -126,11 +127,25 @@ def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
     assert (turn.path / "queued.json").exists()
     assert home.run("gc", "--older-than", "0s").code == 0
     assert turn.path.exists()  # what it holds is nowhere else
-    broken.unlink()
+    (home.root / "wrapped-codex").unlink()  # as an upgrade of codex does
+    home.configure()
     assert WORDS in home.run("recover", turn.id).json["message"]
     assert queued(home, thread_id) == [WORDS]
     assert not (turn.path / "queued.json").exists()
     assert turn.status()["put_back"] == 1
+
+
+def test_where_there_is_no_room_for_the_codex_that_puts_back_the_turn_keeps_its_end_and_says_so(home: Home) -> None:
+    turn, gate, thread_id = start_held(home)
+    queue_message(home, thread_id)
+    wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
+    resource.prlimit(turn.worker().pid, resource.RLIMIT_NOFILE, (12, 4096))  # enough for what it has open, no more
+    gate.open()
+    ended = turn.wait()
+    assert (ended["state"], ended["answer"], ended["put_back"]) == ("complete", FIRST_HALF + SECOND_HALF, 0)
+    assert f"`codex-server recover {turn.id}` tries again" in turn.out
+    assert WORDS in home.run("recover", turn.id).json["message"]
+    assert queued(home, thread_id) == [WORDS]
 
 
 def test_a_turn_whose_directory_is_deleted_gives_back_what_it_had_taken(home: Home) -> None:
@@ -205,5 +220,5 @@ def test_a_message_that_is_queued_while_our_turn_stands_in_line_is_seen_before_t
     assert "thread/resume" not in {event.get("method") for event in second.events}
     assert len(model.model_requests) == 1
     command = error["hint"].split("`")[1]
-    assert " --fork " in command
+    assert "--fork" in command.split()
     assert home.turn(str(home.run(*command.split()[1:]).json["turn_id"])).wait()["state"] == "complete"

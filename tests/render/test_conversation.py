@@ -12,7 +12,7 @@ import pytest
 from codex_server_cli.core.events import read_events, replay
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.conversation import MAX_LIVE_CHARS, Block, BlockKind, Conversation, end_block
+from codex_server_cli.render.conversation import MAX_LIVE_CHARS, Block, BlockKind, Conversation, end_block, end_blocks
 from tests.core.captures import captured_turns
 from tests.core.dialogue import (
     ASK_THREAD,
@@ -314,3 +314,17 @@ def test_the_end_of_a_turn_is_one_block() -> None:
 def test_a_turn_whose_directory_was_deleted_says_so() -> None:
     gone = end_block(TurnView("20261120-165501-482-7f3a", "/t", State.MISSING))
     assert gone == Block(BlockKind.ERROR, "✗ missing: the turn's directory is gone\n20261120-165501-482-7f3a")
+
+
+def test_what_became_of_messages_that_were_queued_meanwhile_is_told_above_the_end() -> None:
+    def words(put_back: object) -> list[str]:
+        view = TurnView("20261120-165501-482-7f3a", "/t", State.COMPLETE, meta={"put_back": put_back})
+        (*told, end) = end_blocks(view)
+        assert end == end_block(view)
+        return [block.text for block in told]
+
+    assert words(None) == words("?") == []
+    assert words(1) == ["! 1 message for this thread, queued meanwhile, stands in Codex's queue again"]
+    assert words(2) == ["! 2 messages for this thread, queued meanwhile, stand in Codex's queue again"]
+    (left,) = words(0)
+    assert left.endswith("could not be put back: `codex-server recover 20261120-165501-482-7f3a` tries again")
