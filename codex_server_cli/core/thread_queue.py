@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from codex_server_cli.core.asking import Asked, Asking
 from codex_server_cli.core.exchange import Exchange
-from codex_server_cli.core.request import Approval, TurnRequest
+from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message, objects_in
 from codex_server_cli.core.waiting import LIST
 
@@ -19,11 +19,7 @@ DELETE, CHANGED = "thread/queue/delete", "thread/queue/changed"
 TAG = "queue"
 """What each request of a `QueueKeeper` bears."""
 
-_CONFINED: Message = {
-    "sandboxPolicy": {"type": "readOnly", "networkAccess": False},
-    "approvalPolicy": "never",
-    "approvalsReviewer": "user",
-}
+_CONFINED: Message = {"type": "readOnly", "networkAccess": False}
 
 
 class QueueKeeper:
@@ -71,11 +67,11 @@ class QueueKeeper:
     def _confine(self, now_ms: float) -> None:
         """Our turn has started: whatever else may start on its thread is to touch nothing.
 
-        The turn that runs keeps its own policy, and the approvals that it was started with.
+        The turn that runs keeps its own policy. Who decides over approvals is left alone: what an MCP server may do is
+        asked of the thread's settings at each call, also in a turn that runs.
         """
-        is_harmless = self._request.sandbox_policy() == _CONFINED["sandboxPolicy"]
-        if not is_harmless or self._request.approval is not Approval.NEVER:
-            self._ask("thread/settings/update", _CONFINED, now_ms)
+        if self._request.sandbox_policy() != _CONFINED:
+            self._ask("thread/settings/update", {"sandboxPolicy": _CONFINED}, now_ms)
 
     def _look(self, now_ms: float) -> None:
         """Somebody may have queued something."""

@@ -17,12 +17,7 @@ CHANGED = {"method": "thread/queue/changed", "params": {"threadId": THREAD}}
 NOT_OURS = turn_notice("turn/started", status="inProgress") | {
     "params": {"threadId": THREAD, "turn": {"id": "turn-9", "status": "inProgress"}}
 }
-CONFINED = {
-    "threadId": THREAD,
-    "sandboxPolicy": {"type": "readOnly", "networkAccess": False},
-    "approvalPolicy": "never",
-    "approvalsReviewer": "user",
-}
+CONFINED = {"threadId": THREAD, "sandboxPolicy": {"type": "readOnly", "networkAccess": False}}
 
 
 def entry(number: int = 1, **more: Any) -> Json:
@@ -195,8 +190,7 @@ def test_an_ephemeral_thread_has_no_queue() -> None:
         {"sandbox": Sandbox.WORKSPACE_WRITE},
         {"sandbox": Sandbox.DANGER_FULL_ACCESS},
         {"has_network": True},
-        {"approval": Approval.ASK},
-        {"approval": Approval.AUTO},
+        {"sandbox": Sandbox.WORKSPACE_WRITE, "approval": Approval.ASK},
     ],
 )
 def test_whatever_else_starts_on_the_thread_may_touch_nothing_and_ours_keeps_its_policy(request_: Json) -> None:
@@ -215,8 +209,10 @@ def test_whatever_else_starts_on_the_thread_may_touch_nothing_and_ours_keeps_its
     assert len(talk.requests("thread/settings/update")) == 1
 
 
-def test_a_turn_that_may_touch_nothing_itself_leaves_the_settings_alone() -> None:
-    assert Dialogue().started().requests("thread/settings/update") == []
+@pytest.mark.parametrize("approval", Approval)
+def test_a_turn_that_may_touch_nothing_itself_leaves_the_settings_alone(approval: Approval) -> None:
+    """Who decides over approvals is never changed: MCP servers' calls are asked about by the thread's settings."""
+    assert Dialogue(approval=approval).started().requests("thread/settings/update") == []
 
 
 def test_a_foreign_turn_of_which_nothing_is_told_is_none() -> None:
