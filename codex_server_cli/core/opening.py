@@ -13,7 +13,14 @@ from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.payer import account_of_status
 from codex_server_cli.core.payer_check import PayerCheck
-from codex_server_cli.core.permissions import Profile, Terms, denied_by_name, has_proxy, profile_in_force, terms_of
+from codex_server_cli.core.permissions import (
+    PermissionProfile,
+    Terms,
+    denied_by_name,
+    has_proxy,
+    profile_in_force,
+    terms_of,
+)
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message, text_in
 from codex_server_cli.core.thread_config import as_tables, startup_ms
@@ -39,7 +46,7 @@ class Opening:
         self._config: Message | None = None  # Codex's effective configuration
         self._queue: Message | None = None  # what waits in the thread, as `LIST` and `GOAL` tell it
         self._goal: Message | None = None
-        self._profile: Profile | None = None  # the user's own; looked for when all else is known
+        self._profile: PermissionProfile | None = None  # the user's own; looked for when all else is known
         self._terms = Terms()
         self._settings_left: list[Message] | None = None  # not taken yet, the one that was told first; None: not known
 

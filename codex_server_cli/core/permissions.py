@@ -45,7 +45,7 @@ _CLOSED = "To keep the network closed, ask again with --config features.network_
 _DEFINE = "Select a profile that fits in Codex's own configuration (`default_permissions`), then ask again: {again}"
 
 
-class Profile(NamedTuple):
+class PermissionProfile(NamedTuple):
     """A profile of the user's own, with what it inherits.
 
     Attributes:
@@ -65,7 +65,7 @@ class Profile(NamedTuple):
     domains: dict[str, Any]
 
 
-def profile_in_force(config: Message, settings: Message) -> Profile | None:
+def profile_in_force(config: Message, settings: Message) -> PermissionProfile | None:
     """The profile that the user's own Codex would run under; None where that is none, or a built-in one.
 
     Args:
@@ -85,11 +85,11 @@ def is_own(name: Any) -> bool:
     return isinstance(name, str) and bool(name) and not name.startswith(":")
 
 
-def _read(name: str, config: Message) -> Profile:
+def _read(name: str, config: Message) -> PermissionProfile:
     tables = config.get("permissions")
     chain = list(_chain(name, tables if isinstance(tables, dict) else {}))
     if not chain:
-        return Profile(name, {}, True, False, False, {})  # a managed one: its rules are told by nothing
+        return PermissionProfile(name, {}, True, False, False, {})  # a managed one: its rules are told by nothing
     rules: dict[str, str] = {}
     network: Message = {}
     domains: Message = {}
@@ -103,7 +103,7 @@ def _read(name: str, config: Message) -> Profile:
     root = chain[-1].get("extends")
     rules = _BUILT_IN.get(str(root), {}) | rules
     reads_all = any(rules.get(path) in ("read", "write") for path in _EVERYTHING)
-    return Profile(name, rules, reads_all, network.get("enabled") is True, has_proxy(config), domains)
+    return PermissionProfile(name, rules, reads_all, network.get("enabled") is True, has_proxy(config), domains)
 
 
 def _chain(name: Any, tables: Message) -> Iterator[Message]:
@@ -142,7 +142,7 @@ class Terms(NamedTuple):
     has_policy: bool = True
 
 
-def terms_of(profile: Profile, request: TurnRequest, had_proxy: bool = False) -> Terms:
+def terms_of(profile: PermissionProfile, request: TurnRequest, had_proxy: bool = False) -> Terms:
     """Whether and how a turn can be run so that all that the profile denies stays denied, and no more is allowed.
 
     Args:
@@ -163,7 +163,7 @@ def terms_of(profile: Profile, request: TurnRequest, had_proxy: bool = False) ->
     return Terms(problem)
 
 
-def denied_by_name(profile: Profile, request: TurnRequest) -> tuple[str, ...]:
+def denied_by_name(profile: PermissionProfile, request: TurnRequest) -> tuple[str, ...]:
     """What a profile denies by its path, in a turn whose commands may come to write: absolute, or `~/…`.
 
     Where there is no such file, Codex makes one while a command runs (`disk.mount_targets`). What a glob denies is
@@ -175,12 +175,12 @@ def denied_by_name(profile: Profile, request: TurnRequest) -> tuple[str, ...]:
     return tuple(path for path in paths if path.startswith(("/", "~/")) and not _GLOB & set(path))
 
 
-def _refused(profile: Profile, why: str, hint: str = _DEFINE) -> TurnError:
+def _refused(profile: PermissionProfile, why: str, hint: str = _DEFINE) -> TurnError:
     message = f"Codex's configuration runs everything under the permission profile {profile.name!r}, and {why}."
     return make_error(ErrorKind.SANDBOX, message, hint=hint)
 
 
-def _loss(profile: Profile, request: TurnRequest) -> str | None:
+def _loss(profile: PermissionProfile, request: TurnRequest) -> str | None:
     """What a policy of the turn's own would lose of a profile beside its denials, in words; None for nothing."""
     if not profile.reads_all:
         return "it limits what may be read, which Codex keeps for no other policy than its own"
@@ -189,7 +189,7 @@ def _loss(profile: Profile, request: TurnRequest) -> str | None:
     return "--write would open what it lets be read alone" if is_opened else None
 
 
-def _is_as_asked(profile: Profile, request: TurnRequest) -> bool:
+def _is_as_asked(profile: PermissionProfile, request: TurnRequest) -> bool:
     """Whether a profile as it stands allows what the turn was asked to have, and no more."""
     written = {path for path, access in profile.rules.items() if access == "write"}
     wanted = {_ROOTS, *request.writable_roots} if request.sandbox is Sandbox.WORKSPACE_WRITE else set()

@@ -152,3 +152,14 @@ def tail_text(path: Path, max_bytes: int) -> str:
     if size > max_bytes:
         data = data.partition(b"\n")[2] or data
     return data.decode("utf-8", "replace").strip()
+
+
+def read_end(path: Path, size: int) -> tuple[bytes, bool]:
+    """At most `size` bytes from a file's end, and whether that is all of it; nothing where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - size)
+            file.seek(start)
+            return file.read(size), start == 0
+    except OSError:  # it is gone, or another user's
+        return b"", True

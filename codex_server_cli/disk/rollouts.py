@@ -28,6 +28,7 @@ from codex_server_cli.core.rollout import (
     thread_id_of,
 )
 from codex_server_cli.core.thread_entry import ThreadEntry, parse_entries
+from codex_server_cli.disk.files import read_end
 
 _META_BYTES = 4096
 _MAX_META_BYTES = 256 * 1024
@@ -175,7 +176,7 @@ def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
     """
     entries: list[ThreadEntry] = []
     for size in _TAIL_BYTES:
-        tail, is_whole = _read_end(summary.path, size)
+        tail, is_whole = read_end(summary.path, size)
         lines = tail.split(b"\n")
         entries = parse_entries(lines if is_whole else lines[1:])
         if is_whole or len(entries) >= limit:
@@ -252,7 +253,7 @@ def _read_opening(path: str) -> Opening:
 
 def _read_names(codex_home: Path) -> dict[str, str]:
     """Thread names by id; `session_index.jsonl` names only threads that were given one."""
-    tail, _ = _read_end(codex_home / "session_index.jsonl", _INDEX_BYTES)
+    tail, _ = read_end(codex_home / "session_index.jsonl", _INDEX_BYTES)
     return parse_names(tail.split(b"\n"))
 
 
@@ -268,17 +269,6 @@ def _read_head(path: str, size: int) -> bytes:
         return b""
     finally:
         os.close(descriptor)
-
-
-def _read_end(path: Path, size: int) -> tuple[bytes, bool]:
-    """At most `size` bytes from the end, and whether that is the whole file."""
-    try:
-        with path.open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - size)
-            file.seek(start)
-            return file.read(size), start == 0
-    except OSError:
-        return b"", True
 
 
 def _real_path(path: str, known: dict[str, str]) -> str:

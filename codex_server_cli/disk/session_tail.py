@@ -5,8 +5,9 @@ A turn's lines stand behind the one that says that it started, and nobody else w
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from codex_server_cli.disk.files import read_end
 
 _BLOCKS = (256 * 1024, 2 * 1024 * 1024, 16 * 1024 * 1024)
 _START, _CALL = b'"task_started"', b"_call"
@@ -18,7 +19,7 @@ def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
     None where the file cannot be read, or the turn is longer than 16 MB of it.
     """
     for size in _BLOCKS:
-        data, is_whole = _read_end(path, size)
+        data, is_whole = read_end(path, size)
         lines = data.split(b"\n")
         for number in range(len(lines) - 1, -1, -1):
             if _START in lines[number] and codex_turn_id.encode() in lines[number]:
@@ -26,14 +27,3 @@ def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
         if is_whole:
             break
     return []
-
-
-def _read_end(path: Path, size: int) -> tuple[bytes, bool]:
-    """At most `size` bytes from the end, and whether that is the whole file."""
-    try:
-        with path.open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - size)
-            file.seek(start)
-            return file.read(size), start == 0
-    except OSError:  # it is gone, another user's, or on another machine: the turn is told without it
-        return b"", True

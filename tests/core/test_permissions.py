@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.permissions import Profile, Terms, denied_by_name, is_own, profile_in_force, terms_of
+from codex_server_cli.core.permissions import (
+    PermissionProfile,
+    Terms,
+    denied_by_name,
+    is_own,
+    profile_in_force,
+    terms_of,
+)
 from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import ErrorKind
@@ -29,7 +36,7 @@ def asked(**more: Any) -> TurnRequest:
     return TurnRequest(TURN_ID, "/p", **more)
 
 
-def profile(*tables: Json, **more: Any) -> Profile:
+def profile(*tables: Json, **more: Any) -> PermissionProfile:
     """The profile of such a configuration."""
     found = profile_in_force(config_of(*tables, **more), {})
     assert found is not None
@@ -70,7 +77,7 @@ def test_without_a_profile_of_ones_own_there_is_none(config: Json) -> None:
 
 def test_a_managed_profile_comes_before_the_users_own_and_tells_no_rules() -> None:
     managed = profile_in_force(config_of(DENY), {"activePermissionProfile": {"id": "theirs"}})
-    assert managed == Profile("theirs", {}, True, False, False, {})
+    assert managed == PermissionProfile("theirs", {}, True, False, False, {})
 
 
 @pytest.mark.parametrize(
