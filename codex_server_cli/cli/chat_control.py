@@ -88,6 +88,11 @@ class Interrupting:
         if self._task is None:
             self._task = asyncio.ensure_future(self._cancel(exchange))
 
+    async def outcome(self) -> None:
+        """Wait for the interruption that is under way: whoever leaves right behind it has asked for it all the same."""
+        if self._task is not None:
+            await self._task
+
     async def _cancel(self, exchange: Exchange) -> None:
         try:
             if any(

@@ -85,6 +85,7 @@ class Chat:
             with self.screen.application.tidy():
                 await self.screen.application.run_async(pre_run=self._begin)
                 await self._wait_for_start()
+                await self.interrupting.outcome()
         except EOFError:
             pass  # the terminal is gone
         finally:
@@ -195,8 +196,6 @@ class Chat:
         if self._is_open:
             self.screen.application.exit()
 
-    # --- exchanges
-
     async def _send(self, text: str) -> None:
         """Begin the next exchange; where it is refused, its text goes back into the editor."""
         self.say(Block(BlockKind.SAID, text))
@@ -224,6 +223,8 @@ class Chat:
             self.complain(error)
         if self.starting:
             self.note("a turn may be starting: codex-server list-turns shows it")
+        if self._is_unwanted and self.exchange is not None:
+            self._interrupt("")
 
     async def settle_in(self, place: Place) -> None:
         """Go on at some place: show where that is, and follow what runs there."""
