@@ -143,12 +143,15 @@ class AppServer:
 
     def request(self, method: str, params: Json | None = None, timeout_s: float = 60.0) -> Json:
         """Send a request and return its result; raise `AssertionError` on an error reply or silence."""
-        request_id = self.send(method, params)
+        return self.result_of(self.send(method, params), timeout_s)
+
+    def result_of(self, request_id: int, timeout_s: float = 60.0) -> Json:
+        """The result of a request that `send` has sent; raise `AssertionError` on an error reply or silence."""
         with self._changed:
             self._changed.wait_for(lambda: request_id in self._replies or not self._is_open, timeout_s)
             reply = self._replies.get(request_id)
-        assert reply is not None, f"no reply to {method}: {self.stderr}"
-        assert "result" in reply, f"{method}: {reply['error']}"
+        assert reply is not None, f"no reply to request {request_id}: {self.stderr}"
+        assert "result" in reply, f"request {request_id}: {reply['error']}"
         result: Json = reply["result"]
         return result
 

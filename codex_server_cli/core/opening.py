@@ -148,7 +148,7 @@ class Opening:
             self._tell_setting(now_ms)
         if self._settings_left:
             return None  # until Codex has taken the last of them
-        if self._exchange.record.foreign_turn_id is not None:
+        if self._exchange.record.foreign.turn_id is not None:
             return _busy(thread_id, f"thread {thread_id}: Codex began a turn of its own as it was opened")
         self.is_turn_sent = True
         model = self._exchange.record.settings.get("model")

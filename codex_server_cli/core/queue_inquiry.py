@@ -42,11 +42,13 @@ class Settled(NamedTuple):
     Attributes:
         put_back: the texts that were put back.
         interrupted: those among them that Codex had begun already.
+        answered: what Codex began behind our turn, and brought to its end before our app-server was gone.
         refusal: why something is still missing; None where nothing is.
     """
 
     put_back: tuple[str, ...] = ()
     interrupted: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
     refusal: str | None = None
 
 
@@ -58,11 +60,14 @@ def settle(debt: Debt, version: str) -> Inquiry[Settled]:
     """Put back what is missing: in front of what was queued since."""
     put_back: list[str] = []
     interrupted: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
     try:
         yield from _ask("initialize", _greeting(version))
         waiting = yield from _waiting(debt.thread_id)
         turns = yield from _ask("thread/turns/list", _page(debt.thread_id))
-        missing, begun = _missing(debt, waiting, objects_in(turns.get("data")))
+        newest_first = objects_in(turns.get("data"))
+        answered = _answered_behind(debt, newest_first)
+        missing, begun = _missing(debt, waiting, newest_first)
         interrupted = tuple(shown(entry) for entry in missing if entry["clientUserMessageId"] in begun)
         new_ids = []
         for entry in missing:
@@ -73,8 +78,8 @@ def settle(debt: Debt, version: str) -> Inquiry[Settled]:
             order = [*new_ids, *(str(entry.get("id")) for entry in waiting)]
             yield from _ask("thread/queue/reorder", {"threadId": debt.thread_id, "queuedSubmissionIds": order})
     except _RefusedError as error:
-        return Settled(tuple(put_back), interrupted, str(error))
-    return Settled(tuple(put_back), interrupted)
+        return Settled(tuple(put_back), interrupted, answered, str(error))
+    return Settled(tuple(put_back), interrupted, answered)
 
 
 def _greeting(version: str) -> Message:
@@ -142,6 +147,13 @@ def _taken_by_codex(debt: Debt, turns: list[Message]) -> tuple[dict[str, Message
             else:
                 answered.add(client_id)
     return begun, answered - set(begun)
+
+
+def _answered_behind(debt: Debt, turns: list[Message]) -> tuple[str, ...]:
+    """What the turn was about that Codex began by itself, where it is complete."""
+    began = (turn for turn in turns if turn.get("id") == debt.begun_turn_id and turn.get("status") == "completed")
+    items = [item for turn in began for item in objects_in(turn.get("items"))]
+    return tuple(shown({"input": item.get("content")}) for item in items if item.get("type") == "userMessage")
 
 
 def _is_soon_after(turn: Message, ours: Message | None) -> bool:

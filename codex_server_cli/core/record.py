@@ -14,6 +14,7 @@ from typing import Any
 from codex_server_cli.core.agent_messages import REVIEW_ITEMS, AgentMessages
 from codex_server_cli.core.agents_patches import AgentsPatches
 from codex_server_cli.core.codex_facts import CodexFacts
+from codex_server_cli.core.foreign_turn import ForeignTurn
 from codex_server_cli.core.payer import Payer
 from codex_server_cli.core.refusals import Refusals
 from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
@@ -50,7 +51,7 @@ class TurnRecord:
         payer: who pays, once that was judged from what Codex told (`payer_check`); no message says it.
         asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
         settings: the last effective settings that were announced (`sandboxPolicy` …), less what we set for later turns.
-        foreign_turn_id: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
+        foreign: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
         refusals: what was tried and not done. `session_path`: the thread's session file; empty where it has none.
     """
 
@@ -67,7 +68,7 @@ class TurnRecord:
         self.limits: dict[str, Any] | None = None
         self.payer: Payer | None = None
         self.codex = CodexFacts()
-        self.foreign_turn_id: str | None = None
+        self.foreign = ForeignTurn()
         self.asked: Message = {}
         self.settings: Message = {}
         self.refusals, self.session_path = Refusals(), ""
@@ -194,8 +195,7 @@ class TurnRecord:
             self._early.append(message)
             return []
         if self.turn_id is None or not self._is_ours(params):
-            if method == "turn/started":
-                self.foreign_turn_id = _id_in(params.get("turn"))
+            self.foreign.note(method, params)
             return []
         handler = _HANDLERS.get(method)
         if handler is not None:

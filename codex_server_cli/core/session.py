@@ -142,7 +142,7 @@ class Session:
     def _on_message(self, message: Message) -> None:
         belonging = self._exchange.fold(message)
         kind = rpc.message_type(message)
-        if self.outcome is None and kind is MessageType.RESPONSE:
+        if kind is MessageType.RESPONSE:
             self._on_response(message)
         elif self.outcome is None and kind is not MessageType.INVALID:
             self.desk.receive(message, self._now_ms)
@@ -176,7 +176,7 @@ class Session:
 
     def _on_response(self, message: Message) -> None:
         asked = self._asking.answered(message, self._now_ms)
-        if asked is None or self.queue.answered(asked, message, self._now_ms):
+        if asked is None or self.queue.answered(asked, message, self._now_ms) or self.outcome is not None:
             return
         error, is_given_up = message.get("error"), asked.patience.is_used_up
         self._shells.steering.answered(asked, error)
@@ -250,7 +250,7 @@ class Session:
             self._exchange.settle()
             self.outcome = decide(self.record, cause, self._request, error=self._own_error)
             self._shells.close()
-            self.queue.close()
+            self.queue.close(self._now_ms)
             self._timers.clear_all()
 
     def _on_request_timeout(self) -> None:

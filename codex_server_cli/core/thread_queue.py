@@ -4,6 +4,7 @@ Codex starts the first queued message once the thread is loaded, and whenever on
 was interrupted starts none); a goal that is active likewise. Ours would then be merged into that turn, or end with its
 app-server what belongs to somebody else. So nothing is resumed while something waits, and what is queued while our turn
 runs is taken out, to be put back when our app-server is gone. A delete is the claim: of two, one is told `deleted`.
+Where Codex was quicker, its turn begins behind ours, and is given the moment that it takes to tell what it is about.
 Protocol facts: observed on 0.163.0 and 0.171.0.
 """
 
@@ -18,6 +19,12 @@ from codex_server_cli.core.waiting import LIST
 DELETE, CHANGED = "thread/queue/delete", "thread/queue/changed"
 TAG = "queue"
 """What each request of a `QueueKeeper` bears."""
+
+_MOMENT_MS = 1000.0
+"""How long before our turn's end something may be found gone from the queue because Codex begins with it."""
+
+_LAST_WORD_MS = 2000.0
+"""How long Codex has after that to tell what it began with; it takes 0.1 s."""
 
 _CONFINED: Message = {"type": "readOnly", "networkAccess": False}
 
@@ -37,14 +44,43 @@ class QueueKeeper:
         self._unanswered = 0
         self._is_stale = False  # something changed after we had asked
         self._has_missed = False
+        self._missed: list[Message] = []  # what was listed, and then not ours to take
+        self._gone_ms = float("-inf")  # when what had been queued was found gone
         self._is_confined = False
-        self._is_over = False
+        self._over_ms: float | None = None
 
     @property
     def is_settled(self) -> bool:
         """Whether it is certain that Codex took nothing, and that nothing is to be put back."""
         is_quiet = not (self.entries or self._unanswered or self._is_stale or self._has_missed)
-        return is_quiet and self._exchange.record.foreign_turn_id is None
+        return is_quiet and not self._may_have_begun and self._exchange.record.foreign.turn_id is None
+
+    def is_awaiting_word(self, now_ms: float) -> bool:
+        """Whether Codex may have begun with a message right behind our turn, and has not told yet with which.
+
+        An app-server that is ended then leaves no word of that message. After a turn that was interrupted none begins.
+        """
+        record = self._exchange.record
+        if self._over_ms is None or now_ms > self._over_ms + _LAST_WORD_MS or record.status != "completed":
+            return False
+        if record.foreign.turn_id is not None:
+            return record.foreign.message is None
+        return bool(self._unanswered or self._is_stale or self._may_have_begun)
+
+    @property
+    def _may_have_begun(self) -> bool:
+        return self._over_ms is not None and self._gone_ms > self._over_ms - _MOMENT_MS
+
+    @property
+    def owed(self) -> tuple[Message, ...]:
+        """What may have to be put back: what was taken, and what Codex began with behind our turn."""
+        foreign = self._exchange.record.foreign
+        if foreign.turn_id is None:
+            return tuple(self.entries.values())
+        if foreign.message is None:
+            return (*self._missed, *self.entries.values())
+        begun = {"clientUserMessageId": foreign.message.get("clientId"), "input": foreign.message.get("content")}
+        return (begun, *self.entries.values())
 
     def hear(self, method: str, now_ms: float) -> None:
         """A notification about our turn or its thread."""
@@ -55,14 +91,12 @@ class QueueKeeper:
             self._confine(now_ms)
             if self._is_stale:
                 self._look(now_ms)
-        elif method == CHANGED and self._is_over:
-            self._has_missed = True
         elif method == CHANGED:
             self._look(now_ms)
 
-    def close(self) -> None:
-        """Our turn has its outcome: nothing is asked any more, and what changes is looked at afterwards."""
-        self._is_over = True
+    def close(self, now_ms: float) -> None:
+        """Our turn has its outcome. What is told afterwards, as long as the app-server lives, counts all the same."""
+        self._over_ms = now_ms
 
     def _confine(self, now_ms: float) -> None:
         """Our turn has started: whatever else may start on its thread is to touch nothing.
@@ -91,14 +125,20 @@ class QueueKeeper:
         result = response.get("result")
         result = result if isinstance(result, dict) else {}
         if asked.method == LIST:
-            self._take(objects_in(result.get("data")), now_ms)
+            self._on_list(objects_in(result.get("data")), now_ms)
         elif result.get("deleted") is False:
             # Codex was quicker, or whoever had queued it thought better of it: Codex's record tells which.
-            self._has_missed = True
-            self.entries.pop(str(asked.params["queuedSubmissionId"]), None)
-            self._exchange.keep(tuple(self.entries.values()))
+            self._has_missed, self._gone_ms = True, now_ms
+            entry = self.entries.pop(str(asked.params["queuedSubmissionId"]), None)
+            self._missed += [entry] if entry is not None else []
         if self._is_stale and not self._unanswered:
             self._look(now_ms)
+
+    def _on_list(self, entries: list[Message], now_ms: float) -> None:
+        if entries:
+            self._take(entries, now_ms)
+        elif not self.entries:  # else what we took ourselves explains it
+            self._gone_ms = now_ms
 
     def _take(self, entries: list[Message], now_ms: float) -> None:
         """Have new ones noted, then claim them."""
@@ -106,7 +146,7 @@ class QueueKeeper:
         if not new:
             return
         self.entries |= new
-        self._exchange.keep(tuple(self.entries.values()))
+        self._exchange.keep((*self._missed, *self.entries.values()))
         self._unanswered += len(new)
         for id_ in new:
             self._ask(DELETE, {"queuedSubmissionId": id_}, now_ms)

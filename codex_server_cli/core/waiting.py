@@ -10,6 +10,8 @@ OCCUPIED = "Ask on a copy of the thread: {{fork}}; or first let Codex do what wa
 
 NOT_PUT_BACK = "what was queued for this thread could not be put back"
 
+RUN_BY_CODEX = "Codex answered in this thread, right behind the turn, what was queued meanwhile"
+
 _MOST_SHOWN = 80
 
 

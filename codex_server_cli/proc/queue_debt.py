@@ -17,7 +17,7 @@ from codex_server_cli import __version__
 from codex_server_cli.core.queue_inquiry import Debt, Settled, settle
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
-from codex_server_cli.core.waiting import NOT_PUT_BACK, put_back_words
+from codex_server_cli.core.waiting import NOT_PUT_BACK, RUN_BY_CODEX, put_back_words
 from codex_server_cli.disk.files import write_all, write_json
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.publish import TurnWriter
@@ -43,7 +43,7 @@ def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tu
 
 def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> Noted:
     record = session.record
-    debt = Debt(str(record.thread_id), record.turn_id, record.foreign_turn_id, entries)
+    debt = Debt(str(record.thread_id), record.turn_id, record.foreign.turn_id, entries)
     return Noted(debt, str(meta["codex"]), record.codex.home)
 
 
@@ -53,21 +53,20 @@ def settle_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, wri
     Costs nothing where nothing was queued. What came of it is told in `out.txt`, `meta.json` and `worker.log`.
     """
     record, queue = session.record, session.queue
-    if queue.is_settled or record.thread_id is None or (record.turn_id or record.foreign_turn_id) is None:
+    if queue.is_settled or record.thread_id is None or (record.turn_id or record.foreign.turn_id) is None:
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know the child that comes now
-    noted = _debt_of(meta, session, tuple(queue.entries.values()))
-    with contextlib.suppress(
-        OSError
-    ):  # the directory may be gone, or full: what we have in hand goes back all the same
+    noted = _debt_of(meta, session, queue.owed)
+    with contextlib.suppress(OSError):  # it may be gone, or full: what we have in hand goes back all the same
         write_debt(turn, noted)
     settled = _settle(noted, TIMEOUT_S)
     words = words_of(settled, turn.turn_id)
     with contextlib.suppress(OSError):
         if settled.refusal is None:
             forget_debt(turn)
-        if words:
+        if settled.put_back or settled.refusal is not None:
             meta["put_back"] = len(settled.put_back)
+        if words:
             say(f"queued messages: {words}")
             writer.append_text(f"\n[{words}]\n")
 
@@ -101,8 +100,9 @@ def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None
     words = words_of(settled, turn.turn_id)
     if not words:
         return ""
-    meta = meta_of(turn)
-    write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(settled.put_back)})
+    if settled.put_back or settled.refusal is not None:
+        meta = meta_of(turn)
+        write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(settled.put_back)})
     fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
     try:
         write_all(fd, f"queued messages: {words}\n".encode("utf-8", "replace"))
@@ -117,6 +117,8 @@ def words_of(settled: Settled, turn_id: str) -> str:
     words = [f"{put_back_words(len(settled.put_back))}: {texts}"] if texts else []
     if settled.interrupted:
         words.append("Codex had begun with it, and was interrupted")
+    if settled.answered:
+        words.append(f"{RUN_BY_CODEX}: {', '.join(settled.answered)}")
     if settled.refusal is not None:
         words.append(
             f"{NOT_PUT_BACK} ({settled.refusal}); it is kept in queued.json, and "

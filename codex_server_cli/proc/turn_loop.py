@@ -74,7 +74,7 @@ class TurnLoop:
         self._served: set[str] = set()  # requests of other shells, by path
 
     def run(self) -> Outcome:
-        """Loop until the turn has ended; codex may still run then."""
+        """Loop until the turn has ended, and Codex has told what it began with behind it; codex may still run then."""
         try:
             outcome = self._run().with_stderr(self._attempts.last_words())
             self._hear_session()
@@ -93,14 +93,14 @@ class TurnLoop:
 
     def _end_unrecorded(self, error: OSError) -> Outcome:
         """Nothing more of the turn can be recorded: what is known of it counts, with what no longer fitted."""
-        message = f"what comes of the turn can no longer be written: {error.strerror}"
-        self._session.end(make_error(ErrorKind.DISK, message), _now_ms())
+        what = f"what comes of the turn can no longer be written: {error.strerror}"
+        self._session.end(make_error(ErrorKind.DISK, what), _now_ms())
         assert self._session.outcome is not None
         return self._session.outcome
 
     def _run(self) -> Outcome:
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, self._record_signal)
+        signal.signal(signal.SIGTERM, self._record_signal)
+        signal.signal(signal.SIGINT, self._record_signal)
         if self._claims.was_told_to_stop:
             self._stop_cause = Cause.WORKER_STOPPED
         self._selector.register(self._wake_fd, selectors.EVENT_READ, self._on_wake)
@@ -108,11 +108,15 @@ class TurnLoop:
         if self._stop_cause is None:
             self._do(self._session.start(_now_ms()))
         self._go_on()
-        while self._session.outcome is None:
+        while (outcome := self._session.outcome) is None or self._is_awaiting_word():
             for key, _ in self._selector.select(self._timeout_s()):
                 key.data()
             self._go_on()
-        return self._session.outcome
+        return outcome
+
+    def _is_awaiting_word(self) -> bool:
+        is_codex_there = self._attempts.server is not None and self._stop_cause is None
+        return is_codex_there and self._session.queue.is_awaiting_word(_now_ms())
 
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""
@@ -197,8 +201,7 @@ class TurnLoop:
         self._selector.register(fd, event, hear_if_it_counts)
 
     def _bury_codex(self) -> None:
-        end = self._end_codex()
-        if end is not None:
+        if (end := self._end_codex()) is not None:
             error, is_collision = end
             self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
 
@@ -272,14 +275,11 @@ class TurnLoop:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone
 
-    # --- what is written beside the stream
-
     def _note_what_codex_told(self) -> None:
         """Keep `meta.json` true to what Codex has told of thread and turn, and of the terms that they run under."""
         record = self._session.record
         told = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id, "payer": record.payer}
-        is_known = record.settings is self._noted_settings and told.items() <= self._meta.items()
-        if record.thread_id is None or is_known:
+        if record.thread_id is None or (record.settings is self._noted_settings and told.items() <= self._meta.items()):
             return
         asked_id = self._meta["request"].get("thread_id")
         self._noted_settings, terms = record.settings, effective_terms(record.settings)

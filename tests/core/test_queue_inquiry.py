@@ -129,7 +129,7 @@ def test_a_refusal_is_told_with_what_was_put_back_before_it() -> None:
     refused: Json = {"error": {"code": -32603, "message": "the queue is full"}}
     noted = debt(entry(1), entry(2))
     _, settled = play_asking(settle(noted, "1"), HELLO, queue(), turns(OURS), {"result": {"odd": 1}}, refused)
-    assert settled == Settled(('"message 1"',), (), "the queue is full")
+    assert settled == Settled(('"message 1"',), refusal="the queue is full")
     _, silent = play_asking(settle(noted, "1"), {"error": "odd"})
     assert silent.refusal == "Codex gave no message"
 
@@ -138,3 +138,10 @@ def test_an_endless_queue_is_read_to_an_end() -> None:
     pages = [queue(entry(number + 10), cursor="more") for number in range(50)]
     _, settled = play_asking(settle(debt(), "1"), HELLO, *pages, turns(OURS))
     assert settled == Settled()
+
+
+def test_what_codex_brought_to_its_end_is_told_and_not_put_back() -> None:
+    noted = debt(entry(1), begun_turn_id="theirs")
+    asked, settled = play_asking(settle(noted, "1"), HELLO, queue(), turns(turn("theirs", "completed", 1), OURS))
+    assert settled == Settled(answered=('"message 1"',))
+    assert [method for method, _ in asked] == ["initialize", "thread/queue/list", "thread/turns/list"]

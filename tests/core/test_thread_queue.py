@@ -11,7 +11,18 @@ from codex_server_cli.core.request import Approval, Sandbox
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.waiting import what_waits
 from codex_server_cli.errors import ErrorKind
-from tests.core.dialogue import COMPLETED, STARTED, THREAD, Dialogue, Json, notice, said, turn_notice
+from tests.core.dialogue import (
+    COMPLETED,
+    INTERRUPTED,
+    STARTED,
+    THREAD,
+    Dialogue,
+    Json,
+    item_notice,
+    notice,
+    said,
+    turn_notice,
+)
 
 CHANGED = {"method": "thread/queue/changed", "params": {"threadId": THREAD}}
 NOT_OURS = turn_notice("turn/started", status="inProgress") | {
@@ -125,8 +136,9 @@ def test_an_empty_queue_costs_one_question_and_settles() -> None:
     talk = looked()
     assert talk.session.queue.is_settled
     assert talk.queued == []
-    assert not talk.receive(*said("yes"), COMPLETED).session.queue.entries
+    assert not talk.advance(2_000).receive(*said("yes"), COMPLETED).session.queue.entries
     assert talk.session.queue.is_settled
+    assert not talk.session.queue.is_awaiting_word(talk.now_ms)
 
 
 def test_what_changes_while_codex_is_being_asked_is_asked_for_once_more() -> None:
@@ -148,8 +160,13 @@ def test_what_changes_before_the_turn_has_started_is_asked_for_then() -> None:
 def test_what_somebody_else_had_first_is_not_ours_to_put_back_and_is_looked_for_afterwards() -> None:
     talk = looked(entry(1), entry(2)).reply("thread/queue/delete", {"deleted": False})
     assert list(talk.session.queue.entries) == ["q1"]
-    assert talk.queued[-1] == (entry(1),)
+    assert talk.session.queue.owed == (entry(1),)
     assert not talk.session.queue.is_settled
+    assert not talk.session.queue.is_awaiting_word(talk.now_ms)
+    first = next(message["id"] for message in talk.sent if message.get("method") == "thread/queue/delete")
+    talk.receive({"id": first, "result": {"deleted": True}}, CHANGED)
+    talk.reply("thread/queue/list", {"data": [entry(3)]})
+    assert talk.queued[-1] == (entry(2), entry(1), entry(3))  # whose a missed one is shows only afterwards
 
 
 def test_a_delete_that_is_refused_or_not_answered_stays_in_doubt() -> None:
@@ -161,18 +178,51 @@ def test_a_delete_that_is_refused_or_not_answered_stays_in_doubt() -> None:
     assert list(silent.session.queue.entries) == ["q1"]
 
 
-def test_what_changes_when_the_turn_is_over_is_looked_at_afterwards() -> None:
+def test_what_changes_when_the_turn_is_over_is_asked_for_all_the_same() -> None:
     talk = Dialogue().started().receive(*said("yes"), COMPLETED, CHANGED)
-    assert not talk.session.queue.is_settled
-    assert talk.requests("thread/queue/list") == []
+    assert len(talk.requests("thread/queue/list")) == 1
     late = Dialogue().started().receive(*said("yes"), COMPLETED).look_at_queue()
-    assert not late.session.queue.is_settled
+    for each in (talk, late):
+        assert not each.session.queue.is_settled
+        assert each.session.queue.is_awaiting_word(each.now_ms)
+        each.reply("thread/queue/list", {"data": [entry()]}).reply("thread/queue/delete", {"deleted": True})
+        assert not each.session.queue.is_awaiting_word(each.now_ms)
+        each.receive(CHANGED).reply("thread/queue/list", {"data": []})  # our own doing, told
+        assert not each.session.queue.is_awaiting_word(each.now_ms)
+        assert each.session.queue.owed == (entry(),)
 
 
 def test_a_turn_that_codex_begins_after_ours_is_looked_at_afterwards() -> None:
     talk = Dialogue().started().receive(*said("yes"), COMPLETED, NOT_OURS)
-    assert talk.session.record.foreign_turn_id == "turn-9"
+    assert talk.session.record.foreign.turn_id == "turn-9"
     assert not talk.session.queue.is_settled
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_codex_is_given_the_time_to_tell_what_it_begins_with_behind_our_turn(is_seen: bool) -> None:
+    """Ended before, it leaves no word of a message that is no longer in its queue."""
+    listed = looked(entry(1), entry(2)) if is_seen else looked()
+    if is_seen:
+        listed.reply("thread/queue/delete", {"deleted": False})
+    talk = listed.receive(*said("yes"), COMPLETED)
+    queue = talk.session.queue
+    assert queue.is_awaiting_word(talk.now_ms)
+    talk.receive(NOT_OURS, item_notice("item/started", "reasoning", turnId="turn-9"))
+    assert queue.is_awaiting_word(talk.now_ms)
+    assert [*queue.owed] == ([entry(2), entry(1)] if is_seen else [])
+    message = {"type": "userMessage", "id": "i", "clientId": "c2", "content": entry(2)["input"]}
+    talk.receive(notice("item/started", turnId="turn-9", item=message))
+    assert not queue.is_awaiting_word(talk.now_ms)
+    begun = {"clientUserMessageId": "c2", "input": entry(2)["input"]}
+    assert [*queue.owed] == ([begun, entry(1)] if is_seen else [begun])
+
+
+def test_who_never_tells_is_not_waited_for_long_nor_where_our_turn_was_interrupted() -> None:
+    talk = looked().receive(*said("yes"), COMPLETED)
+    assert not talk.session.queue.is_awaiting_word(talk.now_ms + 2_001)
+    assert not talk.session.queue.is_settled
+    interrupted = looked().receive(INTERRUPTED)
+    assert not interrupted.session.queue.is_awaiting_word(interrupted.now_ms)
 
 
 def test_an_ephemeral_thread_has_no_queue() -> None:
@@ -217,4 +267,4 @@ def test_a_turn_that_may_touch_nothing_itself_leaves_the_settings_alone(approval
 
 def test_a_foreign_turn_of_which_nothing_is_told_is_none() -> None:
     odd = {"method": "turn/started", "params": {"threadId": THREAD, "turnId": "turn-9", "turn": "odd"}}
-    assert Dialogue().started().receive(odd).session.record.foreign_turn_id is None
+    assert Dialogue().started().receive(odd).session.record.foreign.turn_id is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import resource
 import shutil
 import subprocess
@@ -43,6 +44,11 @@ def a_thread(home: Home) -> tuple[Turn, str]:
     return turn, str(turn.wait()["thread_id"])
 
 
+def has_begun(turn: Turn) -> bool:
+    """Whether the turn has said its first half."""
+    return FIRST_HALF in turn.out
+
+
 def is_taken(turn: Turn) -> bool:
     """Whether the worker has taken something out of the queue, and knows it."""
     ids = {event["id"] for event in turn.events if event.get("method") == "thread/queue/delete"}
@@ -82,13 +88,19 @@ def test_messages_keep_their_order_and_their_ids(home: Home) -> None:
 
 def test_where_codex_was_quicker_the_message_is_put_back_all_the_same(home: Home) -> None:
     for _ in range(3):
-        turn, gate, thread_id = start_held(home)
+        gate = Gate()
+        what_is_queued_stays_open = [say(FIRST_HALF, hold(gate), SECOND_HALF), say("never whole", hold(Gate()))]
+        home.model(what_is_queued_stays_open)
+        turn = home.start("new", "hi")
+        wait_until(functools.partial(has_begun, turn), what="the first half")
+        thread_id = str(turn.meta["thread_id"])
         with AppServer(home.codex, home.codex_home) as codex:
             text = [{"type": "text", "text": WORDS}]
             params = {"threadId": thread_id, "clientUserMessageId": "mine", "input": text}
-            codex.send("thread/queue/add", params)
+            added = codex.send("thread/queue/add", params)
             gate.open()
             assert turn.wait()["state"] == "complete"
+            assert codex.result_of(added)
         assert queued(home, thread_id) == [WORDS]
 
 
