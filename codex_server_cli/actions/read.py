@@ -114,7 +114,7 @@ class TurnFilter(NamedTuple):
 
     state: State | None = None
     cwd: str | None = None
-    thread_id: str | None = None
+    thread_ids: frozenset[str] | None = None
 
 
 def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnView]:
@@ -130,13 +130,14 @@ def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnV
 
 
 def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
-    if wanted.cwd is None and wanted.thread_id is None:
+    if wanted.cwd is None and wanted.thread_ids is None:
         for turn_id in turns.turn_ids(settings.turns_path):
             yield TurnDir(settings.turns_path / turn_id)
         return
     cwd = os.path.realpath(wanted.cwd) if wanted.cwd is not None else None
     for directory, meta in turns.iter_meta(settings.turns_path):
-        if (cwd is None or turns.is_place(meta.get("cwd"), cwd)) and wanted.thread_id in (None, meta.get("thread_id")):
+        is_there = cwd is None or turns.is_place(meta.get("cwd"), cwd)
+        if is_there and (wanted.thread_ids is None or meta.get("thread_id") in wanted.thread_ids):
             yield directory
 
 

@@ -121,6 +121,21 @@ def _refuse_archived(settings: Settings, thread: str) -> None:
         raise NotFoundError(f"thread {archived[0]} is archived", hint=hint, kind=ErrorKind.THREAD_MISSING)
 
 
+def ids_of(settings: Settings, thread: str) -> frozenset[str]:
+    """The threads that a filter of turns means: by id, whether Codex still has it or not, or all of a name or prefix.
+
+    Raises:
+        NotFoundError: it is no id, and no thread is called so, or begins with it; those in the archive count.
+    """
+    if _WHOLE_ID.fullmatch(thread.lower()):
+        return frozenset([thread.lower()])
+    home, prefix = settings.codex_home, thread if _THREAD_PREFIX.fullmatch(thread) else ""
+    found = find_named(home, thread) or find_threads(home, prefix, limit=_MOST_TOLD)
+    if ids := frozenset([*(summary.thread_id for summary in found), *archived_ids(home, thread)]):
+        return ids
+    raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
+
+
 def choose_by_id(settings: Settings, thread: str) -> ThreadChoice:
     """The thread that `--thread` names.
 

@@ -22,11 +22,12 @@ def list_turns(
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at the most.")] = 20,
     state: Annotated[State | None, typer.Option(metavar="S", help="running, complete, failed …")] = None,
     cwd: Cwd = None,
-    thread: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this thread.")] = None,
+    thread: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this thread, or name.")] = None,
     json: Json = False,
 ) -> None:
     """List turns, newest first."""
-    settings, wanted = Settings.load(), read.TurnFilter(state, cwd, thread)
+    settings = Settings.load()
+    wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread))
     rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
     problem = read.absent_home(settings)
     output.note_if(problem)
@@ -94,6 +95,14 @@ def _title(summary: Any) -> str:
     """The name that a thread was given in Codex, if any, and what was asked first."""
     prompt: str = summary.first_prompt or ""
     return f"{summary.name}: {prompt}" if summary.name else prompt
+
+
+def _thread_ids(settings: Settings, thread: str | None) -> frozenset[str] | None:
+    if thread is None:
+        return None
+    from codex_server_cli.actions import threads
+
+    return threads.ids_of(settings, thread)
 
 
 def _thread_document(summary: Any) -> dict[str, Any]:

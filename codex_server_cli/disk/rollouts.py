@@ -150,7 +150,7 @@ def archived_ids(codex_home: Path, thread: str) -> list[str]:
     return [
         file.thread_id
         for file in files
-        if file.thread_id.startswith(thread.lower()) or names.get(file.thread_id) == thread
+        if thread and (file.thread_id.startswith(thread.lower()) or names.get(file.thread_id) == thread)
     ]
 
 

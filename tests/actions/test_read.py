@@ -146,8 +146,8 @@ def test_a_listing_passes_what_its_filter_wants_up_to_its_limit(
     assert listed(state=State.ABANDONED) == [third]
     assert listed(1, state=State.COMPLETE) == [first]
     assert listed(cwd=str(tmp_path / "link")) == [fourth, third, first]
-    assert listed(thread_id="a") == [fourth, second, first]
-    assert listed(thread_id="a", cwd=str(here), state=State.RUNNING) == [fourth]
+    assert listed(thread_ids=frozenset("a")) == [fourth, second, first]
+    assert listed(thread_ids=frozenset("a"), cwd=str(here), state=State.RUNNING) == [fourth]
 
 
 def test_the_beginning_of_a_prompt_never_ends_within_a_character(turns: TurnsOnDisk) -> None:

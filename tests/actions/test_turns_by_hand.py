@@ -157,7 +157,7 @@ def _read_all(home: Path, turn: TurnDir) -> None:
     for view in (read.status(turn), read.wait(turn, 0.0), *read.list_turns(settings_, 5, read.TurnFilter())):
         assert view.state is state
         _say_where_it_stands(view)
-    read.list_turns(settings_, 5, read.TurnFilter(cwd="/", thread_id="x"))
+    read.list_turns(settings_, 5, read.TurnFilter(cwd="/", thread_ids=frozenset("x")))
     for selector in (turn.turn_id[:8], "last", "Name"):
         with suppress(CodexServerError):
             read.find(settings_, selector, "/")

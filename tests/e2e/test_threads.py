@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -49,9 +50,14 @@ def test_a_thread_goes_by_the_name_that_it_was_given_in_codex(home: Home) -> Non
         assert f"thread        {thread}" in home.run("show", given).stdout
         assert home.run("continue", "--thread", given, "more", "--wait").json["thread_id"] == thread
     listed = home.run("list").stdout
+    turns = {row["turn_id"] for row in json.loads(home.run("list-turns", "--thread", "My feature", "--json").stdout)}
+    assert turns == {id_ for id_ in home.turn_ids if home.turn(id_).meta["thread_id"] == first}
+    assert len(turns) == 2
     assert "NAME: FIRST PROMPT" in listed
     assert "My feature: hi 0" in listed
     assert refused(home, "continue", "--thread", "My", "more", code=66)["message"] == "no such thread: My"
+    unknown = home.run("list-turns", "--thread", "My")
+    assert (unknown.code, "no such thread: My" in unknown.stderr) == (66, True)
 
 
 def test_a_name_of_several_threads_is_ambiguous_and_lists_them(home: Home) -> None:
@@ -71,6 +77,8 @@ def test_an_archived_thread_is_told_with_the_command_that_brings_it_back(home: H
     for selector in (*selectors, ["--last"], [], ["--turn", turn_id, "--fork"]):
         error = refused(home, "continue", *selector, "more", code=66)
         assert (error["kind"], error["message"]) == ("thread_missing", f"thread {thread} is archived"), selector
+    for which in (thread, thread[:13], "old one"):
+        assert turn_id in home.run("list-turns", "--thread", which).stdout
     seen = home.run("show", thread)
     assert (seen.code, seen.stdout) == (66, "")
     assert seen.stderr.splitlines() == [f"codex-server: thread {thread} is archived", error["hint"]]
