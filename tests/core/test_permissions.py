@@ -349,6 +349,15 @@ def test_a_profile_that_stands_as_it_is_gets_no_policy() -> None:
     assert "sandboxPolicy" not in talk.requests("turn/start")[0]
 
 
+@pytest.mark.parametrize(
+    ("table", "expected"), [(minimal("write"), 1), (DENY, 2)], ids=["as it stands", "under a policy"]
+)
+def test_a_thread_whose_turn_runs_under_a_profile_as_it_stands_stays_under_it(table: Json, expected: int) -> None:
+    talk = opened(config_of(table), **WRITE).reply("thread/settings/update")
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}}).receive(STARTED)
+    assert len(talk.requests("thread/settings/update")) == expected
+
+
 def test_an_override_of_the_thread_chooses_the_profile() -> None:
     talk = opened(config_of(DENY), profile_config={"default_permissions": "locked", "permissions.locked": DENY})
     assert talk.requests("thread/settings/update")[0]["permissions"] == "locked"

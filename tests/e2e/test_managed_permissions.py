@@ -100,8 +100,12 @@ def test_so_do_the_turns_that_go_on_with_it(managed: Managed) -> None:
 
 def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(managed: Managed) -> None:
     managed.requires("write")
-    assert managed.run("new", "hi", "--write").code == 0
+    run = managed.run("new", "hi", "--write")
+    assert run.code == 0
     assert_unread(managed.looked(), may_write=True)
+    sent = [event for event in managed.home.turn(run.json["turn_id"]).events if event["dir"] == "out"]
+    settings = [event["params"] for event in sent if event.get("method") == "thread/settings/update"]
+    assert [each.get("permissions") for each in settings] == ["theirs"]  # nor is the thread left under anything else
     assert managed.run("continue", "go on", "--write").code == 0
     assert_unread(managed.looked("2"), may_write=True)
 
