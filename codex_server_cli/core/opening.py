@@ -59,6 +59,11 @@ class Opening:
         """
         return self._profile is None or self._exchange.record.has_started
 
+    @property
+    def has_policy(self) -> bool:
+        """Whether the turn's own policy is in force, not a permission profile as it stands."""
+        return self._terms.has_policy
+
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
         self._exchange.begin(self._payers.provider)

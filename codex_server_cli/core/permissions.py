@@ -11,7 +11,11 @@ threads, those that ran wider before too:
 * Such a policy loses the rest: what may be read at all, "read" rules inside of what it lets a turn write, and the
   network rules of a profile whose network is off. `dangerFullAccess` loses everything. And a policy without network
   does not close the network proxy (`features.network_proxy`) of a profile whose network is on.
-* A profile that `requirements.toml` selects is not told by `config/read`; the reply that opens the thread names it.
+* Of a profile that `requirements.toml` defines nobody tells the rules, `config/read` and `configRequirements/read`
+  neither, and its `extends` is null. Where an allowlist (`allowed_permission_profiles`) is in force, the reply that
+  opens the thread names the profile, whatever `sandbox` was asked for, and tells the narrowest policy that allows all
+  that it lets be written and reached: `readOnly` without network is told of none that writes anywhere or has network.
+  What may be read it does not tell. So such a profile runs as it stands, under no policy of ours, or not at all.
 * Where the name is unknown `config/read` is refused, and Codex itself would start no thread.
 
 A built-in profile (`:workspace`) denies nothing. Must never widen anything: what cannot be kept is refused.
@@ -44,6 +48,14 @@ _NARROWER = "With --write instead Codex keeps what your profile denies: {narrowe
 _CLOSED = "To keep the network closed, ask again with --config features.network_proxy=false: {closed}"
 _DEFINE = "Select a profile that fits in Codex's own configuration (`default_permissions`), then ask again: {again}"
 
+_UNTOLD = "as a managed one, whose rules Codex tells nobody, it runs as it stands or not at all"
+_ALLOWED = (
+    "Select one that fits, of those that your administrator allows, in Codex's own configuration "
+    "(`default_permissions`), then ask again: {again}"
+)
+_SANDBOXES = {"readOnly": Sandbox.READ_ONLY, "workspaceWrite": Sandbox.WORKSPACE_WRITE}
+"""The policies that an untold profile may be told by; another one may be anything."""
+
 
 class PermissionProfile(NamedTuple):
     """A profile of the user's own, with what it inherits.
@@ -55,6 +67,9 @@ class PermissionProfile(NamedTuple):
         has_network: whether it opens the network.
         has_proxy: whether its network rules are enforced, by Codex's proxy.
         domains: its network rules: the access (`allow`, `deny`) of each domain.
+        is_told: whether Codex tells all its rules; those of a managed profile, or of one below, it does not.
+        policy: what Codex says instead of one that is not told: a policy that allows all that it lets be written and
+            reached; None where it says nothing.
     """
 
     name: str
@@ -63,6 +78,8 @@ class PermissionProfile(NamedTuple):
     has_network: bool
     has_proxy: bool
     domains: dict[str, Any]
+    is_told: bool = True
+    policy: Message | None = None
 
 
 def profile_in_force(config: Message, settings: Message) -> PermissionProfile | None:
@@ -76,7 +93,9 @@ def profile_in_force(config: Message, settings: Message) -> PermissionProfile | 
     managed_name = managed.get("id") if isinstance(managed, dict) else None
     for name in (managed_name, config.get("default_permissions")):
         if is_own(name):
-            return _read(str(name), config)
+            policy = settings.get("sandboxPolicy") or settings.get("sandbox")
+            is_of_it = name == managed_name and isinstance(policy, dict)
+            return _read(str(name), config, policy if is_of_it else None)
     return None
 
 
@@ -85,11 +104,12 @@ def is_own(name: Any) -> bool:
     return isinstance(name, str) and bool(name) and not name.startswith(":")
 
 
-def _read(name: str, config: Message) -> PermissionProfile:
+def _read(name: str, config: Message, policy: Message | None) -> PermissionProfile:
     tables = config.get("permissions")
     chain = list(_chain(name, tables if isinstance(tables, dict) else {}))
-    if not chain:
-        return PermissionProfile(name, {}, True, False, False, {})  # a managed one: its rules are told by nothing
+    root = chain[-1].get("extends") if chain else name
+    if is_own(root):  # a managed one, or an own one above it
+        return PermissionProfile(name, {}, False, False, has_proxy(config), {}, is_told=False, policy=policy)
     rules: dict[str, str] = {}
     network: Message = {}
     domains: Message = {}
@@ -100,7 +120,6 @@ def _read(name: str, config: Message) -> PermissionProfile:
         network |= {key: value for key, value in own.items() if value is not None}
         listed = own.get("domains")
         domains |= listed if isinstance(listed, dict) else {}
-    root = chain[-1].get("extends")
     rules = _BUILT_IN.get(str(root), {}) | rules
     reads_all = any(rules.get(path) in ("read", "write") for path in _EVERYTHING)
     return PermissionProfile(name, rules, reads_all, network.get("enabled") is True, has_proxy(config), domains)
@@ -151,7 +170,12 @@ def terms_of(profile: PermissionProfile, request: TurnRequest, had_proxy: bool =
     are_rules_kept = profile.has_network and profile.has_proxy >= had_proxy
     loss = _loss(profile, request)
     if request.sandbox is Sandbox.DANGER_FULL_ACCESS:
-        problem = _refused(profile, "danger-full-access would lift what it denies", _NARROWER)
+        narrower = terms_of(profile, request._replace(sandbox=Sandbox.WORKSPACE_WRITE), had_proxy)
+        hint = _NARROWER if narrower.problem is None else None
+        problem = _refused(profile, "danger-full-access would lift what it denies", hint)
+    elif not profile.is_told:
+        reason = _misfit(profile, request, had_proxy)
+        return Terms(has_policy=False) if reason is None else Terms(_refused(profile, f"{_UNTOLD}: {reason}"))
     elif request.has_network and profile.domains and not are_rules_kept:
         problem = _refused(profile, "--network would lift its rules for the network")
     elif loss is not None:
@@ -175,9 +199,9 @@ def denied_by_name(profile: PermissionProfile, request: TurnRequest) -> tuple[st
     return tuple(path for path in paths if path.startswith(("/", "~/")) and not _GLOB & set(path))
 
 
-def _refused(profile: PermissionProfile, why: str, hint: str = _DEFINE) -> TurnError:
+def _refused(profile: PermissionProfile, why: str, hint: str | None = None) -> TurnError:
     message = f"Codex's configuration runs everything under the permission profile {profile.name!r}, and {why}."
-    return make_error(ErrorKind.SANDBOX, message, hint=hint)
+    return make_error(ErrorKind.SANDBOX, message, hint=hint or (_DEFINE if profile.is_told else _ALLOWED))
 
 
 def _loss(profile: PermissionProfile, request: TurnRequest) -> str | None:
@@ -187,6 +211,30 @@ def _loss(profile: PermissionProfile, request: TurnRequest) -> str | None:
     read_alone = {path for path, access in profile.rules.items() if access == "read"} - _BROAD
     is_opened = request.sandbox is Sandbox.WORKSPACE_WRITE and read_alone
     return "--write would open what it lets be read alone" if is_opened else None
+
+
+def _misfit(profile: PermissionProfile, request: TurnRequest, had_proxy: bool) -> str | None:
+    """Why a profile that is not told cannot run this turn as it stands, in words; None where it can."""
+    policy = profile.policy or {}
+    sandbox = _SANDBOXES.get(str(policy.get("type")))
+    roots = policy.get("writableRoots", [])
+    is_inside = isinstance(roots, list) and all(root in request.writable_roots for root in roots)
+    writes = sandbox is not Sandbox.READ_ONLY
+    has_network = policy.get("networkAccess") is not False
+    if sandbox is None:
+        return "as it stands it may let anything be written"
+    if writes and request.sandbox is Sandbox.READ_ONLY:
+        return "as it stands it lets commands write, which this turn was not asked to have"
+    if not is_inside:
+        return "as it stands it lets commands write elsewhere than this turn was asked to"
+    if has_network and not request.has_network:
+        return "as it stands it opens the network, which this turn was not asked to have"
+    if not writes and request.sandbox is not Sandbox.READ_ONLY:
+        return "as it stands it lets nothing be written"
+    if request.has_network and not has_network:
+        return "as it stands it keeps the network closed"
+    is_lifted = request.has_network and had_proxy and not profile.has_proxy
+    return "--network would lift its rules for the network" if is_lifted else None
 
 
 def _is_as_asked(profile: PermissionProfile, request: TurnRequest) -> bool:

@@ -37,7 +37,7 @@ class Session:
         self._timers = Timers()
         self._asking = Asking(self._exchange, self._timers, request.turn_id)
         self._opening = Opening(request, prompt, client_version, self._exchange, self._asking)
-        self.queue = QueueKeeper(request, self._exchange, self._asking)
+        self.queue = QueueKeeper(request, self._exchange, self._asking, lambda: self._opening.has_policy)
         self._shells = ShellRequests(request, self._exchange, self._asking, self._timers)
         self._starts = Patience(f"{request.turn_id} app-server")
         self._now_ms = self._last_message_ms = 0.0

@@ -10,6 +10,8 @@ Protocol facts: observed on 0.163.0 and 0.171.0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from codex_server_cli.core.asking import Asked, Asking
 from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.request import TurnRequest
@@ -34,13 +36,19 @@ class QueueKeeper:
 
     Attributes:
         entries: what was taken, or may have been, by Codex's id; the wire's `QueuedSubmission`s, oldest first.
+
+    Args:
+        has_policy: whether the turn runs under a policy of its own, once it has started.
     """
 
-    def __init__(self, request: TurnRequest, exchange: Exchange, asking: Asking) -> None:
+    def __init__(
+        self, request: TurnRequest, exchange: Exchange, asking: Asking, has_policy: Callable[[], bool] = lambda: True
+    ) -> None:
         self.entries: dict[str, Message] = {}
         self._request = request
         self._exchange = exchange
         self._asking = asking
+        self._has_policy = has_policy
         self._unanswered = 0
         self._is_stale = False  # something changed after we had asked
         self._has_missed = False
@@ -102,9 +110,10 @@ class QueueKeeper:
         """Our turn has started: whatever else may start on its thread is to touch nothing.
 
         The turn that runs keeps its own policy. Who decides over approvals is left alone: what an MCP server may do is
-        asked of the thread's settings at each call, also in a turn that runs.
+        asked of the thread's settings at each call, also in a turn that runs. Where the turn runs under the user's own
+        permission profile as it stands, the thread stays under it: a policy would lift what it lets be read at all.
         """
-        if self._request.sandbox_policy() != _CONFINED:
+        if self._has_policy() and self._request.sandbox_policy() != _CONFINED:
             self._ask("thread/settings/update", {"sandboxPolicy": _CONFINED}, now_ms)
 
     def _look(self, now_ms: float) -> None:

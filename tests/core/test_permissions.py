@@ -17,7 +17,7 @@ from codex_server_cli.core.permissions import (
 from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import ErrorKind
-from tests.core.dialogue import COMPLETED, READ_ONLY, STARTED, THREAD, TURN, TURN_ID, Dialogue, Json, notice
+from tests.core.dialogue import COMPLETED, READ_ONLY, STARTED, THREAD, TURN, TURN_ID, Dialogue, Json
 
 DENY: Json = {"extends": ":workspace", "filesystem": {"glob_scan_max_depth": 3, "/p/secret": "deny"}, "network": None}
 WRITES = {"type": "workspaceWrite", "writableRoots": [], "networkAccess": False}
@@ -76,8 +76,24 @@ def test_without_a_profile_of_ones_own_there_is_none(config: Json) -> None:
 
 
 def test_a_managed_profile_comes_before_the_users_own_and_tells_no_rules() -> None:
-    managed = profile_in_force(config_of(DENY), {"activePermissionProfile": {"id": "theirs"}})
-    assert managed == PermissionProfile("theirs", {}, True, False, False, {})
+    for word in ("sandbox", "sandboxPolicy"):
+        managed = profile_in_force(config_of(DENY), {word: WRITES, "activePermissionProfile": {"id": "theirs"}})
+        assert managed == PermissionProfile("theirs", {}, False, False, False, {}, is_told=False, policy=WRITES)
+
+
+def test_what_codex_says_of_another_profile_is_not_said_of_one_that_is_not_told() -> None:
+    for active in (None, {"id": ":read-only"}):
+        found = profile_in_force(
+            {"default_permissions": "theirs"}, {"sandbox": READ_ONLY, "activePermissionProfile": active}
+        )
+        assert found is not None
+        assert (found.is_told, found.reads_all, found.policy) == (False, False, None)
+
+
+def test_a_profile_above_one_that_is_not_told_is_not_told_either() -> None:
+    found = profile({"extends": "theirs", "filesystem": {":root": "read"}})
+    assert (found.is_told, found.reads_all) == (False, False)
+    assert profile(DENY).is_told
 
 
 @pytest.mark.parametrize(
@@ -107,7 +123,7 @@ def test_a_path_within_the_workspace_follows_its_marker() -> None:
         ({"filesystem": {":root": "read"}}, True),
         ({"filesystem": {"/": "write"}}, True),
         ({"filesystem": {":minimal": "read"}}, False),
-        ({"extends": "unknown"}, False),
+        ({"extends": "unknown", "filesystem": {":root": "read"}}, False),
         ({"extends": "mine"}, False),
     ],
     ids=str,
@@ -215,6 +231,82 @@ def test_network_rules_are_not_lifted_by_an_override() -> None:
     assert "lift its rules" in problem.message
 
 
+# --- what a turn may have of one that is not told
+
+
+def untold(policy: Json | None, **config: Any) -> PermissionProfile:
+    """A managed profile of which Codex says this."""
+    found = profile_in_force(config, {"sandbox": policy, "activePermissionProfile": {"id": "theirs"}})
+    assert found is not None
+    return found
+
+
+def writes(*roots: str, network: bool = False) -> Json:
+    """What Codex says of a profile that writes in the workspace, or elsewhere."""
+    return {"type": "workspaceWrite", "writableRoots": list(roots), "networkAccess": network}
+
+
+READS_ONLINE = {"type": "readOnly", "networkAccess": True}
+
+
+@pytest.mark.parametrize(
+    ("policy", "more"),
+    [
+        (READ_ONLY, {}),
+        (READ_ONLY, {"review": {"type": "uncommittedChanges"}}),
+        (READS_ONLINE, {"has_network": True}),
+        (writes(), WRITE),
+        (writes("/q"), {**WRITE, "writable_roots": ("/q", "/r")}),
+        (writes(network=True), {**WRITE, "has_network": True}),
+    ],
+    ids=str,
+)
+def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> None:
+    assert terms_of(untold(policy), asked(**more)) == Terms(has_policy=False)
+
+
+@pytest.mark.parametrize(
+    ("policy", "more", "words"),
+    [
+        (READ_ONLY, WRITE, "lets nothing be written"),
+        (READ_ONLY, {"has_network": True}, "keeps the network closed"),
+        (READS_ONLINE, {}, "opens the network"),
+        ({"type": "readOnly"}, {}, "opens the network"),
+        (writes(), {}, "lets commands write,"),
+        (writes("/p/sub"), {}, "lets commands write,"),
+        (writes("/else"), WRITE, "write elsewhere"),
+        (writes("/else"), {**WRITE, "writable_roots": ("/q",)}, "write elsewhere"),
+        ({**writes(), "writableRoots": None}, WRITE, "write elsewhere"),
+        (writes(network=True), WRITE, "opens the network"),
+        ({"type": "externalSandbox", "networkAccess": "restricted"}, WRITE, "may let anything be written"),
+        ({"type": "dangerFullAccess"}, WRITE, "may let anything be written"),
+        ({}, {}, "may let anything be written"),
+        (None, {}, "may let anything be written"),
+    ],
+    ids=str,
+)
+def test_it_runs_nothing_where_it_is_not_what_was_asked(policy: Json | None, more: Json, words: str) -> None:
+    problem = terms_of(untold(policy), asked(**more)).problem
+    assert problem is not None
+    assert words in problem.message
+    assert problem.hint.startswith("Select one that fits, of those that your administrator allows")
+
+
+def test_its_rules_for_the_network_are_not_lifted_by_an_override() -> None:
+    online = asked(has_network=True)
+    assert terms_of(untold(READS_ONLINE, **PROXY), online, had_proxy=True) == Terms(has_policy=False)
+    problem = terms_of(untold(READS_ONLINE), online, had_proxy=True).problem
+    assert problem is not None
+    assert "lift its rules for the network" in problem.message
+
+
+@pytest.mark.parametrize(("policy", "expected"), [(writes(), "With --write"), (READ_ONLY, "Select one that fits")])
+def test_full_access_over_it_is_refused_with_a_next_step_that_works(policy: Json, expected: str) -> None:
+    problem = terms_of(untold(policy), asked(sandbox=Sandbox.DANGER_FULL_ACCESS)).problem
+    assert problem is not None
+    assert problem.hint.startswith(expected)
+
+
 # --- how a turn opens
 
 
@@ -255,6 +347,15 @@ def test_before_a_review_the_policy_is_set_by_itself() -> None:
 def test_a_profile_that_stands_as_it_is_gets_no_policy() -> None:
     talk = opened(config_of(minimal("read"))).reply("thread/settings/update")
     assert "sandboxPolicy" not in talk.requests("turn/start")[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"), [(minimal("write"), 1), (DENY, 2)], ids=["as it stands", "under a policy"]
+)
+def test_a_thread_whose_turn_runs_under_a_profile_as_it_stands_stays_under_it(table: Json, expected: int) -> None:
+    talk = opened(config_of(table), **WRITE).reply("thread/settings/update")
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}}).receive(STARTED)
+    assert len(talk.requests("thread/settings/update")) == expected
 
 
 def test_an_override_of_the_thread_chooses_the_profile() -> None:
@@ -300,15 +401,40 @@ def test_a_turn_that_codex_lets_do_more_than_asked_is_interrupted_under_a_profil
     assert talk.requests("turn/interrupt")
 
 
-def test_a_managed_profile_may_open_the_thread_wider_than_the_turn() -> None:
-    talk = Dialogue().reply("initialize").looked()
-    talk.reply(
-        "thread/start", {"thread": {"id": THREAD}, "sandbox": WRITES, "activePermissionProfile": {"id": "theirs"}}
+def managed(policy: Json, **request: Any) -> Dialogue:
+    """A conversation to the point where a managed profile is known, and this of it."""
+    talk = Dialogue(**request).reply("initialize").looked()
+    return talk.reply(
+        "thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": {"id": "theirs"}}
     )
-    assert talk.requests("thread/settings/update")[0]["permissions"] == "theirs"
-    talk.reply("thread/settings/update").reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}})
-    talk.receive(announced(READ_ONLY), STARTED, notice("item/agentMessage/delta", itemId="m", delta="x"))
-    assert not talk.has_ended
+
+
+def test_a_managed_profile_is_put_in_force_and_no_policy_laid_over_it() -> None:
+    talk = managed(READ_ONLY)
+    assert talk.requests("thread/settings/update") == [{"threadId": THREAD, "permissions": "theirs"}]
+    talk.reply("thread/settings/update")
+    assert "sandboxPolicy" not in talk.requests("turn/start")[0]
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}})
+    talk.receive(announced(READ_ONLY, {"id": "theirs"}), STARTED, COMPLETED)
+    assert talk.outcome.state is State.COMPLETE
+
+
+def test_nor_is_one_laid_over_it_before_a_review() -> None:
+    talk = managed(READ_ONLY, review={"type": "uncommittedChanges"}).reply("thread/settings/update")
+    assert len(talk.requests("thread/settings/update")) == len(talk.requests("review/start")) == 1
+
+
+def test_a_managed_profile_that_allows_more_than_was_asked_starts_nothing() -> None:
+    talk = managed(WRITES)
+    assert (talk.kind, talk.requests("turn/start")) == (ErrorKind.SANDBOX, [])
+    assert talk.outcome.error is not None
+    assert "then ask again: `codex-server new --cwd /project " in talk.outcome.error.hint
+
+
+def test_a_managed_profile_that_turns_out_to_allow_more_than_codex_had_said_is_interrupted() -> None:
+    talk = managed(READ_ONLY).reply("thread/settings/update")
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}})
+    assert talk.receive(announced(WRITES, {"id": "theirs"}), STARTED).requests("turn/interrupt")
 
 
 def test_a_reviewer_of_its_own_is_seen_under_a_profile_too() -> None:

@@ -6,10 +6,8 @@ Real codex, scripted model. The user is logged in with ChatGPT in most of these,
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,7 +15,8 @@ import pytest
 
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import COMMAND, Home, Run
+from tests.e2e.home import Home, Run
+from tests.e2e.machine import Machine, needs_root
 from tests.support import wait_until
 
 HEADERS = '[model_providers.p.http_headers]\nX-Api-Key = "sk-paid"'
@@ -202,45 +201,6 @@ def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_i
 
 
 # --- configuration beside the user's own
-
-
-class Machine:
-    """Runs commands where `/etc/codex/config.toml` says something, in a mount namespace of their own."""
-
-    def __init__(self, home: Home, config: str) -> None:
-        new, old = home.root / "etc", home.root / "old-etc"
-        (new / "codex").mkdir(parents=True)
-        old.mkdir()
-        for entry in Path("/etc").iterdir():
-            if entry.name != "codex":
-                (new / entry.name).symlink_to(old / entry.name)
-        (new / "codex" / "config.toml").write_text(config)
-        self.home = home
-        mounts = f"mount --bind /etc {shlex.quote(str(old))} && mount --bind {shlex.quote(str(new))} /etc"
-        self._prefix = ["unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
-
-    def run(self, *args: str) -> Run:
-        """Run `codex-server ARGS` there."""
-        run = subprocess.run(
-            [*self._prefix, COMMAND, *args],
-            cwd=self.home.project,
-            env=self.home.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        return Run(run.returncode, run.stdout, run.stderr, 0.0)
-
-
-def _can_mount() -> bool:
-    unshare = shutil.which("unshare")
-    command = [unshare or "", "--mount", "sh", "-c", "mount --bind /etc /etc"]
-    return unshare is not None and os.geteuid() == 0 and subprocess.run(command, check=False).returncode == 0
-
-
-needs_root = pytest.mark.skipif(not _can_mount(), reason="only root can have an /etc/codex of a test's own")
 
 
 @needs_root
