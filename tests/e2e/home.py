@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from codex_server_cli.core.turn import is_turn_id
 from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_provider
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
@@ -152,6 +153,11 @@ class Home:
     def turn(self, turn_id: str) -> Turn:
         """The turn of this id."""
         return Turn(self, turn_id)
+
+    def only_turn(self) -> Turn:
+        """The one turn of a command that was just started, once it is published: until then its directory is hidden."""
+        (turn_id,) = wait_until(lambda: list(filter(is_turn_id, self.turn_ids)), what="the turn")
+        return self.turn(turn_id)
 
     @property
     def turn_ids(self) -> list[str]:
