@@ -62,7 +62,7 @@ def hears(process: psutil.Process, signum: int = signal.SIGTERM) -> bool:
 def test_new_that_waits_ends_at_a_signal(one_home: Home) -> None:
     gate_turn, gate = one_home.start_held()
     with first_process(one_home, "new", "hi", "--wait") as outer:
-        second = wait_until(lambda: one_home.turn_ids[1:], what="its turn")[0]
+        second = one_home.new_turn(gate_turn)
         (inner,) = wait_until(
             lambda: [p for p in psutil.Process(outer.pid).children() if COMMAND in p.cmdline()], what="the command"
         )
@@ -70,6 +70,6 @@ def test_new_that_waits_ends_at_a_signal(one_home: Home) -> None:
         inner.send_signal(signal.SIGTERM)
         outer.communicate(timeout=60)
     assert outer.returncode == 143
-    assert one_home.turn(second).status()["state"] == "abandoned"  # its namespace died with its first process
+    assert second.status()["state"] == "abandoned"  # its namespace died with its first process
     gate.open()
     assert FIRST_HALF in gate_turn.wait()["answer"]

@@ -71,7 +71,7 @@ def test_of_several_turns_the_first_that_needs_a_person_ends_the_wait(one_home: 
 def test_who_waits_for_a_new_turn_is_told_once_that_it_asks(one_home: Home) -> None:
     one_home.model([escalated(one_home), escalated(one_home, "other"), say("Done.")])
     waiting = one_home.spawn("new", "hi", *ASK, "--wait")
-    turn = one_home.only_turn()
+    turn = one_home.new_turn()
     for number in ("0", "1"):
         wait_for_request(one_home, turn, number)
         if number == "0":

@@ -54,7 +54,7 @@ def test_a_launcher_killed_before_it_could_answer_leaves_a_turn_that_completes(h
         [COMMAND, "new", "hi"], cwd=home.project, env=home.env, stdout=subprocess.PIPE, process_group=0
     )
     with launcher:
-        turn = home.only_turn()
+        turn = home.new_turn()
         os.killpg(launcher.pid, signal.SIGKILL)
     assert turn.wait()["answer"] == WHOLE
 
