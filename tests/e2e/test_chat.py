@@ -69,6 +69,11 @@ def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
         terminal.close()
 
 
+def idle_after(words: str) -> Callable[[str], bool]:
+    """Whether a screen shows these words and that their turn has ended, so that Esc interrupts nothing any more."""
+    return lambda screen: words in screen and READY in screen
+
+
 def leave(terminal: Terminal) -> None:
     """Ctrl-D; and once more where the key fell between two prompts, when it means nothing."""
     for timeout_s in (5, 10, 60):
@@ -199,13 +204,13 @@ def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
     terminal.press(*first, *"/effort", "Enter")
     terminal.wait_for("effort: what Codex chooses")
     terminal.press(*first, *"please", "Enter")
-    terminal.wait_for("You said: please.")
+    terminal.wait_for(idle_after("You said: please."))
     terminal.press(*first, *"/nothing", "Enter")
     terminal.wait_for("there is no command /nothing")
     terminal.type("two")
     terminal.press("M-Enter")
     terminal.enter("lines")
-    terminal.wait_for("You said: two\nlines.")
+    terminal.wait_for(idle_after("You said: two\nlines."))
     terminal.type("a word")
     terminal.press("M-b")
     terminal.enter("long ")
