@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.e2e.home import COMMAND, FIRST_HALF, Home
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 UNSHARE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child")
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -46,7 +46,7 @@ def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(
         (inner,) = wait_until(lambda: psutil.Process(outer.pid).children(), what="the command")
         wait_until(lambda: hears(inner), what="a command that hears it")
         inner.send_signal(signum)
-        _, stderr = outer.communicate(timeout=60)
+        _, stderr = outer.communicate(timeout=DEADLINE_S)
     assert outer.returncode == 128 + signum, stderr
     assert "Traceback" not in stderr
     gate.open()
@@ -68,7 +68,7 @@ def test_new_that_waits_ends_at_a_signal(one_home: Home) -> None:
         )
         wait_until(lambda: hears(inner), what="a command that hears it")
         inner.send_signal(signal.SIGTERM)
-        outer.communicate(timeout=60)
+        outer.communicate(timeout=DEADLINE_S)
     assert outer.returncode == 143
     assert second.status()["state"] == "abandoned"  # its namespace died with its first process
     gate.open()

@@ -18,7 +18,7 @@ import pytest
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.e2e.home import COMMAND, Home, Run
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 HEADERS = '[model_providers.p.http_headers]\nX-Api-Key = "sk-paid"'
 KEYS = {
@@ -57,7 +57,13 @@ def made_by_codex(home: Home, name: str) -> str:
     """A thread that Codex's own `exec` made with this provider; its id."""
     command = [str(home.codex), "exec", "--json", "--skip-git-repo-check", "-c", f'model_provider="{name}"', "first"]
     run = subprocess.run(
-        command, cwd=home.project, env=home.env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
+        command,
+        cwd=home.project,
+        env=home.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=DEADLINE_S,
+        check=True,
     )
     events = [json.loads(line) for line in run.stdout.decode().splitlines()]
     return str(next(event["thread_id"] for event in events if event["type"] == "thread.started"))
@@ -228,7 +234,7 @@ class Machine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=DEADLINE_S,
             check=False,
         )
         return Run(run.returncode, run.stdout, run.stderr, 0.0)
