@@ -25,6 +25,8 @@ DEADLINE_S = 120.0
 """How long a test waits at most for what it expects: the one deadline of the suite, since it costs nothing where the
 expected comes. It leaves a slow and busy machine its time; pytest's own timeout is several times as long."""
 _POLL_S = 0.01
+_END_S = 30.0
+"""For an app-server whose stdin has ended; no test says anything of how it ends then."""
 # A rejected ChatGPT token makes codex ask for a new one; no test may reach the real service. Port 9 refuses.
 _NOWHERE = "http://127.0.0.1:9/"
 _API_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -130,7 +132,7 @@ class AppServer:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
-            self._process.wait(DEADLINE_S)
+            self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 from collections.abc import Callable, Iterator
+from itertools import count as count_up
 
 import psutil
 import pytest
@@ -55,18 +56,16 @@ Chat = Callable[..., Terminal]
 @pytest.fixture
 def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
     """Open a chat of a home in a terminal; it is closed with the test."""
-    opened: list[Terminal] = []
+    numbers = count_up()
 
     def open_chat(home: Home, *flags: str, columns: int = 80) -> Terminal:
-        root = home.root / f"terminal-{len(opened)}"
+        root = home.root / f"terminal-{next(numbers)}"
         root.mkdir()
         terminal = Terminal(root, [COMMAND, "chat", *flags], home.env, cwd=home.project, columns=columns)
-        opened.append(terminal)
-        return terminal
+        return opened.enter_context(terminal)
 
-    yield open_chat
-    for terminal in opened:
-        terminal.close()
+    with contextlib.ExitStack() as opened:
+        yield open_chat
 
 
 def idle_after(words: str) -> Callable[[str], bool]:
