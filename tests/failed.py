@@ -10,6 +10,7 @@ import contextlib
 import gc
 import subprocess
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Generator
@@ -67,11 +68,12 @@ def _end_processes() -> None:
 
 def _end_threads() -> None:
     """Wait for the threads of the test, which end at a deadline at the latest; what they say then is not news."""
+    deadline = time.monotonic() + DEADLINE_S
     told, threading.excepthook = threading.excepthook, lambda _: None
     try:
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
-                thread.join(DEADLINE_S)
+                thread.join(max(0.0, deadline - time.monotonic()))
     finally:
         threading.excepthook = told
 
