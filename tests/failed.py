@@ -13,13 +13,14 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
 from tests.support import DEADLINE_S
 
 _ERRORS = pytest.StashKey[list[BaseException]]()
+_EXCEPTHOOK = pytest.StashKey[Callable[[threading.ExceptHookArgs], object]]()
 
 
 def has_failed(item: pytest.Item) -> bool:
@@ -31,10 +32,10 @@ def has_failed(item: pytest.Item) -> bool:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember why a test failed."""
+    """Remember why a test failed, before its fixtures end."""
     report = yield
-    if report.failed and call.excinfo is not None:
-        item.stash.setdefault(_ERRORS, []).append(call.excinfo.value)
+    if report.failed and call.excinfo is not None and call.when != "teardown":
+        _note(item, call.excinfo.value)
     return report
 
 
@@ -44,7 +45,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
     try:
         yield
     except BaseException as error:
-        item.stash.setdefault(_ERRORS, []).append(error)
+        _note(item, error)
         raise
     finally:
         if errors := item.stash.get(_ERRORS, None):
@@ -52,6 +53,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
             _end_threads()
             _let_go(errors)
             errors[:] = [AssertionError("failed")]  # what it was is told; the frames are not to be kept
+            threading.excepthook = item.stash[_EXCEPTHOOK]
+
+
+def _note(item: pytest.Item, error: BaseException) -> None:
+    """Note a failure; what a thread of the test says from now on is no news, and is not to be told of another test."""
+    item.stash.setdefault(_ERRORS, []).append(error)
+    if _EXCEPTHOOK not in item.stash:
+        item.stash[_EXCEPTHOOK] = threading.excepthook
+        threading.excepthook = lambda _: None
 
 
 def _end_processes() -> None:
@@ -67,15 +77,11 @@ def _end_processes() -> None:
 
 
 def _end_threads() -> None:
-    """Wait for the threads of the test, which end at a deadline at the latest; what they say then is not news."""
+    """Wait for the threads of the test, which end at a deadline at the latest."""
     deadline = time.monotonic() + DEADLINE_S
-    told, threading.excepthook = threading.excepthook, lambda _: None
-    try:
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread() and not thread.daemon:
-                thread.join(max(0.0, deadline - time.monotonic()))
-    finally:
-        threading.excepthook = told
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _let_go(errors: list[BaseException]) -> None:
