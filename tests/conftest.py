@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import NPM_CODEX_ENV, codex_binaries
 
-pytest_plugins = ["tests.coverage_floor"]
+pytest_plugins = ["tests.coverage_floor", "tests.failed"]
 
 _BINARIES = codex_binaries()
 

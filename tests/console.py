@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import DEADLINE_S
+
 COLUMNS = 120
-TIMEOUT_S = 30
 _FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ (?=[^\n]*codex-server)", re.MULTILINE)  # others are commands that a turn ran
 _NORMAL = (
@@ -84,7 +85,7 @@ def type_in(command: str, env: Mapping[str, str], cwd: Path) -> str:
     try:
         while piece := _read(master):
             pieces.append(piece)
-        process.wait(TIMEOUT_S)
+        process.wait(DEADLINE_S)
     finally:
         process.kill()
         process.wait()

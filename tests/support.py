@@ -21,7 +21,12 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 NPM_CODEX_ENV = "CODEX_SERVER_TEST_NPM_CODEX"
+DEADLINE_S = 120.0
+"""How long a test waits at most for what it expects: the one deadline of the suite, since it costs nothing where the
+expected comes. It leaves a slow and busy machine its time; pytest's own timeout is several times as long."""
 _POLL_S = 0.01
+_END_S = 30.0
+"""For an app-server whose stdin has ended; no test says anything of how it ends then."""
 # A rejected ChatGPT token makes codex ask for a new one; no test may reach the real service. Port 9 refuses.
 _NOWHERE = "http://127.0.0.1:9/"
 _API_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -38,7 +43,7 @@ def codex_binaries() -> list[tuple[str, Path]]:
     return [(label, path) for label, path in found if path.exists()]
 
 
-def wait_until(predicate: Callable[[], T], timeout_s: float = 30.0, what: str = "the expected state") -> T:
+def wait_until(predicate: Callable[[], T], timeout_s: float = DEADLINE_S, what: str = "the expected state") -> T:
     """Poll until `predicate` is truthy and return its value; raise `AssertionError` naming `what` at the deadline."""
     deadline = time.monotonic() + timeout_s
     while not (value := predicate()):
@@ -127,12 +132,12 @@ class AppServer:
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
-            self._process.wait(30)
+            self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(DEADLINE_S)
         self._process.stdout.close()
         self._process.stderr.close()
 
@@ -141,7 +146,7 @@ class AppServer:
         """The app-server's process id."""
         return self._process.pid
 
-    def request(self, method: str, params: Json | None = None, timeout_s: float = 60.0) -> Json:
+    def request(self, method: str, params: Json | None = None, timeout_s: float = DEADLINE_S) -> Json:
         """Send a request and return its result; raise `AssertionError` on an error reply or silence."""
         return self.result_of(self.send(method, params), timeout_s)
 
@@ -177,7 +182,7 @@ class AppServer:
         turn_id: str = self.request("turn/start", {"threadId": thread_id, "input": message, **params})["turn"]["id"]
         return turn_id
 
-    def wait_for(self, method: str, timeout_s: float = 60.0, **params: Any) -> Json:
+    def wait_for(self, method: str, timeout_s: float = DEADLINE_S, **params: Any) -> Json:
         """Return the params of the first notification of this method that has these members."""
 
         def match() -> Json | None:
@@ -193,7 +198,7 @@ class AppServer:
         found: Json = message["params"]
         return found
 
-    def run_turn(self, thread_id: str, text: str = "go", timeout_s: float = 60.0, **params: Any) -> Json:
+    def run_turn(self, thread_id: str, text: str = "go", timeout_s: float = DEADLINE_S, **params: Any) -> Json:
         """Start a turn, wait for its end and return the final `turn` object."""
         self.start_turn(thread_id, text, **params)
         turn: Json = self.wait_for("turn/completed", timeout_s, threadId=thread_id)["turn"]

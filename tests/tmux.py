@@ -26,12 +26,10 @@ import psutil
 import pytest
 
 from tests.e2e.processes import is_over
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 COLUMNS, LINES = 80, 24
-DEADLINE_S = 30.0
 _END_S = 5.0
-_KILLED_S = 30.0
 _CONFIG = """\
 set -g default-terminal screen-256color
 set -g status off
@@ -192,7 +190,7 @@ class Terminal:
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        wait_until(lambda: all(map(is_over, processes)), _KILLED_S, "the end of what ran in the terminal")
+        wait_until(lambda: all(map(is_over, processes)), what="the end of what ran in the terminal")
 
     def _exit_codes(self) -> list[int]:
         """The exit code of the command; none before tmux knows it."""

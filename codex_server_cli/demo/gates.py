@@ -27,7 +27,7 @@ class Gate:
         self.reached.set()
         self.opened.wait()
 
-    def wait_until_reached(self, timeout_s: float = 30.0) -> None:
+    def wait_until_reached(self, timeout_s: float = 120.0) -> None:
         """Block until the model stands before the gate; raise `TimeoutError` after `timeout_s`."""
         if not self.reached.wait(timeout_s):
             raise TimeoutError(f"the model did not reach the gate within {timeout_s:g} s")
@@ -55,7 +55,7 @@ class FileGate:
         while not self.path.exists() and not self._released.wait(_POLL_S):
             pass
 
-    def wait_until_reached(self, timeout_s: float = 30.0) -> None:
+    def wait_until_reached(self, timeout_s: float = 120.0) -> None:
         """Block until the model stands before the gate; raise `TimeoutError` after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not self.reached_path.exists():

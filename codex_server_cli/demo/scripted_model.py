@@ -73,7 +73,7 @@ class ScriptedModel:
         """The requests for a model response, in order."""
         return [request for request in self.requests if request.is_model_request]
 
-    def wait_for_requests(self, n: int, timeout_s: float = 10.0) -> list[Request]:
+    def wait_for_requests(self, n: int, timeout_s: float = 120.0) -> list[Request]:
         """Block until `n` model requests have come in and return them; raise `TimeoutError` after `timeout_s`."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.model_requests) >= n, timeout_s):

@@ -14,11 +14,11 @@ from codex_server_cli.disk import journal
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.settings.places import Settings
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 from tests.turns_on_disk import TurnsOnDisk
 
 REQUEST = {"id": "0", "kind": "command", "message": "run touch f1"}
-LONG_S = 60.0
+LONG_S = DEADLINE_S
 
 
 def ask(turn: TurnDir) -> None:

@@ -17,6 +17,7 @@ from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind, HomeError
+from tests.support import DEADLINE_S
 from tests.turns_on_disk import ANSWER, CUT_TURN, TurnsOnDisk
 
 HOLD = """
@@ -70,7 +71,7 @@ def test_a_worker_that_does_not_listen_is_killed_and_the_turn_is_cancelled(
     name_worker(turn, worker.pid, process_identity(worker.pid))
     view = control.cancel([turn])[0]
     assert (view.state, (view.error or {})["kind"], view.answer) == (State.CANCELLED, ErrorKind.CANCELLED, ANSWER)
-    assert worker.wait(60) == -9
+    assert worker.wait(DEADLINE_S) == -9
 
 
 @pytest.mark.parametrize("lie", ["other start", "other boot", "no proof"])

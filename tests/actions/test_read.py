@@ -17,10 +17,8 @@ from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError, ErrorKind, Exit
 from codex_server_cli.settings.places import Settings
+from tests.support import DEADLINE_S
 from tests.turns_on_disk import ANSWER, WHOLE_TURN, TurnsOnDisk
-
-LATE_S = 20.0
-"""What no waiting that has to end soon takes on the busiest machine."""
 
 
 def ids(views: list[TurnView]) -> list[str]:
@@ -36,7 +34,7 @@ def test_waiting_gives_up_when_its_time_is_over(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     started = time.monotonic()
     assert read.wait(turn, 0.2).state is State.RUNNING
-    assert 0.2 <= time.monotonic() - started < LATE_S
+    assert 0.2 <= time.monotonic() - started < DEADLINE_S
 
 
 def test_waiting_ends_with_the_turn_and_publishes_the_end_of_a_dead_worker(turns: TurnsOnDisk) -> None:
@@ -44,7 +42,7 @@ def test_waiting_ends_with_the_turn_and_publishes_the_end_of_a_dead_worker(turns
     turn.events.write_bytes(WHOLE_TURN)
     timer = Timer(0.1, turns.drop_lock, [turn.turn_id])
     timer.start()
-    assert read.wait(turn, 60).state is State.COMPLETE
+    assert read.wait(turn, DEADLINE_S).state is State.COMPLETE
     timer.join()
     assert turn.done.exists()
 
@@ -58,7 +56,7 @@ def test_waiting_for_a_turn_that_is_deleted_meanwhile_ends(turns: TurnsOnDisk, t
 
     timer = Timer(0.1, delete)
     timer.start()
-    assert read.wait(turn, 60).state is State.MISSING
+    assert read.wait(turn, DEADLINE_S).state is State.MISSING
     timer.join()
 
 
@@ -71,7 +69,7 @@ def test_waiting_for_all_ends_with_the_last_and_keeps_their_order(turns: TurnsOn
     timers = [Timer(0.1, turns.drop_lock, [third.turn_id]), Timer(0.3, turns.drop_lock, [first.turn_id])]
     for timer in timers:
         timer.start()
-    views = read.wait_many([first, second, third], is_any=False, timeout_s=60)
+    views = read.wait_many([first, second, third], is_any=False, timeout_s=DEADLINE_S)
     assert (ids(views), states(views)) == (
         [first.turn_id, second.turn_id, third.turn_id],
         [State.ABANDONED, State.COMPLETE, State.ABANDONED],
@@ -90,16 +88,16 @@ def test_waiting_for_any_ends_with_the_first_and_at_once_where_one_has_ended(tur
     assert len(views) == 60
     started = time.monotonic()
     assert State.ABANDONED in states(read.wait_many(running, is_any=True))
-    assert time.monotonic() - started < LATE_S
+    assert time.monotonic() - started < DEADLINE_S
 
 
 @pytest.mark.parametrize("is_any", [True, False])
 def test_waiting_for_several_gives_up_when_its_time_is_over(turns: TurnsOnDisk, is_any: bool) -> None:
     directories = [turns.running(), turns.running()]
     started, worked = time.monotonic(), time.process_time()
-    assert states(read.wait_many(directories, is_any=is_any, timeout_s=0.5)) == [State.RUNNING] * 2
-    assert 0.5 <= time.monotonic() - started < LATE_S
-    assert time.process_time() - worked < 0.25
+    assert states(read.wait_many(directories, is_any=is_any, timeout_s=1)) == [State.RUNNING] * 2
+    assert 1 <= time.monotonic() - started < DEADLINE_S
+    assert time.process_time() - worked < 0.5
 
 
 def test_waiting_keeps_its_time_for_a_worker_whose_lock_was_deleted(turns: TurnsOnDisk) -> None:
@@ -108,7 +106,7 @@ def test_waiting_keeps_its_time_for_a_worker_whose_lock_was_deleted(turns: Turns
     turn.lock.unlink()
     started = time.monotonic()
     assert read.wait(turn, 0.3).state is State.RUNNING
-    assert 0.3 <= time.monotonic() - started < LATE_S
+    assert 0.3 <= time.monotonic() - started < DEADLINE_S
 
 
 def test_an_answer_is_final_or_busy(turns: TurnsOnDisk) -> None:

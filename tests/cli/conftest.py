@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.shell import Shell
 from tests.coverage_floor import environment_for
+from tests.failed import has_failed
 from tests.turns_on_disk import TurnsOnDisk
 
 
@@ -18,7 +19,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path)
     shell.env |= environment_for(request.node)
     yield shell
-    shell.close()
+    shell.close(has_failed=has_failed(request.node))
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ import psutil
 
 from codex_server_cli.demo.codex_home import write_custom_provider
 from tests.e2e.home import COMMAND, Run
+from tests.e2e.processes import end
 from tests.fakes import codex as fake
-from tests.support import make_repository, wait_until
+from tests.support import DEADLINE_S, make_repository, wait_until
 
 NOWHERE = "http://127.0.0.1:9/v1"
 JSON_VERBS = ("new", "continue", "status", "cancel", "recover")
@@ -75,7 +76,7 @@ class Shell:
             capture_output=True,
             cwd=cwd or self.project,
             env=self.env | dict(env or {}),
-            timeout=90,
+            timeout=DEADLINE_S,
             check=False,
         )
         return Run(run.returncode, run.stdout.decode(), run.stderr.decode(), time.monotonic() - started)
@@ -106,15 +107,18 @@ class Shell:
         turn_id: str = run.json["turn_id"]
         return turn_id
 
-    def close(self) -> None:
-        """Cancel what runs, and see that no process is left."""
+    def close(self, *, has_failed: bool = False) -> None:
+        """Cancel what runs, and see that no process is left; where the test has failed, end by force what there is."""
+        if has_failed:
+            end(self._processes())
+            return
         for turn_id in self.left:
             if not any((self.home / "turns" / turn_id / name).exists() for name in ("done", "error")):
                 self.run("cancel", turn_id)
         wait_until(lambda: not self._processes(), what="the end of every process")
 
-    def _processes(self) -> list[int]:
-        return [process.pid for process in psutil.process_iter() if self._is_ours(process)]
+    def _processes(self) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

@@ -11,6 +11,7 @@ import pytest
 from codex_server_cli.core.prompt import MAX_CHARS
 from tests.cli.shell import Shell, assert_refused
 from tests.e2e.home import COMMAND
+from tests.support import DEADLINE_S
 from tests.turns_on_disk import TurnsOnDisk
 
 BAD_UTF8 = b"caf\xe9"
@@ -141,6 +142,6 @@ def test_stdin_is_read_only_for_a_dash(shell: Shell) -> None:
     )
     assert command.stdout is not None
     turn_id = json.loads(command.stdout.read())["turn_id"]
-    assert command.wait(60) == 0
+    assert command.wait(DEADLINE_S) == 0
     command.communicate()
     assert shell.run("wait", turn_id, "--print", "none").code == 1

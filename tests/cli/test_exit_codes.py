@@ -17,7 +17,7 @@ from codex_server_cli.actions import read
 from codex_server_cli.cli import app
 from codex_server_cli.errors import CodexServerError, ErrorKind
 from tests.cli.shell import Shell, assert_refused
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 from tests.test_errors import FAMILY
 from tests.turns_on_disk import ANSWER, TurnsOnDisk
 
@@ -125,7 +125,7 @@ def test_a_turn_that_is_deleted_is_66_in_words_for_whoever_follows_it(shell: She
     shutil.rmtree(turn.path)
     turns.drop_lock(turn.turn_id)
     for process in tails + waits:
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=DEADLINE_S)
         words = f"codex-server: no such turn: {turn.turn_id}\ncodex-server list-turns shows the turns there are.\n"
         assert (process.returncode, stdout, stderr) == (66, "", words)
 

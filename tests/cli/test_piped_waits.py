@@ -10,6 +10,7 @@ import pytest
 from codex_server_cli.actions.piped import WAITS
 from tests.cli.shell import Shell
 from tests.e2e.home import COMMAND
+from tests.support import DEADLINE_S
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["x", "-"], ["--file", "-"]])
@@ -29,15 +30,20 @@ def test_a_dash_on_an_idle_pipe_says_what_it_waits_for(shell: Shell, arguments: 
         assert process.stderr.readline() == f"codex-server: {WAITS}\n"
         os.write(writing, b"data")
         os.close(writing)
-        assert process.wait(30) == 0
+        assert process.wait(DEADLINE_S) == 0
 
 
 def test_a_pipeline_that_says_nothing_for_long_is_told_of_and_read(shell: Shell) -> None:
-    script = f"(sleep 4; echo data) | {COMMAND} new x"
-    run = subprocess.run(
-        ["sh", "-c", script], cwd=shell.project, env=shell.env, capture_output=True, text=True, timeout=30, check=False
-    )
-    assert (run.returncode, run.stderr) == (0, f"codex-server: {WAITS}\n")
+    told = shell.root / "told"
+    os.mkfifo(told)
+    script = f"(read line < {told}; echo data) | {COMMAND} new x"
+    with subprocess.Popen(
+        ["sh", "-c", script], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=shell.project, env=shell.env
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"codex-server: {WAITS}\n".encode()
+        told.write_text("\n")
+        assert (process.stderr.read(), process.wait(DEADLINE_S)) == (b"", 0)
     (prompt,) = shell.home.glob("turns/*/prompt.txt")
     assert prompt.read_text() == "x\n\ndata\n"
 
@@ -65,7 +71,7 @@ def test_a_review_says_that_it_takes_nothing_from_stdin(shell: Shell, script: st
         env=shell.env,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert ("stdin was not read" in run.stderr) is is_told, run

@@ -14,7 +14,7 @@ from codex_server_cli.errors import ErrorKind
 from tests import console
 from tests.cli.shell import Shell, assert_refused
 from tests.e2e.home import COMMAND
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 from tests.turns_on_disk import TurnsOnDisk
 
 NASTY = "\x1b]52;c;cm0=\x07\x1b[2J\x9b31m\u202etxt\rhidden"
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_the_command_and_never_the_turn(shell: Shell, turns: TurnsOn
     process = shell.spawn(*command.split(), turn_id)
     _wait_until_it_waits(process.pid)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, stdout) == (130, "")
     assert f"codex-server tail {turn_id} --follow" in stderr
     assert "Traceback" not in stderr
@@ -162,7 +162,7 @@ def test_ctrl_c_in_new_leaves_the_turn_running_and_names_it(shell: Shell, option
     turn_id = process.stderr.readline().split()[1]
     _wait_until_it_waits(process.pid)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert turn_id in stderr
     assert shell.run("status", turn_id).json["state"] == "running"
@@ -209,5 +209,5 @@ def test_a_character_that_is_cut_in_two_is_shown_whole(shell: Shell, turns: Turn
             file.write(whole[cut : {3: 8, 8: 10, 10: None}[cut]])
     turn.done.write_text("{}")
     turns.drop_lock(turn.turn_id)
-    assert process.communicate(timeout=60) == ("ïve 🦀\n", "")
+    assert process.communicate(timeout=DEADLINE_S) == ("ïve 🦀\n", "")
     assert process.returncode == 0

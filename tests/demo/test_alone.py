@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.coverage_floor import environment_for
+from tests.support import DEADLINE_S
 
 SCRIPT = """
 from codex_server_cli.demo.replies import say
@@ -38,9 +39,9 @@ def test_it_says_where_it_serves_and_goes_with_its_stdin(
         told = json.loads(process.stdout.readline())
         assert (told["version"], told["base_url"]) == (1, f"{told['origin']}/v1")
         assert json.loads(port_file.read_text()) == told
-        with urlopen(f"{told['base_url']}/models", timeout=60) as answer:
+        with urlopen(f"{told['base_url']}/models", timeout=DEADLINE_S) as answer:
             assert answer.status == 200
-        process.communicate("", timeout=60)
+        process.communicate("", timeout=DEADLINE_S)
     assert process.returncode == 0
 
 
@@ -49,4 +50,4 @@ def test_sigterm_ends_it_in_order(request: pytest.FixtureRequest) -> None:
         assert process.stdout is not None
         assert process.stdout.readline()
         process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(DEADLINE_S) == 0

@@ -15,6 +15,7 @@ from codex_server_cli.disk import collect, lock
 from codex_server_cli.disk.collect import collect_if_due
 from codex_server_cli.disk.daily import STAMP
 from codex_server_cli.disk.turn_dir import TurnDir
+from tests.support import DEADLINE_S
 from tests.turns_on_disk import TurnsOnDisk
 
 DAY_S = 86400.0
@@ -120,7 +121,7 @@ def test_of_many_workers_that_end_at_once_one_collects(home: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("now\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=60)[0].strip() for process in asking]
+    said = [process.communicate(timeout=DEADLINE_S)[0].strip() for process in asking]
     assert sorted(said) == ["False"] * 9 + ["True"]
     assert turns_left(home) == 0
 

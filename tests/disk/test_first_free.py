@@ -13,6 +13,7 @@ import pytest
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.first_free import FirstFree
 from codex_server_cli.errors import BusyError
+from tests.support import DEADLINE_S
 
 
 def held(path: Path, count: int) -> dict[Path, int]:
@@ -30,10 +31,10 @@ def test_the_lock_that_falls_is_told_and_the_others_go_on_being_watched(tmp_path
     for number in (120, 3):
         path = tmp_path / str(number)
         os.close(fds.pop(path))
-        assert watch.wait(60) == path
+        assert watch.wait(DEADLINE_S) == path
     for fd in fds.values():
         os.close(fd)
-    assert {watch.wait(60) for _ in fds} == set(fds)
+    assert {watch.wait(DEADLINE_S) for _ in fds} == set(fds)
 
 
 def test_a_lock_that_is_not_there_is_free(tmp_path: Path) -> None:

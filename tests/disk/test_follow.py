@@ -14,8 +14,9 @@ import watchfiles._rust_notify as rust
 
 from codex_server_cli.disk import follow
 from codex_server_cli.disk.follow import GrowingFile, last_lines_offset, wakeups
+from tests.support import DEADLINE_S
 
-LATE_S = 20.0
+LATE_S = DEADLINE_S
 """Well before the wake-up that comes without an event, where `rare` makes it so."""
 
 
@@ -83,7 +84,7 @@ def test_a_file_that_is_not_there_yet_begins_at_its_beginning(path: Path) -> Non
 @pytest.fixture
 def rare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the wake-ups without an event be so far apart that a busy machine takes none for one with an event."""
-    monkeypatch.setattr(follow, "WAKE_INTERVAL_MS", 60_000)
+    monkeypatch.setattr(follow, "WAKE_INTERVAL_MS", 2000 * int(LATE_S))
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_without_a_change_there_is_a_look_once_a_second(events: Iterator[None]) 
     started, worked = time.monotonic(), time.process_time()
     next(events)
     assert 0.5 < time.monotonic() - started < LATE_S
-    assert time.process_time() - worked < 0.3
+    assert time.process_time() - worked < 0.5
 
 
 @pytest.mark.parametrize(

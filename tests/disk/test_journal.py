@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codex_server_cli.disk import journal
-from tests.support import Json
+from tests.support import DEADLINE_S, Json
 
 TURN = "20261120-165501-482-7f3a"
 WRITER = """
@@ -230,7 +230,7 @@ def test_no_bytes_and_no_cursor_break_a_reader(data: bytes, after: int) -> None:
 def test_processes_that_write_at_once_lose_and_tear_nothing(home: Path) -> None:
     ids = [f"20261120-16550{number}-482-7f3a" for number in range(4)]
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(home), turn_id, "150"]) for turn_id in ids]
-    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert [writer.wait(DEADLINE_S) for writer in writers] == [0] * 4
     found = [found for _, found in journal.read(home)]
     assert len(found) == raw(home).count(b"\n") == 600
     for turn_id in ids:
@@ -246,5 +246,5 @@ def test_a_follower_sees_each_line_once_while_others_write_and_roll_over(home: P
         for cursor, found in journal.read(home, cursor):  # noqa: B020 — the generator has the old one
             seen.append((cursor, found))
         assert seen or any(writer.poll() is None for writer in writers)
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait(DEADLINE_S) for writer in writers] == [0, 0]
     assert seen == list(journal.read(home))

@@ -16,6 +16,7 @@ import pytest
 from codex_server_cli.core.turn import is_turn_id
 from codex_server_cli.disk import queue
 from codex_server_cli.disk.queue import Slot, Ticket
+from tests.support import DEADLINE_S
 
 TAKE_TICKETS = """
 import pathlib, sys
@@ -68,7 +69,7 @@ def test_processes_that_take_tickets_at_the_same_time_get_them_in_one_order(fold
         subprocess.Popen([sys.executable, "-c", TAKE_TICKETS, folder], stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    words = [taker.communicate(timeout=60)[0].split() for taker in takers]
+    words = [taker.communicate(timeout=DEADLINE_S)[0].split() for taker in takers]
     assert all(each == sorted(each) and len(each) == 20 for each in words)
     assert len({turn_id for each in words for turn_id in each}) == 80
 
@@ -130,7 +131,7 @@ def test_a_machine_without_threads_to_spare_costs_no_turn_in_line(
         second.wake_behind(wake[1])
     second.wake_behind(wake[1])  # there is one again
     first.leave()
-    assert is_woken(wake[0], 30)
+    assert is_woken(wake[0], DEADLINE_S)
 
 
 def test_whoever_is_stopped_over_making_a_turn_keeps_nobody_for_ever(
@@ -170,7 +171,7 @@ def test_a_turn_is_woken_when_the_one_before_it_leaves(folder: Path, wake: tuple
     second.wake_behind(wake[1])  # once is enough
     assert not is_woken(wake[0], 0.05)
     first.leave()
-    assert is_woken(wake[0], 30)
+    assert is_woken(wake[0], DEADLINE_S)
     assert os.read(wake[0], 100) == b"!"
     assert second.is_head()
     second.leave()
@@ -181,7 +182,7 @@ def test_a_turn_is_woken_when_the_one_before_it_dies(folder: Path, wake: tuple[i
     assert not second.is_head()
     second.wake_behind(wake[1])
     die(first)
-    assert is_woken(wake[0], 30)
+    assert is_woken(wake[0], DEADLINE_S)
     assert second.is_head()
     second.leave()
 
@@ -245,7 +246,7 @@ def test_the_head_of_the_line_hears_of_a_free_slot(folder: Path) -> None:
     wake_fd = queue.open_wake(folder)
     assert not is_woken(wake_fd, 0)
     slot.give_back()
-    assert is_woken(wake_fd, 30)
+    assert is_woken(wake_fd, DEADLINE_S)
     os.close(wake_fd)
 
 

@@ -17,6 +17,7 @@ from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_turn
 from codex_server_cli.errors import BadInputError, ErrorKind
 from tests.disk.conftest import FullDisk
+from tests.support import DEADLINE_S
 from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
 
 REPAIR_MANY = """
@@ -187,7 +188,7 @@ def test_two_repairers_at_once_are_one_repairer_and_one_who_looks_again(turns: T
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    swept = [turn_id for process in processes for turn_id in process.communicate(timeout=60)[0].split()]
+    swept = [turn_id for process in processes for turn_id in process.communicate(timeout=DEADLINE_S)[0].split()]
     assert [process.returncode for process in processes] == [0, 0]
     assert sorted(swept) == [turn.turn_id for turn in dead]
     for turn in dead:

@@ -19,6 +19,7 @@ from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_turn
 from tests.core.captures import captured_turns
+from tests.support import DEADLINE_S
 from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
 
 BOTH_ENDS = pytest.mark.parametrize("events", [WHOLE_TURN, CUT_TURN], ids=["complete", "abandoned"])
@@ -127,7 +128,7 @@ def test_of_many_repairers_at_once_one_publishes_and_all_see_its_files(turns: Tu
     for each in repairers:
         assert each.stdout is not None
         assert each.stdout.readline() == "ready\n"
-    said = [each.communicate("go\n", timeout=60)[0].splitlines() for each in repairers]
+    said = [each.communicate("go\n", timeout=DEADLINE_S)[0].splitlines() for each in repairers]
     assert sum(lines.count("mine") for lines in said) == 1
     assert len({lines[-1] for lines in said}) == 1  # one result.json, written once
     before = files_of(turn)

@@ -17,6 +17,7 @@ from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, ErrorKind, Exit, NotFoundError
 from codex_server_cli.render import documents
+from tests.support import DEADLINE_S
 from tests.turns_on_disk import ANSWER, WHOLE_TURN, TurnsOnDisk
 
 
@@ -85,7 +86,7 @@ def test_a_dead_turn_that_another_reader_is_repairing_can_be_outlasted(
 
     def sweep_slowly(_turn: TurnDir) -> None:
         is_sweeping.set()
-        assert may_end.wait(10)
+        assert may_end.wait(DEADLINE_S)
 
     def let_it_end(path: Path, timeout_s: float | None = None) -> bool:
         may_end.set()
@@ -94,7 +95,7 @@ def test_a_dead_turn_that_another_reader_is_repairing_can_be_outlasted(
     monkeypatch.setattr(lock, "wait_until_free", let_it_end)
     repairer = Thread(target=repair.repair, args=(turn, sweep_slowly))
     repairer.start()
-    assert is_sweeping.wait(10)
+    assert is_sweeping.wait(DEADLINE_S)
     view = reader.read_turn(turn, no_sweep)
     assert view.state is State.RUNNING
     assert reader.outlast_repairer(turn, view)

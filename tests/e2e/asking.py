@@ -12,7 +12,6 @@ from codex_server_cli.demo.replies import call, run_command
 from tests.e2e.home import Home, Turn
 from tests.support import Json, wait_until
 
-FACTS_S = 30.0
 ASK = ("--approval", "ask")
 QUESTION = {
     "id": "q1",
@@ -47,7 +46,7 @@ def wait_for_request(home: Home, turn: Turn, id_: str = "0") -> Json:
         entries = json.loads(path.read_bytes())["pending"] if path.exists() else []
         return next((entry for entry in entries if entry["id"] == id_), None)
 
-    wait_until(find, FACTS_S, f"request {id_}")
+    wait_until(find, what=f"request {id_}")
     return next(entry for entry in pending(home, turn) if entry["id"] == id_)
 
 

@@ -15,12 +15,12 @@ from codex_server_cli.demo.codex_home import write_custom_provider
 from tests.cli.shell import Shell
 from tests.e2e.home import Home, Turn
 from tests.fakes import codex, faulty
-from tests.support import Json, wait_until
+from tests.support import DEADLINE_S, Json, wait_until
 
 FIRST_HALF, WHOLE = faulty.FIRST_HALF, faulty.WHOLE
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 NOWHERE = "http://127.0.0.1:9/v1"
-KILLED_AFTER_S = 60.0
+KILLED_AFTER_S = 2 * DEADLINE_S
 _HAND_ON = """
 import os
 

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import psutil
 
+from codex_server_cli.core.turn import is_turn_id
 from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_provider
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
-from tests.e2e.processes import has, is_forked_of_itself, is_over
-from tests.support import Json, codex_env, wait_until
+from tests.e2e.processes import end, has, is_forked_of_itself, is_over
+from tests.support import DEADLINE_S, Json, codex_env, wait_until
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
 """The command as pip installed it."""
@@ -32,7 +33,6 @@ FIRST_HALF, SECOND_HALF = "The first half, ", "and the second."
 
 _HOME = "CODEX_SERVER_HOME"
 _NOT_INHERITED = (_HOME, "CODEX_SERVER_TURN_ID")
-_END_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class Home:
         self.env = {name: value for name, value in env.items() if name != "CODEX_SERVER_TURN_ID"}
         self.configure()
         self._models = ExitStack()
+        self._spawned: list[subprocess.Popen[str]] = []
 
     def configure(self, **values: object) -> None:
         """Write `config.json`: the pinned binary, and `values`."""
@@ -108,7 +109,7 @@ class Home:
 
     # --- commands
 
-    def run(self, *args: str, cwd: Path | None = None, stdin: str = "", timeout_s: float = 90.0) -> Run:
+    def run(self, *args: str, cwd: Path | None = None, stdin: str = "", timeout_s: float = DEADLINE_S) -> Run:
         """Run `codex-server ARGS` to its end."""
         started = time.monotonic()
         process = self.spawn(*args, cwd=cwd)
@@ -121,8 +122,8 @@ class Home:
         return Run(process.returncode, stdout, stderr, time.monotonic() - started)
 
     def spawn(self, *args: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-        """Start `codex-server ARGS`, its three streams being pipes."""
-        return subprocess.Popen(
+        """Start `codex-server ARGS`, its three streams being pipes; what the test leaves of it, `close` ends."""
+        process = subprocess.Popen(
             [COMMAND, *args],
             cwd=cwd or self.project,
             env=self.env,
@@ -132,6 +133,8 @@ class Home:
             text=True,
             encoding="utf-8",
         )
+        self._spawned.append(process)
+        return process
 
     def start(self, *args: str, cwd: Path | None = None) -> Turn:
         """Run a starting command that must work, and return its turn."""
@@ -152,6 +155,12 @@ class Home:
     def turn(self, turn_id: str) -> Turn:
         """The turn of this id."""
         return Turn(self, turn_id)
+
+    def new_turn(self, *known: Turn) -> Turn:
+        """The one turn beside these, once it is published: until then its directory has a hidden name."""
+        ids = {turn.id for turn in known}
+        (turn_id,) = wait_until(lambda: set(filter(is_turn_id, self.turn_ids)) - ids, what="the turn")
+        return self.turn(turn_id)
 
     @property
     def turn_ids(self) -> list[str]:
@@ -183,21 +192,22 @@ class Home:
             return False  # a zombie, a kernel thread, or somebody else's
         return is_ours and process.pid != os.getpid()
 
-    def close(self) -> list[str]:
+    def close(self, *, has_failed: bool = False) -> list[str]:
         """Let every held turn go on, wait for the end of all processes, and end by force what stays.
+
+        Args:
+            has_failed: the test has; then nothing is waited for.
 
         Returns:
             The command lines of what stayed.
         """
         self._models.close()
-        deadline = time.monotonic() + _END_S
+        deadline = time.monotonic() + (0 if has_failed else DEADLINE_S)
         while (left := self.processes()) and time.monotonic() < deadline:
             psutil.wait_procs(left, timeout=0.05)
-        left = [process for process in left if not is_over(process)]
-        words = []
-        for process in left:
-            with suppress(psutil.NoSuchProcess):  # it ended after all
-                words.append(" ".join(process.cmdline()))
+        words = end(left)
+        for process in self._spawned:
+            with suppress(OSError), process:  # reaped, its pipes closed: the test may have ended before it read them
                 process.kill()
         return words
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.home import COMMAND, Home, Run
+from tests.support import DEADLINE_S
 
 
 class Machine:
@@ -43,7 +44,7 @@ class Machine:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=DEADLINE_S,
             check=False,
         )
         return Run(run.returncode, run.stdout, run.stderr, 0.0)

@@ -6,7 +6,7 @@ import json
 from typing import IO
 
 from tests.e2e.home import Home
-from tests.support import Json
+from tests.support import DEADLINE_S, Json
 
 FOLLOW = ("tail", "--all", "--follow", "--json")
 
@@ -45,7 +45,7 @@ class Monitor:
         stderr = self.process.stderr.read()
         self.process.stderr.close()
         self._stdout.close()
-        return self.process.wait(60), stderr
+        return self.process.wait(DEADLINE_S), stderr
 
     @property
     def _stdout(self) -> IO[str]:

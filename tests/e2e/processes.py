@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import psutil
+
+from tests.support import DEADLINE_S
 
 
 def is_forked_of_itself(process: psutil.Process) -> bool:
@@ -27,3 +31,23 @@ def has(process: psutil.Process, words: tuple[str, ...]) -> bool:
     except psutil.Error:
         return False
     return all(word in line for word in words)
+
+
+def end(processes: Iterable[psutil.Process]) -> list[str]:
+    """End by force those that have not ended.
+
+    Returns:
+        Their command lines.
+    """
+    words, killed = [], []
+    for process in processes:
+        try:
+            line = " ".join(process.cmdline())
+            if line:  # what is on its way out has none any more
+                process.kill()
+                words.append(line)
+                killed.append(process)
+        except psutil.Error:  # it ended after all
+            continue
+    psutil.wait_procs(killed, timeout=DEADLINE_S)
+    return words

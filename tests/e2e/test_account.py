@@ -17,15 +17,13 @@ from codex_server_cli.demo.chatgpt import usage_windows
 from codex_server_cli.demo.replies import say
 from tests.e2e.home import Home
 from tests.fakes.issuer import ISSUER_ENV, LOGIN_PORTS, USER_CODE, Issuer, login_ports
-from tests.support import Json, wait_until
+from tests.support import DEADLINE_S, Json, wait_until
 
 BROWSER = """\
 #!{python} -IS
 import sys, urllib.request
 urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1], timeout=60).read()
 """
-LONG_S = 90.0
-"""For a whole login on a busy machine."""
 
 
 @contextlib.contextmanager
@@ -86,7 +84,7 @@ def test_a_login_in_a_browser_and_what_it_gives_until_the_logout(home: Home, iss
     assert home.run("limits").code == 2
     install_browser(home)
     with login_ports():
-        run = home.run("login", timeout_s=LONG_S)
+        run = home.run("login")
     assert run.code == 0, run
     assert f"It should open by itself.\n  {issuer.url}/oauth/authorize?" in run.stdout
     assert "logged in  ChatGPT\nemail      user@example.com\nplan       pro\n" in run.stdout
@@ -117,7 +115,7 @@ def test_a_login_with_a_code_needs_no_browser_here(home: Home, issuer: Issuer) -
     told = read_until(process, USER_CODE)
     assert f"{issuer.url}/codex/device" in told
     issuer.has_agreed.set()
-    stdout, stderr = process.communicate(timeout=LONG_S)
+    stdout, stderr = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, stderr
     assert "logged in  ChatGPT" in stdout
 
@@ -131,7 +129,7 @@ def test_ctrl_c_cancels_the_login_by_its_id(home: Home, issuer: Issuer, flag: tu
         told = read_until(process, USER_CODE if flag else "/oauth/authorize?")
         assert "open by itself" not in told
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=LONG_S)
+        _, stderr = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, "The login was cancelled." in stderr) == (130, True), stderr
     requests = [json.loads(line) for line in said.read_text().splitlines()]
     (cancelled,) = (request for request in requests if request["method"] == "account/login/cancel")
@@ -145,15 +143,15 @@ def test_a_login_that_dies_takes_its_page_with_it(one_home: Home, one_issuer: Is
         process = one_home.spawn("login", "--no-browser")
         read_until(process, "/oauth/authorize?")
         process.kill()
-        process.communicate(timeout=LONG_S)
-        wait_until(lambda: one_home.processes("app-server") == [], LONG_S, "the end of the app-server")
+        process.communicate(timeout=DEADLINE_S)
+        wait_until(lambda: one_home.processes("app-server") == [], what="the end of the app-server")
 
 
 def test_a_login_that_is_refused_in_the_browser_is_2_in_codex_words(one_home: Home, one_issuer: Issuer) -> None:
     install_browser(one_home)
     one_issuer.refuses = True
     with login_ports():
-        run = one_home.run("login", timeout_s=LONG_S)
+        run = one_home.run("login")
     assert run.code == 2
     assert "codex-server: the login was not completed: Sign-in failed: no\n" in run.stderr
     assert not (one_home.codex_home / "auth.json").exists()
@@ -165,9 +163,9 @@ def test_a_second_login_ends_the_first_which_says_so(one_home: Home, one_issuer:
         read_until(first, "/oauth/authorize?")
         second = one_home.spawn("login", "--no-browser")
         read_until(second, "/oauth/authorize?")
-        _, stderr = first.communicate(timeout=LONG_S)
+        _, stderr = first.communicate(timeout=DEADLINE_S)
         second.send_signal(signal.SIGINT)
-        second.communicate(timeout=LONG_S)
+        second.communicate(timeout=DEADLINE_S)
     assert (first.returncode, second.returncode) == (2, 130)
     assert "the login was not completed: Login cancelled\n" in stderr
     assert "only one at a time" in stderr
@@ -180,7 +178,7 @@ def test_taken_ports_are_75_with_the_way_around(one_home: Home, one_issuer: Issu
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(("127.0.0.1", port))
             holder.listen()
-        run = one_home.run("login", timeout_s=LONG_S)
+        run = one_home.run("login")
     assert (run.code, run.stdout) == (75, "")
     assert run.stderr.startswith("codex-server: the login page cannot be served here: ")
     assert "login --device" in run.stderr

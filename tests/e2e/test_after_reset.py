@@ -36,7 +36,7 @@ def chatgpt(home: Home, reset_s: int) -> ScriptedModel:
 def held(home: Home, *args: str) -> Turn:
     """Start a turn that has to wait for a reset."""
     turn = home.start(*(args or ("new", "hi", "--after-reset")))
-    told = wait_until(lambda: (status := turn.status())["resets_at"] and status, 30, "until when it waits")
+    told = wait_until(lambda: (status := turn.status())["resets_at"] and status, what="until when it waits")
     assert told["phase"] == "queued"
     return turn
 
@@ -60,7 +60,7 @@ def test_where_no_turn_has_met_the_limit_codex_is_asked(home: Home) -> None:
     model = chatgpt(home, FAR_S)
     turn = held(home)
     assert parse_time_ms(turn.status()["resets_at"]) == FAR_S * 1000
-    wait_until(lambda: not home.app_servers(), 30, "the end of the one that was asked")
+    wait_until(lambda: not home.app_servers(), what="the end of the one that was asked")
     assert (model.model_requests, turn.events) == ([], [])
     assert home.run("cancel", turn.id).json["state"] == "cancelled"
 
@@ -107,8 +107,8 @@ def test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_
     one_home.model([say("Done.")])  # another provider: its turns go past those that wait
     assert one_home.start("new", "hi").wait()["answer"] == "Done."
     workers = [turn.worker() for turn in (first, second)]
-    wait_until(lambda: not any(worker.children() for worker in workers), 30, "the end of those who asked")
-    wait_until(lambda: all(map(is_settled, workers)), 30, "the light processes")
+    wait_until(lambda: not any(worker.children() for worker in workers), what="the end of those who asked")
+    wait_until(lambda: all(map(is_settled, workers)), what="the light processes")
     before = [sum(worker.cpu_times()[:2]) for worker in workers]
     assert all(pss_kb(worker) <= MAX_QUEUED_PSS_KB for worker in workers)
     run = one_home.run("cancel", first.id)
@@ -120,7 +120,7 @@ def test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_
 
 def listening_worker(turn: Turn) -> psutil.Process:
     worker = turn.worker()
-    wait_until(lambda: handles(worker, signal.SIGINT), 30, "its handlers")
+    wait_until(lambda: handles(worker, signal.SIGINT), what="its handlers")
     return worker
 
 
@@ -134,7 +134,7 @@ def test_a_held_turn_ends_like_any_other_in_line(one_home: Home) -> None:
     worker = listening_worker(deleted)
     shutil.rmtree(deleted.path)
     worker.terminate()
-    wait_until(lambda: not is_alive(worker), 30, "the end of its worker")
+    wait_until(lambda: not is_alive(worker), what="the end of its worker")
     assert late.wait()["error"]["kind"] == "deadline"
     assert late.events == []
 
@@ -152,7 +152,7 @@ def test_held_turns_come_forward_when_their_time_has_come_and_never_too_many(one
         most = max(most, len(one_home.app_servers()))
         return all(turn.is_ended for turn in turns)
 
-    wait_until(are_over, 120, "the end of all turns")
+    wait_until(are_over, what="the end of all turns")
     assert {turn.wait()["answer"] for turn in turns} == {"Done."}
     assert min(map(started_at_ms, turns)) >= reset_s * 1000
     assert most <= 2

@@ -19,7 +19,7 @@ PATCH = "*** Begin Patch\n*** Add File: note.txt\n+hello\n*** End Patch"
 def test_an_escalated_command_waits_and_runs_once_it_is_approved_from_a_second_shell(home: Home) -> None:
     home.model([escalated(home), say("Done.")])
     turn = home.start("new", "hi", *ASK)
-    run = home.run("wait", turn.id, "--until", "attention", "--timeout", "20")
+    run = home.run("wait", turn.id, "--until", "attention", "--timeout", "100")
     assert run.code == 5
     (request,) = run.json["pending"]
     assert (request["kind"], request["reason"], request["answer_with"]) == ("command", "to leave a mark", "approve")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.e2e.home import COMMAND, FIRST_HALF, Home
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 UNSHARE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child")
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -46,7 +46,7 @@ def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(
         (inner,) = wait_until(lambda: psutil.Process(outer.pid).children(), what="the command")
         wait_until(lambda: hears(inner), what="a command that hears it")
         inner.send_signal(signum)
-        _, stderr = outer.communicate(timeout=60)
+        _, stderr = outer.communicate(timeout=DEADLINE_S)
     assert outer.returncode == 128 + signum, stderr
     assert "Traceback" not in stderr
     gate.open()
@@ -62,14 +62,14 @@ def hears(process: psutil.Process, signum: int = signal.SIGTERM) -> bool:
 def test_new_that_waits_ends_at_a_signal(one_home: Home) -> None:
     gate_turn, gate = one_home.start_held()
     with first_process(one_home, "new", "hi", "--wait") as outer:
-        second = wait_until(lambda: one_home.turn_ids[1:], what="its turn")[0]
+        second = one_home.new_turn(gate_turn)
         (inner,) = wait_until(
             lambda: [p for p in psutil.Process(outer.pid).children() if COMMAND in p.cmdline()], what="the command"
         )
         wait_until(lambda: hears(inner), what="a command that hears it")
         inner.send_signal(signal.SIGTERM)
-        outer.communicate(timeout=60)
+        outer.communicate(timeout=DEADLINE_S)
     assert outer.returncode == 143
-    assert one_home.turn(second).status()["state"] == "abandoned"  # its namespace died with its first process
+    assert second.status()["state"] == "abandoned"  # its namespace died with its first process
     gate.open()
     assert FIRST_HALF in gate_turn.wait()["answer"]

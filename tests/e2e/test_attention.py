@@ -10,7 +10,7 @@ from codex_server_cli.demo.request import Request
 from tests.e2e.asking import ASK, escalated, pending, question, replies_of, wait_for_request
 from tests.e2e.home import Home
 from tests.e2e.monitor import Monitor, told
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 
 def test_a_request_is_decided_once_and_in_its_own_turn(one_home: Home) -> None:
@@ -51,28 +51,27 @@ def test_of_several_turns_the_first_that_needs_a_person_ends_the_wait(one_home: 
     over.wait()
     asks = one_home.start("new", "ask", "--questions")
     for scope in ((), ("--all",)):
-        run = one_home.run("wait", over.id, asks.id, *scope, "--until", "attention", "--timeout", "25")
+        run = one_home.run("wait", over.id, asks.id, *scope, "--until", "attention", "--timeout", "100")
         assert run.code == 5, run
         assert [(each["state"], len(each["pending"])) for each in json.loads(run.stdout)] == [
             ("complete", 0),
             ("running", 1),
         ]
         assert f"codex-server reply {asks.id} 0" in run.stderr
-        assert f"Then: codex-server wait {over.id} {asks.id} --until attention --timeout 25\n" in run.stderr
+        assert f"Then: codex-server wait {over.id} {asks.id} --until attention --timeout 100\n" in run.stderr
     quiet = one_home.run("wait", asks.id, "--until", "attention", "--print", "none")
     assert (quiet.code, quiet.stdout) == (5, "")
     late = one_home.run("wait", asks.id, "--timeout", "0")
     assert (late.code, f"codex-server pending {asks.id}\n" in late.stderr) == (124, True)
     assert one_home.run("reply", asks.id, "-a", "Red").code == 0
-    last = one_home.run("wait", over.id, asks.id, "--until", "attention", "--timeout", "25")
+    last = one_home.run("wait", over.id, asks.id, "--until", "attention", "--timeout", "100")
     assert (last.code, [each["answer"] for each in json.loads(last.stdout)]) == (0, ["Done.", "As you like."])
 
 
 def test_who_waits_for_a_new_turn_is_told_once_that_it_asks(one_home: Home) -> None:
     one_home.model([escalated(one_home), escalated(one_home, "other"), say("Done.")])
     waiting = one_home.spawn("new", "hi", *ASK, "--wait")
-    (turn_id,) = wait_until(lambda: one_home.turn_ids, what="the turn")
-    turn = one_home.turn(turn_id)
+    turn = one_home.new_turn()
     for number in ("0", "1"):
         wait_for_request(one_home, turn, number)
         if number == "0":
@@ -80,7 +79,7 @@ def test_who_waits_for_a_new_turn_is_told_once_that_it_asks(one_home: Home) -> N
             told_so_far = [waiting.stderr.readline() for _ in range(2)]
             assert told_so_far == [f"turn {turn.id}\n", f"It waits for your answer: codex-server pending {turn.id}\n"]
         one_home.run("approve", turn.id, number)
-    stdout, stderr = waiting.communicate(timeout=60)
+    stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
     assert (waiting.returncode, json.loads(stdout)["answer"], stderr) == (0, "Done.", "")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import signal
 from collections.abc import Callable, Iterator
+from itertools import count as count_up
 
 import psutil
 import pytest
@@ -55,18 +56,21 @@ Chat = Callable[..., Terminal]
 @pytest.fixture
 def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
     """Open a chat of a home in a terminal; it is closed with the test."""
-    opened: list[Terminal] = []
+    numbers = count_up()
 
     def open_chat(home: Home, *flags: str, columns: int = 80) -> Terminal:
-        root = home.root / f"terminal-{len(opened)}"
+        root = home.root / f"terminal-{next(numbers)}"
         root.mkdir()
         terminal = Terminal(root, [COMMAND, "chat", *flags], home.env, cwd=home.project, columns=columns)
-        opened.append(terminal)
-        return terminal
+        return opened.enter_context(terminal)
 
-    yield open_chat
-    for terminal in opened:
-        terminal.close()
+    with contextlib.ExitStack() as opened:
+        yield open_chat
+
+
+def idle_after(words: str) -> Callable[[str], bool]:
+    """Whether a screen shows these words and that their turn has ended, so that Esc interrupts nothing any more."""
+    return lambda screen: words in screen and READY in screen
 
 
 def leave(terminal: Terminal) -> None:
@@ -199,13 +203,13 @@ def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
     terminal.press(*first, *"/effort", "Enter")
     terminal.wait_for("effort: what Codex chooses")
     terminal.press(*first, *"please", "Enter")
-    terminal.wait_for("You said: please.")
+    terminal.wait_for(idle_after("You said: please."))
     terminal.press(*first, *"/nothing", "Enter")
     terminal.wait_for("there is no command /nothing")
     terminal.type("two")
     terminal.press("M-Enter")
     terminal.enter("lines")
-    terminal.wait_for("You said: two\nlines.")
+    terminal.wait_for(idle_after("You said: two\nlines."))
     terminal.type("a word")
     terminal.press("M-b")
     terminal.enter("long ")

@@ -71,7 +71,7 @@ def test_a_program_that_takes_too_long_is_ended(home: Home) -> None:
     notify_with(home, program)
     assert home.start("new", "hi").wait()["state"] == "complete"
     process = psutil.Process(int(wait_until(pid_file.exists, what="its pid") and pid_file.read_text()))
-    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, 60, "its end")
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, what="its end")
 
 
 def test_a_command_that_calls_itself_the_program_is_ended_with_its_turn(home: Home) -> None:

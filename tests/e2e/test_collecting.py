@@ -12,7 +12,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.daily import STAMP
 from codex_server_cli.disk.files import read_json, write_json
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 COUNT = 10
 
@@ -34,7 +34,7 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
     one_home.configure(codex=str(one_home.codex), max_running=COUNT)
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     turns = [one_home.start("new", "hi") for _ in range(COUNT)]
-    wait_until(lambda: all(FIRST_HALF in turn.out for turn in turns), 120, what="ten first halves")
+    wait_until(lambda: all(FIRST_HALF in turn.out for turn in turns), what="ten first halves")
     assert one_home.run("gc", "--older-than", "0").stdout == ""
     assert one_home.turn_ids == sorted(turn.id for turn in turns)
     waiting = [one_home.spawn("wait", turn.id, "--print", "answer") for turn in turns]
@@ -43,13 +43,13 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
 
     def collect() -> bool:
         collectors = [one_home.spawn("gc", "--older-than", "0") for _ in range(2)]  # two at once, each time
-        taken.extend(turn_id for gc in collectors for turn_id in gc.communicate(timeout=60)[0].split())
+        taken.extend(turn_id for gc in collectors for turn_id in gc.communicate(timeout=DEADLINE_S)[0].split())
         return not one_home.turn_ids
 
-    wait_until(collect, 120, what="the end of ten turns")
+    wait_until(collect, what="the end of ten turns")
     assert sorted(taken) == sorted(turn.id for turn in turns)
     for process in waiting:
-        stdout, _ = process.communicate(timeout=60)
+        stdout, _ = process.communicate(timeout=DEADLINE_S)
         # A turn that was taken before its waiter had read it is told as missing, never as anything else.
         assert (process.returncode, stdout) in ((0, f"{FIRST_HALF}{SECOND_HALF}\n"), (66, "")), stdout
 
@@ -59,7 +59,7 @@ def test_a_shell_that_stands_in_a_turn_and_one_that_follows_it_hinder_nothing(on
     turn, gate = one_home.start_held()
     follower = one_home.spawn("tail", turn.id, "--follow", cwd=turn.path)
     gate.open()
-    assert follower.communicate(timeout=60)[0].endswith(f"{FIRST_HALF}{SECOND_HALF}\n")
+    assert follower.communicate(timeout=DEADLINE_S)[0].endswith(f"{FIRST_HALF}{SECOND_HALF}\n")
     wait_until(lambda: not lock.is_held(turn.path / "lock"), what="the worker's own end")
     end_long_ago(turn)
     gc = one_home.run("gc", cwd=turn.path)

@@ -10,7 +10,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from tests.e2e.faults import change_workers
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, nap, sleepers, start_sleeping
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
@@ -36,7 +36,7 @@ def test_a_follower_sees_the_death_of_the_worker(one_home: Home) -> None:
     wait = one_home.spawn("wait", turn.id)
     turn.worker().kill()
     for follower in (tail, wait):
-        _, errors = follower.communicate(timeout=60)
+        _, errors = follower.communicate(timeout=DEADLINE_S)
         assert follower.returncode == 3
         assert "worker_died" in errors
 

@@ -54,9 +54,9 @@ def test_a_launcher_killed_before_it_could_answer_leaves_a_turn_that_completes(h
         [COMMAND, "new", "hi"], cwd=home.project, env=home.env, stdout=subprocess.PIPE, process_group=0
     )
     with launcher:
-        (turn_id,) = wait_until(lambda: [name for name in home.turn_ids if not name.startswith(".")])
+        turn = home.new_turn()
         os.killpg(launcher.pid, signal.SIGKILL)
-    assert home.turn(turn_id).wait()["answer"] == WHOLE
+    assert turn.wait()["answer"] == WHOLE
 
 
 def test_closing_the_launchers_terminal_does_not_reach_the_turn(home: Home) -> None:

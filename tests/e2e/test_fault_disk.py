@@ -157,7 +157,7 @@ def test_a_turn_whose_directory_becomes_read_only_goes_on_and_its_end_is_publish
 def test_a_deleted_turn_directory_ends_the_turn(one_home: Home) -> None:
     turn = start_silent(one_home)
     shutil.rmtree(turn.path)
-    wait_until(lambda: not one_home.processes(), 60, "the end of worker and codex")
+    wait_until(lambda: not one_home.processes(), what="the end of worker and codex")
     run = one_home.run("status", turn.id)
     assert (run.code, run.json["turns"] if "turns" in run.json else run.json["state"]) == (66, "missing")
 
@@ -165,7 +165,7 @@ def test_a_deleted_turn_directory_ends_the_turn(one_home: Home) -> None:
 def test_a_home_that_is_deleted_ends_its_turns(one_home: Home) -> None:
     turn = start_silent(one_home)
     wait_until(lambda: is_deleted(one_home.path), what="a home that nobody writes to at this moment")
-    wait_until(lambda: not one_home.processes(), 60, "the end of worker and codex")
+    wait_until(lambda: not one_home.processes(), what="the end of worker and codex")
     assert not one_home.path.exists()  # nobody made it anew
     assert one_home.run("status", turn.id).code == 66
 

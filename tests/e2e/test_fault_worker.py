@@ -17,7 +17,7 @@ from tests.e2e.asking import ASK, escalated, pending, wait_for_request
 from tests.e2e.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, put_in_codexs_place, tell
 from tests.e2e.home import Home, Turn, sleepers, start_sleeping
 from tests.fakes import faulty
-from tests.support import Json, wait_until
+from tests.support import DEADLINE_S, Json, wait_until
 
 ALL = pytest.mark.parametrize("signum", SIGNALS, ids=[signum.name for signum in SIGNALS])
 DEADLY = pytest.mark.parametrize("signum", SIGNALS[:3], ids=[signum.name for signum in SIGNALS[:3]])
@@ -44,7 +44,7 @@ def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_
     (worker,) = wait_until(lambda: one_home.processes("proc.worker"), what="the worker")
     wait_until(lambda: worker.cwd() == "/", what="a worker that has got ready")
     worker.send_signal(signum)
-    stdout, stderr = launcher.communicate("hi", timeout=60)
+    stdout, stderr = launcher.communicate("hi", timeout=DEADLINE_S)
     assert launcher.returncode == 1
     assert stdout.count("\n") == 1
     assert '"kind": "internal"' in stdout
@@ -145,7 +145,7 @@ def test_two_readers_at_once_publish_the_result_that_a_worker_could_not(one_home
     shutil.rmtree(in_the_way.parent)
     readers = [one_home.spawn("wait", turn.id, "--print", "answer") for _ in range(2)]
     for reader in readers:
-        assert reader.communicate(timeout=60) == (f"{WHOLE}\n", "")
+        assert reader.communicate(timeout=DEADLINE_S) == (f"{WHOLE}\n", "")
         assert reader.returncode == 0
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
     assert (turn.path / "result.json").read_bytes() == result

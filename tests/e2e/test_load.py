@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +23,7 @@ from codex_server_cli.demo.replies import hold, pause, reply, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import Script
 from tests.e2e.home import Home, Turn
+from tests.e2e.processes import has, is_over
 from tests.support import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -143,20 +144,30 @@ def plan(victims: Sequence[int], target: Literal["worker", "codex"], dice: rando
 
 
 class Killer:
-    """Kills the worker or the codex of some turns, each at a moment of its own.
+    """Kills the worker or the codex of some turns, each at a moment of its own; at the end of the `with` it has ended.
 
     Attributes:
         killed: how many of each were still alive then.
+        missed: why the others were not hit.
     """
 
     def __init__(self, home: Home, shots: Mapping[str, Shot]) -> None:
         self.killed: Counter[str] = Counter()
+        self.missed: list[str] = []
         self._home = home
         self._shots = shots
         self._has_fallen = {prompt: Gate() for prompt, shot in shots.items() if not shot.may_miss}
+        self._is_called_off = threading.Event()
         self._hunters: list[threading.Thread] = []
         self._watcher = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Killer:
         self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_called_off.set()
+        self.join()
 
     def speak(self, request: Request) -> ReplyLike:
         """A model that takes a moment, and with those that are to be killed waits for that."""
@@ -172,7 +183,7 @@ class Killer:
         seen: set[str] = set()
         shots = dict(self._shots)
         deadline = time.monotonic() + ALL_ENDED_S
-        while shots and time.monotonic() < deadline:
+        while shots and time.monotonic() < deadline and not self._is_called_off.wait(0.01):
             for turn_id in set(filter(is_turn_id, self._home.turn_ids)) - seen:
                 seen.add(turn_id)
                 turn = self._home.turn(turn_id)
@@ -180,23 +191,57 @@ class Killer:
                 if (shot := shots.pop(prompt, None)) is not None:
                     self._hunters.append(threading.Thread(target=self._hunt, args=(turn, prompt, shot)))
                     self._hunters[-1].start()
-            threading.Event().wait(0.01)
 
     def _hunt(self, turn: Turn, prompt: str, shot: Shot) -> None:
-        with contextlib.suppress(psutil.Error, OSError, ValueError, AssertionError):  # too late: it has ended by itself
+        try:
             if not shot.is_in_line:
-                wait_until(lambda: phase_of(turn) != "queued" or turn.is_ended, ALL_ENDED_S, "its turn to run")
-            threading.Event().wait(shot.delay_s)
-            (turn.app_server() if shot.target == "codex" else turn.worker()).kill()
-            self.killed[shot.target] += 1
-        if prompt in self._has_fallen:
-            self._has_fallen[prompt].open()
+                self._wait(lambda: phase_of(turn) not in (None, "queued") or turn.is_ended, "its turn to run")
+            self._is_called_off.wait(shot.delay_s)
+            # For as long as it takes: in line there is no codex yet, and one that starts may be another at a next look.
+            what = self._wait(lambda: self._hits(turn, shot) or (turn.is_ended and "it had ended"), "a target")
+            if what is not True:
+                self.missed.append(f"{prompt} ({turn.id}), {shot}: {what or 'called off'}")
+        except Exception as error:
+            self.missed.append(f"{prompt} ({turn.id}), {shot}: {error!r}")
+        finally:
+            if prompt in self._has_fallen:
+                self._has_fallen[prompt].open()
+
+    def _wait(self, predicate: Callable[[], bool | str], what: str) -> bool | str:
+        """What the predicate says once it says something; nothing where the hunt was called off before."""
+
+        said: bool | str = False
+
+        def look() -> bool:
+            nonlocal said
+            said = predicate()
+            return bool(said) or self._is_called_off.is_set()
+
+        wait_until(look, ALL_ENDED_S, what)
+        return said
+
+    def _hits(self, turn: Turn, shot: Shot) -> bool:
+        """Kill the target, where it is there and alive."""
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ends at this moment; the next look tells
+            for target in targets(turn, shot.target):
+                target.kill()
+                self.killed[shot.target] += 1
+                return True
+        return False
 
     def join(self) -> None:
         """Wait for the last shot."""
         self._watcher.join()
         for hunter in self._hunters:
             hunter.join()
+
+
+def targets(turn: Turn, target: Literal["worker", "codex"]) -> list[psutil.Process]:
+    """The worker of a turn or its codex, where it lives."""
+    pid = turn.meta["pid"]
+    if pid is None or is_over(worker := psutil.Process(pid)):
+        return []
+    return [worker] if target == "worker" else [each for each in worker.children() if has(each, ("app-server",))]
 
 
 def has_codex_completed(home: Home, turn: Turn) -> bool:
@@ -215,9 +260,9 @@ def test_of_two_hundred_turns_with_forty_kills_none_is_lost(one_home: Home) -> N
     dice = random.Random(SEED)
     victims = dice.sample(range(TURNS), 2 * VICTIMS)
     shots = plan(victims[:VICTIMS], "worker", dice) | plan(victims[VICTIMS:], "codex", dice)
-    killer = Killer(one_home, shots)
-    turns = start_all(one_home, killer.speak, victims)
-    killer.join()
+    with Killer(one_home, shots) as killer:
+        turns = start_all(one_home, killer.speak, victims)
+        killer.join()
     # Nobody has asked for any turn so far: a reader's question is what ends the turns of dead workers.
     states = Counter[str]()
     for number, turn in enumerate(turns):
@@ -234,6 +279,6 @@ def test_of_two_hundred_turns_with_forty_kills_none_is_lost(one_home: Home) -> N
             run = one_home.run("recover", turn.id)
             assert (run.code, run.json["state"], run.json["answer"]) == (0, "complete", answer)
     assert sum(states.values()) == TURNS
-    assert killer.killed >= Counter(shot.target for shot in shots.values() if not shot.may_miss)
+    assert killer.killed >= Counter(shot.target for shot in shots.values() if not shot.may_miss), killer.missed
     assert min(states["abandoned"], states["failed"]) >= VICTIMS // 2, states
     assert one_home.left_running() == []

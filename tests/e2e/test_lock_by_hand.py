@@ -11,7 +11,7 @@ import pytest
 from codex_server_cli.disk import lock
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
 from tests.story import is_alive
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 REPLACED: dict[str, Callable[[Path], object]] = {
     "deleted": lambda path: None,
@@ -29,7 +29,7 @@ def test_a_turn_whose_lock_was_taken_away_goes_on_and_has_it_back_soon(one_home:
     waiter = one_home.spawn("wait", turn.id, "--print", "answer")
     wait_until(lambda: lock.is_held(path), what="the lock in the worker's hands again")
     gate.open()
-    stdout, stderr = waiter.communicate(timeout=60)
+    stdout, stderr = waiter.communicate(timeout=DEADLINE_S)
     assert (waiter.returncode, stdout) == (0, f"{FIRST_HALF}{SECOND_HALF}\n"), stderr
     assert not list(turn.path.glob(".*"))
 

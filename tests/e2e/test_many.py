@@ -11,7 +11,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import ReplyLike, hold, say, usage_limit
 from codex_server_cli.demo.request import Request
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Run, Turn
-from tests.support import Json, wait_until
+from tests.support import DEADLINE_S, Json, wait_until
 
 UNKNOWN = "20261120-165501-482-7f3a"
 
@@ -41,7 +41,7 @@ def test_waiting_for_several_prints_one_array_and_ends_with_the_first_that_is_no
     (fine, held, fails), gate = start_three(one_home)
     waiting = one_home.spawn("wait", held.id, fails.id, fine.id, held.id)
     gate.open()
-    stdout, stderr = waiting.communicate(timeout=60)
+    stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
     found = json.loads(stdout)
     assert [(turn["turn_id"], turn["state"]) for turn in found] == [
         (held.id, "complete"),
@@ -66,7 +66,7 @@ def test_waiting_for_any_ends_with_the_first_that_ends(one_home: Home) -> None:
     other, _ = one_home.start_held()
     waiting = one_home.spawn("wait", "--any", other.id, held.id)
     gate.open()
-    stdout, stderr = waiting.communicate(timeout=60)
+    stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
     assert [turn["state"] for turn in json.loads(stdout)] == ["running", "complete"]
     assert (waiting.returncode, stderr) == (0, "")
 
@@ -93,7 +93,7 @@ def test_ctrl_c_on_a_wait_for_several_leaves_them_running(one_home: Home) -> Non
         waiting = one_home.spawn("wait", option, first.id, second.id)
         wait_until(lambda pid=waiting.pid: _is_asleep_in_a_flock(pid), what="a wait that sleeps")  # type: ignore[misc]
         waiting.send_signal(signal.SIGINT)
-        _, stderr = waiting.communicate(timeout=60)
+        _, stderr = waiting.communicate(timeout=DEADLINE_S)
         assert waiting.returncode == 130
         assert f"codex-server wait {first.id} {second.id}" in stderr
     assert first.status()["state"] == "running"

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 from itertools import pairwise
 
 from codex_server_cli.actions import monitor as monitor_action
@@ -15,6 +14,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
 from codex_server_cli.disk import journal
+from tests.e2e.faults import change_python
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.e2e.monitor import FOLLOW, Monitor, told
 from tests.support import Json, wait_until
@@ -65,14 +65,14 @@ def test_a_monitor_that_comes_late_begins_with_the_turns_that_run(one_home: Home
 
 
 def test_a_killed_worker_is_told_within_two_looks_without_any_other_reader(one_home: Home) -> None:
+    # No look at all directories comes to its help: how late the machine is decides nothing.
+    change_python(one_home, "from codex_server_cli.actions import monitor\nmonitor.SCAN_INTERVAL_S = 3600.0\n")
     held, _ = one_home.start_held()
     monitor = Monitor(one_home)
     monitor.read_until(held.id, "phase")
     held.worker().kill()
-    killed = time.monotonic()
     end = monitor.read_until(held.id)
     assert monitor_action.PROBE_INTERVAL_S <= 1
-    assert time.monotonic() - killed < monitor_action.SCAN_INTERVAL_S  # when all directories are looked at anyway
     assert (end["state"], end["kind"]) == ("abandoned", "worker_died")
     assert (held.path / "error").exists()
     wait_until(lambda: not one_home.processes("app-server"), what="the end of the codex of the killed worker")

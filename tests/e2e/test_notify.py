@@ -50,7 +50,7 @@ class Notes:
 
     def wait_until_reached(self, event: str) -> None:
         """Block until one waits there."""
-        wait_until((self.path / f"{event}.gate.reached").exists, 30, f"the notifier of {event}")
+        wait_until((self.path / f"{event}.gate.reached").exists, what=f"the notifier of {event}")
 
     def open_gate(self, event: str) -> None:
         """Let the one that waits go on."""
@@ -60,7 +60,7 @@ class Notes:
 
     def read(self, turn: Turn, event: str) -> Json:
         """The one of this event, once it is there."""
-        (path,) = wait_until(lambda: list(self.path.glob(f"{turn.id}.{event}.*.json")), 30, f"the note of {event}")
+        (path,) = wait_until(lambda: list(self.path.glob(f"{turn.id}.{event}.*.json")), what=f"the note of {event}")
         note: Json = json.loads(path.read_text())
         return note
 
@@ -114,7 +114,7 @@ def test_each_request_is_told_once_and_its_notifier_outlives_the_turn(one_home: 
     notes.close_gate("attention")
     one_home.model(asks_first)
     turn = one_home.start("new", "hi", "--approval", "ask", "--notify", notes.command)
-    wait_until(lambda: turn.status()["phase"] == "waiting_approval", 30, "the request")
+    wait_until(lambda: turn.status()["phase"] == "waiting_approval", what="the request")
     notes.wait_until_reached("attention")
     assert one_home.run("approve", turn.id).code == 0
     assert turn.wait()["answer"] == "Done."
@@ -134,7 +134,9 @@ def test_a_turn_that_a_notifier_starts_is_no_nested_one(one_home: Home) -> None:
     first = one_home.start("new", "hi", "--notify", f"{COMMAND} new again --name second --cwd {one_home.project}")
     assert first.wait()["state"] == "complete"
     log = first.path / "worker.log"
-    (words,) = wait_until(lambda: [line for line in log.read_text().splitlines() if line.startswith("{")], 30, "its id")
+    (words,) = wait_until(
+        lambda: [line for line in log.read_text().splitlines() if line.startswith("{")], what="its id"
+    )
     second = one_home.turn(json.loads(words)["turn_id"])
     assert (second.wait()["state"], second.meta["parent_turn"], second.meta["name"]) == ("complete", None, "second")
 
@@ -145,10 +147,10 @@ def test_a_notifier_that_fails_changes_nothing(one_home: Home) -> None:
     ended = turn.wait()
     assert (ended["state"], ended["error"]) == ("complete", None)
     log = turn.path / "worker.log"
-    wait_until(lambda: "exit code 7" in log.read_text(), 30, "its end in the log")
+    wait_until(lambda: "exit code 7" in log.read_text(), what="its end in the log")
     sh = shutil.which("sh", path=one_home.env["PATH"])
     assert log.read_text().endswith(f"\nI cannot\nnotify: {sh} ended with exit code 7\n")
-    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, 30, "its end")
+    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, what="its end")
     assert (told["event"], told["exit_code"], told["signal"], told["problem"]) == ("end", 7, None, None)
     assert told == json.loads((turn.path / "notify.json").read_text())
     assert json.loads(one_home.run("list-turns", "--json").stdout)[0]["notify"] == told
@@ -168,7 +170,7 @@ def test_while_the_command_runs_it_has_no_end_and_then_that_of_the_last_one_stan
     notes.read(turn, "end")
     notes.open_gate("attention")
     notes.read(turn, "attention")
-    told = wait_until(lambda: (notify := turn.status()["notify"])["ended_at"] and notify, 30, "its end")
+    told = wait_until(lambda: (notify := turn.status()["notify"])["ended_at"] and notify, what="its end")
     assert (told["event"], told["exit_code"]) == ("end", 0)
 
 
@@ -179,7 +181,7 @@ def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_h
     for_a_shell = run.error["hint"].splitlines()[0].partition(": ")[2]
     turn = one_home.start("new", "hi", *shlex.split(for_a_shell))
     turn.wait()
-    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, 30, "its end")
+    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, what="its end")
     assert (told["exit_code"], (turn.path / "x").read_text()) == (1, "hi\n")
     one_home.configure(notify="echo $HOME")
     run = one_home.run("new", "hi")

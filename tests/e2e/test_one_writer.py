@@ -10,7 +10,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import AppServer, wait_until
+from tests.support import DEADLINE_S, AppServer, wait_until
 
 SHELLS = 6
 
@@ -22,7 +22,7 @@ def test_of_many_continues_at_the_same_moment_one_goes_on_and_the_others_are_ref
     gate = Gate()
     home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     shells = [home.spawn("continue", "--turn", first.id, f"two {number}") for number in range(SHELLS)]
-    answers = [(json.loads(shell.communicate(timeout=90)[0]), shell.returncode) for shell in shells]
+    answers = [(json.loads(shell.communicate(timeout=DEADLINE_S)[0]), shell.returncode) for shell in shells]
     started = [answer for answer, code in answers if code == 0]
     refused = [answer["error"] for answer, code in answers if code == 75]
     assert (len(started), len(refused)) == (1, SHELLS - 1)
@@ -44,8 +44,8 @@ def test_where_forks_are_allowed_all_of_them_go_on(home: Home) -> None:
     gate = Gate()
     home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     shells = [home.spawn("continue", "--turn", first.id, "two", "--fork-if-busy") for _ in range(3)]
-    turns = [home.turn(json.loads(shell.communicate(timeout=90)[0])["turn_id"]) for shell in shells]
-    wait_until(lambda: all(FIRST_HALF in turn.out for turn in turns), 60, "the first halves")
+    turns = [home.turn(json.loads(shell.communicate(timeout=DEADLINE_S)[0])["turn_id"]) for shell in shells]
+    wait_until(lambda: all(FIRST_HALF in turn.out for turn in turns), what="the first halves")
     threads = [turn.meta["thread_id"] for turn in turns]
     assert len(set(threads)) == 3
     assert threads.count(thread_id) == 1

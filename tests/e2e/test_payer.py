@@ -56,7 +56,13 @@ def made_by_codex(home: Home, name: str) -> str:
     """A thread that Codex's own `exec` made with this provider; its id."""
     command = [str(home.codex), "exec", "--json", "--skip-git-repo-check", "-c", f'model_provider="{name}"', "first"]
     run = subprocess.run(
-        command, cwd=home.project, env=home.env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
+        command,
+        cwd=home.project,
+        env=home.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=DEADLINE_S,
+        check=True,
     )
     events = [json.loads(line) for line in run.stdout.decode().splitlines()]
     return str(next(event["thread_id"] for event in events if event["type"] == "thread.started"))

@@ -20,7 +20,7 @@ from codex_server_cli.disk.holder import holder_pid
 from tests.e2e.faults import KILLED_AFTER_S, cancel_patiently
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.story import is_alive
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 MAX_QUEUED_PSS_KB = 8 * 1024
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
@@ -78,10 +78,10 @@ def test_turns_start_in_the_order_of_their_ids_and_never_too_many_run(one_home: 
     most = 0
     outputs = []
     for launcher in launchers:
-        outputs.append(launcher.communicate(timeout=60)[0])
+        outputs.append(launcher.communicate(timeout=DEADLINE_S)[0])
         most = max(most, len(one_home.app_servers()))
     turns = sorted((one_home.turn(json.loads(output)["turn_id"]) for output in outputs), key=lambda turn: turn.id)
-    wait_until(lambda: all(turn.is_ended for turn in turns), 120, "the end of all turns")
+    wait_until(lambda: all(turn.is_ended for turn in turns), what="the end of all turns")
     assert {turn.wait()["state"] for turn in turns} == {"complete"}
     starts = [started_at_ms(turn) for turn in turns]
     assert starts == sorted(starts)
@@ -233,7 +233,7 @@ def test_a_queue_that_is_deleted_under_the_line_keeps_its_limit(one_home: Home) 
     (first,), gate, _ = start_full(one_home)
     turns = [queued(one_home) for _ in range(3)]
     shutil.rmtree(one_home.path / "queue")
-    wait_until(lambda: sum(FIRST_HALF in turn.out for turn in turns) == 1, 30, "one that finds a slot anew")
+    wait_until(lambda: sum(FIRST_HALF in turn.out for turn in turns) == 1, what="one that finds a slot anew")
     assert len(one_home.app_servers()) == 2
     gate.open()
     assert {turn.wait()["state"] for turn in (first, *turns)} == {"complete"}

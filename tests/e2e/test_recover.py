@@ -12,7 +12,7 @@ from codex_server_cli.core.events import replay
 from codex_server_cli.core.stored_turn import NOTICE
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import AppServer, Json, wait_until
+from tests.support import DEADLINE_S, AppServer, Json, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 NOTHING_NEW = "Codex's record of this turn holds nothing that is not here already."
@@ -184,7 +184,7 @@ def test_an_older_turn_of_a_long_thread_is_found(one_home: Home) -> None:
 def test_two_at_once_are_one_who_does_it_and_one_who_sees_it_done(one_home: Home) -> None:
     turn = abandoned(one_home)
     running = [one_home.spawn("recover", turn.id) for _ in range(2)]
-    said: list[Json] = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    said: list[Json] = [json.loads(process.communicate(timeout=DEADLINE_S)[0]) for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert sorted(each["recovered"] for each in said) == [False, True]
     assert {each["answer"] for each in said} == {WHOLE}

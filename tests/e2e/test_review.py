@@ -11,7 +11,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from tests.e2e.faults import cancel_patiently
 from tests.e2e.home import COMMAND, Home
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 
@@ -51,6 +51,6 @@ def test_a_worker_that_is_slow_to_react_delays_no_other_turn_of_the_same_cancel(
         wait_until(lambda: other.is_ended, what="the end of the other turn")
     finally:
         worker.resume()
-        stdout, _ = cancel.communicate(timeout=60)
+        stdout, _ = cancel.communicate(timeout=DEADLINE_S)
     assert cancel.returncode == 0
     assert [turn["state"] for turn in json.loads(stdout)["turns"]] == ["cancelled", "cancelled"]

@@ -9,6 +9,7 @@ import pytest
 
 from codex_server_cli.demo.replies import server_error
 from tests.e2e.home import COMMAND, Home, Turn
+from tests.support import DEADLINE_S
 
 SECRETS = {
     "OPENAI_API_KEY": "sk-openai-zqx7",
@@ -62,7 +63,7 @@ def test_neither_a_secret_nor_a_prompt_shows_in_a_command_line_or_in_a_file_of_o
     assert_nothing_told(secretive)
     gate.open()
     for process in (waiter, follower):
-        process.communicate(timeout=60)
+        process.communicate(timeout=DEADLINE_S)
     assert turn.wait()["state"] == "complete"
     assert_nothing_told(secretive)
     assert files_with(turn.path, PROMPT) == ["events.jsonl", "prompt.txt"]

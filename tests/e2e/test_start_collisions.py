@@ -16,7 +16,7 @@ import pytest
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.e2e.faults import WHOLE, assert_ended, change_workers, put_in_codexs_place
 from tests.e2e.home import FIRST_HALF, Home, Turn, nap, sleepers
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 LOCKED = "Error: failed to open state DB: error returned from database: (code: 5) database is locked"
 LAST_WORDS = f"{LOCKED}\n\nStack backtrace:\n   0: <unknown>"
@@ -143,7 +143,7 @@ def test_eight_turns_at_once_on_a_fresh_codex_home_all_complete(home: Home) -> N
     home.model([say(WHOLE)])
     _start_together(home, 8)
     commands = [home.spawn("new", f"number {number}") for number in range(8)]
-    runs = [command.communicate(timeout=120) for command in commands]
+    runs = [command.communicate(timeout=DEADLINE_S) for command in commands]
     assert [command.returncode for command in commands] == [0] * 8, runs
     assert [errors for _, errors in runs] == [""] * 8
     turns = [home.turn(turn_id) for turn_id in home.turn_ids]

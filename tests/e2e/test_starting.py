@@ -8,6 +8,7 @@ from pathlib import Path
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, say
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
+from tests.support import DEADLINE_S
 
 STARTED_KEYS = {
     "version",
@@ -79,7 +80,7 @@ def test_eight_turns_started_at_once_all_complete(home: Home) -> None:
     launchers = [home.spawn("new", f"prompt {index}", "--wait") for index in range(8)]
     answers = []
     for index, launcher in enumerate(launchers):
-        stdout, stderr = launcher.communicate(timeout=120)
+        stdout, stderr = launcher.communicate(timeout=DEADLINE_S)
         assert launcher.returncode == 0, stderr + stdout
         answers.append(f"answer to prompt {index}" in stdout)
     assert all(answers)
@@ -122,7 +123,7 @@ def test_ctrl_c_on_a_waiting_launcher_leaves_the_turn_running(one_home: Home) ->
     turn = one_home.turn(launcher.stderr.readline().split()[1])
     gate.wait_until_reached()
     launcher.send_signal(signal.SIGINT)
-    stdout, _ = launcher.communicate(timeout=60)
+    stdout, _ = launcher.communicate(timeout=DEADLINE_S)
     assert (launcher.returncode, stdout) == (130, "")
     gate.open()
     assert turn.wait()["answer"] == "done"

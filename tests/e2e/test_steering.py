@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
-from tests.e2e.asking import FACTS_S
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
 from tests.support import wait_until
 
@@ -13,7 +12,7 @@ def test_a_steer_reaches_the_model_after_the_response_under_way(home: Home) -> N
     gate = Gate()
     model = home.model([say(FIRST_HALF, hold(gate), SECOND_HALF, phase="commentary"), say("To the left, then.")])
     turn = home.start("new", "hi")
-    wait_until(lambda: FIRST_HALF in turn.out, FACTS_S, "the first half")
+    wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     run = home.run("steer", turn.id, "-", stdin="look to the left")
     assert (run.code, run.json["text"]) == (0, "look to the left")
     gate.open()
@@ -53,7 +52,7 @@ def test_a_turn_in_line_is_not_steered_yet(one_home: Home) -> None:
 
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
     first = one_home.start("new", "hi")
-    wait_until(lambda: FIRST_HALF in first.out, FACTS_S, "the first half")
+    wait_until(lambda: FIRST_HALF in first.out, what="the first half")
     second = one_home.start("new", "hi")
     run = one_home.run("steer", second.id, "look left")
     assert (run.code, "not begun" in run.error["message"]) == (75, True)

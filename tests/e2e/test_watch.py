@@ -14,7 +14,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, say
 from codex_server_cli.demo.request import Request
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 from tests.tmux import Terminal
 
 SHELL = ["bash", "--norc", "--noprofile", "-i"]
@@ -213,7 +213,7 @@ def test_a_pipe_gets_a_line_for_each_phase(one_home: Home) -> None:
     end = next(line for line in lines if " end " in line)
     assert end.split()[1:] == [turn.id, "(greeting)", "end", "complete"]
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=DEADLINE_S) == ("", "")
     assert process.returncode == 130
 
 
@@ -226,7 +226,7 @@ def test_a_pipe_gets_only_what_is_asked_for(one_home: Home, tmp_path: Path) -> N
     assert process.stdout is not None
     assert process.stdout.readline().split()[1:] == [turn.id, "end", "complete"]
     process.send_signal(signal.SIGINT)
-    rest, told = process.communicate(timeout=60)
+    rest, told = process.communicate(timeout=DEADLINE_S)
     assert (rest, told.startswith("Nothing runs; ")) == ("", True)  # which is for whoever wonders at the silence
 
 

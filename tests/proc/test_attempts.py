@@ -15,6 +15,7 @@ import pytest
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.attempts import Attempts, StartError
+from tests.support import DEADLINE_S
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,7 @@ def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str
     attempts = Attempts(codex, TurnRequest("", str(tmp_path)))
     server = attempts.start()
     assert server.exit_fd is not None
-    assert select.select([server.exit_fd], [], [], 60)[0]
+    assert select.select([server.exit_fd], [], [], DEADLINE_S)[0]
     error, _ = attempts.end(server)
     assert (error.kind, error.message) == (
         ErrorKind.CODEX_CRASHED,

@@ -34,7 +34,7 @@ def test_a_page_is_opened_in_a_browser_that_is_not_waited_for(
     assert open_page(URL)
     with gate.open("w") as go:  # it runs, and we are here
         go.write("go\n")
-    wait_until(lambda: told.exists() and told.read_text() == f"{URL}\n", 30, "the page in the browser")
+    wait_until(lambda: told.exists() and told.read_text() == f"{URL}\n", what="the page in the browser")
     pid, status = os.waitpid(-1, 0)
     assert (pid > 0, status) == (True, 0)
     assert capfd.readouterr() == ("", "")

@@ -24,7 +24,7 @@ from codex_server_cli.proc import launch as launch_module
 from codex_server_cli.proc.launch import Launch
 from tests.fakes import codex as fake
 from tests.story import is_alive
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 MAX_RUNNING = 8
 WORKER = "from codex_server_cli.proc.worker import main; main()"
@@ -69,7 +69,7 @@ def meta(tmp_path: Path) -> dict[str, Any]:
 def end(turn: TurnDir) -> None:
     """Cancel a turn and wait for its end."""
     inbox.post(turn, "cancel")
-    assert lock.wait_until_free(turn.lock, 60)
+    assert lock.wait_until_free(turn.lock, DEADLINE_S)
     assert turn.error.exists()
 
 

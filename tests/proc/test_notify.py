@@ -12,10 +12,10 @@ import pytest
 
 from codex_server_cli.proc import notify
 from codex_server_cli.proc.notify import Notifier, NotifyRun, begin, note, run_command
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 BIG = b"x" * 1_000_000
-FEW_S = 30.0
+FEW_S = DEADLINE_S
 RUN = NotifyRun("end", None, "2026-11-20T16:55:01.482Z")
 
 

@@ -15,7 +15,7 @@ import pytest
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.proc import sweep as sweep_module
 from codex_server_cli.proc.sweep import sweep
-from tests.support import wait_until
+from tests.support import DEADLINE_S, wait_until
 
 TURN_ID = f"20261120-165501-482-{os.getpid() & 0xFFFF:04x}"
 OTHER_ID = f"20261120-165502-482-{os.getpid() & 0xFFFF:04x}"
@@ -149,7 +149,7 @@ def test_whoever_sweeps_a_turn_that_it_belongs_to_survives(spawn: Spawn) -> None
         env={**os.environ, "CODEX_SERVER_TURN_ID": TURN_ID},
         stdout=subprocess.PIPE,
     )
-    assert sweeper.communicate(timeout=60)[0] == b"0\n"
+    assert sweeper.communicate(timeout=DEADLINE_S)[0] == b"0\n"
     assert sweeper.returncode == 0
 
 
@@ -180,7 +180,7 @@ def _mark_of(process: psutil.Process) -> str | None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has child subreapers")
 def test_a_worker_finds_an_orphan_that_emptied_its_environment_and_spares_another_turns_child() -> None:
     worker = subprocess.run(
-        [sys.executable, "-c", WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=60, check=True
+        [sys.executable, "-c", WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=DEADLINE_S, check=True
     )
     count, orphan, other = map(int, worker.stdout.split())
     try:
@@ -193,7 +193,7 @@ def test_a_worker_finds_an_orphan_that_emptied_its_environment_and_spares_anothe
 
 def test_a_worker_spares_an_unmarked_process_below_another_turns() -> None:
     worker = subprocess.run(
-        [sys.executable, "-c", NESTED_WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=60, check=True
+        [sys.executable, "-c", NESTED_WORKER, TURN_ID, OTHER_ID], stdout=subprocess.PIPE, timeout=DEADLINE_S, check=True
     )
     count, other, below = map(int, worker.stdout.split())
     try:
