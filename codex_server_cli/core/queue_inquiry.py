@@ -117,10 +117,12 @@ def _missing(debt: Debt, waiting: list[Message], turns: list[Message]) -> tuple[
     begun, answered = _taken_by_codex(debt, turns)
     there = answered | {text_in(entry.get("clientUserMessageId")) for entry in waiting}
     missing: dict[str, Message] = {}
-    for entry in (*begun.values(), *debt.entries):
+    noted = {text_in(entry.get("clientUserMessageId")) for entry in debt.entries}
+    unnoted = [entry for client_id, entry in begun.items() if client_id not in noted]
+    for entry in (*unnoted, *debt.entries):  # Codex begins with the oldest
         client_id = text_in(entry.get("clientUserMessageId"))
         if client_id and client_id not in there:
-            missing[client_id] = missing.get(client_id, {}) | entry  # what was noted has more than the turn tells
+            missing[client_id] = begun.get(client_id, {}) | missing.get(client_id, {}) | entry  # a note has more
     return list(missing.values()), set(begun)
 
 
@@ -150,10 +152,16 @@ def _taken_by_codex(debt: Debt, turns: list[Message]) -> tuple[dict[str, Message
 
 
 def _answered_behind(debt: Debt, turns: list[Message]) -> tuple[str, ...]:
-    """What the turn was about that Codex began by itself, where it is complete."""
-    began = (turn for turn in turns if turn.get("id") == debt.begun_turn_id and turn.get("status") == "completed")
-    items = [item for turn in began for item in objects_in(turn.get("items"))]
-    return tuple(shown({"input": item.get("content")}) for item in items if item.get("type") == "userMessage")
+    """What Codex began with by itself behind our turn, and is complete, oldest first."""
+    ours = next((turn for turn in turns if turn.get("id") == debt.turn_id), None)
+    newer = turns[: turns.index(ours)] if ours is not None else turns
+    answered = []
+    for turn in reversed(newer):
+        is_of_codex = turn.get("id") == debt.begun_turn_id or _is_soon_after(turn, ours)
+        for item in objects_in(turn.get("items")) if is_of_codex and turn.get("status") == "completed" else ():
+            if item.get("type") == "userMessage" and item.get("clientId"):
+                answered.append(shown({"input": item.get("content")}))
+    return tuple(answered)
 
 
 def _is_soon_after(turn: Message, ours: Message | None) -> bool:

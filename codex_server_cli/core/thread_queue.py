@@ -34,9 +34,6 @@ _CONFINED: Message = {"type": "readOnly", "networkAccess": False}
 class QueueKeeper:
     """Takes out of the queue of our turn's thread what is put into it while the turn runs.
 
-    Attributes:
-        entries: what was taken, or may have been, by Codex's id; the wire's `QueuedSubmission`s, oldest first.
-
     Args:
         has_policy: whether the turn runs under a policy of its own, once it has started.
     """
@@ -44,23 +41,28 @@ class QueueKeeper:
     def __init__(
         self, request: TurnRequest, exchange: Exchange, asking: Asking, has_policy: Callable[[], bool] = lambda: True
     ) -> None:
-        self.entries: dict[str, Message] = {}
+        self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
+        self._missed: set[str] = set()  # those of them that were not ours to take
+        self._older_count = 0  # those that were listed before Codex began a turn of its own
         self._request = request
         self._exchange = exchange
         self._asking = asking
         self._has_policy = has_policy
         self._unanswered = 0
         self._is_stale = False  # something changed after we had asked
-        self._has_missed = False
-        self._missed: list[Message] = []  # what was listed, and then not ours to take
         self._gone_ms = float("-inf")  # when what had been queued was found gone
         self._is_confined = False
         self._over_ms: float | None = None
 
     @property
+    def entries(self) -> dict[str, Message]:
+        """What was taken, or may have been, by Codex's id; the wire's `QueuedSubmission`s, oldest first."""
+        return {id_: entry for id_, entry in self._listed.items() if id_ not in self._missed}
+
+    @property
     def is_settled(self) -> bool:
         """Whether it is certain that Codex took nothing, and that nothing is to be put back."""
-        is_quiet = not (self.entries or self._unanswered or self._is_stale or self._has_missed)
+        is_quiet = not (self._listed or self._unanswered or self._is_stale)
         return is_quiet and not self._may_have_begun and self._exchange.record.foreign.turn_id is None
 
     def is_awaiting_word(self, now_ms: float) -> bool:
@@ -81,14 +83,20 @@ class QueueKeeper:
 
     @property
     def owed(self) -> tuple[Message, ...]:
-        """What may have to be put back: what was taken, and what Codex began with behind our turn."""
+        """What may have to be put back, oldest first: what was taken, and what Codex began with behind our turn."""
         foreign = self._exchange.record.foreign
         if foreign.turn_id is None:
             return tuple(self.entries.values())
         if foreign.message is None:
-            return (*self._missed, *self.entries.values())
-        begun = {"clientUserMessageId": foreign.message.get("clientId"), "input": foreign.message.get("content")}
-        return (begun, *self.entries.values())
+            return tuple(self._listed.values())  # it began with one of these, most likely
+        id_, begun = foreign.message.get("clientId"), {"input": foreign.message.get("content")}
+        client_ids = [entry.get("clientUserMessageId") for entry in self._listed.values()]
+        place = client_ids.index(id_) if id_ in client_ids else self._older_count
+        listed = [(entry, listed_id in self._missed) for listed_id, entry in self._listed.items()]
+        before, behind = (
+            [entry for entry, is_missed in part if not is_missed] for part in (listed[:place], listed[place:])
+        )
+        return (*before, {"clientUserMessageId": id_, **begun}, *behind)
 
     def hear(self, method: str, now_ms: float) -> None:
         """A notification about our turn or its thread."""
@@ -137,9 +145,8 @@ class QueueKeeper:
             self._on_list(objects_in(result.get("data")), now_ms)
         elif result.get("deleted") is False:
             # Codex was quicker, or whoever had queued it thought better of it: Codex's record tells which.
-            self._has_missed, self._gone_ms = True, now_ms
-            entry = self.entries.pop(str(asked.params["queuedSubmissionId"]), None)
-            self._missed += [entry] if entry is not None else []
+            self._missed.add(str(asked.params["queuedSubmissionId"]))
+            self._gone_ms = now_ms
         if self._is_stale and not self._unanswered:
             self._look(now_ms)
 
@@ -151,11 +158,13 @@ class QueueKeeper:
 
     def _take(self, entries: list[Message], now_ms: float) -> None:
         """Have new ones noted, then claim them."""
-        new = {str(entry["id"]): entry for entry in entries if "id" in entry and str(entry["id"]) not in self.entries}
+        new = {str(entry["id"]): entry for entry in entries if "id" in entry and str(entry["id"]) not in self._listed}
         if not new:
             return
-        self.entries |= new
-        self._exchange.keep((*self._missed, *self.entries.values()))
+        self._listed |= new
+        if self._exchange.record.foreign.turn_id is None:
+            self._older_count = len(self._listed)
+        self._exchange.keep(tuple(self._listed.values()))
         self._unanswered += len(new)
         for id_ in new:
             self._ask(DELETE, {"queuedSubmissionId": id_}, now_ms)

@@ -87,7 +87,7 @@ def test_it_stands_in_front_of_what_was_queued_since() -> None:
 )
 def test_what_is_there_or_was_answered_is_not_put_back(waiting: list[Json], newer: list[Json]) -> None:
     _, settled = play_asking(settle(debt(entry(1)), "1"), HELLO, queue(*waiting), turns(*newer, OURS))
-    assert settled == Settled()
+    assert settled._replace(answered=()) == Settled()
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,17 @@ def test_what_codex_brought_to_its_end_is_told_and_not_put_back() -> None:
     asked, settled = play_asking(settle(noted, "1"), HELLO, queue(), turns(turn("theirs", "completed", 1), OURS))
     assert settled == Settled(answered=('"message 1"',))
     assert [method for method, _ in asked] == ["initialize", "thread/queue/list", "thread/turns/list"]
+
+
+def test_each_that_codex_brought_to_its_end_behind_our_turn_is_told() -> None:
+    later = turn("later", "completed", 3, started=110)
+    newer = (later, turn("theirs", "completed", 2), turn("before", "completed", 1))
+    _, settled = play_asking(settle(debt(begun_turn_id="theirs"), "1"), HELLO, queue(), turns(*newer, OURS))
+    assert settled == Settled(answered=('"message 1"', '"message 2"'))
+
+
+def test_what_codex_had_begun_keeps_its_place_among_what_was_taken() -> None:
+    noted = debt(entry(1), entry(2), entry(3), begun_turn_id="theirs")
+    replies = (HELLO, queue(), turns(turn("theirs", number=2), OURS), added("n1"), added("n2"), added("n3"))
+    _, settled = play_asking(settle(noted, "1"), *replies)
+    assert settled == Settled(('"message 1"', '"message 2"', '"message 3"'), interrupted=('"message 2"',))

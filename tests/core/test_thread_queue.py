@@ -166,7 +166,7 @@ def test_what_somebody_else_had_first_is_not_ours_to_put_back_and_is_looked_for_
     first = next(message["id"] for message in talk.sent if message.get("method") == "thread/queue/delete")
     talk.receive({"id": first, "result": {"deleted": True}}, CHANGED)
     talk.reply("thread/queue/list", {"data": [entry(3)]})
-    assert talk.queued[-1] == (entry(2), entry(1), entry(3))  # whose a missed one is shows only afterwards
+    assert talk.queued[-1] == (entry(1), entry(2), entry(3))  # whose a missed one is shows only afterwards
 
 
 def test_a_delete_that_is_refused_or_not_answered_stays_in_doubt() -> None:
@@ -209,12 +209,22 @@ def test_codex_is_given_the_time_to_tell_what_it_begins_with_behind_our_turn(is_
     assert queue.is_awaiting_word(talk.now_ms)
     talk.receive(NOT_OURS, item_notice("item/started", "reasoning", turnId="turn-9"))
     assert queue.is_awaiting_word(talk.now_ms)
-    assert [*queue.owed] == ([entry(2), entry(1)] if is_seen else [])
+    assert [*queue.owed] == ([entry(1), entry(2)] if is_seen else [])
     message = {"type": "userMessage", "id": "i", "clientId": "c2", "content": entry(2)["input"]}
     talk.receive(notice("item/started", turnId="turn-9", item=message))
     assert not queue.is_awaiting_word(talk.now_ms)
     begun = {"clientUserMessageId": "c2", "input": entry(2)["input"]}
-    assert [*queue.owed] == ([begun, entry(1)] if is_seen else [begun])
+    assert [*queue.owed] == ([entry(1), begun] if is_seen else [begun])
+
+
+def test_what_codex_began_with_has_its_place_among_what_was_taken() -> None:
+    """What was taken before is older, what was listed afterwards is younger."""
+    talk = looked(entry(1)).reply("thread/queue/delete", {"deleted": True}).receive(*said("yes"), COMPLETED, NOT_OURS)
+    message = {"type": "userMessage", "id": "i", "clientId": "c2", "content": entry(2)["input"]}
+    talk.receive(notice("item/started", turnId="turn-9", item=message), CHANGED)
+    talk.reply("thread/queue/list", {"data": [entry(3)]})
+    begun = {"clientUserMessageId": "c2", "input": entry(2)["input"]}
+    assert talk.session.queue.owed == (entry(1), begun, entry(3))
 
 
 def test_who_never_tells_is_not_waited_for_long_nor_where_our_turn_was_interrupted() -> None:
