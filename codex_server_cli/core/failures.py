@@ -170,15 +170,19 @@ def telling_line(stderr: str) -> str:
     """The line of a process's last words that says why it went: the last one before any backtrace.
 
     What Codex warns of whenever it starts explains no end; nor does how to get help, or a longer backtrace. The words
-    may be those of an interpreter of ours, too.
+    may be those of an interpreter of ours, too. An error that is told with its causes, a line each, becomes one line.
     """
-    lines = (line.strip() for line in _BACKTRACE.split(stderr, maxsplit=1)[0].splitlines())
-    return next((line for line in reversed([*lines]) if line and not _SAYS_NOTHING.search(line)), "")
+    error, *causes = _CAUSED_BY.split(_BACKTRACE.split(stderr, maxsplit=1)[0])
+    telling = [line for line in map(str.strip, error.splitlines()) if line and not _SAYS_NOTHING.search(line)]
+    reasons = [_NUMBER.sub("", line.strip()) for part in causes for line in part.splitlines() if line.strip()]
+    return ": ".join([*telling[-1:], *reasons])
 
 
 _BACKTRACE = re.compile(
     r"^\s*(?:stack backtrace:|(?:Current )?thread 0x|Extension modules:)", re.IGNORECASE | re.MULTILINE
 )
+_CAUSED_BY = re.compile(r"^\s*Caused by:\s*$", re.MULTILINE)
+_NUMBER = re.compile(r"^\d+: ")
 _SAYS_NOTHING = re.compile(
     r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap|^WARNING: proceeding, even though"
     r"|^Refusing to create helper binaries|^note: run with `RUST_BACKTRACE|^Usage:|^For more information, try"

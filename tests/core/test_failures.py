@@ -297,6 +297,12 @@ def test_an_error_keeps_the_end_of_stderr(stderr: str, tail: str | None) -> None
         ("Error: it is locked\nStack backtrace:\n   0: <unknown>\n", "Error: it is locked"),
         ("Error: \nit is locked\n\n  stack backtrace:\n   0: rust_begin_unwind\n", "it is locked"),
         ("Stack backtrace:\n   0: <unknown>\n", ""),
+        ("Error: no\n\nCaused by:\n    no room (os error 28)\n", "Error: no: no room (os error 28)"),
+        (
+            "WARN\nError: no\n\nCaused by:\n    0: no lock\n    1: no room\n\nStack backtrace:\n   0: <unknown>\n",
+            "Error: no: no lock: no room",
+        ),
+        ("Caused by:\n    no room\n", "no room"),
         ("panicked at a.rs:1:\nno room\nnote: run with `RUST_BACKTRACE=1` environment variable", "no room"),
         ("error: no such flag\n\nUsage: codex\n\nFor more information, try '--help'.", "error: no such flag"),
         ("WARNING: proceeding, even though we could not\nRefusing to create helper binaries under /tmp\n", ""),
