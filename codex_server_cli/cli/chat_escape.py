@@ -1,8 +1,8 @@
 """The Esc key of a chat. Owns how it is told from the Alt key, and that it takes no letter of what is typed behind it.
 
 A terminal sends Alt-x as Esc and x at once, so the two differ by time alone, and where keys are sent by a program not
-even by that. What stays an Alt chord is what people edit with; any other character behind an Esc is a key of its own.
-Above all `/`: Esc, then `/quit`, is no Alt-/.
+even by that. What stays an Alt chord is what people edit with, where there is something to edit; any other character
+behind an Esc is a key of its own. Above all `/`: Esc, then `/quit`, is no Alt-/.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable
 from string import ascii_letters, digits
 from typing import Any
 
-from prompt_toolkit.application import Application
+from prompt_toolkit.application import Application, get_app
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -52,7 +53,14 @@ def escape_keys(on_escape: Callable[[], None]) -> KeyBindings:
 
     for char in _NOT_CHORDS:
         keys.add("escape", char)(two_keys)
+    for char in _CHORDS:
+        keys.add("escape", char, filter=_is_line_empty)(two_keys)
     return keys
+
+
+@Condition
+def _is_line_empty() -> bool:
+    return not get_app().current_buffer.text
 
 
 def wait_for_escape(application: Application[Any], *, is_urgent: bool) -> None:
