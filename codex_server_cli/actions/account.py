@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli import __version__
+from codex_server_cli.actions.read import check_codex_home
 from codex_server_cli.core import account_inquiry
 from codex_server_cli.core.account import Account, Limits, Model
 from codex_server_cli.core.account_inquiry import LoginStart
 from codex_server_cli.core.inquiry import greet
 from codex_server_cli.disk import model_cache
-from codex_server_cli.errors import BadInputError, CodexMissingError, CodexServerError, HomeError, NotLoggedInError
+from codex_server_cli.errors import CodexMissingError, CodexServerError, HomeError, NotLoggedInError
 from codex_server_cli.proc.browser import open_page
 from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.proc.conversation import Conversation, no_answer
-from codex_server_cli.proc.login import API_KEY_GUIDE, HOME_HINT, LOGIN_GUIDE, check_login
+from codex_server_cli.proc.login import API_KEY_GUIDE, LOGIN_GUIDE, check_login
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
@@ -181,9 +182,7 @@ def _written_ns(settings: Settings) -> int | None:
 def _conversation(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[tuple[Conversation, Path]]:
     """A conversation that has begun, and the codex that it is with."""
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
-    if settings.is_codex_home_named and not settings.codex_home.is_dir():  # Codex makes no other than its default one
-        what = "is not a directory" if settings.codex_home.exists() else "does not exist"
-        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=HOME_HINT)
+    check_codex_home(settings)
     with Conversation(codex, _ROOT) as talk:
         if talk.hold(greet(__version__), timeout_s) is None:
             raise no_answer()

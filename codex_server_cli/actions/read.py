@@ -18,7 +18,7 @@ from codex_server_cli.disk import lock, turns
 from codex_server_cli.disk.files import read_bytes
 from codex_server_cli.disk.refusal import refusal_of
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import BusyError, HomeError, NotFoundError
+from codex_server_cli.errors import BadInputError, BusyError, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
 
 
@@ -51,6 +51,18 @@ def check_home(settings: Settings) -> None:
     problem = absent_home(settings)
     if problem is not None:
         raise NotFoundError(problem, hint="Mend the variable; or `codex-server setup` makes that directory.")
+
+
+def check_codex_home(settings: Settings) -> None:
+    """For what would find nothing of Codex there; Codex itself makes no other home than its default one.
+
+    Raises:
+        BadInputError: `CODEX_HOME` names no directory.
+    """
+    if settings.is_codex_home_named and not settings.codex_home.is_dir():
+        what = "is not a directory" if settings.codex_home.exists() else "does not exist"
+        hint = "codex-server setup makes it, unless CODEX_HOME names the wrong one."
+        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=hint)
 
 
 def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.actions.account import read_models
-from codex_server_cli.actions.read import sweep_turn
+from codex_server_cli.actions.read import check_home, sweep_turn
 from codex_server_cli.disk import collect, lock, model_cache, turn_dir
 from codex_server_cli.disk.collect import Collected
 from codex_server_cli.disk.files import write_json
@@ -138,7 +138,7 @@ class Check(NamedTuple):
 
 
 def doctor(settings: Settings) -> list[Check]:
-    """Look at everything that a turn needs, and say what is missing. Makes the home, and lets Codex make its own."""
+    """Look at everything that a turn needs, and say what is missing. Makes the usual home; Codex makes its own."""
     codex: list[CodexBinary] = []
 
     def find() -> str:
@@ -202,6 +202,7 @@ def _check_config(settings: Settings) -> str:
 
 def _check_home(settings: Settings) -> str:
     """Can turns be made here, and does the file system keep locks?"""
+    check_home(settings)
     turn_dir.prepare_home(settings.turns_path)
     trial = settings.turns_path / f"{turn_dir.UNPUBLISHED}doctor-{os.getpid()}"
     try:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.options import ThreadChoice
-from codex_server_cli.actions.read import find, status
+from codex_server_cli.actions.read import check_codex_home, find, status
 from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.core.view import may_ask
@@ -60,7 +60,8 @@ def recent(settings: Settings, *, limit: int, cwd: str | None, search: str | Non
 
 
 def _refuse_blindness(settings: Settings, prefix: str = "") -> None:
-    """Nothing was found: say so where that is because we may not look."""
+    """Nothing was found: say so where that is because we may not look, or there is nothing to look into."""
+    check_codex_home(settings)
     error = refusal(settings.codex_home, prefix)
     if error is not None:
         hint = "Another user made it: ask as that user, or set CODEX_HOME to a directory of your own."
@@ -94,11 +95,9 @@ def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
         return found[0]
     if found:
         raise _ambiguous(thread, found, has_name=has_name)
-    if _THREAD_PREFIX.fullmatch(thread):
-        _refuse_blindness(settings, thread)
+    _refuse_blindness(settings, thread if _THREAD_PREFIX.fullmatch(thread) else "no id")
     _refuse_archived(settings, thread)
-    damaged = damaged_file(home, thread) if _WHOLE_ID.fullmatch(thread) else None
-    if damaged is not None:
+    if damaged := damaged_file(home, thread) if _WHOLE_ID.fullmatch(thread) else None:
         hint = "Restore it, or start anew: codex-server new"
         raise BadInputError(f"the session file of thread {thread} is damaged: {damaged}", hint=hint)
     raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)

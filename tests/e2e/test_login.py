@@ -195,7 +195,14 @@ def test_a_directory_in_its_place_is_to_be_moved_away(home: Home) -> None:
 def test_a_missing_home_of_codex_is_no_missing_login(one_home: Home) -> None:
     missing = one_home.root / "nowhere"
     one_home.env["CODEX_HOME"] = str(missing)
-    for verb in (("new", "hi"), ("account",), ("limits",)):
+    looking = (
+        ("list",),
+        ("show", "a name"),
+        ("show", "01a2"),
+        ("continue", "--thread", "a name", "hi"),
+        ("continue", "hi"),
+    )
+    for verb in (("new", "hi"), ("account",), ("limits",), *looking):
         run = one_home.run(*verb)
         assert (run.code, f"Codex's home {missing} does not exist" in run.stderr) == (65, True), run
     assert one_home.run("setup").code == 0  # the next step that is named; it makes the home

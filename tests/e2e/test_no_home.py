@@ -53,6 +53,15 @@ def test_a_gc_of_nothing_says_why(mistyped: Home) -> None:
     assert not (mistyped.path / "typo").exists()
 
 
+def test_the_doctor_says_so_and_what_makes_it(mistyped: Home) -> None:
+    run = mistyped.run("doctor")
+    assert run.code == 66
+    assert f"✗ home          {words(mistyped)}" in run.stdout
+    assert not (mistyped.path / "typo").exists()
+    assert mistyped.run("setup").code == 0
+    assert "✓ home" in mistyped.run("doctor").stdout
+
+
 @pytest.mark.parametrize("command", ["list-turns", "tail --all", "tail --all --json", "status", "gc", "watch"])
 def test_a_home_that_is_a_file_is_no_empty_one(one_home: Home, command: str) -> None:
     home = one_home.root / "file"
