@@ -20,13 +20,21 @@ from codex_server_cli.disk.turn_dir import TurnDir
 
 
 class TurnWriter:
-    """Append and publish, for the holder of the lock."""
+    """Append and publish, for the holder of the lock.
+
+    Raises:
+        OSError: the files cannot be opened.
+    """
 
     def __init__(self, directory: TurnDir) -> None:
         self.directory = directory
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._events_fd = open_regular(directory.events, flags)
-        self._out_fd = open_regular(directory.out, flags)
+        try:
+            self._out_fd = open_regular(directory.out, flags)
+        except OSError:
+            os.close(self._events_fd)  # whoever publishes the end needs one
+            raise
         reserve.set_aside(directory)
 
     def append_events(self, lines: bytes) -> None:

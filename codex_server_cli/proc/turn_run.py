@@ -20,7 +20,7 @@ from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.disk import mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS, read_bytes, read_json
-from codex_server_cli.disk.publish import TurnWriter
+from codex_server_cli.disk.publish import TurnWriter, publish
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.attempts import Attempts
@@ -68,8 +68,17 @@ def run_turn(
         return Afterwards(silence)
     # Read before anything else is opened: a limit on files must not look like a record that somebody has edited.
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
-    writer = TurnWriter(directory)
     request = _request_of(directory, meta)
+    try:
+        writer = TurnWriter(directory)
+    except OSError as error:  # a limit that leaves room for no more than the worker itself
+        _log_traceback()
+        claims.leave_line()
+        claims.let_go()
+        outcome = _outcome_of_defect(directory, request or _bare(directory), error)
+        publish(directory, outcome, meta)
+        TurnJournal(directory.path, meta.get("name")).end(outcome.state, outcome.error.kind if outcome.error else None)
+        return Afterwards(silence)
     journal = TurnJournal(directory.path, meta.get("name"))
     notifier = Notifier(directory.path, request.notify if request is not None else None)
     noted = program = None
@@ -85,14 +94,7 @@ def run_turn(
     except Exception as error:
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or _bare(directory), error)
-    try:
-        if program is None:
-            sweep(directory.turn_id, is_worker=True)
-        else:
-            sweep(directory.turn_id, is_worker=True, spared=program.pids)
-        mount_targets.clean(directory, noted)
-    except Exception:  # something left running is bad; an end that nobody learns of would be worse
-        _log_traceback()
+    _clean_up(directory, program, noted)
     claims.leave_line()
     claims.let_go()
     try:
@@ -105,6 +107,18 @@ def run_turn(
         journal.end(outcome.state, outcome.error.kind if outcome.error else None)
     writer.close()
     return Afterwards(notifier, program)
+
+
+def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:
+    """End what the turn left running, but for the user's own program, and remove what it left in the project."""
+    try:
+        if program is None:
+            sweep(directory.turn_id, is_worker=True)
+        else:
+            sweep(directory.turn_id, is_worker=True, spared=program.pids)
+        mount_targets.clean(directory, noted)
+    except Exception:  # something left running is bad; an end that nobody learns of would be worse
+        _log_traceback()
 
 
 def _request_of(directory: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:

@@ -144,7 +144,7 @@ def test_doctor_names_what_codex_cannot_open_and_no_line_of_a_backtrace(one_home
     assert "Codex cannot use its databases" in run.stdout
 
 
-@pytest.mark.parametrize("files", [6, 8, 11, 14])
+@pytest.mark.parametrize("files", [6, 7, 8, 11, 14])
 def test_too_few_open_files_are_told_as_that(one_home: Home, files: int) -> None:
     one_home.model([say("Yes.")])
     limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
