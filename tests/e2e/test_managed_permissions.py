@@ -192,6 +192,14 @@ def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed:
         assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2)
 
 
+def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed) -> None:
+    managed.requires_alone(READS_ALONE)
+    assert managed.run("new", "hi").code == 0
+    assert_not_allowed(managed, managed.run("new", "hi", "--write"), requests=2)
+    assert managed.run("continue", "go on").code == 0
+    assert "Read-only file system" in managed.looked("2")
+
+
 def test_a_plain_turn_and_a_review_run_under_such_a_list(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
