@@ -23,7 +23,7 @@ from codex_server_cli.core.permissions import (
     terms_of,
 )
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.requirements import READ, is_held, problem_of
+from codex_server_cli.core.requirements import READ, are_needed, is_held, is_overruled, problem_of
 from codex_server_cli.core.rpc import Message, text_in
 from codex_server_cli.core.thread_config import as_tables, startup_ms
 from codex_server_cli.core.turn import TurnError
@@ -50,6 +50,7 @@ class Opening:
         self._waiting: dict[str, Message] = {}  # what waits in the thread, as `LIST` and `GOAL` tell it
         self._profile: PermissionProfile | None = None  # the user's own; looked for when all else is known
         self._terms = Terms()
+        self._is_opened_wider = False  # than asked for: the built-in profile of a managed list replaces our sandbox
         self._settings_left: list[Message] | None = None  # not taken yet, the one that was told first; None: not known
 
     @property
@@ -59,7 +60,8 @@ class Opening:
         Under a profile they are once the turn has started: what the profile alone allows is announced before that, and
         after the reply to what put it in force (observed on 0.163.0 and 0.171.0).
         """
-        return self._profile is None or self._exchange.record.has_started
+        is_as_opened = self._profile is None and not self._is_opened_wider
+        return is_as_opened or self._exchange.record.has_started
 
     @property
     def has_policy(self) -> bool:
@@ -144,7 +146,9 @@ class Opening:
         thread_id = self._exchange.record.thread_id
         if self._account is None or self._config is None or thread_id is None or self.is_turn_sent:
             return None
-        if self._requirements is None and is_held(self._request):
+        if self._requirements is None and are_needed(self._request, self._configured, self._exchange.record.settings):
+            if not is_held(self._request):
+                self._asking.ask(READ, {}, now_ms)
             return None
         if self._settings_left is None:
             problem = self._judge_payer(self._config, self._account)
@@ -154,7 +158,7 @@ class Opening:
                 self._asking.forget()
                 self.begin(now_ms)
                 return None
-            problem = self._prepare_settings(thread_id, self._config)
+            problem = self._prepare_settings(thread_id)
             if problem is not None:
                 return problem
             self._tell_setting(now_ms)
@@ -179,21 +183,32 @@ class Opening:
         if self._settings_left:
             self._asking.ask("thread/settings/update", self._settings_left[0], now_ms)
 
-    def _prepare_settings(self, thread_id: str, config: Message) -> TurnError | None:
+    @property
+    def _configured(self) -> Message:
+        """Codex's configuration for the thread, with what the turn lays over it."""
+        return as_tables(self._config or {}, self._request.overrides)
+
+    def _prepare_settings(self, thread_id: str) -> TurnError | None:
         """See which settings put the user's own permission profile in force, and what of it forbids the turn."""
-        record = self._exchange.record
-        self._profile = profile_in_force(as_tables(config, self._request.overrides), record.settings)
+        settings, requirements = self._exchange.record.settings, self._requirements or {}
+        if not is_overruled(requirements, self._configured, settings):
+            self._profile = profile_in_force(self._configured, settings)
         self._settings_left = []
-        problem = problem_of(self._requirements or {}, record.settings, self._request, self._profile)
+        problem = problem_of(requirements, settings, self._request, self._profile)
         if problem is not None:
             return problem
+        policy = {"threadId": thread_id, "sandboxPolicy": self._request.sandbox_policy()}
         if self._profile is None:
-            return too_wide() if self._request.is_wider(record.settings) else None
-        self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(config))
+            self._is_opened_wider = self._request.is_wider(settings)
+            if self._is_opened_wider and not settings.get("activePermissionProfile"):
+                return too_wide()
+            self._settings_left += [policy] * self._is_opened_wider  # a review's start takes none
+            return None
+        self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(self._config or {}))
         self._exchange.guard(denied_by_name(self._profile, self._request))
         self._settings_left.append({"threadId": thread_id, "permissions": self._profile.name})
         if self._request.review is not None and self._terms.has_policy:  # its start takes no policy
-            self._settings_left.append({"threadId": thread_id, "sandboxPolicy": self._request.sandbox_policy()})
+            self._settings_left.append(policy)
         return self._terms.problem
 
 

@@ -9,7 +9,8 @@ Observed on 0.163.0 and 0.171.0, for new, resumed and forked threads:
 * `allowed_sandbox_modes`, `allowed_approval_policies` and `allowed_approvals_reviewers` the app-server keeps: it
   refuses the turn. Network is no part of a mode: Codex's own program has it under "read-only", by a profile.
 * While a list is in force, the reply that opens a thread names a profile, whatever was asked for; else it names none,
-  because the sandbox that we open a thread with replaces the one that is configured.
+  because the sandbox that we open a thread with replaces the one that is configured. Where that profile may write, the
+  thread opens so, and Codex marks the project as trusted; a `sandboxPolicy` narrows it before the turn.
 
 Must never widen anything: what is not told is not allowed. What a managed profile lets be done is told by
 `permissions`.
@@ -20,7 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.failures import make_error
-from codex_server_cli.core.permissions import PermissionProfile, lets_have, terms_of
+from codex_server_cli.core.permissions import PermissionProfile, is_own, lets_have, terms_of
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.turn import TurnError
@@ -38,6 +39,33 @@ def is_held(request: TurnRequest) -> bool:
     return request.sandbox is not Sandbox.READ_ONLY or request.has_network
 
 
+def are_needed(request: TurnRequest, config: Message, settings: Message) -> bool:
+    """Whether the turn cannot be judged without the requirements, once all else is known; `is_held` tells it before."""
+    return is_held(request) or (_has_built_in(settings) and is_own(config.get("default_permissions")))
+
+
+def is_overruled(told: Message, config: Message, settings: Message) -> bool:
+    """Whether the profile that the user configured is not in force, because the administrator's list leaves it out.
+
+    Codex's own program runs under a built-in one instead, and warns of it; the app-server refuses the other.
+    """
+    profiles = _requirements(told).get("allowedPermissionProfiles")
+    is_listed = not isinstance(profiles, dict) or profiles.get(str(config.get("default_permissions"))) is True
+    return _has_built_in(settings) and not is_listed
+
+
+def _has_built_in(settings: Message) -> bool:
+    """Whether Codex names a built-in profile as the one in force: it does while a list is."""
+    active = settings.get("activePermissionProfile")
+    name = active.get("id") if isinstance(active, dict) else None
+    return isinstance(name, str) and not is_own(name)
+
+
+def _requirements(told: Message) -> Message:
+    requirements = told.get("requirements")
+    return requirements if isinstance(requirements, dict) else {}
+
+
 def problem_of(
     told: Message, settings: Message, request: TurnRequest, profile: PermissionProfile | None
 ) -> TurnError | None:
@@ -50,8 +78,7 @@ def problem_of(
     """
     if not is_held(request) or (profile is not None and not profile.is_told):
         return None
-    requirements = told.get("requirements")
-    requirements = requirements if isinstance(requirements, dict) else {}
+    requirements = _requirements(told)
     modes, profiles = requirements.get("allowedSandboxModes"), requirements.get("allowedPermissionProfiles")
     if modes is not None and (not isinstance(modes, list) or request.sandbox not in modes):
         return _refused(f"allow the sandboxes {_named(modes)} alone (`allowed_sandbox_modes`), not {request.sandbox}")

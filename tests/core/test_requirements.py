@@ -11,7 +11,7 @@ from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.requirements import problem_of
 from codex_server_cli.core.turn import State, TurnError
 from codex_server_cli.errors import ErrorKind
-from tests.core.dialogue import READ_ONLY, THREAD, TURN_ID, Dialogue, Json
+from tests.core.dialogue import READ_ONLY, STARTED, THREAD, TURN, TURN_ID, Dialogue, Json
 
 READ = "configRequirements/read"
 WRITE: Json = {"sandbox": Sandbox.WORKSPACE_WRITE}
@@ -204,3 +204,45 @@ def test_or_to_select_another_profile_of_the_list() -> None:
 def test_in_place_of_full_access_it_is_what_the_list_does_allow() -> None:
     told = hint(listed(":read-only", ":workspace"), **FULL, flags={"--sandbox": ["danger-full-access"]})
     assert "`codex-server new --cwd /project --sandbox workspace-write " in told
+
+
+# --- a built-in profile that a list has put in force
+
+
+def listing(name: str, config: Json, **request: Any) -> Dialogue:
+    """A conversation in which Codex names this profile as the one in force, which writes unless it is `:read-only`."""
+    policy = READ_ONLY if name == ":read-only" else {"type": "workspaceWrite", "writableRoots": []}
+    talk = Dialogue(**request).reply("initialize").looked(config=config)
+    active = {"id": name, "extends": None}
+    return talk.reply("thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": active})
+
+
+@pytest.mark.parametrize("asked", [{}, {"review": {"type": "uncommittedChanges"}}], ids=str)
+def test_one_that_writes_is_narrowed_before_a_turn_that_only_reads(asked: Json) -> None:
+    talk = listing(":workspace", {}, **asked)
+    assert talk.requests("thread/settings/update") == [{"threadId": THREAD, "sandboxPolicy": READ_ONLY}]
+    assert talk.requests("turn/start") == talk.requests("review/start") == []
+    talk.reply("thread/settings/update")
+    assert len(talk.requests("turn/start") + talk.requests("review/start")) == 1
+
+
+def test_and_the_turn_is_interrupted_where_codex_does_not_keep_to_that() -> None:
+    talk = listing(":workspace", {}).reply("thread/settings/update")
+    talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}}).receive(STARTED)
+    assert talk.requests("turn/interrupt")
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_profile_of_the_users_own_is_in_force_unless_a_list_leaves_it_out(is_listed: bool) -> None:
+    own = {"default_permissions": "mine", "permissions": {"mine": {"extends": ":read-only"}}}
+    talk = listing(":read-only", own)
+    assert talk.requests("turn/start") == talk.requests("thread/settings/update") == []
+    talk.reply(READ, listed(":read-only", **({"mine": True} if is_listed else {})))
+    assert [each["permissions"] for each in talk.requests("thread/settings/update")] == ["mine"] * is_listed
+    assert len(talk.requests("turn/start")) == (not is_listed)
+
+
+def test_what_is_not_told_of_a_list_lifts_no_profile() -> None:
+    own = {"default_permissions": "mine", "permissions": {"mine": {"extends": ":read-only"}}}
+    talk = listing(":read-only", own).reply(READ, {"requirements": None})
+    assert [each["permissions"] for each in talk.requests("thread/settings/update")] == ["mine"]

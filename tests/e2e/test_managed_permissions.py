@@ -262,3 +262,29 @@ def test_who_decides_is_held_against_the_requirements_by_codex(
     assert (run.code, run.json["state"]) == (1, "failed")
     assert "is not in the allowed set" in run.json["error"]["message"]
     assert managed.model.model_requests == []
+
+
+WORKSPACE = READS_ALONE.replace('default_permissions = ":read-only"', 'default_permissions = ":workspace"')
+
+
+def test_where_the_workspace_may_be_written_by_default_a_plain_turn_and_a_review_only_read(managed: Managed) -> None:
+    managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
+    for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
+        assert managed.run(*verb).code == 0
+        assert "Read-only file system" in managed.looked(number)
+
+
+def test_and_a_turn_that_may_write_does(managed: Managed) -> None:
+    managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
+    assert managed.run("new", "hi", "--write").code == 0
+    assert "\nmade\n" in managed.looked()
+
+
+def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: Managed) -> None:
+    managed.requires_alone(READS_ALONE)
+    config = managed.home.codex_home / "config.toml"
+    mine = '[permissions.mine]\nextends = ":workspace"\n'
+    config.write_text(f'default_permissions = "mine"\n{config.read_text()}\n{mine}')
+    assert_not_allowed(managed, managed.run("new", "hi", "--write"))
+    assert managed.run("new", "hi").code == 0
+    assert "Read-only file system" in managed.looked()
