@@ -16,6 +16,7 @@ from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.options import ThreadChoice
 from codex_server_cli.actions.read import check_codex_home, find, status
 from codex_server_cli.core.commands import bounded_wait
+from codex_server_cli.core.rpc import text_in
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.core.view import may_ask
 from codex_server_cli.core.waiting import what_waits
@@ -30,6 +31,7 @@ from codex_server_cli.disk.rollouts import (
     damaged_file,
     find_named,
     find_threads,
+    has_session,
     list_threads,
     newest_thread,
     read_tail,
@@ -158,7 +160,7 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     """
     directory = find(settings, selector, cwd)
     try:
-        choice = _choice_of(directory, read_permitted_json(directory.meta) or {})
+        choice = _choice_of(settings, directory, read_permitted_json(directory.meta) or {})
     except PermissionError as error:
         raise refusal_of(directory, error) from error
     if choice is not None:
@@ -166,10 +168,8 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
         return choice
     if directory.marker is None:
         raise _no_thread_yet(directory, read_json(directory.meta) or {})
-    message = f"turn {directory.turn_id} left no thread to go on with"
-    raise BadInputError(
-        message, hint="Start anew, with the prompt on stdin: `codex-server new -`", kind=ErrorKind.THREAD_MISSING
-    )
+    message, hint = f"turn {directory.turn_id} left no thread to go on with", "Start anew, with the prompt on stdin: "
+    raise BadInputError(message, hint=f"{hint}`codex-server new -`", kind=ErrorKind.THREAD_MISSING)
 
 
 def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
@@ -183,7 +183,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     here = os.path.realpath(check_cwd(cwd))
     for directory, meta in turns.iter_meta(settings.turns_path):
         if turns.is_place(meta.get("cwd"), here):
-            choice = _choice_of(directory, meta)
+            choice = _choice_of(settings, directory, meta)
             if choice is not None:
                 _refuse_archived(settings, choice.thread_id)
                 return choice
@@ -198,18 +198,16 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     return ThreadChoice(summary.thread_id, summary.cwd)
 
 
-def _choice_of(directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
-    """The thread of a turn; None where it has none, or its record was edited into what can be no id."""
-    thread_id = _text_of(meta, "thread_id")
+def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
+    """The thread of a turn; None where it left none, or its record was edited into what can be no id."""
+    thread_id, cwd, model, codex_turn_id = (
+        text_in(meta.get(name)) or None for name in ("thread_id", "cwd", "model", "codex_turn_id")
+    )
     if _is_ephemeral(meta) or thread_id is None or not _THREAD_ID.fullmatch(thread_id):
         return None
-    fork_after = _fork_after(directory, meta)
-    return ThreadChoice(thread_id, _text_of(meta, "cwd"), directory.turn_id, fork_after, _text_of(meta, "model"))
-
-
-def _text_of(meta: dict[str, Any], name: str) -> str | None:
-    value = meta.get(name)
-    return value if isinstance(value, str) else None
+    if codex_turn_id is None and directory.error.exists() and not has_session(settings.codex_home, thread_id):
+        return None  # it failed before its turn began, and Codex makes no session until then
+    return ThreadChoice(thread_id, cwd, directory.turn_id, _fork_after(directory, meta), model)
 
 
 def _is_ephemeral(meta: dict[str, Any]) -> bool:
@@ -230,7 +228,7 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
     kind = (read_json(directory.error) or {}).get("kind")
     if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):
         return None
-    return _text_of(meta, "codex_turn_id")
+    return text_in(meta.get("codex_turn_id")) or None
 
 
 class Holder(NamedTuple):

@@ -23,16 +23,26 @@ _AFTER_STARTUP = THREAD_OPENERS | TURN_STARTERS | {"thread/settings/update"}
 """What Codex answers once the tool servers that it requires have started, or failed to."""
 
 _LOOKS = frozenset(
-    {"initialize", "account/read", "config/read", "getAuthStatus", "thread/queue/list", "thread/goal/get"}
+    {
+        *("initialize", "account/read", "config/read", "configRequirements/read", "getAuthStatus"),
+        *("thread/queue/list", "thread/goal/get"),
+    }
 )
 _ASKED_AGAIN = _AFTER_STARTUP | _LOOKS
 
-TOLERATED = frozenset(
+_TOLERATED = frozenset(
     {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
 )
 """Requests whose refusal does not end the turn; without `config/read` nobody knows what is denied (`permissions`)."""
+_WHERE_UNKNOWN = frozenset({"configRequirements/read"})
+"""Requests that a Codex which knows them must answer: what it refused may forbid the turn."""
 _WRITER_TRIES = 4
 """How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
+
+
+def is_tolerated(method: str, error: Message) -> bool:
+    """Whether the refusal of a request does not end the turn."""
+    return method in _TOLERATED or (method in _WHERE_UNKNOWN and kind_of_refusal(error) is ErrorKind.PROTOCOL)
 
 
 class Asked(NamedTuple):

@@ -106,6 +106,7 @@ class _Step:
             "again": lambda: commands.again(request, **self._changed()),
             "usual": lambda: commands.again(request, model=None),
             "narrower": lambda: commands.again(request, sandbox=["workspace-write"]),
+            "plain": self._plain,
             "closed": self._closed,
             "mended": self._mended,
             "anew": lambda: commands.anew(request),
@@ -125,6 +126,11 @@ class _Step:
         """With the schema where the user has it, who mends it there; the copy of the turn stays what it is."""
         source = self._request.schema_source
         return commands.again(self._request, **({"schema": [source]} if source is not None else {}))
+
+    def _plain(self) -> str:
+        """Read-only and without network, whatever `config.json` would have it be."""
+        wider = {"write": None, "network": None, "add_dir": None}
+        return commands.again(self._request, sandbox=["read-only"], **wider)
 
     def _closed(self) -> str:
         """Without Codex's network proxy a permission profile that opens the network opens nothing."""

@@ -1,9 +1,10 @@
 """From a fresh app-server to the turn: the conversation that opens it. Owns its order, and what forbids a turn.
 
 Account and configuration are looked at while the thread opens; the turn starts when all three have answered and none
-of the answers forbids it, under the user's own permission profile where he has one (`permissions`); who pays is
-`payer_check`'s to tell. A thread in which something waits (`waiting`) is not even opened. Begins anew with each
-app-server, and sends the prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
+of the answers forbids it, under the user's own permission profile where he has one (`permissions`); a turn that is
+asked to have more than to read is held against the administrator's `requirements`; who pays is `payer_check`'s to
+tell. A thread in which something waits (`waiting`) is not even opened. Begins anew with each app-server, and sends the
+prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from codex_server_cli.core.permissions import (
     terms_of,
 )
 from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.requirements import READ, are_needed, is_held, is_overruled, problem_of
 from codex_server_cli.core.rpc import Message, text_in
 from codex_server_cli.core.thread_config import as_tables, startup_ms
 from codex_server_cli.core.turn import TurnError
@@ -44,10 +46,11 @@ class Opening:
         self._asking = asking
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
         self._config: Message | None = None  # Codex's effective configuration
-        self._queue: Message | None = None  # what waits in the thread, as `LIST` and `GOAL` tell it
-        self._goal: Message | None = None
+        self._requirements: Message | None = None  # what the administrator's allow; empty where Codex cannot tell
+        self._waiting: dict[str, Message] = {}  # what waits in the thread, as `LIST` and `GOAL` tell it
         self._profile: PermissionProfile | None = None  # the user's own; looked for when all else is known
         self._terms = Terms()
+        self._is_opened_wider = False  # than asked for: the built-in profile of a managed list replaces our sandbox
         self._settings_left: list[Message] | None = None  # not taken yet, the one that was told first; None: not known
 
     @property
@@ -57,7 +60,8 @@ class Opening:
         Under a profile they are once the turn has started: what the profile alone allows is announced before that, and
         after the reply to what put it in force (observed on 0.163.0 and 0.171.0).
         """
-        return self._profile is None or self._exchange.record.has_started
+        is_as_opened = self._profile is None and not self._is_opened_wider
+        return is_as_opened or self._exchange.record.has_started
 
     @property
     def has_policy(self) -> bool:
@@ -67,7 +71,9 @@ class Opening:
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
         self._exchange.begin(self._payers.provider)
-        self._account = self._config = self._profile = self._settings_left = self._queue = self._goal = None
+        self._account = self._config = self._requirements = None
+        self._profile = self._settings_left = None
+        self._waiting = {}
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
         self._asking.ask("initialize", params, now_ms)
@@ -99,11 +105,10 @@ class Opening:
                 config = result.get("config")
                 self._config = config if isinstance(config, dict) else {}
                 self._asking.allow_startup(startup_ms(as_tables(self._config, self._request.overrides)))
-            case "thread/queue/list":
-                self._queue = result
-                return self._open_thread(now_ms)
-            case "thread/goal/get":
-                self._goal = result
+            case "configRequirements/read":
+                self._requirements = result
+            case "thread/queue/list" | "thread/goal/get":
+                self._waiting[method] = result
                 return self._open_thread(now_ms)
             case "thread/start" | "thread/resume" | "thread/fork":
                 pass
@@ -116,6 +121,8 @@ class Opening:
 
     def _look_before_opening(self, now_ms: float) -> None:
         """Only a thread that is resumed has something waiting in it: Codex copies neither queue nor goal to a fork."""
+        if is_held(self._request):
+            self._asking.ask(READ, {}, now_ms)
         if self._request.thread_id is None or self._request.is_fork:
             self._asking.ask(*self._request.open_thread(), now_ms)
             return
@@ -124,9 +131,9 @@ class Opening:
 
     def _open_thread(self, now_ms: float) -> TurnError | None:
         """Resume the thread once it is known that nothing waits in it; after the resume it would be too late."""
-        if self._queue is None or self._goal is None:
+        if not {LIST, GOAL} <= self._waiting.keys():
             return None
-        reason = what_waits(self._queue, self._goal)
+        reason = what_waits(self._waiting[LIST], self._waiting[GOAL])
         if reason is not None and not self._request.may_fork_if_busy:
             thread_id = str(self._request.thread_id)
             return _busy(thread_id, f"thread {thread_id} was not resumed: {reason}")
@@ -139,6 +146,10 @@ class Opening:
         thread_id = self._exchange.record.thread_id
         if self._account is None or self._config is None or thread_id is None or self.is_turn_sent:
             return None
+        if self._requirements is None and are_needed(self._request, self._configured, self._exchange.record.settings):
+            if not is_held(self._request):
+                self._asking.ask(READ, {}, now_ms)
+            return None
         if self._settings_left is None:
             problem = self._judge_payer(self._config, self._account)
             if problem is not None:
@@ -147,7 +158,7 @@ class Opening:
                 self._asking.forget()
                 self.begin(now_ms)
                 return None
-            problem = self._prepare_settings(thread_id, self._config)
+            problem = self._prepare_settings(thread_id)
             if problem is not None:
                 return problem
             self._tell_setting(now_ms)
@@ -172,18 +183,32 @@ class Opening:
         if self._settings_left:
             self._asking.ask("thread/settings/update", self._settings_left[0], now_ms)
 
-    def _prepare_settings(self, thread_id: str, config: Message) -> TurnError | None:
+    @property
+    def _configured(self) -> Message:
+        """Codex's configuration for the thread, with what the turn lays over it."""
+        return as_tables(self._config or {}, self._request.overrides)
+
+    def _prepare_settings(self, thread_id: str) -> TurnError | None:
         """See which settings put the user's own permission profile in force, and what of it forbids the turn."""
-        record = self._exchange.record
-        self._profile = profile_in_force(as_tables(config, self._request.overrides), record.settings)
+        settings, requirements = self._exchange.record.settings, self._requirements or {}
+        if not is_overruled(requirements, self._configured, settings):
+            self._profile = profile_in_force(self._configured, settings)
         self._settings_left = []
+        problem = problem_of(requirements, settings, self._request, self._profile)
+        if problem is not None:
+            return problem
+        policy = {"threadId": thread_id, "sandboxPolicy": self._request.sandbox_policy()}
         if self._profile is None:
-            return too_wide() if self._request.is_wider(record.settings) else None
-        self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(config))
+            self._is_opened_wider = self._request.is_wider(settings)
+            if self._is_opened_wider and not settings.get("activePermissionProfile"):
+                return too_wide()
+            self._settings_left += [policy] * self._is_opened_wider  # a review's start takes none
+            return None
+        self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(self._config or {}))
         self._exchange.guard(denied_by_name(self._profile, self._request))
         self._settings_left.append({"threadId": thread_id, "permissions": self._profile.name})
         if self._request.review is not None and self._terms.has_policy:  # its start takes no policy
-            self._settings_left.append({"threadId": thread_id, "sandboxPolicy": self._request.sandbox_policy()})
+            self._settings_left.append(policy)
         return self._terms.problem
 
 

@@ -187,6 +187,15 @@ def terms_of(profile: PermissionProfile, request: TurnRequest, had_proxy: bool =
     return Terms(problem)
 
 
+def lets_have(profile: PermissionProfile, request: TurnRequest) -> bool:
+    """Whether a profile that is told, as it stands, lets a turn write and reach all that it asks for."""
+    written = {path for path, access in profile.rules.items() if access == "write"}
+    wanted = {_ROOTS, *_TEMPORARY} if request.sandbox is Sandbox.WORKSPACE_WRITE else set()
+    is_written = wanted <= written or any(path in written for path in _EVERYTHING)
+    is_reached = profile.has_network or not request.has_network
+    return profile.is_told and request.sandbox is not Sandbox.DANGER_FULL_ACCESS and is_written and is_reached
+
+
 def denied_by_name(profile: PermissionProfile, request: TurnRequest) -> tuple[str, ...]:
     """What a profile denies by its path, in a turn whose commands may come to write: absolute, or `~/…`.
 

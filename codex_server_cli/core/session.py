@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from codex_server_cli.core import failures, rpc
-from codex_server_cli.core.asking import TOLERATED, Asking
+from codex_server_cli.core.asking import Asking, is_tolerated
 from codex_server_cli.core.desk import Desk
 from codex_server_cli.core.exchange import Exchange, Step
 from codex_server_cli.core.opening import Opening, too_wide
@@ -180,8 +180,8 @@ class Session:
             return
         error, is_given_up = message.get("error"), asked.patience.is_used_up
         self._shells.steering.answered(asked, error)
-        if error is not None and (is_given_up or asked.method not in TOLERATED):
-            refusal = error if isinstance(error, dict) else {}
+        refusal = error if isinstance(error, dict) else {}
+        if error is not None and (is_given_up or not is_tolerated(asked.method, refusal)):
             times = asked.patience.failures if is_given_up else None
             self._own_error = failures.error_of_refusal(asked.method, refusal, times)
             self._finish(Cause.FAILED)

@@ -154,6 +154,11 @@ def archived_ids(codex_home: Path, thread: str) -> list[str]:
     ]
 
 
+def has_session(codex_home: Path, thread_id: str) -> bool:
+    """Whether Codex ever wrote a session file of a thread, archived or not: it writes none before the first turn."""
+    return any(_newest_first(codex_home, thread_id, folder) for folder in ("sessions", "archived_sessions"))
+
+
 def damaged_file(codex_home: Path, thread_id: str) -> str | None:
     """The path of a thread's session file that does not begin as one, None where there is no such file."""
     return next((f.path for f in _newest_first(codex_home, thread_id.lower()) if _read_meta(f.path) is None), None)

@@ -78,6 +78,27 @@ def test_last_is_busy_while_the_newest_turn_of_this_directory_has_no_thread_yet(
     turns.drop_lock(running.turn_id)
 
 
+def test_a_turn_that_failed_before_codex_wrote_a_session_left_no_thread(
+    settings: Settings, turns: TurnsOnDisk, here: str
+) -> None:
+    older = turns.complete(cwd=here, thread_id=CODEXS, codex_turn_id="a")
+    failed = turns.failed(ErrorKind.SANDBOX, cwd=here, thread_id=OURS)
+    assert threads.choose_last(settings, here).resumed_from == older.turn_id
+    with pytest.raises(BadInputError, match=f"turn {failed.turn_id} left no thread to go on with"):
+        threads.choose_by_turn(settings, failed.turn_id, None)
+    add_session(settings, OURS, here)  # it was to go on with a thread, or Codex told no more than the thread
+    assert threads.choose_last(settings, here).resumed_from == failed.turn_id
+    assert threads.choose_by_turn(settings, failed.turn_id, None).thread_id == OURS
+
+
+def test_one_whose_thread_is_archived_is_told_so(settings: Settings, turns: TurnsOnDisk, here: str) -> None:
+    turns.failed(ErrorKind.SANDBOX, cwd=here, thread_id=OURS)
+    add_session(settings, OURS, here)
+    (settings.codex_home / "sessions" / "2026" / "11" / "20").rename(settings.codex_home / "archived_sessions")
+    with pytest.raises(NotFoundError, match="is archived"):
+        threads.choose_last(settings, here)
+
+
 def test_last_sees_through_links(settings: Settings, turns: TurnsOnDisk, here: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(here)
     turns.complete(cwd=str(tmp_path / "link"), thread_id=OURS)

@@ -89,10 +89,11 @@ class CapturedTurn:
         results = [message["result"] for _, message in self.messages if isinstance(message.get("result"), dict)]
         provider = next((result["modelProvider"] for result in results if "modelProvider" in result), None)
         account = {"account": None, "requiresOpenaiAuth": False}
-        return account if method == "account/read" else {"config": {"model_provider": provider}}
+        looks: dict[str, dict[str, Any]] = {"account/read": account, "configRequirements/read": {"requirements": None}}
+        return looks.get(method, {"config": {"model_provider": provider}})
 
 
-_LOOKS = frozenset({"account/read", "config/read"})
+_LOOKS = frozenset({"account/read", "config/read", "configRequirements/read"})
 """What a session of ours asks whether the recording did or not."""
 
 

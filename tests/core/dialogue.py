@@ -146,9 +146,14 @@ class Dialogue:
             self.free()
         return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
 
-    def looked(self, account: Json | None = None, config: Json | None = None) -> Dialogue:
-        """What is looked at before the turn: who is logged in, and Codex's effective configuration."""
+    def looked(
+        self, account: Json | None = None, config: Json | None = None, requirements: Json | None = None
+    ) -> Dialogue:
+        """What is looked at before the turn: who is logged in, Codex's effective configuration, and where it is asked
+        for what the administrator requires."""
         self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
+        if self.requests("configRequirements/read"):
+            self.reply("configRequirements/read", {"requirements": requirements})
         return self.reply("config/read", {"config": config or {}})
 
     def free(self) -> Dialogue:

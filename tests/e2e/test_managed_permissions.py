@@ -1,12 +1,14 @@
-"""What an administrator's permission profile keeps from being read stays unread: its rules Codex tells nobody."""
+"""What an administrator requires of Codex holds for a turn: permission profiles, and lists of what may be asked for."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 
 import pytest
 
+from codex_server_cli.core.commands import commands_in
 from codex_server_cli.demo.replies import run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.e2e.home import Home, Run
@@ -39,7 +41,11 @@ class Managed:
     def requires(self, access: str, more: str = "", *, head: str = ALLOWED) -> None:
         """Let the project be read or written, and nothing else read but what commands need."""
         codex = json.dumps(str(self.home.codex.resolve().parent))
-        self._machine = Machine(self.home, requirements=head + READS.format(codex=codex, access=access) + more)
+        self.requires_alone(head + READS.format(codex=codex, access=access) + more)
+
+    def requires_alone(self, requirements: str) -> None:
+        """Require just this."""
+        self._machine = Machine(self.home, requirements=requirements)
         look = f"cat open.txt; cat {self.home.root}/outside; echo made > made; ls made"
         self.model = self.home.model([reply for n in "123" for reply in (run_command(look, call_id=n), say(n))])
 
@@ -156,3 +162,129 @@ def test_a_managed_profile_of_which_nothing_at_all_is_told_runs_nothing(managed:
     config = managed.home.codex_home / "config.toml"
     config.write_text(f'default_permissions = "theirs"\n{config.read_text()}')
     assert_refused(managed, managed.run("new", "hi"), "may let anything be written")
+
+
+READS_ALONE = 'default_permissions = ":read-only"\n[allowed_permission_profiles]\n":read-only" = true\n'
+MODE = 'allowed_sandbox_modes = ["read-only"]\n'
+WIDER = [["--write"], ["--network"], ["--write", "--network"], ["--sandbox", "danger-full-access"]]
+
+
+def assert_not_allowed(managed: Managed, run: Run, requests: int = 0) -> Json:
+    """See that nothing was run because of the requirements, and that the hint has the command that works."""
+    error: Json = run.json["error"]
+    assert (run.code, run.json["state"], error["kind"]) == (1, "failed", "sandbox")
+    assert error["message"].startswith("Your administrator's requirements for Codex allow the ")
+    assert "\n" not in error["message"]
+    assert len(managed.model.model_requests) == requests
+    assert not (managed.home.project / "made").exists()
+    return error
+
+
+@pytest.mark.parametrize("options", WIDER, ids=" ".join)
+def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed: Managed, options: list[str]) -> None:
+    managed.requires_alone(READS_ALONE)
+    run = managed.run("new", "hi", *options)
+    assert_not_allowed(managed, run)
+    plain = shlex.split(commands_in(run.json["error"]["hint"])[0])
+    assert managed.run(*plain[1:]).code == 0
+    assert "Read-only file system" in managed.looked()
+    for more in ([], ["--fork"]):
+        assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2)
+
+
+def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed) -> None:
+    managed.requires_alone(READS_ALONE)
+    assert managed.run("new", "hi").code == 0
+    assert_not_allowed(managed, managed.run("new", "hi", "--write"), requests=2)
+    assert managed.run("continue", "go on").code == 0
+    assert "Read-only file system" in managed.looked("2")
+
+
+def test_a_plain_turn_and_a_review_run_under_such_a_list(managed: Managed) -> None:
+    managed.requires_alone(READS_ALONE)
+    for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
+        assert managed.run(*verb).code == 0
+        assert "Read-only file system" in managed.looked(number)
+
+
+def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_closed(managed: Managed) -> None:
+    managed.requires_alone(f'{READS_ALONE}":workspace" = true\n')
+    for options in WIDER[1:]:
+        assert_not_allowed(managed, managed.run("new", "hi", *options))
+    assert managed.run("new", "hi", "--write").code == 0
+    assert "\nmade\n" in managed.looked()
+
+
+def test_a_list_with_full_access_lets_a_turn_have_anything(one_managed: Managed) -> None:
+    one_managed.requires_alone(f'{READS_ALONE}":danger-full-access" = true\n')
+    for number, options in enumerate((WIDER[0], WIDER[3]), 1):
+        assert one_managed.run("new", "hi", *options).code == 0
+        assert "\nmade\n" in one_managed.looked(str(number))
+
+
+def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(managed: Managed) -> None:
+    managed.requires_alone(f"{READS_ALONE}mine = true\n")
+    config = managed.home.codex_home / "config.toml"
+    provider = config.read_text()
+    for base, is_allowed in ((":read-only", False), (":workspace", True)):
+        mine = f'[permissions.mine]\nextends = "{base}"\n[permissions.mine.filesystem]\n'
+        denied = json.dumps(str(managed.home.root / "outside"))
+        config.write_text(f'default_permissions = "mine"\n{provider}\n{mine}{denied} = "deny"\n')
+        run = managed.run("new", "hi", "--write")
+        if is_allowed:
+            assert run.code == 0
+            assert_unread(managed.looked(), may_write=True)
+        else:
+            assert_not_allowed(managed, run)
+
+
+def test_a_sandbox_that_is_not_allowed_is_told_and_network_is_no_part_of_one(managed: Managed) -> None:
+    managed.requires_alone(MODE)
+    for options in (WIDER[0], WIDER[2], WIDER[3]):
+        assert_not_allowed(managed, managed.run("new", "hi", *options))
+    assert managed.run("new", "hi", "--network").code == 0
+    assert "Read-only file system" in managed.looked()
+
+
+@pytest.mark.parametrize(
+    ("requirement", "options"),
+    [
+        ('allowed_approval_policies = ["never"]', ["--approval", "ask"]),
+        ('allowed_approval_policies = ["on-request"]', []),
+        ('allowed_approvals_reviewers = ["user"]', ["--approval", "auto"]),
+    ],
+)
+def test_who_decides_is_held_against_the_requirements_by_codex(
+    managed: Managed, requirement: str, options: list[str]
+) -> None:
+    managed.requires_alone(f"{requirement}\n")
+    run = managed.run("new", "hi", *options)
+    assert (run.code, run.json["state"]) == (1, "failed")
+    assert "is not in the allowed set" in run.json["error"]["message"]
+    assert managed.model.model_requests == []
+
+
+WORKSPACE = READS_ALONE.replace('default_permissions = ":read-only"', 'default_permissions = ":workspace"')
+
+
+def test_where_the_workspace_may_be_written_by_default_a_plain_turn_and_a_review_only_read(managed: Managed) -> None:
+    managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
+    for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
+        assert managed.run(*verb).code == 0
+        assert "Read-only file system" in managed.looked(number)
+
+
+def test_and_a_turn_that_may_write_does(managed: Managed) -> None:
+    managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
+    assert managed.run("new", "hi", "--write").code == 0
+    assert "\nmade\n" in managed.looked()
+
+
+def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: Managed) -> None:
+    managed.requires_alone(READS_ALONE)
+    config = managed.home.codex_home / "config.toml"
+    mine = '[permissions.mine]\nextends = ":workspace"\n'
+    config.write_text(f'default_permissions = "mine"\n{config.read_text()}\n{mine}')
+    assert_not_allowed(managed, managed.run("new", "hi", "--write"))
+    assert managed.run("new", "hi").code == 0
+    assert "Read-only file system" in managed.looked()

@@ -1,0 +1,117 @@
+"""What an administrator's `requirements.toml` allows a turn to have: what of it a turn is held against by us.
+
+Observed on 0.163.0 and 0.171.0, for new, resumed and forked threads:
+
+* `allowed_permission_profiles` lists the profiles that Codex's own program may be configured with; what is not listed
+  as true is refused there, built-in ones too, and it takes no `--sandbox` beside the list. The app-server takes any
+  `sandboxPolicy` in spite of it, so the list is ours to keep. `:workspace` lets the workspace, the temporary
+  directories and those of `--add-dir` be written, and keeps the network closed; only `:danger-full-access` opens it.
+* `allowed_sandbox_modes`, `allowed_approval_policies` and `allowed_approvals_reviewers` the app-server keeps: it
+  refuses the turn. Network is no part of a mode: Codex's own program has it under "read-only", by a profile.
+* While a list is in force, the reply that opens a thread names a profile, whatever was asked for; else it names none,
+  because the sandbox that we open a thread with replaces the one that is configured. Where that profile may write, the
+  thread opens so, and Codex marks the project as trusted; a `sandboxPolicy` narrows it before the turn.
+
+Must never widen anything: what is not told is not allowed. What a managed profile lets be done is told by
+`permissions`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codex_server_cli.core.failures import make_error
+from codex_server_cli.core.permissions import PermissionProfile, is_own, lets_have, terms_of
+from codex_server_cli.core.request import Sandbox, TurnRequest
+from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.turn import TurnError
+from codex_server_cli.errors import ErrorKind
+
+READ = "configRequirements/read"
+
+_PLAIN = "To have it read only: {plain}"
+_NARROWER = "With --write instead: {narrower}"
+_SELECT = "Or select a profile that fits in Codex's own configuration (`default_permissions`), of those allowed"
+
+
+def is_held(request: TurnRequest) -> bool:
+    """Whether a turn is asked to have more than any requirement takes away: only then are they asked for."""
+    return request.sandbox is not Sandbox.READ_ONLY or request.has_network
+
+
+def are_needed(request: TurnRequest, config: Message, settings: Message) -> bool:
+    """Whether the turn cannot be judged without the requirements, once all else is known; `is_held` tells it before."""
+    return is_held(request) or (_has_built_in(settings) and is_own(config.get("default_permissions")))
+
+
+def is_overruled(told: Message, config: Message, settings: Message) -> bool:
+    """Whether the profile that the user configured is not in force, because the administrator's list leaves it out.
+
+    Codex's own program runs under a built-in one instead, and warns of it; the app-server refuses the other.
+    """
+    profiles = _requirements(told).get("allowedPermissionProfiles")
+    is_listed = not isinstance(profiles, dict) or profiles.get(str(config.get("default_permissions"))) is True
+    return _has_built_in(settings) and not is_listed
+
+
+def _has_built_in(settings: Message) -> bool:
+    """Whether Codex names a built-in profile as the one in force: it does while a list is."""
+    active = settings.get("activePermissionProfile")
+    name = active.get("id") if isinstance(active, dict) else None
+    return isinstance(name, str) and not is_own(name)
+
+
+def _requirements(told: Message) -> Message:
+    requirements = told.get("requirements")
+    return requirements if isinstance(requirements, dict) else {}
+
+
+def problem_of(
+    told: Message, settings: Message, request: TurnRequest, profile: PermissionProfile | None
+) -> TurnError | None:
+    """Why the requirements forbid a turn's policy; None where they do not.
+
+    Args:
+        told: the result of `READ`; empty where Codex does not know it.
+        settings: what Codex told of the thread when it was opened.
+        profile: the one in force that is no built-in; where its rules are not told it runs as it stands.
+    """
+    if not is_held(request) or (profile is not None and not profile.is_told):
+        return None
+    requirements = _requirements(told)
+    modes, profiles = requirements.get("allowedSandboxModes"), requirements.get("allowedPermissionProfiles")
+    if modes is not None and (not isinstance(modes, list) or request.sandbox not in modes):
+        return _refused(f"allow the sandboxes {_named(modes)} alone (`allowed_sandbox_modes`), not {request.sandbox}")
+    if profiles is None and not settings.get("activePermissionProfile"):
+        return None
+    if _is_allowed(profiles, request, profile):
+        return None
+    listed = [name for name, is_on in profiles.items() if is_on is True] if isinstance(profiles, dict) else None
+    network = " with network" if request.has_network else ""
+    narrower = request._replace(sandbox=Sandbox.WORKSPACE_WRITE)
+    is_narrower = request.sandbox is Sandbox.DANGER_FULL_ACCESS and _is_allowed(profiles, narrower, profile)
+    is_narrower = is_narrower and (profile is None or terms_of(profile, narrower).problem is None)
+    others = [name for name in listed or () if not name.startswith(":")]
+    words = f"allow the permission profiles {_named(listed)} alone (`allowed_permission_profiles`), and none of them is"
+    hint = _NARROWER if is_narrower else f"{_PLAIN}. {_SELECT} ({', '.join(others)})" if others else _PLAIN
+    return _refused(f"{words} known to let a turn have {request.sandbox}{network}", hint)
+
+
+def _is_allowed(profiles: Any, request: TurnRequest, profile: PermissionProfile | None) -> bool:
+    """Whether some listed profile lets a turn have all that it asks for; of others than those here nobody tells."""
+    if not isinstance(profiles, dict):
+        return False
+    if profiles.get(":danger-full-access") is True:
+        return True
+    is_within = request.sandbox is not Sandbox.DANGER_FULL_ACCESS and not request.has_network
+    if is_within and profiles.get(":workspace") is True:
+        return True
+    return profile is not None and profiles.get(profile.name) is True and lets_have(profile, request)
+
+
+def _named(names: Any) -> str:
+    return ", ".join(map(str, names)) or "(none)" if isinstance(names, list) else "(not told)"
+
+
+def _refused(what: str, hint: str = _PLAIN) -> TurnError:
+    return make_error(ErrorKind.SANDBOX, f"Your administrator's requirements for Codex {what}.", hint=hint)
