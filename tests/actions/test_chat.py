@@ -77,6 +77,7 @@ def test_a_turn_or_a_thread_is_named_by_one_word(settings: Settings, turns: Turn
 
 
 def test_what_is_neither_a_turn_nor_a_thread_is_said_to_be(settings: Settings, turns: TurnsOnDisk) -> None:
+    settings.codex_home.mkdir()
     turns.complete()
     turns.complete()
     with pytest.raises(NotFoundError, match="no such turn or thread: zzz"):
