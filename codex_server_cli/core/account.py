@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.rpc import Message, objects_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in
 
 _MODES = {"apiKey": "api_key", "apikey": "api_key", "amazonBedrock": "amazon_bedrock"}
 _YEAR_3000_S = 32_503_680_000
@@ -41,9 +41,9 @@ class Account(NamedTuple):
 
 def account_in(result: Message) -> Account:
     """The account in the result of `account/read`."""
-    account = result.get("account")
+    account = at(result, "account", dict)
     requires_login = result.get("requiresOpenaiAuth") is not False
-    if not isinstance(account, dict):
+    if account is None:
         return Account(requires_login=requires_login)
     return Account(
         mode=mode_of(account.get("type")) or "unknown",
@@ -112,8 +112,7 @@ class Limits(NamedTuple):
 
 def limits_in(result: Message) -> list[Limits]:
     """The limits in the result of `account/rateLimits/read`: Codex's own first, then those by id."""
-    by_id = result.get("rateLimitsByLimitId")
-    snapshots = [result.get("rateLimits"), *(by_id.values() if isinstance(by_id, dict) else ())]
+    snapshots = [result.get("rateLimits"), *object_at(result, "rateLimitsByLimitId").values()]
     found: dict[str | None, Limits] = {}
     for snapshot in objects_in(snapshots):
         limits = _limits(snapshot)
@@ -122,33 +121,33 @@ def limits_in(result: Message) -> list[Limits]:
 
 
 def _limits(snapshot: Message) -> Limits:
-    windows = [_window(name, snapshot.get(name)) for name in ("primary", "secondary")]
-    windows.append(_individual(snapshot.get("individualLimit")))
+    windows = [_window(name, object_at(snapshot, name)) for name in ("primary", "secondary")]
+    windows.append(_individual(object_at(snapshot, "individualLimit")))
     return Limits(
         limit_id=_text(snapshot.get("limitId")),
         name=_text(snapshot.get("limitName")),
         plan=_text(snapshot.get("planType")),
         windows=tuple(window for window in windows if window is not None),
-        credits=_credits(snapshot.get("credits")),
+        credits=_credits(object_at(snapshot, "credits")),
         reached=_text(snapshot.get("rateLimitReachedType")),
     )
 
 
-def _window(name: str, value: Any) -> Window | None:
-    percent = _number(value.get("usedPercent")) if isinstance(value, dict) else None
+def _window(name: str, value: Message) -> Window | None:
+    percent = _number(value.get("usedPercent"))
     if percent is None:
         return None
     minutes = _number(value.get("windowDurationMins"))
     return Window(name, percent, int(minutes) if minutes and minutes > 0 else None, _time_s(value.get("resetsAt")))
 
 
-def _individual(value: Any) -> Window | None:
-    left = _number(value.get("remainingPercent")) if isinstance(value, dict) else None
+def _individual(value: Message) -> Window | None:
+    left = _number(value.get("remainingPercent"))
     return None if left is None else Window("individual", 100 - left, None, _time_s(value.get("resetsAt")))
 
 
-def _credits(value: Any) -> Credits | None:
-    if not isinstance(value, dict) or value.get("hasCredits") is not True:
+def _credits(value: Message) -> Credits | None:
+    if value.get("hasCredits") is not True:
         return None
     return Credits(value.get("unlimited") is True, _text(value.get("balance")))
 
@@ -173,7 +172,7 @@ def models_in(result: Message) -> list[Model]:
 
 def _model(name: str, entry: Message) -> Model:
     efforts = (_text(option.get("reasoningEffort")) for option in objects_in(entry.get("supportedReasoningEfforts")))
-    modalities = entry.get("inputModalities")
+    modalities = at(entry, "inputModalities", list) or []
     return Model(
         name=name,
         display_name=_text(entry.get("displayName")) or name,
@@ -182,7 +181,7 @@ def _model(name: str, entry: Message) -> Model:
         is_hidden=entry.get("hidden") is True,
         efforts=tuple(effort for effort in efforts if effort),
         default_effort=_text(entry.get("defaultReasoningEffort")),
-        modalities=tuple(filter(None, map(_text, modalities))) if isinstance(modalities, list) else (),
+        modalities=tuple(filter(None, map(_text, modalities))),
     )
 
 

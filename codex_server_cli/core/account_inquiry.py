@@ -22,7 +22,7 @@ from codex_server_cli.core.account import (
 from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.inquiry import Inquiry, Listen, greet
 from codex_server_cli.core.payer import account_of_status
-from codex_server_cli.core.rpc import Message, params_of, text_in
+from codex_server_cli.core.rpc import Message, at, object_at, params_of, text_in
 from codex_server_cli.errors import BusyError, CodexServerError, ErrorKind, NotLoggedInError
 
 PATIENCE_S = 20 * 60.0
@@ -53,11 +53,11 @@ def ask_account(*, refreshes: bool) -> Inquiry[Account]:
         refreshes: let Codex renew its token first. It does not say whether that worked.
     """
     reply = yield "account/read", {"refreshToken": refreshes}
-    result = reply.get("result")
-    if isinstance(result, dict):
+    result = at(reply, "result", dict)
+    if result is not None:
         return account_in(result)
-    status = (yield "getAuthStatus", {"includeToken": False, "refreshToken": False}).get("result")
-    return account_without_details(status if isinstance(status, dict) else {}, _words(reply))
+    status = yield "getAuthStatus", {"includeToken": False, "refreshToken": False}
+    return account_without_details(object_at(status, "result"), _words(reply))
 
 
 def ask_terms(cwd: str, version: str) -> Inquiry[tuple[Message, Message]]:
@@ -66,13 +66,11 @@ def ask_terms(cwd: str, version: str) -> Inquiry[tuple[Message, Message]]:
     Either is empty where Codex does not tell. Begins with the greeting.
     """
     yield from greet(version)
-    account = (yield "account/read", {}).get("result")
-    if not isinstance(account, dict):
-        status = (yield "getAuthStatus", {"includeToken": False, "refreshToken": False}).get("result")
-        account = account_of_status(status if isinstance(status, dict) else {})
-    result = (yield "config/read", {"cwd": cwd}).get("result")
-    config = result.get("config") if isinstance(result, dict) else None
-    return config if isinstance(config, dict) else {}, account
+    account = at((yield "account/read", {}), "result", dict)
+    if account is None:
+        status = yield "getAuthStatus", {"includeToken": False, "refreshToken": False}
+        account = account_of_status(object_at(status, "result"))
+    return object_at((yield "config/read", {"cwd": cwd}), "result.config"), account
 
 
 def problem_of(account: Account) -> NotLoggedInError | None:
@@ -105,14 +103,9 @@ def ask_provider(thread_id: str | None = None) -> Inquiry[str | None]:
         CodexServerError: Codex does not tell, or knows no such thread.
     """
     if thread_id is not None:
-        thread = _result((yield "thread/read", {"threadId": thread_id, "includeTurns": False})).get("thread")
-        return _text_in(thread, "modelProvider")
-    return _text_in(_result((yield "config/read", {})).get("config"), "model_provider")
-
-
-def _text_in(value: object, name: str) -> str | None:
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, str) else None
+        thread = _result((yield "thread/read", {"threadId": thread_id, "includeTurns": False}))
+        return at(thread, "thread.modelProvider", str)
+    return at(_result((yield "config/read", {})), "config.model_provider", str)
 
 
 def ask_models() -> Inquiry[list[Model]]:
@@ -182,8 +175,7 @@ def _settle(completed: Message) -> Inquiry[None]:
 
 def cancel_login(login_id: str) -> Inquiry[bool]:
     """Cancel a login that waits; whether there was one."""
-    result = (yield "account/login/cancel", {"loginId": login_id}).get("result")
-    return isinstance(result, dict) and result.get("status") == "canceled"
+    return at((yield "account/login/cancel", {"loginId": login_id}), "result.status", str) == "canceled"
 
 
 def log_out() -> Inquiry[None]:
@@ -196,8 +188,8 @@ def log_out() -> Inquiry[None]:
 
 
 def _result(reply: Message) -> Message:
-    result = reply.get("result")
-    if isinstance(result, dict):
+    result = at(reply, "result", dict)
+    if result is not None:
         return result
     words = _words(reply)
     if _NOT_CHATGPT.search(words):
@@ -216,5 +208,4 @@ def _result(reply: Message) -> Message:
 
 def _words(reply: Message) -> str:
     """Codex's words, less the body of a web page that it quotes."""
-    error = reply.get("error")
-    return readable_message(error if isinstance(error, dict) else {}).partition("; content-type=")[0]
+    return readable_message(object_at(reply, "error")).partition("; content-type=")[0]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.failures import readable_message
-from codex_server_cli.core.rpc import Message, objects_in, text_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in, text_in
 
 MAX_OUTPUT_LINES = 20
 MAX_OUTPUT_CHARS = 2000
@@ -74,8 +74,7 @@ def _file_change(item: Message) -> str:
 
 
 def _change_details(change: Message) -> str:
-    kind = change.get("kind")
-    type_ = kind.get("type") if isinstance(kind, dict) else kind
+    type_ = at(change, "kind.type", str) or change.get("kind")
     diff = str(change.get("diff") or "")
     if type_ == "add":  # its diff is the raw content of the file
         count = diff.count("\n") + (diff != "" and not diff.endswith("\n"))
@@ -85,27 +84,25 @@ def _change_details(change: Message) -> str:
     lines = diff.split("\n")
     added = sum(line.startswith("+") and not line.startswith("+++") for line in lines)
     removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
-    moved_to = kind.get("move_path") if isinstance(kind, dict) else None
+    moved_to = at(change, "kind.move_path", str)
     return f" +{added} −{removed}" + (f" → {moved_to}" if moved_to else "")
 
 
 def _reasoning(item: Message) -> str:
-    summary = item.get("summary")
-    parts = summary if isinstance(summary, list) else []
+    parts = at(item, "summary", list) or []
     paragraphs = [part for part in parts if isinstance(part, str) and part.strip()]
     return "".join(f"· {line}\n" for part in paragraphs for line in part.strip().split("\n"))
 
 
 def _tool_call(item: Message) -> str:
     tool = ".".join(str(part) for part in (item.get("server") or item.get("namespace"), item.get("tool")) if part)
-    error = item.get("error")
-    reason = f": {error.get('message')}" if isinstance(error, dict) else ""
+    error = at(item, "error", dict)
+    reason = f": {error.get('message')}" if error is not None else ""
     return f"⚙ {tool} → {_how_it_ended(item)}{reason}\n"
 
 
 def _web_search(item: Message) -> str:
-    action = item.get("action")
-    query = item.get("query") or (action.get("query") if isinstance(action, dict) else None)
+    query = item.get("query") or object_at(item, "action").get("query")
     return f"⌕ {query}\n" if query else ""
 
 
@@ -144,9 +141,9 @@ def plan_block(params: Message) -> str:
 
 def error_block(params: Message) -> str:
     """A retry (`↻`) or the error that ends the turn (`✗`)."""
-    error = params.get("error")
+    error = at(params, "error", dict)
     mark = "↻" if params.get("willRetry") else "✗"
-    return f"{mark} {readable_message(error)}\n" if isinstance(error, dict) else ""
+    return f"{mark} {readable_message(error)}\n" if error is not None else ""
 
 
 def notice_block(method: str, params: Message) -> str:

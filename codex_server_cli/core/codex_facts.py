@@ -5,7 +5,7 @@ Fed with the replies to `initialize` and `config/read`, whose members are those 
 
 from __future__ import annotations
 
-from codex_server_cli.core.rpc import Message, text_in
+from codex_server_cli.core.rpc import Message, object_at, text_in
 
 
 class CodexFacts:
@@ -26,11 +26,9 @@ class CodexFacts:
 
     def learn(self, method: str | None, result: Message) -> None:
         """Take the result of any request."""
-        config = result.get("config")
         if method == "initialize":
             self.version = text_in(result.get("userAgent")).partition("/")[2].partition(" ")[0] or None
             self.home = text_in(result.get("codexHome")) or None
-        elif method == "config/read" and isinstance(config, dict):
-            hooks = config.get("hooks")
-            self.has_program = bool(config.get("notify"))
-            self.has_farewell = isinstance(hooks, dict) and bool(hooks.get("SessionEnd"))
+        elif method == "config/read":
+            self.has_program = bool(object_at(result, "config").get("notify"))
+            self.has_farewell = bool(object_at(result, "config.hooks").get("SessionEnd"))

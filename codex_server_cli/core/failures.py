@@ -11,7 +11,7 @@ from typing import Any
 
 from codex_server_cli.core.advice import is_of_database, is_of_session_file, is_without_room
 from codex_server_cli.core.plain_log import without_sequences
-from codex_server_cli.core.rpc import OVERLOADED, Message
+from codex_server_cli.core.rpc import OVERLOADED, Message, at, text_in
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -121,8 +121,8 @@ def _kind_of_network_info(info: Any) -> ErrorKind | None:
     name, detail = next(iter(info.items()), (None, None))
     if name not in _NETWORK_INFO:
         return None
-    status = detail.get("httpStatusCode") if isinstance(detail, dict) else None
-    if not isinstance(status, int):
+    status = at(detail, "httpStatusCode", int)
+    if status is None:
         return ErrorKind.NETWORK
     return ErrorKind.OVERLOADED if status >= 500 else _KIND_OF_STATUS.get(status, ErrorKind.NETWORK)
 
@@ -211,7 +211,7 @@ def readable_message(error: Message) -> str:
     if text.startswith("{"):
         inner = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', text)
         text = inner.group(1) if inner else text
-    details = error.get("additionalDetails")
-    if isinstance(details, str) and details and details not in text:
+    details = text_in(error.get("additionalDetails"))
+    if details and details not in text:
         text = f"{text} ({details})"
     return " ".join(text.split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codex_server_cli.core.rpc import Message, text_in
+from codex_server_cli.core.rpc import Message, at, object_at
 
 
 class ForeignTurn:
@@ -20,8 +20,8 @@ class ForeignTurn:
 
     def note(self, method: str, params: Message) -> None:
         """Take a notification of our thread that is not about our turn."""
-        turn, item = params.get("turn"), params.get("item")
-        if method == "turn/started" and isinstance(turn, dict):
-            self.turn_id, self.message = text_in(turn.get("id")) or None, None
-        elif isinstance(item, dict) and item.get("type") == "userMessage" and params.get("turnId") == self.turn_id:
+        turn_id, item = at(params, "turn.id", str), object_at(params, "item")
+        if method == "turn/started" and turn_id is not None:
+            self.turn_id, self.message = turn_id, None
+        elif item.get("type") == "userMessage" and params.get("turnId") == self.turn_id:
             self.message = item

@@ -24,7 +24,7 @@ from codex_server_cli.core.permissions import (
 )
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.requirements import READ, are_needed, is_held, is_overruled, problem_of
-from codex_server_cli.core.rpc import Message, text_in
+from codex_server_cli.core.rpc import Message, object_at, text_in
 from codex_server_cli.core.thread_config import as_tables, startup_ms
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.core.waiting import GOAL, LIST, OCCUPIED, what_waits
@@ -102,8 +102,7 @@ class Opening:
             case "getAuthStatus":
                 self._account = account_of_status(result)
             case "config/read":
-                config = result.get("config")
-                self._config = config if isinstance(config, dict) else {}
+                self._config = object_at(result, "config")
                 self._asking.allow_startup(startup_ms(as_tables(self._config, self._request.overrides)))
             case "configRequirements/read":
                 self._requirements = result

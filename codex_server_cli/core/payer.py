@@ -14,7 +14,7 @@ import re
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, object_at
 from codex_server_cli.core.thread_config import layered, value_in
 
 DEFAULT_PROVIDER = "openai"
@@ -139,10 +139,9 @@ def _by_provider(provider: str) -> Judgement:
 
 
 def _by_login(account: Message) -> Judgement:
-    found = account.get("account")
-    if found is None:
+    if account.get("account") is None:
         return Judgement(None, NOT_LOGGED_IN)
-    mode = _mode_of(found.get("type")) if isinstance(found, dict) else None
+    mode = _mode_of(object_at(account, "account").get("type"))
     if mode == "chatgpt":
         return Judgement(Payer.CHATGPT)
     if mode == "api_key":

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.blocks import unwrapped
-from codex_server_cli.core.rpc import Message, objects_in, params_of, text_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in, params_of, text_in
 from codex_server_cli.core.turn import format_time_ms
 
 
@@ -59,9 +59,7 @@ class PendingRequest(NamedTuple):
     @property
     def form(self) -> Message:
         """What an elicitation asks for: JSON Schemas by property; `{}` where it only asks for a yes."""
-        schema = self.params.get("requestedSchema")
-        properties = schema.get("properties") if isinstance(schema, dict) else None
-        return properties if isinstance(properties, dict) else {}
+        return object_at(self.params, "requestedSchema.properties")
 
     @property
     def wants_answers(self) -> bool:
@@ -101,15 +99,14 @@ class PendingRequest(NamedTuple):
 
     @property
     def _command(self) -> str:
-        context = self.params.get("networkApprovalContext")
-        if self.params.get("command") is None and isinstance(context, dict):
+        context = at(self.params, "networkApprovalContext", dict)
+        if self.params.get("command") is None and context is not None:
             return f"what wants to reach {context.get('host')}"
         return unwrapped(text_in(self.params.get("command")))
 
     def to_json(self) -> dict[str, Any]:
         """The request as other shells see it; what does not apply is null, so that every request has the same keys."""
-        params, meta = self.params, self.params.get("_meta")
-        meta = meta if isinstance(meta, dict) else {}
+        params, meta = self.params, object_at(self.params, "_meta")
         return {
             "id": self.id,
             "kind": str(self.kind),
@@ -138,8 +135,7 @@ class PendingRequest(NamedTuple):
         """A form's fields in the shape of questions, so that both are shown and answered alike."""
         if not self.wants_answers:
             return None
-        schema = self.params["requestedSchema"]
-        required = schema.get("required")
+        required = at(self.params, "requestedSchema.required", list) or []
         return [
             {
                 "id": name,
@@ -147,7 +143,7 @@ class PendingRequest(NamedTuple):
                 "question": text_in(field.get("description")) or self.message,
                 "type": field.get("type"),
                 "options": [_option(*choice) for choice in form_choices(field)] or None,
-                "isRequired": isinstance(required, list) and name in required,
+                "isRequired": name in required,
                 "schema": field,
             }
             for name, field in self.form.items()
@@ -169,8 +165,7 @@ def read_request(
     if kind is None or not isinstance(message["id"], str | int):
         return None
     if kind is RequestKind.ELICITATION:
-        meta = params.get("_meta")
-        if isinstance(meta, dict) and meta.get("codex_approval_kind") == "mcp_tool_call":
+        if at(params, "_meta.codex_approval_kind", str) == "mcp_tool_call":
             kind = RequestKind.MCP_TOOL
         elif params.get("mode") not in (*_FORMS, "url"):
             return None  # a proof of identity, or something new

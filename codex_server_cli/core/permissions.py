@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, at, object_at
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -89,13 +89,11 @@ def profile_in_force(config: Message, settings: Message) -> PermissionProfile | 
         config: Codex's effective configuration, overrides of the thread included.
         settings: what Codex told of the thread when it was opened.
     """
-    managed = settings.get("activePermissionProfile")
-    managed_name = managed.get("id") if isinstance(managed, dict) else None
+    managed_name = at(settings, "activePermissionProfile.id", str)
     for name in (managed_name, config.get("default_permissions")):
         if is_own(name):
-            policy = settings.get("sandboxPolicy") or settings.get("sandbox")
-            is_of_it = name == managed_name and isinstance(policy, dict)
-            return _read(str(name), config, policy if is_of_it else None)
+            policy = at(settings, "sandboxPolicy", dict) or at(settings, "sandbox", dict)
+            return _read(str(name), config, policy if name == managed_name else None)
     return None
 
 
@@ -105,8 +103,7 @@ def is_own(name: Any) -> bool:
 
 
 def _read(name: str, config: Message, policy: Message | None) -> PermissionProfile:
-    tables = config.get("permissions")
-    chain = list(_chain(name, tables if isinstance(tables, dict) else {}))
+    chain = list(_chain(name, object_at(config, "permissions")))
     root = chain[-1].get("extends") if chain else name
     if is_own(root):  # a managed one, or an own one above it
         return PermissionProfile(name, {}, False, False, has_proxy(config), {}, is_told=False, policy=policy)
@@ -114,12 +111,9 @@ def _read(name: str, config: Message, policy: Message | None) -> PermissionProfi
     network: Message = {}
     domains: Message = {}
     for table in reversed(chain):  # what extends wins
-        rules |= dict(_rules(table.get("filesystem")))
-        own = table.get("network")
-        own = own if isinstance(own, dict) else {}
-        network |= {key: value for key, value in own.items() if value is not None}
-        listed = own.get("domains")
-        domains |= listed if isinstance(listed, dict) else {}
+        rules |= dict(_rules(object_at(table, "filesystem")))
+        network |= {key: value for key, value in object_at(table, "network").items() if value is not None}
+        domains |= object_at(table, "network.domains")
     rules = _BUILT_IN.get(str(root), {}) | rules
     reads_all = any(rules.get(path) in ("read", "write") for path in _EVERYTHING)
     return PermissionProfile(name, rules, reads_all, network.get("enabled") is True, has_proxy(config), domains)
@@ -134,8 +128,8 @@ def _chain(name: Any, tables: Message) -> Iterator[Message]:
         name = tables[name].get("extends")
 
 
-def _rules(table: Any) -> Iterator[tuple[str, str]]:
-    for path, access in table.items() if isinstance(table, dict) else ():
+def _rules(table: Message) -> Iterator[tuple[str, str]]:
+    for path, access in table.items():
         below = access if isinstance(access, dict) else {".": access}
         for name, rule in below.items():
             if isinstance(rule, str):
@@ -144,8 +138,7 @@ def _rules(table: Any) -> Iterator[tuple[str, str]]:
 
 def has_proxy(config: Message) -> bool:
     """Whether a configuration enforces the network rules of profiles: without the proxy they are only listed."""
-    features = config.get("features")
-    proxy = features.get("network_proxy") if isinstance(features, dict) else None
+    proxy = object_at(config, "features").get("network_proxy")
     return bool(proxy.get("enabled")) if isinstance(proxy, dict) else bool(proxy)
 
 

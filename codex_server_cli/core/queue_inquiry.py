@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.inquiry import Inquiry
-from codex_server_cli.core.rpc import Message, objects_in, text_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in, text_in
 from codex_server_cli.core.waiting import LIST, shown
 
 _MOST_PAGES = 50
@@ -73,7 +73,7 @@ def settle(debt: Debt, version: str) -> Inquiry[Settled]:
         for entry in missing:
             added = yield from _ask("thread/queue/add", {"threadId": debt.thread_id} | _addable(entry))
             put_back.append(shown(entry))
-            new_ids.append(_id_of(added))
+            new_ids.append(at(added, "queuedSubmission.id", str) or "")
         if new_ids and waiting:
             order = [*new_ids, *(str(entry.get("id")) for entry in waiting)]
             yield from _ask("thread/queue/reorder", {"threadId": debt.thread_id, "queuedSubmissionIds": order})
@@ -93,10 +93,9 @@ def _page(thread_id: str) -> Message:
 
 def _ask(method: str, params: Message) -> Inquiry[Message]:
     reply = yield method, params
-    result = reply.get("result")
-    if not isinstance(result, dict):
-        error = reply.get("error")
-        raise _RefusedError(readable_message(error if isinstance(error, dict) else {}))
+    result = at(reply, "result", dict)
+    if result is None:
+        raise _RefusedError(readable_message(object_at(reply, "error")))
     return result
 
 
@@ -165,17 +164,10 @@ def _answered_behind(debt: Debt, turns: list[Message]) -> tuple[str, ...]:
 
 
 def _is_soon_after(turn: Message, ours: Message | None) -> bool:
-    started_s, ended_s = turn.get("startedAt"), ours.get("completedAt") if ours is not None else None
-    if not isinstance(started_s, int) or not isinstance(ended_s, int):
-        return False
-    return started_s - ended_s <= _SOON_S
+    started_s, ended_s = at(turn, "startedAt", int), at(ours, "completedAt", int)
+    return started_s is not None and ended_s is not None and started_s - ended_s <= _SOON_S
 
 
 def _addable(entry: Message) -> Message:
     names = ("clientUserMessageId", "input", "responsesapiClientMetadata")
     return {name: entry[name] for name in names if entry.get(name) is not None}
-
-
-def _id_of(added: Message) -> str:
-    entry = added.get("queuedSubmission")
-    return str(entry.get("id")) if isinstance(entry, dict) else ""

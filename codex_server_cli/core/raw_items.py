@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.refusals import is_call, is_output, refusal_of
-from codex_server_cli.core.rpc import Message, params_of
+from codex_server_cli.core.rpc import Message, object_at
 
 RAW_ITEM = "rawResponseItem/completed"
 RAW_METHODS = (RAW_ITEM, "rawResponse/completed")
@@ -31,8 +31,8 @@ class RawItems:
 
     def note(self, message: Message) -> None:
         """Take one of `ITEM_METHODS`: an item that is made of a call stands for it."""
-        item = params_of(message).get("item")
-        if isinstance(item, dict) and item.get("type") != "agentMessage":
+        item = object_at(message, "params.item")
+        if item and item.get("type") != "agentMessage":
             self._items.add(str(item.get("id")))
 
     def choose(self, line: Line, raw: Any) -> Kept:

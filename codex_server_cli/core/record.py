@@ -17,7 +17,7 @@ from codex_server_cli.core.codex_facts import CodexFacts
 from codex_server_cli.core.foreign_turn import ForeignTurn
 from codex_server_cli.core.payer import Payer
 from codex_server_cli.core.refusals import Refusals
-from codex_server_cli.core.rpc import Message, MessageType, message_type, objects_in, params_of, text_in
+from codex_server_cli.core.rpc import Message, MessageType, at, message_type, object_at, objects_in, params_of, text_in
 from codex_server_cli.core.turn import Phase
 from codex_server_cli.core.usage import Usage, add_usage, merge_limits
 
@@ -144,9 +144,8 @@ class TurnRecord:
         if self.turn_id is None:
             for message in self._early:
                 if message["method"] == "turn/started":
-                    turn = params_of(message).get("turn")
-                    root_id = turn.get("rootTurnId") if isinstance(turn, dict) else None
-                    return self._adopt({"id": root_id} if root_id is not None else turn)
+                    turn = object_at(message, "params.turn")
+                    return self._adopt(turn.get("rootTurnId") or turn.get("id"))
         return []
 
     def adopt_stored_turns(self, turns: Any) -> None:
@@ -159,24 +158,22 @@ class TurnRecord:
                 self._on_turn_completed({"turn": turn})
 
     def _on_response(self, message: Message) -> list[Message]:
-        method, result = self.method_of(message), message.get("result")
-        if not isinstance(result, dict):
+        method, result = self.method_of(message), at(message, "result", dict)
+        if result is None:
             return []
         self.codex.learn(method, result)
         if method in THREAD_OPENERS:
-            thread = result.get("thread")
-            if isinstance(thread, dict):
-                self.thread_id = thread.get("id", self.thread_id)
-                self.session_path = text_in(thread.get("path"))
+            self.thread_id = at(result, "thread.id", str) or self.thread_id
+            self.session_path = at(result, "thread.path", str) or self.session_path
             self.settings = {key: value for key, value in result.items() if key != "thread"}
         elif method in TURN_STARTERS:
-            return self._adopt(result.get("turn"))
+            return self._adopt(at(result, "turn.id", str))
         return []
 
-    def _adopt(self, turn: Any) -> list[Message]:
-        if not isinstance(turn, dict) or self.turn_id is not None:
+    def _adopt(self, turn_id: str | None) -> list[Message]:
+        if turn_id is None or self.turn_id is not None:
             return []
-        self.turn_id = turn.get("id")
+        self.turn_id = turn_id
         early, self._early = self._early, []
         return [message for held in early for message in self._on_notification(held)]
 
@@ -205,8 +202,8 @@ class TurnRecord:
     def _is_ours(self, params: Message) -> bool:
         turn_id = params.get("turnId")
         if turn_id is None:
-            turn = params.get("turn")
-            if not isinstance(turn, dict):
+            turn = at(params, "turn", dict)
+            if turn is None:
                 return True  # about the thread as a whole
             # A review's `turn/started` bears another id, with ours as its root (capture review_and_compact).
             return self.turn_id in (turn.get("id"), turn.get("rootTurnId"))
@@ -217,11 +214,11 @@ class TurnRecord:
         self.messages.add_delta(str(params.get("itemId")), text_in(params.get("delta")))
 
     def _on_turn_started(self, params: Message) -> None:
-        self.has_started, self.active_turn_id = True, _id_in(params.get("turn"))
+        self.has_started, self.active_turn_id = True, at(params, "turn.id", str)
 
     def _on_item_started(self, params: Message) -> None:
-        item = params.get("item")
-        if not isinstance(item, dict):
+        item = at(params, "item", dict)
+        if item is None:
             return
         self.is_retrying = False
         is_message = item.get("type") == "agentMessage"
@@ -233,8 +230,8 @@ class TurnRecord:
             self.messages.start(item_id, item)
 
     def _on_item_completed(self, params: Message) -> None:
-        item = params.get("item")
-        if not isinstance(item, dict):
+        item = at(params, "item", dict)
+        if item is None:
             return
         item_id = str(item.get("id"))
         self.open_items.pop(item_id, None)
@@ -249,8 +246,8 @@ class TurnRecord:
         self.retry = None  # sent at the end of every response: what broke before it has been got over
 
     def _on_error(self, params: Message) -> None:
-        error = params.get("error")
-        if not isinstance(error, dict):
+        error = at(params, "error", dict)
+        if error is None:
             return
         if params.get("willRetry"):
             self.retry, self.is_retrying = error, True
@@ -260,31 +257,25 @@ class TurnRecord:
             self.error = error
 
     def _on_settings(self, params: Message) -> None:
-        settings = params.get("threadSettings")
-        if isinstance(settings, dict):
-            ours = {name: value for name, value in settings.items() if value != self._set_for_later.get(name, ...)}
+        told = object_at(params, "threadSettings").items()
+        if ours := {name: value for name, value in told if value != self._set_for_later.get(name, ...)}:
             self.settings = {**self.settings, **ours}
 
     def _on_thread_status(self, params: Message) -> None:
-        status = params.get("status")
-        self.is_idle = isinstance(status, dict) and status.get("type") == "idle"
+        self.is_idle = at(params, "status.type", str) == "idle"
 
     def _on_turn_completed(self, params: Message) -> None:
-        turn = params.get("turn")
-        if not isinstance(turn, dict) or turn.get("status") in (None, "inProgress"):
+        turn = object_at(params, "turn")
+        if turn.get("status") in (None, "inProgress"):
             return
         self.status = turn["status"]
-        self.completed_s = turn["completedAt"] if isinstance(turn.get("completedAt"), int) else None
-        self.error = turn["error"] if isinstance(turn.get("error"), dict) else self.error
+        self.completed_s = at(turn, "completedAt", int)
+        self.error = at(turn, "error", dict) or self.error
         for item in objects_in(turn.get("items")):  # a summary: the last message alone, and often nothing
             if item.get("type") == "agentMessage" and not self.messages.is_complete(str(item.get("id"))):
                 self._on_item_completed({"item": item})
         if self.status != "completed":
             self.messages.withdraw_review()
-
-
-def _id_in(turn: Any) -> str | None:
-    return turn.get("id") if isinstance(turn, dict) else None
 
 
 _HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {

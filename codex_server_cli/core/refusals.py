@@ -16,7 +16,7 @@ import shlex
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.blocks import unwrapped
-from codex_server_cli.core.rpc import Message, objects_in, text_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in, text_in
 
 MAX_REFUSALS = 50
 """How many are kept; all are shown."""
@@ -135,8 +135,7 @@ def denial_of(item: Message, settings: Message) -> str | None:
     Args:
         settings: `TurnRecord.settings`; a policy that they do not tell counts as one.
     """
-    policy = settings.get("sandboxPolicy") or settings.get("sandbox")
-    policy = policy if isinstance(policy, dict) else {}
+    policy = at(settings, "sandboxPolicy", dict) or object_at(settings, "sandbox")
     if item.get("status") != "failed" or policy.get("type") in _UNBOUND:
         return None
     for line in text_in(item.get("aggregatedOutput")).split("\n"):

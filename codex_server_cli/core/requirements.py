@@ -23,7 +23,7 @@ from typing import Any
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.permissions import PermissionProfile, is_own, lets_have, terms_of
 from codex_server_cli.core.request import Sandbox, TurnRequest
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, at, object_at
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -49,21 +49,15 @@ def is_overruled(told: Message, config: Message, settings: Message) -> bool:
 
     Codex's own program runs under a built-in one instead, and warns of it; the app-server refuses the other.
     """
-    profiles = _requirements(told).get("allowedPermissionProfiles")
-    is_listed = not isinstance(profiles, dict) or profiles.get(str(config.get("default_permissions"))) is True
+    profiles = at(told, "requirements.allowedPermissionProfiles", dict)
+    is_listed = profiles is None or profiles.get(str(config.get("default_permissions"))) is True
     return _has_built_in(settings) and not is_listed
 
 
 def _has_built_in(settings: Message) -> bool:
     """Whether Codex names a built-in profile as the one in force: it does while a list is."""
-    active = settings.get("activePermissionProfile")
-    name = active.get("id") if isinstance(active, dict) else None
-    return isinstance(name, str) and not is_own(name)
-
-
-def _requirements(told: Message) -> Message:
-    requirements = told.get("requirements")
-    return requirements if isinstance(requirements, dict) else {}
+    name = at(settings, "activePermissionProfile.id", str)
+    return name is not None and not is_own(name)
 
 
 def problem_of(
@@ -78,7 +72,7 @@ def problem_of(
     """
     if not is_held(request) or (profile is not None and not profile.is_told):
         return None
-    requirements = _requirements(told)
+    requirements = object_at(told, "requirements")
     modes, profiles = requirements.get("allowedSandboxModes"), requirements.get("allowedPermissionProfiles")
     if modes is not None and (not isinstance(modes, list) or request.sandbox not in modes):
         return _refused(f"allow the sandboxes {_named(modes)} alone (`allowed_sandbox_modes`), not {request.sandbox}")

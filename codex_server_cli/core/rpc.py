@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 Message = dict[str, Any]
 """One decoded line: a JSON object as the app-server wrote it."""
@@ -79,7 +81,23 @@ def text_in(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def at(value: Any, path: str, kind: type[_T]) -> _T | None:
+    """What a path of member names (`turn.id`) leads to in a JSON value, so that a changed shape is no crash.
+
+    Returns:
+        None where there is nothing, or nothing of that kind.
+    """
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, kind) else None
+
+
+def object_at(value: Any, path: str) -> Message:
+    """The JSON object that such a path leads to; an empty one where there is none."""
+    return at(value, path, dict) or {}
+
+
 def params_of(message: Message) -> Message:
-    """The message's parameters; an empty object where they are absent, null or not an object."""
+    """The message's parameters, like `object_at`; each of a hundred thousand deltas is asked for them."""
     params = message.get("params")
     return params if isinstance(params, dict) else {}

@@ -19,7 +19,7 @@ from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TURN_STARTERS, TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
-from codex_server_cli.core.rpc import Message, MessageType
+from codex_server_cli.core.rpc import Message, MessageType, object_at
 from codex_server_cli.core.shell_requests import ShellRequests
 from codex_server_cli.core.thread_queue import CHANGED, QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
@@ -186,8 +186,7 @@ class Session:
             self._own_error = failures.error_of_refusal(asked.method, refusal, times)
             self._finish(Cause.FAILED)
         else:
-            result = message.get("result")
-            self._on_result(asked.method, result if isinstance(result, dict) else {})
+            self._on_result(asked.method, object_at(message, "result"))
 
     def _on_result(self, method: str, result: Message) -> None:
         if method == "thread/turns/list":

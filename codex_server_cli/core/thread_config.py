@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from codex_server_cli.core.rpc import at, object_at, objects_in
+
 MARK_VARIABLE = "CODEX_SERVER_TURN_ID"
 """The same as `settings.environment.TURN_VARIABLE`, which marks the app-server itself."""
 
@@ -59,9 +61,8 @@ def startup_ms(config: dict[str, Any]) -> float:
     Args:
         config: Codex's effective one, as tables.
     """
-    servers = config.get("mcp_servers")
-    tables = [each for each in servers.values() if isinstance(each, dict)] if isinstance(servers, dict) else []
-    return sum(_startup_ms(server) for server in tables if server.get("enabled") is not False)
+    servers = objects_in(list(object_at(config, "mcp_servers").values()))
+    return sum(_startup_ms(server) for server in servers if server.get("enabled") is not False)
 
 
 def _startup_ms(server: dict[str, Any]) -> float:
@@ -74,8 +75,7 @@ def _startup_ms(server: dict[str, Any]) -> float:
 
 def value_in(config: dict[str, Any], name: str) -> str | None:
     """The text that a configuration gives a key of its top level; None where it gives none."""
-    value = config.get(name)
-    return value if isinstance(value, str) else None
+    return at(config, name, str)
 
 
 def marked_config(overrides: dict[str, Any] | None, turn_id: str) -> dict[str, Any]:

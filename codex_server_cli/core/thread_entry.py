@@ -20,6 +20,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from codex_server_cli.core.rpc import at, object_at, objects_in
+
 Json = dict[str, Any]
 
 _SHELL_TOOLS = frozenset({"exec_command", "shell", "shell_command", "local_shell", "container.exec"})
@@ -56,13 +58,13 @@ def event_entry(record: Json) -> ThreadEntry | None:
     """What an `event_msg` record adds: everything of a paginated file, all but the commands of a legacy one."""
     payload = payload_of(record, "event_msg")
     kind = payload.get("type")
-    item = payload.get("item")
-    if kind == "item_completed" and isinstance(item, dict):
+    item = at(payload, "item", dict)
+    if kind == "item_completed" and item is not None:
         name = as_text(item.get("type")) or ""
         return _entry(record, name[:1].lower() + name[1:], _item_text(name, item))
     if kind in ("task_complete", "error"):
         holder = payload.get("error") if kind == "task_complete" else payload
-        return _entry(record, "error", as_text(holder.get("message")) if isinstance(holder, dict) else None)
+        return _entry(record, "error", at(holder, "message", str))
     match kind:
         case "user_message" if payload.get("kind") in (None, "plain"):  # 2025 versions marked injected context
             return _entry(record, "userMessage", as_text(payload.get("message")))
@@ -125,8 +127,8 @@ def _command_text(command: object) -> str | None:
 
 
 def _changes_text(item: Json) -> str | None:
-    changes = item.get("changes")
-    return "\n".join(changes) if isinstance(changes, dict) else None
+    changes = at(item, "changes", dict)
+    return "\n".join(changes) if changes is not None else None
 
 
 def _mcp_text(call: object) -> str | None:
@@ -137,15 +139,12 @@ def _mcp_text(call: object) -> str | None:
 
 def content_texts(message: Json) -> list[str]:
     """The text parts of a message; pictures and sound have none."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else []
-    return [text for part in parts if isinstance(part, dict) and (text := as_text(part.get("text")))]
+    return [text for part in objects_in(message.get("content")) if (text := as_text(part.get("text")))]
 
 
 def payload_of(record: Json, line_type: str) -> Json:
     """The payload of a record of this `type`; empty for any other record."""
-    payload = record.get("payload") if record.get("type") == line_type else None
-    return payload if isinstance(payload, dict) else {}
+    return object_at(record, "payload") if record.get("type") == line_type else {}
 
 
 def parse_line(line: bytes | str) -> Json:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from codex_server_cli.core.asking import Asked, Asking
 from codex_server_cli.core.exchange import Exchange
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.rpc import Message, objects_in
+from codex_server_cli.core.rpc import Message, object_at, objects_in
 from codex_server_cli.core.waiting import LIST
 
 DELETE, CHANGED = "thread/queue/delete", "thread/queue/changed"
@@ -139,8 +139,7 @@ class QueueKeeper:
 
     def _go_on(self, asked: Asked, response: Message, now_ms: float) -> None:
         self._unanswered -= 1
-        result = response.get("result")
-        result = result if isinstance(result, dict) else {}
+        result = object_at(response, "result")
         if asked.method == LIST:
             self._on_list(objects_in(result.get("data")), now_ms)
         elif result.get("deleted") is False:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from codex_server_cli.core import blocks
 from codex_server_cli.core.pieces import Kind, Piece, Pieces
-from codex_server_cli.core.rpc import Message, params_of, text_in
+from codex_server_cli.core.rpc import Message, at, params_of, text_in
 
 RESTARTED = "[the answer restarted]\n"
 
@@ -132,8 +132,8 @@ class Transcript:
     # --- everything else
 
     def _on_item_started(self, message: Message) -> Pieces:
-        item = params_of(message).get("item")
-        if not isinstance(item, dict):
+        item = at(message, "params.item", dict)
+        if item is None:
             return ()
         if item.get("type") == "agentMessage":
             return self._on_message_started(item)
@@ -144,8 +144,8 @@ class Transcript:
         return ()
 
     def _on_item_completed(self, message: Message) -> Pieces:
-        item = params_of(message).get("item")
-        if not isinstance(item, dict):
+        item = at(message, "params.item", dict)
+        if item is None:
             return ()
         type_ = str(item.get("type"))
         if type_ == "agentMessage":

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from codex_server_cli.core.rpc import object_at
+
 Usage = dict[str, int]
 """`input_tokens`, `cached_input_tokens`, `output_tokens`, `reasoning_output_tokens`, `total_tokens`."""
 
@@ -27,9 +29,7 @@ def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
     `total` on the wire counts the whole thread and survives a resume, so the turn's own share is the sum of
     `last`. A compaction's `last` is synthetic (tokens in context, none spent): it has neither input nor output.
     """
-    last = token_usage.get("last") if isinstance(token_usage, dict) else None
-    if not isinstance(last, dict):
-        return so_far
+    last = object_at(token_usage, "last")
     if not (_number(last.get("inputTokens")) or _number(last.get("outputTokens"))):
         return so_far
     sums = so_far or dict.fromkeys(_KEYS.values(), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codex_server_cli.core.rpc import Message, objects_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in
 
 LIST, GOAL = "thread/queue/list", "thread/goal/get"
 OCCUPIED = "Ask on a copy of the thread: {{fork}}; or first let Codex do what waits in it: `codex resume {thread_id}`"
@@ -25,9 +25,9 @@ def what_waits(queue: Message, goal: Message) -> str | None:
     if entries:
         more = f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
         return f"a message waits in its queue, which Codex would run first: {shown(entries[0])}{more}"
-    told = goal.get("goal")
-    if isinstance(told, dict) and told.get("status") == "active":
-        return f"it has an active goal, on which Codex would go on by itself: {_cut(str(told.get('objective')))}"
+    if at(goal, "goal.status", str) == "active":
+        objective = object_at(goal, "goal").get("objective")
+        return f"it has an active goal, on which Codex would go on by itself: {_cut(str(objective))}"
     return None
 
 

@@ -102,3 +102,24 @@ def test_a_changed_shape_reads_as_nothing() -> None:
     assert rpc.text_in("text") == "text"
     assert rpc.text_in(5) == ""
     assert rpc.text_in(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "kind", "found"),
+    [
+        ({"turn": {"id": "t"}}, "turn.id", str, "t"),
+        ({"turn": {"id": 1}}, "turn.id", str, None),
+        ({"turn": "odd"}, "turn.id", str, None),
+        ({"turn": {}}, "turn.id.more", str, None),
+        ({"turn": {"items": []}}, "turn.items", list, []),
+        (None, "turn", dict, None),
+        ([{"turn": 1}], "turn", int, None),
+    ],
+)
+def test_a_path_leads_to_what_is_there_and_of_that_kind(value: Any, path: str, kind: type, found: Any) -> None:
+    assert rpc.at(value, path, kind) == found
+
+
+def test_an_object_that_is_not_there_is_an_empty_one() -> None:
+    assert rpc.object_at({"a": {"b": {"c": 1}}}, "a.b") == {"c": 1}
+    assert rpc.object_at({"a": [1]}, "a.b") == {}
