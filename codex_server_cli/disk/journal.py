@@ -6,13 +6,13 @@
 A cursor is the logical offset behind a line: it keeps its meaning for as long as the journal lives, whatever is dropped
 at its beginning. Any turn may write; a reader takes no lock. The journal is for noticing: the truth about a turn is its
 directory, so whoever cannot write a line (`OSError`) goes on without it, and a monitor adds an end that is missing.
-Light, because a turn in line imports it: no `typing`, and no `json` for what the program itself writes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -178,8 +178,6 @@ def _entries(data: bytes, offset: int) -> Iterator[tuple[int, Entry]]:
 
 
 def _parse(line: bytes) -> Entry | None:
-    import json  # a writer never reads, but for the rare `append_once`
-
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -245,21 +243,7 @@ def _day_of(unix_s: float) -> str:
 
 
 def _line_of(entry: Entry) -> bytes:
-    """A line as `json` would write it: ids, names and our own words need no escapes."""
-    members = ",".join(f'"{key}":{_value(value)}' for key, value in entry.items())
-    return f"{{{members}}}\n".encode()
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, str) and value.isascii() and value.isprintable() and not {'"', "\\"} & set(value):
-        return f'"{value}"'
-    import json  # a name that was edited by hand
-
-    return json.dumps(value)
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
 
 def _now_ms() -> int:

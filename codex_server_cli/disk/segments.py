@@ -1,7 +1,7 @@
 """The files of an append-only log: segments, each named by the offset at which it begins in the whole of it.
 
 Owns their names, and that none of them is reached through a link: the folder is opened as itself, its files from there.
-Must know neither what a line is nor who may write. Light, because a turn in line imports it.
+Must know neither what a line is nor who may write.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ start a shell, or a codex with more of the environment than `settings.codex_envi
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -179,8 +180,6 @@ class AppServer:
 
 def _quoted(text: str) -> str:
     """A string of TOML."""
-    import json  # in the one rare case
-
     return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from codex_server_cli.core.plain_log import PlainLog
 from codex_server_cli.disk.files import read_json, write_json
@@ -22,10 +24,6 @@ from codex_server_cli.disk.publish import now
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.proc.worker_log import LOG_FD, say
 from codex_server_cli.settings.environment import interpreter, notifier_environment, told_environment
-
-if TYPE_CHECKING:
-    import selectors
-    import subprocess
 
 TIMEOUT_S = 60.0
 _LOOK_S = 0.1
@@ -118,7 +116,7 @@ def run_command(words: list[str], data: bytes, cwd: Path, run: NotifyRun, timeou
 
     Args:
         words: the program and its arguments.
-        data: its standard input; it need not read it.
+        data: its standard input, as a file that it need not read.
         cwd: where it runs.
         run: as it began.
         timeout_s: after that long it is killed, with all that it started in its process group.
@@ -126,29 +124,32 @@ def run_command(words: list[str], data: bytes, cwd: Path, run: NotifyRun, timeou
     Returns:
         The run, with its end.
     """
-    import subprocess
-
     try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=told_environment(),
-            start_new_session=True,
-            bufsize=0,
-        )
+        with _nameless_file() as document:
+            document.write(data)
+            document.seek(0)
+            process = subprocess.Popen(
+                words,
+                stdin=document,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env=told_environment(),
+                start_new_session=True,
+            )
     except OSError as error:
         say(f"notify: {words[0]} cannot be run: {error.strerror}")
         return run._replace(ended_at=now(), problem=f"cannot be run: {error.strerror}")
+    problem, deadline = None, time.monotonic() + timeout_s
     with process:
-        is_over = _Dialogue(process, data).hold(time.monotonic() + timeout_s)
-        if not is_over:
+        _log_output(process, deadline)
+        try:
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            problem = f"killed after {timeout_s:g} s"
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies refuses
                 os.killpg(process.pid, signal.SIGKILL)
-        code = process.wait()
-    problem = None if is_over else f"killed after {timeout_s:g} s"
+            code = process.wait()
     if problem is not None:
         say(f"notify: {words[0]} was {problem}")
     elif code != 0:
@@ -157,61 +158,38 @@ def run_command(words: list[str], data: bytes, cwd: Path, run: NotifyRun, timeou
     return run._replace(exit_code=code) if code >= 0 else run._replace(signal=-code)
 
 
-class _Dialogue:
-    """What a command is told, and what it says, while it runs."""
+def _nameless_file() -> BinaryIO:
+    """A file that is in no directory, and gone with whoever has it open.
 
-    def __init__(self, process: subprocess.Popen[bytes], data: bytes) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process = process
-        self._stdin, self._stdout = process.stdin, process.stdout
-        self._unsent = memoryview(data)
-        self._room = _LOG_BYTES
-        self._plain = PlainLog()
+    In memory where the system can do that: a full disk is one of the ends that a command is told of.
 
-    def hold(self, deadline: float) -> bool:
-        """Feed and hear the command until it ends; False where it has not by then.
+    Raises:
+        OSError: there is no room for it.
+    """
+    try:
+        return os.fdopen(os.memfd_create("notify"), "w+b")
+    except (AttributeError, OSError):  # not Linux, or nobody is allowed to
+        import tempfile
 
-        Its end is what counts, not that of its output: something that it left in the background may hold that open.
-        """
-        import selectors
+        return tempfile.TemporaryFile()
 
-        for stream in (self._stdin, self._stdout):
-            os.set_blocking(stream.fileno(), False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._stdin, selectors.EVENT_WRITE)
-            selector.register(self._stdout, selectors.EVENT_READ)
-            while (is_running := self._process.poll() is None) and time.monotonic() < deadline:
-                for key, _ in selector.select(_LOOK_S):
-                    self._go_on(key.fileobj, selector)
-        while not is_running and self._hear():
-            pass
-        return not is_running
 
-    def _go_on(self, stream: object, selector: selectors.BaseSelector) -> None:
-        if stream is self._stdin:
-            self._feed()
-            if not self._unsent:
-                selector.unregister(self._stdin)
-                self._stdin.close()  # the end of it is what most commands wait for
-        elif self._hear() == b"":
-            selector.unregister(self._stdout)
+def _log_output(process: subprocess.Popen[bytes], deadline: float) -> None:
+    """Log the beginning of what a command says and drop the rest, until it is silent for good, has ended, or is late.
 
-    def _feed(self) -> None:
-        try:
-            self._unsent = self._unsent[os.write(self._stdin.fileno(), self._unsent) :]
-        except BlockingIOError:
-            return
-        except BrokenPipeError:  # it does not want to know
-            self._unsent = self._unsent[:0]
-
-    def _hear(self) -> bytes | None:
-        """The next piece of output; empty at its end, None where there is nothing yet."""
-        try:
-            piece = os.read(self._stdout.fileno(), _READ_BYTES)
-        except BlockingIOError:
-            return None
-        kept, self._room = piece[: self._room], max(0, self._room - len(piece))
+    Its own end counts, too: something that it left in the background may hold its output open.
+    """
+    assert process.stdout is not None
+    fd, plain, room = process.stdout.fileno(), PlainLog(), _LOG_BYTES
+    while True:
+        rest_s = max(0.0, deadline - time.monotonic()) if process.poll() is None else 0.0
+        if not select.select([fd], [], [], min(rest_s, _LOOK_S))[0]:
+            if not rest_s:
+                return
+            continue
+        piece = os.read(fd, _READ_BYTES)
+        kept, room = piece[:room], max(0, room - len(piece))
         with contextlib.suppress(OSError):
-            os.write(LOG_FD, self._plain.feed(kept))
-        return piece
+            os.write(LOG_FD, plain.feed(kept))
+        if not piece or not (rest_s or room):
+            return

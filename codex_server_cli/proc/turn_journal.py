@@ -1,6 +1,6 @@
 """What a worker tells the home's journal of its turn. Owns that a journal never harms a turn.
 
-Runs in the worker, in a turn in line too: must stay as light as `disk.journal`.
+Runs in the worker; the process of a turn in line imports none of it.
 """
 
 from __future__ import annotations

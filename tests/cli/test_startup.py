@@ -1,4 +1,7 @@
-"""Start-up is a feature: what a command must not import, because somebody waits for it."""
+"""Start-up is a feature: what a command must not import, because somebody waits for it.
+
+Nor may a turn in line, of which hundreds may stand there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 import pytest
 
 from codex_server_cli.cli.app import VERBS
+from codex_server_cli.settings.environment import interpreter
 from tests.cli.shell import Shell
 
 HEAVY = (
@@ -75,3 +79,13 @@ def test_the_worker_imports_no_face() -> None:
     assert heavy(modules) == set()
     assert not {name for name in modules if name.partition(".")[0] in ("typer", "click", "ctypes", "inspect", "ast")}
     assert not {name for name in modules if name.startswith(("codex_server_cli.cli", "codex_server_cli.actions"))}
+
+
+def test_a_turn_in_line_imports_nothing_heavy_and_no_journal() -> None:
+    heavy = {"json", "typing", "psutil", "subprocess", "threading", "codex_server_cli.disk.journal"}
+    code = "from codex_server_cli.proc import line, held; print(*sys.modules)"  # held: one that waits for a reset
+    run = subprocess.run(interpreter(code), capture_output=True, text=True, check=True)
+    bare = subprocess.run(interpreter("print(*sys.modules)"), capture_output=True, text=True, check=True)
+    modules = set(run.stdout.split()) - set(bare.stdout.split())  # bare: what the user's environment itself imports
+    assert "codex_server_cli.proc.line" in modules
+    assert heavy & modules == set()

@@ -40,6 +40,39 @@ def test_a_command_reads_the_document_and_its_words_are_logged(log: Path, tmp_pa
     assert sorted(log.read_text().splitlines()) == [f"{len(BIG)} {tmp_path}", "oh"]
 
 
+@pytest.mark.parametrize("has_memory_files", [True, False])
+def test_the_document_is_a_file_of_no_directory(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_memory_files: bool
+) -> None:
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    if not has_memory_files:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    code = "import os, sys; print(sys.stdin.read(), os.fstat(0).st_nlink, os.listdir(sys.argv[1]))"
+    run = run_command([*python(code), str(place)], b"{}", tmp_path, RUN, FEW_S)
+    assert (run.exit_code, log.read_text()) == (0, "{} 0 []\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
+def test_a_full_disk_keeps_no_document_from_the_command(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    run = run_command(python("import sys; print(len(sys.stdin.read()))"), BIG, tmp_path, RUN, FEW_S)
+    assert (run.exit_code, log.read_text()) == (0, f"{len(BIG)}\n")
+
+
+def test_a_command_without_room_for_its_document_is_told(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    run = run_command(python("pass"), BIG, tmp_path, RUN, FEW_S)
+    assert (run.exit_code, run.problem) == (None, "cannot be run: No such file or directory")
+    assert log.read_text() == f"notify: {sys.executable} {run.problem}\n"
+
+
 def test_a_command_need_not_read_and_need_not_be_quiet(log: Path, tmp_path: Path) -> None:
     run_command(python("print('y' * 300_000)"), BIG, tmp_path, RUN, FEW_S)
     assert log.read_text() == "y" * notify._LOG_BYTES
@@ -80,6 +113,19 @@ def test_a_command_that_does_not_end_is_killed_with_its_children(log: Path, tmp_
     wait_until(lambda: not is_running(int(pid_path.read_text())), what="the end of the child")
 
 
+def test_a_command_that_never_falls_silent_is_killed_and_its_words_have_an_end(log: Path, tmp_path: Path) -> None:
+    run = run_command(["yes"], b"{}", tmp_path, RUN, 2.0)
+    assert (run.signal, run.problem) == (9, "killed after 2 s")
+    assert log.read_text() == "y\n" * (notify._LOG_BYTES // 2) + "notify: yes was killed after 2 s\n"
+
+
+def test_a_command_that_closes_its_output_and_goes_on_has_its_time_too(log: Path, tmp_path: Path) -> None:
+    run = run_command(["sh", "-c", "exec >&- 2>&-; sleep 300"], b"{}", tmp_path, RUN, 0.5)
+    assert (run.signal, run.problem) == (9, "killed after 0.5 s")
+    run = run_command(["sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 3"], b"{}", tmp_path, RUN, FEW_S)
+    assert (run.exit_code, run.problem) == (3, None)
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
@@ -94,6 +140,12 @@ def test_what_a_command_leaves_in_the_background_keeps_nobody(log: Path, tmp_pat
     pid = int(pid_path.read_text())
     assert is_running(pid)
     os.kill(pid, 9)
+
+
+def test_what_talks_on_in_the_background_keeps_nobody(log: Path, tmp_path: Path) -> None:
+    run = run_command(["sh", "-c", "yes & exit 0"], b"", tmp_path, RUN, FEW_S)
+    assert (run.exit_code, run.problem) == (0, None)
+    assert len(log.read_bytes()) <= notify._LOG_BYTES
 
 
 def test_no_shell_sees_the_command(log: Path, tmp_path: Path) -> None:
