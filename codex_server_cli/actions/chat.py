@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ class Exchange:
         warnings: for people, from its start.
     """
 
-    def __init__(self, directory: TurnDir, warnings: tuple[str, ...] = (), worker: _Worker | None = None) -> None:
+    def __init__(self, directory: TurnDir, warnings: tuple[str, ...] = (), worker: Launch | None = None) -> None:
         self.directory = directory
         self.warnings = warnings
         self._worker = worker
@@ -87,39 +87,13 @@ class Exchange:
         self._is_left = True
 
 
-class _Worker(Launch):
-    """A worker that is spawned only once its turn is checked: a refused turn must leave none behind in a program that
-    lives on."""
-
-    def __init__(self) -> None:
-        """Wait: `hand_over` spawns."""
-
-    def hand_over(
-        self,
-        turns_path: Path,
-        prompt: str,
-        meta: dict[str, Any],
-        max_running: int,
-        fork_meta: dict[str, Any] | None = None,
-        pictures: Sequence[tuple[str, bytes]] = (),
-    ) -> tuple[str, bool]:
-        """As `Launch.hand_over`, with the worker's start before it."""
-        super().__init__()
-        return super().hand_over(turns_path, prompt, meta, max_running, fork_meta, pictures)
-
-    def reap(self) -> None:
-        """Take the worker's exit from the system once it has come; it is our child."""
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self._pid, 0)
-
-
 def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> Exchange:
     """Start the next exchange: on the thread of `choice`, else on a new one.
 
     Raises:
         CodexServerError: as `start.new` and `start.go_on`; nothing was made.
     """
-    worker = _Worker()
+    worker = Launch()  # spawned once the turn is checked: a refused one must leave no worker in a program that lives on
     if choice is None:
         started = start.new(settings, options, worker)
     else:

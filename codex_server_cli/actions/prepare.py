@@ -7,4 +7,6 @@ from codex_server_cli.proc.launch import Launch
 
 def prepare() -> Launch:
     """Spawn a worker that waits for its turn; hand it to `start.new` or `start.go_on`, or drop it."""
-    return Launch()
+    launch = Launch()
+    launch.spawn()
+    return launch

@@ -1,4 +1,4 @@
-"""The verb `chat`: its flags, and what a terminal must be for it. The conversation itself is `chat_loop`'s."""
+"""The verb `chat`: where it goes on, and what a terminal must be for it. The conversation itself is `chat_loop`'s."""
 
 from __future__ import annotations
 
@@ -11,69 +11,33 @@ from codex_server_cli.actions import chat as actions
 from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.cli import output, starting
-from codex_server_cli.cli.parameters import complete_turn
-from codex_server_cli.core.request import Approval, Sandbox
+from codex_server_cli.core.request import Sandbox
 from codex_server_cli.errors import UsageError
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 Prompt = Annotated[str | None, typer.Argument(help="The first message; none: type it.", show_default=False)]
-ChatApproval = Annotated[Approval, typer.Option("--approval", help="Who decides over what the sandbox forbids.")]
 
 
+@starting.starts_a_chat
 def chat(
+    options: StartOptions,
     prompt: Prompt = None,
-    last: Annotated[bool, typer.Option("--last", help="Go on with the newest thread of this directory.")] = False,
-    thread: Annotated[
-        str | None, typer.Option("--thread", metavar="ID", help="Go on with this thread, or name.")
-    ] = None,
-    turn: Annotated[
-        str | None,
-        typer.Option("--turn", metavar="TURN", help="Go on with this turn's thread.", autocompletion=complete_turn),
-    ] = None,
-    model: starting.Model = None,
-    effort: starting.Effort = None,
-    cwd: starting.Cwd = None,
-    sandbox: starting.SandboxOption = None,
-    write: starting.Write = False,
-    add_dir: starting.AddDirs = None,
-    network: starting.Network = False,
-    skip_git_check: starting.SkipGit = False,
-    config: starting.Overrides = None,
-    profile: starting.Profile = None,
-    approval: ChatApproval = Approval.ASK,
-    approval_timeout: starting.ApprovalTimeout = None,
-    questions: starting.Questions = False,
-    allow_nested: starting.Nested = False,
+    last: starting.ChatLast = False,
+    thread: starting.Thread = None,
+    turn: starting.Turn = None,
 ) -> None:
     """Converse at a terminal: every exchange is an ordinary turn that any other shell can follow."""
-    if sum((last, thread is not None, turn is not None)) > 1:
-        raise UsageError("--last, --thread and --turn exclude each other")
-    flags = {
-        "model": model,
-        "effort": effort,
-        "cwd": cwd,
-        "sandbox": sandbox,
-        "write": write,
-        "add_dir": add_dir,
-        "network": network,
-        "skip_git_check": skip_git_check,
-        "config": config,
-        "profile": profile,
-        "approval": approval,
-        "approval_timeout": approval_timeout,
-        "questions": questions,
-        "allow_nested": allow_nested,
-    }
-    options = starting.options_of(flags, prompt or "")
+    starting.check_one_thread(last=last, thread=thread, turn=turn)
+    options = options._replace(prompt=prompt or "")
     _check_terminal()
     settings = Settings.load()
     if last:
-        place = actions.place_of_last(settings, cwd)
+        place = actions.place_of_last(settings, options.cwd)
     elif thread is not None:
         place = actions.place_of_thread(settings, thread)
     elif turn is not None:
-        place = actions.place_of_turn(settings, turn, cwd)
+        place = actions.place_of_turn(settings, turn, options.cwd)
     else:
         place = actions.Place()
     actions.check_model(settings, options, place)

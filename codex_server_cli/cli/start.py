@@ -10,9 +10,8 @@ from codex_server_cli.actions import start
 from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.actions.prepare import prepare
 from codex_server_cli.actions.start import Started
-from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.cli.prompts import read_prompt, tell_of_unread_stdin
-from codex_server_cli.cli.starting import starts_a_review, starts_a_turn
+from codex_server_cli.cli.starting import Last, Thread, Turn, check_one_thread, starts_a_review, starts_a_turn
 from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.errors import UsageError
 from codex_server_cli.settings.places import Settings
@@ -28,22 +27,16 @@ def new(context: typer.Context, options: StartOptions) -> Started:
 def continue_(
     context: typer.Context,
     options: StartOptions,
-    last: Annotated[bool, typer.Option("--last", help="The newest thread of this directory (default).")] = False,
-    thread: Annotated[
-        str | None, typer.Option("--thread", metavar="ID", help="This thread of Codex, or its name.")
-    ] = None,
-    turn: Annotated[
-        str | None,
-        typer.Option("--turn", metavar="TURN", help="The thread of this turn.", autocompletion=complete_turn),
-    ] = None,
+    last: Last = False,
+    thread: Thread = None,
+    turn: Turn = None,
     fork: Annotated[bool, typer.Option("--fork", help="Go on from a copy; with --turn, as it was after it.")] = False,
     fork_if_busy: Annotated[bool, typer.Option("--fork-if-busy", help="Fork only while the thread is busy.")] = False,
 ) -> Started:
     """Start the next turn of a thread. Keeps its directory and model, never its sandbox."""
     from codex_server_cli.actions import threads  # the readers' weight, which `new` need not carry
 
-    if sum((last, thread is not None, turn is not None)) > 1:
-        raise UsageError("--last, --thread and --turn exclude each other")
+    check_one_thread(last=last, thread=thread, turn=turn)
     if options.is_ephemeral and not (fork or fork_if_busy):
         raise UsageError("--ephemeral needs --fork", hint="An existing thread stays what it is.")
     settings = Settings.load()

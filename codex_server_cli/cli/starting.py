@@ -12,6 +12,7 @@ import typer
 from codex_server_cli.actions.options import StartOptions
 from codex_server_cli.actions.start import Started
 from codex_server_cli.cli import output
+from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.cli.prompts import read_prompt
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.request import Approval, Sandbox
@@ -19,6 +20,18 @@ from codex_server_cli.errors import UsageError
 from codex_server_cli.render import documents
 from codex_server_cli.settings.places import Settings
 
+_NEWEST = "Go on with the newest thread of this directory"
+_WHO_DECIDES = "Who decides over what the sandbox forbids"
+
+Last = Annotated[bool, typer.Option("--last", help=f"{_NEWEST} (default).")]
+ChatLast = Annotated[bool, typer.Option("--last", help=f"{_NEWEST}.")]
+Thread = Annotated[
+    str | None, typer.Option("--thread", metavar="ID", help="Go on with this thread of Codex, or its name.")
+]
+Turn = Annotated[
+    str | None,
+    typer.Option("--turn", metavar="TURN", help="Go on with this turn's thread.", autocompletion=complete_turn),
+]
 Prompt = Annotated[
     str | None,
     typer.Argument(help="What to ask; what is piped in comes behind it, or is it all.", show_default=False),
@@ -43,9 +56,8 @@ Overrides = Annotated[list[str] | None, typer.Option("--config", "-c", metavar="
 Ephemeral = Annotated[bool, typer.Option("--ephemeral", help="Leave no Codex session; cannot be continued.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="N", help="A name to call the turn by.")]
 Deadline = Annotated[str | None, typer.Option("--deadline", metavar="S", help="End the turn after S seconds, or 5m.")]
-ApprovalOption = Annotated[
-    Approval, typer.Option("--approval", help="Who decides over what the sandbox forbids; ask: you, by approve.")
-]
+ApprovalOption = Annotated[Approval, typer.Option("--approval", help=f"{_WHO_DECIDES}; ask: you, by approve.")]
+ChatApproval = Annotated[Approval, typer.Option("--approval", help=f"{_WHO_DECIDES}.")]
 ApprovalTimeout = Annotated[
     str | None, typer.Option("--approval-timeout", metavar="S", help="Decline after S seconds, or 5m (default: 10m).")
 ]
@@ -100,6 +112,11 @@ _UNKNOWN_TO_REVIEWS = frozenset(
     | {"approval", "approval_timeout", "questions", "plan"}
 )
 """What Codex takes with `turn/start` alone."""
+_OF_ONE_TURN = frozenset(
+    {"prompt", "stdin", "file", "schema", "image", "plan", "ephemeral", "name", "deadline", "after_reset", "notify"}
+    | {"follow", "wait"}
+)
+"""What a chat has no use for: its turns are many, come from its own line, and are shown as they run."""
 
 
 def starts_a_turn(verb: Callable[..., Started]) -> Callable[..., None]:
@@ -107,33 +124,61 @@ def starts_a_turn(verb: Callable[..., Started]) -> Callable[..., None]:
 
     The command takes the flags of `_flags` too, hands them over as `StartOptions`, and shows the turn as asked.
     """
-    return _command(verb, frozenset())
+    return _command(verb, _flags_but(frozenset()))
 
 
 def starts_a_review(verb: Callable[..., Started]) -> Callable[..., None]:
     """The same for a review, without what Codex's reviews take no notice of; the verb itself has its prompt."""
-    return _command(verb, _UNKNOWN_TO_REVIEWS)
+    return _command(verb, _flags_but(_UNKNOWN_TO_REVIEWS))
 
 
-def _command(verb: Callable[..., Started], left_out: frozenset[str]) -> Callable[..., None]:
-    """Typer reads a command's flags off its signature: the verb's own and the shared ones are joined there."""
+def starts_a_chat(verb: Callable[..., None]) -> Callable[..., None]:
+    """The same for a chat `(options, prompt, …its own flags)`, which shows its turns itself; its user can be asked."""
+    shared = _flags_but(_OF_ONE_TURN)
+    shared["approval"] = shared["approval"].replace(annotation=ChatApproval, default=Approval.ASK)
+
+    def run(flags: dict[str, Any], own: dict[str, Any]) -> None:
+        verb(options=options_of(flags, ""), **own)
+
+    return _joined(verb, shared, run)
+
+
+def _command(verb: Callable[..., Started], shared: dict[str, inspect.Parameter]) -> Callable[..., None]:
+    def run(flags: dict[str, Any], own: dict[str, Any]) -> None:
+        if flags["follow"] and flags["wait"]:
+            raise UsageError("--follow and --wait exclude each other")
+        options = options_of(flags, _read_prompt(flags) if "prompt" in shared else "")
+        started = verb(options=options, **own)
+        _report(started, is_follow=flags["follow"], is_wait=flags["wait"], may_ask=options.may_ask)
+
+    return _joined(verb, shared, run)
+
+
+def _flags_but(left_out: frozenset[str]) -> dict[str, inspect.Parameter]:
     flags_of_all = inspect.signature(_flags, eval_str=True).parameters
-    shared = {name: each for name, each in flags_of_all.items() if name not in left_out}
+    return {name: each for name, each in flags_of_all.items() if name not in left_out}
+
+
+def _joined(
+    verb: Callable[..., Any],
+    shared: dict[str, inspect.Parameter],
+    run: Callable[[dict[str, Any], dict[str, Any]], None],
+) -> Callable[..., None]:
+    """Typer reads a command's flags off its signature: the verb's own and the shared ones are joined there.
+
+    Args:
+        run: gets what was given of the shared ones, and of the verb's own.
+    """
     own = [each for each in inspect.signature(verb, eval_str=True).parameters.values() if each.name != "options"]
-    context, *selectors = own
+    first, *selectors = own
     prompts = [each for name, each in shared.items() if name in ("prompt", "stdin")]
     others = [each for name, each in shared.items() if name not in ("prompt", "stdin")]
 
     @functools.wraps(verb)
     def command(**given: Any) -> None:
-        flags = {name: given.pop(name) for name in shared}
-        if flags["follow"] and flags["wait"]:
-            raise UsageError("--follow and --wait exclude each other")
-        options = options_of(flags, _read_prompt(flags) if prompts else "")
-        started = verb(options=options, **given)
-        _report(started, is_follow=flags["follow"], is_wait=flags["wait"], may_ask=options.may_ask)
+        run({name: given.pop(name) for name in shared}, given)
 
-    parameters = [context, *prompts, *selectors, *others]
+    parameters = [first, *prompts, *selectors, *others]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command
@@ -178,6 +223,16 @@ def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
     if given["approval_timeout"] is not None and not options.may_ask:
         raise UsageError("--approval-timeout needs --approval ask, --questions or --plan", hint="Nothing else waits.")
     return options
+
+
+def check_one_thread(*, last: bool, thread: str | None, turn: str | None) -> None:
+    """See that a thread is told in one way at most.
+
+    Raises:
+        UsageError: it is told in several.
+    """
+    if sum((last, thread is not None, turn is not None)) > 1:
+        raise UsageError("--last, --thread and --turn exclude each other")
 
 
 def _seconds(text: str | None, flag: str) -> float | None:

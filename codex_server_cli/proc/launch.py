@@ -1,6 +1,6 @@
 """Starting a worker, and handing it a turn. Runs in the launcher: the shell command that the user waits for.
 
-The worker is spawned first of all and gets ready while the launcher still reads its command line: the two start-ups
+A verb spawns its worker first of all; it gets ready while the launcher still reads its command line: the two start-ups
 overlap, and `new` answers sooner by one interpreter. It has a session of its own from its first instant, so neither a
 kill of the launcher's process group nor the closing of its terminal reaches it, and only two pipes of ours. Until it
 is handed a whole turn it owns nothing: where the launcher fails or dies, the end of its pipe sends it away.
@@ -30,21 +30,25 @@ _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.proc.worker
 
 
 class Launch:
-    """A worker on its way. `hand_over` gives it its turn; dropping it instead ends it."""
+    """A worker, from its spawn to its turn. `hand_over` gives it that; dropping it instead ends it."""
 
     def __init__(self) -> None:
-        """Spawn the worker; returns while it is still starting. A failure is `hand_over`'s to tell."""
+        self._is_spawned = False
         self._failure: OSError | None = None
+
+    def spawn(self) -> None:
+        """Spawn the worker; returns while it is still starting. A failure is `hand_over`'s to tell."""
+        self._is_spawned = True
         try:
-            self._spawn()
+            self._pid = self._spawn()
         except OSError as error:  # no process, no descriptor: what is wrong with the command line is told first
             self._failure = error
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> int:
         child_in, self._to_worker = os.pipe()
         self._from_worker, child_out = os.pipe()
         try:
-            self._pid = os.posix_spawn(
+            return os.posix_spawn(
                 sys.executable,
                 interpreter(_CODE),
                 worker_environment(),
@@ -70,7 +74,7 @@ class Launch:
         fork_meta: dict[str, Any] | None = None,
         pictures: Sequence[tuple[str, bytes]] = (),
     ) -> tuple[str, bool]:
-        """Give the worker its turn and wait until its directory is published.
+        """Give the worker its turn and wait until its directory is published. One that is not spawned yet is now.
 
         Args:
             turns_path: where turns live.
@@ -90,6 +94,8 @@ class Launch:
         """
         import json
 
+        if not self._is_spawned:
+            self.spawn()
         if self._failure is not None:
             from codex_server_cli.proc.room import is_without_room, no_room
 
@@ -109,6 +115,13 @@ class Launch:
         if answer.get("turn_id"):
             return str(answer["turn_id"]), bool(answer["has_forked"])
         raise self._error_of(answer, meta)
+
+    def reap(self) -> None:
+        """Wait for the worker's exit and take it from the system, in a program that outlives it: it is our child."""
+        try:
+            os.waitpid(self._pid, 0)
+        except ChildProcessError:  # taken already
+            return
 
     def _read_answer(self) -> dict[str, Any]:
         """The one line that the worker answers; without it, what came are its last words."""

@@ -117,12 +117,12 @@ class World:
 
 class _Launch(Launch):
     def __init__(self) -> None:
-        """Spawn nothing."""
+        super().__init__()
         self.meta: dict[str, Any] = {}
         self.pictures: dict[str, bytes] = {}
 
     def hand_over(self, turns_path: Path, prompt: str, meta: dict[str, Any], *more: Any) -> tuple[str, bool]:
-        """Keep the record, and the pictures."""
+        """Spawn nothing; keep the record, and the pictures."""
         self.meta, self.pictures = json.loads(json.dumps(meta)), dict(more[-1])
         return TURN_ID, False
 

@@ -31,7 +31,9 @@ WORKER = "from codex_server_cli.proc.worker import main; main()"
 LAUNCH_AND_PAUSE = """
 import signal
 from codex_server_cli.proc.launch import Launch
-print(Launch()._pid, flush=True)
+launch = Launch()
+launch.spawn()
+print(launch._pid, flush=True)
 signal.pause()
 """
 
@@ -43,6 +45,7 @@ def launched() -> Iterator[Callable[[], Launch]]:
 
     def start() -> Launch:
         launches.append(Launch())
+        launches[-1].spawn()
         return launches[-1]
 
     yield start
@@ -84,6 +87,20 @@ def test_a_turn_that_is_handed_over_lives_in_its_directory(
     assert lock.is_held(turn.lock)
     assert (read_json(turn.meta) or {})["turn_id"] == turn_id
     end(turn)
+
+
+def test_a_worker_that_was_not_spawned_before_its_turn_is_spawned_with_it_and_can_be_reaped(
+    turns_path: Path, meta: dict[str, Any]
+) -> None:
+    children = set(psutil.Process().children())
+    launch = Launch()
+    assert set(psutil.Process().children()) == children  # dropped now, it has left nothing
+    turn_id, _ = launch.hand_over(turns_path, "hi", meta, MAX_RUNNING)
+    (worker,) = set(psutil.Process().children()) - children
+    end(TurnDir(turns_path / turn_id))
+    for _ in range(2):  # the second finds it gone
+        launch.reap()
+        assert not psutil.pid_exists(worker.pid)
 
 
 def test_pictures_are_handed_over_byte_by_byte(
@@ -200,7 +217,8 @@ def test_a_machine_that_has_no_process_to_spare_is_told_only_when_it_matters(
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr(os, "posix_spawn", refuse)
-    launch = Launch()  # what is wrong with the command line comes first
+    launch = Launch()
+    launch.spawn()  # what is wrong with the command line comes first
     with pytest.raises(BusyError, match="could not start: Resource temporarily unavailable") as caught:
         launch.hand_over(turns_path, "hi", {}, MAX_RUNNING)
     assert "raise the limit" in caught.value.hint
