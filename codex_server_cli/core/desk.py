@@ -25,16 +25,18 @@ class Decision(NamedTuple):
     """What a person decided, as another shell said it.
 
     Attributes:
+        tag: what the reply to that shell bears.
         op: `approve`, `decline` or `reply`.
         request: which request; None for the only one.
         is_for_session: whether an approval lasts.
-        answers: of a reply, by question id.
+        answers: by question id; only those of a reply count.
     """
 
+    tag: str
     op: str
-    request: str | None = None
-    is_for_session: bool = False
-    answers: dict[str, list[str]] | None = None
+    request: str | None
+    is_for_session: bool
+    answers: dict[str, list[str]]
 
 
 class Desk:
@@ -96,7 +98,7 @@ class Desk:
             case "approve":
                 result, words = self._grant(request, is_for_session=decision.is_for_session), "was approved"
             case _:
-                result, words = self._answer(request, decision.answers or {}), "was answered"
+                result, words = self._answer(request, decision.answers), "was answered"
         self._reply(request, result, words, now_ms)
         return request
 

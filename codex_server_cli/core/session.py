@@ -8,7 +8,6 @@ prove is `record`'s, and what an end means is `outcome`'s. Protocol facts: notes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from codex_server_cli.core import failures, rpc
 from codex_server_cli.core.asking import Asking, is_tolerated
@@ -20,7 +19,7 @@ from codex_server_cli.core.record import TURN_STARTERS, TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
 from codex_server_cli.core.rpc import Message, MessageType, object_at
-from codex_server_cli.core.shell_requests import ShellRequests
+from codex_server_cli.core.shell_requests import ShellRequest, ShellRequests
 from codex_server_cli.core.thread_queue import CHANGED, QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
@@ -103,10 +102,10 @@ class Session:
         self._stop(cause)
         return self._exchange.take(self.outcome)
 
-    def serve(self, op: str, args: dict[str, Any], tag: str, now_ms: float) -> Step:
-        """Do what another shell asks for; a step's reply with this tag tells it, now or later (`shell_requests`)."""
+    def serve(self, asked: ShellRequest, now_ms: float) -> Step:
+        """Do what another shell asks for; a step's reply with its tag tells it, now or later."""
         self._now_ms = now_ms
-        self._shells.serve(op, args, tag, now_ms)
+        self._shells.serve(asked, now_ms)
         return self._exchange.take(self.outcome)
 
     def hear_session(self, lines: Iterable[bytes], now_ms: float) -> Step:

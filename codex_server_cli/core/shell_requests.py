@@ -1,4 +1,4 @@
-"""What other shells ask of a turn that runs: to decide a request, to steer. Owns the operations and their arguments.
+"""What other shells ask of a turn that runs: to decide a request, to steer. Owns how that is read, and who does it.
 
 How a request came in and how its reply goes out is the worker's. `cancel` is none of these: it also ends a worker that
 has no session yet.
@@ -6,17 +6,37 @@ has no session yet.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from codex_server_cli.core.asking import Asking
 from codex_server_cli.core.desk import Decision, Desk
 from codex_server_cli.core.exchange import Exchange, Reply
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.steering import Steering
+from codex_server_cli.core.steering import Steer, Steering
 from codex_server_cli.core.timers import Timers
 from codex_server_cli.errors import BadInputError, CodexServerError, InternalError
 
+ShellRequest: TypeAlias = Decision | Steer
 _DECISIONS = ("approve", "decline", "reply")
+
+
+def read_shell_request(op: str, args: dict[str, Any], tag: str) -> ShellRequest:
+    """Read a request that another shell left.
+
+    Args:
+        op: `approve` and `decline` take `request` and `is_for_session`, `reply` takes `request` and `answers`
+            (texts by question id), `steer` takes `text`.
+        args: from a file that anybody could have written.
+        tag: what the reply will bear.
+
+    Raises:
+        BadInputError: it is none that we know, or its arguments are none of its.
+    """
+    if op == "steer":
+        return Steer(tag, _text(args, "text") or "")
+    if op not in _DECISIONS:
+        raise BadInputError(f"this worker does not know the request {op!r}", hint="Its version is another one.")
+    return Decision(tag, op, _text(args, "request"), bool(args.get("is_for_session")), _answers(args))
 
 
 class ShellRequests:
@@ -27,30 +47,18 @@ class ShellRequests:
         self.steering = Steering(request, exchange, asking)
         self._exchange = exchange
 
-    def serve(self, op: str, args: dict[str, Any], tag: str, now_ms: float) -> None:
-        """Do what another shell asks for.
-
-        Args:
-            op: `approve` and `decline` take `request` and `is_for_session`, `reply` takes `request` and `answers`
-                (texts by question id), `steer` takes `text`.
-            args: from a file that anybody could have written.
-            tag: what the reply bears; that of `steer` comes once Codex has answered.
-        """
+    def serve(self, asked: ShellRequest, now_ms: float) -> None:
+        """Do what another shell asks for; a reply with its tag tells what came of it, for `Steer` once Codex has."""
         try:
-            self._serve(op, args, tag, now_ms)
+            if isinstance(asked, Steer):
+                self.steering.steer(asked, now_ms)
+            else:
+                decided = self.desk.decide(asked, now_ms)
+                self._exchange.tell(Reply(asked.tag, result={"request": decided.to_json()}))
         except CodexServerError as error:
-            self._exchange.tell(Reply(tag, error))
+            self._exchange.tell(Reply(asked.tag, error))
         except Exception as error:  # a defect of ours: the words of another shell must not end the turn
-            self._exchange.tell(Reply(tag, InternalError(f"{type(error).__name__}: {error}"[:500])))
-
-    def _serve(self, op: str, args: dict[str, Any], tag: str, now_ms: float) -> None:
-        if op == "steer":
-            self.steering.steer(_text(args, "text") or "", tag, now_ms)
-        elif op in _DECISIONS:
-            decided = self.desk.decide(_decision(op, args), now_ms)
-            self._exchange.tell(Reply(tag, result={"request": decided.to_json()}))
-        else:
-            raise BadInputError(f"this worker does not know the request {op!r}", hint="Its version is another one.")
+            self._exchange.tell(Reply(asked.tag, InternalError(f"{type(error).__name__}: {error}"[:500])))
 
     def close(self) -> None:
         """The turn is over: nothing waits any more."""
@@ -58,7 +66,7 @@ class ShellRequests:
         self.steering.close()
 
 
-def _decision(op: str, args: dict[str, Any]) -> Decision:
+def _answers(args: dict[str, Any]) -> dict[str, list[str]]:
     answers = args.get("answers") or {}
     is_readable = isinstance(answers, dict) and all(
         isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in answers.values()
@@ -68,7 +76,7 @@ def _decision(op: str, args: dict[str, Any]) -> Decision:
     for texts in answers.values():
         for text in texts:
             _check_unicode(text)
-    return Decision(op, _text(args, "request"), bool(args.get("is_for_session")), answers)
+    return answers
 
 
 def _text(args: dict[str, Any], name: str) -> str | None:

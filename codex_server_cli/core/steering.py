@@ -6,7 +6,7 @@ never queue what comes too early or too late: `continue` is for that.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.asking import Asked, Asking
 from codex_server_cli.core.commands import go_on_with
@@ -20,6 +20,13 @@ from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, 
 STEER = "turn/steer"
 
 
+class Steer(NamedTuple):
+    """Text that another shell has for the turn; `tag` is what the reply to that shell bears."""
+
+    tag: str
+    text: str
+
+
 class Steering:
     """Asks Codex to take text up, and tells whoever sent it what became of it."""
 
@@ -29,7 +36,7 @@ class Steering:
         self._asking = asking
         self._tags: list[str] = []  # who waits for an answer
 
-    def steer(self, text: str, tag: str, now_ms: float) -> None:
+    def steer(self, steer: Steer, now_ms: float) -> None:
         """Send text.
 
         Raises:
@@ -37,7 +44,7 @@ class Steering:
             BusyError: it has yet to begin.
         """
         record = self._exchange.record
-        if is_blank(text):
+        if is_blank(steer.text):
             raise BadInputError("there is no text to steer with", hint="Give some: nothing was sent.")
         if self._request.review is not None:
             hint = f"Once it has ended, with the text on stdin: `{go_on_with(self._request)}`"
@@ -47,10 +54,10 @@ class Steering:
         params: Message = {
             "threadId": record.thread_id,
             "expectedTurnId": record.turn_id,
-            "input": [{"type": "text", "text": text}],
+            "input": [{"type": "text", "text": steer.text}],
         }
-        self._asking.ask(STEER, params, now_ms, tag)
-        self._tags.append(tag)
+        self._asking.ask(STEER, params, now_ms, steer.tag)
+        self._tags.append(steer.tag)
 
     def answered(self, asked: Asked, error: Any) -> None:
         """Codex took text up, or refused; what was asked for nobody else changes nothing.

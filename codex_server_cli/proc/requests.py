@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.disk import inbox
-from codex_server_cli.disk.inbox import InboxRequest
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import BusyError, ErrorKind
+from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, ErrorKind
+
+if TYPE_CHECKING:  # a worker in line needs nothing of a session
+    from codex_server_cli.core.shell_requests import ShellRequest
 
 
-def take_requests(directory: TurnDir, serve: Callable[[InboxRequest], None] | None = None) -> Cause | None:
-    """Take every request in the inbox that has no reply yet.
+def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | None = None) -> Cause | None:
+    """Take every request in the inbox that has no reply yet. One that cannot be read is refused here.
 
     Args:
-        serve: answers, now or later, what only a turn that runs can do; None where it does not run yet.
+        serve: answers, now or later, what only a turn that runs can do; None where it does not run yet. The request
+            bears the path of its file as its tag.
 
     Returns:
         Why the turn is to stop, where one of them asks for that.
     """
     cause = None
     for request in inbox.unanswered(directory):
-        if request.op != "cancel" and serve is not None:
-            serve(request)
-            continue
-        error = None
+        error: CodexServerError | None = None
         if request.op == "cancel":
             cause = Cause.CANCELLED
-        else:
+        elif serve is None:
             error = BusyError("the turn has not begun yet", hint="Try again once it runs.", kind=ErrorKind.BAD_INPUT)
+        else:
+            from codex_server_cli.core.shell_requests import read_shell_request
+
+            try:
+                asked = read_shell_request(request.op, request.args, str(request.path))
+            except BadInputError as refusal:
+                error = refusal
+            else:
+                serve(asked)
+                continue
         with contextlib.suppress(OSError):  # it is done all the same
             inbox.reply(request.path, error)
     return cause

@@ -22,10 +22,10 @@ from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.outcome import Cause, Outcome
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
+from codex_server_cli.core.shell_requests import ShellRequest
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.disk import inbox, lock, mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS
-from codex_server_cli.disk.inbox import InboxRequest
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.session_tail import calls_of_turn
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -262,12 +262,11 @@ class TurnLoop:
         cause = take_requests(self._directory, self._serve)
         self._stop_cause = self._stop_cause or cause
 
-    def _serve(self, request: InboxRequest) -> None:
+    def _serve(self, asked: ShellRequest) -> None:
         """Have the session do what another shell asks for; one whose answer is yet to come is not asked twice."""
-        tag = str(request.path)
-        if tag not in self._served:
-            self._served.add(tag)
-            self._do(self._session.serve(request.op, request.args, tag, _now_ms()))
+        if asked.tag not in self._served:
+            self._served.add(asked.tag)
+            self._do(self._session.serve(asked, _now_ms()))
 
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")

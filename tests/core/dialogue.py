@@ -11,6 +11,7 @@ from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import encode
 from codex_server_cli.core.session import Session
+from codex_server_cli.core.shell_requests import read_shell_request
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -177,7 +178,7 @@ class Dialogue:
 
     def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
         """Ask for something from another shell."""
-        self._do(self.session.serve(op, args, tag, self.now_ms))
+        self._do(self.session.serve(read_shell_request(op, args, tag), self.now_ms))
         return self
 
     def look_at_queue(self) -> Dialogue:
