@@ -26,7 +26,7 @@ _SETTLE_S = 3.0
 
 
 def watching(world: World, scale: Scale) -> Iterator[Row]:
-    """`wait` on all of them, the monitor's stream, the board, and one turn more, which has to stand in line."""
+    """`wait` for all and for any of them, the monitor's stream, the board, and one turn more, which stands in line."""
     home = world.root / "home-many"
     world.make_home(home, max_running=scale.watched)
     env = world.homes(home, world.codex_home)
@@ -36,21 +36,23 @@ def watching(world: World, scale: Scale) -> Iterator[Row]:
     try:
         for turn in turns:
             world.await_text(turn)
-        wait = world.popen(world.command, "wait", *(turn.name for turn in turns), env=env)
+        ids = [turn.name for turn in turns]
+        waits = [world.popen(world.command, "wait", option, *ids, env=env) for option in ("--all", "--any")]
         monitor = world.popen(world.command, "tail", "--follow", "--all", "--json", env=env)
         with _on_terminal(world, "watch", env=env) as board:
             time.sleep(_SETTLE_S)
-            costs = idle_cost([wait.pid, monitor.pid, board.pid, worker_pid(queued)], scale.idle_s)
+            costs = idle_cost([*(wait.pid for wait in waits), monitor.pid, board.pid, worker_pid(queued)], scale.idle_s)
         queued_mb = memory_mb(worker_pid(queued))
         monitor.terminate()
     finally:
         world.popen(world.command, "cancel", queued.name, *(turn.name for turn in turns), env=env).communicate()
         for turn in (queued, *turns):
             lock.wait_until_free(turn / "lock")
-    for process in (wait, monitor):
+    for process in (*waits, monitor):
         process.communicate()
     many = f"{scale.watched} turns"
-    names = (f"`wait` on {many}", f"`tail --follow --all` of {many}", f"`watch` of {many}", "a turn in line")
+    of_many = ("`wait` on", "`wait --any` on", "`tail --follow --all` of", "`watch` of")
+    names = [*(f"{what} {many}" for what in of_many), "a turn in line"]
     for what, cost in zip(names, costs, strict=True):
         yield Row(f"{what}, one core over {scale.idle_s:g} s", cost, max_value=1)
     yield Row("worker of a turn in line, proportional memory", Amount(queued_mb, "MB"), max_value=8)

@@ -53,7 +53,7 @@ class TurnsOnDisk:
     def running(self, prompt: str = "hi", **meta: Any) -> TurnDir:
         """A turn whose lock is held, by this process. `meta` goes into `meta.json`."""
         self._count += 1
-        turn_id = f"20261120-1655{self._count:02d}-482-7f3a"
+        turn_id = f"20261120-{165500 + self._count}-482-7f3a"
         known = {"version": 1, "started_at": "2026-11-20T16:55:01.482Z", "thread_id": None, "finished_at": None}
         turn, self._lock_fds[turn_id] = create(self.path, turn_id, prompt, {**known, **meta})
         return turn

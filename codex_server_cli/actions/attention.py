@@ -32,12 +32,17 @@ class Watched(NamedTuple):
     pending: list[dict[str, Any]]
 
 
-def wait(directories: list[TurnDir], *, is_any: bool, timeout_s: float | None = None) -> list[Watched]:
-    """Sleep until one of these turns needs a person, or they have ended, or the time runs out (to the second).
+def wait(
+    directories: list[TurnDir], *, is_any: bool, until_attention: bool = True, timeout_s: float | None = None
+) -> list[Watched]:
+    """Sleep until one of these turns needs a person, or they have ended, or the time runs out.
+
+    Takes no descriptor and no thread for each turn: there may be more of them than a process may open files.
 
     Args:
         directories: of one home, at least one.
         is_any: the first end will do; otherwise all have to end.
+        until_attention: a turn that needs a person will do, too; otherwise nobody asks what waits in any of them.
 
     Returns:
         The turns then, in the order given.
@@ -49,15 +54,16 @@ def wait(directories: list[TurnDir], *, is_any: bool, timeout_s: float | None = 
     home = directories[0].path.parents[1]
     ids = {directory.turn_id for directory in directories}
     cursor, probe_at = journal.end(home), 0.0
-    awake = _wakeups(home)
+    awake = _wakeups(home, deadline)
     while True:
         next(awake)
         cursor, has_news = _read_on(home, cursor, ids)
         now = time.monotonic()
         if has_news or now >= min(probe_at, deadline):
             probe_at = now + PROBE_INTERVAL_S
-            if now >= deadline or _is_over(list(map(_glance, directories)), is_any=is_any):
-                seen = [_look(directory) for directory in directories]
+            facts = [_glance(directory, until_attention=until_attention) for directory in directories]
+            if now >= deadline or _is_over(facts, is_any=is_any):
+                seen = [_look(directory, until_attention=until_attention) for directory in directories]
                 # Another shell may have answered between the two looks.
                 if now >= deadline or _is_over([_facts(each) for each in seen], is_any=is_any):
                     return seen
@@ -73,15 +79,15 @@ def _is_over(facts: list[tuple[State, bool]], *, is_any: bool) -> bool:
     return any(does_ask for _, does_ask in facts) or not (any(runs) and (all(runs) or not is_any))
 
 
-def _glance(directory: TurnDir) -> tuple[State, bool]:
+def _glance(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
     """The same as `_look` tells, at little cost: fifty turns may be asked every second."""
     state = read_state(directory, sweep_turn)
-    return state, state is State.RUNNING and bool(requests_in(directory))
+    return state, until_attention and state is State.RUNNING and bool(requests_in(directory))
 
 
-def _look(directory: TurnDir) -> Watched:
+def _look(directory: TurnDir, *, until_attention: bool) -> Watched:
     view = status(directory)
-    return Watched(view, pending_of(view))
+    return Watched(view, pending_of(view) if until_attention else [])
 
 
 def _facts(seen: Watched) -> tuple[State, bool]:
@@ -97,11 +103,12 @@ def _read_on(home: Path, cursor: int, ids: set[str]) -> tuple[int, bool]:
     return cursor, has_news
 
 
-def _wakeups(home: Path) -> Iterator[None]:
+def _wakeups(home: Path, deadline: float) -> Iterator[None]:
+    yield  # what is over already needs no watch, which takes 15 ms to load
     try:
         journal.prepare(home)
     except OSError:  # a home that we may only read: once a second has to do
         while True:
+            time.sleep(min(PROBE_INTERVAL_S, max(0.0, deadline - time.monotonic())))
             yield
-            time.sleep(PROBE_INTERVAL_S)
-    yield from wakeups(journal.folder_of(home), _STEP_MS)
+    yield from wakeups(journal.folder_of(home), _STEP_MS, deadline)

@@ -178,40 +178,15 @@ def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
     return view
 
 
-def wait_many(directories: list[TurnDir], *, is_any: bool, timeout_s: float | None = None) -> list[TurnView]:
-    """Sleep until all of these turns have ended, or any one of them, or the time runs out; uses no processor time.
-
-    Args:
-        is_any: the first end will do, and one that has been already.
+def wait_all(directories: list[TurnDir], timeout_s: float | None = None) -> list[TurnView]:
+    """Sleep until all of these turns have ended, or the time runs out; uses no processor time.
 
     Returns:
         The turns then, in the order given; `state` is `running` for each that still runs.
-
-    Raises:
-        BusyError: more turns to watch at once than this machine allows a process.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    if is_any:
-        _wait_for_any(directories, deadline)
-        return [status(directory) for directory in directories]
-    # All have ended when each has: one after the other needs neither threads nor descriptors.
+    # All have ended when each has, so one is waited for after the other.
     return [wait(directory, None if deadline is None else deadline - time.monotonic()) for directory in directories]
-
-
-def _wait_for_any(directories: list[TurnDir], deadline: float | None) -> None:
-    seen = [status(directory).state for directory in directories]
-    directories = [each for each, state in zip(directories, seen, strict=True) if state is State.RUNNING]
-    if not directories or any(state not in (State.RUNNING, State.UNREADABLE) for state in seen):
-        return  # one that may not be read keeps nobody: its end will not be seen
-    from codex_server_cli.disk.first_free import FirstFree  # threads, which no other wait needs
-
-    watch = FirstFree(len(directories))
-    for directory in directories:
-        watch.add(directory.lock)
-    while (path := watch.wait(None if deadline is None else deadline - time.monotonic())) is not None:
-        if status(TurnDir(path.parent)).state is not State.RUNNING:
-            return
-        watch.add(path)  # somebody else repairs it, or its lock was deleted by hand
 
 
 def answer(directory: TurnDir) -> TurnView:

@@ -159,11 +159,12 @@ def _sleep(
     directories: Sequence[Any], until: Until, *, is_any: bool, timeout_s: float | None
 ) -> Sequence[tuple[TurnView, list[Entry]]]:
     """The turns afterwards, each with what waits for an answer, where that is asked for."""
-    if until is Until.END:
-        return [(view, []) for view in read.wait_many([*directories], is_any=is_any, timeout_s=timeout_s)]
-    from codex_server_cli.actions import attention  # with watchfiles, which a wait for the end does not need
+    until_attention = until is Until.ATTENTION
+    if not until_attention and (len(directories) == 1 or not is_any):
+        return [(view, []) for view in read.wait_all([*directories], timeout_s)]
+    from codex_server_cli.actions import attention  # with watchfiles, which the kernel's wait does not need
 
-    return attention.wait([*directories], is_any=is_any, timeout_s=timeout_s)
+    return attention.wait([*directories], is_any=is_any, until_attention=until_attention, timeout_s=timeout_s)
 
 
 def _report_asked(

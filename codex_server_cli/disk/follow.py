@@ -20,13 +20,14 @@ STEP_MS = 8
 """How long watchfiles gathers events: the delay that a reader sees, and one look of its thread each."""
 
 
-def wakeups(directory: Path, step_ms: int = STEP_MS) -> Iterator[None]:
-    """Yield when something in a directory changes, and at least once a second; for ever.
+def wakeups(directory: Path, step_ms: int = STEP_MS, deadline: float = float("inf")) -> Iterator[None]:
+    """Yield when something in a directory changes, at a deadline, and at least once a second; for ever.
 
     The first one comes when the watch is in place, so that nothing which happens after it can be missed.
 
     Args:
         step_ms: how long events are gathered before each wake-up, and how often the watch looks for any.
+        deadline: of the monotonic clock; who goes on after it is woken at every step.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -38,9 +39,13 @@ def wakeups(directory: Path, step_ms: int = STEP_MS) -> Iterator[None]:
             time.sleep(POLL_S)
     with watcher:
         yield
-        while watcher.watch(max(DEBOUNCE_MS, step_ms), step_ms, WAKE_INTERVAL_MS, None) != "signal":
+        while watcher.watch(max(DEBOUNCE_MS, step_ms), step_ms, _rest_ms(deadline), None) != "signal":
             yield
     raise KeyboardInterrupt
+
+
+def _rest_ms(deadline: float) -> int:
+    return max(1, int(min(WAKE_INTERVAL_MS, (deadline - time.monotonic()) * 1000)))  # 0 would be for ever
 
 
 def _watcher(directory: Path) -> Any:

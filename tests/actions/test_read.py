@@ -69,7 +69,7 @@ def test_waiting_for_all_ends_with_the_last_and_keeps_their_order(turns: TurnsOn
     timers = [Timer(0.1, turns.drop_lock, [third.turn_id]), Timer(0.3, turns.drop_lock, [first.turn_id])]
     for timer in timers:
         timer.start()
-    views = read.wait_many([first, second, third], is_any=False, timeout_s=DEADLINE_S)
+    views = read.wait_all([first, second, third], DEADLINE_S)
     assert (ids(views), states(views)) == (
         [first.turn_id, second.turn_id, third.turn_id],
         [State.ABANDONED, State.COMPLETE, State.ABANDONED],
@@ -78,24 +78,10 @@ def test_waiting_for_all_ends_with_the_last_and_keeps_their_order(turns: TurnsOn
         timer.join()
 
 
-def test_waiting_for_any_ends_with_the_first_and_at_once_where_one_has_ended(turns: TurnsOnDisk) -> None:
-    running = [turns.running() for _ in range(60)]
-    timer = Timer(0.2, turns.drop_lock, [running[40].turn_id])
-    timer.start()
-    views = read.wait_many(running, is_any=True)
-    timer.join()
-    assert [view.turn_id for view in views if view.state is State.ABANDONED] == [running[40].turn_id]
-    assert len(views) == 60
-    started = time.monotonic()
-    assert State.ABANDONED in states(read.wait_many(running, is_any=True))
-    assert time.monotonic() - started < DEADLINE_S
-
-
-@pytest.mark.parametrize("is_any", [True, False])
-def test_waiting_for_several_gives_up_when_its_time_is_over(turns: TurnsOnDisk, is_any: bool) -> None:
+def test_waiting_for_several_gives_up_when_its_time_is_over(turns: TurnsOnDisk) -> None:
     directories = [turns.running(), turns.running()]
     started, worked = time.monotonic(), time.process_time()
-    assert states(read.wait_many(directories, is_any=is_any, timeout_s=1)) == [State.RUNNING] * 2
+    assert states(read.wait_all(directories, 1)) == [State.RUNNING] * 2
     assert 1 <= time.monotonic() - started < DEADLINE_S
     assert time.process_time() - worked < 0.5
 

@@ -111,6 +111,16 @@ def test_without_a_change_there_is_a_look_once_a_second(events: Iterator[None]) 
     assert time.process_time() - worked < 0.5
 
 
+@pytest.mark.usefixtures("rare")
+def test_a_deadline_wakes_too(tmp_path: Path) -> None:
+    started = time.monotonic()
+    events = wakeups(tmp_path, deadline=started + 0.2)
+    next(events)
+    next(events)
+    assert 0.1 < time.monotonic() - started < LATE_S
+    events.close()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     "refusal",
     [
