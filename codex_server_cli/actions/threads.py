@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,9 +132,10 @@ def ids_of(settings: Settings, thread: str) -> frozenset[str]:
     if _WHOLE_ID.fullmatch(thread.lower()):
         return frozenset([thread.lower()])
     home, prefix = settings.codex_home, thread if _THREAD_PREFIX.fullmatch(thread) else ""
-    found = find_named(home, thread) or find_threads(home, prefix, limit=_MOST_TOLD)
+    found = find_named(home, thread) or find_threads(home, prefix, limit=sys.maxsize)
     if ids := frozenset([*(summary.thread_id for summary in found), *archived_ids(home, thread)]):
         return ids
+    _refuse_blindness(settings, prefix or "no id")
     raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
 
 

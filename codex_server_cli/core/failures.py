@@ -172,16 +172,25 @@ def telling_line(stderr: str) -> str:
     What Codex warns of whenever it starts explains no end; nor does how to get help, or a longer backtrace. The words
     may be those of an interpreter of ours, too. An error that is told with its causes, a line each, becomes one line.
     """
-    error, *causes = _CAUSED_BY.split(_BACKTRACE.split(stderr, maxsplit=1)[0])
-    telling = [line for line in map(str.strip, error.splitlines()) if line and not _SAYS_NOTHING.search(line)]
-    reasons = [_NUMBER.sub("", line.strip()) for part in causes for line in part.splitlines() if line.strip()]
-    return ": ".join([*telling[-1:], *reasons])
+    said = _BACKTRACE.split(stderr, maxsplit=1)[0]
+    chain = _CAUSES.search(said)
+    behind = _last_telling(said[chain.end() :]) if chain is not None else ""
+    if chain is None or behind:
+        return behind or _last_telling(said)
+    causes = [_NUMBER.sub("", line) for line in map(str.strip, chain[0].splitlines()[1:]) if line]
+    return ": ".join(filter(None, [_last_telling(said[: chain.start()]), *causes]))
+
+
+def _last_telling(text: str) -> str:
+    lines = (line.strip() for line in text.splitlines())
+    return next((line for line in reversed([*lines]) if line and not _SAYS_NOTHING.search(line)), "")
 
 
 _BACKTRACE = re.compile(
-    r"^\s*(?:stack backtrace:|(?:Current )?thread 0x|Extension modules:)", re.IGNORECASE | re.MULTILINE
+    r"^\s*(?:stack backtrace:|Location:$|(?:Current )?thread 0x|Extension modules:)", re.IGNORECASE | re.MULTILINE
 )
-_CAUSED_BY = re.compile(r"^\s*Caused by:\s*$", re.MULTILINE)
+_CAUSES = re.compile(r"^Caused by:[ \t]*\n(?:[ \t]+\S.*\n?){1,10}", re.MULTILINE)
+"""How Rust's error types print them: indented, and numbered where there are several."""
 _NUMBER = re.compile(r"^\d+: ")
 _SAYS_NOTHING = re.compile(
     r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap|^WARNING: proceeding, even though"

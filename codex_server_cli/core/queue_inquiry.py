@@ -28,12 +28,14 @@ class Debt(NamedTuple):
         turn_id: Codex's id of our turn, once known.
         begun_turn_id: that of a turn which Codex began by itself, where it was seen.
         entries: the wire's `QueuedSubmission`s that were taken out, oldest first.
+        older_count: how many of them are older than what Codex began with, where that is none of them.
     """
 
     thread_id: str
     turn_id: str | None = None
     begun_turn_id: str | None = None
     entries: tuple[Message, ...] = ()
+    older_count: int = 0
 
 
 class Settled(NamedTuple):
@@ -118,7 +120,8 @@ def _missing(debt: Debt, waiting: list[Message], turns: list[Message]) -> tuple[
     missing: dict[str, Message] = {}
     noted = {text_in(entry.get("clientUserMessageId")) for entry in debt.entries}
     unnoted = [entry for client_id, entry in begun.items() if client_id not in noted]
-    for entry in (*unnoted, *debt.entries):  # Codex begins with the oldest
+    older, younger = debt.entries[: debt.older_count], debt.entries[debt.older_count :]
+    for entry in (*older, *unnoted, *younger):
         client_id = text_in(entry.get("clientUserMessageId"))
         if client_id and client_id not in there:
             missing[client_id] = begun.get(client_id, {}) | missing.get(client_id, {}) | entry  # a note has more

@@ -20,7 +20,7 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
 from codex_server_cli.core.rpc import Message, MessageType, object_at
 from codex_server_cli.core.shell_requests import ShellRequest, ShellRequests
-from codex_server_cli.core.thread_queue import CHANGED, QueueKeeper
+from codex_server_cli.core.thread_queue import QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.turn import Phase, TurnError
 from codex_server_cli.errors import ErrorKind
@@ -60,8 +60,8 @@ class Session:
 
     @property
     def wakeup_ms(self) -> float | None:
-        """When `tick` is needed next."""
-        return self._timers.next_ms
+        """When `tick` is needed next; behind the outcome, until when Codex's last word is waited for."""
+        return self._timers.next_ms if self.outcome is None else self.queue.awaited_until_ms
 
     @property
     def next_seq(self) -> int:
@@ -81,6 +81,7 @@ class Session:
         self._now_ms = self._last_message_ms = now_ms
         for message in self._exchange.receive(data, now_ms):
             self._on_message(message)
+        self.queue.note_foreign()
         return self._exchange.take(self.outcome)
 
     def tick(self, now_ms: float) -> Step:
@@ -93,7 +94,7 @@ class Session:
     def look_at_queue(self, now_ms: float) -> Step:
         """Codex's queues have changed on disk: while the turn runs, what is in that of its thread is taken out."""
         self._now_ms = now_ms
-        self.queue.hear(CHANGED, now_ms)
+        self.queue.look(now_ms)
         return self._exchange.take(self.outcome)
 
     def stop(self, cause: Cause, now_ms: float) -> Step:

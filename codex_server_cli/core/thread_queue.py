@@ -28,6 +28,9 @@ _MOMENT_MS = 1000.0
 _LAST_WORD_MS = 2000.0
 """How long Codex has after that to tell what it began with; it takes 0.1 s."""
 
+_SUSPICION_MS = 100.0
+"""How long it has where no more is known than that some thread's queue has changed."""
+
 _CONFINED: Message = {"type": "readOnly", "networkAccess": False}
 
 
@@ -43,14 +46,16 @@ class QueueKeeper:
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
         self._missed: set[str] = set()  # those of them that were not ours to take
-        self._older_count = 0  # those that were listed before Codex began a turn of its own
+        self._older_count = 0  # those that were listed while our turn ran
         self._request = request
         self._exchange = exchange
         self._asking = asking
         self._has_policy = has_policy
         self._unanswered = 0
         self._is_stale = False  # something changed after we had asked
-        self._gone_ms = float("-inf")  # when what had been queued was found gone
+        self._noted: tuple[str | None, bool] = (None, False)  # what is noted of a turn of Codex's own
+        self._is_change_told = False  # by Codex, since it was asked; else the databases alone tell it
+        self._own_change_ms = self._suspected_ms = self._gone_ms = float("-inf")
         self._is_confined = False
         self._over_ms: float | None = None
 
@@ -65,17 +70,22 @@ class QueueKeeper:
         is_quiet = not (self._listed or self._unanswered or self._is_stale)
         return is_quiet and not self._may_have_begun and self._exchange.record.foreign.turn_id is None
 
-    def is_awaiting_word(self, now_ms: float) -> bool:
-        """Whether Codex may have begun with a message right behind our turn, and has not told yet with which.
+    @property
+    def awaited_until_ms(self) -> float:
+        """Until when Codex has to tell what it began with right behind our turn; long past where nobody waits for that.
 
-        An app-server that is ended then leaves no word of that message. After a turn that was interrupted none begins.
+        An app-server that is ended before leaves no word of that message. Behind a turn that was interrupted it begins
+        with none.
         """
         record = self._exchange.record
-        if self._over_ms is None or now_ms > self._over_ms + _LAST_WORD_MS or record.status != "completed":
-            return False
+        if self._over_ms is None or record.status != "completed":
+            return float("-inf")
+        last_ms = self._over_ms + _LAST_WORD_MS
         if record.foreign.turn_id is not None:
-            return record.foreign.message is None
-        return bool(self._unanswered or self._is_stale or self._may_have_begun)
+            return last_ms if record.foreign.message is None else float("-inf")
+        if self._unanswered or self._is_stale or self._may_have_begun:
+            return last_ms
+        return min(last_ms, self._suspected_ms + _SUSPICION_MS)
 
     @property
     def _may_have_begun(self) -> bool:
@@ -98,17 +108,29 @@ class QueueKeeper:
         )
         return (*before, {"clientUserMessageId": id_, **begun}, *behind)
 
+    @property
+    def owed_before(self) -> int:
+        """How many of them are older than what Codex may have begun with without our seeing it."""
+        return self._older_count
+
     def hear(self, method: str, now_ms: float) -> None:
         """A notification about our turn or its thread."""
-        if self._request.is_ephemeral:
-            return  # such a thread has no queue
-        if method == "turn/started" and not self._is_confined:
+        if method == "turn/started" and not self._is_confined and not self._request.is_ephemeral:
             self._is_confined = True
             self._confine(now_ms)
             if self._is_stale:
-                self._look(now_ms)
+                self.look(now_ms)
         elif method == CHANGED:
-            self._look(now_ms)
+            self._is_change_told = now_ms > self._own_change_ms + _MOMENT_MS
+            self.look(now_ms)
+
+    def note_foreign(self) -> None:
+        """Have noted what Codex began by itself, as soon as that is told, and what with: a worker may be killed."""
+        foreign = self._exchange.record.foreign
+        told = (foreign.turn_id, foreign.message is not None)
+        if told != self._noted:
+            self._noted = told
+            self._exchange.keep(self.owed)
 
     def close(self, now_ms: float) -> None:
         """Our turn has its outcome. What is told afterwards, as long as the app-server lives, counts all the same."""
@@ -124,8 +146,10 @@ class QueueKeeper:
         if self._has_policy() and self._request.sandbox_policy() != _CONFINED:
             self._ask("thread/settings/update", {"sandboxPolicy": _CONFINED}, now_ms)
 
-    def _look(self, now_ms: float) -> None:
-        """Somebody may have queued something."""
+    def look(self, now_ms: float) -> None:
+        """Somebody may have queued something, for a thread that has a queue."""
+        if self._request.is_ephemeral:
+            return
         self._is_stale = bool(self._unanswered) or not self._is_confined  # before it has started, it is too early
         if not self._is_stale:
             self._unanswered += 1
@@ -142,18 +166,23 @@ class QueueKeeper:
         result = object_at(response, "result")
         if asked.method == LIST:
             self._on_list(objects_in(result.get("data")), now_ms)
+        elif result.get("deleted") is True:
+            self._own_change_ms = now_ms
         elif result.get("deleted") is False:
             # Codex was quicker, or whoever had queued it thought better of it: Codex's record tells which.
             self._missed.add(str(asked.params["queuedSubmissionId"]))
             self._gone_ms = now_ms
         if self._is_stale and not self._unanswered:
-            self._look(now_ms)
+            self.look(now_ms)
 
     def _on_list(self, entries: list[Message], now_ms: float) -> None:
         if entries:
             self._take(entries, now_ms)
-        elif not self.entries:  # else what we took ourselves explains it
+        elif self._is_change_told:
             self._gone_ms = now_ms
+        else:
+            self._suspected_ms = now_ms
+        self._is_change_told = False
 
     def _take(self, entries: list[Message], now_ms: float) -> None:
         """Have new ones noted, then claim them."""
@@ -161,7 +190,7 @@ class QueueKeeper:
         if not new:
             return
         self._listed |= new
-        if self._exchange.record.foreign.turn_id is None:
+        if self._over_ms is None:
             self._older_count = len(self._listed)
         self._exchange.keep(tuple(self._listed.values()))
         self._unanswered += len(new)

@@ -42,7 +42,9 @@ def read_debt(turn: TurnDir) -> Noted | None:
     ids = (content.get(name) for name in ("turn_id", "begun_turn_id"))
     own, begun = (each if isinstance(each, str) else None for each in ids)
     home = content.get("codex_home")
-    debt = Debt(thread_id, own, begun, tuple(objects_in(content.get("entries"))))
+    older = content.get("older_count")
+    older_count = older if isinstance(older, int) and older >= 0 else 0
+    debt = Debt(thread_id, own, begun, tuple(objects_in(content.get("entries"))), older_count)
     return Noted(debt, codex, home if isinstance(home, str) else None)
 
 

@@ -116,7 +116,7 @@ class TurnLoop:
 
     def _is_awaiting_word(self) -> bool:
         is_codex_there = self._attempts.server is not None and self._stop_cause is None
-        return is_codex_there and self._session.queue.is_awaiting_word(_now_ms())
+        return is_codex_there and _now_ms() < self._session.queue.awaited_until_ms
 
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""

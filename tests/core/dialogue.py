@@ -194,7 +194,7 @@ class Dialogue:
     def advance(self, duration_ms: float) -> Dialogue:
         """Let time pass, calling `tick` whenever the session asks for it."""
         until_ms = self.now_ms + duration_ms
-        while (due_ms := self.session.wakeup_ms) is not None and due_ms <= until_ms:
+        while not self.has_ended and (due_ms := self.session.wakeup_ms) is not None and due_ms <= until_ms:
             self.now_ms = max(self.now_ms, due_ms)
             self._do(self.session.tick(self.now_ms))
         self.now_ms = until_ms

@@ -159,3 +159,11 @@ def test_what_codex_had_begun_keeps_its_place_among_what_was_taken() -> None:
     replies = (HELLO, queue(), turns(turn("theirs", number=2), OURS), added("n1"), added("n2"), added("n3"))
     _, settled = play_asking(settle(noted, "1"), *replies)
     assert settled == Settled(('"message 1"', '"message 2"', '"message 3"'), interrupted=('"message 2"',))
+
+
+@pytest.mark.parametrize(("older", "order"), [(0, "213"), (1, "123"), (2, "132")])
+def test_what_codex_had_begun_unseen_has_its_place_behind_what_was_taken_before(older: int, order: str) -> None:
+    noted = debt(entry(1), entry(3), begun_turn_id="theirs", older_count=older)
+    replies = (HELLO, queue(), turns(turn("theirs", number=2), OURS), added("n1"), added("n2"), added("n3"))
+    _, settled = play_asking(settle(noted, "1"), *replies)
+    assert settled.put_back == tuple(f'"message {number}"' for number in order)

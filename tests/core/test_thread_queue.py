@@ -43,6 +43,11 @@ def looked(*entries: Json, **request: Any) -> Dialogue:
     return talk.reply("thread/queue/list", {"data": list(entries)})
 
 
+def is_awaiting_word(talk: Dialogue) -> bool:
+    """Whether the app-server is to live until it has told what it began with."""
+    return talk.session.queue.awaited_until_ms > talk.now_ms
+
+
 # --- before the thread is opened
 
 
@@ -138,7 +143,7 @@ def test_an_empty_queue_costs_one_question_and_settles() -> None:
     assert talk.queued == []
     assert not talk.advance(2_000).receive(*said("yes"), COMPLETED).session.queue.entries
     assert talk.session.queue.is_settled
-    assert not talk.session.queue.is_awaiting_word(talk.now_ms)
+    assert not is_awaiting_word(talk)
 
 
 def test_what_changes_while_codex_is_being_asked_is_asked_for_once_more() -> None:
@@ -162,7 +167,7 @@ def test_what_somebody_else_had_first_is_not_ours_to_put_back_and_is_looked_for_
     assert list(talk.session.queue.entries) == ["q1"]
     assert talk.session.queue.owed == (entry(1),)
     assert not talk.session.queue.is_settled
-    assert not talk.session.queue.is_awaiting_word(talk.now_ms)
+    assert not is_awaiting_word(talk)
     first = next(message["id"] for message in talk.sent if message.get("method") == "thread/queue/delete")
     talk.receive({"id": first, "result": {"deleted": True}}, CHANGED)
     talk.reply("thread/queue/list", {"data": [entry(3)]})
@@ -184,11 +189,11 @@ def test_what_changes_when_the_turn_is_over_is_asked_for_all_the_same() -> None:
     late = Dialogue().started().receive(*said("yes"), COMPLETED).look_at_queue()
     for each in (talk, late):
         assert not each.session.queue.is_settled
-        assert each.session.queue.is_awaiting_word(each.now_ms)
+        assert is_awaiting_word(each)
         each.reply("thread/queue/list", {"data": [entry()]}).reply("thread/queue/delete", {"deleted": True})
-        assert not each.session.queue.is_awaiting_word(each.now_ms)
+        assert not is_awaiting_word(each)
         each.receive(CHANGED).reply("thread/queue/list", {"data": []})  # our own doing, told
-        assert not each.session.queue.is_awaiting_word(each.now_ms)
+        assert not is_awaiting_word(each.advance(101))
         assert each.session.queue.owed == (entry(),)
 
 
@@ -206,15 +211,34 @@ def test_codex_is_given_the_time_to_tell_what_it_begins_with_behind_our_turn(is_
         listed.reply("thread/queue/delete", {"deleted": False})
     talk = listed.receive(*said("yes"), COMPLETED)
     queue = talk.session.queue
-    assert queue.is_awaiting_word(talk.now_ms)
+    assert is_awaiting_word(talk)
     talk.receive(NOT_OURS, item_notice("item/started", "reasoning", turnId="turn-9"))
-    assert queue.is_awaiting_word(talk.now_ms)
+    assert is_awaiting_word(talk)
     assert [*queue.owed] == ([entry(1), entry(2)] if is_seen else [])
+    assert talk.queued[-1] == queue.owed  # the worker may be killed now
     message = {"type": "userMessage", "id": "i", "clientId": "c2", "content": entry(2)["input"]}
     talk.receive(notice("item/started", turnId="turn-9", item=message))
-    assert not queue.is_awaiting_word(talk.now_ms)
+    assert not is_awaiting_word(talk)
     begun = {"clientUserMessageId": "c2", "input": entry(2)["input"]}
     assert [*queue.owed] == ([entry(1), begun] if is_seen else [begun])
+    assert talk.queued[-1] == queue.owed
+
+
+def test_where_the_databases_alone_tell_of_a_change_codex_has_but_a_moment_and_nothing_is_looked_for() -> None:
+    """Those of all threads are in them."""
+    talk = Dialogue().started().look_at_queue().reply("thread/queue/list", {"data": []})
+    talk.receive(*said("yes"), COMPLETED)
+    assert is_awaiting_word(talk)
+    assert talk.session.wakeup_ms == talk.now_ms + 100
+    assert talk.session.queue.is_settled
+    talk.receive(NOT_OURS)
+    assert talk.session.wakeup_ms == talk.now_ms + 2_000
+
+
+def test_what_was_taken_long_ago_explains_no_change_that_codex_tells_of() -> None:
+    talk = looked(entry(1)).reply("thread/queue/delete", {"deleted": True}).advance(5_000)
+    talk.receive(CHANGED).reply("thread/queue/list", {"data": []}).receive(*said("yes"), COMPLETED)
+    assert talk.session.wakeup_ms == talk.now_ms + 2_000
 
 
 def test_what_codex_began_with_has_its_place_among_what_was_taken() -> None:
@@ -229,10 +253,10 @@ def test_what_codex_began_with_has_its_place_among_what_was_taken() -> None:
 
 def test_who_never_tells_is_not_waited_for_long_nor_where_our_turn_was_interrupted() -> None:
     talk = looked().receive(*said("yes"), COMPLETED)
-    assert not talk.session.queue.is_awaiting_word(talk.now_ms + 2_001)
+    assert talk.session.queue.awaited_until_ms <= talk.now_ms + 2_000
     assert not talk.session.queue.is_settled
     interrupted = looked().receive(INTERRUPTED)
-    assert not interrupted.session.queue.is_awaiting_word(interrupted.now_ms)
+    assert not is_awaiting_word(interrupted)
 
 
 def test_an_ephemeral_thread_has_no_queue() -> None:

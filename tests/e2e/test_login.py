@@ -202,7 +202,8 @@ def test_a_missing_home_of_codex_is_no_missing_login(one_home: Home) -> None:
         ("continue", "--thread", "a name", "hi"),
         ("continue", "hi"),
     )
-    for verb in (("new", "hi"), ("account",), ("limits",), *looking):
+    listing = ("list-turns", "--thread", "a name")
+    for verb in (("new", "hi"), ("account",), ("limits",), *looking, listing):
         run = one_home.run(*verb)
         assert (run.code, f"Codex's home {missing} does not exist" in run.stderr) == (65, True), run
     assert one_home.run("setup").code == 0  # the next step that is named; it makes the home
