@@ -15,10 +15,10 @@ from codex_server_cli.actions import read
 from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.inquiry import StoredTurn, find_stored_turn
 from codex_server_cli.core.rpc import Message
-from codex_server_cli.core.stored_turn import Recovery, Wanted, weigh
+from codex_server_cli.core.stored_turn import Recovery, weigh
 from codex_server_cli.core.turn import Marker, State
 from codex_server_cli.core.view import TurnView, may_ask
-from codex_server_cli.disk import recovery, turns
+from codex_server_cli.disk import recovery
 from codex_server_cli.disk.ending import tell_recovered
 from codex_server_cli.disk.recovery import Ended
 from codex_server_cli.disk.repair import finished_result
@@ -38,6 +38,7 @@ _LOCK_TIMEOUT_S = TIMEOUT_S + 10
 _COMPLETE = "The turn is complete: there is nothing to recover."
 _REBUILT = "The turn is complete, and its lost result is made anew from its other files."
 _LOST = "The turn is complete, but its result is lost, and no other file of it tells the answer."
+_NO_ID = "The turn ended before Codex told its id of it: Codex's record cannot be asked about it."
 _NOTHING_NEW = "Codex's record of this turn holds nothing that is not here already."
 
 
@@ -123,7 +124,7 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
     obstacle = _obstacle(ended)
     if obstacle is not None:
         return False, obstacle
-    stored, source, why_not = _ask(settings, directory, ended)
+    stored, source, why_not = _ask(settings, str(ended.record.thread_id), str(ended.record.turn_id))
     if stored is None:
         return False, why_not
     found = weigh(ended.record, stored, ended.published, ended.request)
@@ -146,29 +147,26 @@ def _obstacle(ended: Ended) -> str | None:
         return "The turn was ephemeral: Codex kept no record of it."
     if ended.record.thread_id is None:
         return "The turn ended before it had a thread: Codex has no record of it."
-    if ended.record.turn_id is None and ended.asked_at_ms is None:
-        return "The turn ended before Codex was asked to start it: Codex has no record of it."
+    if ended.record.turn_id is None:
+        return f"{_NO_ID} `codex-server show {ended.record.thread_id}` prints what its thread holds."
     return None
 
 
-def _ask(settings: Settings, directory: TurnDir, ended: Ended) -> tuple[Message | None, str, str]:
+def _ask(settings: Settings, thread_id: str, turn_id: str) -> tuple[Message | None, str, str]:
     """Our turn in Codex's record, and its source; None with the reason where it is not there.
 
     Raises:
         CodexMissingError: no app-server answers, and the session file does not tell.
     """
-    thread_id = str(ended.record.thread_id)
-    foreign_ids, is_review = _foreign_ids(settings, directory, ended), ended.request.review is not None
-    wanted = Wanted(ended.record.turn_id, ended.prompt, ended.asked_at_ms, foreign_ids, is_review)
     try:
-        answer, problem = _ask_app_server(settings, thread_id, wanted), None
+        answer, problem = _ask_app_server(settings, thread_id, turn_id), None
     except CodexMissingError as error:
         answer, problem = StoredTurn(None), error
     if _is_completed(answer.turn):
         return answer.turn, "app-server", ""
     # An app-server that has lost its databases lists an empty thread, and one that was killed right after the end calls
     # the turn interrupted, though the session file has it all.
-    stored = read_stored_turn(settings.codex_home, thread_id, wanted)
+    stored = read_stored_turn(settings.codex_home, thread_id, turn_id)
     if answer.turn is not None and not _is_completed(stored):
         return answer.turn, "app-server", ""
     if stored is None and problem is not None:
@@ -182,19 +180,10 @@ def _is_completed(turn: Message | None) -> bool:
     return turn is not None and turn.get("status") == "completed"
 
 
-def _ask_app_server(settings: Settings, thread_id: str, wanted: Wanted) -> StoredTurn:
+def _ask_app_server(settings: Settings, thread_id: str, turn_id: str) -> StoredTurn:
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path)
-    inquiry = find_stored_turn(thread_id, wanted, __version__)
+    inquiry = find_stored_turn(thread_id, turn_id, __version__)
     return converse(codex.path, settings.home, inquiry, TIMEOUT_S)
-
-
-def _foreign_ids(settings: Settings, directory: TurnDir, ended: Ended) -> frozenset[str]:
-    """Codex's ids of our other turns of this thread: none of them can be the one whose id we do not know."""
-    if ended.record.turn_id is not None:
-        return frozenset()
-    others = (meta for turn, meta in turns.iter_meta(settings.turns_path) if turn.turn_id != directory.turn_id)
-    ids = (meta.get("codex_turn_id") for meta in others if meta.get("thread_id") == ended.record.thread_id)
-    return frozenset(codex_turn_id for codex_turn_id in ids if isinstance(codex_turn_id, str))
 
 
 def _words(found: Recovery, source: str) -> str:

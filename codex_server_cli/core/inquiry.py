@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.rpc import Message, objects_in
-from codex_server_cli.core.stored_turn import Wanted, pick
+from codex_server_cli.core.stored_turn import pick
 
 T = TypeVar("T")
 Ask = tuple[str, Message]
@@ -54,21 +54,19 @@ class StoredTurn(NamedTuple):
     refusal: str | None = None
 
 
-def find_stored_turn(thread_id: str, wanted: Wanted, version: str) -> Inquiry[StoredTurn]:
+def find_stored_turn(thread_id: str, turn_id: str, version: str) -> Inquiry[StoredTurn]:
     """Look for a turn in Codex's record of its thread, newest first, and read no more pages than that takes."""
     if (yield from greet(version)) is None:
         return StoredTurn(None, "Codex refused the conversation")
     params: Message = {"threadId": thread_id, "limit": PAGE_TURNS, "itemsView": "full"}
-    turns: list[Message] = []
     for _ in range(MAX_PAGES):
         reply = yield "thread/turns/list", params
         result = reply.get("result")
         if not isinstance(result, dict):
             error = reply.get("error")
             return StoredTurn(None, readable_message(error if isinstance(error, dict) else {}))
-        turns += objects_in(result.get("data"))
-        cursor = result.get("nextCursor")
-        if not cursor or (wanted.turn_id is not None and pick(turns, wanted) is not None):
-            break
+        turn, cursor = pick(objects_in(result.get("data")), turn_id), result.get("nextCursor")
+        if turn is not None or not cursor:
+            return StoredTurn(turn)
         params = {**params, "cursor": cursor}
-    return StoredTurn(pick(turns, wanted))
+    return StoredTurn(None)

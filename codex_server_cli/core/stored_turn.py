@@ -13,59 +13,16 @@ from typing import NamedTuple
 from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.rpc import Message, objects_in, text_in
+from codex_server_cli.core.rpc import Message
 from codex_server_cli.errors import ErrorKind
 
 NOTICE = "[recovered from Codex's own record]\n"
 """The line in `out.txt` above what was not shown while the turn ran."""
 
-_START_WINDOW_S = (-2, 60)
-"""How far Codex's whole seconds of a turn's start may lie from our asking for it."""
 
-
-class Wanted(NamedTuple):
-    """Which stored turn is ours.
-
-    Attributes:
-        turn_id: Codex's id of it; None where the worker died before it was told.
-        prompt, asked_at_ms: what tells it then: what was asked and when, in Unix milliseconds.
-        foreign_ids: ids that belong to other turns of ours.
-        is_review: whether it is a review, of which no record has our prompt.
-    """
-
-    turn_id: str | None
-    prompt: str = ""
-    asked_at_ms: int | None = None
-    foreign_ids: frozenset[str] = frozenset()
-    is_review: bool = False
-
-
-def pick(turns: list[Message], wanted: Wanted) -> Message | None:
-    """Our turn among those of its thread; None where it is not there, or where two could be it."""
-    if wanted.turn_id is not None:
-        return next((turn for turn in turns if turn.get("id") == wanted.turn_id), None)
-    found = [turn for turn in turns if _could_be(turn, wanted)]
-    return found[0] if len(found) == 1 else None
-
-
-def _could_be(turn: Message, wanted: Wanted) -> bool:
-    started_s, asked_at_ms = turn.get("startedAt"), wanted.asked_at_ms
-    if turn.get("id") in wanted.foreign_ids or not isinstance(started_s, int) or asked_at_ms is None:
-        return False
-    earliest, latest = _START_WINDOW_S
-    if not earliest <= started_s - asked_at_ms / 1000 <= latest:
-        return False
-    if wanted.is_review:
-        return any(item.get("type") == "enteredReviewMode" for item in objects_in(turn.get("items")))
-    return _prompt_of(turn) == wanted.prompt
-
-
-def _prompt_of(turn: Message) -> str:
-    """The text of the turn's first user message: later ones are what it was steered with."""
-    for item in objects_in(turn.get("items")):
-        if item.get("type") == "userMessage":
-            return "".join(text_in(part.get("text")) for part in objects_in(item.get("content")))
-    return ""
+def pick(turns: list[Message], turn_id: str) -> Message | None:
+    """The turn with Codex's id among those of its thread; None where it is not there."""
+    return next((turn for turn in turns if turn.get("id") == turn_id), None)
 
 
 class Published(NamedTuple):
@@ -93,10 +50,9 @@ def weigh(record: TurnRecord, stored: Message, published: Published, request: Tu
     An end of kind `sandbox` is never taken back: that turn ran under a policy that was refused.
 
     Args:
-        record: the fold of our own events, into which the stored turn is taken over.
-        stored: the turn in Codex's record.
+        record: the fold of our own events, with Codex's id of the turn; the stored turn is taken over into it.
+        stored: the turn of that id in Codex's record.
     """
-    record.turn_id = stored.get("id")
     record.adopt_stored_turns([stored])
     if record.status == "completed" and published.kind != ErrorKind.SANDBOX:
         outcome = decide(record, Cause.TURN_ENDED, request)

@@ -14,7 +14,7 @@ from codex_server_cli.core.thread_entry import parse_line, payload_of
 
 _MARKS = (
     *(b'"task_started"', b'"turn_started"', b'"task_complete"', b'"turn_complete"', b'"turn_aborted"'),
-    *(b'"AgentMessage"', b'"agent_message"', b'"UserMessage"', b'"user_message"'),
+    *(b'"AgentMessage"', b'"agent_message"'),
 )
 """A line is worth parsing if it has one of these: most of a file is commands and their output."""
 
@@ -38,28 +38,24 @@ def turns_of_rollout(lines: Iterable[bytes]) -> list[Message]:
     return list(turns.values())
 
 
-def _on_started(turn: Message, payload: Message) -> None:
-    turn["startedAt"] = payload.get("started_at")
+def _on_started(_turn: Message, _payload: Message) -> None:
+    """That it began is all that this tells."""
 
 
 def _on_item(turn: Message, payload: Message) -> None:
     item = payload.get("item")
-    if isinstance(item, dict):
+    if isinstance(item, dict) and item.get("type") == "AgentMessage":
         texts = [text_in(part.get("text")) for part in objects_in(item.get("content"))]
-        _add(turn, item.get("type"), "".join(texts), item.get("phase"), item.get("id"))
+        _add(turn, "".join(texts), item.get("phase"), item.get("id"))
 
 
 def _on_message(turn: Message, payload: Message) -> None:
-    _add(turn, payload.get("type"), text_in(payload.get("message")), payload.get("phase"))
+    _add(turn, text_in(payload.get("message")), payload.get("phase"))
 
 
-def _add(turn: Message, kind: object, text: str, phase: object = None, item_id: object = None) -> None:
+def _add(turn: Message, text: str, phase: object = None, item_id: object = None) -> None:
     items = turn["items"]
-    item = {"id": item_id or f"rollout-{len(items)}"}
-    if kind in ("AgentMessage", "agent_message"):
-        items.append(item | {"type": "agentMessage", "text": text, "phase": phase})
-    elif kind in ("UserMessage", "user_message"):
-        items.append(item | {"type": "userMessage", "content": [{"type": "text", "text": text}]})
+    items.append({"id": item_id or f"rollout-{len(items)}", "type": "agentMessage", "text": text, "phase": phase})
 
 
 def _on_complete(turn: Message, payload: Message) -> None:
@@ -69,8 +65,8 @@ def _on_complete(turn: Message, payload: Message) -> None:
         turn["error"] = {"message": error.get("message"), "codexErrorInfo": error.get("codex_error_info")}
         return
     turn["status"] = "completed"
-    if isinstance(last, str) and not any(item["type"] == "agentMessage" for item in turn["items"]):
-        _add(turn, "AgentMessage", last)
+    if isinstance(last, str) and not turn["items"]:
+        _add(turn, last)
 
 
 def _on_aborted(turn: Message, _payload: Message) -> None:
@@ -81,7 +77,6 @@ _HANDLERS: dict[str, Callable[[Message, Message], None]] = {
     "task_started": _on_started,
     "turn_started": _on_started,
     "item_completed": _on_item,
-    "user_message": _on_message,
     "agent_message": _on_message,
     "task_complete": _on_complete,
     "turn_complete": _on_complete,

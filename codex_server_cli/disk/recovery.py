@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.events import read_events, replay
-from codex_server_cli.core.record import TURN_STARTERS, TurnRecord
+from codex_server_cli.core.events import replay
+from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.stored_turn import Published, Recovery, text_to_append
 from codex_server_cli.core.turn import Marker, State, state_of_kind
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.files import read_bytes, read_json
+from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.publish import complete, now, publish_result, result_of
 from codex_server_cli.disk.repair import (
     append_text,
@@ -49,17 +49,12 @@ class Ended(NamedTuple):
 
     Attributes:
         record: the fold of its events; with Codex's id of the turn from `meta.json` where they do not tell it.
-        asked_at_ms: when Codex was asked to start the turn, in Unix milliseconds, where its id is not known: that is
-            what tells it then. None where it never was asked, or no event tells.
-        prompt: what was asked.
         published: the answer and the error's kind as they stand.
         result: the content of `result.json`, as far as it makes sense.
     """
 
     record: TurnRecord
-    asked_at_ms: int | None
     request: TurnRequest
-    prompt: str
     published: Published
     meta: dict[str, Any]
     result: dict[str, Any]
@@ -80,25 +75,11 @@ def read_ended(turn: TurnDir) -> Ended:
     )
     answer = _text(result.get("answer", error.get("partial_answer")))
     published = Published(answer, _text(error.get("kind")))
-    try:
-        prompt = read_bytes(turn.prompt).decode("utf-8", "replace")
-    except OSError:
-        prompt = ""
-    asked_at_ms = _asked_at_ms(turn) if record.turn_id is None else None
-    return Ended(record, asked_at_ms, request_of(turn, meta), prompt, published, meta, result)
+    return Ended(record, request_of(turn, meta), published, meta, result)
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _asked_at_ms(turn: TurnDir) -> int | None:
-    times = [event.get("ts") for event in read_events(event_lines(turn)) if _is_start(event)]
-    return times[-1] if times and isinstance(times[-1], int) else None
-
-
-def _is_start(event: dict[str, Any]) -> bool:
-    return event["dir"] == "out" and event.get("method") in TURN_STARTERS
 
 
 def finish_publishing(turn: TurnDir) -> bool:

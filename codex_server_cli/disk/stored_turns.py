@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from codex_server_cli.core.rpc import Message
-from codex_server_cli.core.stored_turn import Wanted, pick
+from codex_server_cli.core.stored_turn import pick
 from codex_server_cli.core.stored_turn_rollout import turns_of_rollout
 from codex_server_cli.disk.rollouts import find_threads
 
 
-def read_stored_turn(codex_home: Path, thread_id: str, wanted: Wanted) -> Message | None:
+def read_stored_turn(codex_home: Path, thread_id: str, turn_id: str) -> Message | None:
     """A turn from its thread's session file; None where there is no such file, or the turn is not in it."""
     found = find_threads(codex_home, thread_id, limit=1)
     if not found or found[0].thread_id != thread_id:
         return None
     try:
         with found[0].path.open("rb") as file:
-            return pick(turns_of_rollout(file), wanted)
+            return pick(turns_of_rollout(file), turn_id)
     except OSError:
         return None

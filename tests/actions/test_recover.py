@@ -210,18 +210,18 @@ def test_a_full_disk_leaves_the_turn_as_it_is(
     assert files_of(turn) == before
 
 
-def test_the_turns_of_others_are_never_taken_for_one_whose_id_is_not_known(
-    settings: Settings, turns: TurnsOnDisk, session: Path
+@pytest.mark.parametrize("was_asked", [True, False])
+def test_a_turn_whose_id_codex_never_told_is_not_looked_for(
+    settings: Settings, turns: TurnsOnDisk, session: Path, *, was_asked: bool
 ) -> None:
-    starts = b'{"seq":0,"ts":1795200020500,"dir":"out","id":1,"method":"turn/start","params":{"threadId":"%s"}}\n'
-    meta = {"thread_id": THREAD, "codex_turn_id": None}
-    turn = turns.running("PATCH it", **meta)
-    turn.events.write_bytes(starts % THREAD.encode())
+    # Its thread's session file holds a turn with the same prompt from the same second.
+    turn = turns.running("PATCH it", thread_id=THREAD, codex_turn_id=None)
+    start = b'{"seq":0,"ts":1795200020500,"dir":"out","id":1,"method":"turn/start","params":{"threadId":"%s"}}\n'
+    turn.events.write_bytes(start % THREAD.encode() if was_asked else b"")
     turns.drop_lock(turn.turn_id)
-    other = turns.complete(thread_id=THREAD, codex_turn_id=TURN)
-    with pytest.raises(CodexMissingError):
-        recover(settings, turn)
-    shutil.rmtree(other.path)
     recovered = recover(settings, turn)
-    assert (recovered.view.state, recovered.view.answer) == (State.COMPLETE, SESSION_ANSWER)
-    assert recovered.view.meta["codex_turn_id"] == TURN
+    assert (recovered.view.state, recovered.is_recovered, recovered.view.answer) == (State.ABANDONED, False, None)
+    assert recovered.message == (
+        "The turn ended before Codex told its id of it: Codex's record cannot be asked about it. "
+        f"`codex-server show {THREAD}` prints what its thread holds."
+    )

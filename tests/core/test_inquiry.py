@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.inquiry import MAX_PAGES, StoredTurn, find_stored_turn, greet
-from codex_server_cli.core.stored_turn import Wanted
 from tests.core.inquiring import play_asking as play
 
 HELLO = {"result": {"userAgent": "codex_server/0.169.0"}}
@@ -27,39 +26,29 @@ def test_the_greeting_gives_the_user_agent() -> None:
 @pytest.mark.parametrize("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])
 def test_a_refused_greeting_gives_nothing(reply: dict[str, Any]) -> None:
     assert play(greet("1"), reply)[1] is None
-    assert play(find_stored_turn("thread", Wanted("ours"), "1"), reply)[1].turn is None
+    assert play(find_stored_turn("thread", "ours", "1"), reply)[1].turn is None
 
 
 def test_a_turn_on_the_first_page_takes_one_page() -> None:
-    asked, found = play(find_stored_turn("thread", Wanted("ours"), "1"), HELLO, page("x", "ours", cursor="more"))
+    asked, found = play(find_stored_turn("thread", "ours", "1"), HELLO, page("x", "ours", cursor="more"))
     assert asked[1:] == [("thread/turns/list", FIRST)]
     assert found == StoredTurn(OURS)
 
 
 def test_pages_are_turned_until_the_turn_is_found() -> None:
-    inquiry = find_stored_turn("thread", Wanted("ours"), "1")
+    inquiry = find_stored_turn("thread", "ours", "1")
     asked, found = play(inquiry, HELLO, page("a", cursor="one"), page("b", cursor="two"), page("ours", cursor="three"))
     assert [params.get("cursor") for _, params in asked[1:]] == [None, "one", "two"]
     assert found == StoredTurn(OURS)
 
 
-def test_a_turn_whose_id_is_not_known_takes_all_pages_because_two_could_be_it() -> None:
-    message = {"type": "userMessage", "content": [{"type": "text", "text": "hi"}]}
-    turn = {"id": "x", "startedAt": 100, "items": [message]}
-    first = {"result": {"data": [turn], "nextCursor": "one"}}
-    wanted = Wanted(None, "hi", 100_000)
-    assert play(find_stored_turn("thread", wanted, "1"), HELLO, first, page("a"))[1] == StoredTurn(turn)
-    again = {"result": {"data": [{**turn, "id": "y"}]}}
-    assert play(find_stored_turn("thread", wanted, "1"), HELLO, first, again)[1] == StoredTurn(None)
-
-
 def test_a_turn_that_is_not_there_is_no_refusal() -> None:
-    assert play(find_stored_turn("thread", Wanted("ours"), "1"), HELLO, page("a"))[1] == StoredTurn(None)
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, page("a"))[1] == StoredTurn(None)
 
 
 @pytest.mark.parametrize("result", [{}, {"data": None}, {"data": ["x", 1]}])
 def test_a_list_in_a_shape_that_nobody_knows_is_an_empty_one(result: dict[str, Any]) -> None:
-    assert play(find_stored_turn("thread", Wanted("ours"), "1"), HELLO, {"result": result})[1] == StoredTurn(None)
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, {"result": result})[1] == StoredTurn(None)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +60,10 @@ def test_a_list_in_a_shape_that_nobody_knows_is_an_empty_one(result: dict[str, A
     ],
 )
 def test_a_refusal_is_told_in_codex_words(reply: dict[str, Any], words: str) -> None:
-    assert play(find_stored_turn("thread", Wanted("ours"), "1"), HELLO, reply)[1] == StoredTurn(None, words)
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, reply)[1] == StoredTurn(None, words)
 
 
 def test_a_list_without_an_end_is_left_one_day() -> None:
     replies = [page("a", cursor="again")] * MAX_PAGES
-    asked, found = play(find_stored_turn("thread", Wanted("ours"), "1"), HELLO, *replies)
+    asked, found = play(find_stored_turn("thread", "ours", "1"), HELLO, *replies)
     assert (len(asked), found) == (MAX_PAGES + 1, StoredTurn(None))

@@ -23,17 +23,15 @@ def line(kind: str, **payload: Any) -> bytes:
 
 
 def messages(turn: dict[str, Any]) -> list[tuple[str, object]]:
-    return [(item["text"], item["phase"]) for item in turn["items"] if item["type"] == "agentMessage"]
+    return [(item["text"], item["phase"]) for item in turn["items"]]
 
 
 @pytest.mark.parametrize("version", BOTH)
 @pytest.mark.parametrize("layout", ["changes", "legacy"])
-def test_a_real_file_tells_its_turns_with_answer_error_and_prompt(layout: str, version: str) -> None:
+def test_a_real_file_tells_its_turns_with_answer_and_error(layout: str, version: str) -> None:
     completed, failed, last = turns_in(f"{layout}-{version}")
     assert completed["status"] == last["status"] == "completed"
     assert messages(completed) == [("I will patch", "commentary"), ("Done: ünïcode", "final_answer")]
-    assert completed["items"][0]["content"] == [{"type": "text", "text": "PATCH it"}]
-    assert isinstance(completed["startedAt"], int)
     assert (failed["status"], messages(failed)) == ("failed", [])
     assert "nope" in failed["error"]["message"]
     assert failed["error"]["codexErrorInfo"] == "other"

@@ -50,27 +50,16 @@ def test_what_is_on_disk_of_an_ended_turn_is_read_again(turns: TurnsOnDisk) -> N
     ended = recovery.read_ended(abandoned(turns))
     assert ended.record.turn_id == ended.meta["codex_turn_id"]
     assert ended.record.thread_id == ended.meta["thread_id"]
-    assert (ended.prompt, ended.published) == ("hi", Published(ANSWER, "worker_died"))
-    assert ended.asked_at_ms is None  # its id is known: nothing else need tell it
-
-
-def test_where_no_id_is_known_the_time_of_the_asking_is(turns: TurnsOnDisk) -> None:
-    lines = WHOLE_TURN.splitlines(keepends=True)
-    asked = next(number for number, line in enumerate(lines) if b'"turn/start"' in line)
-    turn = turns.dead(b"".join(lines[: asked + 1]).replace(b'"ts":0', b'"ts":77'))
-    repair(turn, no_sweep)
-    assert recovery.read_ended(turn).asked_at_ms == 77
-    turn.events.write_bytes(b"".join(lines[:asked]))
-    assert recovery.read_ended(turn).asked_at_ms is None
+    assert ended.published == Published(ANSWER, "worker_died")
 
 
 def test_without_events_the_small_files_tell_what_they_can(turns: TurnsOnDisk) -> None:
     turn = abandoned(turns)
-    for path in (turn.events, turn.prompt, turn.result):
+    for path in (turn.events, turn.result):
         path.unlink()
     ended = recovery.read_ended(turn)
     assert ended.record.turn_id == (read_json(turn.meta) or {})["codex_turn_id"]
-    assert (ended.prompt, ended.published, ended.result) == ("", Published(ANSWER, "worker_died"), {})
+    assert (ended.published, ended.result) == (Published(ANSWER, "worker_died"), {})
 
 
 def test_a_recovered_turn_is_complete_and_marked(turns: TurnsOnDisk) -> None:

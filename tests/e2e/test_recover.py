@@ -158,20 +158,6 @@ def test_a_recovered_answer_is_held_against_its_schema(one_home: Home, text: str
         assert one_home.run("recover", turn.id).json["message"] == NOTHING_NEW
 
 
-def test_a_turn_whose_id_was_never_told_is_known_by_what_was_asked(home: Home) -> None:
-    turn = abandoned(home)
-    ours = turn.meta["codex_turn_id"]
-    lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
-    asked = next(number for number, line in enumerate(lines) if b'"turn/start"' in line)
-    (turn.path / "events.jsonl").write_bytes(b"".join(lines[: asked + 1]))
-    meta = json.dumps({**turn.meta, "codex_turn_id": None})
-    (turn.path / "meta.json").write_text(meta)
-    assert home.run("recover", turn.id).json["answer"] == WHOLE
-    assert turn.meta["codex_turn_id"] == ours
-    home.model([say("more")])
-    assert home.run("continue", "--turn", turn.id, "go on", "--wait").json["answer"] == "more"
-
-
 def test_an_older_turn_of_a_long_thread_is_found(one_home: Home) -> None:
     turn = abandoned(one_home)
     one_home.model([say(f"number {number}") for number in range(6)])
@@ -278,17 +264,22 @@ def test_a_turn_without_a_thread_left_nothing_to_ask_for(one_home: Home) -> None
     assert run.json["message"] == "The turn ended before it had a thread: Codex has no record of it."
 
 
-def test_a_turn_that_was_never_asked_for_left_nothing_to_ask_for(one_home: Home) -> None:
+def test_of_a_turn_whose_id_was_never_told_the_thread_can_be_looked_at(one_home: Home) -> None:
     turn = abandoned(one_home)
     lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
     asked = next(number for number, line in enumerate(lines) if b'"turn/start"' in line)
-    (turn.path / "events.jsonl").write_bytes(b"".join(lines[:asked]))
+    (turn.path / "events.jsonl").write_bytes(b"".join(lines[: asked + 1]))
     (turn.path / "meta.json").write_text(json.dumps({**turn.meta, "codex_turn_id": None}))
+    before = files_of(turn)
     run = one_home.run("recover", turn.id)
-    assert (run.code, run.json["message"].partition(":")[0]) == (
-        3,
-        "The turn ended before Codex was asked to start it",
+    show = f"codex-server show {turn.meta['thread_id']}"
+    assert (run.code, run.json["state"], run.json["recovered"]) == (3, "abandoned", False)
+    assert run.json["message"] == (
+        "The turn ended before Codex told its id of it: Codex's record cannot be asked about it. "
+        f"`{show}` prints what its thread holds."
     )
+    assert files_of(turn) == before
+    assert WHOLE in one_home.run(*show.split()[1:]).stdout
 
 
 def test_a_turn_that_does_not_exist_is_not_found(one_home: Home) -> None:

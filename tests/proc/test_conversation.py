@@ -10,7 +10,6 @@ import pytest
 
 from codex_server_cli.core import retries
 from codex_server_cli.core.inquiry import Inquiry, Listen, StoredTurn, find_stored_turn, greet
-from codex_server_cli.core.stored_turn import Wanted
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.proc.conversation import Conversation, converse
 
@@ -174,6 +173,6 @@ def test_the_real_codex_says_that_it_does_not_know_a_thread(
     codex: Path, codex_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODEX_HOME", str(codex_home))  # without a login or a configuration
-    found: StoredTurn = converse(codex, tmp_path, find_stored_turn(THREAD, Wanted("t"), "1"), 60)
+    found: StoredTurn = converse(codex, tmp_path, find_stored_turn(THREAD, "t", "1"), 60)
     assert found == StoredTurn(None, f"thread not loaded: {THREAD}")
     assert children() == []
