@@ -55,7 +55,8 @@ class QueueKeeper:
         self._is_stale = False  # something changed after we had asked
         self._noted: tuple[str | None, bool] = (None, False)  # what is noted of a turn of Codex's own
         self._is_change_told = False  # by Codex, since it was asked; else the databases alone tell it
-        self._own_change_ms = self._suspected_ms = self._gone_ms = float("-inf")
+        self._own_change_ms = self._gone_ms = float("-inf")
+        self._suspected_ms: float | None = None
         self._is_confined = False
         self._over_ms: float | None = None
 
@@ -71,21 +72,21 @@ class QueueKeeper:
         return is_quiet and not self._may_have_begun and self._exchange.record.foreign.turn_id is None
 
     @property
-    def awaited_until_ms(self) -> float:
-        """Until when Codex has to tell what it began with right behind our turn; long past where nobody waits for that.
+    def awaited_until_ms(self) -> float | None:
+        """Until when Codex has to tell what it began with right behind our turn; None where nobody waits for that.
 
         An app-server that is ended before leaves no word of that message. Behind a turn that was interrupted it begins
         with none.
         """
         record = self._exchange.record
         if self._over_ms is None or record.status != "completed":
-            return float("-inf")
+            return None
         last_ms = self._over_ms + _LAST_WORD_MS
         if record.foreign.turn_id is not None:
-            return last_ms if record.foreign.message is None else float("-inf")
+            return last_ms if record.foreign.message is None else None
         if self._unanswered or self._is_stale or self._may_have_begun:
             return last_ms
-        return min(last_ms, self._suspected_ms + _SUSPICION_MS)
+        return min(last_ms, self._suspected_ms + _SUSPICION_MS) if self._suspected_ms is not None else None
 
     @property
     def _may_have_begun(self) -> bool:

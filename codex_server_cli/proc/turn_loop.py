@@ -115,8 +115,8 @@ class TurnLoop:
         return outcome
 
     def _is_awaiting_word(self) -> bool:
-        is_codex_there = self._attempts.server is not None and self._stop_cause is None
-        return is_codex_there and _now_ms() < self._session.queue.awaited_until_ms
+        until_ms = self._session.queue.awaited_until_ms if self._stop_cause is None else None
+        return until_ms is not None and self._attempts.server is not None and _now_ms() < until_ms
 
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""

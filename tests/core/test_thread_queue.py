@@ -45,7 +45,7 @@ def looked(*entries: Json, **request: Any) -> Dialogue:
 
 def is_awaiting_word(talk: Dialogue) -> bool:
     """Whether the app-server is to live until it has told what it began with."""
-    return talk.session.queue.awaited_until_ms > talk.now_ms
+    return (talk.session.queue.awaited_until_ms or 0.0) > talk.now_ms
 
 
 # --- before the thread is opened
@@ -253,7 +253,7 @@ def test_what_codex_began_with_has_its_place_among_what_was_taken() -> None:
 
 def test_who_never_tells_is_not_waited_for_long_nor_where_our_turn_was_interrupted() -> None:
     talk = looked().receive(*said("yes"), COMPLETED)
-    assert talk.session.queue.awaited_until_ms <= talk.now_ms + 2_000
+    assert talk.session.queue.awaited_until_ms == talk.now_ms + 2_000
     assert not talk.session.queue.is_settled
     interrupted = looked().receive(INTERRUPTED)
     assert not is_awaiting_word(interrupted)
