@@ -187,12 +187,11 @@ class Session:
             self._own_error = failures.error_of_refusal(asked.method, refusal, times)
             self._finish(Cause.FAILED)
         else:
-            result = message.get("result")
-            self._on_result(asked.method, result if isinstance(result, dict) else {})
+            self._on_result(asked.method, message.get("result"))
 
-    def _on_result(self, method: str, result: Message) -> None:
+    def _on_result(self, method: str, result: Any) -> None:
         if method == "thread/turns/list":
-            self._on_stored_turns(result)
+            self._on_stored_turns(result if isinstance(result, dict) else {})
             return
         problem = self._opening.go_on(method, result, self._now_ms)
         if problem is not None:
