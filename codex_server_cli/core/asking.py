@@ -42,7 +42,8 @@ _WRITER_TRIES = 4
 
 def is_tolerated(method: str, error: Message) -> bool:
     """Whether the refusal of a request does not end the turn."""
-    return method in _TOLERATED or (method in _WHERE_UNKNOWN and kind_of_refusal(error) is ErrorKind.PROTOCOL)
+    is_unknown = error.get("code") == rpc.UNSUPPORTED or kind_of_refusal(error) is ErrorKind.PROTOCOL
+    return method in _TOLERATED or (method in _WHERE_UNKNOWN and is_unknown)
 
 
 class Asked(NamedTuple):

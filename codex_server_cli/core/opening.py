@@ -1,13 +1,15 @@
 """From a fresh app-server to the turn: the conversation that opens it. Owns its order, and what forbids a turn.
 
-Account and configuration are looked at while the thread opens; the turn starts when all three have answered and none
-of the answers forbids it, under the user's own permission profile where he has one (`permissions`); a turn that is
-asked to have more than to read is held against the administrator's `requirements`; who pays is `payer_check`'s to
-tell. A thread in which something waits (`waiting`) is not even opened. Begins anew with each app-server, and sends the
-prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
+Account, configuration and the administrator's `requirements` are asked for at once. The thread is opened when the last
+two are known, because they tell what it must be opened under; the turn starts when all have answered and none of the
+answers forbids it, under the user's own permission profile where he has one (`permissions`); who pays is
+`payer_check`'s to tell. A thread in which something waits (`waiting`) is not even opened. Begins anew with each
+app-server, and sends the prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from codex_server_cli.core.asking import Asking
 from codex_server_cli.core.exchange import Exchange
@@ -23,7 +25,7 @@ from codex_server_cli.core.permissions import (
     terms_of,
 )
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.requirements import READ, are_needed, is_held, is_overruled, problem_of
+from codex_server_cli.core.requirements import READ, is_overruled, problem_of, profile_to_open_under
 from codex_server_cli.core.rpc import Message, object_at, text_in
 from codex_server_cli.core.thread_config import as_tables, startup_ms
 from codex_server_cli.core.turn import TurnError
@@ -45,9 +47,10 @@ class Opening:
         self._exchange = exchange
         self._asking = asking
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
-        self._config: Message | None = None  # Codex's effective configuration
-        self._requirements: Message | None = None  # what the administrator's allow; empty where Codex cannot tell
+        self._config: Message = {}  # Codex's effective configuration
+        self._requirements: Any = None  # the result of `READ`, of whatever shape
         self._waiting: dict[str, Message] = {}  # what waits in the thread, as `LIST` and `GOAL` tell it
+        self._unseen: set[str] = set()  # what the thread is not opened without
         self._profile: PermissionProfile | None = None  # the user's own; looked for when all else is known
         self._terms = Terms()
         self._is_opened_wider = False  # than asked for: the built-in profile of a managed list replaces our sandbox
@@ -71,28 +74,26 @@ class Opening:
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
         self._exchange.begin(self._payers.provider)
-        self._account = self._config = self._requirements = None
-        self._profile = self._settings_left = None
-        self._waiting = {}
+        self._account = self._profile = self._settings_left = None
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
         self._asking.ask("initialize", params, now_ms)
 
-    def go_on(self, method: str, result: Message, now_ms: float) -> TurnError | None:
+    def go_on(self, method: str, told: Any, now_ms: float) -> TurnError | None:
         """Say what follows a reply.
 
         Args:
             method: what was replied to; what is not of the opening changes nothing.
+            told: the result; None where it was refused.
 
         Returns:
             Why the turn must not start, where the reply forbids it.
         """
+        result: Message = told if isinstance(told, dict) else {}
         match method:
             case "initialize":
                 self._exchange.send({"method": "initialized"}, now_ms)
-                self._asking.ask("account/read", {}, now_ms)
-                self._asking.ask("config/read", {"cwd": self._request.cwd}, now_ms)
-                self._look_before_opening(now_ms)
+                self._look(now_ms)
                 return None
             case "account/read" if not result:  # refused, as without the network
                 self._asking.ask("getAuthStatus", {"includeToken": False, "refreshToken": False}, now_ms)
@@ -103,12 +104,14 @@ class Opening:
                 self._account = account_of_status(result)
             case "config/read":
                 self._config = object_at(result, "config")
-                self._asking.allow_startup(startup_ms(as_tables(self._config, self._request.overrides)))
+                self._asking.allow_startup(startup_ms(self._configured))
+                return self._open_thread(method, now_ms)
             case "configRequirements/read":
-                self._requirements = result
+                self._requirements = told
+                return self._open_thread(method, now_ms)
             case "thread/queue/list" | "thread/goal/get":
                 self._waiting[method] = result
-                return self._open_thread(now_ms)
+                return self._open_thread(method, now_ms)
             case "thread/start" | "thread/resume" | "thread/fork":
                 pass
             case "thread/settings/update" if self._settings_left:
@@ -118,36 +121,33 @@ class Opening:
                 return None
         return self._start_turn(now_ms)
 
-    def _look_before_opening(self, now_ms: float) -> None:
+    def _look(self, now_ms: float) -> None:
         """Only a thread that is resumed has something waiting in it: Codex copies neither queue nor goal to a fork."""
-        if is_held(self._request):
-            self._asking.ask(READ, {}, now_ms)
-        if self._request.thread_id is None or self._request.is_fork:
-            self._asking.ask(*self._request.open_thread(), now_ms)
-            return
-        for method in (LIST, GOAL):
-            self._asking.ask(method, {"threadId": self._request.thread_id}, now_ms)
+        looks: dict[str, Message] = {"config/read": {"cwd": self._request.cwd}, READ: {}}
+        if self._request.thread_id is not None and not self._request.is_fork:
+            looks |= {method: {"threadId": self._request.thread_id} for method in (LIST, GOAL)}
+        self._unseen = set(looks)
+        for method, params in {"account/read": {}, **looks}.items():
+            self._asking.ask(method, params, now_ms)
 
-    def _open_thread(self, now_ms: float) -> TurnError | None:
-        """Resume the thread once it is known that nothing waits in it; after the resume it would be too late."""
-        if not {LIST, GOAL} <= self._waiting.keys():
+    def _open_thread(self, seen: str, now_ms: float) -> TurnError | None:
+        """Open the thread once all is seen that would come too late: what waits in it, and what it is opened under."""
+        self._unseen.discard(seen)
+        if self._unseen:
             return None
-        reason = what_waits(self._waiting[LIST], self._waiting[GOAL])
+        reason = what_waits(self._waiting.get(LIST, {}), self._waiting.get(GOAL, {}))
         if reason is not None and not self._request.may_fork_if_busy:
             thread_id = str(self._request.thread_id)
             return _busy(thread_id, f"thread {thread_id} was not resumed: {reason}")
-        request = self._request._replace(is_fork=reason is not None)
-        self._asking.ask(*request.open_thread(), now_ms)
+        request = self._request._replace(is_fork=self._request.is_fork or reason is not None)
+        under = profile_to_open_under(self._requirements, self._configured)
+        self._asking.ask(*request.open_thread(under), now_ms)
         return None
 
     def _start_turn(self, now_ms: float) -> TurnError | None:
         """Start the turn once everything is known that could forbid it."""
         thread_id = self._exchange.record.thread_id
-        if self._account is None or self._config is None or thread_id is None or self.is_turn_sent:
-            return None
-        if self._requirements is None and are_needed(self._request, self._configured, self._exchange.record.settings):
-            if not is_held(self._request):
-                self._asking.ask(READ, {}, now_ms)
+        if self._account is None or thread_id is None or self.is_turn_sent:
             return None
         if self._settings_left is None:
             problem = self._judge_payer(self._config, self._account)
@@ -185,11 +185,11 @@ class Opening:
     @property
     def _configured(self) -> Message:
         """Codex's configuration for the thread, with what the turn lays over it."""
-        return as_tables(self._config or {}, self._request.overrides)
+        return as_tables(self._config, self._request.overrides)
 
     def _prepare_settings(self, thread_id: str) -> TurnError | None:
         """See which settings put the user's own permission profile in force, and what of it forbids the turn."""
-        settings, requirements = self._exchange.record.settings, self._requirements or {}
+        settings, requirements = self._exchange.record.settings, self._requirements
         if not is_overruled(requirements, self._configured, settings):
             self._profile = profile_in_force(self._configured, settings)
         self._settings_left = []
@@ -203,7 +203,7 @@ class Opening:
                 return too_wide()
             self._settings_left += [policy] * self._is_opened_wider  # a review's start takes none
             return None
-        self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(self._config or {}))
+        self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(self._config))
         self._exchange.guard(denied_by_name(self._profile, self._request))
         self._settings_left.append({"threadId": thread_id, "permissions": self._profile.name})
         if self._request.review is not None and self._terms.has_policy:  # its start takes no policy

@@ -2,9 +2,10 @@
 
 Must never validate user input (the `start` action does) or learn what came back (that is `record`).
 Two rules of safety live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
-because opening it with a write sandbox would mark the project as trusted in the user's `config.toml`; and the wanted
-policy goes into every `turn/start`, because a resumed thread would otherwise keep the widest one it ever had. What
-comes between the two where the user's own Codex denies something, and why, is told in `permissions`.
+because opening it with more would mark the project as trusted in the user's `config.toml` (under an administrator's
+list of profiles that takes more than a sandbox: `requirements`); and the wanted policy goes into every `turn/start`,
+because a resumed thread would otherwise keep the widest one it ever had. What comes between the two where the user's
+own Codex denies something, and why, is told in `permissions`.
 """
 
 from __future__ import annotations
@@ -162,10 +163,16 @@ class TurnRequest(NamedTuple):
             return self
         return self._replace(deadline_s=max(self.deadline_s - waited_s, 0.001))
 
-    def open_thread(self) -> tuple[str, Message]:
-        """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`."""
+    def open_thread(self, under: str | None = None) -> tuple[str, Message]:
+        """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`.
+
+        Args:
+            under: the permission profile for a new thread; None leaves that to Codex.
+        """
         params: Message = {**self.approval_policy(), "sandbox": str(Sandbox.READ_ONLY)}
         config = marked_config(self.overrides, self.turn_id)
+        if self.thread_id is None and under is not None:
+            config = {**config, "default_permissions": under}
         if config:
             params["config"] = config
         if self.asked_model is not None:

@@ -8,9 +8,12 @@ Observed on 0.163.0 and 0.171.0, for new, resumed and forked threads:
   directories and those of `--add-dir` be written, and keeps the network closed; only `:danger-full-access` opens it.
 * `allowed_sandbox_modes`, `allowed_approval_policies` and `allowed_approvals_reviewers` the app-server keeps: it
   refuses the turn. Network is no part of a mode: Codex's own program has it under "read-only", by a profile.
-* While a list is in force, the reply that opens a thread names a profile, whatever was asked for; else it names none,
-  because the sandbox that we open a thread with replaces the one that is configured. Where that profile may write, the
-  thread opens so, and Codex marks the project as trusted; a `sandboxPolicy` narrows it before the turn.
+* While a list is in force, a thread opens under the profile that is configured, whatever `sandbox` we send, and the
+  reply names it; without a list it names none, because that sandbox replaces the profile. Where that profile may write,
+  `thread/start` marks the project as trusted in the user's `config.toml` and starts the tool servers that the project
+  itself names (`codex exec` of 0.163.0 does both, that of 0.171.0 neither). `default_permissions` in the thread's
+  `config` has it open under another listed profile instead; without a list that changes nothing. `thread/resume` and
+  `thread/fork` trust nothing.
 
 Must never widen anything: what is not told is not allowed. What a managed profile lets be done is told by
 `permissions`.
@@ -21,30 +24,40 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.failures import make_error
-from codex_server_cli.core.permissions import PermissionProfile, is_own, lets_have, terms_of
+from codex_server_cli.core.permissions import PermissionProfile, is_own, lets_have, profile_in_force, terms_of
 from codex_server_cli.core.request import Sandbox, TurnRequest
-from codex_server_cli.core.rpc import Message, at, object_at
+from codex_server_cli.core.rpc import Message, at
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
 READ = "configRequirements/read"
 
+_READ_ONLY = ":read-only"
 _PLAIN = "To have it read only: {plain}"
 _NARROWER = "With --write instead: {narrower}"
 _SELECT = "Or select a profile that fits in Codex's own configuration (`default_permissions`), of those allowed"
 
 
-def is_held(request: TurnRequest) -> bool:
-    """Whether a turn is asked to have more than any requirement takes away: only then are they asked for."""
-    return request.sandbox is not Sandbox.READ_ONLY or request.has_network
+def profile_to_open_under(told: Any, config: Message) -> str | None:
+    """The profile that a new thread must name so that opening it makes Codex trust nothing; None to name none.
+
+    What a turn that writes is to have besides comes with the turn. A managed profile, of which Codex tells no rules,
+    must be opened under itself: nothing else tells what it lets be done (`permissions`).
+
+    Args:
+        told: the result of `READ`.
+        config: Codex's effective configuration, overrides of the thread included.
+    """
+    requirements = _requirements(told)
+    profiles, own = requirements.get("allowedPermissionProfiles"), config.get("default_permissions")
+    if not isinstance(profiles, dict) or profiles.get(_READ_ONLY) is not True:
+        return None
+    default = own if profiles.get(str(own)) is True else requirements.get("defaultPermissions")
+    profile = profile_in_force({**config, "default_permissions": default}, {})
+    return _READ_ONLY if profile is None or profile.is_told else None
 
 
-def are_needed(request: TurnRequest, config: Message, settings: Message) -> bool:
-    """Whether the turn cannot be judged without the requirements, once all else is known; `is_held` tells it before."""
-    return is_held(request) or (_has_built_in(settings) and is_own(config.get("default_permissions")))
-
-
-def is_overruled(told: Message, config: Message, settings: Message) -> bool:
+def is_overruled(told: Any, config: Message, settings: Message) -> bool:
     """Whether the profile that the user configured is not in force, because the administrator's list leaves it out.
 
     Codex's own program runs under a built-in one instead, and warns of it; the app-server refuses the other.
@@ -60,19 +73,28 @@ def _has_built_in(settings: Message) -> bool:
     return name is not None and not is_own(name)
 
 
+def _requirements(told: Any) -> Message:
+    """What is told of them: nothing where there are none; of what cannot be read, a list that cannot be read either."""
+    requirements = told.get("requirements") if isinstance(told, dict) else told
+    if requirements is None:
+        return {}
+    return requirements if isinstance(requirements, dict) else {"allowedPermissionProfiles": requirements}
+
+
 def problem_of(
-    told: Message, settings: Message, request: TurnRequest, profile: PermissionProfile | None
+    told: Any, settings: Message, request: TurnRequest, profile: PermissionProfile | None
 ) -> TurnError | None:
     """Why the requirements forbid a turn's policy; None where they do not.
 
     Args:
-        told: the result of `READ`; empty where Codex does not know it.
+        told: the result of `READ`; None where Codex does not know it.
         settings: what Codex told of the thread when it was opened.
         profile: the one in force that is no built-in; where its rules are not told it runs as it stands.
     """
-    if not is_held(request) or (profile is not None and not profile.is_told):
+    only_reads = request.sandbox is Sandbox.READ_ONLY and not request.has_network
+    if only_reads or (profile is not None and not profile.is_told):
         return None
-    requirements = object_at(told, "requirements")
+    requirements = _requirements(told)
     modes, profiles = requirements.get("allowedSandboxModes"), requirements.get("allowedPermissionProfiles")
     if modes is not None and (not isinstance(modes, list) or request.sandbox not in modes):
         return _refused(f"allow the sandboxes {_named(modes)} alone (`allowed_sandbox_modes`), not {request.sandbox}")

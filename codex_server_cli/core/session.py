@@ -8,6 +8,7 @@ prove is `record`'s, and what an end means is `outcome`'s. Protocol facts: notes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from codex_server_cli.core import failures, rpc
 from codex_server_cli.core.asking import Asking, is_tolerated
@@ -18,7 +19,7 @@ from codex_server_cli.core.outcome import Cause, Outcome, decide
 from codex_server_cli.core.record import TURN_STARTERS, TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.retries import Patience
-from codex_server_cli.core.rpc import Message, MessageType, object_at
+from codex_server_cli.core.rpc import Message, MessageType
 from codex_server_cli.core.shell_requests import ShellRequest, ShellRequests
 from codex_server_cli.core.thread_queue import QueueKeeper
 from codex_server_cli.core.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
@@ -186,11 +187,11 @@ class Session:
             self._own_error = failures.error_of_refusal(asked.method, refusal, times)
             self._finish(Cause.FAILED)
         else:
-            self._on_result(asked.method, object_at(message, "result"))
+            self._on_result(asked.method, message.get("result"))
 
-    def _on_result(self, method: str, result: Message) -> None:
+    def _on_result(self, method: str, result: Any) -> None:
         if method == "thread/turns/list":
-            self._on_stored_turns(result)
+            self._on_stored_turns(result if isinstance(result, dict) else {})
             return
         problem = self._opening.go_on(method, result, self._now_ms)
         if problem is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from codex_server_cli.core.exchange import Reply, Step
 from codex_server_cli.core.outcome import Cause, Outcome
-from codex_server_cli.core.record import TurnRecord
+from codex_server_cli.core.record import THREAD_OPENERS, TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import encode
 from codex_server_cli.core.session import Session
@@ -119,6 +119,7 @@ class Dialogue:
         self.text = ""
         self.events = b""
         self.told: list[Reply] = []  # what other shells learnt
+        self._answered: set[int] = set()
         self.denied: list[str] = []  # what was to be noted of what is denied
         self.queued: list[tuple[Json, ...]] = []  # what was to be noted of the thread's queue, each time
         self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
@@ -134,10 +135,18 @@ class Dialogue:
         return self
 
     def reply(self, method: str, result: Json | None = None, error: Json | None = None) -> Dialogue:
-        """Answer the last request of this method."""
-        request = [message for message in self.sent if message.get("method") == method][-1]
+        """Answer the last request of this method.
+
+        Where a thread is to open that is not asked for yet, there is nothing in the configuration and the requirements
+        that it waits for, unless they were told.
+        """
+        if method in THREAD_OPENERS:
+            for look in ("config/read", "configRequirements/read"):
+                if self._id_of(look) not in self._answered:
+                    self.reply(look)
+        self._answered.add(self._id_of(method))
         answer = {"error": error} if error is not None else {"result": result or {}}
-        return self.receive({"id": request["id"], **answer})
+        return self.receive({"id": self._id_of(method), **answer})
 
     def opened(self, account: Json | None = None, method: str = "thread/start", **thread: Any) -> Dialogue:
         """The handshake, to the reply that names the thread; `turn/start` is sent now."""
@@ -150,11 +159,10 @@ class Dialogue:
     def looked(
         self, account: Json | None = None, config: Json | None = None, requirements: Json | None = None
     ) -> Dialogue:
-        """What is looked at before the turn: who is logged in, Codex's effective configuration, and where it is asked
-        for what the administrator requires."""
+        """What is looked at before the turn: who is logged in, what the administrator requires, and Codex's effective
+        configuration."""
         self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
-        if self.requests("configRequirements/read"):
-            self.reply("configRequirements/read", {"requirements": requirements})
+        self.reply("configRequirements/read", {"requirements": requirements})
         return self.reply("config/read", {"config": config or {}})
 
     def free(self) -> Dialogue:
@@ -222,6 +230,10 @@ class Dialogue:
     def requests(self, method: str) -> list[Json]:
         """The parameters of every request of this method that was sent."""
         return [message["params"] for message in self.sent if message.get("method") == method and "id" in message]
+
+    def _id_of(self, method: str) -> int:
+        """The id of the last request of this method."""
+        return int([message["id"] for message in self.sent if message.get("method") == method][-1])
 
     def _do(self, step: Step) -> None:
         if step.starts_server:

@@ -382,9 +382,13 @@ def test_a_profile_that_codex_refuses_starts_nothing() -> None:
 
 def test_a_configuration_that_codex_refuses_to_tell_starts_nothing() -> None:
     words = "failed to resolve feature override precedence: default_permissions refers to undefined profile `other`"
-    talk = Dialogue().reply("initialize").reply("account/read").reply("thread/start", {"thread": {"id": THREAD}})
-    talk.reply("config/read", error={"code": -32603, "message": words})
-    assert (talk.kind, talk.requests("turn/start")) == (ErrorKind.BAD_INPUT, [])
+    talk = (
+        Dialogue()
+        .reply("initialize")
+        .reply("account/read")
+        .reply("config/read", error={"code": -32603, "message": words})
+    )
+    assert (talk.kind, talk.requests("thread/start")) == (ErrorKind.BAD_INPUT, [])
 
 
 def test_what_the_profile_alone_allows_is_not_what_the_turn_is_allowed() -> None:

@@ -1,4 +1,4 @@
-"""What an administrator's requirements allow: when they are asked for, what they forbid, and what is told of it."""
+"""What an administrator's requirements allow: what a thread is opened under, what is forbidden, what is told of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from codex_server_cli.core.permissions import PermissionProfile
 from codex_server_cli.core.request import Sandbox, TurnRequest
-from codex_server_cli.core.requirements import problem_of
+from codex_server_cli.core.requirements import problem_of, profile_to_open_under
 from codex_server_cli.core.turn import State, TurnError
 from codex_server_cli.errors import ErrorKind
 from tests.core.dialogue import READ_ONLY, STARTED, THREAD, TURN, TURN_ID, Dialogue, Json
@@ -27,13 +27,15 @@ def listed(*names: str, **more: Any) -> Json:
     return {"requirements": {"allowedPermissionProfiles": dict.fromkeys(names, True) | more}}
 
 
-def problem(told: Json, asked: Json, profile: PermissionProfile | None = None, **settings: Any) -> TurnError | None:
+def problem(told: Any, asked: Json, profile: PermissionProfile | None = None, **settings: Any) -> TurnError | None:
     """Why such requirements forbid such a turn."""
     return problem_of(told, settings, TurnRequest(TURN_ID, "/p", **asked), profile)
 
 
 @pytest.mark.parametrize("asked", [{}, WRITE, NETWORK, WRITE | NETWORK, FULL], ids=str)
-@pytest.mark.parametrize("told", [{}, {"requirements": None}, {"requirements": {"allowedPermissionProfiles": None}}])
+@pytest.mark.parametrize(
+    "told", [None, {}, {"requirements": None}, {"requirements": {"allowedPermissionProfiles": None}}]
+)
 def test_without_a_list_everything_may_be_asked(told: Json, asked: Json) -> None:
     assert problem(told, asked) is None
 
@@ -70,11 +72,11 @@ def test_a_profile_that_the_list_switches_off_allows_nothing() -> None:
     assert problem(listed(":read-only", **off), WRITE) is not None
 
 
-@pytest.mark.parametrize("list_", [[":workspace"], "all", True], ids=str)
-def test_a_list_that_cannot_be_read_allows_nothing(list_: Any) -> None:
-    told = {"requirements": {"allowedPermissionProfiles": list_}}
-    assert problem(told, WRITE) is not None
-    assert problem(told, {}) is None
+@pytest.mark.parametrize("odd", [[":workspace"], "all", True, 0], ids=str)
+def test_what_cannot_be_read_of_them_allows_nothing(odd: Any) -> None:
+    for told in ({"requirements": {"allowedPermissionProfiles": odd}}, {"requirements": odd}, odd):
+        assert [problem(told, asked) is None for asked in ({}, WRITE, NETWORK, FULL)] == [True, False, False, False]
+        assert profile_to_open_under(told, {}) is None
 
 
 def test_a_list_that_is_told_by_the_thread_alone_allows_nothing() -> None:
@@ -140,10 +142,6 @@ def opened(requirements: Json | None, **request: Any) -> Dialogue:
     return talk.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY})
 
 
-def test_a_plain_turn_asks_for_no_requirements() -> None:
-    assert opened(None).requests(READ) == []
-
-
 WAYS: list[Json] = [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}]
 
 
@@ -155,28 +153,32 @@ def test_a_turn_that_may_more_than_read_is_held_against_them_before_it_starts(wa
     assert (talk.kind, talk.outcome.state, talk.requests("turn/start")) == (ErrorKind.SANDBOX, State.FAILED, [])
 
 
-def test_the_turn_waits_for_them() -> None:
-    talk = Dialogue(**WRITE).reply("initialize").reply("thread/start", {"thread": {"id": THREAD}})
-    talk.reply("account/read", {"account": None, "requiresOpenaiAuth": False}).reply("config/read", {"config": {}})
-    assert talk.requests("turn/start") == []
-    talk.reply(READ, {"requirements": None})
+def refused(message: str, code: int = -32600) -> Dialogue:
+    """A conversation in which Codex refuses to tell them."""
+    talk = Dialogue(**WRITE).reply("initialize").reply("account/read", {"requiresOpenaiAuth": False})
+    return talk.reply("config/read").reply(READ, error={"code": code, "message": message})
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [(-32600, f"Invalid request: unknown variant `{READ}`, expected one of"), (-32601, "Method not found")],
+)
+def test_a_codex_that_does_not_know_of_them_runs_the_turn(code: int, message: str) -> None:
+    talk = refused(message, code).reply("thread/start", {"thread": {"id": THREAD}})
     assert len(talk.requests("turn/start")) == 1
 
 
-def refused(message: str) -> Dialogue:
-    """A conversation in which Codex refuses to tell them."""
-    talk = Dialogue(**WRITE).reply("initialize").reply("thread/start", {"thread": {"id": THREAD}})
-    talk.reply("account/read", {"account": None, "requiresOpenaiAuth": False}).reply("config/read", {"config": {}})
-    return talk.reply(READ, error={"code": -32600, "message": message})
-
-
-def test_a_codex_that_does_not_know_of_them_runs_the_turn() -> None:
-    assert len(refused(f"Invalid request: unknown variant `{READ}`, expected one of").requests("turn/start")) == 1
-
-
-def test_a_codex_that_cannot_tell_them_runs_nothing() -> None:
+def test_a_codex_that_cannot_tell_them_opens_no_thread() -> None:
     talk = refused("failed to read requirements.toml")
-    assert (talk.outcome.state, talk.requests("turn/start")) == (State.FAILED, [])
+    assert (talk.outcome.state, talk.requests("thread/start")) == (State.FAILED, [])
+
+
+def test_what_is_no_object_at_all_allows_no_more_than_to_read() -> None:
+    for asked, is_allowed in ((WRITE, False), ({}, True)):
+        talk = Dialogue(**asked).reply("initialize").reply("account/read", {"requiresOpenaiAuth": False})
+        talk.receive({"id": next(each["id"] for each in talk.sent if each["method"] == READ), "result": []})
+        talk.reply("config/read").reply("thread/start", {"thread": {"id": THREAD}})
+        assert len(talk.requests("turn/start")) == is_allowed
 
 
 def hint(requirements: Json, **request: Any) -> str:
@@ -209,10 +211,10 @@ def test_in_place_of_full_access_it_is_what_the_list_does_allow() -> None:
 # --- a built-in profile that a list has put in force
 
 
-def listing(name: str, config: Json, **request: Any) -> Dialogue:
+def listing(name: str, config: Json, told: Json | None = None, **request: Any) -> Dialogue:
     """A conversation in which Codex names this profile as the one in force, which writes unless it is `:read-only`."""
     policy = READ_ONLY if name == ":read-only" else {"type": "workspaceWrite", "writableRoots": []}
-    talk = Dialogue(**request).reply("initialize").looked(config=config)
+    talk = Dialogue(**request).reply("initialize").looked(config=config, requirements=told)
     active = {"id": name, "extends": None}
     return talk.reply("thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": active})
 
@@ -232,17 +234,64 @@ def test_and_the_turn_is_interrupted_where_codex_does_not_keep_to_that() -> None
     assert talk.requests("turn/interrupt")
 
 
+OWN: Json = {"default_permissions": "mine", "permissions": {"mine": {"extends": ":read-only"}}}
+
+
 @pytest.mark.parametrize("is_listed", [False, True])
 def test_a_profile_of_the_users_own_is_in_force_unless_a_list_leaves_it_out(is_listed: bool) -> None:
-    own = {"default_permissions": "mine", "permissions": {"mine": {"extends": ":read-only"}}}
-    talk = listing(":read-only", own)
-    assert talk.requests("turn/start") == talk.requests("thread/settings/update") == []
-    talk.reply(READ, listed(":read-only", **({"mine": True} if is_listed else {})))
+    told = listed(":read-only", **({"mine": True} if is_listed else {}))["requirements"]
+    talk = listing(":read-only", OWN, told)
     assert [each["permissions"] for each in talk.requests("thread/settings/update")] == ["mine"] * is_listed
     assert len(talk.requests("turn/start")) == (not is_listed)
 
 
 def test_what_is_not_told_of_a_list_lifts_no_profile() -> None:
-    own = {"default_permissions": "mine", "permissions": {"mine": {"extends": ":read-only"}}}
-    talk = listing(":read-only", own).reply(READ, {"requirements": None})
+    talk = listing(":read-only", OWN)
     assert [each["permissions"] for each in talk.requests("thread/settings/update")] == ["mine"]
+
+
+# --- what a thread is opened under, so that its project is not trusted
+
+BOTH = (":read-only", ":workspace")
+THEIRS = {"defaultPermissions": "theirs"}
+BELOW_THEIRS: Json = {"default_permissions": "mine", "permissions": {"mine": {"extends": "theirs"}}}
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "config", "is_named"),
+    [
+        (BOTH, {"defaultPermissions": ":workspace"}, {}, True),
+        (BOTH, {"defaultPermissions": ":read-only"}, {"default_permissions": ":workspace"}, True),
+        (BOTH, {}, {}, True),
+        (BOTH, {"defaultPermissions": ":workspace"}, OWN, True),
+        ((*BOTH, "mine"), THEIRS, OWN, True),
+        ((*BOTH, "theirs"), THEIRS, {}, False),
+        ((*BOTH, "theirs"), THEIRS, OWN, False),
+        ((*BOTH, "mine"), {}, BELOW_THEIRS, False),
+        ((":workspace",), {"defaultPermissions": ":workspace"}, {}, False),
+    ],
+    ids=str,
+)
+def test_a_new_thread_opens_read_only_unless_that_is_not_listed_or_would_hide_a_managed_profile(
+    names: tuple[str, ...], more: Json, config: Json, is_named: bool
+) -> None:
+    told = {"requirements": {**listed(*names)["requirements"], **more}}
+    assert profile_to_open_under(told, config) == (":read-only" if is_named else None)
+    assert profile_to_open_under({"requirements": more}, config) is None
+
+
+@pytest.mark.parametrize("asked", [{}, WRITE, {"review": {"type": "uncommittedChanges"}}], ids=str)
+@pytest.mark.parametrize("overrides", [{}, {"profile_config": {"default_permissions": ":workspace"}}], ids=str)
+def test_so_does_the_thread_of_every_turn_that_starts_one(asked: Json, overrides: Json) -> None:
+    told = listed(*BOTH)["requirements"] | {"defaultPermissions": ":workspace"}
+    (thread,) = opened(told, **asked, **overrides).requests("thread/start")
+    assert (thread["sandbox"], thread["config"]["default_permissions"]) == ("read-only", ":read-only")
+    (thread,) = opened(None, **asked).requests("thread/start")
+    assert "default_permissions" not in thread["config"]
+
+
+@pytest.mark.parametrize("way", WAYS[1:], ids=str)
+def test_a_thread_that_is_there_already_names_none(way: Json) -> None:
+    talk = opened(listed(*BOTH)["requirements"], **way)
+    (thread,) = talk.requests("thread/fork" if "is_fork" in way else "thread/resume")
+    assert "default_permissions" not in thread["config"]

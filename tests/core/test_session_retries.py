@@ -147,7 +147,8 @@ def test_a_reply_of_the_first_app_server_is_not_waited_for() -> None:
 def test_what_codex_was_too_busy_for_is_asked_again(asked: Json, method: str) -> None:
     talk = Dialogue(**asked)
     before = ("thread/queue/list", "thread/goal/get") if method == "thread/resume" else ()
-    for refused in ("initialize", "account/read", "config/read", *before, method, "turn/start"):
+    looks = ("account/read", "config/read", "configRequirements/read")
+    for refused in ("initialize", *looks, *before, method, "turn/start"):
         assert len(talk.requests(refused)) == 1
         talk.reply(refused, error=TOO_BUSY).advance(49)
         assert len(talk.requests(refused)) == 1
@@ -162,16 +163,18 @@ def test_what_codex_was_too_busy_for_is_asked_again(asked: Json, method: str) ->
 
 def test_two_requests_at_once_are_asked_again_each_in_its_time() -> None:
     talk = Dialogue().reply("initialize")
-    talk.reply("account/read", error=TOO_BUSY).reply("thread/start", error=TOO_BUSY).advance(150)
-    assert [len(talk.requests(method)) for method in ("account/read", "thread/start")] == [2, 2]
+    talk.reply("account/read", error=TOO_BUSY).reply("config/read", error=TOO_BUSY).advance(150)
+    assert [len(talk.requests(method)) for method in ("account/read", "config/read")] == [2, 2]
     talk.looked().reply("thread/start", {"thread": {"id": THREAD}})
     assert len(talk.requests("turn/start")) == 1
 
 
-@pytest.mark.parametrize("method", ["initialize", "account/read", "config/read", "thread/start", "turn/start"])
+@pytest.mark.parametrize(
+    "method", ["initialize", "account/read", "config/read", "configRequirements/read", "thread/start", "turn/start"]
+)
 def test_a_codex_that_stays_too_busy_ends_the_turn_as_overloaded(method: str) -> None:
     talk = Dialogue()
-    for before in ("initialize", "account/read", "config/read", "thread/start"):
+    for before in ("initialize", "account/read", "config/read", "configRequirements/read", "thread/start"):
         if before == method:
             break
         talk.reply(before, {"thread": {"id": THREAD}, "requiresOpenaiAuth": False})
@@ -271,13 +274,14 @@ def test_an_interrupt_that_codex_is_too_busy_for_is_sent_again_by_its_own_clock(
 def test_the_message_names_every_request_without_a_reply() -> None:
     talk = Dialogue().reply("initialize").advance(LIMIT_MS[Timer.REQUEST])
     assert talk.outcome.error is not None
-    methods = "account/read and config/read and thread/start"
+    methods = "account/read and config/read and configRequirements/read"
     assert talk.outcome.error.message == f"Codex did not answer {methods} within 60 s."
     assert "codex-server doctor" in talk.outcome.error.hint
 
 
 def test_a_request_without_a_reply_is_not_waited_for_longer_because_of_another_one() -> None:
-    talk = Dialogue().reply("initialize").advance(30_000).reply("thread/start", error=TOO_BUSY).advance(29_999)
+    talk = Dialogue().reply("initialize").advance(30_000)
+    talk.reply("configRequirements/read", error=TOO_BUSY).advance(29_999)
     assert not talk.has_ended
     assert talk.advance(1).kind is ErrorKind.PROTOCOL
     assert talk.outcome.error is not None

@@ -49,15 +49,26 @@ def test_it_begins_with_initialize_and_asks_for_the_experimental_api() -> None:
     ]
 
 
-def test_account_configuration_and_thread_are_asked_for_together_and_the_turn_when_all_have_answered() -> None:
-    talk = Dialogue("do it", model="gpt")
-    talk.reply("initialize")
-    assert _methods(talk) == ["initialize", "initialized", "account/read", "config/read", "thread/start"]
-    talk.reply("thread/start", {"thread": {"id": THREAD}})
-    assert talk.requests("turn/start") == []
-    talk.reply("account/read", {"account": None, "requiresOpenaiAuth": False})
-    assert talk.requests("turn/start") == []
-    talk.reply("config/read", {"config": {}})
+LOOKS = ["account/read", "config/read", "configRequirements/read"]
+
+
+@pytest.mark.parametrize("last", LOOKS[1:])
+def test_the_thread_opens_once_configuration_and_requirements_are_known(last: str) -> None:
+    talk = Dialogue().reply("initialize")
+    assert _methods(talk) == ["initialize", "initialized", *LOOKS]
+    talk.reply("config/read" if last != "config/read" else "configRequirements/read")
+    assert _methods(talk)[-1] == LOOKS[-1]
+    talk.reply(last)
+    assert _methods(talk)[-1] == "thread/start"
+
+
+def test_the_turn_waits_for_the_account_and_the_thread() -> None:
+    for last in ("account/read", "thread/start"):
+        talk = Dialogue("do it", model="gpt").reply("initialize")
+        result: Json = {"requiresOpenaiAuth": False, "thread": {"id": THREAD}}
+        talk.reply("thread/start" if last == "account/read" else "account/read", result)
+        assert talk.requests("turn/start") == []
+        talk.reply(last, result)
     (turn,) = talk.requests("turn/start")
     assert (turn["threadId"], turn["input"], turn["model"]) == (THREAD, [{"type": "text", "text": "do it"}], "gpt")
 
@@ -179,13 +190,11 @@ def test_a_thread_that_cannot_be_had_ends_the_turn(method: str, message: str, ki
     assert talk.kind is kind
 
 
-@pytest.mark.parametrize("stage", ["initialize", "thread/start", "account/read", "config/read", "turn/start"])
+@pytest.mark.parametrize("stage", ["initialize", *LOOKS, "thread/start", "turn/start"])
 def test_a_request_without_a_reply_times_out(stage: str) -> None:
     talk = Dialogue()
-    if stage != "initialize":
-        talk.reply("initialize")
-    for other in ("account/read", "config/read", "thread/start"):
-        if stage not in ("initialize", other):
+    for other in ("initialize", *LOOKS, "thread/start"):
+        if other != stage and talk.requests(other):
             talk.reply(other, {"thread": {"id": THREAD}, "requiresOpenaiAuth": False})
     talk.advance(LIMIT_MS[Timer.REQUEST] - 1)
     assert not talk.has_ended
@@ -266,7 +275,7 @@ def test_a_reply_to_nothing_of_ours_changes_nothing() -> None:
 
 def test_a_result_that_is_no_object_reads_as_empty() -> None:
     talk = Dialogue().receive({"id": 1, "result": None})
-    assert _methods(talk)[-1] == "thread/start"
+    assert _methods(talk)[-1] == "configRequirements/read"
 
 
 # --- messages before the reply to `turn/start`
