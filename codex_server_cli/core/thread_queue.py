@@ -37,6 +37,9 @@ _CONFINED: Message = {"type": "readOnly", "networkAccess": False}
 class QueueKeeper:
     """Takes out of the queue of our turn's thread what is put into it while the turn runs.
 
+    Attributes:
+        older_count: how many were listed while our turn ran: older than what Codex may begin with behind it, unseen.
+
     Args:
         has_policy: whether the turn runs under a policy of its own, once it has started.
     """
@@ -46,7 +49,7 @@ class QueueKeeper:
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
         self._missed: set[str] = set()  # those of them that were not ours to take
-        self._older_count = 0  # those that were listed while our turn ran
+        self.older_count = 0
         self._request = request
         self._exchange = exchange
         self._asking = asking
@@ -102,17 +105,12 @@ class QueueKeeper:
             return tuple(self._listed.values())  # it began with one of these, most likely
         id_, begun = foreign.message.get("clientId"), {"input": foreign.message.get("content")}
         client_ids = [entry.get("clientUserMessageId") for entry in self._listed.values()]
-        place = client_ids.index(id_) if id_ in client_ids else self._older_count
+        place = client_ids.index(id_) if id_ in client_ids else self.older_count
         listed = [(entry, listed_id in self._missed) for listed_id, entry in self._listed.items()]
         before, behind = (
             [entry for entry, is_missed in part if not is_missed] for part in (listed[:place], listed[place:])
         )
         return (*before, {"clientUserMessageId": id_, **begun}, *behind)
-
-    @property
-    def owed_before(self) -> int:
-        """How many of them are older than what Codex may have begun with without our seeing it."""
-        return self._older_count
 
     def hear(self, method: str, now_ms: float) -> None:
         """A notification about our turn or its thread."""
@@ -192,7 +190,7 @@ class QueueKeeper:
             return
         self._listed |= new
         if self._over_ms is None:
-            self._older_count = len(self._listed)
+            self.older_count = len(self._listed)
         self._exchange.keep(tuple(self._listed.values()))
         self._unanswered += len(new)
         for id_ in new:

@@ -43,7 +43,7 @@ def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tu
 
 def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> Noted:
     record = session.record
-    debt = Debt(str(record.thread_id), record.turn_id, record.foreign.turn_id, entries, session.queue.owed_before)
+    debt = Debt(str(record.thread_id), record.turn_id, record.foreign.turn_id, entries, session.queue.older_count)
     return Noted(debt, str(meta["codex"]), record.codex.home)
 
 

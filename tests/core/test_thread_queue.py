@@ -137,6 +137,13 @@ def test_what_is_queued_is_noted_and_then_taken_out_of_codexs_reach() -> None:
     assert list(talk.session.queue.entries) == ["q1", "q2", "q3"]
 
 
+def test_what_is_listed_again_is_claimed_once() -> None:
+    talk = looked(entry(1)).reply("thread/queue/delete", error={"code": -32603, "message": "x"})
+    talk.receive(CHANGED).reply("thread/queue/list", {"data": [entry(1)]})
+    assert len(talk.requests("thread/queue/delete")) == len(talk.queued) == 1
+    assert talk.session.queue.owed == (entry(1),)
+
+
 def test_an_empty_queue_costs_one_question_and_settles() -> None:
     talk = looked()
     assert talk.session.queue.is_settled
