@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -51,6 +52,16 @@ def wait_until(predicate: Callable[[], T], timeout_s: float = DEADLINE_S, what: 
             raise AssertionError(f"{what} did not come within {timeout_s:g} s")
         time.sleep(_POLL_S)
     return value
+
+
+def delete_tree(path: Path) -> None:
+    """Delete a directory in which a worker may be writing at this moment."""
+
+    def is_gone() -> bool:
+        shutil.rmtree(path, ignore_errors=True)
+        return not path.exists()
+
+    wait_until(is_gone, what=f"the end of {path}")
 
 
 def codex_env(codex_home: Path, **more: str) -> dict[str, str]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-
 from codex_server_cli.demo.replies import say
 from tests.e2e.home import Home
 from tests.story import is_alive
-from tests.support import wait_until
+from tests.support import delete_tree, wait_until
 
 
 def test_deleting_the_directory_of_a_running_turn_ends_all_that_runs_for_it(one_home: Home) -> None:
     turn, _ = one_home.start_held()
     worker = turn.worker()
-    shutil.rmtree(turn.path)
+    delete_tree(turn.path)
     wait_until(lambda: not is_alive(worker), what="the end of the worker")
     wait_until(lambda: one_home.left_running() == [], what="the end of codex")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import signal
 import subprocess
 from itertools import pairwise
@@ -17,7 +16,7 @@ from codex_server_cli.disk import journal
 from tests.e2e.faults import change_python
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.e2e.monitor import FOLLOW, Monitor, told
-from tests.support import Json, wait_until
+from tests.support import Json, delete_tree, wait_until
 
 
 def all_lines(home: Home, *options: str) -> list[Json]:
@@ -83,7 +82,7 @@ def test_a_turn_whose_directory_is_deleted_gets_one_end(one_home: Home) -> None:
     held, _ = one_home.start_held()
     monitor = Monitor(one_home)
     monitor.read_until(held.id, "phase")
-    shutil.rmtree(held.path)
+    delete_tree(held.path)
     end = monitor.read_until(held.id)
     assert (end["state"], end["kind"]) == ("cancelled", "cancelled")
     wait_until(lambda: not one_home.processes("codex_server_cli"), what="the end of the worker")

@@ -20,7 +20,7 @@ from codex_server_cli.disk.holder import holder_pid
 from tests.e2e.faults import KILLED_AFTER_S, cancel_patiently
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.story import is_alive
-from tests.support import DEADLINE_S, wait_until
+from tests.support import DEADLINE_S, delete_tree, wait_until
 
 MAX_QUEUED_PSS_KB = 8 * 1024
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
@@ -169,7 +169,7 @@ def test_a_turn_that_is_deleted_in_line_ends(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)
     worker = second.worker()
-    shutil.rmtree(second.path)
+    delete_tree(second.path)
     worker.terminate()
     wait_until(lambda: not is_alive(worker), what="the end of its worker")
     assert not second.path.exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import resource
-import shutil
 import subprocess
 
 import psutil
@@ -13,7 +12,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import AppServer, Json, codex_env, wait_until
+from tests.support import AppServer, Json, codex_env, delete_tree, wait_until
 
 WORDS = "what I would ask next"
 
@@ -165,7 +164,7 @@ def test_a_turn_whose_directory_is_deleted_gives_back_what_it_had_taken(home: Ho
     queue_message(home, thread_id)
     wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
     worker = turn.worker()
-    shutil.rmtree(turn.path)
+    delete_tree(turn.path)
     wait_until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, what="the worker's end")
     assert queued(home, thread_id) == [WORDS]
 
