@@ -60,9 +60,10 @@ def check_codex_home(settings: Settings) -> None:
         BadInputError: `CODEX_HOME` names no directory.
     """
     if settings.is_codex_home_named and not settings.codex_home.is_dir():
+        from codex_server_cli.proc.login import HOME_HINT  # the words for where Codex itself tells it
+
         what = "is not a directory" if settings.codex_home.exists() else "does not exist"
-        hint = "codex-server setup makes it, unless CODEX_HOME names the wrong one."
-        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=hint)
+        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=HOME_HINT)
 
 
 def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:

@@ -45,7 +45,7 @@ class QueueKeeper:
     """
 
     def __init__(
-        self, request: TurnRequest, exchange: Exchange, asking: Asking, has_policy: Callable[[], bool] = lambda: True
+        self, request: TurnRequest, exchange: Exchange, asking: Asking, has_policy: Callable[[], bool]
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
         self._missed: set[str] = set()  # those of them that were not ours to take
