@@ -7,6 +7,7 @@ that nobody holds. What is written into it afterwards is `publish`'s.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def create(
     prompt: str,
     meta: dict[str, Any],
     pictures: dict[str, bytes] | None = None,
+    announce: Callable[[str], None] = lambda turn_id: None,
 ) -> tuple[TurnDir, int]:
     """Make a turn directory, complete and locked, and publish it.
 
@@ -93,6 +95,7 @@ def create(
         prompt: stored exactly as it is.
         meta: the content of `meta.json`, less the turn id.
         pictures: those of the prompt, by their path within the directory.
+        announce: is told the id just before the directory is published.
 
     Returns:
         The directory, and the descriptor that holds its lock for as long as it is open.
@@ -105,6 +108,7 @@ def create(
     try:
         lock_fd = lock.create_locked(hidden.lock)
         _fill(hidden, prompt, meta | {"turn_id": turn_id}, pictures or {})
+        announce(turn_id)
         hidden.path.rename(turns_path / turn_id)
     except OSError as error:
         import shutil  # 3 ms that only a failure needs

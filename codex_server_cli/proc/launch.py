@@ -91,6 +91,9 @@ class Launch:
             HomeError: the directory could not be made.
             BusyError: another turn writes the thread, or the system has no room for a worker.
             InternalError: the worker did not come to life; nothing was made.
+
+        A worker tells its turn's id once before it publishes the directory and once after. Where it dies in between,
+        or its second word is late, the directory tells whether the turn is there; one that is there is never an error.
         """
         import json
 
@@ -112,9 +115,12 @@ class Launch:
         except BrokenPipeError:
             pass  # it is dead: what it left to say comes below
         answer = self._read_answer()
-        if answer.get("turn_id"):
+        if _is_published(answer, turns_path):
             return str(answer["turn_id"]), bool(answer["has_forked"])
-        raise self._error_of(answer, meta)
+        error = self._error_of(answer, meta)
+        if _is_published(answer, turns_path):  # in the moment before it was ended
+            return str(answer["turn_id"]), bool(answer["has_forked"])
+        raise error
 
     def reap(self) -> None:
         """Wait for the worker's exit and take it from the system, in a program that outlives it: it is our child."""
@@ -124,18 +130,19 @@ class Launch:
             return
 
     def _read_answer(self) -> dict[str, Any]:
-        """The one line that the worker answers; without it, what came are its last words."""
+        """The worker's last answer; what it said besides, and whether it was late, where that was not yet the end."""
         import select
 
-        data, answer, deadline = b"", None, time.monotonic() + _READY_TIMEOUT_S
+        answer: dict[str, Any] = {}
+        data, deadline = b"", time.monotonic() + _READY_TIMEOUT_S
         while (rest_s := deadline - time.monotonic()) > 0 and select.select([self._from_worker], [], [], rest_s)[0]:
             piece = os.read(self._from_worker, 1 << 16)
             data += piece
-            answer = _answer_in(data)
-            if answer or not piece:
+            answer = _answer_in(data) or answer
+            if answer.get("is_published", bool(answer)) or not piece:
                 break
         os.close(self._from_worker)
-        return answer or {"last_words": data.decode("utf-8", "replace"), "is_late": time.monotonic() >= deadline}
+        return {"last_words": data.decode("utf-8", "replace"), "is_late": time.monotonic() >= deadline} | answer
 
     def _error_of(self, answer: dict[str, Any], meta: dict[str, Any]) -> CodexServerError:
         import signal
@@ -159,6 +166,12 @@ class Launch:
         from codex_server_cli.core.failures import telling_line
 
         return _not_started(telling_line(str(answer.get("last_words", ""))) or "it left no word")
+
+
+def _is_published(answer: dict[str, Any], turns_path: Path) -> bool:
+    """Whether the turn that a worker has told is there."""
+    turn_id = answer.get("turn_id")
+    return turn_id is not None and (bool(answer["is_published"]) or (turns_path / turn_id).is_dir())
 
 
 def _answer_in(data: bytes) -> dict[str, Any] | None:

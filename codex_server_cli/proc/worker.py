@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -49,11 +50,19 @@ def main() -> None:
         if meta is None:
             _answer(_busy(turns_path, turn["meta"]["thread_id"]))
             return
-        directory, lock_fd, ticket = _make(turns_path, turn["prompt"], meta, thread, turn.pop("pictures"))
+        promise = {"has_forked": meta is not turn["meta"], "is_published": False}
+        directory, lock_fd, ticket = _make(
+            turns_path,
+            turn["prompt"],
+            meta,
+            thread,
+            turn.pop("pictures"),
+            lambda turn_id: _answer(promise | {"turn_id": turn_id}),
+        )
     except HomeError as error:
         _answer({"home_error": error.message, "hint": error.hint})
         return
-    _answer({"turn_id": directory.turn_id, "has_forked": meta is not turn["meta"]})
+    _answer(promise | {"turn_id": directory.turn_id, "is_published": True})
     _settle_down(directory)
     claims, parent, request = Claims(turns_path, ticket, thread), meta.get("parent_turn"), meta["request"]
     held_until_s = _held_until_s(turns_path) if request.get("is_after_reset") else None
@@ -161,14 +170,21 @@ def _make(
     meta: dict[str, Any],
     thread: ThreadLock | None,
     pictures: dict[str, bytes],
+    announce: Callable[[str], None],
 ) -> tuple[TurnDir, int, Ticket]:
-    """Make the directory, in the order of all turns.
+    """Make the directory, in the order of all turns; `announce` is told its id just before it is published.
 
     Raises:
         HomeError: it cannot be made; nothing is left of it.
     """
     ticks, boot_id = process_identity(os.getpid())
     meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
+
+    def name(turn_id: str) -> None:
+        if thread is not None:
+            thread.name_holder(turn_id)
+        announce(turn_id)
+
     with contextlib.ExitStack() as undo:
         if thread is not None:
             undo.callback(thread.give_back)
@@ -176,9 +192,7 @@ def _make(
             with queue.in_order(queue.folder_of(turns_path)) as order:
                 ticket = order.take_ticket()
                 undo.callback(ticket.leave)
-                directory, lock_fd = turn_dir.create(turns_path, ticket.turn_id, prompt, meta, pictures)
-            if thread is not None:
-                thread.name_holder(directory.turn_id)
+                directory, lock_fd = turn_dir.create(turns_path, ticket.turn_id, prompt, meta, pictures, name)
         except OSError as error:
             raise turn_dir.home_error(turns_path.parent, error) from error
         undo.pop_all()

@@ -59,7 +59,8 @@ def start_all(home: Home, script: Script = speak, victims: Sequence[int] = ()) -
     home.model(script)
     launchers = [home.spawn("new", prompt_of(number, victims)) for number in range(TURNS)]
     outputs = [launcher.communicate(timeout=ALL_ENDED_S) for launcher in launchers]
-    assert [launcher.returncode for launcher in launchers] == [0] * TURNS, outputs
+    failed = [output for launcher, output in zip(launchers, outputs, strict=True) if launcher.returncode]
+    assert failed == []
     return [home.turn(json.loads(stdout)["turn_id"]) for stdout, _ in outputs]
 
 

@@ -210,6 +210,38 @@ def test_a_worker_that_never_answers_is_killed(
     assert not psutil.pid_exists(launch._pid)
 
 
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "signal.pause()"], ids=["killed", "late"])
+def test_a_worker_that_is_lost_between_its_turn_and_its_last_word_of_it_has_made_a_turn(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any], monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    code = f"lambda answer: {end} if answer['is_published'] else say(answer)"
+    launch = launch_with_answer(code, launched, monkeypatch)
+    turn_id, has_forked = launch.hand_over(turns_path, "hi", meta, MAX_RUNNING)
+    assert not has_forked
+    assert [path.name for path in turns_path.iterdir()] == [turn_id]
+    assert psutil.pid_exists(launch._pid)  # a late one is not ended for that
+
+
+def test_a_worker_that_is_killed_before_its_turn_is_published_has_made_none(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch = launch_with_answer("lambda answer: (say(answer), os.kill(os.getpid(), 9))", launched, monkeypatch)
+    with pytest.raises(InternalError, match="signal 9 ended it"):
+        launch.hand_over(turns_path, "hi", meta, MAX_RUNNING)
+    assert not [path for path in turns_path.iterdir() if is_turn_id(path.name)]
+
+
+def launch_with_answer(code: str, launched: Callable[[], Launch], monkeypatch: pytest.MonkeyPatch) -> Launch:
+    """A worker, ready for its turn, that answers with this function of the answer; `say` is its own."""
+    imports = "import os, signal; from codex_server_cli.proc import worker"
+    script = f"say = worker._answer; worker._answer = {code}; worker.main()"
+    monkeypatch.setattr(launch_module, "_CODE", f"{imports}; {script}")
+    monkeypatch.setattr(launch_module, "_READY_TIMEOUT_S", 3.0)
+    launch = launched()
+    wait_until(lambda: psutil.Process(launch._pid).cwd() == "/", what="a worker that has got ready")
+    return launch
+
+
 def test_a_machine_that_has_no_process_to_spare_is_told_only_when_it_matters(
     turns_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
