@@ -211,7 +211,7 @@ def _wait_for_any(directories: list[TurnDir], deadline: float | None) -> None:
     while (path := watch.wait(None if deadline is None else deadline - time.monotonic())) is not None:
         if status(TurnDir(path.parent)).state is not State.RUNNING:
             return
-        watch.add(path)  # somebody else repairs it, or its lock was deleted by hand
+        watch.add(path)  # somebody else repairs it
 
 
 def answer(directory: TurnDir) -> TurnView:
