@@ -74,6 +74,10 @@ class TurnsOnDisk:
         error = failures.make_error(kind, f"it was {kind}")
         return self._end(Outcome(state_of_kind(kind), answer, None, None, error), meta)
 
+    def lock_fd(self, turn_id: str) -> int:
+        """The descriptor that holds the lock of a running turn."""
+        return self._lock_fds[turn_id]
+
     def drop_lock(self, turn_id: str) -> None:
         """Let go of a turn, as the death of its worker does."""
         os.close(self._lock_fds.pop(turn_id))

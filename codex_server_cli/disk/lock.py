@@ -121,27 +121,15 @@ def probe(path: Path) -> int | None:
     return None
 
 
-def take_back(path: Path) -> int | None:
-    """Hold a lock again whose file was deleted or replaced by hand, for the holder of the one that was there.
-
-    Returns:
-        The descriptor that holds the new one, to be kept open like the old one; None where the lock is still held.
-
-    Raises:
-        OSError: the directory cannot be written.
-    """
-    if is_held(path):
-        return None
-    hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    hidden.unlink(missing_ok=True)
-    fd = create_locked(hidden)
+def is_own(fd: int, path: Path) -> bool:
+    """Whether the lock file that its holder has open is still the one of this name: not deleted, and not replaced."""
     try:
-        hidden.rename(path)
-    except OSError:
-        hidden.unlink()
-        os.close(fd)
-        raise
-    return fd
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # whoever may not look cannot lock either
+        return True
+    return os.path.samestat(os.fstat(fd), found)
 
 
 def is_held(path: Path) -> bool:
@@ -171,7 +159,7 @@ def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
     try:
         fd = open_regular(path)
     except OSError:
-        time.sleep(_PAUSE_S)  # whoever asks again, because a worker lives without its lock, must not spin
+        time.sleep(_PAUSE_S)  # whoever asks again, of a lock that cannot be opened, must not spin
         return True
     try:
         if timeout_s is None:

@@ -13,21 +13,29 @@ from typing import Any
 
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.turn import State, format_time_ms
-from codex_server_cli.disk import reserve
+from codex_server_cli.disk import lock, reserve
 from codex_server_cli.disk.files import fsync_directory, write_all, write_atomic, write_json
 from codex_server_cli.disk.guarded import is_regular, open_regular
 from codex_server_cli.disk.turn_dir import TurnDir
 
 
+class LockLostError(Exception):
+    """The lock of a turn was deleted or replaced by hand: a reader may hold a new one, and repair the turn."""
+
+
 class TurnWriter:
     """Append and publish, for the holder of the lock.
+
+    Args:
+        lock_fd: holds it.
 
     Raises:
         OSError: the files cannot be opened.
     """
 
-    def __init__(self, directory: TurnDir) -> None:
+    def __init__(self, directory: TurnDir, lock_fd: int) -> None:
         self.directory = directory
+        self._lock_fd = lock_fd
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._events_fd = open_regular(directory.events, flags)
         try:
@@ -36,6 +44,18 @@ class TurnWriter:
             os.close(self._events_fd)  # whoever publishes the end needs one
             raise
         reserve.set_aside(directory)
+
+    def may_write(self) -> bool:
+        """Whether there is still a turn to write; False where it was deleted with its lock.
+
+        Raises:
+            LockLostError: its lock alone is gone: nothing more may be recorded or published.
+        """
+        if lock.is_own(self._lock_fd, self.directory.lock):
+            return True
+        if self.directory.exists:
+            raise LockLostError
+        return False
 
     def append_events(self, lines: bytes) -> None:
         """Whole lines onto `events.jsonl`."""

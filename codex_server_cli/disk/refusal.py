@@ -43,7 +43,7 @@ def probe_records(turn: TurnDir) -> None:
     Raises:
         PermissionError: we may not.
     """
-    for path in (turn.result, turn.events):
+    for path in (turn.meta, turn.result, turn.events):
         try:
             os.close(open_regular(path))
         except PermissionError:

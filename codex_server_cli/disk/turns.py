@@ -29,7 +29,7 @@ from codex_server_cli.core.view import TurnView, has_notifier
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
-from codex_server_cli.disk.process import has_dead_worker, is_worker, living_worker
+from codex_server_cli.disk.process import has_dead_worker, is_worker
 from codex_server_cli.disk.refusal import probe_records, refusal_of
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, ErrorKind, HomeError, NotFoundError
@@ -169,9 +169,7 @@ def _look_into(turn: TurnDir) -> Facts:
     if marker is None and refusal is not None:
         raise refusal
     if not lock_held and marker is None:
-        # A lock that was deleted by hand is no death; and nobody's end is told from files that may not be read.
-        lock_held = living_worker(read_permitted_json(turn.meta) or {}) is not None
-        probe_records(turn)
+        probe_records(turn)  # nobody's end is told from files that may not be read
     kind = (read_permitted_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
     return Facts(turn.exists, lock_held, marker, kind)
 

@@ -24,7 +24,7 @@ from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.shell_requests import ShellRequest
 from codex_server_cli.core.turn import TurnError
-from codex_server_cli.disk import inbox, lock, mount_targets
+from codex_server_cli.disk import inbox, mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.session_tail import calls_of_turn
@@ -39,7 +39,7 @@ from codex_server_cli.proc.requests import take_requests
 from codex_server_cli.proc.worker_log import say
 from codex_server_cli.settings.environment import temporary_directories
 
-_LOOK_INTERVAL_S = 2.0  # how often the directory is looked for where nothing else happens
+_INBOX_LOOK_S = 2.0  # how often the inbox is looked into by a worker that nobody wakes
 _QUEUE_LOOK_S = 0.5  # how often Codex's queues are: two `stat`s
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
 
@@ -69,12 +69,16 @@ class TurnLoop:
         self._wake_fd = inbox.open_wake(directory)
         self._is_codex_gone = self._is_awaiting_room = False  # in codex's stdin
         self._stop_cause: Cause | None = None
-        self._lock_due_ms = 0.0
+        self._inbox_due_ms = 0.0
         self._noted_settings: Message = {}
         self._served: set[str] = set()  # requests of other shells, by path
 
     def run(self) -> Outcome:
-        """Loop until the turn has ended, and Codex has told what it began with behind it; codex may still run then."""
+        """Loop until the turn has ended, and Codex has told what it began with behind it; codex may still run then.
+
+        Raises:
+            LockLostError: as `TurnWriter.may_write`.
+        """
         try:
             outcome = self._run().with_stderr(self._attempts.last_words())
             self._hear_session()
@@ -109,7 +113,10 @@ class TurnLoop:
             self._do(self._session.start(_now_ms()))
         self._go_on()
         while (outcome := self._session.outcome) is None or self._is_awaiting_word():
-            for key, _ in self._selector.select(self._timeout_s()):
+            ready = self._selector.select(self._timeout_s())
+            if not self._writer.may_write():  # who deletes a turn wants no more of it
+                self._stop_cause = self._stop_cause or Cause.CANCELLED
+            for key, _ in ready:
                 key.data()
             self._go_on()
         return outcome
@@ -123,22 +130,14 @@ class TurnLoop:
         if self._is_codex_gone:
             self._bury_codex()
         now_ms = _now_ms()
-        self._look_after_directory(now_ms)
+        if now_ms >= self._inbox_due_ms:  # whoever finds no FIFO cannot wake us
+            self._inbox_due_ms = now_ms + _INBOX_LOOK_S * 1000
+            self._look_into_inbox()
         self._look_at_queues()
         if self._stop_cause is not None:
             self._do(self._session.stop(self._stop_cause, now_ms))
         self._do(self._session.tick(now_ms))
         self._live.update(self._session, now_ms)
-
-    def _look_after_directory(self, now_ms: float) -> None:
-        """Who deletes a turn wants no more of it; who deletes its lock, as one that looked stale, was mistaken."""
-        if not self._directory.exists:
-            self._stop_cause = self._stop_cause or Cause.CANCELLED
-        elif now_ms >= self._lock_due_ms:
-            self._lock_due_ms = now_ms + _LOOK_INTERVAL_S * 1000
-            with contextlib.suppress(OSError):  # readers then go by our pid
-                lock.take_back(self._directory.lock)
-            self._look_into_inbox()  # whoever finds no FIFO cannot wake us
 
     def _timeout_s(self) -> float:
         due = [due_ms for due_ms in (self._session.wakeup_ms, self._live.due_ms) if due_ms is not None]

@@ -18,9 +18,9 @@ from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, State
-from codex_server_cli.disk import mount_targets
+from codex_server_cli.disk import lock, mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS, read_bytes, read_json
-from codex_server_cli.disk.publish import TurnWriter, publish
+from codex_server_cli.disk.publish import LockLostError, TurnWriter, publish
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.attempts import Attempts
@@ -51,26 +51,28 @@ class Afterwards(NamedTuple):
 
 
 def run_turn(
-    directory: TurnDir, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+    directory: TurnDir, lock_fd: int, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
 ) -> Afterwards:
     """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
 
+    A turn whose lock was deleted or replaced gets no marker here: whoever reads it may be repairing it, and publishes
+    the end that its files prove.
+
     Args:
+        lock_fd: holds the turn's lock.
         claims: let go of as soon as codex is gone.
         stop_cause: why it is over before it began, where it is; codex is then never started.
         waited_s: how much of the turn's time has gone by already.
     """
     silence = Notifier(directory.path, None)
-    if not directory.exists:  # deleted while it stood in line
-        claims.leave_line()
-        claims.let_go()
-        TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
+    if not lock.is_own(lock_fd, directory.lock):  # deleted while it stood in line, or its lock alone was
+        _leave_unbegun(directory, claims)
         return Afterwards(silence)
     # Read before anything else is opened: a limit on files must not look like a record that somebody has edited.
     meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
     request = _request_of(directory, meta)
     try:
-        writer = TurnWriter(directory)
+        writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
         _log_traceback()
         claims.leave_line()
@@ -91,22 +93,39 @@ def run_turn(
             journal.phase(Phase.STARTING)
             noted = _note_mount_targets(directory, request)
             outcome, program = _drive(directory, writer, meta, request.after(waited_s), claims, journal, notifier)
+    except LockLostError:
+        say("the turn's lock was deleted or replaced: whoever reads the turn publishes its end")
+        outcome = decide(TurnRecord(), Cause.CANCELLED, request or _bare(directory))  # told if all of it goes
     except Exception as error:
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or _bare(directory), error)
     _clean_up(directory, program, noted)
     claims.leave_line()
     claims.let_go()
-    try:
-        if directory.exists:
-            writer.finish(outcome, meta)
-    except OSError:  # no space, or no right any more: the next reader publishes the end as soon as that can be done
-        _log_traceback()
-        notifier = silence
-    else:
-        journal.end(outcome.state, outcome.error.kind if outcome.error else None)
+    is_told = _publish_end(writer, outcome, meta, journal)
     writer.close()
-    return Afterwards(notifier, program)
+    return Afterwards(notifier if is_told else silence, program)
+
+
+def _leave_unbegun(directory: TurnDir, claims: Claims) -> None:
+    claims.leave_line()
+    claims.let_go()
+    if not directory.exists:
+        TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
+
+
+def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal) -> bool:
+    """Publish the end, unless the turn was deleted, and tell of it; False where both are left to the next reader."""
+    try:
+        if writer.may_write():
+            writer.finish(outcome, meta)
+    except LockLostError:
+        return False
+    except OSError:  # no space, or no right any more: it is published as soon as that can be done
+        _log_traceback()
+        return False
+    journal.end(outcome.state, outcome.error.kind if outcome.error else None)
+    return True
 
 
 def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:

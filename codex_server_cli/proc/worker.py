@@ -94,7 +94,7 @@ def carry_on(
     """
     if claims.slot is not None and claims.slot.left_by is not None:
         _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
-    afterwards = run_turn(directory, claims, stop_cause=stop_cause, waited_s=waited_s)
+    afterwards = run_turn(directory, lock_fd, claims, stop_cause=stop_cause, waited_s=waited_s)
     os.close(lock_fd)  # whoever waits for the turn's end goes on here
     afterwards.notifier.end()
     if afterwards.program is not None:

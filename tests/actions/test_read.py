@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from threading import Timer
@@ -13,7 +12,6 @@ from codex_server_cli.actions import follow, read
 from codex_server_cli.actions.read import TurnFilter
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError, ErrorKind, Exit
 from codex_server_cli.settings.places import Settings
@@ -84,15 +82,6 @@ def test_waiting_for_several_gives_up_when_its_time_is_over(turns: TurnsOnDisk) 
     assert states(read.wait_all(directories, 1)) == [State.RUNNING] * 2
     assert 1 <= time.monotonic() - started < DEADLINE_S
     assert time.process_time() - worked < 0.5
-
-
-def test_waiting_keeps_its_time_for_a_worker_whose_lock_was_deleted(turns: TurnsOnDisk) -> None:
-    ticks, boot_id = process_identity(os.getpid())
-    turn = turns.running(pid=os.getpid(), pid_start_ticks=ticks, boot_id=boot_id)
-    turn.lock.unlink()
-    started = time.monotonic()
-    assert read.wait(turn, 0.3).state is State.RUNNING
-    assert 0.3 <= time.monotonic() - started < DEADLINE_S
 
 
 def test_an_answer_is_final_or_busy(turns: TurnsOnDisk) -> None:

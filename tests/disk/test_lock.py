@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread, Timer
+from typing import NoReturn
 
 import pytest
 
@@ -223,29 +224,30 @@ def test_an_alarm_that_fires_as_it_is_turned_off_never_escapes(
         signal.signal(signal.SIGALRM, before)
 
 
-def test_a_lock_that_is_where_it_was_need_not_be_taken_back(path: Path, held: int) -> None:
-    assert lock.take_back(path) is None
-
-
-@pytest.mark.parametrize("is_replaced", [False, True])
-def test_a_lock_whose_file_was_deleted_or_replaced_is_taken_back(path: Path, held: int, *, is_replaced: bool) -> None:
+def test_a_lock_is_its_holders_own_until_its_file_is_deleted_moved_or_replaced(path: Path, held: int) -> None:
+    assert lock.is_own(held, path)
+    path.rename(path.with_name("moved"))
+    assert not lock.is_own(held, path)
+    path.touch()
+    assert not lock.is_own(held, path)
     path.unlink()
-    if is_replaced:
-        path.touch()
-    fd = lock.take_back(path)
-    assert fd is not None
-    assert lock.is_held(path)
-    assert list(path.parent.iterdir()) == [path]
-    os.close(fd)
-    assert not lock.is_held(path)
+    path.with_name("moved").rename(path)
+    assert lock.is_own(held, path)
 
 
-def test_a_lock_that_cannot_be_taken_back_leaves_nothing(path: Path, held: int) -> None:
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(IsADirectoryError):
-        lock.take_back(path)
-    assert list(path.parent.iterdir()) == [path]
+def test_a_lock_in_a_directory_that_is_gone_is_nobodys_own(path: Path, held: int) -> None:
+    assert not lock.is_own(held, path.parent / "nowhere" / "lock")
+    assert not lock.is_own(held, path / "lock")
+
+
+def test_where_nobody_may_look_the_lock_stays_its_holders_own(
+    path: Path, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    assert lock.is_own(held, path)
 
 
 def test_an_alarm_that_rings_before_the_lock_is_asked_for_costs_nothing(

@@ -9,21 +9,13 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.turn import State
-from codex_server_cli.disk import turns
 from codex_server_cli.disk.process import has_dead_worker, living_worker, process_identity
-from codex_server_cli.disk.turn_dir import TurnDir
 from tests.support import wait_until
-from tests.turns_on_disk import TurnsOnDisk
 
 
 def own_meta() -> dict[str, Any]:
     ticks, boot_id = process_identity(os.getpid())
     return {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
-
-
-def no_sweep(_turn: TurnDir) -> None:
-    """For turns that left nothing running."""
 
 
 def test_the_process_that_a_record_names_is_alive_if_all_three_marks_are_its_own() -> None:
@@ -62,21 +54,3 @@ def test_what_is_left_of_a_process_that_nobody_buried_is_dead() -> None:
         wait_until(lambda: living_worker(meta) is None, what="a zombie")
     finally:
         process.communicate()
-
-
-def test_a_turn_without_a_lock_runs_while_its_worker_lives(turns: TurnsOnDisk) -> None:
-    turn = turns.running(**own_meta())
-    turn.lock.unlink()
-    assert read_state(turn) is State.RUNNING
-    turn.done.touch()
-    assert read_state(turn) is State.COMPLETE
-
-
-def test_a_turn_whose_lock_was_replaced_runs_while_its_worker_lives_and_is_not_repaired(turns: TurnsOnDisk) -> None:
-    turn = turns.dead(**own_meta())
-    assert read_state(turn) is State.RUNNING
-    assert turn.marker is None
-
-
-def read_state(turn: Any) -> State:
-    return turns.read_state(turn, no_sweep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from codex_server_cli.core import failures
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.publish import TurnWriter, publish
+from codex_server_cli.disk.publish import LockLostError, TurnWriter, publish
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_turn
 from codex_server_cli.errors import ErrorKind
@@ -132,9 +133,23 @@ def test_an_end_that_the_disk_has_no_room_for_is_no_end(turns: TurnsOnDisk, full
     assert not turn.result.exists()
 
 
+def test_a_turn_is_its_writers_until_it_is_deleted_or_its_lock_alone_is_taken_away(turns: TurnsOnDisk) -> None:
+    turn = turns.running()
+    writer = TurnWriter(turn, turns.lock_fd(turn.turn_id))
+    assert writer.may_write()
+    turn.lock.unlink()
+    for _ in ("deleted", "replaced"):
+        with pytest.raises(LockLostError):
+            writer.may_write()
+        turn.lock.touch()
+    shutil.rmtree(turn.path)
+    assert not writer.may_write()
+    writer.close()
+
+
 def test_the_writer_appends_what_came_and_replaces_what_is_live(turns: TurnsOnDisk) -> None:
     turn = turns.running()
-    writer = TurnWriter(turn)
+    writer = TurnWriter(turn, turns.lock_fd(turn.turn_id))
     writer.append_events(b'{"seq":0}\n')
     writer.append_events(b'{"seq":1}\n')
     writer.append_text("one ")

@@ -41,7 +41,7 @@ def test_a_directory_that_is_gone_is_no_matter(tmp_path: Path) -> None:
 def test_a_repairer_gives_back_what_a_dead_worker_had_set_aside(tmp_path: Path) -> None:
     with TurnsOnDisk(tmp_path / "turns") as turns:
         turn = turns.running()
-        TurnWriter(turn).close()
+        TurnWriter(turn, turns.lock_fd(turn.turn_id)).close()
         assert (turn.path / reserve.NAME).exists()
         turns.drop_lock(turn.turn_id)
         repair.repair(turn, lambda _: None)

@@ -1,4 +1,4 @@
-"""A lock file that somebody deletes, as one that looked stale, or replaces: the turn goes on, and its end is found."""
+"""A lock file that somebody deletes, as one that looked stale, or replaces: the turn is lost, and told so, once."""
 
 from __future__ import annotations
 
@@ -8,50 +8,80 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.disk import lock
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
+from tests.e2e.home import FIRST_HALF, Home, Turn
 from tests.story import is_alive
 from tests.support import DEADLINE_S, wait_until
 
-REPLACED: dict[str, Callable[[Path], object]] = {
+TAKEN: dict[str, Callable[[Path], object]] = {
     "deleted": lambda path: None,
+    "another file": lambda path: path.touch(),
     "a FIFO": lambda path: os.mkfifo(path),
+    "a directory": lambda path: path.mkdir(),
 }
 
 
-@pytest.mark.parametrize("how", REPLACED)
-def test_a_turn_whose_lock_was_taken_away_goes_on_and_has_it_back_soon(one_home: Home, how: str) -> None:
-    turn, gate = one_home.start_held()
+def take_lock_away(turn: Turn, how: str = "deleted") -> None:
     path = turn.path / "lock"
     path.unlink()
-    REPLACED[how](path)
-    assert turn.status()["state"] == "running"
-    waiter = one_home.spawn("wait", turn.id, "--print", "answer")
-    wait_until(lambda: lock.is_held(path), what="the lock in the worker's hands again")
-    gate.open()
-    stdout, stderr = waiter.communicate(timeout=DEADLINE_S)
-    assert (waiter.returncode, stdout) == (0, f"{FIRST_HALF}{SECOND_HALF}\n"), stderr
-    assert not list(turn.path.glob(".*"))
+    TAKEN[how](path)
 
 
-def test_where_the_lock_cannot_be_taken_back_the_worker_is_known_by_its_pid(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
-    path = turn.path / "lock"
-    path.unlink()
-    path.mkdir()
-    assert turn.status()["state"] == "running"
-    assert one_home.run("wait", turn.id, "--timeout", "0.3").code == 124
-    gate.open()
-    assert turn.wait()["answer"] == f"{FIRST_HALF}{SECOND_HALF}"
+def files_of(turn: Turn) -> dict[str, bytes]:
+    """What the turn's directory tells, less the worker's own diagnostics."""
+    paths = [path for path in turn.path.iterdir() if path.is_file() and path.name != "worker.log"]
+    return {path.name: path.read_bytes() for path in paths}
 
 
-def test_a_worker_that_dies_without_its_lock_is_found_dead(one_home: Home) -> None:
+@pytest.mark.parametrize("how", TAKEN)
+def test_a_worker_whose_lock_was_taken_away_ends_with_all_that_its_turn_runs(one_home: Home, how: str) -> None:
     turn, _ = one_home.start_held()
-    path = turn.path / "lock"
-    path.unlink()
-    path.mkdir()
     worker = turn.worker()
-    worker.kill()
-    wait_until(lambda: not is_alive(worker), what="the death of the worker")
+    take_lock_away(turn, how)
+    wait_until(lambda: not is_alive(worker), what="the end of the worker")
+    assert one_home.left_running() == []
+    assert "lock was deleted or replaced" in (turn.path / "worker.log").read_text()
     status = turn.status()
     assert (status["state"], status["error"]["kind"]) == ("abandoned", "worker_died")
+    answer = one_home.run("answer", turn.id)
+    assert (answer.code, answer.stdout) == (3, f"{FIRST_HALF}\n")
+
+
+def test_a_worker_that_wakes_after_its_turn_was_repaired_writes_no_more(one_home: Home) -> None:
+    turn, gate = one_home.start_held()
+    worker = turn.worker()
+    worker.suspend()
+    take_lock_away(turn)
+    status = turn.status()  # the reader becomes the repairer: a lock that nobody holds is a dead worker's
+    assert (status["state"], status["error"]["kind"]) == ("abandoned", "worker_died")
+    before = files_of(turn)
+    gate.open()
+    worker.resume()
+    wait_until(lambda: not is_alive(worker), what="the end of the worker")
+    assert files_of(turn) == before
+    assert turn.status()["state"] == "abandoned"
+    assert one_home.left_running() == []
+
+
+def test_whoever_waits_for_a_turn_is_told_that_its_lock_is_gone(one_home: Home) -> None:
+    turn, _ = one_home.start_held()
+    waiter = one_home.spawn("wait", turn.id, "--print", "answer")
+    take_lock_away(turn)
+    stdout, stderr = waiter.communicate(timeout=DEADLINE_S)
+    assert (waiter.returncode, stdout) == (3, f"{FIRST_HALF}\n"), stderr
+
+
+def test_a_turn_in_line_whose_lock_was_taken_away_never_starts_codex(one_home: Home) -> None:
+    one_home.configure(max_running=1)
+    first, gate = one_home.start_held()
+    second = one_home.start("new", "hi")
+    wait_until(lambda: second.status()["phase"] == "queued", what="phase queued")
+    worker = second.worker()
+    take_lock_away(second)
+    assert second.status()["state"] == "abandoned"
+    before = files_of(second)
+    third = one_home.start("new", "hi")
+    gate.open()
+    assert [turn.wait()["state"] for turn in (first, third)] == ["complete", "complete"]
+    wait_until(lambda: not is_alive(worker), what="the end of its worker")
+    assert files_of(second) == before
+    assert second.events == []

@@ -41,14 +41,19 @@ def asked(id_: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def turn(settings: Settings) -> Iterator[TurnDir]:
+def turns(settings: Settings) -> Iterator[TurnsOnDisk]:
     with TurnsOnDisk(settings.turns_path) as turns:
-        yield turns.running()
+        yield turns
 
 
 @pytest.fixture
-def writer(turn: TurnDir) -> Iterator[TurnWriter]:
-    writer = TurnWriter(turn)
+def turn(turns: TurnsOnDisk) -> TurnDir:
+    return turns.running()
+
+
+@pytest.fixture
+def writer(turns: TurnsOnDisk, turn: TurnDir) -> Iterator[TurnWriter]:
+    writer = TurnWriter(turn, turns.lock_fd(turn.turn_id))
     yield writer
     writer.close()
 
