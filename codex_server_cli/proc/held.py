@@ -19,7 +19,7 @@ from codex_server_cli.settings.environment import interpreter, turn_environment
 TYPE_CHECKING = False  # typing itself takes 1 MB
 if TYPE_CHECKING:
     from codex_server_cli.disk.queue import Slot
-    from codex_server_cli.proc.line import Place
+    from codex_server_cli.proc.queued_turn import QueuedTurn
 
 LOOK_S = 10.0
 """How often the clock is looked at, which may have been set, or the machine have slept; and whether the directory is
@@ -30,41 +30,41 @@ ASK_TIMEOUT_S = 45.0
 _CODE = "from codex_server_cli.proc.limit import main; main()"
 
 
-def wait_for_reset(place: Place, turn_path: Path, held_until_s: float) -> Slot | None:
+def wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:
     """Wait until no usage limit holds, and for a slot.
 
     Args:
-        place: in line, or out of it where `held_until_s` says until when.
+        turn: in line, or out of it where `held_until_s` says until when.
         held_until_s: when the limit resets, in Unix seconds; 0 where that is still to be asked.
 
     Returns:
-        The slot; None where the turn is over before that, and maybe where it is: `place.stop_cause` tells.
+        The slot; None where the turn is over before that, and maybe where it is: `turn.stop_cause` tells.
 
     Raises:
         OSError: the queue cannot be used.
     """
     while True:
         if held_until_s:
-            _hold(place, held_until_s + SPREAD_S * int.from_bytes(os.urandom(2)) / 0xFFFF)
-        slot = place.wait()
+            _hold(turn, held_until_s + SPREAD_S * int.from_bytes(os.urandom(2)) / 0xFFFF)
+        slot = turn.wait()
         if slot is None:
             return None
-        place.leave_line()
-        held_until_s = _ask(place, turn_path)
-        if not held_until_s or place.stop_cause is not None:
+        turn.leave_line()
+        held_until_s = _ask(turn, turn_path)
+        if not held_until_s or turn.stop_cause is not None:
             return slot
         slot.give_back(is_unused=True)
 
 
-def _hold(place: Place, until_s: float) -> None:
+def _hold(turn: QueuedTurn, until_s: float) -> None:
     say(f"waiting for the usage limit to reset, until {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(until_s))}")
-    while place.stop_cause is None and (rest_s := until_s - time.time()) > 0:
-        place.rest(min(rest_s, LOOK_S))
-    if place.stop_cause is None:
-        place.stand_in_line()
+    while turn.stop_cause is None and (rest_s := until_s - time.time()) > 0:
+        turn.rest(min(rest_s, LOOK_S))
+    if turn.stop_cause is None:
+        turn.stand_in_line()
 
 
-def _ask(place: Place, turn_path: Path) -> float:
+def _ask(turn: QueuedTurn, turn_path: Path) -> float:
     """Until when the limit holds, in Unix seconds; 0 where it does not, or nobody knows."""
     read_fd, write_fd = os.pipe()
     try:
@@ -83,8 +83,8 @@ def _ask(place: Place, turn_path: Path) -> float:
         os.close(write_fd)
     answer, deadline = b"", time.monotonic() + ASK_TIMEOUT_S
     try:
-        while place.stop_cause is None and (rest_s := deadline - time.monotonic()) > 0:
-            if place.rest(rest_s, read_fd):
+        while turn.stop_cause is None and (rest_s := deadline - time.monotonic()) > 0:
+            if turn.rest(rest_s, read_fd):
                 piece = os.read(read_fd, 100)
                 if not piece:
                     break

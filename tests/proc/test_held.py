@@ -15,7 +15,7 @@ from codex_server_cli.core.outcome import Cause
 from codex_server_cli.disk import queue
 from codex_server_cli.disk.queue import Slot
 from codex_server_cli.proc import held
-from codex_server_cli.proc.line import Place
+from codex_server_cli.proc.queued_turn import QueuedTurn
 
 
 class World:
@@ -64,7 +64,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def wait(world: World, tmp_path: Path, held_until_s: float) -> Slot | None:
-    return held.wait_for_reset(cast("Place", world), tmp_path / "turns" / "turn", held_until_s)
+    return held.wait_for_reset(cast("QueuedTurn", world), tmp_path / "turns" / "turn", held_until_s)
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *lines: str) -> None:
