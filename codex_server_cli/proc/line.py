@@ -9,6 +9,7 @@ more than it uses: 200 turns may stand here at once.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -23,7 +24,7 @@ from codex_server_cli.settings.environment import interpreter
 
 TYPE_CHECKING = False  # typing itself takes 1 MB
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from codex_server_cli.proc.claims import Claims
 
@@ -64,45 +65,56 @@ def go_and_wait(
             seconds, and then it is out of the line; 0 where it is not known. None for any other turn.
     """
     ticket, thread = claims.ticket, claims.thread
-    fds = [lock_fd, ticket.fd if ticket else -1, thread.fd if thread else -1]
-    for fd in fds:
-        if fd >= 0:
-            os.set_inheritable(fd, True)
-    deadline = time.monotonic() + deadline_s if deadline_s is not None else 0.0
-    numbers = [str(number) for number in (*fds, max_running, time.monotonic(), deadline)]
-    names = [str(turn_path), ticket.turn_id if ticket else "", str(thread.path) if thread else "", parent or ""]
-    arguments = [*names, "" if held_until_s is None else str(held_until_s), *numbers]
+    now_s = time.monotonic()
+    told = {
+        "turn_path": str(turn_path),
+        "lock_fd": lock_fd,
+        "ticket": (ticket.turn_id, ticket.fd) if ticket else None,
+        "thread": (str(thread.path), thread.fd) if thread else None,
+        "max_running": max_running,
+        "parent": parent,
+        "since_s": now_s,
+        "deadline_s": now_s + deadline_s if deadline_s is not None else None,
+        "held_until_s": held_until_s,
+    }
+    for fd in _locks(told):
+        os.set_inheritable(fd, True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interpreter that starts would print a traceback
-    os.execv(sys.executable, interpreter(_CODE, *arguments))
+    os.execv(sys.executable, interpreter(_CODE, json.dumps(told)))
+
+
+def _locks(told: dict[str, Any]) -> list[int]:
+    """The descriptors whose locks the process must keep."""
+    return [told["lock_fd"], *(told[name][1] for name in ("ticket", "thread") if told[name])]
 
 
 def main() -> None:
-    """Entry point of the replaced process; `sys.argv` is what `go_and_wait` gave."""
-    path, ticket_id, thread_path, parent, held_until, *fds, max_running, since, deadline = sys.argv[1:]
-    lock_fd, ticket_fd, thread_fd = map(int, fds)
-    for fd in (lock_fd, ticket_fd, thread_fd):
-        if fd >= 0:
-            os.set_inheritable(fd, False)  # no child of ours may keep a lock alive
-    turn_path = Path(path)
-    ticket = Ticket(queue.folder_of(turn_path.parent), ticket_id, ticket_fd) if ticket_id else None
-    turn = QueuedTurn(turn_path, ticket, int(max_running), float(deadline) or None, parent or None)
-    slot = None
+    """Entry point of the replaced process; its only argument is what `go_and_wait` gave."""
+    told: dict[str, Any] = json.loads(sys.argv[1])
+    for fd in _locks(told):
+        os.set_inheritable(fd, False)  # no child of ours may keep a lock alive
+    turn_path = Path(told["turn_path"])
+    ticket = Ticket(queue.folder_of(turn_path.parent), *told["ticket"]) if told["ticket"] else None
+    turn = QueuedTurn(turn_path, ticket, told["max_running"], told["deadline_s"], told["parent"])
+    slot, held_until_s = None, told["held_until_s"]
     try:
         turn.listen()
-        slot = _wait_for_reset(turn, turn_path, float(held_until)) if held_until else turn.wait()
+        slot = turn.wait() if held_until_s is None else _wait_for_reset(turn, turn_path, held_until_s)
     except OSError as error:
         say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
 
     from codex_server_cli.disk.thread_locks import ThreadLock  # from here on it is a worker like any other
     from codex_server_cli.disk.turn_dir import TurnDir
     from codex_server_cli.proc.claims import Claims
-    from codex_server_cli.proc.worker import carry_on
+    from codex_server_cli.proc.turn_run import carry_on
 
-    claims = Claims(turn_path.parent, turn.ticket, ThreadLock(Path(thread_path), thread_fd) if thread_fd >= 0 else None)
+    thread_path, thread_fd = told["thread"] or (None, -1)
+    thread = ThreadLock(Path(thread_path), thread_fd) if thread_path else None
+    claims = Claims(turn_path.parent, turn.ticket, thread)
     claims.slot = slot
     turn.hand_on_signals(claims)
-    waited_s = time.monotonic() - float(since)
-    carry_on(TurnDir(turn_path), lock_fd, claims, stop_cause=turn.stop_cause, waited_s=waited_s)
+    waited_s = time.monotonic() - told["since_s"]
+    carry_on(TurnDir(turn_path), told["lock_fd"], claims, stop_cause=turn.stop_cause, waited_s=waited_s)
 
 
 def _wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:

@@ -1,14 +1,15 @@
-"""One turn in the worker, from its directory to its marker. Owns what must happen however it goes: nothing runs on, and
-what had come is published.
+"""One turn in the worker, from its directory to its marker, and what follows that. Owns what must happen however it
+goes: nothing runs on, and what had come is published.
 
 The loop itself is `turn_loop`'s.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codex_server_cli import __version__
 from codex_server_cli.core.events import replay
@@ -18,11 +19,11 @@ from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, State
-from codex_server_cli.disk import lock, mount_targets
+from codex_server_cli.disk import daily, lock, mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS, read_bytes, read_json
 from codex_server_cli.disk.publish import LockLostError, TurnWriter, publish
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import ErrorKind
+from codex_server_cli.errors import CodexServerError, ErrorKind
 from codex_server_cli.proc.attempts import Attempts
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
@@ -48,6 +49,55 @@ class Afterwards(NamedTuple):
 
     notifier: Notifier
     program: UserProgram | None = None
+
+
+def carry_on(
+    directory: TurnDir, lock_fd: int, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+) -> NoReturn:
+    """Drive a turn whose time has come to its end, and end with it.
+
+    Args:
+        lock_fd: holds the turn's own lock.
+        stop_cause: why it is over before it began, where it is.
+        waited_s: how long it stood in line.
+    """
+    if claims.slot is not None and claims.slot.left_by is not None:
+        _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
+    afterwards = run_turn(directory, lock_fd, claims, stop_cause=stop_cause, waited_s=waited_s)
+    os.close(lock_fd)  # whoever waits for the turn's end goes on here
+    afterwards.notifier.end()
+    if afterwards.program is not None:
+        from codex_server_cli.proc.user_program import see_off
+
+        see_off(directory.turn_id, afterwards.program)
+    _tidy(directory.path.parents[1])
+    os._exit(0)  # without the interpreter's own tidying
+
+
+def _tidy(home: Path) -> None:
+    """Once a day one worker deletes old turns, when its own is over and nobody waits for it any more."""
+    try:
+        if not daily.is_due(home):
+            return
+        from codex_server_cli.disk.collect import collect_if_due
+        from codex_server_cli.proc.burial import bury
+        from codex_server_cli.settings.config import read_config
+
+        os.nice(19)
+        collect_if_due(home, read_config(home / "config.json").gc_days, bury)
+    except (OSError, CodexServerError) as error:
+        say(f"cannot tidy {home}: {error}")
+
+
+def _end_what_is_left(dead: TurnDir) -> None:
+    """The worker that had our slot was killed: its codex may run on for a moment, and then too many would run."""
+    from codex_server_cli.disk.turns import read_state  # readers' weight, for a rare case
+    from codex_server_cli.proc.burial import bury
+
+    try:
+        read_state(dead, bury)
+    except Exception as error:  # whoever reads that turn next tries again; ours must not end for it
+        say(f"cannot repair {dead.turn_id}: {error!r}")
 
 
 def run_turn(

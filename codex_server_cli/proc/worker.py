@@ -15,22 +15,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from codex_server_cli.core.outcome import Cause
-from codex_server_cli.disk import daily, queue, thread_locks, turn_dir
+from codex_server_cli.disk import queue, thread_locks, turn_dir
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.queue import Ticket
 from codex_server_cli.disk.thread_locks import ThreadLock
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import CodexServerError, HomeError
+from codex_server_cli.errors import HomeError
 from codex_server_cli.proc import line
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import write_queued
 from codex_server_cli.proc.turn_journal import TurnJournal
-from codex_server_cli.proc.turn_run import run_turn
+from codex_server_cli.proc.turn_run import carry_on
 from codex_server_cli.proc.worker_log import say
 
 
@@ -82,60 +81,11 @@ def main() -> None:
     carry_on(directory, lock_fd, claims)
 
 
-def carry_on(
-    directory: TurnDir, lock_fd: int, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
-) -> NoReturn:
-    """Drive a turn whose time has come to its end, and end with it.
-
-    Args:
-        lock_fd: holds the turn's own lock.
-        stop_cause: why it is over before it began, where it is.
-        waited_s: how long it stood in line.
-    """
-    if claims.slot is not None and claims.slot.left_by is not None:
-        _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
-    afterwards = run_turn(directory, lock_fd, claims, stop_cause=stop_cause, waited_s=waited_s)
-    os.close(lock_fd)  # whoever waits for the turn's end goes on here
-    afterwards.notifier.end()
-    if afterwards.program is not None:
-        from codex_server_cli.proc.user_program import see_off
-
-        see_off(directory.turn_id, afterwards.program)
-    _tidy(directory.path.parents[1])
-    os._exit(0)  # without the interpreter's own tidying
-
-
 def _held_until_s(turns_path: Path) -> float:
     """Until when the turn has to wait for the usage limit, as other turns tell; 0 where that is still to be asked."""
     from codex_server_cli.proc.limit import known_until_s
 
     return known_until_s(turns_path) or 0.0
-
-
-def _tidy(home: Path) -> None:
-    """Once a day one worker deletes old turns, when its own is over and nobody waits for it any more."""
-    try:
-        if not daily.is_due(home):
-            return
-        from codex_server_cli.disk.collect import collect_if_due
-        from codex_server_cli.proc.burial import bury
-        from codex_server_cli.settings.config import read_config
-
-        os.nice(19)
-        collect_if_due(home, read_config(home / "config.json").gc_days, bury)
-    except (OSError, CodexServerError) as error:
-        say(f"cannot tidy {home}: {error}")
-
-
-def _end_what_is_left(dead: TurnDir) -> None:
-    """The worker that had our slot was killed: its codex may run on for a moment, and then too many would run."""
-    from codex_server_cli.disk.turns import read_state  # readers' weight, for a rare case
-    from codex_server_cli.proc.burial import bury
-
-    try:
-        read_state(dead, bury)
-    except Exception as error:  # whoever reads that turn next tries again; ours must not end for it
-        say(f"cannot repair {dead.turn_id}: {error!r}")
 
 
 def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any] | None, ThreadLock | None]:

@@ -82,7 +82,7 @@ def test_the_worker_imports_no_face() -> None:
 
 
 def test_a_turn_in_line_imports_nothing_heavy_and_no_journal() -> None:
-    heavy = {"json", "typing", "psutil", "subprocess", "threading", "codex_server_cli.disk.journal"}
+    heavy = {"typing", "psutil", "subprocess", "threading", "codex_server_cli.disk.journal"}
     code = "from codex_server_cli.proc import line, held; print(*sys.modules)"  # held: one that waits for a reset
     run = subprocess.run(interpreter(code), capture_output=True, text=True, check=True)
     bare = subprocess.run(interpreter("print(*sys.modules)"), capture_output=True, text=True, check=True)
