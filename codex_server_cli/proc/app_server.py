@@ -17,6 +17,7 @@ from pathlib import Path
 
 from codex_server_cli.core.failures import without_colours
 from codex_server_cli.core.plain_log import PlainLog
+from codex_server_cli.proc import worker_log
 from codex_server_cli.settings.environment import codex_environment
 from codex_server_cli.wire.stdio import StdioTransport
 
@@ -103,7 +104,7 @@ class AppServer:
         for _ in range(_MOST_READS):
             try:
                 data = os.read(self.stderr_fd, 1 << 16)
-            except BlockingIOError:
+            except BlockingIOError:  # nothing more just now
                 return True
             if not data:
                 return False
@@ -135,8 +136,7 @@ class AppServer:
         return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
     def _end(self, first_grace_s: float) -> None:
-        with contextlib.suppress(OSError):
-            self.transport.close()
+        self.transport.close()
         # Not reaped yet on each rung, so the group id is certainly still its.
         if not self._has_ended_within(first_grace_s):
             self._signal(signal.SIGTERM)
@@ -150,8 +150,7 @@ class AppServer:
 
     def _log(self, data: bytes) -> None:
         if self._log_fd is not None:
-            with contextlib.suppress(OSError):  # a full disk must not keep codex from being read, or ended
-                os.write(self._log_fd, data)
+            worker_log.write(self._log_fd, data)
 
     def _signal(self, signum: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies refuses
@@ -186,5 +185,5 @@ def _quoted(text: str) -> str:
 def _open_pidfd(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, or an old one
+    except (AttributeError, OSError):  # not Linux, or an old one; or a limit on open files
         return None

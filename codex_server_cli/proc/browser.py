@@ -29,6 +29,6 @@ def open_page(url: str) -> bool:
             ],
             setsid=True,  # Ctrl-C cancels the login, and closes nobody's browser
         )
-    except OSError:
+    except OSError:  # no room for a process: the page's address is told all the same
         return False
     return True

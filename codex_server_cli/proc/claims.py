@@ -32,13 +32,13 @@ class Claims:
         """Codex runs: the next turn may come forward. May be called again."""
         ticket, self.ticket = self.ticket, None
         if ticket is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # no right to write any more; the lock itself is given up
                 ticket.leave()
 
     def write_thread(self, thread_id: str, turn_id: str) -> None:
         """Codex has told the thread of a new turn, or of a fork: nobody else can have it yet."""
         if self.thread is None:
-            with contextlib.suppress(OSError):  # Codex has a lock of its own
+            with contextlib.suppress(OSError):  # a full disk, say; Codex has a lock of its own
                 self.thread = thread_locks.claim(self._turns_path, thread_id)
                 if self.thread is not None:
                     self.thread.name_holder(turn_id)
@@ -46,7 +46,7 @@ class Claims:
     def let_go(self) -> None:
         """Codex is gone: thread and slot are free for others. May be called again."""
         if self.thread is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # no right to write any more; the lock falls with this process
                 self.thread.give_back()
             self.thread = None
         if self.slot is not None:

@@ -126,7 +126,7 @@ class Launch:
         """Wait for the worker's exit and take it from the system, in a program that outlives it: it is our child."""
         try:
             os.waitpid(self._pid, 0)
-        except ChildProcessError:  # taken already
+        except ChildProcessError:  # taken already, or by the system: a caller may ignore SIGCHLD
             return
 
     def _read_answer(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _answer_in(data: bytes) -> dict[str, Any] | None:
     line = data.removesuffix(b"\n").rpartition(b"\n")[2]
     try:
         answer = json.loads(line) if data.endswith(b"}\n") else None
-    except ValueError:
+    except ValueError:  # a traceback may end like JSON
         return None
     return answer if isinstance(answer, dict) else None
 

@@ -42,19 +42,11 @@ def known_until_s(turns_path: Path) -> float | None:
     """
     try:
         known = last_known_limit(turns_path)
-    except CodexServerError:
+    except CodexServerError:  # the turns may not be read any more: Codex is asked
         return None
     if known is None or known.until_s is None or known.until_s <= time.time():
         return None
-    return known.until_s if _login_s() <= known.told_s else None
-
-
-def _login_s() -> float:
-    """When the login was written last; 0 where there is no file of it."""
-    try:
-        return login_s(Settings.load().codex_home)
-    except CodexServerError:
-        return 0.0
+    return known.until_s if login_s(Settings.load().codex_home) <= known.told_s else None
 
 
 def _asked_until_s(turn: TurnDir) -> float | None:

@@ -43,7 +43,7 @@ class LiveFile:
         if pending is not self._pending:
             known = {request.id for request in self._pending}
             self._pending = pending
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # a full disk, as below
                 self._writer.write_pending([request.to_json() for request in pending])
             self._write(session, now_ms)
             for request in pending:
@@ -81,7 +81,7 @@ def write_queued(directory: TurnDir, now_ms: int, held_until_s: float | None = N
         held_until_s: when the usage limit resets that it waits for, in Unix seconds; 0 or None where it waits for none.
     """
     resets_at = {"resets_at": format_time_ms(int(held_until_s * 1000))} if held_until_s else {}
-    with contextlib.suppress(OSError):  # it can wait in line without a word, too
+    with contextlib.suppress(OSError):  # a full disk: it can wait in line without a word, too
         write_json(directory.live, _content(str(Phase.QUEUED), now_ms, 0, now_ms) | resets_at)
 
 

@@ -277,7 +277,7 @@ def _read_auth(path: Path) -> dict[str, Any] | None:
         raise _unusable(path, "is empty")
     try:
         value = json.loads(data)
-    except (ValueError, RecursionError):
+    except ValueError:  # torn: a full disk while Codex wrote it
         value = None
     if not isinstance(value, dict):
         raise _unusable(path, "is damaged: it holds no JSON object")

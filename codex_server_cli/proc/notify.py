@@ -22,7 +22,7 @@ from codex_server_cli.core.plain_log import PlainLog
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.publish import now
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.proc.worker_log import LOG_FD, say
+from codex_server_cli.proc.worker_log import LOG_FD, say, write
 from codex_server_cli.settings.environment import interpreter, notifier_environment, told_environment
 
 TIMEOUT_S = 60.0
@@ -189,7 +189,6 @@ def _log_output(process: subprocess.Popen[bytes], deadline: float) -> None:
             continue
         piece = os.read(fd, _READ_BYTES)
         kept, room = piece[:room], max(0, room - len(piece))
-        with contextlib.suppress(OSError):
-            os.write(LOG_FD, plain.feed(kept))
+        write(LOG_FD, plain.feed(kept))
         if not piece or not (rest_s or room):
             return

@@ -61,7 +61,7 @@ def settle_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, wri
         write_debt(turn, noted)
     settled = _settle(noted, TIMEOUT_S)
     words = words_of(settled, turn.turn_id)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # as above: what cannot be told is done all the same
         if settled.refusal is None:
             forget_debt(turn)
         if settled.put_back or settled.refusal is not None:

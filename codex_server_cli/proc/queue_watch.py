@@ -33,6 +33,6 @@ class QueueWatch:
 def _stamp(path: str) -> tuple[int, int]:
     try:
         info = os.stat(path)  # noqa: PTH116 — at every message that comes
-    except OSError:
+    except OSError:  # Codex has queued nothing yet, or keeps it elsewhere
         return 0, 0
     return info.st_mtime_ns, info.st_size

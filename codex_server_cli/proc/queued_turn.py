@@ -107,7 +107,7 @@ class QueuedTurn:
             self.ticket.wake_behind(self._wake_fd)
             return self._try_below()
         if self._slots_fd is None:  # before the look: a slot that comes free after it is told of
-            with contextlib.suppress(OSError):  # a hint is missing; we look all the same
+            with contextlib.suppress(OSError):  # a limit on open files: a hint is missing; we look all the same
                 self._slots_fd = queue.open_wake(self._folder)
         self._read_limit()
         return queue.take_slot(self._folder, self._turn_path.name, self._max_running) or self._try_below()
@@ -169,7 +169,7 @@ class QueuedTurn:
         try:
             if not os.listdir(self._turn_path / "inbox"):  # noqa: PTH208 — only whether there is anything
                 return
-        except OSError:
+        except OSError:  # deleted with its directory
             return
         from codex_server_cli.disk.turn_dir import TurnDir
         from codex_server_cli.proc.requests import take_requests
@@ -185,17 +185,17 @@ class QueuedTurn:
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")
         self._is_told_to_stop = True
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError):  # full, so it wakes us all the same
             os.write(self._wake_fd, b"!")
 
 
 def _drain(fd: int) -> None:
-    with contextlib.suppress(BlockingIOError):
+    with contextlib.suppress(BlockingIOError):  # another turn has read it
         os.read(fd, 4096)
 
 
 def _changed_ns(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
-    except OSError:
+    except OSError:  # there is no such file
         return 0

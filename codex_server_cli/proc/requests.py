@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.disk import inbox
@@ -37,11 +38,16 @@ def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | No
 
             try:
                 asked = read_shell_request(request.op, request.args, str(request.path))
-            except BadInputError as refusal:
+            except BadInputError as refusal:  # of another version of us, which asks for more
                 error = refusal
             else:
                 serve(asked)
                 continue
-        with contextlib.suppress(OSError):  # it is done all the same
-            inbox.reply(request.path, error)
+        answer(request.path, error)
     return cause
+
+
+def answer(path: Path, error: CodexServerError | None = None, result: dict[str, Any] | None = None) -> None:
+    """Tell who asked what has come of it, as `inbox.reply` does, where that can still be written: it is done anyway."""
+    with contextlib.suppress(OSError):  # a full disk, or the turn was deleted
+        inbox.reply(path, error, result)

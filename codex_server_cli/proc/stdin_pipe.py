@@ -102,10 +102,7 @@ def writer_of_stdin(above: list[int]) -> Writer:
 def _others(above: Iterable[int]) -> Iterator[int]:
     """All other processes; what was started with us comes first."""
     us = os.getpid()
-    try:
-        pids = {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208 — names, not paths
-    except OSError:  # hidden from us
-        return
+    pids = {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208 — names, not paths
     yield from sorted(pids - {us, *above}, key=lambda pid: abs(pid - us))
 
 
@@ -143,11 +140,7 @@ def _link(pid: int | str, fd: str) -> str:
 
 
 def _arguments(pid: int) -> list[str]:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-            return os.fsdecode(file.read()).split("\0")[:-1]
-    except OSError:  # gone
-        return []
+    return os.fsdecode(_read(pid, "cmdline")).split("\0")[:-1]
 
 
 def _is_copy(pid: int, parent: int) -> bool:
@@ -158,8 +151,12 @@ def _is_copy(pid: int, parent: int) -> bool:
 
 def _stat(pid: int) -> list[bytes]:
     """The words of `/proc/PID/stat` behind the name; empty where there is none."""
+    return _read(pid, "stat").rpartition(b")")[2].split()
+
+
+def _read(pid: int, name: str) -> bytes:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            return file.read().rpartition(b")")[2].split()
+        with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123
+            return file.read()
     except OSError:  # gone, or no Linux
-        return []
+        return b""

@@ -51,7 +51,7 @@ def become_subreaper(app_server_pid: int) -> None:
 
 def _reap_orphans(app_server_pid: int) -> None:
     """Bury the dead: each command that a turn left in the background would else be a zombie for hours."""
-    with contextlib.suppress(ChildProcessError):
+    with contextlib.suppress(ChildProcessError):  # that was the last one
         while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
             if ended.si_pid == app_server_pid:
                 return
@@ -98,7 +98,7 @@ def _has_company(turn_id: str, *, is_worker: bool) -> bool:
     """Whether a closer look is due, told in 2 ms. True in doubt, and wherever there is no Linux `/proc` to look at."""
     try:
         own, pids = str(os.getpid()), [name for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
-    except OSError:
+    except OSError:  # no Linux
         return True
     if own not in pids or (is_worker and _has_children()):
         return True
@@ -156,7 +156,7 @@ def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
 def _session_of(pid: int) -> int | None:
     try:
         return os.getsid(pid)
-    except OSError:
+    except OSError:  # gone meanwhile
         return None
 
 
@@ -171,7 +171,7 @@ def _descendants(parent: psutil.Process, turn_id: str) -> Iterator[psutil.Proces
 
     try:
         children = parent.children()
-    except psutil.Error:
+    except psutil.Error:  # gone meanwhile
         return
     for child in children:
         if _turn_of(child) in (turn_id, None):
@@ -185,7 +185,7 @@ def _turn_of(process: psutil.Process) -> str | None:
 
     try:
         return process.environ().get(TURN_VARIABLE)
-    except (psutil.Error, OSError, ValueError):
+    except (psutil.Error, OSError):  # psutil hands on some of the system's own
         return None
 
 
@@ -195,7 +195,7 @@ def is_alive(process: psutil.Process) -> bool:
 
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
+    except psutil.Error:  # gone meanwhile
         return False
 
 

@@ -41,9 +41,9 @@ class TurnJournal:
     def _append(self, entry: journal.Entry) -> None:
         try:
             journal.append(self._home, entry, self._timeout_s)
-        except TimeoutError:
+        except TimeoutError:  # others keep it locked
             self._timeout_s = 0.0
-        except OSError:
+        except OSError:  # a full disk, or no right to write any more
             pass
         else:
             self._timeout_s = journal.LOCK_TIMEOUT_S
@@ -53,7 +53,7 @@ class TurnJournal:
 
         A turn whose directory was deleted is cancelled. A monitor may have found that too, so it is said once.
         """
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # as above
             if self._turn_path.is_dir():
                 entry = journal.end_entry(self._turn_path.name, state, kind, self._name)
                 journal.append(self._home, entry)

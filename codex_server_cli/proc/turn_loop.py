@@ -35,7 +35,7 @@ from codex_server_cli.proc.attempts import Attempts, StartError
 from codex_server_cli.proc.claims import Claims
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.queue_watch import QueueWatch
-from codex_server_cli.proc.requests import take_requests
+from codex_server_cli.proc.requests import answer, take_requests
 from codex_server_cli.proc.worker_log import say
 from codex_server_cli.settings.environment import temporary_directories
 
@@ -164,14 +164,11 @@ class TurnLoop:
 
             note_debt(self._directory, self._meta, self._session, step.queued)
         if step.sends and server is not None:
-            with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
-                server.transport.send(step.sends)
-            self._await_room(server)
+            self._send(server, step.sends)
         if step.replies:  # who then looks sees what has become of it
             self._live.update(self._session, _now_ms())
         for reply in step.replies:
-            with contextlib.suppress(OSError):  # it is done all the same
-                inbox.reply(Path(reply.tag), reply.error, reply.result)
+            answer(Path(reply.tag), reply.error, reply.result)
         self._note_what_codex_told()
 
     # --- codex
@@ -237,8 +234,12 @@ class TurnLoop:
             self._selector.unregister(server.stderr_fd)
 
     def _on_room(self, server: AppServer) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            server.transport.flush()
+        self._send(server, b"")
+
+    def _send(self, server: AppServer, data: bytes) -> None:
+        """Send what is unsent and this, as far as there is room."""
+        with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
+            server.transport.send(data)
         self._await_room(server)
 
     def _await_room(self, server: AppServer) -> None:
@@ -253,7 +254,7 @@ class TurnLoop:
 
     def _on_wake(self) -> None:
         """A byte in the FIFO says no more than: look into the inbox."""
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError):  # looked into without having been woken
             os.read(self._wake_fd, 4096)
         self._look_into_inbox()
 
@@ -270,7 +271,7 @@ class TurnLoop:
     def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")
         self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError):  # full, so it wakes us all the same
             os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone
 
     def _note_what_codex_told(self) -> None:
@@ -289,7 +290,7 @@ class TurnLoop:
             "effective": terms,
         }
         self._claims.write_thread(record.thread_id, self._directory.turn_id)
-        with contextlib.suppress(OSError):  # the events tell it too, and it is written again at the end
+        with contextlib.suppress(OSError):  # a full disk: the events tell it too, and it is written again
             self._writer.write_meta(self._meta)
 
 

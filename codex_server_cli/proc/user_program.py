@@ -87,7 +87,7 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
 
     try:
         return [child for child in process.children(recursive=True) if is_alive(child)]
-    except psutil.Error:
+    except psutil.Error:  # gone meanwhile
         return []
 
 
@@ -97,7 +97,7 @@ def _is_told_of(words: list[str], codex_turn_id: str) -> bool:
         return False
     try:
         told = json.loads(words[-1])
-    except ValueError:
+    except ValueError:  # another program that the id is told to
         return False
     return isinstance(told, dict) and (told.get("type"), told.get("turn-id")) == ("agent-turn-complete", codex_turn_id)
 

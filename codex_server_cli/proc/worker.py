@@ -58,8 +58,9 @@ def main() -> None:
             turn.pop("pictures"),
             lambda turn_id: _answer(promise | {"turn_id": turn_id}),
         )
-    except HomeError as error:
-        _answer({"home_error": error.message, "hint": error.hint})
+    except (HomeError, OSError) as error:
+        refusal = error if isinstance(error, HomeError) else turn_dir.home_error(turns_path.parent, error)
+        _answer({"home_error": refusal.message, "hint": refusal.hint})
         return
     _answer(promise | {"turn_id": directory.turn_id, "is_published": True})
     _settle_down(directory)
@@ -94,14 +95,14 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
     Returns:
         Its `meta.json`: as asked for, or as the fork that was allowed where another turn writes the thread, or None
         where that was not allowed.
+
+    Raises:
+        OSError: the home cannot be written.
     """
     meta: dict[str, Any] = turn["meta"]
     if meta.get("thread_id") is None:
         return meta, None
-    try:
-        thread = thread_locks.claim(turns_path, meta["thread_id"])
-    except OSError as error:
-        raise turn_dir.home_error(turns_path.parent, error) from error
+    thread = thread_locks.claim(turns_path, meta["thread_id"])
     return (meta, thread) if thread is not None else (turn.get("fork_meta"), None)
 
 
@@ -125,7 +126,7 @@ def _make(
     """Make the directory, in the order of all turns; `announce` is told its id just before it is published.
 
     Raises:
-        HomeError: it cannot be made; nothing is left of it.
+        OSError: it cannot be made; nothing is left of it.
     """
     ticks, boot_id = process_identity(os.getpid())
     meta |= {"pid": os.getpid(), "pid_start_ticks": ticks, "boot_id": boot_id}
@@ -138,13 +139,10 @@ def _make(
     with contextlib.ExitStack() as undo:
         if thread is not None:
             undo.callback(thread.give_back)
-        try:
-            with queue.in_order(queue.folder_of(turns_path)) as order:
-                ticket = order.take_ticket()
-                undo.callback(ticket.leave)
-                directory, lock_fd = turn_dir.create(turns_path, ticket.turn_id, prompt, meta, pictures, name)
-        except OSError as error:
-            raise turn_dir.home_error(turns_path.parent, error) from error
+        with queue.in_order(queue.folder_of(turns_path)) as order:
+            ticket = order.take_ticket()
+            undo.callback(ticket.leave)
+            directory, lock_fd = turn_dir.create(turns_path, ticket.turn_id, prompt, meta, pictures, name)
         undo.pop_all()
     return directory, lock_fd, ticket
 
@@ -182,7 +180,7 @@ def _settle_down(directory: TurnDir) -> None:
     null_fd = os.open(os.devnull, os.O_RDWR)
     try:
         log_fd = open_regular(directory.log, os.O_WRONLY | os.O_APPEND)
-    except OSError:  # deleted already: the turn is not over for that
+    except OSError:  # deleted already, or a limit on open files: the turn is not over for that
         log_fd = os.dup(null_fd)
     os.dup2(null_fd, 0)
     os.dup2(log_fd, 1)

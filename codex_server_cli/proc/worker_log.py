@@ -13,5 +13,10 @@ LOG_FD = 2
 
 def say(text: str) -> None:
     """Add a line to the log, where there is room for it."""
+    write(LOG_FD, f"{text}\n".encode("utf-8", "replace"))
+
+
+def write(fd: int, data: bytes) -> None:
+    """Add bytes to a log, where there is room for them: a full disk costs words, and nothing else."""
     with contextlib.suppress(OSError):
-        os.write(LOG_FD, f"{text}\n".encode("utf-8", "replace"))
+        os.write(fd, data)

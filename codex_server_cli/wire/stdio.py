@@ -35,7 +35,7 @@ class StdioTransport:
         """See `Transport`."""
         try:
             return os.read(self._stdout_fd, READ_BYTES) or None
-        except BlockingIOError:
+        except BlockingIOError:  # nothing more just now
             return b""
 
     def send(self, data: bytes) -> None:
@@ -48,7 +48,7 @@ class StdioTransport:
         while self._unsent and self._stdin_fd is not None:
             try:
                 sent = os.write(self._stdin_fd, self._unsent)
-            except BlockingIOError:
+            except BlockingIOError:  # the pipe is full
                 return
             del self._unsent[:sent]
 

@@ -99,7 +99,6 @@ def test_any_other_login_is_refused_and_no_secret_is_told(home: Path, auth: obje
         ([], "is damaged"),
         ("{ torn", "is damaged"),
         ("\udcff".encode("utf-8", "surrogateescape").decode("latin-1"), "is damaged"),
-        ("[" * 100_000, "is damaged"),
         ("", "is empty"),
         (" \n\0\0", "is empty"),
     ],
