@@ -107,7 +107,7 @@ def ensure_directory(path: Path, *, may_be_link: bool = True) -> None:
 
 def tighten_directory(path: Path) -> None:
     """Take from everybody else what they may do in a directory, where it is ours to say; a link is left alone."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # another user's, or on a disk that is read-only
         found = path.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o077:
             path.chmod(_PRIVATE_DIRECTORY)
@@ -126,5 +126,5 @@ def is_regular(path: Path) -> bool:
 def _mode_of(path: Path) -> int:
     try:
         return path.lstat().st_mode
-    except (OSError, ValueError):  # a name that no file can have
+    except OSError:  # not there, or a name that is too long
         return 0

@@ -138,7 +138,7 @@ def read(home: Path, after: int = 0) -> Iterator[tuple[int, Entry]]:
     """
     try:
         folder_fd = segments.open_folder(folder_of(home))
-    except OSError:
+    except OSError:  # nothing was ever written, or it is another user's
         return
     try:
         # Named before they are read: whatever has a follower then is not written any more.
@@ -180,7 +180,7 @@ def _entries(data: bytes, offset: int) -> Iterator[tuple[int, Entry]]:
 def _parse(line: bytes) -> Entry | None:
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError):
+    except ValueError:  # torn by a death, or a cursor in the middle of a line
         return None
     return value if isinstance(value, dict) else None
 

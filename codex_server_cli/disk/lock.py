@@ -113,7 +113,7 @@ def probe(path: Path) -> int | None:
     """A descriptor that holds the lock shared; None where the file is missing or somebody holds it exclusively."""
     try:
         fd = open_regular(path, os.O_RDWR)
-    except OSError:
+    except OSError:  # it has just been given back, or is another user's
         return None
     if _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB):
         return fd
@@ -125,7 +125,7 @@ def is_own(fd: int, path: Path) -> bool:
     """Whether the lock file that its holder has open is still the one of this name: not deleted, and not replaced."""
     try:
         found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return False
     except OSError:  # whoever may not look cannot lock either
         return True
@@ -142,7 +142,7 @@ def is_held(path: Path) -> bool:
         fd = open_regular(path)
     except PermissionError:
         raise
-    except OSError:
+    except OSError:  # deleted with its turn; or something else was put there
         return False
     try:
         return not _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -21,7 +21,7 @@ def process_identity(pid: int) -> tuple[int | None, str | None]:
             state, *facts = file.read().rpartition(b")")[2].split()
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
             return (None, None) if state in (b"Z", b"X") else (int(facts[18]), file.read().strip())
-    except (OSError, ValueError, IndexError):
+    except OSError:  # it has ended, or there is no /proc
         return _identity_without_proc(pid)
 
 

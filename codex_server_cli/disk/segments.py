@@ -15,7 +15,6 @@ from codex_server_cli.disk.guarded import make_directory, open_regular
 
 _DIGITS = 20
 _SUFFIX = ".jsonl"
-_LAST_BASE = 2**62  # no offset of ours ever gets there, and no file has a higher one
 
 
 @contextlib.contextmanager
@@ -43,7 +42,7 @@ def open_folder(folder: Path, *, is_made: bool = False) -> int:
     except FileNotFoundError:
         if not is_made or not folder.parent.is_dir():
             raise
-    with contextlib.suppress(FileExistsError):
+    with contextlib.suppress(FileExistsError):  # another turn has just made it
         make_directory(folder)
     return os.open(folder, flags)
 
@@ -51,8 +50,7 @@ def open_folder(folder: Path, *, is_made: bool = False) -> int:
 def bases_of(folder_fd: int) -> list[int]:
     """Where the segments begin, in order."""
     stems = (name.removesuffix(_SUFFIX) for name in os.listdir(folder_fd) if name.endswith(_SUFFIX))
-    numbers = (int(stem) for stem in stems if len(stem) == _DIGITS and stem.isascii() and stem.isdigit())
-    return sorted(number for number in numbers if number <= _LAST_BASE)
+    return sorted(int(stem) for stem in stems if len(stem) == _DIGITS and stem.isdecimal())
 
 
 @contextlib.contextmanager
@@ -69,7 +67,7 @@ def read(folder_fd: int, base: int, start: int = 0, end: int | None = None) -> b
     """What a segment holds from `start` on, up to `end`; empty where it is not there, or not any more."""
     try:
         fd = open_regular(_name_of(base), dir_fd=folder_fd)
-    except OSError:
+    except OSError:  # dropped by a collector meanwhile
         return b""
     with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 — a descriptor, not a path
         file.seek(start)
