@@ -17,7 +17,6 @@ from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.options import ThreadChoice
 from codex_server_cli.actions.read import check_codex_home, find, status
 from codex_server_cli.core.commands import bounded_wait
-from codex_server_cli.core.rpc import text_in
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.core.view import may_ask
 from codex_server_cli.core.waiting import what_waits
@@ -45,7 +44,6 @@ from codex_server_cli.settings.places import Settings
 
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_THREAD_ID = re.compile(r"[0-9a-fA-F-]+")
 _MOST_TOLD = 10
 _LIST_HINT = "codex-server list shows the threads there are."
 
@@ -201,20 +199,18 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 
 
 def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
-    """The thread of a turn; None where it left none, or its record was edited into what can be no id."""
-    thread_id, cwd, model, codex_turn_id = (
-        text_in(meta.get(name)) or None for name in ("thread_id", "cwd", "model", "codex_turn_id")
-    )
-    if _is_ephemeral(meta) or thread_id is None or not _THREAD_ID.fullmatch(thread_id):
+    """The thread of a turn; None where it left none."""
+    thread_id = meta.get("thread_id")
+    if thread_id is None or _is_ephemeral(meta):
         return None
-    if codex_turn_id is None and directory.error.exists() and not has_session(settings.codex_home, thread_id):
+    has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
+    if not has_begun and not has_session(settings.codex_home, thread_id):
         return None  # it failed before its turn began, and Codex makes no session until then
-    return ThreadChoice(thread_id, cwd, directory.turn_id, _fork_after(directory, meta), model)
+    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, _fork_after(directory, meta), meta.get("model"))
 
 
 def _is_ephemeral(meta: dict[str, Any]) -> bool:
-    request = meta.get("request")
-    return isinstance(request, dict) and bool(request.get("is_ephemeral"))
+    return bool((meta.get("request") or {}).get("is_ephemeral"))
 
 
 def _no_thread_yet(directory: TurnDir, meta: dict[str, Any]) -> BusyError:
@@ -230,7 +226,8 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
     kind = (read_json(directory.error) or {}).get("kind")
     if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):
         return None
-    return text_in(meta.get("codex_turn_id")) or None
+    codex_turn_id: str | None = meta.get("codex_turn_id")
+    return codex_turn_id
 
 
 class Holder(NamedTuple):
