@@ -1,7 +1,7 @@
 """Deleting what nobody needs any more: old turns, what the dead left half-made, locks and tickets of nobody.
 
 Owns the manner: never a running turn, never half of one, never what is not as we made it. Must never decide that a turn
-has ended: one without a marker is handed to the repairer first. Cheap to import: once a day a worker does, at its end.
+has ended: one without a marker is handed to the repairer first.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.core.turn import State, parse_time_ms
-from codex_server_cli.disk import lock, turns
+from codex_server_cli.disk import journal, lock, queue, turns
 from codex_server_cli.disk.daily import DAY_S, STAMP, is_due
 from codex_server_cli.disk.files import read_permitted_json
 from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
@@ -79,7 +80,7 @@ def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
             collect(home, gc_days * DAY_S, sweep, is_dry_run=False, includes_named=False)
         finally:
             os.close(fd)
-    except OSError:
+    except OSError:  # a home that is read-only, or full
         return False
     return True
 
@@ -152,7 +153,7 @@ def _is_as_we_made_it(path: Path) -> bool:
         info = path.lstat()
         with os.scandir(path) as entries:
             folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    except OSError:
+    except OSError:  # another user's, or gone meanwhile
         return False
     return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox", "images"}
 
@@ -215,7 +216,7 @@ def _orphans(turns_path: Path) -> Iterator[Path]:
 def _is_free(path: Path) -> bool:
     try:
         return not lock.is_held(path)
-    except PermissionError:  # another user's: who knows
+    except PermissionError:  # another user's: nothing tells
         return False
 
 
@@ -239,8 +240,6 @@ def _remove(path: Path, name: str) -> int | None:
     Raises:
         OSError: as `collect`.
     """
-    import shutil  # 3 ms that most workers need not spend
-
     try:
         hidden = path.rename(path.with_name(DELETED + name))
     except OSError as error:
@@ -263,12 +262,10 @@ def _size_of(path: Path) -> int:
 
 def _delete_leftovers(home: Path, journal_age_s: float) -> int:
     """How many small files of dead turns are gone now, and segments of the journal that no monitor comes back for."""
-    from codex_server_cli.disk import journal, queue  # needed once a day
-
     count = sum(_delete_free_lock(path) for path in (home / "threads").glob("*.lock"))
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # another user's tickets, or the maker of a turn was suspended
         count += queue.sweep_tickets(home / "queue")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # a writer keeps it locked, or it is no folder of our own
         count += journal.drop_before(home, journal_age_s)
     return count
 
@@ -284,7 +281,7 @@ def _delete_free_lock(path: Path) -> bool:
         return False
     try:
         path.unlink()
-    except OSError:
+    except OSError:  # another user's folder, or one that may not be written any more
         return False
     else:
         return True

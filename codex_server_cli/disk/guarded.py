@@ -3,7 +3,7 @@
 What a command of a turn may write to (a home inside its workspace) it may also plant things in: a link that leads our
 words elsewhere, a FIFO at which a reader would hang. So whatever stands in a file's place is looked at before it is
 used, and modes are set, not left to the umask: the umask is the user's, and codex inherits it for the user's files.
-Must stay light, because a turn in line imports it: no `typing`, no `json`.
+Must stay light, because a queued turn imports it: no `typing`, no `json`.
 """
 
 from __future__ import annotations
