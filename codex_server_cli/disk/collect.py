@@ -53,10 +53,10 @@ class Collected(NamedTuple):
 
 
 def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
-    """Collect, where nobody did in the last 24 hours: of many workers that ask at once, one does it.
+    """Collect, where that was not done in the last 24 hours: of many workers that come at once, one does it.
 
     The stamp is touched before the work, so that a collector which dies over it is not followed by one a second. One
-    from the future tells of a clock that was wrong, and counts as due. A home that cannot be written stays as it is.
+    from the future tells of a clock that was wrong, and counts as due.
 
     Args:
         home: the home.
@@ -65,23 +65,20 @@ def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
 
     Returns:
         Whether we did it.
+
+    Raises:
+        OSError: the home is gone, or cannot be written.
     """
-    stamp = home / STAMP
-    try:
-        if not is_due(home):
-            return False
-        fd = lock.try_acquire(stamp)
-        if fd is None:
-            return False
-        try:
-            if not is_due(home):
-                return False  # somebody did it between our look and our lock
-            os.pwrite(fd, b"\n", 0)
-            collect(home, gc_days * DAY_S, sweep, is_dry_run=False, includes_named=False)
-        finally:
-            os.close(fd)
-    except OSError:  # a home that is read-only, or full
+    fd = lock.try_acquire(home / STAMP)
+    if fd is None:
         return False
+    try:
+        if not is_due(home):  # whatever the caller saw: another may have done it since
+            return False
+        os.pwrite(fd, b"\n", 0)
+        collect(home, gc_days * DAY_S, sweep, is_dry_run=False, includes_named=False)
+    finally:
+        os.close(fd)
     return True
 
 
