@@ -115,7 +115,7 @@ class Place(NamedTuple):
 
 def place_after(settings: Settings, exchange: Exchange, before: Place) -> Place:
     """Where to go on after an exchange: on its thread, unless it left none."""
-    with contextlib.suppress(CodexServerError):
+    with contextlib.suppress(CodexServerError):  # it failed before it had one, or was deleted meanwhile
         return Place(threads.choose_by_turn(settings, exchange.directory.turn_id, None))
     return Place(before.choice)
 
@@ -184,7 +184,7 @@ def last_entries(settings: Settings, choice: ThreadChoice, limit: int) -> list[T
     """The end of a thread, for whoever comes back to it; empty where Codex has no record of it."""
     try:
         return list(threads.show(settings, choice.thread_id, limit=limit).entries)
-    except (CodexServerError, OSError):
+    except CodexServerError:  # deleted or archived in Codex, or another user's
         return []
 
 
