@@ -70,6 +70,25 @@ def make_fifo(path: Path) -> None:
     path.chmod(_PRIVATE_FILE)
 
 
+def send_byte(path: Path) -> bool:
+    """Wake who reads a FIFO, without waiting for it.
+
+    Returns:
+        False where there is no reader, or no FIFO.
+    """
+    try:
+        fd = open_fifo(path, os.O_WRONLY)
+        try:
+            os.write(fd, b"!")
+        finally:
+            os.close(fd)
+    except BlockingIOError:  # full of bytes that are yet to be read: it will wake
+        return True
+    except OSError:  # its reader has ended, maybe just now
+        return False
+    return True
+
+
 def make_directory(path: Path) -> None:
     """Make a directory that is its owner's alone, and those above it that are missing.
 

@@ -49,7 +49,7 @@ def try_lock(path: Path) -> int | None:
 
 def try_acquire(path: Path) -> int | None:
     """As `try_lock`, for a file that is made where it is missing and that its holder may delete."""
-    return _acquire(path, 0.0)
+    return acquire(path, 0.0)
 
 
 def acquire_unless(path: Path, timeout_s: float, is_pointless: Callable[[], bool]) -> int | None:
@@ -72,19 +72,12 @@ def acquire_unless(path: Path, timeout_s: float, is_pointless: Callable[[], bool
     return fd
 
 
-def acquire(path: Path, timeout_s: float) -> int:
+def acquire(path: Path, timeout_s: float) -> int | None:
     """As `try_acquire`, but sleep in the kernel until it can be held. Main thread only.
 
-    Raises:
-        TimeoutError: it stayed held for that long.
+    Returns:
+        The descriptor that holds it; None where it stayed held for that long.
     """
-    fd = _acquire(path, timeout_s)
-    if fd is None:
-        raise TimeoutError(errno.ETIMEDOUT, "somebody keeps it locked", str(path))
-    return fd
-
-
-def _acquire(path: Path, timeout_s: float) -> int | None:
     while True:
         fd = open_regular(path, os.O_RDWR | os.O_CREAT)
         if not _flock_within(fd, fcntl.LOCK_EX, timeout_s):

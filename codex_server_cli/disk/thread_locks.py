@@ -54,10 +54,8 @@ def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
     folder = folder_of(turns_path)
     ensure_directory(folder, may_be_link=False)
     path = _path_of(folder, thread_id)
-    try:
-        return ThreadLock(path, lock.acquire(path, _PASSING_S))
-    except TimeoutError:
-        return None
+    fd = lock.acquire(path, _PASSING_S)
+    return ThreadLock(path, fd) if fd is not None else None
 
 
 def holder(turns_path: Path, thread_id: str) -> str | None:

@@ -263,7 +263,9 @@ def test_an_alarm_that_rings_before_the_lock_is_asked_for_costs_nothing(
         return before
 
     monkeypatch.setattr(signal, "setitimer", ring_at_once)
-    os.close(lock.acquire(path, 10.0))
+    fd = lock.acquire(path, 10.0)
+    assert fd is not None
+    os.close(fd)
     assert lock.wait_until_free(path, 10.0)
 
 
