@@ -17,6 +17,7 @@ from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.options import ThreadChoice
 from codex_server_cli.actions.read import check_codex_home, find, status
 from codex_server_cli.core.commands import bounded_wait
+from codex_server_cli.core.rpc import text_in
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.core.view import may_ask
 from codex_server_cli.core.waiting import what_waits
@@ -44,6 +45,7 @@ from codex_server_cli.settings.places import Settings
 
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_THREAD_ID = re.compile(r"[0-9a-fA-F-]+")
 _MOST_TOLD = 10
 _LIST_HINT = "codex-server list shows the threads there are."
 
@@ -200,8 +202,8 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 
 def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
     """The thread of a turn; None where it left none."""
-    thread_id = meta.get("thread_id")
-    if thread_id is None or _is_ephemeral(meta):
+    thread_id = text_in(meta.get("thread_id"))
+    if _is_ephemeral(meta) or not _THREAD_ID.fullmatch(thread_id):  # it becomes part of a path: none leads elsewhere
         return None
     has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
     if not has_begun and not has_session(settings.codex_home, thread_id):

@@ -151,11 +151,12 @@ def test_a_turn_without_a_thread_is_busy_while_it_runs_and_bad_input_after(
         threads.choose_by_turn(settings, ended.turn_id, None)
 
 
-def test_a_turn_that_left_no_thread_is_passed_over_for_an_older_one(
-    settings: Settings, turns: TurnsOnDisk, here: str
+@pytest.mark.parametrize("thread_id", [None, "", "a\0b", "../../x", "\ud800", "01a1\n", 7, [OURS]])
+def test_a_turn_that_left_no_thread_or_what_can_be_none_is_passed_over_for_an_older_one(
+    settings: Settings, turns: TurnsOnDisk, here: str, thread_id: object
 ) -> None:
     older = turns.complete(cwd=here, thread_id=OURS)
-    turn = turns.failed(ErrorKind.CODEX_MISSING, cwd=here, thread_id=None)
+    turn = turns.complete(cwd=here, thread_id=thread_id)
     with pytest.raises(BadInputError, match="left no thread to go on with") as caught:
         threads.choose_by_turn(settings, turn.turn_id, None)
     assert caught.value.kind is ErrorKind.THREAD_MISSING
