@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 # Without O_NONBLOCK the opening of a FIFO waits for its other side; for a regular file it means nothing.
@@ -45,6 +46,16 @@ def open_regular(path: Path | str, flags: int = os.O_RDONLY, *, dir_fd: int | No
             os.close(fd)
             raise
     return fd
+
+
+@contextlib.contextmanager
+def opened_regular(path: Path | str, flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> Iterator[int]:
+    """The same for as long as a block lasts."""
+    fd = open_regular(path, flags, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def open_fifo(path: Path, flags: int) -> int:

@@ -94,12 +94,7 @@ def take(fd: int, timeout_s: float) -> bool:
     Returns:
         False where it stayed held for `timeout_s`.
     """
-    deadline = time.monotonic() + timeout_s
-    while not _flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_TAKE_POLL_S)
-    return True
+    return _flock_by_looking(fd, fcntl.LOCK_EX, timeout_s, _TAKE_POLL_S)
 
 
 def probe(path: Path) -> int | None:
@@ -182,7 +177,7 @@ def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
     try:
         previous = signal.signal(signal.SIGALRM, _on_alarm)
     except ValueError:  # the alarm would ring in the main thread, which is not this one
-        return _flock_by_looking(fd, operation, time.monotonic() + timeout_s)
+        return _flock_by_looking(fd, operation, timeout_s, _PAUSE_S)
     try:
         # Repeats, so that an alarm which fires just before flock blocks is not the last one.
         signal.setitimer(signal.ITIMER_REAL, min(timeout_s, _LONGEST_S), 0.05)
@@ -197,9 +192,10 @@ def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
         signal.signal(signal.SIGALRM, previous)
 
 
-def _flock_by_looking(fd: int, operation: int, deadline: float) -> bool:
+def _flock_by_looking(fd: int, operation: int, timeout_s: float, pause_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
     while not (is_ours := _flock(fd, operation | fcntl.LOCK_NB)) and time.monotonic() < deadline:
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     return is_ours
 
 

@@ -27,7 +27,15 @@ from pathlib import Path
 
 from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.disk import deaf_thread, lock
-from codex_server_cli.disk.guarded import ensure_directory, is_regular, make_fifo, open_fifo, open_regular, send_byte
+from codex_server_cli.disk.guarded import (
+    ensure_directory,
+    is_regular,
+    make_fifo,
+    open_fifo,
+    open_regular,
+    opened_regular,
+    send_byte,
+)
 from codex_server_cli.disk.holder import holder_pid, read_holder, write_holder
 
 _SLOT, _BELOW = "slot-", "below-"
@@ -150,7 +158,7 @@ def _is_of_dead_stranger(path: Path) -> bool:
         os.close(open_regular(path, os.O_RDWR))
     except PermissionError:
         return not holder_pid(path)
-    except OSError:
+    except OSError:  # it has just left the line
         return False
     return False
 
@@ -244,11 +252,8 @@ def holders(folder: Path, *, only_living: bool) -> list[str]:
     found = []
     for name in names:
         with contextlib.suppress(OSError):  # it was given back meanwhile, or is another user's
-            fd = open_regular(folder / name)
-            try:
+            with opened_regular(folder / name) as fd:
                 holder = read_holder(fd)
-            finally:
-                os.close(fd)
             if holder is not None and (not only_living or lock.is_held(folder / name)):
                 found.append(holder)
     return found

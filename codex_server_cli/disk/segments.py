@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from codex_server_cli.disk.guarded import make_directory, open_regular
+from codex_server_cli.disk.guarded import make_directory, open_regular, opened_regular
 
 _DIGITS = 20
 _SUFFIX = ".jsonl"
@@ -53,14 +53,9 @@ def bases_of(folder_fd: int) -> list[int]:
     return sorted(int(stem) for stem in stems if len(stem) == _DIGITS and stem.isdecimal())
 
 
-@contextlib.contextmanager
-def opened_for_writing(folder_fd: int, base: int) -> Iterator[int]:
+def opened_for_writing(folder_fd: int, base: int) -> contextlib.AbstractContextManager[int]:
     """A segment to append to; made where it is missing."""
-    fd = open_regular(_name_of(base), os.O_RDWR | os.O_APPEND | os.O_CREAT, dir_fd=folder_fd)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+    return opened_regular(_name_of(base), os.O_RDWR | os.O_APPEND | os.O_CREAT, dir_fd=folder_fd)
 
 
 def read(folder_fd: int, base: int, start: int = 0, end: int | None = None) -> bytes:
