@@ -18,6 +18,7 @@ from codex_server_cli.core.account import Account, Limits, Model
 from codex_server_cli.core.account_inquiry import LoginStart
 from codex_server_cli.core.inquiry import greet
 from codex_server_cli.disk import model_cache
+from codex_server_cli.disk.known_limit import login_s
 from codex_server_cli.errors import CodexMissingError, CodexServerError, HomeError, NotLoggedInError
 from codex_server_cli.proc.browser import open_page
 from codex_server_cli.proc.codex_binary import find_codex
@@ -57,11 +58,11 @@ def read_account(settings: Settings, *, refreshes: bool = False) -> AccountRepor
         BadInputError: `CODEX_HOME` or a configuration cannot be used.
     """
     may_bill = read_config(settings.config_path).may_bill_api_key
-    before = _written_ns(settings)
+    before = login_s(settings.codex_home)
     with _conversation(settings) as (talk, codex):
         account = talk.hold(account_inquiry.ask_account(refreshes=refreshes), TIMEOUT_S)
-    can_tell = refreshes and account.mode == "chatgpt" and before is not None
-    has_refreshed = before != _written_ns(settings) if can_tell else None
+    can_tell = refreshes and account.mode == "chatgpt" and before > 0
+    has_refreshed = before != login_s(settings.codex_home) if can_tell else None
     problem: CodexServerError | None = account_inquiry.problem_of(account)
     try:
         check_login(settings.codex_home, codex, may_bill_api_key=may_bill, is_thorough=True)
@@ -168,14 +169,6 @@ def log_out(settings: Settings) -> None:
     """
     with _conversation(settings) as (talk, _):
         talk.hold(account_inquiry.log_out(), TIMEOUT_S)
-
-
-def _written_ns(settings: Settings) -> int | None:
-    """When `auth.json` was written; None where there is none."""
-    try:
-        return (settings.codex_home / "auth.json").stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk.files import tail_text, write_all
 from codex_server_cli.disk.follow import GrowingFile, wakeups
-from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.guarded import opened_regular
 from codex_server_cli.disk.model_cache import read_efforts
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import AmbiguousError, CodexServerError, HomeError, NotFoundError
@@ -115,7 +115,7 @@ class Place(NamedTuple):
 
 def place_after(settings: Settings, exchange: Exchange, before: Place) -> Place:
     """Where to go on after an exchange: on its thread, unless it left none."""
-    with contextlib.suppress(CodexServerError):
+    with contextlib.suppress(CodexServerError):  # it failed before it had one, or was deleted meanwhile
         return Place(threads.choose_by_turn(settings, exchange.directory.turn_id, None))
     return Place(before.choice)
 
@@ -184,7 +184,7 @@ def last_entries(settings: Settings, choice: ThreadChoice, limit: int) -> list[T
     """The end of a thread, for whoever comes back to it; empty where Codex has no record of it."""
     try:
         return list(threads.show(settings, choice.thread_id, limit=limit).entries)
-    except (CodexServerError, OSError):
+    except CodexServerError:  # deleted or archived in Codex, or another user's
         return []
 
 
@@ -208,12 +208,9 @@ def add_to_history(settings: Settings, text: str) -> None:
     """Keep what was typed, for its owner alone. Where the home takes nothing, the line is not kept and that is all."""
     lines = "".join(f"+{line}\n" for line in text.encode("utf-8", "replace").decode().split("\n"))
     entry = f"\n# {time.strftime('%Y-%m-%d %H:%M:%S')}\n{lines}"
-    with contextlib.suppress(OSError):
-        fd = open_regular(_history_path(settings), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            write_all(fd, entry.encode())
-        finally:
-            os.close(fd)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    with contextlib.suppress(OSError), opened_regular(_history_path(settings), flags) as fd:
+        write_all(fd, entry.encode())
 
 
 def check_model(settings: Settings, options: StartOptions, place: Place) -> None:

@@ -62,5 +62,5 @@ def _kill_worker(directory: TurnDir) -> None:
     """Kill the worker that `meta.json` names, where its start time and boot prove that it is still the same process."""
     pid = living_worker(read_json(directory.meta) or {})
     if pid is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it has just ended
             os.kill(pid, signal.SIGKILL)

@@ -64,9 +64,8 @@ def _read(path: Path, left: int) -> bytes:
             data = file.read(min(MAX_BYTES, left) + 1)
     except IsADirectoryError as error:
         raise BadInputError(f"{path} is not a regular file", hint="Check --image.") from error
-    except (OSError, ValueError) as error:  # a name that no file can have
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise BadInputError(f"cannot read the image {path}: {reason}", hint="Check --image.") from error
+    except OSError as error:
+        raise BadInputError(f"cannot read the image {path}: {error.strerror}", hint="Check --image.") from error
     if len(data) > MAX_BYTES:
         raise _too_large(f"{path} has more than {MAX_BYTES >> 20} MB")
     if len(data) > left:

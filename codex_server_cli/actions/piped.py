@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from select import select
 from typing import NamedTuple
 
@@ -150,6 +151,6 @@ def _read(max_bytes: int, first_s: float | None, pause_s: float | None) -> tuple
 
 def _is_same(status: os.stat_result, path: str) -> bool:
     try:
-        return os.path.samestat(status, os.stat(path))  # noqa: PTH116 — may be a name that no file can have
-    except (OSError, ValueError):  # not there: told where it is read
+        return os.path.samestat(status, Path(path).stat())
+    except OSError:  # not there: told where it is read
         return False

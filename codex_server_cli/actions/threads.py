@@ -201,20 +201,18 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 
 
 def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
-    """The thread of a turn; None where it left none, or its record was edited into what can be no id."""
-    thread_id, cwd, model, codex_turn_id = (
-        text_in(meta.get(name)) or None for name in ("thread_id", "cwd", "model", "codex_turn_id")
-    )
-    if _is_ephemeral(meta) or thread_id is None or not _THREAD_ID.fullmatch(thread_id):
+    """The thread of a turn; None where it left none."""
+    thread_id = text_in(meta.get("thread_id"))
+    if _is_ephemeral(meta) or not _THREAD_ID.fullmatch(thread_id):  # it becomes part of a path: none leads elsewhere
         return None
-    if codex_turn_id is None and directory.error.exists() and not has_session(settings.codex_home, thread_id):
+    has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
+    if not has_begun and not has_session(settings.codex_home, thread_id):
         return None  # it failed before its turn began, and Codex makes no session until then
-    return ThreadChoice(thread_id, cwd, directory.turn_id, _fork_after(directory, meta), model)
+    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, _fork_after(directory, meta), meta.get("model"))
 
 
 def _is_ephemeral(meta: dict[str, Any]) -> bool:
-    request = meta.get("request")
-    return isinstance(request, dict) and bool(request.get("is_ephemeral"))
+    return bool((meta.get("request") or {}).get("is_ephemeral"))
 
 
 def _no_thread_yet(directory: TurnDir, meta: dict[str, Any]) -> BusyError:
@@ -230,7 +228,8 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
     kind = (read_json(directory.error) or {}).get("kind")
     if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):
         return None
-    return text_in(meta.get("codex_turn_id")) or None
+    codex_turn_id: str | None = meta.get("codex_turn_id")
+    return codex_turn_id
 
 
 class Holder(NamedTuple):

@@ -20,22 +20,13 @@ from codex_server_cli.settings.places import Settings
 
 
 @contextlib.contextmanager
-def leaving_it_running(turn_id: str) -> Iterator[None]:
-    """Ctrl-C ends us, never the turn: say so, and how to come back."""
+def leaving_running(*turn_ids: str) -> Iterator[None]:
+    """Ctrl-C ends us, never the turns: say so, and how to come back."""
     try:
         yield
     except KeyboardInterrupt:
-        output.note(f"\nThe turn goes on: codex-server tail {turn_id} --follow")
-        raise typer.Exit(Exit.INTERRUPTED) from None
-
-
-@contextlib.contextmanager
-def leaving_them_running(turn_ids: list[str]) -> Iterator[None]:
-    """The same for several turns."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        output.note(f"\nThe turns go on: {wait_command(' '.join(turn_ids))}")
+        one, several = f"codex-server tail {turn_ids[0]} --follow", wait_command(" ".join(turn_ids))
+        output.note(f"\nThe turn goes on: {one}" if len(turn_ids) == 1 else f"\nThe turns go on: {several}")
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
@@ -46,7 +37,7 @@ def follow_text(settings: Settings, selector: str, *, last_lines: int | None = N
         The turn's own exit code.
     """
     directory = read.find(settings, selector, cwd)
-    with leaving_it_running(directory.turn_id):
+    with leaving_running(directory.turn_id):
         pieces = follow.text(directory, last_lines=last_lines, follows=True)
         show_growing(pieces, partial(read.status, directory))
     return report_end(read.status(directory))
@@ -57,16 +48,16 @@ def wait_for_end(
 ) -> TurnView:
     """Sleep until a turn has ended, or the time runs out."""
     directory = read.find(settings, selector, cwd)
-    with leaving_it_running(directory.turn_id):
+    with leaving_running(directory.turn_id):
         return read.wait(directory, timeout_s)
 
 
 def wait_for_end_or_request(settings: Settings, selector: str) -> TurnView:
     """The same, with a word on stderr once the turn waits for a person."""
-    from codex_server_cli.actions import attention  # with watchfiles, which a turn that asks nobody does not need
+    from codex_server_cli.actions import attention  # 2 ms that a turn which asks for nothing need not spend
 
     directory = read.find(settings, selector)
-    with leaving_it_running(directory.turn_id):
+    with leaving_running(directory.turn_id):
         ((_, asked),) = attention.wait([directory], is_any=False)
         if asked:
             output.note(f"It waits for your answer: codex-server pending {directory.turn_id}")

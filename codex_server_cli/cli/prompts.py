@@ -57,8 +57,6 @@ def _read_file(path: str) -> str:
             return _decoded(opened.read(MAX_BYTES + 1), "the prompt")
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}", hint="Check --file.") from error
-    except ValueError as error:  # a name that no file can have
-        raise BadInputError(f"cannot read {path}: {error}", hint="Check --file.") from error
 
 
 def _read_stdin() -> str:

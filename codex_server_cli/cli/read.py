@@ -12,13 +12,7 @@ import typer
 
 from codex_server_cli.actions import follow, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.following import (
-    leaving_it_running,
-    leaving_them_running,
-    report_end,
-    show_growing,
-    show_pieces,
-)
+from codex_server_cli.cli.following import leaving_running, report_end, show_growing, show_pieces
 from codex_server_cli.cli.parameters import LastCwd, SomeTurns, Turn, Turns
 from codex_server_cli.core.commands import wait_command
 from codex_server_cli.core.duration import parse_duration_s
@@ -87,7 +81,7 @@ def tail(
         if len(directories) > 1:
             output.show(f"==> {directory.turn_id} <==\n")
         try:
-            with leaving_it_running(directory.turn_id):
+            with leaving_running(directory.turn_id):
                 if events or json:
                     shown = follow.events(directory, last_lines=lines, follows=follows)
                     _show_events(shown, -1 if after is None else after, has_deltas=not no_deltas)
@@ -143,7 +137,7 @@ def wait(
     given = [("--any", is_any), (f"--until {until}", until is Until.ATTENTION)]
     given += [(f"--timeout {timeout}", timeout is not None), (f"--print {printed}", printed is not None)]
     options = "".join(f" {option}" for option, is_given in given if is_given)
-    with leaving_it_running(ids[0]) if len(turns) == 1 else leaving_them_running(ids):
+    with leaving_running(*ids):
         seen = _sleep(directories, until, is_any=is_any, timeout_s=timeout_s)
     views = [view for view, _ in seen]
     if any(requests for _, requests in seen):
@@ -162,7 +156,7 @@ def _sleep(
     until_attention = until is Until.ATTENTION
     if not until_attention and (len(directories) == 1 or not is_any):
         return [(view, []) for view in read.wait_all([*directories], timeout_s)]
-    from codex_server_cli.actions import attention  # with watchfiles, which the kernel's wait does not need
+    from codex_server_cli.actions import attention  # 2 ms that the kernel's wait need not spend
 
     return attention.wait([*directories], is_any=is_any, until_attention=until_attention, timeout_s=timeout_s)
 

@@ -44,7 +44,7 @@ def _rows(database: Path, query: str, thread_id: str) -> list[tuple[Any, ...]]:
     try:
         with contextlib.closing(sqlite3.connect(_uri(database), uri=True, timeout=0.5)) as connection:
             return connection.execute(query, (thread_id,)).fetchall()
-    except sqlite3.Error:
+    except sqlite3.Error:  # damaged, locked, or of another Codex
         return []
 
 
@@ -63,7 +63,7 @@ def _uri(database: Path) -> str:
     """How to open it without leaving a trace: a database with an empty log needs no shared memory beside it."""
     try:
         is_logged = _log_of(database).stat().st_size > 0
-    except OSError:
+    except OSError:  # there is no log while no codex has it open
         is_logged = False
     return f"{database.absolute().as_uri()}?{'mode=ro' if is_logged else 'immutable=1'}"
 

@@ -1,7 +1,7 @@
 """Deleting what nobody needs any more: old turns, what the dead left half-made, locks and tickets of nobody.
 
 Owns the manner: never a running turn, never half of one, never what is not as we made it. Must never decide that a turn
-has ended: one without a marker is handed to the repairer first. Cheap to import: once a day a worker does, at its end.
+has ended: one without a marker is handed to the repairer first.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.core.turn import State, parse_time_ms
-from codex_server_cli.disk import lock, turns
+from codex_server_cli.disk import journal, lock, queue, turns
 from codex_server_cli.disk.daily import DAY_S, STAMP, is_due
 from codex_server_cli.disk.files import read_permitted_json
 from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
@@ -52,10 +53,10 @@ class Collected(NamedTuple):
 
 
 def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
-    """Collect, where nobody did in the last 24 hours: of many workers that ask at once, one does it.
+    """Collect, where that was not done in the last 24 hours: of many workers that come at once, one does it.
 
     The stamp is touched before the work, so that a collector which dies over it is not followed by one a second. One
-    from the future tells of a clock that was wrong, and counts as due. A home that cannot be written stays as it is.
+    from the future tells of a clock that was wrong, and counts as due.
 
     Args:
         home: the home.
@@ -64,23 +65,20 @@ def collect_if_due(home: Path, gc_days: float, sweep: turns.Sweep) -> bool:
 
     Returns:
         Whether we did it.
+
+    Raises:
+        OSError: the home is gone, or cannot be written.
     """
-    stamp = home / STAMP
-    try:
-        if not is_due(home):
-            return False
-        fd = lock.try_acquire(stamp)
-        if fd is None:
-            return False
-        try:
-            if not is_due(home):
-                return False  # somebody did it between our look and our lock
-            os.pwrite(fd, b"\n", 0)
-            collect(home, gc_days * DAY_S, sweep, is_dry_run=False, includes_named=False)
-        finally:
-            os.close(fd)
-    except OSError:
+    fd = lock.try_acquire(home / STAMP)
+    if fd is None:
         return False
+    try:
+        if not is_due(home):  # whatever the caller saw: another may have done it since
+            return False
+        os.pwrite(fd, b"\n", 0)
+        collect(home, gc_days * DAY_S, sweep, is_dry_run=False, includes_named=False)
+    finally:
+        os.close(fd)
     return True
 
 
@@ -152,7 +150,7 @@ def _is_as_we_made_it(path: Path) -> bool:
         info = path.lstat()
         with os.scandir(path) as entries:
             folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    except OSError:
+    except OSError:  # another user's, or gone meanwhile
         return False
     return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox", "images"}
 
@@ -215,7 +213,7 @@ def _orphans(turns_path: Path) -> Iterator[Path]:
 def _is_free(path: Path) -> bool:
     try:
         return not lock.is_held(path)
-    except PermissionError:  # another user's: who knows
+    except PermissionError:  # another user's: nothing tells
         return False
 
 
@@ -239,8 +237,6 @@ def _remove(path: Path, name: str) -> int | None:
     Raises:
         OSError: as `collect`.
     """
-    import shutil  # 3 ms that most workers need not spend
-
     try:
         hidden = path.rename(path.with_name(DELETED + name))
     except OSError as error:
@@ -263,12 +259,10 @@ def _size_of(path: Path) -> int:
 
 def _delete_leftovers(home: Path, journal_age_s: float) -> int:
     """How many small files of dead turns are gone now, and segments of the journal that no monitor comes back for."""
-    from codex_server_cli.disk import journal, queue  # needed once a day
-
     count = sum(_delete_free_lock(path) for path in (home / "threads").glob("*.lock"))
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # another user's tickets, or the maker of a turn was suspended
         count += queue.sweep_tickets(home / "queue")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # a writer keeps it locked, or it is no folder of our own
         count += journal.drop_before(home, journal_age_s)
     return count
 
@@ -284,7 +278,7 @@ def _delete_free_lock(path: Path) -> bool:
         return False
     try:
         path.unlink()
-    except OSError:
+    except OSError:  # another user's folder, or one that may not be written any more
         return False
     else:
         return True

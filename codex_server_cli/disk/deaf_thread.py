@@ -1,6 +1,7 @@
 """A thread that sleeps in the kernel and hears no signal: those come to the main thread, which can act upon them.
 
-Owns how it is started, and nothing of what it does. Light, because a turn in line imports it.
+Owns how it is started. Its one user is a queued turn that waits for the one before it (`queue`): light, because that
+imports it, and a small stack, because hundreds may wait at once.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class GrowingFile:
         """What has been added since the last look; `b""` while the file is not there."""
         try:
             data = read_bytes(self._path, self.offset)
-        except OSError:
+        except OSError:  # not made yet, or deleted with its turn
             return b""
         self.offset += len(data)
         return data
@@ -83,10 +83,7 @@ class GrowingFile:
 
 def last_lines_offset(path: Path, lines: int) -> int:
     """The offset at which the last `lines` lines of a file begin."""
-    try:
-        data = read_bytes(path)
-    except OSError:
-        return 0
+    data = GrowingFile(path).read_more()
     end = len(data) - 1 if data.endswith(b"\n") else len(data)
     for _ in range(lines):
         end = data.rfind(b"\n", 0, max(end, 0))

@@ -3,7 +3,7 @@
 What a command of a turn may write to (a home inside its workspace) it may also plant things in: a link that leads our
 words elsewhere, a FIFO at which a reader would hang. So whatever stands in a file's place is looked at before it is
 used, and modes are set, not left to the umask: the umask is the user's, and codex inherits it for the user's files.
-Must stay light, because a turn in line imports it: no `typing`, no `json`.
+Must stay light, because a queued turn imports it: no `typing`, no `json`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 # Without O_NONBLOCK the opening of a FIFO waits for its other side; for a regular file it means nothing.
@@ -47,6 +48,16 @@ def open_regular(path: Path | str, flags: int = os.O_RDONLY, *, dir_fd: int | No
     return fd
 
 
+@contextlib.contextmanager
+def opened_regular(path: Path | str, flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> Iterator[int]:
+    """The same for as long as a block lasts."""
+    fd = open_regular(path, flags, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def open_fifo(path: Path, flags: int) -> int:
     """Open a FIFO without waiting for its other side.
 
@@ -68,6 +79,25 @@ def make_fifo(path: Path) -> None:
     """
     os.mkfifo(path, _PRIVATE_FILE)
     path.chmod(_PRIVATE_FILE)
+
+
+def send_byte(path: Path) -> bool:
+    """Wake who reads a FIFO, without waiting for it.
+
+    Returns:
+        False where there is no reader, or no FIFO.
+    """
+    try:
+        fd = open_fifo(path, os.O_WRONLY)
+        try:
+            os.write(fd, b"!")
+        finally:
+            os.close(fd)
+    except BlockingIOError:  # full of bytes that are yet to be read: it will wake
+        return True
+    except OSError:  # its reader has ended, maybe just now
+        return False
+    return True
 
 
 def make_directory(path: Path) -> None:
@@ -107,7 +137,7 @@ def ensure_directory(path: Path, *, may_be_link: bool = True) -> None:
 
 def tighten_directory(path: Path) -> None:
     """Take from everybody else what they may do in a directory, where it is ours to say; a link is left alone."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # another user's, or on a disk that is read-only
         found = path.lstat()
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and found.st_mode & 0o077:
             path.chmod(_PRIVATE_DIRECTORY)
@@ -126,5 +156,5 @@ def is_regular(path: Path) -> bool:
 def _mode_of(path: Path) -> int:
     try:
         return path.lstat().st_mode
-    except (OSError, ValueError):  # a name that no file can have
+    except OSError:  # not there, or a name that is too long
         return 0

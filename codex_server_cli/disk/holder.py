@@ -1,6 +1,6 @@
 """Who holds a lock: as the holder says in the lock file itself, or as the kernel lists it. Touches no lock.
 
-Must never be taken for liveness: a note outlives its writer. Light, because a turn in line imports it.
+Must never be taken for liveness: a note outlives its writer. Light, because a queued turn imports it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def holder_pid(path: Path) -> int | None:
     """
     try:
         inode = str(path.stat().st_ino)
-    except OSError:
+    except OSError:  # nothing was ever locked there
         return None
     try:
         listing = Path("/proc/locks").read_text(encoding="ascii")
-    except OSError:
+    except OSError:  # not Linux, or a container without it
         return 0
     for line in listing.splitlines():  # 1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF
         words = line.split()

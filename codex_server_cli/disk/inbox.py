@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.disk.files import read_json, write_json
-from codex_server_cli.disk.guarded import open_fifo
+from codex_server_cli.disk.guarded import open_fifo, send_byte
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError
 
@@ -47,17 +47,7 @@ def post(turn: TurnDir, op: str, args: dict[str, Any] | None = None) -> Path:
 
 def wake(turn: TurnDir) -> bool:
     """Send the worker a byte; False where no worker listens (ENXIO)."""
-    try:
-        fd = open_fifo(turn.wake, os.O_WRONLY)
-    except OSError:  # nobody listens, or what stands there is no FIFO
-        return False
-    try:
-        os.write(fd, b"!")
-    except BlockingIOError:
-        pass  # full of bytes that it has yet to read: it will wake
-    finally:
-        os.close(fd)
-    return True
+    return send_byte(turn.wake)
 
 
 def open_wake(turn: TurnDir) -> int:
@@ -81,7 +71,7 @@ def _requests(turn: TurnDir) -> list[InboxRequest]:
     try:
         inbox = () if turn.inbox.is_symlink() else turn.inbox.iterdir()
         paths = sorted(path for path in inbox if path.suffix == ".json" and path.name[0] != ".")
-    except OSError:
+    except OSError:  # deleted with its turn, or another user's
         return []
     found = []
     for path in paths:

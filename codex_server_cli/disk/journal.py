@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codex_server_cli.disk import lock, segments
-from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.guarded import opened_regular
 
 Entry = dict[str, object]
 """One line: `ts` (Unix ms), `turn_id`, `event`, then `phase`, or `state` and `kind`, and last `name`.
@@ -138,7 +138,7 @@ def read(home: Path, after: int = 0) -> Iterator[tuple[int, Entry]]:
     """
     try:
         folder_fd = segments.open_folder(folder_of(home))
-    except OSError:
+    except OSError:  # nothing was written yet, or it is another user's
         return
     try:
         # Named before they are read: whatever has a follower then is not written any more.
@@ -154,7 +154,7 @@ def read(home: Path, after: int = 0) -> Iterator[tuple[int, Entry]]:
 
 def bounds(home: Path) -> tuple[int, int] | None:
     """The cursors before the first line that is retained and behind the last whole one; None without a journal."""
-    with contextlib.suppress(OSError), segments.opened(folder_of(home)) as folder_fd:
+    with contextlib.suppress(OSError), segments.opened(folder_of(home)) as folder_fd:  # as of `read`
         bases = segments.bases_of(folder_fd) or [0]
         facts = segments.facts_of(folder_fd, bases[-1])  # none where nothing was written yet
         start = max(0, facts.st_size - _TAIL_BYTES) if facts is not None else 0  # far more than a line
@@ -180,7 +180,7 @@ def _entries(data: bytes, offset: int) -> Iterator[tuple[int, Entry]]:
 def _parse(line: bytes) -> Entry | None:
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError):
+    except ValueError:  # torn by a death, or a cursor in the middle of a line
         return None
     return value if isinstance(value, dict) else None
 
@@ -190,14 +190,13 @@ def _parse(line: bytes) -> Entry | None:
 
 @contextlib.contextmanager
 def _locked(home: Path, timeout_s: float) -> Iterator[int]:
-    with segments.opened(folder_of(home), is_made=True) as folder_fd:
-        fd = open_regular("lock", os.O_RDWR | os.O_CREAT, dir_fd=folder_fd)
-        try:
-            if not lock.take(fd, timeout_s):
-                raise TimeoutError(errno.ETIMEDOUT, "somebody keeps the journal locked")
-            yield folder_fd
-        finally:
-            os.close(fd)
+    with (
+        segments.opened(folder_of(home), is_made=True) as folder_fd,
+        opened_regular("lock", os.O_RDWR | os.O_CREAT, dir_fd=folder_fd) as fd,
+    ):
+        if not lock.take(fd, timeout_s):
+            raise TimeoutError(errno.ETIMEDOUT, "somebody keeps the journal locked")
+        yield folder_fd
 
 
 def _write(folder_fd: int, line: bytes) -> None:

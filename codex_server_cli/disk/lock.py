@@ -49,7 +49,7 @@ def try_lock(path: Path) -> int | None:
 
 def try_acquire(path: Path) -> int | None:
     """As `try_lock`, for a file that is made where it is missing and that its holder may delete."""
-    return _acquire(path, 0.0)
+    return acquire(path, 0.0)
 
 
 def acquire_unless(path: Path, timeout_s: float, is_pointless: Callable[[], bool]) -> int | None:
@@ -72,19 +72,12 @@ def acquire_unless(path: Path, timeout_s: float, is_pointless: Callable[[], bool
     return fd
 
 
-def acquire(path: Path, timeout_s: float) -> int:
+def acquire(path: Path, timeout_s: float) -> int | None:
     """As `try_acquire`, but sleep in the kernel until it can be held. Main thread only.
 
-    Raises:
-        TimeoutError: it stayed held for that long.
+    Returns:
+        The descriptor that holds it; None where it stayed held for that long.
     """
-    fd = _acquire(path, timeout_s)
-    if fd is None:
-        raise TimeoutError(errno.ETIMEDOUT, "somebody keeps it locked", str(path))
-    return fd
-
-
-def _acquire(path: Path, timeout_s: float) -> int | None:
     while True:
         fd = open_regular(path, os.O_RDWR | os.O_CREAT)
         if not _flock_within(fd, fcntl.LOCK_EX, timeout_s):
@@ -101,19 +94,14 @@ def take(fd: int, timeout_s: float) -> bool:
     Returns:
         False where it stayed held for `timeout_s`.
     """
-    deadline = time.monotonic() + timeout_s
-    while not _flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_TAKE_POLL_S)
-    return True
+    return _flock_by_looking(fd, fcntl.LOCK_EX, timeout_s, _TAKE_POLL_S)
 
 
 def probe(path: Path) -> int | None:
     """A descriptor that holds the lock shared; None where the file is missing or somebody holds it exclusively."""
     try:
         fd = open_regular(path, os.O_RDWR)
-    except OSError:
+    except OSError:  # it has just been given back, or is another user's
         return None
     if _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB):
         return fd
@@ -125,7 +113,7 @@ def is_own(fd: int, path: Path) -> bool:
     """Whether the lock file that its holder has open is still the one of this name: not deleted, and not replaced."""
     try:
         found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return False
     except OSError:  # whoever may not look cannot lock either
         return True
@@ -142,7 +130,7 @@ def is_held(path: Path) -> bool:
         fd = open_regular(path)
     except PermissionError:
         raise
-    except OSError:
+    except OSError:  # deleted with its turn; or something else was put there
         return False
     try:
         return not _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -189,7 +177,7 @@ def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
     try:
         previous = signal.signal(signal.SIGALRM, _on_alarm)
     except ValueError:  # the alarm would ring in the main thread, which is not this one
-        return _flock_by_looking(fd, operation, time.monotonic() + timeout_s)
+        return _flock_by_looking(fd, operation, timeout_s, _PAUSE_S)
     try:
         # Repeats, so that an alarm which fires just before flock blocks is not the last one.
         signal.setitimer(signal.ITIMER_REAL, min(timeout_s, _LONGEST_S), 0.05)
@@ -204,9 +192,10 @@ def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
         signal.signal(signal.SIGALRM, previous)
 
 
-def _flock_by_looking(fd: int, operation: int, deadline: float) -> bool:
+def _flock_by_looking(fd: int, operation: int, timeout_s: float, pause_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
     while not (is_ours := _flock(fd, operation | fcntl.LOCK_NB)) and time.monotonic() < deadline:
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     return is_ours
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.core.account import Model
-from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.disk.files import read_json, write_json
 
 _NAME = "models.json"
@@ -23,20 +22,19 @@ def read_models(home: Path, codex: Path) -> list[Model] | None:
     try:
         is_of_this_codex = kept.get("version") == 1 and kept.get("codex") == _identity(codex)
         return [_model(entry) for entry in kept["models"]] if is_of_this_codex else None
-    except (OSError, KeyError, TypeError):
+    except (OSError, KeyError, TypeError):  # codex is gone, or another version of ours kept other facts of a model
         return None
 
 
 def read_efforts(home: Path) -> list[str]:
     """The efforts of all models that any codex listed last, for completion; none where nothing is kept."""
-    models = objects_in((read_json(home / _NAME) or {}).get("models"))
-    efforts = [each for model in models if isinstance(model.get("efforts"), list) for each in model["efforts"]]
-    return list(dict.fromkeys(each for each in efforts if isinstance(each, str)))
+    models = (read_json(home / _NAME) or {}).get("models", [])
+    return list(dict.fromkeys(effort for model in models for effort in model["efforts"]))
 
 
 def write_models(home: Path, codex: Path, models: list[Model]) -> None:
     """Keep what this binary has just listed. Where that cannot be written it is asked for again, and that is all."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # codex is being updated, or the home takes nothing
         content = {"version": 1, "codex": _identity(codex), "models": [model._asdict() for model in models]}
         write_json(home / _NAME, content)
 

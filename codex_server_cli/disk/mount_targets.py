@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.disk import lock, queue
-from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.files import read_bytes, read_json, write_json
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -127,7 +127,7 @@ def _write(turn: TurnDir, found: Note) -> None:
 def _look_at(root: str, registers: tuple[str, ...], others: list[Note], names: tuple[str, ...] = NAMES) -> Root | None:
     try:
         info = Path(root).stat()
-    except OSError:
+    except OSError:  # `$TMPDIR` may name none; or another user's
         return None
     missing = [name for name in names if _is_missing(root, name, registers, others)]
     return Root(root, (info.st_dev, info.st_ino), tuple(missing))
@@ -193,15 +193,13 @@ def _path_of(turn: TurnDir) -> Path:
 
 
 def _read(turn: TurnDir) -> Note | None:
-    """The note of a turn; None where it has none, or one that was edited into something else."""
+    """The note of a turn; None where it has none."""
     value = read_json(_path_of(turn))
-    try:
-        if value is None:
-            return None
-        roots = [root._replace(missing=_of_codex(root.missing)) for root in map(_read_root, value["roots"])]
-        return Note(_texts(value["registers"]), tuple(roots), tuple(map(_read_root, value.get("denied") or ())))
-    except (KeyError, TypeError, ValueError):
+    if value is None:
         return None
+    # A home may lie where the turn writes: whatever is put into its note, only what Codex makes is removed.
+    roots = tuple(root._replace(missing=_of_codex(root.missing)) for root in map(_read_root, value["roots"]))
+    return Note(tuple(value["registers"]), roots, tuple(map(_read_root, value["denied"])))
 
 
 def _of_codex(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -210,13 +208,7 @@ def _of_codex(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _read_root(value: Any) -> Root:
     path, (device, inode), missing = value
-    return Root(_texts([path])[0], (int(device), int(inode)), _texts(missing))
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise TypeError(value)
-    return tuple(value)
+    return Root(path, (device, inode), tuple(missing))
 
 
 def _notes(turn: TurnDir, *, only_living: bool) -> list[Note]:
@@ -244,7 +236,7 @@ def _held(registers: Iterable[str]) -> Iterator[bool]:
                 fd = open_regular(f"{register}/lock")
             except FileNotFoundError:
                 continue  # no command has ever run in such a sandbox
-            except OSError:
+            except OSError:  # what another user put there, or no file to spare
                 is_held = False
                 continue
             stack.callback(os.close, fd)
@@ -259,7 +251,7 @@ def _owners(registers: Iterable[str], path: str) -> list[bytes]:
         folder = f"{register}/{_hash_of(path):016x}"
         try:
             names = os.listdir(folder)  # noqa: PTH208 — names, not paths
-        except OSError:
+        except OSError:  # nobody ever used this one, or it has just been removed
             continue
         found += [_content_of(f"{folder}/{name}") for name in names if name.isdecimal() and _is_alive(int(name))]
     return found
@@ -270,8 +262,8 @@ def _is_alive(pid: int) -> bool:
 
 
 def _content_of(path: str) -> bytes:
-    with contextlib.suppress(OSError), open(open_regular(path), "rb") as file:  # noqa: PTH123 — a descriptor
-        return file.read(len(_SYNTHETIC))
+    with contextlib.suppress(OSError):  # its process has just removed it, or something else stands there
+        return read_bytes(Path(path), max_bytes=len(_SYNTHETIC))
     return b""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 _MAX_PID = 1 << 31
@@ -17,12 +18,11 @@ def process_identity(pid: int) -> tuple[int | None, str | None]:
     if not 0 < pid < _MAX_PID:
         return None, None
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 — no pathlib for one line
-            state, *facts = file.read().rpartition(b")")[2].split()
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
-            return (None, None) if state in (b"Z", b"X") else (int(facts[18]), file.read().strip())
-    except (OSError, ValueError, IndexError):
+        state, *facts = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:  # it has ended, or there is no /proc
         return _identity_without_proc(pid)
+    return (None, None) if state in (b"Z", b"X") else (int(facts[18]), boot_id)
 
 
 def _identity_without_proc(pid: int) -> tuple[int | None, str | None]:
@@ -33,7 +33,7 @@ def _identity_without_proc(pid: int) -> tuple[int | None, str | None]:
         process = psutil.Process(pid)
         is_dead = process.status() == psutil.STATUS_ZOMBIE
         return (None, None) if is_dead else (int(process.create_time() * 100), "unknown")
-    except psutil.Error:
+    except psutil.Error:  # there is no such process, or another user's that may not be asked
         return None, None
 
 

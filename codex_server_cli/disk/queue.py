@@ -19,6 +19,7 @@ Must never know what a turn is: ids are names here. Light, because a turn in lin
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -26,7 +27,15 @@ from pathlib import Path
 
 from codex_server_cli.core.turn_id import make_turn_id
 from codex_server_cli.disk import deaf_thread, lock
-from codex_server_cli.disk.guarded import ensure_directory, is_regular, make_fifo, open_fifo, open_regular
+from codex_server_cli.disk.guarded import (
+    ensure_directory,
+    is_regular,
+    make_fifo,
+    open_fifo,
+    open_regular,
+    opened_regular,
+    send_byte,
+)
 from codex_server_cli.disk.holder import holder_pid, read_holder, write_holder
 
 _SLOT, _BELOW = "slot-", "below-"
@@ -50,6 +59,8 @@ def in_order(folder: Path) -> Iterator[Order]:
     """
     ensure_directory(folder, may_be_link=False)
     fd = lock.acquire(folder / "order", ORDER_TIMEOUT_S)
+    if fd is None:
+        raise TimeoutError(errno.ETIMEDOUT, "somebody keeps it locked", str(folder / "order"))
     try:
         yield Order(folder, fd)
     finally:
@@ -147,7 +158,7 @@ def _is_of_dead_stranger(path: Path) -> bool:
         os.close(open_regular(path, os.O_RDWR))
     except PermissionError:
         return not holder_pid(path)
-    except OSError:
+    except OSError:  # it has just left the line
         return False
     return False
 
@@ -155,7 +166,7 @@ def _is_of_dead_stranger(path: Path) -> bool:
 def _wake_when_free(path: Path, wake_fd: int) -> None:
     """In a thread of its own, because nothing but flock tells of a death."""
     lock.wait_until_free(path)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # the FIFO is full, or its turn has been driven meanwhile and is over
         os.write(wake_fd, b"!")
 
 
@@ -179,17 +190,12 @@ class Slot:
         Args:
             is_unused: nothing ran in it: what the one before left running is still to be ended, by whoever has it next.
         """
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a home that was deleted or is read-only: the slot is free all the same
             write_holder(self.fd, self.left_by if is_unused else None)
             if self._path.name.startswith(_BELOW):
                 self._path.unlink(missing_ok=True)
         os.close(self.fd)
-        with contextlib.suppress(OSError):  # nobody waits, or nobody ever did
-            fd = open_fifo(self._folder / "wake", os.O_WRONLY)
-            try:
-                os.write(fd, b"!")
-            finally:
-                os.close(fd)
+        send_byte(self._folder / "wake")
 
 
 def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
@@ -241,16 +247,13 @@ def holders(folder: Path, *, only_living: bool) -> list[str]:
     """The turns that slots name: those that run, and unless `only_living` those that died in one."""
     try:
         names = [name for name in os.listdir(folder) if name.startswith((_SLOT, _BELOW))]  # noqa: PTH208
-    except OSError:
+    except OSError:  # no turn ever ran here
         return []
     found = []
     for name in names:
         with contextlib.suppress(OSError):  # it was given back meanwhile, or is another user's
-            fd = open_regular(folder / name)
-            try:
+            with opened_regular(folder / name) as fd:
                 holder = read_holder(fd)
-            finally:
-                os.close(fd)
             if holder is not None and (not only_living or lock.is_held(folder / name)):
                 found.append(holder)
     return found
@@ -263,7 +266,7 @@ def open_wake(folder: Path) -> int:
         OSError: it cannot be made.
     """
     path = folder / "wake"
-    with contextlib.suppress(FileExistsError):
+    with contextlib.suppress(FileExistsError):  # the usual case
         make_fifo(path)
     return open_fifo(path, os.O_RDWR)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.queue_inquiry import Debt
-from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.disk.files import fsync_directory, read_json, write_json
 from codex_server_cli.disk.turn_dir import TurnDir
 
@@ -34,18 +33,12 @@ def write_debt(turn: TurnDir, noted: Noted) -> None:
 
 
 def read_debt(turn: TurnDir) -> Noted | None:
-    """What is noted; None where nothing is, or what somebody has edited beyond reading."""
-    content = read_json(turn.queued) or {}
-    thread_id, codex = content.get("thread_id"), content.get("codex")
-    if not isinstance(thread_id, str) or not isinstance(codex, str):
+    """What is noted; None where nothing is."""
+    content = read_json(turn.queued)
+    if content is None:
         return None
-    ids = (content.get(name) for name in ("turn_id", "begun_turn_id"))
-    own, begun = (each if isinstance(each, str) else None for each in ids)
-    home = content.get("codex_home")
-    older = content.get("older_count")
-    older_count = older if isinstance(older, int) and older >= 0 else 0
-    debt = Debt(thread_id, own, begun, tuple(objects_in(content.get("entries"))), older_count)
-    return Noted(debt, codex, home if isinstance(home, str) else None)
+    noted = {name: content[name] for name in Debt._fields}
+    return Noted(Debt(**noted | {"entries": tuple(content["entries"])}), content["codex"], content["codex_home"])
 
 
 def forget_debt(turn: TurnDir) -> None:

@@ -7,10 +7,8 @@ publishes in its stead. Must never be relied upon: an end may be longer than wha
 from __future__ import annotations
 
 import contextlib
-import os
 
-from codex_server_cli.disk.files import write_all
-from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.files import create_file
 from codex_server_cli.disk.turn_dir import TurnDir
 
 NAME = ".reserve"
@@ -21,18 +19,12 @@ SIZE_BYTES = 256 * 1024
 def set_aside(turn: TurnDir) -> None:
     """Take the space, if there is so much; 0.1 ms."""
     try:
-        fd = open_regular(turn.path / NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    except OSError:
-        return
-    try:
-        write_all(fd, bytes(SIZE_BYTES))
-    except OSError:
+        create_file(turn.path / NAME, bytes(SIZE_BYTES))
+    except OSError:  # the disk is full, or the turn was deleted as it began
         give_back(turn)
-    finally:
-        os.close(fd)
 
 
 def give_back(turn: TurnDir) -> None:
     """Free the space; may be called again."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # there is none, or the turn is gone
         (turn.path / NAME).unlink()

@@ -219,14 +219,14 @@ def _walk(directory: str, prefix: str, depth: int) -> Iterator[_SessionFile]:
     try:
         with os.scandir(directory) as found:
             entries = list(found)
-    except OSError:
+    except OSError:  # another user's, or not there
         return
     for entry in entries:
         thread_id = thread_id_of(entry.name)
         if thread_id is not None and thread_id.startswith(prefix):
             try:
                 status = entry.stat()
-            except OSError:
+            except OSError:  # archived or deleted meanwhile
                 continue
             if stat.S_ISREG(status.st_mode):
                 yield _SessionFile(thread_id, entry.path, status.st_mtime)
@@ -265,15 +265,10 @@ def _read_names(codex_home: Path) -> dict[str, str]:
 def _read_head(path: str, size: int) -> bytes:
     """At most `size` bytes from the start; empty where the file cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 — thousands of them: no object for each
+            return file.read(size)
+    except OSError:  # it is gone, or another user's
         return b""
-    try:
-        return os.read(descriptor, size)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 def _real_path(path: str, known: dict[str, str]) -> str:

@@ -11,11 +11,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from codex_server_cli.disk.guarded import make_directory, open_regular
+from codex_server_cli.disk.guarded import make_directory, open_regular, opened_regular
 
 _DIGITS = 20
 _SUFFIX = ".jsonl"
-_LAST_BASE = 2**62  # no offset of ours ever gets there, and no file has a higher one
 
 
 @contextlib.contextmanager
@@ -43,7 +42,7 @@ def open_folder(folder: Path, *, is_made: bool = False) -> int:
     except FileNotFoundError:
         if not is_made or not folder.parent.is_dir():
             raise
-    with contextlib.suppress(FileExistsError):
+    with contextlib.suppress(FileExistsError):  # another turn has just made it
         make_directory(folder)
     return os.open(folder, flags)
 
@@ -51,25 +50,19 @@ def open_folder(folder: Path, *, is_made: bool = False) -> int:
 def bases_of(folder_fd: int) -> list[int]:
     """Where the segments begin, in order."""
     stems = (name.removesuffix(_SUFFIX) for name in os.listdir(folder_fd) if name.endswith(_SUFFIX))
-    numbers = (int(stem) for stem in stems if len(stem) == _DIGITS and stem.isascii() and stem.isdigit())
-    return sorted(number for number in numbers if number <= _LAST_BASE)
+    return sorted(int(stem) for stem in stems if len(stem) == _DIGITS and stem.isdecimal())
 
 
-@contextlib.contextmanager
-def opened_for_writing(folder_fd: int, base: int) -> Iterator[int]:
+def opened_for_writing(folder_fd: int, base: int) -> contextlib.AbstractContextManager[int]:
     """A segment to append to; made where it is missing."""
-    fd = open_regular(_name_of(base), os.O_RDWR | os.O_APPEND | os.O_CREAT, dir_fd=folder_fd)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+    return opened_regular(_name_of(base), os.O_RDWR | os.O_APPEND | os.O_CREAT, dir_fd=folder_fd)
 
 
 def read(folder_fd: int, base: int, start: int = 0, end: int | None = None) -> bytes:
     """What a segment holds from `start` on, up to `end`; empty where it is not there, or not any more."""
     try:
         fd = open_regular(_name_of(base), dir_fd=folder_fd)
-    except OSError:
+    except OSError:  # dropped by a collector meanwhile
         return b""
     with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 — a descriptor, not a path
         file.seek(start)

@@ -16,7 +16,7 @@ _START, _CALL = b'"task_started"', b"_call"
 def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
     """The lines of the turn that may be calls of tools or what came of them, oldest first.
 
-    None where the file cannot be read, or the turn is longer than 16 MB of it.
+    Empty where the file cannot be read, or the turn is longer than 16 MB of it.
     """
     for size in _BLOCKS:
         data, is_whole = read_end(path, size)

@@ -18,5 +18,5 @@ def read_stored_turn(codex_home: Path, thread_id: str, turn_id: str) -> Message 
     try:
         with found[0].path.open("rb") as file:
             return pick(turns_of_rollout(file), turn_id)
-    except OSError:
+    except OSError:  # another user's, or deleted meanwhile
         return None

@@ -7,13 +7,14 @@ know a turn directory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
 from pathlib import Path
 
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.guarded import ensure_directory, open_regular
+from codex_server_cli.disk.guarded import ensure_directory, opened_regular
 from codex_server_cli.disk.holder import read_holder, write_holder
 
 _PASSING_S = 0.02
@@ -54,10 +55,8 @@ def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
     folder = folder_of(turns_path)
     ensure_directory(folder, may_be_link=False)
     path = _path_of(folder, thread_id)
-    try:
-        return ThreadLock(path, lock.acquire(path, _PASSING_S))
-    except TimeoutError:
-        return None
+    fd = lock.acquire(path, _PASSING_S)
+    return ThreadLock(path, fd) if fd is not None else None
 
 
 def holder(turns_path: Path, thread_id: str) -> str | None:
@@ -77,14 +76,9 @@ def _name_at(path: Path) -> str | None:
     """As `holder`, without waiting for the name."""
     if not lock.is_held(path):
         return None
-    try:
-        fd = open_regular(path)
-    except OSError:
-        return None  # it was given back meanwhile
-    try:
+    with contextlib.suppress(FileNotFoundError), opened_regular(path) as fd:  # it was given back meanwhile
         return read_holder(fd) or ""
-    finally:
-        os.close(fd)
+    return None
 
 
 def _path_of(folder: Path, thread_id: str) -> Path:

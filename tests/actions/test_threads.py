@@ -151,8 +151,8 @@ def test_a_turn_without_a_thread_is_busy_while_it_runs_and_bad_input_after(
         threads.choose_by_turn(settings, ended.turn_id, None)
 
 
-@pytest.mark.parametrize("thread_id", ["", "a\0b", "../../x", "\ud800", "01a1\n", 7, [OURS]])
-def test_a_record_that_was_edited_into_no_thread_leaves_none_to_go_on_with(
+@pytest.mark.parametrize("thread_id", [None, "", "a\0b", "../../x", "\ud800", "01a1\n", 7, [OURS]])
+def test_a_turn_that_left_no_thread_or_what_can_be_none_is_passed_over_for_an_older_one(
     settings: Settings, turns: TurnsOnDisk, here: str, thread_id: object
 ) -> None:
     older = turns.complete(cwd=here, thread_id=OURS)
@@ -161,12 +161,6 @@ def test_a_record_that_was_edited_into_no_thread_leaves_none_to_go_on_with(
         threads.choose_by_turn(settings, turn.turn_id, None)
     assert caught.value.kind is ErrorKind.THREAD_MISSING
     assert threads.choose_last(settings, here).resumed_from == older.turn_id
-
-
-@pytest.mark.parametrize("value", [7, ["x"], {}])
-def test_what_else_is_no_text_in_a_record_is_not_known(settings: Settings, turns: TurnsOnDisk, value: object) -> None:
-    turn = turns.complete(thread_id=OURS, cwd=value, model=value, codex_turn_id=value)
-    assert threads.choose_by_turn(settings, turn.turn_id, None) == ThreadChoice(OURS, None, turn.turn_id)
 
 
 def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings, turns: TurnsOnDisk) -> None:

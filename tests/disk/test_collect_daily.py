@@ -131,23 +131,23 @@ def test_a_stamp_that_is_a_link_is_not_followed(home: Path, tmp_path: Path) -> N
     theirs.write_text("theirs")
     (home / STAMP).symlink_to(theirs)
     os.utime(home / STAMP, (0, 0), follow_symlinks=False)
-    assert not collect_if_due(home, 7, ended)
+    with pytest.raises(OSError, match="symbolic link"):
+        collect_if_due(home, 7, ended)
     assert theirs.read_text() == "theirs"
 
 
-def test_a_home_that_is_none_is_no_fault(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    assert not collect_if_due(tmp_path / "file", 7, ended)
-    assert not collect_if_due(tmp_path / "gone", 7, ended)
+def test_a_home_that_is_gone_is_told_and_not_made_again(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        collect_if_due(tmp_path / "gone", 7, ended)
     assert not (tmp_path / "gone").exists()
 
 
 def test_asking_costs_no_heavy_import(home: Path) -> None:
     stamp_of_age(home, 0)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom codex_server_cli.disk.collect import collect_if_due\n"
-        "assert not collect_if_due(Path(sys.argv[1]), 7, lambda turn_id: 0)\n"
-        "print({'shutil', 'psutil', 'jsonschema', 'codex_server_cli.disk.repair'} & set(sys.modules))"
+        "import sys\nfrom pathlib import Path\nfrom codex_server_cli.disk.daily import is_due\n"
+        "assert not is_due(Path(sys.argv[1]))\n"
+        "print([name for name in sys.modules if name == 'shutil' or name.startswith('codex_server_cli.')])"
     )
     run = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "set()"
+    assert run.stdout.strip() == "['codex_server_cli.disk', 'codex_server_cli.disk.daily']"

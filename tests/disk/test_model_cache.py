@@ -49,8 +49,8 @@ def test_the_list_of_a_codex_that_is_gone_is_void(tmp_path: Path, codex: Path) -
     assert read_models(tmp_path, codex) is None
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"models": 5}, {"models": [{"name": "x"}]}, {"models": ["x"]}])
-def test_a_list_in_another_shape_is_none(tmp_path: Path, codex: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize("change", [{"version": 2}, {"models": [{"name": "x"}]}])
+def test_a_list_that_another_version_kept_is_none(tmp_path: Path, codex: Path, change: dict[str, object]) -> None:
     write_models(tmp_path, codex, MODELS)
     path = tmp_path / "models.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -67,9 +67,3 @@ def test_the_efforts_of_all_models_are_known_whichever_codex_listed_them(tmp_pat
     write_models(tmp_path, codex, [*MODELS, MODELS[0]._replace(efforts=("high", "max"))])
     codex.unlink()
     assert read_efforts(tmp_path) == ["low", "high", "max"]
-
-
-@pytest.mark.parametrize("models", [7, [7], [{"efforts": 7}], [{"efforts": [7, None]}]])
-def test_efforts_in_another_shape_are_none(tmp_path: Path, models: object) -> None:
-    (tmp_path / "models.json").write_text(json.dumps({"models": models}))
-    assert read_efforts(tmp_path) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.disk import repair, reserve
+from codex_server_cli.disk import files, repair, reserve
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.turn_dir import TurnDir
 from tests.turns_on_disk import TurnsOnDisk
@@ -28,7 +28,7 @@ def test_a_disk_without_so_much_space_keeps_what_it_has(tmp_path: Path, monkeypa
         os.write(fd, data[:100])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(reserve, "write_all", write_all)
+    monkeypatch.setattr(files, "write_all", write_all)
     reserve.set_aside(TurnDir(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
