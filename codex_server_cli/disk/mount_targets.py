@@ -193,13 +193,17 @@ def _path_of(turn: TurnDir) -> Path:
 
 
 def _read(turn: TurnDir) -> Note | None:
-    """The note of a turn; None where it has none."""
+    """The note of a turn; None where it has none, or one of another shape: a home may lie where a turn writes, and what
+    is put into the note of one turn must not fail the others. Of what is named there only what Codex makes is removed.
+    """
     value = read_json(_path_of(turn))
-    if value is None:
+    try:
+        if value is None:
+            return None
+        roots = [root._replace(missing=_of_codex(root.missing)) for root in map(_read_root, value["roots"])]
+        return Note(_texts(value["registers"]), tuple(roots), tuple(map(_read_root, value.get("denied") or ())))
+    except (KeyError, TypeError, ValueError):
         return None
-    # A home may lie where the turn writes: whatever is put into its note, only what Codex makes is removed.
-    roots = tuple(root._replace(missing=_of_codex(root.missing)) for root in map(_read_root, value["roots"]))
-    return Note(tuple(value["registers"]), roots, tuple(map(_read_root, value["denied"])))
 
 
 def _of_codex(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -208,7 +212,13 @@ def _of_codex(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _read_root(value: Any) -> Root:
     path, (device, inode), missing = value
-    return Root(path, (device, inode), tuple(missing))
+    return Root(_texts([path])[0], (int(device), int(inode)), _texts(missing))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise TypeError(value)
+    return tuple(value)
 
 
 def _notes(turn: TurnDir, *, only_living: bool) -> list[Note]:

@@ -279,8 +279,14 @@ def test_where_all_that_is_denied_is_there_nothing_is_noted(world: World) -> Non
 @pytest.mark.parametrize(
     "content",
     [
-        '{"registers": [], "roots": [["PROJECT", [IDENTITY], ["precious", "../precious"]]], "denied": []}',
+        "[]",
+        "{}",
+        '{"registers": [], "roots": [["PROJECT", [1, 2], 3]]}',
+        '{"registers": [1], "roots": []}',
+        '{"registers": [], "roots": [["PROJECT", "ab", [".git"]]]}',
+        '{"registers": [], "roots": [["PROJECT", [IDENTITY], ["precious", "../precious"]]]}',
         '{"registers": [], "roots": [], "denied": [["PROJECT", [IDENTITY], ["precious-file"]]]}',
+        '{"registers": [], "roots": [], "denied": 7}',
     ],
 )
 def test_a_note_that_a_command_of_the_turn_has_written_to_removes_nothing_precious(world: World, content: str) -> None:
