@@ -19,9 +19,9 @@ from codex_server_cli.core.stored_turn import Recovery, weigh
 from codex_server_cli.core.turn import Marker, State
 from codex_server_cli.core.view import TurnView, may_ask
 from codex_server_cli.disk import recovery
+from codex_server_cli.disk.contents import finished_result
 from codex_server_cli.disk.ending import tell_recovered
 from codex_server_cli.disk.recovery import Ended
-from codex_server_cli.disk.repair import finished_result
 from codex_server_cli.disk.stored_turns import read_stored_turn
 from codex_server_cli.disk.turn_dir import TurnDir, home_error
 from codex_server_cli.errors import BusyError, CodexMissingError, NotFoundError

@@ -10,7 +10,6 @@ own Codex denies something, and why, is told in `permissions`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -148,14 +147,6 @@ class TurnRequest(NamedTuple):
         known["approval"] = Approval(known.get("approval", Approval.NEVER))
         known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
         return cls(**known | {"turn_id": turn_id, "prompt_path": prompt_path})
-
-    @classmethod
-    def of_meta(cls, meta: Mapping[str, Any], turn_id: str, prompt_path: str) -> TurnRequest:
-        """What `meta.json` says was asked; a record that was edited beyond reading counts as a bare request."""
-        try:
-            return cls.from_json(meta["request"], turn_id, prompt_path)
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return cls(turn_id, cwd="/", prompt_path=prompt_path)
 
     def after(self, waited_s: float) -> TurnRequest:
         """The request as it stands once so much of its time has gone by in line."""

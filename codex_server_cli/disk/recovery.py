@@ -13,23 +13,23 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.rpc import text_or_none
 from codex_server_cli.core.stored_turn import Published, Recovery, text_to_append
 from codex_server_cli.core.turn import Marker, State, state_of_kind
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.publish import complete, now, publish_result, result_of
-from codex_server_cli.disk.repair import (
+from codex_server_cli.disk.contents import (
     append_text,
+    bare_request,
     event_lines,
     finished_result,
-    lost_outcome,
     meta_of,
     request_of,
     shown_text,
 )
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.publish import complete, now, publish_result, result_of
+from codex_server_cli.disk.repair import lost_outcome
 from codex_server_cli.disk.turn_dir import TurnDir
-
-_LOCK_POLL_S = 0.05
 
 
 def take_lock(turn: TurnDir, timeout_s: float) -> int | None:
@@ -70,16 +70,12 @@ def read_ended(turn: TurnDir) -> Ended:
     result = finished_result(turn) or {}
     record, _ = replay(event_lines(turn))
     record.thread_id, record.turn_id = (
-        _text(meta.get("thread_id")) or record.thread_id,
-        _text(meta.get("codex_turn_id")) or record.turn_id,
+        text_or_none(meta.get("thread_id")) or record.thread_id,
+        text_or_none(meta.get("codex_turn_id")) or record.turn_id,
     )
-    answer = _text(result.get("answer", error.get("partial_answer")))
-    published = Published(answer, _text(error.get("kind")))
-    return Ended(record, request_of(turn, meta), published, meta, result)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    answer = text_or_none(result.get("answer", error.get("partial_answer")))
+    published = Published(answer, text_or_none(error.get("kind")))
+    return Ended(record, request_of(turn, meta) or bare_request(turn), published, meta, result)
 
 
 def finish_publishing(turn: TurnDir) -> bool:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.turn import (
     Facts,
-    Marker,
     Phase,
     State,
     TurnError,
@@ -27,6 +26,7 @@ from codex_server_cli.core.turn import (
 )
 from codex_server_cli.core.view import TurnView, has_notifier
 from codex_server_cli.disk import lock
+from codex_server_cli.disk.contents import facts_of
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.process import has_dead_worker, is_worker
@@ -165,13 +165,12 @@ def _look_into(turn: TurnDir) -> Facts:
         refusal = error
     except OSError:  # it is gone
         return Facts(turn.exists, lock_held=False)
-    marker = turn.marker
-    if marker is None and refusal is not None:
+    facts = facts_of(turn, lock_held=lock_held)
+    if facts.marker is None and refusal is not None:
         raise refusal
-    if not lock_held and marker is None:
+    if facts.marker is None and not lock_held:
         probe_records(turn)  # nobody's end is told from files that may not be read
-    kind = (read_permitted_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
-    return Facts(turn.exists, lock_held, marker, kind)
+    return facts
 
 
 def _phase_of(live: dict[str, Any]) -> Phase:

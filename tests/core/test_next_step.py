@@ -31,7 +31,7 @@ def view(
 
 def with_error(seen: TurnView, kind: str) -> TurnView:
     """The turn, ended with this kind and its hint."""
-    request = TurnRequest.of_meta(seen.meta, TURN_ID, f"{PATH}/prompt.txt")
+    request = TurnRequest.from_json(seen.meta["request"], TURN_ID, f"{PATH}/prompt.txt")
     hint = hint_of(End(ErrorKind(kind), "m", is_resumable=seen.is_resumable), request)
     return seen._replace(error={"kind": kind, "message": "m", "hint": hint})
 
