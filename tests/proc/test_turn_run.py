@@ -10,7 +10,7 @@ import pytest
 
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.core.turn import Marker, State
-from codex_server_cli.disk import journal, queue
+from codex_server_cli.disk import journal, queue, repair
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.publish import LockLostError
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -57,7 +57,7 @@ def test_a_defect_that_the_replay_meets_too_ends_the_turn_all_the_same(
         raise RuntimeError("odd")
 
     monkeypatch.setattr(turn_run, "_drive", fail)
-    monkeypatch.setattr(turn_run, "replay", fail)
+    monkeypatch.setattr(repair, "replay", fail)
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/"})
         run_turn(turn, turns.lock_fd(turn.turn_id), Claims(turns.path, None, None))
