@@ -17,9 +17,8 @@ from typing import NamedTuple
 
 from codex_server_cli.core.turn import State, parse_time_ms
 from codex_server_cli.disk import lock, turns
-from codex_server_cli.disk.contents import ended_at_ms
+from codex_server_cli.disk.contents import ended_at_ms, read_meta
 from codex_server_cli.disk.daily import DAY_S, STAMP, is_due
-from codex_server_cli.disk.files import read_permitted_json
 from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
 
 DELETED = ".gc-"
@@ -127,7 +126,7 @@ def _old_turns(
             if turn.marker is None:
                 continue
         try:
-            meta = read_permitted_json(turn.meta) or {"turn_id": turn_id, "name": "?"}  # it may have had a name
+            meta = read_meta(turn) or {"turn_id": turn_id, "name": "?"}  # it may have had a name
         except PermissionError:
             unreadable.append(turn_id)
             continue

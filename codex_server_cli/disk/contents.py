@@ -10,14 +10,16 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.core.turn import Facts, Marker, State, derive_state
-from codex_server_cli.disk.files import read_json, read_permitted_json, write_all
+from codex_server_cli.core.turn_files import is_error, is_meta, is_result, whole_error
+from codex_server_cli.disk.files import read_bytes, read_json, read_permitted_json, write_all
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.errors import ErrorKind
 
 if TYPE_CHECKING:
     from codex_server_cli.core.request import TurnRequest
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 _READ_BYTES = 1 << 20
 _NOT_A_FILE = (errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 """What `open_regular` says where nothing is there, or something else: that was never written by a worker of ours."""
-
-_ENDS = frozenset(state for state in State if state.is_end)
 
 
 def facts_of(turn: TurnDir, *, lock_held: bool) -> Facts:
@@ -36,18 +36,20 @@ def facts_of(turn: TurnDir, *, lock_held: bool) -> Facts:
         PermissionError: we may not read the error marker.
     """
     marker = turn.marker
-    kind = (read_permitted_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
-    return Facts(turn.exists, lock_held, marker, kind if isinstance(kind, str) else None)
+    error = read_permitted_json(turn.error) if marker is Marker.ERROR else None
+    return Facts(turn.exists, lock_held, marker, error["kind"] if is_error(error) else None)
 
 
 def end_of(turn: TurnDir) -> tuple[State, str | None] | None:
-    """State and error kind of a turn without a worker, as the marker has them; None where there is none.
+    """State and error kind of a turn without a worker, as its record has them; None where it has no marker.
 
     Raises:
-        PermissionError: as of `facts_of`.
+        PermissionError: we may not read the record.
     """
     facts = facts_of(turn, lock_held=False)
     state = derive_state(facts)
+    if state is not None and state.is_end and read_record(turn) is None:
+        return State.FAILED, ErrorKind.INTERNAL
     return None if state is None else (state, facts.error_kind)
 
 
@@ -59,25 +61,88 @@ def ended_at_ms(turn: TurnDir) -> int | None:
     return None
 
 
+class Record(NamedTuple):
+    """What the small files of an ended turn tell.
+
+    Attributes:
+        meta: `meta.json`.
+        result: `result.json`.
+        error: why the turn is not complete, with every member that an error has; None for a complete one.
+    """
+
+    meta: dict[str, Any]
+    result: dict[str, Any]
+    error: dict[str, Any] | None
+
+
+def read_record(turn: TurnDir) -> Record | None:
+    """The record of an ended turn; None where any of its files is missing, or was damaged or edited.
+
+    Raises:
+        PermissionError: we may not read it.
+    """
+    meta, result, error = read_meta(turn), read_permitted_json(turn.result), None
+    marker = turn.marker
+    if marker is Marker.ERROR:
+        error = read_permitted_json(turn.error)
+        if not is_error(error):
+            return None
+    if marker is None or meta is None or not is_result(result):
+        return None
+    if marker is Marker.DONE and result["state"] != State.COMPLETE:
+        return None
+    return Record(meta, result, None if error is None else whole_error(result.get("error") or error))
+
+
 def finished_result(turn: TurnDir) -> dict[str, Any] | None:
     """The content of `result.json`, where it tells an end: the worker's own last word, or a repairer's."""
-    result = read_json(turn.result) or {}
-    return result if str(result.get("state")) in _ENDS and "answer" in result else None
+    result = read_json(turn.result)
+    return result if is_result(result) else None
+
+
+def read_meta(turn: TurnDir) -> dict[str, Any] | None:
+    """The content of `meta.json`; None where it cannot be read.
+
+    Raises:
+        PermissionError: we may not read it.
+    """
+    meta = read_permitted_json(turn.meta)
+    return meta if is_meta(meta) else None
 
 
 def meta_of(turn: TurnDir) -> dict[str, Any]:
     """The content of `meta.json`, or as much as is known without it."""
-    return read_json(turn.meta) or {"version": 1, "turn_id": turn.turn_id}
+    meta = read_json(turn.meta)
+    return meta if is_meta(meta) else {"version": 1, "turn_id": turn.turn_id}
+
+
+def answer_text(turn: TurnDir) -> str | None:
+    """What `answer.txt` holds; None where there is no such file.
+
+    Raises:
+        PermissionError: we may not read it.
+    """
+    try:
+        return read_bytes(turn.answer).decode("utf-8", "replace")
+    except PermissionError:
+        raise
+    except OSError:
+        return None
 
 
 def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
-    """What was asked; None where the record was edited beyond reading."""
+    """What was asked, to run it; None where `meta.json` does not tell it, or in words of a newer version."""
     from codex_server_cli.core.request import TurnRequest  # most readers ask for the state alone
 
     try:
         return TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (KeyError, ValueError):
         return None
+
+
+def told_request(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
+    """What was asked, to tell of it; a bare request where a newer version's words say it, None where nothing does."""
+    return (request_of(turn, meta) or bare_request(turn)) if "request" in meta else None
 
 
 def bare_request(turn: TurnDir) -> TurnRequest:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import journal
-from codex_server_cli.disk.contents import end_of
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.contents import end_of, meta_of
 from codex_server_cli.disk.turn_dir import TurnDir
 
 
@@ -44,4 +43,4 @@ def tell_recovered(turn: TurnDir) -> None:
 
 
 def _name_of(turn: TurnDir) -> object:
-    return (read_json(turn.meta) or {}).get("name")
+    return meta_of(turn).get("name")

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from codex_server_cli.core.usage_limit import evidence_of
 from codex_server_cli.disk import turns
-from codex_server_cli.disk.contents import ended_at_ms
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.contents import ended_at_ms, finished_result
 from codex_server_cli.disk.turn_dir import TurnDir
 
 _NEWEST = 64
@@ -41,7 +40,7 @@ def last_known_limit(turns_path: Path) -> KnownLimit | None:
     newest = (TurnDir(turns_path / turn_id) for turn_id in turns.turn_ids(turns_path)[:_NEWEST])
     ended = [(end_ms / 1000, turn) for turn in newest if (end_ms := ended_at_ms(turn)) is not None]
     for end_s, turn in sorted(ended, key=lambda each: each[0], reverse=True):
-        evidence = evidence_of(read_json(turn.result) or {})
+        evidence = evidence_of(finished_result(turn) or {})
         if evidence is not None:
             return KnownLimit(evidence.until_s, end_s, evidence.is_met)
     return None

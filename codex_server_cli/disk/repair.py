@@ -15,7 +15,7 @@ from typing import Any
 
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.failures import make_error, without_colours
-from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.outcome import Cause, Outcome, decide, unreadable
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State, TurnError
@@ -26,12 +26,12 @@ from codex_server_cli.disk.contents import (
     event_lines,
     finished_result,
     meta_of,
-    request_of,
     shown_text,
+    told_request,
 )
 from codex_server_cli.disk.ending import tell_end
-from codex_server_cli.disk.files import read_bytes, tail_text
-from codex_server_cli.disk.publish import complete, publish
+from codex_server_cli.disk.files import tail_text
+from codex_server_cli.disk.publish import complete, publish, result_of
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 
@@ -39,7 +39,7 @@ LOG_TAIL_BYTES = 4000
 _LOCK_TIMEOUT_S = 2.0
 
 
-def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> Outcome | None:
+def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> dict[str, Any] | None:
     """Publish the end of a turn whose worker is dead.
 
     Args:
@@ -47,9 +47,9 @@ def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> Outcome | None:
         sweep: ends what the dead worker left running, and puts back what it had taken; under the turn's lock.
 
     Returns:
-        The outcome where it could be derived but not written (a read-only home), or where a defect of ours is in the
-        way: that costs no other turn, and a version without it repairs this one. None where the directory now tells all
-        there is: repaired by us or by someone else, or alive after all.
+        What `result.json` would hold, where it could be derived but not written (a read-only home), or where a defect
+        of ours is in the way: that costs no other turn, and a version without it repairs this one. None where the
+        directory now tells all there is: repaired by us or by someone else, or alive after all.
     """
     if _is_of_another_user(turn):
         return _derive(turn)
@@ -74,7 +74,7 @@ def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> Outcome | None:
     except OSError:
         return _derive(turn)
     except Exception as error:
-        return _outcome_of_our_defect(turn, error)
+        return _result_of_our_defect(turn, error)
     else:
         with contextlib.suppress(OSError):  # a monitor adds what is missing
             tell_end(turn)
@@ -113,26 +113,13 @@ def _publish_replay(turn: TurnDir) -> None:
     publish(turn, _outcome_of(turn, record, meta), meta)
 
 
-def lost_outcome(turn: TurnDir) -> Outcome:
-    """What `result.json` of an ended turn told of answer, usage and limits, where it is lost: as far as the other files
-    tell. Why the turn ended its marker tells."""
-    outcome = _derive(turn)
-    with contextlib.suppress(OSError):
-        written = read_bytes(turn.answer).decode("utf-8", "replace")
-        if not (outcome.answer or "").startswith(written):  # else it is the same, or torn
-            outcome = outcome._replace(answer=written)
-    return outcome._replace(error=None)
-
-
-def _derive(turn: TurnDir) -> Outcome:
-    """The outcome that the files amount to, where nothing can be written."""
+def _derive(turn: TurnDir) -> dict[str, Any]:
+    """The result that the files amount to, where nothing can be written."""
     try:
-        result = finished_result(turn)
-        if result is not None:
-            return _outcome_of_result(result)
-        return _outcome_of(turn, _recorded(turn), meta_of(turn))
+        meta = meta_of(turn)
+        return finished_result(turn) or result_of(turn, _outcome_of(turn, _recorded(turn), meta), meta)
     except Exception as error:
-        return _outcome_of_our_defect(turn, error)
+        return _result_of_our_defect(turn, error)
 
 
 def _recorded(turn: TurnDir) -> TurnRecord:
@@ -154,28 +141,19 @@ def outcome_of_defect(turn: TurnDir, request: TurnRequest, error: TurnError) -> 
         return Outcome(State.FAILED, None, None, None, error)
 
 
-def _outcome_of_our_defect(turn: TurnDir, error: Exception) -> Outcome:
+def _result_of_our_defect(turn: TurnDir, error: Exception) -> dict[str, Any]:
     message = f"a defect of codex-server: {type(error).__name__}: {error}"
     hint = "Please report it, with this line; what had come is kept in the turn's directory."
-    return outcome_of_defect(turn, bare_request(turn), make_error(ErrorKind.INTERNAL, message, hint=hint))
-
-
-def _outcome_of_result(result: dict[str, Any]) -> Outcome:
-    """What a `result.json` says, as far as it makes sense."""
-    stored = result.get("error")
-    error = None
-    if isinstance(stored, dict):
-        kind = next((kind for kind in ErrorKind if kind == stored.get("kind")), ErrorKind.INTERNAL)
-        error = TurnError(kind, str(stored.get("message") or ""), str(stored.get("hint") or ""), kind.is_retryable)
-    answer = result.get("answer")
-    text = answer if isinstance(answer, str) else None
-    refused = result.get("refused") or []
-    return Outcome(State(result["state"]), text, result.get("usage"), result.get("limits"), error, refused)
+    outcome = outcome_of_defect(turn, bare_request(turn), make_error(ErrorKind.INTERNAL, message, hint=hint))
+    return result_of(turn, outcome, meta_of(turn))
 
 
 def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outcome:
     cause = Cause.CANCELLED if inbox.was_accepted(turn, "cancel") else Cause.WORKER_DIED
-    outcome = decide(record, cause, request_of(turn, meta) or bare_request(turn))
+    request = told_request(turn, meta)
+    if request is None:
+        return unreadable(record, turn.turn_id)
+    outcome = decide(record, cause, request)
     return outcome.with_stderr(without_colours(tail_text(turn.log, LOG_TAIL_BYTES)))
 
 

@@ -208,7 +208,7 @@ def test_a_log_that_cannot_be_read_for_now_is_no_end(turns: TurnsOnDisk, monkeyp
         patched.setattr(contents, "open_regular", fail)
         outcome = repair.repair(turn, no_sweep)
     assert outcome is not None
-    assert outcome.state is State.ABANDONED
+    assert outcome["state"] == State.ABANDONED
     assert turn.marker is None
     assert read_turn(turn, no_sweep).state is State.COMPLETE
 
