@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.core.failures import make_error
-from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.outcome import Cause, Outcome, decide, unreadable
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.session import Session
@@ -69,7 +69,7 @@ def run_turn(
     if not lock.is_own(lock_fd, directory.lock):  # deleted while it stood in line, or its lock alone was
         _leave_unbegun(directory, claims)
         return Afterwards(silence)
-    # Read before anything else is opened: a limit on files must not look like a record that somebody has edited.
+    # Read before anything else is opened: a limit on files must not look like a record that cannot be read.
     meta = meta_of(directory)
     request = request_of(directory, meta)
     try:
@@ -87,7 +87,7 @@ def run_turn(
     noted = program = None
     try:
         if request is None:
-            outcome = _outcome_of_lost_request(directory)
+            outcome = unreadable(TurnRecord(), directory.turn_id)  # nothing is run that was not asked for
         elif stop_cause is not None:
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
@@ -146,12 +146,6 @@ def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targe
     if sys.platform != "linux" or request.sandbox is not Sandbox.WORKSPACE_WRITE:
         return None
     return mount_targets.note(directory, (request.cwd, *request.writable_roots), temporary_directories())
-
-
-def _outcome_of_lost_request(directory: TurnDir) -> Outcome:
-    """Nothing is run that was not asked for."""
-    error = make_error(ErrorKind.BAD_INPUT, "meta.json was changed, and no longer tells what was asked")
-    return decide(TurnRecord(), Cause.FAILED, bare_request(directory), error=error)
 
 
 def _log_traceback() -> None:

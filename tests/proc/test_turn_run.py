@@ -38,7 +38,7 @@ def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_
 
 @pytest.mark.parametrize(
     ("request_", "kind"),
-    [({"images": [1]}, "bad_input"), ({"cwd": None}, "bad_input"), ({"approval_timeout_s": 10**400}, "cancelled")],
+    [({"images": [1]}, "internal"), ({"sandbox": "wider"}, "internal"), ({"cwd": None}, "cancelled")],
 )
 def test_a_turn_whose_record_was_edited_in_line_still_comes_to_its_end(
     tmp_path: Path, request_: dict[str, Any], kind: str
