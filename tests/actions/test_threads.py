@@ -163,12 +163,6 @@ def test_a_record_that_was_edited_into_no_thread_leaves_none_to_go_on_with(
     assert threads.choose_last(settings, here).resumed_from == older.turn_id
 
 
-@pytest.mark.parametrize("value", [7, ["x"], {}])
-def test_what_else_is_no_text_in_a_record_is_not_known(settings: Settings, turns: TurnsOnDisk, value: object) -> None:
-    turn = turns.complete(thread_id=OURS, cwd=value, model=value, codex_turn_id=value)
-    assert threads.choose_by_turn(settings, turn.turn_id, None) == ThreadChoice(OURS, None, turn.turn_id)
-
-
 def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings, turns: TurnsOnDisk) -> None:
     assert threads.holder_of_thread(settings, OURS) is None
     turns.complete(thread_id=OURS)
