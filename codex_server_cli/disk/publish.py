@@ -134,7 +134,8 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
     _end_last_line(turn)
     if answer is not None:
         write_atomic(turn.answer, answer.encode("utf-8", "replace"))
-    write_json(turn.meta, meta | known | {"finished_at": finished_at})
+    # Durable too: a turn that ended is not told from a marker alone, whatever the power does.
+    write_json(turn.meta, meta | known | {"finished_at": finished_at}, is_durable=True)
     if result["state"] == State.COMPLETE:
         write_json(turn.done, {"version": 1, "finished_at": finished_at}, is_durable=True)
         if is_regular(turn.error):  # of the end that this one replaces: `done` wins until it is gone
