@@ -54,7 +54,13 @@ class TurnsOnDisk:
         """A turn whose lock is held, by this process. `meta` goes into `meta.json`."""
         self._count += 1
         turn_id = f"20261120-{165500 + self._count}-482-7f3a"
-        known = {"version": 1, "started_at": "2026-11-20T16:55:01.482Z", "thread_id": None, "finished_at": None}
+        known: dict[str, Any] = {
+            "version": 1,
+            "started_at": "2026-11-20T16:55:01.482Z",
+            "thread_id": None,
+            "finished_at": None,
+        }
+        known["request"] = {"cwd": "/"}
         turn, self._lock_fds[turn_id] = create(self.path, turn_id, prompt, {**known, **meta})
         return turn
 
@@ -73,6 +79,10 @@ class TurnsOnDisk:
         """A turn that ended with an error of this kind."""
         error = failures.make_error(kind, f"it was {kind}")
         return self._end(Outcome(state_of_kind(kind), answer, None, None, error), meta)
+
+    def end(self, turn: TurnDir, answer: str = ANSWER) -> None:
+        """Have a running turn end well; its lock stays held."""
+        publish(turn, Outcome(State.COMPLETE, answer, None, None, None), read_json(turn.meta) or {})
 
     def lock_fd(self, turn_id: str) -> int:
         """The descriptor that holds the lock of a running turn."""

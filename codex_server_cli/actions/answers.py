@@ -13,10 +13,10 @@ from typing import Any
 from codex_server_cli.actions import read
 from codex_server_cli.core.next_step import go_on_command
 from codex_server_cli.core.prompt import check_prompt, is_blank
-from codex_server_cli.core.rpc import objects_in
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import inbox
+from codex_server_cli.disk.contents import requests_in
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import (
@@ -47,11 +47,6 @@ def pending_of(view: TurnView) -> list[dict[str, Any]]:
     network, permissions, changes, grant_root, server, tool, arguments, url, questions`; null what does not apply.
     """
     return requests_in(TurnDir(Path(view.path))) if view.state is State.RUNNING else []
-
-
-def requests_in(directory: TurnDir) -> list[dict[str, Any]]:
-    """The entries of `pending.json`: to be believed only of a turn that runs."""
-    return objects_in((read_json(directory.pending) or {}).get("pending"))
 
 
 def find_asking(settings: Settings, selector: str) -> TurnDir:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from codex_server_cli.actions.answers import pending_of, requests_in
+from codex_server_cli.actions.answers import pending_of
 from codex_server_cli.actions.read import status, sweep_turn
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import journal
+from codex_server_cli.disk.contents import requests_in
 from codex_server_cli.disk.follow import wakeups
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_state

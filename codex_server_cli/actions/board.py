@@ -15,7 +15,8 @@ from codex_server_cli.actions import read
 from codex_server_cli.core.notice import Notice
 from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.disk.files import read_json, tail_text
+from codex_server_cli.disk.contents import meta_of
+from codex_server_cli.disk.files import tail_text
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import is_place, read_live
 from codex_server_cli.settings.places import Settings
@@ -49,7 +50,7 @@ class Selection:
         if self._real_cwd is None:
             return True
         if turn_id not in self._has_place:
-            meta = read_json(self.directory(turn_id).meta) or {}
+            meta = meta_of(self.directory(turn_id))
             self._has_place[turn_id] = is_place(meta.get("cwd"), self._real_cwd)
         return self._has_place[turn_id]
 

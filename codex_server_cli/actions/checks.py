@@ -9,7 +9,7 @@ from typing import Any
 
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.turn import is_turn_id, is_turn_name
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.contents import meta_of
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.places import Settings
@@ -216,7 +216,7 @@ def check_nesting(settings: Settings, *, may_nest: bool) -> str | None:
     parent = settings.parent_turn
     if parent is None or not is_turn_id(parent):
         return None
-    meta = read_json(TurnDir(settings.turns_path / parent).meta) or {}
+    meta = meta_of(TurnDir(settings.turns_path / parent))
     if meta.get("parent_turn") is not None and not may_nest:
         message = f"turn {parent} was itself started from a turn; a third level is refused"
         raise UsageError(message, hint="Only the user can allow it, by --allow-nested.")

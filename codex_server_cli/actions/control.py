@@ -10,7 +10,7 @@ from codex_server_cli.actions import read
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk import inbox
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.contents import meta_of
 from codex_server_cli.disk.process import living_worker
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import HomeError
@@ -60,7 +60,7 @@ def _see_ended(directory: TurnDir) -> TurnView:
 
 def _kill_worker(directory: TurnDir) -> None:
     """Kill the worker that `meta.json` names, where its start time and boot prove that it is still the same process."""
-    pid = living_worker(read_json(directory.meta) or {})
+    pid = living_worker(meta_of(directory))
     if pid is not None:
         with contextlib.suppress(OSError):  # it has just ended
             os.kill(pid, signal.SIGKILL)

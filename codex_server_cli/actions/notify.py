@@ -91,9 +91,8 @@ def run_command(view: TurnView, document: str, event: str, request_id: str | Non
     from codex_server_cli.core.command_line import split_command
     from codex_server_cli.proc import notify
 
-    request = view.meta.get("request")
-    command = request.get("notify") if isinstance(request, dict) else None
-    if isinstance(command, str):
+    command = (view.meta.get("request") or {}).get("notify")
+    if command is not None:
         turn_path = Path(view.path)
         run = notify.begin(turn_path, event, request_id)
         notify.note(turn_path, notify.run_command(split_command(command, "notify"), document.encode(), turn_path, run))

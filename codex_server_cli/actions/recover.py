@@ -16,12 +16,12 @@ from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.inquiry import StoredTurn, find_stored_turn
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.stored_turn import Recovery, weigh
-from codex_server_cli.core.turn import Marker, State
+from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView, may_ask
 from codex_server_cli.disk import recovery
+from codex_server_cli.disk.contents import end_of
 from codex_server_cli.disk.ending import tell_recovered
 from codex_server_cli.disk.recovery import Ended
-from codex_server_cli.disk.repair import finished_result
 from codex_server_cli.disk.stored_turns import read_stored_turn
 from codex_server_cli.disk.turn_dir import TurnDir, home_error
 from codex_server_cli.errors import BusyError, CodexMissingError, NotFoundError
@@ -36,8 +36,7 @@ _LOCK_TIMEOUT_S = TIMEOUT_S + 10
 """For another `recover` of the same turn, which is then seen to have done it."""
 
 _COMPLETE = "The turn is complete: there is nothing to recover."
-_REBUILT = "The turn is complete, and its lost result is made anew from its other files."
-_LOST = "The turn is complete, but its result is lost, and no other file of it tells the answer."
+_UNREADABLE = "The turn's record cannot be read: it does not tell what was asked, and is left as it is."
 _NO_ID = "The turn ended before Codex told its id of it: Codex's record cannot be asked about it."
 _NOTHING_NEW = "Codex's record of this turn holds nothing that is not here already."
 
@@ -86,12 +85,12 @@ def _put_back(settings: Settings, directory: TurnDir) -> str:
 
 
 def _recover_answer(settings: Settings, directory: TurnDir, view: TurnView) -> Recovered:
-    if view.state is State.COMPLETE and not directory.error.exists() and finished_result(directory) is not None:
+    if view.state is State.COMPLETE and not directory.error.exists():
         return Recovered(view, False, _COMPLETE)
     lock_fd = _take_lock(settings, directory)
     try:
         is_recovered, message = _recover(settings, directory)
-        if is_recovered and message != _REBUILT:
+        if is_recovered:
             with contextlib.suppress(OSError):  # what is true of the turn stands in its directory
                 tell_recovered(directory)
     except OSError as error:
@@ -118,9 +117,12 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
     """Do it, under the turn's lock; whether something was restored, and the words for it."""
     if recovery.finish_publishing(directory):
         return True, "A recovery that was cut short is finished."
-    if directory.marker is Marker.DONE:
-        return _rebuild(directory)
+    end = end_of(directory)
+    if end is not None and end[0] is State.COMPLETE:  # another `recover` has done it meanwhile
+        return False, _COMPLETE
     ended = recovery.read_ended(directory)
+    if ended is None:
+        return False, _UNREADABLE
     obstacle = _obstacle(ended)
     if obstacle is not None:
         return False, obstacle
@@ -132,13 +134,6 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
         return False, _NOTHING_NEW
     recovery.publish_recovery(directory, ended, found, source)
     return True, _words(found, source)
-
-
-def _rebuild(directory: TurnDir) -> tuple[bool, str]:
-    """The same of a complete turn, of which nothing but its result can be lost."""
-    if finished_result(directory) is not None:
-        return False, _COMPLETE
-    return (True, _REBUILT) if recovery.rebuild_result(directory) else (False, _LOST)
 
 
 def _obstacle(ended: Ended) -> str | None:

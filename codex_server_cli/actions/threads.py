@@ -17,13 +17,13 @@ from codex_server_cli.actions.checks import check_cwd
 from codex_server_cli.actions.options import ThreadChoice
 from codex_server_cli.actions.read import check_codex_home, find, status
 from codex_server_cli.core.commands import bounded_wait
-from codex_server_cli.core.rpc import text_in
 from codex_server_cli.core.thread_entry import ThreadEntry
 from codex_server_cli.core.view import may_ask
 from codex_server_cli.core.waiting import what_waits
 from codex_server_cli.disk import lock, thread_locks, turns
 from codex_server_cli.disk.codex_queue import read_goal, read_queue
-from codex_server_cli.disk.files import read_json, read_permitted_json
+from codex_server_cli.disk.contents import meta_of, read_meta
+from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.refusal import refusal_of
 from codex_server_cli.disk.rollouts import (
@@ -162,14 +162,14 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     """
     directory = find(settings, selector, cwd)
     try:
-        choice = _choice_of(settings, directory, read_permitted_json(directory.meta) or {})
+        choice = _choice_of(settings, directory, read_meta(directory) or {})
     except PermissionError as error:
         raise refusal_of(directory, error) from error
     if choice is not None:
         _refuse_archived(settings, choice.thread_id)
         return choice
     if directory.marker is None:
-        raise _no_thread_yet(directory, read_json(directory.meta) or {})
+        raise _no_thread_yet(directory, meta_of(directory))
     message, hint = f"turn {directory.turn_id} left no thread to go on with", "Start anew, with the prompt on stdin: "
     raise BadInputError(message, hint=f"{hint}`codex-server new -`", kind=ErrorKind.THREAD_MISSING)
 
@@ -202,8 +202,9 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 
 def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
     """The thread of a turn; None where it left none."""
-    thread_id = text_in(meta.get("thread_id"))
-    if _is_ephemeral(meta) or not _THREAD_ID.fullmatch(thread_id):  # it becomes part of a path: none leads elsewhere
+    thread_id = meta.get("thread_id")
+    # It becomes part of a path: none leads elsewhere.
+    if _is_ephemeral(meta) or thread_id is None or not _THREAD_ID.fullmatch(thread_id):
         return None
     has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
     if not has_begun and not has_session(settings.codex_home, thread_id):
@@ -258,7 +259,7 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
     except PermissionError as error:
         raise _unknown_holder(thread_id, error) from error
     if turn_id:
-        meta = read_json(TurnDir(settings.turns_path / turn_id).meta) or {}
+        meta = meta_of(TurnDir(settings.turns_path / turn_id))
         return Holder(f"turn {turn_id}", turn_id, may_ask=may_ask(meta))
     if turn_id is not None:
         return Holder("a turn that is just starting")
@@ -294,5 +295,5 @@ def _end_dead_writers(settings: Settings, thread_id: str) -> None:
     """The codex of a worker of ours that was killed lives on for a moment; a look at its turn ends it."""
     for turn_id in turns.turn_ids(settings.turns_path):
         turn = TurnDir(settings.turns_path / turn_id)
-        if turn.marker is None and (read_json(turn.meta) or {}).get("thread_id") == thread_id:
+        if turn.marker is None and meta_of(turn).get("thread_id") == thread_id:
             status(turn)

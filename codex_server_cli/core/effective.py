@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, text_or_none
 from codex_server_cli.core.thread_config import value_in
 
 _NAMES = {  # ours: the wire's, the newer word first
@@ -28,7 +28,8 @@ def effective_terms(settings: Message) -> dict[str, Any]:
     Args:
         settings: `TurnRecord.settings`.
     """
-    return {name: next((settings[word] for word in words if word in settings), None) for name, words in _NAMES.items()}
+    told = {name: next((settings[word] for word in words if word in settings), None) for name, words in _NAMES.items()}
+    return told | {name: text_or_none(told[name]) for name in ("model", "effort")}  # they go into `meta.json` as such
 
 
 def differences(asked: Message, settings: Message) -> list[str]:

@@ -42,9 +42,5 @@ def go_on_command(view: TurnView) -> str:
 
 
 def _flags_of(view: TurnView) -> dict[str, list[str]]:
-    """The flags that the turn was started with; none where its record was edited beyond reading."""
-    request = view.meta.get("request")
-    flags = request.get("flags") if isinstance(request, dict) else None
-    if not isinstance(flags, dict) or not all(isinstance(values, list) for values in flags.values()):
-        return {}
-    return {name: [str(value) for value in values] for name, values in flags.items()}
+    """The flags that the turn was started with; none where an older version did not keep them."""
+    return (view.meta.get("request") or {}).get("flags") or {}

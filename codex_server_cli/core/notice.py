@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from codex_server_cli.core.rpc import text_or_none
 from codex_server_cli.core.turn import State, format_time_ms, is_turn_id
 
 _TEXTS = ("name", "phase", "state", "kind", "request", "message")
@@ -51,12 +52,8 @@ def read_notice(cursor: int, entry: Mapping[str, object]) -> Notice | None:
         return None
     if not isinstance(event, str):
         return None
-    name, phase, state, kind, request, message = (_text(entry.get(key)) for key in _TEXTS)
+    name, phase, state, kind, request, message = (text_or_none(entry.get(key)) for key in _TEXTS)
     if event not in _ENDS:
         state, kind = str(State.RUNNING), None
     state = state or str(State.FAILED)
     return Notice(cursor, format_time_ms(ts), turn_id, name, event, phase, state, kind, request, message)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

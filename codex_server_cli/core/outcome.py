@@ -16,6 +16,7 @@ from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.schema import document_in, validate_answer
 from codex_server_cli.core.timers import LIMIT_MS, Timer
 from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
+from codex_server_cli.core.turn_files import unreadable_error
 from codex_server_cli.core.usage import Usage
 from codex_server_cli.errors import ErrorKind
 
@@ -89,6 +90,13 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
         return Outcome(State.COMPLETE, answer, record.usage, record.limits, None, refused)
     error = error._replace(hint=_hint(record, error, request), partial_answer=answer)
     return Outcome(state_of_kind(error.kind), answer, record.usage, record.limits, error, refused)
+
+
+def unreadable(record: TurnRecord, turn_id: str) -> Outcome:
+    """The end of a turn of which nothing tells any more what was asked; what was received counts all the same."""
+    answer = record.answer if record.answer is not None else record.partial_answer
+    error = unreadable_error(turn_id, answer)
+    return Outcome(State.FAILED, answer, record.usage, record.limits, error, record.refusals.to_json())
 
 
 def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError | None]:

@@ -145,7 +145,7 @@ class TurnRecord:
             for message in self._early:
                 if message["method"] == "turn/started":
                     turn = object_at(message, "params.turn")
-                    return self._adopt(turn.get("rootTurnId") or turn.get("id"))
+                    return self._adopt(at(turn, "rootTurnId", str) or at(turn, "id", str))
         return []
 
     def adopt_stored_turns(self, turns: Any) -> None:

@@ -10,7 +10,6 @@ own Codex denies something, and why, is told in `permissions`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -47,13 +46,6 @@ _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "exte
 
 Flags = dict[str, list[str]]
 """Flags of a starting verb, by their long names: their values, none of a switch."""
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("model", "effort", "profile", "thread_id", "fork_after", "notify", "schema_source"), (str,)),
-    **dict.fromkeys(("schema", "config", "profile_config", "review", "flags"), (dict,)),
-    **dict.fromkeys(("images", "writable_roots"), (list, tuple)),
-    **dict.fromkeys(("deadline_s", "approval_timeout_s"), (int, float)),
-}
 
 
 class TurnRequest(NamedTuple):
@@ -126,36 +118,22 @@ class TurnRequest(NamedTuple):
     def from_json(cls, value: dict[str, Any], turn_id: str, prompt_path: str | None = None) -> TurnRequest:
         """Read the request of a turn back; unknown keys (a newer version's) are ignored.
 
+        Args:
+            value: of a `meta.json` that passed `turn_files.is_meta`.
+
         Raises:
-            TypeError, ValueError: it was edited beyond reading.
+            ValueError: it names a sandbox or an approval that this version does not know.
         """
         known = {name: value[name] for name in cls._fields if name in value}
-        for name, types in _TYPES.items():
-            if not isinstance(known.get(name), (*types, type(None))):
-                raise TypeError(name)
-        if not isinstance(known.setdefault("cwd", "/"), str):
-            raise TypeError("cwd")
+        known["cwd"] = known.get("cwd") or "/"
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
-            if not all(isinstance(member, str) for member in known[name]):
-                raise TypeError(name)
         if prompt_path is not None:
             known["images"] = tuple(_beside(prompt_path, image) for image in known["images"])
-        for values in (known.get("flags") or {}).values():
-            if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-                raise TypeError("flags")
-        known["sandbox"] = Sandbox(known.get("sandbox", Sandbox.READ_ONLY))
-        known["approval"] = Approval(known.get("approval", Approval.NEVER))
+        known["sandbox"] = Sandbox(known.get("sandbox") or Sandbox.READ_ONLY)
+        known["approval"] = Approval(known.get("approval") or Approval.NEVER)
         known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
         return cls(**known | {"turn_id": turn_id, "prompt_path": prompt_path})
-
-    @classmethod
-    def of_meta(cls, meta: Mapping[str, Any], turn_id: str, prompt_path: str) -> TurnRequest:
-        """What `meta.json` says was asked; a record that was edited beyond reading counts as a bare request."""
-        try:
-            return cls.from_json(meta["request"], turn_id, prompt_path)
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return cls(turn_id, cwd="/", prompt_path=prompt_path)
 
     def after(self, waited_s: float) -> TurnRequest:
         """The request as it stands once so much of its time has gone by in line."""

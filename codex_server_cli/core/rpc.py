@@ -81,6 +81,11 @@ def text_in(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def text_or_none(value: Any) -> str | None:
+    """The text of a JSON string; None for anything else."""
+    return value if isinstance(value, str) else None
+
+
 def at(value: Any, path: str, kind: type[_T]) -> _T | None:
     """What a path of member names (`turn.id`) leads to in a JSON value, so that a changed shape is no crash.
 

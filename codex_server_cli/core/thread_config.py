@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from codex_server_cli import TURN_VARIABLE
 from codex_server_cli.core.rpc import at, object_at, objects_in
-
-MARK_VARIABLE = "CODEX_SERVER_TURN_ID"
-"""The same as `settings.environment.TURN_VARIABLE`, which marks the app-server itself."""
 
 _POLICY = "shell_environment_policy"
 _DEFAULT_STARTUP_MS = 30_000.0
@@ -90,17 +88,17 @@ def marked_config(overrides: dict[str, Any] | None, turn_id: str) -> dict[str, A
         return overrides
     policy = {key: value for key, value in overrides.items() if key.split(".")[0] == _POLICY}
     if not policy:
-        return {**overrides, f"{_POLICY}.set.{MARK_VARIABLE}": turn_id}
+        return {**overrides, f"{_POLICY}.set.{TURN_VARIABLE}": turn_id}
     # Codex applies overrides in no certain order, and a table may undo a dotted key: they become one table.
     table: Any = {}
     for key, value in policy.items():
         table = _merged(table, _nested(key.split(".")[1:], value))
     if not isinstance(table, dict) or not isinstance(table.get("set", {}), dict):
         return overrides  # no such policy: Codex says it better than we could
-    table = _merged(table, {"set": {MARK_VARIABLE: turn_id}})
+    table = _merged(table, {"set": {TURN_VARIABLE: turn_id}})
     included = table.get("include_only")
     if isinstance(included, list) and included:  # an empty one includes everything
-        table["include_only"] = [*included, MARK_VARIABLE]
+        table["include_only"] = [*included, TURN_VARIABLE]
     return {key: value for key, value in overrides.items() if key not in policy} | {_POLICY: table}
 
 

@@ -113,8 +113,8 @@ class Evidence(NamedTuple):
 
 def evidence_of(result: dict[str, Any]) -> Evidence | None:
     """What a `result.json` tells of the limit; None where it has no word on it, as with a provider without limits."""
-    error, limits = result.get("error"), _limits(result.get("limits"))
-    if isinstance(error, dict) and error.get("kind") == ErrorKind.USAGE_LIMIT:
+    error, limits = result.get("error") or {}, _limits(result.get("limits"))
+    if error.get("kind") == ErrorKind.USAGE_LIMIT:
         resets_ms = parse_time_ms(error.get("resets_at"))
         return Evidence(resets_ms / 1000 if resets_ms is not None else None, is_met=True)
     return Evidence(held_until_s(limits)) if _ends(limits) else None

@@ -13,16 +13,13 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 def may_ask(meta: Mapping[str, Any]) -> bool:
     """Whether a turn may come to wait for a person, by its `meta.json`."""
-    request = meta.get("request")
-    if not isinstance(request, dict):
-        return False
+    request = meta.get("request") or {}
     return request.get("approval") == "ask" or bool(request.get("may_ask_questions") or request.get("is_plan"))
 
 
 def has_notifier(meta: Mapping[str, Any]) -> bool:
     """Whether a command is told of a turn, by its `meta.json`."""
-    request = meta.get("request")
-    return isinstance(request, dict) and request.get("notify") is not None
+    return (meta.get("request") or {}).get("notify") is not None
 
 
 class TurnView(NamedTuple):
@@ -36,7 +33,7 @@ class TurnView(NamedTuple):
         elapsed_s: seconds from its start to its end, or to now; None where its start is not known.
         meta: `meta.json`, `{}` where it cannot be read.
         live: `live.json` of a running turn, else `{}`.
-        result: `result.json` of an ended turn, else `{}`.
+        result: `result.json` of an ended turn, else `{}`; the answer alone where the record cannot be read.
         error: the error object of an ended turn, None for a complete or a running one.
         notify: how its notifier fared (`notify.json`), None where none has run.
     """
@@ -55,18 +52,17 @@ class TurnView(NamedTuple):
     @property
     def answer(self) -> str | None:
         """The answer of an ended turn, or the part of it that had come."""
-        answer = self.result.get("answer")
-        return answer if isinstance(answer, str) else None
+        answer: str | None = self.result.get("answer")
+        return answer
 
     @property
     def is_resumable(self) -> bool:
         """Whether the turn left a thread that `continue` can go on with."""
-        request = self.meta.get("request")
-        is_ephemeral = isinstance(request, dict) and bool(request.get("is_ephemeral"))
+        is_ephemeral = (self.meta.get("request") or {}).get("is_ephemeral")
         return self.meta.get("codex_turn_id") is not None and not is_ephemeral
 
     @property
     def thread_id(self) -> str | None:
         """Codex's id of the conversation, once it has one."""
-        thread_id = self.meta.get("thread_id")
-        return thread_id if isinstance(thread_id, str) else None
+        thread_id: str | None = self.meta.get("thread_id")
+        return thread_id

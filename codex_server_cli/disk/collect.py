@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from codex_server_cli.core.turn import State, parse_time_ms
 from codex_server_cli.disk import journal, lock, queue, turns
+from codex_server_cli.disk.contents import ended_at_ms, read_meta
 from codex_server_cli.disk.daily import DAY_S, STAMP, is_due
-from codex_server_cli.disk.files import read_permitted_json
 from codex_server_cli.disk.turn_dir import UNPUBLISHED, TurnDir
 
 DELETED = ".gc-"
@@ -124,24 +124,16 @@ def _old_turns(
             if turn.marker is None:
                 continue
         try:
-            meta = read_permitted_json(turn.meta) or {"turn_id": turn_id, "name": "?"}  # it may have had a name
+            meta = read_meta(turn) or {"turn_id": turn_id, "name": "?"}  # it may have had a name
         except PermissionError:
             unreadable.append(turn_id)
             continue
-        ended_ms = parse_time_ms(meta.get("finished_at")) or _marked_at_ms(turn)
+        ended_ms = parse_time_ms(meta.get("finished_at")) or ended_at_ms(turn)
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
         # What is in `queued.json` is somebody's, and nowhere else until it has been put back.
         is_kept = (meta.get("name") and not includes_named) or os.path.lexists(turn.queued)
         if is_old and not is_kept and meta.get("turn_id") == turn_id and _is_as_we_made_it(turn.path):
             yield turn
-
-
-def _marked_at_ms(turn: TurnDir) -> int | None:
-    """When the end was published, by the marker itself."""
-    for path in (turn.done, turn.error):
-        with contextlib.suppress(OSError):
-            return path.lstat().st_mtime_ns // 1_000_000
-    return None
 
 
 def _is_as_we_made_it(path: Path) -> bool:

@@ -6,9 +6,9 @@ may call this while a worker lives.
 
 from __future__ import annotations
 
-from codex_server_cli.core.turn import Facts, Marker, State, derive_state
+from codex_server_cli.core.turn import State
 from codex_server_cli.disk import journal
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.contents import end_of, meta_of
 from codex_server_cli.disk.turn_dir import TurnDir
 
 
@@ -21,9 +21,9 @@ def tell_end(turn: TurnDir) -> bool:
         False where the turn has not ended.
 
     Raises:
-        OSError: the journal cannot be written.
+        OSError: the journal cannot be written, or the marker not be read.
     """
-    end = _end_of(turn)
+    end = end_of(turn)
     if end is None:
         return False
     state, kind = (State.CANCELLED, "cancelled") if end[0] is State.MISSING else end
@@ -35,21 +35,12 @@ def tell_recovered(turn: TurnDir) -> None:
     """Add that there is more of an ended turn now than its end told. Needs the turn's lock.
 
     Raises:
-        OSError: the journal cannot be written.
+        OSError: the journal cannot be written, or the marker not be read.
     """
-    end = _end_of(turn)
+    end = end_of(turn)
     if end is not None:
         journal.append(turn.path.parent.parent, journal.recovered_entry(turn.turn_id, *end, _name_of(turn)))
 
 
-def _end_of(turn: TurnDir) -> tuple[State, str | None] | None:
-    """State and error kind, as the marker has them; None where there is none."""
-    marker = turn.marker
-    kind = (read_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
-    kind = kind if isinstance(kind, str) else None
-    state = derive_state(Facts(turn.exists, lock_held=False, marker=marker, error_kind=kind))
-    return None if state is None else (state, kind)
-
-
 def _name_of(turn: TurnDir) -> object:
-    return (read_json(turn.meta) or {}).get("name")
+    return meta_of(turn).get("name")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from codex_server_cli.core.usage_limit import evidence_of
 from codex_server_cli.disk import turns
-from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.contents import ended_at_ms, finished_result
 from codex_server_cli.disk.turn_dir import TurnDir
 
 _NEWEST = 64
@@ -38,9 +38,9 @@ def last_known_limit(turns_path: Path) -> KnownLimit | None:
         HomeError: the turns cannot be read.
     """
     newest = (TurnDir(turns_path / turn_id) for turn_id in turns.turn_ids(turns_path)[:_NEWEST])
-    ended = [(end_s, turn) for turn in newest if (end_s := _ended_s(turn)) is not None]
+    ended = [(end_ms / 1000, turn) for turn in newest if (end_ms := ended_at_ms(turn)) is not None]
     for end_s, turn in sorted(ended, key=lambda each: each[0], reverse=True):
-        evidence = evidence_of(read_json(turn.result) or {})
+        evidence = evidence_of(finished_result(turn) or {})
         if evidence is not None:
             return KnownLimit(evidence.until_s, end_s, evidence.is_met)
     return None
@@ -52,13 +52,3 @@ def login_s(codex_home: Path) -> float:
         return (codex_home / "auth.json").stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _ended_s(turn: TurnDir) -> float | None:
-    """When the marker of a turn was written; None for one without."""
-    for path in (turn.done, turn.error):
-        try:
-            return path.lstat().st_mtime
-        except OSError:
-            continue
-    return None

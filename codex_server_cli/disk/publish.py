@@ -132,17 +132,17 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
     answer, finished_at = result.get("answer"), result.get("finished_at") or now()
     known = {name: result.get(name) for name in ("thread_id", "codex_turn_id") if meta.get(name) is None}
     _end_last_line(turn)
-    if isinstance(answer, str):
+    if answer is not None:
         write_atomic(turn.answer, answer.encode("utf-8", "replace"))
-    write_json(turn.meta, meta | known | {"finished_at": finished_at})
+    # Durable too: a turn that ended is not told from a marker alone, whatever the power does.
+    write_json(turn.meta, meta | known | {"finished_at": finished_at}, is_durable=True)
     if result["state"] == State.COMPLETE:
         write_json(turn.done, {"version": 1, "finished_at": finished_at}, is_durable=True)
         if is_regular(turn.error):  # of the end that this one replaces: `done` wins until it is gone
             fsync_directory(turn.path)
             turn.error.unlink()
     else:
-        stored = result.get("error")
-        error = {**(stored if isinstance(stored, dict) else {}), "partial_answer": answer, "finished_at": finished_at}
+        error = {**(result.get("error") or {}), "partial_answer": answer, "finished_at": finished_at}
         write_json(turn.error, error, is_durable=True)
     fsync_directory(turn.path)
 

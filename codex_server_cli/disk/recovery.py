@@ -11,25 +11,23 @@ import os
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.events import replay
+from codex_server_cli.core.outcome import unreadable
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.stored_turn import Published, Recovery, text_to_append
-from codex_server_cli.core.turn import Marker, State, state_of_kind
+from codex_server_cli.core.turn import Marker, State
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.publish import complete, now, publish_result, result_of
-from codex_server_cli.disk.repair import (
+from codex_server_cli.disk.contents import (
     append_text,
     event_lines,
     finished_result,
-    lost_outcome,
     meta_of,
-    request_of,
     shown_text,
+    told_request,
 )
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.publish import complete, now, publish_result, result_of
 from codex_server_cli.disk.turn_dir import TurnDir
-
-_LOCK_POLL_S = 0.05
 
 
 def take_lock(turn: TurnDir, timeout_s: float) -> int | None:
@@ -50,7 +48,7 @@ class Ended(NamedTuple):
     Attributes:
         record: the fold of its events; with Codex's id of the turn from `meta.json` where they do not tell it.
         published: the answer and the error's kind as they stand.
-        result: the content of `result.json`, as far as it makes sense.
+        result: the content of `result.json`; that of an unreadable record where it cannot be read.
     """
 
     record: TurnRecord
@@ -60,26 +58,22 @@ class Ended(NamedTuple):
     result: dict[str, Any]
 
 
-def read_ended(turn: TurnDir) -> Ended:
-    """Read an ended turn again.
+def read_ended(turn: TurnDir) -> Ended | None:
+    """Read an ended turn again; None where `meta.json` does not tell any more what was asked.
 
     Raises:
         OSError: a file that is there cannot be read.
     """
-    meta, error = meta_of(turn), read_json(turn.error) or {}
-    result = finished_result(turn) or {}
+    meta = meta_of(turn)
+    request = told_request(turn, meta)
+    if request is None:
+        return None
     record, _ = replay(event_lines(turn))
-    record.thread_id, record.turn_id = (
-        _text(meta.get("thread_id")) or record.thread_id,
-        _text(meta.get("codex_turn_id")) or record.turn_id,
-    )
-    answer = _text(result.get("answer", error.get("partial_answer")))
-    published = Published(answer, _text(error.get("kind")))
-    return Ended(record, request_of(turn, meta), published, meta, result)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    record.thread_id = meta.get("thread_id") or record.thread_id
+    record.turn_id = meta.get("codex_turn_id") or record.turn_id
+    result = finished_result(turn) or result_of(turn, unreadable(record, turn.turn_id), meta)
+    published = Published(result["answer"], (result.get("error") or {}).get("kind"))
+    return Ended(record, request, published, meta, result)
 
 
 def finish_publishing(turn: TurnDir) -> bool:
@@ -97,21 +91,6 @@ def finish_publishing(turn: TurnDir) -> bool:
     return not is_whole
 
 
-def rebuild_result(turn: TurnDir) -> bool:
-    """Make the `result.json` of a complete turn anew, where it is lost; False where no other file tells the answer.
-
-    Raises:
-        OSError: the directory cannot be written.
-    """
-    outcome, meta = lost_outcome(turn), meta_of(turn)
-    if outcome.answer is None:
-        return False
-    result = result_of(turn, outcome._replace(state=State.COMPLETE), meta)
-    result["finished_at"] = meta.get("finished_at") or result["finished_at"]
-    publish_result(turn, result, meta)
-    return True
-
-
 def publish_recovery(turn: TurnDir, ended: Ended, recovery: Recovery, source: str) -> None:
     """Replace the end of a turn by what was recovered.
 
@@ -121,33 +100,18 @@ def publish_recovery(turn: TurnDir, ended: Ended, recovery: Recovery, source: st
     Raises:
         OSError: the directory cannot be written.
     """
-    meta = ended.meta | {"thread_id": ended.record.thread_id, "codex_turn_id": ended.record.turn_id}
+    ids = {"thread_id": ended.record.thread_id, "codex_turn_id": ended.record.turn_id}
+    meta = ended.meta | ids
     if recovery.outcome is not None:
         result = result_of(turn, recovery.outcome, meta)
         for name in ("usage", "limits"):  # Codex's record has neither; ours may have been read before it was lost
             result[name] = result[name] or ended.result.get(name)
         result["finished_at"] = meta.get("finished_at") or result["finished_at"]
     else:
-        result = _ended_result(turn, ended, meta) | {"answer": recovery.answer}
-        if isinstance(result["error"], dict):
-            result["error"] = result["error"] | {"partial_answer": recovery.answer}
+        error = {**(ended.result.get("error") or {}), "partial_answer": recovery.answer}
+        result = ended.result | ids | {"answer": recovery.answer, "error": error}
     result["recovered"] = {"source": source, "at": now()}
     shown = shown_text(turn).decode("utf-8", "replace")
     addition = text_to_append(shown, ended.published.answer, recovery.answer)
     append_text(turn, addition.encode("utf-8", "replace"))
     publish_result(turn, result, meta)
-
-
-def _ended_result(turn: TurnDir, ended: Ended, meta: dict[str, Any]) -> dict[str, Any]:
-    """The end as it stands; made up from the marker where `result.json` cannot be read any more."""
-    made_up = {
-        "version": 1,
-        "turn_id": turn.turn_id,
-        "state": str(state_of_kind(ended.published.kind)),
-        "usage": None,
-        "limits": None,
-        "error": read_json(turn.error),
-        "finished_at": meta.get("finished_at"),
-    }
-    known = {name: value for name, value in ended.result.items() if name != "error" or isinstance(value, dict)}
-    return made_up | known | {name: meta[name] for name in ("thread_id", "codex_turn_id")}

@@ -9,38 +9,37 @@ Must never start or signal a process itself: the caller hands over the sweep.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.failures import make_error, without_colours
-from codex_server_cli.core.jsonl import LineDecoder
-from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.outcome import Cause, Outcome, decide, unreadable
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.turn import State, TurnError
 from codex_server_cli.disk import inbox, lock, mount_targets, reserve
+from codex_server_cli.disk.contents import (
+    append_text,
+    bare_request,
+    event_lines,
+    finished_result,
+    meta_of,
+    shown_text,
+    told_request,
+)
 from codex_server_cli.disk.ending import tell_end
-from codex_server_cli.disk.files import read_bytes, read_json, tail_text, write_all
-from codex_server_cli.disk.guarded import open_regular
-from codex_server_cli.disk.publish import complete, publish
+from codex_server_cli.disk.files import tail_text
+from codex_server_cli.disk.publish import complete, publish, result_of
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 
 LOG_TAIL_BYTES = 4000
-_READ_BYTES = 1 << 20
-_NOT_A_FILE = (errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO)
-"""What `open_regular` says where nothing is there, or something else: that was never written by a worker of ours."""
-
-_ENDS = frozenset(state for state in State if state.is_end)
 _LOCK_TIMEOUT_S = 2.0
-_LOCK_POLL_S = 0.005
 
 
-def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> Outcome | None:
+def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> dict[str, Any] | None:
     """Publish the end of a turn whose worker is dead.
 
     Args:
@@ -48,9 +47,9 @@ def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> Outcome | None:
         sweep: ends what the dead worker left running, and puts back what it had taken; under the turn's lock.
 
     Returns:
-        The outcome where it could be derived but not written (a read-only home), or where a defect of ours is in the
-        way: that costs no other turn, and a version without it repairs this one. None where the directory now tells all
-        there is: repaired by us or by someone else, or alive after all.
+        What `result.json` would hold, where it could be derived but not written (a read-only home), or where a defect
+        of ours is in the way: that costs no other turn, and a version without it repairs this one. None where the
+        directory now tells all there is: repaired by us or by someone else, or alive after all.
     """
     if _is_of_another_user(turn):
         return _derive(turn)
@@ -75,7 +74,7 @@ def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> Outcome | None:
     except OSError:
         return _derive(turn)
     except Exception as error:
-        return _outcome_of_defect(error)
+        return _result_of_our_defect(turn, error)
     else:
         with contextlib.suppress(OSError):  # a monitor adds what is missing
             tell_end(turn)
@@ -105,17 +104,6 @@ def _delete_unfinished(turn: TurnDir) -> None:
             (turn.path / name).unlink(missing_ok=True)
 
 
-def finished_result(turn: TurnDir) -> dict[str, Any] | None:
-    """The content of `result.json`, where it tells an end: the worker's own last word, or a repairer's."""
-    result = read_json(turn.result) or {}
-    return result if str(result.get("state")) in _ENDS and "answer" in result else None
-
-
-def meta_of(turn: TurnDir) -> dict[str, Any]:
-    """The content of `meta.json`, or as much as is known without it."""
-    return read_json(turn.meta) or {"version": 1, "turn_id": turn.turn_id}
-
-
 def _publish_replay(turn: TurnDir) -> None:
     record, text = replay(event_lines(turn))
     _complete_text(turn, text)
@@ -125,26 +113,13 @@ def _publish_replay(turn: TurnDir) -> None:
     publish(turn, _outcome_of(turn, record, meta), meta)
 
 
-def lost_outcome(turn: TurnDir) -> Outcome:
-    """What `result.json` of an ended turn told of answer, usage and limits, where it is lost: as far as the other files
-    tell. Why the turn ended its marker tells."""
-    outcome = _derive(turn)
-    with contextlib.suppress(OSError):
-        written = read_bytes(turn.answer).decode("utf-8", "replace")
-        if not (outcome.answer or "").startswith(written):  # else it is the same, or torn
-            outcome = outcome._replace(answer=written)
-    return outcome._replace(error=None)
-
-
-def _derive(turn: TurnDir) -> Outcome:
-    """The outcome that the files amount to, where nothing can be written."""
+def _derive(turn: TurnDir) -> dict[str, Any]:
+    """The result that the files amount to, where nothing can be written."""
     try:
-        result = finished_result(turn)
-        if result is not None:
-            return _outcome_of_result(result)
-        return _outcome_of(turn, _recorded(turn), meta_of(turn))
+        meta = meta_of(turn)
+        return finished_result(turn) or result_of(turn, _outcome_of(turn, _recorded(turn), meta), meta)
     except Exception as error:
-        return _outcome_of_defect(error)
+        return _result_of_our_defect(turn, error)
 
 
 def _recorded(turn: TurnDir) -> TurnRecord:
@@ -154,82 +129,32 @@ def _recorded(turn: TurnDir) -> TurnRecord:
         return TurnRecord()
 
 
-def _outcome_of_defect(error: Exception) -> Outcome:
+def outcome_of_defect(turn: TurnDir, request: TurnRequest, error: TurnError) -> Outcome:
+    """The end of a turn over which its worker or its repairer failed. What was received counts all the same."""
+    try:
+        record = _recorded(turn)
+    except Exception:  # the very thing that failed
+        record = TurnRecord()
+    try:
+        return decide(record, Cause.FAILED, request, error=error)
+    except Exception:
+        return Outcome(State.FAILED, None, None, None, error)
+
+
+def _result_of_our_defect(turn: TurnDir, error: Exception) -> dict[str, Any]:
     message = f"a defect of codex-server: {type(error).__name__}: {error}"
     hint = "Please report it, with this line; what had come is kept in the turn's directory."
-    return Outcome(State.FAILED, None, None, None, make_error(ErrorKind.INTERNAL, message, hint=hint))
-
-
-def _outcome_of_result(result: dict[str, Any]) -> Outcome:
-    """What a `result.json` says, as far as it makes sense."""
-    stored = result.get("error")
-    error = None
-    if isinstance(stored, dict):
-        kind = next((kind for kind in ErrorKind if kind == stored.get("kind")), ErrorKind.INTERNAL)
-        error = TurnError(kind, str(stored.get("message") or ""), str(stored.get("hint") or ""), kind.is_retryable)
-    answer = result.get("answer")
-    text = answer if isinstance(answer, str) else None
-    refused = result.get("refused") or []
-    return Outcome(State(result["state"]), text, result.get("usage"), result.get("limits"), error, refused)
+    outcome = outcome_of_defect(turn, bare_request(turn), make_error(ErrorKind.INTERNAL, message, hint=hint))
+    return result_of(turn, outcome, meta_of(turn))
 
 
 def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outcome:
     cause = Cause.CANCELLED if inbox.was_accepted(turn, "cancel") else Cause.WORKER_DIED
-    outcome = decide(record, cause, request_of(turn, meta))
+    request = told_request(turn, meta)
+    if request is None:
+        return unreadable(record, turn.turn_id)
+    outcome = decide(record, cause, request)
     return outcome.with_stderr(without_colours(tail_text(turn.log, LOG_TAIL_BYTES)))
-
-
-def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest:
-    """What was asked; a record that was edited beyond reading counts as a bare request."""
-    return TurnRequest.of_meta(meta, turn.turn_id, str(turn.prompt))
-
-
-def event_lines(turn: TurnDir) -> Iterator[bytes]:
-    """The lines of `events.jsonl`, however long it is; none where there is no such file.
-
-    Raises:
-        OSError: it is there and cannot be read.
-    """
-    decoder = LineDecoder()
-    for piece in _pieces(turn.events):
-        yield from decoder.feed(piece)
-    rest = decoder.flush()
-    if rest is not None:
-        yield rest
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with contextlib.suppress(_MissingError), open(_open(path, os.O_RDONLY), "rb") as file:
-        while piece := file.read(_READ_BYTES):
-            yield piece
-
-
-class _MissingError(Exception):
-    """There is no such file, or something that is none."""
-
-
-def _open(path: Path, flags: int) -> int:
-    try:
-        return open_regular(path, flags)
-    except OSError as error:
-        if error.errno in _NOT_A_FILE:
-            raise _MissingError from error
-        raise
-
-
-def shown_text(turn: TurnDir) -> bytes:
-    """What `out.txt` holds; empty where there is no such file."""
-    return b"".join(_pieces(turn.out))
-
-
-def append_text(turn: TurnDir, text: bytes) -> None:
-    """Add to `out.txt`, which is never truncated; it is made where it is missing, and nothing else is written to."""
-    with contextlib.suppress(_MissingError):
-        fd = _open(turn.out, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            write_all(fd, text)
-        finally:
-            os.close(fd)
 
 
 def _complete_text(turn: TurnDir, text: str) -> None:

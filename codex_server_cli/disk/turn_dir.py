@@ -138,9 +138,9 @@ def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
 def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any], pictures: dict[str, bytes]) -> None:
     create_file(turn.prompt, prompt.encode())
     create_file(turn.meta, encode_json(meta))
-    request = meta.get("request")
-    if isinstance(request, dict) and request.get("schema") is not None:
-        create_file(turn.schema, encode_json(request["schema"]))  # for whoever asks again: the user's own may be gone
+    schema = (meta.get("request") or {}).get("schema")
+    if schema is not None:
+        create_file(turn.schema, encode_json(schema))  # for whoever asks again: the user's own may be gone
     for path in (turn.events, turn.out, turn.log):
         create_file(path, b"")
     for name, data in pictures.items():

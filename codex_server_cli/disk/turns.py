@@ -11,11 +11,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from codex_server_cli.core.turn import (
     Facts,
-    Marker,
     Phase,
     State,
     TurnError,
@@ -25,39 +24,36 @@ from codex_server_cli.core.turn import (
     is_turn_name,
     parse_time_ms,
 )
+from codex_server_cli.core.turn_files import unreadable_error, whole_error
 from codex_server_cli.core.view import TurnView, has_notifier
 from codex_server_cli.disk import lock
+from codex_server_cli.disk.contents import Record, answer_text, facts_of, meta_of, read_meta, read_record
 from codex_server_cli.disk.files import read_json, read_permitted_json
 from codex_server_cli.disk.holder import holder_pid
 from codex_server_cli.disk.process import has_dead_worker, is_worker
 from codex_server_cli.disk.refusal import probe_records, refusal_of
 from codex_server_cli.disk.turn_dir import TurnDir
-from codex_server_cli.errors import AmbiguousError, ErrorKind, HomeError, NotFoundError
-
-if TYPE_CHECKING:
-    from codex_server_cli.core.outcome import Outcome
-
-_NO_ERROR = TurnError(ErrorKind.INTERNAL, "the error record cannot be read").to_json()
-"""Every member that an error has: one of an older version, or one that was edited by hand, may lack some."""
+from codex_server_cli.errors import AmbiguousError, HomeError, NotFoundError
 
 _REPAIR_TIMEOUT_S = 2.0
 """How long a reader waits for another who is repairing the turn."""
-
-_WORDS = frozenset(name for name, default in _NO_ERROR.items() if isinstance(default, str))
-"""The members that everybody takes for text."""
 
 Sweep = Callable[[TurnDir], object]
 """Ends what a dead worker left running, and puts back what it had taken."""
 
 
 def read_state(turn: TurnDir, sweep: Sweep) -> State:
-    """The state alone: the cheapest question, one probe and one or two `stat`s."""
-    return _settle(turn, sweep)[0]
+    """The state alone: one probe and one or two `stat`s while the turn runs."""
+    state, unwritten = _settle(turn, sweep)
+    return _view_of(turn, state, unwritten).state if state.is_end else state
 
 
 def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
     """Everything that the small files tell."""
-    state, unwritten = _settle(turn, sweep)
+    return _view_of(turn, *_settle(turn, sweep))
+
+
+def _view_of(turn: TurnDir, state: State, unwritten: dict[str, Any] | None) -> TurnView:
     try:
         return _read_view(turn, state, unwritten)
     except PermissionError as refusal:
@@ -66,7 +62,7 @@ def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
         return TurnView(turn.turn_id, str(turn.path), State.UNREADABLE, error=told)
 
 
-def _read_view(turn: TurnDir, state: State, unwritten: Outcome | None) -> TurnView:
+def _read_view(turn: TurnDir, state: State, unwritten: dict[str, Any] | None) -> TurnView:
     """The view of a turn in this state.
 
     Raises:
@@ -76,22 +72,26 @@ def _read_view(turn: TurnDir, state: State, unwritten: Outcome | None) -> TurnVi
         return TurnView(turn.turn_id, str(turn.path), state)
     if state is State.UNREADABLE:
         _look_into(turn)  # raises, but where it was made readable in this moment
-    meta = read_permitted_json(turn.meta) or {}
-    notify = read_json(turn.notify) if has_notifier(meta) else None
+    path = str(turn.path)
     if state is State.RUNNING:
-        live = read_permitted_json(turn.live) or {}
-        path, elapsed_s = str(turn.path), _elapsed_s(meta)
-        return TurnView(turn.turn_id, path, state, _phase_of(live), elapsed_s, meta, live, notify=notify)
-    result = (read_permitted_json(turn.result) or {}) if unwritten is None else _result_of(unwritten)
-    if "answer" not in result:  # lost, or edited by hand
-        if not turn.exists:  # or a collector took it between our looks
-            return TurnView(turn.turn_id, str(turn.path), State.MISSING)
-        from codex_server_cli.disk.repair import lost_outcome
+        meta, live = read_meta(turn) or {}, read_permitted_json(turn.live) or {}
+        notify = read_json(turn.notify) if has_notifier(meta) else None
+        return TurnView(turn.turn_id, path, state, _phase_of(live), _elapsed_s(meta), meta, live, notify=notify)
+    record = read_record(turn) if unwritten is None else _unwritten_record(turn, unwritten)
+    if record is None:
+        if not turn.exists:  # a collector took it between our looks
+            return TurnView(turn.turn_id, path, State.MISSING)
+        meta, answer = read_meta(turn) or {}, answer_text(turn)
+        view = TurnView(turn.turn_id, path, State.FAILED, None, _elapsed_s(meta), meta, result={"answer": answer})
+        return view._replace(error=unreadable_error(turn.turn_id, answer).to_json())
+    notify = read_json(turn.notify) if has_notifier(record.meta) else None
+    view = TurnView(turn.turn_id, path, state, None, _elapsed_s(record.meta), record.meta, result=record.result)
+    return view._replace(error=record.error, notify=notify)
 
-        result = _result_of(lost_outcome(turn)) | result
-    error = _error_of(turn, state, result)
-    view = TurnView(turn.turn_id, str(turn.path), state, elapsed_s=_elapsed_s(meta), meta=meta, result=result)
-    return view._replace(error=error, notify=notify)
+
+def _unwritten_record(turn: TurnDir, result: dict[str, Any]) -> Record | None:
+    meta, error = read_meta(turn), result.get("error")
+    return None if meta is None else Record(meta, result, whole_error(error) if error is not None else None)
 
 
 def outlast_repairer(turn: TurnDir, view: TurnView) -> bool:
@@ -123,15 +123,8 @@ def _elapsed_s(meta: Mapping[str, Any]) -> float | None:
     return max(0.0, round((ended_ms - started_ms) / 1000, 3))  # the clock may have been set back
 
 
-def _result_of(outcome: Outcome) -> dict[str, Any]:
-    """What `result.json` would hold, where it could not be written."""
-    error = outcome.error.to_json() if outcome.error else None
-    told = {"answer": outcome.answer, "usage": outcome.usage, "limits": outcome.limits, "refused": outcome.refused}
-    return {**told, "error": error}
-
-
-def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
-    """The state, after repair where the worker is dead; the outcome too where it could not be written."""
+def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, dict[str, Any] | None]:
+    """The state, after repair where the worker is dead; the result too where it could not be written."""
     for _ in range(3):  # a turn may end, or be deleted, between two of our looks
         state = derive_state(_facts(turn))
         if state is not None:
@@ -140,7 +133,7 @@ def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, Outcome | None]:
 
         unwritten = repair(turn, sweep)
         if unwritten is not None:
-            return unwritten.state, unwritten
+            return State(unwritten["state"]), unwritten
     return State.ABANDONED, None
 
 
@@ -165,13 +158,12 @@ def _look_into(turn: TurnDir) -> Facts:
         refusal = error
     except OSError:  # it is gone
         return Facts(turn.exists, lock_held=False)
-    marker = turn.marker
-    if marker is None and refusal is not None:
+    facts = facts_of(turn, lock_held=lock_held)
+    if facts.marker is None and refusal is not None:
         raise refusal
-    if not lock_held and marker is None:
+    if facts.marker is None and not lock_held:
         probe_records(turn)  # nobody's end is told from files that may not be read
-    kind = (read_permitted_json(turn.error) or {}).get("kind") if marker is Marker.ERROR else None
-    return Facts(turn.exists, lock_held, marker, kind)
+    return facts
 
 
 def _phase_of(live: dict[str, Any]) -> Phase:
@@ -179,17 +171,6 @@ def _phase_of(live: dict[str, Any]) -> Phase:
         return Phase(live.get("phase", Phase.STARTING))
     except ValueError:
         return Phase.STARTING  # a newer version's word
-
-
-def _error_of(turn: TurnDir, state: State, result: dict[str, Any]) -> dict[str, Any] | None:
-    if state is State.COMPLETE:
-        return None
-    error = result.get("error")
-    if not isinstance(error, dict) or not isinstance(error.get("kind"), str):  # edited by hand
-        error = read_permitted_json(turn.error) or {}
-    answer = result.get("answer")
-    told = {name: value for name, value in error.items() if name not in _WORDS or isinstance(value, str)}
-    return _NO_ERROR | {"partial_answer": answer if isinstance(answer, str) else None} | told
 
 
 # --- which there are
@@ -216,8 +197,8 @@ def iter_meta(turns_path: Path) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
     """All turns with their `meta.json`, newest first; unreadable ones are passed over."""
     for turn_id in turn_ids(turns_path):
         turn = TurnDir(turns_path / turn_id)
-        meta = read_json(turn.meta)
-        if meta is not None:
+        meta = meta_of(turn)
+        if "request" in meta:
             yield turn, meta
 
 
@@ -262,19 +243,16 @@ def _refuse_if_unknown(turns_path: Path, nothing_found: str) -> None:
     for turn_id in turn_ids(turns_path):
         turn = TurnDir(turns_path / turn_id)
         try:
-            read_permitted_json(turn.meta)
+            read_meta(turn)
         except PermissionError as error:
             refusal = refusal_of(turn, error)
             message = f"{nothing_found}, of those that may be read; {refusal.message}"
             raise HomeError(message, hint=refusal.hint) from error
 
 
-def is_place(path: object, real_path: str) -> bool:
-    """Whether a recorded directory is this one; False for whatever is no path at all."""
-    try:
-        return isinstance(path, str) and os.path.realpath(path) == real_path
-    except (OSError, ValueError):
-        return False
+def is_place(path: str | None, real_path: str) -> bool:
+    """Whether a recorded directory is this one."""
+    return path is not None and os.path.realpath(path) == real_path
 
 
 def _by_prefix(turns_path: Path, prefix: str) -> TurnDir:

@@ -18,11 +18,11 @@ from codex_server_cli.core.queue_inquiry import Debt, Settled, settle
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.waiting import NOT_PUT_BACK, RUN_BY_CODEX, put_back_words
+from codex_server_cli.disk.contents import meta_of
 from codex_server_cli.disk.files import write_all, write_json
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.queue_debt import Noted, forget_debt, read_debt, write_debt
-from codex_server_cli.disk.repair import meta_of
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.proc.conversation import Conversation

@@ -22,8 +22,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from codex_server_cli import TURN_VARIABLE
 from codex_server_cli.disk.process import process_identity
-from codex_server_cli.settings.environment import TURN_VARIABLE
 
 if TYPE_CHECKING:
     import psutil

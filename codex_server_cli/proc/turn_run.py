@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codex_server_cli import __version__
-from codex_server_cli.core.events import replay
 from codex_server_cli.core.failures import make_error
-from codex_server_cli.core.outcome import Cause, Outcome, decide
+from codex_server_cli.core.outcome import Cause, Outcome, decide, unreadable
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import Sandbox, TurnRequest
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.disk import daily, lock, mount_targets
-from codex_server_cli.disk.files import DISK_ERRORS, read_bytes, read_json
+from codex_server_cli.disk.contents import bare_request, meta_of, request_of
+from codex_server_cli.disk.files import DISK_ERRORS, read_bytes
 from codex_server_cli.disk.publish import LockLostError, TurnWriter, publish
+from codex_server_cli.disk.repair import outcome_of_defect
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError, ErrorKind
 from codex_server_cli.proc.attempts import Attempts
@@ -118,16 +119,16 @@ def run_turn(
     if not lock.is_own(lock_fd, directory.lock):  # deleted while it stood in line, or its lock alone was
         _leave_unbegun(directory, claims)
         return Afterwards(silence)
-    # Read before anything else is opened: a limit on files must not look like a record that somebody has edited.
-    meta = read_json(directory.meta) or {"version": 1, "turn_id": directory.turn_id}
-    request = _request_of(directory, meta)
+    # Read before anything else is opened: a limit on files must not look like a record that cannot be read.
+    meta = meta_of(directory)
+    request = request_of(directory, meta)
     try:
         writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
         _log_traceback()
         claims.leave_line()
         claims.let_go()
-        outcome = _outcome_of_defect(directory, request or _bare(directory), error)
+        outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
         publish(directory, outcome, meta)
         TurnJournal(directory.path, meta.get("name")).end(outcome.state, outcome.error.kind if outcome.error else None)
         return Afterwards(silence)
@@ -136,7 +137,7 @@ def run_turn(
     noted = program = None
     try:
         if request is None:
-            outcome = _outcome_of_lost_request(directory)
+            outcome = unreadable(TurnRecord(), directory.turn_id)  # nothing is run that was not asked for
         elif stop_cause is not None:
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
@@ -145,10 +146,10 @@ def run_turn(
             outcome, program = _drive(directory, writer, meta, request.after(waited_s), claims, journal, notifier)
     except LockLostError:
         say("the turn's lock was deleted or replaced: whoever reads the turn publishes its end")
-        outcome = decide(TurnRecord(), Cause.CANCELLED, request or _bare(directory))  # told if all of it goes
+        outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # told if all of it goes
     except Exception as error:
         _log_traceback()
-        outcome = _outcome_of_defect(directory, request or _bare(directory), error)
+        outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
     _clean_up(directory, program, noted)
     claims.leave_line()
     claims.let_go()
@@ -190,29 +191,11 @@ def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targ
         _log_traceback()
 
 
-def _request_of(directory: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
-    """What was asked; None where somebody has edited the record beyond reading while the turn stood in line."""
-    try:
-        return TurnRequest.from_json(meta["request"], directory.turn_id, str(directory.prompt))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-
-
 def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targets.Note | None:
     """What the turn must not leave in the project; None where its sandbox makes nothing."""
     if sys.platform != "linux" or request.sandbox is not Sandbox.WORKSPACE_WRITE:
         return None
     return mount_targets.note(directory, (request.cwd, *request.writable_roots), temporary_directories())
-
-
-def _bare(directory: TurnDir) -> TurnRequest:
-    return TurnRequest(directory.turn_id, cwd="/", prompt_path=str(directory.prompt))
-
-
-def _outcome_of_lost_request(directory: TurnDir) -> Outcome:
-    """Nothing is run that was not asked for."""
-    error = make_error(ErrorKind.BAD_INPUT, "meta.json was changed, and no longer tells what was asked")
-    return decide(TurnRecord(), Cause.FAILED, _bare(directory), error=error)
 
 
 def _log_traceback() -> None:
@@ -225,15 +208,9 @@ def _log_traceback() -> None:
 
 
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
-    """What was received counts all the same: the log of events tells it, whatever state we are in."""
-    try:
-        record, _ = replay(read_bytes(directory.events))
-    except Exception:  # it is gone, or the very thing that we failed over
-        record = TurnRecord()
     is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
     kind = ErrorKind.DISK if is_disk else ErrorKind.OVERLOADED if is_without_room(error) else ErrorKind.INTERNAL
-    message = f"{type(error).__name__}: {error}"
-    return decide(record, Cause.FAILED, request, error=make_error(kind, message))
+    return outcome_of_defect(directory, request, make_error(kind, f"{type(error).__name__}: {error}"))
 
 
 def _drive(

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli.disk import queue, thread_locks, turn_dir
-from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.queue import Ticket
@@ -109,10 +108,10 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
 def _busy(turns_path: Path, thread_id: str) -> dict[str, Any]:
     """Which turn writes the thread, as far as it has told, and whether it may come to wait for an answer."""
     from codex_server_cli.core.view import may_ask
+    from codex_server_cli.disk.contents import meta_of
 
     holder = thread_locks.holder(turns_path, thread_id)
-    meta = (read_json(TurnDir(turns_path / holder).meta) if holder else None) or {}
-    return {"busy": holder, "may_ask": may_ask(meta)}
+    return {"busy": holder, "may_ask": may_ask(meta_of(TurnDir(turns_path / holder))) if holder else False}
 
 
 def _make(

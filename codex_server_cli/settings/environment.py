@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import sys
 
+from codex_server_cli import TURN_VARIABLE
+
 TYPE_CHECKING = False  # typing itself takes 3 ms
 if TYPE_CHECKING:
     from pathlib import Path
-
-TURN_VARIABLE = "CODEX_SERVER_TURN_ID"
-"""Marks every process of a turn, so that none outlives it; tells us too that we run inside one."""
 
 NOTIFY_VARIABLE = "CODEX_SERVER_NOTIFY"
 """Marks a command that is told of a turn: a turn that it starts is not told of by `config.json`, again and for ever."""

@@ -7,7 +7,8 @@ import pwd
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_server_cli.settings.environment import NOTIFY_VARIABLE, TURN_VARIABLE
+from codex_server_cli import TURN_VARIABLE
+from codex_server_cli.settings.environment import NOTIFY_VARIABLE
 
 
 class Settings(NamedTuple):

@@ -166,7 +166,7 @@ def test_an_end_that_the_journal_tells_of_is_told_at_once(turns: TurnsOnDisk, mo
     journal.prepare(turns.path.parent)
 
     def end() -> None:
-        ends.done.touch()
+        turns.end(ends)
         journal.append(turns.path.parent, journal.end_entry(ends.turn_id, "complete", None, None))
 
     ender = while_waiting(monkeypatch, end)

@@ -139,9 +139,9 @@ def test_following_gives_every_piece_and_ends_with_the_turn(turns: TurnsOnDisk) 
     assert next(pieces) == b"two"
     with turn.out.open("a") as file:
         file.write(" three")
-    turn.done.write_text("{}")
+    turns.end(turn)
     turns.drop_lock(turn.turn_id)
-    assert b"".join(pieces) == b" three"
+    assert b"".join(pieces) == b" three\n"
 
 
 def test_following_a_turn_whose_worker_dies_ends_with_what_the_repair_added(turns: TurnsOnDisk) -> None:

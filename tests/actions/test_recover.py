@@ -14,13 +14,13 @@ from codex_server_cli.core.inquiry import StoredTurn
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.stored_turn import Recovery
 from codex_server_cli.core.turn import Marker, State
-from codex_server_cli.disk import journal, recovery
+from codex_server_cli.disk import recovery
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import BusyError, CodexMissingError, ErrorKind, Exit, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
 from tests.fakes import codex as fake
-from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
+from tests.turns_on_disk import ANSWER, CUT_TURN, TurnsOnDisk
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rollouts"
 THREAD, TURN = "01a1fa42-70a0-7dc1-bf9c-9e23c6d6d703", "01a1fa42-70ae-7603-aa07-4a12c4cdc519"
@@ -118,27 +118,14 @@ def test_a_complete_turn_needs_nobody(settings: Settings, turns: TurnsOnDisk) ->
     assert files_of(turn) == before
 
 
-@pytest.mark.parametrize(
-    ("lost", "is_recovered", "message"),
-    [
-        (["result.json"], True, "is made anew"),
-        (["result.json", "answer.txt"], True, "is made anew"),
-        (["result.json", "answer.txt", "events.jsonl"], False, "no other file of it tells the answer"),
-    ],
-)
-def test_the_lost_result_of_a_complete_turn_is_made_anew_from_its_other_files(
-    settings: Settings, turns: TurnsOnDisk, lost: list[str], is_recovered: bool, message: str
-) -> None:
+def test_a_turn_that_does_not_tell_what_was_asked_is_left_as_it_is(settings: Settings, turns: TurnsOnDisk) -> None:
     turn = turns.complete()
-    turn.events.write_bytes(WHOLE_TURN)
-    for name in lost:
-        (turn.path / name).unlink()
+    turn.meta.write_text("{")
+    before = files_of(turn)
     recovered = recover(settings, turn)
-    assert (recovered.view.state, recovered.is_recovered) == (State.COMPLETE, is_recovered)
-    assert recovered.view.answer == (ANSWER if is_recovered else None)
-    assert message in recovered.message
-    assert turn.result.exists() == is_recovered
-    assert list(journal.read(settings.home)) == []  # there is nothing more of the turn than before
+    assert (recovered.is_recovered, recovered.view.state, recovered.view.answer) == (False, State.FAILED, ANSWER)
+    assert "record cannot be read" in recovered.message
+    assert files_of(turn) == before
 
 
 def test_a_dead_workers_turn_is_repaired_first(settings: Settings, turns: TurnsOnDisk) -> None:
@@ -155,7 +142,9 @@ def test_a_recovery_that_was_cut_short_is_finished_without_asking(
     turn = crashed(turns)
     error = turn.error.read_bytes()
     found = Recovery("whole", Outcome(State.COMPLETE, "whole", None, None, None))
-    recovery.publish_recovery(turn, recovery.read_ended(turn), found, "app-server")
+    ended = recovery.read_ended(turn)
+    assert ended is not None
+    recovery.publish_recovery(turn, ended, found, "app-server")
     turn.error.write_bytes(error)
     if steps == "result":
         turn.done.unlink()

@@ -207,7 +207,7 @@ def test_a_character_that_is_cut_in_two_is_shown_whole(shell: Shell, turns: Turn
     for cut in (3, 8, 10):
         with turn.out.open("ab") as file:
             file.write(whole[cut : {3: 8, 8: 10, 10: None}[cut]])
-    turn.done.write_text("{}")
+    turns.end(turn)
     turns.drop_lock(turn.turn_id)
     assert process.communicate(timeout=DEADLINE_S) == ("ïve 🦀\n", "")
     assert process.returncode == 0

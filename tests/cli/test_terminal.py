@@ -43,7 +43,7 @@ def told(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
     """Turns in every state, and a thread, that hold it wherever they can: the environment that names them."""
     failed = turns.failed(ErrorKind.NETWORK, EVIL)
     write_json(failed.error, {"kind": EVIL, "message": EVIL, "hint": EVIL, "resets_at": EVIL, "stderr_tail": EVIL})
-    write_json(failed.result, {"error": read_json(failed.error), "usage": {"total_tokens": EVIL}, "answer": EVIL})
+    write_json(failed.result, {"state": "failed", "error": read_json(failed.error), "answer": EVIL})
     by_state = {"COMPLETE": turns.complete(EVIL), "FAILED": failed, "RUNNING": turns.running(), "DEAD": turns.dead()}
     sessions = shell.codex_home / "sessions" / "2026" / "11" / "20"
     sessions.mkdir(parents=True)

@@ -6,23 +6,19 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.thread_config import MARK_VARIABLE, as_tables, layered, marked_config, startup_ms, value_in
-from codex_server_cli.settings.environment import TURN_VARIABLE
+from codex_server_cli import TURN_VARIABLE
+from codex_server_cli.core.thread_config import as_tables, layered, marked_config, startup_ms, value_in
 
 POLICY = "shell_environment_policy"
-MARK = {MARK_VARIABLE: "t"}
-
-
-def test_the_mark_is_the_one_that_the_app_server_bears() -> None:
-    assert MARK_VARIABLE == TURN_VARIABLE
+MARK = {TURN_VARIABLE: "t"}
 
 
 @pytest.mark.parametrize(
     ("overrides", "config"),
     [
-        (None, {f"{POLICY}.set.{MARK_VARIABLE}": "t"}),
-        ({"a.b": 1}, {"a.b": 1, f"{POLICY}.set.{MARK_VARIABLE}": "t"}),
-        ({f"{POLICY}s.set": 1}, {f"{POLICY}s.set": 1, f"{POLICY}.set.{MARK_VARIABLE}": "t"}),
+        (None, {f"{POLICY}.set.{TURN_VARIABLE}": "t"}),
+        ({"a.b": 1}, {"a.b": 1, f"{POLICY}.set.{TURN_VARIABLE}": "t"}),
+        ({f"{POLICY}s.set": 1}, {f"{POLICY}s.set": 1, f"{POLICY}.set.{TURN_VARIABLE}": "t"}),
         ({f"{POLICY}.inherit": "none", "a": 1}, {"a": 1, POLICY: {"inherit": "none", "set": MARK}}),
         ({f"{POLICY}.set.A": "b"}, {POLICY: {"set": {"A": "b", **MARK}}}),
         ({f"{POLICY}.set": {"A": "b"}, f"{POLICY}.set.B": "c"}, {POLICY: {"set": {"A": "b", "B": "c", **MARK}}}),
@@ -30,10 +26,10 @@ def test_the_mark_is_the_one_that_the_app_server_bears() -> None:
             {f"{POLICY}.set.B": "c", POLICY: {"inherit": "core", "set": {"A": "b"}}},
             {POLICY: {"inherit": "core", "set": {"A": "b", "B": "c", **MARK}}},
         ),
-        ({f"{POLICY}.set.{MARK_VARIABLE}": "x"}, {POLICY: {"set": MARK}}),
+        ({f"{POLICY}.set.{TURN_VARIABLE}": "x"}, {POLICY: {"set": MARK}}),
         (
             {f"{POLICY}.include_only": ["PATH"]},
-            {POLICY: {"include_only": ["PATH", MARK_VARIABLE], "set": MARK}},
+            {POLICY: {"include_only": ["PATH", TURN_VARIABLE], "set": MARK}},
         ),
         ({f"{POLICY}.include_only": []}, {POLICY: {"include_only": [], "set": MARK}}),
         ({f"{POLICY}.include_only": "PATH"}, {POLICY: {"include_only": "PATH", "set": MARK}}),

@@ -133,7 +133,7 @@ LIMIT = {"kind": "usage_limit", "resets_at": "2026-11-20T17:28:00.000Z"}
         ({}, None),
         ({"error": None, "limits": None}, None),
         ({"error": {"kind": "network", "resets_at": None}}, None),
-        ({"error": "x", "limits": {"primary": {"usedPercent": 100}}}, None),
+        ({"error": None, "limits": {"primary": {"usedPercent": 100}}}, None),
         ({"error": LIMIT}, Evidence(1_795_195_680, is_met=True)),
         ({"error": {**LIMIT, "resets_at": None}, "limits": {"primary": _window(100, 5)}}, Evidence(None, is_met=True)),
         ({"error": None, "limits": {"primary": _window(40, 5)}}, Evidence(None)),

@@ -63,11 +63,11 @@ def test_a_directory_that_is_gone_was_cancelled(turns: TurnsOnDisk) -> None:
     assert told(turn) == [("cancelled", "cancelled", None)]
 
 
-def test_a_marker_that_was_edited_beyond_reading_is_a_failure(turns: TurnsOnDisk) -> None:
+def test_a_record_that_cannot_be_read_is_a_failure(turns: TurnsOnDisk) -> None:
     turn = turns.failed(ErrorKind.NETWORK)
     turn.error.write_text('{"kind": ["x"]}')
     assert tell_end(turn)
-    assert told(turn) == [("failed", None, None)]
+    assert told(turn) == [("failed", "internal", None)]
 
 
 @pytest.mark.parametrize(

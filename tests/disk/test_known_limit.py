@@ -50,7 +50,7 @@ def test_the_one_that_ended_last_counts_and_not_the_one_that_was_started_last(tu
 
 def test_ends_that_tell_nothing_are_passed_over(turns: TurnsOnDisk) -> None:
     limited, other, broken = turns.failed(ErrorKind.USAGE_LIMIT), turns.complete(), turns.complete()
-    ends(limited, 100, error={"kind": "usage_limit", "resets_at": "2026-11-20T17:28:00.000Z"})
+    ends(limited, 100, error={"kind": "usage_limit", "message": "m", "resets_at": "2026-11-20T17:28:00.000Z"})
     ends(other, 200, limits=None)
     ends(broken, 300)
     broken.result.write_text("{")

@@ -14,11 +14,12 @@ from codex_server_cli.core.stored_turn import NOTICE, Published, Recovery
 from codex_server_cli.core.turn import Marker, State
 from codex_server_cli.disk import lock, recovery
 from codex_server_cli.disk.files import read_json, write_json
+from codex_server_cli.disk.recovery import Ended
 from codex_server_cli.disk.repair import repair
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_turn
 from codex_server_cli.errors import ErrorKind
-from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
+from tests.turns_on_disk import ANSWER, CUT_TURN, TurnsOnDisk
 
 WHOLE = f"{ANSWER}, and the rest"
 COMPLETE = Recovery(WHOLE, Outcome(State.COMPLETE, WHOLE, None, None, None))
@@ -38,8 +39,14 @@ def abandoned(turns: TurnsOnDisk) -> TurnDir:
     return turn
 
 
+def read_ended(turn: TurnDir) -> Ended:
+    ended = recovery.read_ended(turn)
+    assert ended is not None
+    return ended
+
+
 def publish(turn: TurnDir, found: Recovery) -> None:
-    recovery.publish_recovery(turn, recovery.read_ended(turn), found, "app-server")
+    recovery.publish_recovery(turn, read_ended(turn), found, "app-server")
 
 
 def text_of(turn: TurnDir) -> str:
@@ -47,7 +54,7 @@ def text_of(turn: TurnDir) -> str:
 
 
 def test_what_is_on_disk_of_an_ended_turn_is_read_again(turns: TurnsOnDisk) -> None:
-    ended = recovery.read_ended(abandoned(turns))
+    ended = read_ended(abandoned(turns))
     assert ended.record.turn_id == ended.meta["codex_turn_id"]
     assert ended.record.thread_id == ended.meta["thread_id"]
     assert ended.published == Published(ANSWER, "worker_died")
@@ -55,11 +62,16 @@ def test_what_is_on_disk_of_an_ended_turn_is_read_again(turns: TurnsOnDisk) -> N
 
 def test_without_events_the_small_files_tell_what_they_can(turns: TurnsOnDisk) -> None:
     turn = abandoned(turns)
-    for path in (turn.events, turn.result):
-        path.unlink()
-    ended = recovery.read_ended(turn)
+    turn.events.unlink()
+    ended = read_ended(turn)
     assert ended.record.turn_id == (read_json(turn.meta) or {})["codex_turn_id"]
-    assert (ended.published, ended.result) == (Published(ANSWER, "worker_died"), {})
+    assert (ended.published, ended.result["answer"]) == (Published(ANSWER, "worker_died"), ANSWER)
+
+
+def test_a_turn_that_does_not_tell_what_was_asked_is_not_read_again(turns: TurnsOnDisk) -> None:
+    turn = abandoned(turns)
+    turn.meta.write_text("{")
+    assert recovery.read_ended(turn) is None
 
 
 def test_a_recovered_turn_is_complete_and_marked(turns: TurnsOnDisk) -> None:
@@ -88,34 +100,14 @@ def test_a_longer_part_of_an_answer_leaves_the_end_as_it_is(turns: TurnsOnDisk) 
     assert not turn.done.exists()
 
 
-def test_a_longer_part_is_kept_where_the_result_cannot_be_read_any_more(turns: TurnsOnDisk) -> None:
+def test_a_recovery_makes_a_result_that_cannot_be_read_anew(turns: TurnsOnDisk) -> None:
     turn = abandoned(turns)
-    turn.result.write_bytes(b"{")
-    publish(turn, LONGER)
-    view = read_turn(turn, no_sweep)
-    assert (view.state, view.answer, (view.error or {})["kind"]) == (State.ABANDONED, WHOLE, "worker_died")
-
-
-def test_a_longer_part_is_kept_with_the_markers_error_where_that_of_the_result_is_none(turns: TurnsOnDisk) -> None:
-    turn = abandoned(turns)
-    write_json(turn.result, (read_json(turn.result) or {}) | {"error": 7})
-    publish(turn, LONGER)
-    assert (turn.marker, (read_json(turn.error) or {})["kind"]) == (Marker.ERROR, "worker_died")
-
-
-def test_a_result_that_is_lost_is_made_anew_from_the_other_files(turns: TurnsOnDisk) -> None:
-    turn = turns.dead(WHOLE_TURN)
-    repair(turn, no_sweep)
-    before = {path.name: path.read_bytes() for path in turn.path.iterdir() if path.is_file()}
-    for lost in (("result.json",), ("result.json", "answer.txt")):
-        for name in lost:
-            (turn.path / name).unlink()
-        assert recovery.rebuild_result(turn)
-        assert {path.name: path.read_bytes() for path in turn.path.iterdir() if path.is_file()} == before
-    for path in (turn.result, turn.answer, turn.events):
-        path.unlink()
-    assert not recovery.rebuild_result(turn)
-    assert not turn.result.exists()
+    for found, end in ((LONGER, (State.FAILED, WHOLE, "internal")), (COMPLETE, (State.COMPLETE, WHOLE, None))):
+        turn.result.write_bytes(b"{")
+        assert read_ended(turn).published == Published(ANSWER, "internal")
+        publish(turn, found)
+        view = read_turn(turn, no_sweep)
+        assert (view.state, view.answer, (view.error or {}).get("kind")) == end
 
 
 def test_what_was_used_is_kept(turns: TurnsOnDisk) -> None:

@@ -246,11 +246,15 @@ def test_an_answer_that_breaks_the_schema_of_its_turn_is_a_failure(turns: TurnsO
 
 
 @pytest.mark.parametrize("meta", [b"", b"[]", b'{"version": 1, "request": "odd"}'])
-def test_a_meta_file_that_makes_no_sense_hinders_nothing(turns: TurnsOnDisk, sweep: Sweeps, meta: bytes) -> None:
+def test_a_dead_turn_whose_meta_file_cannot_be_read_fails_with_all_that_had_come(
+    turns: TurnsOnDisk, sweep: Sweeps, meta: bytes
+) -> None:
     turn = turns.dead(WHOLE_TURN)
     turn.meta.write_bytes(meta)
     assert repair.repair(turn, sweep) is None
-    assert turn.marker is Marker.DONE
+    assert (error_of(turn)["kind"], error_of(turn)["message"]) == ("internal", "the record cannot be read")
+    view = read_turn(turn, sweep)
+    assert (view.state, view.answer, (view.error or {})["kind"]) == (State.FAILED, ANSWER, "internal")
 
 
 class TestWhereNothingCanBeWritten:
@@ -266,7 +270,7 @@ class TestWhereNothingCanBeWritten:
             outcome = repair.repair(turn, sweep)
             view = read_turn(turn, sweep)
         assert outcome is not None
-        assert (outcome.state, outcome.answer) == (State.ABANDONED, ANSWER)
+        assert (outcome["state"], outcome["answer"]) == (State.ABANDONED, ANSWER)
         assert (view.state, view.answer, (view.error or {})["kind"]) == (State.ABANDONED, ANSWER, "worker_died")
         assert files_of(turn) == before
 
@@ -287,11 +291,11 @@ class TestWhereNothingCanBeWritten:
         turn.lock.mkdir()
         outcome = repair.repair(turn, sweep)
         assert outcome is not None
-        assert (outcome.state, outcome.answer) == (State.COMPLETE, ANSWER)
+        assert (outcome["state"], outcome["answer"]) == (State.COMPLETE, ANSWER)
         assert sweep.turn_ids == []
 
     def test_even_without_any_file_there_is_a_state(self, sweep: Sweeps, tmp_path: Path) -> None:
         turn = TurnDir(tmp_path / "20261120-165501-482-7f3a")
         turn.path.mkdir()
         view = read_turn(turn, sweep)
-        assert (view.state, view.answer) == (State.ABANDONED, None)
+        assert (view.state, view.answer) == (State.FAILED, None)

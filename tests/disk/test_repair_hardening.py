@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 
 from codex_server_cli.core.turn import Marker, State
-from codex_server_cli.disk import repair
+from codex_server_cli.disk import contents, repair
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_turn
@@ -205,10 +205,10 @@ def test_a_log_that_cannot_be_read_for_now_is_no_end(turns: TurnsOnDisk, monkeyp
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(repair, "open_regular", fail)
+        patched.setattr(contents, "open_regular", fail)
         outcome = repair.repair(turn, no_sweep)
     assert outcome is not None
-    assert outcome.state is State.ABANDONED
+    assert outcome["state"] == State.ABANDONED
     assert turn.marker is None
     assert read_turn(turn, no_sweep).state is State.COMPLETE
 
@@ -247,5 +247,5 @@ def test_a_defect_while_nothing_can_be_written_is_told_too(turns: TurnsOnDisk, m
     turn = turns.dead(WHOLE_TURN)
     turn.lock.unlink()
     turn.lock.mkdir()
-    monkeypatch.setattr(repair, "decide", lambda *_: 1 / 0)
+    monkeypatch.setattr(repair, "decide", lambda *_, **__: 1 / 0)
     assert (read_turn(turn, no_sweep).error or {})["message"].startswith("a defect of codex-server: ZeroDivisionError")

@@ -131,31 +131,40 @@ def test_a_dead_turn_whose_pid_somebody_else_has_now_is_abandoned_and_nobody_is_
 # --- people's hands
 
 
-def test_a_dead_turn_whose_record_was_edited_beyond_reading_costs_no_other_turn(
-    one_home: Home, turns: TurnsOnDisk
-) -> None:
+def test_a_dead_turn_whose_record_cannot_be_read_costs_no_other_turn(one_home: Home, turns: TurnsOnDisk) -> None:
     whole, dead = turns.complete(), turns.dead(CUT_TURN, request={"cwd": "/", "images": [1]})
     commands = (["status"], ["list-turns", "--json"], ["pending", "--json"], ["gc"], ["answer", whole.turn_id])
     assert [one_home.run(*command).code for command in commands] == [0] * len(commands)
     ended = one_home.turn(dead.turn_id).wait()
-    assert (ended["state"], ended["error"]["kind"]) == ("abandoned", "worker_died")
+    assert (ended["state"], ended["error"]["kind"]) == ("failed", "internal")
+    assert ended["error"]["message"] == "the record cannot be read"
     assert ended["answer"]
 
 
+@pytest.mark.parametrize("name", ["meta.json", "result.json"])
 @pytest.mark.parametrize("is_torn", [True, False])
-def test_a_result_that_is_lost_costs_no_answer_and_is_made_anew(
-    one_home: Home, turns: TurnsOnDisk, is_torn: bool
+def test_a_record_that_cannot_be_read_costs_no_answer_and_no_event(
+    one_home: Home, turns: TurnsOnDisk, name: str, is_torn: bool
 ) -> None:
     turn = turns.dead(WHOLE_TURN)
-    before = one_home.turn(turn.turn_id).wait()
-    result = turn.result.read_bytes()
-    turn.result.write_bytes(result[:50]) if is_torn else turn.result.unlink()
+    whole = one_home.turn(turn.turn_id).wait()
+    path = turn.path / name
+    content = path.read_bytes()
+    path.write_bytes(content[:50]) if is_torn else path.unlink()
+    for command in (
+        ["wait", turn.turn_id],
+        ["status", turn.turn_id],
+        ["answer", turn.turn_id],
+        ["recover", turn.turn_id],
+    ):
+        assert "Traceback" not in one_home.run(*command).stderr
     answer = one_home.run("answer", turn.turn_id)
-    assert (answer.code, answer.stdout) == (0, f"{ANSWER}\n")
-    assert one_home.turn(turn.turn_id).wait() == before
-    recovered = one_home.run("recover", turn.turn_id)
-    assert (recovered.code, recovered.json["recovered"], recovered.json["answer"]) == (0, True, ANSWER)
-    assert turn.result.read_bytes() == result
+    assert (answer.code, answer.stdout) == (1, f"{ANSWER}\n")
+    assert "the record cannot be read" in answer.stderr
+    assert one_home.run("tail", turn.turn_id).stdout.startswith(ANSWER)
+    assert len(one_home.run("tail", turn.turn_id, "--events").stdout.splitlines()) == len(WHOLE_TURN.splitlines())
+    ended = one_home.turn(turn.turn_id).wait()
+    assert (ended["state"], ended["error"]["kind"], ended["answer"]) == ("failed", "internal", whole["answer"])
 
 
 # --- versions

@@ -10,7 +10,7 @@ import pytest
 
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.core.turn import Marker, State
-from codex_server_cli.disk import journal, queue
+from codex_server_cli.disk import journal, queue, repair
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.publish import LockLostError
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -38,7 +38,7 @@ def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_
 
 @pytest.mark.parametrize(
     ("request_", "kind"),
-    [({"images": [1]}, "bad_input"), ({"cwd": None}, "bad_input"), ({"approval_timeout_s": 10**400}, "cancelled")],
+    [({"images": [1]}, "internal"), ({"sandbox": "wider"}, "internal"), ({"cwd": None}, "cancelled")],
 )
 def test_a_turn_whose_record_was_edited_in_line_still_comes_to_its_end(
     tmp_path: Path, request_: dict[str, Any], kind: str
@@ -57,7 +57,7 @@ def test_a_defect_that_the_replay_meets_too_ends_the_turn_all_the_same(
         raise RuntimeError("odd")
 
     monkeypatch.setattr(turn_run, "_drive", fail)
-    monkeypatch.setattr(turn_run, "replay", fail)
+    monkeypatch.setattr(repair, "replay", fail)
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/"})
         run_turn(turn, turns.lock_fd(turn.turn_id), Claims(turns.path, None, None))
