@@ -14,7 +14,9 @@ import psutil
 from bench.table import Amount
 
 
-def alternate(n: int, *runs: Callable[[], object], settle: Callable[[], object] = lambda: None) -> list[list[float]]:
+def alternate(
+    n: int, *runs: Callable[[], object], wait_quiet: Callable[[], object] = lambda: None
+) -> list[list[float]]:
     """Time each of `runs` `n` times in turns, so that whatever else the machine does meets all of them alike.
 
     Args:
@@ -29,7 +31,7 @@ def alternate(n: int, *runs: Callable[[], object], settle: Callable[[], object] 
             started = time.perf_counter()
             run()
             elapsed_s = time.perf_counter() - started
-            settle()
+            wait_quiet()
             if is_counted:
                 spent_s.append(elapsed_s)
     return times_s

@@ -14,16 +14,16 @@ from bench.world import TRIVIAL, TYPER, World
 def new(world: World, scale: Scale) -> Iterator[Row]:
     """`new` to its exit; its turn comes to its end before the next sample."""
 
-    def settle() -> None:
+    def wait_quiet() -> None:
         world.await_end(world.newest_turn)
 
-    ours, typer = alternate(scale.samples, lambda: world.start(TRIVIAL), world.import_typer, settle=settle)
+    ours, typer = alternate(scale.samples, lambda: world.start(TRIVIAL), world.import_typer, wait_quiet=wait_quiet)
     yield Row("`new` → turn id on stdout", in_ms(ours), in_ms(typer, TYPER), max_ratio=1.5)
     idle, empty = alternate(
         scale.samples,
         lambda: world.start(TRIVIAL, stdin=subprocess.PIPE),
         lambda: world.start(TRIVIAL),
-        settle=settle,
+        wait_quiet=wait_quiet,
     )
     yield Row("`new`, stdin a pipe that nobody writes to", in_ms(idle), in_ms(empty, "`/dev/null`"), max_ratio=1.4)
 
@@ -34,11 +34,11 @@ def turn(world: World, scale: Scale) -> Iterator[Row]:
     def exec_turn() -> None:
         world.run(world.codex, "exec", "--skip-git-repo-check", TRIVIAL)
 
-    def settle() -> None:
+    def wait_quiet() -> None:
         world.await_end(world.newest_turn)
 
     ours, codex = alternate(
-        scale.samples, lambda: world.run(world.command, "new", "--wait", TRIVIAL), exec_turn, settle=settle
+        scale.samples, lambda: world.run(world.command, "new", "--wait", TRIVIAL), exec_turn, wait_quiet=wait_quiet
     )
     yield Row("`new --wait`, whole trivial turn", in_ms(ours), in_ms(codex, "`codex exec`"), max_ratio=2.0)
 

@@ -51,7 +51,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
         if errors := item.stash.get(_ERRORS, None):
             _end_processes()
             _end_threads()
-            _let_go(errors)
+            _release(errors)
             errors[:] = [AssertionError("failed")]  # what it was is told; the frames are not to be kept
             threading.excepthook = item.stash[_EXCEPTHOOK]
 
@@ -84,7 +84,7 @@ def _end_threads() -> None:
             thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def _let_go(errors: list[BaseException]) -> None:
+def _release(errors: list[BaseException]) -> None:
     """Let go of what the frames of the failure hold, while nobody minds what is not closed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -16,20 +16,20 @@ from codex_server_cli.actions.read import check_codex_home
 from codex_server_cli.core import account_inquiry
 from codex_server_cli.core.account import Account, Limits, Model
 from codex_server_cli.core.account_inquiry import LoginStart
-from codex_server_cli.core.inquiry import greet
+from codex_server_cli.core.inquiry import initialize
 from codex_server_cli.disk import model_cache
 from codex_server_cli.disk.known_limit import login_s
 from codex_server_cli.errors import CodexMissingError, CodexServerError, HomeError, NotLoggedInError
 from codex_server_cli.proc.browser import open_page
 from codex_server_cli.proc.codex_binary import find_codex
-from codex_server_cli.proc.conversation import Conversation, no_answer
+from codex_server_cli.proc.conversation import CodexClient, no_answer
 from codex_server_cli.proc.login import API_KEY_GUIDE, LOGIN_GUIDE, check_login
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 TIMEOUT_S = 30.0
 """For one question, and for its answer from the network."""
-_LOGIN_TIMEOUT_S = account_inquiry.PATIENCE_S + 60
+_LOGIN_TIMEOUT_S = account_inquiry.LOGIN_TIMEOUT_S + 60
 _CANCEL_TIMEOUT_S = 5.0
 _OPENAI = "openai"
 _ROOT = Path("/")
@@ -59,8 +59,8 @@ def read_account(settings: Settings, *, refreshes: bool = False) -> AccountRepor
     """
     may_bill = read_config(settings.config_path).may_bill_api_key
     before = login_s(settings.codex_home)
-    with _conversation(settings) as (talk, codex):
-        account = talk.hold(account_inquiry.ask_account(refreshes=refreshes), TIMEOUT_S)
+    with _client(settings) as (talk, codex):
+        account = talk.run(account_inquiry.ask_account(refreshes=refreshes), TIMEOUT_S)
     can_tell = refreshes and account.mode == "chatgpt" and before > 0
     has_refreshed = before != login_s(settings.codex_home) if can_tell else None
     problem: CodexServerError | None = account_inquiry.problem_of(account)
@@ -80,8 +80,8 @@ def read_limits(settings: Settings) -> list[Limits]:
         NotLoggedInError: there is none.
         CodexServerError: Codex could not fetch them; else as `read_account`.
     """
-    with _conversation(settings) as (talk, _):
-        return talk.hold(account_inquiry.ask_limits(), TIMEOUT_S)
+    with _client(settings) as (talk, _):
+        return talk.run(account_inquiry.ask_limits(), TIMEOUT_S)
 
 
 def read_models(settings: Settings, timeout_s: float = TIMEOUT_S) -> list[Model]:
@@ -90,8 +90,8 @@ def read_models(settings: Settings, timeout_s: float = TIMEOUT_S) -> list[Model]
     Raises:
         CodexServerError: as `read_account`.
     """
-    with _conversation(settings, timeout_s) as (talk, codex):
-        models = talk.hold(account_inquiry.ask_models(), timeout_s)
+    with _client(settings, timeout_s) as (talk, codex):
+        models = talk.run(account_inquiry.ask_models(), timeout_s)
     model_cache.write_models(settings.home, codex, models)
     return models
 
@@ -105,10 +105,10 @@ def read_openai_models(settings: Settings, thread_id: str | None = None) -> list
     Raises:
         CodexServerError: as `read_models`, or Codex does not tell who serves.
     """
-    with _conversation(settings) as (talk, codex):
-        if talk.hold(account_inquiry.ask_provider(thread_id), TIMEOUT_S) not in (None, _OPENAI):
+    with _client(settings) as (talk, codex):
+        if talk.run(account_inquiry.ask_provider(thread_id), TIMEOUT_S) not in (None, _OPENAI):
             return []
-        models = talk.hold(account_inquiry.ask_models(), TIMEOUT_S)
+        models = talk.run(account_inquiry.ask_models(), TIMEOUT_S)
     model_cache.write_models(settings.home, codex, models)
     return models
 
@@ -130,16 +130,16 @@ def log_in(
         KeyboardInterrupt: it was cancelled.
     """
     _make_codex_home(settings.codex_home)
-    with _conversation(settings) as (talk, _):
-        started = talk.hold(account_inquiry.start_login(is_device=is_device), TIMEOUT_S)
+    with _client(settings) as (talk, _):
+        started = talk.run(account_inquiry.start_login(is_device=is_device), TIMEOUT_S)
         try:
             show(started, opens_browser and not is_device and open_page(started.url))
-            talk.hold(account_inquiry.await_login(started.login_id), _LOGIN_TIMEOUT_S)
+            talk.run(account_inquiry.await_login(started.login_id), _LOGIN_TIMEOUT_S)
         except KeyboardInterrupt:
             with suppress(CodexMissingError):  # then it is cancelled all the more
-                talk.hold(account_inquiry.cancel_login(started.login_id), _CANCEL_TIMEOUT_S)
+                talk.run(account_inquiry.cancel_login(started.login_id), _CANCEL_TIMEOUT_S)
             raise
-        return talk.hold(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
+        return talk.run(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
 
 
 def log_in_with_key(settings: Settings, read_key: Callable[[], str]) -> Account:
@@ -156,9 +156,9 @@ def log_in_with_key(settings: Settings, read_key: Callable[[], str]) -> Account:
         raise NotLoggedInError("API keys are not allowed here", hint=API_KEY_GUIDE)
     key = read_key()
     _make_codex_home(settings.codex_home)
-    with _conversation(settings) as (talk, _):
-        talk.hold(account_inquiry.log_in_with_key(key), TIMEOUT_S)
-        return talk.hold(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
+    with _client(settings) as (talk, _):
+        talk.run(account_inquiry.log_in_with_key(key), TIMEOUT_S)
+        return talk.run(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
 
 
 def log_out(settings: Settings) -> None:
@@ -167,17 +167,17 @@ def log_out(settings: Settings) -> None:
     Raises:
         CodexServerError: as `read_account`.
     """
-    with _conversation(settings) as (talk, _):
-        talk.hold(account_inquiry.log_out(), TIMEOUT_S)
+    with _client(settings) as (talk, _):
+        talk.run(account_inquiry.log_out(), TIMEOUT_S)
 
 
 @contextmanager
-def _conversation(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[tuple[Conversation, Path]]:
+def _client(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[tuple[CodexClient, Path]]:
     """A conversation that has begun, and the codex that it is with."""
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
     check_codex_home(settings)
-    with Conversation(codex, _ROOT) as talk:
-        if talk.hold(greet(__version__), timeout_s) is None:
+    with CodexClient(codex, _ROOT) as talk:
+        if talk.run(initialize(__version__), timeout_s) is None:
             raise no_answer()
         yield talk, codex
 

@@ -49,7 +49,7 @@ def pending_of(view: TurnView) -> list[dict[str, Any]]:
     return requests_in(TurnDir(Path(view.path))) if view.state is State.RUNNING else []
 
 
-def find_asking(settings: Settings, selector: str) -> TurnDir:
+def find_waiting(settings: Settings, selector: str) -> TurnDir:
     """The turn that a user consents to something in: an id, a unique prefix of one, or a name that no other runs under.
 
     Raises:

@@ -23,7 +23,7 @@ from codex_server_cli.disk.turns import read_state
 
 PROBE_INTERVAL_S = 1.0
 _STEP_MS = 50
-_NEWS = ("attention", "end")
+_WAKING = ("attention", "end")
 
 
 class Watched(NamedTuple):
@@ -58,9 +58,9 @@ def wait(
     awake = _wakeups(home, deadline)
     while True:
         next(awake)
-        cursor, has_news = _read_on(home, cursor, ids)
+        cursor, is_awake = _read_on(home, cursor, ids)
         now = time.monotonic()
-        if has_news or now >= min(probe_at, deadline):
+        if is_awake or now >= min(probe_at, deadline):
             probe_at = now + PROBE_INTERVAL_S
             facts = [_glance(directory, until_attention=until_attention) for directory in directories]
             if now >= deadline or _is_over(facts, is_any=is_any):
@@ -97,11 +97,11 @@ def _facts(seen: Watched) -> tuple[State, bool]:
 
 def _read_on(home: Path, cursor: int, ids: set[str]) -> tuple[int, bool]:
     """The cursor behind what the journal has become, and whether it tells of an end or a request of these turns."""
-    has_news = False
+    is_awake = False
     for position, entry in journal.read(home, cursor):
         cursor = position
-        has_news = has_news or (entry.get("event") in _NEWS and entry.get("turn_id") in ids)
-    return cursor, has_news
+        is_awake = is_awake or (entry.get("event") in _WAKING and entry.get("turn_id") in ids)
+    return cursor, is_awake
 
 
 def _wakeups(home: Path, deadline: float) -> Iterator[None]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from codex_server_cli.actions import read
-from codex_server_cli.core.notice import Notice
+from codex_server_cli.core.notice import MonitorEvent
 from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.disk.contents import meta_of
@@ -55,9 +55,9 @@ class Selection:
         return self._has_place[turn_id]
 
 
-def chosen(notices: Iterable[Notice | None], selection: Selection) -> Iterator[Notice | None]:
+def chosen(events: Iterable[MonitorEvent | None], selection: Selection) -> Iterator[MonitorEvent | None]:
     """The monitor's stream, less what happens to other turns."""
-    return (notice for notice in notices if notice is None or selection.has(notice.turn_id, notice.state))
+    return (event for event in events if event is None or selection.has(event.turn_id, event.state))
 
 
 class Board:
@@ -73,18 +73,18 @@ class Board:
         """All turns that are wanted: each that runs, and the newest of those that have ended."""
         return [view for view in self._views.values() if self._selection.wanted.state in (None, view.state)]
 
-    def note(self, notice: Notice) -> None:
+    def note(self, event: MonitorEvent) -> None:
         """Learn what happened to a turn."""
-        view = self._views.get(notice.turn_id)
-        if view is None and not self._selection.has_place(notice.turn_id):
+        view = self._views.get(event.turn_id)
+        if view is None and not self._selection.has_place(event.turn_id):
             return
-        if view is not None and view.state.is_end and not notice.is_end:
+        if view is not None and view.state.is_end and not event.is_end:
             return  # a line from before we looked
-        if view is None or notice.is_end:
-            self._last_lines.pop(notice.turn_id, None)
-            view = read.status(self._selection.directory(notice.turn_id))
+        if view is None or event.is_end:
+            self._last_lines.pop(event.turn_id, None)
+            view = read.status(self._selection.directory(event.turn_id))
         if view.state is State.RUNNING:
-            view = view._replace(phase=_PHASES.get(notice.phase or "", view.phase))
+            view = view._replace(phase=_PHASES.get(event.phase or "", view.phase))
         self._keep(view)
 
     def rows(self, views: Iterable[TurnView]) -> list[tuple[TurnView, str]]:

@@ -54,7 +54,7 @@ class Seen(NamedTuple):
         return self.view.state is not State.RUNNING
 
 
-class Exchange:
+class ChatTurn:
     """One turn of the conversation, ours or one that was running before.
 
     Attributes:
@@ -87,7 +87,7 @@ class Exchange:
         self._is_left = True
 
 
-def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> Exchange:
+def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> ChatTurn:
     """Start the next exchange: on the thread of `choice`, else on a new one.
 
     Raises:
@@ -98,10 +98,10 @@ def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None
         started = start.new(settings, options, worker)
     else:
         started = start.go_on(settings, options, worker, choice, is_fork=False)
-    return Exchange(TurnDir(Path(started.view.path)), started.warnings, worker)
+    return ChatTurn(TurnDir(Path(started.view.path)), started.warnings, worker)
 
 
-class Place(NamedTuple):
+class ChatTarget(NamedTuple):
     """Where a conversation goes on.
 
     Attributes:
@@ -110,35 +110,35 @@ class Place(NamedTuple):
     """
 
     choice: ThreadChoice | None = None
-    running: Exchange | None = None
+    running: ChatTurn | None = None
 
 
-def place_after(settings: Settings, exchange: Exchange, before: Place) -> Place:
+def target_after(settings: Settings, chat_turn: ChatTurn, before: ChatTarget) -> ChatTarget:
     """Where to go on after an exchange: on its thread, unless it left none."""
     with contextlib.suppress(CodexServerError):  # it failed before it had one, or was deleted meanwhile
-        return Place(threads.choose_by_turn(settings, exchange.directory.turn_id, None))
-    return Place(before.choice)
+        return ChatTarget(threads.choose_by_turn(settings, chat_turn.directory.turn_id, None))
+    return ChatTarget(before.choice)
 
 
-def place_of_last(settings: Settings, cwd: str | None) -> Place:
+def target_of_last(settings: Settings, cwd: str | None) -> ChatTarget:
     """The newest thread of this directory.
 
     Raises:
         BadInputError, BusyError: as `threads.choose_last`.
     """
-    return _place_of(settings, threads.choose_last(settings, cwd))
+    return _target_of(settings, threads.choose_last(settings, cwd))
 
 
-def place_of_thread(settings: Settings, thread: str) -> Place:
+def target_of_thread(settings: Settings, thread: str) -> ChatTarget:
     """The thread of this id or unique prefix.
 
     Raises:
         NotFoundError: none, or several.
     """
-    return _place_of(settings, threads.choose_by_id(settings, thread))
+    return _target_of(settings, threads.choose_by_id(settings, thread))
 
 
-def place_of_turn(settings: Settings, selector: str, cwd: str | None) -> Place:
+def target_of_turn(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
     """The thread of this turn; a turn that runs is followed first.
 
     Raises:
@@ -147,23 +147,23 @@ def place_of_turn(settings: Settings, selector: str, cwd: str | None) -> Place:
     """
     directory = read.find(settings, selector, cwd)
     if read.status(directory).state is State.RUNNING:
-        return Place(running=Exchange(directory))
-    return _place_of(settings, threads.choose_by_turn(settings, selector, cwd))
+        return ChatTarget(running=ChatTurn(directory))
+    return _target_of(settings, threads.choose_by_turn(settings, selector, cwd))
 
 
-def place_of(settings: Settings, selector: str, cwd: str | None) -> Place:
+def target_of(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
     """The thread of the turn that this names, else the thread that it names itself.
 
     Raises:
-        NotFoundError, HomeError, BadInputError: as `place_of_turn`, for what is neither.
+        NotFoundError, HomeError, BadInputError: as `target_of_turn`, for what is neither.
     """
     try:
-        return place_of_turn(settings, selector, cwd)
+        return target_of_turn(settings, selector, cwd)
     except AmbiguousError:
         raise
     except (NotFoundError, HomeError) as no_turn:
         try:
-            return place_of_thread(settings, selector)
+            return target_of_thread(settings, selector)
         except AmbiguousError:
             raise
         except NotFoundError as error:
@@ -173,11 +173,11 @@ def place_of(settings: Settings, selector: str, cwd: str | None) -> Place:
             raise NotFoundError(f"no such turn or thread: {selector}", hint=hint) from error
 
 
-def _place_of(settings: Settings, choice: ThreadChoice) -> Place:
+def _target_of(settings: Settings, choice: ThreadChoice) -> ChatTarget:
     holder = threads.holder_of_thread(settings, choice.thread_id)
     if holder is None or holder.turn_id is None:
-        return Place(choice)
-    return Place(choice, Exchange(read.find(settings, holder.turn_id)))
+        return ChatTarget(choice)
+    return ChatTarget(choice, ChatTurn(read.find(settings, holder.turn_id)))
 
 
 def last_entries(settings: Settings, choice: ThreadChoice, limit: int) -> list[ThreadEntry]:
@@ -213,13 +213,13 @@ def add_to_history(settings: Settings, text: str) -> None:
         write_all(fd, entry.encode())
 
 
-def check_model(settings: Settings, options: StartOptions, place: Place) -> None:
+def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -> None:
     """Judge the model and the effort that the next messages are to be asked with.
 
     Raises:
         CodexServerError: as `start.check_model`.
     """
-    start.check_model(settings, options, place.choice)
+    start.check_model(settings, options, target.choice)
 
 
 def known_efforts(settings: Settings) -> list[str]:

@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 
 from codex_server_cli.actions.read import sweep_turn
-from codex_server_cli.core.notice import Notice, read_notice
+from codex_server_cli.core.notice import MonitorEvent, read_monitor_event
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import journal, lock, turn_dir
-from codex_server_cli.disk.ending import tell_end
+from codex_server_cli.disk.ending import append_end_once
 from codex_server_cli.disk.follow import wakeups
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_state, turn_ids
@@ -31,7 +31,7 @@ _STEP_MS = 50
 
 def stream(
     settings: Settings, after: int | None = None, *, follows: bool, warn: Callable[[str], None]
-) -> Iterator[Notice | None]:
+) -> Iterator[MonitorEvent | None]:
     """What happened, and with `follows` what happens, for ever.
 
     Args:
@@ -54,20 +54,20 @@ def stream(
     cursor = journal.end(settings.home)
     watch.look_back(cursor)
     if after is None:
-        yield from (notice for notice in _notices(settings, 0, cursor) if notice.turn_id in watch.running)
+        yield from (event for event in _events(settings, 0, cursor) if event.turn_id in watch.running)
     else:
         cursor = _reachable(settings, after, warn)
-    for notice in _notices(settings, cursor):
-        cursor = notice.cursor
-        watch.note(notice)
-        yield notice
+    for event in _events(settings, cursor):
+        cursor = event.cursor
+        watch.note(event)
+        yield event
     if not follows:
         return
     for _ in wakeups(journal.folder_of(settings.home), _STEP_MS):
-        for notice in _notices(settings, cursor):
-            cursor = notice.cursor
-            watch.note(notice)
-            yield notice
+        for event in _events(settings, cursor):
+            cursor = event.cursor
+            watch.note(event)
+            yield event
         if watch.is_due():
             watch.probe()
             cursor = _reachable(settings, cursor, warn)
@@ -83,13 +83,13 @@ def _prepare(settings: Settings) -> None:
         raise HomeError(f"cannot make {folder}: {error.strerror}", hint="It must be a folder of its own.") from error
 
 
-def _notices(settings: Settings, after: int, until: int | None = None) -> Iterator[Notice]:
+def _events(settings: Settings, after: int, until: int | None = None) -> Iterator[MonitorEvent]:
     for cursor, entry in journal.read(settings.home, after):
         if until is not None and cursor > until:
             return
-        notice = read_notice(cursor, entry)
-        if notice is not None:
-            yield notice
+        event = read_monitor_event(cursor, entry)
+        if event is not None:
+            yield event
 
 
 def _reachable(settings: Settings, after: int, warn: Callable[[str], None]) -> int:
@@ -125,18 +125,18 @@ class Watch:
 
     def look_back(self, until: int) -> None:
         """Find out which turns run: by the journal up to a cursor, and by their directories. The dead get their end."""
-        for notice in _notices(self._settings, 0, until):
-            self.note(notice)
+        for event in _events(self._settings, 0, until):
+            self.note(event)
         self._scan()
         self.probe()
 
-    def note(self, notice: Notice) -> None:
+    def note(self, event: MonitorEvent) -> None:
         """Learn from a line of the journal."""
-        self._known.add(notice.turn_id)
-        if notice.is_end:
-            self.running.pop(notice.turn_id, None)
-        elif notice.turn_id not in self.running:
-            self.running[notice.turn_id] = TurnDir(self._settings.turns_path / notice.turn_id)
+        self._known.add(event.turn_id)
+        if event.is_end:
+            self.running.pop(event.turn_id, None)
+        elif event.turn_id not in self.running:
+            self.running[event.turn_id] = TurnDir(self._settings.turns_path / event.turn_id)
 
     def is_due(self) -> bool:
         """Whether the locks have not been looked at for a second."""
@@ -186,7 +186,7 @@ class Watch:
             if state is State.UNREADABLE:
                 is_told, problem = False, f"turn {turn.turn_id} cannot be read, so its end cannot be told"
             else:
-                is_told = tell_end(turn)
+                is_told = append_end_once(turn)
         except OSError as error:
             is_told, problem = False, problem.replace(";", f": {error.strerror};")
         del self.running[turn.turn_id]

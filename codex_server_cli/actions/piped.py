@@ -20,7 +20,7 @@ _PIECE = 1 << 16
 _CALLER_S = 0.01
 """How long one who started us has for its first byte. It had the time of our start before, which is longer."""
 
-_PATIENT_S = 1.0
+_WRITER_TIMEOUT_S = 1.0
 """The same where there is no other prompt; and how long it may pause in the middle."""
 
 _SILENT_S = 3.0
@@ -77,10 +77,10 @@ def read_beside(
         if stat.S_ISREG(status.st_mode):
             is_shared = 0 < os.lseek(_STDIN, 0, os.SEEK_CUR) < status.st_size
             return Piped(warning=_SHARED) if is_shared else Piped(read_all(max_bytes, tell))
-        patience_s = _PATIENT_S if is_wanted else _CALLER_S
+        first_byte_timeout_s = _WRITER_TIMEOUT_S if is_wanted else _CALLER_S
         if stat.S_ISSOCK(status.st_mode):
-            return _read_some(max_bytes, patience_s, warning=None)
-        return _read_pipe(max_bytes, tell, above, patience_s)
+            return _read_some(max_bytes, first_byte_timeout_s, warning=None)
+        return _read_pipe(max_bytes, tell, above, first_byte_timeout_s)
     except OSError:  # a descriptor that cannot be read: nobody has piped anything in
         return Piped()
 
@@ -102,10 +102,10 @@ def holds_something() -> bool:
     return has_come and not stdin_pipe.holds_commands(stdin_pipe.ancestors())
 
 
-def _read_pipe(max_bytes: int, tell: Callable[[str], None], above: list[int], patience_s: float) -> Piped:
+def _read_pipe(max_bytes: int, tell: Callable[[str], None], above: list[int], first_byte_timeout_s: float) -> Piped:
     if not select([_STDIN], [], [], 0)[0]:
         writer = stdin_pipe.writer_of_stdin(above)
-        if writer is not Writer.SIBLING and not select([_STDIN], [], [], patience_s)[0]:
+        if writer is not Writer.SIBLING and not select([_STDIN], [], [], first_byte_timeout_s)[0]:
             writer = stdin_pipe.writer_of_stdin(above)  # a shell may just have been about to close its end
             if writer is not Writer.SIBLING:
                 return Piped(warning=_LEFT if writer is Writer.UNKNOWN else None)
@@ -114,7 +114,7 @@ def _read_pipe(max_bytes: int, tell: Callable[[str], None], above: list[int], pa
         return Piped(data)
     if stdin_pipe.writer_of_stdin(above) is Writer.SIBLING:
         return Piped(data + read_all(max_bytes - len(data), tell))
-    rest = _read_some(max_bytes - len(data), _PATIENT_S, warning=_CUT)
+    rest = _read_some(max_bytes - len(data), _WRITER_TIMEOUT_S, warning=_CUT)
     return rest._replace(data=data + rest.data)
 
 
@@ -125,7 +125,7 @@ def _read_some(max_bytes: int, first_s: float, *, warning: str | None) -> Piped:
         first_s: how long to wait for the first of it.
         warning: for the case that nothing came.
     """
-    data, is_whole = _read(max_bytes, first_s, _PATIENT_S)
+    data, is_whole = _read(max_bytes, first_s, _WRITER_TIMEOUT_S)
     return Piped(data, None if is_whole else _CUT if data else warning)
 
 

@@ -81,7 +81,7 @@ def status(directory: TurnDir) -> TurnView:
     return turns.read_turn(directory, sweep_turn)
 
 
-def settled(directory: TurnDir) -> TurnView:
+def status_after_repair(directory: TurnDir) -> TurnView:
     """One turn, now; a dead one that another command is repairing just then, as it is afterwards."""
     view = status(directory)
     return status(directory) if turns.outlast_repairer(directory, view) else view
@@ -197,7 +197,7 @@ def answer(directory: TurnDir) -> TurnView:
         BusyError: it is still running.
         HomeError: it is another user's.
     """
-    settled(directory)
+    status_after_repair(directory)
     view = readable(directory)
     if view.state is State.RUNNING:
         hint = f"First: `{bounded_wait(view.turn_id, may_ask=may_ask(view.meta))} --print answer`"

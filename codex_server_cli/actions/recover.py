@@ -15,18 +15,18 @@ from codex_server_cli.actions import read
 from codex_server_cli.core.commands import bounded_wait
 from codex_server_cli.core.inquiry import StoredTurn, find_stored_turn
 from codex_server_cli.core.rpc import Message
-from codex_server_cli.core.stored_turn import Recovery, weigh
+from codex_server_cli.core.stored_turn import Recovery, merge
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView, may_ask
 from codex_server_cli.disk import recovery
 from codex_server_cli.disk.contents import end_of
-from codex_server_cli.disk.ending import tell_recovered
+from codex_server_cli.disk.ending import append_recovered
 from codex_server_cli.disk.recovery import Ended
 from codex_server_cli.disk.stored_turns import read_stored_turn
 from codex_server_cli.disk.turn_dir import TurnDir, home_error
 from codex_server_cli.errors import BusyError, CodexMissingError, NotFoundError
 from codex_server_cli.proc.codex_binary import find_codex
-from codex_server_cli.proc.conversation import converse
+from codex_server_cli.proc.conversation import run_query
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
@@ -70,14 +70,14 @@ def recover(settings: Settings, directory: TurnDir) -> Recovered:
 
 def _put_back(settings: Settings, directory: TurnDir) -> str:
     """What the turn's worker took out of its thread's queue, and could not put back; what came of it, in words."""
-    from codex_server_cli.proc.queue_debt import settle_later
+    from codex_server_cli.proc.queue_debt import restore_later
 
     codex = None
     with contextlib.suppress(CodexMissingError):  # then that of the turn may still be there
         codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
     lock_fd = _take_lock(settings, directory)
     try:
-        return settle_later(directory, codex=codex)
+        return restore_later(directory, codex=codex)
     except OSError as error:
         raise home_error(settings.home, error) from error
     finally:
@@ -92,7 +92,7 @@ def _recover_answer(settings: Settings, directory: TurnDir, view: TurnView) -> R
         is_recovered, message = _recover(settings, directory)
         if is_recovered:
             with contextlib.suppress(OSError):  # what is true of the turn stands in its directory
-                tell_recovered(directory)
+                append_recovered(directory)
     except OSError as error:
         raise home_error(settings.home, error) from error
     finally:
@@ -129,7 +129,7 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
     stored, source, why_not = _ask(settings, str(ended.record.thread_id), str(ended.record.turn_id))
     if stored is None:
         return False, why_not
-    found = weigh(ended.record, stored, ended.published, ended.request)
+    found = merge(ended.record, stored, ended.published, ended.request)
     if found is None:
         return False, _NOTHING_NEW
     recovery.publish_recovery(directory, ended, found, source)
@@ -177,8 +177,8 @@ def _is_completed(turn: Message | None) -> bool:
 
 def _ask_app_server(settings: Settings, thread_id: str, turn_id: str) -> StoredTurn:
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path)
-    inquiry = find_stored_turn(thread_id, turn_id, __version__)
-    return converse(codex.path, settings.home, inquiry, TIMEOUT_S)
+    query = find_stored_turn(thread_id, turn_id, __version__)
+    return run_query(codex.path, settings.home, query, TIMEOUT_S)
 
 
 def _words(found: Recovery, source: str) -> str:

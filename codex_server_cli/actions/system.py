@@ -20,7 +20,7 @@ from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import CodexMissingError, CodexServerError, Exit, HomeError
 from codex_server_cli.proc.codex_binary import CodexBinary, find_codex, native_of, probe
 from codex_server_cli.proc.conversation import DOCTOR
-from codex_server_cli.proc.handshake import initialize
+from codex_server_cli.proc.handshake import read_user_agent
 from codex_server_cli.proc.login import check_login
 from codex_server_cli.settings.config import read_config, read_config_values
 from codex_server_cli.settings.places import Settings
@@ -103,7 +103,7 @@ def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
     except OSError as error:
         raise HomeError(f"cannot make {settings.codex_home}: {error.strerror}") from error
     try:
-        initialize(codex, settings.home)
+        read_user_agent(codex, settings.home)
     except CodexMissingError:
         if not any(settings.codex_home.glob("*.sqlite")):  # else another setup did it at the same moment
             raise
@@ -155,7 +155,7 @@ def doctor(settings: Settings) -> list[Check]:
 
     def answers() -> str:
         started = time.monotonic()
-        agent = initialize(codex[0].path, settings.user_home)
+        agent = read_user_agent(codex[0].path, settings.user_home)
         return f"{agent.partition(' ')[0]} in {(time.monotonic() - started) * 1000:.0f} ms"
 
     checks = [

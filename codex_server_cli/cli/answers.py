@@ -10,7 +10,7 @@ import typer
 
 from codex_server_cli.actions import answers, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.parameters import AskingTurn, LastCwd, Turn, complete_turn
+from codex_server_cli.cli.parameters import LastCwd, Turn, WaitingTurn, complete_turn
 from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.core.rpc import objects_in, text_in
 from codex_server_cli.core.turn import State
@@ -55,12 +55,12 @@ def pending(
 
 
 def approve(
-    turn: AskingTurn,
+    turn: WaitingTurn,
     request: Request = None,
     session: Annotated[bool, typer.Option("--session", help="The like of it too, for the rest of the turn.")] = False,
 ) -> None:
     """Allow what a turn asks for: a command, a patch, permissions, a tool."""
-    directory = answers.find_asking(Settings.load(), turn)
+    directory = answers.find_waiting(Settings.load(), turn)
     decided = answers.approve(directory, request, is_for_session=session)
     output.show_json(documents.decided(read.status(directory), "approve", decided))
 
@@ -73,7 +73,7 @@ def decline(turn: Turn, request: Request = None, cwd: LastCwd = None) -> None:
 
 
 def reply(
-    turn: AskingTurn,
+    turn: WaitingTurn,
     request: Request = None,
     answer: Annotated[
         list[str] | None,
@@ -85,7 +85,7 @@ def reply(
     """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
     if not answer or any(is_blank(each) for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
-    directory = answers.find_asking(Settings.load(), turn)
+    directory = answers.find_waiting(Settings.load(), turn)
     known = _questions(answers.pending_of(read.status(directory)), request)
     decided = answers.reply(directory, request, _with_stdin(_by_question(answer, known)))
     output.show_json(documents.decided(read.status(directory), "reply", decided))

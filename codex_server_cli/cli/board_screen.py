@@ -17,7 +17,7 @@ from rich.text import Text
 from codex_server_cli.actions import monitor
 from codex_server_cli.actions.board import Board, Selection
 from codex_server_cli.cli.full_screen import FullScreen
-from codex_server_cli.core.notice import Notice
+from codex_server_cli.core.notice import MonitorEvent
 from codex_server_cli.core.turn import State
 from codex_server_cli.render import board as layout
 from codex_server_cli.settings.places import Settings
@@ -45,9 +45,9 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
         painter = _Painter(screen, shown, str(settings.user_home), limit)
         painter.start()
         try:
-            for notice in monitor.stream(settings, follows=True, warn=lambda _text: None):
-                if notice is not None:
-                    painter.tell(notice)
+            for event in monitor.stream(settings, follows=True, warn=lambda _text: None):
+                if event is not None:
+                    painter.tell(event)
         except KeyboardInterrupt:
             if not painter.has_ended:
                 raise
@@ -66,13 +66,13 @@ class _Painter(threading.Thread):
         super().__init__(name="board", daemon=True)
         self.has_ended = False
         self._screen, self._board, self._user_home, self._limit = screen, shown, user_home, limit
-        self._news: queue.SimpleQueue[Notice] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[MonitorEvent] = queue.SimpleQueue()
         self._is_over = False
         self._failure: Exception | None = None
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, event: MonitorEvent) -> None:
         """Something happened."""
-        self._news.put(notice)
+        self._events.put(event)
         self._screen.wake()
 
     def stop(self) -> None:
@@ -96,8 +96,8 @@ class _Painter(threading.Thread):
     def _paint(self) -> None:
         while not self._is_over:
             began_s = time.thread_time()
-            while not self._news.empty():
-                self._board.note(self._news.get())
+            while not self._events.empty():
+                self._board.note(self._events.get())
             self._screen.draw(self._picture)
             spent_s = time.thread_time() - began_s
             if not self._rest(min(max(spent_s / _MAX_SHARE, _MIN_PAUSE_S), _TICK_S)):

@@ -33,15 +33,15 @@ def chat(
     _check_terminal()
     settings = Settings.load()
     if last:
-        place = actions.place_of_last(settings, options.cwd)
+        target = actions.target_of_last(settings, options.cwd)
     elif thread is not None:
-        place = actions.place_of_thread(settings, thread)
+        target = actions.target_of_thread(settings, thread)
     elif turn is not None:
-        place = actions.place_of_turn(settings, turn, options.cwd)
+        target = actions.target_of_turn(settings, turn, options.cwd)
     else:
-        place = actions.Place()
-    actions.check_model(settings, options, place)
-    _converse(settings, options, place)
+        target = actions.ChatTarget()
+    actions.check_model(settings, options, target)
+    _converse(settings, options, target)
 
 
 def _check_terminal() -> None:
@@ -54,7 +54,7 @@ def _check_terminal() -> None:
         raise UsageError("chat needs a terminal whose cursor can be moved, and TERM is dumb", hint=hint)
 
 
-def _converse(settings: Settings, options: StartOptions, place: actions.Place) -> None:
+def _converse(settings: Settings, options: StartOptions, target: actions.ChatTarget) -> None:
     import asyncio
 
     from rich.console import Console
@@ -64,16 +64,16 @@ def _converse(settings: Settings, options: StartOptions, place: actions.Place) -
 
     sandbox = options.sandbox or Sandbox(read_config(settings.config_path).sandbox or Sandbox.READ_ONLY)
     options = options._replace(sandbox=sandbox, cwd=check_cwd(options.cwd) if options.cwd is not None else None)
-    conversation = Chat(settings, options, place, Painter(Console(highlight=False, markup=False, emoji=False)))
-    asyncio.run(conversation.run(options.prompt or None))
-    _say_goodbye(conversation.exchange, conversation.place)
+    chat_ = Chat(settings, options, target, Painter(Console(highlight=False, markup=False, emoji=False)))
+    asyncio.run(chat_.run(options.prompt or None))
+    _say_goodbye(chat_.chat_turn, chat_.target)
 
 
-def _say_goodbye(running: actions.Exchange | None, place: actions.Place) -> None:
+def _say_goodbye(running: actions.ChatTurn | None, target: actions.ChatTarget) -> None:
     """What goes on, and how to come back."""
     if running is not None:
         turn_id = running.directory.turn_id
         output.note(f"turn {turn_id} goes on: codex-server tail {turn_id} --follow")
         output.note(f"back to it: codex-server chat --turn {turn_id}")
-    elif place.choice is not None:
-        output.note(f"back to it: codex-server chat --thread {place.choice.thread_id}")
+    elif target.choice is not None:
+        output.note(f"back to it: codex-server chat --thread {target.choice.thread_id}")

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from codex_server_cli.actions import answers
-from codex_server_cli.actions.chat import Exchange
+from codex_server_cli.actions.chat import ChatTurn
 from codex_server_cli.cli.chat_calls import off_loop
 from codex_server_cli.errors import BusyError, CodexServerError, NotFoundError
 from codex_server_cli.render import asked
@@ -41,7 +41,7 @@ def named(entry: dict[str, Any], line: str) -> str:
     return "that answer" if has_secret(entry) else f"“{line}”"
 
 
-class Asking:
+class ApprovalDialog:
     """The requests of one exchange.
 
     Args:
@@ -56,7 +56,7 @@ class Asking:
 
     def __init__(
         self,
-        exchange: Exchange,
+        chat_turn: ChatTurn,
         say: Callable[..., None],
         editor: Editor,
         pass_on: Callable[[str], Awaitable[None]],
@@ -64,7 +64,7 @@ class Asking:
         self.entry: dict[str, Any] | None = None
         self.shown = 0
         self.is_interrupted = False
-        self._directory = exchange.directory
+        self._directory = chat_turn.directory
         self._say, self._editor, self._pass_on = say, editor, pass_on
         self._decided: set[str] = set()  # by us: they leave `pending.json` in a moment
         self._sent: set[str] = set()  # what we sent for them lies there still, for a worker that does not answer

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from codex_server_cli.actions import control
-from codex_server_cli.actions.chat import Exchange
+from codex_server_cli.actions.chat import ChatTurn
 from codex_server_cli.cli.chat_calls import off_loop
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import BusyError, CodexServerError
@@ -31,12 +31,12 @@ class Starting:
     """The one start that may be under way."""
 
     def __init__(self) -> None:
-        self._task: asyncio.Task[Exchange] | None = None
+        self._task: asyncio.Task[ChatTurn] | None = None
 
     def __bool__(self) -> bool:
         return self._task is not None
 
-    async def begin(self, call: Callable[[], Exchange]) -> Exchange:
+    async def begin(self, call: Callable[[], ChatTurn]) -> ChatTurn:
         """Start an exchange; where we are cancelled meanwhile, `outcome` still tells of it.
 
         Raises:
@@ -47,7 +47,7 @@ class Starting:
         self._task = None
         return task.result()
 
-    async def outcome(self, timeout_s: float = LEAVE_S) -> Exchange | None:
+    async def outcome(self, timeout_s: float = LEAVE_S) -> ChatTurn | None:
         """What becomes of a start under way; None where there is none, or its time is over.
 
         Raises:
@@ -83,20 +83,20 @@ class Interrupting:
     def __bool__(self) -> bool:
         return self._task is not None
 
-    def begin(self, exchange: Exchange) -> None:
+    def begin(self, chat_turn: ChatTurn) -> None:
         """Interrupt a turn, unless that is being done."""
         if self._task is None:
-            self._task = asyncio.ensure_future(self._cancel(exchange))
+            self._task = asyncio.ensure_future(self._cancel(chat_turn))
 
     async def outcome(self) -> None:
         """Wait for the interruption that is under way: whoever leaves right behind it has asked for it all the same."""
         if self._task is not None:
             await self._task
 
-    async def _cancel(self, exchange: Exchange) -> None:
+    async def _cancel(self, chat_turn: ChatTurn) -> None:
         try:
             if any(
-                view.state is State.RUNNING for view in await off_loop(lambda: control.cancel([exchange.directory]))
+                view.state is State.RUNNING for view in await off_loop(lambda: control.cancel([chat_turn.directory]))
             ):
                 self._note("the turn could not be ended: its worker does not react")
         except CodexServerError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.actions import chat
-from codex_server_cli.actions.chat import Place
+from codex_server_cli.actions.chat import ChatTarget
 from codex_server_cli.cli.chat_calls import off_loop
 from codex_server_cli.cli.chat_commands import COMMANDS, Command, help_text
 from codex_server_cli.core.request import Sandbox
@@ -36,12 +36,12 @@ _KINDS = {
 _MARKS = {"commandExecution": "$ ", "fileChange": "± ", "error": "✗ "}
 
 
-class Deeds:
+class SlashCommands:
     """The commands of one chat."""
 
     def __init__(self, chat_: Chat) -> None:
         self._chat = chat_
-        self._deeds: dict[str, Callable[[str], Awaitable[None]]] = {
+        self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
             "new": self._new,
             "resume": self._resume,
             "model": self._model,
@@ -57,21 +57,21 @@ class Deeds:
     async def do(self, command: Command) -> None:
         """Carry a command out, or say that there is none of that name."""
         name = _OTHER_NAMES.get(command.name, command.name)
-        deed = self._deeds.get(name)
-        if deed is None:
+        run = self._commands.get(name)
+        if run is None:
             near = difflib.get_close_matches(name, COMMANDS, 1)
             self._chat.note(
                 f"there is no command /{name}; {f'did you mean /{near[0]}?' if near else '/help lists them'}"
             )
             return
         try:
-            await deed(command.argument)
+            await run(command.argument)
         except CodexServerError as error:
             self._chat.complain(error)
 
-    def greet(self) -> None:
+    def say_where(self) -> None:
         """Say where the conversation is."""
-        choice = self._chat.place.choice
+        choice = self._chat.target.choice
         where = f"thread {choice.thread_id}" if choice is not None else "a new conversation"
         cwd = self._chat.options.cwd or (choice.cwd if choice is not None else None) or str(Path.cwd())
         self._chat.note(f"{where} in {short_path(cwd, str(self._chat.settings.user_home), 60)} · /help")
@@ -84,24 +84,24 @@ class Deeds:
         self._chat.say(*blocks)
 
     def _is_busy(self) -> bool:
-        if self._chat.exchange is not None:
+        if self._chat.chat_turn is not None:
             self._chat.note("a turn is running: wait for its end, or interrupt it with Ctrl-C")
-        return self._chat.exchange is not None
+        return self._chat.chat_turn is not None
 
     async def _new(self, _argument: str) -> None:
         if not self._is_busy():
             self._chat.tokens = 0
-            await self._chat.settle_in(Place())
+            await self._chat.switch_to(ChatTarget())
 
     async def _resume(self, selector: str) -> None:
         if self._is_busy():
             return
         settings, cwd = self._chat.settings, self._chat.options.cwd
-        place = await off_loop(
-            lambda: chat.place_of(settings, selector, cwd) if selector else chat.place_of_last(settings, cwd)
+        target = await off_loop(
+            lambda: chat.target_of(settings, selector, cwd) if selector else chat.target_of_last(settings, cwd)
         )
         self._chat.tokens = 0
-        await self._chat.settle_in(place)
+        await self._chat.switch_to(target)
 
     async def _model(self, model: str) -> None:
         await self._choose("model", model)
@@ -113,9 +113,9 @@ class Deeds:
         """Set an option of the next messages, where Codex has it; without a value tell what it is."""
         if value:
             chosen: dict[str, Any] = {name: None if value == _DEFAULT else value}
-            options, place = self._chat.options._replace(**chosen), self._chat.place
+            options, target = self._chat.options._replace(**chosen), self._chat.target
             if value != _DEFAULT:
-                await off_loop(lambda: chat.check_model(self._chat.settings, options, place))
+                await off_loop(lambda: chat.check_model(self._chat.settings, options, target))
             self._chat.options = self._chat.options._replace(**chosen)
             self._chat.note(f"{name} {value}, from the next message on")
         else:
@@ -132,10 +132,10 @@ class Deeds:
             self._chat.note(f"sandbox: {self._chat.options.sandbox or 'read-only'}; there are {', '.join(Sandbox)}")
 
     async def _decline(self, words: str) -> None:
-        if self._chat.asking is None or self._chat.asking.entry is None:
+        if self._chat.dialog is None or self._chat.dialog.entry is None:
             self._chat.note("nothing is asked")
         else:
-            await self._chat.asking.decline(words)
+            await self._chat.dialog.decline(words)
 
     async def _limits(self, _argument: str) -> None:
         from codex_server_cli.actions.account import read_limits
@@ -145,7 +145,7 @@ class Deeds:
         self._chat.say(Block(BlockKind.NOTE, limits_text(limits, time.time()).rstrip("\n")))
 
     async def _status(self, _argument: str) -> None:
-        view, choice = self._chat.view, self._chat.place.choice
+        view, choice = self._chat.view, self._chat.target.choice
         thread_id = (view.thread_id if view is not None else None) or (choice.thread_id if choice else None)
         facts = {
             "thread": thread_id or "none yet",

@@ -16,10 +16,10 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
-PATIENCE_S = 0.1
+ESCAPE_TIMEOUT_S = 0.1
 """How long a lone Esc waits for what would make a chord of it, where it has something to do."""
 
-_IDLE_PATIENCE_S = 1.0  # people type Esc, then Enter, for a new line
+_IDLE_TIMEOUT_S = 1.0  # people type Esc, then Enter, for a new line
 _BYTES_S = 0.05  # between the bytes of one key
 _CHORDS = "bfdy"  # by a word to the left or the right, delete one, put back what was cut before
 _NOT_CHORDS = [char for char in f"{ascii_letters}{digits}/-*#_.<>" if char not in _CHORDS]
@@ -66,4 +66,4 @@ def _is_line_empty() -> bool:
 def wait_for_escape(application: Application[Any], *, is_urgent: bool) -> None:
     """Set how long an Esc may wait for the rest of a chord."""
     application.ttimeoutlen = _BYTES_S
-    application.timeoutlen = PATIENCE_S if is_urgent else _IDLE_PATIENCE_S
+    application.timeoutlen = ESCAPE_TIMEOUT_S if is_urgent else _IDLE_TIMEOUT_S

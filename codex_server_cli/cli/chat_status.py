@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def status_of(chat: Chat) -> Status:
     """The facts at this moment."""
-    record, options, meta = chat.conversation.record, chat.options, chat.meta
-    running = chat.exchange is not None
+    record, options, meta = chat.chat_blocks.record, chat.options, chat.meta
+    running = chat.chat_turn is not None
     if running:  # as it was started, here or elsewhere
         options = options._replace(model=None, effort=None, sandbox=meta.get("sandbox"))
     usage = record.usage if running else None
@@ -29,12 +29,12 @@ def status_of(chat: Chat) -> Status:
 
 
 def _phase(chat: Chat) -> str:
-    if chat.exchange is None:
+    if chat.chat_turn is None:
         return "starting" if chat.starting else "ready"
     if chat.interrupting:
         return "interrupting"
-    if chat.asking is not None and chat.asking.entry is not None:
+    if chat.dialog is not None and chat.dialog.entry is not None:
         return "asking" if chat.screen.is_being_read else "waiting for you"
-    record = chat.conversation.record
+    record = chat.chat_blocks.record
     phase = record.phase if record.turn_id is not None or chat.view is None else chat.view.phase
     return str(phase).replace("_", " ")

@@ -14,7 +14,7 @@ from typing import Any
 from prompt_toolkit.application import Application
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from codex_server_cli.cli.tidy import tidy_at_signals
+from codex_server_cli.cli.tidy import restore_at_signals
 
 
 class Output(Vt100_Output):
@@ -52,7 +52,7 @@ class EditorApplication(Application[None]):
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
     @contextlib.contextmanager
-    def tidy(self) -> Iterator[None]:
+    def restoring(self) -> Iterator[None]:
         """Leave the terminal as it is now when a signal stops or ends us; take it again when we go on."""
         fd = sys.stdin.fileno()
         before = termios.tcgetattr(fd)
@@ -71,5 +71,5 @@ class EditorApplication(Application[None]):
                 self.renderer.reset()
                 self.invalidate()
 
-        with tidy_at_signals(leave, come_back):
+        with restore_at_signals(leave, come_back):
             yield

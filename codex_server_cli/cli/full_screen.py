@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from codex_server_cli.cli.tidy import tidy_at_signals
+from codex_server_cli.cli.tidy import restore_at_signals
 
 _READ_BYTES = 4096
 
@@ -45,8 +45,8 @@ class FullScreen:
             file = stack.enter_context(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace"))
             self._console = Console(file=file, force_terminal=True)
             self._take()
-            stack.callback(self._give_back)
-            stack.enter_context(tidy_at_signals(self._give_back, self._take))
+            stack.callback(self._restore)
+            stack.enter_context(restore_at_signals(self._restore, self._take))
             stack.callback(signal.signal, signal.SIGWINCH, signal.signal(signal.SIGWINCH, lambda *_: None))
             stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(self._waker_fd, warn_on_full_buffer=False))
             self._stack = stack.pop_all()
@@ -96,7 +96,7 @@ class FullScreen:
             self._live.start()
         self.wake()
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         with self._lock:
             if self._live is not None:
                 self._live.stop()

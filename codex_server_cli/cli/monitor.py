@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from codex_server_cli.actions import monitor, read
 from codex_server_cli.cli import output
-from codex_server_cli.core.notice import Notice
+from codex_server_cli.core.notice import MonitorEvent
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.render import documents, views
 from codex_server_cli.settings.places import Settings
@@ -34,26 +34,26 @@ def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict
     else:
         output.note_if(read.absent_home(settings))
         after = 0 if after is None else after
-    has_any = show_notices(monitor.stream(settings, after, follows=follows, warn=output.note_if), as_json=as_json)
+    has_any = show_events(monitor.stream(settings, after, follows=follows, warn=output.note_if), as_json=as_json)
     if not (has_any or as_json or after):
         output.note("Nothing has happened yet.")
     return Exit.OK
 
 
-def show_notices(stream: Iterable[Notice | None], *, as_json: bool) -> bool:
+def show_events(stream: Iterable[MonitorEvent | None], *, as_json: bool) -> bool:
     """Show a stream line by line, for as long as somebody reads our stdout.
 
     Returns:
         Whether there was anything.
     """
     has_any = False
-    for notice in stream:
-        has_any = has_any or notice is not None
-        if notice is None:
+    for event in stream:
+        has_any = has_any or event is not None
+        if event is None:
             if output.is_reader_gone():
                 raise output.ReaderGoneError
         elif as_json:
-            output.show(documents.dump(documents.notice(notice), is_indented=False) + "\n")
+            output.show(documents.dump(documents.event(event), is_indented=False) + "\n")
         else:
-            output.show(views.notice_line(notice) + "\n")
+            output.show(views.event_line(event) + "\n")
     return has_any

@@ -27,7 +27,7 @@ def main() -> None:
         notify.run_command(view, _dump(view, event, documents.status_with_answer(view)), event)
         return
     (request_id,) = request_ids
-    pending = [documents.pending_request(turn_id, entry) for entry in answers.pending_of(view)]
+    pending = [documents.approval_request(turn_id, entry) for entry in answers.pending_of(view)]
     if view.state is State.RUNNING and any(entry.get("id") == request_id for entry in pending):
         document = {**documents.status(view), "request": request_id, "pending": pending}
         notify.run_command(view, _dump(view, event, document), event, request_id)

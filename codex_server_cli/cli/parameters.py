@@ -33,7 +33,7 @@ def complete_turn(incomplete: str) -> list[tuple[str, str]]:
 
 _HELP = "An id, a unique prefix of one, a name, or last."
 Turn = Annotated[str, typer.Argument(metavar="TURN", help=_HELP, autocompletion=complete_turn)]
-AskingTurn = Annotated[
+WaitingTurn = Annotated[
     str, typer.Argument(metavar="TURN", help="An id, a unique prefix of one, or a name.", autocompletion=complete_turn)
 ]
 Turns = Annotated[list[str], typer.Argument(metavar="TURN...", help=_HELP, autocompletion=complete_turn)]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from codex_server_cli.cli import output
-from codex_server_cli.cli.tidy import tidy_at_signals
+from codex_server_cli.cli.tidy import restore_at_signals
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render.spinner import column_after, is_waiting, spinner_line
@@ -49,7 +49,7 @@ class Spinner:
         self._lock = threading.RLock()  # taken again where a signal comes while we write
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._turn, name="spinner", daemon=True)
-        self._signals = tidy_at_signals(self._erase, lambda: None)
+        self._signals = restore_at_signals(self._erase, lambda: None)
 
     def __enter__(self) -> Spinner:
         self._signals.__enter__()

@@ -38,7 +38,7 @@ def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> Tu
     """A turn that does not exist is an answer here, not an error; an ambiguous one is an error."""
     try:
         directory = read.find(settings, turn, cwd)
-        return read.settled(directory) if is_one else read.status(directory)  # waits of many would add up
+        return read.status_after_repair(directory) if is_one else read.status(directory)  # waits of many would add up
     except AmbiguousError:
         raise
     except NotFoundError as error:

@@ -11,7 +11,7 @@ _SIGNALS = (signal.SIGTSTP, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @contextlib.contextmanager
-def tidy_at_signals(leave: Callable[[], None], come_back: Callable[[], None]) -> Iterator[None]:
+def restore_at_signals(leave: Callable[[], None], come_back: Callable[[], None]) -> Iterator[None]:
     """Call `leave` before Ctrl-Z stops us, or a signal of `_SIGNALS` ends us, and `come_back` when we go on.
 
     Both are called in the main thread, between any two steps of what it does. Ctrl-C raises, as ever.

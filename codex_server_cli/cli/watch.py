@@ -30,9 +30,9 @@ def watch(
 
         show_board(settings, selection, limit)
         return
-    from codex_server_cli.cli.monitor import show_notices
+    from codex_server_cli.cli.monitor import show_events
 
     if not read.running(settings):  # a word on stderr: it is in nobody's way
         output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
     stream = monitor.stream(settings, follows=True, warn=lambda text: output.note(f"codex-server: {text}"))
-    show_notices(chosen(stream, selection), as_json=False)
+    show_events(chosen(stream, selection), as_json=False)

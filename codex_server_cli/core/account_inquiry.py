@@ -1,6 +1,6 @@
 """What is asked about an account: who it is, logging in and out, limits, models. Owns the calls and their refusals.
 
-Each conversation begins with `greet`. Must never do the asking, and never keep or tell a key or a token. What the
+Each conversation begins with `initialize`. Must never do the asking, and never keep or tell a key or a token. What the
 app-server answers was seen with 0.163.0 and 0.171.0 (protocol notes, section 7); a login's page is served by it on
 port 1455, else 1457, and a second login from anywhere on the machine ends the first.
 """
@@ -20,15 +20,15 @@ from codex_server_cli.core.account import (
     models_in,
 )
 from codex_server_cli.core.failures import readable_message
-from codex_server_cli.core.inquiry import Inquiry, Listen, greet
+from codex_server_cli.core.inquiry import Listen, Query, initialize
 from codex_server_cli.core.payer import account_of_status
 from codex_server_cli.core.rpc import Message, at, object_at, params_of, text_in
 from codex_server_cli.errors import BusyError, CodexServerError, ErrorKind, NotLoggedInError
 
-PATIENCE_S = 20 * 60.0
+LOGIN_TIMEOUT_S = 20 * 60.0
 """For a person to log in. Codex itself gives a page ten minutes and a code fifteen."""
 _MAX_PAGES = 50
-_SETTLE_S = 10.0
+_UPDATED_TIMEOUT_S = 10.0
 """Codex says `account/login/completed` first and takes the login into use after it: `account/updated` tells."""
 
 _TRY_AGAIN = "Try again: codex-server login (only one at a time waits on a machine), or codex-server login --device."
@@ -46,7 +46,7 @@ class LoginStart(NamedTuple):
     user_code: str | None = None
 
 
-def ask_account(*, refreshes: bool) -> Inquiry[Account]:
+def ask_account(*, refreshes: bool) -> Query[Account]:
     """Who is logged in. `account/read` wants to know the workspace and fails without the network: then the mode alone.
 
     Args:
@@ -60,12 +60,12 @@ def ask_account(*, refreshes: bool) -> Inquiry[Account]:
     return account_without_details(object_at(status, "result"), _words(reply))
 
 
-def ask_terms(cwd: str, version: str) -> Inquiry[tuple[Message, Message]]:
+def ask_terms(cwd: str, version: str) -> Query[tuple[Message, Message]]:
     """What decides who pays: Codex's effective configuration, and what `account/read` says of it.
 
     Either is empty where Codex does not tell. Begins with the greeting.
     """
-    yield from greet(version)
+    yield from initialize(version)
     account = at((yield "account/read", {}), "result", dict)
     if account is None:
         status = yield "getAuthStatus", {"includeToken": False, "refreshToken": False}
@@ -83,7 +83,7 @@ def _turned_away(words: str) -> NotLoggedInError:
     return NotLoggedInError(f"the service does not take this login any more: {words}", hint="codex-server login")
 
 
-def ask_limits() -> Inquiry[list[Limits]]:
+def ask_limits() -> Query[list[Limits]]:
     """The usage limits of a ChatGPT login.
 
     Raises:
@@ -93,7 +93,7 @@ def ask_limits() -> Inquiry[list[Limits]]:
     return limits_in(_result((yield "account/rateLimits/read", {})))
 
 
-def ask_provider(thread_id: str | None = None) -> Inquiry[str | None]:
+def ask_provider(thread_id: str | None = None) -> Query[str | None]:
     """The provider that serves a thread, or else a new one; None where the configuration leaves it to Codex.
 
     A thread keeps the provider that it was made with, and a configuration has more sources than its own file: seen
@@ -108,7 +108,7 @@ def ask_provider(thread_id: str | None = None) -> Inquiry[str | None]:
     return at(_result((yield "config/read", {})), "config.model_provider", str)
 
 
-def ask_models() -> Inquiry[list[Model]]:
+def ask_models() -> Query[list[Model]]:
     """Every model that Codex lists, the hidden ones too. Needs no login.
 
     Raises:
@@ -126,7 +126,7 @@ def ask_models() -> Inquiry[list[Model]]:
     return models
 
 
-def start_login(*, is_device: bool) -> Inquiry[LoginStart]:
+def start_login(*, is_device: bool) -> Query[LoginStart]:
     """Begin a ChatGPT login, in a browser on this machine or with a code in one elsewhere.
 
     Raises:
@@ -141,21 +141,21 @@ def start_login(*, is_device: bool) -> Inquiry[LoginStart]:
     return LoginStart(login_id, url, code or None)
 
 
-def await_login(login_id: str) -> Inquiry[None]:
+def await_login(login_id: str) -> Query[None]:
     """Wait until this login is over, and in use.
 
     Raises:
         NotLoggedInError: it failed, in Codex's words; or nobody logged in.
     """
-    while completed := (yield Listen("account/login/completed", PATIENCE_S)):
+    while completed := (yield Listen("account/login/completed", LOGIN_TIMEOUT_S)):
         params = params_of(completed)
         if params.get("loginId") == login_id:
-            yield from _settle(params)
+            yield from _finish_login(params)
             return
-    raise NotLoggedInError(f"nobody logged in within {PATIENCE_S / 60:.0f} minutes", hint=_TRY_AGAIN)
+    raise NotLoggedInError(f"nobody logged in within {LOGIN_TIMEOUT_S / 60:.0f} minutes", hint=_TRY_AGAIN)
 
 
-def log_in_with_key(key: str) -> Inquiry[None]:
+def log_in_with_key(key: str) -> Query[None]:
     """Log in with an API key.
 
     Raises:
@@ -163,22 +163,22 @@ def log_in_with_key(key: str) -> Inquiry[None]:
         CodexServerError: Codex refused.
     """
     _result((yield "account/login/start", {"type": "apiKey", "apiKey": key}))
-    yield from _settle(params_of((yield Listen("account/login/completed"))))
+    yield from _finish_login(params_of((yield Listen("account/login/completed"))))
 
 
-def _settle(completed: Message) -> Inquiry[None]:
+def _finish_login(completed: Message) -> Query[None]:
     if completed.get("success") is not True:
         reason = text_in(completed.get("error")).removeprefix("Login server error: ") or "Codex gave no reason"
         raise NotLoggedInError(f"the login was not completed: {reason}", hint=_TRY_AGAIN)
-    yield Listen("account/updated", _SETTLE_S)
+    yield Listen("account/updated", _UPDATED_TIMEOUT_S)
 
 
-def cancel_login(login_id: str) -> Inquiry[bool]:
+def cancel_login(login_id: str) -> Query[bool]:
     """Cancel a login that waits; whether there was one."""
     return at((yield "account/login/cancel", {"loginId": login_id}), "result.status", str) == "canceled"
 
 
-def log_out() -> Inquiry[None]:
+def log_out() -> Query[None]:
     """Forget the login; nothing changes where there is none.
 
     Raises:

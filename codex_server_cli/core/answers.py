@@ -10,7 +10,7 @@ import re
 from math import isfinite
 from typing import Any
 
-from codex_server_cli.core.pending import PendingRequest, RequestKind, form_choices
+from codex_server_cli.core.pending import ApprovalRequest, RequestKind, form_choices
 from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.core.rpc import Message, objects_in, text_in
 from codex_server_cli.core.schema import fault_in, is_schema
@@ -24,7 +24,7 @@ class AnswerError(ValueError):
     """What was said does not fit what was asked; the text says how."""
 
 
-def answering(request: PendingRequest, answers: dict[str, list[str]]) -> Message:
+def answering(request: ApprovalRequest, answers: dict[str, list[str]]) -> Message:
     """The wire's result that answers a question or a form.
 
     Args:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from codex_server_cli.core import rpc
-from codex_server_cli.core.exchange import Exchange
+from codex_server_cli.core.exchange import Outbox
 from codex_server_cli.core.failures import kind_of_refusal
 from codex_server_cli.core.record import THREAD_OPENERS, TURN_STARTERS
-from codex_server_cli.core.retries import Patience, is_store_collision
+from codex_server_cli.core.retries import Backoff, is_store_collision
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.timers import LIMIT_MS, Timer, Timers
 from codex_server_cli.core.waiting import GOAL, LIST
@@ -28,7 +28,7 @@ _LOOKS = frozenset(
         *("thread/queue/list", "thread/goal/get"),
     }
 )
-_ASKED_AGAIN = _AFTER_STARTUP | _LOOKS
+_SENT_AGAIN = _AFTER_STARTUP | _LOOKS
 
 _TOLERATED = frozenset(
     {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
@@ -46,7 +46,7 @@ def is_tolerated(method: str, error: Message) -> bool:
     return method in _TOLERATED or (method in _WHERE_UNKNOWN and is_unknown)
 
 
-class Asked(NamedTuple):
+class SentRequest(NamedTuple):
     """One request, as it was sent last.
 
     Attributes:
@@ -56,25 +56,25 @@ class Asked(NamedTuple):
 
     method: str
     params: Message
-    patience: Patience
+    backoff: Backoff
     sent_ms: float
     tag: str = ""
 
 
-class Asking:
+class Requests:
     """Sends requests through an exchange, and sets the timers `REQUEST` and `AGAIN` for what is to come of them."""
 
-    def __init__(self, exchange: Exchange, timers: Timers, seed: str) -> None:
-        self._exchange = exchange
+    def __init__(self, outbox: Outbox, timers: Timers, seed: str) -> None:
+        self._outbox = outbox
         self._timers = timers
         self._seed = seed
         self._next_id = 1
-        self._awaited: dict[int, Asked] = {}  # the longest without a reply first
-        self._put_off: list[tuple[float, Asked]] = []  # when to ask again, and what
+        self._awaited: dict[int, SentRequest] = {}  # the longest without a reply first
+        self._put_off: list[tuple[float, SentRequest]] = []  # when to ask again, and what
         self._startup_ms = 0.0
 
     @property
-    def patience_ends_ms(self) -> float:
+    def silence_allowed_until_ms(self) -> float:
         """Until when the silence of an app-server is in order, because a reply may take as long."""
         return max(map(self._due_ms, self._awaited.values()), default=0.0)
 
@@ -85,15 +85,15 @@ class Asking:
 
     def ask(self, method: str, params: Message, now_ms: float, tag: str = "") -> None:
         """Send a request; `answered` tells when its reply came."""
-        self._send(Asked(method, params, Patience(f"{self._seed} {method}"), now_ms, tag))
+        self._send(SentRequest(method, params, Backoff(f"{self._seed} {method}"), now_ms, tag))
 
-    def answered(self, response: Message, now_ms: float) -> Asked | None:
+    def answered(self, response: Message, now_ms: float) -> SentRequest | None:
         """What this replies to; None for a second reply, one to nothing of ours, and where we shall ask again."""
         asked = self._awaited.pop(response.get("id"), None)  # type: ignore[arg-type]
         self._set_timers()
-        if asked is None or asked.method not in _ASKED_AGAIN or not _may_pass(response, asked.patience.failures):
+        if asked is None or asked.method not in _SENT_AGAIN or not _may_pass(response, asked.backoff.failures):
             return asked
-        delay_ms = asked.patience.delay_ms(now_ms)
+        delay_ms = asked.backoff.delay_ms(now_ms)
         if delay_ms is None:
             return asked
         self._put_off.append((now_ms + delay_ms, asked))
@@ -116,7 +116,7 @@ class Asking:
         self._set_timers()
         return is_taken_back
 
-    def give_up_overdue(self, now_ms: float) -> list[Asked]:
+    def give_up_overdue(self, now_ms: float) -> list[SentRequest]:
         """The requests whose reply is no longer waited for."""
         overdue = {id_: asked for id_, asked in self._awaited.items() if self._due_ms(asked) <= now_ms}
         for id_ in overdue:
@@ -129,13 +129,13 @@ class Asking:
         self._awaited, self._put_off = {}, []
         self._set_timers()
 
-    def _send(self, asked: Asked) -> None:
+    def _send(self, asked: SentRequest) -> None:
         self._awaited[self._next_id] = asked
-        self._exchange.send(rpc.request(self._next_id, asked.method, asked.params), asked.sent_ms)
+        self._outbox.send(rpc.request(self._next_id, asked.method, asked.params), asked.sent_ms)
         self._next_id += 1
         self._set_timers()
 
-    def _due_ms(self, asked: Asked) -> float:
+    def _due_ms(self, asked: SentRequest) -> float:
         return asked.sent_ms + LIMIT_MS[Timer.REQUEST] + (self._startup_ms if asked.method in _AFTER_STARTUP else 0.0)
 
     def _set_timers(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.pending import PendingRequest, RequestKind
+from codex_server_cli.core.pending import ApprovalRequest, RequestKind
 from codex_server_cli.core.rpc import Message, objects_in, text_in
 
 TAKEN_BACK = "taken back by Codex"
@@ -20,7 +20,7 @@ _SECRET = "•" * 8
 _OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the rest of the turn"}
 
 
-def outcome_of_reply(request: PendingRequest, reply: Message, *, is_overdue: bool = False) -> str:
+def outcome_of_reply(request: ApprovalRequest, reply: Message, *, is_overdue: bool = False) -> str:
     """What our reply to a request says, in one line.
 
     Args:
@@ -42,7 +42,7 @@ def outcome_of_reply(request: PendingRequest, reply: Message, *, is_overdue: boo
     return _OUTCOMES.get(str(decision), declined)
 
 
-def _answers(request: PendingRequest, given: Any) -> str:
+def _answers(request: ApprovalRequest, given: Any) -> str:
     """What was answered: the words alone where one thing was asked, else each behind the id of its question."""
     if not isinstance(given, dict):
         return ""
@@ -63,7 +63,7 @@ def _words(value: Any) -> str:
     return " ".join(str(value).split())
 
 
-def _secret_ids(request: PendingRequest) -> set[str]:
+def _secret_ids(request: ApprovalRequest) -> set[str]:
     if request.kind is RequestKind.QUESTION:
         questions = objects_in(request.params.get("questions"))
         return {text_in(each.get("id")) for each in questions if each.get("isSecret")}

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from codex_server_cli.core import rpc
 from codex_server_cli.core.decisions import TIMEOUT
-from codex_server_cli.core.exchange import Exchange
-from codex_server_cli.core.pending import PendingRequest, RequestKind, declining, granting, read_request
+from codex_server_cli.core.exchange import Outbox
+from codex_server_cli.core.pending import ApprovalRequest, RequestKind, declining, granting, read_request
 from codex_server_cli.core.request import Approval, TurnRequest
 from codex_server_cli.core.rpc import Message, params_of
 from codex_server_cli.core.timers import Timer, Timers
@@ -39,17 +39,17 @@ class Decision(NamedTuple):
     answers: dict[str, list[str]]
 
 
-class Desk:
+class Approvals:
     """Takes requests, keeps them until they are decided, and replies.
 
     Attributes:
         pending: what waits, oldest first; another tuple whenever that changes.
     """
 
-    def __init__(self, request: TurnRequest, exchange: Exchange, timers: Timers) -> None:
-        self.pending: tuple[PendingRequest, ...] = ()
+    def __init__(self, request: TurnRequest, outbox: Outbox, timers: Timers) -> None:
+        self.pending: tuple[ApprovalRequest, ...] = ()
         self._request = request
-        self._exchange = exchange
+        self._outbox = outbox
         self._timers = timers
         self._closed: dict[str, str] = {}  # how each one that no longer waits ended
         self._forms_closed: set[bool] = set()  # and whether such a one wanted words
@@ -72,15 +72,15 @@ class Desk:
 
     def _take(self, message: Message, now_ms: float) -> None:
         """One that nobody was promised to be asked about is refused at once."""
-        record = self._exchange.record
+        record = self._outbox.record
         request = read_request(message, record.items_asked_about, now_ms, self._request.approval_timeout_s)
         if request is None or not self._is_wanted(request):
             refusal = rpc.refusal(message, f"codex-server does not answer {message['method']}")
-            self._exchange.send(refusal, now_ms)
+            self._outbox.send(refusal, now_ms)
             return
         self._keep((*self.pending, request))
 
-    def decide(self, decision: Decision, now_ms: float) -> PendingRequest:
+    def decide(self, decision: Decision, now_ms: float) -> ApprovalRequest:
         """Carry a decision out.
 
         Returns:
@@ -114,12 +114,12 @@ class Desk:
 
     # --- which are kept
 
-    def _is_wanted(self, request: PendingRequest) -> bool:
+    def _is_wanted(self, request: ApprovalRequest) -> bool:
         if request.kind is RequestKind.QUESTION:
             return self._request.may_ask_questions or self._request.is_plan
         return self._request.approval is Approval.ASK
 
-    def _find(self, id_: str | None, op: str) -> PendingRequest:
+    def _find(self, id_: str | None, op: str) -> ApprovalRequest:
         if id_ is None:
             return self._only(is_consent=op != "decline")
         for request in self.pending:
@@ -128,7 +128,7 @@ class Desk:
         how = self._closed.get(id_)
         raise NotFoundError(f"request {id_} {how}" if how else f"there is no request {id_!r}", hint=self._look)
 
-    def _only(self, *, is_consent: bool) -> PendingRequest:
+    def _only(self, *, is_consent: bool) -> ApprovalRequest:
         """The request that is meant where none is named: the only one; for consent the only one that there ever was.
 
         Whoever names none has seen one, perhaps; where another had come before it, it could be that one. An answer in
@@ -150,14 +150,14 @@ class Desk:
 
     # --- what they are told
 
-    def _grant(self, request: PendingRequest, *, is_for_session: bool) -> Message:
+    def _grant(self, request: ApprovalRequest, *, is_for_session: bool) -> Message:
         if request.wants_answers:
             raise BadInputError(f"request {request.id} asks for words", hint="Use reply, or decline.")
         if is_for_session and not request.can_last:
             raise BadInputError(f"request {request.id} can only be approved once", hint="Leave --session out.")
         return granting(request, is_for_session=is_for_session)
 
-    def _answer(self, request: PendingRequest, answers: dict[str, list[str]]) -> Message:
+    def _answer(self, request: ApprovalRequest, answers: dict[str, list[str]]) -> Message:
         if not request.wants_answers:
             raise BadInputError(f"request {request.id} asks for no words", hint="Use approve or decline.")
         from codex_server_cli.core.answers import AnswerError, answering  # the checks of schemas, which few turns need
@@ -168,18 +168,18 @@ class Desk:
             raise BadInputError(str(error), hint="Nothing was sent; ask with pending, and reply again.") from error
 
     def _reply(
-        self, request: PendingRequest, result: Message, words: str, now_ms: float, why: str | None = None
+        self, request: ApprovalRequest, result: Message, words: str, now_ms: float, why: str | None = None
     ) -> None:
-        self._exchange.send({"id": request.wire_id, "result": result}, now_ms, why)
+        self._outbox.send({"id": request.wire_id, "result": result}, now_ms, why)
         self._close([request], words)
 
-    def _close(self, requests: list[PendingRequest], words: str) -> None:
+    def _close(self, requests: list[ApprovalRequest], words: str) -> None:
         if requests:
             self._closed |= {request.id: words for request in requests}
             self._forms_closed |= {request.wants_answers for request in requests}
             self._keep(tuple(each for each in self.pending if each not in requests))
 
-    def _keep(self, pending: tuple[PendingRequest, ...]) -> None:
+    def _keep(self, pending: tuple[ApprovalRequest, ...]) -> None:
         self.pending = pending
         self._set_timer()
 

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from codex_server_cli.core.fold import Fold
+from codex_server_cli.core.fold import Replay
 from codex_server_cli.core.pieces import joined
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, MessageType, message_type, parse_line
@@ -74,11 +74,11 @@ def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
     Returns:
         What is known of the turn, and the text that its `out.txt` should hold.
     """
-    fold, text = Fold(), []
+    turn_replay, text = Replay(), []
     for event in read_events(log):
-        text.append(joined(fold.feed(event)[1]))
-    text.append(joined(fold.settle()))
-    return fold.record, "".join(text)
+        text.append(joined(turn_replay.feed(event)[1]))
+    text.append(joined(turn_replay.adopt_early()))
+    return turn_replay.record, "".join(text)
 
 
 _DELTA_METHODS = re.compile(rb'"method":"[A-Za-z/]*[dD]elta"')

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.core import rpc
 from codex_server_cli.core.events import EventLog
-from codex_server_cli.core.fold import Fold
+from codex_server_cli.core.fold import Replay
 from codex_server_cli.core.jsonl import LineDecoder
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.pieces import Piece, joined
@@ -60,12 +60,12 @@ class Step(NamedTuple):
     outcome: Outcome | None = None
 
 
-class Exchange:
+class Outbox:
     """Decode, number, record and show what passes; `take` hands over what has gathered."""
 
     def __init__(self) -> None:
         self.log = EventLog()
-        self._fold = Fold()
+        self._replay = Replay()
         self._decoder = LineDecoder()
         self._raw_items = RawItems()
         self._events: list[bytes] = []
@@ -80,7 +80,7 @@ class Exchange:
     @property
     def record(self) -> TurnRecord:
         """What is known of the turn."""
-        return self._fold.record
+        return self._replay.record
 
     def begin(self, provider: str | None = None) -> None:
         """Turn to an app-server that is yet to start; what one before it said, or was to hear, no longer counts.
@@ -88,7 +88,7 @@ class Exchange:
         Args:
             provider: see `Step`.
         """
-        self._fold.begin()
+        self._replay.begin()
         self._decoder, self._raw_items = LineDecoder(), RawItems()
         self._sends = []
         self._starts_server, self._provider = True, provider
@@ -137,22 +137,22 @@ class Exchange:
                 continue
             for kept, raw in self._raw_items.choose((line, entry), entry.get("payload")):
                 self._events.append(self.log.line_session(kept[0], int(now_ms)))
-                self._pieces += self._fold.feed_raw(raw)
+                self._pieces += self._replay.feed_raw(raw)
 
-    def fold(self, message: Message) -> list[Message]:
+    def apply(self, message: Message) -> list[Message]:
         """Take a message in: what is known of the turn, and its text.
 
         Returns:
             The notifications that belong to the turn and are known to now, oldest first.
         """
-        belonging, pieces = self._fold.feed_in(message)
+        own, pieces = self._replay.feed_in(message)
         if pieces:
             self._pieces += pieces
-        return belonging
+        return own
 
-    def settle(self) -> None:
+    def adopt_early(self) -> None:
         """Take the turn from what came early, where the reply that names it is overdue."""
-        self._pieces += self._fold.settle()
+        self._pieces += self._replay.adopt_early()
 
     def tell(self, reply: Reply) -> None:
         """Let another shell know."""
@@ -169,7 +169,7 @@ class Exchange:
     def send(self, message: Message, now_ms: float, why: str | None = None) -> None:
         """Send one message of any type; `why` is recorded with it."""
         encoded = rpc.encode(message)
-        self._pieces += self._fold.feed_out(message, why)
+        self._pieces += self._replay.feed_out(message, why)
         self._events.append(self.log.line_out(encoded, int(now_ms), why))
         self._sends.append(encoded)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from codex_server_cli.core.decisions import TAKEN_BACK, TIMEOUT, outcome_of_reply
 from codex_server_cli.core.effective import differences
-from codex_server_cli.core.pending import PendingRequest, read_request
+from codex_server_cli.core.pending import ApprovalRequest, read_request
 from codex_server_cli.core.pieces import Kind, Piece, Pieces
 from codex_server_cli.core.raw_items import RAW_ITEM
 from codex_server_cli.core.record import TurnRecord
@@ -19,7 +19,7 @@ from codex_server_cli.core.rpc import Message, params_of
 from codex_server_cli.core.transcript import Transcript
 
 
-class Fold:
+class Replay:
     """Takes what came and what was sent; each returns the pieces that it adds.
 
     Attributes:
@@ -29,7 +29,7 @@ class Fold:
     def __init__(self) -> None:
         self.record = TurnRecord()
         self._transcript = Transcript(lambda item: denial_of(item, self.record.settings))
-        self._asked: dict[str | int, PendingRequest] = {}  # requests without a reply
+        self._asked: dict[str | int, ApprovalRequest] = {}  # requests without a reply
         self._has_compared = False
 
     def begin(self) -> None:
@@ -52,20 +52,20 @@ class Fold:
         Returns:
             The notifications that belong to this turn and are known to now, oldest first; and the pieces.
         """
-        belonging = self.record.feed_in(message)
-        pieces = self._show(belonging)
+        own = self.record.feed_in(message)
+        pieces = self._show(own)
         method = message.get("method")
         if method == "item/agentMessage/delta":
-            return belonging, pieces  # the hot path
+            return own, pieces  # the hot path
         if not self._has_compared and self.record.has_started:
             pieces = [*pieces, *self._compare_terms()]
         if method is not None and "id" in message:
             pieces = [*pieces, *self._on_request(message)]
         elif method == "serverRequest/resolved":
             pieces = [*pieces, *self._on_outcome(params_of(message).get("requestId"), None, None)]
-        elif method == RAW_ITEM and belonging:
+        elif method == RAW_ITEM and own:
             pieces = self.feed_raw(params_of(message).get("item"))
-        return belonging, pieces
+        return own, pieces
 
     def feed_out(self, message: Message, why: object = None) -> Pieces:
         """Take a message of ours.
@@ -83,9 +83,9 @@ class Fold:
         refusal = self.record.refusals.hear(raw)
         return self._transcript.note(Kind.REFUSAL, refusal.line) if refusal is not None else ()
 
-    def settle(self) -> Pieces:
+    def adopt_early(self) -> Pieces:
         """Take the turn from what came early, where the reply that names it will never come."""
-        return self._show(self.record.settle())
+        return self._show(self.record.adopt_early())
 
     def _show(self, messages: list[Message]) -> Pieces:
         if len(messages) == 1:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.rpc import Message, objects_in
-from codex_server_cli.core.stored_turn import pick
+from codex_server_cli.core.stored_turn import find_match
 
 T = TypeVar("T")
 Ask = tuple[str, Message]
@@ -29,13 +29,13 @@ class Listen(NamedTuple):
     timeout_s: float | None = None
 
 
-Inquiry = Generator[Ask | Listen, Message, T]
+Query = Generator[Ask | Listen, Message, T]
 
 PAGE_TURNS = 5  # each with all its items: a page of long turns is megabytes
 MAX_PAGES = 200
 
 
-def greet(version: str) -> Inquiry[str | None]:
+def initialize(version: str) -> Query[str | None]:
     """Shake hands; the app-server's user agent, None where it refused."""
     client = {"name": "codex_server", "title": "codex-server", "version": version}
     result = (yield "initialize", {"clientInfo": client}).get("result")
@@ -54,9 +54,9 @@ class StoredTurn(NamedTuple):
     refusal: str | None = None
 
 
-def find_stored_turn(thread_id: str, turn_id: str, version: str) -> Inquiry[StoredTurn]:
+def find_stored_turn(thread_id: str, turn_id: str, version: str) -> Query[StoredTurn]:
     """Look for a turn in Codex's record of its thread, newest first, and read no more pages than that takes."""
-    if (yield from greet(version)) is None:
+    if (yield from initialize(version)) is None:
         return StoredTurn(None, "Codex refused the conversation")
     params: Message = {"threadId": thread_id, "limit": PAGE_TURNS, "itemsView": "full"}
     for _ in range(MAX_PAGES):
@@ -65,7 +65,7 @@ def find_stored_turn(thread_id: str, turn_id: str, version: str) -> Inquiry[Stor
         if not isinstance(result, dict):
             error = reply.get("error")
             return StoredTurn(None, readable_message(error if isinstance(error, dict) else {}))
-        turn, cursor = pick(objects_in(result.get("data")), turn_id), result.get("nextCursor")
+        turn, cursor = find_match(objects_in(result.get("data")), turn_id), result.get("nextCursor")
         if turn is not None or not cursor:
             return StoredTurn(turn)
         params = {**params, "cursor": cursor}

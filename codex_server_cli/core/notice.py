@@ -13,7 +13,7 @@ _ENDS = ("end", "recovered")
 _LATEST_MS = 253_402_300_799_999  # the year 9999
 
 
-class Notice(NamedTuple):
+class MonitorEvent(NamedTuple):
     """What a monitor is told.
 
     Attributes:
@@ -45,7 +45,7 @@ class Notice(NamedTuple):
         return self.event in _ENDS
 
 
-def read_notice(cursor: int, entry: Mapping[str, object]) -> Notice | None:
+def read_monitor_event(cursor: int, entry: Mapping[str, object]) -> MonitorEvent | None:
     """A line of the journal; None for what is none (edited by hand, or torn)."""
     ts, turn_id, event = entry.get("ts"), entry.get("turn_id"), entry.get("event")
     if not (isinstance(ts, int) and 0 <= ts <= _LATEST_MS and isinstance(turn_id, str) and is_turn_id(turn_id)):
@@ -56,4 +56,4 @@ def read_notice(cursor: int, entry: Mapping[str, object]) -> Notice | None:
     if event not in _ENDS:
         state, kind = str(State.RUNNING), None
     state = state or str(State.FAILED)
-    return Notice(cursor, format_time_ms(ts), turn_id, name, event, phase, state, kind, request, message)
+    return MonitorEvent(cursor, format_time_ms(ts), turn_id, name, event, phase, state, kind, request, message)

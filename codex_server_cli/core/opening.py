@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.asking import Asking
-from codex_server_cli.core.exchange import Exchange
+from codex_server_cli.core.asking import Requests
+from codex_server_cli.core.exchange import Outbox
 from codex_server_cli.core.failures import make_error
 from codex_server_cli.core.payer import account_of_status
 from codex_server_cli.core.payer_check import PayerCheck
@@ -33,19 +33,19 @@ from codex_server_cli.core.waiting import GOAL, LIST, OCCUPIED, what_waits
 from codex_server_cli.errors import ErrorKind
 
 
-class Opening:
+class Handshake:
     """What is said to an app-server until the turn runs. `is_turn_sent` tells whether the prompt is out."""
 
     def __init__(
-        self, request: TurnRequest, prompt: str, client_version: str, exchange: Exchange, asking: Asking
+        self, request: TurnRequest, prompt: str, client_version: str, outbox: Outbox, requests: Requests
     ) -> None:
         self.is_turn_sent = False
         self._payers = PayerCheck(request)
         self._request = request
         self._prompt = prompt
         self._client_version = client_version
-        self._exchange = exchange
-        self._asking = asking
+        self._outbox = outbox
+        self._requests = requests
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
         self._config: Message = {}  # Codex's effective configuration
         self._requirements: Any = None  # the result of `READ`, of whatever shape
@@ -64,7 +64,7 @@ class Opening:
         after the reply to what put it in force (observed on 0.163.0 and 0.171.0).
         """
         is_as_opened = self._profile is None and not self._is_opened_wider
-        return is_as_opened or self._exchange.record.has_started
+        return is_as_opened or self._outbox.record.has_started
 
     @property
     def has_policy(self) -> bool:
@@ -73,11 +73,11 @@ class Opening:
 
     def begin(self, now_ms: float) -> None:
         """Have an app-server started, and say the first word to it."""
-        self._exchange.begin(self._payers.provider)
+        self._outbox.begin(self._payers.provider)
         self._account = self._profile = self._settings_left = None
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
-        self._asking.ask("initialize", params, now_ms)
+        self._requests.ask("initialize", params, now_ms)
 
     def go_on(self, method: str, told: Any, now_ms: float) -> TurnError | None:
         """Say what follows a reply.
@@ -92,11 +92,11 @@ class Opening:
         result: Message = told if isinstance(told, dict) else {}
         match method:
             case "initialize":
-                self._exchange.send({"method": "initialized"}, now_ms)
+                self._outbox.send({"method": "initialized"}, now_ms)
                 self._look(now_ms)
                 return None
             case "account/read" if not result:  # refused, as without the network
-                self._asking.ask("getAuthStatus", {"includeToken": False, "refreshToken": False}, now_ms)
+                self._requests.ask("getAuthStatus", {"includeToken": False, "refreshToken": False}, now_ms)
                 return None
             case "account/read":
                 self._account = result
@@ -104,7 +104,7 @@ class Opening:
                 self._account = account_of_status(result)
             case "config/read":
                 self._config = object_at(result, "config")
-                self._asking.allow_startup(startup_ms(self._configured))
+                self._requests.allow_startup(startup_ms(self._configured))
                 return self._open_thread(method, now_ms)
             case "configRequirements/read":
                 self._requirements = told
@@ -128,7 +128,7 @@ class Opening:
             looks |= {method: {"threadId": self._request.thread_id} for method in (LIST, GOAL)}
         self._unseen = set(looks)
         for method, params in {"account/read": {}, **looks}.items():
-            self._asking.ask(method, params, now_ms)
+            self._requests.ask(method, params, now_ms)
 
     def _open_thread(self, seen: str, now_ms: float) -> TurnError | None:
         """Open the thread once all is seen that would come too late: what waits in it, and what it is opened under."""
@@ -141,12 +141,12 @@ class Opening:
             return _busy(thread_id, f"thread {thread_id} was not resumed: {reason}")
         request = self._request._replace(is_fork=self._request.is_fork or reason is not None)
         under = profile_to_open_under(self._requirements, self._configured)
-        self._asking.ask(*request.open_thread(under), now_ms)
+        self._requests.ask(*request.open_thread(under), now_ms)
         return None
 
     def _start_turn(self, now_ms: float) -> TurnError | None:
         """Start the turn once everything is known that could forbid it."""
-        thread_id = self._exchange.record.thread_id
+        thread_id = self._outbox.record.thread_id
         if self._account is None or thread_id is None or self.is_turn_sent:
             return None
         if self._settings_left is None:
@@ -154,7 +154,7 @@ class Opening:
             if problem is not None:
                 return problem
             if self._payers.wants_another:
-                self._asking.forget()
+                self._requests.forget()
                 self.begin(now_ms)
                 return None
             problem = self._prepare_settings(thread_id)
@@ -163,24 +163,24 @@ class Opening:
             self._tell_setting(now_ms)
         if self._settings_left:
             return None  # until Codex has taken the last of them
-        if self._exchange.record.foreign.turn_id is not None:
+        if self._outbox.record.foreign.turn_id is not None:
             return _busy(thread_id, f"thread {thread_id}: Codex began a turn of its own as it was opened")
         self.is_turn_sent = True
-        model = self._exchange.record.settings.get("model")
+        model = self._outbox.record.settings.get("model")
         turn = self._request.open_turn(thread_id, self._prompt, model, has_policy=self._terms.has_policy)
-        self._asking.ask(*turn, now_ms)
+        self._requests.ask(*turn, now_ms)
         return None
 
     def _judge_payer(self, config: Message, account: Message) -> TurnError | None:
         """See who pays for the thread's own provider; not known where it takes another app-server to tell."""
-        record = self._exchange.record
+        record = self._outbox.record
         problem = self._payers.problem(text_in(record.settings.get("modelProvider")) or None, config, account)
         record.payer = self._payers.payer
         return problem
 
     def _tell_setting(self, now_ms: float) -> None:
         if self._settings_left:
-            self._asking.ask("thread/settings/update", self._settings_left[0], now_ms)
+            self._requests.ask("thread/settings/update", self._settings_left[0], now_ms)
 
     @property
     def _configured(self) -> Message:
@@ -189,7 +189,7 @@ class Opening:
 
     def _prepare_settings(self, thread_id: str) -> TurnError | None:
         """See which settings put the user's own permission profile in force, and what of it forbids the turn."""
-        settings, requirements = self._exchange.record.settings, self._requirements
+        settings, requirements = self._outbox.record.settings, self._requirements
         if not is_overruled(requirements, self._configured, settings):
             self._profile = profile_in_force(self._configured, settings)
         self._settings_left = []
@@ -204,7 +204,7 @@ class Opening:
             self._settings_left += [policy] * self._is_opened_wider  # a review's start takes none
             return None
         self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(self._config))
-        self._exchange.guard(denied_by_name(self._profile, self._request))
+        self._outbox.guard(denied_by_name(self._profile, self._request))
         self._settings_left.append({"threadId": thread_id, "permissions": self._profile.name})
         if self._request.review is not None and self._terms.has_policy:  # its start takes no policy
             self._settings_left.append(policy)

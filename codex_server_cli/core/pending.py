@@ -1,7 +1,7 @@
 """What Codex asks of us in the middle of a turn: one request, what it wants, and the replies that answer it.
 
 Owns the translation between the wire's server requests and what a person decides: protocol notes, sections 6 and 12;
-captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never keep state: that is `desk`'s.
+captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never keep state: that is `approvals`'s.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KIND_OF_METHOD = {
 _FORMS = ("form", "openai/form", "openaiForm")
 
 
-class PendingRequest(NamedTuple):
+class ApprovalRequest(NamedTuple):
     """One request that waits for its answer.
 
     Attributes:
@@ -153,7 +153,7 @@ class PendingRequest(NamedTuple):
 
 def read_request(
     message: Message, open_items: dict[str, Message], now_ms: float, timeout_s: float
-) -> PendingRequest | None:
+) -> ApprovalRequest | None:
     """The request that a server request is, or None for one that nobody could answer.
 
     Args:
@@ -175,7 +175,7 @@ def read_request(
     changes = objects_in(item.get("changes")) if kind is RequestKind.PATCH else None
     asked_ms = int(now_ms)
     expires_ms = asked_ms + int(timeout_s * 1000)
-    return PendingRequest(str(message["id"]), message["id"], kind, params, changes, asked_ms, expires_ms)
+    return ApprovalRequest(str(message["id"]), message["id"], kind, params, changes, asked_ms, expires_ms)
 
 
 def form_choices(schema: Any) -> list[tuple[str, Any]]:
@@ -235,7 +235,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def granting(request: PendingRequest, *, is_for_session: bool) -> Message:
+def granting(request: ApprovalRequest, *, is_for_session: bool) -> Message:
     """The wire's result that allows a request, once or for the rest of the session."""
     match request.kind:
         case RequestKind.COMMAND | RequestKind.PATCH:
@@ -247,7 +247,7 @@ def granting(request: PendingRequest, *, is_for_session: bool) -> Message:
             return {"action": "accept", "content": {}, "_meta": {"persist": "session"} if is_for_session else None}
 
 
-def declining(request: PendingRequest) -> Message:
+def declining(request: ApprovalRequest) -> Message:
     """The wire's result that refuses a request; the turn goes on."""
     match request.kind:
         case RequestKind.COMMAND | RequestKind.PATCH:

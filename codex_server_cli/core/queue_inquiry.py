@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.failures import readable_message
-from codex_server_cli.core.inquiry import Inquiry
+from codex_server_cli.core.inquiry import Query
 from codex_server_cli.core.rpc import Message, at, object_at, objects_in, text_in
 from codex_server_cli.core.waiting import LIST, shown
 
@@ -38,7 +38,7 @@ class Debt(NamedTuple):
     older_count: int = 0
 
 
-class Settled(NamedTuple):
+class RestoredQueue(NamedTuple):
     """What came of it.
 
     Attributes:
@@ -58,13 +58,13 @@ class _RefusedError(Exception):
     """Codex's own words."""
 
 
-def settle(debt: Debt, version: str) -> Inquiry[Settled]:
+def restore_queue(debt: Debt, version: str) -> Query[RestoredQueue]:
     """Put back what is missing: in front of what was queued since."""
     put_back: list[str] = []
     interrupted: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
     try:
-        yield from _ask("initialize", _greeting(version))
+        yield from _ask("initialize", _initialize_params(version))
         waiting = yield from _waiting(debt.thread_id)
         turns = yield from _ask("thread/turns/list", _page(debt.thread_id))
         newest_first = objects_in(turns.get("data"))
@@ -80,11 +80,11 @@ def settle(debt: Debt, version: str) -> Inquiry[Settled]:
             order = [*new_ids, *(str(entry.get("id")) for entry in waiting)]
             yield from _ask("thread/queue/reorder", {"threadId": debt.thread_id, "queuedSubmissionIds": order})
     except _RefusedError as error:
-        return Settled(tuple(put_back), interrupted, answered, str(error))
-    return Settled(tuple(put_back), interrupted, answered)
+        return RestoredQueue(tuple(put_back), interrupted, answered, str(error))
+    return RestoredQueue(tuple(put_back), interrupted, answered)
 
 
-def _greeting(version: str) -> Message:
+def _initialize_params(version: str) -> Message:
     client = {"name": "codex_server", "title": "codex-server", "version": version}
     return {"clientInfo": client, "capabilities": {"experimentalApi": True}}
 
@@ -93,7 +93,7 @@ def _page(thread_id: str) -> Message:
     return {"threadId": thread_id, "limit": _TURNS, "itemsView": "full"}
 
 
-def _ask(method: str, params: Message) -> Inquiry[Message]:
+def _ask(method: str, params: Message) -> Query[Message]:
     reply = yield method, params
     result = at(reply, "result", dict)
     if result is None:
@@ -101,7 +101,7 @@ def _ask(method: str, params: Message) -> Inquiry[Message]:
     return result
 
 
-def _waiting(thread_id: str) -> Inquiry[list[Message]]:
+def _waiting(thread_id: str) -> Query[list[Message]]:
     entries: list[Message] = []
     cursor: Any = None
     for _ in range(_MOST_PAGES):

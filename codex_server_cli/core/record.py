@@ -139,7 +139,7 @@ class TurnRecord:
         """The method that this reply answers; None for a reply to nothing of ours."""
         return self._methods.get(response.get("id"))
 
-    def settle(self) -> list[Message]:
+    def adopt_early(self) -> list[Message]:
         """Take the turn id from what came early, where the reply that names it will never come."""
         if self.turn_id is None:
             for message in self._early:

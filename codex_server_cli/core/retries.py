@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from zlib import crc32
 
-PATIENCE_MS = 20_000.0
+RETRY_LIMIT_MS = 20_000.0
 """For how long after its first failure one thing is tried again."""
 
 _FIRST_MS, _GROWTH, _LONGEST_MS = 100.0, 1.5, 1_300.0  # each less or more by half
 
 
-class Patience:
+class Backoff:
     """The delays between the tries of one thing: growing, and jittered, so that those who met once part.
 
     Attributes:
@@ -25,7 +25,7 @@ class Patience:
 
     def __init__(self, seed: str) -> None:
         self.failures = 0
-        self.is_used_up = False
+        self.is_exhausted = False
         self._seed = seed
         self._give_up_ms: float | None = None
 
@@ -37,9 +37,9 @@ class Patience:
         """
         self.failures += 1
         if self._give_up_ms is None:
-            self._give_up_ms = now_ms + PATIENCE_MS
+            self._give_up_ms = now_ms + RETRY_LIMIT_MS
         if now_ms >= self._give_up_ms:
-            self.is_used_up = True
+            self.is_exhausted = True
             return None
         steady_ms = min(_FIRST_MS * _GROWTH ** (self.failures - 1), _LONGEST_MS)
         return steady_ms * (0.5 + crc32(f"{self._seed} {self.failures}".encode()) / 2**32)

@@ -20,7 +20,7 @@ _FILE_NAME = re.compile(
 )
 _DECODER = json.JSONDecoder()
 
-_OPENING_MARKS = (b'"user_message"', b'"UserMessage"', b'"turn_context"', b'"thread_settings_applied"')
+_HEAD_MARKS = (b'"user_message"', b'"UserMessage"', b'"turn_context"', b'"thread_settings_applied"')
 """A line of a head is worth parsing if it has one of these; skipping the rest saves most of the time."""
 
 _INJECTED_PREFIXES = (
@@ -52,7 +52,7 @@ class RolloutMeta:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class SessionHead:
     """What the head of a session file tells beyond its first line."""
 
     first_prompt: str | None
@@ -89,11 +89,11 @@ def parse_meta(head: bytes) -> RolloutMeta | None:
     )
 
 
-def parse_opening(head: bytes) -> Opening:
+def parse_session_head(head: bytes) -> SessionHead:
     """The first prompt and the model, as far as `head` (the first bytes of a file) holds their lines whole."""
     prompt = model = None
     for line in head.split(b"\n")[1:]:
-        if not any(mark in line for mark in _OPENING_MARKS):
+        if not any(mark in line for mark in _HEAD_MARKS):
             continue
         record = parse_line(line)
         model = model or _model_of(record)
@@ -102,7 +102,7 @@ def parse_opening(head: bytes) -> Opening:
             prompt = entry.text
         if prompt is not None and model is not None:
             break
-    return Opening(prompt, model)
+    return SessionHead(prompt, model)
 
 
 def guess_prompt(head: bytes) -> str | None:

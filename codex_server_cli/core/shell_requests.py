@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from codex_server_cli.core.asking import Asking
-from codex_server_cli.core.desk import Decision, Desk
-from codex_server_cli.core.exchange import Exchange, Reply
+from codex_server_cli.core.asking import Requests
+from codex_server_cli.core.desk import Approvals, Decision
+from codex_server_cli.core.exchange import Outbox, Reply
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.steering import Steer, Steering
 from codex_server_cli.core.timers import Timers
@@ -42,10 +42,10 @@ def read_shell_request(op: str, args: dict[str, Any], tag: str) -> ShellRequest:
 class ShellRequests:
     """Hands each operation to the desk or the steering, and tells what became of it."""
 
-    def __init__(self, request: TurnRequest, exchange: Exchange, asking: Asking, timers: Timers) -> None:
-        self.desk = Desk(request, exchange, timers)
-        self.steering = Steering(request, exchange, asking)
-        self._exchange = exchange
+    def __init__(self, request: TurnRequest, outbox: Outbox, requests: Requests, timers: Timers) -> None:
+        self.approvals = Approvals(request, outbox, timers)
+        self.steering = Steering(request, outbox, requests)
+        self._outbox = outbox
 
     def serve(self, asked: ShellRequest, now_ms: float) -> None:
         """Do what another shell asks for; a reply with its tag tells what came of it, for `Steer` once Codex has."""
@@ -53,16 +53,16 @@ class ShellRequests:
             if isinstance(asked, Steer):
                 self.steering.steer(asked, now_ms)
             else:
-                decided = self.desk.decide(asked, now_ms)
-                self._exchange.tell(Reply(asked.tag, result={"request": decided.to_json()}))
+                decided = self.approvals.decide(asked, now_ms)
+                self._outbox.tell(Reply(asked.tag, result={"request": decided.to_json()}))
         except CodexServerError as error:
-            self._exchange.tell(Reply(asked.tag, error))
+            self._outbox.tell(Reply(asked.tag, error))
         except Exception as error:  # a defect of ours: the words of another shell must not end the turn
-            self._exchange.tell(Reply(asked.tag, InternalError(f"{type(error).__name__}: {error}"[:500])))
+            self._outbox.tell(Reply(asked.tag, InternalError(f"{type(error).__name__}: {error}"[:500])))
 
     def close(self) -> None:
         """The turn is over: nothing waits any more."""
-        self.desk.close()
+        self.approvals.close()
         self.steering.close()
 
 

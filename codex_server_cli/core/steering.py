@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.asking import Asked, Asking
+from codex_server_cli.core.asking import Requests, SentRequest
 from codex_server_cli.core.commands import go_on_with
-from codex_server_cli.core.exchange import Exchange, Reply
+from codex_server_cli.core.exchange import Outbox, Reply
 from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.core.request import TurnRequest
@@ -30,10 +30,10 @@ class Steer(NamedTuple):
 class Steering:
     """Asks Codex to take text up, and tells whoever sent it what became of it."""
 
-    def __init__(self, request: TurnRequest, exchange: Exchange, asking: Asking) -> None:
+    def __init__(self, request: TurnRequest, outbox: Outbox, requests: Requests) -> None:
         self._request = request
-        self._exchange = exchange
-        self._asking = asking
+        self._outbox = outbox
+        self._requests = requests
         self._tags: list[str] = []  # who waits for an answer
 
     def steer(self, steer: Steer, now_ms: float) -> None:
@@ -43,7 +43,7 @@ class Steering:
             BadInputError: there is none, or the turn takes none.
             BusyError: it has yet to begin.
         """
-        record = self._exchange.record
+        record = self._outbox.record
         if is_blank(steer.text):
             raise BadInputError("there is no text to steer with", hint="Give some: nothing was sent.")
         if self._request.review is not None:
@@ -56,10 +56,10 @@ class Steering:
             "expectedTurnId": record.turn_id,
             "input": [{"type": "text", "text": steer.text}],
         }
-        self._asking.ask(STEER, params, now_ms, steer.tag)
+        self._requests.ask(STEER, params, now_ms, steer.tag)
         self._tags.append(steer.tag)
 
-    def answered(self, asked: Asked, error: Any) -> None:
+    def answered(self, asked: SentRequest, error: Any) -> None:
         """Codex took text up, or refused; what was asked for nobody else changes nothing.
 
         Args:
@@ -79,7 +79,7 @@ class Steering:
 
     def _tell(self, tag: str, error: CodexServerError | None) -> None:
         self._tags.remove(tag)
-        self._exchange.tell(Reply(tag, error))
+        self._outbox.tell(Reply(tag, error))
 
     def _too_late(self, reason: str) -> BadInputError:
         hint = f"Once it has ended, with the text on stdin: `{go_on_with(self._request)}`"

@@ -20,7 +20,7 @@ NOTICE = "[recovered from Codex's own record]\n"
 """The line in `out.txt` above what was not shown while the turn ran."""
 
 
-def pick(turns: list[Message], turn_id: str) -> Message | None:
+def find_match(turns: list[Message], turn_id: str) -> Message | None:
     """The turn with Codex's id among those of its thread; None where it is not there."""
     return next((turn for turn in turns if turn.get("id") == turn_id), None)
 
@@ -44,7 +44,7 @@ class Recovery(NamedTuple):
     outcome: Outcome | None
 
 
-def weigh(record: TurnRecord, stored: Message, published: Published, request: TurnRequest) -> Recovery | None:
+def merge(record: TurnRecord, stored: Message, published: Published, request: TurnRequest) -> Recovery | None:
     """What Codex's record of the turn adds to what is published; None where it adds nothing.
 
     An end of kind `sandbox` is never taken back: that turn ran under a policy that was refused.
@@ -57,8 +57,8 @@ def weigh(record: TurnRecord, stored: Message, published: Published, request: Tu
     if record.status == "completed" and published.kind != ErrorKind.SANDBOX:
         outcome = decide(record, Cause.TURN_ENDED, request)
         kind = str(outcome.error.kind) if outcome.error is not None else None
-        is_news = (outcome.answer, kind) != (published.answer or "", published.kind)
-        return Recovery(outcome.answer or "", outcome) if is_news else None
+        is_new = (outcome.answer, kind) != (published.answer or "", published.kind)
+        return Recovery(outcome.answer or "", outcome) if is_new else None
     answer = record.answer if record.answer is not None else record.partial_answer
     if not answer or (published.answer or "").startswith(answer):
         return None

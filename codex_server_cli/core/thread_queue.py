@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codex_server_cli.core.asking import Asked, Asking
-from codex_server_cli.core.exchange import Exchange
+from codex_server_cli.core.asking import Requests, SentRequest
+from codex_server_cli.core.exchange import Outbox
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.core.rpc import Message, object_at, objects_in
 from codex_server_cli.core.waiting import LIST
@@ -45,14 +45,14 @@ class QueueKeeper:
     """
 
     def __init__(
-        self, request: TurnRequest, exchange: Exchange, asking: Asking, has_policy: Callable[[], bool]
+        self, request: TurnRequest, outbox: Outbox, requests: Requests, has_policy: Callable[[], bool]
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
         self._missed: set[str] = set()  # those of them that were not ours to take
         self.older_count = 0
         self._request = request
-        self._exchange = exchange
-        self._asking = asking
+        self._outbox = outbox
+        self._requests = requests
         self._has_policy = has_policy
         self._unanswered = 0
         self._is_stale = False  # something changed after we had asked
@@ -69,10 +69,10 @@ class QueueKeeper:
         return {id_: entry for id_, entry in self._listed.items() if id_ not in self._missed}
 
     @property
-    def is_settled(self) -> bool:
+    def is_untouched(self) -> bool:
         """Whether it is certain that Codex took nothing, and that nothing is to be put back."""
         is_quiet = not (self._listed or self._unanswered or self._is_stale)
-        return is_quiet and not self._may_have_begun and self._exchange.record.foreign.turn_id is None
+        return is_quiet and not self._may_have_begun and self._outbox.record.foreign.turn_id is None
 
     @property
     def awaited_until_ms(self) -> float | None:
@@ -81,7 +81,7 @@ class QueueKeeper:
         An app-server that is ended before leaves no word of that message. Behind a turn that was interrupted it begins
         with none.
         """
-        record = self._exchange.record
+        record = self._outbox.record
         if self._over_ms is None or record.status != "completed":
             return None
         last_ms = self._over_ms + _LAST_WORD_MS
@@ -98,7 +98,7 @@ class QueueKeeper:
     @property
     def owed(self) -> tuple[Message, ...]:
         """What may have to be put back, oldest first: what was taken, and what Codex began with behind our turn."""
-        foreign = self._exchange.record.foreign
+        foreign = self._outbox.record.foreign
         if foreign.turn_id is None:
             return tuple(self.entries.values())
         if foreign.message is None:
@@ -125,11 +125,11 @@ class QueueKeeper:
 
     def note_foreign(self) -> None:
         """Have noted what Codex began by itself, as soon as that is told, and what with: a worker may be killed."""
-        foreign = self._exchange.record.foreign
+        foreign = self._outbox.record.foreign
         told = (foreign.turn_id, foreign.message is not None)
         if told != self._noted:
             self._noted = told
-            self._exchange.keep(self.owed)
+            self._outbox.keep(self.owed)
 
     def close(self, now_ms: float) -> None:
         """Our turn has its outcome. What is told afterwards, as long as the app-server lives, counts all the same."""
@@ -154,13 +154,13 @@ class QueueKeeper:
             self._unanswered += 1
             self._ask(LIST, {}, now_ms)
 
-    def answered(self, asked: Asked, response: Message, now_ms: float) -> bool:
+    def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
         """A reply to any request, or word that none will come (an empty one); whether the request was ours."""
         if asked.tag == TAG and asked.method in (LIST, DELETE):
             self._go_on(asked, response, now_ms)
         return asked.tag == TAG
 
-    def _go_on(self, asked: Asked, response: Message, now_ms: float) -> None:
+    def _go_on(self, asked: SentRequest, response: Message, now_ms: float) -> None:
         self._unanswered -= 1
         result = object_at(response, "result")
         if asked.method == LIST:
@@ -191,10 +191,10 @@ class QueueKeeper:
         self._listed |= new
         if self._over_ms is None:
             self.older_count = len(self._listed)
-        self._exchange.keep(tuple(self._listed.values()))
+        self._outbox.keep(tuple(self._listed.values()))
         self._unanswered += len(new)
         for id_ in new:
             self._ask(DELETE, {"queuedSubmissionId": id_}, now_ms)
 
     def _ask(self, method: str, params: Message, now_ms: float) -> None:
-        self._asking.ask(method, {"threadId": self._exchange.record.thread_id, **params}, now_ms, TAG)
+        self._requests.ask(method, {"threadId": self._outbox.record.thread_id, **params}, now_ms, TAG)

@@ -86,8 +86,8 @@ class Transcript:
         self._repeated_chars += len(expected)
         if self._repeated_chars == len(repeat):
             self._repeat = None
-        news = delta[len(expected) :]
-        return self._add(news) if news else ()
+        addition = delta[len(expected) :]
+        return self._add(addition) if addition else ()
 
     def _restart(self, text: str) -> Pieces:
         self._repeat, self._is_interrupted, self._open_command = None, False, None

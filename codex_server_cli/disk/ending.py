@@ -12,7 +12,7 @@ from codex_server_cli.disk.contents import end_of, meta_of
 from codex_server_cli.disk.turn_dir import TurnDir
 
 
-def tell_end(turn: TurnDir) -> bool:
+def append_end_once(turn: TurnDir) -> bool:
     """Add the end of a turn to the journal, once: whoever comes second adds nothing.
 
     A directory that is gone was a turn that nobody wanted any more: cancelled.
@@ -31,7 +31,7 @@ def tell_end(turn: TurnDir) -> bool:
     return True
 
 
-def tell_recovered(turn: TurnDir) -> None:
+def append_recovered(turn: TurnDir) -> None:
     """Add that there is more of an ended turn now than its end told. Needs the turn's lock.
 
     Raises:

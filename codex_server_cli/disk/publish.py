@@ -84,7 +84,7 @@ class TurnWriter:
         A crash at any instant leaves a directory that reads correctly or that a repairer completes: until the marker
         stands the turn is not over, and once `result.json` stands its marker can be made from it.
         """
-        reserve.give_back(self.directory)
+        reserve.release(self.directory)
         os.fsync(self._events_fd)
         publish(self.directory, outcome, meta)
 

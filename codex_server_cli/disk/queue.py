@@ -184,7 +184,7 @@ class Slot:
         self._path = path
         self._folder = path.parent
 
-    def give_back(self, *, is_unused: bool = False) -> None:
+    def release(self, *, is_unused: bool = False) -> None:
         """Free the slot, and tell the head of the line. The slot below a turn is no more than its file.
 
         Args:

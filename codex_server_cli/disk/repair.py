@@ -29,7 +29,7 @@ from codex_server_cli.disk.contents import (
     shown_text,
     told_request,
 )
-from codex_server_cli.disk.ending import tell_end
+from codex_server_cli.disk.ending import append_end_once
 from codex_server_cli.disk.files import tail_text
 from codex_server_cli.disk.publish import complete, publish, result_of
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -64,7 +64,7 @@ def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> dict[str, Any] 
             return None
         sweep(turn)
         mount_targets.clean(turn)
-        reserve.give_back(turn)
+        reserve.release(turn)
         result = finished_result(turn)
         if result is not None:
             complete(turn, result, meta_of(turn))
@@ -77,7 +77,7 @@ def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> dict[str, Any] 
         return _result_of_our_defect(turn, error)
     else:
         with contextlib.suppress(OSError):  # a monitor adds what is missing
-            tell_end(turn)
+            append_end_once(turn)
         return None
     finally:
         os.close(lock_fd)

@@ -21,10 +21,10 @@ def set_aside(turn: TurnDir) -> None:
     try:
         create_file(turn.path / NAME, bytes(SIZE_BYTES))
     except OSError:  # the disk is full, or the turn was deleted as it began
-        give_back(turn)
+        release(turn)
 
 
-def give_back(turn: TurnDir) -> None:
+def release(turn: TurnDir) -> None:
     """Free the space; may be called again."""
     with contextlib.suppress(OSError):  # there is none, or the turn is gone
         (turn.path / NAME).unlink()

@@ -19,12 +19,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from codex_server_cli.core.rollout import (
-    Opening,
     RolloutMeta,
+    SessionHead,
     guess_prompt,
     parse_meta,
     parse_names,
-    parse_opening,
+    parse_session_head,
     thread_id_of,
 )
 from codex_server_cli.core.thread_entry import ThreadEntry, parse_entries
@@ -32,7 +32,7 @@ from codex_server_cli.disk.files import read_end
 
 _META_BYTES = 4096
 _MAX_META_BYTES = 256 * 1024
-_OPENING_BYTES = (64 * 1024, 512 * 1024)
+_HEAD_BYTES = (64 * 1024, 512 * 1024)
 _TAIL_BYTES = (64 * 1024, 256 * 1024, 1024 * 1024)
 _INDEX_BYTES = 256 * 1024
 _DATE_DEPTH = 3
@@ -190,17 +190,17 @@ def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
 
 
 def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> ThreadSummary:
-    opening = _read_opening(file.path)
+    session_head = _read_session_head(file.path)
     updated_at = datetime.fromtimestamp(file.mtime_s, UTC).isoformat(timespec="milliseconds")
     return ThreadSummary(
         thread_id=file.thread_id,
         path=Path(file.path),
         cwd=meta.cwd,
         name=names.get(file.thread_id),
-        model=opening.model,
+        model=session_head.model,
         started_at=meta.started_at,
         updated_at=updated_at.replace("+00:00", "Z"),
-        first_prompt=opening.first_prompt,
+        first_prompt=session_head.first_prompt,
         source=meta.source,
         originator=meta.originator,
         cli_version=meta.cli_version,
@@ -243,17 +243,17 @@ def _read_meta(path: str) -> RolloutMeta | None:
     return meta
 
 
-def _read_opening(path: str) -> Opening:
+def _read_session_head(path: str) -> SessionHead:
     head = b""
-    opening = Opening(None, None)
-    for size in _OPENING_BYTES:
+    session_head = SessionHead(None, None)
+    for size in _HEAD_BYTES:
         head = _read_head(path, size)
-        opening = parse_opening(head)
-        if opening.first_prompt is not None or len(head) < size:
+        session_head = parse_session_head(head)
+        if session_head.first_prompt is not None or len(head) < size:
             break
-    if opening.first_prompt is None:
-        return Opening(guess_prompt(head), opening.model)
-    return opening
+    if session_head.first_prompt is None:
+        return SessionHead(guess_prompt(head), session_head.model)
+    return session_head
 
 
 def _read_names(codex_home: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codex_server_cli.core.rpc import Message
-from codex_server_cli.core.stored_turn import pick
+from codex_server_cli.core.stored_turn import find_match
 from codex_server_cli.core.stored_turn_rollout import turns_of_rollout
 from codex_server_cli.disk.rollouts import find_threads
 
@@ -17,6 +17,6 @@ def read_stored_turn(codex_home: Path, thread_id: str, turn_id: str) -> Message 
         return None
     try:
         with found[0].path.open("rb") as file:
-            return pick(turns_of_rollout(file), turn_id)
+            return find_match(turns_of_rollout(file), turn_id)
     except OSError:  # another user's, or deleted meanwhile
         return None

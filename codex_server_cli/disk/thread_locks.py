@@ -35,7 +35,7 @@ class ThreadLock:
         """Say which turn it is."""
         write_holder(self.fd, turn_id)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let another turn write. The file goes first, so that the folder holds no more than what is held."""
         self.path.unlink(missing_ok=True)
         os.close(self.fd)

@@ -44,13 +44,13 @@ Sweep = Callable[[TurnDir], object]
 
 def read_state(turn: TurnDir, sweep: Sweep) -> State:
     """The state alone: one probe and one or two `stat`s while the turn runs."""
-    state, unwritten = _settle(turn, sweep)
+    state, unwritten = _state_after_repair(turn, sweep)
     return _view_of(turn, state, unwritten).state if state.is_end else state
 
 
 def read_turn(turn: TurnDir, sweep: Sweep) -> TurnView:
     """Everything that the small files tell."""
-    return _view_of(turn, *_settle(turn, sweep))
+    return _view_of(turn, *_state_after_repair(turn, sweep))
 
 
 def _view_of(turn: TurnDir, state: State, unwritten: dict[str, Any] | None) -> TurnView:
@@ -123,7 +123,7 @@ def _elapsed_s(meta: Mapping[str, Any]) -> float | None:
     return max(0.0, round((ended_ms - started_ms) / 1000, 3))  # the clock may have been set back
 
 
-def _settle(turn: TurnDir, sweep: Sweep) -> tuple[State, dict[str, Any] | None]:
+def _state_after_repair(turn: TurnDir, sweep: Sweep) -> tuple[State, dict[str, Any] | None]:
     """The state, after repair where the worker is dead; the result too where it could not be written."""
     for _ in range(3):  # a turn may end, or be deleted, between two of our looks
         state = derive_state(_facts(turn))

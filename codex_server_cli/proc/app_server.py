@@ -114,7 +114,7 @@ class AppServer:
             self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
         return True
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The tail of stderr, without colours."""
         text = b"\n".join(self._tail).decode("utf-8", "replace")[-_TAIL_CHARS:]
         return without_colours(text)
@@ -145,7 +145,7 @@ class AppServer:
                 self._process.wait()
         self.drain_stderr()
         if self._stderr_bytes > _LOG_BYTES:
-            rest = f"\n[{self._stderr_bytes} bytes of stderr in all; its end:]\n{self.last_words()}\n"
+            rest = f"\n[{self._stderr_bytes} bytes of stderr in all; its end:]\n{self.stderr_tail()}\n"
             self._log(rest.encode())
 
     def _log(self, data: bytes) -> None:

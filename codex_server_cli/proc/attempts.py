@@ -37,7 +37,7 @@ class StartError(Exception):
         self.is_passing = is_passing
 
 
-class Attempts:
+class CodexProcess:
     """Starts and ends the app-server of a turn; `server` is the running one, None where none runs."""
 
     def __init__(self, codex: Path, request: TurnRequest) -> None:
@@ -45,7 +45,7 @@ class Attempts:
         self._codex = codex
         self._request = request
         self._count = 0
-        self._last_words = ""
+        self._stderr_tail = ""
 
     def start(self, provider: str | None = None) -> AppServer:
         """Start an app-server.
@@ -83,20 +83,20 @@ class Attempts:
             What it leaves to say, and whether it met another one while it was starting.
         """
         how = server.end()
-        self._last_words = server.last_words()
+        self._stderr_tail = server.stderr_tail()
         server.close()
         self.server = None
         # Who is killed has said nothing about it: its last line is about something else.
-        line = "" if how.startswith("signal") else telling_line(self._last_words)
+        line = "" if how.startswith("signal") else telling_line(self._stderr_tail)
         message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
-        return make_error(kind_of_exit(self._last_words), message), is_start_collision(self._last_words)
+        return make_error(kind_of_exit(self._stderr_tail), message), is_start_collision(self._stderr_tail)
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The tail of the last one's stderr."""
         if self.server is not None:
             self.server.drain_stderr()  # what it said a moment ago belongs to it
-            return self.server.last_words()
-        return self._last_words
+            return self.server.stderr_tail()
+        return self._stderr_tail
 
     def close(self, *, has_farewell: bool = False) -> None:
         """End what still runs.

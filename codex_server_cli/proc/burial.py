@@ -23,9 +23,9 @@ def bury(turn: TurnDir) -> None:
     meta = read_json(turn.meta) or {}
     sweep(turn.turn_id, meta if "app_server_pid" in meta else None, spared=lambda: _program_of(meta))
     if os.path.lexists(turn.queued):
-        from codex_server_cli.proc.queue_debt import settle_later  # for a rare case
+        from codex_server_cli.proc.queue_debt import restore_later  # for a rare case
 
-        settle_later(turn, _TIMEOUT_S)
+        restore_later(turn, _TIMEOUT_S)
 
 
 def _program_of(meta: Mapping[str, Any]) -> set[int]:

@@ -14,7 +14,7 @@ from codex_server_cli.disk.queue import Slot, Ticket
 from codex_server_cli.disk.thread_locks import ThreadLock
 
 
-class Claims:
+class Leases:
     """The claims of one turn. A worker that dies lets go of them all: each is a flock.
 
     Attributes:
@@ -43,12 +43,12 @@ class Claims:
                 if self.thread is not None:
                     self.thread.name_holder(turn_id)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Codex is gone: thread and slot are free for others. May be called again."""
         if self.thread is not None:
             with contextlib.suppress(OSError):  # no right to write any more; the lock falls with this process
-                self.thread.give_back()
+                self.thread.release()
             self.thread = None
         if self.slot is not None:
-            self.slot.give_back()
+            self.slot.release()
             self.slot = None

@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from codex_server_cli.core import advice, rpc
 from codex_server_cli.core.failures import telling_line
-from codex_server_cli.core.inquiry import Ask, Inquiry, Listen
+from codex_server_cli.core.inquiry import Ask, Listen, Query
 from codex_server_cli.core.jsonl import LineDecoder
-from codex_server_cli.core.retries import Patience, is_start_collision
+from codex_server_cli.core.retries import Backoff, is_start_collision
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.proc.app_server import AppServer
 from codex_server_cli.proc.room import is_without_room, no_room
@@ -31,7 +31,7 @@ _MOST_HEARD = 100
 """Notifications that are kept until somebody listens for one; an account says a handful."""
 
 
-def converse(codex: Path, cwd: Path, inquiry: Inquiry[T], timeout_s: float) -> T:
+def run_query(codex: Path, cwd: Path, query: Query[T], timeout_s: float) -> T:
     """Start an app-server, hold an inquiry, end the app-server.
 
     Args:
@@ -40,13 +40,13 @@ def converse(codex: Path, cwd: Path, inquiry: Inquiry[T], timeout_s: float) -> T
     Raises:
         CodexMissingError: it does not start, or does not answer in time; the message holds its last words.
     """
-    with Conversation(codex, cwd) as conversation:
-        return conversation.hold(inquiry, timeout_s)
+    with CodexClient(codex, cwd) as client:
+        return client.run(query, timeout_s)
 
 
-def no_answer(last_words: str = "") -> CodexMissingError:
+def no_answer(stderr_tail: str = "") -> CodexMissingError:
     """The error for an app-server that does not answer, or answers with a refusal."""
-    last = telling_line(last_words) or "it left no word"
+    last = telling_line(stderr_tail) or "it left no word"
     words = advice.words_for(last, None)
     hint = re.sub(r"{\w+}", "run this again", words) if words else DOCTOR  # whichever commands of a turn they name
     return CodexMissingError(f"codex app-server does not answer: {last}", hint=hint)
@@ -56,7 +56,7 @@ class _SilenceError(Exception):
     """The time ran out, or the stream ended."""
 
 
-class Conversation:
+class CodexClient:
     """An app-server of one's own, as a context manager: one inquiry after the other, one request after the other."""
 
     def __init__(self, codex: Path, cwd: Path, *, codex_home: str | None = None) -> None:
@@ -71,7 +71,7 @@ class Conversation:
         self._codex, self._cwd, self._codex_home = codex, cwd, codex_home
         self._next_id = 1
         self._heard: deque[rpc.Message] = deque(maxlen=_MOST_HEARD)
-        self._patience = Patience(str(os.getpid()))
+        self._backoff = Backoff(str(os.getpid()))
         self._start()
 
     def _start(self) -> None:
@@ -84,7 +84,7 @@ class Conversation:
         self._decoder = LineDecoder()
         self._fds = [self._server.transport.read_fd(), self._server.stderr_fd]
 
-    def __enter__(self) -> Conversation:
+    def __enter__(self) -> CodexClient:
         return self
 
     def __exit__(
@@ -93,7 +93,7 @@ class Conversation:
         self.end()
         self._server.close()
 
-    def hold(self, inquiry: Inquiry[T], timeout_s: float) -> T:
+    def run(self, query: Query[T], timeout_s: float) -> T:
         """Hold one inquiry, in so many seconds at the most.
 
         A `KeyboardInterrupt` leaves the conversation as it is: another inquiry may follow.
@@ -103,9 +103,9 @@ class Conversation:
         """
         deadline = time.monotonic() + timeout_s
         try:
-            step = next(inquiry)
+            step = next(query)
             while True:
-                step = inquiry.send(self._take(step, deadline))
+                step = query.send(self._take(step, deadline))
         except StopIteration as end:
             value: T = end.value
             return value
@@ -115,7 +115,7 @@ class Conversation:
     def end(self) -> str:
         """End the app-server, and return its last words: they come with its end. May be called again."""
         self._server.end()
-        return self._server.last_words()
+        return self._server.stderr_tail()
 
     def _take(self, step: Ask | Listen, deadline: float) -> rpc.Message:
         return self._listen(step, deadline) if isinstance(step, Listen) else self._reply_to(step, deadline)
@@ -137,7 +137,7 @@ class Conversation:
         """Start another app-server, in a while, where this one only met others as it started."""
         if not is_start_collision(self.end()):
             return False
-        delay_ms = self._patience.delay_ms(time.monotonic() * 1000)
+        delay_ms = self._backoff.delay_ms(time.monotonic() * 1000)
         if delay_ms is None or time.monotonic() + delay_ms / 1000 >= deadline:
             return False
         time.sleep(delay_ms / 1000)
@@ -163,16 +163,16 @@ class Conversation:
         Raises:
             _SilenceError: the deadline of the whole inquiry passed, or the stream ended.
         """
-        patience = deadline if wanted.timeout_s is None else min(time.monotonic() + wanted.timeout_s, deadline)
+        until = deadline if wanted.timeout_s is None else min(time.monotonic() + wanted.timeout_s, deadline)
         while True:
             while self._heard:
                 message = self._heard.popleft()
                 if message["method"] == wanted.method:
                     return message
             try:
-                self._read(patience)
+                self._read(until)
             except _SilenceError:
-                if patience < deadline and time.monotonic() >= patience:
+                if until < deadline and time.monotonic() >= until:
                     return {}
                 raise
 

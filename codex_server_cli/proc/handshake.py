@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from codex_server_cli import __version__
-from codex_server_cli.core.inquiry import greet
-from codex_server_cli.proc.conversation import converse, no_answer
+from codex_server_cli.core.inquiry import initialize
+from codex_server_cli.proc.conversation import no_answer, run_query
 
 TIMEOUT_S = 20.0
 
 
-def initialize(codex: Path, cwd: Path) -> str:
+def read_user_agent(codex: Path, cwd: Path) -> str:
     """Start an app-server, shake hands, and end it. On a fresh `CODEX_HOME` that also makes Codex's databases.
 
     Returns:
@@ -20,7 +20,7 @@ def initialize(codex: Path, cwd: Path) -> str:
     Raises:
         CodexMissingError: it does not start or does not answer; the message holds its last words.
     """
-    user_agent = converse(codex, cwd, greet(__version__), TIMEOUT_S)
+    user_agent = run_query(codex, cwd, initialize(__version__), TIMEOUT_S)
     if user_agent is None:
         raise no_answer()
     return user_agent

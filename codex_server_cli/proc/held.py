@@ -53,7 +53,7 @@ def wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Sl
         held_until_s = _ask(turn, turn_path)
         if not held_until_s or turn.stop_cause is not None:
             return slot
-        slot.give_back(is_unused=True)
+        slot.release(is_unused=True)
 
 
 def _hold(turn: QueuedTurn, until_s: float) -> None:

@@ -142,7 +142,7 @@ class Launch:
             if answer.get("is_published", bool(answer)) or not piece:
                 break
         os.close(self._from_worker)
-        return {"last_words": data.decode("utf-8", "replace"), "is_late": time.monotonic() >= deadline} | answer
+        return {"stderr_tail": data.decode("utf-8", "replace"), "is_late": time.monotonic() >= deadline} | answer
 
     def _error_of(self, answer: dict[str, Any], meta: dict[str, Any]) -> CodexServerError:
         import signal
@@ -165,7 +165,7 @@ class Launch:
             return _not_started(f"signal {-code} ended it")
         from codex_server_cli.core.failures import telling_line
 
-        return _not_started(telling_line(str(answer.get("last_words", ""))) or "it left no word")
+        return _not_started(telling_line(str(answer.get("stderr_tail", ""))) or "it left no word")
 
 
 def _is_published(answer: dict[str, Any], turns_path: Path) -> bool:

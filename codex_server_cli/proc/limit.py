@@ -13,13 +13,13 @@ from pathlib import Path
 from codex_server_cli import __version__
 from codex_server_cli.core.account import Limits
 from codex_server_cli.core.account_inquiry import ask_limits
-from codex_server_cli.core.inquiry import Inquiry, greet
+from codex_server_cli.core.inquiry import Query, initialize
 from codex_server_cli.core.usage_limit import held_until_s
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.known_limit import last_known_limit, login_s
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError
-from codex_server_cli.proc.conversation import converse
+from codex_server_cli.proc.conversation import run_query
 from codex_server_cli.proc.live import write_queued
 from codex_server_cli.proc.worker_log import say
 from codex_server_cli.settings.places import Settings
@@ -53,7 +53,7 @@ def _asked_until_s(turn: TurnDir) -> float | None:
     """The same, asked of Codex; None where it does not hold, or cannot be asked for."""
     codex = (read_json(turn.meta) or {}).get("codex")
     try:
-        limits = converse(Path(str(codex)), turn.path, _ask(), _TIMEOUT_S)
+        limits = run_query(Path(str(codex)), turn.path, _ask(), _TIMEOUT_S)
     except CodexServerError as error:
         say(f"the usage limit is not known: {error.message}")
         return None
@@ -61,6 +61,6 @@ def _asked_until_s(turn: TurnDir) -> float | None:
     return until_s if until_s is not None and until_s > time.time() else None
 
 
-def _ask() -> Inquiry[list[Limits]]:
-    yield from greet(__version__)
+def _ask() -> Query[list[Limits]]:
+    yield from initialize(__version__)
     return (yield from ask_limits())

@@ -26,12 +26,12 @@ TYPE_CHECKING = False  # typing itself takes 1 MB
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from codex_server_cli.proc.claims import Claims
+    from codex_server_cli.proc.claims import Leases
 
 _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.proc.line import main; main()"
 
 
-def slot_at_once(turn_path: Path, claims: Claims, max_running: int, parent: str | None) -> Slot | None:
+def slot_at_once(turn_path: Path, leases: Leases, max_running: int, parent: str | None) -> Slot | None:
     """A slot for a turn that need not stand in line: nobody is before it, or the turn that it is part of has room.
 
     Args:
@@ -41,7 +41,7 @@ def slot_at_once(turn_path: Path, claims: Claims, max_running: int, parent: str 
         OSError: the queue cannot be used.
     """
     folder = queue.folder_of(turn_path.parent)
-    is_head = claims.ticket is not None and claims.ticket.is_head()
+    is_head = leases.ticket is not None and leases.ticket.is_head()
     slot = queue.take_slot(folder, turn_path.name, max_running) if is_head else None
     return slot or (queue.take_slot_below(folder, turn_path.name, parent) if parent else None)
 
@@ -49,7 +49,7 @@ def slot_at_once(turn_path: Path, claims: Claims, max_running: int, parent: str 
 def go_and_wait(
     turn_path: Path,
     lock_fd: int,
-    claims: Claims,
+    leases: Leases,
     max_running: int,
     deadline_s: float | None,
     parent: str | None,
@@ -64,7 +64,7 @@ def go_and_wait(
         held_until_s: for a turn that shall not run before the usage limit has reset: when that is known to be, in Unix
             seconds, and then it is out of the line; 0 where it is not known. None for any other turn.
     """
-    ticket, thread = claims.ticket, claims.thread
+    ticket, thread = leases.ticket, leases.thread
     now_s = time.monotonic()
     told = {
         "turn_path": str(turn_path),
@@ -105,16 +105,16 @@ def main() -> None:
 
     from codex_server_cli.disk.thread_locks import ThreadLock  # from here on it is a worker like any other
     from codex_server_cli.disk.turn_dir import TurnDir
-    from codex_server_cli.proc.claims import Claims
+    from codex_server_cli.proc.claims import Leases
     from codex_server_cli.proc.turn_run import carry_on
 
     thread_path, thread_fd = told["thread"] or (None, -1)
     thread = ThreadLock(Path(thread_path), thread_fd) if thread_path else None
-    claims = Claims(turn_path.parent, turn.ticket, thread)
-    claims.slot = slot
-    turn.hand_on_signals(claims)
+    leases = Leases(turn_path.parent, turn.ticket, thread)
+    leases.slot = slot
+    turn.hand_on_signals(leases)
     waited_s = time.monotonic() - told["since_s"]
-    carry_on(TurnDir(turn_path), told["lock_fd"], claims, stop_cause=turn.stop_cause, waited_s=waited_s)
+    carry_on(TurnDir(turn_path), told["lock_fd"], leases, stop_cause=turn.stop_cause, waited_s=waited_s)
 
 
 def _wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:

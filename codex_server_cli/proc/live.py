@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from codex_server_cli.core.pending import PendingRequest
+from codex_server_cli.core.pending import ApprovalRequest
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.turn import Phase, format_time_ms
 from codex_server_cli.disk.files import write_json
@@ -30,14 +30,14 @@ class LiveFile:
         self._journal = journal
         self._notifier = notifier
         self._phase: Phase | None = None
-        self._pending: tuple[PendingRequest, ...] = ()
+        self._pending: tuple[ApprovalRequest, ...] = ()
         self._since_ms = 0.0
         self._written_seq = -1
         self._written_ms = 0.0
 
     def update(self, session: Session, now_ms: float) -> None:
         """Write what changed, now or when the pace allows; what waits for a person at once."""
-        phase, pending = session.phase, session.desk.pending
+        phase, pending = session.phase, session.approvals.pending
         if phase is not self._phase:
             self._phase, self._since_ms = phase, now_ms
         if pending is not self._pending:
@@ -69,7 +69,7 @@ class LiveFile:
             content["open_item"] = {key: open_item.get(key) for key in ("type", "id", "command")}
         pending = [
             {key: told[key] for key in _PENDING_KEYS}
-            for told in (request.to_json() for request in session.desk.pending)
+            for told in (request.to_json() for request in session.approvals.pending)
         ]
         return content | {"usage": record.usage, "refused": record.refusals.to_json(), "pending": pending}
 

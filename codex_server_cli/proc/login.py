@@ -157,10 +157,10 @@ def _api_key() -> NotLoggedInError:
 def _ask_codex_itself(codex: Path, thread: ThreadTerms) -> str | NotLoggedInError | None:
     """What a turn would run on, or why it may not, by all that Codex knows; None where it does not tell."""
     from codex_server_cli.core.account_inquiry import ask_terms  # 10 ms, and an app-server's time, for a rare case
-    from codex_server_cli.proc.conversation import converse
+    from codex_server_cli.proc.conversation import run_query
 
     try:
-        config, account = converse(codex, Path("/"), ask_terms(thread.cwd, __version__), _TIMEOUT_S)
+        config, account = run_query(codex, Path("/"), ask_terms(thread.cwd, __version__), _TIMEOUT_S)
     except CodexMissingError:
         return None
     judgement, configured = _judge_terms(config, account, thread)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from codex_server_cli import __version__
-from codex_server_cli.core.queue_inquiry import Debt, Settled, settle
+from codex_server_cli.core.queue_inquiry import Debt, RestoredQueue, restore_queue
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.waiting import NOT_PUT_BACK, RUN_BY_CODEX, put_back_words
@@ -25,7 +25,7 @@ from codex_server_cli.disk.publish import TurnWriter
 from codex_server_cli.disk.queue_debt import Noted, forget_debt, read_debt, write_debt
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError
-from codex_server_cli.proc.conversation import Conversation
+from codex_server_cli.proc.conversation import CodexClient
 from codex_server_cli.proc.worker_log import say
 
 TIMEOUT_S = 15.0
@@ -47,39 +47,39 @@ def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...
     return Noted(debt, str(meta["codex"]), record.codex.home)
 
 
-def settle_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
+def restore_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
     """Our app-server is gone: see that everything which was queued meanwhile waits in the queue again.
 
     Costs nothing where nothing was queued. What came of it is told in `out.txt`, `meta.json` and `worker.log`.
     """
     record, queue = session.record, session.queue
-    if queue.is_settled or record.thread_id is None or (record.turn_id or record.foreign.turn_id) is None:
+    if queue.is_untouched or record.thread_id is None or (record.turn_id or record.foreign.turn_id) is None:
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know the child that comes now
     noted = _debt_of(meta, session, queue.owed)
     with contextlib.suppress(OSError):  # it may be gone, or full: what we have in hand goes back all the same
         write_debt(turn, noted)
-    settled = _settle(noted, TIMEOUT_S)
-    words = words_of(settled, turn.turn_id)
+    restored = _restore(noted, TIMEOUT_S)
+    words = words_of(restored, turn.turn_id)
     with contextlib.suppress(OSError):  # as above: what cannot be told is done all the same
-        if settled.refusal is None:
+        if restored.refusal is None:
             forget_debt(turn)
-        if settled.put_back or settled.refusal is not None:
-            meta["put_back"] = len(settled.put_back)
+        if restored.put_back or restored.refusal is not None:
+            meta["put_back"] = len(restored.put_back)
         if words:
             say(f"queued messages: {words}")
             writer.append_text(f"\n[{words}]\n")
 
 
-def _settle(noted: Noted, timeout_s: float) -> Settled:
+def _restore(noted: Noted, timeout_s: float) -> RestoredQueue:
     try:
-        with Conversation(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as conversation:
-            return conversation.hold(settle(noted.debt, __version__), timeout_s)
+        with CodexClient(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as client:
+            return client.run(restore_queue(noted.debt, __version__), timeout_s)
     except CodexServerError as error:  # no codex, no answer, no room for a process: the turn's own end is none of that
-        return Settled(refusal=error.message)
+        return RestoredQueue(refusal=error.message)
 
 
-def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None = None) -> str:
+def restore_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None = None) -> str:
     """The same in the stead of a worker that was killed, or could not; it is told in `meta.json` and `worker.log`.
 
     Args:
@@ -94,15 +94,15 @@ def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None
     noted = read_debt(turn)
     if noted is None:
         return ""
-    settled = _settle(noted if codex is None else noted._replace(codex=str(codex)), timeout_s)
-    if settled.refusal is None:
+    restored = _restore(noted if codex is None else noted._replace(codex=str(codex)), timeout_s)
+    if restored.refusal is None:
         forget_debt(turn)
-    words = words_of(settled, turn.turn_id)
+    words = words_of(restored, turn.turn_id)
     if not words:
         return ""
-    if settled.put_back or settled.refusal is not None:
+    if restored.put_back or restored.refusal is not None:
         meta = meta_of(turn)
-        write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(settled.put_back)})
+        write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(restored.put_back)})
     fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
     try:
         write_all(fd, f"queued messages: {words}\n".encode("utf-8", "replace"))
@@ -111,17 +111,17 @@ def settle_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None
     return words
 
 
-def words_of(settled: Settled, turn_id: str) -> str:
+def words_of(restored: RestoredQueue, turn_id: str) -> str:
     """What came of it, for people; empty where there was nothing to do."""
-    texts = ", ".join(settled.put_back)
-    words = [f"{put_back_words(len(settled.put_back))}: {texts}"] if texts else []
-    if settled.interrupted:
+    texts = ", ".join(restored.put_back)
+    words = [f"{put_back_words(len(restored.put_back))}: {texts}"] if texts else []
+    if restored.interrupted:
         words.append("Codex had begun with it, and was interrupted")
-    if settled.answered:
-        words.append(f"{RUN_BY_CODEX}: {', '.join(settled.answered)}")
-    if settled.refusal is not None:
+    if restored.answered:
+        words.append(f"{RUN_BY_CODEX}: {', '.join(restored.answered)}")
+    if restored.refusal is not None:
         words.append(
-            f"{NOT_PUT_BACK} ({settled.refusal}); it is kept in queued.json, and "
+            f"{NOT_PUT_BACK} ({restored.refusal}); it is kept in queued.json, and "
             f"`codex-server recover {turn_id}` tries again"
         )
     return "; ".join(words)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from codex_server_cli.core.outcome import Cause
-    from codex_server_cli.proc.claims import Claims
+    from codex_server_cli.proc.claims import Leases
 
 HEAD_LOOK_S = 0.5
 """How often the head of the line looks for the slot of a worker that was killed: that one tells nobody."""
@@ -176,11 +176,11 @@ class QueuedTurn:
 
         self.stop_cause = self.stop_cause or take_requests(TurnDir(self._turn_path))
 
-    def hand_on_signals(self, claims: Claims) -> None:
+    def hand_on_signals(self, leases: Leases) -> None:
         """From now on it is the turn that is told to stop, though its own handlers are yet to come."""
-        claims.was_told_to_stop = self._is_told_to_stop
+        leases.was_told_to_stop = self._is_told_to_stop
         for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda *_: setattr(claims, "was_told_to_stop", True))
+            signal.signal(signum, lambda *_: setattr(leases, "was_told_to_stop", True))
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")

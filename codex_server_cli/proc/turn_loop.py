@@ -31,8 +31,8 @@ from codex_server_cli.disk.session_tail import calls_of_turn
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.proc.app_server import AppServer
-from codex_server_cli.proc.attempts import Attempts, StartError
-from codex_server_cli.proc.claims import Claims
+from codex_server_cli.proc.attempts import CodexProcess, StartError
+from codex_server_cli.proc.claims import Leases
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.queue_watch import QueueWatch
 from codex_server_cli.proc.requests import answer, take_requests
@@ -53,16 +53,16 @@ class TurnLoop:
         writer: TurnWriter,
         meta: dict[str, Any],
         session: Session,
-        attempts: Attempts,
-        claims: Claims,
+        codex_process: CodexProcess,
+        leases: Leases,
         live: LiveFile,
     ) -> None:
         self._directory = directory
         self._writer = writer
         self._meta = meta
         self._session = session
-        self._attempts = attempts
-        self._claims = claims
+        self._codex_process = codex_process
+        self._leases = leases
         self._live = live
         self._queues = QueueWatch()
         self._selector = selectors.DefaultSelector()
@@ -80,7 +80,7 @@ class TurnLoop:
             LockLostError: as `TurnWriter.may_write`.
         """
         try:
-            outcome = self._run().with_stderr(self._attempts.last_words())
+            outcome = self._run().with_stderr(self._codex_process.stderr_tail())
             self._hear_session()
             return outcome._replace(refused=self._session.record.refusals.to_json())
         except OSError as error:
@@ -105,7 +105,7 @@ class TurnLoop:
     def _run(self) -> Outcome:
         signal.signal(signal.SIGTERM, self._record_signal)
         signal.signal(signal.SIGINT, self._record_signal)
-        if self._claims.was_told_to_stop:
+        if self._leases.was_told_to_stop:
             self._stop_cause = Cause.WORKER_STOPPED
         self._selector.register(self._wake_fd, selectors.EVENT_READ, self._on_wake)
         self._on_wake()  # a request may have been left before we listened
@@ -123,12 +123,12 @@ class TurnLoop:
 
     def _is_awaiting_word(self) -> bool:
         until_ms = self._session.queue.awaited_until_ms if self._stop_cause is None else None
-        return until_ms is not None and self._attempts.server is not None and _now_ms() < until_ms
+        return until_ms is not None and self._codex_process.server is not None and _now_ms() < until_ms
 
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""
         if self._is_codex_gone:
-            self._bury_codex()
+            self._reap_codex()
         now_ms = _now_ms()
         if now_ms >= self._inbox_due_ms:  # whoever finds no FIFO cannot wake us
             self._inbox_due_ms = now_ms + _INBOX_LOOK_S * 1000
@@ -156,7 +156,7 @@ class TurnLoop:
             self._writer.append_text(step.text)
         if step.starts_server:
             self._start_codex(step.provider)
-        server = self._attempts.server
+        server = self._codex_process.server
         if step.denied:
             mount_targets.note_denied(self._directory, step.denied, temporary_directories())
         if step.queued is not None:
@@ -176,11 +176,11 @@ class TurnLoop:
     def _start_codex(self, provider: str | None) -> None:
         self._end_codex()
         try:
-            server = self._attempts.start(provider)
+            server = self._codex_process.start(provider)
         except StartError as failure:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
-        self._claims.leave_line()
+        self._leases.leave_line()
         self._meta["app_server_pid"] = server.pid  # and the session that what it starts is found in
         self._listen(server, server.transport.read_fd(), self._on_stdout)
         self._listen(server, server.stderr_fd, self._on_stderr)
@@ -191,23 +191,23 @@ class TurnLoop:
         self, server: AppServer, fd: int, hear: Callable[[AppServer], None], event: int = selectors.EVENT_READ
     ) -> None:
         def hear_if_it_counts() -> None:
-            if server is self._attempts.server:  # else another one took its place in the moment that it was ready
+            if server is self._codex_process.server:  # else another one took its place in the moment that it was ready
                 hear(server)
 
         self._selector.register(fd, event, hear_if_it_counts)
 
-    def _bury_codex(self) -> None:
+    def _reap_codex(self) -> None:
         if (end := self._end_codex()) is not None:
             error, is_collision = end
             self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
 
     def _end_codex(self) -> tuple[TurnError, bool] | None:
-        """End the app-server and stop listening to it: what `Attempts.end` tells of it, None where there is none."""
+        """End the app-server and stop listening to it: what `CodexProcess.end` tells; None where there is none."""
         self._is_codex_gone = self._is_awaiting_room = False
         for fd in [fd for fd in self._selector.get_map() if fd != self._wake_fd]:
             self._selector.unregister(fd)
-        server = self._attempts.server
-        return self._attempts.end(server) if server is not None else None
+        server = self._codex_process.server
+        return self._codex_process.end(server) if server is not None else None
 
     # --- what becomes ready
 
@@ -225,7 +225,7 @@ class TurnLoop:
             if data is None:
                 break
             self._do(self._session.feed(data, _now_ms()))
-            if server is not self._attempts.server:
+            if server is not self._codex_process.server:
                 return
         self._is_codex_gone = True
 
@@ -289,7 +289,7 @@ class TurnLoop:
             "effort": terms["effort"],
             "effective": terms,
         }
-        self._claims.write_thread(record.thread_id, self._directory.turn_id)
+        self._leases.write_thread(record.thread_id, self._directory.turn_id)
         with contextlib.suppress(OSError):  # a full disk: the events tell it too, and it is written again
             self._writer.write_meta(self._meta)
 

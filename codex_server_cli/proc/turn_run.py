@@ -25,8 +25,8 @@ from codex_server_cli.disk.publish import LockLostError, TurnWriter, publish
 from codex_server_cli.disk.repair import outcome_of_defect
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import CodexServerError, ErrorKind
-from codex_server_cli.proc.attempts import Attempts
-from codex_server_cli.proc.claims import Claims
+from codex_server_cli.proc.attempts import CodexProcess
+from codex_server_cli.proc.claims import Leases
 from codex_server_cli.proc.live import LiveFile
 from codex_server_cli.proc.notify import Notifier
 from codex_server_cli.proc.room import is_without_room
@@ -53,7 +53,7 @@ class Afterwards(NamedTuple):
 
 
 def carry_on(
-    directory: TurnDir, lock_fd: int, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+    directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
 ) -> NoReturn:
     """Drive a turn whose time has come to its end, and end with it.
 
@@ -62,20 +62,20 @@ def carry_on(
         stop_cause: why it is over before it began, where it is.
         waited_s: how long it stood in line.
     """
-    if claims.slot is not None and claims.slot.left_by is not None:
-        _end_what_is_left(TurnDir(directory.path.with_name(claims.slot.left_by)))
-    afterwards = run_turn(directory, lock_fd, claims, stop_cause=stop_cause, waited_s=waited_s)
+    if leases.slot is not None and leases.slot.left_by is not None:
+        _end_what_is_left(TurnDir(directory.path.with_name(leases.slot.left_by)))
+    afterwards = run_turn(directory, lock_fd, leases, stop_cause=stop_cause, waited_s=waited_s)
     os.close(lock_fd)  # whoever waits for the turn's end goes on here
     afterwards.notifier.end()
     if afterwards.program is not None:
         from codex_server_cli.proc.user_program import see_off
 
         see_off(directory.turn_id, afterwards.program)
-    _tidy(directory.path.parents[1])
+    _collect_once_a_day(directory.path.parents[1])
     os._exit(0)  # without the interpreter's own tidying
 
 
-def _tidy(home: Path) -> None:
+def _collect_once_a_day(home: Path) -> None:
     """Once a day one worker deletes old turns, when its own is over and nobody waits for it any more."""
     try:
         if not daily.is_due(home):
@@ -102,7 +102,7 @@ def _end_what_is_left(dead: TurnDir) -> None:
 
 
 def run_turn(
-    directory: TurnDir, lock_fd: int, claims: Claims, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+    directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
 ) -> Afterwards:
     """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
 
@@ -117,7 +117,7 @@ def run_turn(
     """
     silence = Notifier(directory.path, None)
     if not lock.is_own(lock_fd, directory.lock):  # deleted while it stood in line, or its lock alone was
-        _leave_unbegun(directory, claims)
+        _leave_unbegun(directory, leases)
         return Afterwards(silence)
     # Read before anything else is opened: a limit on files must not look like a record that cannot be read.
     meta = meta_of(directory)
@@ -126,8 +126,8 @@ def run_turn(
         writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
         _log_traceback()
-        claims.leave_line()
-        claims.let_go()
+        leases.leave_line()
+        leases.release()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
         publish(directory, outcome, meta)
         TurnJournal(directory.path, meta.get("name")).end(outcome.state, outcome.error.kind if outcome.error else None)
@@ -143,7 +143,7 @@ def run_turn(
         else:
             journal.phase(Phase.STARTING)
             noted = _note_mount_targets(directory, request)
-            outcome, program = _drive(directory, writer, meta, request.after(waited_s), claims, journal, notifier)
+            outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
     except LockLostError:
         say("the turn's lock was deleted or replaced: whoever reads the turn publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # told if all of it goes
@@ -151,16 +151,16 @@ def run_turn(
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
     _clean_up(directory, program, noted)
-    claims.leave_line()
-    claims.let_go()
+    leases.leave_line()
+    leases.release()
     is_told = _publish_end(writer, outcome, meta, journal)
     writer.close()
     return Afterwards(notifier if is_told else silence, program)
 
 
-def _leave_unbegun(directory: TurnDir, claims: Claims) -> None:
-    claims.leave_line()
-    claims.let_go()
+def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
+    leases.leave_line()
+    leases.release()
     if not directory.exists:
         TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
 
@@ -218,7 +218,7 @@ def _drive(
     writer: TurnWriter,
     meta: dict[str, Any],
     request: TurnRequest,
-    claims: Claims,
+    leases: Leases,
     journal: TurnJournal,
     notifier: Notifier,
 ) -> tuple[Outcome, UserProgram | None]:
@@ -228,17 +228,17 @@ def _drive(
         The outcome; and how to know the user's own program, where Codex has started it.
     """
     session = Session(request, read_bytes(directory.prompt).decode(), __version__)
-    attempts = Attempts(Path(meta["codex"]), request)
+    codex_process = CodexProcess(Path(meta["codex"]), request)
     try:
         live = LiveFile(writer, journal, notifier)
-        outcome = TurnLoop(directory, writer, meta, session, attempts, claims, live).run()
+        outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live).run()
         return outcome, _program_of(session.record, meta)
     finally:
-        attempts.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
-        if not session.queue.is_settled:
-            from codex_server_cli.proc.queue_debt import settle_after_turn  # for a rare case
+        codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
+        if not session.queue.is_untouched:
+            from codex_server_cli.proc.queue_debt import restore_after_turn  # for a rare case
 
-            settle_after_turn(directory, meta, session, writer)
+            restore_after_turn(directory, meta, session, writer)
 
 
 def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:

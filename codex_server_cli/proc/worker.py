@@ -25,7 +25,7 @@ from codex_server_cli.disk.thread_locks import ThreadLock
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import HomeError
 from codex_server_cli.proc import line
-from codex_server_cli.proc.claims import Claims
+from codex_server_cli.proc.claims import Leases
 from codex_server_cli.proc.live import write_queued
 from codex_server_cli.proc.turn_journal import TurnJournal
 from codex_server_cli.proc.turn_run import carry_on
@@ -62,23 +62,23 @@ def main() -> None:
         _answer({"home_error": refusal.message, "hint": refusal.hint})
         return
     _answer(promise | {"turn_id": directory.turn_id, "is_published": True})
-    _settle_down(directory)
-    claims, parent, request = Claims(turns_path, ticket, thread), meta.get("parent_turn"), meta["request"]
+    _detach_output(directory)
+    leases, parent, request = Leases(turns_path, ticket, thread), meta.get("parent_turn"), meta["request"]
     held_until_s = _held_until_s(turns_path) if request.get("is_after_reset") else None
     try:
         if held_until_s is None:
-            claims.slot = line.slot_at_once(directory.path, claims, turn["max_running"], parent)
-        if claims.slot is None:
+            leases.slot = line.slot_at_once(directory.path, leases, turn["max_running"], parent)
+        if leases.slot is None:
             if held_until_s:
-                claims.leave_line()
+                leases.leave_line()
             write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
             TurnJournal(directory.path, meta.get("name")).phase("queued")
             line.go_and_wait(
-                directory.path, lock_fd, claims, turn["max_running"], request.get("deadline_s"), parent, held_until_s
+                directory.path, lock_fd, leases, turn["max_running"], request.get("deadline_s"), parent, held_until_s
             )
     except OSError as error:
         say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
-    carry_on(directory, lock_fd, claims)
+    carry_on(directory, lock_fd, leases)
 
 
 def _held_until_s(turns_path: Path) -> float:
@@ -137,7 +137,7 @@ def _make(
 
     with contextlib.ExitStack() as undo:
         if thread is not None:
-            undo.callback(thread.give_back)
+            undo.callback(thread.release)
         with queue.in_order(queue.folder_of(turns_path)) as order:
             ticket = order.take_ticket()
             undo.callback(ticket.leave)
@@ -174,7 +174,7 @@ def _answer(answer: dict[str, Any]) -> None:
         pass  # the launcher is dead; the turn is not
 
 
-def _settle_down(directory: TurnDir) -> None:
+def _detach_output(directory: TurnDir) -> None:
     """Let go of the launcher's pipes: from now on our words go to `worker.log`."""
     null_fd = os.open(os.devnull, os.O_RDWR)
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import NamedTuple
 
-from codex_server_cli.core.fold import Fold
+from codex_server_cli.core.fold import Replay
 from codex_server_cli.core.pieces import Kind, Piece
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.rpc import Message, params_of, text_in
@@ -63,18 +63,18 @@ _BLOCK_OF_PIECE = {
 """The others are part of the answer, or told elsewhere: a request is asked inline, an error comes with the end."""
 
 
-class Conversation:
+class ChatBlocks:
     """Group the pieces of one turn into blocks. `feed` returns those that an event finishes."""
 
     def __init__(self) -> None:
-        self._fold = Fold()
+        self._replay = Replay()
         self._answer = MarkdownBlocks()
         self._live = ""  # of a running command's output, or of a thought
 
     @property
     def record(self) -> TurnRecord:
         """What is known of the turn: phase, tokens, limits, settings."""
-        return self._fold.record
+        return self._replay.record
 
     @property
     def live_text(self) -> str:
@@ -83,15 +83,15 @@ class Conversation:
 
     def feed(self, event: Message) -> list[Block]:
         """Take one event of `events.jsonl`, of either direction."""
-        belonging, pieces = self._fold.feed(event)
-        for message in belonging:
+        own, pieces = self._replay.feed(event)
+        for message in own:
             self._grow(message)
         return [block for piece in pieces for block in self._blocks_of(piece)]
 
     def end(self) -> list[Block]:
         """The turn is over: what was still growing is all there will be of it."""
         self._live = ""
-        blocks = [block for piece in self._fold.settle() for block in self._blocks_of(piece)]
+        blocks = [block for piece in self._replay.adopt_early() for block in self._blocks_of(piece)]
         return [*blocks, *_answers(self._answer.end())]
 
     def _grow(self, message: Message) -> None:

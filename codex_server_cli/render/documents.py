@@ -12,7 +12,7 @@ from codex_server_cli.core.turn import State, parse_time_ms
 from codex_server_cli.core.view import TurnView
 
 if TYPE_CHECKING:
-    from codex_server_cli.core.notice import Notice
+    from codex_server_cli.core.notice import MonitorEvent
 
 
 def dump(document: Any, *, is_indented: bool) -> str:
@@ -91,7 +91,7 @@ def status_with_answer(view: TurnView) -> dict[str, Any]:
 
 def status_with_requests(view: TurnView, requests: list[dict[str, Any]]) -> dict[str, Any]:
     """The status, with all that waits for an answer in full: entries of `pending.json`."""
-    return {**status_with_answer(view), "pending": [pending_request(view.turn_id, each) for each in requests]}
+    return {**status_with_answer(view), "pending": [approval_request(view.turn_id, each) for each in requests]}
 
 
 def recovered(view: TurnView, message: str, *, is_recovered: bool) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def several(views: list[TurnView]) -> dict[str, Any]:
     return {"version": 1, "turns": [status(view) for view in views]}
 
 
-def notice(seen: Notice) -> dict[str, Any]:
+def event(seen: MonitorEvent) -> dict[str, Any]:
     """One line of the monitor's stream; `next` is the command for what a person or a program must do about it."""
     command = None
     if seen.event == "attention" or seen.is_end:
@@ -113,7 +113,7 @@ def notice(seen: Notice) -> dict[str, Any]:
     return {"version": 1, **seen._asdict(), "next": command}
 
 
-def pending_request(turn_id: str, entry: dict[str, Any]) -> dict[str, Any]:
+def approval_request(turn_id: str, entry: dict[str, Any]) -> dict[str, Any]:
     """One entry of `pending.json`, and the commands that decide it."""
     return {**entry, "next": answer_commands(turn_id, entry)}
 
@@ -125,7 +125,7 @@ def pending(view: TurnView, entry: dict[str, Any], now_ms: int) -> dict[str, Any
         entry: of `pending.json`.
         now_ms: Unix time, for how long it still waits.
     """
-    told = pending_request(view.turn_id, entry)
+    told = approval_request(view.turn_id, entry)
     return {"version": 1, "turn_id": view.turn_id, "name": view.meta.get("name"), **told} | {
         "expires_in_s": time_left_s(entry, now_ms)
     }

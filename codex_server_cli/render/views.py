@@ -12,7 +12,7 @@ from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.tables import duration
 
 if TYPE_CHECKING:
-    from codex_server_cli.core.notice import Notice
+    from codex_server_cli.core.notice import MonitorEvent
 
 
 def end_note(view: TurnView) -> str:
@@ -41,7 +41,7 @@ def running_note(view: TurnView, options: str) -> str:
     return f"{head}\n{asked}{wait_command(view.turn_id, options)}"
 
 
-def notice_line(seen: Notice) -> str:
+def event_line(seen: MonitorEvent) -> str:
     """What happened to a turn, in one line for people: time (UTC), turn, what."""
     name = f" ({seen.name})" if seen.name else ""
     what = seen.phase if not seen.is_end else f"{seen.state}{f' ({seen.kind})' if seen.kind else ''}"

@@ -49,7 +49,7 @@ def answering(turn: TurnDir, error: CodexServerError | None, result: dict[str, A
 def test_last_is_no_name_for_a_turn_that_is_consented_to(settings: Settings, turns: TurnsOnDisk) -> None:
     turns.running()
     with pytest.raises(UsageError, match="may be another turn by now"):
-        answers.find_asking(settings, "last")
+        answers.find_waiting(settings, "last")
 
 
 def test_a_name_that_several_running_turns_bear_is_no_consent_to_one_of_them(
@@ -57,16 +57,16 @@ def test_a_name_that_several_running_turns_bear_is_no_consent_to_one_of_them(
 ) -> None:
     first, second = turns.running(name="fix"), turns.running(name="fix")
     with pytest.raises(AmbiguousError) as raised:
-        answers.find_asking(settings, "fix")
+        answers.find_waiting(settings, "fix")
     assert first.turn_id in raised.value.message
     assert second.turn_id in raised.value.message
-    assert answers.find_asking(settings, first.turn_id).turn_id == first.turn_id
+    assert answers.find_waiting(settings, first.turn_id).turn_id == first.turn_id
 
 
 def test_a_name_of_ended_turns_and_of_one_that_runs_means_that_one(settings: Settings, turns: TurnsOnDisk) -> None:
     turns.complete(name="fix")
     running = turns.running(name="fix")
-    assert answers.find_asking(settings, "fix").turn_id == running.turn_id
+    assert answers.find_waiting(settings, "fix").turn_id == running.turn_id
 
 
 @pytest.mark.parametrize(

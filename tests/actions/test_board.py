@@ -10,7 +10,7 @@ import pytest
 
 from codex_server_cli.actions.board import Board, Selection, chosen
 from codex_server_cli.actions.read import TurnFilter
-from codex_server_cli.core.notice import Notice
+from codex_server_cli.core.notice import MonitorEvent
 from codex_server_cli.core.turn import Phase, State
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.turn_dir import TurnDir
@@ -22,12 +22,12 @@ AT = "2026-11-20T16:55:01.482Z"
 Open = Callable[..., Board]
 
 
-def phase(turn: TurnDir, what: str) -> Notice:
-    return Notice(1, AT, turn.turn_id, None, "phase", what, "running", None)
+def phase(turn: TurnDir, what: str) -> MonitorEvent:
+    return MonitorEvent(1, AT, turn.turn_id, None, "phase", what, "running", None)
 
 
-def end(turn: TurnDir, state: str = "complete") -> Notice:
-    return Notice(2, AT, turn.turn_id, None, "end", None, state, None)
+def end(turn: TurnDir, state: str = "complete") -> MonitorEvent:
+    return MonitorEvent(2, AT, turn.turn_id, None, "end", None, state, None)
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_it_begins_with_what_is_there(turns: TurnsOnDisk, open_board: Open) -> N
 def test_it_learns_of_new_turns_their_phases_and_their_ends(turns: TurnsOnDisk, open_board: Open) -> None:
     board = open_board()
     running, ended = turns.running(), turns.failed(ErrorKind.NETWORK)
-    for notice in (phase(running, "thinking"), phase(running, "answering"), phase(ended, "thinking"), end(ended)):
-        board.note(notice)
+    for event in (phase(running, "thinking"), phase(running, "answering"), phase(ended, "thinking"), end(ended)):
+        board.note(event)
     assert told(board) == [(running.turn_id, "answering"), (ended.turn_id, "failed")]
 
 
@@ -143,7 +143,7 @@ def test_of_the_stream_only_what_is_wanted_passes_and_every_pause(
     turns: TurnsOnDisk, settings: Settings, tmp_path: Path
 ) -> None:
     here, there = turns.complete(cwd=str(tmp_path)), turns.complete(cwd="/srv")
-    stream: Iterable[Notice | None] = [phase(here, "thinking"), end(there), None, end(here)]
+    stream: Iterable[MonitorEvent | None] = [phase(here, "thinking"), end(there), None, end(here)]
     for wanted, expected in (
         (TurnFilter(), stream),
         (TurnFilter(cwd=str(tmp_path)), [phase(here, "thinking"), None, end(here)]),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.actions import chat
-from codex_server_cli.actions.chat import Exchange, Place
+from codex_server_cli.actions.chat import ChatTarget, ChatTurn
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import AmbiguousError, BadInputError, NotFoundError
@@ -71,7 +71,7 @@ def test_of_a_long_history_the_newest_lines_come_back(settings: Settings, monkey
 def test_a_turn_or_a_thread_is_named_by_one_word(settings: Settings, turns: TurnsOnDisk) -> None:
     turn = turns.complete(thread_id=THREAD, name="fix", cwd="/project")
     for selector in (turn.turn_id, "fix"):
-        choice = chat.place_of(settings, selector, None).choice
+        choice = chat.target_of(settings, selector, None).choice
         assert choice is not None
         assert (choice.thread_id, choice.cwd) == (THREAD, "/project")
 
@@ -81,31 +81,31 @@ def test_what_is_neither_a_turn_nor_a_thread_is_said_to_be(settings: Settings, t
     turns.complete()
     turns.complete()
     with pytest.raises(NotFoundError, match="no such turn or thread: zzz"):
-        chat.place_of(settings, "zzz", None)
+        chat.target_of(settings, "zzz", None)
     with pytest.raises(AmbiguousError, match="2 turns begin with 2026"):
-        chat.place_of(settings, "2026", None)
+        chat.target_of(settings, "2026", None)
     with pytest.raises(BadInputError, match="left no thread"):
-        chat.place_of(settings, turns.complete().turn_id, None)
+        chat.target_of(settings, turns.complete().turn_id, None)
 
 
 def test_a_turn_that_runs_is_followed_first(settings: Settings, turns: TurnsOnDisk) -> None:
     turn = turns.running(thread_id=THREAD)
-    place = chat.place_of_turn(settings, turn.turn_id, None)
-    assert place.running is not None
-    assert place.running.directory.turn_id == turn.turn_id
+    target = chat.target_of_turn(settings, turn.turn_id, None)
+    assert target.running is not None
+    assert target.running.directory.turn_id == turn.turn_id
 
 
 def test_after_an_exchange_its_thread_goes_on_and_else_the_one_before(settings: Settings, turns: TurnsOnDisk) -> None:
-    before = Place(chat.place_of_turn(settings, turns.complete(thread_id=THREAD).turn_id, None).choice)
+    before = ChatTarget(chat.target_of_turn(settings, turns.complete(thread_id=THREAD).turn_id, None).choice)
     other = THREAD[:-1] + "3"
-    after = chat.place_after(settings, Exchange(turns.complete(thread_id=other)), before)
+    after = chat.target_after(settings, ChatTurn(turns.complete(thread_id=other)), before)
     assert after.choice is not None
     assert after.choice.thread_id == other
-    assert chat.place_after(settings, Exchange(turns.complete()), before).choice == before.choice
+    assert chat.target_after(settings, ChatTurn(turns.complete()), before).choice == before.choice
 
 
 def test_a_thread_that_codex_does_not_know_has_no_entries(settings: Settings, turns: TurnsOnDisk) -> None:
-    choice = chat.place_of_turn(settings, turns.complete(thread_id=THREAD).turn_id, None).choice
+    choice = chat.target_of_turn(settings, turns.complete(thread_id=THREAD).turn_id, None).choice
     assert choice is not None
     assert chat.last_entries(settings, choice, 4) == []
 
@@ -118,7 +118,7 @@ def test_a_follower_sees_all_events_and_then_the_end(turns: TurnsOnDisk) -> None
     whole, cut = WHOLE_TURN.split(b"\n"), 7
     turn.events.write_bytes(b"\n".join(whole[:cut]) + b"\n")
     write_json(turn.pending, {"version": 1, "turn_id": turn.turn_id, "pending": [{"id": "0"}]})
-    follower = Exchange(turn).follow()
+    follower = ChatTurn(turn).follow()
     first = next(follower)
     assert (first.is_end, len(first.events), first.pending) == (False, cut, [{"id": "0"}])
     with turn.events.open("ab") as file:
@@ -132,8 +132,8 @@ def test_a_follower_sees_all_events_and_then_the_end(turns: TurnsOnDisk) -> None
 
 
 def test_an_exchange_that_is_left_is_followed_no_longer(turns: TurnsOnDisk) -> None:
-    exchange = Exchange(turns.running())
-    follower = exchange.follow()
+    chat_turn = ChatTurn(turns.running())
+    follower = chat_turn.follow()
     next(follower)
-    exchange.leave()
+    chat_turn.leave()
     assert list(follower) == []

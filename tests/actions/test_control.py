@@ -41,7 +41,7 @@ def deaf(turns: TurnsOnDisk) -> Iterator[tuple[TurnDir, subprocess.Popen[bytes]]
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "CANCEL_TIMEOUT_S", 0.2)
 
 

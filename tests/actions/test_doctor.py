@@ -122,7 +122,7 @@ def test_two_setups_at_once_may_both_have_initialised_codex(
             (settings.codex_home / "state.sqlite").touch()
         raise CodexMissingError(f"{codex} failed to initialize sqlite state runtime")
 
-    monkeypatch.setattr(system, "initialize", lose)
+    monkeypatch.setattr(system, "read_user_agent", lose)
     with pytest.raises(CodexMissingError):
         system.setup(settings)
     monkeypatch.setenv("OTHER_SETUP", "1")

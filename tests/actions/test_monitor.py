@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from codex_server_cli.actions import monitor
-from codex_server_cli.core.notice import Notice
+from codex_server_cli.core.notice import MonitorEvent
 from codex_server_cli.disk import journal
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind, HomeError
@@ -32,29 +32,29 @@ def warnings() -> list[str]:
     return []
 
 
-Look = Callable[..., list[Notice]]
+Look = Callable[..., list[MonitorEvent]]
 
 
 @pytest.fixture
 def look(settings: Settings, warnings: list[str]) -> Look:
     """The stream as it stands, without following it."""
 
-    def look(after: int | None = None) -> list[Notice]:
+    def look(after: int | None = None) -> list[MonitorEvent]:
         return [n for n in monitor.stream(settings, after, follows=False, warn=warnings.append) if n is not None]
 
     return look
 
 
 @pytest.fixture
-def stream(settings: Settings, warnings: list[str]) -> Iterator[Iterator[Notice]]:
+def stream(settings: Settings, warnings: list[str]) -> Iterator[Iterator[MonitorEvent]]:
     """The stream as it comes, less its pauses."""
     endless = monitor.stream(settings, follows=True, warn=warnings.append)
-    yield (notice for notice in endless if notice is not None)
+    yield (event for event in endless if event is not None)
     endless.close()  # type: ignore[attr-defined]
 
 
-def brief(notices: list[Notice]) -> list[tuple[str, str, str | None]]:
-    return [(n.turn_id, n.event, n.state if n.is_end else n.phase) for n in notices]
+def brief(events: list[MonitorEvent]) -> list[tuple[str, str, str | None]]:
+    return [(n.turn_id, n.event, n.state if n.is_end else n.phase) for n in events]
 
 
 def test_without_a_cursor_it_begins_with_the_lines_of_those_that_run(turns: TurnsOnDisk, look: Look) -> None:
@@ -108,7 +108,7 @@ def test_a_turn_whose_directory_is_deleted_is_cancelled(turns: TurnsOnDisk, look
 
 
 def test_what_comes_is_told_as_it_comes_and_a_death_without_any_other_reader(
-    turns: TurnsOnDisk, stream: Iterator[Notice], look: Look
+    turns: TurnsOnDisk, stream: Iterator[MonitorEvent], look: Look
 ) -> None:
     first, second = turns.running(), turns.running()
     say(first, "starting")
@@ -131,7 +131,7 @@ def test_what_comes_is_told_as_it_comes_and_a_death_without_any_other_reader(
 
 
 def test_a_turn_of_which_the_journal_says_nothing_is_found_by_its_directory(
-    turns: TurnsOnDisk, settings: Settings, stream: Iterator[Notice], monkeypatch: pytest.MonkeyPatch
+    turns: TurnsOnDisk, settings: Settings, stream: Iterator[MonitorEvent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "SCAN_INTERVAL_S", 0.0)
     known = turns.running()
@@ -166,7 +166,7 @@ def test_a_cursor_that_the_journal_does_not_reach_is_said_and_gone_on_from(
 
 
 def test_a_journal_that_is_deleted_meanwhile_is_followed_from_its_new_beginning(
-    turns: TurnsOnDisk, settings: Settings, stream: Iterator[Notice], warnings: list[str]
+    turns: TurnsOnDisk, settings: Settings, stream: Iterator[MonitorEvent], warnings: list[str]
 ) -> None:
     turn = turns.running()
     say(turn, "starting", "thinking")

@@ -175,7 +175,7 @@ def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings,
     asking = turns.running(request={"approval": "ask"})
     claim.name_holder(asking.turn_id)
     assert threads.holder_of_thread(settings, OURS) == Holder(f"turn {asking.turn_id}", asking.turn_id, may_ask=True)
-    claim.give_back()
+    claim.release()
     assert threads.holder_of_thread(settings, OURS) is None
     assert threads.holder_of_thread(settings, CODEXS) is None
     (settings.codex_home / "thread-writer-locks").mkdir()

@@ -30,7 +30,7 @@ def test_without_a_codex_every_verb_is_69(shell: Shell, verb: list[str]) -> None
 
 @pytest.mark.parametrize(
     ("behaviour", "words"),
-    [("exits", fake.LAST_WORDS), ("refuses", "codex app-server does not answer: it left no word")],
+    [("exits", fake.STDERR_TAIL), ("refuses", "codex app-server does not answer: it left no word")],
 )
 def test_a_codex_that_does_not_talk_is_69(shell: Shell, behaviour: str, words: str) -> None:
     shell.install(behaviour)

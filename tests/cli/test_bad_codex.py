@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.cli.shell import Shell, assert_refused
-from tests.e2e.faults import KILLED_AFTER_S, cancel_patiently
+from tests.e2e.faults import KILLED_AFTER_S, cancel_and_wait
 from tests.fakes import codex as fake
 from tests.support import wait_until
 
@@ -92,7 +92,7 @@ def test_no_chatgpt_login_is_2_with_what_to_do(shell: Shell, login: str, words: 
 @pytest.mark.parametrize(
     ("behaviour", "kind", "words"),
     [
-        ("exits", "codex_crashed", f"(exit code 101): {fake.LAST_WORDS}"),
+        ("exits", "codex_crashed", f"(exit code 101): {fake.STDERR_TAIL}"),
         ("too_old", "codex_missing", "unrecognized subcommand"),
         ("refuses", "bad_request", "no"),
     ],
@@ -119,7 +119,7 @@ def test_a_codex_that_vanished_since_it_was_looked_for_fails_the_turn(shell: She
 def test_a_turn_whose_codex_never_answers_is_cancelled_in_bounded_time(shell: Shell, behaviour: str) -> None:
     binary = shell.install(behaviour)
     turn_id = shell.run("new", "hi").json["turn_id"]
-    cancel_patiently(shell)
+    cancel_and_wait(shell)
     run = shell.run("cancel", turn_id)
     assert (run.code, run.json["state"], run.json["error"]["kind"]) == (0, "cancelled", "cancelled")
     assert run.duration_s < KILLED_AFTER_S

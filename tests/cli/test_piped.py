@@ -111,7 +111,7 @@ def test_a_pipeline_and_a_file_are_read_to_their_end(shell: Shell, script: str, 
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_every_shell_has_let_go_of_its_pipeline_by_then(shell: Shell, name: str) -> None:
+def test_every_shell_has_released_its_pipeline_by_then(shell: Shell, name: str) -> None:
     run = in_shell(shell, "(sleep 0.5; echo data) | new x", name)
     assert (run.returncode, run.stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from codex_server_cli.core.inquiry import Ask, Inquiry, Listen, T
+from codex_server_cli.core.inquiry import Ask, Listen, Query, T
 from codex_server_cli.core.rpc import Message
 
 
-def play(inquiry: Inquiry[T], *replies: Message) -> tuple[list[Ask | Listen], T]:
+def play(query: Query[T], *replies: Message) -> tuple[list[Ask | Listen], T]:
     """Give these replies and notifications, and return what was wanted and what came of it."""
-    wanted = [next(inquiry)]
+    wanted = [next(query)]
     for reply in replies:
         try:
-            wanted.append(inquiry.send(reply))
+            wanted.append(query.send(reply))
         except StopIteration as end:
             return wanted, end.value
     raise AssertionError(f"it wants to know more: {wanted[-1]}")
 
 
-def play_asking(inquiry: Inquiry[T], *replies: Message) -> tuple[list[Ask], T]:
+def play_query(query: Query[T], *replies: Message) -> tuple[list[Ask], T]:
     """The same with an inquiry that never listens."""
-    wanted, found = play(inquiry, *replies)
+    wanted, found = play(query, *replies)
     return [step for step in wanted if not isinstance(step, Listen)], found

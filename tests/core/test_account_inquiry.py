@@ -242,6 +242,6 @@ def test_configuration_and_account_tell_who_pays() -> None:
 def test_what_codex_will_not_tell_of_that_is_empty(
     status: dict[str, Any], account: dict[str, Any], config: dict[str, Any]
 ) -> None:
-    inquiry = account_inquiry.ask_terms("/project", "1")
-    _, found = play(inquiry, {"result": {}}, error(NO_ROUTING), status, config)
+    query = account_inquiry.ask_terms("/project", "1")
+    _, found = play(query, {"result": {}}, error(NO_ROUTING), status, config)
     assert found == ({}, account)

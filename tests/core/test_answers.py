@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.answers import AnswerError, answering
-from codex_server_cli.core.pending import PendingRequest, RequestKind
+from codex_server_cli.core.pending import ApprovalRequest, RequestKind
 
 OPTIONS = [{"label": "Apples"}, {"label": "Pears"}]
 
@@ -16,13 +16,13 @@ def question(**more: Any) -> dict[str, Any]:
     return {"id": "q1", "question": "Which?", "options": None, "isOther": False, **more}
 
 
-def asking(*questions: dict[str, Any]) -> PendingRequest:
-    return PendingRequest("0", 0, RequestKind.QUESTION, {"questions": list(questions)}, None, 0, 1)
+def asking(*questions: dict[str, Any]) -> ApprovalRequest:
+    return ApprovalRequest("0", 0, RequestKind.QUESTION, {"questions": list(questions)}, None, 0, 1)
 
 
-def form(properties: dict[str, Any], **more: Any) -> PendingRequest:
+def form(properties: dict[str, Any], **more: Any) -> ApprovalRequest:
     schema = {"type": "object", "properties": properties, **more}
-    return PendingRequest("0", 0, RequestKind.ELICITATION, {"requestedSchema": schema}, None, 0, 1)
+    return ApprovalRequest("0", 0, RequestKind.ELICITATION, {"requestedSchema": schema}, None, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.decisions import MAX_ANSWER_CHARS, outcome_of_reply
-from codex_server_cli.core.pending import PendingRequest, RequestKind
+from codex_server_cli.core.pending import ApprovalRequest, RequestKind
 
 Json = dict[str, Any]
 
 
 def outcome(kind: RequestKind, params: Json, result: Any, *, is_overdue: bool = False) -> str:
-    request = PendingRequest("0", 0, kind, params, None, 0, 0)
+    request = ApprovalRequest("0", 0, kind, params, None, 0, 0)
     return outcome_of_reply(request, {"id": 0, "result": result}, is_overdue=is_overdue)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.desk import Desk
+from codex_server_cli.core.desk import Approvals
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.request import APPROVAL_TIMEOUT_S, Approval
 from codex_server_cli.core.timers import LIMIT_MS, Timer
@@ -33,7 +33,7 @@ def asked(method: str, id_: str | int = 0, **params: Any) -> Json:
 RUN = asked(COMMAND, command="touch f1", cwd="/project", reason="need it")
 
 
-def asking(*messages: Json, **request: Any) -> Dialogue:
+def with_approvals(*messages: Json, **request: Any) -> Dialogue:
     """A turn that runs under `--approval ask` and was asked this."""
     return Dialogue(**{"approval": Approval.ASK, **request}).started().receive(*(messages or (RUN,)))
 
@@ -54,10 +54,10 @@ def error_of(talk: Dialogue) -> CodexServerError:
 
 
 def test_a_request_waits_and_nothing_is_replied() -> None:
-    talk = asking()
+    talk = with_approvals()
     assert results(talk) == []
     assert talk.session.phase is Phase.WAITING_APPROVAL
-    (request,) = talk.session.desk.pending
+    (request,) = talk.session.approvals.pending
     told = request.to_json()
     assert (told["id"], told["kind"], told["command"], told["cwd"]) == ("0", "command", "touch f1", "/project")
     assert (told["reason"], told["answer_with"], told["message"]) == ("need it", "approve", "run touch f1")
@@ -68,7 +68,7 @@ def test_a_request_waits_and_nothing_is_replied() -> None:
 @pytest.mark.parametrize("approval", [Approval.NEVER, Approval.AUTO])
 @pytest.mark.parametrize("method", [COMMAND, PATCH, PERMISSIONS, QUESTION, ELICITATION])
 def test_whoever_was_promised_no_questions_is_asked_none(approval: Approval, method: str) -> None:
-    talk = asking(asked(method, questions=[WHICH], mode="url"), approval=approval)
+    talk = with_approvals(asked(method, questions=[WHICH], mode="url"), approval=approval)
     assert [reply["error"]["code"] for reply in results(talk)] == [-32601]
     assert talk.session.phase is Phase.THINKING
     assert talk.text.endswith(" 0: refused]\n")
@@ -76,9 +76,9 @@ def test_whoever_was_promised_no_questions_is_asked_none(approval: Approval, met
 
 @pytest.mark.parametrize("promise", [{"may_ask_questions": True}, {"is_plan": True}])
 def test_questions_need_no_approvals(promise: Json) -> None:
-    talk = asking(asked(QUESTION, questions=[WHICH]), approval=Approval.NEVER, **promise)
+    talk = with_approvals(asked(QUESTION, questions=[WHICH]), approval=Approval.NEVER, **promise)
     assert talk.session.phase is Phase.WAITING_INPUT
-    assert [request.message for request in talk.session.desk.pending] == ["Which?"]
+    assert [request.message for request in talk.session.approvals.pending] == ["Which?"]
 
 
 @pytest.mark.parametrize(
@@ -94,17 +94,17 @@ def test_questions_need_no_approvals(promise: Json) -> None:
     ids=["tool", "legacy", "unknown", "verification", "odd id", "no question"],
 )
 def test_what_nobody_could_answer_is_refused_at_once(message: Json) -> None:
-    talk = asking(message, may_ask_questions=True)
+    talk = with_approvals(message, may_ask_questions=True)
     assert results(talk) == [{"id": message["id"], "error": results(talk)[0]["error"]}]
-    assert talk.session.desk.pending == ()
+    assert talk.session.approvals.pending == ()
 
 
 def test_a_line_that_is_no_message_is_no_request() -> None:
-    assert asking({"method": 7, "id": 1}).session.desk.pending == ()
+    assert with_approvals({"method": 7, "id": 1}).session.approvals.pending == ()
 
 
 def test_an_approval_comes_before_a_question() -> None:
-    talk = asking(asked(QUESTION, 1, questions=[WHICH]), RUN, may_ask_questions=True)
+    talk = with_approvals(asked(QUESTION, 1, questions=[WHICH]), RUN, may_ask_questions=True)
     assert talk.session.phase is Phase.WAITING_APPROVAL
 
 
@@ -139,9 +139,9 @@ def test_what_is_decided_is_said_in_the_words_of_the_wire(
         ({"op": "approve", "is_for_session": True}, for_session, "approved for the rest of the turn"),
         ({"op": "decline"}, declined, "declined"),
     ):
-        talk = asking(message).serve(**serve)
+        talk = with_approvals(message).serve(**serve)
         assert results(talk) == [{"id": 0, "result": result}]
-        assert talk.session.desk.pending == ()
+        assert talk.session.approvals.pending == ()
         (told,) = talk.told
         assert (told.tag, told.error) == ("shell", None)
         assert told.result is not None
@@ -172,14 +172,14 @@ def _item(item: Json) -> Json:
 
 
 def test_the_turn_goes_on_after_a_decision_and_says_what_it_was() -> None:
-    talk = asking().serve("decline").receive(COMPLETED)
+    talk = with_approvals().serve("decline").receive(COMPLETED)
     assert talk.outcome.state is State.COMPLETE
     assert "[approval 0: declined]\n" in talk.text
 
 
 @pytest.mark.parametrize(("first", "how"), [("approve", "was approved"), ("decline", "was declined")])
 def test_a_second_decision_is_told_what_the_first_was(first: str, how: str) -> None:
-    talk = asking().serve(first).serve("approve", request="0")
+    talk = with_approvals().serve(first).serve("approve", request="0")
     assert len(results(talk)) == 1
     assert isinstance(error_of(talk), NotFoundError)
     assert error_of(talk).message == f"request 0 {how}"
@@ -193,42 +193,42 @@ def test_a_second_decision_is_told_what_the_first_was(first: str, how: str) -> N
     ],
 )
 def test_what_does_not_fit_changes_nothing(serve: Json, exit_code: Exit) -> None:
-    talk = asking().serve(**serve)
+    talk = with_approvals().serve(**serve)
     assert error_of(talk).exit_code == exit_code
     assert results(talk) == []
-    assert len(talk.session.desk.pending) == 1
+    assert len(talk.session.approvals.pending) == 1
 
 
 def test_of_several_requests_one_has_to_be_named() -> None:
-    talk = asking(RUN, asked(COMMAND, 1, command="ls")).serve("approve")
+    talk = with_approvals(RUN, asked(COMMAND, 1, command="ls")).serve("approve")
     assert isinstance(error_of(talk), BadInputError)
     assert error_of(talk).message == "this turn has asked several times; now waits: 0, 1"
     talk.serve("approve", request="1")
     assert results(talk) == [{"id": 1, "result": {"decision": "accept"}}]
-    assert [request.id for request in talk.session.desk.pending] == ["0"]
+    assert [request.id for request in talk.session.approvals.pending] == ["0"]
 
 
 def test_whoever_names_no_request_never_decides_one_that_came_after_another() -> None:
-    talk = asking().serve("approve").receive(asked(COMMAND, 1, command="rm -r x")).serve("approve")
+    talk = with_approvals().serve("approve").receive(asked(COMMAND, 1, command="rm -r x")).serve("approve")
     assert error_of(talk).exit_code == Exit.BAD_INPUT
-    assert [request.id for request in talk.session.desk.pending] == ["1"]
-    assert talk.serve("decline").session.desk.pending == ()  # which grants nothing, whatever was meant
+    assert [request.id for request in talk.session.approvals.pending] == ["1"]
+    assert talk.serve("decline").session.approvals.pending == ()  # which grants nothing, whatever was meant
     questions = asked(QUESTION, 0, questions=[WHICH]), asked(QUESTION, 1, questions=[WHICH])
     talk = (
-        asking(questions[0], may_ask_questions=True)
+        with_approvals(questions[0], may_ask_questions=True)
         .serve("decline")
         .receive(questions[1])
         .serve("reply", answers={"q1": ["A"]})
     )
     assert error_of(talk).exit_code == Exit.BAD_INPUT
-    assert [request.id for request in talk.session.desk.pending] == ["1"]
-    talk = asking(*(asked(COMMAND, number, command="ls") for number in range(12))).serve("decline")
+    assert [request.id for request in talk.session.approvals.pending] == ["1"]
+    talk = with_approvals(*(asked(COMMAND, number, command="ls") for number in range(12))).serve("decline")
     assert error_of(talk).message.endswith("0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more")
 
 
 def test_a_defect_while_another_shell_is_served_ends_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Desk, "decide", lambda *_: 1 / 0)
-    talk = asking().serve("approve")
+    monkeypatch.setattr(Approvals, "decide", lambda *_: 1 / 0)
+    talk = with_approvals().serve("approve")
     assert error_of(talk).message == "ZeroDivisionError: division by zero"
     assert not talk.has_ended
 
@@ -239,14 +239,14 @@ def test_where_nothing_waits_nothing_can_be_decided() -> None:
 
 
 def test_what_asks_for_words_is_not_approved_but_may_be_declined() -> None:
-    talk = asking(asked(QUESTION, questions=[WHICH]), may_ask_questions=True).serve("approve")
+    talk = with_approvals(asked(QUESTION, questions=[WHICH]), may_ask_questions=True).serve("approve")
     assert error_of(talk).exit_code == Exit.BAD_INPUT
     talk.serve("decline")
     assert results(talk) == [{"id": 0, "result": {"answers": {}}}]
 
 
 def test_what_asks_only_for_a_yes_is_approved_once() -> None:
-    talk = asking(asked(ELICITATION, mode="url", url="https://x", message="Sign in")).serve(
+    talk = with_approvals(asked(ELICITATION, mode="url", url="https://x", message="Sign in")).serve(
         "approve", is_for_session=True
     )
     assert error_of(talk).message == "request 0 can only be approved once"
@@ -255,7 +255,7 @@ def test_what_asks_only_for_a_yes_is_approved_once() -> None:
 
 
 def test_answers_are_checked_before_they_are_sent() -> None:
-    talk = asking(asked(QUESTION, questions=[WHICH]), may_ask_questions=True)
+    talk = with_approvals(asked(QUESTION, questions=[WHICH]), may_ask_questions=True)
     talk.serve("reply", answers={"q9": ["A"]})
     assert error_of(talk).message == "no question 'q9' was asked, but q1"
     talk.serve("reply", answers={"q1": ["b"]})
@@ -266,7 +266,7 @@ def test_answers_are_checked_before_they_are_sent() -> None:
 
 def test_what_nobody_must_see_is_not_shown() -> None:
     secret = {"id": "q2", "question": "Password?", "isSecret": True}
-    talk = asking(asked(QUESTION, questions=[WHICH, secret]), may_ask_questions=True)
+    talk = with_approvals(asked(QUESTION, questions=[WHICH, secret]), may_ask_questions=True)
     talk.serve("reply", answers={"q1": ["A"], "q2": ["hunter2"]})
     assert "[reply 0: answered: q1: A; q2: ••••••••]\n" in talk.text
 
@@ -275,7 +275,7 @@ def test_what_nobody_must_see_is_not_shown() -> None:
 
 
 def test_an_undecided_request_is_declined_when_its_time_is_over() -> None:
-    talk = asking(approval_timeout_s=2.0).advance(1_999)
+    talk = with_approvals(approval_timeout_s=2.0).advance(1_999)
     assert results(talk) == []
     talk.advance(1)
     assert results(talk) == [{"id": 0, "result": {"decision": "decline"}}]
@@ -287,7 +287,7 @@ def test_an_undecided_request_is_declined_when_its_time_is_over() -> None:
 
 
 def test_what_comes_too_late_decides_nothing_though_nobody_looked_at_the_clock_meanwhile() -> None:
-    talk = asking(approval_timeout_s=2.0)
+    talk = with_approvals(approval_timeout_s=2.0)
     talk.now_ms += 2_000  # the machine slept, or the worker was stopped
     talk.serve("approve", request="0")
     assert results(talk) == [{"id": 0, "result": {"decision": "decline"}}]
@@ -296,16 +296,18 @@ def test_what_comes_too_late_decides_nothing_though_nobody_looked_at_the_clock_m
 
 
 def test_each_request_has_its_own_time() -> None:
-    talk = asking(approval_timeout_s=10.0).advance(5_000).receive(asked(COMMAND, 1, command="ls"))
+    talk = with_approvals(approval_timeout_s=10.0).advance(5_000).receive(asked(COMMAND, 1, command="ls"))
     talk.advance(5_000)
-    assert [request.id for request in talk.session.desk.pending] == ["1"]
+    assert [request.id for request in talk.session.approvals.pending] == ["1"]
     talk.advance(5_000)
-    assert talk.session.desk.pending == ()
+    assert talk.session.approvals.pending == ()
 
 
 def test_what_codex_takes_back_no_longer_waits() -> None:
-    talk = asking().receive({"method": "serverRequest/resolved", "params": {"threadId": THREAD, "requestId": 0}})
-    assert talk.session.desk.pending == ()
+    talk = with_approvals().receive(
+        {"method": "serverRequest/resolved", "params": {"threadId": THREAD, "requestId": 0}}
+    )
+    assert talk.session.approvals.pending == ()
     assert results(talk) == []
     assert error_of(talk.serve("approve", request="0")).message == "request 0 was taken back by Codex"
     assert talk.text.endswith("[approval 0: taken back by Codex]\n")
@@ -313,28 +315,28 @@ def test_what_codex_takes_back_no_longer_waits() -> None:
 
 
 def test_the_word_that_our_own_reply_arrived_changes_nothing() -> None:
-    talk = asking().serve("approve")
+    talk = with_approvals().serve("approve")
     talk.receive({"method": "serverRequest/resolved", "params": {"threadId": THREAD, "requestId": 0}})
     assert error_of(talk.serve("approve", request="0")).message == "request 0 was approved"
 
 
 def test_a_request_goes_with_its_turn() -> None:
-    talk = asking().stop().receive(INTERRUPTED)
+    talk = with_approvals().stop().receive(INTERRUPTED)
     assert talk.outcome.state is State.CANCELLED
-    assert talk.session.desk.pending == ()
+    assert talk.session.approvals.pending == ()
     assert results(talk) == []
 
 
 def test_a_person_who_thinks_is_no_stall() -> None:
     stall_ms = LIMIT_MS[Timer.STALL]
-    talk = asking(approval_timeout_s=stall_ms / 500).advance(stall_ms * 1.5)
+    talk = with_approvals(approval_timeout_s=stall_ms / 500).advance(stall_ms * 1.5)
     assert not talk.has_ended
     assert talk.requests("thread/turns/list") == []
 
 
 def test_an_approval_is_no_consent_to_a_wider_sandbox() -> None:
     wide = {"threadId": THREAD, "threadSettings": {"sandboxPolicy": {"type": "workspaceWrite"}}}
-    talk = asking().serve("approve", is_for_session=True)
+    talk = with_approvals().serve("approve", is_for_session=True)
     talk.receive({"method": "thread/settings/updated", "params": wide})  # no grant is announced so, on either version
     assert len(talk.requests("turn/interrupt")) == 1
 
@@ -344,10 +346,10 @@ def test_an_approval_is_no_consent_to_a_wider_sandbox() -> None:
 
 def test_a_patch_tells_what_it_would_change() -> None:
     changes = [{"path": "/p/a.py", "kind": {"type": "update"}, "diff": "@@"}, {"path": "/p/b.py"}]
-    talk = asking(item_notice("item/started", "fileChange", changes=changes), asked(PATCH, grantRoot="/p"))
-    told = talk.session.desk.pending[0].to_json()
+    talk = with_approvals(item_notice("item/started", "fileChange", changes=changes), asked(PATCH, grantRoot="/p"))
+    told = talk.session.approvals.pending[0].to_json()
     assert (told["changes"], told["grant_root"], told["message"]) == (changes, "/p", "change /p/a.py, /p/b.py")
-    assert asking(asked(PATCH)).session.desk.pending[0].message == "change files"
+    assert with_approvals(asked(PATCH)).session.approvals.pending[0].message == "change files"
 
 
 def test_a_patch_of_a_sub_agent_tells_what_it_would_change() -> None:
@@ -356,11 +358,11 @@ def test_a_patch_of_a_sub_agent_tells_what_it_would_change() -> None:
         {"method": method, "params": {"threadId": "sub", "turnId": "t", "item": item}}
         for method in ("item/started", "item/completed")
     )
-    talk = asking(started, asked(PATCH, threadId="sub"))
-    assert talk.session.desk.pending[0].changes == item["changes"]
+    talk = with_approvals(started, asked(PATCH, threadId="sub"))
+    assert talk.session.approvals.pending[0].changes == item["changes"]
     assert talk.text.endswith("[waiting for approval 0: change /p/a.py]\n")
-    talk = asking(started, completed, asked(PATCH, threadId="sub"))
-    assert talk.session.desk.pending[0].changes == []
+    talk = with_approvals(started, completed, asked(PATCH, threadId="sub"))
+    assert talk.session.approvals.pending[0].changes == []
 
 
 @pytest.mark.parametrize(
@@ -388,18 +390,22 @@ def test_a_patch_of_a_sub_agent_tells_what_it_would_change() -> None:
     ],
 )
 def test_every_request_can_be_told_in_a_line(message: Json, line: str) -> None:
-    assert asking(message).session.desk.pending[0].message == line
+    assert with_approvals(message).session.approvals.pending[0].message == line
 
 
 def test_a_tool_of_an_mcp_server_is_told_with_its_arguments() -> None:
-    told = asking(asked(ELICITATION, mode="form", serverName="tst", _meta=MCP_META)).session.desk.pending[0].to_json()
+    told = (
+        with_approvals(asked(ELICITATION, mode="form", serverName="tst", _meta=MCP_META))
+        .session.approvals.pending[0]
+        .to_json()
+    )
     assert (told["kind"], told["server"], told["tool"], told["arguments"]) == ("mcp_tool", "tst", "ask", {"x": 1})
 
 
 def test_a_form_is_told_as_questions() -> None:
     schema = {"properties": {"name": {"type": "string", "title": "Name"}, "size": {"enum": ["S", 2]}, "odd": 3}}
     message = asked(ELICITATION, mode="form", message="Who?", requestedSchema=schema)
-    assert asking(message).session.desk.pending[0].to_json()["questions"] == [
+    assert with_approvals(message).session.approvals.pending[0].to_json()["questions"] == [
         {
             **{"id": "name", "header": "Name", "question": "Who?", "type": "string", "options": None},
             **{"isRequired": False, "schema": {"type": "string", "title": "Name"}},
@@ -429,13 +435,13 @@ def test_a_form_is_told_as_questions() -> None:
 )
 def test_what_a_field_can_be_is_told_as_options(field: Json, options: list[Json] | None) -> None:
     message = asked(ELICITATION, mode="form", requestedSchema={"properties": {"it": field}})
-    (told,) = asking(message).session.desk.pending[0].to_json()["questions"]
+    (told,) = with_approvals(message).session.approvals.pending[0].to_json()["questions"]
     assert told["options"] == options
 
 
 def test_a_form_that_must_be_filled_says_so() -> None:
     message = asked(ELICITATION, mode="form", message="Who?", requestedSchema=NAME_FORM)
-    told = asking(message).session.desk.pending[0].to_json()
+    told = with_approvals(message).session.approvals.pending[0].to_json()
     assert told["answer_with"] == "reply"
     assert [question["isRequired"] for question in told["questions"]] == [True]
 
@@ -449,5 +455,7 @@ def test_every_kind_of_request_has_the_same_keys() -> None:
         asked(ELICITATION, mode="form", requestedSchema=NAME_FORM),
         asked(ELICITATION, mode="form", _meta=MCP_META),
     ]
-    keys = [set(asking(each, may_ask_questions=True).session.desk.pending[0].to_json()) for each in messages]
+    keys = [
+        set(with_approvals(each, may_ask_questions=True).session.approvals.pending[0].to_json()) for each in messages
+    ]
     assert all(each == keys[0] for each in keys)

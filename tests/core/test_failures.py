@@ -218,7 +218,7 @@ def test_a_refusal_is_told_by_its_words(code: int | None, message: str | None, k
         ("", ErrorKind.CODEX_CRASHED),
     ],
 )
-def test_an_exit_is_told_by_its_last_words(stderr: str, kind: ErrorKind) -> None:
+def test_an_exit_is_told_by_its_stderr_tail(stderr: str, kind: ErrorKind) -> None:
     assert failures.kind_of_exit(stderr) is kind
 
 

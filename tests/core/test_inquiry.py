@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.inquiry import MAX_PAGES, StoredTurn, find_stored_turn, greet
-from tests.core.inquiring import play_asking as play
+from codex_server_cli.core.inquiry import MAX_PAGES, StoredTurn, find_stored_turn, initialize
+from tests.core.inquiring import play_query as play
 
 HELLO = {"result": {"userAgent": "codex_server/0.169.0"}}
 FIRST = {"threadId": "thread", "limit": 5, "itemsView": "full"}
@@ -19,13 +19,13 @@ def page(*turn_ids: str, cursor: str | None = None) -> dict[str, Any]:
 
 
 def test_the_greeting_gives_the_user_agent() -> None:
-    ((method, params),), agent = play(greet("1.2.3"), HELLO)
+    ((method, params),), agent = play(initialize("1.2.3"), HELLO)
     assert (method, params["clientInfo"]["version"], agent) == ("initialize", "1.2.3", "codex_server/0.169.0")
 
 
 @pytest.mark.parametrize("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])
 def test_a_refused_greeting_gives_nothing(reply: dict[str, Any]) -> None:
-    assert play(greet("1"), reply)[1] is None
+    assert play(initialize("1"), reply)[1] is None
     assert play(find_stored_turn("thread", "ours", "1"), reply)[1].turn is None
 
 

@@ -192,7 +192,7 @@ def test_a_schema_is_not_asked_of_a_turn_that_failed() -> None:
     assert outcome.state is State.CANCELLED
 
 
-def test_the_last_words_of_codex_go_into_the_error() -> None:
+def test_the_stderr_tail_of_codex_go_into_the_error() -> None:
     failed = decide(_record(), Cause.STALLED, REQUEST).with_stderr("panicked")
     assert failed.error is not None
     assert failed.error.stderr_tail == "panicked"

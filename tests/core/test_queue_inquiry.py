@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.queue_inquiry import Debt, Settled, settle
+from codex_server_cli.core.queue_inquiry import Debt, RestoredQueue, restore_queue
 from tests.core.dialogue import Json
-from tests.core.inquiring import play_asking
+from tests.core.inquiring import play_query
 
 HELLO: Json = {"result": {}}
 
@@ -51,7 +51,7 @@ def debt(*entries: Json, **more: Any) -> Debt:
 
 def test_what_was_taken_is_added_in_its_order_with_all_that_belongs_to_it() -> None:
     noted = debt(entry(1, responsesapiClientMetadata={"k": "v"}), entry(2, responsesapiClientMetadata=None))
-    asked, settled = play_asking(settle(noted, "1"), HELLO, queue(), turns(OURS), added("n1"), added("n2"))
+    asked, restored = play_query(restore_queue(noted, "1"), HELLO, queue(), turns(OURS), added("n1"), added("n2"))
     assert asked[0][1]["capabilities"] == {"experimentalApi": True}
     first, second = entry(1), entry(2)
     assert asked[3:] == [
@@ -66,12 +66,12 @@ def test_what_was_taken_is_added_in_its_order_with_all_that_belongs_to_it() -> N
         ),
         ("thread/queue/add", {"threadId": "t", "clientUserMessageId": "c2", "input": second["input"]}),
     ]
-    assert settled == Settled(('"message 1"', '"message 2"'))
+    assert restored == RestoredQueue(('"message 1"', '"message 2"'))
 
 
 def test_it_stands_in_front_of_what_was_queued_since() -> None:
     replies = (queue(entry(7), cursor="more"), queue(entry(8)), turns(OURS), added("n1"), HELLO)
-    asked, _ = play_asking(settle(debt(entry(1)), "1"), HELLO, *replies)
+    asked, _ = play_query(restore_queue(debt(entry(1)), "1"), HELLO, *replies)
     assert asked[2] == ("thread/queue/list", {"threadId": "t", "cursor": "more"})
     assert asked[-1] == ("thread/queue/reorder", {"threadId": "t", "queuedSubmissionIds": ["n1", "q7", "q8"]})
 
@@ -86,8 +86,8 @@ def test_it_stands_in_front_of_what_was_queued_since() -> None:
     ],
 )
 def test_what_is_there_or_was_answered_is_not_put_back(waiting: list[Json], newer: list[Json]) -> None:
-    _, settled = play_asking(settle(debt(entry(1)), "1"), HELLO, queue(*waiting), turns(*newer, OURS))
-    assert settled._replace(answered=()) == Settled()
+    _, restored = play_query(restore_queue(debt(entry(1)), "1"), HELLO, queue(*waiting), turns(*newer, OURS))
+    assert restored._replace(answered=()) == RestoredQueue()
 
 
 @pytest.mark.parametrize(
@@ -100,70 +100,70 @@ def test_what_is_there_or_was_answered_is_not_put_back(waiting: list[Json], newe
 )
 def test_what_codex_had_begun_is_put_back(noted: Debt, begun: Json) -> None:
     replies = (queue(entry(5)), turns(begun, OURS), added("n1"), HELLO)
-    asked, settled = play_asking(settle(noted, "1"), HELLO, *replies)
+    asked, restored = play_query(restore_queue(noted, "1"), HELLO, *replies)
     assert asked[3][1]["clientUserMessageId"] == "c1"
-    assert settled == Settled(('"message 1"',), ('"message 1"',))
+    assert restored == RestoredQueue(('"message 1"',), ('"message 1"',))
 
 
 @pytest.mark.parametrize(
     "newer", [[turn("t2", number=1, started=106)], [turn("t2", number=1, started=None)], [turn("t2")], []]
 )
 def test_what_somebody_else_interrupted_later_is_his(newer: list[Json]) -> None:
-    _, settled = play_asking(settle(debt(), "1"), HELLO, queue(), turns(*newer, OURS))
-    assert settled == Settled()
+    _, restored = play_query(restore_queue(debt(), "1"), HELLO, queue(), turns(*newer, OURS))
+    assert restored == RestoredQueue()
 
 
 def test_what_codex_had_begun_before_our_turn_could_is_put_back_without_it() -> None:
     noted = Debt("t", None, "t2")
     newest_first = (turn("t2", number=1), turn("old", "completed", 3))
-    _, settled = play_asking(settle(noted, "1"), HELLO, queue(), turns(*newest_first), added("n1"))
-    assert settled.put_back == settled.interrupted == ('"message 1"',)
+    _, restored = play_query(restore_queue(noted, "1"), HELLO, queue(), turns(*newest_first), added("n1"))
+    assert restored.put_back == restored.interrupted == ('"message 1"',)
 
 
 def test_an_entry_without_a_clients_id_cannot_be_told_from_another_and_stays_out() -> None:
-    _, settled = play_asking(settle(debt({"id": "q1", "input": []}), "1"), HELLO, queue(), turns(OURS))
-    assert settled == Settled()
+    _, restored = play_query(restore_queue(debt({"id": "q1", "input": []}), "1"), HELLO, queue(), turns(OURS))
+    assert restored == RestoredQueue()
 
 
 def test_a_refusal_is_told_with_what_was_put_back_before_it() -> None:
     refused: Json = {"error": {"code": -32603, "message": "the queue is full"}}
     noted = debt(entry(1), entry(2))
-    _, settled = play_asking(settle(noted, "1"), HELLO, queue(), turns(OURS), {"result": {"odd": 1}}, refused)
-    assert settled == Settled(('"message 1"',), refusal="the queue is full")
-    _, silent = play_asking(settle(noted, "1"), {"error": "odd"})
+    _, restored = play_query(restore_queue(noted, "1"), HELLO, queue(), turns(OURS), {"result": {"odd": 1}}, refused)
+    assert restored == RestoredQueue(('"message 1"',), refusal="the queue is full")
+    _, silent = play_query(restore_queue(noted, "1"), {"error": "odd"})
     assert silent.refusal == "Codex gave no message"
 
 
 def test_an_endless_queue_is_read_to_an_end() -> None:
     pages = [queue(entry(number + 10), cursor="more") for number in range(50)]
-    _, settled = play_asking(settle(debt(), "1"), HELLO, *pages, turns(OURS))
-    assert settled == Settled()
+    _, restored = play_query(restore_queue(debt(), "1"), HELLO, *pages, turns(OURS))
+    assert restored == RestoredQueue()
 
 
 def test_what_codex_brought_to_its_end_is_told_and_not_put_back() -> None:
     noted = debt(entry(1), begun_turn_id="theirs")
-    asked, settled = play_asking(settle(noted, "1"), HELLO, queue(), turns(turn("theirs", "completed", 1), OURS))
-    assert settled == Settled(answered=('"message 1"',))
+    asked, restored = play_query(restore_queue(noted, "1"), HELLO, queue(), turns(turn("theirs", "completed", 1), OURS))
+    assert restored == RestoredQueue(answered=('"message 1"',))
     assert [method for method, _ in asked] == ["initialize", "thread/queue/list", "thread/turns/list"]
 
 
 def test_each_that_codex_brought_to_its_end_behind_our_turn_is_told() -> None:
     later = turn("later", "completed", 3, started=110)
     newer = (later, turn("theirs", "completed", 2), turn("before", "completed", 1))
-    _, settled = play_asking(settle(debt(begun_turn_id="theirs"), "1"), HELLO, queue(), turns(*newer, OURS))
-    assert settled == Settled(answered=('"message 1"', '"message 2"'))
+    _, restored = play_query(restore_queue(debt(begun_turn_id="theirs"), "1"), HELLO, queue(), turns(*newer, OURS))
+    assert restored == RestoredQueue(answered=('"message 1"', '"message 2"'))
 
 
 def test_what_codex_had_begun_keeps_its_place_among_what_was_taken() -> None:
     noted = debt(entry(1), entry(2), entry(3), begun_turn_id="theirs")
     replies = (HELLO, queue(), turns(turn("theirs", number=2), OURS), added("n1"), added("n2"), added("n3"))
-    _, settled = play_asking(settle(noted, "1"), *replies)
-    assert settled == Settled(('"message 1"', '"message 2"', '"message 3"'), interrupted=('"message 2"',))
+    _, restored = play_query(restore_queue(noted, "1"), *replies)
+    assert restored == RestoredQueue(('"message 1"', '"message 2"', '"message 3"'), interrupted=('"message 2"',))
 
 
 @pytest.mark.parametrize(("older", "order"), [(0, "213"), (1, "123"), (2, "132")])
 def test_what_codex_had_begun_unseen_has_its_place_behind_what_was_taken_before(older: int, order: str) -> None:
     noted = debt(entry(1), entry(3), begun_turn_id="theirs", older_count=older)
     replies = (HELLO, queue(), turns(turn("theirs", number=2), OURS), added("n1"), added("n2"), added("n3"))
-    _, settled = play_asking(settle(noted, "1"), *replies)
-    assert settled.put_back == tuple(f'"message {number}"' for number in order)
+    _, restored = play_query(restore_queue(noted, "1"), *replies)
+    assert restored.put_back == tuple(f'"message {number}"' for number in order)

@@ -174,9 +174,9 @@ def test_without_its_reply_a_turn_is_taken_from_what_came_early() -> None:
     early = [status_notice("active"), STARTED, *said("Hello"), COMPLETED]
     for message in early:
         record.feed_in(message)
-    assert record.settle() == early
+    assert record.adopt_early() == early
     assert (record.turn_id, record.status, record.answer) == (TURN, "completed", "Hello")
-    assert record.settle() == []
+    assert record.adopt_early() == []
 
 
 def test_without_its_reply_a_review_is_taken_as_the_root_of_its_own_turn() -> None:
@@ -187,7 +187,7 @@ def test_without_its_reply_a_review_is_taken_as_the_root_of_its_own_turn() -> No
             record.feed_out(message)
         elif "reviewThreadId" not in message.get("result", {}):
             record.feed_in(message)
-    assert record.settle() != []
+    assert record.adopt_early() != []
     assert (record.status, record.answer) == ("completed", "Hello from mock")
 
 
@@ -196,5 +196,5 @@ def test_where_nothing_names_a_turn_there_is_none(early: list[Json]) -> None:
     record = requested()
     for message in early:
         record.feed_in(message)
-    assert record.settle() == []
+    assert record.adopt_early() == []
     assert record.turn_id is None

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.retries import PATIENCE_MS, Patience, is_start_collision
+from codex_server_cli.core.retries import RETRY_LIMIT_MS, Backoff, is_start_collision
 
 SEEDS = [f"20261120-165501-482-{number:04x}" for number in range(200)]
 
 
 def _delays(seed: str) -> list[float]:
     """The delays of what fails at once, every time, until patience is used up."""
-    patience, now_ms, delays = Patience(seed), 5_000.0, []
-    while (delay_ms := patience.delay_ms(now_ms)) is not None:
+    backoff, now_ms, delays = Backoff(seed), 5_000.0, []
+    while (delay_ms := backoff.delay_ms(now_ms)) is not None:
         delays.append(delay_ms)
         now_ms += delay_ms
-    assert patience.is_used_up
-    assert patience.failures == len(delays) + 1
+    assert backoff.is_exhausted
+    assert backoff.failures == len(delays) + 1
     return delays
 
 
@@ -26,7 +26,7 @@ def test_delays_begin_short_grow_and_stay_bounded(seed: str) -> None:
     assert 50 <= delays[0] <= 150
     assert all(50 <= delay <= 1_950 for delay in delays)
     assert sum(delays[-5:]) > 2 * sum(delays[:5])
-    assert PATIENCE_MS <= sum(delays) <= PATIENCE_MS + 1_950
+    assert RETRY_LIMIT_MS <= sum(delays) <= RETRY_LIMIT_MS + 1_950
 
 
 def test_those_who_met_once_part() -> None:
@@ -40,11 +40,11 @@ def test_the_same_turn_waits_the_same_each_time() -> None:
 
 
 def test_patience_begins_with_the_first_failure() -> None:
-    patience = Patience("a")
-    assert patience.delay_ms(1e9) is not None
-    assert patience.delay_ms(1e9 + PATIENCE_MS - 1) is not None
-    assert not patience.is_used_up
-    assert patience.delay_ms(1e9 + PATIENCE_MS) is None
+    backoff = Backoff("a")
+    assert backoff.delay_ms(1e9) is not None
+    assert backoff.delay_ms(1e9 + RETRY_LIMIT_MS - 1) is not None
+    assert not backoff.is_exhausted
+    assert backoff.delay_ms(1e9 + RETRY_LIMIT_MS) is None
 
 
 _HOME = "/home/dev/.codex: of mine"

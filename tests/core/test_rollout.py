@@ -13,7 +13,7 @@ from codex_server_cli.core.rollout import (
     guess_prompt,
     parse_meta,
     parse_names,
-    parse_opening,
+    parse_session_head,
     thread_id_of,
 )
 from codex_server_cli.core.thread_entry import ThreadEntry, parse_entries, parse_entry
@@ -105,17 +105,17 @@ def test_what_is_no_session_has_no_meta(head: bytes) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_injected_context_is_not_the_first_prompt(version: str) -> None:
-    opening = parse_opening(read(f"paginated-{version}"))
+    session_head = parse_session_head(read(f"paginated-{version}"))
 
-    assert opening.first_prompt == "First prompt: héllo\nsecond line"
-    assert opening.model == "scripted"
+    assert session_head.first_prompt == "First prompt: héllo\nsecond line"
+    assert session_head.model == "scripted"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_legacy_layout_has_the_same_opening(version: str) -> None:
-    opening = parse_opening(read(f"legacy-{version}"))
+    session_head = parse_session_head(read(f"legacy-{version}"))
 
-    assert (opening.first_prompt, opening.model) == ("PATCH it", "scripted")
+    assert (session_head.first_prompt, session_head.model) == ("PATCH it", "scripted")
 
 
 def test_a_user_event_marked_as_injected_is_not_the_users() -> None:
@@ -125,13 +125,13 @@ def test_a_user_event_marked_as_injected_is_not_the_users() -> None:
     ]
     head = b"\n".join([b"{}", *(line("event_msg", event) for event in events), b""])
 
-    assert parse_opening(head).first_prompt == "hello"
+    assert parse_session_head(head).first_prompt == "hello"
 
 
 def test_a_prompt_that_looks_injected_is_kept_when_an_event_says_it_is_the_users() -> None:
     event = {"type": "user_message", "message": "<environment_context> what is this?"}
 
-    assert parse_opening(b"{}\n" + line("event_msg", event)).first_prompt == event["message"]
+    assert parse_session_head(b"{}\n" + line("event_msg", event)).first_prompt == event["message"]
 
 
 def test_a_file_without_events_gets_its_first_prompt_from_the_messages() -> None:
@@ -143,7 +143,7 @@ def test_a_file_without_events_gets_its_first_prompt_from_the_messages() -> None
     ]
     head = b"\n".join([b"{}", *(line("response_item", item) for item in items)])
 
-    assert parse_opening(head).first_prompt is None
+    assert parse_session_head(head).first_prompt is None
     assert guess_prompt(head) == "fix the bug"
 
 
@@ -245,7 +245,7 @@ KINDS = st.sampled_from(
 def test_no_shape_of_a_line_is_an_error(line_type: str, kind: str, payload: dict[str, object]) -> None:
     for record in (line(line_type, {**payload, "type": kind}), line(line_type, payload)):
         parse_entry(record)
-        parse_opening(b"{}\n" + record)
+        parse_session_head(b"{}\n" + record)
         guess_prompt(b"{}\n" + record)
         parse_meta(record)
         parse_meta(record + b"\n")

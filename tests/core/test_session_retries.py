@@ -9,7 +9,7 @@ import pytest
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.outcome import Cause
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.retries import PATIENCE_MS
+from codex_server_cli.core.retries import RETRY_LIMIT_MS
 from codex_server_cli.core.session import Session
 from codex_server_cli.core.timers import LIMIT_MS, Timer
 from codex_server_cli.core.turn import Phase, State
@@ -85,9 +85,9 @@ def test_the_account_is_looked_at_with_each_app_server() -> None:
 def test_patience_ends_and_tells_how_often_it_was_tried() -> None:
     talk, began_ms = Dialogue(), 1_000_000.0
     while not _collide(talk).has_ended:
-        assert talk.now_ms - began_ms < PATIENCE_MS + 2_000
+        assert talk.now_ms - began_ms < RETRY_LIMIT_MS + 2_000
         talk.advance((talk.session.wakeup_ms or 0) - talk.now_ms)
-    assert talk.now_ms - began_ms >= PATIENCE_MS
+    assert talk.now_ms - began_ms >= RETRY_LIMIT_MS
     assert (talk.kind, talk.outcome.state) == (ErrorKind.CODEX_CRASHED, State.FAILED)
     assert talk.outcome.error is not None
     assert talk.outcome.error.message == f"{CRASH.message} (started {_starts(talk)} times)"
@@ -181,7 +181,7 @@ def test_a_codex_that_stays_too_busy_ends_the_turn_as_overloaded(method: str) ->
     began_ms = talk.now_ms
     while not talk.reply(method, error=TOO_BUSY).has_ended:
         talk.advance((talk.session.wakeup_ms or 0) - talk.now_ms)
-    assert PATIENCE_MS <= talk.now_ms - began_ms < PATIENCE_MS + 2_000
+    assert RETRY_LIMIT_MS <= talk.now_ms - began_ms < RETRY_LIMIT_MS + 2_000
     assert (talk.kind, talk.outcome.state) == (ErrorKind.OVERLOADED, State.FAILED)
     assert talk.outcome.error is not None
     assert talk.outcome.error.retryable

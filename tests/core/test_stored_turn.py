@@ -9,7 +9,7 @@ import pytest
 from codex_server_cli.core.events import replay
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.stored_turn import NOTICE, Published, pick, text_to_append, weigh
+from codex_server_cli.core.stored_turn import NOTICE, Published, find_match, merge, text_to_append
 from codex_server_cli.core.turn import State
 from codex_server_cli.errors import ErrorKind
 from tests.core.captures import TURN_ID, captured_turns
@@ -46,15 +46,15 @@ def unseen() -> TurnRecord:
 
 def test_a_turn_is_found_by_its_id_among_those_of_its_thread() -> None:
     turns = [stored("b", turn_id="b"), stored("a", turn_id="a")]
-    assert pick(turns, "a") == turns[1]
-    assert pick(turns, "c") is None
+    assert find_match(turns, "a") == turns[1]
+    assert find_match(turns, "c") is None
 
 
 # --- what it adds
 
 
 def test_a_turn_that_codex_completed_is_complete() -> None:
-    found = weigh(unseen(), stored("…let me see", "whole"), Published("who", "worker_died"), REQUEST)
+    found = merge(unseen(), stored("…let me see", "whole"), Published("who", "worker_died"), REQUEST)
     assert found is not None
     assert found.outcome is not None
     assert (found.answer, found.outcome.state, found.outcome.answer) == ("whole", State.COMPLETE, "whole")
@@ -62,7 +62,7 @@ def test_a_turn_that_codex_completed_is_complete() -> None:
 
 
 def test_a_turn_that_codex_completed_without_a_word_is_complete() -> None:
-    found = weigh(unseen(), stored(), Published(None, "worker_died"), REQUEST)
+    found = merge(unseen(), stored(), Published(None, "worker_died"), REQUEST)
     assert found is not None
     assert found.outcome is not None
     assert (found.outcome.state, found.outcome.answer) == (State.COMPLETE, "")
@@ -70,13 +70,13 @@ def test_a_turn_that_codex_completed_without_a_word_is_complete() -> None:
 
 @pytest.mark.parametrize("kind", ["worker_died", "codex_crashed", "cancelled", "deadline", "network", None])
 def test_it_is_complete_whatever_we_took_its_end_for(kind: str | None) -> None:
-    found = weigh(unseen(), stored("whole"), Published("whole", kind), REQUEST)
+    found = merge(unseen(), stored("whole"), Published("whole", kind), REQUEST)
     assert found is None if kind is None else found is not None
 
 
 def test_what_was_received_counts_besides_codex_record() -> None:
     record, _ = replay(CUT_TURN)
-    found = weigh(record, stored(turn_id=WIRE_TURN_ID), Published(None, "worker_died"), REQUEST)
+    found = merge(record, stored(turn_id=WIRE_TURN_ID), Published(None, "worker_died"), REQUEST)
     assert found is not None
     assert found.outcome is not None
     assert (found.outcome.state, found.outcome.answer) == (State.COMPLETE, ANSWER)
@@ -84,8 +84,8 @@ def test_what_was_received_counts_besides_codex_record() -> None:
 
 def test_a_recovered_answer_is_held_against_the_schema() -> None:
     request = REQUEST._replace(schema=SCHEMA)
-    good = weigh(unseen(), stored("{}"), Published(None, "worker_died"), request)
-    bad = weigh(unseen(), stored("no"), Published(None, "worker_died"), request)
+    good = merge(unseen(), stored("{}"), Published(None, "worker_died"), request)
+    bad = merge(unseen(), stored("no"), Published(None, "worker_died"), request)
     assert good is not None
     assert bad is not None
     assert good.outcome is not None
@@ -93,12 +93,12 @@ def test_a_recovered_answer_is_held_against_the_schema() -> None:
     assert good.outcome.state is State.COMPLETE
     assert bad.outcome.error is not None
     assert (bad.outcome.state, bad.outcome.error.kind) == (State.FAILED, ErrorKind.BAD_SCHEMA)
-    assert weigh(unseen(), stored("no"), Published("no", "bad_schema"), request) is None
+    assert merge(unseen(), stored("no"), Published("no", "bad_schema"), request) is None
 
 
 def test_a_turn_whose_policy_was_refused_is_never_made_complete() -> None:
-    assert weigh(unseen(), stored("whole"), Published("whole", "sandbox"), REQUEST) is None
-    found = weigh(unseen(), stored("whole"), Published("who", "sandbox"), REQUEST)
+    assert merge(unseen(), stored("whole"), Published("whole", "sandbox"), REQUEST) is None
+    found = merge(unseen(), stored("whole"), Published("who", "sandbox"), REQUEST)
     assert found is not None
     assert (found.answer, found.outcome) == ("whole", None)
 
@@ -106,27 +106,27 @@ def test_a_turn_whose_policy_was_refused_is_never_made_complete() -> None:
 @pytest.mark.parametrize("status", ["interrupted", "failed", "inProgress", None])
 @pytest.mark.parametrize("known", [None, "", "who", "something else"])
 def test_of_a_turn_that_codex_did_not_complete_only_the_answer_grows(status: str | None, known: str | None) -> None:
-    found = weigh(unseen(), stored("whole", status=status), Published(known, "codex_crashed"), REQUEST)
+    found = merge(unseen(), stored("whole", status=status), Published(known, "codex_crashed"), REQUEST)
     assert found is not None
     assert (found.answer, found.outcome) == ("whole", None)
 
 
 @pytest.mark.parametrize("known", ["whole", "whole and more"])
 def test_what_is_here_already_is_no_news(known: str) -> None:
-    assert weigh(unseen(), stored("whole", status="interrupted"), Published(known, "stalled"), REQUEST) is None
+    assert merge(unseen(), stored("whole", status="interrupted"), Published(known, "stalled"), REQUEST) is None
 
 
 @pytest.mark.parametrize("texts", [(), ("…let me see",), ("",)])
 def test_a_record_without_an_answer_adds_nothing(texts: tuple[str, ...]) -> None:
     record, _ = replay(CUT_TURN)
     there = stored(*texts, status="interrupted", turn_id=WIRE_TURN_ID)
-    assert weigh(record, there, Published(ANSWER, "codex_crashed"), REQUEST) is None
+    assert merge(record, there, Published(ANSWER, "codex_crashed"), REQUEST) is None
 
 
 @pytest.mark.parametrize("items", [None, "x", [None, 1], [{"type": "agentMessage"}], [{"id": 1}]])
 def test_a_record_in_a_shape_that_nobody_knows_adds_nothing(items: object) -> None:
     there = {"id": "t", "status": "interrupted", "items": items}
-    assert weigh(unseen(), there, Published("known", "stalled"), REQUEST) is None
+    assert merge(unseen(), there, Published("known", "stalled"), REQUEST) is None
 
 
 # --- what out.txt gets

@@ -111,7 +111,7 @@ def test_a_turn_that_codex_begins_as_the_thread_is_opened_is_not_joined() -> Non
     talk.looked()
     assert talk.kind is ErrorKind.THREAD_BUSY
     assert talk.requests("turn/start") == []
-    assert not talk.session.queue.is_settled
+    assert not talk.session.queue.is_untouched
 
 
 def test_what_waits_is_nothing_where_codex_answers_something_else() -> None:
@@ -126,7 +126,7 @@ def test_what_is_queued_is_noted_and_then_taken_out_of_codexs_reach() -> None:
     assert talk.queued == [(entry(1), entry(2))]
     deletes = [{"threadId": THREAD, "queuedSubmissionId": id_} for id_ in ("q1", "q2")]
     assert talk.requests("thread/queue/delete") == deletes
-    assert not talk.session.queue.is_settled
+    assert not talk.session.queue.is_untouched
     sent = [message["id"] for message in talk.sent if message.get("method") == "thread/queue/delete"]
     talk.receive(*({"id": id_, "result": {"deleted": True}} for id_ in sent))
     talk.receive(CHANGED).reply("thread/queue/list", {"data": [entry(3)]})
@@ -146,10 +146,10 @@ def test_what_is_listed_again_is_claimed_once() -> None:
 
 def test_an_empty_queue_costs_one_question_and_settles() -> None:
     talk = looked()
-    assert talk.session.queue.is_settled
+    assert talk.session.queue.is_untouched
     assert talk.queued == []
     assert not talk.advance(2_000).receive(*said("yes"), COMPLETED).session.queue.entries
-    assert talk.session.queue.is_settled
+    assert talk.session.queue.is_untouched
     assert not is_awaiting_word(talk)
 
 
@@ -158,8 +158,8 @@ def test_what_changes_while_codex_is_being_asked_is_asked_for_once_more() -> Non
     assert len(talk.requests("thread/queue/list")) == 1
     talk.reply("thread/queue/list", {"data": []})
     assert len(talk.requests("thread/queue/list")) == 2
-    assert not talk.session.queue.is_settled
-    assert talk.reply("thread/queue/list").session.queue.is_settled
+    assert not talk.session.queue.is_untouched
+    assert talk.reply("thread/queue/list").session.queue.is_untouched
     assert len(talk.requests("thread/queue/list")) == 2
 
 
@@ -173,7 +173,7 @@ def test_what_somebody_else_had_first_is_not_ours_to_put_back_and_is_looked_for_
     talk = looked(entry(1), entry(2)).reply("thread/queue/delete", {"deleted": False})
     assert list(talk.session.queue.entries) == ["q1"]
     assert talk.session.queue.owed == (entry(1),)
-    assert not talk.session.queue.is_settled
+    assert not talk.session.queue.is_untouched
     assert not is_awaiting_word(talk)
     first = next(message["id"] for message in talk.sent if message.get("method") == "thread/queue/delete")
     talk.receive({"id": first, "result": {"deleted": True}}, CHANGED)
@@ -195,7 +195,7 @@ def test_what_changes_when_the_turn_is_over_is_asked_for_all_the_same() -> None:
     assert len(talk.requests("thread/queue/list")) == 1
     late = Dialogue().started().receive(*said("yes"), COMPLETED).look_at_queue()
     for each in (talk, late):
-        assert not each.session.queue.is_settled
+        assert not each.session.queue.is_untouched
         assert is_awaiting_word(each)
         each.reply("thread/queue/list", {"data": [entry()]}).reply("thread/queue/delete", {"deleted": True})
         assert not is_awaiting_word(each)
@@ -207,7 +207,7 @@ def test_what_changes_when_the_turn_is_over_is_asked_for_all_the_same() -> None:
 def test_a_turn_that_codex_begins_after_ours_is_looked_at_afterwards() -> None:
     talk = Dialogue().started().receive(*said("yes"), COMPLETED, NOT_OURS)
     assert talk.session.record.foreign.turn_id == "turn-9"
-    assert not talk.session.queue.is_settled
+    assert not talk.session.queue.is_untouched
 
 
 @pytest.mark.parametrize("is_seen", [False, True])
@@ -237,7 +237,7 @@ def test_where_the_databases_alone_tell_of_a_change_codex_has_but_a_moment_and_n
     talk.receive(*said("yes"), COMPLETED)
     assert is_awaiting_word(talk)
     assert talk.session.wakeup_ms == talk.now_ms + 100
-    assert talk.session.queue.is_settled
+    assert talk.session.queue.is_untouched
     talk.receive(NOT_OURS)
     assert talk.session.wakeup_ms == talk.now_ms + 2_000
 
@@ -261,7 +261,7 @@ def test_what_codex_began_with_has_its_place_among_what_was_taken() -> None:
 def test_who_never_tells_is_not_waited_for_long_nor_where_our_turn_was_interrupted() -> None:
     talk = looked().receive(*said("yes"), COMPLETED)
     assert talk.session.queue.awaited_until_ms == talk.now_ms + 2_000
-    assert not talk.session.queue.is_settled
+    assert not talk.session.queue.is_untouched
     interrupted = looked().receive(INTERRUPTED)
     assert not is_awaiting_word(interrupted)
 
@@ -269,7 +269,7 @@ def test_who_never_tells_is_not_waited_for_long_nor_where_our_turn_was_interrupt
 def test_an_ephemeral_thread_has_no_queue() -> None:
     talk = Dialogue(is_ephemeral=True, sandbox=Sandbox.WORKSPACE_WRITE).started().receive(CHANGED).look_at_queue()
     assert talk.requests("thread/queue/list") + talk.requests("thread/settings/update") == []
-    assert talk.session.queue.is_settled
+    assert talk.session.queue.is_untouched
 
 
 # --- the policy of what is not ours
@@ -295,7 +295,7 @@ def test_whatever_else_starts_on_the_thread_may_touch_nothing_and_ours_keeps_its
     assert effective_terms(talk.session.record.settings)["model"] == "m"
     talk.reply("thread/settings/update", error={"code": -32600, "message": "unknown variant `x`"})
     assert not talk.has_ended
-    assert talk.session.queue.is_settled
+    assert talk.session.queue.is_untouched
     talk.receive(STARTED)
     assert len(talk.requests("thread/settings/update")) == 1
 

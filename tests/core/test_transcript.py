@@ -148,21 +148,21 @@ _CUTS = st.lists(st.integers(0, 40), max_size=5)
 _TEXT = st.text(alphabet="ab \n", min_size=1, max_size=40)
 
 
-@given(text=_TEXT, attempts=st.lists(st.tuples(st.integers(0, 40), _CUTS), max_size=4), cuts=_CUTS)
+@given(text=_TEXT, tries=st.lists(st.tuples(st.integers(0, 40), _CUTS), max_size=4), cuts=_CUTS)
 def test_a_text_begun_again_and_again_is_shown_exactly_once(
-    text: str, attempts: list[tuple[int, list[int]]], cuts: list[int]
+    text: str, tries: list[tuple[int, list[int]]], cuts: list[int]
 ) -> None:
     """Broken off anywhere, in any pieces, and sent again from its beginning without a word."""
-    begun = [[message_started(), *map(delta, _pieces(text[:length], at))] for length, at in attempts]
+    begun = [[message_started(), *map(delta, _pieces(text[:length], at))] for length, at in tries]
     whole = [message_started(), *map(delta, _pieces(text, cuts)), message_completed(text)]
     assert shown(*(message for messages in [*begun, whole] for message in messages)) == text.removesuffix("\n") + "\n"
 
 
-@given(attempts=st.lists(st.tuples(_TEXT, _CUTS), max_size=4), text=_TEXT, cuts=_CUTS)
+@given(tries=st.lists(st.tuples(_TEXT, _CUTS), max_size=4), text=_TEXT, cuts=_CUTS)
 def test_whatever_was_said_before_the_authoritative_text_stands_at_the_end(
-    attempts: list[tuple[str, list[int]]], text: str, cuts: list[int]
+    tries: list[tuple[str, list[int]]], text: str, cuts: list[int]
 ) -> None:
-    begun = [[message_started(), *map(delta, _pieces(other, at))] for other, at in attempts]
+    begun = [[message_started(), *map(delta, _pieces(other, at))] for other, at in tries]
     whole = [message_started(), *map(delta, _pieces(text, cuts)), message_completed(text)]
     out = shown(*(message for messages in [*begun, whole] for message in messages))
     assert out.endswith(text.removesuffix("\n") + "\n")
@@ -175,15 +175,15 @@ _WORD = st.text(alphabet="abc", min_size=1, max_size=8)
 
 @given(
     texts=st.lists(_WORD, min_size=1, max_size=3),
-    attempts=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), max_size=4),
+    tries=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), max_size=4),
     cuts=_CUTS,
 )
 def test_a_response_broken_anywhere_and_sent_again_is_shown_exactly_once(
-    texts: list[str], attempts: list[tuple[int, int]], cuts: list[int]
+    texts: list[str], tries: list[tuple[int, int]], cuts: list[int]
 ) -> None:
     """Each attempt gets some messages done, and a part of the next; then a retry is announced."""
     messages: list[Json] = []
-    for number, (done, length) in enumerate(attempts):
+    for number, (done, length) in enumerate(tries):
         for index, text in enumerate(texts[: done + 1]):
             id_, part = f"{number}-{index}", text if index < done else text[:length]
             messages += [message_started(id_), *(delta(piece, id_) for piece in _pieces(part, cuts))]
@@ -194,7 +194,7 @@ def test_a_response_broken_anywhere_and_sent_again_is_shown_exactly_once(
         messages += [message_started(id_), *(delta(piece, id_) for piece in _pieces(text, cuts))]
         messages.append(message_completed(text, id_))
     out = shown(*messages)
-    assert out.count(RETRIED) == len(attempts)
+    assert out.count(RETRIED) == len(tries)
     assert out.replace(RETRIED, "").replace("\n", "") == "".join(texts)
 
 

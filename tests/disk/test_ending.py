@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from codex_server_cli.disk import journal
-from codex_server_cli.disk.ending import tell_end, tell_recovered
+from codex_server_cli.disk.ending import append_end_once, append_recovered
 from codex_server_cli.disk.repair import repair
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.errors import ErrorKind
@@ -26,7 +26,7 @@ def test_an_end_is_told_once_as_the_marker_has_it(turns: TurnsOnDisk) -> None:
     complete, failed = turns.complete(name="fix"), turns.failed(ErrorKind.NETWORK)
     cancelled = turns.failed(ErrorKind.CANCELLED)
     for turn in (complete, failed, cancelled, complete, failed):
-        assert tell_end(turn)
+        assert append_end_once(turn)
     assert told(complete) == [("complete", None, "fix")]
     assert told(failed) == [("failed", "network", None)]
     assert told(cancelled) == [("cancelled", "cancelled", None)]
@@ -34,8 +34,8 @@ def test_an_end_is_told_once_as_the_marker_has_it(turns: TurnsOnDisk) -> None:
 
 def test_a_recovery_is_told_beside_the_end(turns: TurnsOnDisk) -> None:
     turn = turns.complete(name="fix")
-    assert tell_end(turn)
-    tell_recovered(turn)
+    assert append_end_once(turn)
+    append_recovered(turn)
     lines = [entry for _, entry in journal.read(turn.path.parent.parent)]
     assert [(line["event"], line["state"], line["kind"], line["name"]) for line in lines] == [
         ("end", "complete", None, "fix"),
@@ -46,27 +46,27 @@ def test_a_recovery_is_told_beside_the_end(turns: TurnsOnDisk) -> None:
 
 def test_a_turn_that_runs_again_has_no_recovery_to_tell(turns: TurnsOnDisk) -> None:
     turn = turns.running()
-    tell_recovered(turn)
+    append_recovered(turn)
     assert list(journal.read(turn.path.parent.parent)) == []
 
 
 def test_a_turn_that_has_not_ended_has_no_end_to_tell(turns: TurnsOnDisk) -> None:
     turn = turns.running()
-    assert not tell_end(turn)
+    assert not append_end_once(turn)
     assert told(turn) == []
 
 
 def test_a_directory_that_is_gone_was_cancelled(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     shutil.rmtree(turn.path)
-    assert tell_end(turn)
+    assert append_end_once(turn)
     assert told(turn) == [("cancelled", "cancelled", None)]
 
 
 def test_a_record_that_cannot_be_read_is_a_failure(turns: TurnsOnDisk) -> None:
     turn = turns.failed(ErrorKind.NETWORK)
     turn.error.write_text('{"kind": ["x"]}')
-    assert tell_end(turn)
+    assert append_end_once(turn)
     assert told(turn) == [("failed", "internal", None)]
 
 

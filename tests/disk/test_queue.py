@@ -218,14 +218,14 @@ def test_there_are_as_many_slots_as_turns_may_run(folder: Path) -> None:
     slots = [take(folder, f"2026-{number}") for number in range(3)]
     assert [slot is not None for slot in slots] == [True, True, False]
     assert slots[0] is not None
-    slots[0].give_back()
+    slots[0].release()
     assert take(folder, "2026-4") is not None
 
 
 def test_a_slot_that_was_given_back_was_left_by_nobody(folder: Path) -> None:
     slot = take(folder, "2026-1", 1)
     assert slot is not None
-    slot.give_back()
+    slot.release()
     again = take(folder, "2026-2", 1)
     assert again is not None
     assert again.left_by is None
@@ -245,7 +245,7 @@ def test_the_head_of_the_line_hears_of_a_free_slot(folder: Path) -> None:
     assert slot is not None
     wake_fd = queue.open_wake(folder)
     assert not is_woken(wake_fd, 0)
-    slot.give_back()
+    slot.release()
     assert is_woken(wake_fd, DEADLINE_S)
     os.close(wake_fd)
 
@@ -257,7 +257,7 @@ def test_a_planted_link_gets_no_byte_of_ours(folder: Path, tmp_path: Path) -> No
     assert slot is not None
     (folder / "wake").symlink_to(victim)
     (folder / "slot-1").symlink_to(victim)
-    slot.give_back()
+    slot.release()
     with pytest.raises(OSError, match=r"symbolic links|Not a"):
         queue.open_wake(folder)
     assert take(folder, "2026-2", 1) is not None
@@ -279,7 +279,7 @@ def test_below_a_turn_there_is_one_slot_which_leaves_no_file(folder: Path) -> No
     assert slot is not None
     assert queue.take_slot_below(folder, "2026-3", "2026-1") is None
     assert queue.take_slot_below(folder, "2026-3", "2026-9") is not None
-    slot.give_back()
+    slot.release()
     assert [path.name for path in folder.iterdir()] == ["below-2026-9"]
 
 

@@ -73,7 +73,7 @@ def test_a_strangers_slot_counts_while_he_has_it(folder: Path, close: Close, str
     assert queue.take_slot(folder, "20261120-165501-482-7f3a", 1) is None
     slot = queue.take_slot(folder, "20261120-165501-482-7f3a", 2)
     assert slot is not None
-    slot.give_back()
+    slot.release()
     fcntl.flock(fd, fcntl.LOCK_UN)
     with pytest.raises(PermissionError):  # no slot will ever be had here: the turn runs without one
         queue.take_slot(folder, "20261120-165501-482-7f3a", 1)

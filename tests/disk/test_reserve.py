@@ -18,8 +18,8 @@ def test_what_is_set_aside_takes_space_and_is_given_back(tmp_path: Path) -> None
     turn = TurnDir(tmp_path)
     reserve.set_aside(turn)
     assert (turn.path / reserve.NAME).stat().st_blocks * 512 >= reserve.SIZE_BYTES
-    reserve.give_back(turn)
-    reserve.give_back(turn)
+    reserve.release(turn)
+    reserve.release(turn)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -35,7 +35,7 @@ def test_a_disk_without_so_much_space_keeps_what_it_has(tmp_path: Path, monkeypa
 
 def test_a_directory_that_is_gone_is_no_matter(tmp_path: Path) -> None:
     reserve.set_aside(TurnDir(tmp_path / "gone"))
-    reserve.give_back(TurnDir(tmp_path / "gone"))
+    reserve.release(TurnDir(tmp_path / "gone"))
 
 
 def test_a_repairer_gives_back_what_a_dead_worker_had_set_aside(tmp_path: Path) -> None:

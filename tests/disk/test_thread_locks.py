@@ -44,7 +44,7 @@ def test_a_writer_that_is_just_being_made_is_waited_for_until_it_tells_its_name(
 def test_a_thread_that_was_given_back_is_free_and_leaves_no_file(turns_path: Path) -> None:
     claim = thread_locks.claim(turns_path, THREAD)
     assert claim is not None
-    claim.give_back()
+    claim.release()
     assert thread_locks.holder(turns_path, THREAD) is None
     assert list(thread_locks.folder_of(turns_path).iterdir()) == []
     assert thread_locks.claim(turns_path, THREAD) is not None

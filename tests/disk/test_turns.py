@@ -311,13 +311,13 @@ def test_what_could_be_a_turn_but_is_not_there_is_not_found(turns: TurnsOnDisk, 
 def test_a_turn_that_is_collected_between_two_looks_is_missing_and_not_complete_without_an_answer(
     turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn, settle = turns.complete(), reader._settle
+    turn, read_state_of = turns.complete(), reader._state_after_repair
 
-    def settle_then_collect(directory: TurnDir, sweep: reader.Sweep) -> object:
-        found = settle(directory, sweep)
+    def repair_then_collect(directory: TurnDir, sweep: reader.Sweep) -> object:
+        found = read_state_of(directory, sweep)
         turn.path.rename(turns.path / f".gc-{turn.turn_id}")
         return found
 
-    monkeypatch.setattr(reader, "_settle", settle_then_collect)
+    monkeypatch.setattr(reader, "_state_after_repair", repair_then_collect)
     view = reader.read_turn(turn, lambda _: 0)
     assert (view.state, view.answer) == (State.MISSING, None)

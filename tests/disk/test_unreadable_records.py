@@ -12,7 +12,7 @@ from codex_server_cli.actions import follow, read
 from codex_server_cli.core.turn import State
 from codex_server_cli.disk import contents, journal
 from codex_server_cli.disk.collect import collect
-from codex_server_cli.disk.ending import tell_end
+from codex_server_cli.disk.ending import append_end_once
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_state, read_turn
 from codex_server_cli.errors import ErrorKind
@@ -182,7 +182,7 @@ def test_a_running_turn_runs_whatever_its_record_holds(turns: TurnsOnDisk) -> No
 def test_its_end_is_told_as_a_failure_and_it_costs_no_other_turn(turns: TurnsOnDisk) -> None:
     turn, other = turns.complete(), turns.complete()
     turn.meta.write_text("{")
-    assert tell_end(turn)
+    assert append_end_once(turn)
     assert [(entry["state"], entry["kind"]) for _, entry in journal.read(turns.path.parent)] == [("failed", "internal")]
     collected = collect(turns.path.parent, -1.0, sweep, is_dry_run=False, includes_named=False)
     assert collected.turn_ids == (other.turn_id,)  # it may have had a name

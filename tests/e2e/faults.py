@@ -62,7 +62,7 @@ def _change(home: Home | Shell, of_commands: str, of_workers: str) -> None:
     home.env["PYTHONPATH"] = str(folder)
 
 
-def cancel_patiently(home: Home | Shell, more: str = "") -> None:
+def cancel_and_wait(home: Home | Shell, more: str = "") -> None:
     """Let a cancel wait for `KILLED_AFTER_S` before it kills a worker: whatever ends sooner has ended by itself."""
     code = f"from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = {KILLED_AFTER_S}\n"
     change_python(home, code + more)

@@ -17,7 +17,7 @@ from codex_server_cli.demo.replies import say, usage_limit
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
 from tests.e2e.home import Home, Turn
-from tests.e2e.test_queue import MAX_QUEUED_PSS_KB, handles, is_settled, pss_kb, started_at_ms
+from tests.e2e.test_queue import MAX_QUEUED_PSS_KB, handles, is_light, pss_kb, started_at_ms
 from tests.story import is_alive
 from tests.support import wait_until
 
@@ -108,7 +108,7 @@ def test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_
     assert one_home.start("new", "hi").wait()["answer"] == "Done."
     workers = [turn.worker() for turn in (first, second)]
     wait_until(lambda: not any(worker.children() for worker in workers), what="the end of those who asked")
-    wait_until(lambda: all(map(is_settled, workers)), what="the light processes")
+    wait_until(lambda: all(map(is_light, workers)), what="the light processes")
     before = [sum(worker.cpu_times()[:2]) for worker in workers]
     assert all(pss_kb(worker) <= MAX_QUEUED_PSS_KB for worker in workers)
     run = one_home.run("cancel", first.id)

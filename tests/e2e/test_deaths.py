@@ -112,7 +112,7 @@ def test_a_turn_whose_end_was_not_published_is_completed_by_its_next_reader(home
     assert (copy / "done").exists()
 
 
-def test_a_killed_codex_fails_the_turn_with_its_last_words(home: Home) -> None:
+def test_a_killed_codex_fails_the_turn_with_its_stderr_tail(home: Home) -> None:
     home.wrap_codex(f'echo "the last words" >&2\nexec {home.codex} "$@"')
     turn, _ = home.start_held()
     turn.app_server().kill()

@@ -70,7 +70,7 @@ def told_of(home: Home, turn: Turn) -> list[Json]:
     ],
     ids=["cancelled", "deadline", "stalled", "codex killed", "worker killed", "worker stopped", "usage limit"],
 )
-def test_every_end_keeps_usage_limits_last_words_and_the_part_that_had_come(
+def test_every_end_keeps_usage_limits_stderr_tail_and_the_part_that_had_come(
     one_home: Home, kind: str, app_server: str, options: tuple[str, ...], end: Callable[[Home, Turn], None]
 ) -> None:
     if kind == "stalled":

@@ -91,7 +91,7 @@ def test_two_hundred_turns_at_once_all_complete_in_the_order_of_their_ids(one_ho
     assert len({turn.id for turn in turns}) == TURNS
     most, heaviest = 0, 0
 
-    def weigh() -> int:
+    def measure() -> int:
         nonlocal heaviest
         heaviest = max([heaviest, *(pss for turn in turns[::20] if (pss := queued_pss_kb(one_home, turn)) is not None)])
         return heaviest
@@ -99,10 +99,10 @@ def test_two_hundred_turns_at_once_all_complete_in_the_order_of_their_ids(one_ho
     def all_ended() -> bool:
         nonlocal most
         most = max(most, len(one_home.app_servers()))
-        weigh()
+        measure()
         return all(turn.is_ended for turn in turns)
 
-    wait_until(weigh, ALL_ENDED_S, "a turn in line")
+    wait_until(measure, ALL_ENDED_S, "a turn in line")
     gate.open()
     wait_until(all_ended, ALL_ENDED_S, "the end of all turns")
     assert Counter(turn.result["state"] for turn in turns) == {"complete": TURNS}

@@ -17,7 +17,7 @@ from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.holder import holder_pid
-from tests.e2e.faults import KILLED_AFTER_S, cancel_patiently
+from tests.e2e.faults import KILLED_AFTER_S, cancel_and_wait
 from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.story import is_alive
 from tests.support import DEADLINE_S, delete_tree, wait_until
@@ -53,7 +53,7 @@ def pss_kb(process: psutil.Process) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def is_settled(worker: psutil.Process) -> bool:
+def is_light(worker: psutil.Process) -> bool:
     """Whether it is the light process, and has behind it what every interpreter does when it starts."""
     is_light = "proc.line" in " ".join(worker.cmdline()) and handles(worker, signal.SIGINT)
     return bool(is_light and worker.status() == psutil.STATUS_SLEEPING)
@@ -94,7 +94,7 @@ def test_a_turn_in_line_is_light_and_idle(one_home: Home) -> None:
     _, gate, _ = start_full(one_home)
     turns = [queued(one_home) for _ in range(3)]
     workers = [turn.worker() for turn in turns]
-    wait_until(lambda: all(map(is_settled, workers)), what="the light processes")
+    wait_until(lambda: all(map(is_light, workers)), what="the light processes")
     before = [sum(worker.cpu_times()[:2]) for worker in workers]
     assert all(pss_kb(worker) <= MAX_QUEUED_PSS_KB for worker in workers)
     gate.wait_until_reached()
@@ -104,7 +104,7 @@ def test_a_turn_in_line_is_light_and_idle(one_home: Home) -> None:
 
 
 def test_cancelling_a_turn_in_line_never_starts_codex(home: Home) -> None:
-    cancel_patiently(home)
+    cancel_and_wait(home)
     (first,), gate, model = start_full(home)
     second, third = queued(home), queued(home)
     run = home.run("cancel", second.id)

@@ -9,7 +9,7 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
-from tests.e2e.faults import cancel_patiently
+from tests.e2e.faults import cancel_and_wait
 from tests.e2e.home import COMMAND, Home
 from tests.support import DEADLINE_S, wait_until
 
@@ -39,7 +39,7 @@ def test_commands_run_under_the_users_umask_and_our_files_are_the_users_alone(on
 
 
 def test_a_worker_that_is_slow_to_react_delays_no_other_turn_of_the_same_cancel(one_home: Home) -> None:
-    cancel_patiently(one_home)
+    cancel_and_wait(one_home)
     gate = Gate()
     one_home.model([reply(hold(gate), say("never"))])
     slow, other = (one_home.start("new", "hi") for _ in range(2))

@@ -19,7 +19,7 @@ from tests.e2e.home import FIRST_HALF, Home, Turn, nap, sleepers
 from tests.support import DEADLINE_S, wait_until
 
 LOCKED = "Error: failed to open state DB: error returned from database: (code: 5) database is locked"
-LAST_WORDS = f"{LOCKED}\n\nStack backtrace:\n   0: <unknown>"
+STDERR_TAIL = f"{LOCKED}\n\nStack backtrace:\n   0: <unknown>"
 NEVER = 10**6
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 POLICY = "shell_environment_policy"
@@ -30,7 +30,7 @@ def _collide(home: Home, times: int) -> None:
     count, codex = shlex.quote(str(home.root / "starts")), shlex.quote(str(home.codex))
     home.wrap_codex(
         f'[ "$*" = app-server ] || exec {codex} "$@"\necho x >> {count}\n'
-        f"[ $(wc -l < {count}) -gt {times} ] || {{ echo {shlex.quote(LAST_WORDS)} >&2; exit 1; }}\n"
+        f"[ $(wc -l < {count}) -gt {times} ] || {{ echo {shlex.quote(STDERR_TAIL)} >&2; exit 1; }}\n"
         f"exec {codex} app-server"
     )
 
@@ -50,8 +50,8 @@ def _starts(home: Home) -> int:
     return len(path.read_text().split()) if path.exists() else 0
 
 
-def _lose_patience(home: Home, after_ms: int) -> None:
-    change_workers(home, f"from codex_server_cli.core import retries\nretries.PATIENCE_MS = {after_ms}")
+def _shorten_retries(home: Home, after_ms: int) -> None:
+    change_workers(home, f"from codex_server_cli.core import retries\nretries.RETRY_LIMIT_MS = {after_ms}")
 
 
 def _asked(turn: Turn, method: str) -> int:
@@ -85,7 +85,7 @@ def test_a_turn_that_waits_for_another_start_is_starting(one_home: Home) -> None
 
 def test_a_turn_that_never_gets_its_app_server_tells_how_often_it_was_tried(one_home: Home) -> None:
     _collide(one_home, NEVER)
-    _lose_patience(one_home, 3000)
+    _shorten_retries(one_home, 3000)
     one_home.model([say(WHOLE)])
     turn = one_home.start("new", "hi")
     error = assert_ended(one_home, turn, "failed", "codex_crashed", None)["error"]
@@ -177,7 +177,7 @@ def test_what_codex_was_too_busy_for_is_asked_again(one_home: Home) -> None:
 
 def test_a_codex_that_stays_too_busy_fails_the_turn_as_overloaded(one_home: Home) -> None:
     put_in_codexs_place(one_home, "ever too busy")
-    _lose_patience(one_home, 400)
+    _shorten_retries(one_home, 400)
     turn = one_home.start("new", "hi")
     error = assert_ended(one_home, turn, "failed", "overloaded", None)["error"]
     assert error["retryable"]

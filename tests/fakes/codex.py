@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 VERSION = "codex-cli 0.163.0"
-LAST_WORDS = "thread 'main' panicked: out of cheese"
+STDERR_TAIL = "thread 'main' panicked: out of cheese"
 
 
 def write(
@@ -71,7 +71,7 @@ def _silent() -> None:
 
 def _exits() -> None:
     """Say something on stderr and go at once."""
-    print(f"\x1b[31mERROR\x1b[0m it begins\n{LAST_WORDS}", file=sys.stderr)
+    print(f"\x1b[31mERROR\x1b[0m it begins\n{STDERR_TAIL}", file=sys.stderr)
     sys.exit(101)
 
 

@@ -1,6 +1,6 @@
 """A small MCP server over stdio: JSON-RPC, one object a line, for Codex to start as it starts any other.
 
-It has two tools: `greet` says hello to whom its argument names; `ask` first asks whoever sits at the client (an
+It has two tools: `initialize` says hello to whom its argument names; `ask` first asks whoever sits at the client (an
 elicitation with a form), and says what they answered. Standard library only.
 """
 

@@ -54,16 +54,16 @@ def read_line(server: AppServer) -> dict[str, Any]:
 
 
 def wait_until_ready(server: AppServer) -> None:
-    wait_until(lambda: server.drain_stderr() and "ready" in server.last_words(), what="readiness")
+    wait_until(lambda: server.drain_stderr() and "ready" in server.stderr_tail(), what="readiness")
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that goes by itself may take its time before that: the machine may be busy."""
     monkeypatch.setattr(app_server, "GRACE_S", 60.0)
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_grace")
 def test_a_well_behaved_one_goes_at_the_end_of_its_stdin(start: Start) -> None:
     server = start("silent")
     assert server.end() == "exit code 0"
@@ -82,17 +82,17 @@ def test_one_that_ignores_sigterm_too_is_killed(start: Start) -> None:
     assert server.end() == "signal 9"
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("long_grace")
 def test_ending_twice_says_the_same(start: Start) -> None:
     server = start("exits")
     assert [server.end(), server.end()] == ["exit code 101", "exit code 101"]
 
 
-@pytest.mark.usefixtures("patient")
-def test_its_last_words_are_kept_without_colours(start: Start) -> None:
+@pytest.mark.usefixtures("long_grace")
+def test_its_stderr_tail_are_kept_without_colours(start: Start) -> None:
     server = start("exits")
     server.end()
-    assert server.last_words() == f"ERROR it begins\n{fake.LAST_WORDS}"
+    assert server.stderr_tail() == f"ERROR it begins\n{fake.STDERR_TAIL}"
 
 
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes have one size here")
@@ -114,14 +114,14 @@ def test_of_too_many_words_the_log_gets_the_beginning_and_the_end(start: Start, 
     log = tmp_path / "worker.log"
     with log.open("wb") as file:
         server = start("noisy", log_fd=file.fileno())
-        wait_until(lambda: server.drain_stderr() and "line 19999 " in server.last_words(), what="the last line")
+        wait_until(lambda: server.drain_stderr() and "line 19999 " in server.stderr_tail(), what="the last line")
         server.end()
     lines = log.read_text().splitlines()
     assert lines[0] == "line 0 of far too many"
     assert lines[-1] == "line 19999 of far too many"
     assert log.stat().st_size < 120_000
     assert any("bytes of stderr in all" in line for line in lines)
-    assert len(server.last_words()) <= 32 * 1024
+    assert len(server.stderr_tail()) <= 32 * 1024
 
 
 def test_it_gets_the_environment_less_what_could_bill_an_api_key(

@@ -14,7 +14,7 @@ import pytest
 
 from codex_server_cli.core.request import TurnRequest
 from codex_server_cli.errors import ErrorKind
-from codex_server_cli.proc.attempts import Attempts, StartError
+from codex_server_cli.proc.attempts import CodexProcess, StartError
 from tests.support import DEADLINE_S
 
 
@@ -29,11 +29,11 @@ def undone() -> Iterator[None]:
 
 
 def _failure(codex: Path, cwd: Path) -> StartError:
-    attempts = Attempts(codex, TurnRequest("", str(cwd)))
+    codex_process = CodexProcess(codex, TurnRequest("", str(cwd)))
     with pytest.raises(StartError) as caught:
-        attempts.start()
-    assert (attempts.server, attempts.last_words()) == (None, "")
-    attempts.close()
+        codex_process.start()
+    assert (codex_process.server, codex_process.stderr_tail()) == (None, "")
+    codex_process.close()
     return caught.value
 
 
@@ -64,13 +64,13 @@ def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str
     codex = tmp_path / "codex"
     codex.write_text(f"#!/bin/sh\necho ERROR of another matter >&2\n{end}\n")
     codex.chmod(0o755)
-    attempts = Attempts(codex, TurnRequest("", str(tmp_path)))
-    server = attempts.start()
+    codex_process = CodexProcess(codex, TurnRequest("", str(tmp_path)))
+    server = codex_process.start()
     assert server.exit_fd is not None
     assert select.select([server.exit_fd], [], [], DEADLINE_S)[0]
-    error, _ = attempts.end(server)
+    error, _ = codex_process.end(server)
     assert (error.kind, error.message) == (
         ErrorKind.CODEX_CRASHED,
         f"codex app-server ended before the turn did {told}",
     )
-    assert "ERROR of another matter" in attempts.last_words()
+    assert "ERROR of another matter" in codex_process.stderr_tail()

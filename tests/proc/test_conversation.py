@@ -9,14 +9,14 @@ import psutil
 import pytest
 
 from codex_server_cli.core import retries
-from codex_server_cli.core.inquiry import Inquiry, Listen, StoredTurn, find_stored_turn, greet
+from codex_server_cli.core.inquiry import Listen, Query, StoredTurn, find_stored_turn, initialize
 from codex_server_cli.errors import CodexMissingError
-from codex_server_cli.proc.conversation import Conversation, converse
+from codex_server_cli.proc.conversation import CodexClient, run_query
 
 THREAD = "01a1fa42-6c80-78a2-9b1e-8e0f86b82eb3"
 
 
-def ask_twice() -> Inquiry[list[object]]:
+def ask_twice() -> Query[list[object]]:
     first = yield "one", {}
     second = yield "two", {"n": 2}
     return [first.get("result"), second.get("result")]
@@ -49,7 +49,7 @@ def test_each_request_gets_its_own_reply_whatever_comes_in_between(tmp_path: Pat
         'print(json.dumps({"id": second["id"], "result": second["params"]}), flush=True)',
         "read()",
     )
-    assert converse(codex, tmp_path, ask_twice(), 60) == ["one", {"n": 2}]
+    assert run_query(codex, tmp_path, ask_twice(), 60) == ["one", {"n": 2}]
     assert children() == []
 
 
@@ -59,7 +59,7 @@ LISTENS = (  # to one that came early, and to one that comes late
 )
 
 
-def listen(*wishes: Listen) -> Inquiry[list[object]]:
+def listen(*wishes: Listen) -> Query[list[object]]:
     yield "begin", {}
     heard: list[object] = []
     for wish in wishes:
@@ -75,7 +75,7 @@ def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_p
         "read()",
     )
     wishes = Listen("early"), Listen("late"), Listen("early", 0.05)
-    assert converse(codex, tmp_path, listen(*wishes), 60) == [{"n": 1}, {"n": 2}, None]
+    assert run_query(codex, tmp_path, listen(*wishes), 60) == [{"n": 1}, {"n": 2}, None]
     assert children() == []
 
 
@@ -83,30 +83,30 @@ def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_p
 def test_who_listens_in_vain_is_told_so(tmp_path: Path, last: str) -> None:
     codex = scripted(tmp_path / "codex", *LISTENS, last)
     with pytest.raises(CodexMissingError, match="does not answer"):
-        converse(codex, tmp_path, listen(Listen("early"), Listen("never", None)), 1)
+        run_query(codex, tmp_path, listen(Listen("early"), Listen("never", None)), 1)
     assert children() == []
 
 
 def test_an_interrupt_leaves_room_for_one_more_inquiry_and_then_the_process_is_gone(tmp_path: Path) -> None:
-    def interrupted() -> Inquiry[None]:
+    def interrupted() -> Query[None]:
         yield "one", {}
         raise KeyboardInterrupt
 
     echo = 'for line in sys.stdin.buffer: print(json.dumps({"id": json.loads(line)["id"], "result": 1}), flush=True)'
-    with Conversation(scripted(tmp_path / "codex", echo), tmp_path) as talk:
+    with CodexClient(scripted(tmp_path / "codex", echo), tmp_path) as talk:
         with pytest.raises(KeyboardInterrupt):
-            talk.hold(interrupted(), 60)
-        assert talk.hold(ask_twice(), 60) == [1, 1]
+            talk.run(interrupted(), 60)
+        assert talk.run(ask_twice(), 60) == [1, 1]
         assert len(children()) == 1
     assert children() == []
 
 
 def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path: Path) -> None:
-    def ask() -> Inquiry[object]:
+    def ask() -> Query[object]:
         return (yield "large", {"text": "x" * 3_000_000})["result"]
 
     count = 'print(json.dumps({"id": 1, "result": len(json.loads(read())["params"]["text"])}), flush=True)'
-    assert converse(scripted(tmp_path / "codex", count, "read()"), tmp_path, ask(), 60) == 3_000_000
+    assert run_query(scripted(tmp_path / "codex", count, "read()"), tmp_path, ask(), 60) == 3_000_000
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
     ],
     ids=["at-once", "after-a-request", "between-two", "deaf"],
 )
-def test_one_that_goes_away_is_reported_with_its_last_words(
+def test_one_that_goes_away_is_reported_with_its_stderr_tail(
     tmp_path: Path, lines: list[str], words: str, timeout_s: float
 ) -> None:
     with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}"):
-        converse(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), timeout_s)
+        run_query(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), timeout_s)
     assert children() == []
 
 
@@ -140,17 +140,17 @@ def colliding(tmp_path: Path, often: int) -> Path:
 
 
 def test_one_that_met_others_while_it_started_is_started_again(tmp_path: Path) -> None:
-    assert converse(colliding(tmp_path, 3), tmp_path, greet("1"), 60) == "4"
+    assert run_query(colliding(tmp_path, 3), tmp_path, initialize("1"), 60) == "4"
     assert children() == []
 
 
-@pytest.mark.parametrize(("patience_ms", "timeout_s"), [(400, 60), (60_000, 1)], ids=["patience", "time"])
+@pytest.mark.parametrize(("limit_ms", "timeout_s"), [(400, 60), (60_000, 1)], ids=["retries", "time"])
 def test_one_that_meets_others_for_ever_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience_ms: float, timeout_s: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit_ms: float, timeout_s: float
 ) -> None:
-    monkeypatch.setattr(retries, "PATIENCE_MS", patience_ms)
+    monkeypatch.setattr(retries, "RETRY_LIMIT_MS", limit_ms)
     with pytest.raises(CodexMissingError, match=r"does not answer: .*database is locked"):
-        converse(colliding(tmp_path, 10**6), tmp_path, greet("1"), timeout_s)
+        run_query(colliding(tmp_path, 10**6), tmp_path, initialize("1"), timeout_s)
     assert children() == []
     assert timeout_s == 1 or len((tmp_path / "count").read_text()) > 1
 
@@ -158,14 +158,14 @@ def test_one_that_meets_others_for_ever_is_given_up(
 def test_one_that_met_others_and_then_cannot_be_run_is_reported(tmp_path: Path) -> None:
     codex = scripted(tmp_path / "codex", "import os; os.unlink(sys.argv[0])", "sys.exit('database is locked')")
     with pytest.raises(CodexMissingError, match="cannot be started"):
-        converse(codex, tmp_path, greet("1"), 20)
+        run_query(codex, tmp_path, initialize("1"), 20)
     assert children() == []
 
 
 def test_one_that_falls_silent_is_given_up(tmp_path: Path) -> None:
     codex = scripted(tmp_path / "codex", 'print(\'{"id":1,"result":{}}\', flush=True)', "sys.stdin.buffer.read()")
     with pytest.raises(CodexMissingError, match="does not answer: it left no word"):
-        converse(codex, tmp_path, ask_twice(), 0.4)
+        run_query(codex, tmp_path, ask_twice(), 0.4)
     assert children() == []
 
 
@@ -173,6 +173,6 @@ def test_the_real_codex_says_that_it_does_not_know_a_thread(
     codex: Path, codex_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODEX_HOME", str(codex_home))  # without a login or a configuration
-    found: StoredTurn = converse(codex, tmp_path, find_stored_turn(THREAD, "t", "1"), 60)
+    found: StoredTurn = run_query(codex, tmp_path, find_stored_turn(THREAD, "t", "1"), 60)
     assert found == StoredTurn(None, f"thread not loaded: {THREAD}")
     assert children() == []

@@ -18,14 +18,14 @@ def test_the_real_codex_says_who_it_is_and_makes_its_databases(
     codex: Path, codex_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODEX_HOME", str(codex_home))
-    assert handshake.initialize(codex, tmp_path).startswith("codex_server/0.1")
+    assert handshake.read_user_agent(codex, tmp_path).startswith("codex_server/0.1")
     assert list(codex_home.glob("*.sqlite"))
 
 
 @pytest.mark.parametrize(
     ("behaviour", "words", "timeout_s"),
     [
-        ("exits", fake.LAST_WORDS, 60),
+        ("exits", fake.STDERR_TAIL, 60),
         ("too_old", "unrecognized subcommand", 60),
         ("refuses", "it left no word", 60),
         ("garbage", "it left no word", 0.4),
@@ -34,7 +34,7 @@ def test_the_real_codex_says_who_it_is_and_makes_its_databases(
         ("stubborn", "ready", 3),
     ],
 )
-def test_one_that_does_not_answer_is_reported_with_its_last_words(
+def test_one_that_does_not_answer_is_reported_with_its_stderr_tail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, words: str, timeout_s: float
 ) -> None:
     looks, real_select = Counter[str](), select.select
@@ -46,11 +46,11 @@ def test_one_that_does_not_answer_is_reported_with_its_last_words(
     monkeypatch.setattr(handshake, "TIMEOUT_S", timeout_s)
     monkeypatch.setattr(select, "select", select_and_count)
     with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}") as caught:
-        handshake.initialize(fake.write(tmp_path / "codex", behaviour), tmp_path)
+        handshake.read_user_agent(fake.write(tmp_path / "codex", behaviour), tmp_path)
     assert caught.value.exit_code is Exit.CODEX_MISSING
     assert looks[behaviour] < 20  # waiting is no work
 
 
 def test_one_that_cannot_be_run_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CodexMissingError, match=r"cannot be started: .*No such file"):
-        handshake.initialize(tmp_path / "missing", tmp_path)
+        handshake.read_user_agent(tmp_path / "missing", tmp_path)

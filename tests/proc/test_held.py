@@ -87,7 +87,7 @@ def test_where_no_limit_holds_the_first_slot_is_it(
     slot = wait(world, tmp_path, 0.0)
     assert slot is not None
     assert (world.calls, world.rests) == (["wait", "leave"], [])
-    slot.give_back()
+    slot.release()
 
 
 def test_a_limit_is_waited_out_of_the_line_by_a_clock_that_is_looked_at_often(
@@ -99,7 +99,7 @@ def test_a_limit_is_waited_out_of_the_line_by_a_clock_that_is_looked_at_often(
     assert [call for call in world.calls if " " not in call] == ["wait", "leave", "stand", "wait", "leave"]
     assert world.rests[:2] == [10.0, 10.0]
     assert 5.0 <= world.rests[2] <= 5.0 + held.SPREAD_S
-    slot.give_back()
+    slot.release()
 
 
 def test_a_clock_that_is_set_forward_ends_the_wait(
@@ -116,7 +116,7 @@ def test_a_clock_that_is_set_forward_ends_the_wait(
     slot = wait(world, tmp_path, 90_000.0)
     assert slot is not None
     assert world.rests[0] == 10.0
-    slot.give_back()
+    slot.release()
 
 
 def test_who_is_stopped_while_held_comes_back_without_a_slot(world: World, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_who_is_stopped_while_asking_asks_no_more(
     world.stops_at_s = 0.0
     slot = wait(world, tmp_path, 0.0)
     assert (slot is not None, world.stop_cause) == (True, Cause.CANCELLED)
-    cast("Slot", slot).give_back()
+    cast("Slot", slot).release()
 
 
 @pytest.mark.parametrize("code", ["raise SystemExit(1)", "print('what?')", "import os; os.close(1)"])
@@ -142,7 +142,7 @@ def test_an_asker_that_fails_keeps_nobody(
     monkeypatch.setattr(held, "_CODE", code)
     slot = wait(world, tmp_path, 0.0)
     assert slot is not None
-    slot.give_back()
+    slot.release()
 
 
 def test_an_asker_that_never_ends_keeps_nobody_for_long(
@@ -152,7 +152,7 @@ def test_an_asker_that_never_ends_keeps_nobody_for_long(
     monkeypatch.setattr(held, "ASK_TIMEOUT_S", 0.2)
     slot = wait(world, tmp_path, 0.0)
     assert slot is not None
-    slot.give_back()
+    slot.release()
 
 
 def test_a_machine_without_room_for_an_asker_keeps_nobody(
@@ -165,7 +165,7 @@ def test_a_machine_without_room_for_an_asker_keeps_nobody(
     slot = wait(world, tmp_path, 0.0)
     assert slot is not None
     assert any("cannot ask" in call for call in world.calls)
-    slot.give_back()
+    slot.release()
 
 
 def test_a_slot_in_which_nothing_ran_still_names_whom_the_next_one_has_to_end(
@@ -178,4 +178,4 @@ def test_a_slot_in_which_nothing_ran_still_names_whom_the_next_one_has_to_end(
     slot = wait(world, tmp_path, 0.0)
     assert slot is not None
     assert slot.left_by == "20261120-165501-482-0000"
-    slot.give_back()
+    slot.release()

@@ -16,7 +16,7 @@ from codex_server_cli.disk.publish import LockLostError
 from codex_server_cli.disk.turn_dir import TurnDir
 from codex_server_cli.disk.turns import read_turn
 from codex_server_cli.proc import turn_run
-from codex_server_cli.proc.claims import Claims
+from codex_server_cli.proc.claims import Leases
 from codex_server_cli.proc.turn_run import run_turn
 from tests.turns_on_disk import TurnsOnDisk
 
@@ -26,12 +26,12 @@ def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_
     turns_path.mkdir(parents=True)
     with queue.in_order(queue.folder_of(turns_path)) as order:
         ticket = order.take_ticket()
-    claims = Claims(turns_path, ticket, None)
-    claims.slot = queue.take_slot(queue.folder_of(turns_path), ticket.turn_id, 1)
-    run_turn(TurnDir(turns_path / ticket.turn_id), -1, claims, stop_cause=Cause.CANCELLED)
+    leases = Leases(turns_path, ticket, None)
+    leases.slot = queue.take_slot(queue.folder_of(turns_path), ticket.turn_id, 1)
+    run_turn(TurnDir(turns_path / ticket.turn_id), -1, leases, stop_cause=Cause.CANCELLED)
     told = [(entry["turn_id"], entry["event"], entry["state"]) for _, entry in journal.read(tmp_path / "home")]
     assert told == [(ticket.turn_id, "end", "cancelled")]
-    assert claims.slot is None
+    assert leases.slot is None
     assert not (queue.folder_of(turns_path) / ticket.turn_id).exists()
     assert list(turns_path.iterdir()) == []
 
@@ -45,7 +45,7 @@ def test_a_turn_whose_record_was_edited_in_line_still_comes_to_its_end(
 ) -> None:
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/", **request_})
-        run_turn(turn, turns.lock_fd(turn.turn_id), Claims(turns.path, None, None), stop_cause=Cause.CANCELLED)
+        run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None), stop_cause=Cause.CANCELLED)
         assert (read_json(turn.error) or {})["kind"] == kind
         assert not (turn.path / ".reserve").exists()
 
@@ -60,7 +60,7 @@ def test_a_defect_that_the_replay_meets_too_ends_the_turn_all_the_same(
     monkeypatch.setattr(repair, "replay", fail)
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/"})
-        run_turn(turn, turns.lock_fd(turn.turn_id), Claims(turns.path, None, None))
+        run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None))
         error = read_json(turn.error) or {}
         assert (error["kind"], error["message"]) == ("internal", "RuntimeError: odd")
 
@@ -70,7 +70,7 @@ def test_a_turn_whose_lock_was_deleted_in_line_is_not_begun(tmp_path: Path) -> N
         turn = turns.running(request={"cwd": "/"})
         turn.lock.unlink()
         before = sorted(turn.path.iterdir())
-        run_turn(turn, turns.lock_fd(turn.turn_id), Claims(turns.path, None, None))
+        run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None))
         assert sorted(turn.path.iterdir()) == before
     assert list(journal.read(tmp_path / "home")) == []
 
@@ -84,7 +84,7 @@ def test_an_end_is_not_published_over_that_of_a_repairer(tmp_path: Path, monkeyp
     monkeypatch.setattr(turn_run, "_drive", lose_the_lock)
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/"})
-        run_turn(turn, turns.lock_fd(turn.turn_id), Claims(turns.path, None, None))
+        run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None))
         assert (turn.marker, (read_json(turn.error) or {})["kind"]) == (Marker.ERROR, "worker_died")
     assert [entry.get("state") for _, entry in journal.read(tmp_path / "home")] == [None, "abandoned"]
 
@@ -99,6 +99,6 @@ def test_a_turn_that_is_deleted_file_by_file_is_told_as_cancelled(
     monkeypatch.setattr(turn_run, "_drive", delete_around_the_look)
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/"})
-        run_turn(turn, turns.lock_fd(turn.turn_id), Claims(turns.path, None, None))
+        run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None))
     assert not turn.path.exists()
     assert [entry.get("state") for _, entry in journal.read(tmp_path / "home")] == [None, "cancelled"]

@@ -12,7 +12,7 @@ import pytest
 from codex_server_cli.core.events import read_events, replay
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.conversation import MAX_LIVE_CHARS, Block, BlockKind, Conversation, end_block, end_blocks
+from codex_server_cli.render.conversation import MAX_LIVE_CHARS, Block, BlockKind, ChatBlocks, end_block, end_blocks
 from tests.core.captures import captured_turns
 from tests.core.dialogue import (
     ASK_THREAD,
@@ -32,7 +32,7 @@ from tests.core.dialogue import (
     usage_notice,
 )
 
-OPENING = [(ASK_THREAD, "out"), (THREAD_REPLY, "in"), (ASK_TURN, "out"), (TURN_REPLY, "in"), (STARTED, "in")]
+HANDSHAKE = [(ASK_THREAD, "out"), (THREAD_REPLY, "in"), (ASK_TURN, "out"), (TURN_REPLY, "in"), (STARTED, "in")]
 CAPTURES = sorted(path.stem for path in (Path(__file__).parents[1] / "fixtures" / "captures").glob("*.jsonl"))
 COMMAND: dict[str, Any] = {"command": "ls", "status": "completed", "exitCode": 0, "aggregatedOutput": "a\n"}
 APPROVAL: Json = {
@@ -46,9 +46,9 @@ class Chat:
     """A conversation whose turn has started, and the blocks it has shown."""
 
     def __init__(self) -> None:
-        self.conversation = Conversation()
+        self.chat_blocks = ChatBlocks()
         self.blocks: list[Block] = []
-        for message, direction in OPENING:
+        for message, direction in HANDSHAKE:
             self._feed(message, direction)
 
     def came(self, *messages: Json) -> Chat:
@@ -61,11 +61,11 @@ class Chat:
         return self
 
     def _feed(self, message: Json, direction: str) -> None:
-        self.blocks += self.conversation.feed({"seq": 0, "ts": 0, "dir": direction, **message})
+        self.blocks += self.chat_blocks.feed({"seq": 0, "ts": 0, "dir": direction, **message})
 
     @property
     def live(self) -> str:
-        return self.conversation.live_text
+        return self.chat_blocks.live_text
 
     def of(self, kind: BlockKind) -> list[str]:
         return [block.text for block in self.blocks if block.kind is kind]
@@ -89,7 +89,7 @@ def test_a_paragraph_is_finished_when_the_next_begins_and_the_rest_with_the_mess
 
 def test_what_was_open_when_the_turn_ended_is_shown() -> None:
     chat = Chat().came(message_started(), delta("cut of"))
-    assert chat.conversation.end() == [Block(BlockKind.ANSWER, "cut of")]
+    assert chat.chat_blocks.end() == [Block(BlockKind.ANSWER, "cut of")]
     assert chat.live == ""
 
 
@@ -233,10 +233,10 @@ def test_an_answer_is_told_with_its_words_and_a_decision_of_nobody_as_one() -> N
 
 
 def test_what_codex_does_otherwise_than_asked_is_told() -> None:
-    conversation = Conversation()
+    chat_blocks = ChatBlocks()
     asked = {**ASK_THREAD, "params": {"model": "wanted"}}
     events = [(asked, "out"), (THREAD_REPLY, "in"), (ASK_TURN, "out"), (TURN_REPLY, "in"), (STARTED, "in")]
-    blocks = [block for message, dir_ in events for block in conversation.feed({"dir": dir_, **message})]
+    blocks = [block for message, dir_ in events for block in chat_blocks.feed({"dir": dir_, **message})]
     assert blocks == [Block(BlockKind.WARNING, "Codex runs this turn with model gpt, not wanted as asked")]
 
 
@@ -252,23 +252,23 @@ def test_of_an_app_server_that_was_given_up_only_what_it_showed_stays() -> None:
     chat = Chat().came(*said("half"), APPROVAL)
     chat.went({"id": 1, "method": "initialize", "params": {}}).went({"id": 0, "result": {"decision": "accept"}})
     assert chat.of(BlockKind.NOTE) == []
-    assert chat.conversation.record.turn_id is None
+    assert chat.chat_blocks.record.turn_id is None
 
 
 def test_what_came_before_the_reply_that_names_the_turn_is_shown_at_its_end() -> None:
-    conversation = Conversation()
-    for message, direction in [OPENING[2], (STARTED, "in"), *((message, "in") for message in said("early"))]:
-        assert conversation.feed({"dir": direction, **message}) == []
-    assert conversation.end() == [Block(BlockKind.ANSWER, "early")]
+    chat_blocks = ChatBlocks()
+    for message, direction in [HANDSHAKE[2], (STARTED, "in"), *((message, "in") for message in said("early"))]:
+        assert chat_blocks.feed({"dir": direction, **message}) == []
+    assert chat_blocks.end() == [Block(BlockKind.ANSWER, "early")]
 
 
 @pytest.mark.parametrize(
     "name", ["basic_turn", "exec_ok_and_fail", "reasoning_commentary_final", "approval_patch_accept"]
 )
 def test_a_recorded_turn_comes_out_in_order_without_blanks_around_its_blocks(name: str) -> None:
-    conversation = Conversation()
+    chat_blocks = ChatBlocks()
     (turn, *_) = captured_turns(name)
-    blocks = [block for event in read_events(turn.events()) for block in conversation.feed(event)] + conversation.end()
+    blocks = [block for event in read_events(turn.events()) for block in chat_blocks.feed(event)] + chat_blocks.end()
     assert blocks
     assert all(block.text == block.text.strip("\n") != "" for block in blocks)
     assert all(first.kind is BlockKind.COMMAND for first, second in pairwise(blocks) if second.kind is BlockKind.OUTPUT)
@@ -283,9 +283,9 @@ def _plain(text: str) -> str:
 def test_a_chat_tells_whatever_out_txt_holds(name: str) -> None:
     told_elsewhere = re.compile(r"^(\[waiting for .*\]|✗ .*)$", re.MULTILINE)
     for turn in captured_turns(name):
-        conversation = Conversation()
-        blocks = [block for event in read_events(turn.events()) for block in conversation.feed(event)]
-        told = "".join(_plain(block.text) for block in [*blocks, *conversation.end()])
+        chat_blocks = ChatBlocks()
+        blocks = [block for event in read_events(turn.events()) for block in chat_blocks.feed(event)]
+        told = "".join(_plain(block.text) for block in [*blocks, *chat_blocks.end()])
         assert told == _plain(told_elsewhere.sub("", replay(turn.events())[1]))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.notice import Notice
+from codex_server_cli.core.notice import MonitorEvent
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView
 from codex_server_cli.render import documents
-from codex_server_cli.render.views import notice_line, still_running_note
+from codex_server_cli.render.views import event_line, still_running_note
 
 TURN = "20261120-165501-482-7f3a"
-PHASE = Notice(7, "2026-11-20T16:55:01.482Z", TURN, "fix", "phase", "thinking", "running", None)
+PHASE = MonitorEvent(7, "2026-11-20T16:55:01.482Z", TURN, "fix", "phase", "thinking", "running", None)
 ATTENTION = PHASE._replace(event="attention", phase="waiting_approval", request="0", message="run touch f1")
 COMPLETE = PHASE._replace(event="end", phase=None, state="complete", name=None)
 RECOVERED = COMPLETE._replace(event="recovered")
@@ -19,7 +19,7 @@ FAILED = COMPLETE._replace(state="failed", kind="network")
 
 
 def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
-    assert documents.notice(PHASE) == {
+    assert documents.event(PHASE) == {
         **{"version": 1, "cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix"},
         **{"event": "phase", "phase": "thinking", "state": "running", "kind": None, "request": None},
         **{"message": None, "next": None},
@@ -27,7 +27,7 @@ def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("notice", "command"),
+    ("event", "command"),
     [
         (PHASE, None),
         (ATTENTION, f"codex-server pending {TURN}"),
@@ -36,12 +36,12 @@ def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
         (FAILED, f"codex-server status {TURN}"),
     ],
 )
-def test_what_wants_an_action_names_its_command(notice: Notice, command: str | None) -> None:
-    assert documents.notice(notice)["next"] == command
+def test_what_wants_an_action_names_its_command(event: MonitorEvent, command: str | None) -> None:
+    assert documents.event(event)["next"] == command
 
 
 @pytest.mark.parametrize(
-    ("notice", "line"),
+    ("event", "line"),
     [
         (PHASE, f"16:55:01Z {TURN} (fix) phase thinking"),
         (ATTENTION, f"16:55:01Z {TURN} (fix) attention waiting_approval 0: run touch f1"),
@@ -51,8 +51,8 @@ def test_what_wants_an_action_names_its_command(notice: Notice, command: str | N
         (FAILED._replace(kind="\x1b[2J"), f"16:55:01Z {TURN} end failed (␛[2J)"),
     ],
 )
-def test_people_get_one_safe_line(notice: Notice, line: str) -> None:
-    assert notice_line(notice) == line
+def test_people_get_one_safe_line(event: MonitorEvent, line: str) -> None:
+    assert event_line(event) == line
 
 
 def test_a_wait_that_ran_out_says_how_many_run_and_how_to_go_on() -> None:
