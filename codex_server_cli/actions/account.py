@@ -14,9 +14,10 @@ from typing import NamedTuple
 from codex_server_cli import __version__
 from codex_server_cli.actions.read import check_codex_home
 from codex_server_cli.core import account_inquiry
-from codex_server_cli.core.account import Account, Limits, Model
+from codex_server_cli.core.account import Account, Model
 from codex_server_cli.core.account_inquiry import LoginStart
 from codex_server_cli.core.inquiry import initialize
+from codex_server_cli.core.rate_limits import Limits
 from codex_server_cli.disk import model_cache
 from codex_server_cli.disk.known_limit import login_s
 from codex_server_cli.errors import CodexMissingError, CodexServerError, HomeError, NotLoggedInError

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from codex_server_cli import __version__
 from codex_server_cli.actions import read
 from codex_server_cli.core.commands import bounded_wait
-from codex_server_cli.core.inquiry import StoredTurn, find_stored_turn
 from codex_server_cli.core.rpc import Message
 from codex_server_cli.core.stored_turn import Recovery, merge
+from codex_server_cli.core.stored_turn_query import StoredTurn, find_stored_turn
 from codex_server_cli.core.turn import State
 from codex_server_cli.core.view import TurnView, may_ask
 from codex_server_cli.disk import recovery

@@ -10,19 +10,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from codex_server_cli.core.account import (
-    Account,
-    Limits,
-    Model,
-    account_in,
-    account_without_details,
-    limits_in,
-    models_in,
-)
-from codex_server_cli.core.failures import readable_message
+from codex_server_cli.core.account import Account, Model, account_in, account_without_details, models_in
 from codex_server_cli.core.inquiry import Listen, Query, initialize
 from codex_server_cli.core.payer import account_of_status
-from codex_server_cli.core.rpc import Message, at, object_at, params_of, text_in
+from codex_server_cli.core.rate_limits import Limits, limits_in
+from codex_server_cli.core.rpc import Message, at, object_at, params_of, readable_message, text_in
 from codex_server_cli.errors import BusyError, CodexServerError, ErrorKind, NotLoggedInError
 
 LOGIN_TIMEOUT_S = 20 * 60.0

@@ -10,8 +10,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from codex_server_cli.core.failures import readable_message
-from codex_server_cli.core.rpc import Message, at, object_at, objects_in, text_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in, readable_message, text_in
 
 MAX_OUTPUT_LINES = 20
 MAX_OUTPUT_CHARS = 2000

@@ -11,7 +11,7 @@ from typing import Any
 
 from codex_server_cli.core.advice import is_of_database, is_of_session_file, is_without_room
 from codex_server_cli.core.plain_log import without_sequences
-from codex_server_cli.core.rpc import OVERLOADED, Message, at, text_in
+from codex_server_cli.core.rpc import OVERLOADED, Message, at, readable_message
 from codex_server_cli.core.turn import TurnError
 from codex_server_cli.errors import ErrorKind
 
@@ -212,15 +212,3 @@ def stderr_tail(stderr: str) -> str | None:
         text = text[-_TAIL_CHARS:]
         text = text.partition("\n")[2] or text
     return text or None
-
-
-def readable_message(error: Message) -> str:
-    """One line of a wire error for people: a raw JSON body gives its inner message."""
-    text = str(error.get("message") or "Codex gave no message")
-    if text.startswith("{"):
-        inner = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', text)
-        text = inner.group(1) if inner else text
-    details = text_in(error.get("additionalDetails"))
-    if details and details not in text:
-        text = f"{text} ({details})"
-    return " ".join(text.split())

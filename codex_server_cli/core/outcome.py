@@ -13,6 +13,7 @@ from codex_server_cli.core import failures
 from codex_server_cli.core.hints import End, hint_of
 from codex_server_cli.core.record import TurnRecord
 from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.rpc import readable_message
 from codex_server_cli.core.schema import document_in, validate_answer
 from codex_server_cli.core.timers import LIMIT_MS, Timer
 from codex_server_cli.core.turn import State, TurnError, format_time_ms, state_of_kind
@@ -131,7 +132,7 @@ def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
 
 def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
     if record.error is not None and cause in (Cause.TURN_ENDED, Cause.WORKER_DIED):
-        kind, message = failures.kind_of_turn_error(record.error, record.retry), failures.readable_message(record.error)
+        kind, message = failures.kind_of_turn_error(record.error, record.retry), readable_message(record.error)
         facts: dict[str, Any] = {"codex_error": record.error.get("codexErrorInfo")}
         if kind is ErrorKind.USAGE_LIMIT:
             from codex_server_cli.core.usage_limit import reset_time_s  # 2 ms that no other end needs
@@ -143,7 +144,7 @@ def _stop_error(record: TurnRecord, cause: Cause) -> TurnError:
         return failures.make_error(ErrorKind.CANCELLED, "Codex interrupted the turn.")
     if cause is Cause.STALLED and record.is_retrying and record.retry is not None:
         minutes = LIMIT_MS[Timer.RETRIES] / 60_000
-        message = f"{failures.ONLY_RETRIED}, for {minutes:g} minutes: {failures.readable_message(record.retry)}"
+        message = f"{failures.ONLY_RETRIED}, for {minutes:g} minutes: {readable_message(record.retry)}"
         return failures.make_error(ErrorKind.STALLED, message, codex_error=record.retry.get("codexErrorInfo"))
     if cause not in _MESSAGE_OF_STOP:
         return failures.make_error(ErrorKind.PROTOCOL, "Codex ended the turn without saying why.")

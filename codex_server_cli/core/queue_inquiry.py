@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.inquiry import Query
-from codex_server_cli.core.rpc import Message, at, object_at, objects_in, text_in
+from codex_server_cli.core.rpc import Message, at, object_at, objects_in, readable_message, text_in
 from codex_server_cli.core.waiting import LIST, shown
 
 _MOST_PAGES = 50

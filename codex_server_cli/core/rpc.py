@@ -10,6 +10,8 @@ at 0 and are a name space of their own.
 from __future__ import annotations
 
 import json
+import math
+import re
 from enum import Enum, auto
 from typing import Any, TypeVar
 
@@ -86,6 +88,17 @@ def text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def nonempty_text(value: Any) -> str | None:
+    """The text of a JSON string that says something; None for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
+def finite_number(value: Any) -> float | None:
+    """A JSON number; None for anything else, booleans and infinities too."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if is_number else None
+
+
 def at(value: Any, path: str, kind: type[_T]) -> _T | None:
     """What a path of member names (`turn.id`) leads to in a JSON value, so that a changed shape is no crash.
 
@@ -106,3 +119,15 @@ def params_of(message: Message) -> Message:
     """The message's parameters, like `object_at`; each of a hundred thousand deltas is asked for them."""
     params = message.get("params")
     return params if isinstance(params, dict) else {}
+
+
+def readable_message(error: Message) -> str:
+    """One line of a wire error for people: a raw JSON body gives its inner message."""
+    text = str(error.get("message") or "Codex gave no message")
+    if text.startswith("{"):
+        inner = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', text)
+        text = inner.group(1) if inner else text
+    details = text_in(error.get("additionalDetails"))
+    if details and details not in text:
+        text = f"{text} ({details})"
+    return " ".join(text.split())

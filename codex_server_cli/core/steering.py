@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.asking import Requests, SentRequest
 from codex_server_cli.core.commands import go_on_with
 from codex_server_cli.core.exchange import Outbox, Reply
-from codex_server_cli.core.failures import readable_message
 from codex_server_cli.core.prompt import is_blank
 from codex_server_cli.core.request import TurnRequest
-from codex_server_cli.core.rpc import Message
+from codex_server_cli.core.rpc import Message, readable_message
 from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, ErrorKind
 
 STEER = "turn/steer"

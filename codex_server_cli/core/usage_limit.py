@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.account import Limits, limits_in
+from codex_server_cli.core.rate_limits import Limits, limits_in
 from codex_server_cli.core.turn import parse_time_ms
 from codex_server_cli.errors import ErrorKind
 

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from codex_server_cli import __version__
-from codex_server_cli.core.account import Limits
 from codex_server_cli.core.account_inquiry import ask_limits
 from codex_server_cli.core.inquiry import Query, initialize
+from codex_server_cli.core.rate_limits import Limits
 from codex_server_cli.core.usage_limit import held_until_s
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.known_limit import last_known_limit, login_s

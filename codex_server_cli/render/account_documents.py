@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.account import Account, Limits, Model, Window
+from codex_server_cli.core.account import Account, Model
+from codex_server_cli.core.rate_limits import Limits, Window
 from codex_server_cli.core.turn import format_time_ms
 
 

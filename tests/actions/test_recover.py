@@ -10,9 +10,9 @@ import pytest
 
 from codex_server_cli.actions import recover as action
 from codex_server_cli.actions.recover import recover
-from codex_server_cli.core.inquiry import StoredTurn
 from codex_server_cli.core.outcome import Outcome
 from codex_server_cli.core.stored_turn import Recovery
+from codex_server_cli.core.stored_turn_query import StoredTurn
 from codex_server_cli.core.turn import Marker, State
 from codex_server_cli.disk import recovery
 from codex_server_cli.disk.files import read_json, write_json

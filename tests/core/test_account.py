@@ -6,17 +6,8 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.account import (
-    Account,
-    Credits,
-    Limits,
-    Model,
-    Window,
-    account_in,
-    account_without_details,
-    limits_in,
-    models_in,
-)
+from codex_server_cli.core.account import Account, Model, account_in, account_without_details, models_in
+from codex_server_cli.core.rate_limits import Credits, Limits, Window, limits_in
 
 ODD: list[Any] = [None, 5, "text", [], {}, True]
 

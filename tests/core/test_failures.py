@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core import failures
+from codex_server_cli.core.rpc import readable_message
 from codex_server_cli.errors import ErrorKind
 
 
@@ -253,7 +254,7 @@ def test_a_thread_whose_provider_is_gone_can_be_forked(words: str) -> None:
     ],
 )
 def test_an_error_reads_in_one_line(error: dict[str, Any], text: str) -> None:
-    assert failures.readable_message(error) == text
+    assert readable_message(error) == text
 
 
 @pytest.mark.parametrize("kind", ErrorKind)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.inquiry import MAX_PAGES, StoredTurn, find_stored_turn, initialize
+from codex_server_cli.core.inquiry import initialize
+from codex_server_cli.core.stored_turn_query import MAX_PAGES, StoredTurn, find_stored_turn
 from tests.core.inquiring import play_query as play
 
 HELLO = {"result": {"userAgent": "codex_server/0.169.0"}}

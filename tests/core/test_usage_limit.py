@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.account import limits_in
+from codex_server_cli.core.rate_limits import limits_in
 from codex_server_cli.core.turn import format_time_ms
 from codex_server_cli.core.usage_limit import (
     Evidence,

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from codex_server_cli.core import retries
-from codex_server_cli.core.inquiry import Listen, Query, StoredTurn, find_stored_turn, initialize
+from codex_server_cli.core.inquiry import Listen, Query, initialize
+from codex_server_cli.core.stored_turn_query import StoredTurn, find_stored_turn
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.proc.conversation import CodexClient, run_query
 

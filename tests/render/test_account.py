@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.account import Account, Credits, Limits, Model, Window
+from codex_server_cli.core.account import Account, Model
+from codex_server_cli.core.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.account import account_text, models_table
 from codex_server_cli.render.account_documents import account_document, limits_document, model_document
 
