@@ -48,7 +48,7 @@ npm_binary() {
     return 1
 }
 
-# tests/support.py reads the variable; the tests that want a second version skip themselves without it.
+# tests/kit/support.py reads the variable; the tests that want a second version skip themselves without it.
 find_second_codex() {
     if ! npm_binary >/dev/null; then
         if ! command -v npm >/dev/null; then

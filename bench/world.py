@@ -40,7 +40,7 @@ _END_S = 10.0
 _TURN_S = 120.0
 _POLL_S = 0.01
 _FIND_CODEX = """\
-from codex_server_cli.proc.codex_binary import find_codex
+from codex_server_cli.codex.binary import find_codex
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 settings = Settings.load()

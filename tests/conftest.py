@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support import NPM_CODEX_ENV, codex_binaries
+from tests.kit.support import NPM_CODEX_ENV, codex_binaries
 
-pytest_plugins = ["tests.coverage_floor", "tests.failed"]
+pytest_plugins = ["tests.kit.coverage_floor", "tests.kit.failed"]
 
 _BINARIES = codex_binaries()
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import codex_server_cli
-from tests import coverage_floor
-from tests.coverage_floor import FLOORS, MEASURED, Verdict
+from tests.kit import coverage_floor
+from tests.kit.coverage_floor import FLOORS, MEASURED, Verdict
 
 PACKAGE = Path(codex_server_cli.__file__).parent
 TESTS = Path(__file__).parent
@@ -20,10 +20,10 @@ TESTS = Path(__file__).parent
 _CONFTEST = """
 from pathlib import Path
 
-pytest_plugins = ["tests.coverage_floor"]
+pytest_plugins = ["tests.kit.coverage_floor"]
 
 def pytest_sessionstart(session):
-    from tests import coverage_floor
+    from tests.kit import coverage_floor
     coverage_floor._ROOT = Path(__file__).parent
     coverage_floor._REPORT = coverage_floor._ROOT / "coverage.txt"
     coverage_floor.FLOORS = {("core",): FLOOR}
@@ -32,7 +32,7 @@ def pytest_sessionstart(session):
         path.write_bytes(b"SQLite format 3\\0 of a process that was killed over it")
         path.with_suffix(".y").touch()
 """
-_TEST = "from codex_server_cli.core import rpc\n\ndef test_it(): assert rpc.request(1, 'x', {})\n"
+_TEST = "from codex_server_cli.core.protocol import rpc\n\ndef test_it(): assert rpc.request(1, 'x', {})\n"
 
 
 def test_every_folder_of_the_package_has_a_floor() -> None:

@@ -34,7 +34,7 @@ def test_that_is_fine():
 
 def test_what_a_failed_test_leaves_ends_with_it_and_fails_no_other(tmp_path: Path) -> None:
     (tmp_path / "test_two.py").write_text(TWO_TESTS)
-    words = ("-p", "tests.failed", "-p", "no:cacheprovider", "-W", "error", "-q", "test_two.py")
+    words = ("-p", "tests.kit.failed", "-p", "no:cacheprovider", "-W", "error", "-q", "test_two.py")
     command = [sys.executable, "-m", "pytest", "--rootdir", str(tmp_path), "-o", f"pythonpath={ROOT}", *words]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 failed, 1 passed" in run.stdout, run

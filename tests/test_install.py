@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.install_machine import ROOT, Machine, ended, executable, machine_with_fakes, snapshot
-from tests.support import wait_until
+from tests.kit.install_machine import ROOT, Machine, ended, executable, machine_with_fakes, snapshot
+from tests.kit.support import wait_until
 
 
 @pytest.fixture

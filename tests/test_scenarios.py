@@ -15,10 +15,10 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from codex_server_cli.demo.replies import apply_patch, hold, reply, run_command, say, usage_limit
-from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.failed import has_failed
-from tests.story import Story, is_alive
-from tests.support import Json, make_repository, wait_until
+from tests.kit.failed import has_failed
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.story import Story, is_alive
+from tests.kit.support import Json, make_repository, wait_until
 
 scenarios(str(Path(__file__).parent.parent / "references" / "scenarios.feature"))
 

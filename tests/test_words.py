@@ -17,21 +17,21 @@ import typer
 
 from codex_server_cli import __version__
 from codex_server_cli.cli.app import VERBS, build
-from codex_server_cli.core.turn import EXIT_OF_STATE, Phase, State
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.turn import EXIT_OF_STATE, Phase, State
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.demo.codex_home import write_custom_provider
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import apply_patch, hold, pause, reply, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
-from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind, Exit
-from codex_server_cli.render import documents
 from codex_server_cli.settings.config import read_config
-from tests import console
-from tests.e2e.home import COMMAND, Home
-from tests.failed import has_failed
-from tests.support import make_repository
+from tests.kit import console
+from tests.kit.failed import has_failed
+from tests.kit.home import COMMAND, Home
+from tests.kit.support import make_repository
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "SKILL.md", *sorted((ROOT / "references").glob("*.md"))]
@@ -247,7 +247,7 @@ def test_the_error_kinds_are_those_of_the_code() -> None:
 
 def test_the_keys_of_json_are_those_of_the_code() -> None:
     view = TurnView("id", "/turns/id", State.COMPLETE)
-    started, status = " ".join(documents.started(view)), " ".join(documents.status(view))
+    started, status = " ".join(turn_documents.started(view)), " ".join(turn_documents.status(view))
     readme = _read("README.md").replace("`", "")
     assert f"| new, continue | {started} |" in readme
     assert f"| status, cancel | {status} |" in readme

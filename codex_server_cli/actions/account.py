@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli import __version__
-from codex_server_cli.actions.read import check_codex_home
-from codex_server_cli.core import account_inquiry
-from codex_server_cli.core.account import Account, Model
-from codex_server_cli.core.account_inquiry import LoginStart
-from codex_server_cli.core.inquiry import initialize
-from codex_server_cli.core.rate_limits import Limits
+from codex_server_cli.actions.browser import open_page
+from codex_server_cli.actions.read.read import check_codex_home
+from codex_server_cli.codex.binary import find_codex
+from codex_server_cli.codex.client import CodexClient, no_answer
+from codex_server_cli.codex.login import API_KEY_GUIDE, LOGIN_GUIDE, check_login
+from codex_server_cli.core.account import queries
+from codex_server_cli.core.account.account import Account, Model
+from codex_server_cli.core.account.queries import LoginStart
+from codex_server_cli.core.protocol.query import initialize
+from codex_server_cli.core.record.rate_limits import Limits
 from codex_server_cli.disk import model_cache
 from codex_server_cli.disk.known_limit import login_s
 from codex_server_cli.errors import CodexMissingError, CodexServerError, HomeError, NotLoggedInError
-from codex_server_cli.proc.browser import open_page
-from codex_server_cli.proc.codex_binary import find_codex
-from codex_server_cli.proc.conversation import CodexClient, no_answer
-from codex_server_cli.proc.login import API_KEY_GUIDE, LOGIN_GUIDE, check_login
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 TIMEOUT_S = 30.0
 """For one question, and for its answer from the network."""
-_LOGIN_TIMEOUT_S = account_inquiry.LOGIN_TIMEOUT_S + 60
+_LOGIN_TIMEOUT_S = queries.LOGIN_TIMEOUT_S + 60
 _CANCEL_TIMEOUT_S = 5.0
 _OPENAI = "openai"
 _ROOT = Path("/")
@@ -61,10 +61,10 @@ def read_account(settings: Settings, *, refreshes: bool = False) -> AccountRepor
     may_bill = read_config(settings.config_path).may_bill_api_key
     before = login_s(settings.codex_home)
     with _client(settings) as (talk, codex):
-        account = talk.run(account_inquiry.ask_account(refreshes=refreshes), TIMEOUT_S)
+        account = talk.run(queries.ask_account(refreshes=refreshes), TIMEOUT_S)
     can_tell = refreshes and account.mode == "chatgpt" and before > 0
     has_refreshed = before != login_s(settings.codex_home) if can_tell else None
-    problem: CodexServerError | None = account_inquiry.problem_of(account)
+    problem: CodexServerError | None = queries.problem_of(account)
     try:
         check_login(settings.codex_home, codex, may_bill_api_key=may_bill, is_thorough=True)
     except NotLoggedInError as error:
@@ -82,7 +82,7 @@ def read_limits(settings: Settings) -> list[Limits]:
         CodexServerError: Codex could not fetch them; else as `read_account`.
     """
     with _client(settings) as (talk, _):
-        return talk.run(account_inquiry.ask_limits(), TIMEOUT_S)
+        return talk.run(queries.ask_limits(), TIMEOUT_S)
 
 
 def read_models(settings: Settings, timeout_s: float = TIMEOUT_S) -> list[Model]:
@@ -92,7 +92,7 @@ def read_models(settings: Settings, timeout_s: float = TIMEOUT_S) -> list[Model]
         CodexServerError: as `read_account`.
     """
     with _client(settings, timeout_s) as (talk, codex):
-        models = talk.run(account_inquiry.ask_models(), timeout_s)
+        models = talk.run(queries.ask_models(), timeout_s)
     model_cache.write_models(settings.home, codex, models)
     return models
 
@@ -107,9 +107,9 @@ def read_openai_models(settings: Settings, thread_id: str | None = None) -> list
         CodexServerError: as `read_models`, or Codex does not tell who serves.
     """
     with _client(settings) as (talk, codex):
-        if talk.run(account_inquiry.ask_provider(thread_id), TIMEOUT_S) not in (None, _OPENAI):
+        if talk.run(queries.ask_provider(thread_id), TIMEOUT_S) not in (None, _OPENAI):
             return []
-        models = talk.run(account_inquiry.ask_models(), TIMEOUT_S)
+        models = talk.run(queries.ask_models(), TIMEOUT_S)
     model_cache.write_models(settings.home, codex, models)
     return models
 
@@ -132,15 +132,15 @@ def log_in(
     """
     _make_codex_home(settings.codex_home)
     with _client(settings) as (talk, _):
-        started = talk.run(account_inquiry.start_login(is_device=is_device), TIMEOUT_S)
+        started = talk.run(queries.start_login(is_device=is_device), TIMEOUT_S)
         try:
             show(started, opens_browser and not is_device and open_page(started.url))
-            talk.run(account_inquiry.await_login(started.login_id), _LOGIN_TIMEOUT_S)
+            talk.run(queries.await_login(started.login_id), _LOGIN_TIMEOUT_S)
         except KeyboardInterrupt:
             with suppress(CodexMissingError):  # then it is cancelled all the more
-                talk.run(account_inquiry.cancel_login(started.login_id), _CANCEL_TIMEOUT_S)
+                talk.run(queries.cancel_login(started.login_id), _CANCEL_TIMEOUT_S)
             raise
-        return talk.run(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
+        return talk.run(queries.ask_account(refreshes=False), TIMEOUT_S)
 
 
 def log_in_with_key(settings: Settings, read_key: Callable[[], str]) -> Account:
@@ -158,8 +158,8 @@ def log_in_with_key(settings: Settings, read_key: Callable[[], str]) -> Account:
     key = read_key()
     _make_codex_home(settings.codex_home)
     with _client(settings) as (talk, _):
-        talk.run(account_inquiry.log_in_with_key(key), TIMEOUT_S)
-        return talk.run(account_inquiry.ask_account(refreshes=False), TIMEOUT_S)
+        talk.run(queries.log_in_with_key(key), TIMEOUT_S)
+        return talk.run(queries.ask_account(refreshes=False), TIMEOUT_S)
 
 
 def log_out(settings: Settings) -> None:
@@ -169,7 +169,7 @@ def log_out(settings: Settings) -> None:
         CodexServerError: as `read_account`.
     """
     with _client(settings) as (talk, _):
-        talk.run(account_inquiry.log_out(), TIMEOUT_S)
+        talk.run(queries.log_out(), TIMEOUT_S)
 
 
 @contextmanager

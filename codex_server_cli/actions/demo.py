@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from codex_server_cli.codex.binary import find_codex
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.errors import Exit
-from codex_server_cli.proc.codex_binary import find_codex
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.environment import demo_environment, interpreter
 from codex_server_cli.settings.places import Settings
@@ -64,7 +64,7 @@ def _run_commands(home: Path, note: Callable[[str], None]) -> int:
         shown = " ".join(f'"{word}"' if " " in word else word for word in command)
         note(f"\n$ codex-server {shown}")
         run = subprocess.run(
-            interpreter("from codex_server_cli.__main__ import main; main()", *command),
+            interpreter("import runpy; runpy.run_module('codex_server_cli', run_name='__main__')", *command),
             cwd=home / "project",
             env=demo_environment(home, home / "codex"),
             check=False,

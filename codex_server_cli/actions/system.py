@@ -13,15 +13,16 @@ from typing import NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.actions.account import read_models
-from codex_server_cli.actions.read import check_home, sweep_turn
-from codex_server_cli.disk import collect, lock, model_cache, turn_dir
-from codex_server_cli.disk.collect import Collected
+from codex_server_cli.actions.read.read import check_home, sweep_turn
+from codex_server_cli.codex.binary import CodexBinary, find_codex, native_of, probe
+from codex_server_cli.codex.client import DOCTOR, read_user_agent
+from codex_server_cli.codex.login import check_login
+from codex_server_cli.disk import lock, model_cache
 from codex_server_cli.disk.files import write_json
+from codex_server_cli.disk.gc import collect
+from codex_server_cli.disk.gc.collect import Collected
+from codex_server_cli.disk.turn import layout
 from codex_server_cli.errors import CodexMissingError, CodexServerError, Exit, HomeError
-from codex_server_cli.proc.codex_binary import CodexBinary, find_codex, native_of, probe
-from codex_server_cli.proc.conversation import DOCTOR
-from codex_server_cli.proc.handshake import read_user_agent
-from codex_server_cli.proc.login import check_login
 from codex_server_cli.settings.config import read_config, read_config_values
 from codex_server_cli.settings.places import Settings
 
@@ -53,7 +54,7 @@ def setup(settings: Settings) -> SetupResult:
     """
     values = read_config_values(settings.config_path)
     config = read_config(settings.config_path)
-    turn_dir.prepare_home(settings.turns_path)
+    layout.prepare_home(settings.turns_path)
     codex = _usable_pin(config.codex) or find_codex(None, settings.search_path)
     is_newly_pinned = values.get("codex") != str(codex.path)
     if is_newly_pinned:
@@ -203,8 +204,8 @@ def _check_config(settings: Settings) -> str:
 def _check_home(settings: Settings) -> str:
     """Can turns be made here, and does the file system keep locks?"""
     check_home(settings)
-    turn_dir.prepare_home(settings.turns_path)
-    trial = settings.turns_path / f"{turn_dir.UNPUBLISHED}doctor-{os.getpid()}"
+    layout.prepare_home(settings.turns_path)
+    trial = settings.turns_path / f"{layout.UNPUBLISHED}doctor-{os.getpid()}"
     try:
         fd = lock.create_locked(trial)
         try:

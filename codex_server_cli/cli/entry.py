@@ -66,7 +66,7 @@ def _hear_as_init(told: list[int]) -> None:
 def _run(arguments: list[str]) -> int:
     launch = None
     if arguments and arguments[0] in STARTING_VERBS:
-        from codex_server_cli.actions.prepare import prepare
+        from codex_server_cli.actions.control.prepare import prepare
 
         launch = prepare()
 

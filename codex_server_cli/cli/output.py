@@ -8,8 +8,8 @@ import shutil
 import sys
 from typing import Any
 
+from codex_server_cli.core.documents.turn import dump
 from codex_server_cli.errors import CodexServerError, HomeError
-from codex_server_cli.render.documents import dump
 from codex_server_cli.render.escape import neutralise
 from codex_server_cli.settings import terminal
 

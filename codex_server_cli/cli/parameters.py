@@ -11,7 +11,7 @@ _COMPLETIONS = 20
 
 def complete_turn(incomplete: str) -> list[tuple[str, str]]:
     """The newest turns whose id or name begins like that, each with the beginning of its prompt."""
-    from codex_server_cli.actions import read
+    from codex_server_cli.actions.read import read
     from codex_server_cli.errors import CodexServerError
     from codex_server_cli.render.escape import one_line
     from codex_server_cli.settings.places import Settings

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from codex_server_cli.cli import output
-from codex_server_cli.core.prompt import MAX_BYTES, decode_prompt, joined
+from codex_server_cli.core.inputs import MAX_BYTES, decode_prompt, joined
 from codex_server_cli.errors import BadInputError, UsageError
 
 STDIN = "-"
@@ -45,7 +45,7 @@ def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: It
 
 def tell_of_unread_stdin(words: str) -> None:
     """Say so where something is piped into a command that does not take it."""
-    from codex_server_cli.actions.piped import holds_something
+    from codex_server_cli.actions.start.piped import holds_something
 
     if holds_something():
         _tell(f"stdin was not read: {words}")
@@ -60,7 +60,7 @@ def _read_file(path: str) -> str:
 
 
 def _read_stdin() -> str:
-    from codex_server_cli.actions.piped import read_all
+    from codex_server_cli.actions.start.piped import read_all
 
     try:
         return _decoded(read_all(MAX_BYTES, _tell), "the prompt")
@@ -71,7 +71,7 @@ def _read_stdin() -> str:
 def _read_beside(inputs: list[str], *, is_wanted: bool) -> str:
     if os.isatty(0):
         return ""
-    from codex_server_cli.actions.piped import read_beside
+    from codex_server_cli.actions.start.piped import read_beside
 
     piped = read_beside(MAX_BYTES, _tell, inputs, is_wanted=is_wanted)
     if piped.warning is not None:

@@ -17,9 +17,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from codex_server_cli.demo.parts import (
-    Answer as Answer,
-)
+from codex_server_cli.demo.parts import Answer as Answer
 from codex_server_cli.demo.parts import (
     Barrier,
     Cut,
@@ -37,15 +35,9 @@ from codex_server_cli.demo.parts import (
     ToolCall,
     WebSearch,
 )
-from codex_server_cli.demo.parts import (
-    Reply as Reply,
-)
-from codex_server_cli.demo.parts import (
-    ReplyLike as ReplyLike,
-)
-from codex_server_cli.demo.parts import (
-    Usage as Usage,
-)
+from codex_server_cli.demo.parts import Reply as Reply
+from codex_server_cli.demo.parts import ReplyLike as ReplyLike
+from codex_server_cli.demo.parts import Usage as Usage
 
 
 def reply(*parts: Part, usage: Usage | None = None, headers: Mapping[str, str] | None = None) -> Answer:

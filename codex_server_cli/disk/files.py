@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.safe_open import open_regular
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 """What says that the disk takes no more, whoever writes and whatever is written."""

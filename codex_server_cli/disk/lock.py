@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from codex_server_cli.disk.guarded import open_regular
+from codex_server_cli.disk.safe_open import open_regular
 
 _TAKE_POLL_S = 0.001
 _RETRY_S = 0.005

@@ -10,7 +10,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from codex_server_cli.core.account import Model
+from codex_server_cli.core.account.account import Model
 from codex_server_cli.disk.files import read_json, write_json
 
 _NAME = "models.json"

@@ -24,11 +24,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from codex_server_cli.disk import lock, queue
+from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_bytes, read_json, write_json
-from codex_server_cli.disk.guarded import open_regular
 from codex_server_cli.disk.process import process_identity
-from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.disk.queue import queue
+from codex_server_cli.disk.safe_open import open_regular
+from codex_server_cli.disk.turn.layout import TurnDir
 
 NAMES = (".git", ".agents", ".codex", ".aws")
 _LOCK_TIMEOUT_S = 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from codex_server_cli.core.rollout import thread_id_of
+from codex_server_cli.core.history.session_file import thread_id_of
 
 
 def refusal(codex_home: Path, prefix: str = "") -> PermissionError | None:

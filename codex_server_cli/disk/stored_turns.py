@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codex_server_cli.core.rpc import Message
-from codex_server_cli.core.stored_turn import find_match
-from codex_server_cli.core.stored_turn_rollout import turns_of_rollout
-from codex_server_cli.disk.rollouts import find_threads
+from codex_server_cli.core.history.session_file_turns import turns_of_rollout
+from codex_server_cli.core.history.stored_turn import find_match
+from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.disk.codex_sessions import find_threads
 
 
 def read_stored_turn(codex_home: Path, thread_id: str, turn_id: str) -> Message | None:

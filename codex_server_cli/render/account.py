@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codex_server_cli.core.account import Account, Model
+from codex_server_cli.core.account.account import Account, Model
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.tables import table
 

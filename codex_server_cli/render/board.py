@@ -13,11 +13,11 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from codex_server_cli.core.commands import PROGRAM
-from codex_server_cli.core.rpc import objects_in, text_in
-from codex_server_cli.core.turn import Phase, State
-from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.documents import time_left_s
+from codex_server_cli.core.documents.turn import time_left_s
+from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import objects_in, text_in
+from codex_server_cli.core.result.commands import PROGRAM
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.spinner import is_waiting, pending_command
 from codex_server_cli.render.status_line import clock, short_count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
-from codex_server_cli.core.rate_limits import Credits, Limits, Window
+from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.escape import one_line
 
 _BAR = 20

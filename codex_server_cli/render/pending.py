@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.view import TurnView
-from codex_server_cli.render.asked import question_text, questions_of, request_text
-from codex_server_cli.render.documents import answer_commands, time_left_s
+from codex_server_cli.core.documents.turn import answer_commands, time_left_s
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.render.approvals import question_text, questions_of, request_text
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.tables import duration
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from codex_server_cli.core.commands import PROGRAM
-from codex_server_cli.core.turn import Phase, parse_time_ms
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.model.turn import Phase, parse_time_ms
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.result.commands import PROGRAM
 from codex_server_cli.render.escape import neutralise, one_line
 from codex_server_cli.render.status_line import clock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.escape import one_line
 
 _GAP = "  "

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.settings.places import Settings
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 
 @pytest.fixture

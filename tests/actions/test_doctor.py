@@ -15,13 +15,13 @@ from codex_server_cli.actions.system import Check
 from codex_server_cli.errors import CodexMissingError, Exit, HomeError
 from codex_server_cli.settings.places import Settings
 from tests.fakes import codex as fake
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 
 @pytest.fixture(autouse=True)
 def no_other_codex(monkeypatch: pytest.MonkeyPatch) -> None:
     """The codex that the `codex` extra installs does not count: only one on the search path does."""
-    monkeypatch.setattr("codex_server_cli.proc.codex_binary._bundled", lambda: None)
+    monkeypatch.setattr("codex_server_cli.codex.binary._bundled", lambda: None)
 
 
 def checks(settings: Settings) -> dict[str, Check]:
@@ -90,7 +90,7 @@ def test_the_version_of_codex_is_none_where_there_is_no_codex(settings: Settings
 
 def test_what_cannot_be_tidied_is_told(settings: Settings, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     turn = turns.complete()
-    monkeypatch.setattr("codex_server_cli.disk.collect.collect", failing())
+    monkeypatch.setattr("codex_server_cli.disk.gc.collect.collect", failing())
     with pytest.raises(HomeError, match="cannot tidy"):
         system.gc(settings, 0, is_dry_run=False, includes_named=True)
     assert turn.done.exists()

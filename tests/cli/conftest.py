@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import Shell
-from tests.coverage_floor import environment_for
-from tests.failed import has_failed
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.coverage_floor import environment_for
+from tests.kit.failed import has_failed
+from tests.kit.shell import Shell
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 
 @pytest.fixture

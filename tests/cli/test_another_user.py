@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind
-from tests.cli.shell import Shell, assert_refused
-from tests.e2e.home import Run
-from tests.turns_on_disk import ANSWER, TurnsOnDisk
+from tests.kit.home import Run
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.turns_on_disk import ANSWER, TurnsOnDisk
 
 STRANGER = 65534
 IS_ROOT = os.geteuid() == 0

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.shell import Shell, assert_refused
-from tests.e2e.faults import KILLED_AFTER_S, cancel_and_wait
 from tests.fakes import codex as fake
-from tests.support import wait_until
+from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.support import wait_until
 
 WITHOUT_THE_EXTRA = (  # as where the `codex` extra is not installed
     sys.executable,

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.cli.shell import Shell, assert_refused
-from tests.turns_on_disk import ANSWER, TurnsOnDisk
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.turns_on_disk import ANSWER, TurnsOnDisk
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 IN_A_TINY_HOME = (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import JSON_VERBS, Shell, assert_refused
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.shell import JSON_VERBS, Shell, assert_refused
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 TURN_ID = "20261120-165501-482-7f3a"
 

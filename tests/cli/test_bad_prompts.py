@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.core.prompt import MAX_CHARS
-from tests.cli.shell import Shell, assert_refused
-from tests.e2e.home import COMMAND
-from tests.support import DEADLINE_S
-from tests.turns_on_disk import TurnsOnDisk
+from codex_server_cli.core.inputs import MAX_CHARS
+from tests.kit.home import COMMAND
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.support import DEADLINE_S
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 BAD_UTF8 = b"caf\xe9"
 

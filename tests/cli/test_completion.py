@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codex_server_cli.cli.parameters import complete_turn
-from tests.cli.shell import Shell
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.shell import Shell
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 
 @pytest.fixture

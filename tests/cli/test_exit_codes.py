@@ -13,13 +13,13 @@ from typing import NoReturn
 import psutil
 import pytest
 
-from codex_server_cli.actions import read
+from codex_server_cli.actions.read import read
 from codex_server_cli.cli import app
 from codex_server_cli.errors import CodexServerError, ErrorKind
-from tests.cli.shell import Shell, assert_refused
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.support import DEADLINE_S, wait_until
+from tests.kit.turns_on_disk import ANSWER, TurnsOnDisk
 from tests.test_errors import FAMILY
-from tests.turns_on_disk import ANSWER, TurnsOnDisk
 
 ENDS: dict[str, tuple[ErrorKind | None, int]] = {
     "complete": (None, 0),
@@ -150,7 +150,7 @@ def test_a_turn_that_cannot_be_cancelled_is_75_and_its_worker_is_named(
     shell: Shell, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     turn = turns.running()  # held by ourselves, and nobody reads the inbox; its record names no worker to kill
-    monkeypatch.setattr("codex_server_cli.actions.control.CANCEL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("codex_server_cli.actions.control.control.CANCEL_TIMEOUT_S", 0.1)
     monkeypatch.setenv("CODEX_SERVER_HOME", str(shell.home))
     assert app.run(["cancel", turn.turn_id]) == 75
     stdout, stderr = capfdbinary.readouterr()

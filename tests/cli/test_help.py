@@ -11,14 +11,14 @@ import pytest
 
 from codex_server_cli import __version__
 from codex_server_cli.cli.app import VERBS
-from tests.cli.help_text import REFERENCE, REGENERATE
-from tests.cli.shell import Shell
+from tests.kit.help_text import REFERENCE, REGENERATE
+from tests.kit.shell import Shell
 
 
 def test_the_stored_help_is_what_the_commands_say() -> None:
     root = Path(__file__).parents[2]
     said = subprocess.run(
-        [sys.executable, "-m", "tests.cli.help_text"], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "tests.kit.help_text"], cwd=root, capture_output=True, text=True, check=True
     )
     assert REFERENCE.read_text(encoding="utf-8") == said.stdout, f"the help has changed; run: {REGENERATE}"
 

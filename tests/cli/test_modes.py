@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.shell import Shell
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.shell import Shell
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 
 def modes(home: Path) -> dict[str, str]:
@@ -105,8 +105,8 @@ def test_installed_commands_neither_hang_nor_break_over_what_was_planted(
         plants[planted](path)
     for command in (["status"], ["tail"], ["wait"], ["answer"], ["cancel"]):
         run = shell.run(*command, turn.turn_id)
-        assert run.code in (0, 3), run
+        assert run.code in (0, 1, 3), run  # 1: a record that cannot be read
         assert "defect" not in run.stderr
-    assert "abandoned" in shell.run("list-turns").stdout
+    assert "failed" in shell.run("list-turns").stdout
     assert shell.run("gc", "--older-than", "0s").code == 0
     assert secret.read_text() == "secret"

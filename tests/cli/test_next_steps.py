@@ -16,24 +16,24 @@ from typing import Any, NamedTuple
 import pytest
 import typer
 
-from codex_server_cli.actions import start
-from codex_server_cli.actions.options import StartOptions, ThreadChoice
+from codex_server_cli.actions.start import start
+from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.cli.app import build
-from codex_server_cli.cli.starting import _flags, options_of
-from codex_server_cli.core import failures
-from codex_server_cli.core.commands import commands_in
-from codex_server_cli.core.hints import End, hint_of
-from codex_server_cli.core.next_step import next_commands
-from codex_server_cli.core.request import Approval, Sandbox, TurnRequest
-from codex_server_cli.core.turn import State
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.cli.start_options import _flags, options_of
+from codex_server_cli.core.model.request import Approval, Sandbox, TurnRequest
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.result import failures
+from codex_server_cli.core.result.commands import commands_in
+from codex_server_cli.core.result.hints import End, hint_of
+from codex_server_cli.core.result.next_step import next_commands
 from codex_server_cli.demo.codex_home import write_custom_provider
-from codex_server_cli.disk.turn_dir import TurnDir, create
+from codex_server_cli.disk.turn.layout import TurnDir, create
 from codex_server_cli.errors import ErrorKind
-from codex_server_cli.proc.launch import Launch
 from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.launch import Launch
 from tests.fakes import codex as fake
-from tests.support import make_repository
+from tests.kit.support import make_repository
 
 TURN_ID, EARLIER = "20261120-165501-482-7f3a", "20261119-165501-482-7f3a"
 THREAD = "01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40"
@@ -90,7 +90,7 @@ class World:
         """The `meta.json` of the turn that a command would start."""
         parsed, launch = parse(words), _Launch()
         if parsed.verb == "review":
-            from codex_server_cli.actions import review as reviews
+            from codex_server_cli.actions.start import review as reviews
 
             choice = reviews.ReviewChoice(parsed.own["base"], parsed.own["commit"], parsed.own["instructions"])
             reviews.review(self.settings, parsed.options, launch, choice)

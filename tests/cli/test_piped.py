@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
+import termios
 import time
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from codex_server_cli.core.prompt import MAX_CHARS
-from tests.cli.shell import Shell, assert_refused
-from tests.e2e.home import COMMAND
-from tests.support import DEADLINE_S, wait_until
+from codex_server_cli.core.inputs import MAX_CHARS
+from tests.kit.home import COMMAND
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.support import DEADLINE_S, wait_until
 
 SOON_S = 30.0
 """For a command that waits a second or three, on a busy machine; who waits for the end of stdin waits for ever."""
@@ -176,6 +179,13 @@ def test_without_a_prompt_it_is_missing_soon(shell: Shell, kind: str) -> None:
     assert shell.left == []
 
 
+def unread_bytes(fd: int) -> int:
+    """How much lies in a pipe or a socket that its reader has not taken yet."""
+    count = array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0]
+
+
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
 def test_a_caller_may_write_in_pieces(shell: Shell, kind: str) -> None:
     ours, theirs = reversed(os.pipe()) if kind == "pipe" else (end.detach() for end in socket.socketpair())
@@ -187,10 +197,10 @@ def test_a_caller_may_write_in_pieces(shell: Shell, kind: str) -> None:
         cwd=shell.project,
         env=shell.env,
     )
-    os.close(theirs)
     for piece in (b"a", b"b", b"c"):
         os.write(ours, piece)
-        time.sleep(0.2)  # a pause of the writer's is what is tested
+        wait_until(lambda: unread_bytes(theirs) == 0, what="a reader that has taken the piece, and waits for the next")
+    os.close(theirs)
     os.close(ours)
     _, stderr = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, stderr, prompts(shell)) == (0, b"", ["x\n\nabc"])

@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from codex_server_cli.actions.piped import WAITS
-from tests.cli.shell import Shell
-from tests.e2e.home import COMMAND
-from tests.support import DEADLINE_S
+from codex_server_cli.actions.start.piped import WAITS
+from tests.kit.home import COMMAND
+from tests.kit.shell import Shell
+from tests.kit.support import DEADLINE_S
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["x", "-"], ["--file", "-"]])

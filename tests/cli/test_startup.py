@@ -12,7 +12,7 @@ import pytest
 
 from codex_server_cli.cli.app import VERBS
 from codex_server_cli.settings.environment import interpreter
-from tests.cli.shell import Shell
+from tests.kit.shell import Shell
 
 HEAVY = (
     "rich",
@@ -26,7 +26,7 @@ HEAVY = (
     "http",
     "PIL",
 )
-WORKER_MODULES = "import codex_server_cli.proc.worker, sys; print(*sys.modules, sep='\\n')"
+WORKER_MODULES = "import codex_server_cli.worker.main, sys; print(*sys.modules, sep='\\n')"
 
 
 def imported(importtime: str) -> set[str]:
@@ -42,9 +42,9 @@ def heavy(modules: set[str]) -> set[str]:
 def test_new_imports_what_it_needs_and_answers_whatever_its_interpreter_says(shell: Shell) -> None:
     run = shell.run("new", "hi", env={"PYTHONPROFILEIMPORTTIME": "1"})
     modules = imported(run.stderr)
-    assert "codex_server_cli.proc.launch" in modules
+    assert "codex_server_cli.worker.launch" in modules
     assert heavy(modules) == set()
-    assert not {name for name in modules if name.startswith("codex_server_cli.disk.turns")}
+    assert not {name for name in modules if name.startswith("codex_server_cli.disk.turn.reader")}
     assert run.json["state"] == "running"
     assert shell.run("wait", run.json["turn_id"]).code == 1
 
@@ -52,40 +52,45 @@ def test_new_imports_what_it_needs_and_answers_whatever_its_interpreter_says(she
 @pytest.mark.parametrize("command", ["status", "list-turns", "cancel 2026", "answer 2026", "tail 2026", "wait 2026"])
 def test_a_reader_imports_no_process_business(shell: Shell, command: str) -> None:
     modules = imported(shell.run(*command.split(), env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr)
-    assert "codex_server_cli.actions.read" in modules
+    assert "codex_server_cli.actions.read.read" in modules
     assert heavy(modules) == set()
-    assert not {name for name in modules if name.startswith(("codex_server_cli.proc", "codex_server_cli.demo"))}
+    assert not {
+        name
+        for name in modules
+        if name.startswith(("codex_server_cli.worker", "codex_server_cli.codex", "codex_server_cli.demo"))
+    }
 
 
 def test_only_the_module_of_the_verb_is_imported() -> None:
     code = "from codex_server_cli.cli.app import build; import sys; build('status'); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     of_verbs = {f"codex_server_cli.cli.{module}" for module, _, _ in VERBS.values()}
-    assert of_verbs & set(run.stdout.split()) == {"codex_server_cli.cli.status"}
+    assert of_verbs & set(run.stdout.split()) == {"codex_server_cli.cli.verbs.status"}
 
 
 def test_the_worker_is_spawned_before_anything_heavy_is_imported(shell: Shell) -> None:
     lines = shell.run("new", "", env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr.splitlines()
     names = [line.rpartition("|")[2].strip() for line in lines]
     ours = names.index("codex_server_cli")  # before it: what pip's own script for the command imports
-    before = set(names[ours : names.index("codex_server_cli.actions.prepare")])
+    before = set(names[ours : names.index("codex_server_cli.actions.control.prepare")])
     assert not before & {"typing", "re", "enum", "json", "pathlib", "subprocess", "typer", "codex_server_cli.errors"}
 
 
 def test_the_worker_imports_no_face() -> None:
     run = subprocess.run([sys.executable, "-c", WORKER_MODULES], capture_output=True, text=True, check=True)
     modules = set(run.stdout.split())
-    assert "codex_server_cli.proc.turn_loop" in modules
+    assert "codex_server_cli.worker.loop" in modules
     assert heavy(modules) == set()
     assert not {name for name in modules if name.partition(".")[0] in ("typer", "click", "ctypes", "inspect", "ast")}
     assert not {name for name in modules if name.startswith(("codex_server_cli.cli", "codex_server_cli.actions"))}
 
 
 def test_a_turn_in_line_imports_nothing_heavy_and_no_journal() -> None:
-    heavy = {"typing", "psutil", "subprocess", "threading", "codex_server_cli.disk.journal"}
-    code = "from codex_server_cli.proc import line, held; print(*sys.modules)"  # held: one that waits for a reset
+    heavy = {"typing", "psutil", "subprocess", "threading", "codex_server_cli.disk.journal.journal"}
+    # limit_wait: one that waits for a reset
+    code = "from codex_server_cli.worker import limit_wait, queue_wait; print(*sys.modules)"
     run = subprocess.run(interpreter(code), capture_output=True, text=True, check=True)
     bare = subprocess.run(interpreter("print(*sys.modules)"), capture_output=True, text=True, check=True)
     modules = set(run.stdout.split()) - set(bare.stdout.split())  # bare: what the user's environment itself imports
-    assert "codex_server_cli.proc.line" in modules
+    assert "codex_server_cli.worker.queue_wait" in modules
     assert heavy & modules == set()

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.errors import ErrorKind
-from tests import console
-from tests.cli.shell import Shell, assert_refused
-from tests.e2e.home import COMMAND
-from tests.support import DEADLINE_S, wait_until
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit import console
+from tests.kit.home import COMMAND
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.support import DEADLINE_S, wait_until
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 NASTY = "\x1b]52;c;cm0=\x07\x1b[2J\x9b31m\u202etxt\rhidden"
 

@@ -8,13 +8,13 @@ import shlex
 import pytest
 
 from codex_server_cli.disk.files import read_json, write_json
-from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind
-from tests.cli.shell import Shell
-from tests.console import type_in
-from tests.e2e.home import COMMAND
+from tests.kit.console import type_in
+from tests.kit.home import COMMAND
+from tests.kit.shell import Shell
+from tests.kit.turns_on_disk import TurnsOnDisk
 from tests.render.test_escape import is_dangerous
-from tests.turns_on_disk import TurnsOnDisk
 
 EVIL = (
     "START\x1b[2J\x1b[1;31m\x1b]52;c;cm0gLXJmIH4=\x07\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\\x1bP1$r\x1b\\"

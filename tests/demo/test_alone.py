@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.coverage_floor import environment_for
-from tests.support import DEADLINE_S
+from tests.kit.coverage_floor import environment_for
+from tests.kit.support import DEADLINE_S
 
 SCRIPT = """
 from codex_server_cli.demo.replies import say

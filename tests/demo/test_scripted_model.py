@@ -16,7 +16,7 @@ from codex_server_cli.demo.parts import Message
 from codex_server_cli.demo.replies import cut_after, hold, reply, run_command, say
 from codex_server_cli.demo.script import DEMO_ANSWER, DEMO_COMMAND, demo_script, words_script
 from codex_server_cli.demo.scripted_model import FileGate, Gate, Request, ScriptedModel
-from tests.support import DEADLINE_S
+from tests.kit.support import DEADLINE_S
 
 
 def ask(model: ScriptedModel, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:

@@ -31,7 +31,7 @@ from codex_server_cli.demo.replies import (
     web_search,
 )
 from codex_server_cli.demo.scripted_model import Gate, Script, ScriptedModel
-from tests.support import AppServer, codex_env
+from tests.kit.support import AppServer, codex_env
 
 WRITABLE = {
     "type": "workspaceWrite",

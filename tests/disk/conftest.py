@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 
 @pytest.fixture

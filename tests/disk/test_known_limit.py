@@ -11,9 +11,9 @@ import pytest
 
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.known_limit import KnownLimit, last_known_limit
-from codex_server_cli.disk.turn_dir import TurnDir
+from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind
-from tests.turns_on_disk import TurnsOnDisk
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 FREE: dict[str, Any] = {"primary": {"usedPercent": 40, "resetsAt": 2_000_000_000}}
 USED_UP: dict[str, Any] = {"primary": {"usedPercent": 100, "resetsAt": 2_000_000_000}}

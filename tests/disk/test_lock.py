@@ -17,7 +17,7 @@ from typing import NoReturn
 import pytest
 
 from codex_server_cli.disk import lock
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.support import DEADLINE_S, wait_until
 
 PAUSE = "import signal; signal.pause()"
 HOLD = f"""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.core.account import Model
+from codex_server_cli.core.account.account import Model
 from codex_server_cli.disk.model_cache import read_efforts, read_models, write_models
 
 MODELS = [

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.disk import mount_targets, queue
-from codex_server_cli.disk.queue import Slot
-from codex_server_cli.disk.turn_dir import TurnDir
-from tests.turns_on_disk import TurnsOnDisk
+from codex_server_cli.disk import mount_targets
+from codex_server_cli.disk.queue import queue
+from codex_server_cli.disk.queue.queue import Slot
+from codex_server_cli.disk.turn.layout import TurnDir
+from tests.kit.turns_on_disk import TurnsOnDisk
 
 NAMES = mount_targets.NAMES
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.disk.process import has_dead_worker, living_worker, process_identity
-from tests.support import wait_until
+from tests.kit.support import wait_until
 
 
 def own_meta() -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.coverage_floor import environment_for
-from tests.e2e.home import COMMAND, Home
-from tests.failed import has_failed
-from tests.support import codex_binaries, codex_env
+from tests.kit.coverage_floor import environment_for
+from tests.kit.failed import has_failed
+from tests.kit.home import COMMAND, Home
+from tests.kit.support import codex_binaries, codex_env
 
 Initialised = Callable[[Path], Path]
 

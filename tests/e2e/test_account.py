@@ -15,9 +15,9 @@ import pytest
 
 from codex_server_cli.demo.chatgpt import usage_windows
 from codex_server_cli.demo.replies import say
-from tests.e2e.home import Home
 from tests.fakes.issuer import ISSUER_ENV, LOGIN_PORTS, USER_CODE, Issuer, login_ports
-from tests.support import DEADLINE_S, Json, wait_until
+from tests.kit.home import Home
+from tests.kit.support import DEADLINE_S, Json, wait_until
 
 BROWSER = """\
 #!{python} -IS

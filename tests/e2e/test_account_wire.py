@@ -10,7 +10,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.fakes.issuer import ISSUER_ENV, USER_CODE, Issuer, login_ports
-from tests.support import DEADLINE_S, AppServer, Json
+from tests.kit.support import DEADLINE_S, AppServer, Json
 
 
 def known(found: Json, *names: str) -> Json:

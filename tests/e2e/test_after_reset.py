@@ -11,15 +11,15 @@ from dataclasses import replace
 
 import psutil
 
-from codex_server_cli.core.turn import parse_time_ms
+from codex_server_cli.core.model.turn import parse_time_ms
 from codex_server_cli.demo.chatgpt import usage_headers, usage_windows
 from codex_server_cli.demo.replies import say, usage_limit
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
-from tests.e2e.home import Home, Turn
 from tests.e2e.test_queue import MAX_QUEUED_PSS_KB, handles, is_light, pss_kb, started_at_ms
-from tests.story import is_alive
-from tests.support import wait_until
+from tests.kit.home import Home, Turn
+from tests.kit.story import is_alive
+from tests.kit.support import wait_until
 
 FAR_S = 2_000_000_000
 SOON_S = 3

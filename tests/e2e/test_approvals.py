@@ -9,9 +9,9 @@ import pytest
 
 from codex_server_cli.demo.replies import Answer, apply_patch, call, reply, run_command, say
 from codex_server_cli.demo.request import Request
-from tests.e2e.asking import ASK, escalated, pending, replies_of, wait_for_request
-from tests.e2e.home import Home
-from tests.support import wait_until
+from tests.kit.escalations import ASK, escalated, pending, replies_of, wait_for_request
+from tests.kit.home import Home
+from tests.kit.support import wait_until
 
 PATCH = "*** Begin Patch\n*** Add File: note.txt\n+hello\n*** End Patch"
 

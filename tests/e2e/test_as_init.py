@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.home import COMMAND, FIRST_HALF, Home
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.home import COMMAND, FIRST_HALF, Home
+from tests.kit.support import DEADLINE_S, wait_until
 
 UNSHARE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child")
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

@@ -7,10 +7,10 @@ import signal
 
 from codex_server_cli.demo.replies import Answer, reply, say
 from codex_server_cli.demo.request import Request
-from tests.e2e.asking import ASK, escalated, pending, question, replies_of, wait_for_request
-from tests.e2e.home import Home
-from tests.e2e.monitor import Monitor, told
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.escalations import ASK, escalated, pending, question, replies_of, wait_for_request
+from tests.kit.home import Home
+from tests.kit.monitor import Monitor, told
+from tests.kit.support import DEADLINE_S, wait_until
 
 
 def test_a_request_is_decided_once_and_in_its_own_turn(one_home: Home) -> None:

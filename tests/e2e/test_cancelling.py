@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
-from tests.e2e.faults import KILLED_AFTER_S, cancel_and_wait
-from tests.e2e.home import FIRST_HALF, Home, Turn, nap, sleepers, start_sleeping
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
+from tests.kit.home import FIRST_HALF, Home, Turn, nap, sleepers, start_sleeping
+from tests.kit.support import DEADLINE_S, wait_until
 
 LATE_S = 60.0
 DEADLINES_S = (2, 8, 32)
 """The first of them that leaves enough time: how fast the machine is decides no result."""
-STOP_AND_WAIT = "from codex_server_cli.core.timers import LIMIT_MS, Timer\nLIMIT_MS[Timer.STOP] = 240_000"
+STOP_AND_WAIT = "from codex_server_cli.core.model.timers import LIMIT_MS, Timer\nLIMIT_MS[Timer.STOP] = 240_000"
 """Have a worker wait for what Codex makes of an interrupt, however long a busy machine takes."""
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 

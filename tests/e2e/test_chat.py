@@ -15,12 +15,12 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import call, cut_after, hold, reason, reply, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
-from tests.e2e.asking import QUESTION, escalated, question, wait_for_request
-from tests.e2e.faults import change_python
-from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.e2e.test_queued_messages import is_taken, queue_message
-from tests.support import make_repository, wait_until
-from tests.tmux import Terminal
+from tests.kit.escalations import QUESTION, escalated, question, wait_for_request
+from tests.kit.faults import change_python
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.support import make_repository, wait_until
+from tests.kit.tmux import Terminal
 
 ANSWER = """\
 ## Findings
@@ -571,7 +571,7 @@ def test_a_turn_that_is_left_goes_on_and_can_be_come_back_to(one_home: Home, cha
 
 def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Home, chat: Chat) -> None:
     change_python(
-        one_home, "from codex_server_cli.cli.chat_control import Starting\nStarting.outcome.__defaults__ = (60.0,)"
+        one_home, "from codex_server_cli.cli.chat.tasks import Starting\nStarting.outcome.__defaults__ = (60.0,)"
     )
     gate = Gate()
     one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])

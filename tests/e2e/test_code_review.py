@@ -10,8 +10,8 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say, usage_limit
-from tests.e2e.home import Home
-from tests.support import Json, wait_until
+from tests.kit.home import Home
+from tests.kit.support import Json, wait_until
 
 
 def _finding(path: Path) -> str:

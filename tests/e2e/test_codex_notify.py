@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from pathlib import Path
 
 import psutil
 
 from codex_server_cli.demo.replies import reply, run_command, say
-from tests.e2e.home import COMMAND, Home
-from tests.support import AppServer, wait_until
+from tests.kit.home import COMMAND, Home
+from tests.kit.processes import is_over
+from tests.kit.support import AppServer, wait_until
 
 
 def script(home: Home, name: str, body: str) -> Path:
@@ -34,9 +34,10 @@ def test_the_users_own_notify_program_of_codex_runs_to_its_end_and_delays_nothin
     home.model([say("hello")])
     notify_with(home, program, "an argument of its own")
     turn = home.start("new", "hi", "--notify", f"touch {home.root / 'ours'}")
+    worker = turn.worker()
     assert turn.wait()["state"] == "complete"
     wait_until((home.root / "ours").exists, what="our own notifier")
-    time.sleep(0.5)  # longer than any sweep takes
+    wait_until(lambda: is_over(worker), what="the end of the worker, which has swept by then")
     assert not said.exists()
     assert home.run("cancel", turn.id).code == 0
     assert home.run("gc", "--older-than", "0s").code == 0

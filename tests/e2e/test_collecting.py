@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 
-from codex_server_cli.core.turn import format_time_ms
+from codex_server_cli.core.model.turn import format_time_ms
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.daily import STAMP
 from codex_server_cli.disk.files import read_json, write_json
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import DEADLINE_S, wait_until
+from codex_server_cli.disk.gc.stamp import STAMP
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.support import DEADLINE_S, wait_until
 
 COUNT = 10
 

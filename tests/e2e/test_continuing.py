@@ -7,7 +7,7 @@ from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import hold, reply, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import SECOND_HALF, Home, Turn
+from tests.kit.home import SECOND_HALF, Home, Turn
 
 
 def echo(request: Request) -> ReplyLike:

@@ -8,9 +8,9 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
-from tests.e2e.faults import change_workers
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, nap, sleepers, start_sleeping
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.faults import change_workers
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, nap, sleepers, start_sleeping
+from tests.kit.support import DEADLINE_S, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
@@ -82,7 +82,7 @@ def test_background_processes_that_end_are_reaped_while_the_turn_runs(home: Home
 def test_a_worker_killed_after_the_turn_had_ended_loses_nothing(home: Home) -> None:
     # A codex that goes on after the end of its stdin and SIGTERM, so that the worker still waits for it when killed.
     home.wrap_codex(f"trap '' TERM\n(cat; exec sleep 300) | {home.codex} \"$@\"")
-    change_workers(home, "from codex_server_cli.proc import app_server\napp_server.GRACE_S = 60.0")
+    change_workers(home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 60.0")
     home.model([say(WHOLE)])
     turn = home.start("new", "hi")
     wait_until(lambda: any(event.get("method") == "turn/completed" for event in turn.events))

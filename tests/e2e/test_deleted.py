@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from codex_server_cli.demo.replies import say
-from tests.e2e.home import Home
-from tests.story import is_alive
-from tests.support import delete_tree, wait_until
+from tests.kit.home import Home
+from tests.kit.story import is_alive
+from tests.kit.support import delete_tree, wait_until
 
 
 def test_deleting_the_directory_of_a_running_turn_ends_all_that_runs_for_it(one_home: Home) -> None:

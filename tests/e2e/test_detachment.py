@@ -18,9 +18,9 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.request import Request
-from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.story import is_alive
-from tests.support import wait_until
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.story import is_alive
+from tests.kit.support import wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")

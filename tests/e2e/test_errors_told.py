@@ -10,20 +10,20 @@ from collections.abc import Callable
 
 import pytest
 
-from codex_server_cli.core.hints import End, hint_of
-from codex_server_cli.core.request import TurnRequest
+from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.result.hints import End, hint_of
 from codex_server_cli.demo.replies import say
 from codex_server_cli.errors import ErrorKind
-from tests.e2e.faults import FIRST_HALF, change_workers, put_in_codexs_place
-from tests.e2e.home import Home, Turn
 from tests.fakes.faulty import LIMITS, TOKENS
-from tests.support import Json, wait_until
+from tests.kit.faults import FIRST_HALF, change_workers, put_in_codexs_place
+from tests.kit.home import Home, Turn
+from tests.kit.support import Json, wait_until
 
 MEMBERS = {
     *("version", "kind", "message", "hint", "retryable", "resets_at", "codex_error", "stderr_tail", "partial_answer"),
 }
 STALLS_SOON = (
-    "from codex_server_cli.core import session, timers\n"
+    "from codex_server_cli.core.model import timers\nfrom codex_server_cli.core.session import session\n"
     "session.STALL_CHECK_MS = timers.LIMIT_MS[timers.Timer.RECONCILE] = 500\n"
     "timers.LIMIT_MS[timers.Timer.STALL] = 4000"
 )
@@ -104,9 +104,9 @@ def test_what_codex_never_told_is_null(one_home: Home) -> None:
     assert [error[name] for name in absent] == [None] * 4
 
 
-@pytest.mark.parametrize("defect", ["turn_run._drive", "turn_run.sweep"])
+@pytest.mark.parametrize("defect", ["run._drive", "run.sweep"])
 def test_a_defect_of_ours_ends_the_turn_and_its_place_is_in_the_log(one_home: Home, defect: str) -> None:
-    change_workers(one_home, f"from codex_server_cli.proc import turn_run\n{defect} = lambda *_, **__: 1 / 0")
+    change_workers(one_home, f"from codex_server_cli.worker import run\n{defect} = lambda *_, **__: 1 / 0")
     one_home.model([say("Hello")])
     turn = one_home.start("new", "hi")
     ended = turn.wait()

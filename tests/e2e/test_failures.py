@@ -19,8 +19,8 @@ from codex_server_cli.demo.replies import (
     unauthorized,
     usage_limit,
 )
-from tests.e2e.home import Home
-from tests.support import wait_until
+from tests.kit.home import Home
+from tests.kit.support import wait_until
 
 
 @pytest.mark.parametrize(

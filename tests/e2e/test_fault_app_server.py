@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from codex_server_cli.demo.codex_home import write_custom_provider
-from tests.e2e.faults import (
+from tests.fakes import faulty
+from tests.kit.faults import (
     FIRST_HALF,
     NOWHERE,
     WHOLE,
@@ -21,9 +22,8 @@ from tests.e2e.faults import (
     shorten,
     start_silent,
 )
-from tests.e2e.home import Home, Turn, sleepers, start_sleeping
-from tests.fakes import faulty
-from tests.support import DEADLINE_S, Json, wait_until
+from tests.kit.home import Home, Turn, sleepers, start_sleeping
+from tests.kit.support import DEADLINE_S, Json, wait_until
 
 KILLS = pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
 
@@ -81,7 +81,7 @@ def test_codex_killed_while_a_command_runs_takes_the_command_along(home: Home, s
 
 @KILLS
 def test_codex_killed_after_it_has_completed_the_turn(one_home: Home, signum: signal.Signals) -> None:
-    change_workers(one_home, "from codex_server_cli.proc import app_server\napp_server.GRACE_S = 2.0")
+    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 2.0")
     turn = start_with(one_home, "stubborn at the end")
     wait_until(lambda: "turn/completed" in methods(turn), what="the end")
     turn.app_server().send_signal(signum)
@@ -128,7 +128,7 @@ def test_a_network_that_stays_out_of_reach_is_stalled(home: Home) -> None:
 
 
 def test_a_codex_that_ignores_sigterm_is_killed(one_home: Home) -> None:
-    change_workers(one_home, "from codex_server_cli.proc import app_server\napp_server.GRACE_S = 2.0")
+    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 2.0")
     turn = start_with(one_home, "stubborn at the end")
     wait_until(lambda: turn.events, what="events")
     server = turn.app_server()
@@ -193,7 +193,7 @@ def test_a_flood_on_stderr(one_home: Home) -> None:
 def test_a_worker_killed_under_a_line_of_50_megabytes_is_repaired(one_home: Home) -> None:
     turn = start_silent(one_home)
     turn.worker().kill()
-    wait_until(lambda: not one_home.processes("proc.worker"), what="the worker's death")
+    wait_until(lambda: not one_home.processes("worker.main"), what="the worker's death")
     append(turn.path / "events.jsonl", b'{"seq":9,"ts":1,"dir":"in","method":"x","params":"' + b"x" * 50_000_000)
     ended = turn.wait()
     assert (ended["state"], ended["answer"]) == ("abandoned", FIRST_HALF)

@@ -11,10 +11,10 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
-from tests.e2e.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, put_in_codexs_place, start_silent
-from tests.e2e.home import Home, Turn
 from tests.fakes import faulty
-from tests.support import wait_until
+from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, put_in_codexs_place, start_silent
+from tests.kit.home import Home, Turn
+from tests.kit.support import wait_until
 
 SMALL = "1m"
 BALLAST_BYTES = (1 << 20) - 310_000
@@ -66,7 +66,7 @@ def is_deleted(directory: Path) -> bool:
 
 
 def has_no_worker(home: Home) -> bool:
-    return not home.processes("proc.worker")
+    return not home.processes("worker.main")
 
 
 def assert_disk(home: Home, turn: Turn) -> None:

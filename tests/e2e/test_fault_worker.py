@@ -13,11 +13,11 @@ from unittest.mock import ANY
 import pytest
 
 from codex_server_cli.demo.replies import reply, say
-from tests.e2e.asking import ASK, escalated, pending, wait_for_request
-from tests.e2e.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, put_in_codexs_place, tell
-from tests.e2e.home import Home, Turn, sleepers, start_sleeping
 from tests.fakes import faulty
-from tests.support import DEADLINE_S, Json, wait_until
+from tests.kit.escalations import ASK, escalated, pending, wait_for_request
+from tests.kit.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, put_in_codexs_place, tell
+from tests.kit.home import Home, Turn, sleepers, start_sleeping
+from tests.kit.support import DEADLINE_S, Json, wait_until
 
 ALL = pytest.mark.parametrize("signum", SIGNALS, ids=[signum.name for signum in SIGNALS])
 DEADLY = pytest.mark.parametrize("signum", SIGNALS[:3], ids=[signum.name for signum in SIGNALS[:3]])
@@ -41,7 +41,7 @@ def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_
     launcher = one_home.spawn(
         "new", "-"
     )  # its worker is up, and waits for the turn as the launcher does for the prompt
-    (worker,) = wait_until(lambda: one_home.processes("proc.worker"), what="the worker")
+    (worker,) = wait_until(lambda: one_home.processes("worker.main"), what="the worker")
     wait_until(lambda: worker.cwd() == "/", what="a worker that has got ready")
     worker.send_signal(signum)
     stdout, stderr = launcher.communicate("hi", timeout=DEADLINE_S)

@@ -10,18 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.faults import (
-    FIRST_HALF,
-    WHOLE,
-    assert_ended,
-    change_python,
-    put_in_codexs_place,
-    start_silent,
-)
-from tests.e2e.home import Home, Turn
 from tests.fakes import faulty
-from tests.support import DEADLINE_S, Json, wait_until
-from tests.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
+from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_python, put_in_codexs_place, start_silent
+from tests.kit.home import Home, Turn
+from tests.kit.support import DEADLINE_S, Json, wait_until
+from tests.kit.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
 
 DAY_S = 86_400
 STEPPING_CLOCK = """
@@ -95,7 +88,7 @@ def test_cancel_of_a_hung_worker_whose_pid_somebody_else_has_now_kills_nobody(
     worker = turn.worker()
     worker.suspend()
     edit_meta(turn.path, pid=bystander.pid)
-    change_python(one_home, "from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = 0.3\n")
+    change_python(one_home, "from codex_server_cli.actions.control import control\ncontrol.CANCEL_TIMEOUT_S = 0.3\n")
     run = one_home.run("cancel", turn.id)
     assert run.code == 75
     assert bystander.poll() is None
@@ -107,7 +100,7 @@ def test_cancel_of_a_hung_worker_whose_pid_somebody_else_has_now_kills_nobody(
 def test_cancel_kills_a_hung_worker_that_is_still_itself(one_home: Home) -> None:
     turn = start_silent(one_home)
     turn.worker().suspend()
-    change_python(one_home, "from codex_server_cli.actions import control\ncontrol.CANCEL_TIMEOUT_S = 2.0\n")
+    change_python(one_home, "from codex_server_cli.actions.control import control\ncontrol.CANCEL_TIMEOUT_S = 2.0\n")
     assert one_home.run("cancel", turn.id).code == 0
     assert_ended(one_home, turn, "cancelled", "cancelled", FIRST_HALF, tokens=faulty.TOKENS)
 

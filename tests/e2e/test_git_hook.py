@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from codex_server_cli.demo.replies import run_command, say
-from tests.e2e.home import COMMAND, Home
+from tests.kit.home import COMMAND, Home
 
 ASKED = "env | grep '^GIT_' | sort; git rev-parse --show-toplevel"
 LOCAL = ("GIT_DIR=", "GIT_INDEX_FILE=", "GIT_PREFIX=", "GIT_WORK_TREE=", "GIT_CONFIG_")

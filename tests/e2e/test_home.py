@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psutil
 
-from tests.e2e.home import COMMAND, Home
-from tests.support import wait_until
+from tests.kit.home import COMMAND, Home
+from tests.kit.support import wait_until
 
 
 def test_what_a_test_spawned_and_left_is_told_ended_and_reaped_with_its_pipes_closed(one_home: Home) -> None:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from codex_server_cli.demo.replies import reply, say
-from tests.e2e.home import Home
-from tests.support import wait_until
+from tests.kit.home import Home
+from tests.kit.support import wait_until
 
 SCHEMA = {
     "type": "object",

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
-from tests.e2e.faults import put_in_codexs_place
-from tests.e2e.home import Home
+from tests.kit.faults import put_in_codexs_place
+from tests.kit.home import Home
 
 SHADOWED = ("calendar", "json", "typing", "signal", "subprocess", "select", "pathlib", "shlex", "datetime", "struct")
 INSTALLED = ("typer", "rich", "watchfiles", "psutil", "jsonschema")

@@ -16,15 +16,15 @@ from typing import Literal
 import psutil
 import pytest
 
-from codex_server_cli.core.turn import is_turn_id
+from codex_server_cli.core.model.turn import is_turn_id
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import Message, ReplyLike
 from codex_server_cli.demo.replies import hold, pause, reply, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import Script
-from tests.e2e.home import Home, Turn
-from tests.e2e.processes import has, is_over
-from tests.support import wait_until
+from tests.kit.home import Home, Turn
+from tests.kit.processes import has, is_over
+from tests.kit.support import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -76,7 +76,7 @@ def phase_of(turn: Turn) -> str | None:
 def queued_pss_kb(home: Home, turn: Turn) -> int | None:
     """The proportional memory of a turn's worker; None where it is not, or no longer, in line."""
     with contextlib.suppress(OSError, psutil.Error):
-        is_light = "proc.line" in " ".join(turn.worker().cmdline())
+        is_light = "worker.queue_wait" in " ".join(turn.worker().cmdline())
         smaps = Path(f"/proc/{turn.meta['pid']}/smaps_rollup").read_text(encoding="ascii").splitlines()
         slots = [path.read_text(encoding="ascii") for path in (home.path / "queue").glob("slot-*")]
         has_begun = any(turn.id in slot for slot in slots) or (turn.path / "events.jsonl").stat().st_size > 0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.home import FIRST_HALF, Home, Turn
-from tests.story import is_alive
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.home import FIRST_HALF, Home, Turn
+from tests.kit.story import is_alive
+from tests.kit.support import DEADLINE_S, wait_until
 
 TAKEN: dict[str, Callable[[Path], object]] = {
     "deleted": lambda path: None,

@@ -10,7 +10,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import Home
+from tests.kit.home import Home
 
 PROMPTLY_S = 10.0
 """Long before anything that could be waited for would have lost its patience."""

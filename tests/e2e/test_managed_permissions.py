@@ -8,12 +8,12 @@ import subprocess
 
 import pytest
 
-from codex_server_cli.core.commands import commands_in
+from codex_server_cli.core.result.commands import commands_in
 from codex_server_cli.demo.replies import run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import Home, Run
-from tests.e2e.machine import Machine, needs_root
-from tests.support import Json
+from tests.kit.home import Home, Run
+from tests.kit.machine import Machine, needs_root
+from tests.kit.support import Json
 
 pytestmark = needs_root
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.home import Home
-from tests.e2e.machine import needs_root
 from tests.e2e.test_managed_permissions import Managed
+from tests.kit.home import Home
+from tests.kit.machine import needs_root
 
 pytestmark = needs_root
 

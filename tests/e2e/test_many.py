@@ -13,8 +13,8 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import ReplyLike, hold, say, usage_limit
 from codex_server_cli.demo.request import Request
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Run, Turn
-from tests.support import DEADLINE_S, Json, wait_until
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Run, Turn
+from tests.kit.support import DEADLINE_S, Json, wait_until
 
 UNKNOWN = "20261120-165501-482-7f3a"
 

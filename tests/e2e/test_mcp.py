@@ -8,10 +8,10 @@ from pathlib import Path
 
 from codex_server_cli.demo.parts import ToolCall
 from codex_server_cli.demo.replies import call, say
-from tests.e2e.asking import ASK, pending, replies_of, wait_for_request
-from tests.e2e.faults import shorten
-from tests.e2e.home import Home, nap, sleepers
-from tests.support import wait_until
+from tests.kit.escalations import ASK, pending, replies_of, wait_for_request
+from tests.kit.faults import shorten
+from tests.kit.home import Home, nap, sleepers
+from tests.kit.support import wait_until
 
 SERVER = Path(__file__).parent.parent / "fakes" / "mcp_server.py"
 CONFIG = f"[mcp_servers.fake]\ncommand = {json.dumps(sys.executable)}\nargs = [{json.dumps(str(SERVER))}]\n"

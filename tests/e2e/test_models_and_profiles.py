@@ -9,8 +9,8 @@ import pytest
 
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import Home, Turn
-from tests.support import Json
+from tests.kit.home import Home, Turn
+from tests.kit.support import Json
 
 
 def _put_profile(home: Home, name: str, text: str) -> None:

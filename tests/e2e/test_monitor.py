@@ -8,15 +8,15 @@ import signal
 import subprocess
 from itertools import pairwise
 
-from codex_server_cli.actions import monitor as monitor_action
+from codex_server_cli.actions.read import monitor as monitor_action
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
-from codex_server_cli.disk import journal
-from tests.e2e.faults import change_python
-from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.e2e.monitor import FOLLOW, Monitor, told
-from tests.support import Json, delete_tree, wait_until
+from codex_server_cli.disk.journal import journal
+from tests.kit.faults import change_python
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.monitor import FOLLOW, Monitor, told
+from tests.kit.support import Json, delete_tree, wait_until
 
 
 def all_lines(home: Home, *options: str) -> list[Json]:
@@ -65,7 +65,7 @@ def test_a_monitor_that_comes_late_begins_with_the_turns_that_run(one_home: Home
 
 def test_a_killed_worker_is_told_within_two_looks_without_any_other_reader(one_home: Home) -> None:
     # No look at all directories comes to its help: how late the machine is decides nothing.
-    change_python(one_home, "from codex_server_cli.actions import monitor\nmonitor.SCAN_INTERVAL_S = 3600.0\n")
+    change_python(one_home, "from codex_server_cli.actions.read import monitor\nmonitor.SCAN_INTERVAL_S = 3600.0\n")
     held, _ = one_home.start_held()
     monitor = Monitor(one_home)
     monitor.read_until(held.id, "phase")

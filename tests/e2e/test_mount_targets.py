@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
-from tests.e2e.asking import ASK, wait_for_request
-from tests.e2e.home import Home, Turn, nap, sleepers, start_sleeping
 from tests.e2e.test_cancelling import DEADLINES_S, is_begun
-from tests.support import wait_until
+from tests.kit.escalations import ASK, wait_for_request
+from tests.kit.home import Home, Turn, nap, sleepers, start_sleeping
+from tests.kit.support import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only bubblewrap needs mount targets")
 

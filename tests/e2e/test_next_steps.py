@@ -12,9 +12,9 @@ import pytest
 
 from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import bad_request, context_window, rate_limited, say, usage_limit
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
 from tests.e2e.test_notify import asks_first
-from tests.support import Json
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.support import Json
 
 SCHEMA = {
     "type": "object",

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.e2e.home import COMMAND, Home
-from tests.tmux import Terminal
+from tests.kit.home import COMMAND, Home
+from tests.kit.tmux import Terminal
 
 
 @pytest.fixture

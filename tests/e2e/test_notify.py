@@ -15,8 +15,8 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import hold, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
-from tests.e2e.home import COMMAND, FIRST_HALF, Home, Turn
-from tests.support import Json, wait_until
+from tests.kit.home import COMMAND, FIRST_HALF, Home, Turn
+from tests.kit.support import Json, wait_until
 
 NOTE = """
 import json, os, sys

@@ -15,9 +15,9 @@ import pytest
 
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import Home, Run
-from tests.e2e.machine import Machine, needs_root
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.home import Home, Run
+from tests.kit.machine import Machine, needs_root
+from tests.kit.support import DEADLINE_S, wait_until
 
 HEADERS = '[model_providers.p.http_headers]\nX-Api-Key = "sk-paid"'
 KEYS = {

@@ -11,9 +11,9 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike, ToolCall
 from codex_server_cli.demo.replies import hold, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
-from tests.e2e.asking import ASK, wait_for_request
-from tests.e2e.home import Home, Turn
-from tests.support import wait_until
+from tests.kit.escalations import ASK, wait_for_request
+from tests.kit.home import Home, Turn
+from tests.kit.support import wait_until
 
 LOOK = "cat secret.txt; cat deep/er/a.env; cat open.txt; echo made > made; ls made"
 SECRETS = ("TOP-SECRET", "ENV-SECRET")

@@ -15,8 +15,8 @@ from PIL import Image
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import bad_request, hold, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import COMMAND, Home
-from tests.support import wait_until
+from tests.kit.home import COMMAND, Home
+from tests.kit.support import wait_until
 
 
 def picture(colour: str, kind: str = "PNG") -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from codex_server_cli.demo.replies import say
-from tests.e2e.asking import QUESTION, pending, question, replies_of, wait_for_request
-from tests.e2e.home import Home
+from tests.kit.escalations import QUESTION, pending, question, replies_of, wait_for_request
+from tests.kit.home import Home
 
 WHY = {**QUESTION, "id": "q2", "header": "Why", "question": "And why?"}
 

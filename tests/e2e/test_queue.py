@@ -16,11 +16,11 @@ from codex_server_cli.demo.replies import hold, run_command, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
-from codex_server_cli.disk.holder import holder_pid
-from tests.e2e.faults import KILLED_AFTER_S, cancel_and_wait
-from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.story import is_alive
-from tests.support import DEADLINE_S, delete_tree, wait_until
+from codex_server_cli.disk.lock_holder import holder_pid
+from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.story import is_alive
+from tests.kit.support import DEADLINE_S, delete_tree, wait_until
 
 MAX_QUEUED_PSS_KB = 8 * 1024
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
@@ -55,7 +55,7 @@ def pss_kb(process: psutil.Process) -> int:
 
 def is_light(worker: psutil.Process) -> bool:
     """Whether it is the light process, and has behind it what every interpreter does when it starts."""
-    is_light = "proc.line" in " ".join(worker.cmdline()) and handles(worker, signal.SIGINT)
+    is_light = "worker.queue_wait" in " ".join(worker.cmdline()) and handles(worker, signal.SIGINT)
     return bool(is_light and worker.status() == psutil.STATUS_SLEEPING)
 
 
@@ -121,7 +121,7 @@ def test_a_turn_in_line_whose_worker_is_ended_is_passed_over(one_home: Home, sig
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)
     worker = second.worker()
-    wait_until(lambda: "proc.line" in " ".join(worker.cmdline()), what="the light process")
+    wait_until(lambda: "worker.queue_wait" in " ".join(worker.cmdline()), what="the light process")
     wait_until(lambda: handles(worker, signal.SIGINT), what="its handlers")
     worker.send_signal(signum)
     if signum == signal.SIGHUP:  # the end of a terminal is nothing to a turn

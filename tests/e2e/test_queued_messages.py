@@ -11,8 +11,8 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import AppServer, Json, codex_env, delete_tree, wait_until
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.support import AppServer, Json, codex_env, delete_tree, wait_until
 
 WORDS = "what I would ask next"
 

@@ -9,8 +9,8 @@ import signal
 import pytest
 
 from codex_server_cli.demo.replies import say, usage_limit
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
+from tests.kit.support import DEADLINE_S, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 

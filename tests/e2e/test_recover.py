@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.core.events import replay
-from codex_server_cli.core.stored_turn import NOTICE
+from codex_server_cli.core.history.stored_turn import NOTICE
+from codex_server_cli.core.record.replay import replay
 from codex_server_cli.demo.replies import reply, run_command, say
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import DEADLINE_S, AppServer, Json, wait_until
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.support import DEADLINE_S, AppServer, Json, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 NOTHING_NEW = "Codex's record of this turn holds nothing that is not here already."

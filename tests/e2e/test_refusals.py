@@ -8,8 +8,8 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import apply_patch, call, hold, run_command, say, update_plan
-from tests.e2e.home import Home, Turn
-from tests.support import Json, wait_until
+from tests.kit.home import Home, Turn
+from tests.kit.support import Json, wait_until
 
 NEW_FILE = "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch"
 STALE = "*** Begin Patch\n*** Update File: f.txt\n@@\n-nothing like this\n+x\n*** End Patch"

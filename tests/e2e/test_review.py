@@ -9,9 +9,9 @@ import pytest
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
-from tests.e2e.faults import cancel_and_wait
-from tests.e2e.home import COMMAND, Home
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.faults import cancel_and_wait
+from tests.kit.home import COMMAND, Home
+from tests.kit.support import DEADLINE_S, wait_until
 
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 

@@ -10,8 +10,8 @@ import pytest
 from codex_server_cli.demo.replies import Answer, apply_patch, call, reply, run_command, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.e2e.home import Home, Turn
-from tests.support import make_repository
+from tests.kit.home import Home, Turn
+from tests.kit.support import make_repository
 
 PATCH = "*** Begin Patch\n*** Add File: hello.txt\n+hello\n*** End Patch"
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from codex_server_cli.demo.replies import server_error
-from tests.e2e.home import COMMAND, Home, Turn
-from tests.support import DEADLINE_S
+from tests.kit.home import COMMAND, Home, Turn
+from tests.kit.support import DEADLINE_S
 
 SECRETS = {
     "OPENAI_API_KEY": "sk-openai-zqx7",

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
-from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.support import DEADLINE_S, wait_until
-from tests.tmux import Terminal
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.support import DEADLINE_S, wait_until
+from tests.kit.tmux import Terminal
 
 ANSWER = f"{FIRST_HALF}{SECOND_HALF}"
 SPINNER = re.compile(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]")
@@ -153,5 +153,7 @@ def test_a_pipe_gets_no_byte_of_it_and_carries_no_weight_of_it(one_home: Home) -
     gate.open()
     stdout, stderr = tail.communicate(timeout=DEADLINE_S)
     assert (tail.returncode, stdout) == (0, f"{SECOND_HALF}\n")
-    assert "codex_server_cli.cli.following" in stderr
-    assert not {"rich", "codex_server_cli.cli.spinner", "codex_server_cli.render.spinner"} & set(stderr.split())
+    assert "codex_server_cli.cli.show_turn" in stderr
+    assert not {"rich", "codex_server_cli.cli.terminal.spinner", "codex_server_cli.render.spinner"} & set(
+        stderr.split()
+    )

@@ -14,9 +14,9 @@ from collections.abc import Callable
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
-from tests.e2e.faults import WHOLE, assert_ended, change_workers, put_in_codexs_place
-from tests.e2e.home import FIRST_HALF, Home, Turn, nap, sleepers
-from tests.support import DEADLINE_S, wait_until
+from tests.kit.faults import WHOLE, assert_ended, change_workers, put_in_codexs_place
+from tests.kit.home import FIRST_HALF, Home, Turn, nap, sleepers
+from tests.kit.support import DEADLINE_S, wait_until
 
 LOCKED = "Error: failed to open state DB: error returned from database: (code: 5) database is locked"
 STDERR_TAIL = f"{LOCKED}\n\nStack backtrace:\n   0: <unknown>"
@@ -51,7 +51,7 @@ def _starts(home: Home) -> int:
 
 
 def _shorten_retries(home: Home, after_ms: int) -> None:
-    change_workers(home, f"from codex_server_cli.core import retries\nretries.RETRY_LIMIT_MS = {after_ms}")
+    change_workers(home, f"from codex_server_cli.core.session import backoff\nbackoff.RETRY_LIMIT_MS = {after_ms}")
 
 
 def _asked(turn: Turn, method: str) -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, say
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
-from tests.support import DEADLINE_S
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
+from tests.kit.support import DEADLINE_S
 
 STARTED_KEYS = {
     "version",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
-from tests.e2e.home import FIRST_HALF, SECOND_HALF, Home
-from tests.support import wait_until
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
+from tests.kit.support import wait_until
 
 
 def test_a_steer_reaches_the_model_after_the_response_under_way(home: Home) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.demo.replies import say
-from tests.e2e.home import COMMAND, Home
-from tests.support import AppServer, Json
+from tests.kit.home import COMMAND, Home
+from tests.kit.support import AppServer, Json
 
 
 def threads(home: Home, count: int) -> list[str]:

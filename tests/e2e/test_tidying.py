@@ -6,11 +6,11 @@ import os
 import shutil
 import time
 
-from codex_server_cli.core.turn import format_time_ms
+from codex_server_cli.core.model.turn import format_time_ms
 from codex_server_cli.demo.replies import say
 from codex_server_cli.disk.files import read_json, write_json
-from tests.e2e.home import Home, Turn
-from tests.support import wait_until
+from tests.kit.home import Home, Turn
+from tests.kit.support import wait_until
 
 DAY_S = 86400.0
 

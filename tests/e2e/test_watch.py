@@ -13,9 +13,9 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, say
 from codex_server_cli.demo.request import Request
-from tests.e2e.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.support import DEADLINE_S, wait_until
-from tests.tmux import Terminal
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.support import DEADLINE_S, wait_until
+from tests.kit.tmux import Terminal
 
 SHELL = ["bash", "--norc", "--noprofile", "-i"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.account import Account, Model
-from codex_server_cli.core.rate_limits import Credits, Limits, Window
+from codex_server_cli.core.account.account import Account, Model
+from codex_server_cli.core.documents.account import account_document, limits_document, model_document
+from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.account import account_text, models_table
-from codex_server_cli.render.account_documents import account_document, limits_document, model_document
 
 PRO = Account("chatgpt", "user@example.com", "pro", "Ours")
 

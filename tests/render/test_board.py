@@ -8,8 +8,8 @@ import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
-from codex_server_cli.core.turn import Phase, State, format_time_ms
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.model.turn import Phase, State, format_time_ms
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.board import Row, board, fitting
 from codex_server_cli.render.tables import short_path
 from tests.render.test_escape import is_dangerous

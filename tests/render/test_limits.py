@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from codex_server_cli.core.rate_limits import Credits, Limits, Window
+from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.limits import bar, limits_text, local_time, time_until, window_label
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.notice import MonitorEvent
-from codex_server_cli.core.turn import State
-from codex_server_cli.core.view import TurnView
-from codex_server_cli.render import documents
-from codex_server_cli.render.views import event_line, still_running_note
+from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.monitor_event import MonitorEvent
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.render.notes import event_line, still_running_note
 
 TURN = "20261120-165501-482-7f3a"
 PHASE = MonitorEvent(7, "2026-11-20T16:55:01.482Z", TURN, "fix", "phase", "thinking", "running", None)
@@ -19,7 +19,7 @@ FAILED = COMPLETE._replace(state="failed", kind="network")
 
 
 def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
-    assert documents.event(PHASE) == {
+    assert turn_documents.event(PHASE) == {
         **{"version": 1, "cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix"},
         **{"event": "phase", "phase": "thinking", "state": "running", "kind": None, "request": None},
         **{"message": None, "next": None},
@@ -37,7 +37,7 @@ def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
     ],
 )
 def test_what_wants_an_action_names_its_command(event: MonitorEvent, command: str | None) -> None:
-    assert documents.event(event)["next"] == command
+    assert turn_documents.event(event)["next"] == command
 
 
 @pytest.mark.parametrize(

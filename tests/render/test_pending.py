@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.turn import Phase, State
-from codex_server_cli.core.view import TurnView
-from codex_server_cli.render import documents
+from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.pending import pending_text
 
 TURN = "20261120-165501-482-7f3a"
@@ -89,12 +89,12 @@ def test_what_was_asked_can_neither_move_the_cursor_nor_pass_for_words_of_ours()
 
 
 def test_a_program_gets_the_request_in_full_with_time_and_commands() -> None:
-    document = documents.pending(VIEW, COMMAND, NOW_MS)
+    document = turn_documents.pending(VIEW, COMMAND, NOW_MS)
     assert document.items() >= {**COMMAND, "version": 1, "turn_id": TURN, "name": "fix", "expires_in_s": 590.0}.items()
     assert document["next"]["approve_for_session"] == f"codex-server approve {TURN} 0 --session"
-    late = documents.pending(VIEW, COMMAND | {"expires_at": "2026-11-20T16:00:00.000Z"}, NOW_MS)
+    late = turn_documents.pending(VIEW, COMMAND | {"expires_at": "2026-11-20T16:00:00.000Z"}, NOW_MS)
     assert late["expires_in_s"] == 0.0
-    assert documents.pending(VIEW, COMMAND | {"expires_at": None}, NOW_MS)["expires_in_s"] is None
+    assert turn_documents.pending(VIEW, COMMAND | {"expires_at": None}, NOW_MS)["expires_in_s"] is None
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_a_program_gets_the_request_in_full_with_time_and_commands() -> None:
     ],
 )
 def test_each_request_is_decided_by_the_commands_that_fit_it(entry: dict[str, Any], verbs: list[str]) -> None:
-    assert list(documents.answer_commands(TURN, entry)) == verbs
+    assert list(turn_documents.answer_commands(TURN, entry)) == verbs
 
 
 def test_a_question_id_of_any_shape_stays_one_word() -> None:
     odd = QUESTION | {"questions": [{"id": "a b; rm -rf ~"}]}
-    words = shlex.split(documents.answer_commands(TURN, odd)["reply"])
+    words = shlex.split(turn_documents.answer_commands(TURN, odd)["reply"])
     assert words[-2:] == ["--answer", "a b; rm -rf ~=…"]
 
 
@@ -126,14 +126,16 @@ def test_a_question_id_begins_no_line_of_ours() -> None:
 def test_a_status_tells_what_waits_and_how_to_see_it() -> None:
     short = {"id": "0", "message": "run touch f1"}
     waiting = VIEW._replace(live={"pending": [short]})
-    status = documents.status(waiting)
+    status = turn_documents.status(waiting)
     assert status["pending"] == [short]
     assert status["next"]["pending"] == f"codex-server pending {TURN}"
-    assert "pending" not in documents.status(VIEW)["next"]
-    assert documents.status_with_requests(waiting, [COMMAND])["pending"][0]["command"] == COMMAND["command"]
+    assert "pending" not in turn_documents.status(VIEW)["next"]
+    assert turn_documents.status_with_requests(waiting, [COMMAND])["pending"][0]["command"] == COMMAND["command"]
 
 
 def test_who_decided_or_steered_is_told_what_and_how_to_go_on() -> None:
-    assert documents.decided(VIEW, "approve", COMMAND).items() >= {"decided": "approve", "request": COMMAND}.items()
-    assert documents.steered(VIEW, "look left")["text"] == "look left"
-    assert documents.steered(VIEW, "look left")["next"]["wait"].startswith(f"codex-server wait {TURN}")
+    assert (
+        turn_documents.decided(VIEW, "approve", COMMAND).items() >= {"decided": "approve", "request": COMMAND}.items()
+    )
+    assert turn_documents.steered(VIEW, "look left")["text"] == "look left"
+    assert turn_documents.steered(VIEW, "look left")["next"]["wait"].startswith(f"codex-server wait {TURN}")

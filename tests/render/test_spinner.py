@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.turn import Phase, State, parse_time_ms
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.model.turn import Phase, State, parse_time_ms
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.spinner import column_after, is_waiting, pending_command, spinner_line
 
 TURN_ID = "20261120-165501-482-7f3a"

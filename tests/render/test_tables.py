@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.turn import Phase, State
-from codex_server_cli.core.view import TurnView
+from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.tables import duration, short_path, table, turns_table
 
 TURN_ID = "20261120-165501-482-7f3a"

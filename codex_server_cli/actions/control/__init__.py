@@ -1,0 +1,1 @@
+"""VERBS that reach into a turn: cancel, steer, approve, recover."""

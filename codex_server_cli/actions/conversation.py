@@ -1,0 +1,233 @@
+"""A conversation on one thread: each exchange is an ordinary turn on disk, started, followed and ended like any other.
+
+Owns which thread the next exchange goes on with, what a follower of an exchange sees, and the history of lines. A chat
+lives on from turn to turn, other than every verb: it starts no worker before the turn is checked, and asks for its end
+afterwards. Must never print, talk to codex itself, or decide what an end means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codex_server_cli.actions.control import approvals
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.start import start, threads
+from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
+from codex_server_cli.core.history.entries import ThreadEntry
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.event_log import read_events
+from codex_server_cli.core.protocol.jsonl import LineDecoder
+from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.disk.files import tail_text, write_all
+from codex_server_cli.disk.model_cache import read_efforts
+from codex_server_cli.disk.safe_open import opened_regular
+from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.errors import AmbiguousError, CodexServerError, HomeError, NotFoundError
+from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.launch import Launch
+
+HISTORY_BYTES = 256 * 1024
+"""How much of the history is read back: the newest."""
+
+
+class Seen(NamedTuple):
+    """What a follower sees at one moment.
+
+    Attributes:
+        view: the turn; an end state once, at the last moment.
+        events: those that came since the moment before, both directions, in the shape of `events.jsonl`.
+        pending: what waits for a person; see `answers.pending_of`.
+    """
+
+    view: TurnView
+    events: list[Message]
+    pending: list[dict[str, Any]]
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing more will come."""
+        return self.view.state is not State.RUNNING
+
+
+class ChatTurn:
+    """One turn of the conversation, ours or one that was running before.
+
+    Attributes:
+        directory: of the turn.
+        warnings: for people, from its start.
+    """
+
+    def __init__(self, directory: TurnDir, warnings: tuple[str, ...] = (), worker: Launch | None = None) -> None:
+        self.directory = directory
+        self.warnings = warnings
+        self._worker = worker
+        self._is_left = False
+
+    def follow(self) -> Iterator[Seen]:
+        """See the turn from its first event to its end, or until it is left; blocks in between."""
+        file, decoder = GrowingFile(self.directory.events), LineDecoder()
+        for _ in wakeups(self.directory.path):
+            if self._is_left:
+                return
+            view = read.status(self.directory)  # before its events: the other order can miss the last ones (law 2)
+            events = list(read_events(decoder.feed(file.read_more())))
+            yield Seen(view, events, approvals.pending_of(view))
+            if view.state is not State.RUNNING:
+                break
+        if self._worker is not None:
+            self._worker.reap()
+
+    def leave(self) -> None:
+        """Follow it no longer; the turn goes on."""
+        self._is_left = True
+
+
+def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> ChatTurn:
+    """Start the next exchange: on the thread of `choice`, else on a new one.
+
+    Raises:
+        CodexServerError: as `start.new` and `start.go_on`; nothing was made.
+    """
+    worker = Launch()  # spawned once the turn is checked: a refused one must leave no worker in a program that lives on
+    if choice is None:
+        started = start.new(settings, options, worker)
+    else:
+        started = start.go_on(settings, options, worker, choice, is_fork=False)
+    return ChatTurn(TurnDir(Path(started.view.path)), started.warnings, worker)
+
+
+class ChatTarget(NamedTuple):
+    """Where a conversation goes on.
+
+    Attributes:
+        choice: the thread; None for a new one.
+        running: a turn that is writing it just now, to be followed first.
+    """
+
+    choice: ThreadChoice | None = None
+    running: ChatTurn | None = None
+
+
+def target_after(settings: Settings, chat_turn: ChatTurn, before: ChatTarget) -> ChatTarget:
+    """Where to go on after an exchange: on its thread, unless it left none."""
+    with contextlib.suppress(CodexServerError):  # it failed before it had one, or was deleted meanwhile
+        return ChatTarget(threads.choose_by_turn(settings, chat_turn.directory.turn_id, None))
+    return ChatTarget(before.choice)
+
+
+def target_of_last(settings: Settings, cwd: str | None) -> ChatTarget:
+    """The newest thread of this directory.
+
+    Raises:
+        BadInputError, BusyError: as `threads.choose_last`.
+    """
+    return _target_of(settings, threads.choose_last(settings, cwd))
+
+
+def target_of_thread(settings: Settings, thread: str) -> ChatTarget:
+    """The thread of this id or unique prefix.
+
+    Raises:
+        NotFoundError: none, or several.
+    """
+    return _target_of(settings, threads.choose_by_id(settings, thread))
+
+
+def target_of_turn(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
+    """The thread of this turn; a turn that runs is followed first.
+
+    Raises:
+        NotFoundError: no such turn, or several.
+        BadInputError: it left no thread to go on with.
+    """
+    directory = read.find(settings, selector, cwd)
+    if read.status(directory).state is State.RUNNING:
+        return ChatTarget(running=ChatTurn(directory))
+    return _target_of(settings, threads.choose_by_turn(settings, selector, cwd))
+
+
+def target_of(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
+    """The thread of the turn that this names, else the thread that it names itself.
+
+    Raises:
+        NotFoundError, HomeError, BadInputError: as `target_of_turn`, for what is neither.
+    """
+    try:
+        return target_of_turn(settings, selector, cwd)
+    except AmbiguousError:
+        raise
+    except (NotFoundError, HomeError) as no_turn:
+        try:
+            return target_of_thread(settings, selector)
+        except AmbiguousError:
+            raise
+        except NotFoundError as error:
+            if isinstance(no_turn, HomeError):  # it may be a turn that we may not read
+                raise no_turn from error
+            hint = "codex-server list-turns shows the turns, codex-server list the threads."
+            raise NotFoundError(f"no such turn or thread: {selector}", hint=hint) from error
+
+
+def _target_of(settings: Settings, choice: ThreadChoice) -> ChatTarget:
+    holder = threads.holder_of_thread(settings, choice.thread_id)
+    if holder is None or holder.turn_id is None:
+        return ChatTarget(choice)
+    return ChatTarget(choice, ChatTurn(read.find(settings, holder.turn_id)))
+
+
+def last_entries(settings: Settings, choice: ThreadChoice, limit: int) -> list[ThreadEntry]:
+    """The end of a thread, for whoever comes back to it; empty where Codex has no record of it."""
+    try:
+        return list(threads.show(settings, choice.thread_id, limit=limit).entries)
+    except CodexServerError:  # deleted or archived in Codex, or another user's
+        return []
+
+
+# --- the history of lines: prompt_toolkit's own format
+
+
+def read_history(settings: Settings) -> list[str]:
+    """What was typed before, newest first."""
+    found: list[str] = []
+    lines: list[str] = []
+    for line in [*tail_text(_history_path(settings), HISTORY_BYTES).split("\n"), ""]:
+        if line.startswith("+"):
+            lines.append(line[1:])
+        elif lines:
+            found.append("\n".join(lines))
+            lines = []
+    return found[::-1]
+
+
+def add_to_history(settings: Settings, text: str) -> None:
+    """Keep what was typed, for its owner alone. Where the home takes nothing, the line is not kept and that is all."""
+    lines = "".join(f"+{line}\n" for line in text.encode("utf-8", "replace").decode().split("\n"))
+    entry = f"\n# {time.strftime('%Y-%m-%d %H:%M:%S')}\n{lines}"
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    with contextlib.suppress(OSError), opened_regular(_history_path(settings), flags) as fd:
+        write_all(fd, entry.encode())
+
+
+def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -> None:
+    """Judge the model and the effort that the next messages are to be asked with.
+
+    Raises:
+        CodexServerError: as `start.check_model`.
+    """
+    start.check_model(settings, options, target.choice)
+
+
+def known_efforts(settings: Settings) -> list[str]:
+    """The reasoning efforts that Codex's models have, as far as it was asked before."""
+    return read_efforts(settings.home)
+
+
+def _history_path(settings: Settings) -> Path:
+    return settings.home / "chat_history"

@@ -1,0 +1,75 @@
+"""`--notify`: the check of the command before a turn begins. What it is told, and its run, are `worker.notifier`'s."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from codex_server_cli.errors import BadInputError
+from codex_server_cli.settings.config import Config
+from codex_server_cli.settings.places import Settings
+
+
+def choose_command(settings: Settings, asked: str | None, config: Config) -> str | None:
+    """The command line that a new turn notifies with: what was asked for, else the one of `config.json`.
+
+    Its program is found now, as the user's shell would, and named by its whole path: neither another directory nor
+    another `PATH` makes something else of it later. In `config.json` a path must be absolute, for any project's
+    directory may be the current one. Of a turn that such a command itself starts only its own flag tells: the one of
+    `config.json` would start the next, and so on. What only a shell would understand is refused: none reads it.
+    Of a pattern `warn_of_pattern` tells.
+
+    Raises:
+        BadInputError: there is no such program, or it is no command, or one for a shell.
+    """
+    if asked is not None:
+        return _checked(settings, asked, "--notify", is_flag=True)
+    if config.notify is None or settings.is_told:
+        return None
+    return _checked(settings, config.notify, f"notify in {settings.config_path}", is_flag=False)
+
+
+def warn_of_pattern(settings: Settings, asked: str | None, config: Config) -> tuple[str, ...]:
+    """A warning for a command, as `choose_command` takes it, that a shell would make something else of."""
+    source, text = "--notify", asked
+    if text is None and not settings.is_told:
+        source, text = f"notify in {settings.config_path}", config.notify
+    if text is None:
+        return ()
+    from codex_server_cli.core.command_line import pattern_in
+
+    pattern = pattern_in(text)
+    return (f"{source}: no shell reads it, so {pattern!r} stays as it is; quoted, it is meant so",) if pattern else ()
+
+
+def _checked(settings: Settings, text: str, source: str, *, is_flag: bool) -> str:
+    import shlex
+    from shutil import which
+
+    from codex_server_cli.core.command_line import shell_syntax_in, split_command, with_shell
+
+    program, *arguments = split_command(text, source)
+    with_a_shell = _as_given(with_shell(text), is_flag=is_flag)
+    syntax = shell_syntax_in(text)
+    if syntax is not None:
+        as_it_stands = _as_given(shlex.join([program, *arguments]), is_flag=is_flag)
+        hint = f"For a shell: {with_a_shell}\nFor these very words: {as_it_stands}"
+        raise BadInputError(f"{source}: no shell reads it, and only one would understand {syntax!r}", hint=hint)
+    if program.startswith("~/"):
+        program = str(settings.user_home / program[2:])
+    if not is_flag and "/" in program and not program.startswith("/"):
+        raise BadInputError(f"{source}: {program} is no absolute path", hint=f"Mend {settings.config_path}.")
+    found = which(program, path=settings.search_path)
+    if found is None:
+        hint = f"Give a program on PATH or its path; if it is a shell's line: {with_a_shell}"
+        raise BadInputError(f"{source}: there is no program {program!r} that can be run", hint=hint)
+    return shlex.join([os.path.abspath(found), *arguments])  # noqa: PTH100 — as given, links and all
+
+
+def _as_given(command: str, *, is_flag: bool) -> str:
+    """A command line as the user gives it: as a flag for his shell, or as a member of `config.json`."""
+    if not is_flag:
+        return f'"notify": {json.dumps(command, ensure_ascii=False)}'
+    from codex_server_cli.core.command_line import quoted
+
+    return f"--notify {quoted(command)}"

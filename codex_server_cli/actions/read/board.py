@@ -1,0 +1,124 @@
+"""What a board of turns shows: which there are and where they stand, as the monitor's stream tells it.
+
+Reads what the stream cannot tell (tokens, the last line) only for the turns that are shown. Must never walk over the
+directories again: of 10 000 turns most have long ended.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from codex_server_cli.actions.read import read
+from codex_server_cli.core.model.monitor_event import MonitorEvent
+from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.disk.files import tail_text
+from codex_server_cli.disk.turn.contents import meta_of
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.reader import is_place, read_live
+from codex_server_cli.settings.places import Settings
+
+_KEPT = 100
+"""How many ended turns are remembered: more than any terminal has lines."""
+
+_TAIL_BYTES = 2048
+_PHASES = {str(phase): phase for phase in Phase}
+
+
+class Selection:
+    """Which turns are wanted."""
+
+    def __init__(self, settings: Settings, wanted: read.TurnFilter) -> None:
+        self.wanted = wanted
+        self._turns_path = settings.turns_path
+        self._real_cwd = os.path.realpath(wanted.cwd) if wanted.cwd is not None else None
+        self._has_place: dict[str, bool] = {}
+
+    def directory(self, turn_id: str) -> TurnDir:
+        """Where a turn is."""
+        return TurnDir(self._turns_path / turn_id)
+
+    def has(self, turn_id: str, state: str) -> bool:
+        """Whether a turn in that state is one of them; its directory is looked at once."""
+        return self.has_place(turn_id) and self.wanted.state in (None, state)
+
+    def has_place(self, turn_id: str) -> bool:
+        """The same, whatever its state."""
+        if self._real_cwd is None:
+            return True
+        if turn_id not in self._has_place:
+            meta = meta_of(self.directory(turn_id))
+            self._has_place[turn_id] = is_place(meta.get("cwd"), self._real_cwd)
+        return self._has_place[turn_id]
+
+
+def chosen(events: Iterable[MonitorEvent | None], selection: Selection) -> Iterator[MonitorEvent | None]:
+    """The monitor's stream, less what happens to other turns."""
+    return (event for event in events if event is None or selection.has(event.turn_id, event.state))
+
+
+class Board:
+    """The turns of a board. Belongs to one thread."""
+
+    def __init__(self, settings: Settings, selection: Selection) -> None:
+        self._selection = selection
+        self._views = {view.turn_id: view for view in read.list_turns(settings, _KEPT, selection.wanted)}
+        self._last_lines: dict[str, str] = {}  # of ended turns
+
+    @property
+    def views(self) -> list[TurnView]:
+        """All turns that are wanted: each that runs, and the newest of those that have ended."""
+        return [view for view in self._views.values() if self._selection.wanted.state in (None, view.state)]
+
+    def note(self, event: MonitorEvent) -> None:
+        """Learn what happened to a turn."""
+        view = self._views.get(event.turn_id)
+        if view is None and not self._selection.has_place(event.turn_id):
+            return
+        if view is not None and view.state.is_end and not event.is_end:
+            return  # a line from before we looked
+        if view is None or event.is_end:
+            self._last_lines.pop(event.turn_id, None)
+            view = read.status(self._selection.directory(event.turn_id))
+        if view.state is State.RUNNING:
+            view = view._replace(phase=_PHASES.get(event.phase or "", view.phase))
+        self._keep(view)
+
+    def rows(self, views: Iterable[TurnView]) -> list[tuple[TurnView, str]]:
+        """Turns as they stand now, each with the last line that it said; those that were deleted are gone."""
+        found = []
+        for view in views:
+            if view.state is State.RUNNING:
+                now = read_live(_directory(view.path), view)
+                self._keep(now)
+                found.append((now, _last_line(now)))
+            elif Path(view.path).is_dir():
+                found.append((view, self._last_lines.setdefault(view.turn_id, _last_line(view))))
+            else:
+                del self._views[view.turn_id]
+        return found
+
+    def _keep(self, view: TurnView) -> None:
+        if view.state is State.MISSING:
+            self._views.pop(view.turn_id, None)
+            return
+        self._views[view.turn_id] = view
+        if not view.state.is_end:
+            return
+        ended = sorted(view.turn_id for view in self._views.values() if view.state.is_end)
+        for turn_id in ended[:-_KEPT]:
+            del self._views[turn_id]
+            self._last_lines.pop(turn_id, None)
+
+
+def _last_line(view: TurnView) -> str:
+    return tail_text(_directory(view.path).out, _TAIL_BYTES).rpartition("\n")[2]
+
+
+@lru_cache(2 * _KEPT)
+def _directory(path: str) -> TurnDir:
+    """The paths of a turn, made once: every second they are needed again."""
+    return TurnDir(Path(path))

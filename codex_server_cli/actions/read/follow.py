@@ -1,0 +1,63 @@
+"""Following a turn to its end, as text or as events. Owns the order of law 2: lock, marker, and only then the rest.
+
+The other order can miss what a worker writes between the last read and its end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from codex_server_cli.actions.read.read import readable, refuse_unless_readable, sweep_turn
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.protocol.jsonl import LineDecoder
+from codex_server_cli.disk.turn.follow import GrowingFile, last_lines_offset, wakeups
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.reader import read_state
+
+PROBE_INTERVAL_S = 1.0
+
+
+def text(directory: TurnDir, *, last_lines: int | None = None, follows: bool = False) -> Iterator[bytes]:
+    """The pieces of `out.txt`: what is there, and with `follows` what comes, to the end of the turn."""
+    return _pieces(directory, directory.out, last_lines, follows=follows)
+
+
+def events(directory: TurnDir, *, last_lines: int | None = None, follows: bool = False) -> Iterator[bytes]:
+    """The lines of `events.jsonl`, whole ones only, without their newline."""
+    decoder = LineDecoder()
+    for piece in _pieces(directory, directory.events, last_lines, follows=follows):
+        yield from decoder.feed(piece)
+
+
+def _pieces(directory: TurnDir, path: Path, last_lines: int | None, *, follows: bool) -> Iterator[bytes]:
+    readable(directory)
+    refuse_unless_readable(directory, path)
+    file = GrowingFile(path, 0 if last_lines is None else last_lines_offset(path, last_lines))
+    has_ended = _end_probe(directory)
+    if not follows:
+        yield file.read_more()
+        return
+    for _ in wakeups(directory.path):
+        is_over = has_ended()
+        data = file.read_more()
+        if data:
+            yield data
+        if is_over:
+            return
+
+
+def _end_probe(directory: TurnDir) -> Callable[[], bool]:
+    """Whether the turn is over, at little cost: a marker tells at once, the lock is asked once a second."""
+    probed_at = 0.0
+
+    def has_ended() -> bool:
+        nonlocal probed_at
+        now = time.monotonic()
+        if directory.marker is None and now - probed_at < PROBE_INTERVAL_S:
+            return False
+        probed_at = now
+        return read_state(directory, sweep_turn) is not State.RUNNING
+
+    return has_ended

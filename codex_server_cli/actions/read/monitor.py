@@ -1,0 +1,199 @@
+"""The monitor's stream: every phase change, attention and end of every turn, from one process, with one cursor.
+
+What it tells are the lines of the journal, one for one and in their order: so a cursor resumes it without a missed or a
+doubled line, whoever was killed meanwhile. What no worker lived to write it writes into the journal itself: it probes
+the locks of all running turns once a second, has the dead ones repaired, and adds the ends that are missing.
+Must never print.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+from codex_server_cli.actions.read.read import sweep_turn
+from codex_server_cli.core.model.monitor_event import MonitorEvent, read_monitor_event
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.journal import journal
+from codex_server_cli.disk.turn import layout
+from codex_server_cli.disk.turn.follow import wakeups
+from codex_server_cli.disk.turn.journal_end import append_end_once
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.reader import read_state, turn_ids
+from codex_server_cli.errors import HomeError
+from codex_server_cli.settings.places import Settings
+
+PROBE_INTERVAL_S = 1.0
+SCAN_INTERVAL_S = 10.0
+_STEP_MS = 50
+"""How long events are gathered: 20 looks a second at the most, however many turns stream."""
+
+
+def stream(
+    settings: Settings, after: int | None = None, *, follows: bool, warn: Callable[[str], None]
+) -> Iterator[MonitorEvent | None]:
+    """What happened, and with `follows` what happens, for ever.
+
+    Args:
+        after: a cursor: only what stands behind it. 0 is all that is retained; None begins with the lines of the turns
+            that run now, and goes on with all that is new.
+        warn: gets a word for people where the journal does not reach to `after`, or cannot be written.
+
+    Yields:
+        What happened; None about once a second, where nothing does: a chance to see whether anybody still listens.
+
+    Raises:
+        HomeError: there is no journal to follow, and none can be made; or the home cannot be read.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    if follows:
+        _prepare(settings)
+    else:
+        turn_ids(settings.turns_path)
+    watch = Watch(settings, warn)
+    cursor = journal.end(settings.home)
+    watch.look_back(cursor)
+    if after is None:
+        yield from (event for event in _events(settings, 0, cursor) if event.turn_id in watch.running)
+    else:
+        cursor = _reachable(settings, after, warn)
+    for event in _events(settings, cursor):
+        cursor = event.cursor
+        watch.note(event)
+        yield event
+    if not follows:
+        return
+    for _ in wakeups(journal.folder_of(settings.home), _STEP_MS):
+        for event in _events(settings, cursor):
+            cursor = event.cursor
+            watch.note(event)
+            yield event
+        if watch.is_due():
+            watch.probe()
+            cursor = _reachable(settings, cursor, warn)
+            yield None
+
+
+def _prepare(settings: Settings) -> None:
+    layout.prepare_home(settings.turns_path)
+    try:
+        journal.prepare(settings.home)
+    except OSError as error:
+        folder = journal.folder_of(settings.home)
+        raise HomeError(f"cannot make {folder}: {error.strerror}", hint="It must be a folder of its own.") from error
+
+
+def _events(settings: Settings, after: int, until: int | None = None) -> Iterator[MonitorEvent]:
+    for cursor, entry in journal.read(settings.home, after):
+        if until is not None and cursor > until:
+            return
+        event = read_monitor_event(cursor, entry)
+        if event is not None:
+            yield event
+
+
+def _reachable(settings: Settings, after: int, warn: Callable[[str], None]) -> int:
+    """The cursor to go on from: the one that was asked for, or where the journal begins."""
+    begin, end = journal.bounds(settings.home) or (0, after)
+    if after > end:
+        warn(f"the journal ends at {end}, before cursor {after}: it was begun anew; going on from {begin}")
+        return begin
+    if 0 < after < begin:
+        warn(f"the journal begins at {begin}: what stood between cursor {after} and there is deleted")
+    return max(after, begin)
+
+
+class Watch:
+    """The turns that run, as far as the journal and the directories tell.
+
+    Args:
+        warn: gets a word for people where an end cannot be written, once for each turn.
+
+    Attributes:
+        running: their directories, by id.
+    """
+
+    def __init__(self, settings: Settings, warn: Callable[[str], None]) -> None:
+        self.running: dict[str, TurnDir] = {}
+        self._settings = settings
+        self._warn = warn
+        self._warned_of: set[str] = set()
+        self._known: set[str] = set()
+        self._unwritten: dict[str, TurnDir] = {}
+        self._turns_changed_ns = 0
+        self._probed_s = self._scanned_s = time.monotonic()
+
+    def look_back(self, until: int) -> None:
+        """Find out which turns run: by the journal up to a cursor, and by their directories. The dead get their end."""
+        for event in _events(self._settings, 0, until):
+            self.note(event)
+        self._scan()
+        self.probe()
+
+    def note(self, event: MonitorEvent) -> None:
+        """Learn from a line of the journal."""
+        self._known.add(event.turn_id)
+        if event.is_end:
+            self.running.pop(event.turn_id, None)
+        elif event.turn_id not in self.running:
+            self.running[event.turn_id] = TurnDir(self._settings.turns_path / event.turn_id)
+
+    def is_due(self) -> bool:
+        """Whether the locks have not been looked at for a second."""
+        return time.monotonic() - self._probed_s >= PROBE_INTERVAL_S
+
+    def probe(self) -> None:
+        """Look at the lock of each running turn; one that is free is a turn that has ended, or lost its worker."""
+        self._probed_s = time.monotonic()
+        if self._probed_s - self._scanned_s >= SCAN_INTERVAL_S:
+            self._scanned_s = self._probed_s
+            self.running |= self._unwritten
+            self._unwritten = {}
+            self._scan()
+        for turn in list(self.running.values()):
+            try:
+                if lock.is_held(turn.lock):
+                    continue
+            except PermissionError:  # another user's: `_see_ended` says so
+                pass
+            self._see_ended(turn)
+
+    def _scan(self) -> None:
+        """Find turns that the journal does not tell of: an older version's, or of workers that died before a word."""
+        turns_path = self._settings.turns_path
+        try:
+            changed_ns = turns_path.stat().st_mtime_ns
+        except OSError:
+            return
+        if changed_ns == self._turns_changed_ns:
+            return
+        self._turns_changed_ns = changed_ns
+        for turn_id in turn_ids(turns_path):
+            if turn_id in self._known:
+                continue
+            self._known.add(turn_id)
+            # Of 10 000 turns most are over: two looks by name before a `TurnDir` is made.
+            if not any(os.path.lexists(f"{turns_path}/{turn_id}/{marker}") for marker in ("done", "error")):
+                self.running[turn_id] = TurnDir(turns_path / turn_id)
+
+    def _see_ended(self, turn: TurnDir) -> None:
+        """Have a turn whose lock is free repaired where need be, and its end told; what cannot be written waits."""
+        problem = f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"
+        try:
+            state = read_state(turn, sweep_turn)
+            if state is State.RUNNING:
+                return  # alive after all, or being repaired by somebody else
+            if state is State.UNREADABLE:
+                is_told, problem = False, f"turn {turn.turn_id} cannot be read, so its end cannot be told"
+            else:
+                is_told = append_end_once(turn)
+        except OSError as error:
+            is_told, problem = False, problem.replace(";", f": {error.strerror};")
+        del self.running[turn.turn_id]
+        if not is_told:
+            self._unwritten[turn.turn_id] = turn
+            if turn.turn_id not in self._warned_of:
+                self._warned_of.add(turn.turn_id)
+                self._warn(problem)

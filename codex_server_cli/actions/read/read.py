@@ -1,0 +1,206 @@
+"""Reading turns: which one is meant, where it stands, and waiting for its end. Needs no login and no codex.
+
+Never writes but through the repairer, which any reader is (law 1). Must never print.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView, may_ask
+from codex_server_cli.core.result.commands import bounded_wait
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.files import read_bytes
+from codex_server_cli.disk.turn import reader
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.refusal import refusal_of
+from codex_server_cli.errors import BadInputError, BusyError, HomeError, NotFoundError
+from codex_server_cli.settings.places import Settings
+
+
+def sweep_turn(directory: TurnDir) -> None:
+    """See to what a dead worker left. Imports what that takes only for a turn that needs it."""
+    from codex_server_cli.worker.cleanup.dead_worker import bury
+
+    bury(directory)
+
+
+def absent_home(settings: Settings) -> str | None:
+    """What is wrong where `CODEX_SERVER_HOME` names no directory: mistyped, probably. The usual one may be unmade."""
+    try:
+        settings.home.stat()
+    except FileNotFoundError:
+        is_absent = settings.is_home_given
+    except OSError:  # whoever reads in it tells
+        is_absent = False
+    else:
+        is_absent = False
+    return f"CODEX_SERVER_HOME is {settings.home}, and there is no such directory" if is_absent else None
+
+
+def check_home(settings: Settings) -> None:
+    """For what would wait for turns in vain.
+
+    Raises:
+        NotFoundError: `CODEX_SERVER_HOME` names no directory.
+    """
+    problem = absent_home(settings)
+    if problem is not None:
+        raise NotFoundError(problem, hint="Mend the variable; or `codex-server setup` makes that directory.")
+
+
+def check_codex_home(settings: Settings) -> None:
+    """For what would find nothing of Codex there; Codex itself makes no other home than its default one.
+
+    Raises:
+        BadInputError: `CODEX_HOME` names no directory.
+    """
+    if settings.is_codex_home_named and not settings.codex_home.is_dir():
+        from codex_server_cli.codex.login import HOME_HINT  # the words for where Codex itself tells it
+
+        what = "is not a directory" if settings.codex_home.exists() else "does not exist"
+        raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=HOME_HINT)
+
+
+def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
+    """The turn that a user means: id, unique prefix, name, or `last` (newest of `cwd`, by default the current one).
+
+    Raises:
+        NotFoundError: none, or several, or no home to look in.
+    """
+    check_home(settings)
+    return reader.resolve(settings.turns_path, selector, cwd)
+
+
+def status(directory: TurnDir) -> TurnView:
+    """One turn, now."""
+    return reader.read_turn(directory, sweep_turn)
+
+
+def status_after_repair(directory: TurnDir) -> TurnView:
+    """One turn, now; a dead one that another command is repairing just then, as it is afterwards."""
+    view = status(directory)
+    return status(directory) if reader.outlast_repairer(directory, view) else view
+
+
+def readable(directory: TurnDir) -> TurnView:
+    """One turn, now.
+
+    Raises:
+        HomeError: we may not read it: it is another user's.
+    """
+    view = status(directory)
+    if view.state is State.UNREADABLE:
+        error = view.error or {}
+        raise HomeError(str(error.get("message")), hint=str(error.get("hint") or ""))
+    return view
+
+
+def refuse_unless_readable(directory: TurnDir, path: Path) -> None:
+    """Say so where we may not read a file of a turn, which else would look as if nothing were in it.
+
+    Raises:
+        HomeError: we may not.
+    """
+    try:
+        read_bytes(path, max_bytes=0)
+    except PermissionError as error:
+        raise refusal_of(directory, error) from error
+    except OSError:  # it is not there, or no file: that is nothing, too
+        return
+
+
+def running(settings: Settings) -> list[TurnView]:
+    """All turns that run now, newest first; and those that may not be read, of which nobody knows."""
+    directories = (TurnDir(settings.turns_path / turn_id) for turn_id in reader.turn_ids(settings.turns_path))
+    # A marker proves an end whatever the lock says, so the cheap look comes first: most turns are over.
+    views = (status(directory) for directory in directories if directory.marker is None)
+    return [view for view in views if view.state in (State.RUNNING, State.UNREADABLE)]
+
+
+class TurnFilter(NamedTuple):
+    """Which turns a listing shows; None means any."""
+
+    state: State | None = None
+    cwd: str | None = None
+    thread_ids: frozenset[str] | None = None
+
+
+def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnView]:
+    """The newest turns that pass the filter, newest first; reads no more turns than it takes to find them."""
+    found: list[TurnView] = []
+    for directory in _candidates(settings, wanted):
+        if len(found) >= limit:
+            break
+        view = status(directory)
+        if view.state is not State.MISSING and wanted.state in (None, view.state):
+            found.append(view)
+    return found
+
+
+def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
+    if wanted.cwd is None and wanted.thread_ids is None:
+        for turn_id in reader.turn_ids(settings.turns_path):
+            yield TurnDir(settings.turns_path / turn_id)
+        return
+    cwd = os.path.realpath(wanted.cwd) if wanted.cwd is not None else None
+    for directory, meta in reader.iter_meta(settings.turns_path):
+        is_there = cwd is None or reader.is_place(meta.get("cwd"), cwd)
+        if is_there and (wanted.thread_ids is None or meta.get("thread_id") in wanted.thread_ids):
+            yield directory
+
+
+def prompt_beginning(view: TurnView, max_bytes: int = 400) -> str:
+    """The beginning of what a turn was asked."""
+    try:
+        return read_bytes(TurnDir(Path(view.path)).prompt, max_bytes=max_bytes).decode("utf-8", "ignore")
+    except OSError:
+        return ""
+
+
+def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
+    """Sleep until the turn has ended, or the time runs out. Uses no processor time: the kernel wakes us.
+
+    Returns:
+        The turn then; `state` is `running` where the time ran out.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    view = status(directory)
+    while view.state is State.RUNNING:
+        rest_s = None if deadline is None else deadline - time.monotonic()
+        if rest_s is not None and rest_s <= 0:
+            break
+        lock.wait_until_free(directory.lock, rest_s)
+        view = status(directory)
+    return view
+
+
+def wait_all(directories: list[TurnDir], timeout_s: float | None = None) -> list[TurnView]:
+    """Sleep until all of these turns have ended, or the time runs out; uses no processor time.
+
+    Returns:
+        The turns then, in the order given; `state` is `running` for each that still runs.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    # All have ended when each has, so one is waited for after the other.
+    return [wait(directory, None if deadline is None else deadline - time.monotonic()) for directory in directories]
+
+
+def answer(directory: TurnDir) -> TurnView:
+    """The turn, whose `answer` is final.
+
+    Raises:
+        BusyError: it is still running.
+        HomeError: it is another user's.
+    """
+    status_after_repair(directory)
+    view = readable(directory)
+    if view.state is State.RUNNING:
+        hint = f"First: `{bounded_wait(view.turn_id, may_ask=may_ask(view.meta))} --print answer`"
+        raise BusyError(f"turn {view.turn_id} is still running", hint=hint)
+    return view

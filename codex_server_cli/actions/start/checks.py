@@ -1,0 +1,223 @@
+"""What is checked before a turn exists, one small function each. Owns the words of bad input; makes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.core.model.request import Sandbox, TurnRequest
+from codex_server_cli.core.model.turn import is_turn_id, is_turn_name
+from codex_server_cli.disk.turn.contents import meta_of
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.errors import BadInputError, UsageError
+from codex_server_cli.settings.places import Settings
+
+_MAX_SCHEMA_BYTES = 4 * 1024 * 1024
+
+
+def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
+    """The absolute directory to work in; the current one where None was given.
+
+    Args:
+        flag: what the user gave it with.
+
+    Raises:
+        BadInputError: it does not exist, or is no directory. Codex itself would not notice.
+    """
+    try:
+        path = os.path.abspath(cwd) if cwd is not None else os.getcwd()  # noqa: PTH100, PTH109
+    except OSError as error:
+        raise BadInputError("the current directory is gone", hint="Give another with --cwd.") from error
+    if cwd == "":  # a script's variable that is not set must not mean: wherever I stand
+        raise BadInputError("no such directory: ''", hint=f"Give an existing one with {flag}.")
+    if not os.path.isdir(path):  # noqa: PTH112 — pathlib raises for names that no directory can have
+        what = f"{path} is not a directory" if os.path.exists(path) else f"no such directory: {path}"  # noqa: PTH110
+        raise BadInputError(what, hint=f"Give an existing one with {flag}.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise BadInputError(f"cannot enter {path}", hint=f"Give another with {flag}.")
+    return path
+
+
+def check_git(*places: str) -> None:
+    """Writing is allowed only where git can undo it; git itself says where that is.
+
+    Args:
+        places: the working directory and whatever else is opened for writing by name.
+
+    Raises:
+        BadInputError: one of them is in no git work tree, or git cannot be asked.
+    """
+    from codex_server_cli.actions.start.git import outside_of_work_tree  # for turns that write alone
+
+    hint = "Run it in a git work tree. Only the user can decide to do without, by --skip-git-check."
+    for place in places:
+        try:
+            reason = outside_of_work_tree(Path(place))
+        except BadInputError as error:
+            message = f"{error.message}, so nothing tells whether writing in {place} could be undone"
+            raise BadInputError(message, hint=error.hint) from error
+        if reason is not None:
+            why = "" if reason.startswith(_NO_REPOSITORY) else f": {reason}"
+            raise BadInputError(f"{place} is in no git work tree, so writing could not be undone{why}", hint=hint)
+
+
+_NO_REPOSITORY = "not a git repository (or any "
+"""How git says, up to the words for parents and mount points, what our own sentence says already."""
+
+
+def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ...]:
+    """What to tell a user who lets a turn write where our own records lie; nothing where it may not."""
+    if request.sandbox is not Sandbox.WORKSPACE_WRITE:
+        return ()  # read-only cannot, and danger-full-access says it all
+    home = os.path.realpath(settings.home)
+    writable = (os.path.realpath(root) for root in (request.cwd, *request.writable_roots))
+    around = next((root for root in writable if os.path.commonpath((home, root)) == root), None)
+    return (f"this turn may write in {around}, and so change codex-server's own records in {home}",) if around else ()
+
+
+def warn_of_unknown_reset(settings: Settings) -> tuple[str, ...]:
+    """What to tell who waits for a usage limit to reset of which nobody has told when it does."""
+    from codex_server_cli.disk.known_limit import last_known_limit, login_s
+
+    known = last_known_limit(settings.turns_path)
+    if known is None or not known.is_met or known.until_s is not None or login_s(settings.codex_home) > known.told_s:
+        return ()
+    return ("no time is known at which the last usage limit resets: unless Codex tells one, this turn starts at once",)
+
+
+def check_encodable(request: TurnRequest) -> None:
+    """Whatever Codex is to be told must be UTF-8: it drops a line that is not, and never answers.
+
+    Raises:
+        BadInputError: something is not, like the name of a directory from another time.
+    """
+    told = request.to_json()
+    del told["flags"], told["schema_source"]  # which are for us alone, and may name a file however odd
+    for name, value in told.items():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise BadInputError(f"{name} is not valid UTF-8: {value!r}", hint="Codex takes only UTF-8.") from error
+
+
+def check_name(name: str) -> None:
+    """A name begins with a letter and can be taken neither for an id nor for `last`.
+
+    Raises:
+        BadInputError: it can.
+    """
+    if not is_turn_name(name) or is_turn_id(name):
+        hint = "A name begins with a letter; then letters, digits, '_', '.', '-'; 64 at most; not 'last'."
+        raise BadInputError(f"not a turn name: {name!r}", hint=hint)
+
+
+def check_deadline(deadline_s: float | None, flag: str = "--deadline") -> float | None:
+    """A deadline lies in the future.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if deadline_s is not None and not deadline_s > 0:
+        raise UsageError(f"{flag} must be more than 0 seconds, not {deadline_s:g}")
+    return deadline_s
+
+
+def check_add_dirs(add_dirs: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
+    """The further writable directories, absolute.
+
+    Raises:
+        UsageError: nothing may be written at all.
+        BadInputError: one does not exist.
+    """
+    if add_dirs and sandbox is not Sandbox.WORKSPACE_WRITE:
+        raise UsageError("--add-dir needs --write", hint="It adds a directory to those that --write opens.")
+    return tuple(check_cwd(folder, "--add-dir") for folder in add_dirs)
+
+
+def read_schema(source: str) -> dict[str, Any]:
+    """The JSON Schema in a file.
+
+    Raises:
+        BadInputError: it cannot be read, is no JSON Schema, or breaks OpenAI's strict rules.
+    """
+    from codex_server_cli.core.result.schema import parse_schema
+
+    try:
+        with Path(source).open("rb") as file:
+            text = file.read(_MAX_SCHEMA_BYTES + 1).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadInputError(f"cannot read the schema {source}: {reason}", hint="Check --schema.") from error
+    if len(text) > _MAX_SCHEMA_BYTES:
+        raise BadInputError(f"the schema {source} is larger than {_MAX_SCHEMA_BYTES} bytes", hint="Check --schema.")
+    return parse_schema(text, source)
+
+
+def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
+    """`key=value` overrides of Codex's configuration, as `codex -c` takes them.
+
+    Raises:
+        UsageError: a pair has no `=`, or touches what decides over trust and sandbox.
+    """
+    if not pairs:
+        return None
+    from codex_server_cli.core.model.codex_toml import parse_value
+
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(f"--config takes key=value, not {pair!r}")
+        first = key.split(".")[0].strip(
+            " \t\"'"
+        )  # Codex takes quotes as part of a name; who writes them means the name
+        if first in _GUARDED_KEYS:
+            raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[first])
+        overrides[key] = as_json(parse_value(value), f"--config {key}")
+    return overrides
+
+
+def as_json(value: Any, source: str) -> Any:
+    """A value of TOML as JSON has it: a date is text.
+
+    Raises:
+        BadInputError: it holds what JSON has not: `nan`, `inf`, or too much inside of each other.
+    """
+    try:
+        return json.loads(json.dumps(value, default=str, allow_nan=False))
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{source}: not a value that Codex takes: {error}"[:300], hint="Mend it.") from error
+
+
+_GUARDED_KEYS = {
+    "projects": "Trust is yours to give, in Codex's own config.toml: it makes Codex run a repository's .codex/.",
+    "profile": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "openai_base_url": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "chatgpt_base_url": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "model_provider": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "model_providers": "Who serves, and who pays, is decided in Codex's own config.toml.",
+    "sandbox_mode": "Use --sandbox or --write.",
+    "default_permissions": "What is denied is decided in Codex's own config.toml, or in the file of a --profile.",
+    "permissions": "What is denied is decided in Codex's own config.toml, or in the file of a --profile.",
+    "approval_policy": "Use --approval.",
+    "approvals_reviewer": "Use --approval.",
+}
+
+
+def check_nesting(settings: Settings, *, may_nest: bool) -> str | None:
+    """The turn that we were started from, None outside of any.
+
+    Raises:
+        UsageError: that turn was itself started from a turn: agents calling agents calling agents.
+    """
+    parent = settings.parent_turn
+    if parent is None or not is_turn_id(parent):
+        return None
+    meta = meta_of(TurnDir(settings.turns_path / parent))
+    if meta.get("parent_turn") is not None and not may_nest:
+        message = f"turn {parent} was itself started from a turn; a third level is refused"
+        raise UsageError(message, hint="Only the user can allow it, by --allow-nested.")
+    return parent

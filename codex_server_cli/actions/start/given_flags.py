@@ -1,0 +1,77 @@
+"""The flags that a turn was started with, as they can be given again from any directory. Owns nothing else.
+
+They are kept with the turn for the commands of its hints. What a default decided, here or in `config.json`, is no flag:
+it decides again. A value stands as it was checked: durations in seconds, paths from the root.
+"""
+
+from __future__ import annotations
+
+import os
+
+from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
+from codex_server_cli.core.model.request import Approval, Flags, Sandbox, TurnRequest
+from codex_server_cli.core.result.commands import seconds
+
+
+def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
+    """What the user gave, but for the prompt, the pictures, and which thread is meant.
+
+    Args:
+        request: what the options came to, checked.
+    """
+    asks = options.approval is not Approval.NEVER
+    found = {
+        "--write": _switch(options.sandbox is Sandbox.WORKSPACE_WRITE),
+        "--sandbox": _value(options.sandbox if options.sandbox is not Sandbox.WORKSPACE_WRITE else None),
+        "--skip-git-check": _switch(options.may_skip_git_check),
+        "--add-dir": [*request.writable_roots] or None,
+        "--network": _switch(options.has_network),
+        "--approval": _value(options.approval if asks else None),
+        "--approval-timeout": _seconds(options.approval_timeout_s),
+        "--questions": _switch(options.may_ask_questions),
+        "--plan": _switch(options.is_plan),
+        "--model": _value(options.model),
+        "--effort": _value(options.effort),
+        "--profile": _value(options.profile),
+        "--config": [*options.config] or None,
+        "--schema": _switch(options.schema is not None),  # the turn keeps a copy; where it was `request` may tell
+        "--ephemeral": _switch(options.is_ephemeral),
+        "--name": _value(options.name),
+        "--deadline": _seconds(options.deadline_s),
+        "--after-reset": _switch(options.is_after_reset),
+        "--notify": _value(request.notify if options.notify is not None else None),
+        "--allow-nested": _switch(options.may_nest),
+    }
+    if options.review is not None:
+        del found["--sandbox"]  # a review's own, and no flag of it
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def schema_source(options: StartOptions) -> str | None:
+    """The schema's file; None where there is none that could be edited: a pipe has gone when its turn ends."""
+    path = os.path.abspath(options.schema) if options.schema else None  # noqa: PTH100 — as given, links and all
+    return path if path is not None and os.path.isfile(path) else None  # noqa: PTH113 — any name, however odd
+
+
+def given_selector(choice: ThreadChoice, *, is_fork: bool, may_fork_if_busy: bool) -> Flags:
+    """Which thread is meant, whatever its newest turn is by then.
+
+    Args:
+        is_fork: `--fork` was asked for: with `--turn` a copy of the thread as it was after that turn.
+    """
+    after_turn = is_fork and choice.resumed_from is not None and choice.fork_after is not None
+    thread = {"--turn": [str(choice.resumed_from)]} if after_turn else {"--thread": [choice.thread_id]}
+    forks = {"--fork": _switch(is_fork), "--fork-if-busy": _switch(may_fork_if_busy)}
+    return thread | {name: values for name, values in forks.items() if values is not None}
+
+
+def _switch(is_given: bool) -> list[str] | None:
+    return [] if is_given else None
+
+
+def _value(value: str | None) -> list[str] | None:
+    return [str(value)] if value is not None else None
+
+
+def _seconds(value: float | None) -> list[str] | None:
+    return [seconds(value)] if value is not None else None

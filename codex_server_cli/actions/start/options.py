@@ -1,0 +1,58 @@
+"""What a start is asked for: the options as a face parsed them, and the thread to go on with. Pure values."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.model.request import Approval, Sandbox
+
+
+class StartOptions(NamedTuple):
+    """What the user asked for, as the face parsed it; see the flags of `new`. None leaves a choice to the defaults."""
+
+    prompt: str
+    cwd: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    schema: str | None = None
+    images: tuple[str, ...] = ()
+    sandbox: Sandbox | None = None
+    add_dirs: tuple[str, ...] = ()
+    has_network: bool = False
+    config: tuple[str, ...] = ()
+    profile: str | None = None
+    approval: Approval = Approval.NEVER
+    approval_timeout_s: float | None = None
+    may_ask_questions: bool = False
+    is_plan: bool = False
+    review: dict[str, Any] | None = None
+    is_after_reset: bool = False
+    notify: str | None = None
+    is_ephemeral: bool = False
+    name: str | None = None
+    deadline_s: float | None = None
+    may_skip_git_check: bool = False
+    may_nest: bool = False
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the turn may come to wait for a person."""
+        return self.approval is Approval.ASK or self.may_ask_questions or self.is_plan
+
+
+class ThreadChoice(NamedTuple):
+    """The thread that a turn goes on with.
+
+    Attributes:
+        thread_id: Codex's id.
+        cwd: where the thread works, if known.
+        resumed_from: our turn that led to it, if one did.
+        fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
+        model: what it ran with last, if known.
+    """
+
+    thread_id: str
+    cwd: str | None
+    resumed_from: str | None = None
+    fork_after: str | None = None
+    model: str | None = None

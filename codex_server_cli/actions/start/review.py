@@ -1,0 +1,81 @@
+"""What a review is about: the wire's `ReviewTarget` and the words for it. Asks git before Codex is asked.
+
+Codex takes any branch and any commit; what does not exist would only come back as an excuse of the model's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codex_server_cli.actions.start.checks import check_cwd
+from codex_server_cli.actions.start.git import ask_git, outside_of_work_tree
+from codex_server_cli.actions.start.options import StartOptions
+from codex_server_cli.actions.start.start import Started, new
+from codex_server_cli.core.model.request import Sandbox
+from codex_server_cli.errors import BadInputError
+from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.launch import Launch
+
+
+class ReviewChoice(NamedTuple):
+    """What the user wants reviewed; nothing means what is uncommitted, and at most one is given."""
+
+    base: str | None = None
+    commit: str | None = None
+    instructions: str | None = None
+
+
+class _Subject(NamedTuple):
+    """A review's target on the wire, and what `prompt.txt` says of it."""
+
+    target: dict[str, Any]
+    words: str
+    warnings: tuple[str, ...] = ()
+
+
+def review(settings: Settings, options: StartOptions, launch: Launch, choice: ReviewChoice) -> Started:
+    """Start a review on a new thread. It reads and never writes, whatever `config.json` says.
+
+    Args:
+        options: of which the prompt is not looked at.
+
+    Raises:
+        BadInputError: git does not know what is to be reviewed.
+        CodexServerError: as `start.new`.
+    """
+    subject = _subject(options.cwd, choice)
+    options = options._replace(prompt=subject.words, review=subject.target, sandbox=Sandbox.READ_ONLY)
+    started = new(settings, options, launch)
+    return started._replace(warnings=subject.warnings + started.warnings)
+
+
+def _subject(cwd: str | None, choice: ReviewChoice) -> _Subject:
+    if choice.instructions is not None:
+        return _Subject({"type": "custom", "instructions": choice.instructions}, choice.instructions)
+    place = Path(check_cwd(cwd))
+    reason = outside_of_work_tree(place)
+    if reason is not None:
+        hint = "Name one with --cwd, or say with --instructions what to review."
+        raise BadInputError(f"{place} is in no git work tree: {reason}", hint=hint)
+    if choice.base is not None:
+        _find_commit(place, choice.base, "branch")
+        return _Subject({"type": "baseBranch", "branch": choice.base}, f"Review the changes against {choice.base}.")
+    if choice.commit is not None:
+        sha = _find_commit(place, choice.commit, "commit")
+        title = ask_git(place, "log", "-1", "--format=%s", sha).text
+        words = f"Review the commit {sha}: {title}" if title else f"Review the commit {sha}."
+        return _Subject({"type": "commit", "sha": sha, "title": title or None}, words)
+    is_clean = not ask_git(place, "status", "--porcelain").text
+    warnings = (f"nothing is uncommitted in {place}: there may be nothing to review",) if is_clean else ()
+    return _Subject({"type": "uncommittedChanges"}, "Review the uncommitted changes.", warnings)
+
+
+def _find_commit(place: Path, name: str, what: str) -> str:
+    """The full name of the commit that `name` stands for; `what` is what the user takes it for."""
+    found = ask_git(place, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") if name[:1] != "-" else None
+    if found is None or found.complaint is not None:
+        branches = ask_git(place, "for-each-ref", "--count=10", "--format=%(refname:short)", "refs/heads").text.split()
+        hint = f"Branches here: {', '.join(branches)}." if branches else "There is no branch yet."
+        raise BadInputError(f"git knows no {what} {name!r} in {place}", hint=hint)
+    return found.text

@@ -1,0 +1,231 @@
+"""Starting turns: `new` and `continue`. Owns the checks that come before a turn exists, and their order.
+
+Everything is checked before anything is made: a refused turn leaves nothing on disk and has spent nothing. Must never
+print, or wait for the turn.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codex_server_cli.actions.notify_command import warn_of_pattern
+from codex_server_cli.actions.start import checks
+from codex_server_cli.actions.start.given_flags import given_flags, given_selector
+from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
+from codex_server_cli.actions.start.turn_request import default_model, make_request
+from codex_server_cli.codex.binary import find_codex
+from codex_server_cli.codex.login import ThreadTerms, check_login
+from codex_server_cli.core.inputs import check_prompt
+from codex_server_cli.core.model.codex_config import layered
+from codex_server_cli.core.model.request import Flags, Sandbox, TurnRequest
+from codex_server_cli.core.model.turn import State, format_time_ms
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.errors import BadInputError
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.launch import Launch
+
+
+class Started(NamedTuple):
+    """A turn on its way; `warnings` are for people."""
+
+    view: TurnView
+    warnings: tuple[str, ...] = ()
+
+
+def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
+    """Start a turn on a new thread.
+
+    Args:
+        launch: the worker that will take it; it goes away by itself where we raise.
+
+    Raises:
+        CodexServerError: any of the tree but `NotFoundError`; nothing was made.
+    """
+    return _start(settings, options, launch, None, is_fork=False)
+
+
+def go_on(
+    settings: Settings,
+    options: StartOptions,
+    launch: Launch,
+    choice: ThreadChoice,
+    *,
+    is_fork: bool,
+    may_fork_if_busy: bool = False,
+) -> Started:
+    """Start the next turn of a thread, or of a fork of it. Keeps the thread's cwd and model, never its sandbox.
+
+    Raises:
+        BusyError: the thread is being written, or something waits in it, and no fork was asked for.
+        CodexServerError: as `new`.
+    """
+    from codex_server_cli.actions.start.threads import holder_of_thread, what_waits_in_thread
+    from codex_server_cli.core.result.commands import thread_busy, thread_occupied
+
+    selector = given_selector(choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
+    if options.cwd is None:
+        options = options._replace(cwd=choice.cwd)
+    if not is_fork:
+        holder = holder_of_thread(settings, choice.thread_id)
+        if holder is not None and not may_fork_if_busy:
+            raise thread_busy(choice.thread_id, *holder[:3], may_ask=holder.may_ask)
+        waiting = what_waits_in_thread(settings, choice.thread_id) if holder is None else None
+        if waiting is not None and not may_fork_if_busy:
+            raise thread_occupied(choice.thread_id, waiting)
+        is_fork = holder is not None or waiting is not None
+    return _start(
+        settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy, selector=selector
+    )
+
+
+def _start(
+    settings: Settings,
+    options: StartOptions,
+    launch: Launch,
+    choice: ThreadChoice | None,
+    *,
+    is_fork: bool,
+    may_fork_if_busy: bool = False,
+    selector: Flags | None = None,
+) -> Started:
+    prompt = check_prompt(options.prompt)
+    config = read_config(settings.config_path)
+    profile, warnings = _read_profile(settings, options.profile)
+    pictures = _read_pictures(options.images)
+    request, parent = make_request(
+        settings,
+        options,
+        config,
+        choice,
+        profile,
+        tuple(name for name, _ in pictures),
+        is_fork=is_fork,
+        may_fork_if_busy=may_fork_if_busy,
+    )
+    request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
+    warnings += warn_of_pattern(settings, options.notify, config)
+    codex = find_codex(config.codex, settings.search_path)
+    terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
+    check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
+    _check_denials(settings, codex.path, request)
+    _check_model(settings, codex.path, request, choice, is_default=options.model is None)
+    if options.is_after_reset:
+        warnings += checks.warn_of_unknown_reset(settings)
+    meta = {
+        "version": 1,
+        "name": options.name,
+        "thread_id": None if is_fork else request.thread_id,
+        "codex_turn_id": None,
+        "started_at": format_time_ms(time.time_ns() // 1_000_000),
+        "finished_at": None,
+        "cwd": request.cwd,
+        "model": request.model,
+        "effort": request.effort,
+        "sandbox": str(request.sandbox),
+        "approval": str(request.approval),
+        "effective": None,
+        "payer": None,
+        "server": None,
+        "pid": None,
+        "pid_start_ticks": None,
+        "boot_id": None,
+        "codex": str(codex.path),
+        "codex_version": codex.version,
+        "resumed_from": choice.resumed_from if choice else None,
+        "forked_from": request.thread_id if is_fork else None,
+        "parent_turn": parent,
+        "schema": os.path.abspath(options.schema) if options.schema else None,  # noqa: PTH100 — as given, links and all
+        "images": list(request.images),
+        "request": request.to_json(),
+    }
+    fork_meta = _forked(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
+    turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
+    told = fork_meta if has_forked and fork_meta is not None else meta
+    view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=told)
+    warnings += checks.warn_of_open_home(settings, request)
+    return Started(view, config.warnings + warnings)
+
+
+def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """The names of the pictures within the turn's directory, and their bytes."""
+    if not paths:
+        return ()
+    from codex_server_cli.actions.start.pictures import read_pictures
+
+    return read_pictures(paths)
+
+
+def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """What a profile sets, and what to warn of."""
+    if name is None:
+        return None, ()
+    from codex_server_cli.actions.start.profile import read_profile
+
+    return read_profile(settings.codex_home, name)
+
+
+def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> None:
+    """Nothing lifts what the user's own Codex denies. Other configuration than his own file the worker looks at.
+
+    Raises:
+        BadInputError: the turn was asked to run without a sandbox, and his `config.toml` has a permission profile.
+    """
+    if request.sandbox is not Sandbox.DANGER_FULL_ACCESS:
+        return
+    from codex_server_cli.codex.login import read_codex_config
+    from codex_server_cli.core.session.permissions import is_own
+
+    name = read_codex_config(settings.codex_home, codex, request.profile_config).get("default_permissions")
+    if is_own(name):
+        message = f"danger-full-access would lift what the permission profile {name!r} of Codex's config.toml denies"
+        raise BadInputError(message, hint="Use --write instead: Codex then keeps what the profile denies.")
+
+
+def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> None:
+    """Judge the model and the effort of a turn that is yet to be asked for.
+
+
+    Raises:
+        BadInputError: as `new`, for what decides over them.
+        CodexMissingError: no usable codex.
+    """
+    config = read_config(settings.config_path)
+    profile, _ = _read_profile(settings, options.profile)
+    overrides = checks.parse_overrides(options.config)
+    model = options.model or default_model(config, choice, profile, overrides)
+    request = TurnRequest("", "/", model, options.effort, config=overrides, profile_config=profile)
+    request = request._replace(thread_id=choice.thread_id if choice is not None else None)
+    if request.asked_model is not None or request.asked_effort is not None:
+        codex = find_codex(config.codex, settings.search_path).path
+        _check_model(settings, codex, request, choice, is_default=options.model is None)
+
+
+def _check_model(
+    settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None, *, is_default: bool
+) -> None:
+    """A model or an effort that was asked for, however it was; `is_default` where the model may be `config.json`'s."""
+    if request.asked_model is None and request.asked_effort is None:
+        return
+    from codex_server_cli.actions.start.model_check import check_request
+
+    source = f" (model in {settings.config_path})" if is_default and request.model is not None else ""
+    check_request(settings, codex, request, choice.model if choice is not None else None, source)
+
+
+def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
+    """The provider that a resumed thread was made with; None where that does not count, or is not known."""
+    if request.thread_id is None or request.is_fork:
+        return None
+    from codex_server_cli.disk.codex_sessions import provider_of_thread
+
+    return provider_of_thread(settings.codex_home, request.thread_id)
+
+
+def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:
+    """The same turn on a fork of its thread, for the case that another turn takes the thread in this very moment."""
+    fork = request._replace(is_fork=True, fork_after=choice.fork_after)
+    return meta | {"thread_id": None, "forked_from": request.thread_id, "request": fork.to_json()}

@@ -1,0 +1,300 @@
+"""Codex's own threads: listing them, showing one, and choosing the one that a turn goes on with.
+
+Reads Codex's session files and our turns; writes neither. Must never fall back to another project's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codex_server_cli.actions.read.read import check_codex_home, find, status
+from codex_server_cli.actions.start.checks import check_cwd
+from codex_server_cli.actions.start.options import ThreadChoice
+from codex_server_cli.core.history.entries import ThreadEntry
+from codex_server_cli.core.model.view import may_ask
+from codex_server_cli.core.result.commands import bounded_wait
+from codex_server_cli.core.session.queued_messages import what_waits
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.codex_queue import read_goal, read_queue
+from codex_server_cli.disk.codex_sessions import (
+    ThreadSummary,
+    archived_ids,
+    damaged_file,
+    find_named,
+    find_threads,
+    has_session,
+    list_threads,
+    newest_thread,
+    read_tail,
+)
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.lock_holder import holder_pid
+from codex_server_cli.disk.queue import thread_locks
+from codex_server_cli.disk.session_access import refusal
+from codex_server_cli.disk.turn import reader
+from codex_server_cli.disk.turn.contents import meta_of, read_meta
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.refusal import refusal_of
+from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, HomeError, NotFoundError
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+
+_THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_THREAD_ID = re.compile(r"[0-9a-fA-F-]+")
+_MOST_TOLD = 10
+_LIST_HINT = "codex-server list shows the threads there are."
+
+
+def recent(settings: Settings, *, limit: int, cwd: str | None, search: str | None) -> list[ThreadSummary]:
+    """Codex's newest threads, of those that may be read.
+
+    Raises:
+        HomeError: there is none, and some may not be read.
+    """
+    found = list_threads(settings.codex_home, limit=limit, cwd=cwd, search=search)
+    if not found:
+        _refuse_blindness(settings)
+    return found
+
+
+def _refuse_blindness(settings: Settings, prefix: str = "") -> None:
+    """Nothing was found: say so where that is because we may not look, or there is nothing to look into."""
+    check_codex_home(settings)
+    error = refusal(settings.codex_home, prefix)
+    if error is not None:
+        hint = "Another user made it: ask as that user, or set CODEX_HOME to a directory of your own."
+        raise HomeError(f"cannot read {error.filename}: {error.strerror}", hint=hint) from error
+
+
+class ThreadView(NamedTuple):
+    """One thread and its last entries."""
+
+    summary: ThreadSummary
+    entries: tuple[ThreadEntry, ...]
+
+
+def show(settings: Settings, thread: str, *, limit: int) -> ThreadView:
+    """A thread by its id, a unique prefix of it, or the name that it was given in Codex.
+
+    Raises:
+        NotFoundError: none, or several.
+        HomeError: it may not be read.
+    """
+    summary = _find_thread(settings, thread)
+    return ThreadView(summary, read_tail(summary, limit=limit))
+
+
+def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
+    home, has_name = settings.codex_home, not _WHOLE_ID.fullmatch(thread)
+    found = find_named(home, thread) if has_name else []
+    if not found and _THREAD_PREFIX.fullmatch(thread):
+        found, has_name = find_threads(home, thread, limit=_MOST_TOLD), False
+    if found:
+        return _only(thread, found, has_name=has_name)
+    _refuse_blindness(settings, thread if _THREAD_PREFIX.fullmatch(thread) else "no id")
+    _refuse_archived(settings, thread)
+    if damaged := damaged_file(home, thread) if _WHOLE_ID.fullmatch(thread) else None:
+        hint = "Restore it, or start anew: codex-server new"
+        raise BadInputError(f"the session file of thread {thread} is damaged: {damaged}", hint=hint)
+    raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
+
+
+def _only(thread: str, found: list[ThreadSummary], *, has_name: bool) -> ThreadSummary:
+    """The one thread that was found; where there are several, an error with their ids, by which one can be chosen."""
+    if len(found) == 1:
+        return found[0]
+    rows = [f"{summary.thread_id}  {summary.updated_at}  {summary.cwd}" for summary in found[:_MOST_TOLD]]
+    message = f"several threads {'are called' if has_name else 'begin with'} {thread}"
+    raise AmbiguousError(message, hint="\n".join(["Name one by its id:", *rows]), kind=ErrorKind.THREAD_MISSING)
+
+
+def _refuse_archived(settings: Settings, thread: str) -> None:
+    """Raise `NotFoundError` for an archived thread, which Codex does not open."""
+    archived = archived_ids(settings.codex_home, thread)
+    if archived:
+        is_on_path = shutil.which("codex", path=settings.search_path)
+        codex = None if is_on_path else read_config(settings.config_path).codex
+        hint = f"{shlex.quote(codex or 'codex')} unarchive {archived[0]}"
+        raise NotFoundError(f"thread {archived[0]} is archived", hint=hint, kind=ErrorKind.THREAD_MISSING)
+
+
+def ids_of(settings: Settings, thread: str) -> frozenset[str]:
+    """The threads that a filter of turns means: by id, whether Codex still has it or not, or all of a name or prefix.
+
+    Raises:
+        NotFoundError: it is no id, and no thread is called so, or begins with it; those in the archive count.
+    """
+    if _WHOLE_ID.fullmatch(thread.lower()):
+        return frozenset([thread.lower()])
+    home, prefix = settings.codex_home, thread if _THREAD_PREFIX.fullmatch(thread) else ""
+    found = find_named(home, thread) or find_threads(home, prefix, limit=sys.maxsize)
+    if ids := frozenset([*(summary.thread_id for summary in found), *archived_ids(home, thread)]):
+        return ids
+    _refuse_blindness(settings, prefix or "no id")
+    raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
+
+
+def choose_by_id(settings: Settings, thread: str) -> ThreadChoice:
+    """The thread that `--thread` names.
+
+    Raises:
+        NotFoundError: there is none, or it is archived.
+        AmbiguousError: several.
+        BadInputError: its session file is damaged.
+    """
+    summary = _find_thread(settings, thread)
+    return ThreadChoice(summary.thread_id, summary.cwd)
+
+
+def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> ThreadChoice:
+    """The thread of the turn that `--turn` names.
+
+    Raises:
+        NotFoundError: no such turn, or its thread is archived.
+        BusyError: its thread does not exist yet.
+        HomeError: it is another user's.
+        BadInputError: it ended before it had a thread, or the thread left no session (`--ephemeral`).
+    """
+    directory = find(settings, selector, cwd)
+    try:
+        choice = _choice_of(settings, directory, read_meta(directory) or {})
+    except PermissionError as error:
+        raise refusal_of(directory, error) from error
+    if choice is not None:
+        _refuse_archived(settings, choice.thread_id)
+        return choice
+    if directory.marker is None:
+        raise _no_thread_yet(directory, meta_of(directory))
+    message, hint = f"turn {directory.turn_id} left no thread to go on with", "Start anew, with the prompt on stdin: "
+    raise BadInputError(message, hint=f"{hint}`codex-server new -`", kind=ErrorKind.THREAD_MISSING)
+
+
+def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
+    """The newest thread of this directory: of our own turns first, else of Codex's sessions.
+
+    Raises:
+        BusyError: the newest turn here has no thread yet.
+        NotFoundError: its thread is archived.
+        BadInputError: there is none, or no such directory. The newest thread of some other project is never meant.
+    """
+    here = os.path.realpath(check_cwd(cwd))
+    for directory, meta in reader.iter_meta(settings.turns_path):
+        if reader.is_place(meta.get("cwd"), here):
+            choice = _choice_of(settings, directory, meta)
+            if choice is not None:
+                _refuse_archived(settings, choice.thread_id)
+                return choice
+            if directory.marker is None and not _is_ephemeral(meta):
+                raise _no_thread_yet(directory, meta)  # never some older thread in its stead
+    summary = newest_thread(settings.codex_home, here)
+    if summary is None:
+        _refuse_blindness(settings)
+        others = "Those of other places, for --thread: `codex-server list`"
+        hint = f"Start one, with the prompt on stdin: `codex-server new -`. {others}"
+        raise BadInputError(f"no earlier thread in {here}", hint=hint, kind=ErrorKind.THREAD_MISSING)
+    return ThreadChoice(summary.thread_id, summary.cwd)
+
+
+def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
+    """The thread of a turn; None where it left none."""
+    thread_id = meta.get("thread_id") or ""
+    if _is_ephemeral(meta) or not _THREAD_ID.fullmatch(thread_id):  # it becomes part of a path
+        return None
+    has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
+    if not has_begun and not has_session(settings.codex_home, thread_id):
+        return None  # it failed before its turn began, and Codex makes no session until then
+    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, _fork_after(directory, meta), meta.get("model"))
+
+
+def _is_ephemeral(meta: dict[str, Any]) -> bool:
+    return bool((meta.get("request") or {}).get("is_ephemeral"))
+
+
+def _no_thread_yet(directory: TurnDir, meta: dict[str, Any]) -> BusyError:
+    hint = f"First: `{bounded_wait(directory.turn_id, may_ask=may_ask(meta))}`, then the same command again."
+    return BusyError(f"turn {directory.turn_id} has no thread yet", hint=hint)
+
+
+def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
+    """Codex's id of a turn whose end it has recorded; it refuses to fork after any other ("in-progress turn").
+
+    One that runs, or was killed with its Codex, is the thread's last as far as we know: the whole thread is meant.
+    """
+    kind = (read_json(directory.error) or {}).get("kind")
+    if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):
+        return None
+    codex_turn_id: str | None = meta.get("codex_turn_id")
+    return codex_turn_id
+
+
+class Holder(NamedTuple):
+    """Who is writing a thread: in words, and the turn of ours where it is one that has told its id.
+
+    Attributes:
+        pid: of the process, where it is another codex that can be seen.
+        may_ask: whether that turn may come to wait for an answer.
+    """
+
+    words: str
+    turn_id: str | None = None
+    pid: int | None = None
+    may_ask: bool = False
+
+
+def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
+    """Who is writing a thread: a turn of ours, or another codex; None where nobody is.
+
+    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe of it is a
+    shared lock for an instant, at which a codex that opens the thread just then would be refused: so we ask the kernel
+    first who holds it, and probe only where somebody seems to.
+    """
+    try:
+        turn_id = thread_locks.holder(settings.turns_path, thread_id)
+    except PermissionError as error:
+        raise _unknown_holder(thread_id, error) from error
+    if turn_id:
+        meta = meta_of(TurnDir(settings.turns_path / turn_id))
+        return Holder(f"turn {turn_id}", turn_id, may_ask=may_ask(meta))
+    if turn_id is not None:
+        return Holder("a turn that is just starting")
+    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
+    if _writer_pid(writer_lock) is None:
+        return None
+    _end_dead_writers(settings, thread_id)
+    pid = _writer_pid(writer_lock)
+    if pid is None:
+        return None
+    return Holder(f"another codex process (pid {pid})", pid=pid) if pid else Holder("another codex process")
+
+
+def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
+    hint = "Another user's turn made it: wait for that one, or go on from a copy with --fork."
+    return HomeError(f"nothing tells who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
+
+
+def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:
+    """What Codex would run in this thread before any turn of ours, in words; None where nothing is known to wait."""
+    return what_waits(read_queue(settings.codex_home, thread_id), read_goal(settings.codex_home, thread_id))
+
+
+def _writer_pid(writer_lock: Path) -> int | None:
+    pid = holder_pid(writer_lock)
+    try:
+        return pid if pid is not None and lock.is_held(writer_lock) else None
+    except PermissionError:  # another user's: the kernel's word is all there is
+        return pid
+
+
+def _end_dead_writers(settings: Settings, thread_id: str) -> None:
+    """The codex of a worker of ours that was killed lives on for a moment; a look at its turn ends it."""
+    for turn_id in reader.turn_ids(settings.turns_path):
+        turn = TurnDir(settings.turns_path / turn_id)
+        if turn.marker is None and meta_of(turn).get("thread_id") == thread_id:
+            status(turn)

@@ -1,0 +1,207 @@
+"""What Codex asks in the middle of an exchange, asked inline: one request at a time, one question of it at a time.
+
+Owns which request the person is being asked about, and what they have answered so far. A line decides only the request
+that stood there when it was typed. Must never decide anything by itself: what nobody answers is the worker's to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from codex_server_cli.actions.control import approvals
+from codex_server_cli.actions.conversation import ChatTurn
+from codex_server_cli.cli.chat.calls import off_loop
+from codex_server_cli.errors import BusyError, CodexServerError, NotFoundError
+from codex_server_cli.render import approvals as approval_text
+from codex_server_cli.render.approvals import Verdict
+from codex_server_cli.render.chat_blocks import Block, BlockKind
+
+
+class Editor(Protocol):
+    """What the line editor does for a question: its text is put aside, and comes back."""
+
+    def set_aside(self) -> None:
+        """Make room."""
+
+    def bring_back(self, *, was_secret: bool = False) -> None:
+        """Restore; half of a secret must not be taken for anything else."""
+
+    def begin_reading(self) -> None:
+        """Something was asked just now: nothing that was typed before can be meant for it."""
+
+
+def has_secret(entry: dict[str, Any]) -> bool:
+    """Whether an answer to this request may be one that nobody must see."""
+    return any(question.get("isSecret") for question in approval_text.questions_of(entry))
+
+
+def named(entry: dict[str, Any], line: str) -> str:
+    """What to call a line that came too late for a request; a secret is not repeated."""
+    return "that answer" if has_secret(entry) else f"“{line}”"
+
+
+class ApprovalDialog:
+    """The requests of one exchange.
+
+    Args:
+        say: lets blocks scroll by.
+        pass_on: gets words for Codex that came with a decision.
+
+    Attributes:
+        entry: the request that the person is asked about; None where none is.
+        shown: how often something was asked: another number, another question.
+        is_interrupted: whether the person has interrupted the exchange.
+    """
+
+    def __init__(
+        self,
+        chat_turn: ChatTurn,
+        say: Callable[..., None],
+        editor: Editor,
+        pass_on: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.entry: dict[str, Any] | None = None
+        self.shown = 0
+        self.is_interrupted = False
+        self._directory = chat_turn.directory
+        self._say, self._editor, self._pass_on = say, editor, pass_on
+        self._decided: set[str] = set()  # by us: they leave `pending.json` in a moment
+        self._sent: set[str] = set()  # what we sent for them lies there still, for a worker that does not answer
+        self._answers: dict[str, list[str]] = {}
+        self._questions: list[dict[str, Any]] = []  # those without an answer
+
+    @property
+    def hint(self) -> str:
+        """What may be typed now, in one line; empty where nothing is asked."""
+        if self.entry is None:
+            return ""
+        return (
+            approval_text.question_choices(self._questions[0])
+            if self._questions
+            else approval_text.verdict_choices(self.entry)
+        )
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the answer must not be seen."""
+        return bool(self._questions and self._questions[0].get("isSecret"))
+
+    def update(self, pending: list[dict[str, Any]]) -> None:
+        """Ask what waits now; withdraw what no longer does."""
+        ids = [entry["id"] for entry in pending]
+        if self.entry is not None and self.entry["id"] not in ids:
+            if self.entry["id"] not in self._decided:
+                whose = "what you sent was taken, or it was " if self.entry["id"] in self._sent else ""
+                was_over = f"it waits no more: {whose}answered elsewhere, out of time, or its turn has ended"
+                self._note("the turn was interrupted" if self.is_interrupted else was_over)
+            self._close(was_secret=self.is_secret)
+        if self.entry is None:
+            waiting = next((entry for entry in pending if entry["id"] not in self._decided), None)
+            if waiting is not None:
+                self._ask(waiting)
+
+    async def answer(self, entry: dict[str, Any], line: str) -> None:
+        """Take a line that was typed while `entry` was asked."""
+        if self.entry is not entry:
+            self._note(f"nothing waits any more for {named(entry, line)}")
+        elif self._questions:
+            await self._answer_question(entry, line)
+        else:
+            await self._answer_approval(entry, line)
+
+    async def decline(self, words: str = "") -> None:
+        """Refuse what is asked; `words` tell Codex why."""
+        assert self.entry is not None
+        id_ = self.entry["id"]
+        if await self._decide(lambda: approvals.decline(self._directory, id_)) and words:
+            await self._pass_on(words)
+
+    # --- asking
+
+    def _ask(self, entry: dict[str, Any]) -> None:
+        self.entry = entry
+        self._editor.set_aside()
+        self._editor.begin_reading()  # before it is drawn, so that the status line does not ask too soon; and after it
+        text = approval_text.request_text(entry)
+        if text:
+            self._say(Block(BlockKind.ASKED, text))
+        self._begin_questions(entry)
+        if not self._questions:
+            self._begin_reading()
+
+    def _begin_reading(self) -> None:
+        self.shown += 1
+        self._editor.begin_reading()
+
+    def _begin_questions(self, entry: dict[str, Any]) -> None:
+        self._answers, self._questions = (
+            {},
+            approval_text.questions_of(entry) if approval_text.wants_words(entry) else [],
+        )
+        self._show_question()
+
+    def _show_question(self) -> None:
+        if self._questions:
+            self._editor.begin_reading()
+            self._say(Block(BlockKind.ASKED, approval_text.question_text(self._questions[0])))
+            self._begin_reading()
+
+    def _close(self, *, was_secret: bool = False) -> None:
+        self.entry, self._questions = None, []
+        self._editor.bring_back(was_secret=was_secret)
+
+    # --- answering
+
+    async def _answer_approval(self, entry: dict[str, Any], line: str) -> None:
+        decided = approval_text.read_verdict(entry, line)
+        if decided is None:
+            self._note(f"that decides nothing: {approval_text.verdict_choices(entry)}")
+        elif decided.verdict is Verdict.DECLINE:
+            await self.decline(decided.words)
+        else:
+            is_for_session = decided.verdict is Verdict.SESSION
+            await self._decide(
+                lambda: approvals.approve(self._directory, entry["id"], is_for_session=is_for_session),
+            )
+
+    async def _answer_question(self, entry: dict[str, Any], line: str) -> None:
+        question, *rest = self._questions
+        texts = approval_text.choose(question, line)
+        if not all(approval_text.is_choice(question, text) for text in texts):
+            self._note(f"that is none of the choices: {approval_text.question_choices(question)}")
+            return
+        if texts:
+            self._answers[question["id"]] = texts
+            self._say(Block(BlockKind.SAID, "•" * 8 if self.is_secret else ", ".join(texts)))
+        elif question.get("isRequired", True):
+            self._note("an answer is needed; /decline gives none")
+            return
+        self._questions = rest
+        if rest:
+            self._show_question()
+            return
+        given = self._answers
+        if not await self._decide(lambda: approvals.reply(self._directory, entry["id"], given)) and self.entry is entry:
+            self._begin_questions(entry)
+
+    async def _decide(self, call: Callable[[], object]) -> bool:
+        """Carry a decision out; where that fails while the request is there, it waits on, and so do we."""
+        entry, failure = self.entry, None
+        assert entry is not None
+        self._decided.add(entry["id"])
+        try:
+            await off_loop(call)
+        except CodexServerError as error:
+            failure = error
+            self._note(f"{error.message}. {error.hint}" if error.hint else error.message)
+        if isinstance(failure, BusyError):
+            self._sent.add(entry["id"])
+        if failure is not None and not isinstance(failure, NotFoundError):
+            self._decided.discard(entry["id"])
+        elif self.entry is entry:
+            self._close()
+        return failure is None
+
+    def _note(self, text: str) -> None:
+        self._say(Block(BlockKind.NOTE, text))

@@ -1,0 +1,94 @@
+"""The slash commands of a chat: their names, what they take, and what the editor completes. Deeds are `chat_loop`'s."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+
+from codex_server_cli.cli.parameters import complete_turn
+from codex_server_cli.core.model.request import Sandbox
+
+_EFFORTS = ("low", "medium", "high", "xhigh")  # where Codex has not been asked yet
+_COMMAND = re.compile(r"/([A-Za-z?]\w*)?(?:\s+(.*))?", re.DOTALL)
+
+
+class Command(NamedTuple):
+    """A command and its argument as they were typed."""
+
+    name: str
+    argument: str
+
+
+COMMANDS = {
+    "new": ("", "begin a new conversation"),
+    "resume": ("[TURN|THREAD]", "go on with an earlier one, else the newest here"),
+    "model": ("[M]", "the model of the next messages"),
+    "effort": ("[E]", "their reasoning effort"),
+    "sandbox": ("[S]", "what their commands may touch"),
+    "decline": ("[WHY]", "refuse what is asked"),
+    "limits": ("", "how much of the usage limits is used up"),
+    "status": ("", "thread, turn, model, tokens"),
+    "help": ("", "this list, and the keys"),
+    "quit": ("", "leave; a turn that runs goes on"),
+}
+KEYS = """\
+Enter       sends; while a turn runs, into that turn
+Alt-Enter   a new line (Esc, then Enter, where no turn runs)
+Esc         interrupts the turn
+Ctrl-C      the same; twice in an empty editor leaves
+Ctrl-D      leaves
+Up, Down    earlier messages
+ /word      a message that begins with / goes after a blank"""
+
+
+def parse(text: str) -> Command | None:
+    """The command that a line is; None for a message, be it one that begins with a path."""
+    match = _COMMAND.fullmatch(text.rstrip())
+    if match is None:
+        return None
+    return Command(match[1] or "", (match[2] or "").strip())
+
+
+def help_text() -> str:
+    """Every command and key, a line each."""
+    rows = [(f"/{name} {takes}".rstrip(), words) for name, (takes, words) in COMMANDS.items()]
+    pad = max(len(command) for command, _ in rows)
+    return "\n".join([*(f"{command.ljust(pad)}  {words}" for command, words in rows), "", KEYS])
+
+
+class CommandCompleter(Completer):
+    """Completes the name of a command, and the arguments that are known beforehand.
+
+    Args:
+        efforts: tells those that Codex lists, as far as that is known.
+    """
+
+    def __init__(self, efforts: Callable[[], list[str]]) -> None:
+        self._efforts = efforts
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """What the beginning of a line can become; nothing for a message."""
+        text = document.text_before_cursor
+        if not text.startswith("/") or "\n" in document.text:
+            return
+        name, blank, argument = text[1:].partition(" ")
+        if not blank:
+            for command, (_, words) in COMMANDS.items():
+                if command.startswith(name):
+                    yield Completion(command, start_position=-len(name), display=f"/{command}", display_meta=words)
+            return
+        for word, words in self._arguments(name, argument):
+            yield Completion(word, start_position=-len(argument), display_meta=words)
+
+    def _arguments(self, name: str, beginning: str) -> Iterator[tuple[str, str]]:
+        if name == "resume":
+            yield from complete_turn(beginning)
+            return
+        known = (
+            {"effort": self._efforts() or _EFFORTS, "sandbox": tuple(Sandbox)} if name in ("effort", "sandbox") else {}
+        )
+        yield from ((word, "") for word in known.get(name, ()) if word.startswith(beginning))

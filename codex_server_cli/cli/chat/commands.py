@@ -1,0 +1,163 @@
+"""What the slash commands of a chat do. Their names and completion are `chat_commands`'."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.actions import conversation as chat
+from codex_server_cli.actions.conversation import ChatTarget
+from codex_server_cli.cli.chat.calls import off_loop
+from codex_server_cli.cli.chat.command_names import COMMANDS, Command, help_text
+from codex_server_cli.cli.chat.state import ChatState
+from codex_server_cli.core.history.entries import ThreadEntry
+from codex_server_cli.core.model.request import Sandbox
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.render.chat_blocks import Block, BlockKind
+from codex_server_cli.render.limits import limits_text
+from codex_server_cli.render.status_line import short_count
+from codex_server_cli.render.tables import short_path
+
+_OTHER_NAMES = {"exit": "quit", "?": "help"}
+_DEFAULT = "default"
+_KINDS = {
+    "userMessage": BlockKind.SAID,
+    "agentMessage": BlockKind.ANSWER,
+    "commandExecution": BlockKind.COMMAND,
+    "fileChange": BlockKind.EDIT,
+    "plan": BlockKind.ANSWER,
+    "error": BlockKind.ERROR,
+}
+_MARKS = {"commandExecution": "$ ", "fileChange": "± ", "error": "✗ "}
+
+
+class SlashCommands:
+    """The commands of one chat."""
+
+    def __init__(self, chat_: ChatState) -> None:
+        self._chat = chat_
+        self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
+            "new": self._new,
+            "resume": self._resume,
+            "model": self._model,
+            "effort": self._effort,
+            "sandbox": self._sandbox,
+            "decline": self._decline,
+            "limits": self._limits,
+            "status": self._status,
+            "help": self._help,
+            "quit": self._quit,
+        }
+
+    async def do(self, command: Command) -> None:
+        """Carry a command out, or say that there is none of that name."""
+        name = _OTHER_NAMES.get(command.name, command.name)
+        run = self._commands.get(name)
+        if run is None:
+            near = difflib.get_close_matches(name, COMMANDS, 1)
+            self._chat.note(
+                f"there is no command /{name}; {f'did you mean /{near[0]}?' if near else '/help lists them'}"
+            )
+            return
+        try:
+            await run(command.argument)
+        except CodexServerError as error:
+            self._chat.complain(error)
+
+    def say_where(self) -> None:
+        """Say where the conversation is."""
+        choice = self._chat.target.choice
+        where = f"thread {choice.thread_id}" if choice is not None else "a new conversation"
+        cwd = self._chat.options.cwd or (choice.cwd if choice is not None else None) or str(Path.cwd())
+        self._chat.note(f"{where} in {short_path(cwd, str(self._chat.settings.user_home), 60)} · /help")
+
+    def recall(self, entries: Sequence[ThreadEntry]) -> None:
+        """Show how an earlier conversation ended."""
+        blocks = [
+            Block(_KINDS.get(each.type, BlockKind.NOTE), f"{_MARKS.get(each.type, '')}{each.text}") for each in entries
+        ]
+        self._chat.say(*blocks)
+
+    def _is_busy(self) -> bool:
+        if self._chat.chat_turn is not None:
+            self._chat.note("a turn is running: wait for its end, or interrupt it with Ctrl-C")
+        return self._chat.chat_turn is not None
+
+    async def _new(self, _argument: str) -> None:
+        if not self._is_busy():
+            self._chat.tokens = 0
+            await self._chat.switch_to(ChatTarget())
+
+    async def _resume(self, selector: str) -> None:
+        if self._is_busy():
+            return
+        settings, cwd = self._chat.settings, self._chat.options.cwd
+        target = await off_loop(
+            lambda: chat.target_of(settings, selector, cwd) if selector else chat.target_of_last(settings, cwd)
+        )
+        self._chat.tokens = 0
+        await self._chat.switch_to(target)
+
+    async def _model(self, model: str) -> None:
+        await self._choose("model", model)
+
+    async def _effort(self, effort: str) -> None:
+        await self._choose("effort", effort)
+
+    async def _choose(self, name: str, value: str) -> None:
+        """Set an option of the next messages, where Codex has it; without a value tell what it is."""
+        if value:
+            chosen: dict[str, Any] = {name: None if value == _DEFAULT else value}
+            options, target = self._chat.options._replace(**chosen), self._chat.target
+            if value != _DEFAULT:
+                await off_loop(lambda: chat.check_model(self._chat.settings, options, target))
+            self._chat.options = self._chat.options._replace(**chosen)
+            self._chat.note(f"{name} {value}, from the next message on")
+        else:
+            current = getattr(self._chat.options, name) or "what Codex chooses"
+            self._chat.note(f"{name}: {current}; /{name} {_DEFAULT} leaves it to Codex")
+
+    async def _sandbox(self, value: str) -> None:
+        if value and value not in list(Sandbox):
+            self._chat.note(f"no such sandbox: {value}; there are {', '.join(Sandbox)}")
+        elif value:
+            self._chat.options = self._chat.options._replace(sandbox=Sandbox(value))
+            self._chat.note(f"sandbox {value}, from the next message on")
+        else:
+            self._chat.note(f"sandbox: {self._chat.options.sandbox or 'read-only'}; there are {', '.join(Sandbox)}")
+
+    async def _decline(self, words: str) -> None:
+        if self._chat.dialog is None or self._chat.dialog.entry is None:
+            self._chat.note("nothing is asked")
+        else:
+            await self._chat.dialog.decline(words)
+
+    async def _limits(self, _argument: str) -> None:
+        from codex_server_cli.actions.account import read_limits
+
+        settings = self._chat.settings
+        limits = await off_loop(lambda: read_limits(settings))
+        self._chat.say(Block(BlockKind.NOTE, limits_text(limits, time.time()).rstrip("\n")))
+
+    async def _status(self, _argument: str) -> None:
+        view, choice = self._chat.view, self._chat.target.choice
+        thread_id = (view.thread_id if view is not None else None) or (choice.thread_id if choice else None)
+        facts = {
+            "thread": thread_id or "none yet",
+            "turn": f"{view.turn_id} {view.phase or view.state}" if view is not None else "none yet",
+            "directory": (view.meta.get("cwd") if view else None) or (choice.cwd if choice else None) or "this one",
+            "model": self._chat.options.model or (view.meta.get("model") if view else None) or "what Codex chooses",
+            "approval": self._chat.options.approval,
+            "tokens": short_count(self._chat.tokens),
+        }
+        pad = max(map(len, facts))
+        self._chat.note("\n".join(f"{name.ljust(pad)}  {value}" for name, value in facts.items()))
+
+    async def _help(self, _argument: str) -> None:
+        self._chat.note(help_text())
+
+    async def _quit(self, _argument: str) -> None:
+        self._chat.quit()

@@ -1,0 +1,220 @@
+"""How a block of a conversation looks on a terminal: Markdown and colours, as text with escapes of our own alone.
+
+Made to be copied: no frames, no blanks at the end of lines, code without a margin and never broken by us. What a model
+or a command wrote is neutralised here, before and after it was rendered, so that no escape of theirs gets through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from markdown_it import MarkdownIt
+from rich.cells import cell_len, chop_cells
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
+from rich.segment import Segment, Segments
+from rich.style import Style
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+from rich.theme import Theme
+
+from codex_server_cli.render.chat_blocks import Block, BlockKind
+from codex_server_cli.render.escape import neutralise
+
+CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background
+MAX_STYLED_LINES = 2000  # a block of more is shown as it is: to lay it out would keep the screen waiting for seconds
+_STYLES = {
+    BlockKind.SAID: "bold",
+    BlockKind.EDIT: "yellow",
+    BlockKind.THOUGHT: "dim italic",
+    BlockKind.PLAN: "blue",
+    BlockKind.NOTE: "dim",
+    BlockKind.WARNING: "yellow",
+    BlockKind.REFUSED: "red",
+}
+_THEME = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})  # rich's own have a black background
+_GRAMMAR = (
+    MarkdownIt()
+    .enable(["strikethrough", "table"])
+    .disable(["html_block", "html_inline", "autolink", "image", "reference"])  # `List<int>` is to be read, not hidden
+)
+_WORD = re.compile(r"\s*\S+\s*|\s+")
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+
+
+class _Heading(Heading):
+    """A heading at the left, without a frame."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = self.text.copy()
+        text.justify = "default"
+        text.stylize(Style(bold=True, underline=self.tag == "h1"))
+        yield text
+
+
+class _Code(CodeBlock):
+    """Code as it stands: no margin, no background; long lines are left to the terminal, so that a copy is whole."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        code = str(self.text).rstrip()
+        syntax = Syntax(code, self.lexer_name, theme=CODE_THEME)
+        text = syntax.highlight(code) if syntax.lexer is not None else Text(code, style="cyan")
+        text.rstrip()
+        text.no_wrap, text.overflow = True, "ignore"
+        yield text
+
+
+class _Table(TableElement):
+    """A table, without the blank line that its frame would be above it, its long cells folded and not cut."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for table in super().__rich_console__(console, options):
+            if isinstance(table, Table):
+                table.show_edge = False
+                for column in table.columns:
+                    column.overflow = "fold"
+            yield table
+
+
+class _Answer(Markdown):
+    """Markdown whose line ends and underscores stay, as they do in a chat: `__init__.py` is a name."""
+
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": _Heading,
+        "fence": _Code,
+        "code_block": _Code,
+        "table_open": _Table,
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__("", code_theme=CODE_THEME, hyperlinks=False, justify="default")
+        self.parsed = _GRAMMAR.parse(text)
+        for part in (part for token in self.parsed for part in token.children or ()):
+            if part.type == "softbreak":
+                part.type = "hardbreak"
+            elif part.tag in ("em", "strong") and part.markup.startswith("_"):
+                part.type, part.tag, part.content = "text", "", part.markup
+
+
+class _Barred:
+    """What a model asks for, each line behind a bar however long it is: it cannot pass for words of ours."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text = Text(self._text, overflow="fold", no_wrap=False)
+        for line in console.render_lines(text, options.update(width=options.max_width - 2), pad=False):
+            yield Segment("│ ", Style(color="yellow", bold=True))
+            yield from line
+            yield Segment.line()
+
+
+class Painter:
+    """Turns blocks into what a terminal is sent, at the width that it has then.
+
+    Args:
+        console: tells which colours the terminal has.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        console.push_theme(_THEME)
+
+    def paint(self, blocks: Iterable[Block], width: int) -> str:
+        """Blocks one under the other, each behind a blank line but for what belongs to the block above it."""
+        return "".join(
+            ("" if block.kind is BlockKind.OUTPUT else "\n") + self._painted(block, width) for block in blocks
+        )
+
+    def _painted(self, block: Block, width: int) -> str:
+        is_long = block.text.count("\n") >= MAX_STYLED_LINES
+        if is_long and block.kind not in (BlockKind.SAID, BlockKind.ASKED):  # those two keep their marks
+            return neutralise(block.text) + "\n"
+        return self._render(_looks(block), width)
+
+    def _render(self, looks: RenderableType, width: int) -> str:
+        options = self._console.options.update(width=max(width, 10), height=None)
+        lines = [_trimmed(line) for line in Segment.split_lines(self._console.render(looks, options))]
+        while lines and not lines[-1]:
+            lines.pop()
+        while lines and not lines[0]:
+            lines.pop(0)
+        safe = [Segment(neutralise(text), style) for line in lines for text, style, _ in [*line, Segment.line()]]
+        with self._console.capture() as captured:
+            self._console.print(Segments(safe), end="", soft_wrap=True)
+        return captured.get()
+
+
+def _trimmed(line: Iterable[Segment]) -> list[Segment]:
+    """The line without the blanks at its end, with which tables and lists fill their columns."""
+    segments = [segment for segment in line if not segment.control]
+    while segments and not segments[-1].text.rstrip(" "):
+        segments.pop()
+    if segments:
+        last = segments[-1]
+        segments[-1] = Segment(last.text.rstrip(" "), last.style)
+    return segments
+
+
+def _looks(block: Block) -> RenderableType:
+    text = neutralise(block.text)
+    match block.kind:
+        case BlockKind.ANSWER:
+            return _Answer(text)
+        case BlockKind.SAID:
+            return Text(_marked(text), style=_STYLES[block.kind], no_wrap=True, overflow="ignore")
+        case BlockKind.COMMAND:
+            return Text(text, style="bold cyan", no_wrap=True, overflow="ignore")
+        case BlockKind.OUTPUT:
+            return _output(text)
+        case BlockKind.ERROR:
+            first, newline, rest = text.partition("\n")
+            return Text(first, style="red").append(newline + rest, "default")
+        case BlockKind.ASKED:
+            return _Barred(text)
+        case BlockKind.THOUGHT:
+            return Text(_BOLD.sub(r"\1", text), style=_STYLES[block.kind])
+        case _:
+            return Text(text, style=_STYLES[block.kind])
+
+
+def _marked(text: str) -> str:
+    return "› " + text.replace("\n", "\n  ")
+
+
+def _output(text: str) -> Text:
+    """A command's output, dim, and how it ended: red where it failed."""
+    *lines, end = text.split("\n")
+    style = "green" if end.startswith("→ exit 0") else "red"
+    shown = Text("".join(f"{line}\n" for line in lines), style="dim", no_wrap=True, overflow="ignore")
+    return shown.append(end, Style.parse(f"not dim {style}"))
+
+
+def tail_rows(text: str, width: int, height: int) -> list[str]:
+    """The last rows that a raw text takes on a terminal of this width: at most `height` of them, made safe."""
+    text = neutralise(text[-8 * width * height :]).expandtabs(4)  # more than fits, whatever was made visible
+    rows: list[str] = []
+    for line in reversed(text.split("\n")):
+        rows[:0] = _rows_of(line, width - 1)
+        if len(rows) >= height:
+            return rows[-height:]
+    return rows
+
+
+def _rows_of(line: str, width: int) -> list[str]:
+    """The line, wrapped between words where it can be."""
+    rows, row = [], ""
+    for word in _WORD.findall(line):
+        if row and cell_len(row + word.rstrip()) > width:
+            rows.append(row.rstrip())
+            row = ""
+        row += word
+        if cell_len(row.rstrip()) > width:
+            *whole, row = chop_cells(row, width)
+            rows += whole
+    return [*rows, row.rstrip()]

@@ -1,0 +1,107 @@
+"""The start and the interruption of a chat's turns: calls that take a moment, and outlive whoever waits for them.
+
+Owns what is under way. Must never show anything by itself but that an interruption failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from codex_server_cli.actions.control import control
+from codex_server_cli.actions.conversation import ChatTurn
+from codex_server_cli.cli.chat.calls import off_loop
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.errors import BusyError, CodexServerError
+
+LEAVE_S = 5.0
+"""How long whoever leaves waits at the most to learn which turn was being started."""
+
+
+def hint_in_chat(error: CodexServerError) -> str | None:
+    """The next step after an error: here, rather than in a shell."""
+    if not isinstance(error, BusyError) or "--fork" not in (error.hint or ""):
+        return error.hint
+    if error.occupied is None:
+        return "/new begins another conversation; /resume comes back once it has ended."
+    return f"/new begins another conversation; `codex resume {error.occupied}`, in a shell, lets Codex do what waits."
+
+
+class Starting:
+    """The one start that may be under way."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[ChatTurn] | None = None
+
+    def __bool__(self) -> bool:
+        return self._task is not None
+
+    async def begin(self, call: Callable[[], ChatTurn]) -> ChatTurn:
+        """Start an exchange; where we are cancelled meanwhile, `outcome` still tells of it.
+
+        Raises:
+            CodexServerError: it was refused.
+        """
+        self._task = task = asyncio.ensure_future(off_loop(call))
+        await asyncio.wait({task})
+        self._task = None
+        return task.result()
+
+    async def outcome(self, timeout_s: float = LEAVE_S) -> ChatTurn | None:
+        """What becomes of a start under way; None where there is none, or its time is over.
+
+        Raises:
+            CodexServerError: it was refused.
+        """
+        if self._task is None:
+            return None
+        done, _ = await asyncio.wait({self._task}, timeout=timeout_s)
+        if not done:
+            return None
+        task, self._task = self._task, None
+        return task.result()
+
+
+class Interrupting:
+    """The one interruption that may be under way.
+
+    Args:
+        note: shows a word of ours.
+        complain: shows what cannot be done.
+        fail: ends the program with a defect.
+    """
+
+    def __init__(
+        self,
+        note: Callable[[str], None],
+        complain: Callable[[CodexServerError], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self._note, self._complain, self._fail = note, complain, fail
+        self._task: asyncio.Task[None] | None = None
+
+    def __bool__(self) -> bool:
+        return self._task is not None
+
+    def begin(self, chat_turn: ChatTurn) -> None:
+        """Interrupt a turn, unless that is being done."""
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._cancel(chat_turn))
+
+    async def outcome(self) -> None:
+        """Wait for the interruption that is under way: whoever leaves right behind it has asked for it all the same."""
+        if self._task is not None:
+            await self._task
+
+    async def _cancel(self, chat_turn: ChatTurn) -> None:
+        try:
+            if any(
+                view.state is State.RUNNING for view in await off_loop(lambda: control.cancel([chat_turn.directory]))
+            ):
+                self._note("the turn could not be ended: its worker does not react")
+        except CodexServerError as error:
+            self._complain(error)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._task = None

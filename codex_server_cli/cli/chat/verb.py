@@ -1,0 +1,79 @@
+"""The verb `chat`: where it goes on, and what a terminal must be for it. The conversation itself is `chat_loop`'s."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from codex_server_cli.actions import conversation as actions
+from codex_server_cli.actions.start.checks import check_cwd
+from codex_server_cli.actions.start.options import StartOptions
+from codex_server_cli.cli import output, start_options
+from codex_server_cli.core.model.request import Sandbox
+from codex_server_cli.errors import UsageError
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+
+Prompt = Annotated[str | None, typer.Argument(help="The first message; none: type it.", show_default=False)]
+
+
+@start_options.starts_a_chat
+def chat(
+    options: StartOptions,
+    prompt: Prompt = None,
+    last: start_options.ChatLast = False,
+    thread: start_options.Thread = None,
+    turn: start_options.Turn = None,
+) -> None:
+    """Converse at a terminal: every exchange is an ordinary turn that any other shell can follow."""
+    start_options.check_one_thread(last=last, thread=thread, turn=turn)
+    options = options._replace(prompt=prompt or "")
+    _check_terminal()
+    settings = Settings.load()
+    if last:
+        target = actions.target_of_last(settings, options.cwd)
+    elif thread is not None:
+        target = actions.target_of_thread(settings, thread)
+    elif turn is not None:
+        target = actions.target_of_turn(settings, turn, options.cwd)
+    else:
+        target = actions.ChatTarget()
+    actions.check_model(settings, options, target)
+    _converse(settings, options, target)
+
+
+def _check_terminal() -> None:
+    hint = 'codex-server new "your message" starts a turn from anywhere.'
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("chat needs a terminal", hint=hint)
+    from prompt_toolkit.utils import is_dumb_terminal
+
+    if is_dumb_terminal():
+        raise UsageError("chat needs a terminal whose cursor can be moved, and TERM is dumb", hint=hint)
+
+
+def _converse(settings: Settings, options: StartOptions, target: actions.ChatTarget) -> None:
+    import asyncio
+
+    from rich.console import Console
+
+    from codex_server_cli.cli.chat.loop import Chat
+    from codex_server_cli.cli.chat.markdown import Painter
+
+    sandbox = options.sandbox or Sandbox(read_config(settings.config_path).sandbox or Sandbox.READ_ONLY)
+    options = options._replace(sandbox=sandbox, cwd=check_cwd(options.cwd) if options.cwd is not None else None)
+    chat_ = Chat(settings, options, target, Painter(Console(highlight=False, markup=False, emoji=False)))
+    asyncio.run(chat_.run(options.prompt or None))
+    _say_goodbye(chat_.chat_turn, chat_.target)
+
+
+def _say_goodbye(running: actions.ChatTurn | None, target: actions.ChatTarget) -> None:
+    """What goes on, and how to come back."""
+    if running is not None:
+        turn_id = running.directory.turn_id
+        output.note(f"turn {turn_id} goes on: codex-server tail {turn_id} --follow")
+        output.note(f"back to it: codex-server chat --turn {turn_id}")
+    elif target.choice is not None:
+        output.note(f"back to it: codex-server chat --thread {target.choice.thread_id}")

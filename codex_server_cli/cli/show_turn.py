@@ -1,0 +1,106 @@
+"""Showing a turn while it runs, and waiting for its end. Owns what `tail`, `wait`, `new -f` and `new --wait` share."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import typer
+
+from codex_server_cli.actions.read import follow, read
+from codex_server_cli.cli import output
+from codex_server_cli.core.model.turn import EXIT_OF_STATE
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.result.commands import wait_command
+from codex_server_cli.errors import Exit
+from codex_server_cli.render.notes import end_note
+from codex_server_cli.settings.places import Settings
+
+
+@contextlib.contextmanager
+def leaving_running(*turn_ids: str) -> Iterator[None]:
+    """Ctrl-C ends us, never the turns: say so, and how to come back."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        one, several = f"codex-server tail {turn_ids[0]} --follow", wait_command(" ".join(turn_ids))
+        output.note(f"\nThe turn goes on: {one}" if len(turn_ids) == 1 else f"\nThe turns go on: {several}")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def follow_text(settings: Settings, selector: str, *, last_lines: int | None = None, cwd: str | None = None) -> Exit:
+    """Show a turn's text to its end.
+
+    Returns:
+        The turn's own exit code.
+    """
+    directory = read.find(settings, selector, cwd)
+    with leaving_running(directory.turn_id):
+        pieces = follow.text(directory, last_lines=last_lines, follows=True)
+        show_growing(pieces, partial(read.status, directory))
+    return report_end(read.status(directory))
+
+
+def wait_for_end(
+    settings: Settings, selector: str, *, timeout_s: float | None = None, cwd: str | None = None
+) -> TurnView:
+    """Sleep until a turn has ended, or the time runs out."""
+    directory = read.find(settings, selector, cwd)
+    with leaving_running(directory.turn_id):
+        return read.wait(directory, timeout_s)
+
+
+def wait_for_end_or_request(settings: Settings, selector: str) -> TurnView:
+    """The same, with a word on stderr once the turn waits for a person."""
+    from codex_server_cli.actions.read import wait  # 2 ms that a turn which asks for nothing need not spend
+
+    directory = read.find(settings, selector)
+    with leaving_running(directory.turn_id):
+        ((_, asked),) = wait.wait([directory], is_any=False)
+        if asked:
+            output.note(f"It waits for your answer: codex-server pending {directory.turn_id}")
+        return read.wait(directory)
+
+
+def show_growing(pieces: Iterable[bytes], look: Callable[[], TurnView]) -> None:
+    """Show a turn's text to its end; a terminal is also told what the turn does while nothing comes.
+
+    Args:
+        pieces: the text.
+        look: tells where the turn stands; called from another thread.
+    """
+    if not output.can_redraw():
+        show_pieces(pieces)
+        return
+    from codex_server_cli.cli.terminal.spinner import Spinner
+
+    with Spinner(look) as spinner:
+        show_pieces(pieces, spinner.show)
+
+
+def show_pieces(pieces: Iterable[bytes], show: Callable[[str], None] = output.show) -> None:
+    """Text as it comes; a character that is cut between two pieces waits for its rest.
+
+    On a terminal the last line is ended where the turn was cut off in it: what we say next stands on its own.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = ""
+    for piece in pieces:
+        text = decoder.decode(piece) or text
+        show(text)
+    if output.is_terminal() and text and not text.endswith("\n"):
+        show("\n")
+
+
+def report_end(view: TurnView) -> Exit:
+    """Say on stderr why a turn did not complete.
+
+    Returns:
+        The turn's own exit code.
+    """
+    note = end_note(view)
+    if note:
+        output.note(note)
+    return EXIT_OF_STATE[view.state]

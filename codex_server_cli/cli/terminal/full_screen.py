@@ -1,0 +1,106 @@
+"""A terminal that one program fills and redraws: its alternate screen, its keys, its size. What is drawn is others'.
+
+Leaves the terminal as it was: at the end, at an exception, when Ctrl-Z stops us and when a signal ends us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from codex_server_cli.cli.terminal.restore import restore_at_signals
+
+_READ_BYTES = 4096
+
+
+class FullScreen:
+    """A context of the main thread, which gets the signals; another one may draw and wait meanwhile."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._lock = threading.RLock()  # held by who writes to the terminal
+        self._keys_fd = sys.stdin.fileno() if sys.stdin.isatty() else None
+        self._modes: list[Any] | None = None
+        self._live: Live | None = None
+
+    def __enter__(self) -> FullScreen:
+        with contextlib.ExitStack() as stack:
+            self._wake_fd, self._waker_fd = os.pipe()
+            stack.callback(os.close, self._wake_fd)
+            stack.callback(os.close, self._waker_fd)
+            os.set_blocking(self._waker_fd, False)
+            # UTF-8 whatever the locale: what turns say is not ASCII.
+            file = stack.enter_context(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace"))
+            self._console = Console(file=file, force_terminal=True)
+            self._take()
+            stack.callback(self._restore)
+            stack.enter_context(restore_at_signals(self._restore, self._take))
+            stack.callback(signal.signal, signal.SIGWINCH, signal.signal(signal.SIGWINCH, lambda *_: None))
+            stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(self._waker_fd, warn_on_full_buffer=False))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def draw(self, make: Callable[[int, int], RenderableType]) -> None:
+        """Show what `make` returns for the columns and lines that there are now; nothing while we are stopped."""
+        with self._lock:
+            if self._live is None:
+                return
+            columns, lines = os.get_terminal_size(sys.stdout.fileno())
+            self._console.size = (columns or 80, lines or 24)
+            self._live.update(make(*self._console.size), refresh=True)
+
+    def wait(self, timeout_s: float | None) -> bytes | None:
+        """Sleep until something happens: keys, another size of the window, a `wake`, or the end of the time.
+
+        Returns:
+            The keys that were pressed, often none; None where no key will ever come any more: the terminal is gone.
+        """
+        fds = [self._wake_fd] if self._keys_fd is None else [self._wake_fd, self._keys_fd]
+        ready, _, _ = select.select(fds, [], [], timeout_s)
+        if self._wake_fd in ready:
+            os.read(self._wake_fd, _READ_BYTES)
+        if self._keys_fd in ready:
+            return os.read(self._keys_fd, _READ_BYTES) or None
+        return b""
+
+    def wake(self) -> None:
+        """End a `wait`, from whatever thread."""
+        with contextlib.suppress(BlockingIOError):  # it is awake
+            os.write(self._waker_fd, b"\0")
+
+    def _take(self) -> None:
+        with self._lock:
+            if self._keys_fd is not None:
+                self._modes = termios.tcgetattr(self._keys_fd)
+                tty.setcbreak(self._keys_fd)
+            self._live = Live(
+                console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+            )
+            self._live.start()
+        self.wake()
+
+    def _restore(self) -> None:
+        with self._lock:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+            if self._keys_fd is not None and self._modes is not None:
+                termios.tcsetattr(self._keys_fd, termios.TCSADRAIN, self._modes)
+                self._modes = None

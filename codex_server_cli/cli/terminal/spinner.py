@@ -1,0 +1,131 @@
+"""What a turn does, behind its text on a terminal, while nothing comes. Owns that it goes away without a trace.
+
+It stands to the right of the cursor, which it never moves: in one write the cursor is saved, the line is written
+without wrapping, and the cursor is put back. So whatever comes next, be it text, another size of the window or the
+shell's prompt, begins where the text ended; and one sequence wipes it: "erase from the cursor to the screen's end".
+Nobody imports this for a pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from codex_server_cli.cli import output
+from codex_server_cli.cli.terminal.restore import restore_at_signals
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.render.spinner import column_after, is_waiting, spinner_line
+from codex_server_cli.settings.terminal import has_color
+
+SILENCE_S = 0.5
+"""How long nothing comes before it is shown."""
+
+_FRAME_S = 0.125
+_FRAMES_A_LOOK = 4
+"""How often it moves before the turn's files are looked at again."""
+_MIN_COLUMNS = 12
+_GAP = "  "  # between a text that goes on and the spinner
+_BEGIN, _END = "\x1b7\x1b[?7l", "\x1b[J\x1b[?7h\x1b8"  # save, do not wrap; erase the rest, wrap, restore
+_ERASE = "\x1b[J"
+_DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
+
+
+class Spinner:
+    """A context in which `show` takes the place of `output.show`."""
+
+    def __init__(self, look: Callable[[], TurnView]) -> None:
+        """`look` tells where the turn stands; it is called from another thread."""
+        self._look = look
+        self._line: list[str] = []  # what was shown since the last line end
+        self._shown_s = time.monotonic()
+        self._is_drawn = False
+        self._frame = 0
+        self._lock = threading.RLock()  # taken again where a signal comes while we write
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._turn, name="spinner", daemon=True)
+        self._signals = restore_at_signals(self._erase, lambda: None)
+
+    def __enter__(self) -> Spinner:
+        self._signals.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self._erase()
+        self._signals.__exit__(kind, error, trace)
+
+    def show(self, text: str) -> None:
+        """Show more of the turn's text."""
+        with self._lock:
+            self._erase()
+            output.show(text)
+            before, line_end, rest = text.rpartition("\n")
+            if line_end:
+                self._line.clear()
+            self._line.append(rest if line_end else before + rest)
+            self._shown_s = time.monotonic()
+
+    def _erase(self) -> None:
+        with self._lock:
+            if self._is_drawn:
+                self._is_drawn = False
+                output.draw(_ERASE)
+
+    def _turn(self) -> None:
+        with contextlib.suppress(OSError):  # the terminal is gone
+            self._turn_while_silent()
+
+    def _turn_while_silent(self) -> None:
+        view: TurnView | None = None
+        while not self._is_over.wait(max(_FRAME_S, SILENCE_S - self._silence_s())):
+            if self._silence_s() < SILENCE_S:
+                view = None
+                continue
+            if view is None or self._frame % _FRAMES_A_LOOK == 0:
+                view = self._look()
+            self._frame += 1
+            with self._lock:
+                if self._silence_s() >= SILENCE_S:
+                    self._draw(view)
+
+    def _silence_s(self) -> float:
+        return time.monotonic() - self._shown_s
+
+    def _draw(self, view: TurnView) -> None:
+        if view.state is not State.RUNNING or self._is_over.is_set() or not _is_in_front():
+            self._erase()
+            return
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns
+        column = column_after("".join(self._line), columns)
+        gap = _GAP if column else ""
+        room = columns - column - len(gap) - 1
+        if room < _MIN_COLUMNS:
+            self._erase()
+            return
+        line = spinner_line(view, self._frame, time.time_ns() // 1_000_000, room)
+        self._is_drawn = True
+        output.draw(f"{_BEGIN}{gap}{_style(view)}{line}{_PLAIN}{_END}")
+
+
+def _is_in_front() -> bool:
+    """Whether the shell gave us the terminal; a job in the background shares it with what the user types."""
+    try:
+        return os.tcgetpgrp(sys.stdout.fileno()) == os.getpgrp()
+    except OSError:  # a terminal without jobs
+        return True
+
+
+def _style(view: TurnView) -> str:
+    if not is_waiting(view):
+        return _DIM
+    return f"{_BOLD}{_YELLOW}" if has_color() else _BOLD

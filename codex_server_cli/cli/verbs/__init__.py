@@ -1,0 +1,1 @@
+"""One file for each group of verbs: parse, call one action, render its result, exit."""

@@ -1,0 +1,116 @@
+"""The verbs about the account: `account`, `login`, `logout`, `limits`, `models`. A key is never taken from the argv."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from codex_server_cli.actions import account as actions
+from codex_server_cli.cli import output
+from codex_server_cli.core.documents import account as documents
+from codex_server_cli.errors import BadInputError, Exit, UsageError
+from codex_server_cli.render.account import account_text, models_table
+from codex_server_cli.render.limits import limits_text
+from codex_server_cli.settings.places import Settings
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.account.queries import LoginStart
+
+_MAX_KEY_CHARS = 4096
+
+Array = Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")]
+
+
+def account(
+    refresh: Annotated[bool, typer.Option("--refresh", help="Let Codex renew its token first.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
+) -> None:
+    """Show who is logged in; end with 2 where no turn could start."""
+    report = actions.read_account(Settings.load(), refreshes=refresh)
+    problem = report.problem
+    if json:
+        words = problem.message if problem else None
+        output.show_json(documents.account_document(report.account, words, has_refreshed=report.has_refreshed))
+    else:
+        output.show(account_text(report.account, has_refreshed=report.has_refreshed))
+    if problem is not None:
+        output.show_error(problem, as_json=False)
+        raise typer.Exit(problem.exit_code)
+
+
+def login(
+    device: Annotated[bool, typer.Option("--device", help="Print a code to enter in a browser elsewhere.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the URL.")] = False,
+    api_key: Annotated[
+        str | None,
+        typer.Option("--api-key", metavar="-", help="Log in with the API key on stdin, if config.json allows one."),
+    ] = None,
+) -> None:
+    """Log in with ChatGPT; waits until it is done in a browser. Ctrl-C cancels it."""
+    if api_key is not None:
+        if device or no_browser:
+            raise UsageError("--api-key opens no page: it goes with neither --device nor --no-browser")
+        if api_key != "-":  # which is not repeated: it may be a key
+            hint = 'printf %s "$KEY" | codex-server login --api-key -'
+            raise UsageError("an API key is read from stdin alone: an argument can be seen by others", hint=hint)
+        account = actions.log_in_with_key(Settings.load(), _read_key)
+    else:
+        try:
+            account = actions.log_in(Settings.load(), _show_login, is_device=device, opens_browser=not no_browser)
+        except KeyboardInterrupt as interrupt:
+            output.note("\nThe login was cancelled.")
+            raise typer.Exit(Exit.INTERRUPTED) from interrupt
+    output.show(account_text(account))
+
+
+def _show_login(started: LoginStart, has_browser: bool) -> None:
+    if started.user_code is not None:
+        output.show(f"Open this page in any browser:\n  {started.url}\nand enter the code:\n  {started.user_code}\n")
+    else:
+        opened = " It should open by itself." if has_browser else ""
+        output.show(f"Open this page in a browser on this machine.{opened}\n  {started.url}\n")
+    output.note("Waiting for the login; Ctrl-C cancels it.")
+
+
+def _read_key() -> str:
+    if sys.stdin.isatty():
+        import getpass
+
+        key = getpass.getpass("API key: ")  # not shown
+    else:
+        key = sys.stdin.buffer.read(_MAX_KEY_CHARS + 1).decode("utf-8", "replace")
+    key = key.strip()
+    if not key:
+        raise BadInputError("there is no API key on stdin", hint='printf %s "$KEY" | codex-server login --api-key -')
+    if len(key) > _MAX_KEY_CHARS or not (key.isascii() and key.isprintable()) or " " in key:
+        raise BadInputError("what is on stdin is no API key", hint="A key is one line of printable ASCII characters.")
+    return key
+
+
+def logout() -> None:
+    """Forget Codex's login on this machine."""
+    actions.log_out(Settings.load())
+    output.show("Logged out.\n")
+
+
+def limits(json: Array = False) -> None:
+    """Show the usage limits of the ChatGPT login, and when they reset."""
+    found = actions.read_limits(Settings.load())
+    if json:
+        output.show_json([documents.limits_document(limit) for limit in found])
+    else:
+        output.show(limits_text(found, time.time()))
+
+
+def models(
+    all_: Annotated[bool, typer.Option("--all", help="The hidden ones, too.")] = False, json: Array = False
+) -> None:
+    """List the models, with the efforts and inputs that each takes."""
+    found = [model for model in actions.read_models(Settings.load()) if all_ or not model.is_hidden]
+    if json:
+        output.show_json([documents.model_document(model) for model in found])
+    else:
+        output.show(models_table(found, output.width()))

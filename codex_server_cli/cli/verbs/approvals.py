@@ -1,0 +1,150 @@
+"""The verbs that answer a running turn: `pending`, `approve`, `decline`, `reply`, `steer`."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Annotated, Any
+
+import typer
+
+from codex_server_cli.actions.control import approvals
+from codex_server_cli.actions.read import read
+from codex_server_cli.cli import output
+from codex_server_cli.cli.parameters import LastCwd, Turn, WaitingTurn, complete_turn
+from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.inputs import is_blank
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.protocol.rpc import objects_in, text_in
+from codex_server_cli.errors import UsageError
+from codex_server_cli.render.notes import end_note
+from codex_server_cli.render.pending import pending_text
+from codex_server_cli.settings.places import Settings
+
+Request = Annotated[
+    str | None, typer.Argument(metavar="[REQ]", help="Its id; may be left out where the turn has asked only once.")
+]
+_ID = re.compile(r"[\w.-]+")
+Entry = dict[str, Any]
+
+
+def pending(
+    turn: Annotated[
+        str | None,
+        typer.Argument(metavar="[TURN]", help="As elsewhere; none: all that run.", autocompletion=complete_turn),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")] = False,
+    cwd: LastCwd = None,
+) -> None:
+    """Show what waits for your answer, in full, with the commands that give it."""
+    settings = Settings.load()
+    if turn is None:
+        output.note_if(read.absent_home(settings))
+    views = read.running(settings) if turn is None else [read.readable(read.find(settings, turn, cwd))]
+    for view in views:
+        if view.state is State.UNREADABLE:
+            output.note(end_note(view))
+    waiting = [(view, entry) for view in views for entry in approvals.pending_of(view)]
+    now_ms = time.time_ns() // 1_000_000
+    if json:
+        output.show_json([turn_documents.pending(view, entry, now_ms) for view, entry in waiting])
+    elif not waiting:
+        output.show("Nothing waits for an answer.\n")
+    else:
+        width = output.width() if output.is_terminal() else None
+        output.show("\n".join(pending_text(view, entry, now_ms, width) for view, entry in waiting))
+
+
+def approve(
+    turn: WaitingTurn,
+    request: Request = None,
+    session: Annotated[bool, typer.Option("--session", help="The like of it too, for the rest of the turn.")] = False,
+) -> None:
+    """Allow what a turn asks for: a command, a patch, permissions, a tool."""
+    directory = approvals.find_waiting(Settings.load(), turn)
+    decided = approvals.approve(directory, request, is_for_session=session)
+    output.show_json(turn_documents.decided(read.status(directory), "approve", decided))
+
+
+def decline(turn: Turn, request: Request = None, cwd: LastCwd = None) -> None:
+    """Refuse what a turn asks for; the turn goes on without it."""
+    directory = read.find(Settings.load(), turn, cwd)
+    decided = approvals.decline(directory, request)
+    output.show_json(turn_documents.decided(read.status(directory), "decline", decided))
+
+
+def reply(
+    turn: WaitingTurn,
+    request: Request = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--answer", "-a", metavar="Q=A", help="Question id and answer; of a single question A alone. - reads stdin."
+        ),
+    ] = None,
+) -> None:
+    """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
+    if not answer or any(is_blank(each) for each in answer):
+        raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
+    directory = approvals.find_waiting(Settings.load(), turn)
+    known = _questions(approvals.pending_of(read.status(directory)), request)
+    decided = approvals.reply(directory, request, _with_stdin(_by_question(answer, known)))
+    output.show_json(turn_documents.decided(read.status(directory), "reply", decided))
+
+
+def steer(
+    turn: Turn,
+    text: Annotated[str | None, typer.Argument(help="What to tell Codex; what is piped in comes behind it.")] = None,
+    stdin: Annotated[str | None, typer.Argument(metavar="[-]", help="Read stdin to its end.")] = None,
+    file: Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read it from a file.")] = None,
+    cwd: LastCwd = None,
+) -> None:
+    """Give a running turn more to consider; Codex breaks off the response under way for it."""
+    from codex_server_cli.cli.prompts import read_prompt
+
+    directory = read.find(Settings.load(), turn, cwd)
+    words = read_prompt((text, stdin), file)
+    approvals.steer(directory, words)
+    output.show_json(turn_documents.steered(read.status(directory), words))
+
+
+def _questions(entries: list[Entry], request: str | None) -> list[str]:
+    """The ids of the questions that are meant; none where it is not clear, which is then the worker's to say."""
+    meant = [entry for entry in entries if request in (None, entry.get("id"))]
+    if len(meant) != 1:
+        return []
+    return [text_in(question.get("id")) for question in objects_in(meant[0].get("questions"))]
+
+
+def _by_question(given: list[str], known: list[str]) -> dict[str, list[str]]:
+    """The answers by question id. What names no question answers the only one there is."""
+    found: dict[str, list[str]] = {}
+    longest_first = sorted(known, key=len, reverse=True)
+    for answer in given:
+        id_, has_id, text = answer.partition("=")
+        for one in longest_first:  # an id may hold a `=`
+            if answer.startswith(f"{one}="):
+                id_, text = one, answer[len(one) + 1 :]
+                break
+        if not has_id or (id_ not in known and _ID.fullmatch(id_) is None):  # a sentence may hold a `=`
+            if len(known) > 1:
+                message = f"--answer {answer!r} does not say which question it answers"
+                raise UsageError(message, hint=f"--answer Q=A, where Q is one of: {', '.join(known)}")
+            id_, text = (known or [""])[0], answer
+        found.setdefault(id_, []).append(text)
+    return found
+
+
+def _with_stdin(answers_by_id: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The same with what stdin holds for `-`: a secret has no place among arguments, which everybody can see."""
+    if sum(text == "-" for texts in answers_by_id.values() for text in texts) > 1:
+        raise UsageError("only one answer can be read from stdin", hint="Give the others as --answer Q=A.")
+
+    def read(text: str) -> str:
+        if text != "-":
+            return text
+        from codex_server_cli.cli.prompts import read_prompt  # which few answers need
+
+        return read_prompt(("-",)).rstrip("\r\n")
+
+    return {id_: [read(text) for text in texts] for id_, texts in answers_by_id.items()}

@@ -1,0 +1,60 @@
+"""`tail --all`: the stream of all turns, for a monitor or for a person. Shown line by line, as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from codex_server_cli.actions.read import monitor, read
+from codex_server_cli.cli import output
+from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.monitor_event import MonitorEvent
+from codex_server_cli.errors import Exit, UsageError
+from codex_server_cli.render import notes
+from codex_server_cli.settings.places import Settings
+
+
+def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict[str, bool]) -> Exit:
+    """Show what has happened to all turns; with `follows` what happens, until Ctrl-C or until nobody reads our stdout.
+
+    Args:
+        after: the cursor to go on from; None is all that is kept, and with `follows` the turns that run.
+        forbidden: what makes no sense here, by its name on the command line, and whether it was given.
+
+    Raises:
+        UsageError: something of that was.
+        NotFoundError: there is no home to follow.
+    """
+    given = [option for option, is_given in forbidden.items() if is_given]
+    if given:
+        raise UsageError(f"--all shows what happens to all turns: it takes no {', '.join(given)}")
+    settings = Settings.load()
+    if follows:
+        read.check_home(settings)
+        if output.is_terminal() and after is None and not read.running(settings):
+            output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
+    else:
+        output.note_if(read.absent_home(settings))
+        after = 0 if after is None else after
+    has_any = show_events(monitor.stream(settings, after, follows=follows, warn=output.note_if), as_json=as_json)
+    if not (has_any or as_json or after):
+        output.note("Nothing has happened yet.")
+    return Exit.OK
+
+
+def show_events(stream: Iterable[MonitorEvent | None], *, as_json: bool) -> bool:
+    """Show a stream line by line, for as long as somebody reads our stdout.
+
+    Returns:
+        Whether there was anything.
+    """
+    has_any = False
+    for event in stream:
+        has_any = has_any or event is not None
+        if event is None:
+            if output.is_reader_gone():
+                raise output.ReaderGoneError
+        elif as_json:
+            output.show(turn_documents.dump(turn_documents.event(event), is_indented=False) + "\n")
+        else:
+            output.show(notes.event_line(event) + "\n")
+    return has_any

@@ -1,0 +1,81 @@
+"""The verbs about the installation: `setup`, `doctor`, `gc`, `demo`, `version`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codex_server_cli import __version__
+from codex_server_cli.actions import system
+from codex_server_cli.actions.read import read
+from codex_server_cli.cli import output
+from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.errors import Exit
+from codex_server_cli.render.notes import check_lines, size
+from codex_server_cli.settings.places import Settings
+
+
+def setup() -> None:
+    """Prepare the home, pin the native codex binary, initialise a fresh CODEX_HOME."""
+    result = system.setup(Settings.load())
+    version = f" ({result.codex.version})" if result.codex.version else ""
+    lines = [
+        f"home        {result.home}",
+        f"codex       {result.codex.path}{version}" + ("" if result.is_newly_pinned else ", pinned already"),
+    ]
+    if result.has_initialised_codex_home:
+        lines.append("CODEX_HOME  initialised")
+    if result.collected.turn_ids:
+        lines.append(f"collected   {len(result.collected.turn_ids)} old turns, {size(result.collected.freed_bytes)}")
+    lines.append(f"login       {'ready' if result.login_problem is None else result.login_problem.message}")
+    output.show("\n".join(lines) + "\n")
+    if result.login_problem is not None and result.login_problem.hint:
+        output.note(result.login_problem.hint)
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON array instead of lines.")] = False) -> None:
+    """Look at everything a turn needs; end with the code of the first thing that is missing."""
+    checks = system.doctor(Settings.load())
+    if json:
+        output.show_json(
+            [{"version": 1, "name": c.name, "ok": c.is_ok, "detail": c.detail, "hint": c.hint} for c in checks]
+        )
+    else:
+        output.show(check_lines([(check.name, check.is_ok, check.detail, check.hint) for check in checks]))
+    raise typer.Exit(next((check.exit_code for check in checks if not check.is_ok), Exit.OK))
+
+
+def gc(
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Like 7d or 12h (default: gc_days of config.json, 7).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    named: Annotated[bool, typer.Option("--named", help="Delete turns that have a name, too.")] = False,
+) -> None:
+    """Delete turns that ended some time ago, and what the dead left. Running and named turns stay."""
+    settings = Settings.load()
+    age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
+    output.note_if(read.absent_home(settings))
+    collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named)
+    verb = "would delete" if dry_run else "deleted"
+    more = f", {collected.orphans} unfinished directories" if collected.orphans else ""
+    more += f", {collected.leftovers} locks and tickets of nobody" if collected.leftovers else ""
+    output.show("".join(f"{turn_id}\n" for turn_id in collected.turn_ids))
+    output.note(f"{verb} {len(collected.turn_ids)} turns{more}, {size(collected.freed_bytes)}")
+    if collected.unreadable:
+        output.note(f"left alone, because they cannot be read (another user's): {', '.join(collected.unreadable)}")
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the throw-away home and say where it is.")] = False,
+) -> None:
+    """Run a whole turn offline: the real codex against a scripted model on this machine."""
+    from codex_server_cli.actions.demo import run_demo
+
+    raise typer.Exit(run_demo(Settings.load(), output.note, keeps_home=keep))
+
+
+def version() -> None:
+    """Print the versions of codex-server and of its codex."""
+    output.show(f"codex-server {__version__} (codex {system.codex_version(Settings.load()) or 'not found'})\n")

@@ -1,0 +1,38 @@
+"""The verb `watch`: one live board of turns, or plain lines where it cannot be drawn."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codex_server_cli.actions.read import monitor, read
+from codex_server_cli.actions.read.board import Selection, chosen
+from codex_server_cli.actions.read.read import TurnFilter
+from codex_server_cli.cli import output
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.settings.places import Settings
+
+
+def watch(
+    cwd: Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Only those of this directory.")] = None,
+    state: Annotated[State | None, typer.Option(metavar="S", help="running, complete, failed …")] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many at the most (default: as many as fit).")
+    ] = None,
+) -> None:
+    """Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase."""
+    settings = Settings.load()
+    read.check_home(settings)
+    selection = Selection(settings, TurnFilter(state, cwd))
+    if output.can_redraw():
+        from codex_server_cli.cli.terminal.board import show_board
+
+        show_board(settings, selection, limit)
+        return
+    from codex_server_cli.cli.verbs.monitor import show_events
+
+    if not read.running(settings):  # a word on stderr: it is in nobody's way
+        output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
+    stream = monitor.stream(settings, follows=True, warn=lambda text: output.note(f"codex-server: {text}"))
+    show_events(chosen(stream, selection), as_json=False)

@@ -1,0 +1,189 @@
+"""One spawned `codex app-server`: its start, its last words, its end. Runs in the worker.
+
+Owns the process and its stderr; what passes over stdin and stdout is the transport's and the session's. Must never
+start a shell, or a codex with more of the environment than `settings.environment.codex_environment` gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from codex_server_cli.codex.transport.stdio import StdioTransport
+from codex_server_cli.core.result.failures import without_colours
+from codex_server_cli.core.result.plain_log import PlainLog
+from codex_server_cli.settings.environment import codex_environment
+
+GRACE_S = 0.5
+"""For each rung of the ladder; the end of stdin takes 24 to 32 ms, SIGTERM 40 to 140 (notes, section 8)."""
+FAREWELL_S = 10.0
+"""For the first rung where codex runs the user's hooks before it goes; it gives each 1 s, unless he says otherwise."""
+_TAIL_LINES = 200
+_TAIL_CHARS = 32 * 1024
+_LINE_BYTES = 2000
+_MOST_READS = 4
+_LOG_BYTES = 64 * 1024
+
+
+class AppServer:
+    """A running app-server in a process group of its own.
+
+    Attributes:
+        transport: what is said to it and what it says.
+        stderr_fd: readable when it has something for `drain_stderr`.
+        exit_fd: readable once it is dead; None where the system has no such descriptor (macOS).
+    """
+
+    def __init__(
+        self,
+        codex: Path,
+        cwd: str,
+        *,
+        may_bill_api_key: bool,
+        turn_id: str | None = None,
+        codex_home: str | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+        provider: str | None = None,
+    ) -> None:
+        """Spawn it.
+
+        Args:
+            turn_id: the turn that it and all that it starts are marked with.
+            codex_home: another `CODEX_HOME` than ours.
+            on_stderr: gets the beginning and the end of its stderr as they come; None keeps the tail alone.
+            provider: the model provider that it is configured with; None takes that of Codex's configuration.
+
+        Raises:
+            OSError: the binary cannot be run, or `cwd` cannot be entered.
+        """
+        self._process = subprocess.Popen(
+            [codex, "app-server", *([] if provider is None else ["-c", f"model_provider={_quoted(provider)}"])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id, codex_home=codex_home),
+            start_new_session=True,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        # The transport closes stdin by its number: take it out of the hands of Popen's file object.
+        self.transport = StdioTransport(os.dup(self._process.stdin.fileno()), self._process.stdout.fileno())
+        self._process.stdin.close()
+        self.stderr_fd = self._process.stderr.fileno()
+        os.set_blocking(self.stderr_fd, False)
+        self.exit_fd = _open_pidfd(self._process.pid)
+        self._is_swept = turn_id is not None
+        self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
+        self._on_stderr = on_stderr
+        self._plain = PlainLog()  # codex colours its stderr, terminal or not
+        self._stderr_bytes = 0
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its group."""
+        return self._process.pid
+
+    def drain_stderr(self) -> bool:
+        """Read what codex said on stderr; its beginning goes to the log, its tail is kept.
+
+        Returns at the latest after more than a pipe holds: a flood must not keep the caller from all else.
+
+        Returns:
+            False at the end of the stream.
+        """
+        for _ in range(_MOST_READS):
+            try:
+                data = os.read(self.stderr_fd, 1 << 16)
+            except BlockingIOError:  # nothing more just now
+                return True
+            if not data:
+                return False
+            if self._stderr_bytes < _LOG_BYTES:
+                self._log(self._plain.feed(data[: _LOG_BYTES - self._stderr_bytes]))
+            self._stderr_bytes += len(data)
+            self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
+        return True
+
+    def stderr_tail(self) -> str:
+        """The tail of stderr, without colours."""
+        text = b"\n".join(self._tail).decode("utf-8", "replace")[-_TAIL_CHARS:]
+        return without_colours(text)
+
+    def end(self, first_grace_s: float = GRACE_S) -> str:
+        """End the process: end of stdin, then SIGTERM, then SIGKILL to its group. May be called again.
+
+        The app-server of a turn is ended alone: what else is in its group the sweep ends, or it is the user's own.
+
+        Args:
+            first_grace_s: how long it has after the end of its stdin.
+
+        Returns:
+            How it ended, for people: `exit code 0`, `signal 9`.
+        """
+        if self._process.returncode is None:
+            self._end(first_grace_s)
+        code = self._process.returncode
+        return f"exit code {code}" if code >= 0 else f"signal {-code}"
+
+    def _end(self, first_grace_s: float) -> None:
+        self.transport.close()
+        # Not reaped yet on each rung, so the group id is certainly still its.
+        if not self._has_ended_within(first_grace_s):
+            self._signal(signal.SIGTERM)
+            if not self._has_ended_within(GRACE_S):
+                self._signal(signal.SIGKILL)
+                self._process.wait()
+        self.drain_stderr()
+        if self._stderr_bytes > _LOG_BYTES:
+            rest = f"\n[{self._stderr_bytes} bytes of stderr in all; its end:]\n{self.stderr_tail()}\n"
+            self._log(rest.encode())
+
+    def _log(self, data: bytes) -> None:
+        if self._on_stderr is not None:
+            self._on_stderr(data)
+
+    def _signal(self, signum: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies refuses
+            (os.kill if self._is_swept else os.killpg)(self._process.pid, signum)
+
+    def close(self) -> None:
+        """Let go of its pipes, after `end`."""
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+        if self.exit_fd is not None:
+            os.close(self.exit_fd)
+            self.exit_fd = None
+
+    def _has_ended_within(self, timeout_s: float) -> bool:
+        # Popen's own wait looks ever more seldom: a codex that goes after 16 ms it would see go after 32.
+        if self.exit_fd is not None:
+            select.select([self.exit_fd], [], [], timeout_s)
+            timeout_s = 0.0  # what is left is to ask
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def _quoted(text: str) -> str:
+    """A string of TOML."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
+
+
+def _open_pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, or an old one; or a limit on open files
+        return None

@@ -1,0 +1,166 @@
+"""The JSON documents on stdout: a versioned contract (README, "JSON"). Owns their keys; `next_step` decides `next`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from codex_server_cli.core.model.turn import State, parse_time_ms
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import objects_in, text_in
+from codex_server_cli.core.result.commands import PROGRAM
+from codex_server_cli.core.result.next_step import next_commands
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.model.monitor_event import MonitorEvent
+
+PLACEHOLDER = "…"
+"""What stands for the answer in a command that is shown."""
+
+
+def dump(document: Any, *, is_indented: bool) -> str:
+    """The text of a document: indented for people, one line for programs. Always ASCII-safe where UTF-8 is not."""
+    text = json.dumps(document, ensure_ascii=False, indent=2 if is_indented else None)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate: only the escaped form can be written
+        text = json.dumps(document, indent=2 if is_indented else None)
+    return text
+
+
+def paths(view: TurnView) -> dict[str, str]:
+    """Where the files of a turn are."""
+    return {
+        "turn_dir": view.path,
+        "out_path": f"{view.path}/out.txt",
+        "events_path": f"{view.path}/events.jsonl",
+        "done_marker": f"{view.path}/done",
+        "error_marker": f"{view.path}/error",
+        "meta_path": f"{view.path}/meta.json",
+    }
+
+
+def started(view: TurnView) -> dict[str, Any]:
+    """The answer of `new` and `continue`."""
+    return {
+        "version": 1,
+        "turn_id": view.turn_id,
+        "thread_id": view.thread_id,
+        "state": str(view.state),
+        **paths(view),
+        "next": next_commands(view),
+    }
+
+
+def status(view: TurnView) -> dict[str, Any]:
+    """One turn; a missing one has its id and state alone."""
+    if view.state is State.MISSING:
+        return {"version": 1, "turn_id": view.turn_id, "state": "missing"}
+    meta, live = view.meta, view.live
+    return {
+        "version": 1,
+        "turn_id": view.turn_id,
+        "name": meta.get("name"),
+        "state": str(view.state),
+        "phase": str(view.phase) if view.phase else None,
+        "thread_id": view.thread_id,
+        "codex_turn_id": meta.get("codex_turn_id"),
+        "cwd": meta.get("cwd"),
+        "model": meta.get("model"),
+        "effort": meta.get("effort"),
+        "sandbox": meta.get("sandbox"),
+        "approval": meta.get("approval"),
+        "started_at": meta.get("started_at"),
+        "finished_at": meta.get("finished_at"),
+        "last_activity": live.get("last_activity") or meta.get("finished_at"),
+        "elapsed_s": view.elapsed_s,
+        "usage": view.result.get("usage") or live.get("usage"),
+        "limits": view.result.get("limits"),
+        "refused": view.result.get("refused") or live.get("refused") or [],
+        "pending": live.get("pending") or [],
+        "put_back": meta.get("put_back"),
+        "resets_at": live.get("resets_at") or (view.error or {}).get("resets_at"),
+        "error": view.error,
+        "notify": view.notify,
+        **paths(view),
+        "next": next_commands(view),
+    }
+
+
+def status_with_answer(view: TurnView) -> dict[str, Any]:
+    """The status and the answer: what `new --wait` prints at the end."""
+    return {**status(view), "answer": view.answer}
+
+
+def status_with_requests(view: TurnView, requests: list[dict[str, Any]]) -> dict[str, Any]:
+    """The status, with all that waits for an answer in full: entries of `pending.json`."""
+    return {**status_with_answer(view), "pending": [approval_request(view.turn_id, each) for each in requests]}
+
+
+def recovered(view: TurnView, message: str, *, is_recovered: bool) -> dict[str, Any]:
+    """The answer of `recover`: the turn afterwards, its answer, whether anything was restored, and what there was."""
+    return {**status_with_answer(view), "recovered": is_recovered, "message": message}
+
+
+def several(views: list[TurnView]) -> dict[str, Any]:
+    """Several turns in one document."""
+    return {"version": 1, "turns": [status(view) for view in views]}
+
+
+def event(seen: MonitorEvent) -> dict[str, Any]:
+    """One line of the monitor's stream; `next` is the command for what a person or a program must do about it."""
+    command = None
+    if seen.event == "attention" or seen.is_end:
+        verb = "answer" if seen.state == State.COMPLETE else "status" if seen.is_end else "pending"
+        command = f"{PROGRAM} {verb} {seen.turn_id}"
+    return {"version": 1, **seen._asdict(), "next": command}
+
+
+def approval_request(turn_id: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """One entry of `pending.json`, and the commands that decide it."""
+    return {**entry, "next": answer_commands(turn_id, entry)}
+
+
+def pending(view: TurnView, entry: dict[str, Any], now_ms: int) -> dict[str, Any]:
+    """One request as `pending --json` lists it.
+
+    Args:
+        entry: of `pending.json`.
+        now_ms: Unix time, for how long it still waits.
+    """
+    told = approval_request(view.turn_id, entry)
+    return {"version": 1, "turn_id": view.turn_id, "name": view.meta.get("name"), **told} | {
+        "expires_in_s": time_left_s(entry, now_ms)
+    }
+
+
+def time_left_s(entry: dict[str, Any], now_ms: int) -> float | None:
+    """How long a request still waits; None where it does not tell."""
+    expires_ms = parse_time_ms(entry.get("expires_at"))
+    return None if expires_ms is None else max(0.0, round((expires_ms - now_ms) / 1000, 1))
+
+
+def answer_commands(turn_id: str, entry: dict[str, Any]) -> dict[str, str]:
+    """The commands that decide a request; in that of a reply, `PLACEHOLDER` stands for the answer."""
+    import shlex  # 1 ms that `new` and `status` need not carry, nor what follows
+
+    which = f"{turn_id} {entry.get('id')}"
+    decline = {"decline": f"{PROGRAM} decline {which}"}
+    if entry.get("answer_with") == "reply":
+        questions = [text_in(question.get("id")) for question in objects_in(entry.get("questions"))]
+        answers = "".join(f" --answer {shlex.quote(f'{id_}={PLACEHOLDER}')}" for id_ in questions)
+        answers = answers or f" --answer {PLACEHOLDER}"
+        return {"reply": f"{PROGRAM} reply {which}{answers}", **decline}
+    approve = f"{PROGRAM} approve {which}"
+    lasting = {"approve_for_session": f"{approve} --session"} if entry.get("can_last") else {}
+    return {"approve": approve, **lasting, **decline}
+
+
+def decided(view: TurnView, op: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of `approve`, `decline` and `reply`: the request that was decided, and what comes next."""
+    return {"version": 1, "turn_id": view.turn_id, "decided": op, "request": request, "next": next_commands(view)}
+
+
+def steered(view: TurnView, text: str) -> dict[str, Any]:
+    """The answer of `steer`: the text that Codex took up."""
+    return {"version": 1, "turn_id": view.turn_id, "text": text, "next": next_commands(view)}

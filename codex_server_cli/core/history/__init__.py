@@ -1,0 +1,1 @@
+"""Codex's own session files and stored turns, parsed."""

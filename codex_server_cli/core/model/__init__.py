@@ -1,0 +1,1 @@
+"""The nouns: turn, turn id, request, Codex configuration, payer, view, monitor event, timers."""

@@ -1,0 +1,115 @@
+"""The `config` that a thread is opened with: the user's overrides, and our mark for the commands that it runs.
+
+Every process of a turn bears the turn's id in its environment, by which it is found where nothing else leads to it
+(`worker.cleanup`). Codex hands its environment on to commands, unless its `shell_environment_policy` holds it back; a
+variable that is `set` there comes through `inherit` and `exclude`, and adds to those that the user sets himself, in
+0.163.0 and 0.171.0. Only an `include_only` of `config.toml` still holds it back: what that lists is not known here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codex_server_cli import TURN_VARIABLE
+from codex_server_cli.core.protocol.rpc import at, object_at, objects_in
+
+_POLICY = "shell_environment_policy"
+_DEFAULT_STARTUP_MS = 30_000.0
+
+
+def layered(*layers: dict[str, Any] | None) -> dict[str, Any]:
+    """Several configurations as one, of which the later ones win.
+
+    Codex applies overrides in no certain order, and a table may undo a dotted key: the keys of one table that come in
+    several become that table.
+
+    Args:
+        layers: by dotted key or as tables; None for an empty one.
+    """
+    groups: dict[str, list[tuple[str, Any]]] = {}
+    for key, value in (pair for layer in layers for pair in (layer or {}).items()):
+        groups.setdefault(key.split(".")[0], []).append((key, value))
+    config: dict[str, Any] = {}
+    for name, pairs in groups.items():
+        table: Any = {}
+        for key, value in pairs:
+            table = _merged(table, _nested(key.split(".")[1:], value))
+        config |= dict(pairs) if len(pairs) == 1 else {name: table}
+    return config
+
+
+def as_tables(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Several configurations as one without dotted keys, of which the later ones win: to look into, not to send.
+
+    Args:
+        layers: by dotted key or as tables.
+    """
+    tables: Any = {}
+    for key, value in (pair for layer in layers for pair in layer.items()):
+        tables = _merged(tables, _nested(key.split("."), value))
+    return dict(tables)
+
+
+def startup_ms(config: dict[str, Any]) -> float:
+    """How long Codex may take to start the tool servers of a thread before it answers, by this configuration.
+
+    The reply to the opening of a thread waits for the servers that are `required`, each as long as it is allowed to
+    take; not one notice comes before that (observed on 0.163.0 and 0.171.0). They start side by side, or in turn.
+
+    Args:
+        config: Codex's effective one, as tables.
+    """
+    servers = objects_in(list(object_at(config, "mcp_servers").values()))
+    return sum(_startup_ms(server) for server in servers if server.get("enabled") is not False)
+
+
+def _startup_ms(server: dict[str, Any]) -> float:
+    for name, unit_ms in (("startup_timeout_sec", 1000.0), ("startup_timeout_ms", 1.0)):
+        limit = server.get(name)
+        if isinstance(limit, int | float) and limit > 0:
+            return limit * unit_ms
+    return _DEFAULT_STARTUP_MS if server.get("required") else 0.0
+
+
+def value_in(config: dict[str, Any], name: str) -> str | None:
+    """The text that a configuration gives a key of its top level; None where it gives none."""
+    return at(config, name, str)
+
+
+def marked_config(overrides: dict[str, Any] | None, turn_id: str) -> dict[str, Any]:
+    """The overrides with the mark in them.
+
+    Args:
+        overrides: by dotted key, as Codex takes them; None for none.
+        turn_id: the mark; an empty one marks nothing.
+    """
+    overrides = overrides or {}
+    if not turn_id:
+        return overrides
+    policy = {key: value for key, value in overrides.items() if key.split(".")[0] == _POLICY}
+    if not policy:
+        return {**overrides, f"{_POLICY}.set.{TURN_VARIABLE}": turn_id}
+    # Codex applies overrides in no certain order, and a table may undo a dotted key: they become one table.
+    table: Any = {}
+    for key, value in policy.items():
+        table = _merged(table, _nested(key.split(".")[1:], value))
+    if not isinstance(table, dict) or not isinstance(table.get("set", {}), dict):
+        return overrides  # no such policy: Codex says it better than we could
+    table = _merged(table, {"set": {TURN_VARIABLE: turn_id}})
+    included = table.get("include_only")
+    if isinstance(included, list) and included:  # an empty one includes everything
+        table["include_only"] = [*included, TURN_VARIABLE]
+    return {key: value for key, value in overrides.items() if key not in policy} | {_POLICY: table}
+
+
+def _nested(keys: list[str], value: Any) -> Any:
+    for key in reversed(keys):
+        value = {key: value}
+    return value
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two values of one key: tables become one, else the later counts."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return one | {key: _merged(one[key], value) if key in one else value for key, value in other.items()}

@@ -1,0 +1,169 @@
+"""Who pays for a turn: the ChatGPT plan, an API key, a provider of the user's own, or nobody. Owns that judgement.
+
+Decided from what Codex itself tells before the turn is asked for: the provider that the reply to `thread/start`,
+`thread/resume` or `thread/fork` names, the effective configuration of `config/read` with the overrides that we sent,
+and `account/read`. A resumed thread keeps the provider that it was made with, a new one or a fork takes the configured
+one, and `account/read` speaks of the configured one alone. No list of providers decides: a provider of the user's own
+is judged by its definition, one that is built into Codex by the account that Codex says it runs on. What cannot be told
+is a bill that cannot be excluded. Observed on 0.163.0 and 0.171.0.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.model.codex_config import layered, value_in
+from codex_server_cli.core.protocol.rpc import Message, object_at
+
+DEFAULT_PROVIDER = "openai"
+"""What Codex takes where nothing sets `model_provider`; it runs on Codex's login."""
+
+NOT_LOGGED_IN = "Codex is not logged in."
+API_KEY = "Codex is logged in with an API key, and this would bill it."
+
+# What of a definition can hold no secret, beside numbers and switches. Whatever a later Codex adds may.
+_HARMLESS = frozenset({"name", "wire_api", "env_key_instructions", "capabilities"})
+_ADDRESSES = frozenset({"base_url", "model_catalog_url"})
+_PAIRS = frozenset({"http_headers", "query_params"})  # those of `env_http_headers` have values that nobody sees here
+# Compiled where they are used: that takes longer than all else here, and few turns need it.
+_SECRET_NAME = r"(?i)auth|key|token|secret|cookie|passw|credential|session|signature|jwt|bearer|\bsig\b"
+_SECRET_VALUE = r"(?i)^(?:bearer|basic)\s|\bsk-"
+_LONG_WORD = r"[A-Za-z0-9]{24,}"
+_USER_IN_URL = r"//[^/?#]*@"
+
+_MODES = {"apiKey": "api_key", "apikey": "api_key", "amazonBedrock": "amazon_bedrock"}
+
+
+class Payer(StrEnum):
+    """Who pays for what the model does."""
+
+    CHATGPT = "chatgpt"  # the plan of Codex's login
+    API_KEY = "api_key"  # OpenAI's, by Codex's login
+    PROVIDER = "provider"  # whoever the credentials of another provider belong to
+    NONE = "none"  # a provider without any credentials
+
+
+class Judgement(NamedTuple):
+    """Who pays, and whether that needs the user's word.
+
+    Attributes:
+        payer: None where it cannot be told, or nobody is logged in.
+        problem: why it is not allowed without `"auth": "any"`, in a sentence; empty where it is.
+        tells: the provider that Codex would have to be configured with to tell; None where it is told.
+    """
+
+    payer: Payer | None
+    problem: str = ""
+    tells: str | None = None
+
+
+def provider_of_new_thread(config: Message, overrides: Message | None = None) -> str:
+    """The provider that a new thread, or a fork, is going to have.
+
+    Args:
+        config: `config` of `config/read`, or Codex's own file.
+        overrides: what is sent with the thread over it.
+    """
+    return value_in(overrides or {}, "model_provider") or value_in(config, "model_provider") or DEFAULT_PROVIDER
+
+
+def judge(provider: str | None, config: Message, overrides: Message | None, account: Message) -> Judgement:
+    """Who pays for a turn of a thread with this provider.
+
+    Args:
+        provider: as the thread's opening named it; None where it named none: then it is the configured one.
+        config: `config` of `config/read`; `{}` where it was refused.
+        overrides: the configuration that was sent with the thread.
+        account: the result of `account/read`; `{}` where Codex would not tell.
+    """
+    configured = provider_of_new_thread(config)
+    name = provider or configured
+    definition = definition_of(name, config, overrides)
+    if definition is not None and has_credentials(definition):
+        return _by_provider(name)
+    if definition is not None and definition.get("requires_openai_auth") is not True:
+        return Judgement(Payer.NONE)
+    runs_on_login = definition is not None or provider == DEFAULT_PROVIDER
+    wants_login = account.get("requiresOpenaiAuth")  # of the configured one
+    if wants_login is True and (runs_on_login or name == configured):
+        return _by_login(account)
+    if wants_login is False and name == configured and not runs_on_login:
+        # One that is built into Codex: it names the account that pays, and none where nobody does.
+        return _by_provider(name) if account.get("account") is not None else Judgement(Payer.NONE)
+    problem = f"Codex does not tell who pays for its model provider {name!r}."
+    return Judgement(None, problem, tells=DEFAULT_PROVIDER if runs_on_login else name)
+
+
+def definition_of(provider: str, config: Message, overrides: Message | None = None) -> Message | None:
+    """The user's own definition of a provider; None for one that is built into Codex.
+
+    What changes a built-in one bears no name: Codex takes none there, and no definition without one.
+    """
+    providers = layered({"model_providers": config.get("model_providers") or {}}, overrides).get("model_providers")
+    definition = providers.get(provider) if isinstance(providers, dict) else None
+    return definition if isinstance(definition, dict) and definition.get("name") else None
+
+
+def has_credentials(definition: Message) -> bool:
+    """Whether a provider is defined so that it may bill somebody."""
+    return any(_may_be_secret(name, value) for name, value in definition.items())
+
+
+def _may_be_secret(name: str, value: Any) -> bool:
+    if not value or isinstance(value, bool | int | float) or name in _HARMLESS:
+        return False
+    if name in _ADDRESSES and isinstance(value, str):
+        return _bears_secret(value)
+    if name in _PAIRS and isinstance(value, dict):
+        return _has_secret(value.items())
+    return True
+
+
+def _bears_secret(url: str) -> bool:
+    address, _, query = url.partition("?")
+    parameters = [tuple(pair.partition("=")[::2]) for pair in query.split("&")]
+    return re.search(_USER_IN_URL, address) is not None or _looks_secret(address) or _has_secret(parameters)
+
+
+def _has_secret(pairs: Any) -> bool:
+    return any(re.search(_SECRET_NAME, str(name)) or _looks_secret(str(value)) for name, value in pairs)
+
+
+def _looks_secret(text: str) -> bool:
+    has_random_word = any(re.search(r"\d", word) and re.search(r"\D", word) for word in re.findall(_LONG_WORD, text))
+    return has_random_word or re.search(_SECRET_VALUE, text) is not None
+
+
+def _by_provider(provider: str) -> Judgement:
+    return Judgement(Payer.PROVIDER, f"The model provider {provider!r} has credentials of its own, and bills them.")
+
+
+def _by_login(account: Message) -> Judgement:
+    if account.get("account") is None:
+        return Judgement(None, NOT_LOGGED_IN)
+    mode = mode_of(object_at(account, "account").get("type"))
+    if mode == "chatgpt":
+        return Judgement(Payer.CHATGPT)
+    if mode == "api_key":
+        return Judgement(Payer.API_KEY, API_KEY)
+    return Judgement(Payer.PROVIDER, f"Codex is logged in with {mode or 'something unknown'}, which may bill somebody.")
+
+
+def account_of_status(status: Message) -> Message:
+    """What `account/read` would say as far as `getAuthStatus` tells it: the mode of a login, where one is wanted.
+
+    `account/read` wants to know the workspace, and is refused without the network.
+    """
+    if status.get("requiresOpenaiAuth") is not True:
+        return {}  # it knows OpenAI's logins alone
+    mode = mode_of(status.get("authMethod"))
+    if mode is not None and mode.lower().startswith("chatgpt"):
+        mode = "chatgpt"
+    return {"requiresOpenaiAuth": True, "account": {"type": mode} if mode is not None else None}
+
+
+def mode_of(word: Any) -> str | None:
+    """Our word for the wire's account type or auth mode; the wire writes both `apiKey` and `apikey`."""
+    return _MODES.get(word, word) if isinstance(word, str) and word else None

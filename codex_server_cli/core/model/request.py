@@ -1,0 +1,263 @@
+"""What one turn is asked to be, and how that is said on the wire. Owns the parameters of `thread/*` and `turn/*`.
+
+Must never validate user input (the `start` action does) or learn what came back (that is `record`).
+Two rules of safety live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
+because opening it with more would mark the project as trusted in the user's `config.toml` (under an administrator's
+list of profiles that takes more than a sandbox: `requirements`); and the wanted policy goes into every `turn/start`,
+because a resumed thread would otherwise keep the widest one it ever had. What comes between the two where the user's
+own Codex denies something, and why, is told in `permissions`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.model.codex_config import layered, marked_config, value_in
+from codex_server_cli.core.protocol.rpc import Message
+
+
+def _beside(path: str, name: str) -> str:
+    """The path of a neighbour; one that is absolute stays, as turns of 0.3.0 have it."""
+    return name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
+
+
+class Sandbox(StrEnum):
+    """What the commands of a turn may touch."""
+
+    READ_ONLY = "read-only"
+    WORKSPACE_WRITE = "workspace-write"
+    DANGER_FULL_ACCESS = "danger-full-access"
+
+
+class Approval(StrEnum):
+    """What happens when a turn wants more than its sandbox allows."""
+
+    NEVER = "never"  # it is refused, by Codex itself
+    ASK = "ask"  # a person, or an agent, decides from any other shell
+    AUTO = "auto"  # Codex's own reviewer decides, with model calls of its own
+
+
+APPROVAL_TIMEOUT_S = 600.0
+"""How long a request waits for its answer unless told otherwise; then it is declined."""
+
+_POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
+
+
+Flags = dict[str, list[str]]
+"""Flags of a starting verb, by their long names: their values, none of a switch."""
+
+
+class TurnRequest(NamedTuple):
+    """One turn as asked for; stored in `meta.json` under `request`, less the prompt.
+
+    Attributes:
+        turn_id: our id.
+        cwd: absolute directory that the turn works in.
+        model, effort: None leaves them to Codex (a resumed thread keeps its own).
+        sandbox, writable_roots, has_network: the policy of this turn alone.
+        approval: who decides over what the sandbox does not allow.
+        approval_timeout_s: how long a request waits for an answer before it is declined.
+        may_ask_questions: Codex may ask mid-turn; `is_plan` runs its plan mode, which asks too.
+        review: the wire's `ReviewTarget`, for a turn that is a review; its prompt is not sent.
+        images: paths of the turn's own copies; what is stored names them within the turn's directory.
+        schema: the JSON Schema of the answer, if any.
+        config: overrides of Codex's configuration for this thread, dotted keys; they win over the profile.
+        profile, profile_config: the name of a profile of Codex's, and what it held when the turn was asked for.
+        is_ephemeral: the thread leaves no session file.
+        thread_id: the thread to go on with; None starts a new one.
+        is_fork: fork that thread instead of writing to it; `fork_after` names the last Codex turn to keep.
+        may_fork_if_busy: fork it, too, where something waits in it that Codex would run first.
+        deadline_s: end the turn after this many seconds.
+        may_bill_api_key: `"auth": "any"` in config.json.
+        notify: command line to run when the turn ends or needs attention.
+        is_after_reset: wait in line until the usage limit has reset.
+        flags: what the user gave on the command line, for the commands of hints; None where it is not known.
+        schema_source: the schema's file, where it has one that can be edited.
+        prompt_path: absolute path of the stored prompt, for hints, beside which the pictures lie; no part of what
+            is stored.
+    """
+
+    turn_id: str
+    cwd: str
+    model: str | None = None
+    effort: str | None = None
+    sandbox: Sandbox = Sandbox.READ_ONLY
+    writable_roots: tuple[str, ...] = ()
+    has_network: bool = False
+    approval: Approval = Approval.NEVER
+    approval_timeout_s: float = APPROVAL_TIMEOUT_S
+    may_ask_questions: bool = False
+    is_plan: bool = False
+    review: dict[str, Any] | None = None
+    images: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
+    profile: str | None = None
+    profile_config: dict[str, Any] | None = None
+    is_ephemeral: bool = False
+    thread_id: str | None = None
+    is_fork: bool = False
+    fork_after: str | None = None
+    may_fork_if_busy: bool = False
+    deadline_s: float | None = None
+    may_bill_api_key: bool = False
+    notify: str | None = None
+    is_after_reset: bool = False
+    flags: Flags | None = None
+    schema_source: str | None = None
+    prompt_path: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as a JSON object; `from_json` is its inverse."""
+        stored = self._asdict()
+        del stored["prompt_path"]
+        return stored
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], turn_id: str, prompt_path: str | None = None) -> TurnRequest:
+        """Read the request of a turn back; unknown keys (a newer version's) are ignored.
+
+        Args:
+            value: of a `meta.json` that passed `turn_files.is_meta`.
+
+        Raises:
+            ValueError: it names a sandbox or an approval that this version does not know.
+        """
+        known = {name: value[name] for name in cls._fields if name in value}
+        known["cwd"] = known.get("cwd") or "/"
+        for name in ("images", "writable_roots"):
+            known[name] = tuple(known.get(name) or ())
+        if prompt_path is not None:
+            known["images"] = tuple(_beside(prompt_path, image) for image in known["images"])
+        known["sandbox"] = Sandbox(known.get("sandbox") or Sandbox.READ_ONLY)
+        known["approval"] = Approval(known.get("approval") or Approval.NEVER)
+        known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
+        return cls(**known | {"turn_id": turn_id, "prompt_path": prompt_path})
+
+    def after(self, waited_s: float) -> TurnRequest:
+        """The request as it stands once so much of its time has gone by in line."""
+        if self.deadline_s is None or not waited_s:
+            return self
+        return self._replace(deadline_s=max(self.deadline_s - waited_s, 0.001))
+
+    def open_thread(self, under: str | None = None) -> tuple[str, Message]:
+        """Method and parameters that open the thread: `thread/start`, `thread/resume` or `thread/fork`.
+
+        Args:
+            under: the permission profile for a new thread; None leaves that to Codex.
+        """
+        params: Message = {**self.approval_policy(), "sandbox": str(Sandbox.READ_ONLY)}
+        config = marked_config(self.overrides, self.turn_id)
+        if self.thread_id is None and under is not None:
+            config = {**config, "default_permissions": under}
+        if config:
+            params["config"] = config
+        if self.asked_model is not None:
+            params["model"] = self.asked_model
+        if self.thread_id is None:
+            # What is refused is told in raw items alone; `thread/resume` and `thread/fork` know no such parameter.
+            own: Message = {"cwd": self.cwd, "ephemeral": self.is_ephemeral, "experimentalRawEvents": True}
+            return "thread/start", params | own
+        # Without `cwd` Codex takes the configuration of where the thread was before, and denies what that denies.
+        params |= {"threadId": self.thread_id, "cwd": self.cwd, "excludeTurns": True}
+        if not self.is_fork:
+            return "thread/resume", params
+        if self.fork_after is not None:
+            params["lastTurnId"] = self.fork_after
+        return "thread/fork", {**params, "ephemeral": self.is_ephemeral}
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What goes over Codex's own configuration: the profile, the user's overrides, and what nothing else on the
+        wire can say (notes, sections 4 and 12)."""
+        switches: dict[str, Any] = {}
+        if self.may_ask_questions:
+            switches["features.default_mode_request_user_input"] = True  # outside of plan mode, too
+            switches["suppress_unstable_features_warning"] = True  # the user asked for questions, not for a feature
+        if self.review is not None and self.effort is not None:
+            switches["model_reasoning_effort"] = self.effort
+        return layered(self.profile_config, self.config, switches)
+
+    @property
+    def asked_model(self) -> str | None:
+        """The model, however it was asked for."""
+        return self.model or value_in(self.overrides, "model")
+
+    @property
+    def asked_effort(self) -> str | None:
+        """The reasoning effort, however it was asked for."""
+        return self.effort or value_in(self.overrides, "model_reasoning_effort")
+
+    def approval_policy(self) -> Message:
+        """The wire's members that say who decides; the reviewer too, because a resumed thread keeps its last one."""
+        policy = "never" if self.approval is Approval.NEVER else "on-request"
+        return {
+            "approvalPolicy": policy,
+            "approvalsReviewer": "auto_review" if self.approval is Approval.AUTO else "user",
+        }
+
+    def open_turn(
+        self, thread_id: str, prompt: str, model: str | None = None, *, has_policy: bool = True
+    ) -> tuple[str, Message]:
+        """Method and parameters that open the turn: `turn/start` or `review/start`.
+
+        `turn/start` carries the prompt, the images, and the whole policy of this turn; a review runs as its thread was
+        opened (notes, section 12), or under the settings that came after that.
+
+        Args:
+            model: the thread's effective model, which the wire's plan mode has to name.
+            has_policy: whether the policy is told; else the thread's permission profile stands as it is.
+        """
+        if self.review is not None:
+            return "review/start", {"threadId": thread_id, "target": self.review}
+        images = [{"type": "localImage", "path": path} for path in self.images]
+        params: Message = {
+            "threadId": thread_id,
+            "input": [{"type": "text", "text": prompt}, *images],
+            **self.approval_policy(),
+            **({"sandboxPolicy": self.sandbox_policy()} if has_policy else {}),
+            "cwd": self.cwd,
+        }
+        asked_model, effort = self.asked_model, self.asked_effort
+        optional = {"model": asked_model, "effort": effort, "outputSchema": self.schema}
+        if self.is_plan:
+            settings = {"model": asked_model or model, "reasoning_effort": effort, "developer_instructions": None}
+            params["collaborationMode"] = {"mode": "plan", "settings": settings}
+        return "turn/start", params | {name: value for name, value in optional.items() if value is not None}
+
+    def sandbox_policy(self) -> Message:
+        """The wire's `SandboxPolicy` object (camelCase, unlike `thread/start.sandbox`)."""
+        if self.sandbox is Sandbox.READ_ONLY:
+            return {"type": "readOnly", "networkAccess": self.has_network}
+        if self.sandbox is Sandbox.DANGER_FULL_ACCESS:
+            return {"type": "dangerFullAccess"}
+        return {
+            "type": "workspaceWrite",
+            "writableRoots": list(self.writable_roots),
+            "networkAccess": self.has_network,
+            "excludeTmpdirEnvVar": False,
+            "excludeSlashTmp": False,
+        }
+
+    def is_wider(self, settings: Message) -> bool:
+        """Whether the effective settings that Codex announced allow more than was asked for, or let another decide.
+
+        Args:
+            settings: `TurnRecord.settings`; what it does not mention is no evidence. An unknown policy type
+                counts as wide open.
+        """
+        is_decided_by_codex = settings.get("approvalsReviewer", "user") != "user"
+        if is_decided_by_codex and self.approval is not Approval.AUTO and settings.get("approvalPolicy") != "never":
+            return True
+        policy = settings.get("sandboxPolicy") or settings.get("sandbox")
+        if not isinstance(policy, dict):
+            return False
+        if self.sandbox is Sandbox.DANGER_FULL_ACCESS:
+            return False
+        asked = self.sandbox_policy()
+        if _POLICY_RANK.get(str(policy.get("type")), 2) > _POLICY_RANK[asked["type"]]:
+            return True
+        roots = policy.get("writableRoots")  # as Codex resolved them: only their number can be compared
+        has_more_roots = isinstance(roots, list) and len(roots) > len(self.writable_roots)
+        return has_more_roots or (bool(policy.get("networkAccess")) and not self.has_network)

@@ -1,0 +1,121 @@
+"""What the small files of a turn hold once they are read. Owns the one check of their members' types.
+
+Each is written whole, by a rename. One that fails the check was damaged or edited: it counts as unreadable, as a whole,
+and what lies behind the check takes the types for granted. Members that are not known (a newer version's) are passed
+over, and those that an older version did not write may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
+
+from codex_server_cli.core.model.turn import State, TurnError
+from codex_server_cli.errors import ErrorKind
+
+_Check = Callable[[Any], bool]
+_TOO_LARGE = 2**63
+_ENDS = [str(state) for state in State if state.is_end]
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_path(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and "\0" not in value)
+
+
+def _is_switch(value: Any) -> bool:
+    return value is None or isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and abs(value) < _TOO_LARGE)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and abs(value) < _TOO_LARGE)
+
+
+def _is_object(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
+def _list_of(is_member: _Check) -> _Check:
+    return lambda value: (
+        value is None or (isinstance(value, list) and all(member is not None and is_member(member) for member in value))
+    )
+
+
+def _map_of(is_member: _Check) -> _Check:
+    return lambda value: (
+        value is None
+        or (isinstance(value, dict) and all(member is not None and is_member(member) for member in value.values()))
+    )
+
+
+_are_texts = _list_of(_is_text)
+
+_REQUEST: Mapping[str, _Check] = {
+    **dict.fromkeys(
+        ("model", "effort", "sandbox", "approval", "profile", "notify", "thread_id", "fork_after"), _is_text
+    ),
+    **dict.fromkeys(("cwd", "schema_source"), _is_path),
+    **dict.fromkeys(("images", "writable_roots"), _list_of(_is_path)),
+    **dict.fromkeys(("has_network", "may_ask_questions", "is_plan", "is_ephemeral", "is_fork"), _is_switch),
+    **dict.fromkeys(("may_fork_if_busy", "may_bill_api_key", "is_after_reset"), _is_switch),
+    **dict.fromkeys(("deadline_s", "approval_timeout_s"), _is_number),
+    **dict.fromkeys(("review", "schema", "config", "profile_config"), _is_object),
+    "flags": _map_of(_are_texts),
+}
+_META: Mapping[str, _Check] = {
+    **dict.fromkeys(("turn_id", "name", "thread_id", "codex_turn_id", "started_at", "finished_at"), _is_text),
+    **dict.fromkeys(("model", "effort", "sandbox", "approval", "boot_id", "parent_turn"), _is_text),
+    **dict.fromkeys(("cwd", "codex"), _is_path),
+    **dict.fromkeys(("pid", "pid_start_ticks", "app_server_pid", "put_back"), _is_count),
+    "request": lambda value: value is not None and _has(value, _REQUEST),
+}
+_ERROR: Mapping[str, _Check] = {
+    **dict.fromkeys(("kind", "message"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("hint", "resets_at", "stderr_tail", "partial_answer"), _is_text),
+    "retryable": _is_switch,
+}
+_RESULT: Mapping[str, _Check] = {
+    **dict.fromkeys(("thread_id", "codex_turn_id", "answer", "finished_at"), _is_text),
+    "state": lambda value: value in _ENDS,
+    "usage": _map_of(_is_count),
+    **dict.fromkeys(("limits", "recovered"), _is_object),
+    "refused": _list_of(_is_object),
+    "error": lambda value: value is None or _has(value, _ERROR),
+}
+
+
+def _has(value: Any, members: Mapping[str, _Check]) -> bool:
+    return isinstance(value, dict) and all(check(value.get(name)) for name, check in members.items())
+
+
+def is_meta(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether this can be the content of `meta.json`: with a request in it, and each member of its type."""
+    return _has(value, _META)
+
+
+def is_result(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether this can be the content of `result.json`: an end, with its answer."""
+    return _has(value, _RESULT) and "answer" in value
+
+
+def is_error(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether this can be the content of the `error` marker."""
+    return _has(value, _ERROR)
+
+
+def whole_error(error: dict[str, Any]) -> dict[str, Any]:
+    """An error with every member that errors have: one that an older version stored may lack some."""
+    return TurnError(ErrorKind.INTERNAL, "").to_json() | error
+
+
+def unreadable_error(turn_id: str, answer: str | None) -> TurnError:
+    """The error of a turn whose record cannot be read; `answer` is what had come of its answer."""
+    hint = f"A file of its directory was damaged or edited. What had come: `codex-server tail {turn_id}`"
+    return TurnError(ErrorKind.INTERNAL, "the record cannot be read", hint, partial_answer=answer)

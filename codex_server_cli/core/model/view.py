@@ -1,0 +1,68 @@
+"""One turn as a reader sees it at one moment: what every face shows and every answer in JSON is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.model.turn import Phase, State
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def may_ask(meta: Mapping[str, Any]) -> bool:
+    """Whether a turn may come to wait for a person, by its `meta.json`."""
+    request = meta.get("request") or {}
+    return request.get("approval") == "ask" or bool(request.get("may_ask_questions") or request.get("is_plan"))
+
+
+def has_notifier(meta: Mapping[str, Any]) -> bool:
+    """Whether a command is told of a turn, by its `meta.json`."""
+    return (meta.get("request") or {}).get("notify") is not None
+
+
+class TurnView(NamedTuple):
+    """A turn, seen once.
+
+    Attributes:
+        turn_id: our id.
+        path: its directory.
+        state: derived, never stored.
+        phase: what a running turn is doing; None otherwise.
+        elapsed_s: seconds from its start to its end, or to now; None where its start is not known.
+        meta: `meta.json`, `{}` where it cannot be read.
+        live: `live.json` of a running turn, else `{}`.
+        result: `result.json` of an ended turn, else `{}`; the answer alone where the record cannot be read.
+        error: the error object of an ended turn, None for a complete or a running one.
+        notify: how its notifier fared (`notify.json`), None where none has run.
+    """
+
+    turn_id: str
+    path: str
+    state: State
+    phase: Phase | None = None
+    elapsed_s: float | None = None
+    meta: Mapping[str, Any] = _NOTHING
+    live: Mapping[str, Any] = _NOTHING
+    result: Mapping[str, Any] = _NOTHING
+    error: dict[str, Any] | None = None
+    notify: dict[str, Any] | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The answer of an ended turn, or the part of it that had come."""
+        answer: str | None = self.result.get("answer")
+        return answer
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the turn left a thread that `continue` can go on with."""
+        is_ephemeral = (self.meta.get("request") or {}).get("is_ephemeral")
+        return self.meta.get("codex_turn_id") is not None and not is_ephemeral
+
+    @property
+    def thread_id(self) -> str | None:
+        """Codex's id of the conversation, once it has one."""
+        thread_id: str | None = self.meta.get("thread_id")
+        return thread_id

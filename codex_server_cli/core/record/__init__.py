@@ -1,0 +1,1 @@
+"""What the messages of a turn prove: its facts, its answer, its text; live and replayed."""

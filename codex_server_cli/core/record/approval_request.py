@@ -1,0 +1,260 @@
+"""What Codex asks of us in the middle of a turn: one request, what it wants, and the replies that answer it.
+
+Owns the translation between the wire's server requests and what a person decides: protocol notes, sections 6 and 12;
+captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never keep state: that is `approvals`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.model.turn import format_time_ms
+from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, params_of, text_in
+from codex_server_cli.core.record.item_text import unwrapped
+
+
+class RequestKind(StrEnum):
+    """What is asked for."""
+
+    COMMAND = "command"  # to run it outside of the sandbox
+    PATCH = "patch"  # to write files
+    PERMISSIONS = "permissions"  # a wider sandbox
+    MCP_TOOL = "mcp_tool"  # to call a tool of an MCP server
+    QUESTION = "question"  # Codex wants to know something
+    ELICITATION = "elicitation"  # an MCP server wants to know something
+
+
+_KIND_OF_METHOD = {
+    "item/commandExecution/requestApproval": RequestKind.COMMAND,
+    "item/fileChange/requestApproval": RequestKind.PATCH,
+    "item/permissions/requestApproval": RequestKind.PERMISSIONS,
+    "item/tool/requestUserInput": RequestKind.QUESTION,
+    "mcpServer/elicitation/request": RequestKind.ELICITATION,
+}
+_FORMS = ("form", "openai/form", "openaiForm")
+
+
+class ApprovalRequest(NamedTuple):
+    """One request that waits for its answer.
+
+    Attributes:
+        id: what people call it: the wire's id as text.
+        wire_id: the wire's id, which the reply bears.
+        params: as the wire has them.
+        changes: what a patch would change, as its item told before.
+        asked_ms, expires_ms: Unix times; at the second it is declined.
+    """
+
+    id: str
+    wire_id: str | int
+    kind: RequestKind
+    params: Message
+    changes: list[Message] | None
+    asked_ms: int
+    expires_ms: int
+
+    @property
+    def form(self) -> Message:
+        """What an elicitation asks for: JSON Schemas by property; `{}` where it only asks for a yes."""
+        return object_at(self.params, "requestedSchema.properties")
+
+    @property
+    def wants_answers(self) -> bool:
+        """Whether it is answered in words, rather than allowed."""
+        return self.kind is RequestKind.QUESTION or (self.kind is RequestKind.ELICITATION and bool(self.form))
+
+    @property
+    def waited_for(self) -> str:
+        """What it waits for, in words: `approval 0`, `reply 1`."""
+        return f"{'reply' if self.wants_answers else 'approval'} {self.id}"
+
+    @property
+    def can_last(self) -> bool:
+        """Whether it can be allowed for the rest of the turn (Codex's session is our app-server's life)."""
+        return self.kind not in (RequestKind.QUESTION, RequestKind.ELICITATION)
+
+    @property
+    def message(self) -> str:
+        """What is asked, in one line; in the asker's own words where it has some."""
+        return " ".join(self._words.split())
+
+    @property
+    def _words(self) -> str:
+        params = self.params
+        match self.kind:
+            case RequestKind.COMMAND:
+                return f"run {self._command}"
+            case RequestKind.PATCH:
+                paths = [text_in(change.get("path")) for change in self.changes or ()]
+                return f"change {', '.join(paths) or 'files'}"
+            case RequestKind.PERMISSIONS:
+                return f"more permissions: {_permissions_text(params.get('permissions')) or 'none named'}"
+            case RequestKind.QUESTION:
+                return " / ".join(text_in(question.get("question")) for question in objects_in(params.get("questions")))
+            case _:
+                return text_in(params.get("message"))
+
+    @property
+    def _command(self) -> str:
+        context = at(self.params, "networkApprovalContext", dict)
+        if self.params.get("command") is None and context is not None:
+            return f"what wants to reach {context.get('host')}"
+        return unwrapped(text_in(self.params.get("command")))
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as other shells see it; what does not apply is null, so that every request has the same keys."""
+        params, meta = self.params, object_at(self.params, "_meta")
+        return {
+            "id": self.id,
+            "kind": str(self.kind),
+            "message": self.message,
+            "answer_with": "reply" if self.wants_answers else "approve",
+            "asked_at": format_time_ms(self.asked_ms),
+            "expires_at": format_time_ms(self.expires_ms),
+            "can_last": self.can_last,
+            "thread_id": params.get("threadId"),
+            "item_id": params.get("itemId"),
+            "reason": params.get("reason"),
+            "command": params.get("command"),
+            "cwd": params.get("cwd"),
+            "network": params.get("networkApprovalContext"),
+            "permissions": params.get("permissions") or params.get("additionalPermissions"),
+            "changes": self.changes,
+            "grant_root": params.get("grantRoot"),
+            "server": params.get("serverName"),
+            "tool": meta.get("tool_name"),
+            "arguments": meta.get("tool_params"),
+            "url": params.get("url"),
+            "questions": params.get("questions") if self.kind is RequestKind.QUESTION else self._form_questions(),
+        }
+
+    def _form_questions(self) -> list[Message] | None:
+        """A form's fields in the shape of questions, so that both are shown and answered alike."""
+        if not self.wants_answers:
+            return None
+        required = at(self.params, "requestedSchema.required", list) or []
+        return [
+            {
+                "id": name,
+                "header": text_in(field.get("title")) or name,
+                "question": text_in(field.get("description")) or self.message,
+                "type": field.get("type"),
+                "options": [_option(*choice) for choice in form_choices(field)] or None,
+                "isRequired": name in required,
+                "schema": field,
+            }
+            for name, field in self.form.items()
+            if isinstance(field, dict)
+        ]
+
+
+def read_request(
+    message: Message, open_items: dict[str, Message], now_ms: float, timeout_s: float
+) -> ApprovalRequest | None:
+    """The request that a server request is, or None for one that nobody could answer.
+
+    Args:
+        open_items: `TurnRecord.items_asked_about`; a patch is told by its item, before it is asked about.
+        timeout_s: how long it may wait.
+    """
+    kind = _KIND_OF_METHOD.get(message["method"])
+    params = params_of(message)
+    if kind is None or not isinstance(message["id"], str | int):
+        return None
+    if kind is RequestKind.ELICITATION:
+        if at(params, "_meta.codex_approval_kind", str) == "mcp_tool_call":
+            kind = RequestKind.MCP_TOOL
+        elif params.get("mode") not in (*_FORMS, "url"):
+            return None  # a proof of identity, or something new
+    if kind is RequestKind.QUESTION and not objects_in(params.get("questions")):
+        return None
+    item = open_items.get(str(params.get("itemId"))) or {}
+    changes = objects_in(item.get("changes")) if kind is RequestKind.PATCH else None
+    asked_ms = int(now_ms)
+    expires_ms = asked_ms + int(timeout_s * 1000)
+    return ApprovalRequest(str(message["id"]), message["id"], kind, params, changes, asked_ms, expires_ms)
+
+
+def form_choices(schema: Any) -> list[tuple[str, Any]]:
+    """What a field of a form can be where that is limited: what people call each value, and the value; else nothing.
+
+    Args:
+        schema: of the field, or of the items of one that takes several: MCP has `enum` with or without `enumNames`,
+            `oneOf` or `anyOf` of titled constants, and booleans.
+    """
+    if not isinstance(schema, dict):
+        return []
+    if schema.get("type") == "array":
+        return form_choices(schema.get("items"))
+    if schema.get("type") == "boolean":
+        return [("yes", True), ("no", False)]
+    for members in ("oneOf", "anyOf"):
+        constants = [each for each in objects_in(schema.get(members)) if "const" in each]
+        if constants:
+            return [(text_in(each.get("title")) or str(each["const"]), each["const"]) for each in constants]
+    values, names = schema.get("enum"), schema.get("enumNames")
+    if not isinstance(values, list):
+        return []
+    has_names = isinstance(names, list) and len(names) == len(values) and all(isinstance(name, str) for name in names)
+    return list(zip(names if has_names else map(str, values), values, strict=True))  # type: ignore[arg-type]
+
+
+def _option(label: str, value: Any) -> Message:
+    """A choice in the shape of a question's option; what is sent is told where it is called something else."""
+    is_named = label != str(value) and not isinstance(value, bool)
+    return {"label": label, "description": str(value)} if is_named else {"label": label}
+
+
+def _permissions_text(permissions: Any) -> str:
+    """What is asked for beyond the sandbox, with its paths; what the wire names without a value is not asked for."""
+    words = []
+    for name, value in (permissions if isinstance(permissions, dict) else {}).items():
+        if not value or value == {"enabled": False}:
+            continue
+        if name == "fileSystem" and isinstance(value, dict):
+            words += [f"{access} {_listed(paths)}" for access, paths in value.items() if paths]
+        elif value in (True, {"enabled": True}):
+            words.append(str(name))
+        else:
+            words.append(f"{name} {json.dumps(value, ensure_ascii=False)}")
+    return "; ".join(words)
+
+
+def _listed(paths: Any) -> str:
+    is_plain = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+    return ", ".join(paths) if is_plain else json.dumps(paths, ensure_ascii=False)
+
+
+def without_nulls(value: Any) -> Any:
+    """A JSON value less the members that say nothing."""
+    if isinstance(value, Mapping):
+        return {name: without_nulls(member) for name, member in value.items() if member is not None}
+    return value
+
+
+def granting(request: ApprovalRequest, *, is_for_session: bool) -> Message:
+    """The wire's result that allows a request, once or for the rest of the session."""
+    match request.kind:
+        case RequestKind.COMMAND | RequestKind.PATCH:
+            return {"decision": "acceptForSession" if is_for_session else "accept"}
+        case RequestKind.PERMISSIONS:
+            permissions = request.params.get("permissions") or {}
+            return {"permissions": permissions, "scope": "session" if is_for_session else "turn"}
+        case _:
+            return {"action": "accept", "content": {}, "_meta": {"persist": "session"} if is_for_session else None}
+
+
+def declining(request: ApprovalRequest) -> Message:
+    """The wire's result that refuses a request; the turn goes on."""
+    match request.kind:
+        case RequestKind.COMMAND | RequestKind.PATCH:
+            return {"decision": "decline"}
+        case RequestKind.PERMISSIONS:
+            return {"permissions": {}}
+        case RequestKind.QUESTION:
+            return {"answers": {}}
+        case _:
+            return {"action": "decline", "content": None, "_meta": None}

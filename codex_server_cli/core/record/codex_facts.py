@@ -1,0 +1,34 @@
+"""What an app-server tells of itself and its user's configuration, as far as a turn's end depends on it. Owns no more.
+
+Fed with the replies to `initialize` and `config/read`, whose members are those of 0.163.0 and 0.171.0.
+"""
+
+from __future__ import annotations
+
+from codex_server_cli.core.protocol.rpc import Message, object_at, text_in
+
+
+class CodexFacts:
+    """What is known to now.
+
+    Attributes:
+        version: its version; what follows the first `/` of its user agent (protocol notes, section 2).
+        home: where this Codex keeps its things.
+        has_program: whether the user has a `notify` program, which Codex starts when a turn ends.
+        has_farewell: whether he has hooks for the end of a session, which Codex runs before it goes.
+    """
+
+    def __init__(self) -> None:
+        self.version: str | None = None
+        self.home: str | None = None
+        self.has_program = False
+        self.has_farewell = False
+
+    def learn(self, method: str | None, result: Message) -> None:
+        """Take the result of any request."""
+        if method == "initialize":
+            self.version = text_in(result.get("userAgent")).partition("/")[2].partition(" ")[0] or None
+            self.home = text_in(result.get("codexHome")) or None
+        elif method == "config/read":
+            self.has_program = bool(object_at(result, "config").get("notify"))
+            self.has_farewell = bool(object_at(result, "config.hooks").get("SessionEnd"))

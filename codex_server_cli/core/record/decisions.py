@@ -1,0 +1,75 @@
+"""What became of a request, in the words of `out.txt`: allowed or not, by whom not, and what was answered.
+
+Owns the words. A question whose answer nobody must see shows none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codex_server_cli.core.protocol.rpc import Message, objects_in, text_in
+from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
+
+TAKEN_BACK = "taken back by Codex"
+TIMEOUT = "timeout"
+"""Why a reply went out: nobody had decided in time. Stands as `why` in `events.jsonl`, for the wire's reply does not
+tell it."""
+
+MAX_ANSWER_CHARS = 200
+_SECRET = "•" * 8
+_OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the rest of the turn"}
+
+
+def outcome_of_reply(request: ApprovalRequest, reply: Message, *, is_overdue: bool = False) -> str:
+    """What our reply to a request says, in one line.
+
+    Args:
+        is_overdue: whether nobody had decided in time.
+    """
+    result = reply.get("result")
+    if not isinstance(result, dict):
+        return "refused"
+    given = result.get("answers") or result.get("content")
+    if given:
+        words = _answers(request, given)
+        return f"answered: {words}" if words else "answered"
+    meta = result.get("_meta")
+    is_for_session = result.get("scope") == "session" or (isinstance(meta, dict) and meta.get("persist") == "session")
+    decision = "accept" if result.get("permissions") else result.get("decision") or result.get("action")
+    if decision == "accept" and is_for_session:
+        decision = "acceptForSession"
+    declined = "declined: nobody answered in time" if is_overdue else "declined"
+    return _OUTCOMES.get(str(decision), declined)
+
+
+def _answers(request: ApprovalRequest, given: Any) -> str:
+    """What was answered: the words alone where one thing was asked, else each behind the id of its question."""
+    if not isinstance(given, dict):
+        return ""
+    secrets = _secret_ids(request)
+    words = {str(id_): _SECRET if id_ in secrets else _words(value) for id_, value in given.items()}
+    text = "; ".join(words.values()) if len(words) == 1 else "; ".join(f"{id_}: {each}" for id_, each in words.items())
+    return text if len(text) <= MAX_ANSWER_CHARS else text[: MAX_ANSWER_CHARS - 1] + "…"
+
+
+def _words(value: Any) -> str:
+    """One answer in one line: the texts of a question, or the value of a form's field."""
+    if isinstance(value, dict):
+        value = value.get("answers")
+    if isinstance(value, list):
+        return ", ".join(_words(each) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(str(value).split())
+
+
+def _secret_ids(request: ApprovalRequest) -> set[str]:
+    if request.kind is RequestKind.QUESTION:
+        questions = objects_in(request.params.get("questions"))
+        return {text_in(each.get("id")) for each in questions if each.get("isSecret")}
+    return {name for name, field in request.form.items() if _is_secret(field)}
+
+
+def _is_secret(field: Any) -> bool:
+    """Whether a form's field says that its value is to be hidden, as JSON Schema has it."""
+    return isinstance(field, dict) and (field.get("format") == "password" or field.get("writeOnly") is True)

@@ -1,0 +1,27 @@
+"""A turn of our thread that is not ours, and began while we had it: Codex's own doing. Owns what is told of it."""
+
+from __future__ import annotations
+
+from codex_server_cli.core.protocol.rpc import Message, at, object_at
+
+
+class ForeignTurn:
+    """The last such turn.
+
+    Attributes:
+        turn_id: Codex's id of it; None where none has begun.
+        message: what it began with: the wire's `userMessage` item, once that was told. Codex records the message
+            about then; a turn that is ended earlier leaves no word of what it was about, in 0.163.0 and 0.171.0.
+    """
+
+    def __init__(self) -> None:
+        self.turn_id: str | None = None
+        self.message: Message | None = None
+
+    def note(self, method: str, params: Message) -> None:
+        """Take a notification of our thread that is not about our turn."""
+        turn_id, item = at(params, "turn.id", str), object_at(params, "item")
+        if method == "turn/started" and turn_id is not None:
+            self.turn_id, self.message = turn_id, None
+        elif item.get("type") == "userMessage" and params.get("turnId") == self.turn_id:
+            self.message = item

@@ -1,0 +1,206 @@
+"""What the agent tried and was not done: a patch that does not fit, a command that nobody allowed, an unknown tool.
+
+Codex tells most of it to the model alone. The call and its output are then the only trace: raw response items, in the
+shape of the Responses API, from `rawResponseItem/completed` or the thread's session file. Observed on 0.163.0 and
+0.171.0: a call of a command, a patch or a picture that is done has an item under its call's id; one that is refused has
+none, and its output says why. Nor has a command that the sandbox denies within an instant of its start. In code mode
+(`exec`) the calls are JavaScript's, and only the text that comes of the script tells. Owns what counts as refused, and
+the words for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, text_in
+from codex_server_cli.core.record.item_text import unwrapped
+
+MAX_REFUSALS = 50
+"""How many are kept; all are shown."""
+
+MAX_WORDS_CHARS = 300
+_COMMAND_TOOLS = frozenset({"exec_command", "shell", "shell_command", "local_shell", "container.exec"})
+_ITEM_TOOLS = _COMMAND_TOOLS | {"apply_patch", "view_image"}
+"""What is done by these has an item of the call's id."""
+
+_SCRIPT_TOOLS = frozenset({"exec", "wait"})
+_FAILURES = (
+    r"apply_patch (?:verification )?failed|patch rejected|approval policy is|exec_command failed|"
+    r"unsupported (?:custom tool )?call|failed to parse function arguments|unable to locate image|write_stdin failed"
+)
+_BEGINS_AS_FAILURE = re.compile(_FAILURES)
+_FAILURE_IN_SCRIPT = re.compile(rf"(?:^|Error: )({_FAILURES})", re.MULTILINE)
+_BY_A_PERSON = re.compile(r"rejected by user(?! approval)|^aborted")
+"""Declined when it was asked for, or interrupted: its item tells, or the turn's end."""
+
+_PATCH_PATH = re.compile(r"\*\*\* (?:Add|Update|Delete) File: ([^\n\\`\"]+)")
+_SCRIPT_COMMAND = re.compile(r"\bcmd[\"']?\s*:\s*([\"'`])((?:\\.|(?!\1).)*)\1", re.DOTALL)
+_OUTPUT_HEAD = re.compile(r"Chunk ID: .*?\nOutput:\n", re.DOTALL)
+_DENIAL_LINE = re.compile(r"^.*: Read-only file system$", re.MULTILINE)
+_DENIED_WRITE = re.compile(r"Read-only file system|Operation not permitted")
+_DENIED_NETWORK = re.compile(r"Could not resolve host|name resolution|Network is unreachable")
+_UNBOUND = ("dangerFullAccess", "externalSandbox")
+
+
+class Refusal(NamedTuple):
+    """One thing that was not done.
+
+    Attributes:
+        what: `patch`, `command` or `tool`.
+        subject: the paths of a patch, the command's beginning, the tool's name; empty where it is not known.
+        reason: in Codex's words, in one line.
+        is_of_item: an item tells of it. What a script prints of that may tell it again.
+    """
+
+    what: str
+    subject: tuple[str, ...]
+    reason: str
+    is_of_item: bool = False
+
+    @property
+    def line(self) -> str:
+        """It in one line: `✗ patch refused: f.txt: …`."""
+        subject = _one_line(", ".join(self.subject))
+        return f"✗ {self.what} refused: " + ": ".join(words for words in (subject, self.reason) if words)
+
+    def to_json(self) -> dict[str, Any]:
+        """It as `result.json` and `live.json` have it."""
+        subject = list(self.subject) if self.what == "patch" else next(iter(self.subject), None)
+        return {"what": self.what, "paths" if self.what == "patch" else self.what: subject, "reason": self.reason}
+
+
+class Refusals:
+    """Those of one turn.
+
+    Attributes:
+        found: the first of them, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[Refusal] = []
+        self._calls: dict[str, Message] = {}  # raw ones without their output
+
+    def hear(self, raw: Any) -> Refusal | None:
+        """Take a raw response item that stands for a refusal: the call, or its output, which tells."""
+        if is_call(raw):
+            self._calls[str(raw.get("call_id"))] = raw
+        elif is_output(raw):
+            call = self._calls.pop(str(raw.get("call_id")), None)
+            refusal = refusal_of(call, raw) if call is not None else None
+            if refusal is not None and refusal.reason not in [each.reason for each in self.found if each.is_of_item]:
+                return self._keep(refusal)
+        return None
+
+    def see(self, item: Message, settings: Message) -> None:
+        """Take an item that Codex completed: it tells itself what was not done, and is shown.
+
+        Args:
+            settings: see `denial_of`.
+        """
+        if item.get("type") == "fileChange" and item.get("status") in ("failed", "declined"):
+            paths = tuple(text_in(change.get("path")) for change in objects_in(item.get("changes")))
+            self._keep(Refusal("patch", paths, str(item["status"]), is_of_item=True))
+        elif item.get("type") == "commandExecution":
+            reason = "declined" if item.get("status") == "declined" else denial_of(item, settings)
+            if reason is not None:
+                command = _cut(unwrapped(text_in(item.get("command"))))
+                self._keep(Refusal("command", (command,), reason, is_of_item=True))
+
+    def _keep(self, refusal: Refusal | None) -> Refusal | None:
+        if refusal is not None and len(self.found) < MAX_REFUSALS:
+            self.found.append(refusal)
+        return refusal
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Those that are kept, as JSON."""
+        return [refusal.to_json() for refusal in self.found]
+
+
+def is_call(raw: Any) -> bool:
+    """Whether a raw item is a call of a tool."""
+    return isinstance(raw, dict) and text_in(raw.get("type")).endswith("_call") and "call_id" in raw
+
+
+def is_output(raw: Any) -> bool:
+    """Whether a raw item is what came of a call."""
+    return isinstance(raw, dict) and text_in(raw.get("type")).endswith("_call_output") and "call_id" in raw
+
+
+def denial_of(item: Message, settings: Message) -> str | None:
+    """The line in which a command that failed says that its sandbox was in the way; None where it says no such thing.
+
+    Args:
+        settings: `TurnRecord.settings`; a policy that they do not tell counts as one.
+    """
+    policy = at(settings, "sandboxPolicy", dict) or object_at(settings, "sandbox")
+    if item.get("status") != "failed" or policy.get("type") in _UNBOUND:
+        return None
+    for line in text_in(item.get("aggregatedOutput")).split("\n"):
+        if _DENIED_WRITE.search(line) or (policy.get("networkAccess") is False and _DENIED_NETWORK.search(line)):
+            return _one_line(line)
+    return None
+
+
+def refusal_of(call: Message, output: Message) -> Refusal | None:
+    """What a call without an item that shows it amounts to; None where it was done, or a person said no.
+
+    Args:
+        call, output: raw response items.
+    """
+    text, name = _output_text(output), text_in(call.get("name")) or "local_shell"
+    denial = _DENIAL_LINE.search(text)
+    if name in _SCRIPT_TOOLS:
+        found = _FAILURE_IN_SCRIPT.search(text)
+        reason = text[found.start(1) :] if found else denial[0] if denial else ""
+    elif name in _ITEM_TOOLS or _BEGINS_AS_FAILURE.match(text):
+        reason = denial[0] if denial else _OUTPUT_HEAD.sub("", text)
+    else:
+        return None
+    if not reason.strip() or _BY_A_PERSON.search(reason):
+        return None
+    return _described(call, name, _one_line(reason))
+
+
+def _described(call: Message, name: str, reason: str) -> Refusal:
+    asked = text_in(call.get("input")) or _arguments_text(call)
+    is_of_command = reason.startswith(("approval policy", "exec_command")) or _DENIAL_LINE.match(reason) is not None
+    if "*** Begin Patch" in asked and not is_of_command:
+        return Refusal("patch", tuple(dict.fromkeys(path.strip() for path in _PATCH_PATH.findall(asked))), reason)
+    if name == "apply_patch":
+        return Refusal("patch", (), reason)
+    if name in _COMMAND_TOOLS:
+        return Refusal("command", (_cut(asked),) if asked else (), reason)
+    command = _SCRIPT_COMMAND.search(asked) if is_of_command else None
+    return Refusal("command", (_cut(command[2]),), reason) if command else Refusal("tool", (name,), reason)
+
+
+def _arguments_text(call: Message) -> str:
+    """The command line that a call would have run; else its arguments as they stand."""
+    arguments: Any = call.get("action") or text_in(call.get("arguments"))
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except (ValueError, RecursionError):  # the model's own text: it may be anything
+            return str(arguments)
+    if not isinstance(arguments, dict):
+        return ""
+    command = arguments.get("cmd") or arguments.get("command") or arguments.get("input")
+    if isinstance(command, list):
+        return unwrapped(shlex.join(map(str, command)))
+    return text_in(command)
+
+
+def _output_text(output: Message) -> str:
+    value = output.get("output")
+    return "\n".join(text_in(part.get("text")) for part in objects_in(value)) if isinstance(value, list) else str(value)
+
+
+def _one_line(text: str) -> str:
+    return _cut(" ".join(text.split()))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_WORDS_CHARS else text[: MAX_WORDS_CHARS - 1] + "…"

@@ -1,0 +1,132 @@
+"""The messages of one turn, in order, folded into what is known of it and what is shown of it.
+
+The worker folds live, a repairer and a chat from `events.jsonl`: the same fold, so that all come to the same record and
+the same text. Must never depend on anything but the messages themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from codex_server_cli.core.protocol.event_log import read_events
+from codex_server_cli.core.protocol.rpc import Message, params_of
+from codex_server_cli.core.record.approval_request import ApprovalRequest, read_request
+from codex_server_cli.core.record.decisions import TAKEN_BACK, TIMEOUT, outcome_of_reply
+from codex_server_cli.core.record.effective_settings import differences
+from codex_server_cli.core.record.pieces import Kind, Piece, Pieces, joined
+from codex_server_cli.core.record.raw_items import RAW_ITEM
+from codex_server_cli.core.record.refusals import denial_of
+from codex_server_cli.core.record.transcript import Transcript
+from codex_server_cli.core.record.turn_record import TurnRecord
+
+
+class Replay:
+    """Takes what came and what was sent; each returns the pieces that it adds.
+
+    Attributes:
+        record: what is known of the turn.
+    """
+
+    def __init__(self) -> None:
+        self.record = TurnRecord()
+        self._transcript = Transcript(lambda item: denial_of(item, self.record.settings))
+        self._asked: dict[str | int, ApprovalRequest] = {}  # requests without a reply
+        self._has_compared = False
+
+    def begin(self) -> None:
+        """Another app-server: what the one before it said no longer counts, though it was shown."""
+        self.record, self._asked = TurnRecord(), {}
+
+    def feed(self, event: Message) -> tuple[list[Message], Pieces]:
+        """Take one event of `events.jsonl`, whichever way it went; see `feed_in`."""
+        match event["dir"]:
+            case "in":
+                return self.feed_in(event)
+            case "out":
+                return [], self.feed_out(event, event.get("why"))
+            case _:
+                return [], self.feed_raw(event.get("payload"))
+
+    def feed_in(self, message: Message) -> tuple[list[Message], Pieces]:
+        """Take a message that came.
+
+        Returns:
+            The notifications that belong to this turn and are known to now, oldest first; and the pieces.
+        """
+        own = self.record.feed_in(message)
+        pieces = self._show(own)
+        method = message.get("method")
+        if method == "item/agentMessage/delta":
+            return own, pieces  # the hot path
+        if not self._has_compared and self.record.has_started:
+            pieces = [*pieces, *self._compare_terms()]
+        if method is not None and "id" in message:
+            pieces = [*pieces, *self._on_request(message)]
+        elif method == "serverRequest/resolved":
+            pieces = [*pieces, *self._on_outcome(params_of(message).get("requestId"), None, None)]
+        elif method == RAW_ITEM and own:
+            pieces = self.feed_raw(params_of(message).get("item"))
+        return own, pieces
+
+    def feed_out(self, message: Message, why: object = None) -> Pieces:
+        """Take a message of ours.
+
+        Args:
+            why: of a reply, why it was sent; see `decisions.TIMEOUT`.
+        """
+        if message.get("method") == "initialize":
+            self.begin()
+        self.record.feed_out(message)
+        return () if "method" in message else self._on_outcome(message.get("id"), message, why)
+
+    def feed_raw(self, raw: Any) -> Pieces:
+        """Take a raw response item, as the wire or the thread's session file has it."""
+        refusal = self.record.refusals.hear(raw)
+        return self._transcript.note(Kind.REFUSAL, refusal.line) if refusal is not None else ()
+
+    def adopt_early(self) -> Pieces:
+        """Take the turn from what came early, where the reply that names it will never come."""
+        return self._show(self.record.adopt_early())
+
+    def _show(self, messages: list[Message]) -> Pieces:
+        if len(messages) == 1:
+            return self._transcript.feed(messages[0])
+        return [piece for message in messages for piece in self._transcript.feed(message)]
+
+    def _compare_terms(self) -> list[Piece]:
+        """As soon as the turn runs: what Codex does otherwise than it was asked to."""
+        self._has_compared = True
+        words = differences(self.record.asked, self.record.settings)
+        return [piece for line in words for piece in self._transcript.note(Kind.WARNING, f"[{line}]")]
+
+    def _on_request(self, message: Message) -> Pieces:
+        request = read_request(message, self.record.items_asked_about, 0, 0)
+        if request is None:
+            return ()
+        self._asked[request.wire_id] = request
+        line = f"[waiting for {request.waited_for}: {request.message}]"
+        return self._transcript.note(Kind.REQUEST, line, request.params.get("itemId"))
+
+    def _on_outcome(self, wire_id: object, reply: Message | None, why: object) -> Pieces:
+        """A request waits no more: for our reply, or for none."""
+        request = self._asked.pop(wire_id, None) if isinstance(wire_id, str | int) else None
+        if request is None:
+            return ()
+        outcome = TAKEN_BACK if reply is None else outcome_of_reply(request, reply, is_overdue=why == TIMEOUT)
+        return self._transcript.note(Kind.DECISION, f"[{request.waited_for}: {outcome}]", request.params.get("itemId"))
+
+
+def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
+    """Fold a log again, given whole or as its lines.
+
+    Where an app-server was started more than once, what the earlier ones said counts for nothing: no turn had begun.
+
+    Returns:
+        What is known of the turn, and the text that its `out.txt` should hold.
+    """
+    turn_replay, text = Replay(), []
+    for event in read_events(log):
+        text.append(joined(turn_replay.feed(event)[1]))
+    text.append(joined(turn_replay.adopt_early()))
+    return turn_replay.record, "".join(text)

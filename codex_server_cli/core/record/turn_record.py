@@ -1,0 +1,300 @@
+"""What is known of one turn, folded from the messages of both directions. Owns the facts, decides nothing.
+
+The worker feeds it live, the repairer from `events.jsonl`, the tests from recorded transcripts: the same fold.
+Must never choose what to send (that is `session`), how to show it (`transcript`) or what an end means
+(`outcome`). Protocol facts: notes, sections 1, 3, 4 and 5; captures `basic_turn`, `retry_then_success`,
+`review_and_compact`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from codex_server_cli.core.model.payer import Payer
+from codex_server_cli.core.model.turn import Phase
+from codex_server_cli.core.protocol.rpc import (
+    Message,
+    MessageType,
+    at,
+    message_type,
+    object_at,
+    objects_in,
+    params_of,
+    text_in,
+)
+from codex_server_cli.core.record.agent_messages import REVIEW_ITEMS, AgentMessages
+from codex_server_cli.core.record.agents_patches import AgentsPatches
+from codex_server_cli.core.record.codex_facts import CodexFacts
+from codex_server_cli.core.record.foreign_turn import ForeignTurn
+from codex_server_cli.core.record.refusals import Refusals
+from codex_server_cli.core.record.usage import Usage, add_usage, merge_limits
+
+TURN_STARTERS = frozenset({"turn/start", "review/start"})
+"""Methods whose reply names the turn."""
+
+THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
+"""Methods whose reply names the thread."""
+
+_TERMS = ("model", "effort", "approvalPolicy", "config")
+_TELLING_ITEMS = REVIEW_ITEMS | {"agentMessage"}
+_PHASE_OF_ITEM = {
+    "commandExecution": Phase.RUNNING_COMMAND,
+    "fileChange": Phase.EDITING,
+    "agentMessage": Phase.ANSWERING,
+}
+
+
+class TurnRecord:
+    """The fold. `feed_out` takes what we sent, `feed_in` what came; attributes hold what both prove.
+
+    Attributes:
+        thread_id, turn_id: Codex's ids, once known.
+        active_turn_id: what an interrupt has to name: a reviewer works under an id of its own.
+        status: the wire's `turn.status` once terminal (`completed`, `interrupted`, `failed`), else None.
+        error: the last `TurnError` of the wire that ends the turn; `retry` the last one of this response that does not.
+        usage: tokens of this turn alone, summed from `tokenUsage.last`; None where Codex sent none.
+        limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
+        open_items: items started and not completed, by id: the wire's item objects.
+        completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
+        payer: who pays, once that was judged from what Codex told (`payer_check`); no message says it.
+        asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
+        settings: the last effective settings that were announced (`sandboxPolicy` …), less what we set for later turns.
+        foreign: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
+        refusals: what was tried and not done. `session_path`: the thread's session file; empty where it has none.
+    """
+
+    def __init__(self) -> None:
+        self.thread_id: str | None = None
+        self.turn_id: str | None = None
+        self.active_turn_id: str | None = None
+        self.has_started = self.is_idle = self.is_retrying = self._is_turn_requested = False
+        self.status: str | None = None
+        self.error: Message | None = None
+        self.completed_s: int | None = None
+        self.retry: Message | None = None
+        self.usage: Usage | None = None
+        self.limits: dict[str, Any] | None = None
+        self.payer: Payer | None = None
+        self.codex = CodexFacts()
+        self.foreign = ForeignTurn()
+        self.asked: Message = {}
+        self.settings: Message = {}
+        self.refusals, self.session_path = Refusals(), ""
+        self.open_items: dict[str, Message] = {}
+        self.messages = AgentMessages()
+        self._methods: dict[Any, str] = {}  # our request id → method
+        self._agents_patches = AgentsPatches()
+        self._early: list[Message] = []  # of our thread, before the reply that names the turn
+        self._set_for_later: Message = {}
+
+    @property
+    def phase(self) -> Phase:
+        """What the turn is doing, from the items that are open."""
+        if self.status is not None:
+            return Phase.FINISHING
+        if not self.has_started:
+            return Phase.STARTING
+        if self.is_retrying:
+            return Phase.RETRYING
+        types = [item.get("type") for item in self.open_items.values()]
+        return next((phase for type_, phase in _PHASE_OF_ITEM.items() if type_ in types), Phase.THINKING)
+
+    @property
+    def items_asked_about(self) -> dict[str, Message]:
+        """Open items by id, sub-agents' patches among them: what a request may refer to."""
+        return self._agents_patches.open_items | self.open_items
+
+    @property
+    def answer(self) -> str | None:
+        """The final answer, once it is whole."""
+        return self.messages.answer
+
+    @property
+    def partial_answer(self) -> str | None:
+        """The best that is known of the answer, complete or not."""
+        return self.messages.partial_answer
+
+    def feed_out(self, message: Message) -> None:
+        """Note one message of ours: its reply will need the method, and the turn's thread is in its params."""
+        method, params = message.get("method"), params_of(message)
+        if not isinstance(method, str) or not isinstance(message.get("id"), int | str):
+            return
+        self._methods[message["id"]] = method
+        if method in TURN_STARTERS or method in THREAD_OPENERS:
+            self.asked |= {name: params[name] for name in _TERMS if name in params}
+        if method in TURN_STARTERS:
+            self._is_turn_requested = True
+            self.thread_id = params.get("threadId", self.thread_id)
+        elif method == "thread/settings/update" and self._is_turn_requested:
+            self._set_for_later = params
+
+    def feed_in(self, message: Message) -> list[Message]:
+        """Fold one message that came.
+
+        Returns:
+            The notifications that belong to this turn and are known to now, oldest first: usually the message
+            itself; none for what belongs to other turns; several when the `turn/start` reply releases what
+            had come before it (notes, section 1).
+        """
+        kind = message_type(message)
+        if kind is MessageType.NOTIFICATION:
+            return self._on_notification(message)
+        if kind is MessageType.RESPONSE:
+            return self._on_response(message)
+        return []
+
+    def method_of(self, response: Message) -> str | None:
+        """The method that this reply answers; None for a reply to nothing of ours."""
+        return self._methods.get(response.get("id"))
+
+    def adopt_early(self) -> list[Message]:
+        """Take the turn id from what came early, where the reply that names it will never come."""
+        if self.turn_id is None:
+            for message in self._early:
+                if message["method"] == "turn/started":
+                    turn = object_at(message, "params.turn")
+                    return self._adopt(at(turn, "rootTurnId", str) or at(turn, "id", str))
+        return []
+
+    def adopt_stored_turns(self, turns: Any) -> None:
+        """Take over what Codex's own record says of this turn (`thread/turns/list`, items in full)."""
+        for turn in objects_in(turns):
+            if turn.get("id") == self.turn_id:
+                for item in objects_in(turn.get("items")):
+                    if item.get("type") in _TELLING_ITEMS:
+                        self._on_item_completed({"item": item})
+                self._on_turn_completed({"turn": turn})
+
+    def _on_response(self, message: Message) -> list[Message]:
+        method, result = self.method_of(message), at(message, "result", dict)
+        if result is None:
+            return []
+        self.codex.learn(method, result)
+        if method in THREAD_OPENERS:
+            self.thread_id = at(result, "thread.id", str) or self.thread_id
+            self.session_path = at(result, "thread.path", str) or self.session_path
+            self.settings = {key: value for key, value in result.items() if key != "thread"}
+        elif method in TURN_STARTERS:
+            return self._adopt(at(result, "turn.id", str))
+        return []
+
+    def _adopt(self, turn_id: str | None) -> list[Message]:
+        if turn_id is None or self.turn_id is not None:
+            return []
+        self.turn_id = turn_id
+        early, self._early = self._early, []
+        return [message for held in early for message in self._on_notification(held)]
+
+    def _on_notification(self, message: Message) -> list[Message]:
+        method, params = message["method"], params_of(message)
+        if method == "account/rateLimits/updated":
+            self.limits = merge_limits(self.limits, params.get("rateLimits"))
+            return []
+        thread_id = params.get("threadId")
+        if thread_id is not None and thread_id != self.thread_id:
+            self._agents_patches.note(method, params.get("item"))
+            return []  # a sub-agent's thread, or another client's
+        if method == "thread/settings/updated":
+            self._on_settings(params)  # it may be about what the turn will run under
+        if self.turn_id is None and self._is_turn_requested:
+            self._early.append(message)
+            return []
+        if self.turn_id is None or not self._is_ours(params):
+            self.foreign.note(method, params)
+            return []
+        handler = _HANDLERS.get(method)
+        if handler is not None:
+            handler(self, params)
+        return [message]
+
+    def _is_ours(self, params: Message) -> bool:
+        turn_id = params.get("turnId")
+        if turn_id is None:
+            turn = at(params, "turn", dict)
+            if turn is None:
+                return True  # about the thread as a whole
+            # A review's `turn/started` bears another id, with ours as its root (capture review_and_compact).
+            return self.turn_id in (turn.get("id"), turn.get("rootTurnId"))
+        return bool(turn_id == self.turn_id)
+
+    def _on_agent_delta(self, params: Message) -> None:
+        self.is_retrying = False
+        self.messages.add_delta(str(params.get("itemId")), text_in(params.get("delta")))
+
+    def _on_turn_started(self, params: Message) -> None:
+        self.has_started, self.active_turn_id = True, at(params, "turn.id", str)
+
+    def _on_item_started(self, params: Message) -> None:
+        item = at(params, "item", dict)
+        if item is None:
+            return
+        self.is_retrying = False
+        is_message = item.get("type") == "agentMessage"
+        if is_message and self.messages.is_reviewing:
+            return  # its end is never told
+        item_id = str(item.get("id"))
+        self.open_items[item_id] = item
+        if is_message:
+            self.messages.start(item_id, item)
+
+    def _on_item_completed(self, params: Message) -> None:
+        item = at(params, "item", dict)
+        if item is None:
+            return
+        item_id = str(item.get("id"))
+        self.open_items.pop(item_id, None)
+        self.refusals.see(item, self.settings)
+        if item.get("type") == "agentMessage":
+            self.messages.complete(item_id, item)
+        elif item.get("type") in REVIEW_ITEMS:
+            self.messages.note_review(item)
+
+    def _on_usage(self, params: Message) -> None:
+        self.usage = add_usage(self.usage, params.get("tokenUsage"))
+        self.retry = None  # sent at the end of every response: what broke before it has been got over
+
+    def _on_error(self, params: Message) -> None:
+        error = at(params, "error", dict)
+        if error is None:
+            return
+        if params.get("willRetry"):
+            self.retry, self.is_retrying = error, True
+            # What was open belongs to the response that broke; it starts again or never ends.
+            self.open_items = {k: v for k, v in self.open_items.items() if v.get("type") != "agentMessage"}
+        else:
+            self.error = error
+
+    def _on_settings(self, params: Message) -> None:
+        told = object_at(params, "threadSettings").items()
+        if ours := {name: value for name, value in told if value != self._set_for_later.get(name, ...)}:
+            self.settings = {**self.settings, **ours}
+
+    def _on_thread_status(self, params: Message) -> None:
+        self.is_idle = at(params, "status.type", str) == "idle"
+
+    def _on_turn_completed(self, params: Message) -> None:
+        turn = object_at(params, "turn")
+        if turn.get("status") in (None, "inProgress"):
+            return
+        self.status = turn["status"]
+        self.completed_s = at(turn, "completedAt", int)
+        self.error = at(turn, "error", dict) or self.error
+        for item in objects_in(turn.get("items")):  # a summary: the last message alone, and often nothing
+            if item.get("type") == "agentMessage" and not self.messages.is_complete(str(item.get("id"))):
+                self._on_item_completed({"item": item})
+        if self.status != "completed":
+            self.messages.withdraw_review()
+
+
+_HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {
+    "item/agentMessage/delta": TurnRecord._on_agent_delta,
+    "turn/started": TurnRecord._on_turn_started,
+    "item/started": TurnRecord._on_item_started,
+    "item/completed": TurnRecord._on_item_completed,
+    "thread/tokenUsage/updated": TurnRecord._on_usage,
+    "error": TurnRecord._on_error,
+    "thread/settings/updated": TurnRecord._on_settings,
+    "thread/status/changed": TurnRecord._on_thread_status,
+    "turn/completed": TurnRecord._on_turn_completed,
+}

@@ -1,0 +1,1 @@
+"""What an end means: outcome, failures, hints and the next step."""

@@ -1,0 +1,171 @@
+"""Commands of ours as text that a POSIX shell takes as it stands, from any directory.
+
+Owns how a turn that was asked for is asked for again; never decides which command comes next (`hints`, `next_step`).
+
+Agents run such a command word for word. So each carries the flags that its turn was started with, and none that it was
+not: a guard that the user did not open stays shut.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from codex_server_cli.errors import BusyError
+
+if TYPE_CHECKING:  # it is heavy, and most commands are made without it
+    from codex_server_cli.core.model.request import Flags, TurnRequest
+
+PROGRAM = "codex-server"
+WAIT_TIMEOUT_S = 100
+"""A wait that fits into the two minutes that an agent's shell allows."""
+
+_IN_HINT = re.compile(r"""`(codex(?:-server| unarchive) (?:'[^']*'|"[^"]*"|[^`'"])*)`""")
+_LONGEST_S = 3650 * 86400
+_SELECTORS = ("--thread", "--turn", "--fork", "--fork-if-busy")
+
+
+def wait_command(turns: str, options: str = "") -> str:
+    """The command that waits for turns; `options` begin with a space."""
+    return f"{PROGRAM} wait {turns}{options}"
+
+
+def bounded_wait(turn_id: str, *, may_ask: bool) -> str:
+    """A wait that fits into an agent's shell, and comes back where the turn needs an answer."""
+    return wait_command(turn_id, f" --timeout {WAIT_TIMEOUT_S}" + (" --until attention" if may_ask else ""))
+
+
+def thread_busy(
+    thread_id: str, holder: str, turn_id: str | None = None, pid: int | None = None, *, may_ask: bool = False
+) -> BusyError:
+    """What is told of a thread that somebody else writes.
+
+    Args:
+        holder: who does, in words.
+        turn_id: the turn of ours that does; `may_ask`: whether it may come to wait for an answer.
+        pid: the process that does, where it is none of ours.
+    """
+    fork = "go on from a copy: the same command with --fork."
+    first = f"`{bounded_wait(turn_id, may_ask=may_ask)}`" if turn_id else "wait for its end"
+    hint = f"First: {first}, then the same command again. Or {fork}"
+    error = BusyError(f"thread {thread_id} is being written by {holder}", hint=hint)
+    error.holder, error.holder_pid = turn_id, pid
+    return error
+
+
+def thread_occupied(thread_id: str, reason: str) -> BusyError:
+    """What is told of a thread in which something waits that Codex would run first: `reason` says what, in words."""
+    hint = (
+        f"Go on from a copy: the same command with --fork. Or first let Codex do what waits: `codex resume {thread_id}`"
+    )
+    error = BusyError(f"thread {thread_id} is not free: {reason}", hint=hint)
+    error.occupied = thread_id
+    return error
+
+
+def resume(turn_id: str, prompt: str, flags: Flags, folder: str, **changed: list[str] | None) -> str:
+    """The next turn of a turn's thread, which keeps the directory, the pictures and nothing else for sure.
+
+    Args:
+        flags: those that the turn was started with.
+        folder: the turn's directory.
+        changed: values of flags that are to differ, by name without dashes; None leaves one out.
+    """
+    told = _words(_changed(flags, changed), folder, without=_SELECTORS)
+    return _joined("continue", "--turn", turn_id, prompt, *told)
+
+
+def go_on_with(request: TurnRequest) -> str:
+    """The next turn of its thread, with a text that comes on stdin; the turn's name stays its own."""
+    return resume(request.turn_id, "-", request.flags or {}, folder_of(request), name=None)
+
+
+def again(request: TurnRequest, **changed: list[str] | None) -> str:
+    """The same question once more, where it was asked; `changed` as of `resume`."""
+    if request.thread_id is None:
+        return anew(request, **changed)
+    flags = _changed(_with_selector(request), changed)
+    selector = [word for name in _SELECTORS if name in flags for word in _flag(name, flags[name])]
+    rest = _words(flags, folder_of(request), without=_SELECTORS)
+    return _joined("continue", *selector, "--cwd", request.cwd, *_pictures(request), *rest, *_prompt(request))
+
+
+def anew(request: TurnRequest, **changed: list[str] | None) -> str:
+    """The same question on a new thread; `changed` as of `resume`."""
+    flags = _words(_changed(request.flags or {}, changed), folder_of(request), without=_SELECTORS)
+    if request.review is not None:
+        return _joined("review", "--cwd", request.cwd, *_target(request.review), *flags)
+    return _joined("new", "--cwd", request.cwd, *_pictures(request), *flags, *_prompt(request))
+
+
+def commands_in(hint: str) -> list[str]:
+    """The commands that a hint names, in its order; a quoted word of one may hold a backtick."""
+    return _IN_HINT.findall(hint)
+
+
+def of_turn(verb: str, turn_id: str) -> str:
+    """A verb that takes the turn and nothing else."""
+    return f"{PROGRAM} {verb} {turn_id}"
+
+
+def folder_of(request: TurnRequest) -> str:
+    """The turn's directory."""
+    return (request.prompt_path or "").rpartition("/")[0]
+
+
+def deadline_of(request: TurnRequest) -> float | None:
+    """The `--deadline` that the turn was started with, in seconds; None without one, or where it was edited."""
+    try:
+        return float((request.flags or {})["--deadline"][0])
+    except (KeyError, IndexError, ValueError):
+        return None
+
+
+def seconds(value: float) -> str:
+    """A duration as a flag takes it."""
+    return f"{min(value, _LONGEST_S):.6f}".rstrip("0").rstrip(".")
+
+
+def _joined(*words: str) -> str:
+    from shlex import join  # 1 ms that a turn without an error needs not
+
+    return join([PROGRAM, *words])
+
+
+def _changed(flags: Flags, changed: dict[str, list[str] | None]) -> Flags:
+    named = {f"--{name.replace('_', '-')}": values for name, values in changed.items()}
+    return {name: values for name, values in {**flags, **named}.items() if values is not None}
+
+
+def _with_selector(request: TurnRequest) -> Flags:
+    """The flags, with the thread among them: of an older version's turn they are not told."""
+    flags = request.flags or {}
+    if "--thread" in flags or "--turn" in flags:
+        return flags
+    return {"--thread": [str(request.thread_id)], **({"--fork": []} if request.is_fork else {}), **flags}
+
+
+def _words(flags: Flags, folder: str, *, without: tuple[str, ...]) -> list[str]:
+    """The flags; a schema that is not named is the copy that the turn keeps."""
+    told = {**flags, "--schema": flags["--schema"] or [f"{folder}/schema.json"]} if "--schema" in flags else flags
+    return [word for name, values in told.items() if name not in without for word in _flag(name, values)]
+
+
+def _flag(name: str, values: list[str]) -> list[str]:
+    return [word for value in values for word in (name, value)] if values else [name]
+
+
+def _pictures(request: TurnRequest) -> list[str]:
+    return [word for path in request.images for word in ("--image", path)]
+
+
+def _prompt(request: TurnRequest) -> list[str]:
+    return ["--file", request.prompt_path] if request.prompt_path is not None else ["-"]
+
+
+def _target(review: dict[str, Any]) -> list[str]:
+    """What a review is about, as flags."""
+    for flag, member in (("--base", "branch"), ("--commit", "sha"), ("--instructions", "instructions")):
+        if member in review:
+            return [flag, str(review[member])]
+    return ["--uncommitted"]

@@ -1,0 +1,178 @@
+"""What comes next after an end: the one place that decides it. Never decides which kind an error is.
+
+A hint is words around commands, each between backticks; the same commands, in the same order, are the `next` of the
+turn's documents. Each works as it stands (`commands`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.turn import parse_time_ms
+from codex_server_cli.core.model.turn_id import time_ms
+from codex_server_cli.core.result import advice, commands, failures
+from codex_server_cli.errors import ErrorKind
+
+KINDS_UNSEEN_TO_THE_END = frozenset(
+    {ErrorKind.WORKER_DIED, ErrorKind.CODEX_CRASHED, ErrorKind.STALLED, ErrorKind.PROTOCOL}
+)
+"""Ends of ours that need not be Codex's: its own record may hold more than we saw."""
+
+_HINTS = {
+    ErrorKind.AUTH: "Log in with {login}, then: {go_on}",
+    ErrorKind.USAGE_LIMIT: "This waits until the limit has reset, and goes on then: {go_on}",
+    ErrorKind.RATE_LIMIT: "Wait a moment, then: {go_on}",
+    ErrorKind.CONTEXT_WINDOW: "Start a new thread, handing over only what it needs; with the same prompt: {anew}",
+    ErrorKind.NETWORK: "Check the network, then: {go_on}",
+    ErrorKind.OVERLOADED: "Wait a moment, then: {go_on} (another model may be free: --model)",
+    ErrorKind.BAD_REQUEST: "Mend what the message names (a model or an option may not fit), then: {again}",
+    ErrorKind.BAD_SCHEMA: "Mend the schema, then: {mended}",
+    ErrorKind.BAD_INPUT: "Mend what the message names, then ask again: {again}",
+    ErrorKind.SANDBOX: "Codex's effective policy was not the one asked for; what it is: {doctor}",
+    ErrorKind.THREAD_BUSY: "Another process is writing this thread: wait for its end, or fork it: {fork}",
+    ErrorKind.THREAD_MISSING: "List the threads that exist: {list}",
+    ErrorKind.CODEX_MISSING: "Install or update codex, then: {setup} and {again}",
+    ErrorKind.CODEX_CRASHED: "What codex said last is in stderr_tail; {to_go_on}",
+    ErrorKind.PROTOCOL: "Codex and codex-server may not fit together: {doctor}; {to_go_on}",
+    ErrorKind.DISK: "Free some space ({gc} deletes old turns), then: {go_on}",
+    ErrorKind.STALLED: "{kept}{to_go_on}",
+    ErrorKind.DEADLINE: "{kept}{to_go_on}, with twice the time",
+    ErrorKind.CANCELLED: "{kept}{to_go_on}",
+    ErrorKind.WORKER_DIED: "{kept}{to_go_on}",
+    ErrorKind.INTERNAL: "A defect of codex-server: worker.log in the turn's directory tells more; {to_go_on}",
+}
+_CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {to_go_on}"
+_WRONG_ANSWER = "The answer does not fit the schema, and is kept; to have it given anew: {correct}"
+_NO_RESET = (
+    "No time is known at which this limit resets. "
+    "This asks Codex for one and waits for it, and starts at once where there is none: {go_on}"
+)
+_KEPT = "what had come is kept; "
+_ASK_CODEX = "Whether Codex had finished it tells {recover}. "
+_CORRECTION = "Give your answer again, as one JSON document that fits the schema, and nothing else."
+
+
+class End(NamedTuple):
+    """How a turn ended that did not complete, and what it left.
+
+    Attributes:
+        message: of its error.
+        resets_at: when a usage limit resets, where that is known; RFC 3339.
+        is_resumable: whether it left a thread that `continue` can go on with.
+        has_begun: whether Codex took it up, so that something may have come; a resumable one did.
+        codex_error: Codex's own `codexErrorInfo`, where there was one.
+        words: better ones than those of the kind, with the names of their commands in braces.
+    """
+
+    kind: ErrorKind
+    message: str = ""
+    resets_at: str | None = None
+    is_resumable: bool = False
+    has_begun: bool = False
+    codex_error: Any = None
+    words: str = ""
+
+
+def hint_of(end: End, request: TurnRequest) -> str:
+    """The next step, in words with its exact commands."""
+    step = _Step(end, request)
+    told = {name: f"`{step.command(name)}`" for name in step.names}
+    return step.template.format(**told)
+
+
+class _Step:
+    """What comes next after one end: its words, with the names of their commands, and those commands."""
+
+    def __init__(self, end: End, request: TurnRequest) -> None:
+        self._end, self._request = end, request
+        self._goes_on = end.is_resumable and request.review is None  # a review that was cut short is asked for anew
+        template = _template_of(end)
+        words = f"to {'go on' if self._goes_on else 'ask again'}: {{go_on}}"
+        kept = _KEPT if end.is_resumable or end.has_begun else ""
+        template = template.replace("{kept}", kept).replace("{to_go_on}", words)
+        asks = end.is_resumable and end.kind in KINDS_UNSEEN_TO_THE_END and not _is_unreached(end)
+        self.template = (_ASK_CODEX if asks else "") + template[0].upper() + template[1:]
+        self.names = re.findall(r"{(\w+)}", self.template)
+
+    def command(self, name: str) -> str:
+        """The command that a name in the words stands for."""
+        request = self._request
+        commands_of: dict[str, Callable[[], str]] = {
+            "go_on": lambda: self._go_on("go on"),
+            "correct": lambda: self._go_on(_CORRECTION),
+            "again": lambda: commands.again(request, **self._changed()),
+            "usual": lambda: commands.again(request, model=None),
+            "narrower": lambda: commands.again(request, sandbox=["workspace-write"]),
+            "plain": self._plain,
+            "closed": self._closed,
+            "mended": self._mended,
+            "anew": lambda: commands.anew(request),
+            "fork": self._fork,
+            "recover": lambda: commands.of_turn("recover", request.turn_id),
+        }
+        return commands_of[name]() if name in commands_of else f"{commands.PROGRAM} {name}"
+
+    def _go_on(self, prompt: str) -> str:
+        if self._goes_on:
+            request = self._request
+            folder = commands.folder_of(request)
+            return commands.resume(request.turn_id, prompt, request.flags or {}, folder, **self._changed())
+        return commands.again(self._request, **self._changed())
+
+    def _mended(self) -> str:
+        """With the schema where the user has it, who mends it there; the copy of the turn stays what it is."""
+        source = self._request.schema_source
+        return commands.again(self._request, **({"schema": [source]} if source is not None else {}))
+
+    def _plain(self) -> str:
+        """Read-only and without network, whatever `config.json` would have it be."""
+        wider = {"write": None, "network": None, "add_dir": None}
+        return commands.again(self._request, sandbox=["read-only"], **wider)
+
+    def _closed(self) -> str:
+        """Without Codex's network proxy a permission profile that opens the network opens nothing."""
+        config = [*(self._request.flags or {}).get("--config", []), "features.network_proxy=false"]
+        return commands.again(self._request, config=config)
+
+    def _fork(self) -> str:
+        if self._request.thread_id is None:
+            return commands.again(self._request)
+        return commands.again(self._request, fork=[], fork_if_busy=None)
+
+    def _changed(self) -> dict[str, list[str] | None]:
+        """The flags without which the same end would come again."""
+        deadline_s = commands.deadline_of(self._request)
+        if self._end.kind is ErrorKind.DEADLINE and deadline_s is not None:
+            return {"deadline": [commands.seconds(2 * deadline_s)]}
+        if self._end.kind is not ErrorKind.USAGE_LIMIT:
+            return {}
+        held_s = self._held_s()
+        longer = {"deadline": [commands.seconds(deadline_s + held_s)]} if deadline_s is not None else {}
+        return {"after_reset": [], **longer}
+
+    def _held_s(self) -> float:
+        """How long the limit held at most, from the turn's start on: the wait for its reset counts for `--deadline`."""
+        reset_ms, started_ms = parse_time_ms(self._end.resets_at), time_ms(self._request.turn_id)
+        return max(0, -(-(reset_ms - started_ms) // 1000)) if reset_ms is not None and started_ms is not None else 0
+
+
+def _is_unreached(end: End) -> bool:
+    """Whether it never got through to the model."""
+    return end.kind is ErrorKind.STALLED and end.message.startswith(failures.ONLY_RETRIED)
+
+
+def _template_of(end: End) -> str:
+    if end.words:
+        return end.words
+    if _is_unreached(end):
+        return _HINTS[ErrorKind.NETWORK]
+    if end.kind is ErrorKind.BAD_REQUEST and failures.is_incomplete({"message": end.message}):
+        return _CUT_SHORT
+    if end.kind is ErrorKind.BAD_SCHEMA and end.message.startswith(failures.WRONG_ANSWER):
+        return _WRONG_ANSWER
+    if end.kind is ErrorKind.USAGE_LIMIT and end.resets_at is None:
+        return _NO_RESET
+    return advice.words_for(end.message, end.codex_error) or _HINTS[end.kind]

@@ -1,0 +1,46 @@
+"""What can be done next with a turn, as it stands: the `next` of its documents.
+
+After a failure `hints` has decided it, once and for all: the commands are those of the stored hint.
+
+Must stay light while a turn runs: `new` and `status` import it.
+"""
+
+from __future__ import annotations
+
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView, may_ask
+from codex_server_cli.core.result.commands import bounded_wait, commands_in, of_turn, resume
+
+
+def next_commands(view: TurnView) -> dict[str, str]:
+    """Commands that work as they stand, each under its verb; the first is the one to run next."""
+    turn_id = view.turn_id
+    if view.state is State.RUNNING:
+        return ({"pending": of_turn("pending", turn_id)} if view.live.get("pending") else {}) | {
+            "wait": bounded_wait(turn_id, may_ask=may_ask(view.meta)),
+            "tail": of_turn("tail", f"{turn_id} --follow"),
+            "status": of_turn("status", turn_id),
+            "cancel": of_turn("cancel", turn_id),
+        }
+    if view.state is State.UNREADABLE:
+        return {}
+    hint = str((view.error or {}).get("hint") or "")
+    found: dict[str, str] = {}
+    for command in commands_in(hint):
+        found.setdefault(command.split(" ", 2)[1], command)  # of two ways the hint names the better one first
+    if view.answer:
+        found["answer"] = of_turn("answer", turn_id)
+    found["tail"] = of_turn("tail", turn_id)
+    if view.error is None and view.is_resumable:
+        found["continue"] = go_on_command(view)
+    return found
+
+
+def go_on_command(view: TurnView) -> str:
+    """The next turn of its thread, with a text that comes on stdin; the turn's name stays its own."""
+    return resume(view.turn_id, "-", _flags_of(view), view.path, name=None)
+
+
+def _flags_of(view: TurnView) -> dict[str, list[str]]:
+    """The flags that the turn was started with; none where an older version did not keep them."""
+    return (view.meta.get("request") or {}).get("flags") or {}

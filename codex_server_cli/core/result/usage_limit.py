@@ -1,0 +1,120 @@
+"""Until when the account's usage limit holds, by what Codex tells of it. Owns how that is read; never reads a clock.
+
+Sources: protocol notes, sections 5, 7 and 10; capture error_USAGE; experiments with 0.163.0 and 0.171.0: of a refusal
+that names the second of its end Codex tells the minute alone, and nothing at all of `resets_in_seconds`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.model.turn import parse_time_ms
+from codex_server_cli.core.record.rate_limits import Limits, limits_in
+from codex_server_cli.errors import ErrorKind
+
+_FULL_PERCENT = 100
+_MINUTE_S = 60
+_TOLD = re.compile(
+    r"try again at (?:([A-Z][a-z]{2}) (\d{1,2})[a-z]{2}, (\d{4}) )?(\d{1,2}):(\d\d) ([AP])M", re.IGNORECASE
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+# --- the end of a turn that has met the limit
+
+
+def reset_time_s(snapshot: dict[str, Any] | None, message: str, said_s: int | None) -> int | None:
+    """When a limit that was met resets, in Unix seconds, by the best that Codex told; None where it told nothing.
+
+    Of two windows that are used up the later one counts: until then the limit holds. Where none is, the words count,
+    and a window that ends in the minute which they name tells its second; without words, the fullest window.
+
+    Args:
+        snapshot: the last rate-limit snapshot, in wire names.
+        message: the error's text.
+        said_s: when that was said, in Unix seconds.
+    """
+    ends = _ends(_limits(snapshot))
+    used_up = [end_s for used_percent, end_s in ends if used_percent >= _FULL_PERCENT and end_s >= (said_s or 0)]
+    if used_up:
+        return max(used_up)
+    told_s = told_reset_time_s(message, said_s)
+    if told_s is not None:
+        return max((end_s for _, end_s in ends if told_s - _MINUTE_S <= end_s < told_s), default=told_s)
+    return max(ends)[1] if ends else None
+
+
+def _limits(snapshot: dict[str, Any] | None) -> Limits | None:
+    found = limits_in({"rateLimits": snapshot})
+    return found[0] if found else None
+
+
+def _ends(limits: Limits | None) -> list[tuple[float, int]]:
+    """How full each window is whose end is known, in per cent, and that end."""
+    windows = limits.windows if limits is not None else ()
+    return [(window.used_percent, window.resets_at_s) for window in windows if window.resets_at_s is not None]
+
+
+def told_reset_time_s(message: str, said_s: int | None) -> int | None:
+    """When a usage limit resets by Codex's own words, in Unix seconds; None where they do not say it.
+
+    It writes `try again at 6:27 PM` for the day on which it says so, else `Nov 21st, 2026 6:27 PM`, in local time and
+    cut to minutes (capture error_USAGE): the end of that minute is meant, so that nobody comes too early.
+
+    Args:
+        message: the error's text.
+        said_s: when that was said, in Unix seconds; without it a time of day tells nothing.
+    """
+    from datetime import datetime, timedelta  # 4 ms that only this needs
+
+    match = _TOLD.search(message)
+    if match is None:
+        return None
+    month, day, year, hour, minute, half = match.groups()
+    hour_of_day = int(hour) % 12 + (12 if half in "Pp" else 0)
+    try:
+        if month is not None:
+            told = datetime(int(year), _MONTHS.index(month.lower()) + 1, int(day))
+        elif said_s is not None:
+            told = datetime.fromtimestamp(said_s)
+        else:
+            return None
+        told = told.replace(hour=hour_of_day, minute=int(minute), second=0, microsecond=0)
+        return int((told + timedelta(seconds=_MINUTE_S)).timestamp())
+    except (ValueError, OverflowError, OSError):  # a time that is none
+        return None
+
+
+# --- before a turn that shall not meet it
+
+
+def held_until_s(limits: Limits | None) -> int | None:
+    """Until when the account's limit holds, in Unix seconds; None where nothing says so.
+
+    Who has credits goes on beyond a window that is used up.
+    """
+    if limits is None or limits.credits is not None:
+        return None
+    return max((end_s for used_percent, end_s in _ends(limits) if used_percent >= _FULL_PERCENT), default=None)
+
+
+class Evidence(NamedTuple):
+    """What the end of a turn tells of the limit.
+
+    Attributes:
+        until_s: Unix seconds until which it holds, None where it does not, or nothing tells the time.
+        is_met: whether the turn has met it.
+    """
+
+    until_s: float | None
+    is_met: bool = False
+
+
+def evidence_of(result: dict[str, Any]) -> Evidence | None:
+    """What a `result.json` tells of the limit; None where it has no word on it, as with a provider without limits."""
+    error, limits = result.get("error") or {}, _limits(result.get("limits"))
+    if error.get("kind") == ErrorKind.USAGE_LIMIT:
+        resets_ms = parse_time_ms(error.get("resets_at"))
+        return Evidence(resets_ms / 1000 if resets_ms is not None else None, is_met=True)
+    return Evidence(held_until_s(limits)) if _ends(limits) else None

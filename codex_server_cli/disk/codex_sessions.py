@@ -1,0 +1,277 @@
+"""Codex's own sessions, read from `$CODEX_HOME/sessions`. Owns finding and reading; must never write there.
+
+Only heads and tails of files are read: with 10 000 sessions, a list costs one `stat` each and 4 KB of those it
+looks at. The first prompt lies 25 to 100 KB in, so it is read for the rows shown alone (a search reads it for
+every candidate). What is unreadable, empty, cut off or not Codex's is skipped without a word.
+
+Left out: archived sessions (`archived_ids` tells their ids alone), and compressed ones (`.jsonl.zst`), which Python
+cannot read without a third-party module before 3.14 and which neither 0.163.0 nor 0.171.0 writes unless a feature
+under development is switched on. Resuming a thread with 0.163.0 appends a line, and so moves it to the top.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from codex_server_cli.core.history.entries import ThreadEntry, parse_entries
+from codex_server_cli.core.history.session_file import (
+    RolloutMeta,
+    SessionHead,
+    guess_prompt,
+    parse_meta,
+    parse_names,
+    parse_session_head,
+    thread_id_of,
+)
+from codex_server_cli.disk.files import read_end
+
+_META_BYTES = 4096
+_MAX_META_BYTES = 256 * 1024
+_HEAD_BYTES = (64 * 1024, 512 * 1024)
+_TAIL_BYTES = (64 * 1024, 256 * 1024, 1024 * 1024)
+_INDEX_BYTES = 256 * 1024
+_DATE_DEPTH = 3
+"""`YYYY/MM/DD`: a bound, so that no link can make the walk endless."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadSummary:
+    """One session of Codex.
+
+    Attributes:
+        thread_id: the id that `codex resume` and `thread/resume` take (a UUID).
+        path: the session file.
+        cwd: where the thread was started, as Codex wrote it.
+        name: the name given with `thread/name/set`, if any.
+        model: the model of the first turn.
+        started_at: RFC 3339 UTC with milliseconds.
+        updated_at: the same, from the file's modification time.
+        first_prompt: the user's first words, raw; None where the file has none (a fork keeps its parent's
+            history in the parent's file: its first prompt is the first one after the fork).
+        source: `cli`, `vscode` (every app-server client), `exec`, `subagent`, …
+        originator: the client's name, like `codex_cli_rs` or `codex_server`.
+        cli_version: the Codex version that started the thread.
+        is_subagent: whether another thread started this one (reviews included).
+    """
+
+    thread_id: str
+    path: Path
+    cwd: str
+    name: str | None
+    model: str | None
+    started_at: str | None
+    updated_at: str
+    first_prompt: str | None
+    source: str | None
+    originator: str | None
+    cli_version: str | None
+    is_subagent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _SessionFile:
+    thread_id: str
+    path: str
+    mtime_s: float
+
+
+def list_threads(
+    codex_home: Path, *, limit: int, cwd: str | None = None, search: str | None = None
+) -> list[ThreadSummary]:
+    """The newest `limit` top-level threads, newest first.
+
+    Args:
+        codex_home: Codex's home; a missing one has no threads.
+        limit: the most rows wanted.
+        cwd: only threads started in this directory (compared by real path).
+        search: only threads whose first prompt or name contains this, whatever the case.
+    """
+    wanted_cwd = os.path.realpath(cwd) if cwd is not None else None
+    needle = search.casefold() if search else None
+    names = _read_names(codex_home)
+    real_paths: dict[str, str] = {}
+    rows: list[ThreadSummary] = []
+    for file in _newest_first(codex_home):
+        if len(rows) >= limit:
+            break
+        meta = _read_meta(file.path)
+        if meta is None or meta.is_subagent:
+            continue
+        if wanted_cwd is not None and wanted_cwd != _real_path(meta.cwd, real_paths):
+            continue
+        row = _summarize(file, meta, names)
+        if needle is None or needle in f"{row.name or ''}\n{row.first_prompt or ''}".casefold():
+            rows.append(row)
+    return rows
+
+
+def newest_thread(codex_home: Path, cwd: str) -> ThreadSummary | None:
+    """The top-level thread used last in exactly this directory, compared by real path."""
+    return next(iter(list_threads(codex_home, limit=1, cwd=cwd)), None)
+
+
+def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[ThreadSummary]:
+    """At most `limit` threads whose id begins with `prefix`, newest first; none for an empty prefix.
+
+    Two rows mean an ambiguous prefix. A sub-agent's id shares its first digits (the time) with its parent's,
+    so sub-agents are found only where no top-level thread matches.
+    """
+    wanted = prefix.lower()
+    if not wanted:
+        return []
+    names = _read_names(codex_home)
+    rows: list[ThreadSummary] = []
+    subagents: list[ThreadSummary] = []
+    for file in _newest_first(codex_home, wanted):
+        if len(rows) >= limit:
+            break
+        if (meta := _read_meta(file.path)) is not None:
+            (subagents if meta.is_subagent else rows).append(_summarize(file, meta, names))
+    return rows or subagents[:limit]
+
+
+def find_named(codex_home: Path, name: str) -> list[ThreadSummary]:
+    """The threads that bear exactly this name (`thread/name/set`), newest first: Codex lets several bear one."""
+    names = _read_names(codex_home)
+    ids = {thread_id for thread_id, given in names.items() if given == name}
+    files = (file for file in (_newest_first(codex_home) if ids else []) if file.thread_id in ids)
+    return [_summarize(file, meta, names) for file in files if (meta := _read_meta(file.path)) is not None]
+
+
+def archived_ids(codex_home: Path, thread: str) -> list[str]:
+    """The ids of the archived threads whose id begins with `thread`, or whose name is that, newest first."""
+    names = _read_names(codex_home)
+    files = _newest_first(codex_home, folder="archived_sessions")
+    return [
+        file.thread_id
+        for file in files
+        if thread and (file.thread_id.startswith(thread.lower()) or names.get(file.thread_id) == thread)
+    ]
+
+
+def has_session(codex_home: Path, thread_id: str) -> bool:
+    """Whether Codex ever wrote a session file of a thread, archived or not: it writes none before the first turn."""
+    return any(_newest_first(codex_home, thread_id, folder) for folder in ("sessions", "archived_sessions"))
+
+
+def damaged_file(codex_home: Path, thread_id: str) -> str | None:
+    """The path of a thread's session file that does not begin as one, None where there is no such file."""
+    return next((f.path for f in _newest_first(codex_home, thread_id.lower()) if _read_meta(f.path) is None), None)
+
+
+def provider_of_thread(codex_home: Path, thread_id: str) -> str | None:
+    """The model provider that a thread was made with; None where its session file does not tell."""
+    for file in _newest_first(codex_home, thread_id.lower()):
+        meta = _read_meta(file.path)
+        if meta is not None and meta.provider is not None:
+            return meta.provider
+    return None
+
+
+def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
+    """The last `limit` messages, commands and changes, oldest first.
+
+    Reads the end of the file only, in growing blocks up to 1 MB: a thread whose last lines are huge may give
+    fewer. A fork's file begins at the fork. Empty where the file has gone.
+    """
+    entries: list[ThreadEntry] = []
+    for size in _TAIL_BYTES:
+        tail, is_whole = read_end(summary.path, size)
+        lines = tail.split(b"\n")
+        entries = parse_entries(lines if is_whole else lines[1:])
+        if is_whole or len(entries) >= limit:
+            break
+    return tuple(entries[-limit:]) if limit > 0 else ()
+
+
+def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> ThreadSummary:
+    session_head = _read_session_head(file.path)
+    updated_at = datetime.fromtimestamp(file.mtime_s, UTC).isoformat(timespec="milliseconds")
+    return ThreadSummary(
+        thread_id=file.thread_id,
+        path=Path(file.path),
+        cwd=meta.cwd,
+        name=names.get(file.thread_id),
+        model=session_head.model,
+        started_at=meta.started_at,
+        updated_at=updated_at.replace("+00:00", "Z"),
+        first_prompt=session_head.first_prompt,
+        source=meta.source,
+        originator=meta.originator,
+        cli_version=meta.cli_version,
+        is_subagent=meta.is_subagent,
+    )
+
+
+def _newest_first(codex_home: Path, prefix: str = "", folder: str = "sessions") -> list[_SessionFile]:
+    """Every session file whose thread id begins with `prefix`, by modification time."""
+    files = list(_walk(os.fspath(codex_home / folder), prefix, _DATE_DEPTH))
+    files.sort(key=lambda file: (file.mtime_s, file.path), reverse=True)
+    return files
+
+
+def _walk(directory: str, prefix: str, depth: int) -> Iterator[_SessionFile]:
+    try:
+        with os.scandir(directory) as found:
+            entries = list(found)
+    except OSError:  # another user's, or not there
+        return
+    for entry in entries:
+        thread_id = thread_id_of(entry.name)
+        if thread_id is not None and thread_id.startswith(prefix):
+            try:
+                status = entry.stat()
+            except OSError:  # archived or deleted meanwhile
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield _SessionFile(thread_id, entry.path, status.st_mtime)
+        elif depth and entry.name.isdigit():
+            yield from _walk(entry.path, prefix, depth - 1)
+
+
+def _read_meta(path: str) -> RolloutMeta | None:
+    head = _read_head(path, _META_BYTES)
+    meta = parse_meta(head)
+    if (meta is None or meta.source is None) and b"\n" not in head and len(head) == _META_BYTES:
+        # versions of 2025 wrote the instructions before the source: there the whole line is needed
+        meta = parse_meta(_read_head(path, _MAX_META_BYTES))
+    return meta
+
+
+def _read_session_head(path: str) -> SessionHead:
+    head = b""
+    session_head = SessionHead(None, None)
+    for size in _HEAD_BYTES:
+        head = _read_head(path, size)
+        session_head = parse_session_head(head)
+        if session_head.first_prompt is not None or len(head) < size:
+            break
+    if session_head.first_prompt is None:
+        return SessionHead(guess_prompt(head), session_head.model)
+    return session_head
+
+
+def _read_names(codex_home: Path) -> dict[str, str]:
+    """Thread names by id; `session_index.jsonl` names only threads that were given one."""
+    tail, _ = read_end(codex_home / "session_index.jsonl", _INDEX_BYTES)
+    return parse_names(tail.split(b"\n"))
+
+
+def _read_head(path: str, size: int) -> bytes:
+    """At most `size` bytes from the start; empty where the file cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 — thousands of them: no object for each
+            return file.read(size)
+    except OSError:  # it is gone, or another user's
+        return b""
+
+
+def _real_path(path: str, known: dict[str, str]) -> str:
+    if path not in known:
+        known[path] = os.path.realpath(path)
+    return known[path]

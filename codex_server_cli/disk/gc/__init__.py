@@ -1,0 +1,1 @@
+"""Deleting old turns: what, and when it is due."""

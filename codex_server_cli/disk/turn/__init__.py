@@ -1,0 +1,1 @@
+"""One turn directory: its layout, its only writer, its readers, and the repair after a death."""

@@ -1,0 +1,157 @@
+"""One turn as a conversation shows it: the pieces of its text grouped into blocks, and what is still growing.
+
+Owns which pieces make a block. The pieces are `core/fold`'s, so that a chat tells what `out.txt` holds; how a block
+looks is the face's. Text is raw here: a face neutralises it. Must never judge an end.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.protocol.rpc import Message, params_of, text_in
+from codex_server_cli.core.record.pieces import Kind, Piece
+from codex_server_cli.core.record.replay import Replay
+from codex_server_cli.core.record.turn_record import TurnRecord
+from codex_server_cli.core.session.queued_messages import NOT_PUT_BACK, put_back_words
+from codex_server_cli.render.markdown import MarkdownBlocks
+from codex_server_cli.render.status_line import short_count
+from codex_server_cli.render.tables import duration
+
+MAX_LIVE_CHARS = 4000
+
+
+class BlockKind(Enum):
+    """What a block is."""
+
+    ANSWER = auto()  # Markdown
+    SAID = auto()  # by the user, here or from any other shell
+    COMMAND = auto()
+    OUTPUT = auto()  # of the command right above
+    EDIT = auto()
+    THOUGHT = auto()
+    PLAN = auto()
+    ASKED = auto()  # what a person has to decide or to answer
+    NOTE = auto()  # a word of ours
+    WARNING = auto()
+    REFUSED = auto()  # what Codex tried and was not done
+    ERROR = auto()  # why the turn did not complete
+
+
+class Block(NamedTuple):
+    """Something that is said and done: text without blank lines around it."""
+
+    kind: BlockKind
+    text: str
+
+
+_BLOCK_OF_PIECE = {
+    Kind.SAID: BlockKind.SAID,
+    Kind.COMMAND: BlockKind.COMMAND,
+    Kind.OUTPUT: BlockKind.OUTPUT,
+    Kind.CHANGE: BlockKind.EDIT,
+    Kind.REASONING: BlockKind.THOUGHT,
+    Kind.PLAN: BlockKind.PLAN,
+    Kind.PROPOSAL: BlockKind.ANSWER,
+    Kind.NOTICE: BlockKind.NOTE,
+    Kind.WARNING: BlockKind.WARNING,
+    Kind.REFUSAL: BlockKind.REFUSED,
+    Kind.DECISION: BlockKind.NOTE,
+}
+"""The others are part of the answer, or told elsewhere: a request is asked inline, an error comes with the end."""
+
+
+class ChatBlocks:
+    """Group the pieces of one turn into blocks. `feed` returns those that an event finishes."""
+
+    def __init__(self) -> None:
+        self._replay = Replay()
+        self._answer = MarkdownBlocks()
+        self._live = ""  # of a running command's output, or of a thought
+
+    @property
+    def record(self) -> TurnRecord:
+        """What is known of the turn: phase, tokens, limits, settings."""
+        return self._replay.record
+
+    @property
+    def live_text(self) -> str:
+        """What is still growing, raw: the answer's open block, else a thought or the output of a command."""
+        return self._answer.open_text or self._live.strip("\n")
+
+    def feed(self, event: Message) -> list[Block]:
+        """Take one event of `events.jsonl`, of either direction."""
+        own, pieces = self._replay.feed(event)
+        for message in own:
+            self._grow(message)
+        return [block for piece in pieces for block in self._blocks_of(piece)]
+
+    def end(self) -> list[Block]:
+        """The turn is over: what was still growing is all there will be of it."""
+        self._live = ""
+        blocks = [block for piece in self._replay.adopt_early() for block in self._blocks_of(piece)]
+        return [*blocks, *_answers(self._answer.end())]
+
+    def _grow(self, message: Message) -> None:
+        """What is seen of a command or a thought while it lasts."""
+        method, params = message["method"], params_of(message)
+        if method in _GROWING:
+            self._live = (self._live + text_in(params.get("delta")))[-MAX_LIVE_CHARS:]
+        elif method == "item/reasoning/summaryPartAdded":
+            self._live += "\n" if self._live else ""
+        elif method in ("item/started", "item/completed"):
+            self._live = ""
+
+    def _blocks_of(self, piece: Piece) -> list[Block]:
+        match piece.kind:
+            case Kind.ANSWER:
+                return _answers(self._answer.feed(piece.text))
+            case Kind.ANSWER_END:
+                return [*_answers(self._answer.feed(piece.text)), *_answers(self._answer.end())]
+            case Kind.RESTART:
+                return [*_answers(self._answer.end()), Block(BlockKind.NOTE, piece.text.strip("\n"))]
+        kind = _BLOCK_OF_PIECE.get(piece.kind)
+        return [] if kind is None else [*_answers(self._answer.flush()), Block(kind, _words(piece))]
+
+
+_GROWING = ("item/commandExecution/outputDelta", "item/reasoning/summaryTextDelta")
+
+
+def _words(piece: Piece) -> str:
+    """The text without what parts it from others in `out.txt`, or marks it there."""
+    text = piece.text.strip("\n")
+    if piece.kind is Kind.SAID:
+        return "\n".join(line.removeprefix("> ") for line in text.split("\n"))
+    is_bracketed = piece.kind in (Kind.DECISION, Kind.WARNING) and text.startswith("[")
+    return text[1:-1] if is_bracketed else text
+
+
+def _answers(texts: list[str]) -> list[Block]:
+    return [Block(BlockKind.ANSWER, text) for text in texts]
+
+
+def end_blocks(view: TurnView) -> list[Block]:
+    """What is to be told once a turn is over: of the queue that its thread has in Codex, and how it ended."""
+    count = view.meta.get("put_back")
+    if not isinstance(count, int):
+        return [end_block(view)]
+    words = put_back_words(count) if count else f"{NOT_PUT_BACK}: `codex-server recover {view.turn_id}` tries again"
+    return [Block(BlockKind.WARNING, f"! {words}"), end_block(view)]
+
+
+def end_block(view: TurnView) -> Block:
+    """How a turn ended, in one block."""
+    took = duration(view.elapsed_s)
+    usage = view.result.get("usage")
+    tokens = f"{short_count(usage['total_tokens'])} tokens" if usage else ""
+    facts = " · ".join(fact for fact in (took, tokens, view.turn_id) if fact)
+    if view.state is State.COMPLETE:
+        return Block(BlockKind.NOTE, f"✓ {facts}")
+    if view.state is State.CANCELLED:
+        return Block(BlockKind.NOTE, f"■ interrupted · {facts}")
+    error = view.error or {"kind": view.state, "message": "the turn's directory is gone"}
+    hint = f"\n{error['hint']}" if error.get("hint") else ""
+    resets = f"\nThe limit resets at {error['resets_at']}." if error.get("resets_at") else ""
+    return Block(BlockKind.ERROR, f"✗ {error.get('kind')}: {error.get('message')}{hint}{resets}\n{facts}")

@@ -1,0 +1,100 @@
+"""Single turns, threads and findings for people, in a few lines each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.result.commands import PROGRAM, wait_command
+from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.tables import duration
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.model.monitor_event import MonitorEvent
+
+
+def end_note(view: TurnView) -> str:
+    """How a turn ended, or that it is gone, and what to do next: one line or two; empty for a complete one."""
+    if view.state is State.MISSING:
+        return f"{PROGRAM}: no such turn: {view.turn_id}\n{PROGRAM} list-turns shows the turns there are."
+    if view.state is State.COMPLETE or view.error is None:
+        return ""
+    error = view.error
+    if view.state is State.UNREADABLE:
+        return f"{PROGRAM}: {error.get('message')}\n{error.get('hint')}"
+    kind = "" if error.get("kind") == view.state else f" ({error.get('kind')})"
+    line = f"{PROGRAM}: turn {view.turn_id} {view.state}{kind}: {error.get('message')}"
+    resets_at = f" The limit resets at {error['resets_at']}." if error.get("resets_at") else ""
+    hint = f"{error.get('hint') or ''}{resets_at}".strip()
+    return f"{line}\n{hint}" if hint else line
+
+
+def running_note(view: TurnView, options: str) -> str:
+    """Where a running turn stands, and how to go on waiting with the same options."""
+    since = f", {duration(view.elapsed_s)}" if view.elapsed_s is not None else ""
+    asked = f"It waits for your answer: {PROGRAM} pending {view.turn_id}\n" if view.live.get("pending") else ""
+    resets_at = view.live.get("resets_at")
+    held = f" until the usage limit resets at {resets_at}" if resets_at else ""
+    head = f"{PROGRAM}: turn {view.turn_id} is still running ({view.phase}{held}{since})"
+    return f"{head}\n{asked}{wait_command(view.turn_id, options)}"
+
+
+def event_line(seen: MonitorEvent) -> str:
+    """What happened to a turn, in one line for people: time (UTC), turn, what."""
+    name = f" ({seen.name})" if seen.name else ""
+    what = seen.phase if not seen.is_end else f"{seen.state}{f' ({seen.kind})' if seen.kind else ''}"
+    if seen.request is not None:
+        what = f"{what} {seen.request}: {seen.message}"
+    return one_line(f"{seen.at[11:19]}Z  {seen.turn_id}{name}  {seen.event} {what}", 300)
+
+
+def still_running_note(views: Sequence[TurnView], options: str) -> str:
+    """How many of several turns still run, and how to go on waiting for them with the same options."""
+    count = sum(view.state is State.RUNNING for view in views)
+    ids = " ".join(view.turn_id for view in views)
+    verb = "runs" if count == 1 else "run"
+    asked = [
+        f"It waits for your answer: {PROGRAM} pending {view.turn_id}" for view in views if view.live.get("pending")
+    ]
+    return "\n".join([f"{PROGRAM}: {count} of {len(views)} turns still {verb}: {wait_command(ids, options)}", *asked])
+
+
+def thread_text(
+    header: Sequence[tuple[str, str | None]], entries: Sequence[tuple[str, str | None, str]], width: int
+) -> str:
+    """A thread: its facts, then its last entries.
+
+    Args:
+        header: label and value; a missing value is left out.
+        entries: type, time and raw text of each.
+        width: of the terminal, in characters; longer texts wrap there by themselves.
+    """
+    known = [(label, value) for label, value in header if value]
+    pad = max((len(label) for label, _ in known), default=0)
+    lines = [f"{label.ljust(pad)}  {one_line(value, width)}" for label, value in known]
+    for type_, at, text in entries:
+        lines += ["", f"── {type_}{f' · {at}' if at else ''}", text.rstrip("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def check_lines(checks: Sequence[tuple[str, bool, str, str]]) -> str:
+    """Findings, one a line: name, whether it is well, detail, hint."""
+    pad = max(len(name) for name, *_ in checks)
+    lines = []
+    for name, is_ok, detail, hint in checks:
+        lines.append(f"{'✓' if is_ok else '✗'} {name.ljust(pad)}  {detail}")
+        if hint and not is_ok:
+            lines += [f"{' ' * (pad + 4)}{line}" for line in hint.split("\n")]
+    return "\n".join(lines) + "\n"
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    value = float(count)
+    for unit in ("bytes", "KB", "MB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GB"

@@ -1,0 +1,36 @@
+"""What a dead worker left: processes that still run, which are ended, and queued messages, which are put back.
+
+For whoever repairs a turn, which holds its lock (`disk.turn.repair`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.worker.cleanup.sweep import sweep
+from codex_server_cli.worker.cleanup.user_program import UserProgram
+
+_TIMEOUT_S = 5.0
+"""A reader wants to go on; what takes longer waits for `recover`."""
+
+
+def bury(turn: TurnDir) -> None:
+    """End what runs, then settle what is owed: the dead worker's app-server may have the thread open until then."""
+    meta = read_json(turn.meta) or {}
+    sweep(turn.turn_id, meta if "app_server_pid" in meta else None, spared=lambda: _program_of(meta))
+    if os.path.lexists(turn.queued):
+        from codex_server_cli.worker.cleanup.queue_restore import restore_later  # for a rare case
+
+        restore_later(turn, _TIMEOUT_S)
+
+
+def _program_of(meta: Mapping[str, Any]) -> set[int]:
+    """What runs of the program that the user's own Codex started at the end of the dead worker's turn, if it did."""
+    session_id, codex_turn_id = meta.get("app_server_pid"), meta.get("codex_turn_id")
+    if not isinstance(session_id, int) or not isinstance(codex_turn_id, str):
+        return set()
+    return UserProgram(session_id, codex_turn_id).pids()

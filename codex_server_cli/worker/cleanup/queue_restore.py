@@ -1,0 +1,127 @@
+"""Putting back what was taken out of the queue of a turn's thread. Owns when, and who is told.
+
+The worker does it once its app-server is gone, and before the end is published, so that whoever goes on then finds the
+queue as it was; a repairer does it for a worker that was killed. What cannot be put back stays noted (`queued.json`),
+and `recover` tries again. Needs the turn's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli import __version__
+from codex_server_cli.codex.client import CodexClient
+from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.core.session.queue_restore import Debt, RestoredQueue, restore_queue
+from codex_server_cli.core.session.queued_messages import NOT_PUT_BACK, RUN_BY_CODEX, put_back_words
+from codex_server_cli.core.session.session import Session
+from codex_server_cli.disk.files import write_all, write_json
+from codex_server_cli.disk.safe_open import open_regular
+from codex_server_cli.disk.turn.contents import meta_of
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.queue_debt import Noted, forget_debt, read_debt, write_debt
+from codex_server_cli.disk.turn.writer import TurnWriter
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.worker.log import say
+
+TIMEOUT_S = 15.0
+"""For the whole conversation with an app-server that has nothing loaded; it takes 0.1 s."""
+
+
+def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> None:
+    """Note what is about to be taken.
+
+    Raises:
+        OSError: the directory cannot be written: nothing may be taken then.
+    """
+    write_debt(turn, _debt_of(meta, session, entries))
+
+
+def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> Noted:
+    record = session.record
+    debt = Debt(str(record.thread_id), record.turn_id, record.foreign.turn_id, entries, session.queue.older_count)
+    return Noted(debt, str(meta["codex"]), record.codex.home)
+
+
+def restore_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
+    """Our app-server is gone: see that everything which was queued meanwhile waits in the queue again.
+
+    Costs nothing where nothing was queued. What came of it is told in `out.txt`, `meta.json` and `worker.log`.
+    """
+    record, queue = session.record, session.queue
+    if queue.is_untouched or record.thread_id is None or (record.turn_id or record.foreign.turn_id) is None:
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know the child that comes now
+    noted = _debt_of(meta, session, queue.owed)
+    with contextlib.suppress(OSError):  # it may be gone, or full: what we have in hand goes back all the same
+        write_debt(turn, noted)
+    restored = _restore(noted, TIMEOUT_S)
+    words = words_of(restored, turn.turn_id)
+    with contextlib.suppress(OSError):  # as above: what cannot be told is done all the same
+        if restored.refusal is None:
+            forget_debt(turn)
+        if restored.put_back or restored.refusal is not None:
+            meta["put_back"] = len(restored.put_back)
+        if words:
+            say(f"queued messages: {words}")
+            writer.append_text(f"\n[{words}]\n")
+
+
+def _restore(noted: Noted, timeout_s: float) -> RestoredQueue:
+    try:
+        with CodexClient(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as client:
+            return client.run(restore_queue(noted.debt, __version__), timeout_s)
+    except CodexServerError as error:  # no codex, no answer, no room for a process: the turn's own end is none of that
+        return RestoredQueue(refusal=error.message)
+
+
+def restore_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None = None) -> str:
+    """The same in the stead of a worker that was killed, or could not; it is told in `meta.json` and `worker.log`.
+
+    Args:
+        codex: the binary to ask; None takes that of the turn, which an upgrade may have removed since.
+
+    Returns:
+        What came of it, for people; empty where there was nothing to do.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    noted = read_debt(turn)
+    if noted is None:
+        return ""
+    restored = _restore(noted if codex is None else noted._replace(codex=str(codex)), timeout_s)
+    if restored.refusal is None:
+        forget_debt(turn)
+    words = words_of(restored, turn.turn_id)
+    if not words:
+        return ""
+    if restored.put_back or restored.refusal is not None:
+        meta = meta_of(turn)
+        write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(restored.put_back)})
+    fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
+    try:
+        write_all(fd, f"queued messages: {words}\n".encode("utf-8", "replace"))
+    finally:
+        os.close(fd)
+    return words
+
+
+def words_of(restored: RestoredQueue, turn_id: str) -> str:
+    """What came of it, for people; empty where there was nothing to do."""
+    texts = ", ".join(restored.put_back)
+    words = [f"{put_back_words(len(restored.put_back))}: {texts}"] if texts else []
+    if restored.interrupted:
+        words.append("Codex had begun with it, and was interrupted")
+    if restored.answered:
+        words.append(f"{RUN_BY_CODEX}: {', '.join(restored.answered)}")
+    if restored.refusal is not None:
+        words.append(
+            f"{NOT_PUT_BACK} ({restored.refusal}); it is kept in queued.json, and "
+            f"`codex-server recover {turn_id}` tries again"
+        )
+    return "; ".join(words)

@@ -1,0 +1,118 @@
+"""The app-server of one turn, which may take several attempts to start. Owns its start, its end, and what they tell.
+
+Runs in the worker. Whether and when there is another attempt is the session's decision; must never read what codex
+says on stdout.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from pathlib import Path
+
+from codex_server_cli.codex.room import is_without_room
+from codex_server_cli.codex.transport.spawned import FAREWELL_S, GRACE_S, AppServer
+from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.result.failures import kind_of_exit, make_error, telling_line
+from codex_server_cli.core.session.backoff import is_start_collision
+from codex_server_cli.errors import ErrorKind
+from codex_server_cli.worker.cleanup.sweep import become_subreaper
+from codex_server_cli.worker.log import say, write_log
+
+_PASSING_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.ETXTBSY)  # no room just now; an update is written
+
+
+class StartError(Exception):
+    """No process came of an attempt.
+
+    Attributes:
+        error: why, as the turn would tell it.
+        is_passing: whether another attempt may succeed.
+    """
+
+    def __init__(self, error: TurnError, *, is_passing: bool) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.is_passing = is_passing
+
+
+class CodexProcess:
+    """Starts and ends the app-server of a turn; `server` is the running one, None where none runs."""
+
+    def __init__(self, codex: Path, request: TurnRequest) -> None:
+        self.server: AppServer | None = None
+        self._codex = codex
+        self._request = request
+        self._count = 0
+        self._stderr_tail = ""
+
+    def start(self, provider: str | None = None) -> AppServer:
+        """Start an app-server.
+
+        Args:
+            provider: the model provider that it is to be configured with, if it is to tell of that one.
+
+        Raises:
+            StartError: it cannot be run.
+        """
+        self._count += 1
+        if self._count > 1:
+            what = f", to tell of the model provider {provider!r}" if provider is not None else ""
+            say(f"codex is started again, attempt {self._count}{what}")
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know this child yet
+        request = self._request
+        try:
+            self.server = AppServer(
+                self._codex,
+                request.cwd,
+                may_bill_api_key=request.may_bill_api_key,
+                turn_id=request.turn_id,
+                on_stderr=write_log,
+                provider=provider,
+            )
+        except OSError as error:
+            raise StartError(_start_error(error, request.cwd), is_passing=error.errno in _PASSING_ERRORS) from error
+        become_subreaper(self.server.pid)  # while codex starts: nobody waits for it
+        return self.server
+
+    def end(self, server: AppServer) -> tuple[TurnError, bool]:
+        """Bury an app-server whose stdout has ended.
+
+        Returns:
+            What it leaves to say, and whether it met another one while it was starting.
+        """
+        how = server.end()
+        self._stderr_tail = server.stderr_tail()
+        server.close()
+        self.server = None
+        # Who is killed has said nothing about it: its last line is about something else.
+        line = "" if how.startswith("signal") else telling_line(self._stderr_tail)
+        message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
+        return make_error(kind_of_exit(self._stderr_tail), message), is_start_collision(self._stderr_tail)
+
+    def stderr_tail(self) -> str:
+        """The tail of the last one's stderr."""
+        if self.server is not None:
+            self.server.drain_stderr()  # what it said a moment ago belongs to it
+            return self.server.stderr_tail()
+        return self._stderr_tail
+
+    def close(self, *, has_farewell: bool = False) -> None:
+        """End what still runs.
+
+        Args:
+            has_farewell: whether codex has hooks of the user's own to run before it goes, and is given the time.
+        """
+        if self.server is not None:
+            self.server.end(FAREWELL_S if has_farewell else GRACE_S)
+
+
+def _start_error(error: OSError, cwd: str) -> TurnError:
+    """Why there is no process: a limit, or a binary or a directory that was there when the launcher looked."""
+    if is_without_room(error):
+        return make_error(ErrorKind.OVERLOADED, f"codex cannot be started: {error.strerror}")
+    if error.errno == errno.E2BIG:
+        return make_error(ErrorKind.BAD_INPUT, "codex cannot be started: the environment of this turn is too large")
+    kind = ErrorKind.CODEX_MISSING if Path(cwd).is_dir() else ErrorKind.BAD_INPUT
+    return make_error(kind, f"codex cannot be started: {error}")

@@ -1,0 +1,53 @@
+"""What other shells ask of a worker. Owns who answers which operation; runs in the worker, in line or at work."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codex_server_cli.core.result.outcome import Cause
+from codex_server_cli.disk.turn import inbox
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, ErrorKind
+
+if TYPE_CHECKING:  # a worker in line needs nothing of a session
+    from codex_server_cli.core.session.control import ShellRequest
+
+
+def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | None = None) -> Cause | None:
+    """Take every request in the inbox that has no reply yet. One that cannot be read is refused here.
+
+    Args:
+        serve: answers, now or later, what only a turn that runs can do; None where it does not run yet. The request
+            bears the path of its file as its tag.
+
+    Returns:
+        Why the turn is to stop, where one of them asks for that.
+    """
+    cause = None
+    for request in inbox.unanswered(directory):
+        error: CodexServerError | None = None
+        if request.op == "cancel":
+            cause = Cause.CANCELLED
+        elif serve is None:
+            error = BusyError("the turn has not begun yet", hint="Try again once it runs.", kind=ErrorKind.BAD_INPUT)
+        else:
+            from codex_server_cli.core.session.control import read_shell_request
+
+            try:
+                asked = read_shell_request(request.op, request.args, str(request.path))
+            except BadInputError as refusal:  # of another version of us, which asks for more
+                error = refusal
+            else:
+                serve(asked)
+                continue
+        answer(request.path, error)
+    return cause
+
+
+def answer(path: Path, error: CodexServerError | None = None, result: dict[str, Any] | None = None) -> None:
+    """Tell who asked what has come of it, as `inbox.reply` does, where that can still be written: it is done anyway."""
+    with contextlib.suppress(OSError):  # a full disk, or the turn was deleted
+        inbox.reply(path, error, result)

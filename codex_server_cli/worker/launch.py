@@ -1,0 +1,192 @@
+"""Starting a worker, and handing it a turn. Runs in the launcher: the shell command that the user waits for.
+
+A verb spawns its worker first of all; it gets ready while the launcher still reads its command line: the two start-ups
+overlap, and `new` answers sooner by one interpreter. It has a session of its own from its first instant, so neither a
+kill of the launcher's process group nor the closing of its terminal reaches it, and only two pipes of ours. Until it
+is handed a whole turn it owns nothing: where the launcher fails or dies, the end of its pipe sends it away.
+Before the spawn it imports next to nothing: what comes first delays everything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from codex_server_cli.settings.environment import interpreter, worker_environment
+
+TYPE_CHECKING = False  # typing itself takes 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from codex_server_cli.errors import CodexServerError
+
+_SIGINT, _SIGPIPE, _SIGTERM = 2, 13, 15  # POSIX; the signal module waits until after the spawn
+_READY_TIMEOUT_S = 30.0
+# The collector's usual threshold costs 2 ms of start-up: see `cli.entry`.
+_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.main import main; main()"
+
+
+class Launch:
+    """A worker, from its spawn to its turn. `hand_over` gives it that; dropping it instead ends it."""
+
+    def __init__(self) -> None:
+        self._is_spawned = False
+        self._failure: OSError | None = None
+
+    def spawn(self) -> None:
+        """Spawn the worker; returns while it is still starting. A failure is `hand_over`'s to tell."""
+        self._is_spawned = True
+        try:
+            self._pid = self._spawn()
+        except OSError as error:  # no process, no descriptor: what is wrong with the command line is told first
+            self._failure = error
+
+    def _spawn(self) -> int:
+        child_in, self._to_worker = os.pipe()
+        self._from_worker, child_out = os.pipe()
+        try:
+            return os.posix_spawn(
+                sys.executable,
+                interpreter(_CODE),
+                worker_environment(),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, child_in, 0),
+                    (os.POSIX_SPAWN_DUP2, child_out, 1),
+                    (os.POSIX_SPAWN_DUP2, child_out, 2),  # its last words, should it die on its way
+                ],
+                setsid=True,
+                setsigdef=[_SIGINT, _SIGPIPE, _SIGTERM],
+                setsigmask=[],
+            )
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+
+    def hand_over(
+        self,
+        turns_path: Path,
+        prompt: str,
+        meta: dict[str, Any],
+        max_running: int,
+        fork_meta: dict[str, Any] | None = None,
+        pictures: Sequence[tuple[str, bytes]] = (),
+    ) -> tuple[str, bool]:
+        """Give the worker its turn and wait until its directory is published. One that is not spawned yet is now.
+
+        Args:
+            turns_path: where turns live.
+            prompt: what to ask.
+            meta: the content of `meta.json`; the worker adds the turn id.
+            max_running: how many turns may run at once.
+            fork_meta: the same for a fork of the thread, where that is allowed while another turn writes it.
+            pictures: further files of the turn, by their path within its directory.
+
+        Returns:
+            The turn id, and whether it became the fork. From now on the worker needs nobody.
+
+        Raises:
+            HomeError: the directory could not be made.
+            BusyError: another turn writes the thread, or the system has no room for a worker.
+            InternalError: the worker did not come to life; nothing was made.
+
+        A worker tells its turn's id once before it publishes the directory and once after. Where it dies in between,
+        or its second word is late, the directory tells whether the turn is there; one that is there is never an error.
+        """
+        import json
+
+        if not self._is_spawned:
+            self.spawn()
+        if self._failure is not None:
+            from codex_server_cli.codex.room import is_without_room, no_room
+
+            if is_without_room(self._failure):
+                raise no_room("the worker could not start", self._failure) from self._failure
+            raise _not_started(str(self._failure.strerror)) from self._failure
+        turn = {"turns_path": str(turns_path), "prompt": prompt, "max_running": max_running}
+        turn |= {"meta": meta, "fork_meta": fork_meta, "pictures": [(name, len(data)) for name, data in pictures]}
+        try:
+            with open(self._to_worker, "wb") as pipe:  # noqa: PTH123 — a descriptor, not a path
+                pipe.write(json.dumps(turn).encode() + b"\n")
+                for _, data in pictures:
+                    pipe.write(data)
+        except BrokenPipeError:
+            pass  # it is dead: what it left to say comes below
+        answer = self._read_answer()
+        if _is_published(answer, turns_path):
+            return str(answer["turn_id"]), bool(answer["has_forked"])
+        error = self._error_of(answer, meta)
+        if _is_published(answer, turns_path):  # in the moment before it was ended
+            return str(answer["turn_id"]), bool(answer["has_forked"])
+        raise error
+
+    def reap(self) -> None:
+        """Wait for the worker's exit and take it from the system, in a program that outlives it: it is our child."""
+        try:
+            os.waitpid(self._pid, 0)
+        except ChildProcessError:  # taken already, or by the system: a caller may ignore SIGCHLD
+            return
+
+    def _read_answer(self) -> dict[str, Any]:
+        """The worker's last answer; what it said besides, and whether it was late, where that was not yet the end."""
+        import select
+
+        answer: dict[str, Any] = {}
+        data, deadline = b"", time.monotonic() + _READY_TIMEOUT_S
+        while (rest_s := deadline - time.monotonic()) > 0 and select.select([self._from_worker], [], [], rest_s)[0]:
+            piece = os.read(self._from_worker, 1 << 16)
+            data += piece
+            answer = _answer_in(data) or answer
+            if answer.get("is_published", bool(answer)) or not piece:
+                break
+        os.close(self._from_worker)
+        return {"stderr_tail": data.decode("utf-8", "replace"), "is_late": time.monotonic() >= deadline} | answer
+
+    def _error_of(self, answer: dict[str, Any], meta: dict[str, Any]) -> CodexServerError:
+        import signal
+
+        from codex_server_cli.errors import HomeError
+
+        if "home_error" in answer:
+            return HomeError(answer["home_error"], hint=answer["hint"])
+        if "busy" in answer:
+            from codex_server_cli.core.result.commands import thread_busy
+
+            turn_id = answer["busy"] or None
+            holder = f"turn {turn_id}" if turn_id else "a turn that is just starting"
+            return thread_busy(meta["thread_id"], holder, turn_id, may_ask=bool(answer.get("may_ask")))
+        os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid is still its, dead or alive
+        code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        if answer.get("is_late"):
+            return _not_started(f"it was not ready within {_READY_TIMEOUT_S:.0f} s")
+        if code < 0:
+            return _not_started(f"signal {-code} ended it")
+        from codex_server_cli.core.result.failures import telling_line
+
+        return _not_started(telling_line(str(answer.get("stderr_tail", ""))) or "it left no word")
+
+
+def _is_published(answer: dict[str, Any], turns_path: Path) -> bool:
+    """Whether the turn that a worker has told is there."""
+    turn_id = answer.get("turn_id")
+    return turn_id is not None and (bool(answer["is_published"]) or (turns_path / turn_id).is_dir())
+
+
+def _answer_in(data: bytes) -> dict[str, Any] | None:
+    """The answer once it is the last line; before it the interpreter may have had something to say."""
+    import json
+
+    line = data.removesuffix(b"\n").rpartition(b"\n")[2]
+    try:
+        answer = json.loads(line) if data.endswith(b"}\n") else None
+    except ValueError:  # a traceback may end like JSON
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _not_started(reason: str) -> CodexServerError:
+    from codex_server_cli.errors import InternalError
+
+    return InternalError(f"the worker could not start: {reason}", hint="`codex-server doctor` looks for the cause.")

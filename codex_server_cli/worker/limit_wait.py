@@ -1,0 +1,99 @@
+"""A turn that waits for the account's usage limit to reset (`--after-reset`), in the light process of `line`.
+
+Owns how waiting for the reset and standing in line take turns. A turn that is held is out of the line, so it keeps
+nobody; when its time has come it takes the last place there. Whether the limit still holds is asked with a slot in
+hand, so that never more ask at once than may run, by a process of its own (`limit`), which ends: this one stays light.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from codex_server_cli.settings.environment import interpreter, turn_environment
+from codex_server_cli.worker.log import say
+
+TYPE_CHECKING = False  # typing itself takes 1 MB
+if TYPE_CHECKING:
+    from codex_server_cli.disk.queue.queue import Slot
+    from codex_server_cli.worker.queued_turn import QueuedTurn
+
+LOOK_S = 10.0
+"""How often the clock is looked at, which may have been set, or the machine have slept; and whether the directory is
+still there."""
+SPREAD_S = 2.0
+"""Within how long after a reset the turns that waited for it come forward: not all in one instant."""
+ASK_TIMEOUT_S = 45.0
+_CODE = "from codex_server_cli.worker.limit_probe import main; main()"
+
+
+def wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:
+    """Wait until no usage limit holds, and for a slot.
+
+    Args:
+        turn: in line, or out of it where `held_until_s` says until when.
+        held_until_s: when the limit resets, in Unix seconds; 0 where that is still to be asked.
+
+    Returns:
+        The slot; None where the turn is over before that, and maybe where it is: `turn.stop_cause` tells.
+
+    Raises:
+        OSError: the queue cannot be used.
+    """
+    while True:
+        if held_until_s:
+            _hold(turn, held_until_s + SPREAD_S * int.from_bytes(os.urandom(2)) / 0xFFFF)
+        slot = turn.wait()
+        if slot is None:
+            return None
+        turn.leave_line()
+        held_until_s = _ask(turn, turn_path)
+        if not held_until_s or turn.stop_cause is not None:
+            return slot
+        slot.release(is_unused=True)
+
+
+def _hold(turn: QueuedTurn, until_s: float) -> None:
+    say(f"waiting for the usage limit to reset, until {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(until_s))}")
+    while turn.stop_cause is None and (rest_s := until_s - time.time()) > 0:
+        turn.rest(min(rest_s, LOOK_S))
+    if turn.stop_cause is None:
+        turn.stand_in_line()
+
+
+def _ask(turn: QueuedTurn, turn_path: Path) -> float:
+    """Until when the limit holds, in Unix seconds; 0 where it does not, or nobody knows."""
+    read_fd, write_fd = os.pipe()
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            interpreter(_CODE, str(turn_path)),
+            turn_environment(turn_path.name),  # if we are killed, it ends with the turn
+            file_actions=[(os.POSIX_SPAWN_DUP2, write_fd, 1)],
+            setsigdef=[signal.SIGINT, signal.SIGTERM],
+        )
+    except OSError as error:
+        os.close(read_fd)
+        say(f"cannot ask for the usage limit: {error}")
+        return 0.0
+    finally:
+        os.close(write_fd)
+    answer, deadline = b"", time.monotonic() + ASK_TIMEOUT_S
+    try:
+        while turn.stop_cause is None and (rest_s := deadline - time.monotonic()) > 0:
+            if turn.rest(rest_s, read_fd):
+                piece = os.read(read_fd, 100)
+                if not piece:
+                    break
+                answer += piece
+    finally:
+        os.close(read_fd)
+        os.kill(pid, signal.SIGKILL)  # it has said all that it had to, or is late; not reaped, so the pid is its
+        os.waitpid(pid, 0)
+    try:
+        return float(answer)
+    except ValueError:  # it died over it, and `worker.log` tells why
+        return 0.0

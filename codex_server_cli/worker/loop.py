@@ -1,0 +1,300 @@
+"""The worker's loop: one turn from its first byte to its outcome. Owns the order in which a `Step` is carried out.
+
+Runs in the worker, in one thread, around one selector. The session decides, the writer writes, the app-server runs;
+this file only carries between them. Signals are recorded and acted upon in the loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from codex_server_cli.codex.transport.spawned import AppServer
+from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.core.record.effective_settings import effective_terms
+from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.core.result.outcome import Cause, Outcome
+from codex_server_cli.core.session.control import ShellRequest
+from codex_server_cli.core.session.outbox import Step
+from codex_server_cli.core.session.session import Session
+from codex_server_cli.disk import mount_targets
+from codex_server_cli.disk.files import DISK_ERRORS
+from codex_server_cli.disk.session_tail import calls_of_turn
+from codex_server_cli.disk.turn import inbox
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.writer import TurnWriter
+from codex_server_cli.errors import ErrorKind
+from codex_server_cli.settings.environment import temporary_directories
+from codex_server_cli.worker.codex_process import CodexProcess, StartError
+from codex_server_cli.worker.inbox import answer, take_requests
+from codex_server_cli.worker.leases import Leases
+from codex_server_cli.worker.live_file import LiveFile
+from codex_server_cli.worker.log import say
+from codex_server_cli.worker.queue_watch import QueueWatch
+
+_INBOX_LOOK_S = 2.0  # how often the inbox is looked into by a worker that nobody wakes
+_QUEUE_LOOK_S = 0.5  # how often Codex's queues are: two `stat`s
+_EPOCH_MS = (time.time() - time.monotonic()) * 1000
+
+
+class TurnLoop:
+    """Carry between one session, one app-server and one turn directory until the session has its outcome."""
+
+    def __init__(
+        self,
+        directory: TurnDir,
+        writer: TurnWriter,
+        meta: dict[str, Any],
+        session: Session,
+        codex_process: CodexProcess,
+        leases: Leases,
+        live: LiveFile,
+    ) -> None:
+        self._directory = directory
+        self._writer = writer
+        self._meta = meta
+        self._session = session
+        self._codex_process = codex_process
+        self._leases = leases
+        self._live = live
+        self._queues = QueueWatch()
+        self._selector = selectors.DefaultSelector()
+        self._wake_fd = inbox.open_wake(directory)
+        self._is_codex_gone = self._is_awaiting_room = False  # in codex's stdin
+        self._stop_cause: Cause | None = None
+        self._inbox_due_ms = 0.0
+        self._noted_settings: Message = {}
+        self._served: set[str] = set()  # requests of other shells, by path
+
+    def run(self) -> Outcome:
+        """Loop until the turn has ended, and Codex has told what it began with behind it; codex may still run then.
+
+        Raises:
+            LockLostError: as `TurnWriter.may_write`.
+        """
+        try:
+            outcome = self._run().with_stderr(self._codex_process.stderr_tail())
+            self._hear_session()
+            return outcome._replace(refused=self._session.record.refusals.to_json())
+        except OSError as error:
+            if error.errno not in DISK_ERRORS:
+                raise
+            return self._end_unrecorded(error)
+
+    def _hear_session(self) -> None:
+        """What was refused in a turn of a resumed thread stands in the thread's session file alone."""
+        record, is_resumed = self._session.record, self._meta["request"].get("thread_id") is not None
+        if is_resumed and record.session_path and record.turn_id is not None:
+            lines = calls_of_turn(Path(record.session_path), record.turn_id)
+            self._do(self._session.hear_session(lines, _now_ms()))
+
+    def _end_unrecorded(self, error: OSError) -> Outcome:
+        """Nothing more of the turn can be recorded: what is known of it counts, with what no longer fitted."""
+        what = f"what comes of the turn can no longer be written: {error.strerror}"
+        self._session.end(make_error(ErrorKind.DISK, what), _now_ms())
+        assert self._session.outcome is not None
+        return self._session.outcome
+
+    def _run(self) -> Outcome:
+        signal.signal(signal.SIGTERM, self._record_signal)
+        signal.signal(signal.SIGINT, self._record_signal)
+        if self._leases.was_told_to_stop:
+            self._stop_cause = Cause.WORKER_STOPPED
+        self._selector.register(self._wake_fd, selectors.EVENT_READ, self._on_wake)
+        self._on_wake()  # a request may have been left before we listened
+        if self._stop_cause is None:
+            self._do(self._session.start(_now_ms()))
+        self._go_on()
+        while (outcome := self._session.outcome) is None or self._is_awaiting_word():
+            ready = self._selector.select(self._timeout_s())
+            if not self._writer.may_write():  # who deletes a turn wants no more of it
+                self._stop_cause = self._stop_cause or Cause.CANCELLED
+            for key, _ in ready:
+                key.data()
+            self._go_on()
+        return outcome
+
+    def _is_awaiting_word(self) -> bool:
+        until_ms = self._session.queue.awaited_until_ms if self._stop_cause is None else None
+        return until_ms is not None and self._codex_process.server is not None and _now_ms() < until_ms
+
+    def _go_on(self) -> None:
+        """Act on what was recorded, and on the time."""
+        if self._is_codex_gone:
+            self._reap_codex()
+        now_ms = _now_ms()
+        if now_ms >= self._inbox_due_ms:  # whoever finds no FIFO cannot wake us
+            self._inbox_due_ms = now_ms + _INBOX_LOOK_S * 1000
+            self._look_into_inbox()
+        self._look_at_queues()
+        if self._stop_cause is not None:
+            self._do(self._session.stop(self._stop_cause, now_ms))
+        self._do(self._session.tick(now_ms))
+        self._live.update(self._session, now_ms)
+
+    def _timeout_s(self) -> float:
+        due = [due_ms for due_ms in (self._session.wakeup_ms, self._live.due_ms) if due_ms is not None]
+        rest_s = (min(due) - _now_ms()) / 1000 if due else _QUEUE_LOOK_S
+        return min(max(0.0, rest_s), _QUEUE_LOOK_S)
+
+    def _look_at_queues(self) -> None:
+        if self._queues.has_changed(self._session.record.codex.home):
+            self._do(self._session.look_at_queue(_now_ms()))
+
+    def _do(self, step: Step) -> None:
+        """Carry a step out: recorded before it is shown, shown before anything is started or sent."""
+        if step.events:
+            self._writer.append_events(step.events)
+        if step.text:
+            self._writer.append_text(step.text)
+        if step.starts_server:
+            self._start_codex(step.provider)
+        server = self._codex_process.server
+        if step.denied:
+            mount_targets.note_denied(self._directory, step.denied, temporary_directories())
+        if step.queued is not None:
+            from codex_server_cli.worker.cleanup.queue_restore import note_debt  # for a rare case
+
+            note_debt(self._directory, self._meta, self._session, step.queued)
+        if step.sends and server is not None:
+            self._send(server, step.sends)
+        if step.replies:  # who then looks sees what has become of it
+            self._live.update(self._session, _now_ms())
+        for reply in step.replies:
+            answer(Path(reply.tag), reply.error, reply.result)
+        self._note_what_codex_told()
+
+    # --- codex
+
+    def _start_codex(self, provider: str | None) -> None:
+        self._end_codex()
+        try:
+            server = self._codex_process.start(provider)
+        except StartError as failure:
+            self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
+            return
+        self._leases.leave_line()
+        self._meta["app_server_pid"] = server.pid  # and the session that what it starts is found in
+        self._listen(server, server.transport.read_fd(), self._on_stdout)
+        self._listen(server, server.stderr_fd, self._on_stderr)
+        if server.exit_fd is not None:
+            self._listen(server, server.exit_fd, self._on_exit)
+
+    def _listen(
+        self, server: AppServer, fd: int, hear: Callable[[AppServer], None], event: int = selectors.EVENT_READ
+    ) -> None:
+        def hear_if_it_counts() -> None:
+            if server is self._codex_process.server:  # else another one took its place in the moment that it was ready
+                hear(server)
+
+        self._selector.register(fd, event, hear_if_it_counts)
+
+    def _reap_codex(self) -> None:
+        if (end := self._end_codex()) is not None:
+            error, is_collision = end
+            self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
+
+    def _end_codex(self) -> tuple[TurnError, bool] | None:
+        """End the app-server and stop listening to it: what `CodexProcess.end` tells; None where there is none."""
+        self._is_codex_gone = self._is_awaiting_room = False
+        for fd in [fd for fd in self._selector.get_map() if fd != self._wake_fd]:
+            self._selector.unregister(fd)
+        server = self._codex_process.server
+        return self._codex_process.end(server) if server is not None else None
+
+    # --- what becomes ready
+
+    def _on_stdout(self, server: AppServer) -> None:
+        data = server.transport.read()
+        if data is not None:
+            self._look_at_queues()  # before the news that the turn has ended may be among it
+            self._do(self._session.feed(data, _now_ms()))
+        else:
+            self._is_codex_gone = True  # what else is ready comes first
+
+    def _on_exit(self, server: AppServer) -> None:
+        """Codex is dead, though something that it started may hold its stdout open: what it had said comes first."""
+        while not self._is_codex_gone and (data := server.transport.read()) != b"":
+            if data is None:
+                break
+            self._do(self._session.feed(data, _now_ms()))
+            if server is not self._codex_process.server:
+                return
+        self._is_codex_gone = True
+
+    def _on_stderr(self, server: AppServer) -> None:
+        if not server.drain_stderr():
+            self._selector.unregister(server.stderr_fd)
+
+    def _on_room(self, server: AppServer) -> None:
+        self._send(server, b"")
+
+    def _send(self, server: AppServer, data: bytes) -> None:
+        """Send what is unsent and this, as far as there is room."""
+        with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
+            server.transport.send(data)
+        self._await_room(server)
+
+    def _await_room(self, server: AppServer) -> None:
+        """Watch codex's stdin for room, and only while something is unsent."""
+        fd = server.transport.write_fd()
+        if fd is not None and not self._is_awaiting_room:
+            self._awaited_fd = fd
+            self._listen(server, fd, self._on_room, selectors.EVENT_WRITE)
+        elif fd is None and self._is_awaiting_room:
+            self._selector.unregister(self._awaited_fd)
+        self._is_awaiting_room = fd is not None
+
+    def _on_wake(self) -> None:
+        """A byte in the FIFO says no more than: look into the inbox."""
+        with contextlib.suppress(BlockingIOError):  # looked into without having been woken
+            os.read(self._wake_fd, 4096)
+        self._look_into_inbox()
+
+    def _look_into_inbox(self) -> None:
+        cause = take_requests(self._directory, self._serve)
+        self._stop_cause = self._stop_cause or cause
+
+    def _serve(self, asked: ShellRequest) -> None:
+        """Have the session do what another shell asks for; one whose answer is yet to come is not asked twice."""
+        if asked.tag not in self._served:
+            self._served.add(asked.tag)
+            self._do(self._session.serve(asked, _now_ms()))
+
+    def _record_signal(self, signum: int, _frame: FrameType | None) -> None:
+        say(f"told to stop by signal {signum}")
+        self._stop_cause = self._stop_cause or Cause.WORKER_STOPPED
+        with contextlib.suppress(BlockingIOError):  # full, so it wakes us all the same
+            os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone
+
+    def _note_what_codex_told(self) -> None:
+        """Keep `meta.json` true to what Codex has told of thread and turn, and of the terms that they run under."""
+        record = self._session.record
+        told = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id, "payer": record.payer}
+        if record.thread_id is None or (record.settings is self._noted_settings and told.items() <= self._meta.items()):
+            return
+        asked_id = self._meta["request"].get("thread_id")
+        self._noted_settings, terms = record.settings, effective_terms(record.settings)
+        self._meta |= told | {
+            "forked_from": asked_id if asked_id != record.thread_id else None,
+            "codex_version": record.codex.version,
+            "model": terms["model"] or self._meta.get("model"),
+            "effort": terms["effort"],
+            "effective": terms,
+        }
+        self._leases.write_thread(record.thread_id, self._directory.turn_id)
+        with contextlib.suppress(OSError):  # a full disk: the events tell it too, and it is written again
+            self._writer.write_meta(self._meta)
+
+
+def _now_ms() -> float:
+    """Unix time that never steps: a clock set back or forward must not end a turn, or keep it for ever."""
+    return _EPOCH_MS + time.monotonic() * 1000

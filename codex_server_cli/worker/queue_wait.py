@@ -1,0 +1,123 @@
+"""A turn in line: the worker while `max_running` others run, or while it waits for the usage limit to reset (`held`).
+
+Owns the wait, which costs next to nothing.
+
+The worker replaces itself (exec) by this, which holds the same locks under the same pid in half of the memory: most of
+what drives a turn is not needed yet. When the turn's time has come it loads the rest and drives it. It must import no
+more than it uses: 200 turns may stand here at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from codex_server_cli.disk.queue import queue
+from codex_server_cli.disk.queue.queue import Slot, Ticket
+from codex_server_cli.settings.environment import interpreter
+from codex_server_cli.worker.log import say
+from codex_server_cli.worker.queued_turn import QueuedTurn
+
+TYPE_CHECKING = False  # typing itself takes 1 MB
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from codex_server_cli.worker.leases import Leases
+
+_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.queue_wait import main; main()"
+
+
+def slot_at_once(turn_path: Path, leases: Leases, max_running: int, parent: str | None) -> Slot | None:
+    """A slot for a turn that need not stand in line: nobody is before it, or the turn that it is part of has room.
+
+    Args:
+        parent: the turn that started it, if any.
+
+    Raises:
+        OSError: the queue cannot be used.
+    """
+    folder = queue.folder_of(turn_path.parent)
+    is_head = leases.ticket is not None and leases.ticket.is_head()
+    slot = queue.take_slot(folder, turn_path.name, max_running) if is_head else None
+    return slot or (queue.take_slot_below(folder, turn_path.name, parent) if parent else None)
+
+
+def go_and_wait(
+    turn_path: Path,
+    lock_fd: int,
+    leases: Leases,
+    max_running: int,
+    deadline_s: float | None,
+    parent: str | None,
+    held_until_s: float | None = None,
+) -> NoReturn:
+    """Become the light process that waits. Runs in the worker; never returns.
+
+    Args:
+        lock_fd: holds the turn's own lock.
+        deadline_s: seconds from now until the turn must have ended, None for no limit.
+        parent: the turn that started it, if any.
+        held_until_s: for a turn that shall not run before the usage limit has reset: when that is known to be, in Unix
+            seconds, and then it is out of the line; 0 where it is not known. None for any other turn.
+    """
+    ticket, thread = leases.ticket, leases.thread
+    now_s = time.monotonic()
+    told = {
+        "turn_path": str(turn_path),
+        "lock_fd": lock_fd,
+        "ticket": (ticket.turn_id, ticket.fd) if ticket else None,
+        "thread": (str(thread.path), thread.fd) if thread else None,
+        "max_running": max_running,
+        "parent": parent,
+        "since_s": now_s,
+        "deadline_s": now_s + deadline_s if deadline_s is not None else None,
+        "held_until_s": held_until_s,
+    }
+    for fd in _locks(told):
+        os.set_inheritable(fd, True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interpreter that starts would print a traceback
+    os.execv(sys.executable, interpreter(_CODE, json.dumps(told)))
+
+
+def _locks(told: dict[str, Any]) -> list[int]:
+    """The descriptors whose locks the process must keep."""
+    return [told["lock_fd"], *(told[name][1] for name in ("ticket", "thread") if told[name])]
+
+
+def main() -> None:
+    """Entry point of the replaced process; its only argument is what `go_and_wait` gave."""
+    told: dict[str, Any] = json.loads(sys.argv[1])
+    for fd in _locks(told):
+        os.set_inheritable(fd, False)  # no child of ours may keep a lock alive
+    turn_path = Path(told["turn_path"])
+    ticket = Ticket(queue.folder_of(turn_path.parent), *told["ticket"]) if told["ticket"] else None
+    turn = QueuedTurn(turn_path, ticket, told["max_running"], told["deadline_s"], told["parent"])
+    slot, held_until_s = None, told["held_until_s"]
+    try:
+        turn.listen()
+        slot = turn.wait() if held_until_s is None else _wait_for_reset(turn, turn_path, held_until_s)
+    except OSError as error:
+        say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
+
+    from codex_server_cli.disk.queue.thread_locks import ThreadLock  # from here on it is a worker like any other
+    from codex_server_cli.disk.turn.layout import TurnDir
+    from codex_server_cli.worker.leases import Leases
+    from codex_server_cli.worker.run import carry_on
+
+    thread_path, thread_fd = told["thread"] or (None, -1)
+    thread = ThreadLock(Path(thread_path), thread_fd) if thread_path else None
+    leases = Leases(turn_path.parent, turn.ticket, thread)
+    leases.slot = slot
+    turn.hand_on_signals(leases)
+    waited_s = time.monotonic() - told["since_s"]
+    carry_on(TurnDir(turn_path), told["lock_fd"], leases, stop_cause=turn.stop_cause, waited_s=waited_s)
+
+
+def _wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:
+    from codex_server_cli.worker.limit_wait import wait_for_reset  # what other turns in line need not carry
+
+    return wait_for_reset(turn, turn_path, held_until_s)

@@ -1,0 +1,251 @@
+"""One turn in the worker, from its directory to its marker, and what follows that. Owns what must happen however it
+goes: nothing runs on, and what had come is published.
+
+The loop itself is `turn_loop`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from codex_server_cli import __version__
+from codex_server_cli.codex.room import is_without_room
+from codex_server_cli.core.model.request import Sandbox, TurnRequest
+from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.record.turn_record import TurnRecord
+from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.core.result.outcome import Cause, Outcome, decide, unreadable
+from codex_server_cli.core.session.session import Session
+from codex_server_cli.disk import lock, mount_targets
+from codex_server_cli.disk.files import DISK_ERRORS, read_bytes
+from codex_server_cli.disk.gc import stamp
+from codex_server_cli.disk.journal.turn_journal import TurnJournal
+from codex_server_cli.disk.turn.contents import bare_request, meta_of, request_of
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.repair import outcome_of_defect
+from codex_server_cli.disk.turn.writer import LockLostError, TurnWriter, publish
+from codex_server_cli.errors import CodexServerError, ErrorKind
+from codex_server_cli.settings.environment import temporary_directories
+from codex_server_cli.worker.cleanup.sweep import sweep
+from codex_server_cli.worker.codex_process import CodexProcess
+from codex_server_cli.worker.leases import Leases
+from codex_server_cli.worker.live_file import LiveFile
+from codex_server_cli.worker.log import say
+from codex_server_cli.worker.loop import TurnLoop
+from codex_server_cli.worker.notify import Notifier
+
+if TYPE_CHECKING:
+    from codex_server_cli.worker.cleanup.user_program import UserProgram
+
+
+class Afterwards(NamedTuple):
+    """What is left to do once the turn's lock has fallen.
+
+    Attributes:
+        notifier: tells of the end; of one that could not be published it tells nobody.
+        program: the user's own, which Codex has started at the end and which still runs; None where there is none.
+    """
+
+    notifier: Notifier
+    program: UserProgram | None = None
+
+
+def carry_on(
+    directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+) -> NoReturn:
+    """Drive a turn whose time has come to its end, and end with it.
+
+    Args:
+        lock_fd: holds the turn's own lock.
+        stop_cause: why it is over before it began, where it is.
+        waited_s: how long it stood in line.
+    """
+    if leases.slot is not None and leases.slot.left_by is not None:
+        _end_what_is_left(TurnDir(directory.path.with_name(leases.slot.left_by)))
+    afterwards = run_turn(directory, lock_fd, leases, stop_cause=stop_cause, waited_s=waited_s)
+    os.close(lock_fd)  # whoever waits for the turn's end goes on here
+    afterwards.notifier.end()
+    if afterwards.program is not None:
+        from codex_server_cli.worker.cleanup.user_program import see_off
+
+        see_off(directory.turn_id, afterwards.program)
+    _collect_once_a_day(directory.path.parents[1])
+    os._exit(0)  # without the interpreter's own tidying
+
+
+def _collect_once_a_day(home: Path) -> None:
+    """Once a day one worker deletes old turns, when its own is over and nobody waits for it any more."""
+    try:
+        if not stamp.is_due(home):
+            return
+        from codex_server_cli.disk.gc.collect import collect_if_due
+        from codex_server_cli.settings.config import read_config
+        from codex_server_cli.worker.cleanup.dead_worker import bury
+
+        os.nice(19)
+        collect_if_due(home, read_config(home / "config.json").gc_days, bury)
+    except (OSError, CodexServerError) as error:
+        say(f"cannot tidy {home}: {error}")
+
+
+def _end_what_is_left(dead: TurnDir) -> None:
+    """The worker that had our slot was killed: its codex may run on for a moment, and then too many would run."""
+    from codex_server_cli.disk.turn.reader import read_state  # readers' weight, for a rare case
+    from codex_server_cli.worker.cleanup.dead_worker import bury
+
+    try:
+        read_state(dead, bury)
+    except Exception as error:  # whoever reads that turn next tries again; ours must not end for it
+        say(f"cannot repair {dead.turn_id}: {error!r}")
+
+
+def run_turn(
+    directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
+) -> Afterwards:
+    """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
+
+    A turn whose lock was deleted or replaced gets no marker here: whoever reads it may be repairing it, and publishes
+    the end that its files prove.
+
+    Args:
+        lock_fd: holds the turn's lock.
+        claims: let go of as soon as codex is gone.
+        stop_cause: why it is over before it began, where it is; codex is then never started.
+        waited_s: how much of the turn's time has gone by already.
+    """
+    silence = Notifier(directory.path, None)
+    if not lock.is_own(lock_fd, directory.lock):  # deleted while it stood in line, or its lock alone was
+        _leave_unbegun(directory, leases)
+        return Afterwards(silence)
+    # Read before anything else is opened: a limit on files must not look like a record that cannot be read.
+    meta = meta_of(directory)
+    request = request_of(directory, meta)
+    try:
+        writer = TurnWriter(directory, lock_fd)
+    except OSError as error:  # a limit that leaves room for no more than the worker itself
+        _log_traceback()
+        leases.leave_line()
+        leases.release()
+        outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
+        publish(directory, outcome, meta)
+        TurnJournal(directory.path, meta.get("name")).end(outcome.state, outcome.error.kind if outcome.error else None)
+        return Afterwards(silence)
+    journal = TurnJournal(directory.path, meta.get("name"))
+    notifier = Notifier(directory.path, request.notify if request is not None else None)
+    noted = program = None
+    try:
+        if request is None:
+            outcome = unreadable(TurnRecord(), directory.turn_id)  # nothing is run that was not asked for
+        elif stop_cause is not None:
+            outcome = decide(TurnRecord(), stop_cause, request)
+        else:
+            journal.phase(Phase.STARTING)
+            noted = _note_mount_targets(directory, request)
+            outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
+    except LockLostError:
+        say("the turn's lock was deleted or replaced: whoever reads the turn publishes its end")
+        outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # told if all of it goes
+    except Exception as error:
+        _log_traceback()
+        outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
+    _clean_up(directory, program, noted)
+    leases.leave_line()
+    leases.release()
+    is_told = _publish_end(writer, outcome, meta, journal)
+    writer.close()
+    return Afterwards(notifier if is_told else silence, program)
+
+
+def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
+    leases.leave_line()
+    leases.release()
+    if not directory.exists:
+        TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
+
+
+def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal) -> bool:
+    """Publish the end, unless the turn was deleted, and tell of it; False where both are left to the next reader."""
+    try:
+        if writer.may_write():
+            writer.finish(outcome, meta)
+    except LockLostError:
+        return False
+    except OSError:  # no space, or no right any more: it is published as soon as that can be done
+        _log_traceback()
+        return False
+    journal.end(outcome.state, outcome.error.kind if outcome.error else None)
+    return True
+
+
+def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:
+    """End what the turn left running, but for the user's own program, and remove what it left in the project."""
+    try:
+        if program is None:
+            sweep(directory.turn_id, is_worker=True)
+        else:
+            sweep(directory.turn_id, is_worker=True, spared=program.pids)
+        mount_targets.clean(directory, noted)
+    except Exception:  # something left running is bad; an end that nobody learns of would be worse
+        _log_traceback()
+
+
+def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targets.Note | None:
+    """What the turn must not leave in the project; None where its sandbox makes nothing."""
+    if sys.platform != "linux" or request.sandbox is not Sandbox.WORKSPACE_WRITE:
+        return None
+    return mount_targets.note(directory, (request.cwd, *request.writable_roots), temporary_directories())
+
+
+def _log_traceback() -> None:
+    try:
+        import traceback  # 2 ms that no turn without a defect needs
+    except OSError as error:  # no room for one more open file
+        say(f"{error.__context__!r}")
+        return
+    say(traceback.format_exc())
+
+
+def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
+    is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
+    kind = ErrorKind.DISK if is_disk else ErrorKind.OVERLOADED if is_without_room(error) else ErrorKind.INTERNAL
+    return outcome_of_defect(directory, request, make_error(kind, f"{type(error).__name__}: {error}"))
+
+
+def _drive(
+    directory: TurnDir,
+    writer: TurnWriter,
+    meta: dict[str, Any],
+    request: TurnRequest,
+    leases: Leases,
+    journal: TurnJournal,
+    notifier: Notifier,
+) -> tuple[Outcome, UserProgram | None]:
+    """Run the turn, end codex; what was queued for its thread meanwhile is put back then.
+
+    Returns:
+        The outcome; and how to know the user's own program, where Codex has started it.
+    """
+    session = Session(request, read_bytes(directory.prompt).decode(), __version__)
+    codex_process = CodexProcess(Path(meta["codex"]), request)
+    try:
+        live = LiveFile(writer, journal, notifier)
+        outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live).run()
+        return outcome, _program_of(session.record, meta)
+    finally:
+        codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
+        if not session.queue.is_untouched:
+            from codex_server_cli.worker.cleanup.queue_restore import restore_after_turn  # for a rare case
+
+            restore_after_turn(directory, meta, session, writer)
+
+
+def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:
+    has_program = record.codex.has_program or "notify" in (record.asked.get("config") or {})
+    if not has_program or record.status is None or record.turn_id is None:
+        return None
+    from codex_server_cli.worker.cleanup.user_program import UserProgram, clock_s  # for those who have one
+
+    return UserProgram(int(meta["app_server_pid"]), record.turn_id, clock_s())

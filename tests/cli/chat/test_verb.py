@@ -1,0 +1,44 @@
+"""What `chat` refuses before it begins: each with a clear line, and nothing made."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.shell import Shell, assert_refused
+
+
+@pytest.mark.parametrize("flags", [[], ["hello"], ["--last"], ["--model", "gpt-5.5", "--write"]], ids=" ".join)
+def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell, flags: list[str]) -> None:
+    run = shell.run("chat", *flags)
+    assert_refused(run, 64, "chat needs a terminal", as_json=False)
+    assert "codex-server new" in run.stderr
+    assert not shell.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--last", "--thread", "x"], "--last, --thread and --turn exclude each other"),
+        (["--thread", "x", "--turn", "y"], "--last, --thread and --turn exclude each other"),
+        (["--write", "--sandbox", "read-only"], "--write and --sandbox read-only exclude each other"),
+        (["--model", ""], "--model is empty"),
+        (["--approval-timeout", "soon"], "--approval-timeout"),
+        (["--approval", "maybe"], "Invalid value for '--approval'"),
+        (["--schema", "x"], "No such option: --schema"),
+        (["two", "prompts"], "Got unexpected extra argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_flags_that_cannot_be_meant_are_refused(shell: Shell, flags: list[str], words: str) -> None:
+    assert_refused(shell.run("chat", *flags), 64, words, as_json=False)
+    assert not shell.home.exists()
+
+
+def test_other_verbs_carry_nothing_of_a_chat(shell: Shell) -> None:
+    shell.install("exits")
+    for command in ("status", "chat"):  # a chat that is refused carries nothing of itself, either
+        imported = shell.run(command, env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr
+        assert "codex_server_cli.cli" in imported
+        assert not {"prompt_toolkit", "rich", "asyncio"} & {
+            line.rpartition("|")[2].strip() for line in imported.split("\n")
+        }

@@ -1,0 +1,102 @@
+"""The account's verbs where something is wrong: each a clear line and the right code, and nothing is changed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.test_bad_codex import WITHOUT_THE_EXTRA
+from tests.fakes import codex as fake
+from tests.kit.home import COMMAND
+from tests.kit.shell import Shell, assert_refused
+from tests.kit.tmux import Terminal
+
+VERBS = (["account"], ["limits"], ["models"], ["logout"], ["login"], ["login", "--device"], ["login", "--api-key", "-"])
+KEY = "sk-a-very-secret-key"
+
+
+def allow_keys(shell: Shell) -> None:
+    shell.configure(json.dumps({"auth": "any"}))
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_without_a_codex_every_verb_is_69(shell: Shell, verb: list[str]) -> None:
+    allow_keys(shell)
+    (shell.bin / "codex").unlink()
+    run = shell.run(*verb, stdin=KEY.encode(), under=WITHOUT_THE_EXTRA)
+    assert_refused(run, 69, "no codex binary was found on PATH", as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [("exits", fake.STDERR_TAIL), ("refuses", "codex app-server does not answer: it left no word")],
+)
+def test_a_codex_that_does_not_talk_is_69(shell: Shell, behaviour: str, words: str) -> None:
+    shell.install(behaviour)
+    for verb in ("account", "login"):
+        assert_refused(shell.run(verb), 69, words, as_json=False)
+
+
+def test_a_codex_home_that_is_a_file_or_cannot_be_made_is_told(shell: Shell) -> None:
+    allow_keys(shell)
+    (shell.root / "file").write_text("a file")
+    shell.env["CODEX_HOME"] = str(shell.root / "file")
+    for verb in VERBS:
+        assert_refused(shell.run(*verb, stdin=KEY.encode()), 65, "/file is not a directory", as_json=False)
+    shell.env["CODEX_HOME"] = str(shell.root / "file" / "below")
+    assert_refused(shell.run("login"), 73, "cannot make ", as_json=False)
+
+
+def test_a_broken_config_of_ours_is_65(shell: Shell) -> None:
+    shell.configure("{")
+    for verb in VERBS:
+        assert_refused(shell.run(*verb), 65, "is not JSON", as_json=False)
+
+
+def test_a_key_in_the_arguments_is_refused_and_not_repeated(shell: Shell) -> None:
+    allow_keys(shell)
+    run = shell.run("login", "--api-key", KEY)
+    assert_refused(run, 64, "an API key is read from stdin alone", as_json=False)
+    assert KEY not in run.stderr
+    assert "codex-server login --api-key -" in run.stderr
+
+
+@pytest.mark.parametrize("option", ["--device", "--no-browser"])
+def test_a_key_goes_with_no_page(shell: Shell, option: str) -> None:
+    run = shell.run("login", "--api-key", "-", option, stdin=KEY.encode())
+    assert_refused(run, 64, "--api-key opens no page", as_json=False)
+
+
+def test_a_key_is_refused_before_it_is_read_where_config_json_does_not_allow_one(shell: Shell) -> None:
+    run = shell.run("login", "--api-key", "-", stdin=KEY.encode())
+    assert_refused(run, 2, "API keys are not allowed here", as_json=False)
+    assert '"auth": "any"' in run.stderr
+    assert not (shell.codex_home / "auth.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("stdin", "words"),
+    [
+        (b"", "there is no API key on stdin"),
+        (b" \n", "there is no API key on stdin"),
+        (b"two words", "what is on stdin is no API key"),
+        (b"one\ntwo", "what is on stdin is no API key"),
+        ("schlüssel".encode(), "what is on stdin is no API key"),
+        (b"\xff", "what is on stdin is no API key"),
+        (b"x" * 5000, "what is on stdin is no API key"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_key_is_65(shell: Shell, stdin: bytes, words: str) -> None:
+    allow_keys(shell)
+    assert_refused(shell.run("login", "--api-key", "-", stdin=stdin), 65, words, as_json=False)
+
+
+def test_a_key_that_is_typed_is_not_shown(shell: Shell) -> None:
+    allow_keys(shell)
+    with Terminal(shell.root, [COMMAND, "login", "--api-key", "-"], shell.env, cwd=shell.project) as terminal:
+        terminal.wait_for("API key:")
+        terminal.enter(KEY)
+        assert terminal.wait_for_exit() == 69  # this codex breaks
+        assert KEY not in terminal.history()

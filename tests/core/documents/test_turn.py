@@ -1,0 +1,135 @@
+"""The JSON documents: their keys are a contract, and their `next` commands work as they stand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.turn import Phase, State
+from codex_server_cli.core.model.view import TurnView
+
+TURN_ID = "20261120-165501-482-7f3a"
+PATH = f"/home/dev/.codex-server/turns/{TURN_ID}"
+META = {"thread_id": "t", "codex_turn_id": "c", "cwd": "/home/dev", "model": "m", "started_at": "s"}
+RUNNING = TurnView(TURN_ID, PATH, State.RUNNING, Phase.THINKING, 1.5, META, {"usage": {"total_tokens": 1}})
+COMPLETE = TurnView(TURN_ID, PATH, State.COMPLETE, meta=META | {"finished_at": "f"}, result={"answer": "yes"})
+STATUS_KEYS = (
+    *("version", "turn_id", "name", "state", "phase", "thread_id", "codex_turn_id", "cwd", "model", "effort"),
+    *("sandbox", "approval", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits"),
+    *("refused", "pending", "put_back"),
+    *("resets_at", "error", "notify"),
+    *("turn_dir", "out_path", "events_path", "done_marker", "error_marker", "meta_path", "next"),
+)
+
+
+def test_new_answers_with_exactly_the_keys_of_the_contract() -> None:
+    view = TurnView(TURN_ID, PATH, State.RUNNING, meta={"thread_id": None})
+    document = turn_documents.started(view)
+    commands = document.pop("next")
+    assert document == {
+        "version": 1,
+        "turn_id": TURN_ID,
+        "thread_id": None,
+        "state": "running",
+        "turn_dir": PATH,
+        "out_path": f"{PATH}/out.txt",
+        "events_path": f"{PATH}/events.jsonl",
+        "done_marker": f"{PATH}/done",
+        "error_marker": f"{PATH}/error",
+        "meta_path": f"{PATH}/meta.json",
+    }
+    assert {"wait", "tail", "status"} <= set(commands)
+
+
+UNREADABLE = TurnView(TURN_ID, PATH, State.UNREADABLE, error={"kind": "disk"})
+
+
+def test_nothing_can_be_done_next_with_what_may_not_be_read() -> None:
+    document = turn_documents.status(UNREADABLE)
+    assert (document["state"], document["error"], document["next"]) == ("unreadable", {"kind": "disk"}, {})
+
+
+@pytest.mark.parametrize("view", [RUNNING, COMPLETE, UNREADABLE], ids=["running", "complete", "unreadable"])
+def test_a_status_has_the_same_keys_in_every_state(view: TurnView) -> None:
+    assert tuple(turn_documents.status(view)) == STATUS_KEYS
+    assert tuple(turn_documents.status_with_answer(view)) == (*STATUS_KEYS, "answer")
+
+
+def test_a_running_turn_tells_what_it_does_and_has_used() -> None:
+    status = turn_documents.status(RUNNING)
+    assert (status["state"], status["phase"], status["elapsed_s"]) == ("running", "thinking", 1.5)
+    assert (status["usage"], status["pending"], status["error"]) == ({"total_tokens": 1}, [], None)
+    assert turn_documents.status_with_answer(RUNNING)["answer"] is None
+
+
+def test_a_turn_that_waits_for_a_limit_or_has_met_one_says_when_it_resets() -> None:
+    at = "2026-11-20T21:00:00.000Z"
+    held = RUNNING._replace(phase=Phase.QUEUED, live={"resets_at": at})
+    met = COMPLETE._replace(state=State.FAILED, error={"kind": "usage_limit", "resets_at": at})
+    assert [turn_documents.status(view)["resets_at"] for view in (held, met, RUNNING, COMPLETE)] == [at, at, None, None]
+
+
+def test_an_ended_turn_tells_its_answer_and_no_phase() -> None:
+    document = turn_documents.status_with_answer(COMPLETE)
+    assert (document["state"], document["phase"], document["answer"]) == ("complete", None, "yes")
+    assert document["last_activity"] == "f"
+
+
+def test_a_recovered_turn_is_its_status_and_answer_and_what_was_done() -> None:
+    document = turn_documents.recovered(COMPLETE, "all is well", is_recovered=True)
+    assert document == {**turn_documents.status_with_answer(COMPLETE), "recovered": True, "message": "all is well"}
+
+
+def test_a_missing_turn_has_its_id_and_state_alone() -> None:
+    missing = TurnView("nope", "", State.MISSING)
+    assert turn_documents.status(missing) == {"version": 1, "turn_id": "nope", "state": "missing"}
+
+
+def test_several_turns_are_one_document() -> None:
+    document = turn_documents.several([RUNNING, COMPLETE])
+    assert (document["version"], [turn["state"] for turn in document["turns"]]) == (1, ["running", "complete"])
+    assert turn_documents.several([]) == {"version": 1, "turns": []}
+
+
+GO_ON = f"codex-server continue --turn {TURN_ID} 'go on'"
+
+
+@pytest.mark.parametrize(
+    ("view", "commands"),
+    [
+        (RUNNING, {"wait", "tail", "status", "cancel"}),
+        (COMPLETE, {"answer", "tail", "continue"}),
+        (COMPLETE._replace(meta={}), {"answer", "tail"}),  # no thread, nothing to go on with
+        (COMPLETE._replace(meta=META | {"request": {"is_ephemeral": True}}), {"answer", "tail"}),  # it left none
+        (COMPLETE._replace(error={"kind": "network", "hint": f"Try `{GO_ON}`."}), {"answer", "tail", "continue"}),
+        (COMPLETE._replace(error={"kind": "network"}), {"answer", "tail"}),
+    ],
+    ids=["running", "complete", "without a thread", "ephemeral", "failed", "without a hint"],
+)
+def test_the_next_commands_are_those_that_make_sense(view: TurnView, commands: set[str]) -> None:
+    found = turn_documents.status(view)["next"]
+    assert set(found) == commands
+    assert all(command.startswith("codex-server ") and TURN_ID in command for command in found.values())
+
+
+def test_a_document_is_one_line_for_programs_and_indented_for_people() -> None:
+    assert turn_documents.dump({"text": "é\n"}, is_indented=False) == '{"text": "é\\n"}'
+    assert turn_documents.dump({"text": "é\n"}, is_indented=True) == '{\n  "text": "é\\n"\n}'
+
+
+def test_a_lone_surrogate_is_written_escaped() -> None:
+    assert turn_documents.dump({"text": "\ud800é"}, is_indented=False) == '{"text": "\\ud800\\u00e9"}'
+
+
+@given(
+    st.recursive(st.text(st.characters(codec=None, exclude_categories=())), lambda inner: st.lists(inner, max_size=3))
+)
+def test_any_text_can_be_written_and_read_back(value: Any) -> None:
+    text = turn_documents.dump({"value": value}, is_indented=False)
+    text.encode()
+    assert json.loads(text) == {"value": value}

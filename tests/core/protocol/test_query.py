@@ -1,0 +1,70 @@
+"""What is asked of an app-server, and when enough is known: the whole conversation as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_server_cli.core.history.stored_turn_query import MAX_PAGES, StoredTurn, find_stored_turn
+from codex_server_cli.core.protocol.query import initialize
+from tests.kit.queries import play_query as play
+
+HELLO = {"result": {"userAgent": "codex_server/0.169.0"}}
+FIRST = {"threadId": "thread", "limit": 5, "itemsView": "full"}
+OURS = {"id": "ours", "items": []}
+
+
+def page(*turn_ids: str, cursor: str | None = None) -> dict[str, Any]:
+    return {"result": {"data": [{"id": turn_id, "items": []} for turn_id in turn_ids], "nextCursor": cursor}}
+
+
+def test_the_greeting_gives_the_user_agent() -> None:
+    ((method, params),), agent = play(initialize("1.2.3"), HELLO)
+    assert (method, params["clientInfo"]["version"], agent) == ("initialize", "1.2.3", "codex_server/0.169.0")
+
+
+@pytest.mark.parametrize("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])
+def test_a_refused_greeting_gives_nothing(reply: dict[str, Any]) -> None:
+    assert play(initialize("1"), reply)[1] is None
+    assert play(find_stored_turn("thread", "ours", "1"), reply)[1].turn is None
+
+
+def test_a_turn_on_the_first_page_takes_one_page() -> None:
+    asked, found = play(find_stored_turn("thread", "ours", "1"), HELLO, page("x", "ours", cursor="more"))
+    assert asked[1:] == [("thread/turns/list", FIRST)]
+    assert found == StoredTurn(OURS)
+
+
+def test_pages_are_turned_until_the_turn_is_found() -> None:
+    inquiry = find_stored_turn("thread", "ours", "1")
+    asked, found = play(inquiry, HELLO, page("a", cursor="one"), page("b", cursor="two"), page("ours", cursor="three"))
+    assert [params.get("cursor") for _, params in asked[1:]] == [None, "one", "two"]
+    assert found == StoredTurn(OURS)
+
+
+def test_a_turn_that_is_not_there_is_no_refusal() -> None:
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, page("a"))[1] == StoredTurn(None)
+
+
+@pytest.mark.parametrize("result", [{}, {"data": None}, {"data": ["x", 1]}])
+def test_a_list_in_a_shape_that_nobody_knows_is_an_empty_one(result: dict[str, Any]) -> None:
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, {"result": result})[1] == StoredTurn(None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ({"error": {"code": -32600, "message": "thread not loaded: thread"}}, "thread not loaded: thread"),
+        ({"error": "odd"}, "Codex gave no message"),
+        ({"result": 5}, "Codex gave no message"),
+    ],
+)
+def test_a_refusal_is_told_in_codex_words(reply: dict[str, Any], words: str) -> None:
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, reply)[1] == StoredTurn(None, words)
+
+
+def test_a_list_without_an_end_is_left_one_day() -> None:
+    replies = [page("a", cursor="again")] * MAX_PAGES
+    asked, found = play(find_stored_turn("thread", "ours", "1"), HELLO, *replies)
+    assert (len(asked), found) == (MAX_PAGES + 1, StoredTurn(None))

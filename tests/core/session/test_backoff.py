@@ -1,0 +1,83 @@
+"""How patiently something is tried again, and which last words of an app-server call for that."""
+
+from __future__ import annotations
+
+import pytest
+
+from codex_server_cli.core.session.backoff import RETRY_LIMIT_MS, Backoff, is_start_collision
+
+SEEDS = [f"20261120-165501-482-{number:04x}" for number in range(200)]
+
+
+def _delays(seed: str) -> list[float]:
+    """The delays of what fails at once, every time, until patience is used up."""
+    backoff, now_ms, delays = Backoff(seed), 5_000.0, []
+    while (delay_ms := backoff.delay_ms(now_ms)) is not None:
+        delays.append(delay_ms)
+        now_ms += delay_ms
+    assert backoff.is_exhausted
+    assert backoff.failures == len(delays) + 1
+    return delays
+
+
+@pytest.mark.parametrize("seed", ["", *SEEDS[:20]])
+def test_delays_begin_short_grow_and_stay_bounded(seed: str) -> None:
+    delays = _delays(seed)
+    assert 50 <= delays[0] <= 150
+    assert all(50 <= delay <= 1_950 for delay in delays)
+    assert sum(delays[-5:]) > 2 * sum(delays[:5])
+    assert RETRY_LIMIT_MS <= sum(delays) <= RETRY_LIMIT_MS + 1_950
+
+
+def test_those_who_met_once_part() -> None:
+    firsts = [_delays(seed)[0] for seed in SEEDS]
+    tenths = [sum(50 + 10 * tenth <= first < 60 + 10 * tenth for first in firsts) for tenth in range(10)]
+    assert min(tenths) >= len(SEEDS) / 30, tenths
+
+
+def test_the_same_turn_waits_the_same_each_time() -> None:
+    assert _delays("a") == _delays("a") != _delays("b")
+
+
+def test_patience_begins_with_the_first_failure() -> None:
+    backoff = Backoff("a")
+    assert backoff.delay_ms(1e9) is not None
+    assert backoff.delay_ms(1e9 + RETRY_LIMIT_MS - 1) is not None
+    assert not backoff.is_exhausted
+    assert backoff.delay_ms(1e9 + RETRY_LIMIT_MS) is None
+
+
+_HOME = "/home/dev/.codex: of mine"
+_STATE = f"Error: failed to initialize sqlite state runtime under {_HOME}: failed to initialize state runtime at "
+_LOCKED = "error returned from database: (code: 5) database is locked: (code: 5) database is locked"
+_NO_FILE = "error returned from database: (code: 14) unable to open database file"
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        f"{_STATE}{_HOME}",
+        f"WARNING: proceeding\n{_STATE}{_HOME}\nStack backtrace:\n   0: <unknown>",
+        f"{_STATE}{_HOME}: failed to open state DB at {_HOME}/state_5.sqlite: {_LOCKED}",
+        f"{_STATE}{_HOME}: failed to open log DB at {_HOME}/logs_2.sqlite: {_LOCKED}\nStack backtrace:",
+        f"{_STATE}{_HOME}: (code: 6) database table is locked",
+        f"Error: timed out waiting for state db backfill at {_HOME} after 30s",
+        f"Error: state db backfill not complete at {_HOME}",
+    ],
+)
+def test_a_collision_is_told_by_what_codex_says_of_its_databases(stderr: str) -> None:
+    assert is_start_collision(stderr)
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        "",
+        "thread 'main' panicked: out of cheese",
+        f"{_STATE}{_HOME}: failed to open state DB at {_HOME}/state_5.sqlite: {_NO_FILE}",
+        f'Error: CODEX_HOME points to "{_HOME}", but that path does not exist',
+        f"state db backfill is running at {_HOME}; waiting up to 30s before retrying startup initialization.",
+    ],
+)
+def test_what_lasts_is_no_collision(stderr: str) -> None:
+    assert not is_start_collision(stderr)

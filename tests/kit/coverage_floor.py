@@ -1,0 +1,142 @@
+"""Coverage, held by the suite: a whole run ends red where a floor is missed. Owns the floors, and what is measured.
+
+Measured are the tests' own process and, in the files of `MEASURED`, each command and the detached worker behind it.
+Not the others: a measured process starts three times as slowly, which would falsify what is timed, weighed or started
+by the hundred. A run of selected tests measures nothing. Which lines no test reaches stands in `.build/coverage.txt`
+after a whole run; to raise a floor, write down what that run said.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pytest
+from coverage import Coverage
+from coverage.exceptions import CoverageWarning
+
+FLOORS = {  # folders of the package → per cent of lines and branches, rounded down to a whole number
+    ("core", "render"): 100,
+    ("actions", "cli", "codex", "demo", "disk", "settings", "worker"): 96,
+}
+MEASURED = frozenset(
+    {
+        *("cli/verbs/test_account.py", "e2e/test_account.py"),
+        *("cli/test_bad_codex.py", "cli/test_bad_home.py", "cli/test_help.py", "cli/test_modes.py"),
+        *("cli/test_another_user.py", "cli/test_piped.py", "cli/test_piped_waits.py"),
+        *("cli/test_streams.py", "cli/test_terminal.py", "demo/test_alone.py"),
+        *("e2e/test_after_reset.py", "e2e/test_notify.py"),
+        *("e2e/test_codex_notify.py", "e2e/test_queued_messages.py"),
+        *(
+            "e2e/test_cancelling.py",
+            "e2e/test_chat.py",
+            "e2e/test_collecting.py",
+            "e2e/test_continuing.py",
+            "e2e/test_deaths.py",
+        ),
+        *("e2e/test_demo.py", "e2e/test_errors_told.py", "e2e/test_failures.py", "e2e/test_fault_disk.py"),
+        *("e2e/test_inputs.py", "e2e/test_lock_by_hand.py", "e2e/test_many.py", "e2e/test_monitor.py"),
+        *("e2e/test_one_writer.py", "e2e/test_queue.py", "e2e/test_reading.py", "e2e/test_recover.py"),
+        *("e2e/test_review.py", "e2e/test_sandbox.py", "e2e/test_starting.py", "e2e/test_tidying.py"),
+        *("e2e/test_code_review.py", "e2e/test_questions.py", "e2e/test_spinner.py", "e2e/test_watch.py"),
+    }
+)
+"""Files of tests whose processes are measured; where a test runs with each codex, with the first of them."""
+
+WEIGHED = frozenset(
+    {
+        "test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come",
+        "test_a_file_that_may_not_grow_is_73_and_leaves_nothing",
+        "test_a_turn_in_line_is_light_and_idle",
+        "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
+    }
+)
+"""Tests in these files whose processes are not, because they are weighed, or may not write what they measure."""
+
+_ROOT = Path(__file__).parents[2]
+_TESTS = Path(__file__).parents[1]
+_CONFIG = _ROOT / "pyproject.toml"
+_REPORT = _ROOT / ".build" / "coverage.txt"
+_PACKAGE = _ROOT / "codex_server_cli"
+
+
+class Verdict(NamedTuple):
+    """What came of one floor."""
+
+    folders: tuple[str, ...]
+    floor: int
+    per_cent: float
+    report: str
+
+    @property
+    def is_missed(self) -> bool:
+        return self.per_cent < self.floor
+
+    @property
+    def line(self) -> str:
+        word = "MISSES" if self.is_missed else "reaches"
+        return f"coverage of {', '.join(self.folders)}: {self.per_cent:.2f} % {word} its floor of {self.floor} %"
+
+
+class Measurement:
+    """One whole run, as a plugin of pytest."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="coverage-")
+        data_file = str(Path(self._folder.name) / "data")
+        self.environment = {"COVERAGE_PROCESS_START": str(_CONFIG), "COVERAGE_FILE": data_file}
+        self._coverage = Coverage(data_file=data_file, config_file=str(_CONFIG))
+        self._verdicts: list[Verdict] = []
+        self._coverage.start()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Judge the run; one that was green is red where a floor is missed."""
+        self._coverage.stop()
+        self._coverage.save()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CoverageWarning)  # a process that was killed leaves half of its data
+            self._coverage.combine()
+        self._verdicts = [self._judge(folders, floor) for folders, floor in FLOORS.items()]
+        self._folder.cleanup()
+        _REPORT.parent.mkdir(exist_ok=True)
+        _REPORT.write_text("\n".join(verdict.report for verdict in self._verdicts), encoding="utf-8")
+        if exitstatus == pytest.ExitCode.OK and any(verdict.is_missed for verdict in self._verdicts):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what came of it, before pytest's own last line."""
+        terminalreporter.section(f"coverage: {_REPORT.relative_to(_ROOT)}")
+        for verdict in self._verdicts:
+            terminalreporter.write_line(verdict.line, red=verdict.is_missed)
+
+    def _judge(self, folders: tuple[str, ...], floor: int) -> Verdict:
+        report = io.StringIO()
+        include = [f"{_PACKAGE / folder}/*" for folder in folders]
+        per_cent = self._coverage.report(file=report, include=include)
+        return Verdict(folders, floor, per_cent, report.getvalue())
+
+
+_NARROWING = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "collectonly")
+_measurement: list[Measurement] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure a run of everything, from before the package is imported."""
+    if _is_whole(config) and not _measurement:
+        _measurement.append(Measurement())
+        config.pluginmanager.register(_measurement[0])
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    is_narrowed = any(getattr(config.option, name, None) for name in _NARROWING)
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_narrowed
+
+
+def environment_for(test: pytest.Item, *, is_first_codex: bool = True) -> dict[str, str]:
+    """What makes the processes of a test measure themselves; nothing where they shall not."""
+    is_measured = is_first_codex and _measurement and test.path.relative_to(_TESTS).as_posix() in MEASURED
+    return _measurement[0].environment if is_measured and test.name.partition("[")[0] not in WEIGHED else {}

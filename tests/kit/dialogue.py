@@ -1,0 +1,248 @@
+"""The app-server that a test plays: its messages, a record fed with them, a session driven by them. Asserts nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.protocol.rpc import encode
+from codex_server_cli.core.record.turn_record import THREAD_OPENERS, TurnRecord
+from codex_server_cli.core.result.outcome import Cause, Outcome
+from codex_server_cli.core.session.control import read_shell_request
+from codex_server_cli.core.session.outbox import Reply, Step
+from codex_server_cli.core.session.session import Session
+from codex_server_cli.errors import ErrorKind
+
+Json = dict[str, Any]
+
+TURN_ID = "20261120-165501-482-7f3a"
+THREAD, TURN = "thread-1", "turn-1"
+READ_ONLY = {"type": "readOnly", "networkAccess": False}
+CRASH = TurnError(ErrorKind.CODEX_CRASHED, "codex went away")
+
+
+def notice(method: str, **params: Any) -> Json:
+    """A notification about our turn; `params` may say otherwise."""
+    return {"method": method, "params": {"threadId": THREAD, "turnId": TURN, **params}}
+
+
+def status_notice(type_: str) -> Json:
+    """`thread/status/changed`, which is about the thread as a whole."""
+    return {"method": "thread/status/changed", "params": {"threadId": THREAD, "status": {"type": type_}}}
+
+
+def turn_notice(method: str, **turn: Any) -> Json:
+    """`turn/started` or `turn/completed`."""
+    return {"method": method, "params": {"threadId": THREAD, "turn": {"id": TURN, **turn}}}
+
+
+def item_notice(method: str, type_: str, id_: str = "item-1", **item: Any) -> Json:
+    """`item/started` or `item/completed`."""
+    return notice(method, item={"type": type_, "id": id_, **item})
+
+
+def message_started(id_: str = "msg-1", phase: str | None = "final_answer", text: str = "") -> Json:
+    """The agent begins to speak."""
+    return item_notice("item/started", "agentMessage", id_, phase=phase, text=text)
+
+
+def delta(text: str, id_: str = "msg-1") -> Json:
+    """A piece of what the agent says."""
+    return notice("item/agentMessage/delta", itemId=id_, delta=text)
+
+
+def message_completed(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> Json:
+    """The agent has spoken."""
+    return item_notice("item/completed", "agentMessage", id_, phase=phase, text=text)
+
+
+def said(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> list[Json]:
+    """A whole message, one delta a word."""
+    words = [f"{word} " for word in text.split(" ")]
+    words[-1] = words[-1][:-1]
+    return [message_started(id_, phase), *(delta(word, id_) for word in words), message_completed(text, id_, phase)]
+
+
+def error_notice(message: str, *, will_retry: bool, info: Any = "other") -> Json:
+    """`error`."""
+    return notice("error", error={"message": message, "codexErrorInfo": info}, willRetry=will_retry)
+
+
+def usage_notice(input_tokens: int = 100, output_tokens: int = 20, **more: Any) -> Json:
+    """`thread/tokenUsage/updated`, sent after every model response."""
+    total = input_tokens + output_tokens
+    last = {"inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": total}
+    return notice("thread/tokenUsage/updated", tokenUsage={"last": last, "total": last}, **more)
+
+
+STARTED = turn_notice("turn/started", status="inProgress")
+COMPLETED = turn_notice("turn/completed", status="completed", error=None, items=[])
+INTERRUPTED = turn_notice("turn/completed", status="interrupted", error=None, items=[])
+RETRY = error_notice("Reconnecting... 1/2", will_retry=True, info={"responseStreamDisconnected": {}})
+
+
+ASK_THREAD = {"id": 3, "method": "thread/start", "params": {}}
+THREAD_REPLY = {"id": 3, "result": {"thread": {"id": THREAD}, "model": "gpt", "sandbox": {"type": "readOnly"}}}
+ASK_TURN = {"id": 4, "method": "turn/start", "params": {"threadId": THREAD}}
+TURN_REPLY = {"id": 4, "result": {"turn": {"id": TURN, "status": "inProgress"}}}
+
+
+def requested() -> TurnRecord:
+    """A turn that was asked for, without its reply."""
+    record = TurnRecord()
+    record.feed_out(ASK_THREAD)
+    record.feed_in(THREAD_REPLY)
+    record.feed_out(ASK_TURN)
+    return record
+
+
+def running(*messages: Json) -> TurnRecord:
+    """A turn that runs and got these messages."""
+    record = requested()
+    for message in (TURN_REPLY, STARTED, *messages):
+        record.feed_in(message)
+    return record
+
+
+class Dialogue:
+    """Drives one session at a clock of its own and keeps all that it did.
+
+    `opened()`, `replied()` and `started()` take the conversation to a stage; each can be called once.
+    """
+
+    def __init__(self, prompt: str = "hello", **request: Any) -> None:
+        self.session = Session(TurnRequest(TURN_ID, "/project", **request), prompt, "1.2.3")
+        self.now_ms = 1_000_000.0
+        self.sent: list[Json] = []
+        self.text = ""
+        self.events = b""
+        self.told: list[Reply] = []  # what other shells learnt
+        self._answered: set[int] = set()
+        self.denied: list[str] = []  # what was to be noted of what is denied
+        self.queued: list[tuple[Json, ...]] = []  # what was to be noted of the thread's queue, each time
+        self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
+        self.providers: list[str | None] = []  # what each app-server was to be configured with
+        self._do(self.session.start(self.now_ms))
+
+    # --- what the app-server does
+
+    def receive(self, *messages: Json | bytes) -> Dialogue:
+        """Let these messages come, in one piece; bytes come as they are."""
+        data = b"".join(message if isinstance(message, bytes) else encode(message) for message in messages)
+        self._do(self.session.feed(data, self.now_ms))
+        return self
+
+    def reply(self, method: str, result: Json | None = None, error: Json | None = None) -> Dialogue:
+        """Answer the last request of this method.
+
+        Where a thread is to open that is not asked for yet, there is nothing in the configuration and the requirements
+        that it waits for, unless they were told.
+        """
+        if method in THREAD_OPENERS:
+            for look in ("config/read", "configRequirements/read"):
+                if self._id_of(look) not in self._answered:
+                    self.reply(look)
+        self._answered.add(self._id_of(method))
+        answer = {"error": error} if error is not None else {"result": result or {}}
+        return self.receive({"id": self._id_of(method), **answer})
+
+    def opened(self, account: Json | None = None, method: str = "thread/start", **thread: Any) -> Dialogue:
+        """The handshake, to the reply that names the thread; `turn/start` is sent now."""
+        self.reply("initialize", {"userAgent": "codex_server/0.169.0 (x)"})
+        self.looked(account, {"model_provider": thread.get("modelProvider")})
+        if method == "thread/resume":
+            self.free()
+        return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
+
+    def looked(
+        self, account: Json | None = None, config: Json | None = None, requirements: Json | None = None
+    ) -> Dialogue:
+        """What is looked at before the turn: who is logged in, what the administrator requires, and Codex's effective
+        configuration."""
+        self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
+        self.reply("configRequirements/read", {"requirements": requirements})
+        return self.reply("config/read", {"config": config or {}})
+
+    def free(self) -> Dialogue:
+        """Nothing waits in the thread that is to be resumed."""
+        return self.reply("thread/queue/list", {"data": []}).reply("thread/goal/get", {"goal": None})
+
+    def replied(self, **request: Any) -> Dialogue:
+        """The reply that names the turn."""
+        return self.opened(**request).reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}})
+
+    def started(self, **request: Any) -> Dialogue:
+        """A turn that runs."""
+        return self.replied(**request).receive(status_notice("active"), STARTED)
+
+    def end(self, error: TurnError = CRASH, *, is_collision: bool = False) -> Dialogue:
+        """Its stdout ends."""
+        self._do(self.session.end(error, self.now_ms, is_collision=is_collision))
+        return self
+
+    # --- what the caller does
+
+    def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
+        """Ask for something from another shell."""
+        self._do(self.session.serve(read_shell_request(op, args, tag), self.now_ms))
+        return self
+
+    def look_at_queue(self) -> Dialogue:
+        """Codex's queues have changed on disk."""
+        self._do(self.session.look_at_queue(self.now_ms))
+        return self
+
+    def stop(self, cause: Cause = Cause.CANCELLED) -> Dialogue:
+        """Tell the session to stop."""
+        self._do(self.session.stop(cause, self.now_ms))
+        return self
+
+    def advance(self, duration_ms: float) -> Dialogue:
+        """Let time pass, calling `tick` whenever the session asks for it."""
+        until_ms = self.now_ms + duration_ms
+        while not self.has_ended and (due_ms := self.session.wakeup_ms) is not None and due_ms <= until_ms:
+            self.now_ms = max(self.now_ms, due_ms)
+            self._do(self.session.tick(self.now_ms))
+        self.now_ms = until_ms
+        return self
+
+    # --- what came of it
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the turn ended; it must have."""
+        outcome = self.session.outcome
+        assert outcome is not None, "the turn has not ended"
+        return outcome
+
+    @property
+    def kind(self) -> ErrorKind | None:
+        """The error kind of the outcome."""
+        return self.outcome.error.kind if self.outcome.error else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is an outcome."""
+        return self.session.outcome is not None
+
+    def requests(self, method: str) -> list[Json]:
+        """The parameters of every request of this method that was sent."""
+        return [message["params"] for message in self.sent if message.get("method") == method and "id" in message]
+
+    def _id_of(self, method: str) -> int:
+        """The id of the last request of this method."""
+        return int([message["id"] for message in self.sent if message.get("method") == method][-1])
+
+    def _do(self, step: Step) -> None:
+        if step.starts_server:
+            self.server_starts.append(len(self.sent))
+            self.providers.append(step.provider)
+        self.sent += [json.loads(line) for line in step.sends.split(b"\n") if line]
+        self.text += step.text
+        self.events += step.events
+        self.told += step.replies
+        self.denied += step.denied
+        if step.queued is not None:
+            self.queued.append(step.queued)

@@ -1,0 +1,136 @@
+"""How a fault is put into the real program, and what must be true after it. Shared by the `test_fault_…` files.
+
+Faults enter at the process boundary alone: an executable in codex's place, a signal, a mount, a file, or a
+`sitecustomize` that changes the interpreter which the installed command runs in. Workers are isolated from it, so it
+changes the command lines that start them. Never here: one fault.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from codex_server_cli.demo.codex_home import write_custom_provider
+from tests.fakes import codex, faulty
+from tests.kit.home import Home, Turn
+from tests.kit.shell import Shell
+from tests.kit.support import DEADLINE_S, Json, wait_until
+
+FIRST_HALF, WHOLE = faulty.FIRST_HALF, faulty.WHOLE
+SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+NOWHERE = "http://127.0.0.1:9/v1"
+KILLED_AFTER_S = 2 * DEADLINE_S
+_HAND_ON = """
+import os
+
+def _changed(path, words, *rest, _start, **options):
+    if "-I" in words and "-c" in words:
+        at = words.index("-c") + 1
+        words[at] = f"exec(open({__file__!r}).read(), {{'__file__': {__file__!r}}}); {words[at]}"
+    return _start(path, words, *rest, **options)
+
+from functools import partial
+for _name in ("posix_spawn", "execv"):
+    setattr(os, _name, partial(_changed, _start=getattr(os, _name)))
+"""
+"""Lets every Python that a Python of ours becomes or starts run this file first."""
+
+
+def put_in_codexs_place(home: Home, app_server: str) -> None:
+    """Pin one of `tests.fakes`, and a provider that needs no login."""
+    home.configure(codex=str(codex.write(home.root / "fake" / "codex", app_server)))
+    write_custom_provider(home.codex_home, NOWHERE)
+
+
+def change_workers(home: Home, code: str) -> None:
+    """Run `code` first thing in every worker from now on, whatever was set before."""
+    _change(home, "", code)
+
+
+def change_python(home: Home | Shell, code: str) -> None:
+    """Run `code` first thing in every command and worker from now on."""
+    _change(home, code, code)
+
+
+def _change(home: Home | Shell, of_commands: str, of_workers: str) -> None:
+    folder = home.root / "changed"
+    folder.mkdir(exist_ok=True)
+    in_workers = folder / "in_workers.py"
+    in_workers.write_text(f"{_HAND_ON}\n{of_workers}\n")
+    (folder / "sitecustomize.py").write_text(f"__file__ = {str(in_workers)!r}\n{_HAND_ON}\n{of_commands}\n")
+    home.env["PYTHONPATH"] = str(folder)
+
+
+def cancel_and_wait(home: Home | Shell, more: str = "") -> None:
+    """Let a cancel wait for `KILLED_AFTER_S` before it kills a worker: whatever ends sooner has ended by itself."""
+    code = f"from codex_server_cli.actions.control import control\ncontrol.CANCEL_TIMEOUT_S = {KILLED_AFTER_S}\n"
+    change_python(home, code + more)
+
+
+def shorten(home: Home, **limits_ms: float) -> None:
+    """Let workers wait less: `REQUEST=300` for `timers.LIMIT_MS[Timer.REQUEST]`."""
+    changes = "".join(f"LIMIT_MS[Timer.{name}] = {limit}\n" for name, limit in limits_ms.items())
+    model = "codex_server_cli.core.model"
+    begin = f"from {model} import timers\nfrom {model}.timers import LIMIT_MS, Timer\n"
+    change_workers(home, f"{begin}timers.STALL_CHECK_MS = 50\n{changes}")
+
+
+def start_silent(home: Home) -> Turn:
+    """Start a turn of a fake that says the first half, has used tokens, and then says nothing for ever."""
+    put_in_codexs_place(home, "silent mid-turn")
+    turn = home.start("new", "hi")
+    wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
+    return turn
+
+
+def methods(turn: Turn) -> list[str]:
+    """The methods of all that was said, either way."""
+    return [event["method"] for event in turn.events if "method" in event]
+
+
+def tell(turn: Turn, signum: int) -> None:
+    """Send the worker a signal."""
+    os.kill(turn.worker().pid, signum)
+
+
+def assert_ended(
+    home: Home, turn: Turn, state: str, kind: str | None, answer: str | None, *, tokens: int | None = None
+) -> Json:
+    """See how a turn ended, that everything of it is kept and agrees, and that nothing of it still runs.
+
+    Args:
+        state, kind: what `wait` tells.
+        answer: the answer, or the part of it that had come.
+        tokens: the turn's total usage; None where Codex sent none.
+
+    Returns:
+        What `wait --print json` told.
+    """
+    ended = turn.wait()
+    error = ended["error"] or {}
+    assert (ended["state"], error.get("kind"), ended["answer"]) == (state, kind, answer), ended
+    assert home.left_running() == []
+    _assert_files_agree(turn, ended, (ended["usage"] or {}).get("total_tokens"), tokens)
+    if kind is not None:
+        assert error["message"]
+        assert error["hint"]
+        assert "Traceback" not in error["message"] + error["hint"]
+    return ended
+
+
+def _assert_files_agree(turn: Turn, ended: Json, used: Any, tokens: int | None) -> None:
+    result, answer = turn.result, ended["answer"]
+    assert (result["state"], result["answer"], result["usage"]) == (ended["state"], answer, ended["usage"])
+    assert used == tokens
+    assert [name for name in ("done", "error") if (turn.path / name).exists()] == [
+        "done" if ended["state"] == "complete" else "error"
+    ]
+    if answer:
+        assert (turn.path / "answer.txt").read_text(encoding="utf-8") == answer
+        assert answer in turn.out
+    events = turn.events
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert (turn.path / "prompt.txt").read_text() == "hi"
+    hidden = [path.name for path in turn.path.iterdir() if path.name.startswith(".")]
+    assert hidden == []

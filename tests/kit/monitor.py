@@ -1,0 +1,58 @@
+"""A monitor as a test runs it: `tail --all --follow --json` in a process of its own. Never here: assertions."""
+
+from __future__ import annotations
+
+import json
+from typing import IO
+
+from tests.kit.home import Home
+from tests.kit.support import DEADLINE_S, Json
+
+FOLLOW = ("tail", "--all", "--follow", "--json")
+
+
+class Monitor:
+    """A running `tail --all --follow --json`, read line by line."""
+
+    def __init__(self, home: Home, *options: str) -> None:
+        self.process = home.spawn(*FOLLOW, *options)
+        self.lines: list[Json] = []
+
+    def read_until(self, turn_id: str, event: str = "end") -> Json:
+        """The first line from now on that tells this of a turn."""
+        for text in self._stdout:
+            self.lines.append(json.loads(text))
+            if (self.lines[-1]["turn_id"], self.lines[-1]["event"]) == (turn_id, event):
+                return self.lines[-1]
+        raise AssertionError(f"the stream ended before {event} of {turn_id}")
+
+    def read(self, count: int) -> None:
+        """So many lines more."""
+        for _ in range(count):
+            self.lines.append(json.loads(self._stdout.readline()))
+
+    def end(self, signum: int) -> tuple[int, str]:
+        """End it, and keep what it had written in whole lines; its exit code and stderr."""
+        self.process.send_signal(signum)
+        self.lines += [json.loads(line) for line in self._stdout.read().split("\n")[:-1]]
+        return self.close()
+
+    def close(self) -> tuple[int, str]:
+        """Wait until it has ended; its exit code and stderr."""
+        assert self.process.stdin is not None
+        assert self.process.stderr is not None
+        self.process.stdin.close()
+        stderr = self.process.stderr.read()
+        self.process.stderr.close()
+        self._stdout.close()
+        return self.process.wait(DEADLINE_S), stderr
+
+    @property
+    def _stdout(self) -> IO[str]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+
+def told(lines: list[Json], turn_id: str) -> list[str]:
+    """The phases of a turn, and its end state, as lines tell them."""
+    return [line["phase"] or line["state"] for line in lines if line["turn_id"] == turn_id]

@@ -1,0 +1,53 @@
+"""What a test asks of a process of somebody else, which may end at any moment. Never here: what a home or a turn is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psutil
+
+from tests.kit.support import DEADLINE_S
+
+
+def is_forked_of_itself(process: psutil.Process) -> bool:
+    """Whether the parent runs the same command: a child between its fork and its exec."""
+    try:
+        return process.parents()[0].cmdline() == process.cmdline()
+    except (psutil.Error, IndexError):
+        return False
+
+
+def is_over(process: psutil.Process) -> bool:
+    """Whether it has ended since we found it: what is on its way out has no memory, so no command line, any more."""
+    try:
+        return not process.cmdline()
+    except psutil.Error:
+        return True
+
+
+def has(process: psutil.Process, words: tuple[str, ...]) -> bool:
+    try:
+        line = " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+    return all(word in line for word in words)
+
+
+def end(processes: Iterable[psutil.Process]) -> list[str]:
+    """End by force those that have not ended.
+
+    Returns:
+        Their command lines.
+    """
+    words, killed = [], []
+    for process in processes:
+        try:
+            line = " ".join(process.cmdline())
+            if line:  # what is on its way out has none any more
+                process.kill()
+                words.append(line)
+                killed.append(process)
+        except psutil.Error:  # it ended after all
+            continue
+    psutil.wait_procs(killed, timeout=DEADLINE_S)
+    return words

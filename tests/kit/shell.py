@@ -1,0 +1,146 @@
+"""A user at a shell: a home that nobody has made yet, a `codex` that does what the test needs, one command a time.
+
+Owns the commands and the one check that all refusals share. For whole turns with a model see `tests.e2e`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from codex_server_cli.demo.codex_home import write_custom_provider
+from tests.fakes import codex as fake
+from tests.kit.home import COMMAND, Run
+from tests.kit.processes import end
+from tests.kit.support import DEADLINE_S, make_repository, wait_until
+
+NOWHERE = "http://127.0.0.1:9/v1"
+JSON_VERBS = ("new", "continue", "status", "cancel", "recover")
+_OUR_VARIABLES = ("CODEX_", "OPENAI_", "CODEX_SERVER_")
+
+
+class Shell:
+    """Where commands are run.
+
+    Attributes:
+        home: CODEX_SERVER_HOME, which nobody has made yet.
+        codex_home: CODEX_HOME, with a provider that needs no login and is nowhere.
+        project: where commands run, unless told otherwise.
+        bin: the first directory on PATH; holds `codex`.
+        env: the environment of commands; tests may change it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.home, self.codex_home = root, root / "home", root / "codex-home"
+        self.project, self.bin = root / "project", root / "bin"
+        make_repository(self.project)
+        write_custom_provider(self.codex_home, NOWHERE)
+        self.install("exits")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OUR_VARIABLES)}
+        self.env = inherited | {
+            "HOME": str(root),
+            "CODEX_SERVER_HOME": str(self.home),
+            "CODEX_HOME": str(self.codex_home),
+            "PATH": f"{self.bin}:/usr/bin:/bin",
+        }
+
+    def install(self, app_server: str, **options: Any) -> Path:
+        """Put a misbehaving `codex` on PATH: see `tests.fakes.codex.write`."""
+        return fake.write(self.bin / "codex", app_server, **options)
+
+    def configure(self, text: str) -> None:
+        """Write `config.json`."""
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        (self.home / "config.json").write_text(text)
+
+    def run(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
+    ) -> Run:
+        """Run `codex-server ARGUMENTS` to its end; `under` is a command that runs it, like `unshare …`."""
+        started = time.monotonic()
+        run = subprocess.run(
+            [*under, COMMAND, *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=cwd or self.project,
+            env=self.env | dict(env or {}),
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        return Run(run.returncode, run.stdout.decode(), run.stderr.decode(), time.monotonic() - started)
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `codex-server ARGUMENTS` with pipes for its streams."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            cwd=self.project,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def left(self) -> list[str]:
+        """What lies in the home's `turns`, half-made directories included."""
+        turns = self.home / "turns"
+        return sorted(path.name for path in turns.iterdir()) if turns.is_dir() else []
+
+    def start_silent(self) -> str:
+        """Start a turn whose codex never answers; return its id."""
+        self.install("silent")
+        run = self.run("new", "hi")
+        assert run.code == 0, run
+        turn_id: str = run.json["turn_id"]
+        return turn_id
+
+    def close(self, *, has_failed: bool = False) -> None:
+        """Cancel what runs, and see that no process is left; where the test has failed, end by force what there is."""
+        if has_failed:
+            end(self._processes())
+            return
+        for turn_id in self.left:
+            if not any((self.home / "turns" / turn_id / name).exists() for name in ("done", "error")):
+                self.run("cancel", turn_id)
+        wait_until(lambda: not self._processes(), what="the end of every process")
+
+    def _processes(self) -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("CODEX_SERVER_HOME") == self.env["CODEX_SERVER_HOME"]
+        except (psutil.Error, OSError, ValueError):
+            return False
+
+
+def assert_refused(run: Run, code: int, words: str, *, as_json: bool) -> None:
+    """One clear line on stderr and a hint; the same as JSON on stdout where the verb promises it; no traceback."""
+    assert run.code == code, run
+    line, _, hint = run.stderr.removesuffix("\n").partition("\n")
+    assert line.startswith("codex-server: "), run
+    assert words in line, run
+    assert "Traceback" not in run.stderr
+    assert "defect" not in run.stderr
+    if not as_json:
+        assert run.stdout == ""
+        return
+    document = json.loads(run.stdout)
+    assert set(document) == {"version", "error"}
+    assert document["version"] == 1
+    error = document["error"]
+    assert set(error) == {"kind", "message", "hint", "exit_code"}
+    assert (error["message"], error["hint"], error["exit_code"]) == (line.removeprefix("codex-server: "), hint, code)
