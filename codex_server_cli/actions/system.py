@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.actions.account import read_models
-from codex_server_cli.actions.read.read import check_home, sweep_turn
+from codex_server_cli.actions.read.read import READER, check_home
 from codex_server_cli.codex.binary import CodexBinary, find_codex, native_of, probe
 from codex_server_cli.codex.client import DOCTOR, read_user_agent
 from codex_server_cli.codex.login import check_login
@@ -121,7 +121,7 @@ def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, incl
         older_than_s = read_config(settings.config_path).gc_days * 86400
     try:
         return collect.collect(
-            settings.home, older_than_s, sweep_turn, is_dry_run=is_dry_run, includes_named=includes_named
+            settings.home, older_than_s, READER, is_dry_run=is_dry_run, includes_named=includes_named
         )
     except OSError as error:
         hint = "See whose it is, and whether it is mounted read-only."

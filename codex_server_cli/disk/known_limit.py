@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.core.result.usage_limit import evidence_of
-from codex_server_cli.disk.turn import reader
+from codex_server_cli.disk.turn import lookup
 from codex_server_cli.disk.turn.contents import ended_at_ms, finished_result
 from codex_server_cli.disk.turn.layout import TurnDir
 
@@ -37,7 +37,7 @@ def last_known_limit(turns_path: Path) -> KnownLimit | None:
     Raises:
         HomeError: the turns cannot be read.
     """
-    newest = (TurnDir(turns_path / turn_id) for turn_id in reader.turn_ids(turns_path)[:_NEWEST])
+    newest = (TurnDir(turns_path / turn_id) for turn_id in lookup.turn_ids(turns_path)[:_NEWEST])
     ended = [(end_ms / 1000, turn) for turn in newest if (end_ms := ended_at_ms(turn)) is not None]
     for end_s, turn in sorted(ended, key=lambda each: each[0], reverse=True):
         evidence = evidence_of(finished_result(turn) or {})

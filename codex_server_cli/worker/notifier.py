@@ -22,12 +22,12 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.result.plain_log import PlainLog
 from codex_server_cli.disk.files import read_json, write_json
-from codex_server_cli.disk.turn import reader
 from codex_server_cli.disk.turn.contents import requests_in
 from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.disk.turn.writer import now
 from codex_server_cli.settings.environment import told_environment
-from codex_server_cli.worker.cleanup.dead_worker import bury
+from codex_server_cli.worker.cleanup.dead_worker import clean_up
 from codex_server_cli.worker.log import say, write_log
 
 TIMEOUT_S = 60.0
@@ -40,7 +40,7 @@ def main() -> None:
     """Entry point of the process; `sys.argv` is the turn's directory, the event, and of an attention the request."""
     path, event, *request_ids = sys.argv[1:]
     turn = TurnDir(Path(path))
-    view = reader.read_turn(turn, bury)
+    view = TurnReader(clean_up).view(turn)
     command = (view.meta.get("request") or {}).get("notify")
     if command is None:  # the turn was deleted
         return

@@ -82,22 +82,23 @@ def _collect_once_a_day(home: Path) -> None:
         if not stamp.is_due(home):
             return
         from codex_server_cli.disk.gc.collect import collect_if_due
+        from codex_server_cli.disk.turn.reader import TurnReader
         from codex_server_cli.settings.config import read_config
-        from codex_server_cli.worker.cleanup.dead_worker import bury
+        from codex_server_cli.worker.cleanup.dead_worker import clean_up
 
         os.nice(19)
-        collect_if_due(home, read_config(home / "config.json").gc_days, bury)
+        collect_if_due(home, read_config(home / "config.json").gc_days, TurnReader(clean_up))
     except (OSError, CodexServerError) as error:
         say(f"cannot tidy {home}: {error}")
 
 
 def _end_what_is_left(dead: TurnDir) -> None:
     """The worker that had our slot was killed: its codex may run on for a moment, and then too many would run."""
-    from codex_server_cli.disk.turn.reader import read_state  # readers' weight, for a rare case
-    from codex_server_cli.worker.cleanup.dead_worker import bury
+    from codex_server_cli.disk.turn.reader import TurnReader  # readers' weight, for a rare case
+    from codex_server_cli.worker.cleanup.dead_worker import clean_up
 
     try:
-        read_state(dead, bury)
+        TurnReader(clean_up).state(dead)
     except Exception as error:  # whoever reads that turn next tries again; ours must not end for it
         say(f"cannot repair {dead.turn_id}: {error!r}")
 

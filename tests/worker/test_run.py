@@ -15,7 +15,7 @@ from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.disk.turn import repair
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_turn
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.disk.turn.writer import LockLostError
 from codex_server_cli.worker import run
 from codex_server_cli.worker.leases import Leases
@@ -80,7 +80,7 @@ def test_a_turn_whose_lock_was_deleted_in_line_is_not_begun(tmp_path: Path) -> N
 def test_an_end_is_not_published_over_that_of_a_repairer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lose_the_lock(turn: TurnDir, *_: object) -> NoReturn:
         turn.lock.unlink()
-        assert read_turn(turn, lambda _: None).state is State.ABANDONED
+        assert TurnReader(lambda _: None).view(turn).state is State.ABANDONED
         raise RuntimeError("too late")
 
     monkeypatch.setattr(run, "_drive", lose_the_lock)

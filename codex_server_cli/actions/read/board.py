@@ -18,7 +18,8 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.disk.files import tail_text
 from codex_server_cli.disk.turn.contents import meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import is_place, read_live
+from codex_server_cli.disk.turn.lookup import is_place
+from codex_server_cli.disk.turn.reader import read_live
 from codex_server_cli.settings.places import Settings
 
 _KEPT = 100

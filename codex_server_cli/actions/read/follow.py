@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from codex_server_cli.actions.read.read import readable, refuse_unless_readable, sweep_turn
+from codex_server_cli.actions.read.read import READER, readable, refuse_unless_readable
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.protocol.jsonl import LineDecoder
 from codex_server_cli.disk.turn.follow import GrowingFile, last_lines_offset, wakeups
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_state
 
 PROBE_INTERVAL_S = 1.0
 
@@ -58,6 +57,6 @@ def _end_probe(directory: TurnDir) -> Callable[[], bool]:
         if directory.marker is None and now - probed_at < PROBE_INTERVAL_S:
             return False
         probed_at = now
-        return read_state(directory, sweep_turn) is not State.RUNNING
+        return READER.state(directory) is not State.RUNNING
 
     return has_ended

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from codex_server_cli.actions.read.read import sweep_turn
+from codex_server_cli.actions.read.read import READER
 from codex_server_cli.core.model.monitor_event import MonitorEvent, read_monitor_event
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.disk import lock
@@ -21,7 +21,7 @@ from codex_server_cli.disk.turn import layout
 from codex_server_cli.disk.turn.follow import wakeups
 from codex_server_cli.disk.turn.journal_end import append_end_once
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_state, turn_ids
+from codex_server_cli.disk.turn.lookup import turn_ids
 from codex_server_cli.errors import HomeError
 from codex_server_cli.settings.places import Settings
 
@@ -182,7 +182,7 @@ class Watch:
         """Have a turn whose lock is free repaired where need be, and its end told; what cannot be written waits."""
         problem = f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"
         try:
-            state = read_state(turn, sweep_turn)
+            state = READER.state(turn)
             if state is State.RUNNING:
                 return  # alive after all, or being repaired by somebody else
             if state is State.UNREADABLE:

@@ -16,18 +16,23 @@ from codex_server_cli.core.model.view import TurnView, may_ask
 from codex_server_cli.core.result.commands import bounded_wait
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_bytes
-from codex_server_cli.disk.turn import reader
+from codex_server_cli.disk.turn import lookup, reader
 from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.disk.turn.refusal import refusal_of
 from codex_server_cli.errors import BadInputError, BusyError, HomeError, NotFoundError
 from codex_server_cli.settings.places import Settings
 
 
-def sweep_turn(directory: TurnDir) -> None:
-    """See to what a dead worker left. Imports what that takes only for a turn that needs it."""
-    from codex_server_cli.worker.cleanup.dead_worker import bury
+def _clean_up(directory: TurnDir) -> None:
+    """Clean up after a dead worker. Imports what that takes only for a turn that needs it."""
+    from codex_server_cli.worker.cleanup.dead_worker import clean_up
 
-    bury(directory)
+    clean_up(directory)
+
+
+READER = TurnReader(_clean_up)
+"""What every command reads turns with."""
 
 
 def absent_home(settings: Settings) -> str | None:
@@ -74,12 +79,12 @@ def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
         NotFoundError: none, or several, or no home to look in.
     """
     check_home(settings)
-    return reader.resolve(settings.turns_path, selector, cwd)
+    return lookup.resolve(settings.turns_path, selector, cwd)
 
 
 def status(directory: TurnDir) -> TurnView:
     """One turn, now."""
-    return reader.read_turn(directory, sweep_turn)
+    return READER.view(directory)
 
 
 def status_after_repair(directory: TurnDir) -> TurnView:
@@ -117,7 +122,7 @@ def refuse_unless_readable(directory: TurnDir, path: Path) -> None:
 
 def running(settings: Settings) -> list[TurnView]:
     """All turns that run now, newest first; and those that may not be read, of which nobody knows."""
-    directories = (TurnDir(settings.turns_path / turn_id) for turn_id in reader.turn_ids(settings.turns_path))
+    directories = (TurnDir(settings.turns_path / turn_id) for turn_id in lookup.turn_ids(settings.turns_path))
     # A marker proves an end whatever the lock says, so the cheap look comes first: most turns are over.
     views = (status(directory) for directory in directories if directory.marker is None)
     return [view for view in views if view.state in (State.RUNNING, State.UNREADABLE)]
@@ -145,12 +150,12 @@ def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnV
 
 def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
     if wanted.cwd is None and wanted.thread_ids is None:
-        for turn_id in reader.turn_ids(settings.turns_path):
+        for turn_id in lookup.turn_ids(settings.turns_path):
             yield TurnDir(settings.turns_path / turn_id)
         return
     cwd = os.path.realpath(wanted.cwd) if wanted.cwd is not None else None
-    for directory, meta in reader.iter_meta(settings.turns_path):
-        is_there = cwd is None or reader.is_place(meta.get("cwd"), cwd)
+    for directory, meta in lookup.iter_meta(settings.turns_path):
+        is_there = cwd is None or lookup.is_place(meta.get("cwd"), cwd)
         if is_there and (wanted.thread_ids is None or meta.get("thread_id") in wanted.thread_ids):
             yield directory
 

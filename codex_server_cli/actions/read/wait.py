@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions.control.approvals import pending_of
-from codex_server_cli.actions.read.read import status, sweep_turn
+from codex_server_cli.actions.read.read import READER, status
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.turn.contents import requests_in
 from codex_server_cli.disk.turn.follow import wakeups
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_state
 
 PROBE_INTERVAL_S = 1.0
 _STEP_MS = 50
@@ -82,7 +81,7 @@ def _is_over(facts: list[tuple[State, bool]], *, is_any: bool) -> bool:
 
 def _glance(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
     """The same as `_look` tells, at little cost: fifty turns may be asked every second."""
-    state = read_state(directory, sweep_turn)
+    state = READER.state(directory)
     return state, until_attention and state is State.RUNNING and bool(requests_in(directory))
 
 

@@ -37,7 +37,7 @@ from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.lock_holder import holder_pid
 from codex_server_cli.disk.queue import thread_locks
 from codex_server_cli.disk.session_access import refusal
-from codex_server_cli.disk.turn import reader
+from codex_server_cli.disk.turn import lookup
 from codex_server_cli.disk.turn.contents import meta_of, read_meta
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.refusal import refusal_of
@@ -185,8 +185,8 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
         BadInputError: there is none, or no such directory. The newest thread of some other project is never meant.
     """
     here = os.path.realpath(check_cwd(cwd))
-    for directory, meta in reader.iter_meta(settings.turns_path):
-        if reader.is_place(meta.get("cwd"), here):
+    for directory, meta in lookup.iter_meta(settings.turns_path):
+        if lookup.is_place(meta.get("cwd"), here):
             choice = _choice_of(settings, directory, meta)
             if choice is not None:
                 _refuse_archived(settings, choice.thread_id)
@@ -294,7 +294,7 @@ def _writer_pid(writer_lock: Path) -> int | None:
 
 def _end_dead_writers(settings: Settings, thread_id: str) -> None:
     """The codex of a worker of ours that was killed lives on for a moment; a look at its turn ends it."""
-    for turn_id in reader.turn_ids(settings.turns_path):
+    for turn_id in lookup.turn_ids(settings.turns_path):
         turn = TurnDir(settings.turns_path / turn_id)
         if turn.marker is None and meta_of(turn).get("thread_id") == thread_id:
             status(turn)

@@ -21,9 +21,10 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.gc.stamp import DAY_S, STAMP, is_due
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
-from codex_server_cli.disk.turn import reader
+from codex_server_cli.disk.turn import lookup
 from codex_server_cli.disk.turn.contents import ended_at_ms, read_meta
 from codex_server_cli.disk.turn.layout import UNPUBLISHED, TurnDir
+from codex_server_cli.disk.turn.reader import TurnReader
 
 DELETED = ".gc-"
 """Prefix of a directory on its way out; readers ignore names that start with a dot."""
@@ -55,7 +56,7 @@ class Collected(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
-def collect_if_due(home: Path, gc_days: float, sweep: reader.Sweep) -> bool:
+def collect_if_due(home: Path, gc_days: float, reader: TurnReader) -> bool:
     """Collect, where that was not done in the last 24 hours: of many workers that come at once, one does it.
 
     The stamp is touched before the work, so that a collector which dies over it is not followed by one a second. One
@@ -64,7 +65,7 @@ def collect_if_due(home: Path, gc_days: float, sweep: reader.Sweep) -> bool:
     Args:
         home: the home.
         gc_days: how many days a turn stays after its end.
-        sweep: sees to what a dead worker left.
+        reader: reads turns that have no marker, and repairs them where their worker is dead.
 
     Returns:
         Whether we did it.
@@ -79,14 +80,14 @@ def collect_if_due(home: Path, gc_days: float, sweep: reader.Sweep) -> bool:
         if not is_due(home):  # whatever the caller saw: another may have done it since
             return False
         os.pwrite(fd, b"\n", 0)
-        collect(home, gc_days * DAY_S, sweep, is_dry_run=False, includes_named=False)
+        collect(home, gc_days * DAY_S, reader, is_dry_run=False, includes_named=False)
     finally:
         os.close(fd)
     return True
 
 
 def collect(
-    home: Path, older_than_s: float, sweep: reader.Sweep, *, is_dry_run: bool, includes_named: bool
+    home: Path, older_than_s: float, reader: TurnReader, *, is_dry_run: bool, includes_named: bool
 ) -> Collected:
     """Delete the turns that ended longer ago than `older_than_s`, and what the dead left behind.
 
@@ -94,7 +95,7 @@ def collect(
     worker died without an end gets its end first, and its age counts from then.
 
     Args:
-        sweep: sees to what a dead worker left.
+        reader: reads turns that have no marker, and repairs them where their worker is dead.
 
     Raises:
         OSError: the home is read-only, or nothing may be moved in its turns directory.
@@ -104,7 +105,7 @@ def collect(
     freed_bytes = sum(_size_of(path) if is_dry_run else _delete_orphan(path) for path in orphans)
     turn_ids: list[str] = []
     unreadable: list[str] = []
-    for turn in _old_turns(turns_path, older_than_s, sweep, unreadable, includes_named=includes_named):
+    for turn in _old_turns(turns_path, older_than_s, reader, unreadable, includes_named=includes_named):
         freed = _delete(turn, is_dry_run=is_dry_run)
         if freed is not None:
             turn_ids.append(turn.turn_id)
@@ -114,14 +115,14 @@ def collect(
 
 
 def _old_turns(
-    turns_path: Path, older_than_s: float, sweep: reader.Sweep, unreadable: list[str], *, includes_named: bool
+    turns_path: Path, older_than_s: float, reader: TurnReader, unreadable: list[str], *, includes_named: bool
 ) -> Iterator[TurnDir]:
     """What may be deleted; the ids of those that we may not even read go to `unreadable`."""
     now_ms = time.time_ns() // 1_000_000
-    for turn_id in reader.turn_ids(turns_path):
+    for turn_id in lookup.turn_ids(turns_path):
         turn = TurnDir(turns_path / turn_id)
         if turn.marker is None:  # a marker proves an end whatever the lock says; most turns have one
-            state = reader.read_state(turn, sweep)
+            state = reader.state(turn)
             if state is State.UNREADABLE:
                 unreadable.append(turn_id)
             if turn.marker is None:

@@ -3,7 +3,7 @@
 A turn whose lock is free and that has no marker lost its worker. Whoever finds it takes the lock, looks again, and
 publishes the end that the files prove: a finished `result.json` as it stands, else what the replay of `events.jsonl`
 amounts to. Needs no network, is idempotent, and two repairers at once are one repairer and one who looks again.
-Must never start or signal a process itself: the caller hands over the sweep.
+Must never start or signal a process itself: the caller passes in the cleanup.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ LOG_TAIL_BYTES = 4000
 _LOCK_TIMEOUT_S = 2.0
 
 
-def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> dict[str, Any] | None:
+def repair(turn: TurnDir, clean_up: Callable[[TurnDir], object]) -> dict[str, Any] | None:
     """Publish the end of a turn whose worker is dead.
 
     Args:
         turn: a directory seen with its lock free and without a marker.
-        sweep: ends what the dead worker left running, and puts back what it had taken; under the turn's lock.
+        clean_up: ends what the dead worker left running, and puts back what it had taken; under the turn's lock.
 
     Returns:
         What `result.json` would hold, where it could be derived but not written (a read-only home), or where a defect
@@ -63,7 +63,7 @@ def repair(turn: TurnDir, sweep: Callable[[TurnDir], object]) -> dict[str, Any] 
     try:
         if turn.marker is not None:
             return None
-        sweep(turn)
+        clean_up(turn)
         mount_targets.clean(turn)
         reserve.release(turn)
         result = finished_result(turn)

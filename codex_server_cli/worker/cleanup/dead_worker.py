@@ -1,6 +1,6 @@
-"""What a dead worker left: processes that still run, which are ended, and queued messages, which are put back.
+"""Cleaning up after a dead worker: processes that still run are ended, and queued messages are put back.
 
-For whoever repairs a turn, which holds its lock (`disk.turn.repair`).
+For a repairer, which holds the turn's lock (`disk.turn.repair`).
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.worker.cleanup.sweep import sweep
 from codex_server_cli.worker.cleanup.user_program import UserProgram
 
-_TIMEOUT_S = 5.0
-"""A reader wants to go on; what takes longer waits for `recover`."""
+_RESTORE_TIMEOUT_S = 5.0
+"""A reader waits for it; what takes longer is left to `recover`."""
 
 
-def bury(turn: TurnDir) -> None:
-    """End what runs, then settle what is owed: the dead worker's app-server may have the thread open until then."""
+def clean_up(turn: TurnDir) -> None:
+    """End what runs, then put back what was taken: the dead worker's app-server may have the thread open until then.
+
+    Takes 2 s at most for the processes, and `_RESTORE_TIMEOUT_S` for the messages.
+    """
     meta = read_json(turn.meta) or {}
     sweep(turn.turn_id, meta if "app_server_pid" in meta else None, spared=lambda: _program_of(meta))
     if os.path.lexists(turn.queued):
         from codex_server_cli.worker.cleanup.queue_restore import restore_later  # for a rare case
 
-        restore_later(turn, _TIMEOUT_S)
+        restore_later(turn, _RESTORE_TIMEOUT_S)
 
 
 def _program_of(meta: Mapping[str, Any]) -> set[int]:

@@ -21,7 +21,7 @@ from codex_server_cli.disk.gc.collect import Collected
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_state
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.errors import ErrorKind
 from tests.kit.turns_on_disk import WHOLE_TURN, TurnsOnDisk
 
@@ -35,7 +35,7 @@ def ended(_turn: TurnDir) -> int:
 
 
 def run(turns: TurnsOnDisk, older_than_s: float = 7 * DAY_S, *, dry: bool = False, named: bool = False) -> Collected:
-    return collect.collect(turns.path.parent, older_than_s, ended, is_dry_run=dry, includes_named=named)
+    return collect.collect(turns.path.parent, older_than_s, TurnReader(ended), is_dry_run=dry, includes_named=named)
 
 
 def orphan(turns: TurnsOnDisk, name: str, age_s: float) -> Path:
@@ -91,7 +91,7 @@ def test_a_turn_whose_worker_died_gets_its_end_and_is_as_old_as_that(turns: Turn
 
 def test_what_a_dead_worker_left_running_is_swept(turns: TurnsOnDisk) -> None:
     turn, swept = turns.dead(), list[TurnDir]()
-    collect.collect(turns.path.parent, DAY_S, swept.append, is_dry_run=False, includes_named=False)
+    collect.collect(turns.path.parent, DAY_S, TurnReader(swept.append), is_dry_run=False, includes_named=False)
     assert [each.turn_id for each in swept] == [turn.turn_id]
     assert turn.error.exists()
 
@@ -142,7 +142,7 @@ def test_a_turn_is_out_of_sight_before_its_first_file_goes(turns: TurnsOnDisk, m
 
     def look(path: Path, **_: object) -> None:
         assert (path / "done").exists()
-        seen.append(read_state(TurnDir(turn.path), ended))
+        seen.append(TurnReader(ended).state(TurnDir(turn.path)))
 
     monkeypatch.setattr("shutil.rmtree", look)
     run(turns)
@@ -150,7 +150,7 @@ def test_a_turn_is_out_of_sight_before_its_first_file_goes(turns: TurnsOnDisk, m
 
 
 def test_without_a_turns_directory_there_is_nothing_to_delete(tmp_path: Path) -> None:
-    collected = collect.collect(tmp_path / "none", 0, ended, is_dry_run=False, includes_named=True)
+    collected = collect.collect(tmp_path / "none", 0, TurnReader(ended), is_dry_run=False, includes_named=True)
     assert collected == Collected((), 0, 0)
 
 

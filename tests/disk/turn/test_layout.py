@@ -18,7 +18,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.disk.turn.layout import UNPUBLISHED, TurnDir, create, home_error, prepare_home
-from codex_server_cli.disk.turn.reader import turn_ids
+from codex_server_cli.disk.turn.lookup import turn_ids
 from codex_server_cli.errors import ErrorKind, Exit, HomeError
 from tests.disk.conftest import FullDisk
 

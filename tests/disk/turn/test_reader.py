@@ -13,9 +13,10 @@ from codex_server_cli.core.model.turn import Phase, State, TurnError
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.process import process_identity
+from codex_server_cli.disk.turn import lookup, repair
 from codex_server_cli.disk.turn import reader as reader
-from codex_server_cli.disk.turn import repair
 from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.errors import AmbiguousError, ErrorKind, Exit, NotFoundError
 from tests.kit.support import DEADLINE_S
 from tests.kit.turns_on_disk import ANSWER, WHOLE_TURN, TurnsOnDisk
@@ -41,32 +42,32 @@ def test_every_kind_of_end_is_a_state(turns: TurnsOnDisk) -> None:
         turns.running().turn_id: State.RUNNING,
         "20260101-000000-000-0000": State.MISSING,
     }
-    assert {turn_id: reader.read_state(TurnDir(turns.path / turn_id), no_sweep) for turn_id in expected} == expected
+    assert {turn_id: TurnReader(no_sweep).state(TurnDir(turns.path / turn_id)) for turn_id in expected} == expected
 
 
 def test_a_marker_wins_over_a_lock_that_is_still_held(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     turns.end(turn)
-    assert reader.read_state(turn, no_sweep) is State.COMPLETE
+    assert TurnReader(no_sweep).state(turn) is State.COMPLETE
 
 
 def test_an_error_that_cannot_be_read_is_a_failure(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     turn.error.write_text('{"kind": "canc')
-    view = reader.read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert (view.state, (view.error or {})["kind"]) == (State.FAILED, "internal")
 
 
 def test_an_error_of_an_older_version_has_every_member_too(turns: TurnsOnDisk) -> None:
     whole, old = (turns.failed(ErrorKind.NETWORK, "a part") for _ in range(2))
     write_json(old.result, {"state": "failed", "answer": "a part", "error": {"kind": "network", "message": "m"}})
-    errors = [reader.read_turn(turn, no_sweep).error or {} for turn in (whole, old)]
+    errors = [TurnReader(no_sweep).view(turn).error or {} for turn in (whole, old)]
     assert errors[0].keys() - {"finished_at"} == errors[1].keys() == TurnError(ErrorKind.NETWORK, "").to_json().keys()
 
 
 def test_a_dead_worker_is_repaired_by_whoever_looks(turns: TurnsOnDisk) -> None:
-    assert reader.read_state(turns.dead(), sweep) is State.ABANDONED
-    assert reader.read_state(turns.dead(WHOLE_TURN), sweep) is State.COMPLETE
+    assert TurnReader(sweep).state(turns.dead()) is State.ABANDONED
+    assert TurnReader(sweep).state(turns.dead(WHOLE_TURN)) is State.COMPLETE
 
 
 def dead_worker() -> dict[str, Any]:
@@ -92,10 +93,10 @@ def test_a_dead_turn_that_another_reader_is_repairing_can_be_outlasted(
     repairer = Thread(target=repair.repair, args=(turn, sweep_slowly))
     repairer.start()
     assert is_sweeping.wait(DEADLINE_S)
-    view = reader.read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert view.state is State.RUNNING
     assert reader.outlast_repairer(turn, view)
-    assert reader.read_turn(turn, no_sweep).state is State.ABANDONED
+    assert TurnReader(no_sweep).view(turn).state is State.ABANDONED
     repairer.join()
 
 
@@ -110,13 +111,13 @@ def test_nobody_waits_for_the_repair_of_a_turn_whose_worker_lives_elsewhere_or_u
     turn = turns.running(pid=2**30, pid_start_ticks=ticks, boot_id=boot_id)
     monkeypatch.setattr(reader, "holder_pid", lambda _: holder)
     monkeypatch.setattr(lock, "wait_until_free", wait_in_vain)
-    assert not reader.outlast_repairer(turn, reader.read_turn(turn, no_sweep))
+    assert not reader.outlast_repairer(turn, TurnReader(no_sweep).view(turn))
 
 
 def test_nobody_waits_for_a_turn_that_has_ended_or_whose_worker_is_known_to_live(turns: TurnsOnDisk) -> None:
     ticks, boot_id = process_identity(os.getpid())
     for turn in (turns.complete(), turns.running(pid=os.getpid(), pid_start_ticks=ticks, boot_id=boot_id)):
-        assert not reader.outlast_repairer(turn, reader.read_turn(turn, no_sweep))
+        assert not reader.outlast_repairer(turn, TurnReader(no_sweep).view(turn))
 
 
 def test_a_worker_that_finishes_between_two_looks_is_seen_as_finished(
@@ -130,7 +131,7 @@ def test_a_worker_that_finishes_between_two_looks_is_seen_as_finished(
         return was_held
 
     monkeypatch.setattr(lock, "is_held", probe_then_finish)
-    assert reader.read_state(turn, no_sweep) is State.COMPLETE
+    assert TurnReader(no_sweep).state(turn) is State.COMPLETE
 
 
 def test_a_worker_that_finished_before_the_first_look_is_never_taken_for_dead(
@@ -145,7 +146,7 @@ def test_a_worker_that_finished_before_the_first_look_is_never_taken_for_dead(
         return is_held(path)
 
     monkeypatch.setattr(lock, "is_held", finish_then_probe)
-    assert reader.read_state(turn, no_sweep) is State.COMPLETE
+    assert TurnReader(no_sweep).state(turn) is State.COMPLETE
 
 
 def test_a_turn_that_is_deleted_between_two_looks_is_missing(
@@ -159,7 +160,7 @@ def test_a_turn_that_is_deleted_between_two_looks_is_missing(
         return was_held
 
     monkeypatch.setattr(lock, "is_held", probe_then_delete)
-    assert reader.read_state(turn, no_sweep) is State.MISSING
+    assert TurnReader(no_sweep).state(turn) is State.MISSING
 
 
 # --- what is told of it
@@ -168,7 +169,7 @@ def test_a_turn_that_is_deleted_between_two_looks_is_missing(
 def test_a_running_turn_tells_its_phase_and_how_long_it_has_run(turns: TurnsOnDisk) -> None:
     turn = turns.running(thread_id="t")
     write_json(turn.live, {"phase": "running_command", "usage": {"total_tokens": 3}})
-    view = reader.read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert (view.phase, view.live["usage"], view.thread_id) == (Phase.RUNNING_COMMAND, {"total_tokens": 3}, "t")
     assert view.elapsed_s is not None
     assert (view.result, view.error, view.answer) == ({}, None, None)
@@ -179,13 +180,13 @@ def test_a_phase_that_is_not_told_or_not_known_is_starting(turns: TurnsOnDisk, l
     turn = turns.running()
     if live is not None:
         turn.live.write_text(live)
-    assert reader.read_turn(turn, no_sweep).phase is Phase.STARTING
+    assert TurnReader(no_sweep).view(turn).phase is Phase.STARTING
 
 
 def test_an_ended_turn_tells_its_answer_and_nothing_of_what_was_live(turns: TurnsOnDisk) -> None:
     turn = turns.complete(started_at="2026-11-20T16:55:01.000Z", finished_at="2026-11-20T16:55:03.500Z")
     write_json(turn.live, {"phase": "answering"})
-    view = reader.read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert (view.answer, view.phase, view.live, view.error) == (ANSWER, None, {}, None)
     assert view.elapsed_s == 2.5
 
@@ -195,7 +196,7 @@ def test_an_end_that_is_being_replaced_is_told_by_its_marker(turns: TurnsOnDisk)
     write_json(
         turn.result, {"state": "complete", "answer": "more", "error": None}
     )  # by a recovery, killed before `done`
-    view = reader.read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert (view.state, view.answer, (view.error or {})["kind"]) == (State.ABANDONED, "more", "worker_died")
 
 
@@ -206,25 +207,25 @@ def test_turns_are_listed_newest_first_and_nothing_else_is(turns: TurnsOnDisk) -
     ids = [turns.complete().turn_id for _ in range(3)]
     for name in (".new-20261120-165599-482-7f3a", ".gc-20261120-165599-482-7f3a", "notes", "20261120"):
         (turns.path / name).mkdir()
-    assert reader.turn_ids(turns.path) == ids[::-1]
+    assert lookup.turn_ids(turns.path) == ids[::-1]
 
 
 def test_no_turns_directory_means_no_turns(tmp_path: Path) -> None:
-    assert reader.turn_ids(tmp_path / "nowhere") == []
-    assert list(reader.iter_meta(tmp_path / "nowhere")) == []
+    assert lookup.turn_ids(tmp_path / "nowhere") == []
+    assert list(lookup.iter_meta(tmp_path / "nowhere")) == []
 
 
 def test_a_turn_without_a_readable_meta_file_is_passed_over(turns: TurnsOnDisk) -> None:
     turns.complete().meta.write_text("{")
     whole = turns.complete()
-    assert [turn.turn_id for turn, _ in reader.iter_meta(turns.path)] == [whole.turn_id]
+    assert [turn.turn_id for turn, _ in lookup.iter_meta(turns.path)] == [whole.turn_id]
 
 
 # --- which one is meant
 
 
 def resolve(turns: TurnsOnDisk, selector: str, cwd: str | None = None) -> str:
-    return reader.resolve(turns.path, selector, cwd).turn_id
+    return lookup.resolve(turns.path, selector, cwd).turn_id
 
 
 def test_a_turn_is_meant_by_its_id_or_any_unique_prefix_of_it(turns: TurnsOnDisk) -> None:
@@ -312,13 +313,13 @@ def test_what_could_be_a_turn_but_is_not_there_is_not_found(turns: TurnsOnDisk, 
 def test_a_turn_that_is_collected_between_two_looks_is_missing_and_not_complete_without_an_answer(
     turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn, read_state_of = turns.complete(), reader._state_after_repair
+    turn, read_state_of = turns.complete(), TurnReader._state_after_repair
 
-    def repair_then_collect(directory: TurnDir, sweep: reader.Sweep) -> object:
-        found = read_state_of(directory, sweep)
+    def repair_then_collect(self: TurnReader, directory: TurnDir) -> object:
+        found = read_state_of(self, directory)
         turn.path.rename(turns.path / f".gc-{turn.turn_id}")
         return found
 
-    monkeypatch.setattr(reader, "_state_after_repair", repair_then_collect)
-    view = reader.read_turn(turn, lambda _: 0)
+    monkeypatch.setattr(TurnReader, "_state_after_repair", repair_then_collect)
+    view = TurnReader(lambda _: 0).view(turn)
     assert (view.state, view.answer) == (State.MISSING, None)

@@ -16,7 +16,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.turn import recovery
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_turn
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.disk.turn.recovery import Ended
 from codex_server_cli.disk.turn.repair import repair
 from codex_server_cli.errors import ErrorKind
@@ -79,7 +79,7 @@ def test_a_recovered_turn_is_complete_and_marked(turns: TurnsOnDisk) -> None:
     turn = abandoned(turns)
     finished_at = (read_json(turn.meta) or {})["finished_at"]
     publish(turn, COMPLETE)
-    view = read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert (view.state, view.answer, view.error) == (State.COMPLETE, WHOLE, None)
     assert (turn.done.exists(), turn.error.exists()) == (True, False)
     assert turn.answer.read_text() == WHOLE
@@ -91,9 +91,9 @@ def test_a_recovered_turn_is_complete_and_marked(turns: TurnsOnDisk) -> None:
 
 def test_a_longer_part_of_an_answer_leaves_the_end_as_it_is(turns: TurnsOnDisk) -> None:
     turn = abandoned(turns)
-    before = read_turn(turn, no_sweep)
+    before = TurnReader(no_sweep).view(turn)
     publish(turn, LONGER)
-    view = read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert (view.state, view.answer) == (State.ABANDONED, WHOLE)
     assert view.error == {**(before.error or {}), "partial_answer": WHOLE}
     assert json.loads(turn.error.read_bytes())["partial_answer"] == WHOLE
@@ -107,7 +107,7 @@ def test_a_recovery_makes_a_result_that_cannot_be_read_anew(turns: TurnsOnDisk) 
         turn.result.write_bytes(b"{")
         assert read_ended(turn).published == Published(ANSWER, "internal")
         publish(turn, found)
-        view = read_turn(turn, no_sweep)
+        view = TurnReader(no_sweep).view(turn)
         assert (view.state, view.answer, (view.error or {}).get("kind")) == end
 
 
@@ -140,7 +140,7 @@ def test_a_crash_between_any_two_files_reads_correctly_and_the_next_one_finishes
     with contextlib.suppress(KeyboardInterrupt):
         publish(turn, found)
     monkeypatch.undo()
-    view = read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     is_over = found is COMPLETE and crash_at == 4  # `done` stands, and wins
     assert view.state is (State.COMPLETE if is_over else State.ABANDONED)
     assert view.answer == (ANSWER if crash_at == 0 else WHOLE)
@@ -149,7 +149,7 @@ def test_a_crash_between_any_two_files_reads_correctly_and_the_next_one_finishes
     assert not recovery.finish_publishing(turn)
     assert text_of(turn) == text_of(twin)
     assert (turn.marker, turn.error.exists()) == (twin.marker, twin.error.exists())
-    ours, theirs = read_turn(turn, no_sweep), read_turn(twin, no_sweep)
+    ours, theirs = TurnReader(no_sweep).view(turn), TurnReader(no_sweep).view(twin)
     assert (ours.state, ours.answer) == (theirs.state, theirs.answer)
 
 

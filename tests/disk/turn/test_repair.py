@@ -14,7 +14,7 @@ from codex_server_cli.core.model.turn import Marker, State
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.turn import inbox, repair
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_turn
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.errors import BadInputError, ErrorKind
 from tests.disk.conftest import FullDisk
 from tests.kit.support import DEADLINE_S
@@ -24,12 +24,12 @@ REPAIR_MANY = """
 import pathlib, sys
 from codex_server_cli.disk.lock import wait_until_free
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_state
+from codex_server_cli.disk.turn.reader import TurnReader
 swept = []
 sys.stdin.readline()
 for path in sys.argv[1:]:
     turn = TurnDir(pathlib.Path(path))
-    while (state := read_state(turn, swept.append)) == "running":  # the other repairer holds the lock
+    while (state := TurnReader(swept.append).state(turn)) == "running":  # the other repairer holds the lock
         wait_until_free(turn.lock)
     assert state == "abandoned", state
 print(*(each.turn_id for each in swept))
@@ -201,7 +201,7 @@ def test_an_unanswered_cancel_makes_it_a_cancelled_turn(turns: TurnsOnDisk, swee
     inbox.post(turn, "cancel")
     assert repair.repair(turn, sweep) is None
     assert error_of(turn)["kind"] == "cancelled"
-    assert read_turn(turn, sweep).state is State.CANCELLED
+    assert TurnReader(sweep).view(turn).state is State.CANCELLED
 
 
 def test_a_cancel_that_was_answered_before_the_worker_died_does_so_too(turns: TurnsOnDisk, sweep: Sweeps) -> None:
@@ -253,7 +253,7 @@ def test_a_dead_turn_whose_meta_file_cannot_be_read_fails_with_all_that_had_come
     turn.meta.write_bytes(meta)
     assert repair.repair(turn, sweep) is None
     assert (error_of(turn)["kind"], error_of(turn)["message"]) == ("internal", "the record cannot be read")
-    view = read_turn(turn, sweep)
+    view = TurnReader(sweep).view(turn)
     assert (view.state, view.answer, (view.error or {})["kind"]) == (State.FAILED, ANSWER, "internal")
 
 
@@ -268,7 +268,7 @@ class TestWhereNothingCanBeWritten:
         before = files_of(turn)
         with full_disk():
             outcome = repair.repair(turn, sweep)
-            view = read_turn(turn, sweep)
+            view = TurnReader(sweep).view(turn)
         assert outcome is not None
         assert (outcome["state"], outcome["answer"]) == (State.ABANDONED, ANSWER)
         assert (view.state, view.answer, (view.error or {})["kind"]) == (State.ABANDONED, ANSWER, "worker_died")
@@ -281,7 +281,7 @@ class TestWhereNothingCanBeWritten:
         error = {"version": 1, "kind": "deadline", "message": "m"}
         write_json(turn.result, {"state": "failed", "answer": "its own", "error": error, "finished_at": None})
         with full_disk():
-            view = read_turn(turn, sweep)
+            view = TurnReader(sweep).view(turn)
         assert (view.state, view.answer, (view.error or {})["kind"]) == (State.FAILED, "its own", "deadline")
         assert turn.marker is None
 
@@ -297,5 +297,5 @@ class TestWhereNothingCanBeWritten:
     def test_even_without_any_file_there_is_a_state(self, sweep: Sweeps, tmp_path: Path) -> None:
         turn = TurnDir(tmp_path / "20261120-165501-482-7f3a")
         turn.path.mkdir()
-        view = read_turn(turn, sweep)
+        view = TurnReader(sweep).view(turn)
         assert (view.state, view.answer) == (State.FAILED, None)

@@ -17,7 +17,7 @@ from codex_server_cli.core.model.turn import Marker, State
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn import contents, repair
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_turn
+from codex_server_cli.disk.turn.reader import TurnReader
 from tests.kit.captures import captured_turns
 from tests.kit.support import DEADLINE_S
 from tests.kit.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
@@ -101,7 +101,7 @@ def test_a_repairer_that_is_killed_between_any_two_files_is_replaced_by_the_next
     killed = subprocess.run([sys.executable, "-c", REPAIR_AND_DIE, str(turn.path), str(step)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert turn.marker is None
-    assert read_turn(turn, no_sweep).state is (State.COMPLETE if events is WHOLE_TURN else State.ABANDONED)
+    assert TurnReader(no_sweep).view(turn).state is (State.COMPLETE if events is WHOLE_TURN else State.ABANDONED)
     repair.repair(twin, no_sweep)
     texts = [str(without_times(files_of(each))).replace(each.turn_id, "ID") for each in (turn, twin)]
     assert texts[0] == texts[1]
@@ -157,7 +157,7 @@ def test_without_readable_events_the_turn_still_gets_its_end(turns: TurnsOnDisk,
             os.mkfifo(turn.events)
     assert repair.repair(turn, no_sweep) is None
     assert turn.marker is Marker.ERROR
-    view = read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     assert (view.state, view.answer) == (State.ABANDONED, None)
 
 
@@ -210,7 +210,7 @@ def test_a_log_that_cannot_be_read_for_now_is_no_end(turns: TurnsOnDisk, monkeyp
     assert outcome is not None
     assert outcome["state"] == State.ABANDONED
     assert turn.marker is None
-    assert read_turn(turn, no_sweep).state is State.COMPLETE
+    assert TurnReader(no_sweep).view(turn).state is State.COMPLETE
 
 
 @pytest.mark.parametrize("name", ["error_USAGE", "interrupt", "output_schema", "retry_then_success"])
@@ -220,7 +220,7 @@ def test_a_log_that_is_cut_anywhere_gives_a_clear_end(turns: TurnsOnDisk, name: 
         turn = turns.dead(events[:size])
         assert repair.repair(turn, no_sweep) is None
         assert turn.marker is not None
-        assert read_turn(turn, no_sweep).state.is_end
+        assert TurnReader(no_sweep).view(turn).state.is_end
 
 
 def test_a_defect_of_ours_is_told_of_its_turn_and_nothing_is_written(
@@ -234,13 +234,13 @@ def test_a_defect_of_ours_is_told_of_its_turn_and_nothing_is_written(
 
     with monkeypatch.context() as patched:
         patched.setattr(repair, "replay", fail)
-        view = read_turn(turn, no_sweep)
+        view = TurnReader(no_sweep).view(turn)
         assert (view.state, view.answer) == (State.FAILED, None)
         error = view.error or {}
         assert (error["kind"], error["message"]) == ("internal", "a defect of codex-server: RuntimeError: odd")
         assert "report" in error["hint"]
     assert files_of(turn) == before
-    assert read_turn(turn, no_sweep).state is State.COMPLETE  # as soon as it is mended
+    assert TurnReader(no_sweep).view(turn).state is State.COMPLETE  # as soon as it is mended
 
 
 def test_a_defect_while_nothing_can_be_written_is_told_too(turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,4 +248,5 @@ def test_a_defect_while_nothing_can_be_written_is_told_too(turns: TurnsOnDisk, m
     turn.lock.unlink()
     turn.lock.mkdir()
     monkeypatch.setattr(repair, "decide", lambda *_, **__: 1 / 0)
-    assert (read_turn(turn, no_sweep).error or {})["message"].startswith("a defect of codex-server: ZeroDivisionError")
+    error = TurnReader(no_sweep).view(turn).error or {}
+    assert error["message"].startswith("a defect of codex-server: ZeroDivisionError")

@@ -16,7 +16,7 @@ from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.turn import contents
 from codex_server_cli.disk.turn.journal_end import append_end_once
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_state, read_turn
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.render.notes import end_note
 from tests.kit.turns_on_disk import ANSWER, CUT_TURN, TurnsOnDisk
@@ -66,7 +66,7 @@ WRONG: dict[str, dict[str, list[Any]]] = {  # by file and member: what it cannot
 
 @pytest.fixture(autouse=True)
 def nothing_to_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "sweep_turn", lambda _turn: 0)
+    monkeypatch.setattr(read.READER, "_clean_up", lambda _turn: 0)
 
 
 def sweep(_turn: TurnDir) -> int:
@@ -77,11 +77,11 @@ def check_that_it_is_told(turn: TurnDir) -> None:
     """What readers say of a turn whose record cannot be read."""
     turn.events.write_bytes(CUT_TURN)
     turn.out.write_text(f"{ANSWER}\n")
-    view = read_turn(turn, sweep)
+    view = TurnReader(sweep).view(turn)
     error = view.error or {}
     assert (view.state, view.answer, error["partial_answer"]) == (State.FAILED, ANSWER, ANSWER)
     assert (error["kind"], error["message"]) == ("internal", "the record cannot be read")
-    assert read_state(turn, sweep) is State.FAILED
+    assert TurnReader(sweep).state(turn) is State.FAILED
     assert contents.end_of(turn) == (State.FAILED, "internal")
     document = turn_documents.status_with_answer(view)
     assert json.loads(turn_documents.dump(document, is_indented=False))["answer"] == ANSWER
@@ -147,7 +147,7 @@ def test_a_member_of_any_type_is_told_without_a_traceback(turns: TurnsOnDisk, ma
         for member in whole:
             for value in ODD:
                 path.write_text(json.dumps({**whole, member: value}))
-                turn_documents.dump(turn_documents.status(read_turn(turn, sweep)), is_indented=True)
+                turn_documents.dump(turn_documents.status(TurnReader(sweep).view(turn)), is_indented=True)
 
 
 def test_a_member_that_is_not_known_or_not_there_is_no_damage(turns: TurnsOnDisk) -> None:
@@ -155,7 +155,7 @@ def test_a_member_that_is_not_known_or_not_there_is_no_damage(turns: TurnsOnDisk
     for path, needed in ((turn.meta, {"request"}), (turn.result, {"state", "answer"})):
         whole = json.loads(path.read_bytes())
         path.write_text(json.dumps({**{name: whole[name] for name in needed}, "of_a_newer_version": [7]}))
-    assert (read_turn(turn, sweep).state, read_turn(turn, sweep).answer) == (State.COMPLETE, ANSWER)
+    assert (TurnReader(sweep).view(turn).state, TurnReader(sweep).view(turn).answer) == (State.COMPLETE, ANSWER)
 
 
 def test_a_result_of_another_end_than_the_marker_tells_is_none(turns: TurnsOnDisk) -> None:
@@ -168,7 +168,7 @@ def test_an_answer_that_is_lost_with_the_record_is_none(turns: TurnsOnDisk) -> N
     turn = turns.complete()
     turn.result.unlink()
     turn.answer.unlink()
-    view = read_turn(turn, sweep)
+    view = TurnReader(sweep).view(turn)
     assert (view.state, view.answer) == (State.FAILED, None)
 
 
@@ -176,7 +176,7 @@ def test_a_running_turn_runs_whatever_its_record_holds(turns: TurnsOnDisk) -> No
     for damage in (b"", b"[]", b'{"request": 7}'):
         turn = turns.running()
         turn.meta.write_bytes(damage)
-        view = read_turn(turn, sweep)
+        view = TurnReader(sweep).view(turn)
         assert (view.state, view.meta, view.error) == (State.RUNNING, {}, None)
 
 
@@ -185,6 +185,6 @@ def test_its_end_is_told_as_a_failure_and_it_costs_no_other_turn(turns: TurnsOnD
     turn.meta.write_text("{")
     assert append_end_once(turn)
     assert [(entry["state"], entry["kind"]) for _, entry in journal.read(turns.path.parent)] == [("failed", "internal")]
-    collected = collect(turns.path.parent, -1.0, sweep, is_dry_run=False, includes_named=False)
+    collected = collect(turns.path.parent, -1.0, TurnReader(sweep), is_dry_run=False, includes_named=False)
     assert collected.turn_ids == (other.turn_id,)  # it may have had a name
     assert turn.path.is_dir()

@@ -14,7 +14,7 @@ from codex_server_cli.core.result import failures
 from codex_server_cli.core.result.outcome import Outcome
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.reader import read_turn
+from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.disk.turn.writer import LockLostError, TurnWriter, publish
 from codex_server_cli.errors import ErrorKind
 from tests.disk.conftest import FullDisk
@@ -117,7 +117,7 @@ def test_a_crash_between_any_two_files_leaves_a_turn_that_reads_correctly(
         assert turn.marker is None
     monkeypatch.undo()
     turns.drop_lock(turn.turn_id)
-    view = read_turn(turn, no_sweep)
+    view = TurnReader(no_sweep).view(turn)
     if crash_at == 0:  # nothing stands yet: only what the events prove
         assert (view.state, view.answer) == (State.ABANDONED, "Hello from mock")
     else:

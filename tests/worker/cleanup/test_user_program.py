@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.worker.cleanup import user_program
-from codex_server_cli.worker.cleanup.dead_worker import bury
+from codex_server_cli.worker.cleanup.dead_worker import clean_up
 from codex_server_cli.worker.cleanup.user_program import UserProgram, clock_s, see_off
 from tests.kit.support import DEADLINE_S, wait_until
 from tests.kit.turns_on_disk import TurnsOnDisk
@@ -144,11 +144,11 @@ def test_whoever_repairs_a_turn_leaves_it_alone_and_ends_the_rest(turns: TurnsOn
         mine.die()
         wait_until(lambda: UserProgram(mine.pid, "turn-1").pids() == {program}, what="the program")
         turn.meta.write_text(turn_with.meta.read_text())
-        bury(turn)
+        clean_up(turn)
         assert not _is_running(command)
         assert _is_running(program)
         turn.meta.write_text("{}")
-        bury(turn)
+        clean_up(turn)
         assert not _is_running(program)
     finally:
         mine.close()

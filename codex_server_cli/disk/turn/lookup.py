@@ -1,0 +1,111 @@
+"""Which turns there are, and which one a user means. Owns law 3: there is no index, listing is a scan in name order.
+
+Must never write a turn directory, or judge what state a turn is in (`reader`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.core.model.turn import is_turn_id, is_turn_id_prefix, is_turn_name
+from codex_server_cli.disk.turn.contents import meta_of, read_meta
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.refusal import refusal_of
+from codex_server_cli.errors import AmbiguousError, HomeError, NotFoundError
+
+
+def turn_ids(turns_path: Path) -> list[str]:
+    """The ids of all turns, newest first.
+
+    Raises:
+        HomeError: the folder is there and cannot be read.
+    """
+    try:
+        with os.scandir(turns_path) as entries:
+            names = [entry.name for entry in entries if is_turn_id(entry.name) and entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:  # nothing was ever started here
+        return []
+    except OSError as error:  # that is no answer: there may be hundreds
+        hint = "Look at its owner, or set CODEX_SERVER_HOME to a directory of your own."
+        raise HomeError(f"cannot read {turns_path}: {error.strerror}", hint=hint) from error
+    return sorted(names, reverse=True)
+
+
+def iter_meta(turns_path: Path) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
+    """All turns with their `meta.json`, newest first; unreadable ones are passed over."""
+    for turn_id in turn_ids(turns_path):
+        turn = TurnDir(turns_path / turn_id)
+        meta = meta_of(turn)
+        if "request" in meta:
+            yield turn, meta
+
+
+def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
+    """The turn that a user means: an id, a unique prefix of one, a name, or `last`.
+
+    Args:
+        cwd: the directory whose newest turn `last` means; None is the current one.
+
+    Raises:
+        NotFoundError: none, or several, or nothing that could be one (`../x`): no path is ever made of it.
+        HomeError: none that we may read; another user's may be the one.
+    """
+    if selector == "last":
+        return _last(turns_path, cwd)
+    if is_turn_id(selector) and (turn := TurnDir(turns_path / selector)).exists:
+        return turn
+    if is_turn_id_prefix(selector):
+        return _by_prefix(turns_path, selector)
+    if is_turn_name(selector):
+        return _by_name(turns_path, selector)
+    raise NotFoundError(f"not a turn id, prefix or name: {selector!r}", hint="codex-server list-turns shows them.")
+
+
+def _last(turns_path: Path, cwd: str | None) -> TurnDir:
+    try:
+        wanted = os.path.realpath(cwd or ".")
+    except OSError as error:
+        raise NotFoundError("the current directory is gone", hint="Name another with --cwd.") from error
+    for turn, meta in iter_meta(turns_path):
+        if is_place(meta.get("cwd"), wanted):
+            return turn
+    _refuse_if_unknown(turns_path, f"no turn was started in {wanted}")
+    raise NotFoundError(f"no turn was started in {wanted}", hint="codex-server list-turns shows those of other places.")
+
+
+def _refuse_if_unknown(turns_path: Path, nothing_found: str) -> None:
+    """What may not be read may be what was looked for in vain: then that is all that can be said."""
+    for turn_id in turn_ids(turns_path):
+        turn = TurnDir(turns_path / turn_id)
+        try:
+            read_meta(turn)
+        except PermissionError as error:
+            refusal = refusal_of(turn, error)
+            message = f"{nothing_found}, of those that may be read; {refusal.message}"
+            raise HomeError(message, hint=refusal.hint) from error
+
+
+def is_place(path: str | None, real_path: str) -> bool:
+    """Whether a recorded directory is this one."""
+    return path is not None and os.path.realpath(path) == real_path
+
+
+def _by_prefix(turns_path: Path, prefix: str) -> TurnDir:
+    found = [turn_id for turn_id in turn_ids(turns_path) if turn_id.startswith(prefix)]
+    if len(found) == 1:
+        return TurnDir(turns_path / found[0])
+    if not found:
+        raise NotFoundError(f"no such turn: {prefix}", hint="codex-server list-turns shows the turns there are.")
+    some = ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
+    raise AmbiguousError(f"{len(found)} turns begin with {prefix}: {some}", hint="Give more of the id.")
+
+
+def _by_name(turns_path: Path, name: str) -> TurnDir:
+    for turn, meta in iter_meta(turns_path):
+        if meta.get("name") == name:
+            return turn
+    _refuse_if_unknown(turns_path, f"no turn is named {name}")
+    raise NotFoundError(f"no turn is named {name}", hint="codex-server list-turns shows the turns there are.")
