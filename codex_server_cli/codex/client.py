@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from codex_server_cli import __version__
 from codex_server_cli.codex.room import is_without_room, no_room
+from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.codex.transport.spawned import AppServer
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.jsonl import LineDecoder
@@ -96,13 +97,15 @@ class CodexClient:
 
     def _start(self) -> None:
         try:
-            self._server = AppServer(self._codex, str(self._cwd), may_bill_api_key=False, codex_home=self._codex_home)
+            self._link = self._spawn()
         except OSError as error:
             if is_without_room(error):
                 raise no_room(f"{self._codex} cannot be started", error) from error
             raise CodexMissingError(f"{self._codex} cannot be started: {error.strerror}") from error
         self._decoder = LineDecoder()
-        self._fds = [self._server.transport.read_fd(), self._server.stderr_fd]
+
+    def _spawn(self) -> Link:
+        return AppServer(self._codex, str(self._cwd), may_bill_api_key=False, codex_home=self._codex_home)
 
     def __enter__(self) -> CodexClient:
         return self
@@ -111,7 +114,7 @@ class CodexClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
-        self._server.close()
+        self._link.close()
 
     def run(self, query: Query[T], timeout_s: float) -> T:
         """Hold one inquiry, in so many seconds at the most.
@@ -134,8 +137,8 @@ class CodexClient:
 
     def end(self) -> str:
         """End the app-server, and return its last words: they come with its end. May be called again."""
-        self._server.end()
-        return self._server.stderr_tail()
+        self._link.end()
+        return self._link.stderr_tail()
 
     def _take(self, step: Ask | Listen, deadline: float) -> rpc.Message:
         return self._listen(step, deadline) if isinstance(step, Listen) else self._reply_to(step, deadline)
@@ -161,20 +164,20 @@ class CodexClient:
         if delay_ms is None or time.monotonic() + delay_ms / 1000 >= deadline:
             return False
         time.sleep(delay_ms / 1000)
-        self._server.close()
+        self._link.close()
         self._start()
         return True
 
     def _request(self, ask: Ask, deadline: float) -> rpc.Message:
         request_id, self._next_id = self._next_id, self._next_id + 1
-        self._server.transport.send(rpc.encode(rpc.request(request_id, *ask)))
+        self._link.send(rpc.encode(rpc.request(request_id, *ask)))
         reply: rpc.Message | None = None
         while reply is None:
             for message in self._read(deadline):
                 if rpc.message_type(message) is rpc.MessageType.RESPONSE and message["id"] == request_id:
                     reply = message
         if ask[0] == "initialize":
-            self._server.transport.send(rpc.encode({"method": "initialized"}))
+            self._link.send(rpc.encode({"method": "initialized"}))
         return reply
 
     def _listen(self, wanted: Listen, deadline: float) -> rpc.Message:
@@ -205,13 +208,12 @@ class CodexClient:
         rest_s = deadline - time.monotonic()
         if rest_s <= 0:
             raise _SilenceError
-        unsent_fd = self._server.transport.write_fd()
-        select.select(self._fds, [] if unsent_fd is None else [unsent_fd], [], rest_s)
-        self._server.transport.flush()
-        if not self._server.drain_stderr():
-            del self._fds[1:]  # closed: it would wake us for ever
-        data = self._server.transport.read()
-        if data is None:
+        unsent_fd = self._link.write_fd()
+        ready = select.select(self._link.fds(), [] if unsent_fd is None else [unsent_fd], [], rest_s)[0]
+        self._link.send(b"")
+        pieces = [self._link.read(fd) for fd in ready]
+        data = b"".join(piece for piece in pieces if piece is not None)
+        if None in pieces and not data:
             raise _SilenceError
         messages = [message for line in self._decoder.feed(data) if (message := rpc.parse_line(line)) is not None]
         for message in messages:
@@ -223,4 +225,4 @@ class CodexClient:
         if kind is rpc.MessageType.NOTIFICATION:
             self._heard.append(message)
         elif kind is rpc.MessageType.REQUEST:  # it would wait for us for ever
-            self._server.transport.send(rpc.encode(rpc.refusal(message, "codex-server only asks here")))
+            self._link.send(rpc.encode(rpc.refusal(message, "codex-server only asks here")))

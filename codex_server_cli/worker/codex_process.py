@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 from codex_server_cli.codex.room import is_without_room
+from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.codex.transport.spawned import FAREWELL_S, GRACE_S, AppServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
@@ -38,16 +39,16 @@ class StartError(Exception):
 
 
 class CodexProcess:
-    """Starts and ends the app-server of a turn; `server` is the running one, None where none runs."""
+    """Starts and ends the app-server of a turn; `link` leads to the running one, None where none runs."""
 
     def __init__(self, codex: Path, request: TurnRequest) -> None:
-        self.server: AppServer | None = None
+        self.link: Link | None = None
         self._codex = codex
         self._request = request
         self._count = 0
         self._stderr_tail = ""
 
-    def start(self, provider: str | None = None) -> AppServer:
+    def start(self, provider: str | None = None) -> Link:
         """Start an app-server.
 
         Args:
@@ -63,7 +64,7 @@ class CodexProcess:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know this child yet
         request = self._request
         try:
-            self.server = AppServer(
+            self.link = AppServer(
                 self._codex,
                 request.cwd,
                 may_bill_api_key=request.may_bill_api_key,
@@ -73,19 +74,19 @@ class CodexProcess:
             )
         except OSError as error:
             raise StartError(_start_error(error, request.cwd), is_passing=error.errno in _PASSING_ERRORS) from error
-        become_subreaper(self.server.pid)  # while codex starts: nobody waits for it
-        return self.server
+        become_subreaper(self.link.pid)  # while codex starts: nobody waits for it
+        return self.link
 
-    def end(self, server: AppServer) -> tuple[TurnError, bool]:
+    def end(self, link: Link) -> tuple[TurnError, bool]:
         """Bury an app-server whose stdout has ended.
 
         Returns:
             What it leaves to say, and whether it met another one while it was starting.
         """
-        how = server.end()
-        self._stderr_tail = server.stderr_tail()
-        server.close()
-        self.server = None
+        how = link.end()
+        self._stderr_tail = link.stderr_tail()
+        link.close()
+        self.link = None
         # Who is killed has said nothing about it: its last line is about something else.
         line = "" if how.startswith("signal") else telling_line(self._stderr_tail)
         message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
@@ -93,9 +94,8 @@ class CodexProcess:
 
     def stderr_tail(self) -> str:
         """The tail of the last one's stderr."""
-        if self.server is not None:
-            self.server.drain_stderr()  # what it said a moment ago belongs to it
-            return self.server.stderr_tail()
+        if self.link is not None:
+            return self.link.stderr_tail()
         return self._stderr_tail
 
     def close(self, *, has_farewell: bool = False) -> None:
@@ -104,8 +104,8 @@ class CodexProcess:
         Args:
             has_farewell: whether codex has hooks of the user's own to run before it goes, and is given the time.
         """
-        if self.server is not None:
-            self.server.end(FAREWELL_S if has_farewell else GRACE_S)
+        if self.link is not None:
+            self.link.end(FAREWELL_S if has_farewell else GRACE_S)
 
 
 def _start_error(error: OSError, cwd: str) -> TurnError:

@@ -12,11 +12,12 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from codex_server_cli.codex.transport.spawned import AppServer
+from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.record.effective_settings import effective_terms
@@ -124,7 +125,7 @@ class TurnLoop:
 
     def _is_awaiting_word(self) -> bool:
         until_ms = self._session.queue.awaited_until_ms if self._stop_cause is None else None
-        return until_ms is not None and self._codex_process.server is not None and _now_ms() < until_ms
+        return until_ms is not None and self._codex_process.link is not None and _now_ms() < until_ms
 
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""
@@ -157,15 +158,15 @@ class TurnLoop:
             self._writer.append_text(step.text)
         if step.starts_server:
             self._start_codex(step.provider)
-        server = self._codex_process.server
+        link = self._codex_process.link
         if step.denied:
             mount_targets.note_denied(self._directory, step.denied, temporary_directories())
         if step.queued is not None:
             from codex_server_cli.worker.cleanup.queue_restore import note_debt  # for a rare case
 
             note_debt(self._directory, self._meta, self._session, step.queued)
-        if step.sends and server is not None:
-            self._send(server, step.sends)
+        if step.sends and link is not None:
+            self._send(link, step.sends)
         if step.replies:  # who then looks sees what has become of it
             self._live.update(self._session, _now_ms())
         for reply in step.replies:
@@ -177,23 +178,19 @@ class TurnLoop:
     def _start_codex(self, provider: str | None) -> None:
         self._end_codex()
         try:
-            server = self._codex_process.start(provider)
+            link = self._codex_process.start(provider)
         except StartError as failure:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
         self._leases.leave_line()
-        self._meta["app_server_pid"] = server.pid  # and the session that what it starts is found in
-        self._listen(server, server.transport.read_fd(), self._on_stdout)
-        self._listen(server, server.stderr_fd, self._on_stderr)
-        if server.exit_fd is not None:
-            self._listen(server, server.exit_fd, self._on_exit)
+        self._meta["app_server_pid"] = link.pid  # and the session that what it starts is found in
+        for fd in link.fds():
+            self._listen(link, fd, partial(self._on_readable, fd))
 
-    def _listen(
-        self, server: AppServer, fd: int, hear: Callable[[AppServer], None], event: int = selectors.EVENT_READ
-    ) -> None:
+    def _listen(self, link: Link, fd: int, hear: Callable[[Link], None], event: int = selectors.EVENT_READ) -> None:
         def hear_if_it_counts() -> None:
-            if server is self._codex_process.server:  # else another one took its place in the moment that it was ready
-                hear(server)
+            if link is self._codex_process.link:  # else another one took its place in the moment that it was ready
+                hear(link)
 
         self._selector.register(fd, event, hear_if_it_counts)
 
@@ -207,48 +204,36 @@ class TurnLoop:
         self._is_codex_gone = self._is_awaiting_room = False
         for fd in [fd for fd in self._selector.get_map() if fd != self._wake_fd]:
             self._selector.unregister(fd)
-        server = self._codex_process.server
-        return self._codex_process.end(server) if server is not None else None
+        link = self._codex_process.link
+        return self._codex_process.end(link) if link is not None else None
 
     # --- what becomes ready
 
-    def _on_stdout(self, server: AppServer) -> None:
-        data = server.transport.read()
-        if data is not None:
-            self._look_at_queues()  # before the news that the turn has ended may be among it
-            self._do(self._session.feed(data, _now_ms()))
-        else:
+    def _on_readable(self, fd: int, link: Link) -> None:
+        data = link.read(fd)
+        if data is None:
             self._is_codex_gone = True  # what else is ready comes first
-
-    def _on_exit(self, server: AppServer) -> None:
-        """Codex is dead, though something that it started may hold its stdout open: what it had said comes first."""
-        while not self._is_codex_gone and (data := server.transport.read()) != b"":
-            if data is None:
-                break
+        elif data:
+            self._look_at_queues()  # before the end of the turn, which may be among the data
             self._do(self._session.feed(data, _now_ms()))
-            if server is not self._codex_process.server:
-                return
-        self._is_codex_gone = True
+        elif fd not in link.fds():
+            self._selector.unregister(fd)
 
-    def _on_stderr(self, server: AppServer) -> None:
-        if not server.drain_stderr():
-            self._selector.unregister(server.stderr_fd)
+    def _on_room(self, link: Link) -> None:
+        self._send(link, b"")
 
-    def _on_room(self, server: AppServer) -> None:
-        self._send(server, b"")
-
-    def _send(self, server: AppServer, data: bytes) -> None:
+    def _send(self, link: Link, data: bytes) -> None:
         """Send what is unsent and this, as far as there is room."""
         with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
-            server.transport.send(data)
-        self._await_room(server)
+            link.send(data)
+        self._await_room(link)
 
-    def _await_room(self, server: AppServer) -> None:
+    def _await_room(self, link: Link) -> None:
         """Watch codex's stdin for room, and only while something is unsent."""
-        fd = server.transport.write_fd()
+        fd = link.write_fd()
         if fd is not None and not self._is_awaiting_room:
             self._awaited_fd = fd
-            self._listen(server, fd, self._on_room, selectors.EVENT_WRITE)
+            self._listen(link, fd, self._on_room, selectors.EVENT_WRITE)
         elif fd is None and self._is_awaiting_room:
             self._selector.unregister(self._awaited_fd)
         self._is_awaiting_room = fd is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from codex_server_cli.codex.transport.spawned import AppServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.worker.codex_process import CodexProcess, StartError
@@ -32,7 +33,7 @@ def _failure(codex: Path, cwd: Path) -> StartError:
     codex_process = CodexProcess(codex, TurnRequest("", str(cwd)))
     with pytest.raises(StartError) as caught:
         codex_process.start()
-    assert (codex_process.server, codex_process.stderr_tail()) == (None, "")
+    assert (codex_process.link, codex_process.stderr_tail()) == (None, "")
     codex_process.close()
     return caught.value
 
@@ -66,6 +67,7 @@ def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str
     codex.chmod(0o755)
     codex_process = CodexProcess(codex, TurnRequest("", str(tmp_path)))
     server = codex_process.start()
+    assert isinstance(server, AppServer)
     assert server.exit_fd is not None
     assert select.select([server.exit_fd], [], [], DEADLINE_S)[0]
     error, _ = codex_process.end(server)

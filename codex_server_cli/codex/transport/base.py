@@ -1,35 +1,59 @@
-"""What a turn needs of a transport: bytes out, bytes in, an end. Owns the protocol that every transport satisfies."""
+"""What the worker and a client need of a connection to one app-server. Owns the protocol that every link satisfies.
+
+Must never know a message (`core.protocol.rpc`), or which kind of link is behind it.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 
-class Transport(Protocol):
-    """A byte stream to one app-server and back; never blocks."""
+class Link(Protocol):
+    """A byte stream to one app-server and back, and its end. Never blocks, except in `end`.
 
-    def read_fd(self) -> int:
-        """The descriptor to wait on for reading."""
+    Attributes:
+        pid: the process that was started for this link.
+    """
+
+    @property
+    def pid(self) -> int:
+        """See above."""
+
+    def fds(self) -> tuple[int, ...]:
+        """The descriptors to wait on for reading; may become fewer with a `read` that gave nothing."""
 
     def write_fd(self) -> int | None:
         """The descriptor to wait on for writing while something is unsent, else None."""
 
-    def read(self) -> bytes | None:
-        """What has come: some bytes, `b""` where nothing has, None at the end of the stream."""
+    def read(self, fd: int) -> bytes | None:
+        """What has come, once one of `fds` is readable.
+
+        Args:
+            fd: that one.
+
+        Returns:
+            Some bytes; `b""` where nothing has come for us; None at the end: nothing more will come.
+        """
 
     def send(self, data: bytes) -> None:
-        """Queue bytes and write what fits now.
+        """Queue bytes, none or more, and write what fits now.
 
         Raises:
             BrokenPipeError: the other side is gone.
         """
 
-    def flush(self) -> None:
-        """Write more of what is queued.
+    def end(self, first_grace_s: float = ...) -> str:
+        """End the app-server, or the connection to one that others use. May be called again.
 
-        Raises:
-            BrokenPipeError: the other side is gone.
+        Args:
+            first_grace_s: how long it has to end by itself.
+
+        Returns:
+            How it ended, for people: `exit code 0`, `signal 9`.
         """
+
+    def stderr_tail(self) -> str:
+        """The tail of what the app-server has written to stderr; empty where that cannot be seen."""
 
     def close(self) -> None:
-        """Say that nothing more will be sent."""
+        """Release the descriptors, after `end`."""

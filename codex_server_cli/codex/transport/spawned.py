@@ -1,6 +1,6 @@
 """One spawned `codex app-server`: its start, its last words, its end. Runs in the worker.
 
-Owns the process and its stderr; what passes over stdin and stdout is the transport's and the session's. Must never
+Owns the process and its stderr; the bytes of stdin and stdout are the pipes' (`stdio`) and the session's. Must never
 start a shell, or a codex with more of the environment than `settings.environment.codex_environment` gives.
 """
 
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from codex_server_cli.codex.transport.stdio import StdioTransport
+from codex_server_cli.codex.transport.stdio import StdioPipes
 from codex_server_cli.core.result.failures import without_colours
 from codex_server_cli.core.result.plain_log import PlainLog
 from codex_server_cli.settings.environment import codex_environment
@@ -33,10 +33,9 @@ _LOG_BYTES = 64 * 1024
 
 
 class AppServer:
-    """A running app-server in a process group of its own.
+    """A running app-server in a process group of its own: a `Link`.
 
     Attributes:
-        transport: what is said to it and what it says.
         stderr_fd: readable when it has something for `drain_stderr`.
         exit_fd: readable once it is dead; None where the system has no such descriptor (macOS).
     """
@@ -76,11 +75,12 @@ class AppServer:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        # The transport closes stdin by its number: take it out of the hands of Popen's file object.
-        self.transport = StdioTransport(os.dup(self._process.stdin.fileno()), self._process.stdout.fileno())
+        # The pipes close stdin by its number: take it away from Popen's file object.
+        self._pipes = StdioPipes(os.dup(self._process.stdin.fileno()), self._process.stdout.fileno())
         self._process.stdin.close()
         self.stderr_fd = self._process.stderr.fileno()
         os.set_blocking(self.stderr_fd, False)
+        self._is_stderr_open = True
         self.exit_fd = _open_pidfd(self._process.pid)
         self._is_swept = turn_id is not None
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
@@ -92,6 +92,27 @@ class AppServer:
     def pid(self) -> int:
         """Its process id, and that of its group."""
         return self._process.pid
+
+    def fds(self) -> tuple[int, ...]:
+        """See `Link`."""
+        found = (self._pipes.read_fd, self.stderr_fd if self._is_stderr_open else None, self.exit_fd)
+        return tuple(fd for fd in found if fd is not None)
+
+    def write_fd(self) -> int | None:
+        """See `Link`."""
+        return self._pipes.write_fd()
+
+    def read(self, fd: int) -> bytes | None:
+        """See `Link`. What codex had written comes before its end, even where a child of it holds stdout open."""
+        if fd == self.stderr_fd:
+            self._is_stderr_open = self.drain_stderr()
+            return b""
+        data = self._pipes.read()
+        return None if data == b"" and fd == self.exit_fd else data
+
+    def send(self, data: bytes) -> None:
+        """See `Link`."""
+        self._pipes.send(data)
 
     def drain_stderr(self) -> bool:
         """Read what codex said on stderr; its beginning goes to the log, its tail is kept.
@@ -115,7 +136,9 @@ class AppServer:
         return True
 
     def stderr_tail(self) -> str:
-        """The tail of stderr, without colours."""
+        """The tail of stderr so far, without colours."""
+        if self._is_stderr_open:
+            self.drain_stderr()
         text = b"\n".join(self._tail).decode("utf-8", "replace")[-_TAIL_CHARS:]
         return without_colours(text)
 
@@ -136,7 +159,7 @@ class AppServer:
         return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
     def _end(self, first_grace_s: float) -> None:
-        self.transport.close()
+        self._pipes.close()
         # Not reaped yet on each rung, so the group id is certainly still its.
         if not self._has_ended_within(first_grace_s):
             self._signal(signal.SIGTERM)
@@ -158,6 +181,7 @@ class AppServer:
 
     def close(self) -> None:
         """Let go of its pipes, after `end`."""
+        self._is_stderr_open = False
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()

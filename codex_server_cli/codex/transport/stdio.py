@@ -10,8 +10,8 @@ READ_BYTES = 1 << 20
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 
-class StdioTransport:
-    """A `Transport` over two pipes. Unsent bytes are queued: a full pipe must never stop us from reading."""
+class StdioPipes:
+    """The stdin and stdout of an app-server. Unsent bytes are queued: a full pipe must never stop us from reading."""
 
     def __init__(self, stdin_fd: int, stdout_fd: int) -> None:
         self._stdin_fd: int | None = stdin_fd
@@ -23,28 +23,29 @@ class StdioTransport:
             with contextlib.suppress(OSError):  # fewer wake-ups while text streams; a limit of the user's may forbid it
                 fcntl.fcntl(stdout_fd, _F_SETPIPE_SZ, READ_BYTES)
 
+    @property
     def read_fd(self) -> int:
-        """See `Transport`."""
+        """The descriptor to wait on for reading."""
         return self._stdout_fd
 
     def write_fd(self) -> int | None:
-        """See `Transport`."""
+        """The descriptor to wait on for writing while something is unsent, else None."""
         return self._stdin_fd if self._unsent else None
 
     def read(self) -> bytes | None:
-        """See `Transport`."""
+        """What has come: some bytes, `b""` where nothing has, None at the end of the stream."""
         try:
             return os.read(self._stdout_fd, READ_BYTES) or None
         except BlockingIOError:  # nothing more just now
             return b""
 
     def send(self, data: bytes) -> None:
-        """See `Transport`."""
-        self._unsent += data
-        self.flush()
+        """Queue bytes, none or more, and write what fits now.
 
-    def flush(self) -> None:
-        """See `Transport`."""
+        Raises:
+            BrokenPipeError: the reader is gone.
+        """
+        self._unsent += data
         while self._unsent and self._stdin_fd is not None:
             try:
                 sent = os.write(self._stdin_fd, self._unsent)
@@ -53,7 +54,7 @@ class StdioTransport:
             del self._unsent[:sent]
 
     def close(self) -> None:
-        """See `Transport`. A stdio app-server takes the end of its stdin as the word to go."""
+        """Close stdin; an app-server on stdio ends at its EOF."""
         if self._stdin_fd is not None:
             os.close(self._stdin_fd)
             self._stdin_fd = None

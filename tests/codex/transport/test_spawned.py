@@ -45,7 +45,7 @@ def read_line(server: AppServer) -> dict[str, Any]:
     data = bytearray()
 
     def whole() -> bool:
-        data.extend(server.transport.read() or b"")
+        data.extend(server._pipes.read() or b"")
         return data.endswith(b"\n")
 
     wait_until(whole, what="a line")

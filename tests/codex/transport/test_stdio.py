@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from codex_server_cli.codex.transport.base import Transport
-from codex_server_cli.codex.transport.stdio import READ_BYTES, StdioTransport
+from codex_server_cli.codex.transport.stdio import READ_BYTES, StdioPipes
 
 MUCH = bytes(range(256)) * 20_000
 
@@ -21,7 +20,7 @@ class Peer:
         stdout_fd, self._write_fd = os.pipe()
         self._stdout_fd = stdout_fd
         self._open = {self._read_fd, self._write_fd}
-        self.transport: Transport = StdioTransport(stdin_fd, stdout_fd)
+        self.transport = StdioPipes(stdin_fd, stdout_fd)
 
     def read(self) -> bytes:
         return os.read(self._read_fd, 1 << 16)
@@ -82,7 +81,7 @@ def test_a_full_pipe_keeps_the_rest_in_order_and_never_blocks(peer: Peer) -> Non
     received = b""
     while peer.transport.write_fd() is not None:
         received += peer.read()
-        peer.transport.flush()
+        peer.transport.send(b"")
     while not received.endswith(b"the end\n"):
         received += peer.read()
     assert received == MUCH + b"the end\n"
@@ -99,7 +98,7 @@ def test_a_reader_that_is_gone_is_a_broken_pipe(peer: Peer) -> None:
     with pytest.raises(BrokenPipeError):
         peer.transport.send(b"anybody?")
     with pytest.raises(BrokenPipeError):
-        peer.transport.flush()
+        peer.transport.send(b"")
 
 
 def test_closing_ends_the_stream_of_the_other_side_once(peer: Peer) -> None:
