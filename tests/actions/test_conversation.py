@@ -1,4 +1,4 @@
-"""Where a conversation goes on, what a follower of an exchange sees, and the history of lines."""
+"""Which thread a chat continues, what a follower of a chat turn sees, and the input history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command of `--notify` is checked before anything is made, and stays the program that was checked."""
+"""The `--notify` command is checked before anything is created, and stays the program that was checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATH = os.environ["PATH"]
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A user who stands in a project, and has a program `tell` on PATH, in the project, and at home."""
+    """A user in a project, with a program `tell` on PATH, in the project and in the home directory."""
     for name in ("bin", "project", "home"):
         (tmp_path / name).mkdir()
         program = tmp_path / name / "tell"

@@ -1,6 +1,6 @@
-"""A turn that may not be read (another user's, started with sudo in one's home) is neither running nor dead.
+"""A turn that may not be read (another user's, started with sudo in the user's home) is neither running nor dead.
 
-Root is made to stand before closed doors as any user does: without the right to pass over them.
+Root runs these without the capability to bypass permissions, so that they hold for it as for any user.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-kil
 
 @pytest.fixture(autouse=True)
 def doors(shell: Shell) -> Iterator[None]:
-    """What was closed is opened again at the end."""
+    """Modes of closed paths are restored at the end."""
     if IS_ROOT and shutil.which("setpriv") is None:
         pytest.skip("no setpriv on this machine, and root passes every door")
     yield
@@ -39,7 +39,7 @@ def doors(shell: Shell) -> Iterator[None]:
 
 
 def close(path: Path) -> None:
-    """Make a file or directory another user's, whose alone it is."""
+    """Make a file or directory another user's, with mode for its owner alone."""
     if IS_ROOT:
         for each in (path, *path.rglob("*")):
             os.chown(each, STRANGER, STRANGER)
@@ -48,7 +48,7 @@ def close(path: Path) -> None:
 
 
 def close_files(turn: TurnDir) -> None:
-    """The same for what is in the directory: its names can be seen."""
+    """The same for the entries of the directory: its names can be listed."""
     for each in turn.path.iterdir():
         close(each)
 
@@ -58,13 +58,13 @@ def run(shell: Shell, *arguments: str) -> Run:
 
 
 def left_in(turn: TurnDir) -> dict[str, tuple[int, int]]:
-    """Names, sizes and times: what would tell that somebody was here."""
+    """Names, sizes and times: what a side effect of reading would change."""
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in (turn.path, *turn.path.rglob("*"))}
 
 
 @pytest.fixture
 def closed(turns: TurnsOnDisk) -> TurnDir:
-    """A turn of another user, which nobody else may look into."""
+    """A turn of another user that no other user may read."""
     turn = turns.dead(cwd="/", thread_id="01a22666-cae9-7ae0-9778-0798dc9741ae")
     close(turn.path)
     return turn
@@ -72,7 +72,7 @@ def closed(turns: TurnsOnDisk) -> TurnDir:
 
 @pytest.fixture
 def files_closed(turns: TurnsOnDisk) -> TurnDir:
-    """A turn of another user, of which the names of its files can be seen; there is no end among them."""
+    """A turn of another user whose file names can be listed; there is no end among them."""
     turn = turns.dead(cwd="/", thread_id="01a22666-cae9-7ae0-9778-0798dc9741ae")
     close_files(turn)
     return turn
@@ -199,7 +199,7 @@ def test_one_file_that_may_not_be_read_makes_up_nothing(shell: Shell, turns: Tur
         assert_refused(run(shell, "answer", complete.turn_id), 73, f"{complete.path / name}: ", as_json=False)
     else:
         assert run(shell, "answer", complete.turn_id).stdout == f"{ANSWER}\n"
-    is_needed = name != "out.txt"  # the end of a dead turn can be told without it
+    is_needed = name != "out.txt"  # the end of a dead turn is known without it
     assert json.loads(run(shell, "status", dead.turn_id).stdout)["state"] == (
         "unreadable" if is_needed else "abandoned"
     )
@@ -278,5 +278,5 @@ def test_root_makes_nothing_in_a_users_turn(shell: Shell, turns: TurnsOnDisk) ->
     turn = turns.dead()
     close(turn.path)
     before = left_in(turn)
-    assert shell.run("status", turn.turn_id).json["state"] == "abandoned"  # it may look, and derives what it sees
+    assert shell.run("status", turn.turn_id).json["state"] == "abandoned"  # it may read, and derives what it sees
     assert left_in(turn) == before

@@ -1,4 +1,4 @@
-"""A codex that is missing, too old, or does not behave: before a turn an exit code, in a turn an error kind."""
+"""A codex that is missing, too old, or misbehaves: an exit code before a turn, an error kind in a turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A home that cannot be written, a disk that is full, a config that is broken: said in words, and nothing half-made."""
+"""A home that cannot be written, a full disk, a broken config: a clear message, and nothing half-made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IN_A_READ_ONLY_HOME = (
 
 @pytest.fixture
 def mounting() -> tuple[str, ...]:
-    """A command that runs a shell script where mounting is allowed and ends with it; skipped where nothing can."""
+    """A command that runs a shell script where mounting is allowed and ends with it; skipped where mounting is not."""
     if shutil.which("unshare") is None:
         pytest.skip("no unshare on this machine")
     trial = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""Every wrong option, every turn that is not there: refused in words, with the right code, before anything is made."""
+"""Every wrong option and every missing turn is refused with a message and the right code before anything is created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every wrong prompt is refused in words, and nothing is made of it; every odd but right one is taken."""
+"""Every invalid prompt is refused with a message and creates nothing; every unusual but valid one is accepted."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_prompt_that_looks_like_an_option_gets_a_hint(shell: Shell, prompt: st
 
 
 def taken_prompt(shell: Shell, *arguments: str, stdin: bytes = b"") -> bytes:
-    """Start a turn, wait for its end (this codex goes at once), and return the prompt that was stored."""
+    """Start a turn, wait for its end (this codex exits at once), and return the prompt that was stored."""
     started = shell.run("new", *arguments, stdin=stdin)
     assert started.code == 0, started
     assert shell.run("wait", started.json["turn_id"], "--print", "none").code == 1

@@ -1,4 +1,4 @@
-"""Whoever waits for the end of stdin says so after a while, and whoever takes nothing of it says so at once."""
+"""A command that waits for the end of stdin says so after a while; one that reads nothing of it says so at once."""
 
 from __future__ import annotations
 

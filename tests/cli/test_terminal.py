@@ -1,4 +1,4 @@
-"""What a terminal gets, whoever wrote it: a model, a command, a file's name, a hand in our files. And pipes, raw."""
+"""What a terminal gets, whether a model, a command, a file name or an edited file is the source. And pipes, raw."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def say_everywhere(turn: TurnDir) -> TurnDir:
 
 @pytest.fixture
 def told(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
-    """Turns in every state, and a thread, that hold it wherever they can: the environment that names them."""
+    """Turns in every state, and a thread, that hold it in every field: the environment that names them."""
     failed = turns.failed(ErrorKind.NETWORK, EVIL)
     write_json(failed.error, {"kind": EVIL, "message": EVIL, "hint": EVIL, "resets_at": EVIL, "stderr_tail": EVIL})
     write_json(failed.result, {"state": "failed", "error": read_json(failed.error), "answer": EVIL})

@@ -1,4 +1,4 @@
-"""Finding the native codex: pinned, on PATH, behind npm's shim, or bundled; and what is wrong with others."""
+"""Finding the native codex: pinned, on PATH, behind npm's shim, or bundled; and what is wrong with other files."""
 
 from __future__ import annotations
 

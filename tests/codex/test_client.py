@@ -1,4 +1,4 @@
-"""Holding an inquiry: with the real codex, and with those that let one wait or go away in the middle."""
+"""Running a query: with the real codex, and with ones that keep the client waiting or exit in the middle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ask_twice() -> Query[list[object]]:
 
 
 def scripted(path: Path, *lines: str) -> Path:
-    """A codex whose app-server is these lines of Python; `read` gives its next request."""
+    """A codex whose app-server is these lines of Python; `read` returns its next request."""
     body = "\n".join(lines)
     path.write_text(f"#!{sys.executable} -IS\nimport json, sys\nread = sys.stdin.buffer.readline\n{body}\n")
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The shortest conversation: with the real codex, and with those that hold none."""
+"""The shortest exchange: with the real codex, and with ones that do not answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_one_that_does_not_answer_is_reported_with_its_stderr_tail(
     with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}") as caught:
         client.read_user_agent(fake.write(tmp_path / "codex", behaviour), tmp_path)
     assert caught.value.exit_code is Exit.CODEX_MISSING
-    assert looks[behaviour] < 20  # waiting is no work
+    assert looks[behaviour] < 20  # waiting must not spin
 
 
 def test_one_that_cannot_be_run_is_reported(tmp_path: Path) -> None:

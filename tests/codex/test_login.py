@@ -23,7 +23,7 @@ NEVER_RUN = Path("/nonexistent/codex")
 
 
 def provider(**values: Any) -> str:
-    """A `config.toml` with a provider of its own, chosen."""
+    """A `config.toml` that defines a provider and selects it."""
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if not isinstance(value, dict)]
     tables = [
         f"[model_providers.own.{name}]\n" + "\n".join(f"{key} = {json.dumps(word)}" for key, word in value.items())

@@ -1,4 +1,4 @@
-"""The scripted model by itself, as a program that other languages' tests can start."""
+"""The scripted model alone, as a program that tests in other languages can start."""
 
 from __future__ import annotations
 

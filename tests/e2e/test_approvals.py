@@ -1,4 +1,4 @@
-"""`--approval ask` and `auto`: what waits, who decides from which shell, what becomes of it. Both codex versions."""
+"""`--approval ask` and `auto`: what waits, which shell decides, and the effect. Both codex versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As the first process of a container, whom the kernel keeps what ends others: SIGTERM ends us all the same."""
+"""As process 1 of a container, which the kernel shields from default signal actions: SIGTERM ends it all the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def first_process(home: Home, *words: str) -> subprocess.Popen[str]:
-    """Run a command as process 1 of a namespace of its own."""
+    """Run a command as process 1 of a new namespace."""
     if (
         shutil.which("unshare") is None
         or subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode
@@ -54,7 +54,7 @@ def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(
 
 
 def hears(process: psutil.Process, signum: int = signal.SIGTERM) -> bool:
-    """Whether it has a handler for a signal; before that nothing ends it."""
+    """Whether it has a handler for a signal; without one the signal has no effect."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (signum - 1) & 1)
 

@@ -1,4 +1,4 @@
-"""Several turns and one that needs a person: who is woken by it, what they are told, and what decides nothing."""
+"""Several turns and one that needs a person: what wakes up, what it reports, and what decides nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cancel` and `--deadline`: the turn ends soon, what it ran is dead, what it had said is kept."""
+"""`cancel` and `--deadline`: the turn ends soon, its commands are dead, its output so far is kept."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.kit.support import Json, wait_until
 
 
 def _finding(path: Path) -> str:
-    """What a reviewer's model says: Codex makes the text of the review of it."""
+    """The output of a reviewer's model: Codex makes the text of the review of it."""
     place = {"absolute_file_path": str(path), "line_range": {"start": 1, "end": 1}}
     finding = {"title": "[P1] Two is not one", "body": "It was one.", "confidence_score": 0.9, "priority": 1}
     return json.dumps(

@@ -1,4 +1,4 @@
-"""What Codex starts for its user's own configuration at a turn's end is his, and is not ended with the turn."""
+"""The `notify` program that the user configured in Codex is the user's, and is not ended with the turn."""
 
 from __future__ import annotations
 

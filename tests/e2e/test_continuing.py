@@ -11,18 +11,18 @@ from tests.kit.home import SECOND_HALF, Home, Turn
 
 
 def echo(request: Request) -> ReplyLike:
-    """Answer every prompt with itself."""
+    """Answer every prompt with the prompt."""
     return reply(say(f"re: {request.prompt}"))
 
 
 def conversation(model: ScriptedModel) -> list[str]:
-    """What the last request showed the model of our prompts and its answers, oldest first."""
+    """Our prompts and the answers to them in the model's last request, oldest first."""
     texts = [
         "".join(part.get("text", "") for part in item["content"])
         for item in model.model_requests[-1].body["input"]
         if item.get("type") == "message" and item["role"] in ("user", "assistant")
     ]
-    return [text for text in texts if not text.startswith("<")]  # Codex's own words about the environment
+    return [text for text in texts if not text.startswith("<")]  # Codex's own text about the environment
 
 
 def ended(home: Home, *args: str) -> Turn:
@@ -65,7 +65,7 @@ def test_continue_finds_the_thread_of_another_codex_client_in_this_directory(one
     first = ended(one_home, "new", "one")
     for path in sorted(first.path.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    first.path.rmdir()  # nothing of ours is left of it: only Codex's own session
+    first.path.rmdir()  # no turn of ours is left: only Codex's own session
     ended(one_home, "continue", "two")
     assert conversation(model) == ["one", "re: one", "two"]
 

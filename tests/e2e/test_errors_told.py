@@ -1,4 +1,4 @@
-"""What is told of a turn that did not complete: the same members everywhere, all that was known, the next step."""
+"""What is reported of a turn that did not complete: the same members everywhere, all known facts, the next step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def nothing(_home: Home, _turn: Turn) -> None:
 
 
 def told_of(home: Home, turn: Turn) -> list[Json]:
-    """The turn's error, from everywhere that tells it."""
+    """The turn's error, from every place that reports it."""
     marker: Json = json.loads((turn.path / "error").read_text())
     del marker["finished_at"]
     (listed,) = json.loads(home.run("list-turns", "--json").stdout)

@@ -1,4 +1,4 @@
-"""The app-server is killed, stays silent, or talks nonsense: the turn ends with its kind, and keeps what had come."""
+"""The app-server is killed, silent, or talks nonsense: the turn ends with its kind, and keeps what had come."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def start_with(home: Home, app_server: str) -> Turn:
 def assert_crashed(
     home: Home, turn: Turn, answer: str | None = None, *, tokens: int | None = None, how: str | None = None
 ) -> Json:
-    """See that the turn failed because codex went away, and that it says how."""
+    """Assert that the turn failed because codex exited, and that the error has its exit status."""
     ended = assert_ended(home, turn, "failed", "codex_crashed", answer, tokens=tokens)
     assert ended["error"]["retryable"]
     assert "codex app-server ended before the turn did" in ended["error"]["message"]

@@ -1,4 +1,4 @@
-"""The disk fills up, becomes read-only, or loses files while a turn runs: no lie, and nothing lost that had come."""
+"""The disk fills up, becomes read-only, or loses files while a turn runs: true reports, and no received data lost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Mount = Callable[..., None]
 
 @pytest.fixture
 def mount(one_home: Home) -> Iterator[Mount]:
-    """Mount something on a directory; skipped where nobody may."""
+    """Mount something on a directory; skipped where mounting is not permitted."""
     mounted: list[Path] = []
 
     def mount(on: Path, *options: str) -> None:
@@ -44,7 +44,7 @@ def mount(one_home: Home) -> Iterator[Mount]:
 
 
 def fill(directory: Path) -> Path:
-    """Take all the space that is left."""
+    """Use up all the space that is left."""
     ballast = directory / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
@@ -70,11 +70,11 @@ def has_no_worker(home: Home) -> bool:
 
 
 def assert_disk(home: Home, turn: Turn) -> None:
-    """See that the turn failed because of the disk, and that what had come is kept as far as there was room for it."""
+    """Assert that the turn failed because of the disk, and that received data is kept as far as there was room."""
     wait_until(lambda: has_no_worker(home), what="the worker's end")
     assert home.left_running() == []
     log = (turn.path / "worker.log").read_text()
-    assert (turn.path / "error").exists(), log  # although there is no space: some was set aside
+    assert (turn.path / "error").exists(), log  # although there is no space: some was reserved
     run = home.run("wait", turn.id, "--print", "json")
     error = run.json["error"]
     assert (run.code, run.json["state"], error["kind"], error["retryable"]) == (1, "failed", "disk", True), run
@@ -119,7 +119,7 @@ def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_publ
     wait_until(lambda: has_no_worker(one_home), what="the worker's end")
     told = turn.wait()
     assert not turn.is_ended
-    # As far as the worker came: with its own word of the disk, or without any.
+    # As far as the worker came: with its own error about the disk, or without one.
     assert (told["state"], told["error"]["kind"]) in [("failed", "disk"), ("abandoned", "worker_died")]
     assert told["answer"].startswith(FIRST_HALF)
     again = turn.wait()
@@ -166,7 +166,7 @@ def test_a_home_that_is_deleted_ends_its_turns(one_home: Home) -> None:
     turn = start_silent(one_home)
     wait_until(lambda: is_deleted(one_home.path), what="a home that nobody writes to at this moment")
     wait_until(lambda: not one_home.processes(), what="the end of worker and codex")
-    assert not one_home.path.exists()  # nobody made it anew
+    assert not one_home.path.exists()  # it was not created again
     assert one_home.run("status", turn.id).code == 66
 
 

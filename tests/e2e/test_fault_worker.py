@@ -1,4 +1,4 @@
-"""The worker is told to go, or killed, at every phase of a turn: what had come is kept, and nothing of it runs on.
+"""The worker is signalled or killed at every phase of a turn: what had come is kept, and no process stays.
 
 SIGHUP is ignored by design: it comes when a terminal closes. SIGTERM and SIGINT end the turn in order; after SIGKILL
 the next reader does. In every case but SIGHUP the turn is `abandoned`, unless Codex had completed it.
@@ -26,7 +26,7 @@ DEADLY = pytest.mark.parametrize("signum", SIGNALS[:3], ids=[signum.name for sig
 def assert_abandoned(
     home: Home, turn: Turn, signum: signal.Signals, answer: str | None = None, *, tokens: int | None = None
 ) -> Json:
-    """See that the turn is abandoned: by its worker, where that could hear the signal, else by us, its next reader."""
+    """Assert that the turn is abandoned: by its worker, where that could handle the signal, else by its next reader."""
     ended = assert_ended(home, turn, "abandoned", "worker_died", answer, tokens=tokens)
     has_heard = f"told to stop by signal {int(signum)}" in (turn.path / "worker.log").read_text()
     assert has_heard is (signum is not signal.SIGKILL)
@@ -57,7 +57,7 @@ def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_
 @DEADLY
 def test_a_worker_that_is_killed_while_it_starts_codex_is_abandoned(one_home: Home, signum: signal.Signals) -> None:
     put_in_codexs_place(one_home, "silent")
-    # Codex's first act: it is the earliest moment that can be met for certain.
+    # Codex's first action: the earliest moment that can be hit for certain.
     one_home.wrap_codex(f'kill -s {int(signum)} "$PPID"\nexec {one_home.root}/fake/codex "$@"')
     turn = one_home.start("new", "hi")
     assert_abandoned(one_home, turn, signum)
@@ -72,7 +72,7 @@ def test_a_worker_that_is_killed_while_codex_initializes_is_abandoned(one_home: 
     assert turn.status()["phase"] == "starting"
     tell(turn, signum)
     ended = assert_abandoned(one_home, turn, signum)
-    assert "codex-server new" in ended["error"]["hint"]  # there is no thread to go on with
+    assert "codex-server new" in ended["error"]["hint"]  # there is no thread to continue
 
 
 @DEADLY
@@ -90,7 +90,7 @@ def test_a_worker_that_is_killed_while_a_command_runs_ends_the_command(one_home:
     options = ("--sandbox", "danger-full-access", "--skip-git-check")
     turn, sleep = start_sleeping(one_home, "(setsid {nap} &); {nap}", *options)
     tell(turn, signum)
-    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # Codex tells them where it is interrupted
+    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # Codex reports them where it is interrupted
     assert sleepers(sleep) == []
 
 
@@ -102,7 +102,7 @@ def test_a_worker_that_is_killed_while_an_approval_is_pending_runs_nothing_and_l
     turn = one_home.start("new", "hi", *ASK)
     wait_for_request(one_home, turn)
     tell(turn, signum)
-    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # told at about the same moment
+    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # sent at about the same moment
     assert not (one_home.root / "mark").exists()
     assert pending(one_home) == pending(one_home, turn) == turn.status()["pending"] == []
     assert one_home.run("approve", turn.id, "0").error["exit_code"] == 66

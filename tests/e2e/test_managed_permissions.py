@@ -1,4 +1,4 @@
-"""What an administrator requires of Codex holds for a turn: permission profiles, and lists of what may be asked for."""
+"""An administrator's requirements on Codex hold for a turn: permission profiles, and lists of permitted settings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Managed:
         self._machine: Machine
 
     def requires(self, access: str, more: str = "", *, head: str = ALLOWED) -> None:
-        """Let the project be read or written, and nothing else read but what commands need."""
+        """Let the project be read or written, and nothing else be read but what commands need."""
         codex = json.dumps(str(self.home.codex.resolve().parent))
         self.requires_alone(head + READS.format(codex=codex, access=access) + more)
 
@@ -54,7 +54,7 @@ class Managed:
         return self._machine.run(*args, "--wait")
 
     def looked(self, call_id: str = "1") -> str:
-        """What the command of this id printed."""
+        """The output of the command of this id."""
         output: str = self.model.model_requests[-1].tool_outputs[call_id]
         return output
 
@@ -72,14 +72,14 @@ def one_managed(one_home: Home) -> Managed:
 
 
 def assert_unread(output: str, *, may_write: bool) -> None:
-    """See that the project was read and nothing outside of it, and whether it could be written."""
+    """Assert that the project was read and nothing outside of it, and whether it could be written."""
     assert "OPEN" in output, output
     assert "OUTSIDE" not in output
     assert ("\nmade\n" in output) == may_write
 
 
 def assert_refused(managed: Managed, run: Run, words: str) -> Json:
-    """See that nothing was run, and why in one line; returns the error."""
+    """Assert that nothing was run, and why in one line; returns the error."""
     error: Json = run.json["error"]
     assert (run.code, run.json["state"], error["kind"]) == (1, "failed", "sandbox")
     assert "'theirs'" in error["message"]
@@ -111,7 +111,7 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
     assert_unread(managed.looked(), may_write=True)
     sent = [event for event in managed.home.turn(run.json["turn_id"]).events if event["dir"] == "out"]
     settings = [event["params"] for event in sent if event.get("method") == "thread/settings/update"]
-    assert [each.get("permissions") for each in settings] == ["theirs"]  # nor is the thread left under anything else
+    assert [each.get("permissions") for each in settings] == ["theirs"]  # the thread is left under nothing else, either
     assert managed.run("continue", "go on", "--write").code == 0
     assert_unread(managed.looked("2"), may_write=True)
 
@@ -170,7 +170,7 @@ WIDER = [["--write"], ["--network"], ["--write", "--network"], ["--sandbox", "da
 
 
 def assert_not_allowed(managed: Managed, run: Run, requests: int = 0) -> Json:
-    """See that nothing was run because of the requirements, and that the hint has the command that works."""
+    """Assert that nothing was run because of the requirements, and that the hint has the command that works."""
     error: Json = run.json["error"]
     assert (run.code, run.json["state"], error["kind"]) == (1, "failed", "sandbox")
     assert error["message"].startswith("Your administrator's requirements for Codex allow the ")

@@ -1,4 +1,4 @@
-"""A turn trusts no project: what the project itself would have run stays unrun, whatever an administrator requires."""
+"""A turn trusts no project: what the project itself would run stays unrun, whatever an administrator requires."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORKSPACE = f'default_permissions = ":workspace"\n{LISTED}'
 
 
 class Untrusted:
-    """A project that nobody trusts, on a managed machine: it names an MCP server that leaves a file when it runs."""
+    """An untrusted project on a managed machine: it names an MCP server that leaves a file when it runs."""
 
     def __init__(self, home: Home, requirements: str, own: str = "") -> None:
         self.managed = Managed(home)
@@ -28,7 +28,7 @@ class Untrusted:
         (home.project / ".codex" / "config.toml").write_text(server)
 
     def assert_untouched(self) -> None:
-        """See that neither was its server run nor is it trusted now."""
+        """Assert that its server was not run and that it is not trusted now."""
         assert not self._evil.exists()
         assert self._config.read_text() == self._before
 

@@ -1,4 +1,4 @@
-"""A real MCP server asks through Codex: to be called, and something of its own. Both codex versions."""
+"""A real MCP server sends requests through Codex: for its tools' calls, and its own. Both codex versions."""
 
 from __future__ import annotations
 

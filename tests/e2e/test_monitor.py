@@ -64,7 +64,7 @@ def test_a_monitor_that_comes_late_begins_with_the_turns_that_run(one_home: Home
 
 
 def test_a_killed_worker_is_told_within_two_looks_without_any_other_reader(one_home: Home) -> None:
-    # No look at all directories comes to its help: how late the machine is decides nothing.
+    # No scan of all directories helps out: the machine's speed does not matter.
     change_python(one_home, "from codex_server_cli.actions.read import monitor\nmonitor.SCAN_INTERVAL_S = 3600.0\n")
     held, _ = one_home.start_held()
     monitor = Monitor(one_home)
@@ -91,7 +91,7 @@ def test_a_turn_whose_directory_is_deleted_gets_one_end(one_home: Home) -> None:
 
 
 def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
-    """The monitor at any line, and workers between: what its lives were told in sum is the journal, line for line."""
+    """The monitor is killed at any line, and workers in between: its outputs in sum are the journal, line for line."""
     gate = Gate()
 
     def script(request: Request) -> ReplyLike:
@@ -113,7 +113,7 @@ def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
             monitor.end(signal.SIGKILL)
             lines += monitor.lines
             if not round_ % 2:
-                held.worker().kill()  # while nobody looks
+                held.worker().kill()  # while no monitor runs
         else:
             monitor.read_until(held.id if round_ % 2 else turns[-2])
             monitor.end(signal.SIGKILL)
@@ -192,7 +192,7 @@ def test_a_worker_that_is_killed_between_its_marker_and_the_journal_is_made_up_f
     (one_home.path / "journal").mkdir(mode=0o700)
     jam = one_home.path / "journal" / "lock"
     held, gate = one_home.start_held()
-    # A folder in the lock's place keeps the worker from telling its end, as its death would.
+    # A folder in the lock's place keeps the worker from journalling its end, as its death would.
     wait_until(jam.exists, what="the first line")
     jam.unlink()
     jam.mkdir()

@@ -1,4 +1,4 @@
-"""`--notify`: a command of the user's is told of the end of a turn, and of each request that waits for somebody."""
+"""`--notify`: a command of the user's is run at the end of a turn, and for each request that waits for an answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ os.rename(path, path + ".json")
 
 
 class Notes:
-    """What a notifier was told, kept by the notifier itself."""
+    """The documents that a notifier got, kept by the notifier itself."""
 
     def __init__(self, root: Path) -> None:
         self.path = root / "notes"
@@ -53,13 +53,13 @@ class Notes:
         wait_until((self.path / f"{event}.gate.reached").exists, what=f"the notifier of {event}")
 
     def open_gate(self, event: str) -> None:
-        """Let the one that waits go on."""
+        """Let the waiting one go on."""
         self.wait_until_reached(event)
         with (self.path / f"{event}.gate").open("w"):
             pass
 
     def read(self, turn: Turn, event: str) -> Json:
-        """The one of this event, once it is there."""
+        """The one of this event, once it exists."""
         (path,) = wait_until(lambda: list(self.path.glob(f"{turn.id}.{event}.*.json")), what=f"the note of {event}")
         note: Json = json.loads(path.read_text())
         return note

@@ -1,4 +1,4 @@
-"""Who pays is what Codex says of the thread's own provider, judged before the prompt goes out.
+"""Who pays is what Codex reports of the thread's own provider, judged before the prompt is sent.
 
 Real codex, scripted model. The user is logged in with ChatGPT in most of these, and has another provider beside it.
 """
@@ -32,7 +32,7 @@ KEYLESS = ""
 
 
 def provider(model: ScriptedModel, keys: str, name: str = "p") -> str:
-    """The definition of a provider of the user's own, that this model serves."""
+    """The definition of a provider of the user's own, served by this model."""
     head = f'\n[model_providers.{name}]\nname = "{name}"\nbase_url = "{model.origin}/v1"\nwire_api = "responses"\n'
     return f"{head}{keys.replace('.p.', f'.{name}.')}\n"
 
@@ -142,7 +142,7 @@ def test_a_profile_with_a_provider_that_there_is_not_is_told_for_what_it_is(one_
 
 
 def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: Home) -> None:
-    """Codex, configured with another provider, does not tell of the login: another app-server is asked."""
+    """Codex, configured with another provider, does not report the login: another app-server is asked."""
     model = with_chatgpt(home, KEYLESS, answers=5)
     first = home.run("new", "hi", "--wait")
     assert meta_of(home, first)["payer"] == "chatgpt"

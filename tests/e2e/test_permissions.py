@@ -1,4 +1,4 @@
-"""What the user's own Codex denies stays denied: his permission profile under every way to run a turn."""
+"""What the user's own Codex denies stays denied: their permission profile under every way to run a turn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRETS = ("TOP-SECRET", "ENV-SECRET")
 
 
 class Denied:
-    """A home whose Codex denies two files of its project, and what came of looking at them."""
+    """A home whose Codex denies two files of its project, and the results of reading them."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -68,18 +68,18 @@ def one_denied(one_home: Home) -> Denied:
 
 
 def looked(model: ScriptedModel, call_id: str = "look") -> str:
-    """What the command of this id printed."""
+    """The output of the command of this id."""
     output: str = model.model_requests[-1].tool_outputs[call_id]
     return output
 
 
 def look(call_id: str = "look", *, escalated: bool = False) -> ToolCall:
-    """A command that looks at everything, and writes."""
+    """A command that reads everything, and writes."""
     return run_command(LOOK, call_id=call_id, escalated=escalated, justification="please" if escalated else None)
 
 
 def settings_of(turn: Turn) -> list[dict[str, object]]:
-    """What was set between the opening of the thread and the turn, less the thread."""
+    """The settings sent between the opening of the thread and the turn, without the thread."""
     asked = [event for event in turn.events if event["dir"] == "out" and "id" in event]
     starts = next(n for n, event in enumerate(asked) if event["method"] in ("turn/start", "review/start"))
     updates = [event["params"] for event in asked[:starts] if event["method"] == "thread/settings/update"]
@@ -87,7 +87,7 @@ def settings_of(turn: Turn) -> list[dict[str, object]]:
 
 
 def assert_denied(output: str, *, may_write: bool) -> None:
-    """See that what is denied was not told, that the rest was, and whether the project could be written."""
+    """Assert that denied files were not read, that the rest was, and whether the project could be written."""
     assert not any(secret in output for secret in SECRETS), output
     assert output.count("Permission denied") == 2
     assert "OPEN" in output
@@ -289,7 +289,7 @@ OFF = ["--config", "features.network_proxy=false"]
 
 
 def fetch(model_url: str) -> ToolCall:
-    """A command that asks the scripted model's own port, through Codex's proxy where there is one."""
+    """A command that requests the scripted model's own port, through Codex's proxy where there is one."""
     return run_command(
         f"no_proxy= NO_PROXY= curl -s -m 9 -o /dev/null -w 'HTTP %{{http_code}}' {model_url}", call_id="1"
     )

@@ -1,4 +1,4 @@
-"""The model sees the pictures that were there when `new` answered, whatever becomes of their files."""
+"""The model sees the pictures that existed when `new` answered, whatever happens to their files."""
 
 from __future__ import annotations
 

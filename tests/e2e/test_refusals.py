@@ -1,4 +1,4 @@
-"""What Codex tried and was not done, told by the real codex: in `out.txt`, in `status` and in the result."""
+"""What Codex tried and was refused, as the real codex reports it: in `out.txt`, in `status` and in the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(home: Home, attempt: Any, *flags: str, verb: str = "new") -> Turn:
 
 
 def refused(turn: Turn) -> list[Json]:
-    """What the turn's result tells of; `status` tells the same."""
+    """The refusals of the turn's result; `status` has the same."""
     told: list[Json] = turn.result["refused"]
     assert turn.status()["refused"] == told
     return told
@@ -70,7 +70,7 @@ def test_it_is_told_of_an_ephemeral_thread(home: Home) -> None:
 
 @pytest.mark.parametrize("command", ["echo x > new.txt", "sleep 1; echo x > new.txt"], ids=["at once", "later"])
 def test_a_command_that_the_sandbox_denies_is_told_once(home: Home, command: str) -> None:
-    """Of one that is denied at once Codex sends no item."""
+    """Codex sends no item for a command that is denied at once."""
     turn = run(home, run_command(command))
     (told,) = refused(turn)
     assert (told["what"], told["command"]) == ("command", command)

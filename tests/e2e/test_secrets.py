@@ -1,4 +1,4 @@
-"""What only the environment and the prompt hold stays there: no file of ours has it, no command line shows it."""
+"""Secrets of the environment and the prompt stay there: no file of ours has them, no command line shows them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_the_keys_that_could_be_billed_reach_nothing_that_a_turn_starts(secretiv
     keys = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
     environment = turn.app_server().environ()
     assert not environment.keys() & set(keys)
-    assert environment["DATABASE_URL"] == SECRETS["DATABASE_URL"]  # what its commands need is the user's to give
+    assert environment["DATABASE_URL"] == SECRETS["DATABASE_URL"]  # the user decides what its commands get
     gate.open()
     assert _state(turn) == "complete"
 

@@ -1,6 +1,6 @@
-"""App-servers that meet while they start, or are too busy to be asked: tried again, and never told as a failure.
+"""App-servers that collide at start-up, or are too busy to answer: retried, and never reported as a failure.
 
-And the mark of a turn's commands, which comes through a policy that keeps the environment from them.
+And the mark of a turn's commands, which gets through a policy that withholds the environment from them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POLICY = "shell_environment_policy"
 
 
 def _collide(home: Home, times: int) -> None:
-    """Let this many app-servers meet another one before one starts."""
+    """Let this many app-servers collide with another one before one starts."""
     count, codex = shlex.quote(str(home.root / "starts")), shlex.quote(str(home.codex))
     home.wrap_codex(
         f'[ "$*" = app-server ] || exec {codex} "$@"\necho x >> {count}\n'
@@ -36,7 +36,7 @@ def _collide(home: Home, times: int) -> None:
 
 
 def _start_together(home: Home, number: int) -> None:
-    """Hold app-servers back until so many are to start, then let them all go at once."""
+    """Hold app-servers back until so many are to start, then release them all at once."""
     here, codex = shlex.quote(str(home.root / "here")), shlex.quote(str(home.codex))
     home.wrap_codex(
         f'[ "$*" = app-server ] || exec {codex} "$@"\nmkdir -p {here}/$$\n'

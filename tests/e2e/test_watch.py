@@ -29,7 +29,7 @@ def watch(home: Home, *options: str) -> Terminal:
 
 
 def gated(home: Home) -> Gate:
-    """A model that stands in the middle of each answer; but for the prompt `ask`, which wants to leave the sandbox."""
+    """A model that pauses in the middle of each answer; the prompt `ask` instead wants to leave the sandbox."""
     gate = Gate()
 
     def script(request: Request) -> ReplyLike:
@@ -227,7 +227,7 @@ def test_a_pipe_gets_only_what_is_asked_for(one_home: Home, tmp_path: Path) -> N
     assert process.stdout.readline().split()[1:] == [turn.id, "end", "complete"]
     process.send_signal(signal.SIGINT)
     rest, told = process.communicate(timeout=DEADLINE_S)
-    assert (rest, told.startswith("Nothing runs; ")) == ("", True)  # which is for whoever wonders at the silence
+    assert (rest, told.startswith("Nothing runs; ")) == ("", True)  # to explain the silence
 
 
 def test_bad_input_is_told_and_nothing_is_drawn(one_home: Home) -> None:

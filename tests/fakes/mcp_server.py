@@ -1,7 +1,7 @@
 """A small MCP server over stdio: JSON-RPC, one object a line, for Codex to start as it starts any other.
 
-It has two tools: `initialize` says hello to whom its argument names; `ask` first asks whoever sits at the client (an
-elicitation with a form), and says what they answered. Standard library only.
+It has two tools: `initialize` greets the name in its argument; `ask` first asks the user of the client (an elicitation
+with a form), and returns their answer. Standard library only.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def tell(message: Json) -> None:
 
 
 def messages() -> Iterator[Json]:
-    """What the client says, to the end of stdin."""
+    """The messages of the client, up to EOF of stdin."""
     for line in sys.stdin:
         yield json.loads(line)
 
 
 def ask(incoming: Iterator[Json]) -> str:
-    """Ask the client's user, and tell what came back."""
+    """Ask the client's user, and return the reply."""
     tell({"id": "form", "method": "elicitation/create", "params": {"message": "Tell me.", "requestedSchema": FORM}})
     reply = next(message for message in incoming if message.get("id") == "form" and "method" not in message)
     return json.dumps(reply.get("result") or reply.get("error"), sort_keys=True)

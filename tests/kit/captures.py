@@ -26,7 +26,7 @@ TURN_ID = "20261120-165501-482-7f3a"
 
 @dataclass(frozen=True)
 class CapturedTurn:
-    """What passed before and during one turn: `(is_ours, message)`, oldest first."""
+    """The messages before and during one turn: `(is_ours, message)`, oldest first."""
 
     name: str
     messages: tuple[tuple[bool, dict[str, Any]], ...]
@@ -39,12 +39,12 @@ class CapturedTurn:
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The output schema that was asked for."""
+        """The output schema of the request."""
         return self.sent(*TURN_STARTERS).get("outputSchema")
 
     @property
     def request(self) -> TurnRequest:
-        """The turn as our own session would be asked for it."""
+        """The turn as it would be requested of our own session."""
         sandbox = Sandbox(self.sent("thread/start")["sandbox"])
         return TurnRequest(TURN_ID, cwd="/home/dev/project", sandbox=sandbox, schema=self.schema)
 
@@ -58,10 +58,10 @@ class CapturedTurn:
         return b"".join(lines)
 
     def play(self, session: Session) -> tuple[bytes, str]:
-        """Feed what came to a session of ours, one message at a time, to the end of the stream.
+        """Feed the incoming messages to a session of ours, one at a time, to the end of the stream.
 
-        A recorded reply goes to the request of the same method that the session has sent; what the session asks and the
-        recording did not is answered as by the recorded provider, which needs no login.
+        A recorded reply goes to the request of the same method that the session has sent; a request that was not
+        recorded is answered as by the recorded provider, which needs no login.
 
         Returns:
             The events that it recorded and the text that it showed.

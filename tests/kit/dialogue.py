@@ -1,4 +1,4 @@
-"""The app-server that a test plays: its messages, a record fed with them, a session driven by them. Asserts nothing."""
+"""A test in the app-server's part: its messages, a record fed with them, a session driven by them. Asserts nothing."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ def item_notice(method: str, type_: str, id_: str = "item-1", **item: Any) -> Js
 
 
 def message_started(id_: str = "msg-1", phase: str | None = "final_answer", text: str = "") -> Json:
-    """The agent begins to speak."""
+    """An agent message begins."""
     return item_notice("item/started", "agentMessage", id_, phase=phase, text=text)
 
 
 def delta(text: str, id_: str = "msg-1") -> Json:
-    """A piece of what the agent says."""
+    """A piece of an agent message."""
     return notice("item/agentMessage/delta", itemId=id_, delta=text)
 
 
 def message_completed(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> Json:
-    """The agent has spoken."""
+    """An agent message is complete."""
     return item_notice("item/completed", "agentMessage", id_, phase=phase, text=text)
 
 
@@ -90,7 +90,7 @@ TURN_REPLY = {"id": 4, "result": {"turn": {"id": TURN, "status": "inProgress"}}}
 
 
 def requested() -> TurnRecord:
-    """A turn that was asked for, without its reply."""
+    """A turn that was requested, without its reply."""
     record = TurnRecord()
     record.feed_out(ASK_THREAD)
     record.feed_in(THREAD_REPLY)
@@ -107,9 +107,9 @@ def running(*messages: Json) -> TurnRecord:
 
 
 class Dialogue:
-    """Drives one session at a clock of its own and keeps all that it did.
+    """Drives one session with a simulated clock and keeps all its outputs.
 
-    `opened()`, `replied()` and `started()` take the conversation to a stage; each can be called once.
+    `opened()`, `replied()` and `started()` take the session to a stage; each can be called once.
     """
 
     def __init__(self, prompt: str = "hello", **request: Any) -> None:
@@ -118,15 +118,15 @@ class Dialogue:
         self.sent: list[Json] = []
         self.text = ""
         self.events = b""
-        self.told: list[Reply] = []  # what other shells learnt
+        self.told: list[Reply] = []  # the replies to other shells
         self._answered: set[int] = set()
-        self.denied: list[str] = []  # what was to be noted of what is denied
-        self.queued: list[tuple[Json, ...]] = []  # what was to be noted of the thread's queue, each time
+        self.denied: list[str] = []  # the notes to write about denied paths
+        self.queued: list[tuple[Json, ...]] = []  # the notes to write about the thread's queue, each time
         self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
-        self.providers: list[str | None] = []  # what each app-server was to be configured with
+        self.providers: list[str | None] = []  # the configuration of each app-server
         self._do(self.session.start(self.now_ms))
 
-    # --- what the app-server does
+    # --- actions of the app-server
 
     def receive(self, *messages: Json | bytes) -> Dialogue:
         """Let these messages come, in one piece; bytes come as they are."""
@@ -137,8 +137,8 @@ class Dialogue:
     def reply(self, method: str, result: Json | None = None, error: Json | None = None) -> Dialogue:
         """Answer the last request of this method.
 
-        Where a thread is to open that is not asked for yet, there is nothing in the configuration and the requirements
-        that it waits for, unless they were told.
+        Where a thread's opening has not been requested yet, the configuration and the requirements that it waits for
+        are empty, unless a test sent some.
         """
         if method in THREAD_OPENERS:
             for look in ("config/read", "configRequirements/read"):
@@ -159,14 +159,14 @@ class Dialogue:
     def looked(
         self, account: Json | None = None, config: Json | None = None, requirements: Json | None = None
     ) -> Dialogue:
-        """What is looked at before the turn: who is logged in, what the administrator requires, and Codex's effective
+        """The checks before the turn: who is logged in, what the administrator requires, and Codex's effective
         configuration."""
         self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
         self.reply("configRequirements/read", {"requirements": requirements})
         return self.reply("config/read", {"config": config or {}})
 
     def free(self) -> Dialogue:
-        """Nothing waits in the thread that is to be resumed."""
+        """The queue of the thread that is to be resumed is empty."""
         return self.reply("thread/queue/list", {"data": []}).reply("thread/goal/get", {"goal": None})
 
     def replied(self, **request: Any) -> Dialogue:
@@ -182,10 +182,10 @@ class Dialogue:
         self._do(self.session.end(error, self.now_ms, is_collision=is_collision))
         return self
 
-    # --- what the caller does
+    # --- actions of the caller
 
     def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
-        """Ask for something from another shell."""
+        """Send a request of another shell."""
         self._do(self.session.serve(read_shell_request(op, args, tag), self.now_ms))
         return self
 
@@ -208,7 +208,7 @@ class Dialogue:
         self.now_ms = until_ms
         return self
 
-    # --- what came of it
+    # --- results
 
     @property
     def outcome(self) -> Outcome:

@@ -55,7 +55,7 @@ def wait_until(predicate: Callable[[], T], timeout_s: float = DEADLINE_S, what: 
 
 
 def delete_tree(path: Path) -> None:
-    """Delete a directory in which a worker may be writing at this moment."""
+    """Delete a directory that a worker may be writing at this moment."""
 
     def is_gone() -> bool:
         shutil.rmtree(path, ignore_errors=True)
@@ -136,7 +136,7 @@ class AppServer:
         self.close()
 
     def close(self) -> None:
-        """End by stdin EOF, then SIGKILL; leave no process, thread or pipe behind."""
+        """End by EOF on stdin, then SIGKILL; leave no process, thread or pipe behind."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None

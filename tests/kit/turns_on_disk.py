@@ -1,4 +1,4 @@
-"""Turn directories in every state, made without a worker: for tests of what reads, repairs or collects them.
+"""Turn directories in every state, made without a worker: for tests of code that reads, repairs or collects them.
 
 Never here: assertions, or processes.
 """
@@ -89,12 +89,12 @@ class TurnsOnDisk:
         return self._lock_fds[turn_id]
 
     def drop_lock(self, turn_id: str) -> None:
-        """Let go of a turn, as the death of its worker does."""
+        """Release a turn's lock, as the death of its worker does."""
         os.close(self._lock_fds.pop(turn_id))
 
     def _end(self, outcome: Outcome, meta: dict[str, Any]) -> TurnDir:
         turn = self.running(**meta)
         publish(turn, outcome, read_json(turn.meta) or {})
-        write_json(turn.meta, {**(read_json(turn.meta) or {}), **meta})  # a `finished_at` of the test's own, too
+        write_json(turn.meta, {**(read_json(turn.meta) or {}), **meta})  # a `finished_at` given by the test, too
         self.drop_lock(turn.turn_id)
         return turn

@@ -1,4 +1,4 @@
-"""A turn's events as a conversation shows them: each block once, in order, and what is still growing."""
+"""A turn's events as a chat shows them: each block once, in order, and what still grows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ APPROVAL: Json = {
 
 
 class Chat:
-    """A conversation whose turn has started, and the blocks it has shown."""
+    """The blocks of a chat whose turn has started, and those that were shown."""
 
     def __init__(self) -> None:
         self.chat_blocks = ChatBlocks()
@@ -276,7 +276,7 @@ def test_a_recorded_turn_comes_out_in_order_without_blanks_around_its_blocks(nam
 
 
 def _plain(text: str) -> str:
-    """The words alone: without marks, blanks and brackets."""
+    """The text alone: without marks, blanks and brackets."""
     return re.sub(r"^> |[\s\[\]]", "", text, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The line behind a turn's text: what it says, and what it leaves out where there is little room."""
+"""The line after a turn's text: what it says, and what it leaves out where there is little room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line below a conversation fits its terminal, and leaves out what tells least."""
+"""The line below a chat fits its terminal, and omits the least important facts first."""
 
 from __future__ import annotations
 

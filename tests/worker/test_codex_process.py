@@ -1,4 +1,4 @@
-"""An app-server that cannot be started: why, and whether it is worth another attempt."""
+"""An app-server that cannot be started: why, and whether to retry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.kit.support import DEADLINE_S
 
 @pytest.fixture(autouse=True)
 def undone() -> Iterator[None]:
-    """What a worker does to its own process is undone here: it buries every child, and adopts orphans."""
+    """Undoes what a worker does to its own process: it reaps every child, and adopts orphans."""
     previous = signal.getsignal(signal.SIGCHLD)
     yield
     signal.signal(signal.SIGCHLD, previous)

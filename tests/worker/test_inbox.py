@@ -1,4 +1,4 @@
-"""Who answers which request of another shell: the worker itself, or the turn that it runs."""
+"""What handles which request of another shell: the worker itself, or the turn that it runs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_cannot_be_read_is_refused_and_what_is_behind_it_is_served(turn: Tu
         (False, "this worker does not know the request 'dance'"),
         (False, "text must be text"),
     ]
-    assert not good.exists()  # that is the turn's to tell
+    assert not good.exists()  # the turn itself reports that
 
 
 @pytest.mark.parametrize("is_running", [True, False])

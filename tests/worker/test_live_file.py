@@ -1,4 +1,4 @@
-"""When `live.json` and `pending.json` are rewritten: paced, but at once for a person, and before the journal tells."""
+"""When `live.json` and `pending.json` are rewritten: paced, but at once for a request, and before the journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW_MS = 1795193701482.0
 
 
 class Remembering(Notifier):
-    """A notifier that tells nobody."""
+    """A notifier that runs no command."""
 
     def __init__(self, turn_path: Path, command: str | None) -> None:
         super().__init__(turn_path, command)

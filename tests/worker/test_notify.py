@@ -1,4 +1,4 @@
-"""The user's command: it is fed and heard whatever it does, never for longer than it may, and never costs a turn."""
+"""The user's command: fed and read however it behaves, with a time limit, and never failing a turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUN = NotifyRun("end", None, "2026-11-20T16:55:01.482Z")
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """`worker.log`, as far as this is concerned."""
+    """The part of `worker.log` that matters here."""
     path = tmp_path / "worker.log"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     monkeypatch.setattr("codex_server_cli.worker.log.LOG_FD", fd)

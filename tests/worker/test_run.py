@@ -1,4 +1,4 @@
-"""A turn in the worker that is not as it was made, or meets a defect. The rest of it is run for real: `tests/e2e`."""
+"""A turn in the worker whose record has changed, or that meets a defect. The rest is run for real: `tests/e2e`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answering a turn from another shell: what its worker replies, and what is said where it does not."""
+"""Answering a turn from another shell: what its worker replies, and the error where it does not reply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REQUEST = {"id": "0", "kind": "command", "message": "run touch f1"}
 
 
 def in_the_workers_place(turn: TurnDir, do: Callable[[inbox.InboxRequest], None]) -> threading.Thread:
-    """Do this with the first request that comes."""
+    """Call this on the first request that arrives."""
 
     def run() -> None:
         requests = wait_until(lambda: inbox.unanswered(turn), what="a request")

@@ -1,4 +1,4 @@
-"""Cancelling: politely, then by force, and never the wrong process."""
+"""Cancelling: first by request, then by SIGKILL, and never the wrong process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ signal.pause()
 
 @pytest.fixture
 def deaf(turns: TurnsOnDisk) -> Iterator[tuple[TurnDir, subprocess.Popen[bytes]]]:
-    """A turn whose worker holds the lock and listens to nobody, and that worker."""
+    """A turn whose worker holds the lock and ignores its inbox, and that worker."""
     turn = turns.dead(CUT_TURN)
     worker = subprocess.Popen([sys.executable, "-c", HOLD, str(turn.lock)], stdout=subprocess.PIPE)
     assert worker.stdout is not None
@@ -67,7 +67,7 @@ def test_a_dead_worker_needs_no_cancel(turns: TurnsOnDisk) -> None:
 def test_a_worker_that_does_not_listen_is_killed_and_the_turn_is_cancelled(
     deaf: tuple[TurnDir, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "CANCEL_TIMEOUT_S", 2.0)  # also for its death
+    monkeypatch.setattr(control, "CANCEL_TIMEOUT_S", 2.0)  # bounds the wait for its death, too
     turn, worker = deaf
     name_worker(turn, worker.pid, process_identity(worker.pid))
     view = control.cancel([turn])[0]

@@ -1,4 +1,4 @@
-"""The board's turns: which there are, as the stream tells it, and what only their files tell."""
+"""The board's turns: which there are comes from the journal stream, the rest from each turn's files."""
 
 from __future__ import annotations
 

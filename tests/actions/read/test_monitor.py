@@ -1,4 +1,4 @@
-"""The monitor's stream: the journal line for line, and an end for every turn whoever was killed."""
+"""The monitor's stream: the journal line by line, and an end for every turn whichever process was killed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Look = Callable[..., list[MonitorEvent]]
 
 @pytest.fixture
 def look(settings: Settings, warnings: list[str]) -> Look:
-    """The stream as it stands, without following it."""
+    """The stream as it is now, without following it."""
 
     def look(after: int | None = None) -> list[MonitorEvent]:
         return [n for n in monitor.stream(settings, after, follows=False, warn=warnings.append) if n is not None]
@@ -47,7 +47,7 @@ def look(settings: Settings, warnings: list[str]) -> Look:
 
 @pytest.fixture
 def stream(settings: Settings, warnings: list[str]) -> Iterator[Iterator[MonitorEvent]]:
-    """The stream as it comes, less its pauses."""
+    """The followed stream without its pauses."""
     endless = monitor.stream(settings, follows=True, warn=warnings.append)
     yield (event for event in endless if event is not None)
     endless.close()  # type: ignore[attr-defined]

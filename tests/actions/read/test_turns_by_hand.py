@@ -1,6 +1,6 @@
-"""Turn directories that somebody else has written in: torn, edited, deleted, planted. Whatever they hold, readers say
-clearly where the turn stands; none raises, hangs, or touches what a link leads to. What they say of a record that
-cannot be read: `tests/disk/test_unreadable_records`."""
+"""Turn directories that were written to from outside: torn, edited, deleted, planted. In each case, readers report
+the state of the turn clearly; none raises, hangs, or touches the target of a link. What they report of a record that
+cannot be read: `tests/disk/turn/test_unreadable_records`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ SECRET = "what nobody may touch\n"
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_to_sweep_or_wait_for() -> Iterator[None]:
-    """These turns have no processes, and the worker of a running one is this very test."""
+    """These turns have no processes; the worker of a running one is the test process itself."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(read, "sweep_turn", lambda _turn_id: 0)
         patch.setattr(control, "CANCEL_TIMEOUT_S", 0.0)
@@ -115,7 +115,7 @@ _edited = _metas.map(lambda meta: {"meta.json": ("holds", json.dumps(meta).encod
 
 
 def _change(path: Path, how: str, what: Any, secret: Path) -> None:
-    """Make of a file what somebody might."""
+    """Damage a file in one of the ways a user could."""
     data = path.read_bytes() if path.is_file() else b""
     with suppress(FileNotFoundError):
         path.unlink()
@@ -152,7 +152,7 @@ def _say_where_it_stands(view: TurnView) -> None:
 
 
 def _read_all(home: Path, turn: TurnDir) -> None:
-    """What every reading command does, and at the end what ends a turn and deletes it."""
+    """Call every reading command, and last the ones that end a turn and delete it."""
     settings_ = Settings(home, home, home, "", None)
     state = read.status(turn).state
     assert state is not State.MISSING

@@ -1,4 +1,4 @@
-"""`wait --any` and `wait --until attention`: back at the first end or request, however it became known."""
+"""`wait --any` and `wait --until attention` return at the first end or request, however it became known."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tell(turn: TurnDir) -> None:
 
 
 def while_waiting(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> threading.Thread:
-    """Do this once the wait has looked at its turns for the first time."""
+    """Call this once the wait has examined its turns for the first time."""
     looked = threading.Event()
     glance = wait._glance
 

@@ -1,4 +1,4 @@
-"""Pictures are read whole and tried before a turn exists: what a model could not see is refused."""
+"""Pictures are read whole and decoded before a turn exists: what a model could not see is refused."""
 
 from __future__ import annotations
 

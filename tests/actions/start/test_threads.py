@@ -1,4 +1,4 @@
-"""Choosing the thread that a turn goes on with: ours, Codex's, by id or by turn, and never some other project's."""
+"""Choosing the thread that a turn continues: ours, Codex's, by id or by turn, and never another project's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def here(tmp_path: Path) -> str:
 
 
 def add_session(settings: Settings, thread_id: str, cwd: str) -> None:
-    """A session of Codex's own."""
+    """A session that Codex itself made."""
     folder = settings.codex_home / "sessions" / "2026" / "11" / "20"
     folder.mkdir(parents=True, exist_ok=True)
     head = {
@@ -87,7 +87,7 @@ def test_a_turn_that_failed_before_codex_wrote_a_session_left_no_thread(
     assert threads.choose_last(settings, here).resumed_from == older.turn_id
     with pytest.raises(BadInputError, match=f"turn {failed.turn_id} left no thread to go on with"):
         threads.choose_by_turn(settings, failed.turn_id, None)
-    add_session(settings, OURS, here)  # it was to go on with a thread, or Codex told no more than the thread
+    add_session(settings, OURS, here)  # it was to continue a thread, or Codex sent only the thread's id
     assert threads.choose_last(settings, here).resumed_from == failed.turn_id
     assert threads.choose_by_turn(settings, failed.turn_id, None).thread_id == OURS
 

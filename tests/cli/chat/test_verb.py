@@ -1,4 +1,4 @@
-"""What `chat` refuses before it begins: each with a clear line, and nothing made."""
+"""What `chat` refuses before it starts: each with a clear line, and nothing created."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_flags_that_cannot_be_meant_are_refused(shell: Shell, flags: list[str], 
 
 def test_other_verbs_carry_nothing_of_a_chat(shell: Shell) -> None:
     shell.install("exits")
-    for command in ("status", "chat"):  # a chat that is refused carries nothing of itself, either
+    for command in ("status", "chat"):  # a refused chat imports none of its modules, either
         imported = shell.run(command, env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr
         assert "codex_server_cli.cli" in imported
         assert not {"prompt_toolkit", "rich", "asyncio"} & {

@@ -1,4 +1,4 @@
-"""The account's verbs where something is wrong: each a clear line and the right code, and nothing is changed."""
+"""The account verbs where something is wrong: each a clear line and the right code, and nothing is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting and ending an app-server, whatever it does: every rung of the ladder, and its last words."""
+"""Starting and ending an app-server, however it behaves: every step of the escalation, and its stderr tail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def wait_until_ready(server: AppServer) -> None:
 
 @pytest.fixture
 def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that goes by itself may take its time before that: the machine may be busy."""
+    """One that exits by itself may take its time: the machine may be busy."""
     monkeypatch.setattr(spawned, "GRACE_S", 60.0)
 
 

@@ -1,4 +1,4 @@
-"""What is asked about an account, and what comes of each answer: every conversation as a table."""
+"""The queries about an account and the result of each answer: every exchange as a table."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def test_a_changing_and_failing_thread_reads_as_what_people_saw(version: str) ->
     assert [entry.type for entry in entries] == [
         *("userMessage", "agentMessage", "webSearch", "fileChange", "agentMessage"),
         *("userMessage", "error"),
-        "agentMessage",  # the third message is a picture without words
+        "agentMessage",  # the third message is a picture without text
     ]
     assert entries[2].text == "foo bar"
     assert entries[3].text == "/home/dev/project/new.txt"

@@ -1,4 +1,4 @@
-"""What Codex's own record of a turn adds to ours, weighed without a process or a file."""
+"""What Codex's own record of a turn adds to ours, merged without a process or a file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stored(*texts: str, status: str | None = "completed", turn_id: str = "t", **
 
 
 def unseen() -> TurnRecord:
-    """What is known of a turn of which we saw nothing but its id."""
+    """The facts of a turn of which only the id was seen."""
     record = TurnRecord()
     record.turn_id = "t"
     return record

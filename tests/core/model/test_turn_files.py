@@ -1,4 +1,4 @@
-"""What passes for the content of a turn's small files."""
+"""What is accepted as the content of a turn's small files."""
 
 from __future__ import annotations
 

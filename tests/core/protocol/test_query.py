@@ -1,4 +1,4 @@
-"""What is asked of an app-server, and when enough is known: the whole conversation as a table."""
+"""A query of an app-server, and when it is complete: the whole exchange as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a request, in words: the decision, who did not take it, and what was answered."""
+"""The outcome of a request as text: the decision, why there was none, and what was answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Codex announced, beside what it was asked for."""
+"""What Codex announced, compared with the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one turn: its answer, its tokens, its errors, its phase."""
+"""The facts of one turn: its answer, its tokens, its errors, its phase."""
 
 from __future__ import annotations
 

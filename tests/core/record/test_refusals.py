@@ -1,4 +1,4 @@
-"""What was tried and not done: told from the call and its output, once, in one line."""
+"""What was tried and not done: found from the call and its output, once, in one line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def told(call: Json, output: Any) -> Json | None:
     return refusal.to_json() if refusal is not None else None
 
 
-# --- what a call and its output amount to
+# --- the result of a call and its output
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ _TEXT = st.text(alphabet="ab \n", min_size=1, max_size=40)
 def test_a_text_begun_again_and_again_is_shown_exactly_once(
     text: str, tries: list[tuple[int, list[int]]], cuts: list[int]
 ) -> None:
-    """Broken off anywhere, in any pieces, and sent again from its beginning without a word."""
+    """Broken off anywhere, in any pieces, and sent again from its beginning without a notification."""
     begun = [[message_started(), *map(delta, _pieces(text[:length], at))] for length, at in tries]
     whole = [message_started(), *map(delta, _pieces(text, cuts)), message_completed(text)]
     assert shown(*(message for messages in [*begun, whole] for message in messages)) == text.removesuffix("\n") + "\n"
@@ -181,7 +181,7 @@ _WORD = st.text(alphabet="abc", min_size=1, max_size=8)
 def test_a_response_broken_anywhere_and_sent_again_is_shown_exactly_once(
     texts: list[str], tries: list[tuple[int, int]], cuts: list[int]
 ) -> None:
-    """Each attempt gets some messages done, and a part of the next; then a retry is announced."""
+    """Each attempt completes some messages and a part of the next; then a retry is announced."""
     messages: list[Json] = []
     for number, (done, length) in enumerate(tries):
         for index, text in enumerate(texts[: done + 1]):

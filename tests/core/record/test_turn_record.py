@@ -1,4 +1,4 @@
-"""Which messages belong to a turn, and who it is."""
+"""Which messages belong to a turn, and its ids."""
 
 from __future__ import annotations
 

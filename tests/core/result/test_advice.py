@@ -1,4 +1,4 @@
-"""What to do next, where Codex's own words tell more than the kind of an error."""
+"""The next step, where Codex's own message is more specific than the kind of an error."""
 
 from __future__ import annotations
 

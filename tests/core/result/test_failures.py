@@ -1,4 +1,4 @@
-"""Codex's errors become our kinds."""
+"""Codex's errors are mapped to error kinds."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_a_thread_whose_provider_is_gone_can_be_forked(words: str) -> None:
     assert failures.error_of_refusal("thread/start", {"code": -32600, "message": words}, 2).hint == ""
 
 
-# --- words for people
+# --- messages for people
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every kind of error tells what to do next, with commands that need no filling in and open no guard."""
+"""Every kind of error has a next step, with commands that need no filling in and open no guard."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHAPES = [NEW, CONTINUED, FORKED, OLD, CONTINUED._replace(flags={**(CONTINUED.fl
 
 
 def words_of(kind: ErrorKind, request: TurnRequest, *, is_resumable: bool = False, **facts: Any) -> list[list[str]]:
-    """The commands of an end, in words, without the program's name."""
+    """The commands of an end as words, without the program's name."""
     end = End(kind, is_resumable=is_resumable, has_begun=is_resumable, **facts)
     told = [shlex.split(command) for command in commands_in(hint_of(end, request))]
     assert all(words[0] == "codex-server" for words in told)
@@ -88,7 +88,7 @@ def test_a_busy_thread_can_be_forked_and_a_full_one_be_left() -> None:
 def test_where_codex_may_have_finished_it_unseen_its_record_is_asked_first(kind: ErrorKind) -> None:
     ask = ["recover", TURN_ID]
     assert (words_of(kind, NEW, is_resumable=True)[0] == ask) == (kind in KINDS_UNSEEN_TO_THE_END)
-    assert ask not in words_of(kind, NEW)  # nothing there to ask for
+    assert ask not in words_of(kind, NEW)  # there is nothing to request
 
 
 # --- the flags of the turn
@@ -168,7 +168,7 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more() -> None:
     assert command[0] == "new"
 
 
-# --- what would bring the same end again
+# --- what would fail the same way again
 
 
 def test_who_met_the_usage_limit_goes_on_by_itself_once_that_has_reset() -> None:
@@ -180,7 +180,7 @@ def test_who_met_the_usage_limit_goes_on_by_itself_once_that_has_reset() -> None
     held = NEW._replace(flags={"--after-reset": []})
     assert words_of(ErrorKind.CANCELLED, held) == [again]
     (short,) = words_of(ErrorKind.USAGE_LIMIT, NEW._replace(flags={"--deadline": ["60"]}), resets_at=at)
-    assert short[3:-2] == ["--deadline", "3660", "--after-reset"]  # it counts the waiting, too
+    assert short[3:-2] == ["--deadline", "3660", "--after-reset"]  # the wait counts, too
 
 
 def test_a_limit_without_a_known_reset_promises_no_waiting() -> None:
@@ -209,7 +209,7 @@ def test_a_duration_is_told_as_a_flag_takes_it(value: float, text: str) -> None:
     assert commands.seconds(value) == text
 
 
-# --- words that fit what there is
+# --- text that fits the facts
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.CANCELLED, ErrorKind.STALLED, ErrorKind.WORKER_DIED])

@@ -1,4 +1,4 @@
-"""What comes next: from what a turn was started with and how it stands, and after a failure as its hint says."""
+"""The next step: from the request of a turn and its state, and after a failure from its hint."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ def test_a_right_answer_in_a_fence_is_the_document_alone_and_a_wrong_one_stays_a
     assert without.answer == fenced
 
 
-# --- what the record tells beyond the kind
+# --- what the record has beyond the kind
 
 
 def test_a_network_out_of_reach_for_ever_is_told_with_what_the_last_retry_said() -> None:

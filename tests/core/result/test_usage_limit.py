@@ -1,4 +1,4 @@
-"""Until when the usage limit holds, by what Codex tells of it in numbers and in words."""
+"""Until when the usage limit holds, from the numbers and the text that Codex sends."""
 
 from __future__ import annotations
 

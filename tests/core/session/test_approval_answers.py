@@ -1,4 +1,4 @@
-"""What a person says, as the answer to a question or a form."""
+"""A person's input as the answer to a question or a form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of Codex in the middle of a turn: kept, decided, refused, and over in time."""
+"""Codex's requests in the middle of a turn: kept, decided, refused, and timed out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RUN = asked(COMMAND, command="touch f1", cwd="/project", reason="need it")
 
 
 def with_approvals(*messages: Json, **request: Any) -> Dialogue:
-    """A turn that runs under `--approval ask` and was asked this."""
+    """A turn that runs under `--approval ask` and got this request."""
     return Dialogue(**{"approval": Approval.ASK, **request}).started().receive(*(messages or (RUN,)))
 
 
@@ -44,7 +44,7 @@ def results(talk: Dialogue) -> list[Json]:
 
 
 def error_of(talk: Dialogue) -> CodexServerError:
-    """Why the last request of another shell was not done."""
+    """Why the last request of another shell was refused."""
     error = talk.told[-1].error
     assert error is not None
     return error
@@ -212,7 +212,7 @@ def test_whoever_names_no_request_never_decides_one_that_came_after_another() ->
     talk = with_approvals().serve("approve").receive(asked(COMMAND, 1, command="rm -r x")).serve("approve")
     assert error_of(talk).exit_code == Exit.BAD_INPUT
     assert [request.id for request in talk.session.approvals.pending] == ["1"]
-    assert talk.serve("decline").session.approvals.pending == ()  # which grants nothing, whatever was meant
+    assert talk.serve("decline").session.approvals.pending == ()  # which grants nothing, whatever was intended
     questions = asked(QUESTION, 0, questions=[WHICH]), asked(QUESTION, 1, questions=[WHICH])
     talk = (
         with_approvals(questions[0], may_ask_questions=True)

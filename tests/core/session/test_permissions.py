@@ -1,4 +1,4 @@
-"""The user's own permission profile: which one is in force, what of it a policy would lose, and how a turn opens."""
+"""The user's own permission profile: which one is in force, what of it a policy would lose, and how a turn starts."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_whether_network_rules_are_enforced(features: Any, expected: bool) -> No
     assert profile(DENY, features=features).has_proxy is expected
 
 
-# --- what a turn may have of it
+# --- what a turn keeps of it
 
 
 @pytest.mark.parametrize("more", [{}, {"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/q",)}], ids=str)
@@ -231,18 +231,18 @@ def test_network_rules_are_not_lifted_by_an_override() -> None:
     assert "lift its rules" in problem.message
 
 
-# --- what a turn may have of one that is not told
+# --- what a turn keeps of one that is not reported
 
 
 def untold(policy: Json | None, **config: Any) -> PermissionProfile:
-    """A managed profile of which Codex says this."""
+    """A managed profile that Codex reports so."""
     found = profile_in_force(config, {"sandbox": policy, "activePermissionProfile": {"id": "theirs"}})
     assert found is not None
     return found
 
 
 def writes(*roots: str, network: bool = False) -> Json:
-    """What Codex says of a profile that writes in the workspace, or elsewhere."""
+    """What Codex reports of a profile that writes in the workspace, or elsewhere."""
     return {"type": "workspaceWrite", "writableRoots": list(roots), "networkAccess": network}
 
 
@@ -307,11 +307,11 @@ def test_full_access_over_it_is_refused_with_a_next_step_that_works(policy: Json
     assert problem.hint.startswith(expected)
 
 
-# --- how a turn opens
+# --- how a turn starts
 
 
 def opened(config: Json, **request: Any) -> Dialogue:
-    """A conversation to the point where everything has been looked at."""
+    """A session up to the point where every check is done."""
     talk = Dialogue(**request).reply("initialize").looked(config=config)
     if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
         talk.free()
@@ -320,7 +320,7 @@ def opened(config: Json, **request: Any) -> Dialogue:
 
 
 def announced(policy: Json, name: Json | None = None) -> Json:
-    """What Codex tells of the thread's settings."""
+    """What Codex reports of the thread's settings."""
     settings = {"sandboxPolicy": policy, "activePermissionProfile": name}
     return {"method": "thread/settings/updated", "params": {"threadId": THREAD, "threadSettings": settings}}
 
@@ -406,7 +406,7 @@ def test_a_turn_that_codex_lets_do_more_than_asked_is_interrupted_under_a_profil
 
 
 def managed(policy: Json, **request: Any) -> Dialogue:
-    """A conversation to the point where a managed profile is known, and this of it."""
+    """A session up to the point where a managed profile is known, with these facts of it."""
     talk = Dialogue(**request).reply("initialize").looked()
     return talk.reply(
         "thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": {"id": "theirs"}}

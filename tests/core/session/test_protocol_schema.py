@@ -1,4 +1,4 @@
-"""Every message that a real Codex may send by its own schema is handled, declined or passed over: none stops a turn."""
+"""Every message that a real Codex may send by its own schema is handled, declined or ignored: none stops a turn."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_error_that_codex_names_has_a_kind_and_only_passing_ones_are_retry
 
 
 def test_an_answer_that_the_service_wants_hidden_is_still_whole() -> None:
-    """The display that comes with it is for a chat of the service's own; its shape changed with 0.171.0."""
+    """The display that comes with it is for the service's own chat; its shape changed with 0.171.0."""
     for display in ({"mode": "hide", "version": 1, "replacement": {"kind": "k"}}, {"action": "hide"}, None, "new"):
         message = message_completed("What it said.")
         message["params"]["item"]["moderation"] = {"moderated": True, "display": display}

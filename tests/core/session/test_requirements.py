@@ -1,4 +1,4 @@
-"""What an administrator's requirements allow: what a thread is opened under, what is forbidden, what is told of it."""
+"""What an administrator's requirements allow: how a thread is opened, what is forbidden, what is reported of it."""
 
 from __future__ import annotations
 
@@ -130,11 +130,11 @@ def test_sandboxes_that_are_not_allowed_are_told_before_codex_refuses_them(
         assert f"not {asked['sandbox']}" in found.message
 
 
-# --- how a turn opens
+# --- how a turn starts
 
 
 def opened(requirements: Json | None, **request: Any) -> Dialogue:
-    """A conversation to the point where everything has been looked at."""
+    """A session up to the point where every check is done."""
     talk = Dialogue(**request).reply("initialize").looked(requirements=requirements)
     if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
         talk.free()
@@ -154,7 +154,7 @@ def test_a_turn_that_may_more_than_read_is_held_against_them_before_it_starts(wa
 
 
 def refused(message: str, code: int = -32600) -> Dialogue:
-    """A conversation in which Codex refuses to tell them."""
+    """A session in which Codex refuses to report them."""
     talk = Dialogue(**WRITE).reply("initialize").reply("account/read", {"requiresOpenaiAuth": False})
     return talk.reply("config/read").reply(READ, error={"code": code, "message": message})
 
@@ -182,7 +182,7 @@ def test_what_is_no_object_at_all_allows_no_more_than_to_read() -> None:
 
 
 def hint(requirements: Json, **request: Any) -> str:
-    """What is to be done next."""
+    """The next step."""
     error = opened(requirements["requirements"], **request).outcome.error
     assert error is not None
     return error.hint
@@ -212,7 +212,7 @@ def test_in_place_of_full_access_it_is_what_the_list_does_allow() -> None:
 
 
 def listing(name: str, config: Json, told: Json | None = None, **request: Any) -> Dialogue:
-    """A conversation in which Codex names this profile as the one in force, which writes unless it is `:read-only`."""
+    """A session in which Codex names this profile as the one in force, which writes unless it is `:read-only`."""
     policy = READ_ONLY if name == ":read-only" else {"type": "workspaceWrite", "writableRoots": []}
     talk = Dialogue(**request).reply("initialize").looked(config=config, requirements=told)
     active = {"id": name, "extends": None}
@@ -250,7 +250,7 @@ def test_what_is_not_told_of_a_list_lifts_no_profile() -> None:
     assert [each["permissions"] for each in talk.requests("thread/settings/update")] == ["mine"]
 
 
-# --- what a thread is opened under, so that its project is not trusted
+# --- how a thread is opened, so that its project is not trusted
 
 BOTH = (":read-only", ":workspace")
 THEIRS = {"defaultPermissions": "theirs"}

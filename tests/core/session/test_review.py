@@ -1,4 +1,4 @@
-"""A review: asked for with another method, run under another id, answered by what its reviewer leaves behind.
+"""A review: requested with another method, run under another id, answered by its reviewer's last output.
 
 The shapes are those of 0.163.0 and 0.171.0.
 """
@@ -52,7 +52,7 @@ def replied(**request: Any) -> Dialogue:
 
 
 def reviewing(**request: Any) -> Dialogue:
-    """A review at work, whose reviewer has begun to say something that is never shown."""
+    """A review at work, whose reviewer has begun a message that is never shown."""
     return replied(**request).receive(*ENTERED, STARTED, message_started("hidden", "final_answer"))
 
 

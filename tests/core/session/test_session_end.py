@@ -1,4 +1,4 @@
-"""A turn whose app-server goes away, and the clock of a session."""
+"""A turn whose app-server exits, and the clock of a session."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def talking() -> Dialogue:
     return Dialogue().started().receive(message_started(), delta("Hel"))
 
 
-# --- a server that goes away
+# --- an app-server that exits
 
 
 @pytest.mark.parametrize("stage", ["initialize", "opened", "replied", "started", "talking"])

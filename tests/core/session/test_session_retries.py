@@ -1,4 +1,4 @@
-"""What a session tries again: the start of an app-server, and what Codex was too busy for. And what it never does."""
+"""What a session retries: the start of an app-server, and what Codex was too busy for. And what it never retries."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_what_the_first_app_server_said_of_its_thread_no_longer_counts() -> None
     for record in (talk.session.record, replay(talk.events)[0]):
         assert (record.thread_id, record.settings, record.codex.version) == (None, {}, None)
     talk.reply("initialize").looked()
-    assert talk.requests("turn/start") == []  # neither has the first one's thread led to a turn
+    assert talk.requests("turn/start") == []  # the first one's thread has not led to a turn, either
     talk.reply("thread/start", {"thread": {"id": THREAD}})
     assert [params["threadId"] for params in talk.requests("turn/start")] == [THREAD]
 

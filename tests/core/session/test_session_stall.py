@@ -1,4 +1,4 @@
-"""A turn that goes silent, retries without end, or ends without saying so."""
+"""A turn that falls silent, retries without end, or ends without a notification."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_progress_between_retries_begins_the_count_anew(progress: Json) -> None:
     assert (talk.has_ended, talk.requests("turn/interrupt")) == (False, [])
 
 
-# --- ends of which only the notice is missing
+# --- ends that lack only the notification
 
 
 def test_a_thread_that_falls_idle_without_completing_the_turn_is_asked_about() -> None:

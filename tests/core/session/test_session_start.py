@@ -130,7 +130,7 @@ def test_an_api_key_may_run_where_the_user_allows_it() -> None:
 
 @pytest.mark.parametrize(("mode", "may_run"), [("chatgpt", True), ("apikey", False), (None, False)])
 def test_where_the_account_cannot_be_read_the_mode_of_the_login_decides(mode: str | None, may_run: bool) -> None:
-    """`account/read` wants to know the workspace, and fails without the network."""
+    """`account/read` needs the workspace, and fails without the network."""
     talk = Dialogue().reply("initialize").reply("account/read", error={"code": -32603, "message": "internal"})
     talk.reply("config/read", {"config": {}}).reply("thread/start", {"thread": {"id": THREAD}})
     assert talk.requests("turn/start") == []
@@ -142,7 +142,7 @@ def test_where_the_account_cannot_be_read_the_mode_of_the_login_decides(mode: st
 def test_where_codex_tells_of_no_account_at_all_nothing_is_billed() -> None:
     talk = Dialogue().reply("initialize").reply("config/read", {"config": {"model_provider": "built-in"}})
     talk.reply("thread/start", {"thread": {"id": THREAD}, "modelProvider": "built-in"})
-    for _ in range(2):  # another app-server may tell
+    for _ in range(2):  # another app-server may know
         talk.reply("account/read", error={"code": -32603, "message": "internal"})
         talk.reply("getAuthStatus", error={"code": -32600, "message": "unknown variant"})
         talk.reply("initialize").reply("config/read", {"config": {"model_provider": "built-in"}})

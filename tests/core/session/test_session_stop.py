@@ -1,4 +1,4 @@
-"""A turn that is told to stop: by its user, its deadline or its worker."""
+"""A turn that is stopped: by its user, its deadline or its worker."""
 
 from __future__ import annotations
 

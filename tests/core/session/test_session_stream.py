@@ -1,4 +1,4 @@
-"""A turn that runs: its text, its answer, and what the app-server asks on the way."""
+"""A turn that runs: its text, its answer, and the app-server's requests meanwhile."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_everything_is_recorded_in_order_and_numbered() -> None:
     assert last_three == [("in", "item/agentMessage/delta"), ("in", "item/tool/call"), ("out", None)]
 
 
-# --- what is not known
+# --- what is unknown
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_unknown_notifications_and_items_are_kept_and_change_nothing(message: Js
 @pytest.mark.parametrize("request_id", [0, 1, 4, 7, "abc"])
 @pytest.mark.parametrize("method", ["item/commandExecution/requestApproval", "a/request/of/a/newer/version"])
 def test_every_server_request_is_declined_at_once(method: str, request_id: int | str) -> None:
-    """Its ids are a name space of their own: ours 1 and 4 are taken, and 0 is an id like any other."""
+    """Its ids are a separate name space: ours 1 and 4 are taken, and 0 is an id like any other."""
     talk = Dialogue().started()
     talk.receive({"method": method, "id": request_id, "params": {"threadId": THREAD, "turnId": TURN}})
     refusal = {"code": -32601, "message": f"codex-server does not answer {method}"}

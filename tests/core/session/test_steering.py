@@ -1,4 +1,4 @@
-"""Text into a turn that runs."""
+"""Text sent into a running turn."""
 
 from __future__ import annotations
 

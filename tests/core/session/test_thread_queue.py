@@ -1,4 +1,4 @@
-"""What waits in a thread, and what is queued while our turn runs: nothing is resumed over it, nothing of it is lost."""
+"""What a thread's queue holds, and what is queued while our turn runs: nothing is resumed over it, nothing is lost."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def entry(number: int = 1, **more: Any) -> Json:
 
 
 def looked(*entries: Json, **request: Any) -> Dialogue:
-    """A turn that runs, after Codex has told what its thread's queue holds."""
+    """A running turn, after Codex has reported its thread's queue."""
     talk = Dialogue(**request).started().receive(CHANGED)
     return talk.reply("thread/queue/list", {"data": list(entries)})
 
 
 def is_awaiting_word(talk: Dialogue) -> bool:
-    """Whether the app-server is to live until it has told what it began with."""
+    """Whether the app-server must stay alive until it has reported what it began with."""
     return (talk.session.queue.awaited_until_ms or 0.0) > talk.now_ms
 
 
@@ -178,7 +178,7 @@ def test_what_somebody_else_had_first_is_not_ours_to_put_back_and_is_looked_for_
     first = next(message["id"] for message in talk.sent if message.get("method") == "thread/queue/delete")
     talk.receive({"id": first, "result": {"deleted": True}}, CHANGED)
     talk.reply("thread/queue/list", {"data": [entry(3)]})
-    assert talk.queued[-1] == (entry(1), entry(2), entry(3))  # whose a missed one is shows only afterwards
+    assert talk.queued[-1] == (entry(1), entry(2), entry(3))  # whose a missing one is shows only afterwards
 
 
 def test_a_delete_that_is_refused_or_not_answered_stays_in_doubt() -> None:
@@ -199,7 +199,7 @@ def test_what_changes_when_the_turn_is_over_is_asked_for_all_the_same() -> None:
         assert is_awaiting_word(each)
         each.reply("thread/queue/list", {"data": [entry()]}).reply("thread/queue/delete", {"deleted": True})
         assert not is_awaiting_word(each)
-        each.receive(CHANGED).reply("thread/queue/list", {"data": []})  # our own doing, told
+        each.receive(CHANGED).reply("thread/queue/list", {"data": []})  # caused by us, and reported
         assert not is_awaiting_word(each.advance(101))
         assert each.session.queue.owed == (entry(),)
 
@@ -212,7 +212,7 @@ def test_a_turn_that_codex_begins_after_ours_is_looked_at_afterwards() -> None:
 
 @pytest.mark.parametrize("is_seen", [False, True])
 def test_codex_is_given_the_time_to_tell_what_it_begins_with_behind_our_turn(is_seen: bool) -> None:
-    """Ended before, it leaves no word of a message that is no longer in its queue."""
+    """Ended before, it leaves no record of a message that is no longer in its queue."""
     listed = looked(entry(1), entry(2)) if is_seen else looked()
     if is_seen:
         listed.reply("thread/queue/delete", {"deleted": False})
@@ -232,7 +232,7 @@ def test_codex_is_given_the_time_to_tell_what_it_begins_with_behind_our_turn(is_
 
 
 def test_where_the_databases_alone_tell_of_a_change_codex_has_but_a_moment_and_nothing_is_looked_for() -> None:
-    """Those of all threads are in them."""
+    """The databases hold the queues of all threads."""
     talk = Dialogue().started().look_at_queue().reply("thread/queue/list", {"data": []})
     talk.receive(*said("yes"), COMPLETED)
     assert is_awaiting_word(talk)
@@ -272,7 +272,7 @@ def test_an_ephemeral_thread_has_no_queue() -> None:
     assert talk.session.queue.is_untouched
 
 
-# --- the policy of what is not ours
+# --- the policy of turns that are not ours
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_whatever_else_starts_on_the_thread_may_touch_nothing_and_ours_keeps_its
 
 @pytest.mark.parametrize("approval", Approval)
 def test_a_turn_that_may_touch_nothing_itself_leaves_the_settings_alone(approval: Approval) -> None:
-    """Who decides over approvals is never changed: MCP servers' calls are asked about by the thread's settings."""
+    """Who decides over approvals is never changed: the thread's settings decide whether MCP calls are asked about."""
     assert Dialogue(approval=approval).started().requests("thread/settings/update") == []
 
 

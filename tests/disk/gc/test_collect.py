@@ -1,4 +1,4 @@
-"""Deleting what nobody needs any more: never a running turn, never one with a name, never half of one."""
+"""Deleting what is no longer needed: never a running turn, never a named one, never half of one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_turns_that_ended_long_ago_are_deleted_and_others_stay(turns: TurnsOnDis
 def test_a_running_turn_is_never_deleted(turns: TurnsOnDisk) -> None:
     turns.running(finished_at=LONG_AGO)
     finishing = turns.running(finished_at=LONG_AGO)
-    finishing.done.write_text("{}")  # its marker stands, its lock has not fallen yet
+    finishing.done.write_text("{}")  # its marker exists, its lock is still held
     assert run(turns, 0, dry=True).turn_ids == ()
     assert run(turns, 0).turn_ids == ()
     assert finishing.prompt.exists()
@@ -154,7 +154,7 @@ def test_without_a_turns_directory_there_is_nothing_to_delete(tmp_path: Path) ->
     assert collected == Collected((), 0, 0)
 
 
-# --- what is not as we made it
+# --- what has an unexpected shape
 
 
 def without_its_lock(turn: TurnDir) -> None:
@@ -171,7 +171,7 @@ def under_another_id(turn: TurnDir) -> None:
 
 
 def with_an_unreadable_record(turn: TurnDir) -> None:
-    turn.meta.write_text('{"version": 1, "na')  # nobody knows whether it bears a name
+    turn.meta.write_text('{"version": 1, "na')  # whether it has a name is unknown
 
 
 def with_a_tree_of_somebody(turn: TurnDir) -> None:
@@ -341,7 +341,7 @@ def test_an_orphan_that_another_collector_deletes_at_the_same_moment_is_none(
     assert run(turns).orphans == 0
 
 
-# --- several at once
+# --- several collectors at once
 
 
 def test_two_collectors_at_once_delete_each_turn_once(turns: TurnsOnDisk) -> None:

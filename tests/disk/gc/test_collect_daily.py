@@ -1,4 +1,4 @@
-"""The collection that workers do: once a day, whoever of them comes first, and never at anybody's cost."""
+"""The collection that workers run: once a day, by the first of them, and without delaying a turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker tells the journal: each phase once, one end, and never a failure of the turn."""
+"""What a worker writes to the journal: each phase once, one end, and never a failure of the turn."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_lock_that_somebody_keeps_is_waited_for_once(turn_path: Path, monkeypa
     started = time.monotonic()
     for phase in ("thinking", "answering", "editing", "retrying") * 25:
         turn.phase(phase)
-    assert 1 <= time.monotonic() - started < 50  # waited for each time, it were 100 s
+    assert 1 <= time.monotonic() - started < 50  # waited for each time, it would take 100 s
     os.close(fd)
     turn.phase("thinking")
     turn.phase("answering")

@@ -1,4 +1,4 @@
-"""Requests from other shells, their order, their replies, and the byte that wakes the worker."""
+"""Requests of other shells, their order, their replies, and the byte that wakes the worker."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_byte_wakes_a_worker_that_listens(turn: TurnDir) -> None:
     assert inbox.wake(turn)
     inbox.post(turn, "cancel")
     assert os.read(fd, 100) == b"!!"
-    with pytest.raises(BlockingIOError):  # never an end of file, though every writer has gone
+    with pytest.raises(BlockingIOError):  # never EOF, though every writer has closed
         os.read(fd, 100)
     os.close(fd)
 

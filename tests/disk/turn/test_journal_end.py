@@ -1,4 +1,4 @@
-"""What a turn's directory tells the journal of its end, where no worker lived to do it."""
+"""The end that is journalled from a turn's directory, where no worker lived to do it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One boundary: a turn one of whose small files was damaged or edited has failed, and what had come of it is shown."""
+"""One boundary: a turn with a damaged or edited small file has failed, and what it had produced is shown."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def sweep(_turn: TurnDir) -> int:
 
 
 def check_that_it_is_told(turn: TurnDir) -> None:
-    """What readers say of a turn whose record cannot be read."""
+    """What readers report of a turn whose record cannot be read."""
     turn.events.write_bytes(CUT_TURN)
     turn.out.write_text(f"{ANSWER}\n")
     view = read_turn(turn, sweep)
@@ -110,7 +110,7 @@ def test_a_file_that_is_missing_torn_or_something_else(turns: TurnsOnDisk, maker
         path = turn.path / name
         if damage is not None:
             path.write_bytes(damage)
-        elif name != "error":  # without a marker its worker is dead, which is repaired
+        elif name != "error":  # without a marker its worker is dead, so the turn is repaired
             path.unlink()
         else:
             continue

@@ -1,4 +1,4 @@
-"""The `notify` program of the user's own Codex: how it is told from what is a turn's."""
+"""The `notify` program of the user's own Codex: how it is distinguished from a turn's processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ for line in sys.stdin:
 
 
 class Server:
-    """Something that leads a session and starts what it is told to; dies without a word to its children."""
+    """The leader of a session that starts what it is asked to; exits without ending its children."""
 
     def __init__(self, turn_id: str) -> None:
         self._process = subprocess.Popen(
@@ -48,7 +48,7 @@ class Server:
         self.started: list[int] = []
 
     def start(self, *words: str, session: str = "same") -> int:
-        """Have it start something that waits for ever."""
+        """Have it start something that never exits."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(repr([session, sys.executable, "-c", PAUSE, *words]) + "\n")
@@ -57,7 +57,7 @@ class Server:
         return self.started[-1]
 
     def die(self) -> None:
-        """Leave its children behind."""
+        """Exit and leave its children behind."""
         self._process.kill()
         self._process.communicate()
 
@@ -99,14 +99,14 @@ def test_it_is_known_by_what_it_is_told_and_by_the_session_that_it_is_in(server:
     server.start("an argument", TOLD.replace("turn-1", "turn-2"))
     server.start("turn-1")
     server.start('["turn-1"]')
-    server.start(TOLD, session="own")  # what the model runs leads a session of its own
+    server.start(TOLD, session="own")  # what the model runs leads its own session
     server.die()
     wait_until(lambda: UserProgram(server.pid, "turn-1").pids() == {program}, what="the program alone")
 
 
 def test_what_it_left_behind_is_known_by_when_it_began(server: Server) -> None:
     server.start("of the turn")
-    margin_ends_s = clock_s() + 1.2  # what a loaded machine is given
+    margin_ends_s = clock_s() + 1.2  # the allowance for a loaded machine
     wait_until(lambda: clock_s() > margin_ends_s, what="a later second")
     ended_s = clock_s()
     left = server.start("of the program")
