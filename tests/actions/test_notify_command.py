@@ -58,9 +58,9 @@ def test_the_configuration_counts_where_nothing_was_asked_for(
 
 
 def test_a_turn_of_a_command_that_is_told_tells_no_other_by_itself(settings: Settings, tmp_path: Path) -> None:
-    told = settings._replace(is_told=True)
-    assert choose_command(told, None, Config(notify="tell")) is None
-    assert choose_command(told, "tell", Config(notify="tell")) == f"{tmp_path}/bin/tell"
+    reported = settings._replace(is_told=True)
+    assert choose_command(reported, None, Config(notify="tell")) is None
+    assert choose_command(reported, "tell", Config(notify="tell")) == f"{tmp_path}/bin/tell"
 
 
 @pytest.mark.parametrize("asked", ["nope", "./nope", "text", "./text", "~/nope", "/no/such/program", ".", "tell 'it"])

@@ -248,9 +248,9 @@ def test_what_comes_next_asks_for_what_was_asked_for(world: World, name: str, mo
         parsed = parse(words)
         if parsed.verb not in ("new", "continue", "review"):
             continue
-        told = world.start(words)["request"]
-        assert {key for key in told if told[key] != asked[key]} <= _BY_DESIGN, command
-        assert told["flags"].keys() - _CHANGING == asked["flags"].keys() - _CHANGING, command
+        reported = world.start(words)["request"]
+        assert {key for key in reported if reported[key] != asked[key]} <= _BY_DESIGN, command
+        assert reported["flags"].keys() - _CHANGING == asked["flags"].keys() - _CHANGING, command
         assert parsed.options.may_skip_git_check == ("--skip-git-check" in STARTS[name])
         assert parsed.options.may_nest == ("--allow-nested" in STARTS[name])
 
@@ -293,9 +293,9 @@ def test_the_next_of_a_document_is_the_same(world: World, name: str) -> None:
             assert [*next_commands(view).values()][:-1] == commands_in(hint_of(end, request))
     complete = TurnView(TURN_ID, str(turn.path), State.COMPLETE, meta=meta | {"codex_turn_id": "c"})
     if not request.is_ephemeral:
-        told = world.start(shlex.split(next_commands(complete)["continue"]))["request"]
-        assert {key for key in told if told[key] != meta["request"][key]} - {"review"} <= _BY_DESIGN
-        assert told["flags"].keys() - _CHANGING == meta["request"]["flags"].keys() - _CHANGING - {"--name"}
+        reported = world.start(shlex.split(next_commands(complete)["continue"]))["request"]
+        assert {key for key in reported if reported[key] != meta["request"][key]} - {"review"} <= _BY_DESIGN
+        assert reported["flags"].keys() - _CHANGING == meta["request"]["flags"].keys() - _CHANGING - {"--name"}
 
 
 def test_read_only_stays_read_only_where_the_configuration_would_write(world: World) -> None:
@@ -313,8 +313,8 @@ def test_what_the_configuration_decides_is_no_flag_and_is_decided_again(world: W
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     assert request.flags == {}
     (command,) = commands_in(hint_of(End(ErrorKind.NETWORK), request))
-    told = world.start(shlex.split(command))["request"]
-    assert {key for key in told if told[key] != meta["request"][key]} == set()
+    reported = world.start(shlex.split(command))["request"]
+    assert {key for key in reported if reported[key] != meta["request"][key]} == set()
 
 
 def test_a_schema_out_of_a_pipe_is_the_copy(world: World, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.kit.shell import Shell, assert_refused
 from tests.kit.support import DEADLINE_S, wait_until
 
 SOON_S = 30.0
-"""For a command that waits a second or three, on a busy machine; who waits for the end of stdin waits for ever."""
+"""For a command that waits a second or three, on a busy machine; a wait for the end of stdin has no end."""
 DIFF = "+ line\n- line\n"
 SHELLS = [name for name in ("sh", "bash", "zsh", "ksh") if shutil.which(name)]
 

@@ -60,12 +60,12 @@ LISTENS = (  # to one that came early, and to one that comes late
 )
 
 
-def listen(*wishes: Listen) -> Query[list[object]]:
+def listen(*listens: Listen) -> Query[list[object]]:
     yield "begin", {}
-    heard: list[object] = []
-    for wish in wishes:
-        heard.append((yield wish).get("params"))
-    return heard
+    received: list[object] = []
+    for each in listens:
+        received.append((yield each).get("params"))
+    return received
 
 
 def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_p
         'print(\'{"method":"late","params":{"n":2}}\', flush=True)',
         "read()",
     )
-    wishes = Listen("early"), Listen("late"), Listen("early", 0.05)
-    assert run_query(codex, tmp_path, listen(*wishes), 60) == [{"n": 1}, {"n": 2}, None]
+    listens = Listen("early"), Listen("late"), Listen("early", 0.05)
+    assert run_query(codex, tmp_path, listen(*listens), 60) == [{"n": 1}, {"n": 2}, None]
     assert children() == []
 
 
@@ -88,7 +88,7 @@ def test_who_listens_in_vain_is_told_so(tmp_path: Path, last: str) -> None:
     assert children() == []
 
 
-def test_an_interrupt_leaves_room_for_one_more_inquiry_and_then_the_process_is_gone(tmp_path: Path) -> None:
+def test_an_interrupt_leaves_room_for_one_more_query_and_then_the_process_is_gone(tmp_path: Path) -> None:
     def interrupted() -> Query[None]:
         yield "one", {}
         raise KeyboardInterrupt

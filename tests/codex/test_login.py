@@ -19,7 +19,7 @@ TOKENS = {"id_token": "t", "access_token": "t", "refresh_token": "t"}
 CHATGPT = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": TOKENS}
 API_KEY = {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-secret"}
 NEVER_RUN = Path("/nonexistent/codex")
-"""`codex login status` must not be asked where a file tells: it costs time."""
+"""`codex login status` must not be run where a file has the answer: it costs time."""
 
 
 def provider(**values: Any) -> str:

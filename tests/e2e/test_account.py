@@ -112,8 +112,8 @@ def test_a_login_in_a_browser_and_what_it_gives_until_the_logout(home: Home, iss
 
 def test_a_login_with_a_code_needs_no_browser_here(home: Home, issuer: Issuer) -> None:
     process = home.spawn("login", "--device")
-    told = read_until(process, USER_CODE)
-    assert f"{issuer.url}/codex/device" in told
+    reported = read_until(process, USER_CODE)
+    assert f"{issuer.url}/codex/device" in reported
     issuer.has_agreed.set()
     stdout, stderr = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, stderr
@@ -126,8 +126,8 @@ def test_ctrl_c_cancels_the_login_by_its_id(home: Home, issuer: Issuer, flag: tu
     home.wrap_codex(f'tee -a "{said}" | {home.codex} "$@"')
     with login_ports():
         process = home.spawn("login", *flag)
-        told = read_until(process, USER_CODE if flag else "/oauth/authorize?")
-        assert "open by itself" not in told
+        reported = read_until(process, USER_CODE if flag else "/oauth/authorize?")
+        assert "open by itself" not in reported
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, "The login was cancelled." in stderr) == (130, True), stderr

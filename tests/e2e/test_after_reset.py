@@ -36,8 +36,8 @@ def chatgpt(home: Home, reset_s: int) -> ScriptedModel:
 def held(home: Home, *args: str) -> Turn:
     """Start a turn that has to wait for a reset."""
     turn = home.start(*(args or ("new", "hi", "--after-reset")))
-    told = wait_until(lambda: (status := turn.status())["resets_at"] and status, what="until when it waits")
-    assert told["phase"] == "queued"
+    reported = wait_until(lambda: (status := turn.status())["resets_at"] and status, what="until when it waits")
+    assert reported["phase"] == "queued"
     return turn
 
 

@@ -12,15 +12,15 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from tests.fakes import faulty
-from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, put_in_codexs_place, start_silent
+from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, pin_fake_codex, start_silent
 from tests.kit.home import Home, Turn
 from tests.kit.support import wait_until
 
 SMALL = "1m"
 BALLAST_BYTES = (1 << 20) - 310_000
-"""What leaves room for what is set aside, for a turn's small files, and for about half of what is said."""
+"""Leaves room for the reserve, for a turn's small files, and for about half of the output."""
 LIMIT_BYTES = 120_000
-"""More than `result.json` has, which holds what was said twice, and less than `events.jsonl` would have."""
+"""More than `result.json` has, which holds the output twice, and less than `events.jsonl` would have."""
 Mount = Callable[..., None]
 
 
@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_while_an_answer_streams_fails_the_turn_which_keeps
 ) -> None:
     mount(one_home.path, "-t", "tmpfs", "-o", f"size={SMALL},mode=700", "none")
     (one_home.path / "ballast").write_bytes(bytes(BALLAST_BYTES))
-    put_in_codexs_place(one_home, "long text")
+    pin_fake_codex(one_home, "long text")
     turn = one_home.start("new", "hi")
     assert_disk(one_home, turn)
 
@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_while_an_answer_streams_fails_the_turn_which_keeps
 def test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come(one_home: Home) -> None:
     # The same as a full disk, for machines where nothing can be mounted.
     change_workers(one_home, f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({LIMIT_BYTES}, -1))")
-    put_in_codexs_place(one_home, "long text")
+    pin_fake_codex(one_home, "long text")
     turn = one_home.start("new", "hi")
     assert_disk(one_home, turn)
 
@@ -117,18 +117,18 @@ def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_publ
     ballast = fill(one_home.path)
     gate.open()
     wait_until(lambda: has_no_worker(one_home), what="the worker's end")
-    told = turn.wait()
+    reported = turn.wait()
     assert not turn.is_ended
     # As far as the worker came: with its own error about the disk, or without one.
-    assert (told["state"], told["error"]["kind"]) in [("failed", "disk"), ("abandoned", "worker_died")]
-    assert told["answer"].startswith(FIRST_HALF)
+    assert (reported["state"], reported["error"]["kind"]) in [("failed", "disk"), ("abandoned", "worker_died")]
+    assert reported["answer"].startswith(FIRST_HALF)
     again = turn.wait()
-    assert (again["state"], again["answer"]) == (told["state"], told["answer"])
+    assert (again["state"], again["answer"]) == (reported["state"], reported["answer"])
     ballast.unlink()
     ended = turn.wait()
     assert (turn.path / "error").exists()
-    assert (ended["state"], ended["answer"]) == (told["state"], told["answer"])
-    assert (turn.path / "answer.txt").read_text() == told["answer"]
+    assert (ended["state"], ended["answer"]) == (reported["state"], reported["answer"])
+    assert (turn.path / "answer.txt").read_text() == reported["answer"]
     assert one_home.left_running() == []
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import faulty
-from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_python, put_in_codexs_place, start_silent
+from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_python, pin_fake_codex, start_silent
 from tests.kit.home import Home, Turn
 from tests.kit.support import DEADLINE_S, Json, wait_until
 from tests.kit.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
@@ -225,7 +225,7 @@ def test_what_a_newer_version_has_in_the_home_is_left_alone(one_home: Home) -> N
         (one_home.path / name).chmod(0o700)
         (one_home.path / name / "index-2").write_text("{")
     one_home.configure(colour="blue")
-    put_in_codexs_place(one_home, "ends twice")
+    pin_fake_codex(one_home, "ends twice")
     turn = one_home.start("new", "hi")
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
     for command in ("list-turns", "gc", "status"):

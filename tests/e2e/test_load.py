@@ -47,13 +47,13 @@ def answer_to(prompt: str) -> str:
     return "".join(f"{prompt}: line {number}, ünïcode ✓\n" for number in range(40))
 
 
-def speak(request: Request) -> Message:
+def answer_slowly(request: Request) -> Message:
     """A model that takes a moment."""
     whole = answer_to(request.prompt)
     return say(whole[:300], pause(0.05), whole[300:700], pause(0.05), whole[700:])
 
 
-def start_all(home: Home, script: Script = speak, victims: Sequence[int] = ()) -> list[Turn]:
+def start_all(home: Home, script: Script = answer_slowly, victims: Sequence[int] = ()) -> list[Turn]:
     """Start `TURNS` turns from as many shells at the same moment; the turns in the order of their prompts."""
     home.configure(max_running=MAX_RUNNING)
     home.model(script)
@@ -87,7 +87,7 @@ def queued_pss_kb(home: Home, turn: Turn) -> int | None:
 
 def test_two_hundred_turns_at_once_all_complete_in_the_order_of_their_ids(one_home: Home) -> None:
     gate = Gate()  # until a queued one was measured: however long the starts take, there is a queue then
-    turns = start_all(one_home, lambda request: reply(hold(gate), speak(request)))
+    turns = start_all(one_home, lambda request: reply(hold(gate), answer_slowly(request)))
     assert len({turn.id for turn in turns}) == TURNS
     most, heaviest = 0, 0
 
@@ -170,11 +170,11 @@ class Killer:
         self._is_called_off.set()
         self.join()
 
-    def speak(self, request: Request) -> ReplyLike:
+    def answer_slowly(self, request: Request) -> ReplyLike:
         """A model that takes a moment, and waits for the shot at those that are to be killed."""
         prompt = request.prompt
         if prompt not in self._shots:
-            return speak(request)
+            return answer_slowly(request)
         whole = answer_to(prompt)
         stop = hold(self._has_fallen[prompt]) if prompt in self._has_fallen else pause(0.4)
         return say(whole[:300], pause(0.4), whole[300:700], stop, whole[700:])
@@ -262,7 +262,7 @@ def test_of_two_hundred_turns_with_forty_kills_none_is_lost(one_home: Home) -> N
     victims = dice.sample(range(TURNS), 2 * VICTIMS)
     shots = plan(victims[:VICTIMS], "worker", dice) | plan(victims[VICTIMS:], "codex", dice)
     with Killer(one_home, shots) as killer:
-        turns = start_all(one_home, killer.speak, victims)
+        turns = start_all(one_home, killer.answer_slowly, victims)
         killer.join()
     # No turn was read so far: a reader is what ends the turns of dead workers.
     states = Counter[str]()

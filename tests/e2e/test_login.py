@@ -13,7 +13,7 @@ from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import Home
 
 PROMPTLY_S = 10.0
-"""Long before anything that could be waited for would have lost its patience."""
+"""Long before any wait would time out."""
 KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 
 

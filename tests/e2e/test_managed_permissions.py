@@ -53,7 +53,7 @@ class Managed:
         """Run `codex-server ARGS --wait` there."""
         return self._machine.run(*args, "--wait")
 
-    def looked(self, call_id: str = "1") -> str:
+    def output_of(self, call_id: str = "1") -> str:
         """The output of the command of this id."""
         output: str = self.model.model_requests[-1].tool_outputs[call_id]
         return output
@@ -93,7 +93,7 @@ def assert_refused(managed: Managed, run: Run, words: str) -> Json:
 def test_a_turn_that_only_reads_reads_what_the_profile_lets_it(managed: Managed, verb: list[str]) -> None:
     managed.requires("read")
     assert managed.run(*verb).code == 0
-    assert_unread(managed.looked(), may_write=False)
+    assert_unread(managed.output_of(), may_write=False)
 
 
 def test_so_do_the_turns_that_go_on_with_it(managed: Managed) -> None:
@@ -101,19 +101,19 @@ def test_so_do_the_turns_that_go_on_with_it(managed: Managed) -> None:
     assert managed.run("new", "hi").code == 0
     for number, options in (("2", []), ("3", ["--fork"])):
         assert managed.run("continue", "go on", *options).code == 0
-        assert_unread(managed.looked(number), may_write=False)
+        assert_unread(managed.output_of(number), may_write=False)
 
 
 def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(managed: Managed) -> None:
     managed.requires("write")
     run = managed.run("new", "hi", "--write")
     assert run.code == 0
-    assert_unread(managed.looked(), may_write=True)
+    assert_unread(managed.output_of(), may_write=True)
     sent = [event for event in managed.home.turn(run.json["turn_id"]).events if event["dir"] == "out"]
     settings = [event["params"] for event in sent if event.get("method") == "thread/settings/update"]
     assert [each.get("permissions") for each in settings] == ["theirs"]  # the thread is left under nothing else, either
     assert managed.run("continue", "go on", "--write").code == 0
-    assert_unread(managed.looked("2"), may_write=True)
+    assert_unread(managed.output_of("2"), may_write=True)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_selecting_an_allowed_profile_that_fits_is_a_next_step_that_works(manage
     config = managed.home.codex_home / "config.toml"
     config.write_text(f'default_permissions = ":read-only"\n{config.read_text()}')
     assert managed.run("new", "hi").code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()
 
 
 def test_a_managed_profile_of_which_nothing_at_all_is_told_runs_nothing(managed: Managed) -> None:
@@ -187,7 +187,7 @@ def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed:
     assert_not_allowed(managed, run)
     plain = shlex.split(commands_in(run.json["error"]["hint"])[0])
     assert managed.run(*plain[1:]).code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()
     for more in ([], ["--fork"]):
         assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2)
 
@@ -197,14 +197,14 @@ def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed
     assert managed.run("new", "hi").code == 0
     assert_not_allowed(managed, managed.run("new", "hi", "--write"), requests=2)
     assert managed.run("continue", "go on").code == 0
-    assert "Read-only file system" in managed.looked("2")
+    assert "Read-only file system" in managed.output_of("2")
 
 
 def test_a_plain_turn_and_a_review_run_under_such_a_list(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
         assert managed.run(*verb).code == 0
-        assert "Read-only file system" in managed.looked(number)
+        assert "Read-only file system" in managed.output_of(number)
 
 
 def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_closed(managed: Managed) -> None:
@@ -212,14 +212,14 @@ def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_close
     for options in WIDER[1:]:
         assert_not_allowed(managed, managed.run("new", "hi", *options))
     assert managed.run("new", "hi", "--write").code == 0
-    assert "\nmade\n" in managed.looked()
+    assert "\nmade\n" in managed.output_of()
 
 
 def test_a_list_with_full_access_lets_a_turn_have_anything(one_managed: Managed) -> None:
     one_managed.requires_alone(f'{READS_ALONE}":danger-full-access" = true\n')
     for number, options in enumerate((WIDER[0], WIDER[3]), 1):
         assert one_managed.run("new", "hi", *options).code == 0
-        assert "\nmade\n" in one_managed.looked(str(number))
+        assert "\nmade\n" in one_managed.output_of(str(number))
 
 
 def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(managed: Managed) -> None:
@@ -233,7 +233,7 @@ def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(
         run = managed.run("new", "hi", "--write")
         if is_allowed:
             assert run.code == 0
-            assert_unread(managed.looked(), may_write=True)
+            assert_unread(managed.output_of(), may_write=True)
         else:
             assert_not_allowed(managed, run)
 
@@ -243,7 +243,7 @@ def test_a_sandbox_that_is_not_allowed_is_told_and_network_is_no_part_of_one(man
     for options in (WIDER[0], WIDER[2], WIDER[3]):
         assert_not_allowed(managed, managed.run("new", "hi", *options))
     assert managed.run("new", "hi", "--network").code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()
 
 
 @pytest.mark.parametrize(
@@ -271,13 +271,13 @@ def test_where_the_workspace_may_be_written_by_default_a_plain_turn_and_a_review
     managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
         assert managed.run(*verb).code == 0
-        assert "Read-only file system" in managed.looked(number)
+        assert "Read-only file system" in managed.output_of(number)
 
 
 def test_and_a_turn_that_may_write_does(managed: Managed) -> None:
     managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
     assert managed.run("new", "hi", "--write").code == 0
-    assert "\nmade\n" in managed.looked()
+    assert "\nmade\n" in managed.output_of()
 
 
 def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: Managed) -> None:
@@ -287,4 +287,4 @@ def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: 
     config.write_text(f'default_permissions = "mine"\n{config.read_text()}\n{mine}')
     assert_not_allowed(managed, managed.run("new", "hi", "--write"))
     assert managed.run("new", "hi").code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()

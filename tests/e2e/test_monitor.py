@@ -15,7 +15,7 @@ from codex_server_cli.demo.request import Request
 from codex_server_cli.disk.journal import journal
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.kit.monitor import FOLLOW, Monitor, told
+from tests.kit.monitor import FOLLOW, Monitor, phases_of
 from tests.kit.support import Json, delete_tree, wait_until
 
 
@@ -33,7 +33,7 @@ def test_a_turn_is_told_from_its_start_to_its_end(home: Home) -> None:
     gate.open()
     end = monitor.read_until(turn.id)
     assert monitor.end(signal.SIGINT) == (130, "")
-    phases = told(monitor.lines, turn.id)
+    phases = phases_of(monitor.lines, turn.id)
     assert (phases[0], phases[-1]) == ("starting", "complete")
     assert all(before != after for before, after in pairwise(phases))
     assert [line["event"] for line in monitor.lines] == ["phase"] * (len(phases) - 1) + ["end"]
@@ -87,7 +87,7 @@ def test_a_turn_whose_directory_is_deleted_gets_one_end(one_home: Home) -> None:
     assert (end["state"], end["kind"]) == ("cancelled", "cancelled")
     wait_until(lambda: not one_home.processes("codex_server_cli"), what="the end of the worker")
     monitor.end(signal.SIGKILL)
-    assert told(all_lines(one_home, "--after", "0"), held.id).count("cancelled") == 1
+    assert phases_of(all_lines(one_home, "--after", "0"), held.id).count("cancelled") == 1
 
 
 def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
@@ -152,7 +152,7 @@ def test_a_turn_in_line_is_told_and_so_is_its_cancel(one_home: Home) -> None:
     assert one_home.run("cancel", queued.id).code == 0
     assert monitor.read_until(queued.id)["state"] == "cancelled"
     monitor.end(signal.SIGKILL)
-    assert told(all_lines(one_home, "--after", "0"), queued.id) == ["queued", "cancelled"]
+    assert phases_of(all_lines(one_home, "--after", "0"), queued.id) == ["queued", "cancelled"]
     gate.open()
     held.wait()
 
@@ -199,7 +199,7 @@ def test_a_worker_that_is_killed_between_its_marker_and_the_journal_is_made_up_f
     gate.open()
     held.wait()
     jam.rmdir()
-    assert told(all_lines(one_home, "--after", "0"), held.id)[-1] == "complete"
+    assert phases_of(all_lines(one_home, "--after", "0"), held.id)[-1] == "complete"
     assert journal.append_once(one_home.path, journal.end_entry(held.id, "complete", None, None)) is False
 
 

@@ -42,9 +42,9 @@ def asked_of_codex(turn: Turn) -> Json:
     return {name: params[name] for name in ("sandboxPolicy", "outputSchema", "approvalPolicy", "cwd")}
 
 
-def starts(told: Json) -> list[list[str]]:
+def starts(reported: Json) -> list[list[str]]:
     """The words of the commands that start a turn."""
-    found = [shlex.split(command) for command in told["next"].values()]
+    found = [shlex.split(command) for command in reported["next"].values()]
     return [words[1:] for words in found if words[1] in ("new", "continue", "review")]
 
 
@@ -147,9 +147,9 @@ def test_the_wait_of_a_turn_that_asks_comes_back_for_each_request(one_home: Home
     turn = one_home.turn(run.json["turn_id"])
     words = shlex.split(run.json["next"]["wait"])[1:]
     assert one_home.run(*words).code == 5
-    asking = turn.status()
-    assert next(iter(asking["next"])) == "pending"
-    assert one_home.run(*shlex.split(asking["next"]["pending"])[1:]).code == 0
+    status = turn.status()
+    assert next(iter(status["next"])) == "pending"
+    assert one_home.run(*shlex.split(status["next"]["pending"])[1:]).code == 0
     decided = one_home.run("decline", turn.id).json
     assert decided["next"]["wait"].endswith("--until attention") or "answer" in decided["next"]
     assert one_home.run(*words).code == 0

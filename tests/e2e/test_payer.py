@@ -77,7 +77,7 @@ def commands_in(hint: str) -> list[str]:
     return re.findall(r"`(codex-server [^`]+)`", hint)
 
 
-def obey(home: Home, command: str) -> Run:
+def run_hint(home: Home, command: str) -> Run:
     """Run the command of a hint as it stands, from another directory, to its end."""
     words = shlex.split(command)
     assert words[0] == "codex-server"
@@ -95,7 +95,7 @@ def test_a_thread_that_was_made_with_a_key_is_not_gone_on_with_and_a_fork_is(hom
     assert "'p' has credentials of its own" in error["message"]
     assert len(model.model_requests) == asked
     assert meta_of(home, run)["payer"] == "provider"
-    fork = obey(home, commands_in(error["hint"])[0])
+    fork = run_hint(home, commands_in(error["hint"])[0])
     assert (fork.code, fork.json["answer"], meta_of(home, fork)["payer"]) == (0, "answered", "chatgpt")
     assert "sk-paid" not in str(model.model_requests[-1].headers)
 
@@ -129,7 +129,7 @@ def test_a_thread_whose_provider_nothing_defines_any_more_is_forked_as_the_hint_
     config.write_text(before)
     run = home.run("continue", "--thread", thread, "go on", "--wait")
     assert (run.code, run.json["error"]["kind"]) == (1, "bad_input")
-    fork = obey(home, commands_in(run.json["error"]["hint"])[0])
+    fork = run_hint(home, commands_in(run.json["error"]["hint"])[0])
     assert (fork.code, meta_of(home, fork)["payer"]) == (0, "chatgpt")
 
 
@@ -156,7 +156,7 @@ def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: H
     run = home.run("continue", "--turn", first.json["turn_id"], "go on", "--wait")
     assert (run.code, run.json["error"]["kind"], meta_of(home, run)["payer"]) == (1, "auth", "api_key")
     assert len(model.model_requests) == asked
-    fork = obey(home, commands_in(run.json["error"]["hint"])[0])
+    fork = run_hint(home, commands_in(run.json["error"]["hint"])[0])
     assert (fork.code, meta_of(home, fork)["payer"]) == (0, "none")
 
 

@@ -25,8 +25,8 @@ def test_a_question_waits_and_the_reply_of_a_second_shell_reaches_the_model(home
     assert (run.code, run.json["decided"]) == (0, "reply")
     assert turn.wait()["answer"] == "As you like."
     assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Blue"]}}}]
-    (told,) = model.model_requests[1].tool_outputs.values()
-    assert "Blue" in str(told)
+    (reported,) = model.model_requests[1].tool_outputs.values()
+    assert "Blue" in str(reported)
     assert turn.meta["approval"] == "never"
     assert "under-development" not in turn.out  # a feature that Codex itself warns of
 

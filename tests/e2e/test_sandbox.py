@@ -180,13 +180,13 @@ def test_what_a_turn_may_write_its_sub_agents_may_write_too(home: Home) -> None:
     patch = "*** Begin Patch\n*** Add File: note.txt\n+hello\n*** End Patch"
 
     def script(request: Request) -> Answer:
-        told = request.tool_outputs
+        reported = request.tool_outputs
         if request.prompt == "be my child":
-            return reply(say("Child done.") if told else apply_patch(patch))
-        if "spawned" not in told:
+            return reply(say("Child done.") if reported else apply_patch(patch))
+        if "spawned" not in reported:
             return reply(call("spawn_agent", {"message": "be my child"}, namespace="multi_agent_v1", call_id="spawned"))
-        if "waited" not in told:
-            targets = [json.loads(told["spawned"])["agent_id"]]
+        if "waited" not in reported:
+            targets = [json.loads(reported["spawned"])["agent_id"]]
             return reply(call("wait_agent", {"targets": targets}, namespace="multi_agent_v1", call_id="waited"))
         return reply(say("Done."))
 

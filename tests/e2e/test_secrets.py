@@ -34,7 +34,7 @@ def files_with(folder: Path, words: str) -> list[str]:
     return sorted(path.name for path in files if words.encode() in path.read_bytes())
 
 
-def assert_nothing_told(home: Home) -> None:
+def assert_nothing_leaked(home: Home) -> None:
     for secret in SECRETS.values():
         assert files_with(home.path, secret) == []
 
@@ -60,12 +60,12 @@ def test_neither_a_secret_nor_a_prompt_shows_in_a_command_line_or_in_a_file_of_o
     assert any(COMMAND in line for line in lines)
     assert any("app-server" in line for line in lines)
     assert [line for line in lines if "zqx7" in line] == []
-    assert_nothing_told(secretive)
+    assert_nothing_leaked(secretive)
     gate.open()
     for process in (waiter, follower):
         process.communicate(timeout=DEADLINE_S)
     assert turn.wait()["state"] == "complete"
-    assert_nothing_told(secretive)
+    assert_nothing_leaked(secretive)
     assert files_with(turn.path, PROMPT) == ["events.jsonl", "prompt.txt"]
 
 
@@ -79,7 +79,7 @@ def test_turns_that_fail_tell_no_secret(secretive: Home) -> None:
     held, _ = secretive.start_held()
     held.worker().kill()
     assert held.wait()["state"] == "abandoned"
-    assert_nothing_told(secretive)
+    assert_nothing_leaked(secretive)
 
 
 def test_the_keys_that_could_be_billed_reach_nothing_that_a_turn_starts(secretive: Home) -> None:

@@ -108,7 +108,7 @@ def _silent_mid_turn(client: Client) -> None:
     client.ignore()
 
 
-def _tells_all(client: Client) -> None:
+def _sends_all(client: Client) -> None:
     """Send the first half, the account's limits and something on stderr; then nothing more."""
     client.notify("account/rateLimits/updated", rateLimits=LIMITS)
     os.write(2, b"\x1b[31mERROR\x1b[0m out of cheese\n")
@@ -272,7 +272,7 @@ def _is_stdin_over(wait_s: float) -> bool:
 
 APP_SERVERS = {
     "silent mid-turn": _silent_mid_turn,
-    "tells all": _tells_all,
+    "sends all": _sends_all,
     "bare error": _bare_error,
     "chatty": _chatty,
     "half a line": _half_a_line,

@@ -21,7 +21,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login
 
 ISSUER_ENV = "CODEX_APP_SERVER_LOGIN_ISSUER"
 LOGIN_PORTS = (1455, 1457)
-"""Where Codex serves the page that a browser comes back to; the second if the first is taken."""
+"""Where Codex serves the page that a browser returns to; the second if the first is taken."""
 USER_CODE = "ABCD-1234"
 
 

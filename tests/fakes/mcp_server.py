@@ -13,7 +13,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_WHOM = {"whom": {"type": "string"}}
+_NAME_SCHEMA = {"whom": {"type": "string"}}
 FORM = {
     "type": "object",
     "properties": {
@@ -28,12 +28,12 @@ FORM = {
     "required": ["colour"],
 }
 _TOOLS = [
-    {"name": "greet", "description": "Greets.", "inputSchema": {"type": "object", "properties": _WHOM}},
+    {"name": "greet", "description": "Greets.", "inputSchema": {"type": "object", "properties": _NAME_SCHEMA}},
     {"name": "ask", "description": "Asks first.", "inputSchema": {"type": "object", "properties": {}}},
 ]
 
 
-def tell(message: Json) -> None:
+def send(message: Json) -> None:
     """Write one message."""
     print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
 
@@ -46,7 +46,7 @@ def messages() -> Iterator[Json]:
 
 def ask(incoming: Iterator[Json]) -> str:
     """Ask the client's user, and return the reply."""
-    tell({"id": "form", "method": "elicitation/create", "params": {"message": "Tell me.", "requestedSchema": FORM}})
+    send({"id": "form", "method": "elicitation/create", "params": {"message": "Tell me.", "requestedSchema": FORM}})
     reply = next(message for message in incoming if message.get("id") == "form" and "method" not in message)
     return json.dumps(reply.get("result") or reply.get("error"), sort_keys=True)
 
@@ -64,11 +64,11 @@ def main() -> None:
         elif method == "tools/list":
             result = {"tools": _TOOLS}
         elif method == "tools/call":
-            told = ask(incoming) if params["name"] == "ask" else f"Hello {params['arguments'].get('whom')}"
-            result = {"content": [{"type": "text", "text": told}]}
+            text = ask(incoming) if params["name"] == "ask" else f"Hello {params['arguments'].get('whom')}"
+            result = {"content": [{"type": "text", "text": text}]}
         else:
             result = {}
-        tell({"id": message["id"], "result": result})
+        send({"id": message["id"], "result": result})
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class CapturedTurn:
         """
         ours = [message for is_ours, message in self.messages if is_ours]
         asked = {message["id"]: message["method"] for message in ours if _is_request(message)}
-        steps, unasked = [session.start(0)], _LOOKS - set(asked.values())
+        steps, unasked = [session.start(0)], _CHECKS - set(asked.values())
         for is_ours, message in self.messages:
             if is_ours:
                 if message.get("method") == "turn/interrupt":
@@ -80,12 +80,12 @@ class CapturedTurn:
                 if request["method"] in unasked:
                     unasked = unasked - {request["method"]}
                     steps.append(
-                        session.feed(encode({"id": request["id"], "result": self._look(request["method"])}), 1)
+                        session.feed(encode({"id": request["id"], "result": self._check_reply(request["method"])}), 1)
                     )
         steps.append(session.end(TurnError(ErrorKind.CODEX_CRASHED, "EOF"), 2))
         return b"".join(step.events for step in steps), "".join(step.text for step in steps)
 
-    def _look(self, method: str) -> dict[str, Any]:
+    def _check_reply(self, method: str) -> dict[str, Any]:
         results = [message["result"] for _, message in self.messages if isinstance(message.get("result"), dict)]
         provider = next((result["modelProvider"] for result in results if "modelProvider" in result), None)
         account = {"account": None, "requiresOpenaiAuth": False}
@@ -93,8 +93,8 @@ class CapturedTurn:
         return looks.get(method, {"config": {"model_provider": provider}})
 
 
-_LOOKS = frozenset({"account/read", "config/read", "configRequirements/read"})
-"""What a session of ours asks whether the recording did or not."""
+_CHECKS = frozenset({"account/read", "config/read", "configRequirements/read"})
+"""Requests that a session of ours always sends, whether the recording has them or not."""
 
 
 def _is_request(message: Message) -> bool:

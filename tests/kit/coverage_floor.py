@@ -44,7 +44,7 @@ MEASURED = frozenset(
         *("e2e/test_code_review.py", "e2e/test_questions.py", "e2e/test_spinner.py", "e2e/test_watch.py"),
     }
 )
-"""Files of tests whose processes are measured; where a test runs with each codex, with the first of them."""
+"""Test files whose processes are measured; where a test runs with each codex, only with the first of them."""
 
 WEIGHED = frozenset(
     {
@@ -54,7 +54,7 @@ WEIGHED = frozenset(
         "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
     }
 )
-"""Tests in these files whose processes are not, because they are weighed, or may not write what they measure."""
+"""Tests in these files whose processes are not, because they are weighed, or may not write coverage data."""
 
 _ROOT = Path(__file__).parents[2]
 _TESTS = Path(__file__).parents[1]

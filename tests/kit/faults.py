@@ -34,10 +34,10 @@ from functools import partial
 for _name in ("posix_spawn", "execv"):
     setattr(os, _name, partial(_changed, _start=getattr(os, _name)))
 """
-"""Lets every Python that a Python of ours becomes or starts run this file first."""
+"""Makes every Python that such a Python execs or starts run this file first."""
 
 
-def put_in_codexs_place(home: Home, app_server: str) -> None:
+def pin_fake_codex(home: Home, app_server: str) -> None:
     """Pin one of `tests.fakes`, and a provider that needs no login."""
     home.configure(codex=str(codex.write(home.root / "fake" / "codex", app_server)))
     write_custom_provider(home.codex_home, NOWHERE)
@@ -78,7 +78,7 @@ def shorten(home: Home, **limits_ms: float) -> None:
 
 def start_silent(home: Home) -> Turn:
     """Start a turn of a fake that sends the first half, has used tokens, and then sends nothing more."""
-    put_in_codexs_place(home, "silent mid-turn")
+    pin_fake_codex(home, "silent mid-turn")
     turn = home.start("new", "hi")
     wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     return turn
@@ -89,7 +89,7 @@ def methods(turn: Turn) -> list[str]:
     return [event["method"] for event in turn.events if "method" in event]
 
 
-def tell(turn: Turn, signum: int) -> None:
+def signal_worker(turn: Turn, signum: int) -> None:
     """Send the worker a signal."""
     os.kill(turn.worker().pid, signum)
 

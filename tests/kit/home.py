@@ -29,7 +29,7 @@ COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
 """The command as pip installed it."""
 
 FIRST_HALF, SECOND_HALF = "The first half, ", "and the second."
-"""What a held turn has said, and what it says once its gate opens."""
+"""The output of a held turn, and the rest once its gate opens."""
 
 _HOME = "CODEX_SERVER_HOME"
 _NOT_INHERITED = (_HOME, "CODEX_SERVER_TURN_ID")
@@ -253,7 +253,7 @@ class Turn:
 
     @property
     def is_ended(self) -> bool:
-        """Whether a marker stands there."""
+        """Whether a marker exists."""
         return (self.path / "done").exists() or (self.path / "error").exists()
 
     def status(self) -> Json:

@@ -53,6 +53,6 @@ class Monitor:
         return self.process.stdout
 
 
-def told(lines: list[Json], turn_id: str) -> list[str]:
+def phases_of(lines: list[Json], turn_id: str) -> list[str]:
     """The phases of a turn, and its end state, from these lines."""
     return [line["phase"] or line["state"] for line in lines if line["turn_id"] == turn_id]

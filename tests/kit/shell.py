@@ -32,7 +32,7 @@ class Shell:
     Attributes:
         home: CODEX_SERVER_HOME, which does not exist yet.
         codex_home: CODEX_HOME, with a provider that needs no login and does not exist.
-        project: where commands run, unless told otherwise.
+        project: where commands run by default.
         bin: the first directory on PATH; holds `codex`.
         env: the environment of commands; tests may change it.
     """

@@ -131,13 +131,13 @@ class Terminal:
         """
         last = ""
 
-        def look() -> bool:
+        def matches() -> bool:
             nonlocal last
             last = self.screen()
             return what in last if isinstance(what, str) else what(last)
 
         try:
-            wait_until(look, timeout_s)
+            wait_until(matches, timeout_s)
         except AssertionError:
             wanted = repr(what) if isinstance(what, str) else "what the test waits for"
             raise AssertionError(f"{wanted} was not shown within {timeout_s:g} s but:\n{last}") from None

@@ -20,13 +20,13 @@ from codex_server_cli.errors import ErrorKind
 from tests.kit.captures import captured_turns
 
 ANSWER = "Hello from mock"
-"""What the recorded turn `WHOLE_TURN` answers."""
+"""The answer of the recorded turn `WHOLE_TURN`."""
 
 WHOLE_TURN = captured_turns("basic_turn")[0].events()
 """The `events.jsonl` of a turn that completed."""
 
 CUT_TURN = WHOLE_TURN[: WHOLE_TURN.index(b'"item/completed"', WHOLE_TURN.index(b"from"))].rpartition(b"\n")[0] + b"\n"
-"""The same, cut after its last delta: what a worker leaves that dies in the middle of an answer."""
+"""The same, cut after its last delta, as a worker leaves it that dies in the middle of an answer."""
 
 
 class TurnsOnDisk:

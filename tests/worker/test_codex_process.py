@@ -58,9 +58,9 @@ def test_a_directory_that_is_gone_is_named_as_the_cause(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "told"), [("kill -9 $$", "(signal 9)"), ("exit 3", "(exit code 3): ERROR of another matter")]
+    ("end", "reported"), [("kill -9 $$", "(signal 9)"), ("exit 3", "(exit code 3): ERROR of another matter")]
 )
-def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str) -> None:
+def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, reported: str) -> None:
     codex = tmp_path / "codex"
     codex.write_text(f"#!/bin/sh\necho ERROR of another matter >&2\n{end}\n")
     codex.chmod(0o755)
@@ -71,6 +71,6 @@ def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str
     error, _ = codex_process.end(server)
     assert (error.kind, error.message) == (
         ErrorKind.CODEX_CRASHED,
-        f"codex app-server ended before the turn did {told}",
+        f"codex app-server ended before the turn did {reported}",
     )
     assert "ERROR of another matter" in codex_process.stderr_tail()

@@ -112,7 +112,7 @@ def test_of_a_turn_that_codex_did_not_complete_only_the_answer_grows(status: str
 
 
 @pytest.mark.parametrize("known", ["whole", "whole and more"])
-def test_what_is_here_already_is_no_news(known: str) -> None:
+def test_what_is_here_already_adds_nothing(known: str) -> None:
     assert merge(unseen(), stored("whole", status="interrupted"), Published(known, "stalled"), REQUEST) is None
 
 

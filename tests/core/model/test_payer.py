@@ -178,9 +178,9 @@ def opened(configuration: Json, account: Json, provider: str, **request: Any) ->
 
 def look(talk: Dialogue, configuration: Json, account: Json, provider: str) -> Dialogue:
     """One app-server's answers."""
-    talk.reply("initialize").looked(account, configuration)
+    talk.reply("initialize").checked(account, configuration)
     if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
-        talk.free()
+        talk.queue_empty()
     method = [message["method"] for message in talk.sent if message.get("method", "").startswith("thread/")][-1]
     return talk.reply(method, {"thread": {"id": THREAD}, "modelProvider": provider, "sandbox": READ_ONLY})
 
@@ -257,7 +257,7 @@ def test_another_app_server_tells_of_a_provider_that_codex_is_not_configured_wit
 
 
 def test_what_the_first_app_server_still_says_no_longer_counts() -> None:
-    talk = Dialogue(thread_id="t-1").reply("initialize").looked(KEYLESS, config("own", own=OWN)).free()
+    talk = Dialogue(thread_id="t-1").reply("initialize").checked(KEYLESS, config("own", own=OWN)).queue_empty()
     (resume,) = [message for message in talk.sent if message["method"] == "thread/resume"]
     reply = {"id": resume["id"], "result": {"thread": {"id": THREAD}, "modelProvider": "openai"}}
     talk.receive(reply, STARTED, *said("of the first one"))

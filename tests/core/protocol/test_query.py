@@ -19,13 +19,13 @@ def page(*turn_ids: str, cursor: str | None = None) -> dict[str, Any]:
     return {"result": {"data": [{"id": turn_id, "items": []} for turn_id in turn_ids], "nextCursor": cursor}}
 
 
-def test_the_greeting_gives_the_user_agent() -> None:
+def test_initialize_gives_the_user_agent() -> None:
     ((method, params),), agent = play(initialize("1.2.3"), HELLO)
     assert (method, params["clientInfo"]["version"], agent) == ("initialize", "1.2.3", "codex_server/0.169.0")
 
 
 @pytest.mark.parametrize("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])
-def test_a_refused_greeting_gives_nothing(reply: dict[str, Any]) -> None:
+def test_a_refused_initialize_gives_nothing(reply: dict[str, Any]) -> None:
     assert play(initialize("1"), reply)[1] is None
     assert play(find_stored_turn("thread", "ours", "1"), reply)[1].turn is None
 
@@ -37,8 +37,8 @@ def test_a_turn_on_the_first_page_takes_one_page() -> None:
 
 
 def test_pages_are_turned_until_the_turn_is_found() -> None:
-    inquiry = find_stored_turn("thread", "ours", "1")
-    asked, found = play(inquiry, HELLO, page("a", cursor="one"), page("b", cursor="two"), page("ours", cursor="three"))
+    query = find_stored_turn("thread", "ours", "1")
+    asked, found = play(query, HELLO, page("a", cursor="one"), page("b", cursor="two"), page("ours", cursor="three"))
     assert [params.get("cursor") for _, params in asked[1:]] == [None, "one", "two"]
     assert found == StoredTurn(OURS)
 

@@ -27,9 +27,9 @@ SHAPES = [NEW, CONTINUED, FORKED, OLD, CONTINUED._replace(flags={**(CONTINUED.fl
 def words_of(kind: ErrorKind, request: TurnRequest, *, is_resumable: bool = False, **facts: Any) -> list[list[str]]:
     """The commands of an end as words, without the program's name."""
     end = End(kind, is_resumable=is_resumable, has_begun=is_resumable, **facts)
-    told = [shlex.split(command) for command in commands_in(hint_of(end, request))]
-    assert all(words[0] == "codex-server" for words in told)
-    return [words[1:] for words in told]
+    reported = [shlex.split(command) for command in commands_in(hint_of(end, request))]
+    assert all(words[0] == "codex-server" for words in reported)
+    return [words[1:] for words in reported]
 
 
 @pytest.mark.parametrize("is_resumable", [True, False])
@@ -40,12 +40,12 @@ def test_every_kind_has_commands_with_nothing_left_open_and_the_hint_names_them_
 ) -> None:
     end = End(kind, is_resumable=is_resumable)
     hint = hint_of(end, request_)
-    told = commands_in(hint)
-    assert told
-    assert told == re.findall("`([^`]+)`", hint)
+    reported = commands_in(hint)
+    assert reported
+    assert reported == re.findall("`([^`]+)`", hint)
     assert not re.search("[{}]|PROMPT|TURN", hint)
     assert hint[0].isupper()
-    assert all(command.count("--fork") <= 1 for command in told)
+    assert all(command.count("--fork") <= 1 for command in reported)
 
 
 def test_a_turn_that_can_be_resumed_is() -> None:
@@ -244,9 +244,9 @@ def test_words_of_ones_own_have_their_commands_filled_in() -> None:
 
 
 def test_a_busy_thread_is_waited_for_within_the_time_of_a_shell_and_its_holder_is_told() -> None:
-    asking = commands.thread_busy("01a1f9ff", f"turn {TURN_ID}", TURN_ID, may_ask=True)
-    assert f"`codex-server wait {TURN_ID} --timeout 100 --until attention`" in asking.hint
-    assert asking.to_json()["error"]["holder"] == TURN_ID
+    may_ask = commands.thread_busy("01a1f9ff", f"turn {TURN_ID}", TURN_ID, may_ask=True)
+    assert f"`codex-server wait {TURN_ID} --timeout 100 --until attention`" in may_ask.hint
+    assert may_ask.to_json()["error"]["holder"] == TURN_ID
     quiet = commands.thread_busy("01a1f9ff", f"turn {TURN_ID}", TURN_ID)
     assert f"`codex-server wait {TURN_ID} --timeout 100`" in quiet.hint
     foreign = commands.thread_busy("01a1f9ff", "another codex process (pid 7)", pid=7)

@@ -108,8 +108,8 @@ def test_whatever_ends_a_turn_its_usage_and_limits_are_kept_where_codex_told_the
 ) -> None:
     usage, limits = {"total_tokens": 120}, {"primary": {"usedPercent": 40}}
     error = _error(kind) if kind is not None else None
-    told = decide(_record(None, "Hel", usage=usage, limits=limits), cause, REQUEST, error=error)
-    assert (told.error is not None, told.usage, told.limits) == (True, usage, limits)
+    reported = decide(_record(None, "Hel", usage=usage, limits=limits), cause, REQUEST, error=error)
+    assert (reported.error is not None, reported.usage, reported.limits) == (True, usage, limits)
     silent = decide(_record(), cause, REQUEST, error=error)
     assert (silent.usage, silent.limits) == (None, None)
     assert silent.error is not None

@@ -80,19 +80,19 @@ def test_codex_tells_in_words_when_a_limit_resets(words: str, said_s: int | None
     assert (format_time_ms(reset_s * 1000) if reset_s is not None else None) == reset
 
 
-TOLD_S = 1_795_197_060  # the end of 6:50 PM there
+RESET_S = 1_795_197_060  # the end of 6:50 PM there
 
 
 @pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize(
     ("limits", "reset_s"),
     [
-        ({}, TOLD_S),
-        ({"primary": _window(25, TOLD_S + 900)}, TOLD_S),
-        ({"primary": _window(99, TOLD_S - 17)}, TOLD_S - 17),
-        ({"primary": _window(99, TOLD_S - 61), "secondary": _window(9, TOLD_S)}, TOLD_S),
-        ({"primary": _window(100, TOLD_S - 17), "secondary": _window(100, TOLD_S + 900)}, TOLD_S + 900),
-        ({"primary": _window(100, SAID_S - 1)}, TOLD_S),
+        ({}, RESET_S),
+        ({"primary": _window(25, RESET_S + 900)}, RESET_S),
+        ({"primary": _window(99, RESET_S - 17)}, RESET_S - 17),
+        ({"primary": _window(99, RESET_S - 61), "secondary": _window(9, RESET_S)}, RESET_S),
+        ({"primary": _window(100, RESET_S - 17), "secondary": _window(100, RESET_S + 900)}, RESET_S + 900),
+        ({"primary": _window(100, SAID_S - 1)}, RESET_S),
     ],
 )
 def test_a_window_tells_the_second_of_the_minute_that_codex_names(limits: dict[str, Any], reset_s: int) -> None:

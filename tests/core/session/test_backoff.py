@@ -39,7 +39,7 @@ def test_the_same_turn_waits_the_same_each_time() -> None:
     assert _delays("a") == _delays("a") != _delays("b")
 
 
-def test_patience_begins_with_the_first_failure() -> None:
+def test_the_backoff_begins_with_the_first_failure() -> None:
     backoff = Backoff("a")
     assert backoff.delay_ms(1e9) is not None
     assert backoff.delay_ms(1e9 + RETRY_LIMIT_MS - 1) is not None

@@ -234,7 +234,7 @@ def test_network_rules_are_not_lifted_by_an_override() -> None:
 # --- what a turn keeps of one that is not reported
 
 
-def untold(policy: Json | None, **config: Any) -> PermissionProfile:
+def unreported(policy: Json | None, **config: Any) -> PermissionProfile:
     """A managed profile that Codex reports so."""
     found = profile_in_force(config, {"sandbox": policy, "activePermissionProfile": {"id": "theirs"}})
     assert found is not None
@@ -262,7 +262,7 @@ READS_ONLINE = {"type": "readOnly", "networkAccess": True}
     ids=str,
 )
 def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> None:
-    assert terms_of(untold(policy), asked(**more)) == Terms(has_policy=False)
+    assert terms_of(unreported(policy), asked(**more)) == Terms(has_policy=False)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> No
     ids=str,
 )
 def test_it_runs_nothing_where_it_is_not_what_was_asked(policy: Json | None, more: Json, words: str) -> None:
-    problem = terms_of(untold(policy), asked(**more)).problem
+    problem = terms_of(unreported(policy), asked(**more)).problem
     assert problem is not None
     assert words in problem.message
     assert problem.hint.startswith("Select one that fits, of those that your administrator allows")
@@ -294,15 +294,15 @@ def test_it_runs_nothing_where_it_is_not_what_was_asked(policy: Json | None, mor
 
 def test_its_rules_for_the_network_are_not_lifted_by_an_override() -> None:
     online = asked(has_network=True)
-    assert terms_of(untold(READS_ONLINE, **PROXY), online, had_proxy=True) == Terms(has_policy=False)
-    problem = terms_of(untold(READS_ONLINE), online, had_proxy=True).problem
+    assert terms_of(unreported(READS_ONLINE, **PROXY), online, had_proxy=True) == Terms(has_policy=False)
+    problem = terms_of(unreported(READS_ONLINE), online, had_proxy=True).problem
     assert problem is not None
     assert "lift its rules for the network" in problem.message
 
 
 @pytest.mark.parametrize(("policy", "expected"), [(writes(), "With --write"), (READ_ONLY, "Select one that fits")])
 def test_full_access_over_it_is_refused_with_a_next_step_that_works(policy: Json, expected: str) -> None:
-    problem = terms_of(untold(policy), asked(sandbox=Sandbox.DANGER_FULL_ACCESS)).problem
+    problem = terms_of(unreported(policy), asked(sandbox=Sandbox.DANGER_FULL_ACCESS)).problem
     assert problem is not None
     assert problem.hint.startswith(expected)
 
@@ -312,9 +312,9 @@ def test_full_access_over_it_is_refused_with_a_next_step_that_works(policy: Json
 
 def opened(config: Json, **request: Any) -> Dialogue:
     """A session up to the point where every check is done."""
-    talk = Dialogue(**request).reply("initialize").looked(config=config)
+    talk = Dialogue(**request).reply("initialize").checked(config=config)
     if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
-        talk.free()
+        talk.queue_empty()
     method = "thread/fork" if request.get("is_fork") else "thread/resume" if "thread_id" in request else "thread/start"
     return talk.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY})
 
@@ -407,7 +407,7 @@ def test_a_turn_that_codex_lets_do_more_than_asked_is_interrupted_under_a_profil
 
 def managed(policy: Json, **request: Any) -> Dialogue:
     """A session up to the point where a managed profile is known, with these facts of it."""
-    talk = Dialogue(**request).reply("initialize").looked()
+    talk = Dialogue(**request).reply("initialize").checked()
     return talk.reply(
         "thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": {"id": "theirs"}}
     )

@@ -15,7 +15,7 @@ RETRIED = {
     *("flexUnavailable", "internalServerError", "policyCapacityUnavailable", "rateLimitExceeded", "serverOverloaded"),
     *("sessionBudgetExceeded", "usageLimitExceeded"),
 }
-"""What Codex names of its own errors that the same request may not meet later."""
+"""Codex's names of its errors that the same request may not meet later."""
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def test_every_request_of_codex_is_answered_at_once_without_consent(schema: Path
         assert not talk.has_ended
 
 
-def test_no_notice_of_codex_stops_a_turn_that_goes_on(schema: Path) -> None:
-    told = [method for method in methods(schema, "ServerNotification") if method not in ("turn/completed", "error")]
-    assert "thread/readState/changed" in told
+def test_no_notification_of_codex_stops_a_turn_that_goes_on(schema: Path) -> None:
+    reported = [method for method in methods(schema, "ServerNotification") if method not in ("turn/completed", "error")]
+    assert "thread/readState/changed" in reported
     talk = Dialogue().started()
-    for method in told:
+    for method in reported:
         about: list[Json] = [{}, {"threadId": "another"}, {"threadId": THREAD, "turnId": TURN, "reason": "unknown"}]
         for params in about:
             talk.receive({"method": method, "params": params})

@@ -20,14 +20,14 @@ from tests.kit.dialogue import (
     TURN_ID,
     Dialogue,
     delta,
-    error_notice,
+    error_notification,
     message_completed,
     message_started,
-    status_notice,
+    status_notification,
 )
 
 SECOND, MINUTE = 1_000.0, 60_000.0
-IDLE = status_notice("idle")
+IDLE = status_notification("idle")
 REFUSED = {"code": -32600, "message": "no active turn to interrupt"}
 
 
@@ -56,7 +56,7 @@ def test_a_server_that_goes_away_after_the_end_changes_nothing() -> None:
 
 
 def test_a_server_that_goes_away_after_its_error_has_failed_for_that_reason() -> None:
-    talk = talking().receive(error_notice("m", will_retry=False, info="contextWindowExceeded")).end()
+    talk = talking().receive(error_notification("m", will_retry=False, info="contextWindowExceeded")).end()
     assert talk.kind is ErrorKind.CONTEXT_WINDOW
 
 

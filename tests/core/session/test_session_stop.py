@@ -18,11 +18,11 @@ from tests.kit.dialogue import (
     delta,
     message_completed,
     message_started,
-    status_notice,
+    status_notification,
 )
 
 SECOND, MINUTE = 1_000.0, 60_000.0
-IDLE = status_notice("idle")
+IDLE = status_notification("idle")
 REFUSED = {"code": -32600, "message": "no active turn to interrupt"}
 
 

@@ -127,12 +127,12 @@ def test_a_turn_that_does_not_tell_its_end_is_as_old_as_its_marker(
 def test_a_dry_run_tells_and_deletes_nothing(turns: TurnsOnDisk) -> None:
     turn = turns.complete(finished_at=LONG_AGO)
     left = orphan(turns, ".new-20261120-165501-482-7f3a", 2 * 3600)
-    told = run(turns, dry=True)
-    assert (told.turn_ids, told.orphans) == ((turn.turn_id,), 1)
+    planned = run(turns, dry=True)
+    assert (planned.turn_ids, planned.orphans) == ((turn.turn_id,), 1)
     assert turn.prompt.exists()
     assert left.exists()
     done = run(turns)
-    assert done == told
+    assert done == planned
     assert names_in(turns) == []
 
 
@@ -174,7 +174,7 @@ def with_an_unreadable_record(turn: TurnDir) -> None:
     turn.meta.write_text('{"version": 1, "na')  # whether it has a name is unknown
 
 
-def with_a_tree_of_somebody(turn: TurnDir) -> None:
+def with_a_foreign_tree(turn: TurnDir) -> None:
     (turn.path / "worktree").mkdir()
 
 
@@ -191,7 +191,7 @@ def behind_a_link(turn: TurnDir) -> None:
         with_a_lock_elsewhere,
         under_another_id,
         with_an_unreadable_record,
-        with_a_tree_of_somebody,
+        with_a_foreign_tree,
         behind_a_link,
     ],
 )

@@ -38,7 +38,7 @@ def close(monkeypatch: pytest.MonkeyPatch) -> Close:
 
 
 @pytest.fixture
-def stranger() -> Iterator[Callable[[Path], int]]:
+def other_user() -> Iterator[Callable[[Path], int]]:
     """Hold a lock file as another user; closing the descriptor releases it."""
     fds: list[int] = []
 
@@ -67,8 +67,8 @@ def test_a_strangers_ticket_is_waited_for_while_he_stands_in_line(folder: Path, 
     os.close(second.fd)
 
 
-def test_a_strangers_slot_counts_while_he_has_it(folder: Path, close: Close, stranger: Callable[[Path], int]) -> None:
-    fd = stranger(folder / "slot-0")
+def test_a_strangers_slot_counts_while_he_has_it(folder: Path, close: Close, other_user: Callable[[Path], int]) -> None:
+    fd = other_user(folder / "slot-0")
     close(folder / "slot-0")
     assert queue.take_slot(folder, "20261120-165501-482-7f3a", 1) is None
     slot = queue.take_slot(folder, "20261120-165501-482-7f3a", 2)
@@ -80,9 +80,9 @@ def test_a_strangers_slot_counts_while_he_has_it(folder: Path, close: Close, str
 
 
 def test_what_a_stranger_holds_names_no_turn_and_hides_no_other(
-    folder: Path, close: Close, stranger: Callable[[Path], int]
+    folder: Path, close: Close, other_user: Callable[[Path], int]
 ) -> None:
-    stranger(folder / "slot-0")
+    other_user(folder / "slot-0")
     close(folder / "slot-0")
     slot = queue.take_slot(folder, "20261120-165501-482-7f3a", 2)
     assert slot is not None

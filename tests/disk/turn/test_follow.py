@@ -17,7 +17,7 @@ from codex_server_cli.disk.turn.follow import GrowingFile, last_lines_offset, wa
 from tests.kit.support import DEADLINE_S
 
 LATE_S = DEADLINE_S
-"""Well before the wake-up that comes without an event, where `rare` makes it so."""
+"""Well before the wake-up without an event, where `rare` delays that."""
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_requests_are_handled_in_name_order(turn: TurnDir) -> None:
     ]
 
 
-def test_a_reply_settles_its_request_alone(turn: TurnDir) -> None:
+def test_a_reply_completes_its_request_alone(turn: TurnDir) -> None:
     paths = [inbox.post(turn, op) for op in ("cancel", "steer")]
     for request in inbox.unanswered(turn):
         inbox.reply(request.path, None if request.op == "cancel" else BadInputError("unknown"))
