@@ -263,7 +263,7 @@ def test_a_value_that_cannot_be_meant_is_named(path: Path, name: str, value: obj
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "expected"),
     [
         (b"", "is not JSON"),
         (b"{", "is not JSON"),
@@ -275,9 +275,9 @@ def test_a_value_that_cannot_be_meant_is_named(path: Path, name: str, value: obj
     ],
     ids=lambda data: str(data)[:20],
 )
-def test_a_broken_file_is_named_and_what_to_do(path: Path, data: bytes, words: str) -> None:
+def test_a_broken_file_is_named_and_what_to_do(path: Path, data: bytes, expected: str) -> None:
     path.write_bytes(data)
-    with pytest.raises(BadInputError, match=words) as caught:
+    with pytest.raises(BadInputError, match=expected) as caught:
         read_config(path)
     assert str(path) in caught.value.message
     assert caught.value.hint == f"Mend {path}, or delete it."

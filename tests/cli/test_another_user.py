@@ -25,7 +25,7 @@ WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-kil
 
 
 @pytest.fixture(autouse=True)
-def doors(shell: Shell) -> Iterator[None]:
+def restored_modes(shell: Shell) -> Iterator[None]:
     """Modes of closed paths are restored at the end."""
     if IS_ROOT and shutil.which("setpriv") is None:
         pytest.skip("no setpriv on this machine, and root passes every door")

@@ -90,7 +90,7 @@ def test_in_a_read_only_home_everything_reads_and_nothing_starts(
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "expected"),
     [
         ("", "is not JSON"),
         ('{"codex": ', "is not JSON"),
@@ -101,12 +101,12 @@ def test_in_a_read_only_home_everything_reads_and_nothing_starts(
         ('{"auth": "apikey"}', 'auth must be "chatgpt" or "any"'),
     ],
 )
-def test_a_broken_config_is_65_for_what_needs_it(shell: Shell, config: str, words: str) -> None:
+def test_a_broken_config_is_65_for_what_needs_it(shell: Shell, config: str, expected: str) -> None:
     shell.configure(config)
     path = shell.home / "config.json"
     for command in ("new hi", "setup", "gc"):
         run = shell.run(*command.split())
-        assert_refused(run, 65, words, as_json=command == "new hi")
+        assert_refused(run, 65, expected, as_json=command == "new hi")
         assert str(path) in run.stderr
     assert path.read_text() == config
     assert shell.left == []

@@ -325,7 +325,7 @@ def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell, flag:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "words"),
+    ("arguments", "stdin", "expected"),
     [
         (["x"], b"caf\xe9", "what was piped in is not valid UTF-8"),
         ([], b"caf\xe9", "what was piped in is not valid UTF-8"),
@@ -341,11 +341,11 @@ def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell, flag:
     ids=lambda value: repr(value)[:20] if not isinstance(value, str) else None,
 )
 def test_what_cannot_be_a_prompt_is_refused_with_one_line(
-    shell: Shell, arguments: list[str], stdin: bytes, words: str
+    shell: Shell, arguments: list[str], stdin: bytes, expected: str
 ) -> None:
     (shell.project / "blank.md").write_text("\ufeff\n")
     run = shell.run("new", *arguments, stdin=stdin)
-    assert_refused(run, 65, words, as_json=True)
+    assert_refused(run, 65, expected, as_json=True)
     assert shell.left == []
 
 

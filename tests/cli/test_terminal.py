@@ -29,7 +29,7 @@ def edit_meta(turn: TurnDir, **values: object) -> TurnDir:
     return turn
 
 
-def say_everywhere(turn: TurnDir) -> TurnDir:
+def write_everywhere(turn: TurnDir) -> TurnDir:
     """Put it into every file of a turn that a command shows."""
     for path in (turn.out, turn.prompt, turn.log):
         path.write_text(f"{EVIL}\n", encoding="utf-8")
@@ -53,7 +53,7 @@ def turn_variables(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
     lines += [{"timestamp": EVIL, "type": "event_msg", "payload": message}]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (sessions / f"rollout-2026-11-20T16-57-41-{THREAD}.jsonl").write_text(text, encoding="utf-8")
-    return {"EVIL": EVIL} | {state: say_everywhere(turn).turn_id for state, turn in by_state.items()}
+    return {"EVIL": EVIL} | {state: write_everywhere(turn).turn_id for state, turn in by_state.items()}
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("lines", "words", "timeout_s"),
+    ("lines", "expected", "timeout_s"),
     [
         (["print('the last words', file=sys.stderr)"], "the last words", 60),
         (["read()", "print('the last words', file=sys.stderr)"], "the last words", 60),
@@ -121,9 +121,9 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
     ids=["at-once", "after-a-request", "between-two", "deaf"],
 )
 def test_one_that_goes_away_is_reported_with_its_stderr_tail(
-    tmp_path: Path, lines: list[str], words: str, timeout_s: float
+    tmp_path: Path, lines: list[str], expected: str, timeout_s: float
 ) -> None:
-    with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}"):
+    with pytest.raises(CodexMissingError, match=f"does not answer: .*{expected}"):
         run_query(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), timeout_s)
     assert children() == []
 

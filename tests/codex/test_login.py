@@ -174,10 +174,10 @@ def test_without_a_file_the_line_of_codex_decides_whatever_its_exit_code(home: P
     assert "codex-server login --device" in logged_out.hint
 
 
-@pytest.mark.parametrize("words", ["", "Not Logged in using ChatGPT", "Logged in using ChatGPT Enterprise key", "[31m"])
-def test_words_that_are_not_that_line_prove_no_login(home: Path, tmp_path: Path, words: str) -> None:
+@pytest.mark.parametrize("text", ["", "Not Logged in using ChatGPT", "Logged in using ChatGPT Enterprise key", "[31m"])
+def test_words_that_are_not_that_line_prove_no_login(home: Path, tmp_path: Path, text: str) -> None:
     assert isinstance(
-        refusal(home, fake.write(tmp_path / "codex", "exits", login=words, login_code=0)), NotLoggedInError
+        refusal(home, fake.write(tmp_path / "codex", "exits", login=text, login_code=0)), NotLoggedInError
     )
 
 

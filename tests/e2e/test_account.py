@@ -63,11 +63,11 @@ def account(home: Home) -> Json:
     return home.run("account", "--json").json
 
 
-def read_until(process: subprocess.Popen[str], words: str) -> str:
+def read_until(process: subprocess.Popen[str], message: str) -> str:
     """Its stdout, up to the line that holds this text."""
     assert process.stdout is not None
     text = ""
-    while words not in text:
+    while message not in text:
         line = process.stdout.readline()
         assert line, f"it ended with {text!r} and {process.communicate()}"
         text += line

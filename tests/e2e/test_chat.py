@@ -68,9 +68,9 @@ def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
         yield open_chat
 
 
-def idle_after(words: str) -> Callable[[str], bool]:
+def idle_after(text: str) -> Callable[[str], bool]:
     """Whether a screen shows this text and the end of its turn, so that Esc has nothing left to interrupt."""
-    return lambda screen: words in screen and READY in screen
+    return lambda screen: text in screen and READY in screen
 
 
 def leave(terminal: Terminal) -> None:

@@ -78,12 +78,12 @@ def assert_unread(output: str, *, may_write: bool) -> None:
     assert ("\nmade\n" in output) == may_write
 
 
-def assert_refused(managed: Managed, run: Run, words: str) -> Json:
+def assert_refused(managed: Managed, run: Run, expected: str) -> Json:
     """Assert that nothing was run, and why in one line; returns the error."""
     error: Json = run.json["error"]
     assert (run.code, run.json["state"], error["kind"]) == (1, "failed", "sandbox")
     assert "'theirs'" in error["message"]
-    assert words in error["message"]
+    assert expected in error["message"]
     assert "\n" not in error["message"]
     assert managed.model.model_requests == []
     return error
@@ -117,7 +117,7 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
 
 
 @pytest.mark.parametrize(
-    ("access", "more", "args", "words"),
+    ("access", "more", "args", "expected"),
     [
         ("read", "", ["new", "hi", "--write"], "lets nothing be written"),
         ("write", "", ["new", "hi"], "lets commands write, which this turn was not asked to have"),
@@ -127,10 +127,10 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
     ],
 )
 def test_what_the_profile_does_not_fit_runs_nothing(
-    managed: Managed, access: str, more: str, args: list[str], words: str
+    managed: Managed, access: str, more: str, args: list[str], expected: str
 ) -> None:
     managed.requires(access, more)
-    error = assert_refused(managed, managed.run(*args), words)
+    error = assert_refused(managed, managed.run(*args), expected)
     assert "of those that your administrator allows" in error["hint"]
 
 

@@ -17,9 +17,9 @@ from tests.kit.support import AppServer, Json, codex_env, delete_tree, wait_unti
 WORDS = "what I would ask next"
 
 
-def queue_message(home: Home, thread_id: str, words: str = WORDS) -> None:
+def queue_message(home: Home, thread_id: str, text: str = WORDS) -> None:
     """`codex queue`, as its user would."""
-    command = [str(home.codex), "queue", "--thread", thread_id, "--message", words]
+    command = [str(home.codex), "queue", "--thread", thread_id, "--message", text]
     subprocess.run(command, env=codex_env(home.codex_home), cwd=home.project, check=True, capture_output=True)
 
 

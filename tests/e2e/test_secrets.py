@@ -29,9 +29,9 @@ def secretive(one_home: Home) -> Home:
     return one_home
 
 
-def files_with(folder: Path, words: str) -> list[str]:
+def files_with(folder: Path, text: str) -> list[str]:
     files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path.name for path in files if words.encode() in path.read_bytes())
+    return sorted(path.name for path in files if text.encode() in path.read_bytes())
 
 
 def assert_nothing_leaked(home: Home) -> None:

@@ -58,10 +58,10 @@ def main(app_server: str, version: str, login: str, login_code: int) -> None:
             sys.exit(f"error: unexpected arguments {other}")
 
 
-def _or_be_silent(words: str) -> str:
-    if words == "silent":
+def _or_be_silent(text: str) -> str:
+    if text == "silent":
         signal.pause()
-    return words
+    return text
 
 
 def _silent() -> None:

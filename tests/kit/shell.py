@@ -127,12 +127,12 @@ class Shell:
             return False
 
 
-def assert_refused(run: Run, code: int, words: str, *, as_json: bool) -> None:
+def assert_refused(run: Run, code: int, expected: str, *, as_json: bool) -> None:
     """One clear line on stderr and a hint; the same as JSON on stdout where the verb promises it; no traceback."""
     assert run.code == code, run
     line, _, hint = run.stderr.removesuffix("\n").partition("\n")
     assert line.startswith("codex-server: "), run
-    assert words in line, run
+    assert expected in line, run
     assert "Traceback" not in run.stderr
     assert "defect" not in run.stderr
     if not as_json:

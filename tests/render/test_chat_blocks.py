@@ -202,7 +202,7 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("reply", "expected"),
     [
         ({"result": {"decision": "accept"}}, "approval 0: approved"),
         ({"result": {"decision": "acceptForSession"}}, "approval 0: approved for the rest of the turn"),
@@ -210,11 +210,11 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
         ({"error": {"code": -32601, "message": "no"}}, "approval 0: refused"),
     ],
 )
-def test_a_decision_is_told_whoever_took_it(reply: Json, words: str) -> None:
+def test_a_decision_is_told_whoever_took_it(reply: Json, expected: str) -> None:
     chat = Chat().came(APPROVAL)
     assert chat.blocks == []
-    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [words]
-    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [words], "once"
+    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [expected]
+    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [expected], "once"
 
 
 def test_a_request_that_codex_takes_back_says_so() -> None:

@@ -180,7 +180,7 @@ def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "expected"),
     [
         ("raise SystemExit('first word\\nout of cheese')", "out of cheese"),
         ("import no_such_module", "No module named 'no_such_module'"),
@@ -191,10 +191,10 @@ def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[
     ],
 )
 def test_a_worker_that_dies_on_its_way_is_reported_and_nothing_was_made(
-    launched: Callable[[], Launch], turns_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+    launched: Callable[[], Launch], turns_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, expected: str
 ) -> None:
     monkeypatch.setattr(launch_module, "_CODE", code)
-    with pytest.raises(InternalError, match=f"the worker could not start: .*{words}") as caught:
+    with pytest.raises(InternalError, match=f"the worker could not start: .*{expected}") as caught:
         launched().hand_over(turns_path, "hi" * 100_000, {}, MAX_RUNNING)
     assert "doctor" in caught.value.hint
     assert not turns_path.exists()

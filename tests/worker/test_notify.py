@@ -85,18 +85,18 @@ def test_a_command_that_closes_its_ears_is_not_waited_for(log: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("code", "words", "ended"),
+    ("code", "expected", "ended"),
     [
         ("raise SystemExit(3)", "exit code 3", (3, None, None)),
         ("import os; os.kill(os.getpid(), 9)", "signal 9", (None, 9, None)),
     ],
 )
 def test_a_bad_end_is_told(
-    log: Path, tmp_path: Path, code: str, words: str, ended: tuple[int | None, int | None, None]
+    log: Path, tmp_path: Path, code: str, expected: str, ended: tuple[int | None, int | None, None]
 ) -> None:
     run = run_command(python(code), b"", tmp_path, RUN, FEW_S)
     assert (run.exit_code, run.signal, run.problem) == ended
-    assert log.read_text() == f"notify: {sys.executable} ended with {words}\n"
+    assert log.read_text() == f"notify: {sys.executable} ended with {expected}\n"
 
 
 def test_a_command_that_has_gone_meanwhile_is_told(log: Path, tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from codex_server_cli.settings.places import Settings
 from tests.kit.turns_on_disk import WHOLE_TURN, TurnsOnDisk
 
 
-def say(turn: TurnDir, *phases: str) -> None:
+def journal_phases(turn: TurnDir, *phases: str) -> None:
     for phase in phases:
         journal.append(turn.path.parent.parent, journal.phase_entry(turn.turn_id, phase, None))
 
 
-def say_end(turn: TurnDir, state: str = "complete") -> None:
+def journal_end(turn: TurnDir, state: str = "complete") -> None:
     journal.append(turn.path.parent.parent, journal.end_entry(turn.turn_id, state, None, None))
 
 
@@ -59,10 +59,10 @@ def test_without_a_cursor_it_begins_with_the_lines_of_those_that_run(
     turns: TurnsOnDisk, read_stream: ReadStream
 ) -> None:
     over, runs = turns.complete(), turns.running()
-    say(over, "starting")
-    say(runs, "starting")
-    say_end(over)
-    say(runs, "thinking")
+    journal_phases(over, "starting")
+    journal_phases(runs, "starting")
+    journal_end(over)
+    journal_phases(runs, "thinking")
     found = read_stream()
     assert brief(found) == [(runs.turn_id, "phase", "starting"), (runs.turn_id, "phase", "thinking")]
     assert [n.cursor for n in found] == [n.cursor for n in read_stream(0) if n.turn_id == runs.turn_id]
@@ -71,10 +71,10 @@ def test_without_a_cursor_it_begins_with_the_lines_of_those_that_run(
 
 def test_a_cursor_goes_on_behind_its_line(turns: TurnsOnDisk, read_stream: ReadStream) -> None:
     turn = turns.running()
-    say(turn, "starting", "thinking")
+    journal_phases(turn, "starting", "thinking")
     asked = journal.attention_entry(turn.turn_id, "waiting_approval", "0", "run touch f1", None)
     journal.append(turn.path.parent.parent, asked)
-    say(turn, "answering")
+    journal_phases(turn, "answering")
     everything = read_stream(0)
     assert [n.event for n in everything] == ["phase", "phase", "attention", "phase"]
     assert [read_stream(n.cursor) for n in everything] == [everything[index:] for index in range(1, 5)]
@@ -82,8 +82,8 @@ def test_a_cursor_goes_on_behind_its_line(turns: TurnsOnDisk, read_stream: ReadS
 
 def test_dead_workers_get_their_end_and_it_is_told_once(turns: TurnsOnDisk, read_stream: ReadStream) -> None:
     cut, whole, silent = turns.dead(), turns.dead(WHOLE_TURN), turns.dead()
-    say(cut, "answering")
-    say(whole, "answering")
+    journal_phases(cut, "answering")
+    journal_phases(whole, "answering")
     expected = {(cut.turn_id, "abandoned"), (whole.turn_id, "complete"), (silent.turn_id, "abandoned")}
     for _ in range(2):
         ends = [n for n in read_stream(0) if n.is_end]
@@ -95,7 +95,7 @@ def test_a_worker_that_died_between_its_marker_and_the_journal_is_made_up_for(
     turns: TurnsOnDisk, read_stream: ReadStream
 ) -> None:
     turn = turns.failed(ErrorKind.NETWORK, name="fix")
-    say(turn, "thinking")
+    journal_phases(turn, "thinking")
     (end,) = read_stream()
     assert (end.turn_id, end.event, end.state, end.kind, end.name) == (turn.turn_id, "end", "failed", "network", "fix")
     assert read_stream(0)[-1] == end
@@ -103,7 +103,7 @@ def test_a_worker_that_died_between_its_marker_and_the_journal_is_made_up_for(
 
 def test_a_turn_whose_directory_is_deleted_is_cancelled(turns: TurnsOnDisk, read_stream: ReadStream) -> None:
     turn = turns.running()
-    say(turn, "thinking")
+    journal_phases(turn, "thinking")
     shutil.rmtree(turn.path)
     (end,) = read_stream()
     assert (end.turn_id, end.state, end.kind) == (turn.turn_id, "cancelled", "cancelled")
@@ -113,14 +113,14 @@ def test_what_comes_is_told_as_it_comes_and_a_death_without_any_other_reader(
     turns: TurnsOnDisk, stream: Iterator[MonitorEvent], read_stream: ReadStream
 ) -> None:
     first, second = turns.running(), turns.running()
-    say(first, "starting")
+    journal_phases(first, "starting")
     seen = [next(stream)]
-    say(second, "queued")
-    say(first, "thinking")
+    journal_phases(second, "queued")
+    journal_phases(first, "thinking")
     seen += [next(stream), next(stream)]
     turns.drop_lock(first.turn_id)
     seen.append(next(stream))
-    say_end(second)
+    journal_end(second)
     seen.append(next(stream))
     assert brief(seen) == [
         (first.turn_id, "phase", "starting"),
@@ -137,7 +137,7 @@ def test_a_turn_of_which_the_journal_says_nothing_is_found_by_its_directory(
 ) -> None:
     monkeypatch.setattr(monitor, "SCAN_INTERVAL_S", 0.0)
     known = turns.running()
-    say(known, "starting")
+    journal_phases(known, "starting")
     next(stream)
     silent = turns.running()
     turns.drop_lock(silent.turn_id)
@@ -159,7 +159,7 @@ def test_a_cursor_that_the_journal_does_not_reach_is_said_and_gone_on_from(
 ) -> None:
     monkeypatch.setattr(journal, "MAX_SEGMENT_BYTES", 300)
     turn = turns.running()
-    say(turn, *["thinking", "answering"] * 5)
+    journal_phases(turn, *["thinking", "answering"] * 5)
     everything = read_stream(0)
     assert read_stream(999_999) == everything
     assert "ends at" in warnings.pop()
@@ -175,10 +175,10 @@ def test_a_journal_that_is_deleted_meanwhile_is_followed_from_its_new_beginning(
     turns: TurnsOnDisk, settings: Settings, stream: Iterator[MonitorEvent], warnings: list[str]
 ) -> None:
     turn = turns.running()
-    say(turn, "starting", "thinking")
+    journal_phases(turn, "starting", "thinking")
     assert brief([next(stream), next(stream)])[1][2] == "thinking"
     shutil.rmtree(journal.folder_of(settings.home))
-    say(turn, "answering")
+    journal_phases(turn, "answering")
     assert brief([next(stream)]) == [(turn.turn_id, "phase", "answering")]
     assert "begun anew" in warnings[0]
 
@@ -187,7 +187,7 @@ def test_lines_that_make_no_sense_are_passed_over(
     turns: TurnsOnDisk, settings: Settings, read_stream: ReadStream
 ) -> None:
     turn = turns.running()
-    say(turn, "starting")
+    journal_phases(turn, "starting")
     for entry in (
         {"ts": 1, "turn_id": "../../etc", "event": "phase"},
         {"ts": -1, "turn_id": turn.turn_id, "event": "phase"},
@@ -214,7 +214,7 @@ def test_ends_that_cannot_be_written_are_tried_again_later_and_said_once_each(
 ) -> None:
     both = [turns.complete(), turns.complete()]
     for turn in both:
-        say(turn, "thinking")
+        journal_phases(turn, "thinking")
     folder = journal.folder_of(settings.home)
     monkeypatch.setattr(monitor, "SCAN_INTERVAL_S", 0.0)
     watch = monitor.Watch(settings, warnings.append)

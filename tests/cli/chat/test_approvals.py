@@ -45,8 +45,8 @@ class Person:
 
         return call
 
-    async def _pass_on(self, words: str) -> None:
-        self.calls.append(("pass on", words))
+    async def _pass_on(self, text: str) -> None:
+        self.calls.append(("pass on", text))
 
     def set_aside(self) -> None:
         self.drafts.append("aside")

@@ -16,7 +16,7 @@ def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell, flags: list[s
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "expected"),
     [
         (["--last", "--thread", "x"], "--last, --thread and --turn exclude each other"),
         (["--thread", "x", "--turn", "y"], "--last, --thread and --turn exclude each other"),
@@ -29,8 +29,8 @@ def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell, flags: list[s
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_flags_that_cannot_be_meant_are_refused(shell: Shell, flags: list[str], words: str) -> None:
-    assert_refused(shell.run("chat", *flags), 64, words, as_json=False)
+def test_flags_that_cannot_be_meant_are_refused(shell: Shell, flags: list[str], expected: str) -> None:
+    assert_refused(shell.run("chat", *flags), 64, expected, as_json=False)
     assert not shell.home.exists()
 
 

@@ -53,15 +53,15 @@ def test_a_list_in_a_shape_that_nobody_knows_is_an_empty_one(result: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("reply", "expected"),
     [
         ({"error": {"code": -32600, "message": "thread not loaded: thread"}}, "thread not loaded: thread"),
         ({"error": "odd"}, "Codex gave no message"),
         ({"result": 5}, "Codex gave no message"),
     ],
 )
-def test_a_refusal_is_told_in_codex_words(reply: dict[str, Any], words: str) -> None:
-    assert play(find_stored_turn("thread", "ours", "1"), HELLO, reply)[1] == StoredTurn(None, words)
+def test_a_refusal_is_told_in_codex_words(reply: dict[str, Any], expected: str) -> None:
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, reply)[1] == StoredTurn(None, expected)
 
 
 def test_a_list_without_an_end_is_left_one_day() -> None:

@@ -44,7 +44,7 @@ def test_the_terms_are_those_of_the_thread_until_the_turn_has_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("asked", "expected"),
     [
         ({}, []),
         ({"model": "gpt", "effort": "low", "approvalPolicy": "never"}, []),
@@ -61,8 +61,8 @@ def test_the_terms_are_those_of_the_thread_until_the_turn_has_others() -> None:
     ],
     ids=str,
 )
-def test_what_is_otherwise_than_asked_is_told(asked: Json, words: list[str]) -> None:
-    assert differences(asked, OPENED) == words
+def test_what_is_otherwise_than_asked_is_told(asked: Json, expected: list[str]) -> None:
+    assert differences(asked, OPENED) == expected
     assert differences(asked, {}) == []
 
 

@@ -27,12 +27,12 @@ def typed(name: str, text: str, id_: str = "c1") -> Json:
     return {"type": "custom_tool_call", "name": name, "input": text, "call_id": id_}
 
 
-def came_of(output: Any, id_: str = "c1", type_: str = "function_call_output") -> Json:
+def call_output(output: Any, id_: str = "c1", type_: str = "function_call_output") -> Json:
     return {"type": type_, "call_id": id_, "output": output}
 
 
 def refusal_json(call: Json, output: Any) -> Json | None:
-    refusal = refusal_of(call, came_of(output))
+    refusal = refusal_of(call, call_output(output))
     return refusal.to_json() if refusal is not None else None
 
 
@@ -140,7 +140,9 @@ def test_what_is_done_or_declined_by_a_person_is_no_refusal(call: Json, output: 
 
 
 def test_a_line_is_bounded_and_stays_one_line() -> None:
-    refusal = refusal_of(called("exec_command", {"cmd": "x\ny" * 500}), came_of("approval policy is " + "a\nb" * 500))
+    refusal = refusal_of(
+        called("exec_command", {"cmd": "x\ny" * 500}), call_output("approval policy is " + "a\nb" * 500)
+    )
     assert refusal is not None
     assert "\n" not in refusal.line
     assert len(refusal.line) < 2 * MAX_WORDS_CHARS + 40
@@ -191,7 +193,7 @@ def test_what_a_script_prints_of_a_command_that_has_an_item_is_not_told_twice() 
     item = {"type": "commandExecution", "status": "failed", "command": "touch f", "aggregatedOutput": READ_ONLY}
     refusals.see(item, {})
     refusals.hear(typed("exec", "x"))
-    assert refusals.hear(came_of(READ_ONLY, type_="custom_tool_call_output")) is None
+    assert refusals.hear(call_output(READ_ONLY, type_="custom_tool_call_output")) is None
     assert len(refusals.found) == 1
 
 
@@ -199,11 +201,11 @@ def test_only_the_first_are_kept_and_each_is_shown() -> None:
     refusals = Refusals()
     for _ in range(MAX_REFUSALS + 1):
         refusals.hear(called("exec_command", {"cmd": "x"}))
-        assert refusals.hear(came_of(NEVER)) is not None
+        assert refusals.hear(call_output(NEVER)) is not None
     assert len(refusals.found) == MAX_REFUSALS
 
 
-@pytest.mark.parametrize("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, came_of("x", "unheard of")])
+@pytest.mark.parametrize("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, call_output("x", "unheard of")])
 def test_what_is_no_call_and_no_output_of_one_is_no_refusal(raw: Any) -> None:
     assert Refusals().hear(raw) is None
     assert RawItems().choose((b"", {}), raw) == []
@@ -224,7 +226,7 @@ def test_of_raw_items_only_a_refused_call_and_its_output_are_recorded() -> None:
     )
     talk.receive(notification("rawResponse/completed", responseId="r"))
     assert len(talk.events) == before
-    talk.receive(raw_notification(came_of(NEVER)))
+    talk.receive(raw_notification(call_output(NEVER)))
     assert talk.events[before:].count(b'"dir":"in","method":"rawResponseItem/completed"') == 2
     assert talk.text == f"✗ command refused: ls: {NEVER}\n"
     talk.receive(*said("Done."), COMPLETED)
@@ -239,14 +241,16 @@ def test_a_call_that_has_an_item_is_told_by_that() -> None:
     talk.receive(
         item_notification("item/completed", "commandExecution", "c1", command="ls", status="completed", exitCode=0)
     )
-    talk.receive(raw_notification(came_of("Output:\nunsupported call")))
+    talk.receive(raw_notification(call_output("Output:\nunsupported call")))
     assert b"rawResponse" not in talk.events
     assert talk.text == "$ ls\n→ exit 0\n"
 
 
 def test_raw_items_of_another_turn_count_for_nothing() -> None:
     talk = Dialogue().started()
-    talk.receive(raw_notification(called("exec_command", {"cmd": "ls"}), "t2"), raw_notification(came_of(NEVER), "t2"))
+    talk.receive(
+        raw_notification(called("exec_command", {"cmd": "ls"}), "t2"), raw_notification(call_output(NEVER), "t2")
+    )
     assert (talk.text, b"rawResponse" in talk.events) == ("", False)
 
 
@@ -258,9 +262,9 @@ def test_the_session_file_tells_of_a_thread_that_goes_on() -> None:
     before = len(talk.events)
     entries = [
         called("exec_command", {"cmd": "x"}),
-        came_of(NEVER),
+        call_output(NEVER),
         called("exec_command", {}, "c2"),
-        came_of("", "c2"),
+        call_output("", "c2"),
     ]
     lines = [encode({"timestamp": "t", "type": "response_item", "payload": entry}) for entry in entries]
     step = talk.session.hear_session([b"torn", encode({"type": "event_msg"}), *lines], talk.now_ms)

@@ -60,7 +60,7 @@ SAID_S = 1_795_195_646  # 2026-11-20T17:27:26Z
 
 @pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize(
-    ("words", "said_s", "reset"),
+    ("text", "said_s", "reset"),
     [
         ("or try again at 6:47 PM.", SAID_S, "2026-11-20T17:48:00.000Z"),
         ("Try again at 12:05 AM.", SAID_S, "2026-11-19T23:06:00.000Z"),
@@ -75,8 +75,8 @@ SAID_S = 1_795_195_646  # 2026-11-20T17:27:26Z
         ("try again later.", SAID_S, None),
     ],
 )
-def test_codex_tells_in_words_when_a_limit_resets(words: str, said_s: int | None, reset: str | None) -> None:
-    reset_s = told_reset_time_s(f"You’ve hit your usage limit. {words}", said_s)
+def test_codex_tells_in_words_when_a_limit_resets(text: str, said_s: int | None, reset: str | None) -> None:
+    reset_s = told_reset_time_s(f"You’ve hit your usage limit. {text}", said_s)
     assert (format_time_ms(reset_s * 1000) if reset_s is not None else None) == reset
 
 

@@ -188,7 +188,7 @@ def test_a_profile_that_a_policy_would_lose_some_of_stands_as_it_is_where_that_w
 
 
 @pytest.mark.parametrize(
-    ("table", "more", "words"),
+    ("table", "more", "expected"),
     [
         (minimal("write"), {}, "limits what may be read"),
         (minimal("read"), WRITE, "limits what may be read"),
@@ -203,10 +203,10 @@ def test_a_profile_that_a_policy_would_lose_some_of_stands_as_it_is_where_that_w
     ],
     ids=str,
 )
-def test_what_would_be_lost_is_refused(table: Json, more: Json, words: str) -> None:
+def test_what_would_be_lost_is_refused(table: Json, more: Json, expected: str) -> None:
     problem = terms_of(profile(table), asked(**more)).problem
     assert problem is not None
-    assert words in problem.message
+    assert expected in problem.message
 
 
 def test_a_rule_that_lets_be_read_what_may_be_read_anyway_matters_to_writers_alone() -> None:
@@ -266,7 +266,7 @@ def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> No
 
 
 @pytest.mark.parametrize(
-    ("policy", "more", "words"),
+    ("policy", "more", "expected"),
     [
         (READ_ONLY, WRITE, "lets nothing be written"),
         (READ_ONLY, {"has_network": True}, "keeps the network closed"),
@@ -285,10 +285,10 @@ def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> No
     ],
     ids=str,
 )
-def test_it_runs_nothing_where_it_is_not_what_was_asked(policy: Json | None, more: Json, words: str) -> None:
+def test_it_runs_nothing_where_it_is_not_what_was_asked(policy: Json | None, more: Json, expected: str) -> None:
     problem = terms_of(unreported(policy), asked(**more)).problem
     assert problem is not None
-    assert words in problem.message
+    assert expected in problem.message
     assert problem.hint.startswith("Select one that fits, of those that your administrator allows")
 
 

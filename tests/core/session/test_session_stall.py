@@ -30,7 +30,7 @@ IDLE = status_notification("idle")
 REFUSED = {"code": -32600, "message": "no active turn to interrupt"}
 
 
-def talking() -> Dialogue:
+def mid_answer() -> Dialogue:
     """A turn in the middle of its answer."""
     return Dialogue().started().receive(message_started(), delta("Hel"))
 
@@ -162,7 +162,7 @@ def test_an_idle_thread_with_a_whole_answer_has_completed(answer: dict[str, Any]
 
 
 def test_an_idle_thread_without_an_answer_or_a_record_has_stalled() -> None:
-    talk = talking().receive(IDLE).advance(LIMIT_MS[Timer.COMPLETION]).reply("thread/turns/list", {"data": []})
+    talk = mid_answer().receive(IDLE).advance(LIMIT_MS[Timer.COMPLETION]).reply("thread/turns/list", {"data": []})
     assert (talk.kind, talk.outcome.answer) == (ErrorKind.STALLED, "Hel")
 
 
@@ -189,7 +189,7 @@ def test_an_error_without_the_end_that_belongs_to_it_ends_the_turn() -> None:
 
 
 def test_a_cancel_after_such_an_error_is_a_cancel() -> None:
-    talk = talking().receive(error_notification("m", will_retry=False)).stop().advance(LIMIT_MS[Timer.COMPLETION])
+    talk = mid_answer().receive(error_notification("m", will_retry=False)).stop().advance(LIMIT_MS[Timer.COMPLETION])
     assert talk.outcome.state is State.CANCELLED
 
 
@@ -215,5 +215,5 @@ def test_an_old_retry_does_not_explain_a_new_error() -> None:
     ],
 )
 def test_an_end_that_is_no_completion_has_its_kind(turn: Json, kind: ErrorKind) -> None:
-    talk = talking().receive(turn_notification("turn/completed", **turn))
+    talk = mid_answer().receive(turn_notification("turn/completed", **turn))
     assert (talk.kind, talk.outcome.answer) == (kind, "Hel")

@@ -52,7 +52,7 @@ def is_awaiting_report(talk: Dialogue) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("queue", "goal", "words"),
+    ("queue", "goal", "expected"),
     [
         ({"data": [entry()]}, {"goal": None}, '"message 1"'),
         ({"data": [entry(1), entry(2), entry(3)]}, {}, '"message 1" (and 2 more)'),
@@ -65,14 +65,14 @@ def is_awaiting_report(talk: Dialogue) -> bool:
         ),
     ],
 )
-def test_a_thread_in_which_something_waits_is_not_even_opened(queue: Json, goal: Json, words: str) -> None:
+def test_a_thread_in_which_something_waits_is_not_even_opened(queue: Json, goal: Json, expected: str) -> None:
     talk = Dialogue(thread_id="t", prompt_path="/p/prompt.txt").reply("initialize").checked()
     talk.reply("thread/goal/get", goal).reply("thread/queue/list", queue)
     error = talk.outcome.error
     assert error is not None
     assert (talk.outcome.state, error.kind, error.retryable) == (State.FAILED, ErrorKind.THREAD_BUSY, True)
     assert "thread t was not resumed" in error.message
-    assert words in error.message
+    assert expected in error.message
     assert "`codex-server continue --thread t --fork --cwd /project --file /p/prompt.txt`" in error.hint
     assert "`codex resume t`" in error.hint
     assert talk.requests("thread/resume") == []

@@ -269,10 +269,10 @@ def test_a_turn_whose_lock_is_not_ours_to_hold_hinders_no_other(
     other, theirs = turns.complete(finished_at=LONG_AGO), turns.complete(finished_at=LONG_AGO)
     try_lock = lock.try_lock
 
-    def refuse_theirs(path: Path) -> int | None:
+    def refuse_foreign(path: Path) -> int | None:
         return try_lock(path) if path != theirs.lock else refuse(errno.EACCES)()
 
-    monkeypatch.setattr(lock, "try_lock", refuse_theirs)
+    monkeypatch.setattr(lock, "try_lock", refuse_foreign)
     assert run(turns).turn_ids == (other.turn_id,)
 
 
