@@ -111,7 +111,7 @@ def test_a_defect_of_ours_ends_the_turn_and_its_place_is_in_the_log(one_home: Ho
     turn = one_home.start("new", "hi")
     ended = turn.wait()
     assert "ZeroDivisionError" in (turn.path / "worker.log").read_text()
-    if defect == "turn_run.sweep":
+    if defect == "run.sweep":
         assert (ended["state"], ended["answer"]) == ("complete", "Hello")
         return
     error = ended["error"]
