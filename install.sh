@@ -307,7 +307,7 @@ quoted() { # TEXT
 # What `setup` made goes; what turns and the user made stays, and is told.
 tidy_home() {
     ! is_config_ours || rm -f "$home/config.json"
-    rm -f "$home/models.json"
+    rm -f "$home/models.json" "$home/codex.json"
     rmdir "$home/turns" "$home" 2>/dev/null || :
     [ -d "$home" ] || return 0
     say "Kept what is yours in $home:" $(ls -A "$home")

@@ -248,7 +248,8 @@ def test_uninstall_removes_a_configuration_that_setup_wrote_and_nothing_behind_a
     config = machine.codex_server_home / "config.json"
     machine.install("--no-demo")
     config.write_text('{\n  "codex": "/usr/lib/a codex/bin/codex"\n}\n')
-    (machine.codex_server_home / "models.json").write_text("{}")
+    for name in ("models.json", "codex.json"):
+        (machine.codex_server_home / name).write_text("{}")
     machine.install("--uninstall")
     assert not machine.codex_server_home.exists()
     machine.install("--no-demo")

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,10 +30,15 @@ class CodexBinary(NamedTuple):
     version: str | None = None
 
 
-def find_codex(pinned: str | None, search_path: str) -> CodexBinary:
+def find_codex(
+    pinned: str | None, search_path: str, probe_with: Callable[[Path], CodexBinary] | None = None
+) -> CodexBinary:
     """The codex to spawn: the pinned one, else a usable one on PATH, else the one of the `codex` extra.
 
-    A pinned binary that still exists is not probed; any other is, which costs about 20 ms.
+    A pinned binary that still exists is not probed.
+
+    Args:
+        probe_with: probes any other one, or remembers what a probe has found; by default `probe`, 20 ms.
 
     Raises:
         CodexMissingError: there is none, or it is too old to speak `app-server`.
@@ -42,13 +48,13 @@ def find_codex(pinned: str | None, search_path: str) -> CodexBinary:
     on_path, bundled = _on_path(search_path), _bundled()
     if on_path is not None:
         try:
-            return probe(on_path)
+            return (probe_with or probe)(on_path)
         except CodexMissingError:
             if bundled is None:
                 raise
     if bundled is None:
         raise CodexMissingError("no codex binary was found on PATH", hint=INSTALL_HINT)
-    return probe(bundled)
+    return (probe_with or probe)(bundled)
 
 
 def probe(path: Path) -> CodexBinary:

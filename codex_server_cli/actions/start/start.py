@@ -16,13 +16,14 @@ from codex_server_cli.actions.start import checks
 from codex_server_cli.actions.start.given_flags import given_flags, given_selector
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.actions.start.turn_request import default_model, make_request
-from codex_server_cli.codex.binary import find_codex
+from codex_server_cli.codex.binary import CodexBinary, find_codex, probe
 from codex_server_cli.codex.login import ThreadTerms, check_login
 from codex_server_cli.core.inputs import check_prompt
 from codex_server_cli.core.model.codex_config import layered
 from codex_server_cli.core.model.request import Flags, Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import State, format_time_ms
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.disk.codex_versions import read_version, write_version
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
@@ -108,7 +109,7 @@ def _start(
     )
     request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
     warnings += warn_of_pattern(settings, options.notify, config)
-    codex = find_codex(config.codex, settings.search_path)
+    codex = find_codex(config.codex, settings.search_path, lambda path: _probe_once(settings, path))
     terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
     check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
     _check_denials(settings, codex.path, request)
@@ -148,6 +149,17 @@ def _start(
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=used_meta)
     warnings += checks.warn_of_open_home(settings, request)
     return Started(view, config.warnings + warnings)
+
+
+def _probe_once(settings: Settings, path: Path) -> CodexBinary:
+    """A binary that was probed before, by any turn of this home, is not probed again until it changes."""
+    version = read_version(settings.home, path)
+    if version is not None:
+        return CodexBinary(path, version)
+    found = probe(path)
+    if found.version is not None:
+        write_version(settings.home, path, found.version)
+    return found
 
 
 def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
