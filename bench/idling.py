@@ -11,7 +11,7 @@ from bench.streaming import worker_pid
 from bench.table import Row
 from bench.world import World
 
-_SETTLE_S = 2.0
+_QUIET_S = 2.0
 
 
 def idle(world: World, scale: Scale) -> Iterator[Row]:
@@ -19,7 +19,7 @@ def idle(world: World, scale: Scale) -> Iterator[Row]:
     with world.held_turn(n_deltas=10) as turn:
         wait = world.popen(world.command, "wait", turn.name)
         tail = world.popen(world.command, "tail", turn.name, "--follow")
-        time.sleep(_SETTLE_S)
+        time.sleep(_QUIET_S)
         costs = idle_cost([wait.pid, tail.pid, worker_pid(turn)], scale.idle_s)
     for process in (wait, tail):
         process.communicate()

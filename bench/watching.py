@@ -22,7 +22,7 @@ from codex_server_cli.disk import lock
 
 _START_S = 90.0
 """Longer than it takes to start them all."""
-_SETTLE_S = 3.0
+_QUIET_S = 3.0
 
 
 def watching(world: World, scale: Scale) -> Iterator[Row]:
@@ -40,7 +40,7 @@ def watching(world: World, scale: Scale) -> Iterator[Row]:
         waits = [world.popen(world.command, "wait", option, *ids, env=env) for option in ("--all", "--any")]
         monitor = world.popen(world.command, "tail", "--follow", "--all", "--json", env=env)
         with _on_terminal(world, "watch", env=env) as board:
-            time.sleep(_SETTLE_S)
+            time.sleep(_QUIET_S)
             costs = idle_cost([*(wait.pid for wait in waits), monitor.pid, board.pid, worker_pid(queued)], scale.idle_s)
         queued_mb = memory_mb(worker_pid(queued))
         monitor.terminate()
