@@ -35,7 +35,7 @@ _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
 
 
 def main() -> int:
-    """Measure what was asked for; the table goes to stdout, words for people to stderr."""
+    """Measure what was asked for; the table goes to stdout, progress to stderr."""
     options = _parse()
     rows: list[Row] = []
     try:

@@ -1,8 +1,8 @@
-"""The reference: the least that drives turns through `codex app-server`. `bare.py N CODEX CWD PROMPT`.
+"""The reference: the minimum that drives turns through `codex app-server`. `bare.py N CODEX CWD PROMPT`.
 
-One process for all N turns. It reads what it must to get a turn going, and from then on only looks for the bytes
+One process for all N turns. It reads what it must to start a turn, and from then on only searches for the bytes
 `"turn/completed"`: no decoding, no files. Prints the seconds of the longest stream, from `turn/start` on. Must never
-grow a feature, nor use the package that it is the measure of.
+grow a feature, nor use the package that it is the reference for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Many turns at once, each with an app-server of its own.
+"""Many turns at once, each with its own app-server.
 
 In ChatGPT mode, as subscribers run them: codex then does more than twice as much for a turn as with a custom provider.
 """
@@ -19,7 +19,7 @@ def crowd(world: World, scale: Scale) -> Iterator[Row]:
     codex_home = world.root / "codex-chatgpt"
     write_chatgpt_login(codex_home, world.model_origin)
     env = world.homes(world.home, codex_home)
-    world.bare(1, TRIVIAL, env)  # codex makes its databases
+    world.bare(1, TRIVIAL, env)  # codex creates its databases
 
     def start_all() -> None:
         commands = [world.popen(world.command, "new", TRIVIAL, env=env) for _ in range(scale.at_once)]

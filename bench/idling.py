@@ -1,4 +1,4 @@
-"""What it costs to do nothing: a turn stands still, and everything that belongs to it should sleep."""
+"""The cost of doing nothing: a turn is blocked, and all its processes should sleep."""
 
 from __future__ import annotations
 

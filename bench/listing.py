@@ -1,4 +1,4 @@
-"""Lists over many files: turns of ours, and sessions of Codex. Makes both from one real specimen."""
+"""Lists over many files: our turns, and Codex's sessions. Copies both from one real specimen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REWRITTEN = ("meta.json", "result.json")
 
 
 def list_turns(world: World, scale: Scale) -> Iterator[Row]:
-    """`list-turns` as it comes: the newest twenty of all."""
+    """`list-turns` without options: the newest twenty of all."""
     home = world.root / "many-turns"
     world.make_home(home)
     (home / "turns").mkdir()
@@ -34,7 +34,7 @@ def list_turns(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def list_threads(world: World, scale: Scale) -> Iterator[Row]:
-    """`list` as it comes: the newest twenty of all."""
+    """`list` without options: the newest twenty of all."""
     specimen = min(world.codex_home.glob("sessions/*/*/*/*.jsonl"))  # the oldest: a trivial turn's
     codex_home = world.root / "many-sessions"
     needed = scale.files * specimen.stat().st_size + _SPARE_BYTES
@@ -47,7 +47,7 @@ def list_threads(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def _row(world: World, scale: Scale, what: str, env: dict[str, str], verb: str, *, max_ms: float) -> Row:
-    os.sync()  # what was made must not be written back while we measure
+    os.sync()  # the copies must not be written back during the measurement
     ours, typer = alternate(scale.samples, lambda: world.run(world.command, verb, env=env), world.import_typer)
     return Row(what, in_ms(ours), in_ms(typer, TYPER), max_value=max_ms)
 
@@ -66,7 +66,7 @@ def _copy_turn(specimen: Path, turn: Path) -> None:
 
 
 def _copy_sessions(specimen: Path, sessions: Path, n: int) -> None:
-    """Whole copies under other ids, spread over a year of folders, each changed at a time of its own."""
+    """Whole copies under other ids, spread over a year of folders, each with its own mtime."""
     data = specimen.read_bytes()
     own_id = specimen.stem[-36:]
     for i in range(n):

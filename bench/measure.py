@@ -1,4 +1,4 @@
-"""Reading clocks and counters. Owns how a number is taken; knows nothing of what is measured.
+"""Reading clocks and counters. Owns how a number is taken; must never know what is measured.
 
 Memory shares and processor time come from the kernel by way of psutil; proportional memory exists on Linux alone.
 """
@@ -17,13 +17,13 @@ from bench.table import Amount
 def alternate(
     n: int, *runs: Callable[[], object], wait_quiet: Callable[[], object] = lambda: None
 ) -> list[list[float]]:
-    """Time each of `runs` `n` times in turns, so that whatever else the machine does meets all of them alike.
+    """Time each of `runs` `n` times in turns, so that other load on the machine affects all of them alike.
 
     Args:
-        settle: called after each run and not timed: it waits until nothing of the run is under way any more.
+        wait_quiet: called after each run and not timed: it waits until nothing of the run is in progress.
 
     Returns:
-        Seconds, for each run in order. One round before the first is thrown away: it warms the caches.
+        Seconds, for each run in order. One round before the first is discarded: it warms the caches.
     """
     times_s: list[list[float]] = [[] for _ in runs]
     for is_counted in (False, *(True,) * n):
@@ -54,7 +54,7 @@ def memory_mb(pid: int) -> float:
 
 
 def idle_cost(pids: Sequence[int], duration_s: float) -> list[Amount]:
-    """How much of one core each process uses while we do nothing for `duration_s`."""
+    """How much of one core each process uses while nothing happens for `duration_s`."""
     processes = [psutil.Process(pid) for pid in pids]
     before = [_cpu_s(process) for process in processes]
     started = time.monotonic()

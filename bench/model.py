@@ -1,6 +1,6 @@
-"""What the scripted model says to the benchmarks; run by `python -m codex_server_cli.demo --script` on its own.
+"""The scripted model's replies to the benchmarks; run by `python -m codex_server_cli.demo --script`.
 
-The prompt is the order: `N` → so many one-word pieces; `ticks N` → numbered pieces, one every 50 ms;
+The prompt is a command: `N` → so many one-word pieces; `ticks N` → numbered pieces, one every 50 ms;
 `hold N PATH` → `N` pieces, then nothing until the file exists; anything else comes back word by word.
 """
 

@@ -1,4 +1,4 @@
-"""How much is measured: enough for numbers that hold, or as little as shows that all is in order (`--quick`)."""
+"""How much is measured: enough for numbers that hold, or just enough for a smoke test (`--quick`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Scale(NamedTuple):
         idle_s: how long idle processes are watched.
         at_once, rounds: how many turns run at once, and how often.
         watched: how many turns are followed at once.
-        files: how many turns, and how many sessions, lie on the disk.
+        files: how many turns, and how many sessions, are on disk.
     """
 
     samples: int

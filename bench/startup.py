@@ -1,4 +1,4 @@
-"""What the person who types a command waits for: `new`, `status`, and a whole trivial turn."""
+"""What the user of a command waits for: `new`, `status`, and a whole trivial turn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.world import TRIVIAL, TYPER, World
 
 
 def new(world: World, scale: Scale) -> Iterator[Row]:
-    """`new` to its exit; its turn comes to its end before the next sample."""
+    """`new` to its exit; its turn ends before the next sample."""
 
     def wait_quiet() -> None:
         world.await_end(world.newest_turn)

@@ -1,4 +1,4 @@
-"""Text on its way: into `out.txt`, and through `tail --follow` to a reader. And what a worker weighs meanwhile."""
+"""The speed of text into `out.txt`, and through `tail --follow` to a reader; and a worker's memory meanwhile."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def memory(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def stream(world: World, scale: Scale) -> Iterator[Row]:
-    """Seconds from `turn/start` to the last byte: in `out.txt`, and in the hands of a reader that does nothing."""
+    """Seconds from `turn/start` to the last byte: in `out.txt`, and at a reader that does nothing."""
     ours_s, bare_s = [], []
     for _ in range(scale.streams):
         bare_s.append(world.bare(1, str(scale.deltas)))
@@ -50,7 +50,7 @@ def stream(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def latency(world: World, scale: Scale) -> Iterator[Row]:
-    """From the time that an event bears in `events.jsonl` to its text on the other end of `tail --follow`'s pipe."""
+    """From the timestamp of an event in `events.jsonl` to its text on the other end of `tail --follow`'s pipe."""
     turn = world.start(f"ticks {scale.ticks}")
     tail = world.popen(world.command, "tail", turn.name, "--follow")
     assert tail.stdout is not None

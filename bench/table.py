@@ -1,4 +1,4 @@
-"""The table that the benchmarks print, and its place in the README. Owns numbers as people read them.
+"""The table that the benchmarks print, and its place in the README. Owns the format of numbers.
 
 Pure but for reading what machine this is. Must never measure anything, or name the host.
 """

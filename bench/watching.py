@@ -1,4 +1,4 @@
-"""Following many turns at once, and standing in line behind them: what it costs while they all stream."""
+"""The cost of following many turns at once, and of being queued behind them, while they all stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SETTLE_S = 3.0
 
 
 def watching(world: World, scale: Scale) -> Iterator[Row]:
-    """`wait` for all and for any of them, the monitor's stream, the board, and one turn more, which stands in line."""
+    """`wait` for all and for any of them, the monitor's stream, the board, and one more turn, which is queued."""
     home = world.root / "home-many"
     world.make_home(home, max_running=scale.watched)
     env = world.homes(home, world.codex_home)
@@ -60,19 +60,19 @@ def watching(world: World, scale: Scale) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def _on_terminal(world: World, verb: str, *, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a verb on a terminal of 80 columns and 24 lines, whose user sees all of it and presses no key."""
-    ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    """Run a verb on a terminal of 80 columns and 24 lines, whose output is drained and which gets no input."""
+    controller, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
         [world.command, verb],
         cwd=world.project,
         env={**world.env, **env, "TERM": "xterm-256color"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
     )
-    os.close(theirs)
-    reader = threading.Thread(target=_drain, args=(ours,))
+    os.close(terminal)
+    reader = threading.Thread(target=_drain, args=(controller,))
     reader.start()
     try:
         yield process
@@ -80,10 +80,10 @@ def _on_terminal(world: World, verb: str, *, env: dict[str, str]) -> Iterator[su
         process.terminate()
         process.wait()
         reader.join()
-        os.close(ours)
+        os.close(controller)
 
 
 def _drain(fd: int) -> None:
-    with contextlib.suppress(OSError):  # EIO: nobody holds the other side any more
+    with contextlib.suppress(OSError):  # EIO: the other side is closed
         while os.read(fd, 1 << 16):
             pass

@@ -1,7 +1,7 @@
-"""The throw-away world that everything is measured in: homes, a project, the model, the installed command.
+"""The temporary environment of all measurements: homes, a project, the model, the installed command.
 
-Owns every process of a run and the proof that none outlives it. The model runs in a process of its own, so that its
-work is not ours. Never here: what is measured.
+Owns every process of a run and the check that none outlives it. The model runs in a separate process, so that its
+work is not counted. Never here: what is measured.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ print(find_codex(read_config(settings.config_path).codex, settings.search_path).
 
 
 class BenchError(Exception):
-    """Nothing can be measured here, or something did not do its part; the message says what."""
+    """Nothing can be measured here, or something failed; the message says what."""
 
 
 class World:
@@ -58,8 +58,8 @@ class World:
     Attributes:
         command, python: the installed `codex-server`, and the interpreter that runs it.
         codex: the binary that all turns use.
-        root: holds all else, and is deleted at the end.
-        home, codex_home, project: where the command keeps its turns, codex its own, and where both run.
+        root: contains all else, and is deleted at the end.
+        home, codex_home, project: of the command, of codex, and the working directory of both.
         env: the environment of every process.
         model_origin: `http://127.0.0.1:PORT`, where the scripted model answers.
         specimen: the directory of a trivial turn that has ended.
@@ -83,7 +83,7 @@ class World:
 
     def __enter__(self) -> World:
         try:
-            self.specimen = self.start(TRIVIAL)  # codex makes its databases
+            self.specimen = self.start(TRIVIAL)  # codex creates its databases
             self.await_end(self.specimen)
         except BaseException:
             self._close()
@@ -98,7 +98,7 @@ class World:
             raise BenchError(f"still running at the end, and killed: {', '.join(left)}")
 
     def _close(self) -> list[str]:
-        """End everything and delete it; name what would not end by itself."""
+        """End and delete everything; return what did not end by itself."""
         self._model.terminate()
         self._model.communicate()
         left = self._end_processes()
@@ -130,11 +130,11 @@ class World:
     # --- processes
 
     def popen(
-        self, *words: str | Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
+        self, *command: str | Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:
-        """Start a command in the project, its stdout a pipe and its stdin empty unless told otherwise."""
+        """Start a command in the project, its stdout a pipe and its stdin empty by default."""
         return subprocess.Popen(
-            words,
+            command,
             cwd=self.project,
             env={**self.env, **(env or {})},
             stdin=stdin,
@@ -142,13 +142,13 @@ class World:
             stderr=subprocess.DEVNULL,
         )
 
-    def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL) -> bytes:
+    def run(self, *command: str | Path, env: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL) -> bytes:
         """Run a command to its end and return its stdout.
 
         Raises:
             BenchError: it failed.
         """
-        process = self.popen(*words, env=env, stdin=stdin)
+        process = self.popen(*command, env=env, stdin=stdin)
         assert process.stdout is not None
         with process.stdout:
             stdout = process.stdout.read()  # a stdin that is a pipe stays open meanwhile
@@ -156,7 +156,7 @@ class World:
         if process.stdin is not None:
             process.stdin.close()
         if process.returncode != 0:
-            raise BenchError(f"{' '.join(map(str, words))}: exit code {process.returncode}")
+            raise BenchError(f"{' '.join(map(str, command))}: exit code {process.returncode}")
         return stdout
 
     def import_typer(self) -> None:
@@ -177,12 +177,12 @@ class World:
         return turn_of(self.run(self.command, "new", prompt, stdin=stdin))
 
     def await_end(self, turn: Path) -> None:
-        """Sleep until a turn's worker has let go of it, and see that it completed."""
+        """Sleep until a turn's worker has released its lock, and check that it completed."""
         if not lock.wait_until_free(turn / "lock", _TURN_S) or not (turn / "done").exists():
             raise BenchError(f"the turn in {turn} did not complete")
 
     def await_text(self, turn: Path) -> None:
-        """Wait until a turn has said something."""
+        """Wait for the first output of a turn."""
         deadline = time.monotonic() + _TURN_S
         while not (turn / "out.txt").stat().st_size:
             if time.monotonic() > deadline:
@@ -191,7 +191,7 @@ class World:
 
     @contextmanager
     def held_turn(self, n_deltas: int) -> Iterator[Path]:
-        """A turn that stands still after so many deltas; it ends with the block."""
+        """A turn that blocks after so many deltas; it ends with the `with` block."""
         gate = FileGate(self.root / "gate")
         turn = self.start(f"hold {n_deltas} {gate.path}")
         gate.wait_until_reached()
@@ -204,7 +204,7 @@ class World:
             gate.reached_path.unlink()
 
     def versions(self) -> str:
-        """What was measured, in words."""
+        """What was measured, as text."""
         python = self._ask_python("import platform; print(platform.python_version())")
         ours = self.run(self.command, "version").decode().strip()
         codex = re.search(r"[\d.]+\S*", self.run(self.codex, "--version").decode())
@@ -217,9 +217,9 @@ class World:
         return run.stdout.strip()
 
     def _end_processes(self) -> list[str]:
-        """Wait for the end of all that runs in this world; kill what does not end, and name it."""
+        """Wait for all processes of this world; kill and return those that do not end."""
         deadline = time.monotonic() + _END_S
-        while (left := [process for process in psutil.process_iter() if self._is_ours(process)]) and (
+        while (left := [process for process in psutil.process_iter() if self._is_in_world(process)]) and (
             time.monotonic() < deadline
         ):
             time.sleep(_POLL_S)
@@ -228,15 +228,15 @@ class World:
             process.kill()
         return names
 
-    def _is_ours(self, process: psutil.Process) -> bool:
+    def _is_in_world(self, process: psutil.Process) -> bool:
         try:
             return process.environ().get("HOME") == self.env["HOME"]
         except (psutil.Error, OSError, ValueError):
-            return False  # a zombie, or somebody else's
+            return False  # a zombie, or another user's
 
 
 def turn_of(stdout: bytes) -> Path:
-    """The turn directory that `new` has answered with."""
+    """The turn directory that `new` has printed."""
     return Path(json.loads(stdout)["turn_dir"])
 
 

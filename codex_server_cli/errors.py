@@ -1,4 +1,4 @@
-"""Every failure that a user can meet, as one tree. Owns kinds, exit codes and hints; never prints or logs.
+"""Every failure that a user can meet, as one tree. Owns kinds, exit codes and hints; must never print or log.
 
     CodexServerError
     ├── UsageError            64  the command line is wrong
@@ -8,8 +8,8 @@
     │   └── AmbiguousError    66  a prefix that several share
     ├── CodexMissingError     69  no usable codex binary
     ├── HomeError             73  the home cannot be written
-    ├── BusyError             75  held by someone else, or not ended yet: try again
-    └── InternalError          1  our own defect: never the user's fault
+    ├── BusyError             75  held by another process, or not ended yet: retry
+    └── InternalError          1  a defect of this program, never the user's fault
 
 A failed *turn* is not an exception: it is a record on disk, whose `kind` is an `ErrorKind` too.
 """
@@ -40,7 +40,7 @@ class Exit(IntEnum):
 
 
 class ErrorKind(StrEnum):
-    """What went wrong, in one stable word; stands in `error`, `result.json` and JSON answers."""
+    """What went wrong, as a stable identifier in `error`, `result.json` and JSON output."""
 
     AUTH = "auth"
     USAGE_LIMIT = "usage_limit"
@@ -89,7 +89,7 @@ class CodexServerError(Exception):
     """Base of the tree: one clear sentence, a next step, a kind and an exit code.
 
     Args:
-        message: one line, without a trailing period's need for context: it names the thing that is wrong.
+        message: one line that needs no context: it names the thing that is wrong.
         hint: the next step, as a sentence or a command; may be empty. May span lines (the login guide).
         kind: overrides the class's kind where a finer one is known.
     """
@@ -123,7 +123,7 @@ class UsageError(CodexServerError):
 
 
 class BadInputError(CodexServerError):
-    """What the user handed over (prompt, schema, image, cwd, a config file) cannot be used."""
+    """What the user passed (prompt, schema, image, cwd, a config file) cannot be used."""
 
     exit_code = Exit.BAD_INPUT
     kind = ErrorKind.BAD_INPUT
@@ -162,11 +162,11 @@ class HomeError(CodexServerError):
 
 
 class BusyError(CodexServerError):
-    """Someone else holds it, or it has not ended yet.
+    """Another process holds it, or it has not ended yet.
 
     Attributes:
-        holder: the turn that holds it, where it is one of ours; `holder_pid`: the process, where it is another's.
-        occupied: the thread in which something waits that Codex would run first, where that is what holds it.
+        holder: our turn that holds it, if it is one; `holder_pid`: the process, where it is not ours.
+        occupied: the thread in which something waits that Codex would run first, where that is the reason.
     """
 
     exit_code = Exit.BUSY
@@ -176,11 +176,11 @@ class BusyError(CodexServerError):
     occupied: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The error object, and in it who holds it where that is known."""
-        told = super().to_json()
+        """The error object, with the holder where it is known."""
+        document = super().to_json()
         holder = {"holder": self.holder, "holder_pid": self.holder_pid}
-        told["error"] |= {name: value for name, value in holder.items() if value is not None}
-        return told
+        document["error"] |= {name: value for name, value in holder.items() if value is not None}
+        return document
 
 
 class InternalError(CodexServerError):

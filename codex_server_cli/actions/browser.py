@@ -1,7 +1,7 @@
 """Opening a page in the user's browser. Owns the process that does it; must never be waited for, nor fail a command.
 
-Python's own `webbrowser` does the finding, in a process of its own: it may block for as long as the browser runs, and
-what the browser prints belongs into nobody's stdout.
+Python's `webbrowser` runs in a separate process, because it may block for as long as the browser runs, and the
+browser's output must not reach our stdout.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from codex_server_cli.settings.environment import browser_environment
 
 
 def open_page(url: str) -> bool:
-    """Open a page, if this machine seems to have a browser that can show it; whether that was tried."""
+    """Open a page, if this machine seems to have a graphical browser; return whether that was tried."""
     environment = browser_environment()
     if environment is None:
         return False
@@ -27,8 +27,8 @@ def open_page(url: str) -> bool:
                 (os.POSIX_SPAWN_DUP2, 0, 1),
                 (os.POSIX_SPAWN_DUP2, 0, 2),
             ],
-            setsid=True,  # Ctrl-C cancels the login, and closes nobody's browser
+            setsid=True,  # Ctrl-C cancels the login, but must not close the browser
         )
-    except OSError:  # no room for a process: the page's address is told all the same
+    except OSError:  # no room for a process: the URL is printed anyway
         return False
     return True

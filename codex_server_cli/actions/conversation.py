@@ -1,8 +1,8 @@
-"""A conversation on one thread: each exchange is an ordinary turn on disk, started, followed and ended like any other.
+"""A chat on one thread: each exchange is an ordinary turn on disk, started, followed and ended like any other.
 
-Owns which thread the next exchange goes on with, what a follower of an exchange sees, and the history of lines. A chat
-lives on from turn to turn, other than every verb: it starts no worker before the turn is checked, and asks for its end
-afterwards. Must never print, talk to codex itself, or decide what an end means.
+Owns which thread the next exchange continues, what a follower of an exchange sees, and the input history. Unlike other
+verbs, a chat outlives its turns: it spawns a worker only after the turn is checked, and reaps it afterwards. Must never
+print, talk to codex itself, or interpret how a turn ended.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.launch import Launch
 
 HISTORY_BYTES = 256 * 1024
-"""How much of the history is read back: the newest."""
+"""How much of the history's end is read."""
 
 
 class Seen(NamedTuple):
-    """What a follower sees at one moment.
+    """One snapshot of a followed turn.
 
     Attributes:
-        view: the turn; an end state once, at the last moment.
-        events: those that came since the moment before, both directions, in the shape of `events.jsonl`.
-        pending: what waits for a person; see `answers.pending_of`.
+        view: the turn; an end state only in the last snapshot.
+        events: those since the snapshot before, both directions, in the shape of `events.jsonl`.
+        pending: the requests that wait for a person; see `approvals.pending_of`.
     """
 
     view: TurnView
@@ -57,7 +57,7 @@ class Seen(NamedTuple):
 
 
 class ChatTurn:
-    """One turn of the conversation, ours or one that was running before.
+    """One turn of the conversation, started here or running before.
 
     Attributes:
         directory: of the turn.
@@ -71,7 +71,7 @@ class ChatTurn:
         self._is_left = False
 
     def follow(self) -> Iterator[Seen]:
-        """See the turn from its first event to its end, or until it is left; blocks in between."""
+        """Yield snapshots from the turn's first event to its end, or until `leave`; blocks in between."""
         file, decoder = GrowingFile(self.directory.events), LineDecoder()
         for _ in wakeups(self.directory.path):
             if self._is_left:
@@ -85,7 +85,7 @@ class ChatTurn:
             self._worker.reap()
 
     def leave(self) -> None:
-        """Follow it no longer; the turn goes on."""
+        """Stop following; the turn goes on."""
         self._is_left = True
 
 
@@ -95,7 +95,7 @@ def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None
     Raises:
         CodexServerError: as `start.new` and `start.go_on`; nothing was made.
     """
-    worker = Launch()  # spawned once the turn is checked: a refused one must leave no worker in a program that lives on
+    worker = Launch()  # spawned once the turn is checked: a refused one must leave no worker in a long-lived program
     if choice is None:
         started = start.new(settings, options, worker)
     else:
@@ -104,11 +104,11 @@ def begin(settings: Settings, options: StartOptions, choice: ThreadChoice | None
 
 
 class ChatTarget(NamedTuple):
-    """Where a conversation goes on.
+    """The thread that a conversation continues.
 
     Attributes:
         choice: the thread; None for a new one.
-        running: a turn that is writing it just now, to be followed first.
+        running: a turn that is writing it now, to be followed first.
     """
 
     choice: ThreadChoice | None = None
@@ -116,7 +116,7 @@ class ChatTarget(NamedTuple):
 
 
 def target_after(settings: Settings, chat_turn: ChatTurn, before: ChatTarget) -> ChatTarget:
-    """Where to go on after an exchange: on its thread, unless it left none."""
+    """The target after an exchange: its thread, unless it left none."""
     with contextlib.suppress(CodexServerError):  # it failed before it had one, or was deleted meanwhile
         return ChatTarget(threads.choose_by_turn(settings, chat_turn.directory.turn_id, None))
     return ChatTarget(before.choice)
@@ -141,11 +141,11 @@ def target_of_thread(settings: Settings, thread: str) -> ChatTarget:
 
 
 def target_of_turn(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
-    """The thread of this turn; a turn that runs is followed first.
+    """The thread of this turn; a running turn is followed first.
 
     Raises:
         NotFoundError: no such turn, or several.
-        BadInputError: it left no thread to go on with.
+        BadInputError: it left no thread to continue.
     """
     directory = read.find(settings, selector, cwd)
     if read.status(directory).state is State.RUNNING:
@@ -154,10 +154,10 @@ def target_of_turn(settings: Settings, selector: str, cwd: str | None) -> ChatTa
 
 
 def target_of(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
-    """The thread of the turn that this names, else the thread that it names itself.
+    """The thread of the turn that the selector names, else the thread that it names.
 
     Raises:
-        NotFoundError, HomeError, BadInputError: as `target_of_turn`, for what is neither.
+        NotFoundError, HomeError, BadInputError: as `target_of_turn`, where it names neither.
     """
     try:
         return target_of_turn(settings, selector, cwd)
@@ -169,7 +169,7 @@ def target_of(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
         except AmbiguousError:
             raise
         except NotFoundError as error:
-            if isinstance(no_turn, HomeError):  # it may be a turn that we may not read
+            if isinstance(no_turn, HomeError):  # it may be a turn that is not readable
                 raise no_turn from error
             hint = "codex-server list-turns shows the turns, codex-server list the threads."
             raise NotFoundError(f"no such turn or thread: {selector}", hint=hint) from error
@@ -183,18 +183,18 @@ def _target_of(settings: Settings, choice: ThreadChoice) -> ChatTarget:
 
 
 def last_entries(settings: Settings, choice: ThreadChoice, limit: int) -> list[ThreadEntry]:
-    """The end of a thread, for whoever comes back to it; empty where Codex has no record of it."""
+    """The last entries of a thread, shown when a chat resumes it; `[]` where Codex has no record of it."""
     try:
         return list(threads.show(settings, choice.thread_id, limit=limit).entries)
     except CodexServerError:  # deleted or archived in Codex, or another user's
         return []
 
 
-# --- the history of lines: prompt_toolkit's own format
+# --- the input history: prompt_toolkit's format
 
 
 def read_history(settings: Settings) -> list[str]:
-    """What was typed before, newest first."""
+    """Earlier inputs, newest first."""
     found: list[str] = []
     lines: list[str] = []
     for line in [*tail_text(_history_path(settings), HISTORY_BYTES).split("\n"), ""]:
@@ -207,7 +207,7 @@ def read_history(settings: Settings) -> list[str]:
 
 
 def add_to_history(settings: Settings, text: str) -> None:
-    """Keep what was typed, for its owner alone. Where the home takes nothing, the line is not kept and that is all."""
+    """Append an input to the history, readable by its owner alone; best effort."""
     lines = "".join(f"+{line}\n" for line in text.encode("utf-8", "replace").decode().split("\n"))
     entry = f"\n# {time.strftime('%Y-%m-%d %H:%M:%S')}\n{lines}"
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -216,7 +216,7 @@ def add_to_history(settings: Settings, text: str) -> None:
 
 
 def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -> None:
-    """Judge the model and the effort that the next messages are to be asked with.
+    """Check the model and the effort for the next messages.
 
     Raises:
         CodexServerError: as `start.check_model`.
@@ -225,7 +225,7 @@ def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -
 
 
 def known_efforts(settings: Settings) -> list[str]:
-    """The reasoning efforts that Codex's models have, as far as it was asked before."""
+    """The reasoning efforts of Codex's models, from the cache."""
     return read_efforts(settings.home)
 
 

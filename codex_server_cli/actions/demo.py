@@ -1,7 +1,7 @@
-"""The `demo` verb: a whole turn offline. Owns a throw-away home and the commands that are shown in it.
+"""The `demo` verb: a whole turn offline. Owns a temporary home and the commands that are run in it.
 
 The turn is run by the real `codex-server` and the real codex; only the model is scripted, on loopback. Every command
-is run as a user would run it, in a process of its own.
+is run as a user would run it, in a separate process.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PROMPT = "Say hello, and look at this machine."
 
 
 def run_demo(settings: Settings, note: Callable[[str], None], *, keeps_home: bool) -> int:
-    """Run the demo turn; what it prints goes to our own stdout and stderr.
+    """Run the demo turn; its output goes to our stdout and stderr.
 
     Args:
-        note: takes the words in between.
-        keeps_home: leave the throw-away home, for a look.
+        note: takes the messages in between.
+        keeps_home: do not delete the temporary home.
 
     Returns:
         The exit code of the first command that failed, else 0.
@@ -42,7 +42,7 @@ def run_demo(settings: Settings, note: Callable[[str], None], *, keeps_home: boo
     from codex_server_cli.demo.scripted_model import ScriptedModel
 
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path)
-    cache = user_cache_path("codex-server")  # not the temporary directory, where codex refuses its helpers
+    cache = user_cache_path("codex-server")  # not the system's temporary directory: codex refuses its helpers there
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="demo-", dir=cache))
     try:

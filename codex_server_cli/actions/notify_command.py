@@ -1,4 +1,4 @@
-"""`--notify`: the check of the command before a turn begins. What it is told, and its run, are `worker.notifier`'s."""
+"""`--notify`: the check of the command before a turn begins. Its input and its run are `worker.notifier`'s."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from codex_server_cli.settings.places import Settings
 def choose_command(settings: Settings, asked: str | None, config: Config) -> str | None:
     """The command line that a new turn notifies with: what was asked for, else the one of `config.json`.
 
-    Its program is found now, as the user's shell would, and named by its whole path: neither another directory nor
-    another `PATH` makes something else of it later. In `config.json` a path must be absolute, for any project's
-    directory may be the current one. Of a turn that such a command itself starts only its own flag tells: the one of
-    `config.json` would start the next, and so on. What only a shell would understand is refused: none reads it.
-    Of a pattern `warn_of_pattern` tells.
+    Its program is resolved now, as the user's shell would, to an absolute path, so that another directory or `PATH`
+    cannot change it later. In `config.json` a path must be absolute, because any project's directory may be the current
+    one. In a turn that a notify command itself starts only `--notify` counts, because the command of `config.json`
+    would start the next one, and so on. Shell syntax is refused, because no shell reads it; for a glob pattern see
+    `warn_of_pattern`.
 
     Raises:
         BadInputError: there is no such program, or it is no command, or one for a shell.
@@ -30,7 +30,7 @@ def choose_command(settings: Settings, asked: str | None, config: Config) -> str
 
 
 def warn_of_pattern(settings: Settings, asked: str | None, config: Config) -> tuple[str, ...]:
-    """A warning for a command, as `choose_command` takes it, that a shell would make something else of."""
+    """A warning for a command, as in `choose_command`, with a pattern that a shell would expand."""
     source, text = "--notify", asked
     if text is None and not settings.is_told:
         source, text = f"notify in {settings.config_path}", config.notify
@@ -67,7 +67,7 @@ def _checked(settings: Settings, text: str, source: str, *, is_flag: bool) -> st
 
 
 def _as_given(command: str, *, is_flag: bool) -> str:
-    """A command line as the user gives it: as a flag for his shell, or as a member of `config.json`."""
+    """A command line as the user gives it: as a flag for their shell, or as a member of `config.json`."""
     if not is_flag:
         return f'"notify": {json.dumps(command, ensure_ascii=False)}'
     from codex_server_cli.core.command_line import quoted

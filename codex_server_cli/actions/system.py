@@ -1,4 +1,4 @@
-"""Setting up, looking for faults, and tidying. Owns the only write of `config.json`."""
+"""Setup, diagnosis and garbage collection. Owns the only write of `config.json`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from codex_server_cli.settings.config import read_config, read_config_values
 from codex_server_cli.settings.places import Settings
 
 _MODELS_TIMEOUT_S = 5.0
-_FURTHER = "Start it by hand and see what it says: the path above, with app-server behind it."
+_RUN_BY_HAND = "Start it by hand and see what it says: the path above, with app-server behind it."
 _LOW_SPACE_BYTES = 200 * 1024 * 1024
 
 
 class SetupResult(NamedTuple):
-    """What `setup` found and did; `login_problem` is None where a login stands."""
+    """What `setup` found and did; `login_problem` is None where the login is usable."""
 
     home: Path
     codex: CodexBinary
@@ -43,9 +43,7 @@ class SetupResult(NamedTuple):
 
 
 def setup(settings: Settings) -> SetupResult:
-    """Prepare the home, pin the native codex, initialise a fresh `CODEX_HOME`, tidy.
-
-    Running it again changes nothing that is already right.
+    """Prepare the home, pin the native codex, initialise a fresh `CODEX_HOME`, collect garbage. Idempotent.
 
     Raises:
         HomeError: the home cannot be written.
@@ -59,11 +57,11 @@ def setup(settings: Settings) -> SetupResult:
     is_newly_pinned = values.get("codex") != str(codex.path)
     if is_newly_pinned:
         try:
-            write_json(_behind_link(settings.config_path), values | {"codex": str(codex.path)})
+            write_json(_link_target(settings.config_path), values | {"codex": str(codex.path)})
         except OSError as error:
             raise HomeError(f"cannot write {settings.config_path}: {error.strerror}") from error
     has_initialised = _initialise_codex_home(settings, codex.path)
-    _keep_models(settings, codex.path)
+    _cache_models(settings, codex.path)
     try:
         check_login(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key, is_thorough=True)
         problem = None
@@ -73,20 +71,20 @@ def setup(settings: Settings) -> SetupResult:
     return SetupResult(settings.home, codex, is_newly_pinned, has_initialised, problem, collected)
 
 
-def _keep_models(settings: Settings, codex: Path) -> None:
-    """Have the models at hand for the checks of `--model` and `--effort`; where that fails, they ask themselves."""
+def _cache_models(settings: Settings, codex: Path) -> None:
+    """Cache the models for the checks of `--model` and `--effort`; if that fails, those ask Codex themselves."""
     if model_cache.read_models(settings.home, codex) is None:
         with contextlib.suppress(CodexServerError):
             read_models(settings, _MODELS_TIMEOUT_S)
 
 
-def _behind_link(path: Path) -> Path:
-    """The file itself, where its user keeps it elsewhere (dotfiles): the link lives on. What it held has been read."""
+def _link_target(path: Path) -> Path:
+    """The target of a symbolic link (dotfiles), so that a write keeps the link. It has been read already."""
     return path.resolve() if path.is_file() else path
 
 
 def _usable_pin(pinned: str | None) -> CodexBinary | None:
-    """The pinned codex, where it is still there and works: the user may have chosen it."""
+    """The pinned codex, if it still exists and works: the user may have chosen it."""
     if pinned is None:
         return None
     try:
@@ -96,7 +94,7 @@ def _usable_pin(pinned: str | None) -> CodexBinary | None:
 
 
 def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
-    """Let one app-server make Codex's databases before several try at once (0.163.0 fails then; notes, section 12)."""
+    """Let one app-server create Codex's databases, because several at once fail (0.163.0; notes, section 12)."""
     if any(settings.codex_home.glob("*.sqlite")):
         return False
     try:
@@ -106,13 +104,13 @@ def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
     try:
         read_user_agent(codex, settings.home)
     except CodexMissingError:
-        if not any(settings.codex_home.glob("*.sqlite")):  # else another setup did it at the same moment
+        if not any(settings.codex_home.glob("*.sqlite")):  # else a concurrent setup did it
             raise
     return True
 
 
 def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, includes_named: bool) -> Collected:
-    """Delete turns that ended longer ago than `older_than_s`; None takes the age that `config.json` says.
+    """Delete turns that ended longer ago than `older_than_s`; None takes the age of `config.json`.
 
     Raises:
         HomeError: the home cannot be written.
@@ -129,7 +127,7 @@ def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, incl
 
 
 class Check(NamedTuple):
-    """One finding of `doctor`; `exit_code` is what a command would fail with for its sake."""
+    """One finding of `doctor`; `exit_code` is the exit code of a command that fails because of it."""
 
     name: str
     is_ok: bool
@@ -139,7 +137,7 @@ class Check(NamedTuple):
 
 
 def doctor(settings: Settings) -> list[Check]:
-    """Look at everything that a turn needs, and say what is missing. Makes the usual home; Codex makes its own."""
+    """Check everything that a turn needs. Creates the default home; Codex creates its own."""
     codex: list[CodexBinary] = []
 
     def find() -> str:
@@ -151,7 +149,7 @@ def doctor(settings: Settings) -> list[Check]:
         try:
             may_bill = read_config(settings.config_path).may_bill_api_key
         except CodexServerError:
-            may_bill = False  # told by its own check
+            may_bill = False  # reported by its own check
         return check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill, is_thorough=True)
 
     def answers() -> str:
@@ -179,11 +177,11 @@ def codex_version(settings: Settings) -> str | None:
         return None
 
 
-def _check(name: str, look: Callable[[], str]) -> Check:
+def _check(name: str, run: Callable[[], str]) -> Check:
     try:
-        return Check(name, True, look())
+        return Check(name, True, run())
     except CodexServerError as error:
-        hint = _FURTHER if error.hint == DOCTOR else error.hint  # that is us
+        hint = _RUN_BY_HAND if error.hint == DOCTOR else error.hint  # not a hint to run doctor
         return Check(name, False, error.message, hint, error.exit_code)
 
 
@@ -191,7 +189,7 @@ def _pinned(settings: Settings) -> str | None:
     try:
         return read_config(settings.config_path).codex
     except CodexServerError:
-        return None  # told by its own check
+        return None  # reported by its own check
 
 
 def _check_config(settings: Settings) -> str:
@@ -202,7 +200,7 @@ def _check_config(settings: Settings) -> str:
 
 
 def _check_home(settings: Settings) -> str:
-    """Can turns be made here, and does the file system keep locks?"""
+    """Check that turns can be made here, and that the file system supports flock."""
     check_home(settings)
     layout.prepare_home(settings.turns_path)
     trial = settings.turns_path / f"{layout.UNPUBLISHED}doctor-{os.getpid()}"

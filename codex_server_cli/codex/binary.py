@@ -1,4 +1,4 @@
-"""Finding the native codex binary. Owns where it may be; must never run a turn with it.
+"""Finding the native codex binary. Owns where to look; must never run a turn with it.
 
 The native binary is spawned, never npm's node shim: the shim costs about 50 ms and 44 MB a turn, and a SIGKILL on it
 leaves the real process alive (protocol notes, section 8).
@@ -23,7 +23,7 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 
 
 class CodexBinary(NamedTuple):
-    """A codex that can be spawned: an absolute path, and its version where it was asked."""
+    """A codex that can be spawned: an absolute path, and its version if it was asked for that."""
 
     path: Path
     version: str | None = None
@@ -32,7 +32,7 @@ class CodexBinary(NamedTuple):
 def find_codex(pinned: str | None, search_path: str) -> CodexBinary:
     """The codex to spawn: the pinned one, else a usable one on PATH, else the one of the `codex` extra.
 
-    A pinned binary that is still there is trusted as it is; any other is probed first, which costs about 20 ms.
+    A pinned binary that still exists is not probed; any other is, which costs about 20 ms.
 
     Raises:
         CodexMissingError: there is none, or it is too old to speak `app-server`.
@@ -55,8 +55,8 @@ def probe(path: Path) -> CodexBinary:
     """Ask a binary for its version, and whether it speaks `app-server`.
 
     Raises:
-        CodexMissingError: it cannot be run, does not say its version, or is too old.
-        BusyError: there is no room for a process.
+        CodexMissingError: it cannot be run, does not print its version, or is too old.
+        BusyError: no resources for a process.
     """
     code, text = _run(path, "--version")
     found = _VERSION.search(text)
@@ -91,9 +91,9 @@ def _on_path(search_path: str) -> Path | None:
 
 
 def native_of(path: Path) -> Path:
-    """The native binary behind npm's shim; any other executable is taken as it is.
+    """The native binary behind npm's shim; any other executable is returned unchanged.
 
-    The shim is `@openai/codex/bin/codex.js`; the binary lies in a package of its own for each platform,
+    The shim is `@openai/codex/bin/codex.js`; the binary is in a separate package for each platform,
     `codex-<os>-<cpu>/vendor/<triple>/bin/codex` (0.171.0), beside the shim's package or inside its `node_modules`.
     """
     real = path.resolve()

@@ -1,9 +1,9 @@
-"""Is there a login that bills no API key? Owns section 5 of the design, on the launcher's side.
+"""Checking for a login that bills no API key. Owns section 5 of the design, on the launcher's side.
 
-Reads `auth.json` and `config.toml` of Codex, and asks `codex login status` where they do not tell. Must never write
-either, nor print a token. A file is not the whole truth: other configuration, and the provider that a thread was made
-with, count too. So before anything is refused Codex itself is asked, and what passes here the worker judges again,
-before the prompt goes out (`core.model.payer`).
+Reads Codex's `auth.json` and `config.toml`, and asks `codex login status` where they are inconclusive. Must never write
+either, nor print a token. The files are not enough: other configuration, and the provider that a thread was made with,
+count too. So Codex itself is asked before a turn is refused, and the worker checks again before it sends the prompt
+(`core.model.payer`).
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ _RUNS_ON = {
 
 
 class ThreadTerms(NamedTuple):
-    """What decides over the provider of a turn's thread, beside Codex's own configuration.
+    """What decides the provider of a turn's thread, besides Codex's own configuration.
 
     Attributes:
         cwd: where the turn works.
-        overrides: the configuration that is sent with it, over Codex's own.
-        own_provider: tells the provider of a thread that is resumed, which keeps its own; called only where it matters.
+        overrides: the configuration that is sent with it, which takes precedence over Codex's own.
+        own_provider: returns the provider of a resumed thread, which keeps it; called only where needed.
     """
 
     cwd: str = "/"
@@ -78,14 +78,14 @@ def check_login(
     may_bill_api_key: bool,
     is_thorough: bool = False,
 ) -> str:
-    """See whether a turn may start.
+    """Check whether a turn may start.
 
     Args:
         thread: None for a new thread anywhere.
-        is_thorough: ask Codex also where its files look well, which takes an app-server.
+        is_thorough: ask Codex even if its files pass, which takes an app-server.
 
     Returns:
-        What it will run on, for people.
+        What it will run on, as text for people.
 
     Raises:
         NotLoggedInError: there is no login, or one that would bill an API key without consent.
@@ -100,11 +100,11 @@ def check_login(
     try:
         found = _judge_files(codex_home, codex, config)
     except NotLoggedInError as refusal:
-        words = _ask_codex_itself(codex, thread)
+        words = _ask_codex(codex, thread)
         if isinstance(words, str):
             return words
         raise (words or unread or refusal) from refusal
-    words = _ask_codex_itself(codex, thread) if is_thorough else None
+    words = _ask_codex(codex, thread) if is_thorough else None
     if isinstance(words, NotLoggedInError):
         raise words
     return words or found
@@ -118,7 +118,7 @@ def _judge_files(codex_home: Path, codex: Path, config: dict[str, Any] | None) -
     if definition is not None and definition.get("requires_openai_auth") is not True:
         return _RUNS_ON[Payer.NONE]
     if definition is None and name != DEFAULT_PROVIDER:
-        return f"Codex's own model provider {name!r}"  # whose bill the worker asks Codex about
+        return f"Codex's own model provider {name!r}"  # the worker asks Codex who pays for it
     auth = _read_auth(codex_home / "auth.json")
     if auth is None:
         _ask_status(codex)
@@ -128,11 +128,11 @@ def _judge_files(codex_home: Path, codex: Path, config: dict[str, Any] | None) -
 
 
 def _check_mode(path: Path, auth: dict[str, Any]) -> None:
-    """See that a login is ChatGPT's. A legacy file without `auth_mode` that holds a key counts as an API key, tokens
+    """Check that a login is ChatGPT's. A legacy file without `auth_mode` that holds a key counts as an API key, tokens
     or not (notes, section 12).
 
     Raises:
-        NotLoggedInError: it is another.
+        NotLoggedInError: it is not.
     """
     mode = auth.get("auth_mode")
     if mode is None and auth.get("OPENAI_API_KEY"):
@@ -151,13 +151,13 @@ def _api_key() -> NotLoggedInError:
     return NotLoggedInError("Codex is logged in with an API key, not with ChatGPT", hint=API_KEY_GUIDE)
 
 
-# --- what Codex itself says
+# --- asking Codex itself
 
 
-def _ask_codex_itself(codex: Path, thread: ThreadTerms) -> str | NotLoggedInError | None:
-    """What a turn would run on, or why it may not, by all that Codex knows; None where it does not tell."""
+def _ask_codex(codex: Path, thread: ThreadTerms) -> str | NotLoggedInError | None:
+    """What a turn would run on, or why it may not, as reported by Codex; None where it reports neither."""
     from codex_server_cli.codex.client import run_query
-    from codex_server_cli.core.account.queries import ask_terms  # 10 ms, and an app-server's time, for a rare case
+    from codex_server_cli.core.account.queries import ask_terms  # 10 ms plus an app-server, for a rare case
 
     try:
         config, account = run_query(codex, Path("/"), ask_terms(thread.cwd, __version__), _TIMEOUT_S)
@@ -172,7 +172,7 @@ def _ask_codex_itself(codex: Path, thread: ThreadTerms) -> str | NotLoggedInErro
         problem = judgement.problem.rstrip(".")
         return NotLoggedInError(problem[0].lower() + problem[1:], hint=_PROVIDER_GUIDE)
     if judgement.tells is not None and judgement.tells != configured:
-        return "a model provider that Codex is not configured with"  # the worker's to judge
+        return "a model provider that Codex is not configured with"  # checked by the worker
     return None
 
 
@@ -182,7 +182,7 @@ def _judge_terms(config: dict[str, Any], account: dict[str, Any], thread: Thread
 
 
 def _ask_status(codex: Path) -> None:
-    """`codex login status` prints on stderr and exits 0 for API keys too: only its line tells (notes, section 12).
+    """`codex login status` prints on stderr and exits 0 for API keys too: only its text counts (notes, section 12).
 
     Raises:
         NotLoggedInError, BadInputError: as `check_login`.
@@ -193,7 +193,7 @@ def _ask_status(codex: Path) -> None:
         raise NotLoggedInError(f"codex login status did not answer: {error}", hint=LOGIN_GUIDE) from error
     if _LOGGED_IN in lines:
         return
-    _tell_of_configuration(lines)
+    _raise_configuration_error(lines)
     if any(line.startswith("Logged in using an API key") for line in lines):
         raise _api_key()
     raise NotLoggedInError("Codex is not logged in", hint=LOGIN_GUIDE)
@@ -212,8 +212,12 @@ def _status_lines(codex: Path) -> list[str]:
     return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines()]
 
 
-def _tell_of_configuration(lines: list[str]) -> None:
-    """Raise what Codex says of its home or of its configuration, where that is why it says nothing of a login."""
+def _raise_configuration_error(lines: list[str]) -> None:
+    """Raise Codex's error about its home or its configuration, if that is why it reports no login.
+
+    Raises:
+        BadInputError: there is such an error.
+    """
     for line in lines:
         _, found, words = line.partition("Error loading configuration: ")
         home = re.match(_HOME_PROBLEM, words)
@@ -223,11 +227,11 @@ def _tell_of_configuration(lines: list[str]) -> None:
             raise BadInputError(f"Codex cannot load its configuration: {words}", hint="Mend it: no turn can start.")
 
 
-# --- what its files say
+# --- reading its files
 
 
 def read_codex_config(codex_home: Path, codex: Path, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Codex's `config.toml`, and overrides over it; these alone where only Codex can read it.
+    """Codex's `config.toml` with the overrides applied; these alone where only Codex can read it.
 
     Raises:
         BadInputError: Codex cannot read it either.
@@ -236,7 +240,7 @@ def read_codex_config(codex_home: Path, codex: Path, overrides: dict[str, Any] |
 
 
 def _read_config(path: Path, codex: Path) -> tuple[dict[str, Any] | None, BadInputError | None]:
-    """The content of `config.toml`; None where only Codex can read it, with what we have to say of it."""
+    """The content of `config.toml`; None where only Codex can read it, with our parse error."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -250,7 +254,7 @@ def _read_config(path: Path, codex: Path) -> tuple[dict[str, Any] | None, BadInp
     except ValueError as error:
         unread = BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.")
     try:
-        _tell_of_configuration(_status_lines(codex))  # it is its reader that counts
+        _raise_configuration_error(_status_lines(codex))  # Codex's own parser decides
     except (BadInputError, OSError, subprocess.TimeoutExpired) as error:
         raise unread from error
     return None, unread
@@ -260,10 +264,10 @@ def _read_auth(path: Path) -> dict[str, Any] | None:
     """`auth.json`; None where it is absent: the keyring may hold the login.
 
     Raises:
-        NotLoggedInError: it is of no use.
+        NotLoggedInError: it is unusable.
     """
     try:
-        if path.exists() and not path.is_file():  # a FIFO would keep us for ever
+        if path.exists() and not path.is_file():  # a FIFO would block us
             raise _unusable(path, "is a directory" if path.is_dir() else "is not a regular file", is_in_the_way=True)
         data = path.read_bytes()
     except FileNotFoundError:

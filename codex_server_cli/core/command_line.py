@@ -1,8 +1,8 @@
-"""A command that the user wrote in one text, like `--notify "tell.sh --loud"`. Owns how it is split; never runs it.
+"""A command that the user wrote as one string, like `--notify "tell.sh --loud"`. Owns how it is split; never runs it.
 
-No shell reads it. So what only a shell would understand is refused, with the command that has one: a `>` that becomes a
-word of `echo` tells nobody anything. A pattern is a word like any other to a program; it is only spoken of, for a shell
-would have expanded it. In a URL nothing is meant for a shell but what would end the word there.
+No shell reads it. So shell syntax is refused, with the command that uses a shell as the hint: a `>` would only become
+an argument of `echo`. A pattern is a valid argument of a program; it is only reported, because a shell would have
+expanded it. In a URL only characters that would end the word in a shell count as shell syntax.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from codex_server_cli.errors import BadInputError
 _TOKEN = re.compile(
     r"""
       \\.                                     # quoted by a backslash
-    | '[^']*'                                 # … or so
+    | '[^']*'                                 # single-quoted
     | "(?P<inside>(?:\\.|[^"\\])*)"
-    | [A-Za-z][\w+.-]*://(?:[^\s;&|<>()`$'"\\]|&(?=[\w%]))*     # a URL, its query with it
+    | [A-Za-z][\w+.-]*://(?:[^\s;&|<>()`$'"\\]|&(?=[\w%]))*     # a URL with its query
     | (?P<shell>
           [;&|<>()`\n]
         | \$(?:\w+|[{(*@\#?$!-])
@@ -33,13 +33,13 @@ _HOME = "~/"
 
 
 def split_command(text: str, source: str) -> list[str]:
-    """The words of a command, split as a POSIX shell splits them. Nothing else of a shell happens to it.
+    """Split a command into words as a POSIX shell does, without expansions or redirections.
 
     Args:
-        source: where it stands, as a user knows it: `--notify`, or a key of `config.json`.
+        source: where it was set, as a user knows it: `--notify`, or a key of `config.json`.
 
     Raises:
-        BadInputError: it has no words, or quotes that do not match, or what no argument can hold.
+        BadInputError: it names no program, has unmatched quotes, or contains NUL.
     """
     try:
         words = shlex.split(text)
@@ -51,10 +51,10 @@ def split_command(text: str, source: str) -> list[str]:
 
 
 def shell_syntax_in(text: str) -> str | None:
-    """What only a shell would understand in a command, unquoted: the first of it; None without any.
+    """The first unquoted shell syntax in a command; None without any.
 
-    The code of an interpreter, `sh -c "…"`, may hold in double quotes what that one is to read. A `~/` that begins the
-    program's own path is understood.
+    Code for an interpreter, `sh -c "…"`, may contain such syntax in double quotes. A `~/` that begins the program's own
+    path is supported.
     """
     text = text.strip()
     text = text.removeprefix(_HOME)
@@ -67,17 +67,17 @@ def shell_syntax_in(text: str) -> str | None:
 
 
 def pattern_in(text: str) -> str | None:
-    """What a shell would expand or leave out, unquoted, though a program may mean it: the first of it; None without."""
+    """The first unquoted text that a shell would expand or drop, though a program may accept it; None without any."""
     return next(
         (token["pattern"] for token in _TOKEN.finditer(text.strip().removeprefix(_HOME)) if token["pattern"]), None
     )
 
 
 def with_shell(text: str) -> str:
-    """The command that has a shell read this text."""
+    """The command that runs this text in a shell."""
     return shlex.join(["sh", "-c", text.strip()])
 
 
 def quoted(text: str) -> str:
-    """A text as one word of a shell's, in double quotes where that reads better."""
+    """A text quoted as one shell word, in double quotes where that reads better."""
     return f'"{text}"' if "'" in text and not re.search(r'["$`\\!]', text) else shlex.quote(text)

@@ -1,4 +1,4 @@
-"""Durations as people write them: `90`, `45s`, `30m`, `12h`, `7d`."""
+"""Durations as users write them: `90`, `45s`, `30m`, `12h`, `7d`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_duration_s(text: str, flag: str, *, needs_unit: bool = False) -> float:
-    """Seconds of a duration.
+    """Parse a duration into seconds.
 
     Args:
-        flag: what it was given to.
-        needs_unit: whether a bare number is no duration, because seconds are not what comes to mind; 0 needs none.
+        flag: the option that it was given to.
+        needs_unit: whether a bare number is refused, because users would not expect seconds; 0 needs no unit.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a duration.
     """
     match = _PATTERN.fullmatch(text.strip())
     seconds = float(match.group(1)) * _SECONDS[match.group(2)] if match else -1.0

@@ -1,16 +1,16 @@
-"""Which pictures Codex can show to a model, told by their first bytes, and what their copies are called.
+"""Which image formats Codex can pass to a model, detected by their first bytes, and how copies are named.
 
 Must never open a file or trust a name. Tried with 0.163.0 and 0.171.0: png, jpeg, gif (its first frame, sent as png)
-and webp reach the model, whatever the file is called; what is larger than 2048 pixels is made smaller on its way.
-bmp, tiff, ico, avif and svg, and what does not decode, are silently replaced by the words "image content omitted
+and webp reach the model, whatever the file is called; what is larger than 2048 pixels is scaled down.
+bmp, tiff, ico, avif and svg, and what does not decode, are silently replaced by the text "image content omitted
 because it could not be processed", and the turn runs on without them: so they are refused before it starts. The model
-is told the path of each picture, so that a copy keeps what it was called.
+is given the path of each image, so a copy keeps its name.
 """
 
 from __future__ import annotations
 
 HEAD_BYTES = 32
-"""How much of a file `image_type` wants to see."""
+"""How much of a file `image_type` needs."""
 
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
 _STEM_CHARS = 48  # a name may have 255 bytes
@@ -24,21 +24,21 @@ def image_type(head: bytes) -> str | None:
 
 
 def kept_name(number: int, stem: str, kind: str) -> str:
-    """The path of a picture's copy, within the turn's directory.
+    """The path of an image's copy, within the turn's directory.
 
     Args:
-        number: which of the turn's pictures it is, from 1.
-        stem: what its file was called, less the suffix; what is no letter, digit, `-`, `_` or `.` becomes `_`.
-        kind: as `image_type` tells it.
+        number: which of the turn's images it is, from 1.
+        stem: its file name without the suffix; anything but letters, digits, `-`, `_` and `.` becomes `_`.
+        kind: as `image_type` returns it.
     """
-    stem = stem.removeprefix(f"{number}-")  # a copy that is given once more keeps its name
+    stem = stem.removeprefix(f"{number}-")  # a copy that is passed again keeps its name
     plain = "".join(char if char.isalnum() or char in "-_." else "_" for char in stem[:_STEM_CHARS])
     return f"images/{number}{f'-{plain}' if plain.strip('_.') else ''}.{kind}"
 
 
 def has_right_checksums(png: bytes) -> bool:
-    """Whether each chunk of a PNG is as its checksum says, up to its end; decoders look at some of them alone."""
-    from zlib import crc32  # only where there is a picture
+    """Whether each chunk of a PNG up to its end matches its checksum; decoders check only some of them."""
+    from zlib import crc32  # only where there is an image
 
     at = 8
     while at + 12 <= len(png):

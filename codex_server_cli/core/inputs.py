@@ -1,4 +1,4 @@
-"""What may be asked: the checks that a prompt passes before anything is made of it."""
+"""Prompt validation: the checks that a prompt must pass before it is used."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MAX_BYTES = 4 * MAX_CHARS
 """More bytes than this cannot be few enough characters."""
 
 _INVISIBLE_LETTERS = "\u115f\u1160\u3164\uffa0\u2800"
-"""Fillers that are letters to Unicode, or a sign, and nothing to the eye."""
+"""Fillers that Unicode classes as letters or symbols, but that render blank."""
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to see: no text, blanks, control characters, byte order marks, zero-width characters."""
+    """Whether nothing is visible: no text, blanks, control characters, byte order marks, zero-width characters."""
     return not any(_is_visible(char) for char in text)
 
 
@@ -25,16 +25,16 @@ def _is_visible(char: str) -> bool:
         return char > " " and char != "\x7f"
     if char.isalnum():
         return char not in _INVISIBLE_LETTERS
-    from unicodedata import category  # for what is neither letter nor digit
+    from unicodedata import category  # only for what is neither letter nor digit
 
     kind = category(char)
     return kind[0] not in "MZ" and kind not in ("Cc", "Cf") and char not in _INVISIBLE_LETTERS
 
 
 def joined(prompt: str | None, piped: str) -> str:
-    """A prompt and what was piped in beside it, a blank line between; either alone where the other is nothing.
+    """The prompt and the piped input, separated by a blank line; either alone where the other is missing.
 
-    A prompt that was given and is blank stays so: the variable of a script that is not set is no prompt.
+    A prompt that was given but is blank stays blank: it may be an unset variable of a script.
     """
     if prompt is None:
         return piped
@@ -42,11 +42,11 @@ def joined(prompt: str | None, piped: str) -> str:
 
 
 def decode_prompt(data: bytes) -> str:
-    """The text of a prompt that was read from a file or pipe, of which one byte more than `MAX_BYTES` was read.
+    """Decode a prompt from a file or pipe, of which at most `MAX_BYTES` + 1 bytes were read.
 
     Raises:
-        BadInputError: there is more than any prompt can hold (a device, the wrong file).
-        UnicodeDecodeError: it is not UTF-8. A byte order mark before it is no part of it.
+        BadInputError: it exceeds the limit (a device, the wrong file).
+        UnicodeDecodeError: it is not UTF-8. A leading byte order mark is removed.
     """
     if len(data) > MAX_BYTES:
         raise BadInputError(f"the prompt has more than {MAX_CHARS} characters", hint=_TOO_LONG_HINT)
@@ -54,10 +54,10 @@ def decode_prompt(data: bytes) -> str:
 
 
 def check_prompt(text: str) -> str:
-    """The prompt unchanged, where Codex can take it.
+    """The prompt unchanged, if Codex can accept it.
 
     Raises:
-        BadInputError: empty, too long, or holding what cannot be sent (NUL, lone surrogates).
+        BadInputError: it is empty, too long, or contains what cannot be sent (NUL, lone surrogates).
     """
     if is_blank(text):
         raise BadInputError("the prompt is empty", hint="Give it as an argument, with --file, or with - on stdin.")

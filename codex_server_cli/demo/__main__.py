@@ -1,6 +1,6 @@
 """Run the scripted model alone: `python -m codex_server_cli.demo [--script demo|words|FILE] [--port-file F]`.
 
-Owns: the command line of that. Prints one JSON line `{"version":1,"base_url","origin"}` and serves until stdin
+Owns: its command line. Prints one JSON line `{"version":1,"base_url","origin"}` and serves until stdin
 closes or SIGTERM comes. FILE is a Python file that defines `script` (see `ScriptedModel`).
 """
 

@@ -1,4 +1,4 @@
-"""What ChatGPT's backend answers about an account, as far as Codex asks: usage windows and workspaces.
+"""What ChatGPT's backend replies about an account, as far as Codex requests it: usage windows and workspaces.
 
 Owns: the shape of those answers, found by experiment with 0.163.0 and 0.171.0. Pure.
 Never here: HTTP, tokens or files.

@@ -48,9 +48,9 @@ def write_chatgpt_login(
 ) -> None:
     """Make `codex_home` (created if need be) look logged in with ChatGPT, every service being at `origin`.
 
-    The tokens are unsigned and worth nothing elsewhere. Request compression is off, so that bodies are readable
+    The tokens are unsigned and invalid elsewhere. Request compression is off, so that bodies are readable
     without zstandard. The built-in provider retries up to 30 requests over 25 s and cannot be configured: with
-    either retry count given, a provider of our own is used that takes the same login. `extra_toml` is appended
+    either retry count given, a custom provider is used that accepts the same login. `extra_toml` is appended
     and so must begin with a table header.
     """
     services = f"chatgpt_base_url = {_quoted(origin + '/backend-api/')}\n"

@@ -1,4 +1,4 @@
-"""Gates: places where the scripted model stops until a test (or another process) lets it go on.
+"""Gates: where the scripted model blocks until a test (or another process) opens them.
 
 Owns: the two kinds of gate. Never here: HTTP or Responses API events.
 """
@@ -15,7 +15,7 @@ _POLL_S = 0.005
 class Gate:
     """A gate within one process.
 
-    `reached` is set when the model stands before it, `opened` when it may go on.
+    `reached` is set when the model blocks on it, `opened` when it may continue.
     """
 
     def __init__(self) -> None:
@@ -28,12 +28,12 @@ class Gate:
         self.opened.wait()
 
     def wait_until_reached(self, timeout_s: float = 120.0) -> None:
-        """Block until the model stands before the gate; raise `TimeoutError` after `timeout_s`."""
+        """Block until the model has reached the gate; raise `TimeoutError` after `timeout_s`."""
         if not self.reached.wait(timeout_s):
             raise TimeoutError(f"the model did not reach the gate within {timeout_s:g} s")
 
     def open(self) -> None:
-        """Let the model go on, now and whenever it comes by again."""
+        """Let the model continue, now and each time it reaches this gate again."""
         self.opened.set()
 
     def release(self) -> None:
@@ -42,7 +42,7 @@ class Gate:
 
 
 class FileGate:
-    """A gate between processes: open once `path` exists; `<path>.reached` appears when the model stands before it."""
+    """A gate between processes: open once `path` exists; `<path>.reached` appears when the model blocks on it."""
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -56,7 +56,7 @@ class FileGate:
             pass
 
     def wait_until_reached(self, timeout_s: float = 120.0) -> None:
-        """Block until the model stands before the gate; raise `TimeoutError` after `timeout_s`."""
+        """Block until the model has reached the gate; raise `TimeoutError` after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not self.reached_path.exists():
             if time.monotonic() > deadline:
@@ -68,5 +68,5 @@ class FileGate:
         self.path.touch()
 
     def release(self) -> None:
-        """Let the model go on without the file: the server is closing."""
+        """Let the model continue without the file: the server is closing."""
         self._released.set()

@@ -15,13 +15,13 @@ Phase: TypeAlias = Literal["final_answer", "commentary"]
 
 
 class Barrier(Protocol):
-    """Something the model can stand before; `gates.Gate` and `gates.FileGate` are the two kinds."""
+    """Something the model can block on; `gates.Gate` and `gates.FileGate` are the two kinds."""
 
     def hold(self) -> None:
         """Block until the barrier is open."""
 
     def release(self) -> None:
-        """Let whoever stands here go on, for good: the server is closing."""
+        """Unblock the model for good: the server is closing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Reasoning:
 class ToolCall:
     """A call of one of Codex's tools; `arguments` is a JSON object, or free text for a custom tool.
 
-    `namespace` is that of a tool which is not Codex's own: `mcp__SERVER` for an MCP server's.
+    `namespace` is that of a tool that is not built into Codex: `mcp__SERVER` for an MCP server's.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Say what the scripted model does next: the builders that scripts are written with.
+"""Builders for scripts: what the scripted model does next.
 
 Owns: the vocabulary of a script, and which body makes Codex report which failure. Pure: values in, values out.
 Never here: the values themselves (`parts`), their wire form (`sse`), I/O of any kind.
@@ -46,7 +46,7 @@ def reply(*parts: Part, usage: Usage | None = None, headers: Mapping[str, str] |
 
 
 def as_reply(value: ReplyLike) -> Reply:
-    """Accept a bare part or a list of parts where a reply is wanted: scripts read better so."""
+    """Accept a bare part or a list of parts where a reply is expected, for readable scripts."""
     if isinstance(value, (Answer, Failure)):
         return value
     return reply(*value) if isinstance(value, Sequence) else reply(value)
@@ -92,7 +92,7 @@ def call(
         name: the tool's.
         arguments: what it is called with.
         call_id: a fixed id; Codex makes it the item's id.
-        namespace: of a tool that is not Codex's own: `mcp__SERVER`, `multi_agent_v1`.
+        namespace: of a tool that is not built into Codex: `mcp__SERVER`, `multi_agent_v1`.
     """
     return ToolCall(name, arguments, call_id, namespace)
 
@@ -114,7 +114,7 @@ def run_command(
         workdir: where it runs; the thread's cwd when None.
         escalated: ask to run outside the sandbox, which makes Codex ask for approval.
         justification: the reason shown with that question.
-        yield_time_ms: how long Codex waits before it tells the model that the command still runs.
+        yield_time_ms: how long Codex waits before it reports to the model that the command still runs.
     """
     arguments: Json = {"cmd": cmd}
     optional = {"workdir": workdir, "justification": justification, "yield_time_ms": yield_time_ms}
@@ -142,7 +142,7 @@ def update_plan(*steps: tuple[str, str], explanation: str | None = None, call_id
 
 
 def web_search(query: str, *, item_id: str | None = None) -> WebSearch:
-    """A finished web search; unlike a tool call it asks nothing of Codex, so put a message after it."""
+    """A finished web search; unlike a tool call it makes Codex do nothing, so put a message after it."""
     return WebSearch(query, item_id)
 
 
@@ -199,7 +199,7 @@ def usage_limit(*, resets_at: int | None = None, plan: str = "pro") -> Failure:
 def rate_limited(*, retry_after_s: int | None = None) -> Failure:
     """Too many requests: codexErrorInfo `responseTooManyFailedAttempts` (429).
 
-    Codex tries again only with `retry_after_s`, as often as the provider's `stream_max_retries` allows.
+    Codex retries only with `retry_after_s`, as often as the provider's `stream_max_retries` allows.
     """
     if retry_after_s is None:
         return _error(429, "too_many_requests", "Too many requests")

@@ -1,6 +1,6 @@
-"""One HTTP request to the scripted model, as scripts and tests look at it.
+"""One HTTP request to the scripted model, as scripts and tests see it.
 
-Owns: decoding a body, and the questions that scripts ask of a conversation. Pure.
+Owns: decoding a body, and the queries of scripts on a conversation. Pure.
 Never here: sockets; what to answer.
 """
 

@@ -1,6 +1,6 @@
 """The built-in scripts: what `codex-server demo` shows, and a word source for benchmarks.
 
-Owns: their words and pace. Pure. Never here: the vocabulary (`replies`) or the server.
+Owns: their text and pace. Pure. Never here: the vocabulary (`replies`) or the server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The scripted model: an OpenAI Responses API on loopback that says what a script tells it.
+"""The scripted model: an OpenAI Responses API on loopback that replies as scripted.
 
 Owns: the HTTP server, the record of requests, and the few account paths that Codex asks in ChatGPT mode.
 Never here: the shape of events (`sse`), the vocabulary of scripts (`replies`), a CODEX_HOME (`codex_home`).
@@ -7,7 +7,7 @@ Never here: the shape of events (`sse`), the vocabulary of scripts (`replies`), 
         write_custom_provider(home, model.base_url)
 
 What Codex needs of it was found by running 0.163.0 and 0.171.0: a WebSocket upgrade answered with 426 makes
-it fall back to HTTP at once, and 404 is a fine answer to every path that is not served here.
+it fall back to HTTP at once, and 404 is accepted for every path that is not served here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ScriptedModel:
 
     `wham_usage` and `wham_accounts` are the answers to ChatGPT's usage and workspace paths: replace them at any
     time, None means 404.
-    Closing opens every gate that the model stands before, so nothing hangs.
+    Closing opens every gate that the model blocks on, so nothing hangs.
     """
 
     def __init__(self, script: Script) -> None:
@@ -90,7 +90,7 @@ class ScriptedModel:
         self.close()
 
     def close(self) -> None:
-        """Stop serving and let every held reply go on."""
+        """Stop serving and release every held reply."""
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -110,7 +110,7 @@ class ScriptedModel:
         return request
 
     def _reply_to(self, request: Request) -> Reply:
-        """What the script says; a defect in a script comes back as a failed turn that names it."""
+        """The script's reply; a defect in a script becomes a failed turn that names it."""
         try:
             if callable(self._script):
                 return as_reply(self._script(request))
@@ -145,7 +145,7 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # Codex hangs up whenever a turn is interrupted
+        if not isinstance(sys.exception(), ConnectionError):  # Codex disconnects whenever a turn is interrupted
             super().handle_error(request, client_address)
 
 
@@ -211,4 +211,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: stdout and stderr belong to whoever runs the model."""
+        """Log nothing: stdout and stderr belong to the caller."""

@@ -1,9 +1,9 @@
 """The wire form of an answer: Responses API events as server-sent events, cut into blocks at every wait.
 
-Owns: event names and shapes, item ids, the framing. Pure: what to do at a wait is the server's business.
+Owns: event names and shapes, item ids, the framing. Pure: what to do at a wait is up to the server.
 Never here: sockets, threads, clocks.
 
-Only the events that Codex reads are sent. Item ids that the script leaves open are derived from the number
+Only the events that Codex reads are sent. Item ids that the script does not set are derived from the number
 of the request, so they differ between the responses of a turn as they do upstream.
 """
 
@@ -63,7 +63,7 @@ def _steps(answer: Answer, response_id: str, number: int) -> Iterator[bytes | Wa
 
 
 def _item(item: Item, index: int, suffix: str) -> Iterator[bytes | Wait]:
-    """The events of one output item; `suffix` makes the ids that the script leaves open."""
+    """The events of one output item; `suffix` makes the ids that the script does not set."""
     match item:
         case Message():
             yield from _message(item, index, item.item_id or f"msg_{suffix}")

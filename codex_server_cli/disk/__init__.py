@@ -1,1 +1,1 @@
-"""FILES: the turn directory, its lock and its readers, and Codex's session files. No process starts here."""
+"""FILES: the turn directory, its lock and readers, and Codex's session files. Must never start a process."""

@@ -1,7 +1,7 @@
-"""What waits in one of Codex's threads, as its own databases tell it. Owns reading them; must never write there.
+"""What is queued in a Codex thread, from Codex's own databases. Owns reading them; must never write there.
 
-A look before anything is made: `thread/queue/list` and `thread/goal/get` of an app-server decide later, and also where
-nothing can be told here. `queue_1.sqlite` and `goals_1.sqlite` of 0.163.0 and 0.171.0 are the same.
+An early check before anything is created: an app-server's `thread/queue/list` and `thread/goal/get` decide later, also
+where the databases say nothing. `queue_1.sqlite` and `goals_1.sqlite` are the same in 0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ _GOAL = "SELECT objective, status FROM thread_goals WHERE thread_id = ?"
 
 
 def read_queue(codex_home: Path, thread_id: str) -> dict[str, Any]:
-    """What `thread/queue/list` would answer, as far as it can be told; empty where it cannot."""
+    """What `thread/queue/list` would answer, as far as is known; empty where unreadable."""
     rows = _rows(codex_home / "queue_1.sqlite", _QUEUE, thread_id)
     return {"data": [{"input": _content_of(payload)} for payload, *_ in rows]}
 
 
 def read_goal(codex_home: Path, thread_id: str) -> dict[str, Any]:
-    """What `thread/goal/get` would answer, likewise."""
+    """What `thread/goal/get` would answer; empty where unreadable."""
     for objective, status in _rows(codex_home / "goals_1.sqlite", _GOAL, thread_id):
         return {"goal": {"objective": objective, "status": status}}
     return {}
 
 
 def _content_of(payload: object) -> object:
-    with contextlib.suppress(TypeError, KeyError, ValueError):  # of another Codex: that something waits is known
+    with contextlib.suppress(TypeError, KeyError, ValueError):  # of another Codex version: the entry still counts
         return json.loads(payload)["UserInput"]["content"]  # type: ignore[arg-type]
     return []
 
 
 def _rows(database: Path, query: str, thread_id: str) -> list[tuple[Any, ...]]:
-    """The rows; none where there is no such database, or one that this cannot read."""
+    """The rows; empty where the database is missing or unreadable."""
     if not _is_mentioned(database, thread_id):
         return []
     import sqlite3  # 5 ms, for a thread that had something in its queue once
@@ -44,26 +44,26 @@ def _rows(database: Path, query: str, thread_id: str) -> list[tuple[Any, ...]]:
     try:
         with contextlib.closing(sqlite3.connect(_uri(database), uri=True, timeout=0.5)) as connection:
             return connection.execute(query, (thread_id,)).fetchall()
-    except sqlite3.Error:  # damaged, locked, or of another Codex
+    except sqlite3.Error:  # damaged, locked, or of another Codex version
         return []
 
 
 def _is_mentioned(database: Path, thread_id: str) -> bool:
-    """Whether the id stands anywhere in the files: what is asked for of most threads never was in one."""
+    """Whether the id occurs anywhere in the files: most threads never had an entry, and need no SQLite."""
     return any(thread_id.encode() in data for data in _contents(database))
 
 
 def _contents(database: Path) -> Iterator[bytes]:
     for path in (database, _log_of(database)):
-        with contextlib.suppress(OSError):  # there is none, or it is not ours to read
+        with contextlib.suppress(OSError):  # missing, or not readable
             yield path.read_bytes()
 
 
 def _uri(database: Path) -> str:
-    """How to open it without leaving a trace: a database with an empty log needs no shared memory beside it."""
+    """The URI that opens it without creating files: a database with an empty WAL needs no shared-memory file."""
     try:
         is_logged = _log_of(database).stat().st_size > 0
-    except OSError:  # there is no log while no codex has it open
+    except OSError:  # no WAL while no codex has it open
         is_logged = False
     return f"{database.absolute().as_uri()}?{'mode=ro' if is_logged else 'immutable=1'}"
 

@@ -1,10 +1,10 @@
 """Codex's own sessions, read from `$CODEX_HOME/sessions`. Owns finding and reading; must never write there.
 
-Only heads and tails of files are read: with 10 000 sessions, a list costs one `stat` each and 4 KB of those it
-looks at. The first prompt lies 25 to 100 KB in, so it is read for the rows shown alone (a search reads it for
-every candidate). What is unreadable, empty, cut off or not Codex's is skipped without a word.
+Only heads and tails of files are read: with 10 000 sessions, a list costs one `stat` each and 4 KB of each file it
+opens. The first prompt lies 25 to 100 KB in, so it is read only for the rows shown (a search reads it for every
+candidate). Files that are unreadable, empty, truncated or not Codex's are skipped silently.
 
-Left out: archived sessions (`archived_ids` tells their ids alone), and compressed ones (`.jsonl.zst`), which Python
+Left out: archived sessions (`archived_ids` gives only their ids), and compressed ones (`.jsonl.zst`), which Python
 cannot read without a third-party module before 3.14 and which neither 0.163.0 nor 0.171.0 writes unless a feature
 under development is switched on. Resuming a thread with 0.163.0 appends a line, and so moves it to the top.
 """
@@ -36,7 +36,7 @@ _HEAD_BYTES = (64 * 1024, 512 * 1024)
 _TAIL_BYTES = (64 * 1024, 256 * 1024, 1024 * 1024)
 _INDEX_BYTES = 256 * 1024
 _DATE_DEPTH = 3
-"""`YYYY/MM/DD`: a bound, so that no link can make the walk endless."""
+"""`YYYY/MM/DD`: a bound, so that no symlink loop makes the walk endless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ThreadSummary:
         model: the model of the first turn.
         started_at: RFC 3339 UTC with milliseconds.
         updated_at: the same, from the file's modification time.
-        first_prompt: the user's first words, raw; None where the file has none (a fork keeps its parent's
+        first_prompt: the user's first prompt, raw; None where the file has none (a fork keeps its parent's
             history in the parent's file: its first prompt is the first one after the fork).
         source: `cli`, `vscode` (every app-server client), `exec`, `subagent`, …
         originator: the client's name, like `codex_cli_rs` or `codex_server`.
@@ -89,7 +89,7 @@ def list_threads(
         codex_home: Codex's home; a missing one has no threads.
         limit: the most rows wanted.
         cwd: only threads started in this directory (compared by real path).
-        search: only threads whose first prompt or name contains this, whatever the case.
+        search: only threads whose first prompt or name contains this, ignoring case.
     """
     wanted_cwd = os.path.realpath(cwd) if cwd is not None else None
     needle = search.casefold() if search else None
@@ -111,12 +111,12 @@ def list_threads(
 
 
 def newest_thread(codex_home: Path, cwd: str) -> ThreadSummary | None:
-    """The top-level thread used last in exactly this directory, compared by real path."""
+    """The most recently used top-level thread of exactly this directory, compared by real path."""
     return next(iter(list_threads(codex_home, limit=1, cwd=cwd)), None)
 
 
 def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[ThreadSummary]:
-    """At most `limit` threads whose id begins with `prefix`, newest first; none for an empty prefix.
+    """At most `limit` threads whose id begins with `prefix`, newest first; empty for an empty prefix.
 
     Two rows mean an ambiguous prefix. A sub-agent's id shares its first digits (the time) with its parent's,
     so sub-agents are found only where no top-level thread matches.
@@ -136,7 +136,7 @@ def find_threads(codex_home: Path, prefix: str, *, limit: int = 10) -> list[Thre
 
 
 def find_named(codex_home: Path, name: str) -> list[ThreadSummary]:
-    """The threads that bear exactly this name (`thread/name/set`), newest first: Codex lets several bear one."""
+    """The threads with exactly this name (`thread/name/set`), newest first: Codex allows duplicates."""
     names = _read_names(codex_home)
     ids = {thread_id for thread_id, given in names.items() if given == name}
     files = (file for file in (_newest_first(codex_home) if ids else []) if file.thread_id in ids)
@@ -144,7 +144,7 @@ def find_named(codex_home: Path, name: str) -> list[ThreadSummary]:
 
 
 def archived_ids(codex_home: Path, thread: str) -> list[str]:
-    """The ids of the archived threads whose id begins with `thread`, or whose name is that, newest first."""
+    """The ids of the archived threads whose id begins with `thread`, or whose name equals it, newest first."""
     names = _read_names(codex_home)
     files = _newest_first(codex_home, folder="archived_sessions")
     return [
@@ -155,17 +155,17 @@ def archived_ids(codex_home: Path, thread: str) -> list[str]:
 
 
 def has_session(codex_home: Path, thread_id: str) -> bool:
-    """Whether Codex ever wrote a session file of a thread, archived or not: it writes none before the first turn."""
+    """Whether a thread has a session file, archived or not: Codex writes none before the first turn."""
     return any(_newest_first(codex_home, thread_id, folder) for folder in ("sessions", "archived_sessions"))
 
 
 def damaged_file(codex_home: Path, thread_id: str) -> str | None:
-    """The path of a thread's session file that does not begin as one, None where there is no such file."""
+    """The path of a thread's session file without a valid first line; None where there is no such file."""
     return next((f.path for f in _newest_first(codex_home, thread_id.lower()) if _read_meta(f.path) is None), None)
 
 
 def provider_of_thread(codex_home: Path, thread_id: str) -> str | None:
-    """The model provider that a thread was made with; None where its session file does not tell."""
+    """The model provider that a thread was created with; None where its session file does not say."""
     for file in _newest_first(codex_home, thread_id.lower()):
         meta = _read_meta(file.path)
         if meta is not None and meta.provider is not None:
@@ -177,7 +177,7 @@ def read_tail(summary: ThreadSummary, *, limit: int) -> tuple[ThreadEntry, ...]:
     """The last `limit` messages, commands and changes, oldest first.
 
     Reads the end of the file only, in growing blocks up to 1 MB: a thread whose last lines are huge may give
-    fewer. A fork's file begins at the fork. Empty where the file has gone.
+    fewer. A fork's file begins at the fork. Empty where the file is gone.
     """
     entries: list[ThreadEntry] = []
     for size in _TAIL_BYTES:
@@ -219,7 +219,7 @@ def _walk(directory: str, prefix: str, depth: int) -> Iterator[_SessionFile]:
     try:
         with os.scandir(directory) as found:
             entries = list(found)
-    except OSError:  # another user's, or not there
+    except OSError:  # not readable (another user's), or missing
         return
     for entry in entries:
         thread_id = thread_id_of(entry.name)
@@ -238,7 +238,7 @@ def _read_meta(path: str) -> RolloutMeta | None:
     head = _read_head(path, _META_BYTES)
     meta = parse_meta(head)
     if (meta is None or meta.source is None) and b"\n" not in head and len(head) == _META_BYTES:
-        # versions of 2025 wrote the instructions before the source: there the whole line is needed
+        # versions of 2025 wrote the instructions before the source: these need the whole line
         meta = parse_meta(_read_head(path, _MAX_META_BYTES))
     return meta
 
@@ -265,9 +265,9 @@ def _read_names(codex_home: Path) -> dict[str, str]:
 def _read_head(path: str, size: int) -> bytes:
     """At most `size` bytes from the start; empty where the file cannot be read."""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 — thousands of them: no object for each
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 — thousands of files: no Path object each
             return file.read(size)
-    except OSError:  # it is gone, or another user's
+    except OSError:  # gone, or not readable (another user's)
         return b""
 
 

@@ -1,4 +1,4 @@
-"""How a file is written so that no reader ever sees half of it. Owns nothing but the manner."""
+"""Atomic writes and safe reads of files. Owns how, not which: no reader ever sees a half-written file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 from codex_server_cli.disk.safe_open import open_regular
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-"""What says that the disk takes no more, whoever writes and whatever is written."""
+"""The errnos of a disk that accepts no more data, independent of writer and content."""
 
 
 def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
-    """Replace `path` by a complete file of mode 0600, via a hidden neighbour and a rename.
+    """Replace `path` by a complete file of mode 0600, via a hidden sibling and an atomic rename.
 
     Args:
         is_durable: fsync the content before the rename.
@@ -25,7 +25,7 @@ def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
         OSError: the directory cannot be written; nothing is left behind.
     """
     neighbour = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = _create_anew(neighbour)
+    fd = _create_replacing(neighbour)
     try:
         try:
             write_all(fd, data)
@@ -39,8 +39,8 @@ def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
         raise
 
 
-def _create_anew(path: Path) -> int:
-    """An empty file of our own making: what stands there was left by a dead process of our number, or planted."""
+def _create_replacing(path: Path) -> int:
+    """Create an empty file, replacing an existing one: a leftover of a dead process with our pid, or planted."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         return open_regular(path, flags)
@@ -50,10 +50,10 @@ def _create_anew(path: Path) -> int:
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Make a file of mode 0600 that is not there yet.
+    """Create a new file of mode 0600.
 
     Raises:
-        OSError: it cannot be made, or something is there.
+        OSError: it cannot be created, or the path exists.
     """
     fd = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
@@ -68,7 +68,7 @@ def write_json(path: Path, value: Any, *, is_durable: bool = False) -> None:
 
 
 def encode_json(value: Any) -> bytes:
-    """A JSON document as the files of a turn hold it: readable by people, safe for any text."""
+    """A JSON document in the format of a turn's files: human-readable, safe for any text."""
     try:
         return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
     except UnicodeEncodeError:  # a lone surrogate: only the escaped form can be written
@@ -76,8 +76,8 @@ def encode_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file; None where there is no file, or no object in it (torn, or edited by hand), or where
-    we may not read it."""
+    """The JSON object in a file; None where the file is missing or unreadable, or holds no object (torn, or edited by
+    hand)."""
     try:
         return read_permitted_json(path)
     except PermissionError:
@@ -85,10 +85,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def read_permitted_json(path: Path) -> dict[str, Any] | None:
-    """As `read_json`, for those who must not take what they may not read for what is not there.
+    """As `read_json`, for callers that must tell an unreadable file from a missing one.
 
     Raises:
-        PermissionError: we may not read it: another user's.
+        PermissionError: not readable: another user's.
     """
     try:
         value = _DECODER.decode(read_bytes(path).decode("utf-8-sig"))
@@ -107,14 +107,14 @@ def _finite(text: str) -> float:
 
 
 def _refuse(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")  # and could not be handed on as one
+    raise ValueError(f"{text} is no JSON number")  # and could not be written as one
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
 def read_bytes(path: Path, offset: int = 0, max_bytes: int = -1) -> bytes:
-    """What a regular file holds from an offset on, all of it or at most `max_bytes`.
+    """The content of a regular file from an offset on, all of it or at most `max_bytes`.
 
     Raises:
         OSError: as `open_regular`.
@@ -125,14 +125,14 @@ def read_bytes(path: Path, offset: int = 0, max_bytes: int = -1) -> bytes:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`, over short writes."""
+    """Write all of `data`, continuing after short writes."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def fsync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
+    """Make the entries of a directory durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -141,7 +141,7 @@ def fsync_directory(path: Path) -> None:
 
 
 def tail_text(path: Path, max_bytes: int) -> str:
-    """The last `max_bytes` of a text file, from the first whole line of them; empty where it cannot be read."""
+    """The last `max_bytes` of a text file, from their first whole line on; empty where it cannot be read."""
     try:
         with open(open_regular(path), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
             size = file.seek(0, os.SEEK_END)
@@ -155,11 +155,11 @@ def tail_text(path: Path, max_bytes: int) -> str:
 
 
 def read_end(path: Path, size: int) -> tuple[bytes, bool]:
-    """At most `size` bytes from a file's end, and whether that is all of it; nothing where it cannot be read."""
+    """At most `size` bytes from a file's end, and whether that is all of it; empty where it cannot be read."""
     try:
         with path.open("rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - size)
             file.seek(start)
             return file.read(size), start == 0
-    except OSError:  # it is gone, or another user's
+    except OSError:  # gone, or not readable (another user's)
         return b"", True

@@ -1,6 +1,6 @@
-"""What the turns that ended last have met of the account's usage limit. Owns the search; what an end means is `core`'s.
+"""The account's usage limit as the most recently ended turns met it. Owns the search; `core` interprets an end.
 
-Reads only, and no more turns than it takes.
+Reads only, and no more turns than needed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from codex_server_cli.disk.turn.contents import ended_at_ms, finished_result
 from codex_server_cli.disk.turn.layout import TurnDir
 
 _NEWEST = 64
-"""Turns that are looked at, by the order in which they were started: one that is older has most likely ended before."""
+"""The number of turns checked, most recently started first: an older one has most likely ended earlier."""
 
 
 class KnownLimit(NamedTuple):
-    """The last word on the limit.
+    """The latest known state of the limit.
 
     Attributes:
-        until_s: until when it holds, in Unix seconds; None where it does not, or nothing tells the time.
-        told_s: when that was found out, in Unix seconds.
-        is_met: whether the turn that tells it has met the limit.
+        until_s: until when it holds, in Unix seconds; None where it does not hold, or the time is unknown.
+        told_s: when that was learned, in Unix seconds.
+        is_met: whether the turn that reports it has met the limit.
     """
 
     until_s: float | None
@@ -32,7 +32,7 @@ class KnownLimit(NamedTuple):
 
 
 def last_known_limit(turns_path: Path) -> KnownLimit | None:
-    """What the turn that ended last tells of the limit, of those that have met a provider with limits at all.
+    """The limit as reported by the turn that ended last, among those whose provider has limits at all.
 
     Raises:
         HomeError: the turns cannot be read.
@@ -47,7 +47,7 @@ def last_known_limit(turns_path: Path) -> KnownLimit | None:
 
 
 def login_s(codex_home: Path) -> float:
-    """When Codex's login was written last, in Unix seconds: what is older may be of another account; 0 without one."""
+    """When Codex's login was last written, in Unix seconds: older data may be of another account; 0 without a login."""
     try:
         return (codex_home / "auth.json").stat().st_mtime
     except OSError:

@@ -1,9 +1,9 @@
-"""Liveness, asked of the kernel. Owns every `flock` of this program; knows nothing of what a lock protects.
+"""Liveness by kernel locks. Owns every `flock` of this program; must never know what a lock protects.
 
-A lock belongs to the open file description of the worker that took it, is not inherited by what it starts, and falls at
-any death, `kill -9` included. Readers probe in shared mode: two readers who probed exclusively
-would see each other as alive (a false "held" in 3 % of probes, measured). Native Windows has no flock; this module is
-the one that needs a second body for it.
+A lock belongs to the open file description of the worker that took it, is not inherited by its children, and is
+released at any death, `kill -9` included. Readers probe in shared mode: two readers that probed exclusively would see
+each other as alive (a false "held" in 3 % of probes, measured). Native Windows has no flock; this module is the one
+that needs a second implementation for it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def create_locked(path: Path) -> int:
 
 
 def try_lock(path: Path) -> int | None:
-    """Hold an existing lock file exclusively: its descriptor, or None where anybody else holds it.
+    """Lock an existing lock file exclusively: its descriptor, or None where another process holds it.
 
     Raises:
-        OSError: the file cannot be opened, or is a link, a FIFO or the like.
+        OSError: the file cannot be opened, or is a symlink, a FIFO or the like.
     """
     fd = open_regular(path, os.O_RDWR)
     if _flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -48,35 +48,35 @@ def try_lock(path: Path) -> int | None:
 
 
 def try_acquire(path: Path) -> int | None:
-    """As `try_lock`, for a file that is made where it is missing and that its holder may delete."""
+    """As `try_lock`, for a file that is created if missing and that its holder may delete."""
     return acquire(path, 0.0)
 
 
-def acquire_unless(path: Path, timeout_s: float, is_pointless: Callable[[], bool]) -> int | None:
-    """As `try_acquire`, again and again: readers probe the lock in passing, and others keep it for a while.
+def acquire_unless(path: Path, timeout_s: float, should_give_up: Callable[[], bool]) -> int | None:
+    """As `try_acquire`, with retries: readers probe the lock briefly, and others hold it for a while.
 
     Args:
-        is_pointless: asked between two tries, whether to give up.
+        should_give_up: called between two tries: whether to give up.
 
     Returns:
-        The descriptor that holds it; None where somebody else held it all the time, or it had become pointless.
+        The descriptor that holds it; None where it stayed held for `timeout_s`, or `should_give_up` gave up.
 
     Raises:
-        OSError: the file can neither be opened nor made.
+        OSError: the file can be neither opened nor created.
     """
     deadline = time.monotonic() + timeout_s
     while (fd := try_acquire(path)) is None:
-        if is_pointless() or time.monotonic() > deadline:
+        if should_give_up() or time.monotonic() > deadline:
             return None
         time.sleep(_RETRY_S)
     return fd
 
 
 def acquire(path: Path, timeout_s: float) -> int | None:
-    """As `try_acquire`, but sleep in the kernel until it can be held. Main thread only.
+    """As `try_acquire`, but sleep in the kernel until it is free. Main thread only.
 
     Returns:
-        The descriptor that holds it; None where it stayed held for that long.
+        The descriptor that holds it; None where it stayed held for `timeout_s`.
     """
     while True:
         fd = open_regular(path, os.O_RDWR | os.O_CREAT)
@@ -85,23 +85,23 @@ def acquire(path: Path, timeout_s: float) -> int | None:
             return None
         if os.fstat(fd).st_nlink:
             return fd
-        os.close(fd)  # its holder deleted it before letting go: what we have locked is a file without a name
+        os.close(fd)  # its holder deleted it before the release: we have locked a file without a name
 
 
 def take(fd: int, timeout_s: float) -> bool:
-    """Hold an open file exclusively: for what others hold for moments, and where one of them may be stopped meanwhile.
+    """Lock an open file exclusively: for a lock that is held for moments only, but by a process that may be stopped.
 
     Returns:
         False where it stayed held for `timeout_s`.
     """
-    return _flock_by_looking(fd, fcntl.LOCK_EX, timeout_s, _TAKE_POLL_S)
+    return _flock_by_polling(fd, fcntl.LOCK_EX, timeout_s, _TAKE_POLL_S)
 
 
 def probe(path: Path) -> int | None:
-    """A descriptor that holds the lock shared; None where the file is missing or somebody holds it exclusively."""
+    """A descriptor that holds the lock shared; None where the file is missing or locked exclusively."""
     try:
         fd = open_regular(path, os.O_RDWR)
-    except OSError:  # it has just been given back, or is another user's
+    except OSError:  # just released and deleted, or another user's
         return None
     if _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB):
         return fd
@@ -110,27 +110,27 @@ def probe(path: Path) -> int | None:
 
 
 def is_own(fd: int, path: Path) -> bool:
-    """Whether the lock file that its holder has open is still the one of this name: not deleted, and not replaced."""
+    """Whether `path` still names the lock file open as `fd`: neither deleted nor replaced."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return False
-    except OSError:  # whoever may not look cannot lock either
+    except OSError:  # a process that may not read the directory cannot lock either
         return True
     return os.path.samestat(os.fstat(fd), found)
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody alive holds the lock exclusively. What is missing, or no file, is not held.
+    """Whether a living process holds the lock exclusively. A missing or non-regular file is not held.
 
     Raises:
-        PermissionError: we may not look: another user's.
+        PermissionError: not readable: another user's.
     """
     try:
         fd = open_regular(path)
     except PermissionError:
         raise
-    except OSError:  # deleted with its turn; or something else was put there
+    except OSError:  # deleted with its turn, or replaced by something else
         return False
     try:
         return not _flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -139,15 +139,15 @@ def is_held(path: Path) -> bool:
 
 
 def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
-    """Sleep in the kernel until nobody holds the lock: no polling, no idle cost, but in a thread with a timeout.
+    """Sleep in the kernel until the lock is free: no polling, no idle cost, except with a timeout off the main thread.
 
     Returns:
-        False where the time ran out first.
+        False where the timeout came first.
     """
     try:
         fd = open_regular(path)
     except OSError:
-        time.sleep(_PAUSE_S)  # whoever asks again, of a lock that cannot be opened, must not spin
+        time.sleep(_PAUSE_S)  # a caller that retries must not spin on a lock that cannot be opened
         return True
     try:
         if timeout_s is None:
@@ -159,16 +159,16 @@ def wait_until_free(path: Path, timeout_s: float | None = None) -> bool:
 
 
 _PAUSE_S = 0.05
-_LONGEST_S = 365 * 86400.0  # the timer takes no more than a `time_t` holds
+_LONGEST_S = 365 * 86400.0  # the timer takes no more than fits a `time_t`
 
 
-class _TimeIsUpError(Exception):
+class _AlarmError(Exception):
     pass
 
 
 def _on_alarm(_signum: int, _frame: FrameType | None) -> None:
-    signal.setitimer(signal.ITIMER_REAL, 0)  # once is enough: a second one could fire where nobody catches it
-    raise _TimeIsUpError  # a handler that returns would let flock start over (PEP 475)
+    signal.setitimer(signal.ITIMER_REAL, 0)  # once is enough: a second one could fire where it is not caught
+    raise _AlarmError  # if the handler returned, flock would be restarted (PEP 475)
 
 
 def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
@@ -176,15 +176,15 @@ def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
         return _flock(fd, operation | fcntl.LOCK_NB)
     try:
         previous = signal.signal(signal.SIGALRM, _on_alarm)
-    except ValueError:  # the alarm would ring in the main thread, which is not this one
-        return _flock_by_looking(fd, operation, timeout_s, _PAUSE_S)
+    except ValueError:  # not the main thread, in which the alarm would fire
+        return _flock_by_polling(fd, operation, timeout_s, _PAUSE_S)
     try:
         # Repeats, so that an alarm which fires just before flock blocks is not the last one.
         signal.setitimer(signal.ITIMER_REAL, min(timeout_s, _LONGEST_S), 0.05)
         fcntl.flock(fd, operation)
         signal.setitimer(signal.ITIMER_REAL, 0)
-    except _TimeIsUpError:
-        return _flock(fd, operation | fcntl.LOCK_NB)  # on a busy machine it may have rung before we got to ask
+    except _AlarmError:
+        return _flock(fd, operation | fcntl.LOCK_NB)  # on a busy machine it may have fired before flock was called
     else:
         return True
     finally:
@@ -192,11 +192,11 @@ def _flock_within(fd: int, operation: int, timeout_s: float) -> bool:
         signal.signal(signal.SIGALRM, previous)
 
 
-def _flock_by_looking(fd: int, operation: int, timeout_s: float, pause_s: float) -> bool:
+def _flock_by_polling(fd: int, operation: int, timeout_s: float, pause_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
-    while not (is_ours := _flock(fd, operation | fcntl.LOCK_NB)) and time.monotonic() < deadline:
+    while not (is_locked := _flock(fd, operation | fcntl.LOCK_NB)) and time.monotonic() < deadline:
         time.sleep(pause_s)
-    return is_ours
+    return is_locked
 
 
 def _flock(fd: int, operation: int) -> bool:

@@ -1,7 +1,7 @@
-"""A thread that sleeps in the kernel and hears no signal: those come to the main thread, which can act upon them.
+"""A thread that sleeps in the kernel with all signals blocked: the main thread, which can handle them, gets them.
 
-Owns how it is started. Its one user is a queued turn that waits for the one before it (`queue`): light, because that
-imports it, and a small stack, because hundreds may wait at once.
+Owns how it is started. Its one user is a queued turn that waits for the one before it (`queue`), which must stay light
+to import; the stack is small because hundreds may wait at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _STACK_BYTES = 256 * 1024
 
 
 def start(function: Callable[..., object], *arguments: object) -> None:
-    """Run a function in a thread that ends with it, or with the process.
+    """Run a function in a daemon thread, which ends with the function or the process.
 
     Raises:
         RuntimeError: the machine allows no more threads.

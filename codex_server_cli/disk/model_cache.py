@@ -1,7 +1,7 @@
-"""The models that a codex lists, kept in `models.json` of the home, so that a flag can be checked without asking again.
+"""The models that a codex lists, cached in `models.json` of the home, so that flags are checked without asking again.
 
-They belong to one binary as it is on disk: an update of codex makes them void. Must never be believed where they refuse
-something: whoever would refuse asks Codex first, for the list depends on the account, too.
+Owns that file. It belongs to one binary as it is on disk: an update of codex invalidates it. Must never be a reason to
+refuse: a caller that would refuse asks Codex first, because the list also depends on the account.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ _NAME = "models.json"
 
 
 def read_models(home: Path, codex: Path) -> list[Model] | None:
-    """The models that this binary listed last; None where that is not known."""
+    """The models that this binary listed last; None where unknown."""
     kept = read_json(home / _NAME) or {}
     try:
         is_of_this_codex = kept.get("version") == 1 and kept.get("codex") == _identity(codex)
         return [_model(entry) for entry in kept["models"]] if is_of_this_codex else None
-    except (OSError, KeyError, TypeError):  # codex is gone, or another version of ours kept other facts of a model
+    except (OSError, KeyError, TypeError):  # codex is gone, or another version of this program cached other fields
         return None
 
 
 def read_efforts(home: Path) -> list[str]:
-    """The efforts of all models that any codex listed last, for completion; none where nothing is kept."""
+    """The efforts of all cached models, of whichever codex, for completion; empty without a cache."""
     models = (read_json(home / _NAME) or {}).get("models", [])
     return list(dict.fromkeys(effort for model in models for effort in model["efforts"]))
 
 
 def write_models(home: Path, codex: Path, models: list[Model]) -> None:
-    """Keep what this binary has just listed. Where that cannot be written it is asked for again, and that is all."""
-    with contextlib.suppress(OSError):  # codex is being updated, or the home takes nothing
+    """Cache what this binary has just listed; best effort: without the file Codex is asked again."""
+    with contextlib.suppress(OSError):  # codex is being updated, or the home is not writable
         content = {"version": 1, "codex": _identity(codex), "models": [model._asdict() for model in models]}
         write_json(home / _NAME, content)
 

@@ -1,17 +1,17 @@
-"""What Codex's sandbox leaves in a project: empty directories that were only there to mount something over.
+"""What Codex's sandbox leaves in a project: empty directories that served only as mount targets.
 
 Observed on 0.163.0 and 0.171.0 (Linux): while a command runs in a sandbox that may write, each writable root (the
-working directory, those of `--add-dir`, `/tmp`, `$TMPDIR`) holds `.git`, `.agents`, `.codex` and `.aws`: where one is
-missing it is made, empty, and hidden from the command. Whoever runs the command removes it afterwards; killed, or with
-a command left in the background, it does not. Its register tells who uses one: in the temporary directory
+working directory, those of `--add-dir`, `/tmp`, `$TMPDIR`) holds `.git`, `.agents`, `.codex` and `.aws`: a missing one
+is created, empty, and hidden from the command. The process that runs the command removes it afterwards, unless it is
+killed or leaves a command in the background. Codex's register lists the users of a target: in the temporary directory
 `codex-bwrap-synthetic-mount-targets-<uid>/<hash of the path>/<pid>`, holding `synthetic` or `existing`, changed under
-the flock of its `lock`. What a permission profile of the user's own denies by its path is shielded likewise wherever
-a command may write, with approval in a turn that may not, too: where it is missing, an empty file that nobody may write
-stands in the place of the first directory, or file, of its path that is missing.
+the flock of its `lock`. A path that the user's own permission profile denies is shielded likewise wherever a command
+may write, also one with approval in a read-only turn: where the path is missing, an empty file without write
+permission takes the place of the first missing directory, or file, of the path.
 
 Owns the note of what was missing before a turn (`mounts.json` in its directory, while it runs), and the removal of what
-came since, by the worker or its repairer. Must never remove what was there before, what holds anything, or what is in
-use: removed in the middle of a command a mount is gone, and with it what it protects.
+came since, by the worker or its repairer. Must never remove what existed before, what is not empty, or what is
+in use: removing a target during a command removes the mount, and with it the protection.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Root(NamedTuple):
     """A directory that a turn may write, and which of `NAMES` were missing in it before the turn.
 
     Attributes:
-        path: without links.
-        identity: device and inode: another directory may come to stand at the same path.
+        path: without symlinks.
+        identity: device and inode: the path may come to name another directory.
     """
 
     path: str
@@ -50,12 +50,12 @@ class Root(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What to look after at the end of a turn.
+    """What to clean up at the end of a turn.
 
     Attributes:
-        registers: the places where Codex tells who uses what.
-        roots: where directories may come that were missing.
-        denied: where files may.
+        registers: the directories where Codex registers the users of mount targets.
+        roots: where missing directories may be created.
+        denied: where missing files may be created.
     """
 
     registers: tuple[str, ...]
@@ -63,19 +63,19 @@ class Note(NamedTuple):
     denied: tuple[Root, ...] = ()
 
     def has(self, root: str, name: str) -> bool:
-        """Whether this turn came before that directory, or file, did."""
+        """Whether this turn began before that directory, or file, was created."""
         return any(each.path == root and name in each.missing for each in (*self.roots, *self.denied))
 
 
 def note(turn: TurnDir, directories: Iterable[str], temporary: Iterable[str]) -> Note:
-    """Write down what is missing now, before Codex starts.
+    """Record what is missing now, before Codex starts.
 
-    What is there for the sake of another turn, or of another Codex that runs a command, counts as missing: whoever is
-    the last to work there removes it.
+    What exists only for another turn, or for another Codex that runs a command, counts as missing: the last one that
+    works there removes it.
 
     Args:
-        directories: what the turn may write, by name.
-        temporary: the temporary directories, which it may write, too, and where Codex's registers are.
+        directories: the directories that the turn may write.
+        temporary: the temporary directories, which it may write, too, and which hold Codex's registers.
 
     Raises:
         OSError: the note cannot be written.
@@ -83,14 +83,14 @@ def note(turn: TurnDir, directories: Iterable[str], temporary: Iterable[str]) ->
     places, registers = [*directories, *temporary], tuple(_register_in(each) for each in temporary)
     with _held(registers):
         others = _notes(turn, only_living=False)
-        roots = [_look_at(root, registers, others) for root in dict.fromkeys(map(os.path.realpath, places))]
+        roots = [_inspect(root, registers, others) for root in dict.fromkeys(map(os.path.realpath, places))]
         found = Note(registers, tuple(root for root in roots if root is not None))
         _write(turn, found)
     return found
 
 
 def note_denied(turn: TurnDir, paths: Iterable[str], temporary: Iterable[str]) -> None:
-    """Write down, too, what of these is missing now, before a command runs that it is denied to.
+    """Also record which of these paths are missing now, before a command runs to which they are denied.
 
     Args:
         paths: absolute, or `~/…`.
@@ -105,14 +105,14 @@ def note_denied(turn: TurnDir, paths: Iterable[str], temporary: Iterable[str]) -
     places = dict.fromkeys(filter(None, map(_place_of, paths)))
     with _held(noted.registers):
         others = _notes(turn, only_living=False)
-        found = [_look_at(folder, noted.registers, others, (name,)) for folder, name in places]
+        found = [_inspect(folder, noted.registers, others, (name,)) for folder, name in places]
         denied = tuple(root for root in found if root is not None and root.missing)
         if denied:
             _write(turn, noted._replace(denied=denied))
 
 
 def _place_of(path: str) -> tuple[str, str] | None:
-    """The directory and the name at which Codex would shield a path; None where it is a directory that exists."""
+    """The directory and the name at which Codex would shield a path; None for an existing directory."""
     folder = ""
     for name in filter(None, os.path.expanduser(path).split("/")):  # noqa: PTH111 — a missing home is no error
         if not os.path.isdir(f"{folder}/{name}"):  # noqa: PTH112 — pathlib raises for names that no directory can have
@@ -125,10 +125,10 @@ def _write(turn: TurnDir, found: Note) -> None:
     write_json(_path_of(turn), {"version": 1, **found._asdict()})
 
 
-def _look_at(root: str, registers: tuple[str, ...], others: list[Note], names: tuple[str, ...] = NAMES) -> Root | None:
+def _inspect(root: str, registers: tuple[str, ...], others: list[Note], names: tuple[str, ...] = NAMES) -> Root | None:
     try:
         info = Path(root).stat()
-    except OSError:  # `$TMPDIR` may name none; or another user's
+    except OSError:  # `$TMPDIR` may name a missing one, or another user's
         return None
     missing = [name for name in names if _is_missing(root, name, registers, others)]
     return Root(root, (info.st_dev, info.st_ino), tuple(missing))
@@ -142,7 +142,7 @@ def _is_missing(root: str, name: str, registers: tuple[str, ...], others: list[N
 
 
 def clean(turn: TurnDir, noted: Note | None = None) -> None:
-    """Remove what came since the note, once nothing of the turn runs any more. Does nothing where there is no note.
+    """Remove what was created since the note, once no process of the turn runs. Does nothing without a note.
 
     Args:
         noted: as `note` returned it, for a turn whose directory is gone.
@@ -154,7 +154,7 @@ def clean(turn: TurnDir, noted: Note | None = None) -> None:
     places += [(root, name, True) for root in noted.denied for name in root.missing]
     found = [place for place in places if os.path.lexists(f"{place[0].path}/{place[1]}")]
     with _held(noted.registers if found else ()) as is_held:
-        with contextlib.suppress(OSError):  # a read-only home, or one that was deleted
+        with contextlib.suppress(OSError):  # a read-only or deleted home
             _path_of(turn).unlink()
         others = _notes(turn, only_living=True) if found else []
         for root, name, is_file in found if is_held else ():
@@ -164,7 +164,7 @@ def clean(turn: TurnDir, noted: Note | None = None) -> None:
 
 
 def _remove(root: Root, name: str, *, is_file: bool) -> None:
-    with contextlib.suppress(OSError):  # it is no directory, holds something, or is gone
+    with contextlib.suppress(OSError):  # not a directory, not empty, or gone
         fd = os.open(root.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             info = os.fstat(fd)
@@ -178,10 +178,10 @@ def _remove(root: Root, name: str, *, is_file: bool) -> None:
 
 
 def _is_shield(info: os.stat_result) -> bool:
-    """Whether this is such a file as Codex makes in the place of what is denied.
+    """Whether this is a file as Codex creates it in place of a denied path.
 
-    Its register does not always tell: of two that run a command there the second may take it for one that was there
-    (observed on 0.163.0), and what is denied no command of the turn can have made.
+    The register alone is not enough: of two processes that run a command there, the second may register the file as
+    `existing` (observed on 0.163.0). No command of the turn can have created a denied path.
     """
     return stat.S_ISREG(info.st_mode) and info.st_size == 0 and not info.st_mode & 0o333
 
@@ -194,20 +194,20 @@ def _path_of(turn: TurnDir) -> Path:
 
 
 def _read(turn: TurnDir) -> Note | None:
-    """The note of a turn; None where it has none, or one of another shape: a home may lie where a turn writes, and what
-    is put into the note of one turn must not fail the others. Of what is named there only what Codex makes is removed.
+    """The note of a turn; None where it is missing or malformed: a home may lie where a turn writes, and a forged note
+    of one turn must not fail the others. Of the names in it, only those that Codex creates are removed.
     """
     value = read_json(_path_of(turn))
     try:
         if value is None:
             return None
-        roots = [root._replace(missing=_of_codex(root.missing)) for root in map(_read_root, value["roots"])]
+        roots = [root._replace(missing=_codex_names(root.missing)) for root in map(_read_root, value["roots"])]
         return Note(_texts(value["registers"]), tuple(roots), tuple(map(_read_root, value.get("denied") or ())))
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _of_codex(names: tuple[str, ...]) -> tuple[str, ...]:
+def _codex_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name in NAMES)
 
 
@@ -223,7 +223,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _notes(turn: TurnDir, *, only_living: bool) -> list[Note]:
-    """The notes of the other turns that run, or that died and are not repaired yet."""
+    """The notes of the other running turns, and of the dead ones that are not repaired yet."""
     turns_path = turn.path.parent
     names = queue.holders(queue.folder_of(turns_path), only_living=only_living)
     found = (_read(TurnDir(turns_path / name)) for name in names if name != turn.turn_id)
@@ -239,15 +239,15 @@ def _register_in(temporary: str) -> str:
 
 @contextlib.contextmanager
 def _held(registers: Iterable[str]) -> Iterator[bool]:
-    """Keep Codex, and other turns of ours, from changing these registers; whether that could be had."""
+    """Lock these registers against Codex and our other turns; yields whether all locks were taken."""
     with contextlib.ExitStack() as stack:
         is_held = True
         for register in sorted(registers):
             try:
                 fd = open_regular(f"{register}/lock")
             except FileNotFoundError:
-                continue  # no command has ever run in such a sandbox
-            except OSError:  # what another user put there, or no file to spare
+                continue  # no command has ever run in a sandbox here
+            except OSError:  # another user's file, or no free file descriptor
                 is_held = False
                 continue
             stack.callback(os.close, fd)
@@ -256,13 +256,13 @@ def _held(registers: Iterable[str]) -> Iterator[bool]:
 
 
 def _owners(registers: Iterable[str], path: str) -> list[bytes]:
-    """What the register tells of each living process that uses a mount target."""
+    """The register entry of each living process that uses a mount target."""
     found = []
     for register in registers:
         folder = f"{register}/{_hash_of(path):016x}"
         try:
             names = os.listdir(folder)  # noqa: PTH208 — names, not paths
-        except OSError:  # nobody ever used this one, or it has just been removed
+        except OSError:  # never used, or just removed
             continue
         found += [_content_of(f"{folder}/{name}") for name in names if name.isdecimal() and _is_alive(int(name))]
     return found
@@ -273,13 +273,13 @@ def _is_alive(pid: int) -> bool:
 
 
 def _content_of(path: str) -> bytes:
-    with contextlib.suppress(OSError):  # its process has just removed it, or something else stands there
+    with contextlib.suppress(OSError):  # just removed by its process, or not a regular file
         return read_bytes(Path(path), max_bytes=len(_SYNTHETIC))
     return b""
 
 
 def _hash_of(path: str) -> int:
-    """Codex's name for a path: FNV-1a, 64 bits (observed on 0.163.0 and 0.171.0)."""
+    """Codex's hash of a path: FNV-1a, 64 bits (observed on 0.163.0 and 0.171.0)."""
     value = 0xCBF29CE484222325
     for byte in os.fsencode(path):
         value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF

@@ -1,4 +1,4 @@
-"""Whether the process that a record names is still that process. Owns the proof; ends and starts nothing."""
+"""Whether a recorded process is still that process. Owns the proof; must never end or start a process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MAX_PID = 1 << 31
 
 
 def process_identity(pid: int) -> tuple[int | None, str | None]:
-    """What proves, with a pid, that a process is still the same: its start in clock ticks, and the boot's id.
+    """What proves, with a pid, that a process is still the same: its start in clock ticks, and the boot id.
 
     psutil's `create_time` shifts when the clock steps, so it is no proof. (None, None) where there is no such process,
-    or only what is left of it until its parent has asked for its end.
+    or only a zombie.
     """
     if not 0 < pid < _MAX_PID:
         return None, None
@@ -26,35 +26,35 @@ def process_identity(pid: int) -> tuple[int | None, str | None]:
 
 
 def _identity_without_proc(pid: int) -> tuple[int | None, str | None]:
-    """macOS: the start time is all there is; a clock that steps makes it no proof, and then nobody is killed."""
+    """macOS: only the start time exists; after a clock step it does not match, and no process is killed."""
     import psutil
 
     try:
         process = psutil.Process(pid)
         is_dead = process.status() == psutil.STATUS_ZOMBIE
         return (None, None) if is_dead else (int(process.create_time() * 100), "unknown")
-    except psutil.Error:  # there is no such process, or another user's that may not be asked
+    except psutil.Error:  # no such process, or another user's, which cannot be queried
         return None, None
 
 
 def living_worker(meta: Mapping[str, Any]) -> int | None:
-    """The pid of the worker that a `meta.json` names, where that very process is alive; else None."""
+    """The pid of the worker that a `meta.json` names, where that same process is alive; else None."""
     pid, proof = _worker_of(meta)
     return pid if pid is not None and process_identity(pid) == proof else None
 
 
 def has_dead_worker(meta: Mapping[str, Any]) -> bool:
-    """Whether a `meta.json` names a worker, and that very process is gone."""
+    """Whether a `meta.json` names a worker, and that process is gone."""
     pid, proof = _worker_of(meta)
     return pid is not None and process_identity(pid) != proof
 
 
 def is_worker(pid: int, meta: Mapping[str, Any]) -> bool:
-    """Whether this process is the worker that a `meta.json` names, be it by the pid of another namespace."""
+    """Whether this process is the worker that a `meta.json` names, whose pid may be of another namespace."""
     return process_identity(pid) == _worker_of(meta)[1]
 
 
 def _worker_of(meta: Mapping[str, Any]) -> tuple[int | None, tuple[object, object]]:
-    """Its pid and what proves that it is the same; None where either is missing."""
+    """Its pid and its identity; the pid is None where either is missing."""
     pid, proof = meta.get("pid"), (meta.get("pid_start_ticks"), meta.get("boot_id"))
     return (pid, proof) if isinstance(pid, int) and None not in proof else (None, proof)

@@ -1,4 +1,4 @@
-"""May we read all of Codex's session files? Where we may not, a thread that was not found may be there all the same."""
+"""Whether all of Codex's session files are readable: otherwise a thread that was not found may still exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from codex_server_cli.core.history.session_file import thread_id_of
 
 
 def refusal(codex_home: Path, prefix: str = "") -> PermissionError | None:
-    """Why there may be more threads than were found: a folder, or a session file with such an id, is another user's."""
+    """Why threads may have been missed: a folder, or a session file with such an id, is not readable; else None."""
     folders = [os.fspath(codex_home / "sessions")]
     while folders:
         try:
@@ -23,6 +23,6 @@ def refusal(codex_home: Path, prefix: str = "") -> PermissionError | None:
                     folders.append(entry.path)
         except PermissionError as error:
             return error
-        except OSError:  # it is gone, or no folder
+        except OSError:  # gone, or not a folder
             continue
     return None

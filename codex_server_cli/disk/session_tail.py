@@ -1,6 +1,6 @@
-"""What Codex's session file of a thread says of one turn. Owns finding that part from the file's end; never writes.
+"""One turn in Codex's session file of its thread. Owns finding that part from the file's end; must never write.
 
-A turn's lines stand behind the one that says that it started, and nobody else writes to the thread meanwhile.
+A turn's lines follow its `task_started` line, and there is no other writer to the thread meanwhile.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _START, _CALL = b'"task_started"', b"_call"
 
 
 def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
-    """The lines of the turn that may be calls of tools or what came of them, oldest first.
+    """The lines of the turn that may be tool calls or their outputs, oldest first.
 
-    Empty where the file cannot be read, or the turn is longer than 16 MB of it.
+    Empty where the file cannot be read, or the turn takes more than its last 16 MB.
     """
     for size in _BLOCKS:
         data, is_whole = read_end(path, size)

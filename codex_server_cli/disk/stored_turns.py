@@ -1,4 +1,4 @@
-"""Turns as Codex's session files tell them, for a time when no app-server can be asked. Must never write there."""
+"""Owns reading turns from Codex's session files, for when no app-server can be asked. Must never write there."""
 
 from __future__ import annotations
 

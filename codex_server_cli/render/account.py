@@ -1,4 +1,4 @@
-"""An account and its models, for people. Owns their words; plain text."""
+"""An account and its models, for people. Owns their text; plain."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def account_text(account: Account, *, has_refreshed: bool | None = None) -> str:
 
 
 def models_table(models: Sequence[Model], width: int) -> str:
-    """Models, with the default one and the hidden ones marked; a model's default effort bears a star."""
+    """Models, with the default one and the hidden ones marked; a model's default effort has a star."""
     if not models:
         return "No models.\n"
     rows = [(model.name, _mark(model), _efforts(model), ", ".join(model.modalities)) for model in models]

@@ -1,7 +1,7 @@
-"""What Codex asks in the middle of a turn, as a person is asked it inline, and what they may answer.
+"""Codex's requests during a turn, as shown to the user inline, and the answers they may give.
 
-Works on entries of `pending.json`. Owns the words, and how `y`, `2` or a text are understood; whether an answer fits is
-the worker's to say. Must never take for consent what is none.
+Works on entries of `pending.json`. Owns the text, and how `y`, `2` or a text are parsed; the worker checks whether an
+answer fits. Must never take anything else for consent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WHAT = {
 
 
 class Verdict(Enum):
-    """What a person decided about an approval."""
+    """What the user decided about an approval."""
 
     ONCE = auto()
     SESSION = auto()
@@ -33,26 +33,26 @@ class Verdict(Enum):
 
 
 class Decided(NamedTuple):
-    """A verdict, and what the person wants to be told with it: text after `n`."""
+    """A verdict, and the message to send with it: text after `n`."""
 
     verdict: Verdict
     words: str = ""
 
 
 def wants_words(entry: Entry) -> bool:
-    """Whether it is answered in words, rather than allowed."""
+    """Whether it is answered with text, rather than approved."""
     return entry.get("answer_with") == "reply"
 
 
 def questions_of(entry: Entry) -> list[Entry]:
-    """The questions of a request that is answered in words."""
+    """The questions of a request that is answered with text."""
     return objects_in(entry.get("questions"))
 
 
 def request_text(entry: Entry) -> str:
-    """What is asked, in raw text of several lines: each command as it would be run, each diff to its end.
+    """The request, as raw text of several lines: each command as it would be run, each diff to its end.
 
-    Of one with questions, who asks and why, or nothing. Nobody can consent to what is left out.
+    For one with questions, the server and its reason, or nothing. There is no consent to what is left out.
     """
     if wants_words(entry):
         server = text_in(entry.get("server"))
@@ -123,13 +123,13 @@ def question_text(question: Entry) -> str:
 
 
 def _limits(question: Entry) -> str:
-    """What a field of a form demands of its value, beyond what its options tell."""
+    """What a field of a form requires of its value, beyond its options."""
     schema = question.get("schema")
     schema = schema if isinstance(schema, dict) else {}
     type_ = text_in(schema.get("type"))
     kind = ["several, separated by commas"] if type_ == "array" else [type_] if type_ in ("integer", "number") else []
-    told = [f"{name} {json.dumps(schema[name], ensure_ascii=False)}" for name in _LIMITS if name in schema]
-    return ", ".join([*kind, *told, *([] if question.get("isRequired", True) else ["may be left out"])])
+    constraints = [f"{name} {json.dumps(schema[name], ensure_ascii=False)}" for name in _LIMITS if name in schema]
+    return ", ".join([*kind, *constraints, *([] if question.get("isRequired", True) else ["may be left out"])])
 
 
 def question_choices(question: Entry) -> str:
@@ -150,7 +150,7 @@ def choose(question: Entry, line: str) -> list[str]:
 
 
 def is_choice(question: Entry, text: str) -> bool:
-    """Whether a text can answer a question, as far as its options tell; where it takes other words, any can."""
+    """Whether a text can answer a question, by its options alone; where it accepts free text, any can."""
     options = objects_in(question.get("options"))
     if not options or question.get("isOther"):
         return True

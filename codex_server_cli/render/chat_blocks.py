@@ -1,7 +1,7 @@
-"""One turn as a conversation shows it: the pieces of its text grouped into blocks, and what is still growing.
+"""One turn as a chat shows it: the pieces of its text grouped into blocks, and what is still growing.
 
-Owns which pieces make a block. The pieces are `core/fold`'s, so that a chat tells what `out.txt` holds; how a block
-looks is the face's. Text is raw here: a face neutralises it. Must never judge an end.
+Owns which pieces make a block. The pieces are `Replay`'s, so that a chat shows what `out.txt` holds; the caller styles
+a block. Text is raw here: the caller neutralises it. Must never judge an end.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class BlockKind(Enum):
     EDIT = auto()
     THOUGHT = auto()
     PLAN = auto()
-    ASKED = auto()  # what a person has to decide or to answer
-    NOTE = auto()  # a word of ours
+    ASKED = auto()  # what the user has to decide or to answer
+    NOTE = auto()  # from codex-server
     WARNING = auto()
-    REFUSED = auto()  # what Codex tried and was not done
+    REFUSED = auto()  # what Codex tried and was refused
     ERROR = auto()  # why the turn did not complete
 
 
 class Block(NamedTuple):
-    """Something that is said and done: text without blank lines around it."""
+    """A finished block: text without blank lines around it."""
 
     kind: BlockKind
     text: str
@@ -60,7 +60,7 @@ _BLOCK_OF_PIECE = {
     Kind.REFUSAL: BlockKind.REFUSED,
     Kind.DECISION: BlockKind.NOTE,
 }
-"""The others are part of the answer, or told elsewhere: a request is asked inline, an error comes with the end."""
+"""The others are part of the answer, or shown elsewhere: a request inline, an error with the end."""
 
 
 class ChatBlocks:
@@ -89,13 +89,13 @@ class ChatBlocks:
         return [block for piece in pieces for block in self._blocks_of(piece)]
 
     def end(self) -> list[Block]:
-        """The turn is over: what was still growing is all there will be of it."""
+        """The turn is over: finish what was still growing."""
         self._live = ""
         blocks = [block for piece in self._replay.adopt_early() for block in self._blocks_of(piece)]
         return [*blocks, *_answers(self._answer.end())]
 
     def _grow(self, message: Message) -> None:
-        """What is seen of a command or a thought while it lasts."""
+        """Update the live text of a command or a thought."""
         method, params = message["method"], params_of(message)
         if method in _GROWING:
             self._live = (self._live + text_in(params.get("delta")))[-MAX_LIVE_CHARS:]
@@ -113,14 +113,14 @@ class ChatBlocks:
             case Kind.RESTART:
                 return [*_answers(self._answer.end()), Block(BlockKind.NOTE, piece.text.strip("\n"))]
         kind = _BLOCK_OF_PIECE.get(piece.kind)
-        return [] if kind is None else [*_answers(self._answer.flush()), Block(kind, _words(piece))]
+        return [] if kind is None else [*_answers(self._answer.flush()), Block(kind, _block_text(piece))]
 
 
 _GROWING = ("item/commandExecution/outputDelta", "item/reasoning/summaryTextDelta")
 
 
-def _words(piece: Piece) -> str:
-    """The text without what parts it from others in `out.txt`, or marks it there."""
+def _block_text(piece: Piece) -> str:
+    """The text without its separators and marks in `out.txt`."""
     text = piece.text.strip("\n")
     if piece.kind is Kind.SAID:
         return "\n".join(line.removeprefix("> ") for line in text.split("\n"))
@@ -133,7 +133,7 @@ def _answers(texts: list[str]) -> list[Block]:
 
 
 def end_blocks(view: TurnView) -> list[Block]:
-    """What is to be told once a turn is over: of the queue that its thread has in Codex, and how it ended."""
+    """What to show once a turn is over: what became of its thread's queue in Codex, and how it ended."""
     count = view.meta.get("put_back")
     if not isinstance(count, int):
         return [end_block(view)]

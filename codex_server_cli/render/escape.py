@@ -1,8 +1,8 @@
 """Making text safe to show. Owns which characters a terminal must never get from a model, a command or a file name.
 
 Files keep the raw text; only what goes to a terminal passes through here. An escape sequence could move the cursor,
-set the clipboard (OSC 52), make a link that lies (OSC 8) or hide a line behind a carriage return; other characters
-turn the order of a line around (bidirectional overrides), or take no room at all.
+set the clipboard (OSC 52), fake a link (OSC 8) or hide a line behind a carriage return; other characters
+reorder a line (bidirectional overrides), or are invisible.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ _CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(cod
 # Marks that reorder text (Trojan Source), and separators that some terminals take for line ends.
 _REORDERING = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)]
 _SEPARATORS = ["\u2028", "\u2029"]
-# What takes no room and says nothing to a person: text hidden in it reaches whoever copies it, or a model. The joiners
-# (U+200C, U+200D) and variation selectors stay, because scripts and emoji are written with them. The tags go, and with
-# them England's flag, which no terminal draws.
+# Invisible characters: text hidden in them reaches a user who copies it, or a model. The joiners (U+200C, U+200D) and
+# variation selectors stay, because scripts and emoji need them. The tags do not, and with them England's flag, which no
+# terminal draws.
 _INVISIBLE_RANGES = ((0x200B, 0x200B), (0x2060, 0x2064), (0x206A, 0x206F), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F))
 _INVISIBLE = [
     *"\u115f\u1160\u180e\u3164\ufeff\uffa0",

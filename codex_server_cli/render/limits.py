@@ -1,4 +1,4 @@
-"""Usage limits for people: a bar for each window, and when it resets. Owns their words; plain text, 80 columns."""
+"""Usage limits for people: a bar for each window, and when it resets. Owns their text; plain, 80 columns."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _limit_lines(limit: Limits, now_s: float, zone: tzinfo | None) -> list[str]:
 
 
 def bar(used_percent: float, width: int = _BAR) -> str:
-    """How much of a window is used up: a bar and the number. Only what is used up wholly fills the bar."""
+    """How much of a window is used up: a bar and the number. Only a fully used window fills the bar."""
     share = min(max(used_percent / 100, 0.0), 1.0)
     filled = width if share == 1.0 else min(round(share * width), width - 1)
     return f"{'█' * filled}{'░' * (width - filled)} {used_percent:3.0f} %"
@@ -71,7 +71,7 @@ def _reset(window: Window, now_s: float, zone: tzinfo | None) -> str:
 
 
 def local_time(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
-    """A moment on a person's clock: the time alone for today, with the day for any other."""
+    """A moment in local time: the time alone for today, with the day for any other."""
     at, now = datetime.fromtimestamp(at_s, zone), datetime.fromtimestamp(now_s, zone)
     if at.date() == now.date():
         return f"{at:%H:%M}"
@@ -80,14 +80,14 @@ def local_time(at_s: float, now_s: float, zone: tzinfo | None = None) -> str:
 
 
 def time_until(seconds: float) -> str:
-    """How long it takes to a moment: its two largest units, like `in 2 h 10 min`."""
+    """The time left, in its two largest units, like `in 2 h 10 min`."""
     if seconds <= 0:
         return "any moment"
     minutes = int(seconds // 60)
     days, hours = minutes // 1440, minutes // 60 % 24
     parts = [(days, "d"), (hours, "h")] if days else [(hours, "h"), (minutes % 60, "min")]
-    told = " ".join(f"{count} {unit}" for count, unit in parts if count)
-    return f"in {told}" if told else "in less than a minute"
+    text = " ".join(f"{count} {unit}" for count, unit in parts if count)
+    return f"in {text}" if text else "in less than a minute"
 
 
 def _credits(credits: Credits) -> str:

@@ -1,7 +1,7 @@
-"""Cutting Markdown into blocks while it streams: what is complete can be shown for good, the rest is still open.
+"""Splits Markdown into blocks while it streams: what is complete can be shown for good, the rest is still open.
 
-Owns where a block ends: at a blank line, but never inside of a fence or between the items of a list. Knows nothing of
-how a block looks. Markdown's own grammar is the renderer's: a cut in the wrong place costs looks, never text.
+Owns where a block ends: at a blank line, but never inside of a fence or between the items of a list. Must never know
+how a block looks. Markdown's own grammar is the renderer's: a wrong split costs layout, never text.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ _HEADING = re.compile(r" {0,3}#{1,6}(?:\s|$)")
 
 
 class MarkdownBlocks:
-    """Takes text as it comes. `feed` returns the blocks that it completes, `flush` whatever is still open."""
+    """Takes streamed text. `feed` returns the blocks that it completes, `flush` what is still open."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []  # of the open block, whole ones
-        self._tail: list[str] = []  # the line that is still growing, in pieces: joined at every one it would take ages
+        self._tail: list[str] = []  # the line that is still growing, in pieces: joining at each one would be quadratic
         self._opener = ""  # of the open fence: its first line
         self._fence = ""  # its run of marks; "" outside of any
         self._is_list = False
-        self._has_gap = False  # a list was followed by a blank line: the next line tells whether it goes on
+        self._has_gap = False  # a list was followed by a blank line: the next line shows whether it goes on
 
     @property
     def open_text(self) -> str:
@@ -30,7 +30,7 @@ class MarkdownBlocks:
         return "\n".join([*self._lines, "".join(self._tail)]).strip("\n")
 
     def feed(self, text: str) -> list[str]:
-        """More text.
+        """Add text.
 
         Returns:
             The blocks that are complete now, oldest first, without blank lines around them.
@@ -43,7 +43,7 @@ class MarkdownBlocks:
         return [block for line in lines for block in self._take(line.removesuffix("\r"))]
 
     def flush(self) -> list[str]:
-        """Close the open block. A fence that was open is opened again for what may still come of it."""
+        """Close the open block. A fence that was open is opened again for the rest of it."""
         line, self._tail = "".join(self._tail), []
         finished = self._take(line) if line.strip() else []
         opener, fence, lines = self._opener, self._fence, self._lines
@@ -54,7 +54,7 @@ class MarkdownBlocks:
         return finished if lines == [opener] else blocks
 
     def end(self) -> list[str]:
-        """Close the open block: the message is over, and nothing of it will go on."""
+        """Close the open block for good: the message is over."""
         blocks = self.flush()
         self._close([])
         return blocks
@@ -81,7 +81,7 @@ class MarkdownBlocks:
         return self._close(self._lines)
 
     def _ends_before(self, line: str) -> bool:
-        """Whether the open block is over, now that this line comes."""
+        """Whether this line ends the open block."""
         begins_one = _FENCE.match(line) is not None or _HEADING.match(line) is not None
         if self._is_list:
             is_inside = line[0] in " \t" or _ITEM.match(line) is not None

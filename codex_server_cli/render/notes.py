@@ -1,4 +1,4 @@
-"""Single turns, threads and findings for people, in a few lines each."""
+"""Single turns, threads and checks for people, in a few lines each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def end_note(view: TurnView) -> str:
 
 
 def running_note(view: TurnView, options: str) -> str:
-    """Where a running turn stands, and how to go on waiting with the same options."""
+    """The state of a running turn, and the command to wait further with the same options."""
     since = f", {duration(view.elapsed_s)}" if view.elapsed_s is not None else ""
     asked = f"It waits for your answer: {PROGRAM} pending {view.turn_id}\n" if view.live.get("pending") else ""
     resets_at = view.live.get("resets_at")
@@ -51,7 +51,7 @@ def event_line(seen: MonitorEvent) -> str:
 
 
 def still_running_note(views: Sequence[TurnView], options: str) -> str:
-    """How many of several turns still run, and how to go on waiting for them with the same options."""
+    """How many of several turns still run, and the command to wait further with the same options."""
     count = sum(view.state is State.RUNNING for view in views)
     ids = " ".join(view.turn_id for view in views)
     verb = "runs" if count == 1 else "run"
@@ -80,7 +80,7 @@ def thread_text(
 
 
 def check_lines(checks: Sequence[tuple[str, bool, str, str]]) -> str:
-    """Findings, one a line: name, whether it is well, detail, hint."""
+    """Checks, one per line: name, whether it is ok, detail, hint."""
     pad = max(len(name) for name, *_ in checks)
     lines = []
     for name, is_ok, detail, hint in checks:

@@ -1,6 +1,6 @@
-"""What turns wait for, in full, for a person who reads it in some other shell: one block a request.
+"""What turns wait for, in full, for the user of another shell: one block per request.
 
-What a model or a server wrote stands behind a bar, however long its lines are: it cannot pass for words of ours.
+Text of a model or a server stands behind a bar, however long its lines are: it cannot pass for our own output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int 
 
     Args:
         entry: of `pending.json`.
-        now_ms: Unix time, for how long it still waits.
+        now_ms: Unix time, for the time left.
         width: of the terminal, in characters; None leaves lines as long as they are.
     """
     name = f" ({view.meta['name']})" if view.meta.get("name") else ""
@@ -35,7 +35,7 @@ def pending_text(view: TurnView, entry: dict[str, Any], now_ms: int, width: int 
     lines += [_BAR + piece for line in text.split("\n") for piece in _cut(line, width)]
     commands = answer_commands(view.turn_id, entry)
     pad = max(map(len, commands))
-    # A question's id stands in a command: it is the asker's, too, and must not begin a line.
+    # A question's id is part of a command: it is untrusted, too, and must not begin a line.
     lines += [
         f"{label.replace('_', ' ').ljust(pad)}  {one_line(command, _WIDEST)}" for label, command in commands.items()
     ]

@@ -1,6 +1,6 @@
-"""What stands behind a turn's text on a terminal while nothing comes. Owns its words, and how they fit the room.
+"""The status line after a turn's text on a terminal while there is no output. Owns its text, and how it fits.
 
-Plain text, and never wider than it may be: where it goes, and that it goes away again, is the face's.
+Plain text, and never wider than allowed; `cli.terminal.spinner` prints and erases it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from codex_server_cli.render.status_line import clock
 _WAITING = (Phase.WAITING_APPROVAL, Phase.WAITING_INPUT)
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SILENT_MS = 10_000
-"""From when on it is worth a word that Codex says nothing."""
+"""From when on Codex's silence is shown."""
 _TAB = 8
 
 
 def spinner_line(view: TurnView, frame: int, now_ms: int, width: int) -> str:
-    """A running turn in one line of at most `width` characters; what tells least is left out first.
+    """A running turn in one line of at most `width` characters; the least informative parts are left out first.
 
     Args:
-        frame: counts up; each shows another picture.
+        frame: a counter; each shows another character.
         now_ms: Unix time, for how long Codex has been silent.
     """
     mark, phase = _FRAMES[frame % len(_FRAMES)], str(view.phase)
@@ -39,14 +39,14 @@ def spinner_line(view: TurnView, frame: int, now_ms: int, width: int) -> str:
 
 
 def is_waiting(view: TurnView) -> bool:
-    """Whether a turn waits for a person."""
+    """Whether a turn waits for the user."""
     return view.phase in _WAITING
 
 
 def pending_command(view: TurnView) -> str:
-    """What to type where a turn waits for a person, and there is no room for all that it asks.
+    """What to type where a turn waits for the user, and the whole request does not fit.
 
-    Never the command that decides it: nobody can consent to what is not shown.
+    Never the command that decides it: there is no consent to what is not shown.
     """
     return f"{PROGRAM} pending {view.turn_id}"
 
@@ -58,9 +58,9 @@ def _silence(view: TurnView, now_ms: int) -> list[str]:
     return [f"silent for {clock((now_ms - heard_ms) / 1000)}"]
 
 
-@lru_cache(1)  # asked again for each picture
+@lru_cache(1)  # called for each frame
 def column_after(line: str, width: int) -> int:
-    """Where the cursor of a terminal stands after a line without its end, as `neutralise` shows it.
+    """The cursor's column on a terminal after an unterminated line, as `neutralise` shows it.
 
     Returns:
         Cells from the left; `width` where the last one is taken and the next character wraps.

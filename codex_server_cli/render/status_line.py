@@ -1,6 +1,6 @@
-"""The one line below a conversation: where the turn stands, what it may do. Owns what is left out where it is narrow.
+"""The status line below a chat: the turn's state and permissions. Owns what is left out where it is narrow.
 
-Never wider than it may be, and always plain text: the face colours it as a whole.
+Never wider than allowed, and always plain text: the caller colours it as a whole.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _MINUTES_OF = {"d": 1440, "h": 60, "m": 1}
 
 
 class Status(NamedTuple):
-    """What the line tells; None or "" is left out.
+    """The content of the line; None or "" is left out.
 
     Attributes:
-        phase: what the turn does, in words; "ready" where none runs.
+        phase: what the turn does, as text; "ready" where none runs.
         elapsed_s: since the turn's start.
         tokens: of the conversation so far.
         limits: the last rate-limit snapshot, in the wire's names.
@@ -34,7 +34,7 @@ class Status(NamedTuple):
 
 
 def status_line(status: Status, width: int) -> str:
-    """The line, at most `width` characters: the parts that tell least are left out first."""
+    """The line, at most `width` characters: the least informative parts are left out first."""
     since = f" {clock(status.elapsed_s)}" if status.elapsed_s is not None else ""
     parts = [
         f"{status.phase}{since}",

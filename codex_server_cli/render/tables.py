@@ -48,7 +48,7 @@ def _tokens(view: TurnView) -> str:
 
 
 def short_path(path: str, home: str, width: int = 32) -> str:
-    """A directory for a column: `~` for the home, and its end where it is long, which tells most."""
+    """A directory for a column: `~` for the home, and its end, the most informative part, where it is long."""
     if path == home or path.startswith(f"{home}/"):
         path = "~" + path[len(home) :]
     return path if len(path) <= width else "…" + path[1 - width :]

@@ -1,1 +1,1 @@
-"""ENV: the environment and `config.json`, as frozen values. The only reader of `os.environ`; never writes."""
+"""ENV: the environment and `config.json`, as frozen values. Owns reading `os.environ`; must never write a file."""

@@ -1,4 +1,4 @@
-"""`config.json`: what it may hold, and reading it. Writing it is `setup`'s."""
+"""Owns the keys of `config.json`, and reading it. Must never write it: only `setup` does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULT_GC_DAYS = 7.0
 
 
 class Config(NamedTuple):
-    """`config.json`. `warnings` names what was not understood."""
+    """`config.json`. `warnings` lists ignored keys."""
 
     codex: str | None = None
     may_bill_api_key: bool = False
@@ -42,7 +42,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-_OF_LATER_VERSIONS = ("server",)
+_WITHOUT_EFFECT = ("server",)
 
 
 def _is_number(value: Any) -> bool:
@@ -50,10 +50,10 @@ def _is_number(value: Any) -> bool:
 
 
 def read_config(path: Path) -> Config:
-    """Read `config.json`; a missing file is an empty one, an unknown key a warning.
+    """Read `config.json`; a missing file counts as empty, an unknown key is a warning.
 
     Raises:
-        BadInputError: it cannot be read, is no JSON object, or a key has a value that cannot be meant.
+        BadInputError: it cannot be read, is not a JSON object, or a key has an invalid value.
     """
     values = read_config_values(path)
     for name, (is_valid, wanted) in _RULES.items():
@@ -61,25 +61,25 @@ def read_config(path: Path) -> Config:
             found = json.dumps(values[name])
             raise BadInputError(f"{path}: {name} must be {wanted}, not {found}", hint=f"Mend {path}.")
     warnings = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
-    warnings += [f"{path}: {name!r} has no effect in this version" for name in _OF_LATER_VERSIONS if name in values]
+    warnings += [f"{path}: {name!r} has no effect in this version" for name in _WITHOUT_EFFECT if name in values]
     known = {name: values[name] for name in _RULES if values.get(name) is not None and name != "auth"}
     if "max_running" in known:
-        known["max_running"] = int(known["max_running"])  # 8.0 is a whole number, too
+        known["max_running"] = int(known["max_running"])  # 8.0 is an integer, too
     return Config(**known, may_bill_api_key=values.get("auth") == "any", warnings=tuple(warnings))
 
 
 def read_config_values(path: Path) -> dict[str, Any]:
-    """The JSON object of `config.json` as it stands; `{}` where there is no file.
+    """The JSON object of `config.json`, unchecked; `{}` where there is no file.
 
     Raises:
         BadInputError: as `read_config`.
-        HomeError: it may not be read.
+        HomeError: it is not readable.
     """
     try:
-        if path.exists() and not path.is_file():  # a FIFO would keep us for ever
+        if path.exists() and not path.is_file():  # a FIFO would block
             raise BadInputError(f"{path} is not a regular file", hint=f"Mend {path}, or delete it.")
         text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):  # what is below a file is missing, too
+    except (FileNotFoundError, NotADirectoryError):  # a path below a file is missing, too
         return {}
     except PermissionError as error:
         hint = "Another user made it: set CODEX_SERVER_HOME to a directory of your own."

@@ -1,6 +1,6 @@
-"""What a process of ours gets as its environment, and where it imports from. Needed before anything else.
+"""Owns the environment of each process that this program starts, and where our processes import from.
 
-Imports only `os` and `sys`.
+Must never import more than `os` and `sys`: it is needed before anything else.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOTIFY_VARIABLE = "CODEX_SERVER_NOTIFY"
-"""Marks a command that is told of a turn: a turn that it starts is not told of by `config.json`, again and for ever."""
+"""Marks a notify command: `notify` of `config.json` is off for a turn that it starts, or it would recur endlessly."""
 
-_OF_A_DISPLAY = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
+_DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME")
 UTF8 = ("-X", "utf8")
-"""Makes a Python of ours take names and arguments for UTF-8, whatever the locale: Codex does."""
+"""Makes our Python decode names and arguments as UTF-8, whatever the locale, as Codex does."""
 
 _API_KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 _PATH_VARIABLES = (
     *("HOME", "CODEX_SERVER_HOME", "CODEX_HOME", "CODEX_SQLITE_HOME"),
     *("TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE"),
 )
-"""What names a file or a directory to us or to Codex."""
+"""Variables that name a file or a directory, for us or for Codex."""
 
 
 def make_paths_absolute() -> None:
     """Make the paths in our own environment absolute, once, before anything is started.
 
-    A relative one means where the user stands. Our processes stand elsewhere, and each codex where its turn works: to
-    every one of them it would be another place.
+    A relative path means one in the user's current directory. Our processes, and each codex, have other working
+    directories: each would resolve it differently.
     """
     for name in _PATH_VARIABLES:
         value = os.environ.get(name)
         if value and not value.startswith("/"):
             try:
                 os.environ[name] = os.path.abspath(value)  # noqa: PTH100 — must not resolve links
-            except OSError:  # the current directory is gone: told by who needs the path
+            except OSError:  # the current directory is gone: reported where the path is used
                 return
 
 
-_OF_ONE_REPOSITORY = frozenset(
+_REPOSITORY_VARIABLES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
         "GIT_COMMON_DIR",
@@ -65,48 +65,48 @@ _OF_ONE_REPOSITORY = frozenset(
         "GIT_WORK_TREE",
     }
 )
-"""git's repository-local variables, of all its versions (`git rev-parse --local-env-vars`), and the quarantine that a
-push's hooks stand in."""
+"""git's repository-local variables, of all its versions (`git rev-parse --local-env-vars`), and the quarantine of a
+push's hooks."""
 
-_OF_ONE_COMMAND = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
-"""What `GIT_CONFIG_COUNT` counts: without it they mean nothing."""
+_CONFIG_VARIABLE_PREFIXES = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
+"""What `GIT_CONFIG_COUNT` counts; meaningless without it."""
 
 
 def inherited_environment() -> dict[str, str]:
-    """Our environment, less what ties git to one repository, or to one moment of it.
+    """Our environment, without what ties git to one repository, or to one state of it.
 
     A turn that a git hook starts works in its own directory, for longer than the hook: with the hook's `GIT_DIR` it
-    would ask about another repository, with its `GIT_INDEX_FILE` write to an index that is locked or gone. All else of
-    git's is the user's (`GIT_AUTHOR_NAME`, `GIT_SSH_COMMAND` …) and stays.
+    would read another repository, with its `GIT_INDEX_FILE` write to an index that is locked or gone. Git's other
+    variables are the user's (`GIT_AUTHOR_NAME`, `GIT_SSH_COMMAND` …) and stay.
     """
-    return {name: value for name, value in os.environ.items() if not _is_of_one_repository(name)}
+    return {name: value for name, value in os.environ.items() if not _is_repository_variable(name)}
 
 
-def _is_of_one_repository(name: str) -> bool:
-    return name in _OF_ONE_REPOSITORY or name.startswith(_OF_ONE_COMMAND)
+def _is_repository_variable(name: str) -> bool:
+    return name in _REPOSITORY_VARIABLES or name.startswith(_CONFIG_VARIABLE_PREFIXES)
 
 
 def import_path() -> list[str]:
-    """`sys.path` in an order in which nothing of the user's stands in for the standard library, or for what we need.
+    """`sys.path` in an order in which no module of the user's shadows the standard library or our dependencies.
 
-    `PYTHONPATH` and the directory of the script come before everything else by nature; here they come last, for who
-    has installed us or our dependencies nowhere else.
+    `PYTHONPATH` and the directory of the script come first by default; here they come last, for users who have
+    installed us or our dependencies only there.
     """
     library = os.path.dirname(os.__file__)  # noqa: PTH120 — pathlib takes 5 ms
     package = os.path.abspath(f"{__file__}/../../..")  # noqa: PTH100 — the same
     split = sys.path.index(library) if library in sys.path else 0
     foreign, path = sys.path[0 if sys.flags.safe_path else 1 : split], sys.path[split:]
-    if package not in path:  # behind the library's two, and before another version of us that is installed
+    if package not in path:  # behind the library's two, before an installed other version of us
         path.insert(2, package)
     return [*path, *(place for place in foreign if place not in path)]
 
 
 def interpreter(code: str, *arguments: str) -> list[str]:
-    """The command line of a Python of ours that runs `code`, which finds `arguments` in `sys.argv`.
+    """The command line of a Python that runs `code` of ours, with `arguments` in `sys.argv`.
 
-    It is isolated (`-I`): neither the user's `PYTHON…` variables, nor his site, nor the directory where he happens to
-    stand say what it imports. The variables stay in its environment, for Codex and the commands of a turn. What they
-    say of bytecode files is kept: without it each start could be a slow one.
+    It is isolated (`-I`): neither the user's `PYTHON…` variables, nor their site directory, nor the current directory
+    affect its imports. The variables stay in its environment, for Codex and the commands of a turn. Their settings for
+    bytecode files are kept: without these each start could be a slow one.
     """
     bytecode = ["-B"] if sys.dont_write_bytecode else []
     prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
@@ -123,9 +123,9 @@ def interpreter(code: str, *arguments: str) -> list[str]:
 
 
 def worker_environment() -> dict[str, str]:
-    """The environment of a worker: the caller's, but for the mark of the caller's turn.
+    """The environment of a worker: the caller's, except for the mark of the caller's turn.
 
-    It must not bear that one, or it would end with the caller's turn; and its own turn has no id yet.
+    With that mark it would be ended with the caller's turn; and its own turn has no id yet.
     """
     return {**inherited_environment(), TURN_VARIABLE: "worker"}
 
@@ -133,57 +133,57 @@ def worker_environment() -> dict[str, str]:
 def codex_environment(
     *, may_bill_api_key: bool, turn_id: str | None = None, codex_home: str | None = None
 ) -> dict[str, str]:
-    """The environment of a codex process: ours, less what could make it bill an API key.
+    """The environment of a codex process: ours, without what could make it bill an API key.
 
-    Everything else stays, but for git's repository variables: an allow-list would lose proxies, CA bundles and
+    Everything else stays, except for git's repository variables: an allow-list would lose proxies, CA bundles and
     `CODEX_HOME`.
 
     Args:
         may_bill_api_key: keep the keys, because the user said so.
-        turn_id: the turn to mark it with; None leaves the mark that we bear ourselves.
-        codex_home: another `CODEX_HOME` than ours.
+        turn_id: the turn to mark it with; None keeps our own mark.
+        codex_home: replaces our `CODEX_HOME`.
     """
     left_out = () if may_bill_api_key else _API_KEY_VARIABLES
     environment = {name: value for name, value in inherited_environment().items() if name not in left_out}
-    told = {TURN_VARIABLE: turn_id, "CODEX_HOME": codex_home}
-    return environment | {name: value for name, value in told.items() if value is not None}
+    overrides = {TURN_VARIABLE: turn_id, "CODEX_HOME": codex_home}
+    return environment | {name: value for name, value in overrides.items() if value is not None}
 
 
 def temporary_directories() -> tuple[str, ...]:
-    """Where Codex takes temporary files to belong: what the environment says, and the system's own place."""
+    """Codex's temporary directories: the environment's, and the system's."""
     named = os.environ.get("TMPDIR", "")
     return tuple(dict.fromkeys((named, "/tmp"))) if named.startswith("/") else ("/tmp",)
 
 
 def turn_environment(turn_id: str) -> dict[str, str]:
-    """The environment of a process that helps a turn, and ends with it: ours, with that turn's mark."""
+    """The environment of an auxiliary process that ends with a turn: ours, with that turn's mark."""
     return {**inherited_environment(), TURN_VARIABLE: turn_id}
 
 
 def notifier_environment(home: Path) -> dict[str, str]:
-    """The environment of a notifier: ours, with a mark that is no turn's, so that no turn's end is its end."""
+    """The environment of a notifier: ours, with a mark of no turn, so that no turn's end ends it."""
     return {**inherited_environment(), TURN_VARIABLE: "notifier", "CODEX_SERVER_HOME": str(home)}
 
 
 def told_environment() -> dict[str, str]:
-    """The environment of a command that is told of a turn: outside of any turn, and known for what it is."""
+    """The environment of a notify command: outside of any turn, and marked as such a command."""
     return unmarked_environment() | {NOTIFY_VARIABLE: "1"}
 
 
 def unmarked_environment() -> dict[str, str]:
-    """Our environment outside of any turn, for what belongs to no turn, and starts turns that belong to none."""
+    """Our environment without a turn's mark, for processes outside of any turn, and the turns that they start."""
     return {name: value for name, value in inherited_environment().items() if name != TURN_VARIABLE}
 
 
 def browser_environment() -> dict[str, str] | None:
-    """The environment of a browser: ours; None where nothing says that there is one which can show a page.
+    """The environment of a browser: ours; None where no variable suggests a graphical browser.
 
-    Without a display `webbrowser` would take a text browser, and with it the terminal.
+    Without a display `webbrowser` would start a text browser, which takes over the terminal.
     """
-    has_one = sys.platform == "darwin" or any(os.environ.get(name) for name in _OF_A_DISPLAY)
+    has_one = sys.platform == "darwin" or any(os.environ.get(name) for name in _DISPLAY_VARIABLES)
     return inherited_environment() if has_one else None
 
 
 def demo_environment(home: Path, codex_home: Path) -> dict[str, str]:
-    """The environment of the demo's commands: ours, in a throw-away home, outside of any turn."""
+    """The environment of the demo's commands: ours, with a temporary home, outside of any turn."""
     return unmarked_environment() | {"CODEX_SERVER_HOME": str(home), "CODEX_HOME": str(codex_home)}

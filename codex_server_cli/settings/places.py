@@ -1,4 +1,4 @@
-"""Where things are, as the environment says. Touches no file."""
+"""Owns the paths and marks that the environment gives. Must never touch a file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from codex_server_cli.settings.environment import NOTIFY_VARIABLE
 
 
 class Settings(NamedTuple):
-    """Where things are, as the environment says.
+    """Paths and marks from the environment.
 
     Attributes:
         home: `$CODEX_SERVER_HOME`, default `~/.codex-server`.
-        codex_home: `$CODEX_HOME`, default `~/.codex`; Codex's own rule, an empty value counts as unset.
+        codex_home: `$CODEX_HOME`, default `~/.codex`; as in Codex, an empty value counts as unset.
         user_home: the user's home directory.
         search_path: `$PATH`.
-        parent_turn: the turn that we were started from, if any.
-        is_codex_home_named: whether `$CODEX_HOME` says where Codex's home is.
-        is_told: whether a command that is told of a turn (`--notify`) has started us.
-        is_home_given: whether the environment names `home`; else it is the usual one.
+        parent_turn: the turn that started this process, if any.
+        is_codex_home_named: whether `$CODEX_HOME` is set.
+        is_told: whether a notify command (`--notify`) started this process.
+        is_home_given: whether the environment names `home`; else it is the default.
     """
 
     home: Path
@@ -36,7 +36,7 @@ class Settings(NamedTuple):
 
     @property
     def turns_path(self) -> Path:
-        """Where the turn directories are."""
+        """The folder of the turn directories."""
         return self.home / "turns"
 
     @property
@@ -49,7 +49,7 @@ class Settings(NamedTuple):
         """Read the environment; touches no file.
 
         Raises:
-            BadInputError: neither HOME nor the user's entry tells where home is; or a relative path leads nowhere.
+            BadInputError: neither HOME nor passwd names a home directory; or a relative path cannot be resolved.
         """
         user_home = _user_home()
         return cls(
@@ -67,7 +67,7 @@ class Settings(NamedTuple):
 def _user_home() -> Path:
     try:
         home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir  # Codex's rule too: HOME unset → passwd
-    except KeyError as error:  # a container's made-up user
+    except KeyError as error:  # a user without a passwd entry, as in a container
         from codex_server_cli.errors import BadInputError
 
         raise BadInputError("this user has no home directory", hint="Set HOME.") from error
@@ -82,7 +82,7 @@ def _directory(variable: str, default: Path) -> Path:
 def _absolute(variable: str, value: str) -> Path:
     try:
         return Path(os.path.abspath(value))  # noqa: PTH100 — must not resolve links
-    except OSError as error:  # only where the value is relative
+    except OSError as error:  # only for a relative value
         from codex_server_cli.errors import BadInputError
 
         message = f"{variable} is a relative path, and the current directory is gone"

@@ -1,4 +1,4 @@
-"""What the environment says about the terminal. Whether there is one at all is for the faces to see."""
+"""Owns what the environment says about the terminal. Must never check for one: `cli` does."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 
 
 def can_redraw() -> bool:
-    """Whether the terminal obeys control sequences: TERM names one that does."""
+    """Whether the terminal supports control sequences, by TERM."""
     return os.environ.get("TERM", "dumb") not in ("", "dumb")
 
 
 def has_color() -> bool:
-    """Whether colours are welcome: https://no-color.org."""
+    """Whether colours are allowed: https://no-color.org."""
     return not os.environ.get("NO_COLOR")

@@ -1,1 +1,1 @@
-"""PROCESSES: the detached worker of one turn, from its launch to the marker."""
+"""PROCESSES: the detached worker of one turn, from its launch to its end marker."""

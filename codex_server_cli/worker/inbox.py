@@ -1,4 +1,4 @@
-"""What other shells ask of a worker. Owns who answers which operation; runs in the worker, in line or at work."""
+"""Requests of other shells to a worker. Owns which part answers which operation; runs in the worker, queued or not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codex_server_cli.disk.turn import inbox
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, ErrorKind
 
-if TYPE_CHECKING:  # a worker in line needs nothing of a session
+if TYPE_CHECKING:  # a queued worker needs nothing of a session
     from codex_server_cli.core.session.control import ShellRequest
 
 
@@ -20,11 +20,11 @@ def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | No
     """Take every request in the inbox that has no reply yet. One that cannot be read is refused here.
 
     Args:
-        serve: answers, now or later, what only a turn that runs can do; None where it does not run yet. The request
-            bears the path of its file as its tag.
+        serve: answers, now or later, what only a running turn can do; None where it does not run yet. The request's tag
+            is the path of its file.
 
     Returns:
-        Why the turn is to stop, where one of them asks for that.
+        Why the turn is to stop, where a request asks for that.
     """
     cause = None
     for request in inbox.unanswered(directory):
@@ -38,7 +38,7 @@ def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | No
 
             try:
                 asked = read_shell_request(request.op, request.args, str(request.path))
-            except BadInputError as refusal:  # of another version of us, which asks for more
+            except BadInputError as refusal:  # from a newer version, with more operations
                 error = refusal
             else:
                 serve(asked)
@@ -48,6 +48,6 @@ def take_requests(directory: TurnDir, serve: Callable[[ShellRequest], None] | No
 
 
 def answer(path: Path, error: CodexServerError | None = None, result: dict[str, Any] | None = None) -> None:
-    """Tell who asked what has come of it, as `inbox.reply` does, where that can still be written: it is done anyway."""
+    """Write the reply as `inbox.reply` does; best effort, since the operation is done already."""
     with contextlib.suppress(OSError):  # a full disk, or the turn was deleted
         inbox.reply(path, error, result)

@@ -1,10 +1,10 @@
 """Starting a worker, and handing it a turn. Runs in the launcher: the shell command that the user waits for.
 
-A verb spawns its worker first of all; it gets ready while the launcher still reads its command line: the two start-ups
-overlap, and `new` answers sooner by one interpreter. It has a session of its own from its first instant, so neither a
-kill of the launcher's process group nor the closing of its terminal reaches it, and only two pipes of ours. Until it
-is handed a whole turn it owns nothing: where the launcher fails or dies, the end of its pipe sends it away.
-Before the spawn it imports next to nothing: what comes first delays everything.
+A verb spawns its worker first; it gets ready while the launcher still parses its command line: the two start-ups
+overlap, which saves `new` one interpreter start. The worker leads its own session from the start, so neither a kill of
+the launcher's process group nor the closing of its terminal reaches it, and shares only two pipes with us. Until it is
+handed a whole turn it owns nothing: where the launcher fails or dies, it exits at the EOF of its pipe.
+Must import next to nothing before the spawn: an import there delays everything.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.main
 
 
 class Launch:
-    """A worker, from its spawn to its turn. `hand_over` gives it that; dropping it instead ends it."""
+    """A worker, from its spawn until `hand_over` gives it a turn; dropping it before that ends it."""
 
     def __init__(self) -> None:
         self._is_spawned = False
         self._failure: OSError | None = None
 
     def spawn(self) -> None:
-        """Spawn the worker; returns while it is still starting. A failure is `hand_over`'s to tell."""
+        """Spawn the worker; returns while it is still starting. A failure is raised by `hand_over`."""
         self._is_spawned = True
         try:
             self._pid = self._spawn()
-        except OSError as error:  # no process, no descriptor: what is wrong with the command line is told first
+        except OSError as error:  # no process, no descriptor: errors of the command line come first
             self._failure = error
 
     def _spawn(self) -> int:
@@ -55,7 +55,7 @@ class Launch:
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, child_in, 0),
                     (os.POSIX_SPAWN_DUP2, child_out, 1),
-                    (os.POSIX_SPAWN_DUP2, child_out, 2),  # its last words, should it die on its way
+                    (os.POSIX_SPAWN_DUP2, child_out, 2),  # its stderr, should it die before it is ready
                 ],
                 setsid=True,
                 setsigdef=[_SIGINT, _SIGPIPE, _SIGTERM],
@@ -74,7 +74,7 @@ class Launch:
         fork_meta: dict[str, Any] | None = None,
         pictures: Sequence[tuple[str, bytes]] = (),
     ) -> tuple[str, bool]:
-        """Give the worker its turn and wait until its directory is published. One that is not spawned yet is now.
+        """Give the worker its turn and wait until the turn's directory is published. Spawns the worker where needed.
 
         Args:
             turns_path: where turns live.
@@ -85,15 +85,15 @@ class Launch:
             pictures: further files of the turn, by their path within its directory.
 
         Returns:
-            The turn id, and whether it became the fork. From now on the worker needs nobody.
+            The turn id, and whether it became the fork. From now on the worker is independent.
 
         Raises:
             HomeError: the directory could not be made.
             BusyError: another turn writes the thread, or the system has no room for a worker.
-            InternalError: the worker did not come to life; nothing was made.
+            InternalError: the worker did not start; nothing was made.
 
-        A worker tells its turn's id once before it publishes the directory and once after. Where it dies in between,
-        or its second word is late, the directory tells whether the turn is there; one that is there is never an error.
+        A worker reports its turn's id once before it publishes the directory and once after. Where it dies in between,
+        or its second report is late, the directory decides: if it exists, the turn was started, and that is no error.
         """
         import json
 
@@ -113,24 +113,24 @@ class Launch:
                 for _, data in pictures:
                     pipe.write(data)
         except BrokenPipeError:
-            pass  # it is dead: what it left to say comes below
+            pass  # it is dead: its answer or stderr is read below
         answer = self._read_answer()
         if _is_published(answer, turns_path):
             return str(answer["turn_id"]), bool(answer["has_forked"])
         error = self._error_of(answer, meta)
-        if _is_published(answer, turns_path):  # in the moment before it was ended
+        if _is_published(answer, turns_path):  # published just before it was killed
             return str(answer["turn_id"]), bool(answer["has_forked"])
         raise error
 
     def reap(self) -> None:
-        """Wait for the worker's exit and take it from the system, in a program that outlives it: it is our child."""
+        """Wait for the worker's exit and reap it, in a program that outlives it: it is our child."""
         try:
             os.waitpid(self._pid, 0)
-        except ChildProcessError:  # taken already, or by the system: a caller may ignore SIGCHLD
+        except ChildProcessError:  # reaped already, or by the kernel: a caller may ignore SIGCHLD
             return
 
     def _read_answer(self) -> dict[str, Any]:
-        """The worker's last answer; what it said besides, and whether it was late, where that was not yet the end."""
+        """The worker's last answer, plus its other output and whether it was late (`stderr_tail`, `is_late`)."""
         import select
 
         answer: dict[str, Any] = {}
@@ -138,7 +138,7 @@ class Launch:
         while (rest_s := deadline - time.monotonic()) > 0 and select.select([self._from_worker], [], [], rest_s)[0]:
             piece = os.read(self._from_worker, 1 << 16)
             data += piece
-            answer = _answer_in(data) or answer
+            answer = _parse_answer(data) or answer
             if answer.get("is_published", bool(answer)) or not piece:
                 break
         os.close(self._from_worker)
@@ -157,7 +157,7 @@ class Launch:
             turn_id = answer["busy"] or None
             holder = f"turn {turn_id}" if turn_id else "a turn that is just starting"
             return thread_busy(meta["thread_id"], holder, turn_id, may_ask=bool(answer.get("may_ask")))
-        os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid is still its, dead or alive
+        os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid cannot be another's
         code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
         if answer.get("is_late"):
             return _not_started(f"it was not ready within {_READY_TIMEOUT_S:.0f} s")
@@ -169,13 +169,13 @@ class Launch:
 
 
 def _is_published(answer: dict[str, Any], turns_path: Path) -> bool:
-    """Whether the turn that a worker has told is there."""
+    """Whether the turn that a worker has reported exists."""
     turn_id = answer.get("turn_id")
     return turn_id is not None and (bool(answer["is_published"]) or (turns_path / turn_id).is_dir())
 
 
-def _answer_in(data: bytes) -> dict[str, Any] | None:
-    """The answer once it is the last line; before it the interpreter may have had something to say."""
+def _parse_answer(data: bytes) -> dict[str, Any] | None:
+    """The answer once it is the last line; before it there may be output of the interpreter."""
     import json
 
     line = data.removesuffix(b"\n").rpartition(b"\n")[2]

@@ -1,7 +1,7 @@
-"""What a worker holds besides its turn: a place in line, a slot to run in, and the thread that it writes.
+"""The leases of a worker besides its turn's lock: a place in the queue, a slot, and the thread that it writes.
 
-Runs in the worker. Owns when each is let go: the place once codex runs, unless it was left before; slot and thread once
-codex is gone and before the end is published, so that whoever waits for that end finds both free.
+Runs in the worker. Owns when each is released: the place once codex runs, unless it was left before; slot and thread
+once codex is gone and before the end is published, so that a waiter for that end finds both free.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from codex_server_cli.disk.queue.thread_locks import ThreadLock
 
 
 class Leases:
-    """The claims of one turn. A worker that dies lets go of them all: each is a flock.
+    """The leases of one turn. A worker that dies releases them all: each is a flock.
 
     Attributes:
-        was_told_to_stop: whether the system told the worker to stop while it stood in line and then got ready.
+        was_told_to_stop: whether a signal asked the worker to stop while it was queued or got ready after that.
     """
 
     def __init__(self, turns_path: Path, ticket: Ticket | None, thread: ThreadLock | None) -> None:
@@ -29,24 +29,24 @@ class Leases:
         self._turns_path = turns_path
 
     def leave_line(self) -> None:
-        """Codex runs: the next turn may come forward. May be called again."""
+        """Leave the queue once codex runs: the next turn becomes its head. Idempotent."""
         ticket, self.ticket = self.ticket, None
         if ticket is not None:
-            with contextlib.suppress(OSError):  # no right to write any more; the lock itself is given up
+            with contextlib.suppress(OSError):  # no write permission any more; the lock itself is released
                 ticket.leave()
 
     def write_thread(self, thread_id: str, turn_id: str) -> None:
-        """Codex has told the thread of a new turn, or of a fork: nobody else can have it yet."""
+        """Lock the thread of a new turn, or of a fork, once Codex has reported it: no other turn can have it yet."""
         if self.thread is None:
-            with contextlib.suppress(OSError):  # a full disk, say; Codex has a lock of its own
+            with contextlib.suppress(OSError):  # a full disk, say; Codex has its own lock
                 self.thread = thread_locks.claim(self._turns_path, thread_id)
                 if self.thread is not None:
                     self.thread.name_holder(turn_id)
 
     def release(self) -> None:
-        """Codex is gone: thread and slot are free for others. May be called again."""
+        """Release thread and slot once codex is gone. Idempotent."""
         if self.thread is not None:
-            with contextlib.suppress(OSError):  # no right to write any more; the lock falls with this process
+            with contextlib.suppress(OSError):  # no write permission any more; the lock ends with this process
                 self.thread.release()
             self.thread = None
         if self.slot is not None:

@@ -1,7 +1,7 @@
-"""Until when the account's usage limit holds: as the last turns have found out, else as Codex tells when asked.
+"""Until when the account's usage limit holds: as recorded by the last turns, else as Codex reports when asked.
 
-Runs in a worker that is just starting, and as a process of its own for a turn that is held (`held`), which waits for
-its one line of output. Owns which source counts; must never wait for the limit itself.
+Runs in a worker that is just starting, and as a separate process for a held turn (`limit_wait`), which reads its one
+line of output. Owns which source counts; must never wait for the limit itself.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _TIMEOUT_S = 20.0
 
 
 def main() -> None:
-    """Say until when the turn has to wait, in Unix seconds, or 0, and note that in its `live.json`."""
+    """Print until when the turn has to wait, in Unix seconds, or 0, and record it in its `live.json`."""
     turn = TurnDir(Path(sys.argv[1]))
     until_s = known_until_s(turn.path.parent) or _asked_until_s(turn) or 0.0
-    write_queued(turn, time.time_ns() // 1_000_000, until_s)  # for the holder of the lock, who waits for us
+    write_queued(turn, time.time_ns() // 1_000_000, until_s)  # for the lock's holder, which waits for us
     print(until_s)
 
 
 def known_until_s(turns_path: Path) -> float | None:
-    """Until when the limit holds, as the turn says that ended last; None where it does not say so.
+    """Until when the limit holds by the record of the turn that ended last; None where that has no such time.
 
-    It is not believed where somebody has logged in since: that may be another account.
+    Ignored after a later login: that may be another account.
     """
     try:
         known = last_known_limit(turns_path)
-    except CodexServerError:  # the turns may not be read any more: Codex is asked
+    except CodexServerError:  # the turns cannot be read any more: Codex is asked
         return None
     if known is None or known.until_s is None or known.until_s <= time.time():
         return None
@@ -50,7 +50,7 @@ def known_until_s(turns_path: Path) -> float | None:
 
 
 def _asked_until_s(turn: TurnDir) -> float | None:
-    """The same, asked of Codex; None where it does not hold, or cannot be asked for."""
+    """The same as reported by Codex; None where no limit holds, or Codex cannot be asked."""
     codex = (read_json(turn.meta) or {}).get("codex")
     try:
         limits = run_query(Path(str(codex)), turn.path, _ask(), _TIMEOUT_S)

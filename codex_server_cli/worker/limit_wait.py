@@ -1,8 +1,8 @@
-"""A turn that waits for the account's usage limit to reset (`--after-reset`), in the light process of `line`.
+"""A turn that waits for the account's usage limit to reset (`--after-reset`), in the light process of `queue_wait`.
 
-Owns how waiting for the reset and standing in line take turns. A turn that is held is out of the line, so it keeps
-nobody; when its time has come it takes the last place there. Whether the limit still holds is asked with a slot in
-hand, so that never more ask at once than may run, by a process of its own (`limit`), which ends: this one stays light.
+Owns how waiting for the reset and queueing alternate. A held turn is out of the queue, so it blocks no other; at the
+reset it takes the last place there. Whether the limit still holds is asked while holding a slot, so that never more ask
+at once than may run, and by a separate process (`limit_probe`), which exits: this one must stay light.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from codex_server_cli.disk.queue.queue import Slot
     from codex_server_cli.worker.queued_turn import QueuedTurn
 
-LOOK_S = 10.0
-"""How often the clock is looked at, which may have been set, or the machine have slept; and whether the directory is
-still there."""
+POLL_S = 10.0
+"""Poll interval: the clock may be set, the machine may sleep, the turn's directory may be deleted."""
 SPREAD_S = 2.0
-"""Within how long after a reset the turns that waited for it come forward: not all in one instant."""
+"""Jitter after a reset: the turns that waited for it do not all enter the queue at once."""
 ASK_TIMEOUT_S = 45.0
 _CODE = "from codex_server_cli.worker.limit_probe import main; main()"
 
@@ -34,18 +33,18 @@ def wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Sl
     """Wait until no usage limit holds, and for a slot.
 
     Args:
-        turn: in line, or out of it where `held_until_s` says until when.
+        turn: queued; not queued where `held_until_s` is set.
         held_until_s: when the limit resets, in Unix seconds; 0 where that is still to be asked.
 
     Returns:
-        The slot; None where the turn is over before that, and maybe where it is: `turn.stop_cause` tells.
+        The slot; None where the turn is over before that. `turn.stop_cause` is set then, and may be with a slot too.
 
     Raises:
         OSError: the queue cannot be used.
     """
     while True:
         if held_until_s:
-            _hold(turn, held_until_s + SPREAD_S * int.from_bytes(os.urandom(2)) / 0xFFFF)
+            _wait_until(turn, held_until_s + SPREAD_S * int.from_bytes(os.urandom(2)) / 0xFFFF)
         slot = turn.wait()
         if slot is None:
             return None
@@ -56,22 +55,22 @@ def wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Sl
         slot.release(is_unused=True)
 
 
-def _hold(turn: QueuedTurn, until_s: float) -> None:
+def _wait_until(turn: QueuedTurn, until_s: float) -> None:
     say(f"waiting for the usage limit to reset, until {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(until_s))}")
     while turn.stop_cause is None and (rest_s := until_s - time.time()) > 0:
-        turn.rest(min(rest_s, LOOK_S))
+        turn.rest(min(rest_s, POLL_S))
     if turn.stop_cause is None:
         turn.stand_in_line()
 
 
 def _ask(turn: QueuedTurn, turn_path: Path) -> float:
-    """Until when the limit holds, in Unix seconds; 0 where it does not, or nobody knows."""
+    """Until when the limit holds, in Unix seconds; 0 where it does not, or that is not known."""
     read_fd, write_fd = os.pipe()
     try:
         pid = os.posix_spawn(
             sys.executable,
             interpreter(_CODE, str(turn_path)),
-            turn_environment(turn_path.name),  # if we are killed, it ends with the turn
+            turn_environment(turn_path.name),  # if we are killed, the sweep of the turn ends it
             file_actions=[(os.POSIX_SPAWN_DUP2, write_fd, 1)],
             setsigdef=[signal.SIGINT, signal.SIGTERM],
         )
@@ -91,9 +90,9 @@ def _ask(turn: QueuedTurn, turn_path: Path) -> float:
                 answer += piece
     finally:
         os.close(read_fd)
-        os.kill(pid, signal.SIGKILL)  # it has said all that it had to, or is late; not reaped, so the pid is its
+        os.kill(pid, signal.SIGKILL)  # its output is complete, or late; not reaped, so the pid is still valid
         os.waitpid(pid, 0)
     try:
         return float(answer)
-    except ValueError:  # it died over it, and `worker.log` tells why
+    except ValueError:  # it died, and `worker.log` has the reason
         return 0.0

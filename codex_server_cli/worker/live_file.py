@@ -1,6 +1,6 @@
-"""When `live.json` is rewritten, and with what. Owns the pace: at most 4 times a second, but at once for a person.
+"""When `live.json` is rewritten, and with what. Owns the rate: at most 4 times a second, but approvals at once.
 
-What waits for a person is in `pending.json` and in `live.json` before the journal tells of it.
+A request that waits for a person must be in `pending.json` and `live.json` before the journal reports it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PENDING_KEYS = ("id", "kind", "message", "answer_with", "expires_at")
 
 
 class LiveFile:
-    """Keep `live.json` close to the session, and the journal. `due_ms` says when a held-back change must be written."""
+    """Keeps `live.json` and the journal up to date with the session. `due_ms` is when a delayed write is due."""
 
     def __init__(self, writer: TurnWriter, journal: TurnJournal, notifier: Notifier) -> None:
         self.due_ms: float | None = None
@@ -36,7 +36,7 @@ class LiveFile:
         self._written_ms = 0.0
 
     def update(self, session: Session, now_ms: float) -> None:
-        """Write what changed, now or when the pace allows; what waits for a person at once."""
+        """Write what changed, now or when the rate limit allows; requests that wait for a person at once."""
         phase, pending = session.phase, session.approvals.pending
         if phase is not self._phase:
             self._phase, self._since_ms = phase, now_ms
@@ -58,7 +58,7 @@ class LiveFile:
 
     def _write(self, session: Session, now_ms: float) -> None:
         self._written_seq, self._written_ms, self.due_ms = session.next_seq, now_ms, None
-        with contextlib.suppress(OSError):  # on a full disk too the turn goes on for as long as it can be recorded
+        with contextlib.suppress(OSError):  # a full disk: the turn goes on as long as its event log can be written
             self._writer.write_live(self._content(session, now_ms))
 
     def _content(self, session: Session, now_ms: float) -> dict[str, Any]:
@@ -68,20 +68,20 @@ class LiveFile:
         if open_item is not None:
             content["open_item"] = {key: open_item.get(key) for key in ("type", "id", "command")}
         pending = [
-            {key: told[key] for key in _PENDING_KEYS}
-            for told in (request.to_json() for request in session.approvals.pending)
+            {key: entry[key] for key in _PENDING_KEYS}
+            for entry in (request.to_json() for request in session.approvals.pending)
         ]
         return content | {"usage": record.usage, "refused": record.refusals.to_json(), "pending": pending}
 
 
 def write_queued(directory: TurnDir, now_ms: int, held_until_s: float | None = None) -> None:
-    """A turn that stands in line: all there is to tell until its time has come.
+    """Write the `live.json` of a queued turn.
 
     Args:
-        held_until_s: when the usage limit resets that it waits for, in Unix seconds; 0 or None where it waits for none.
+        held_until_s: when the usage limit that it waits for resets, in Unix seconds; 0 or None where it waits for none.
     """
     resets_at = {"resets_at": format_time_ms(int(held_until_s * 1000))} if held_until_s else {}
-    with contextlib.suppress(OSError):  # a full disk: it can wait in line without a word, too
+    with contextlib.suppress(OSError):  # a full disk: it can wait without this file, too
         write_json(directory.live, _content(str(Phase.QUEUED), now_ms, 0, now_ms) | resets_at)
 
 

@@ -1,6 +1,6 @@
-"""The worker's own words in `worker.log`, which is its stderr. Owns that they never cost a turn: its disk may be full.
+"""The worker's own messages in `worker.log`, which is its stderr. Owns that they never fail a turn on a full disk.
 
-Runs in the worker, in line too: must import next to nothing. Unbuffered, so that a signal handler may speak as well.
+Runs in the worker, queued too: must import next to nothing. Unbuffered, so that a signal handler may log as well.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ LOG_FD = 2
 
 
 def say(text: str) -> None:
-    """Add a line to the log, where there is room for it."""
+    """Append a line to the log; best effort."""
     write_log(f"{text}\n".encode("utf-8", "replace"))
 
 
 def write_log(data: bytes) -> None:
-    """Add bytes to the log, where there is room for them: a full disk costs words, and nothing else."""
+    """Append bytes to the log; best effort: a full disk only loses log output."""
     with contextlib.suppress(OSError):
         os.write(LOG_FD, data)

@@ -1,8 +1,8 @@
-"""The worker before it has a turn: get ready, take one, make its directory, say so. Then it becomes the turn.
+"""The start of a worker: get ready, read a turn, make its directory, report it; then run the turn.
 
-Runs in the worker, spawned by `launch` with nothing but two pipes: the turn comes on stdin, the answer goes to stdout.
-The worker makes the directory itself, so that its lock is held by the one process that will keep it and is never handed
-from hand to hand. Must never import typer or rich.
+Runs in the worker, spawned by `launch` with only two pipes: the turn comes on stdin, the answer goes to stdout. Owns
+making the directory, so that the process which keeps the lock is the one that takes it: it is never passed on. Must
+never import typer or rich.
 """
 
 from __future__ import annotations
@@ -35,46 +35,46 @@ from codex_server_cli.worker.run import carry_on
 
 def main() -> None:
     """Entry point of the spawned process."""
-    _close_others()
+    _close_inherited_fds()
     os.chdir("/")
     turn = _read_turn()
     if turn is None:
         return
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the end of a terminal is nothing to a turn
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the turn listens it ends us without a traceback
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a turn outlives its terminal
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the turn handles it: end without a traceback
     turns_path = Path(turn["turns_path"])
     try:
         layout.prepare_home(turns_path)
         meta, thread = _claim_thread(turns_path, turn)
         if meta is None:
-            _answer(_busy(turns_path, turn["meta"]["thread_id"]))
+            _answer(_busy_answer(turns_path, turn["meta"]["thread_id"]))
             return
-        promise = {"has_forked": meta is not turn["meta"], "is_published": False}
-        directory, lock_fd, ticket = _make(
+        common = {"has_forked": meta is not turn["meta"], "is_published": False}
+        directory, lock_fd, ticket = _make_directory(
             turns_path,
             turn["prompt"],
             meta,
             thread,
             turn.pop("pictures"),
-            lambda turn_id: _answer(promise | {"turn_id": turn_id}),
+            lambda turn_id: _answer(common | {"turn_id": turn_id}),
         )
     except (HomeError, OSError) as error:
         refusal = error if isinstance(error, HomeError) else layout.home_error(turns_path.parent, error)
         _answer({"home_error": refusal.message, "hint": refusal.hint})
         return
-    _answer(promise | {"turn_id": directory.turn_id, "is_published": True})
+    _answer(common | {"turn_id": directory.turn_id, "is_published": True})
     _detach_output(directory)
     leases, parent, request = Leases(turns_path, ticket, thread), meta.get("parent_turn"), meta["request"]
     held_until_s = _held_until_s(turns_path) if request.get("is_after_reset") else None
     try:
         if held_until_s is None:
-            leases.slot = queue_wait.slot_at_once(directory.path, leases, turn["max_running"], parent)
+            leases.slot = queue_wait.try_slot(directory.path, leases, turn["max_running"], parent)
         if leases.slot is None:
             if held_until_s:
                 leases.leave_line()
             write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
             TurnJournal(directory.path, meta.get("name")).phase("queued")
-            queue_wait.go_and_wait(
+            queue_wait.exec_waiter(
                 directory.path, lock_fd, leases, turn["max_running"], request.get("deadline_s"), parent, held_until_s
             )
     except OSError as error:
@@ -83,18 +83,18 @@ def main() -> None:
 
 
 def _held_until_s(turns_path: Path) -> float:
-    """Until when the turn has to wait for the usage limit, as other turns tell; 0 where that is still to be asked."""
+    """Until when the turn has to wait for the usage limit by other turns' records; 0 where Codex must be asked."""
     from codex_server_cli.worker.limit_probe import known_until_s
 
     return known_until_s(turns_path) or 0.0
 
 
 def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any] | None, ThreadLock | None]:
-    """What the turn is to be, and the right to write its thread, for one that goes on with a thread.
+    """Lock the thread of a turn that resumes one.
 
     Returns:
         Its `meta.json`: as asked for, or as the fork that was allowed where another turn writes the thread, or None
-        where that was not allowed.
+        where that was not allowed. And the lock, if one was taken.
 
     Raises:
         OSError: the home cannot be written.
@@ -106,8 +106,8 @@ def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any
     return (meta, thread) if thread is not None else (turn.get("fork_meta"), None)
 
 
-def _busy(turns_path: Path, thread_id: str) -> dict[str, Any]:
-    """Which turn writes the thread, as far as it has told, and whether it may come to wait for an answer."""
+def _busy_answer(turns_path: Path, thread_id: str) -> dict[str, Any]:
+    """Which turn writes the thread, if it has recorded its id, and whether it may come to wait for an answer."""
     from codex_server_cli.core.model.view import may_ask
     from codex_server_cli.disk.turn.contents import meta_of
 
@@ -115,7 +115,7 @@ def _busy(turns_path: Path, thread_id: str) -> dict[str, Any]:
     return {"busy": holder, "may_ask": may_ask(meta_of(TurnDir(turns_path / holder))) if holder else False}
 
 
-def _make(
+def _make_directory(
     turns_path: Path,
     prompt: str,
     meta: dict[str, Any],
@@ -123,7 +123,7 @@ def _make(
     pictures: dict[str, bytes],
     announce: Callable[[str], None],
 ) -> tuple[TurnDir, int, Ticket]:
-    """Make the directory, in the order of all turns; `announce` is told its id just before it is published.
+    """Make the directory, in queue order; `announce` is called with its id just before it is published.
 
     Raises:
         OSError: it cannot be made; nothing is left of it.
@@ -147,17 +147,17 @@ def _make(
     return directory, lock_fd, ticket
 
 
-def _close_others() -> None:
-    """Close every descriptor that the launcher's own parent left open across exec."""
+def _close_inherited_fds() -> None:
+    """Close every descriptor that the launcher inherited and left open across exec."""
     try:
         last = max(int(name) for name in os.listdir("/dev/fd"))  # noqa: PTH208 — names, not paths
-    except OSError:  # a bare root
+    except OSError:  # a chroot without /dev
         last = 1023
     os.closerange(3, last + 1)
 
 
 def _read_turn() -> dict[str, Any] | None:
-    """The turn and its pictures, once the launcher has sent all of it; None where it went away before."""
+    """The turn and its pictures, once the launcher has sent all of it; None where it exited before."""
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return None
@@ -176,11 +176,11 @@ def _answer(answer: dict[str, Any]) -> None:
 
 
 def _detach_output(directory: TurnDir) -> None:
-    """Let go of the launcher's pipes: from now on our words go to `worker.log`."""
+    """Close the launcher's pipes: from now on stdout and stderr are `worker.log`."""
     null_fd = os.open(os.devnull, os.O_RDWR)
     try:
         log_fd = open_regular(directory.log, os.O_WRONLY | os.O_APPEND)
-    except OSError:  # deleted already, or a limit on open files: the turn is not over for that
+    except OSError:  # deleted already, or a limit on open files: the turn goes on
         log_fd = os.dup(null_fd)
     os.dup2(null_fd, 0)
     os.dup2(log_fd, 1)

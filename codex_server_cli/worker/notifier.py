@@ -1,8 +1,8 @@
-"""The process that tells a user's `--notify` command of one event: a JSON document on its standard input.
+"""The process that runs a user's `--notify` command for one event, with a JSON document on its standard input.
 
-Owns what is told, how the command is run and for how long, and what becomes of its output. A worker starts it
-(`notify`) and does not wait for it; its stderr is `worker.log`. The command bears no mark of a turn, so that a turn
-which it starts is no nested one. No shell is run but one that the user named. Must never import typer or rich.
+Owns the document, how the command is run and for how long, and where its output goes. A worker starts it (`notify`)
+and does not wait for it; its stderr is `worker.log`. The command does not carry the turn's mark, so that a turn which
+it starts is not nested. No shell is run unless the user named one. Must never import typer or rich.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from codex_server_cli.worker.cleanup.dead_worker import clean_up
 from codex_server_cli.worker.log import say, write_log
 
 TIMEOUT_S = 60.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 _LOG_BYTES = 16 * 1024
 _READ_BYTES = 1 << 16
 
 
 def main() -> None:
-    """Entry point of the process; `sys.argv` is the turn's directory, the event, and of an attention the request."""
+    """Entry point of the process; `sys.argv`: the turn's directory, the event, and the request of an attention."""
     path, event, *request_ids = sys.argv[1:]
     turn = TurnDir(Path(path))
     view = TurnReader(clean_up).view(turn)
@@ -52,21 +52,21 @@ def main() -> None:
             say(f"notify: request {request_ids[0]} was decided before the command was told")
             return
         document = {**turn_documents.status(view), "request": request_ids[0], "pending": pending}
-    told: dict[str, Any] = {"version": 1, "turn_id": turn.turn_id, "event": event, **document}
-    data = turn_documents.dump(told, is_indented=False).encode() + b"\n"
+    payload: dict[str, Any] = {"version": 1, "turn_id": turn.turn_id, "event": event, **document}
+    data = turn_documents.dump(payload, is_indented=False).encode() + b"\n"
     run = begin(turn.path, event, request_ids[0] if request_ids else None)
-    # In the turn's directory: not in the project, whose files a program might take for its own.
+    # In the turn's directory: in the project a program might load the project's files.
     note(turn.path, run_command(split_command(command, "notify"), data, turn.path, run))
 
 
 class NotifyRun(NamedTuple):
-    """How a command that was told fares: the content of `notify.json`.
+    """The state of one run of the command: the content of `notify.json`.
 
     Attributes:
-        event, request: what it is told of.
-        started_at, ended_at: RFC 3339 UTC; it runs while there is no end, or its notifier was killed.
+        event, request: what it is run for.
+        started_at, ended_at: RFC 3339 UTC; without an end it still runs, or its notifier was killed.
         exit_code, signal: how it ended.
-        problem: why it did not run, or not to its own end, in words.
+        problem: why it did not run, or was killed, as text.
     """
 
     event: str
@@ -79,46 +79,46 @@ class NotifyRun(NamedTuple):
 
 
 def begin(turn_path: Path, event: str, request_id: str | None) -> NotifyRun:
-    """A run that begins now, noted in the turn's directory."""
+    """A run that begins now, recorded in the turn's directory."""
     run = NotifyRun(event, request_id, now())
     note(turn_path, run)
     return run
 
 
 def note(turn_path: Path, run: NotifyRun) -> None:
-    """Keep how a command fares in `notify.json`, unless one that began later is told of there already.
+    """Record a run in `notify.json`, unless that already has one that began later.
 
-    That file is the notifiers' own: they live on after the turn's lock has fallen, and nobody else writes it.
+    Only notifiers write that file, because they outlive the turn's lock.
     """
     path = TurnDir(turn_path).notify
     try:
         if str((read_json(path) or {}).get("started_at") or "") <= run.started_at:
             write_json(path, {"version": 1, **run._asdict()})
-    except OSError as error:  # deleted, or a full disk: the command itself comes first
+    except OSError as error:  # deleted, or a full disk: the command runs anyway
         say(f"notify: how it went cannot be kept: {error}")
 
 
-def run_command(words: list[str], data: bytes, cwd: Path, run: NotifyRun, timeout_s: float = TIMEOUT_S) -> NotifyRun:
+def run_command(argv: list[str], data: bytes, cwd: Path, run: NotifyRun, timeout_s: float = TIMEOUT_S) -> NotifyRun:
     """Run the user's command to its end, or kill it. Runs in the notifier.
 
-    What it says goes to `worker.log`, its beginning at least, and so does an end that was none of its best.
+    The beginning of its output is logged in `worker.log`, and so is a non-zero exit.
 
     Args:
-        words: the program and its arguments.
+        argv: the program and its arguments.
         data: its standard input, as a file that it need not read.
         cwd: where it runs.
-        run: as it began.
-        timeout_s: after that long it is killed, with all that it started in its process group.
+        run: the run as it began.
+        timeout_s: after that long it is killed, with its process group.
 
     Returns:
         The run, with its end.
     """
     try:
-        with _nameless_file() as document:
+        with _anonymous_file() as document:
             document.write(data)
             document.seek(0)
             process = subprocess.Popen(
-                words,
+                argv,
                 stdin=document,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -127,7 +127,7 @@ def run_command(words: list[str], data: bytes, cwd: Path, run: NotifyRun, timeou
                 start_new_session=True,
             )
     except OSError as error:
-        say(f"notify: {words[0]} cannot be run: {error.strerror}")
+        say(f"notify: {argv[0]} cannot be run: {error.strerror}")
         return run._replace(ended_at=now(), problem=f"cannot be run: {error.strerror}")
     problem, deadline = None, time.monotonic() + timeout_s
     with process:
@@ -140,39 +140,39 @@ def run_command(words: list[str], data: bytes, cwd: Path, run: NotifyRun, timeou
                 os.killpg(process.pid, signal.SIGKILL)
             code = process.wait()
     if problem is not None:
-        say(f"notify: {words[0]} was {problem}")
+        say(f"notify: {argv[0]} was {problem}")
     elif code != 0:
-        say(f"notify: {words[0]} ended with {f'exit code {code}' if code > 0 else f'signal {-code}'}")
+        say(f"notify: {argv[0]} ended with {f'exit code {code}' if code > 0 else f'signal {-code}'}")
     run = run._replace(ended_at=now(), problem=problem)
     return run._replace(exit_code=code) if code >= 0 else run._replace(signal=-code)
 
 
-def _nameless_file() -> BinaryIO:
-    """A file that is in no directory, and gone with whoever has it open.
+def _anonymous_file() -> BinaryIO:
+    """A file without a name, which is deleted when it is closed.
 
-    In memory where the system can do that: a full disk is one of the ends that a command is told of.
+    In memory where the system can do that: a full disk is one of the failures that a command is run for.
 
     Raises:
         OSError: there is no room for it.
     """
     try:
         return os.fdopen(os.memfd_create("notify"), "w+b")
-    except (AttributeError, OSError):  # not Linux, or nobody is allowed to
+    except (AttributeError, OSError):  # not Linux, or not permitted
         import tempfile
 
         return tempfile.TemporaryFile()
 
 
 def _log_output(process: subprocess.Popen[bytes], deadline: float) -> None:
-    """Log the beginning of what a command says and drop the rest, until it is silent for good, has ended, or is late.
+    """Log the beginning of a command's output and drop the rest, until EOF, its exit, or the deadline.
 
-    Its own end counts, too: something that it left in the background may hold its output open.
+    Its exit counts as well as EOF: a process that it left in the background may hold its output open.
     """
     assert process.stdout is not None
     fd, plain, room = process.stdout.fileno(), PlainLog(), _LOG_BYTES
     while True:
         rest_s = max(0.0, deadline - time.monotonic()) if process.poll() is None else 0.0
-        if not select.select([fd], [], [], min(rest_s, _LOOK_S))[0]:
+        if not select.select([fd], [], [], min(rest_s, _POLL_S))[0]:
             if not rest_s:
                 return
             continue

@@ -1,8 +1,7 @@
-"""A command of the user's own that is told of a turn's end, and of each request that waits for a person (`--notify`).
+"""Starting the user's command at a turn's end, and at each request that waits for a person (`--notify`).
 
-Owns when it is told. The worker starts a notifier (`notifier`) and goes on at once; the notifier runs the command and
-sees it ended. Both live outside of the turn: the mark that a notifier bears is no turn's, so no sweep touches it or
-what is below it.
+Owns when it is run. The worker starts a notifier (`notifier`) and goes on at once; the notifier runs the command to its
+end. Both live outside of the turn: a notifier's mark is not a turn's, so no sweep touches it or its descendants.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ _CODE = "from codex_server_cli.worker.notifier import main; main()"
 
 
 class Notifier:
-    """Starts the notifiers of one turn. Runs in the worker; nothing here waits, and nothing fails.
+    """Starts the notifiers of one turn. Runs in the worker; never blocks, never raises.
 
     Args:
-        command: the user's command line, which the notifier reads in `meta.json`; None where there is none to run.
+        command: the user's command line, which the notifier reads in `meta.json`; None where there is none.
     """
 
     def __init__(self, turn_path: Path, command: str | None) -> None:
@@ -34,7 +33,7 @@ class Notifier:
         self._start("attention", request_id)
 
     def end(self) -> None:
-        """The end of the turn is published, and its lock has fallen."""
+        """The end of the turn is published, and its lock released."""
         self._start("end")
 
     def _start(self, *event: str) -> None:
@@ -49,7 +48,7 @@ class Notifier:
                 setsigdef=[signal.SIGHUP, signal.SIGINT, signal.SIGTERM],
                 setsigmask=[],
             )
-        except OSError as error:  # no process to spare: the turn goes on
+        except OSError as error:  # no room for a process: the turn goes on
             from codex_server_cli.disk.turn.writer import now
             from codex_server_cli.worker.notifier import NotifyRun, note
 

@@ -1,10 +1,10 @@
-"""A turn in line: the worker while `max_running` others run, or while it waits for the usage limit to reset (`held`).
+"""A queued turn: the worker while `max_running` others run, or while it waits for the usage limit to reset.
 
-Owns the wait, which costs next to nothing.
+Owns the waiting process, which costs next to nothing.
 
-The worker replaces itself (exec) by this, which holds the same locks under the same pid in half of the memory: most of
-what drives a turn is not needed yet. When the turn's time has come it loads the rest and drives it. It must import no
-more than it uses: 200 turns may stand here at once.
+The worker replaces itself (exec) by this, which holds the same locks under the same pid in half of the memory, because
+most of the modules that run a turn are not needed yet. When it has a slot it loads the rest and runs the turn. Must
+import no more than it uses: 200 turns may be queued at once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.queue_wait import main; main()"
 
 
-def slot_at_once(turn_path: Path, leases: Leases, max_running: int, parent: str | None) -> Slot | None:
-    """A slot for a turn that need not stand in line: nobody is before it, or the turn that it is part of has room.
+def try_slot(turn_path: Path, leases: Leases, max_running: int, parent: str | None) -> Slot | None:
+    """A slot for a turn that need not queue: it is the head of the queue, or its parent turn has room; else None.
 
     Args:
         parent: the turn that started it, if any.
@@ -46,7 +46,7 @@ def slot_at_once(turn_path: Path, leases: Leases, max_running: int, parent: str 
     return slot or (queue.take_slot_below(folder, turn_path.name, parent) if parent else None)
 
 
-def go_and_wait(
+def exec_waiter(
     turn_path: Path,
     lock_fd: int,
     leases: Leases,
@@ -61,12 +61,12 @@ def go_and_wait(
         lock_fd: holds the turn's own lock.
         deadline_s: seconds from now until the turn must have ended, None for no limit.
         parent: the turn that started it, if any.
-        held_until_s: for a turn that shall not run before the usage limit has reset: when that is known to be, in Unix
-            seconds, and then it is out of the line; 0 where it is not known. None for any other turn.
+        held_until_s: for a turn that must not run before the usage limit resets: when that is, in Unix seconds, and
+            then it is not queued; 0 where that is not known. None for any other turn.
     """
     ticket, thread = leases.ticket, leases.thread
     now_s = time.monotonic()
-    told = {
+    handover = {
         "turn_path": str(turn_path),
         "lock_fd": lock_fd,
         "ticket": (ticket.turn_id, ticket.fd) if ticket else None,
@@ -77,47 +77,47 @@ def go_and_wait(
         "deadline_s": now_s + deadline_s if deadline_s is not None else None,
         "held_until_s": held_until_s,
     }
-    for fd in _locks(told):
+    for fd in _lock_fds(handover):
         os.set_inheritable(fd, True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interpreter that starts would print a traceback
-    os.execv(sys.executable, interpreter(_CODE, json.dumps(told)))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a starting interpreter would print a traceback
+    os.execv(sys.executable, interpreter(_CODE, json.dumps(handover)))
 
 
-def _locks(told: dict[str, Any]) -> list[int]:
+def _lock_fds(handover: dict[str, Any]) -> list[int]:
     """The descriptors whose locks the process must keep."""
-    return [told["lock_fd"], *(told[name][1] for name in ("ticket", "thread") if told[name])]
+    return [handover["lock_fd"], *(handover[name][1] for name in ("ticket", "thread") if handover[name])]
 
 
 def main() -> None:
-    """Entry point of the replaced process; its only argument is what `go_and_wait` gave."""
-    told: dict[str, Any] = json.loads(sys.argv[1])
-    for fd in _locks(told):
-        os.set_inheritable(fd, False)  # no child of ours may keep a lock alive
-    turn_path = Path(told["turn_path"])
-    ticket = Ticket(queue.folder_of(turn_path.parent), *told["ticket"]) if told["ticket"] else None
-    turn = QueuedTurn(turn_path, ticket, told["max_running"], told["deadline_s"], told["parent"])
-    slot, held_until_s = None, told["held_until_s"]
+    """Entry point of the process after exec; its only argument is the JSON of `exec_waiter`."""
+    handover: dict[str, Any] = json.loads(sys.argv[1])
+    for fd in _lock_fds(handover):
+        os.set_inheritable(fd, False)  # no child may keep a lock alive
+    turn_path = Path(handover["turn_path"])
+    ticket = Ticket(queue.folder_of(turn_path.parent), *handover["ticket"]) if handover["ticket"] else None
+    turn = QueuedTurn(turn_path, ticket, handover["max_running"], handover["deadline_s"], handover["parent"])
+    slot, held_until_s = None, handover["held_until_s"]
     try:
         turn.listen()
         slot = turn.wait() if held_until_s is None else _wait_for_reset(turn, turn_path, held_until_s)
     except OSError as error:
         say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
 
-    from codex_server_cli.disk.queue.thread_locks import ThreadLock  # from here on it is a worker like any other
+    from codex_server_cli.disk.queue.thread_locks import ThreadLock  # from here on an ordinary worker
     from codex_server_cli.disk.turn.layout import TurnDir
     from codex_server_cli.worker.leases import Leases
     from codex_server_cli.worker.run import carry_on
 
-    thread_path, thread_fd = told["thread"] or (None, -1)
+    thread_path, thread_fd = handover["thread"] or (None, -1)
     thread = ThreadLock(Path(thread_path), thread_fd) if thread_path else None
     leases = Leases(turn_path.parent, turn.ticket, thread)
     leases.slot = slot
-    turn.hand_on_signals(leases)
-    waited_s = time.monotonic() - told["since_s"]
-    carry_on(TurnDir(turn_path), told["lock_fd"], leases, stop_cause=turn.stop_cause, waited_s=waited_s)
+    turn.forward_signals(leases)
+    waited_s = time.monotonic() - handover["since_s"]
+    carry_on(TurnDir(turn_path), handover["lock_fd"], leases, stop_cause=turn.stop_cause, waited_s=waited_s)
 
 
 def _wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Slot | None:
-    from codex_server_cli.worker.limit_wait import wait_for_reset  # what other turns in line need not carry
+    from codex_server_cli.worker.limit_wait import wait_for_reset  # other queued turns do without it
 
     return wait_for_reset(turn, turn_path, held_until_s)

@@ -1,8 +1,8 @@
-"""Noticing that somebody has queued a message for Codex. Owns where that shows; never what was queued.
+"""Detecting that another process has queued a message for Codex. Owns where that shows; must never read the messages.
 
-Codex keeps its queues in `queue_1.sqlite` of its home and tells an app-server of what another process has queued only
-10 s later, in 0.163.0 and 0.171.0. Two `stat`s tell it at once; Codex is asked then. A Codex that keeps its queues
-elsewhere is heard alone.
+Codex keeps its queues in `queue_1.sqlite` of its home and notifies an app-server of another process's message only 10 s
+later, in 0.163.0 and 0.171.0. Two `stat`s detect it at once; Codex is asked then. If Codex keeps its queues elsewhere,
+only its notification counts.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ _NAMES = ("queue_1.sqlite", "queue_1.sqlite-wal")
 
 
 class QueueWatch:
-    """Compares the files with what they were at the last look."""
+    """Compares the files with their state at the last check."""
 
     def __init__(self) -> None:
         self._seen: tuple[tuple[int, int], ...] | None = None
 
     def has_changed(self, codex_home: str | None) -> bool:
-        """Whether they have, since the last look; not at the first one.
+        """Whether they have changed since the last check; False at the first one.
 
         Args:
-            codex_home: where Codex keeps its things; None as long as that is not known.
+            codex_home: Codex's home; None as long as that is not known.
         """
         if codex_home is None:
             return False
@@ -32,7 +32,7 @@ class QueueWatch:
 
 def _stamp(path: str) -> tuple[int, int]:
     try:
-        info = os.stat(path)  # noqa: PTH116 — at every message that comes
+        info = os.stat(path)  # noqa: PTH116 — runs for every message
     except OSError:  # Codex has queued nothing yet, or keeps it elsewhere
         return 0, 0
     return info.st_mtime_ns, info.st_size

@@ -1,6 +1,6 @@
-"""One turn in line: what it waits for, what it hears meanwhile, and why it may be over before it began.
+"""One queued turn: what it waits for, the requests and signals meanwhile, and why it may end before it began.
 
-Owns the wait itself; which process waits is `line`'s. It must import no more than it uses: 200 turns may wait at once.
+Owns the wait itself; the waiting process is `queue_wait`'s. Must import no more than it uses: 200 turns may wait.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from codex_server_cli.core.result.outcome import Cause
     from codex_server_cli.worker.leases import Leases
 
-HEAD_LOOK_S = 0.5
-"""How often the head of the line looks for the slot of a worker that was killed: that one tells nobody."""
-LOOK_S = 10.0
-"""How often the others look whether their directory is still there."""
+HEAD_POLL_S = 0.5
+"""Poll interval of the queue's head for the slot of a killed worker, which sends no wake-up."""
+POLL_S = 10.0
+"""Poll interval of the others, for whether their directory still exists."""
 
 
 class QueuedTurn:
-    """A turn in line, until it has a slot or is over.
+    """A queued turn, until it has a slot or is over.
 
     Attributes:
-        ticket: its place; None while the turn is out of the line.
+        ticket: its place; None while the turn is not in the queue.
         stop_cause: why the turn is over before it began, once it is.
     """
 
@@ -55,20 +55,20 @@ class QueuedTurn:
         self._turn_path = turn_path
         self._max_running = max_running
         self._deadline = deadline
-        self._is_told_to_stop = False
+        self._has_stop_signal = False
         self._wake_fd = -1
         self._slots_fd: int | None = None
 
     def listen(self) -> None:
-        """Hear signals, and the bytes that other shells send.
+        """Handle signals, and open the FIFO that other shells wake us by.
 
         Raises:
             OSError: the turn's FIFO is gone.
         """
-        self._wake_fd = open_fifo(self._turn_path / "wake", os.O_RDWR)  # what a signal's handler writes to
+        self._wake_fd = open_fifo(self._turn_path / "wake", os.O_RDWR)  # the signal handler writes to it
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._on_signal)
-        self._look_into_inbox()  # a request may have been left before we listened
+        self._read_inbox()  # a request may have been posted before
 
     def wait(self) -> Slot | None:
         """Wait for a slot.
@@ -77,23 +77,23 @@ class QueuedTurn:
             The slot; None where the turn is over before it began, for the reason in `stop_cause`.
         """
         while self.stop_cause is None:
-            slot = self._try()
+            slot = self._try_slot()
             if slot is not None:
                 return slot
             self._sleep()
         return None
 
     def leave_line(self) -> None:
-        """Let others pass; `stand_in_line` is the way back."""
+        """Leave the queue; `stand_in_line` re-enters it."""
         ticket, self.ticket = self.ticket, None
         if ticket is not None:
             ticket.leave()
-        if self._slots_fd is not None:  # what it tells is for the head of the line alone
+        if self._slots_fd is not None:  # its wake-ups are for the queue's head alone
             os.close(self._slots_fd)
             self._slots_fd = None
 
     def stand_in_line(self) -> None:
-        """Take the last place in line.
+        """Take the last place in the queue.
 
         Raises:
             OSError: the queue cannot be used.
@@ -101,24 +101,24 @@ class QueuedTurn:
         with queue.in_order(self._folder) as order:
             self.ticket = order.take_ticket()
 
-    def _try(self) -> Slot | None:
+    def _try_slot(self) -> Slot | None:
         assert self.ticket is not None
         if not self.ticket.is_head():
             self.ticket.wake_behind(self._wake_fd)
-            return self._try_below()
-        if self._slots_fd is None:  # before the look: a slot that comes free after it is told of
-            with contextlib.suppress(OSError):  # a limit on open files: a hint is missing; we look all the same
+            return self._try_parent_slot()
+        if self._slots_fd is None:  # before trying: a slot released afterwards wakes us
+            with contextlib.suppress(OSError):  # a limit on open files: no wake-ups; we poll
                 self._slots_fd = queue.open_wake(self._folder)
         self._read_limit()
-        return queue.take_slot(self._folder, self._turn_path.name, self._max_running) or self._try_below()
+        return queue.take_slot(self._folder, self._turn_path.name, self._max_running) or self._try_parent_slot()
 
-    def _try_below(self) -> Slot | None:
+    def _try_parent_slot(self) -> Slot | None:
         if self._parent is None:
             return None
         return queue.take_slot_below(self._folder, self._turn_path.name, self._parent)
 
     def _read_limit(self) -> None:
-        """Take a new `max_running` from a `config.json` that has changed since we came."""
+        """Take `max_running` from a `config.json` that has changed meanwhile."""
         changed_ns = _changed_ns(self._config_path)
         if changed_ns == self._config_ns:
             return
@@ -127,47 +127,47 @@ class QueuedTurn:
         from codex_server_cli.errors import CodexServerError
         from codex_server_cli.settings.config import read_config
 
-        with contextlib.suppress(CodexServerError):  # being edited: the old one holds
+        with contextlib.suppress(CodexServerError):  # being edited: keep the old value
             self._max_running = read_config(self._config_path).max_running
 
     def _sleep(self) -> None:
         slots_fd = self._slots_fd
-        timeout_s = HEAD_LOOK_S if slots_fd is not None or self._parent is not None else LOOK_S
+        timeout_s = HEAD_POLL_S if slots_fd is not None or self._parent is not None else POLL_S
         if self.rest(timeout_s, slots_fd) and slots_fd is not None:
             _drain(slots_fd)
 
     def rest(self, timeout_s: float, fd: int | None = None) -> bool:
-        """Sleep for so long at the most; whatever other shells, the system or the deadline have to say ends it.
+        """Sleep for at most this long; a request of another shell, a signal or the deadline ends it early.
 
         Args:
-            fd: this one does, too, once it is readable.
+            fd: ends it too, once it is readable.
 
         Returns:
-            Whether it is.
+            Whether `fd` is readable.
         """
         if self._deadline is not None:
             timeout_s = max(0.0, min(timeout_s, self._deadline - time.monotonic()))
         ready = select.select([self._wake_fd] if fd is None else [self._wake_fd, fd], [], [], timeout_s)[0]
         if self._wake_fd in ready:
             _drain(self._wake_fd)
-            self._look_into_inbox()
-        self._note_why_to_stop()
+            self._read_inbox()
+        self._update_stop_cause()
         return fd in ready
 
-    def _note_why_to_stop(self) -> None:
+    def _update_stop_cause(self) -> None:
         is_deleted = not self._turn_path.is_dir()
         is_late = self._deadline is not None and time.monotonic() >= self._deadline
-        if not (is_deleted or is_late or self._is_told_to_stop) or self.stop_cause is not None:
+        if not (is_deleted or is_late or self._has_stop_signal) or self.stop_cause is not None:
             return
         from codex_server_cli.core.result.outcome import Cause
 
         self.stop_cause = (
-            Cause.WORKER_STOPPED if self._is_told_to_stop else Cause.CANCELLED if is_deleted else Cause.DEADLINE
+            Cause.WORKER_STOPPED if self._has_stop_signal else Cause.CANCELLED if is_deleted else Cause.DEADLINE
         )
 
-    def _look_into_inbox(self) -> None:
+    def _read_inbox(self) -> None:
         try:
-            if not os.listdir(self._turn_path / "inbox"):  # noqa: PTH208 — only whether there is anything
+            if not os.listdir(self._turn_path / "inbox"):  # noqa: PTH208 — only whether it is empty
                 return
         except OSError:  # deleted with its directory
             return
@@ -176,16 +176,16 @@ class QueuedTurn:
 
         self.stop_cause = self.stop_cause or take_requests(TurnDir(self._turn_path))
 
-    def hand_on_signals(self, leases: Leases) -> None:
-        """From now on it is the turn that is told to stop, though its own handlers are yet to come."""
-        leases.was_told_to_stop = self._is_told_to_stop
+    def forward_signals(self, leases: Leases) -> None:
+        """From now on signals are recorded in `leases`, until the turn installs its own handlers."""
+        leases.was_told_to_stop = self._has_stop_signal
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: setattr(leases, "was_told_to_stop", True))
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")
-        self._is_told_to_stop = True
-        with contextlib.suppress(BlockingIOError):  # full, so it wakes us all the same
+        self._has_stop_signal = True
+        with contextlib.suppress(BlockingIOError):  # full, so it wakes us anyway
             os.write(self._wake_fd, b"!")
 
 

@@ -1,1 +1,1 @@
-"""VERBS that reach into a turn: cancel, steer, approve, recover."""
+"""VERBS that act on a turn: cancel, steer, approve, recover."""

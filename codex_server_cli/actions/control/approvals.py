@@ -1,7 +1,7 @@
-"""Answering a running turn from any other shell: what waits for a person, their decisions, and text to steer it with.
+"""Answering a running turn from another shell: pending requests, decisions about them, and text to steer it with.
 
-The one door for every face. What a decision means is the worker's (`core/desk`, `core/steering`): here it is carried
-there and its answer brought back. Must never print.
+Used by every front end. Owns the exchange with the worker, which interprets a decision (`core.session.approvals`,
+`core.session.steering`). Must never print.
 """
 
 from __future__ import annotations
@@ -33,95 +33,95 @@ from codex_server_cli.errors import (
 from codex_server_cli.settings.places import Settings
 
 REPLY_TIMEOUT_S = 30.0
-"""How long a worker may take to answer: milliseconds, but on a busy machine, and where Codex has to be asked."""
+"""How long a worker may take to answer: usually milliseconds, longer on a busy machine or if Codex has to be asked."""
 
-_LOOK_S = 0.01
+_POLL_S = 0.01
 _PROBE_S = 0.5
 _ERROR_OF_EXIT = {int(each.exit_code): each for each in (BadInputError, NotFoundError, BusyError, HomeError)}
 
 
 def pending_of(view: TurnView) -> list[dict[str, Any]]:
-    """What waits for a person in a turn, oldest first, each as `pending.json` has it; `[]` for one that does not run.
+    """The requests of a turn that wait for a person, oldest first, as in `pending.json`; `[]` if it does not run.
 
     Keys: `id, kind, message, answer_with, asked_at, expires_at, can_last, thread_id, item_id, reason, command, cwd,
-    network, permissions, changes, grant_root, server, tool, arguments, url, questions`; null what does not apply.
+    network, permissions, changes, grant_root, server, tool, arguments, url, questions`; null where not applicable.
     """
     return requests_in(TurnDir(Path(view.path))) if view.state is State.RUNNING else []
 
 
 def find_waiting(settings: Settings, selector: str) -> TurnDir:
-    """The turn that a user consents to something in: an id, a unique prefix of one, or a name that no other runs under.
+    """The turn whose request a user decides: by id, unique id prefix, or a name that no other running turn has.
 
     Raises:
-        UsageError: `last`: a turn that was started since the user looked would be it.
-        NotFoundError: no turn, or a name that another turn bears too, which runs still.
+        UsageError: `last`: it would be a turn that was started since the user looked.
+        NotFoundError: no such turn, or another running turn has the same name.
     """
     if selector == "last":
         message = "`last` may be another turn by now: name the one whose request you have seen"
         raise UsageError(message, hint="codex-server pending shows what waits, with the commands that answer it.")
     directory = read.find(settings, selector)
     if not directory.turn_id.startswith(selector):
-        bearers = [view.turn_id for view in read.running(settings) if view.meta.get("name") == selector]
-        if set(bearers) - {directory.turn_id}:
+        namesakes = [view.turn_id for view in read.running(settings) if view.meta.get("name") == selector]
+        if set(namesakes) - {directory.turn_id}:
             hint = "Give the id of the one meant; codex-server pending shows what waits."
             raise AmbiguousError(
-                f"{selector} is not the name of one turn alone; so called run: {', '.join(bearers)}", hint=hint
+                f"{selector} is not the name of one turn alone; so called run: {', '.join(namesakes)}", hint=hint
             )
     return directory
 
 
 def approve(directory: TurnDir, request_id: str | None, *, is_for_session: bool = False) -> dict[str, Any]:
-    """Allow what a turn asks for.
+    """Approve a request of a turn.
 
     Args:
         request_id: of one of `pending_of`; None for the only one.
-        is_for_session: for the rest of the turn, too: Codex does not ask for the like again in its session, which is
-            the life of the turn's app-server.
+        is_for_session: for the rest of the turn, too: Codex does not ask for the same again in its session, which is
+            the lifetime of the turn's app-server.
 
     Returns:
         The request that was decided.
 
     Raises:
-        NotFoundError: the turn has ended, or the request is none of its, or waits no more.
-        BadInputError: several wait, or this one cannot be decided so. Nothing was changed.
+        NotFoundError: the turn has ended, has no such request, or the request is no longer pending.
+        BadInputError: several are pending, or this one cannot be decided so. Nothing was changed.
         BusyError: the turn has not begun, or its worker does not answer.
-        HomeError: the request cannot be left, or the turn is another user's.
+        HomeError: the request cannot be written, or the turn is another user's.
     """
     return _decide(directory, "approve", request_id, {"is_for_session": is_for_session})
 
 
 def decline(directory: TurnDir, request_id: str | None) -> dict[str, Any]:
-    """Refuse what a turn asks for: it goes on without. Arguments, result and errors as of `approve`."""
+    """Decline a request of a turn, which goes on without. Arguments, result and errors as of `approve`."""
     return _decide(directory, "decline", request_id, {})
 
 
 def reply(directory: TurnDir, request_id: str | None, answers: dict[str, list[str]]) -> dict[str, Any]:
-    """Answer what a turn asks in words. Result and errors as of `approve`.
+    """Answer the questions of a turn. Result and errors as of `approve`.
 
     Args:
         request_id: as of `approve`.
-        answers: texts by question id; several where several may be chosen.
+        answers: texts by question id; several for a multiple choice.
     """
     return _decide(directory, "reply", request_id, {"answers": answers})
 
 
 def steer(directory: TurnDir, text: str) -> None:
-    """Give a running turn text to take up: Codex breaks off the response under way for it.
+    """Send text to a running turn: Codex interrupts the current response for it.
 
     Raises:
-        BadInputError: the turn has ended or takes no text, or there is none. The text is not kept for later.
+        BadInputError: the turn has ended or takes no text, or there is no text. The text is not kept for later.
         BusyError, HomeError: as of `approve`.
         NotFoundError: the turn was deleted.
     """
     if is_blank(text):
         raise BadInputError("there is no text to steer with", hint="As an argument, as --file FILE, or piped in.")
     check_prompt(text)
-    view = _see(directory)
+    view = _read_view(directory)
     if view.state is State.RUNNING:
-        result = _ask(directory, "steer", {"text": text})
+        result = _send_request(directory, "steer", {"text": text})
         if result is not None:
             return
-        view = _see(directory)
+        view = _read_view(directory)
     raise BadInputError(f"turn {view.turn_id} cannot be steered: it has ended ({view.state})", hint=_next_turn(view))
 
 
@@ -132,29 +132,29 @@ def _next_turn(view: TurnView) -> str:
 
 
 def _decide(directory: TurnDir, op: str, request_id: str | None, args: dict[str, Any]) -> dict[str, Any]:
-    view = _see(directory)
+    view = _read_view(directory)
     if view.state is State.RUNNING:
-        result = _ask(directory, op, {"request": request_id, **args})
+        result = _send_request(directory, op, {"request": request_id, **args})
         if result is not None:
             decided = result.get("request")
             return decided if isinstance(decided, dict) else {}
-        view = _see(directory)
+        view = _read_view(directory)
     hint = f"codex-server status {view.turn_id} tells how it ended."
     raise NotFoundError(f"turn {view.turn_id} has ended ({view.state}): nothing waits in it any more", hint=hint)
 
 
-def _see(directory: TurnDir) -> TurnView:
+def _read_view(directory: TurnDir) -> TurnView:
     view = read.readable(directory)
     if view.state is State.MISSING:
         raise NotFoundError(f"no such turn: {directory.turn_id}", hint="codex-server list-turns shows the turns.")
     return view
 
 
-def _ask(directory: TurnDir, op: str, args: dict[str, Any]) -> dict[str, Any] | None:
-    """Leave a request and wait for its reply.
+def _send_request(directory: TurnDir, op: str, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Post a request and wait for its reply.
 
     Returns:
-        The result; None where the turn ended before its worker took the request up.
+        The result; None where the turn ended before its worker took the request.
     """
     try:
         path = inbox.post(directory, op, args)
@@ -176,7 +176,7 @@ def _ask(directory: TurnDir, op: str, args: dict[str, Any]) -> dict[str, Any] | 
             probe_at = now + _PROBE_S
             if read.readable(directory).state is not State.RUNNING and not path.exists():
                 return None
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     answer = read_json(path) or {}
     if answer.get("ok") is not True:
         raise _error_of(answer.get("error"))
@@ -184,11 +184,11 @@ def _ask(directory: TurnDir, op: str, args: dict[str, Any]) -> dict[str, Any] | 
     return result if isinstance(result, dict) else {}
 
 
-def _error_of(told: Any) -> CodexServerError:
-    """The error that the worker told, as it would have been raised there."""
-    if not isinstance(told, dict):
+def _error_of(data: Any) -> CodexServerError:
+    """The error that the worker reported, as it would have been raised there."""
+    if not isinstance(data, dict):
         return InternalError("the worker's reply cannot be read")
-    class_ = _ERROR_OF_EXIT.get(told.get("exit_code") or 0, InternalError)
-    kind = told.get("kind")
+    class_ = _ERROR_OF_EXIT.get(data.get("exit_code") or 0, InternalError)
+    kind = data.get("kind")
     known = ErrorKind(kind) if kind in list(ErrorKind) else None
-    return class_(str(told.get("message")), hint=str(told.get("hint") or ""), kind=known)
+    return class_(str(data.get("message")), hint=str(data.get("hint") or ""), kind=known)

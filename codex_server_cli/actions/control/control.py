@@ -1,4 +1,4 @@
-"""Acting on running turns from another shell. Owns the ladder of a cancel; must never print."""
+"""Acting on running turns from another shell. Owns the escalation of a cancel; must never print."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import HomeError
 
 CANCEL_TIMEOUT_S = 5.0
-"""How long a worker may take to end its turn: the interrupt's second, the ladder's second, the sweep's."""
+"""How long a worker may take to end its turn: a second each for the interrupt, the app-server's end, the sweep."""
 
 
 def cancel(directories: list[TurnDir]) -> list[TurnView]:
-    """Interrupt turns and see them ended: their commands are dead, their partial answers are kept.
+    """Interrupt turns and wait for their end: their commands are killed, their partial answers are kept.
 
-    All are asked before one is waited for. A worker that does not react in time is killed; the repairer then publishes
-    the end, as a cancel because the request lies in the inbox. An ended turn is left as it is, and so is one that
-    may not be read.
+    All requests are posted before the first wait. A worker that does not react in time is killed; the repairer then
+    publishes the end, as a cancel because the request is in the inbox. A turn that has ended or may not be read is left
+    unchanged.
 
     Returns:
         The turns after their end, in the same order; one that still runs could not be ended.
 
     Raises:
-        HomeError: a request cannot be left; the other turns are cancelled all the same.
+        HomeError: a request cannot be written; the other turns are cancelled anyway.
     """
     failure: HomeError | None = None
     refused: list[TurnDir] = []
@@ -40,17 +40,17 @@ def cancel(directories: list[TurnDir]) -> list[TurnView]:
                 inbox.post(directory, "cancel")
             except OSError as error:
                 if not directory.exists:
-                    continue  # deleted meanwhile: that ends it, too
+                    continue  # deleted meanwhile: that ends it too
                 hint = "Look whose it is. What else was to be cancelled is: codex-server status tells what runs."
                 failure = failure or HomeError(f"cannot write {directory.inbox}: {error.strerror}", hint=hint)
                 refused.append(directory)
-    views = [_see_ended(directory) for directory in directories if directory not in refused]
+    views = [_wait_for_end(directory) for directory in directories if directory not in refused]
     if failure is not None:
         raise failure
     return views
 
 
-def _see_ended(directory: TurnDir) -> TurnView:
+def _wait_for_end(directory: TurnDir) -> TurnView:
     view = read.wait(directory, CANCEL_TIMEOUT_S)
     if view.state is State.RUNNING:
         _kill_worker(directory)
@@ -59,7 +59,7 @@ def _see_ended(directory: TurnDir) -> TurnView:
 
 
 def _kill_worker(directory: TurnDir) -> None:
-    """Kill the worker that `meta.json` names, where its start time and boot prove that it is still the same process."""
+    """Kill the worker that `meta.json` names, if start time and boot id prove that it is still the same process."""
     pid = living_worker(meta_of(directory))
     if pid is not None:
         with contextlib.suppress(OSError):  # it has just ended

@@ -1,4 +1,4 @@
-"""Getting a worker ready before the command line is even read. Kept apart from `start`, whose imports take longer."""
+"""Spawning a worker before the command line is parsed. Kept apart from `start`, whose imports take longer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The `recover` verb: what replay could not restore, asked of Codex's own record. Owns whom to ask, and the words.
+"""The `recover` verb: restoring from Codex's own record what replay could not. Owns the choice of source, the messages.
 
-Asks an app-server of its own, else reads the session file. Both only read: no login is needed, no thread is loaded or
-resumed, and nothing of the user's configuration is written. Must never print.
+Asks a separate app-server, else reads the session file. Both only read: no login is needed, no thread is loaded or
+resumed, and the user's configuration must never be written. Must never print.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 TIMEOUT_S = 30.0
-"""For the whole conversation with the app-server."""
+"""For all requests to the app-server."""
 _LOCK_TIMEOUT_S = TIMEOUT_S + 10
-"""For another `recover` of the same turn, which is then seen to have done it."""
+"""For another `recover` of the same turn, which has then done the work."""
 
 _COMPLETE = "The turn is complete: there is nothing to recover."
 _UNREADABLE = "The turn's record cannot be read: it does not tell what was asked, and is left as it is."
@@ -42,7 +42,7 @@ _NOTHING_NEW = "Codex's record of this turn holds nothing that is not here alrea
 
 
 class Recovered(NamedTuple):
-    """The turn afterwards; `message` says what was found, or why there is nothing."""
+    """The turn afterwards; `message` says what was found, or why nothing was."""
 
     view: TurnView
     is_recovered: bool
@@ -50,30 +50,30 @@ class Recovered(NamedTuple):
 
 
 def recover(settings: Settings, directory: TurnDir) -> Recovered:
-    """Complete an ended turn from Codex's own record of it; what its worker had taken out of a queue is put back.
+    """Complete an ended turn from Codex's own record of it, and put back queued messages that its worker had taken.
 
     Raises:
-        BusyError: the turn is still running, or somebody else is at it.
+        BusyError: the turn is still running, or another process holds it.
         NotFoundError: the turn was deleted meanwhile.
-        CodexMissingError: Codex cannot be asked, and its session file does not tell.
-        HomeError: the turn's directory cannot be written, or not even read.
+        CodexMissingError: Codex cannot be asked, and its session file does not have the turn.
+        HomeError: the turn's directory cannot be written or read.
         BadInputError: `config.json` is broken.
     """
     view = read.readable(directory)
     if view.state is State.RUNNING:
         hint = f"First: `{bounded_wait(directory.turn_id, may_ask=may_ask(view.meta))}`"
         raise BusyError(f"turn {directory.turn_id} is still running", hint=hint)
-    words = _put_back(settings, directory) if os.path.lexists(directory.queued) else ""
+    result = _put_back(settings, directory) if os.path.lexists(directory.queued) else ""
     found = _recover_answer(settings, directory, view)
-    return found._replace(message=f"{found.message} {words[0].upper()}{words[1:]}.") if words else found
+    return found._replace(message=f"{found.message} {result[0].upper()}{result[1:]}.") if result else found
 
 
 def _put_back(settings: Settings, directory: TurnDir) -> str:
-    """What the turn's worker took out of its thread's queue, and could not put back; what came of it, in words."""
+    """Put back what the turn's worker took out of its thread's queue and could not; return the result as text."""
     from codex_server_cli.worker.cleanup.queue_restore import restore_later
 
     codex = None
-    with contextlib.suppress(CodexMissingError):  # then that of the turn may still be there
+    with contextlib.suppress(CodexMissingError):  # the turn's own may still exist
         codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
     lock_fd = _take_lock(settings, directory)
     try:
@@ -91,7 +91,7 @@ def _recover_answer(settings: Settings, directory: TurnDir, view: TurnView) -> R
     try:
         is_recovered, message = _recover(settings, directory)
         if is_recovered:
-            with contextlib.suppress(OSError):  # what is true of the turn stands in its directory
+            with contextlib.suppress(OSError):  # the turn's directory is authoritative
                 append_recovered(directory)
     except OSError as error:
         raise home_error(settings.home, error) from error
@@ -114,7 +114,7 @@ def _take_lock(settings: Settings, directory: TurnDir) -> int:
 
 
 def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
-    """Do it, under the turn's lock; whether something was restored, and the words for it."""
+    """Recover under the turn's lock; return whether something was restored, and the message."""
     if recovery.finish_publishing(directory):
         return True, "A recovery that was cut short is finished."
     end = end_of(directory)
@@ -133,11 +133,11 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
     if found is None:
         return False, _NOTHING_NEW
     recovery.publish_recovery(directory, ended, found, source)
-    return True, _words(found, source)
+    return True, _message_of(found, source)
 
 
 def _obstacle(ended: Ended) -> str | None:
-    """Why Codex need not even be asked."""
+    """Why Codex cannot have a record; None where it may."""
     if ended.request.is_ephemeral:
         return "The turn was ephemeral: Codex kept no record of it."
     if ended.record.thread_id is None:
@@ -151,7 +151,7 @@ def _ask(settings: Settings, thread_id: str, turn_id: str) -> tuple[Message | No
     """Our turn in Codex's record, and its source; None with the reason where it is not there.
 
     Raises:
-        CodexMissingError: no app-server answers, and the session file does not tell.
+        CodexMissingError: no app-server answers, and the session file does not have the turn.
     """
     try:
         answer, problem = _ask_app_server(settings, thread_id, turn_id), None
@@ -159,8 +159,8 @@ def _ask(settings: Settings, thread_id: str, turn_id: str) -> tuple[Message | No
         answer, problem = StoredTurn(None), error
     if _is_completed(answer.turn):
         return answer.turn, "app-server", ""
-    # An app-server that has lost its databases lists an empty thread, and one that was killed right after the end calls
-    # the turn interrupted, though the session file has it all.
+    # An app-server that has lost its databases lists an empty thread, and one that was killed right after the end
+    # reports the turn as interrupted, though the session file is complete.
     stored = read_stored_turn(settings.codex_home, thread_id, turn_id)
     if answer.turn is not None and not _is_completed(stored):
         return answer.turn, "app-server", ""
@@ -181,7 +181,7 @@ def _ask_app_server(settings: Settings, thread_id: str, turn_id: str) -> StoredT
     return run_query(codex.path, settings.home, query, TIMEOUT_S)
 
 
-def _words(found: Recovery, source: str) -> str:
+def _message_of(found: Recovery, source: str) -> str:
     where = "Codex's own record" if source == "app-server" else "Codex's session file"
     if found.outcome is None:
         return f"{where} holds more of the answer than had come: it is kept now. The turn had not been completed."

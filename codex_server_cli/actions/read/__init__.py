@@ -1,1 +1,1 @@
-"""VERBS that read turns: once, until something happens, or for hours. They write nothing."""
+"""VERBS that read turns: once, until something happens, or continuously. They write nothing."""

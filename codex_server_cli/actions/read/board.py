@@ -1,6 +1,6 @@
-"""What a board of turns shows: which there are and where they stand, as the monitor's stream tells it.
+"""The content of a board of turns: their states, from the monitor's stream. Owns which turns it keeps.
 
-Reads what the stream cannot tell (tokens, the last line) only for the turns that are shown. Must never walk over the
+Reads what the stream does not contain (tokens, the last line) only for the turns that are shown. Must never scan the
 directories again: of 10 000 turns most have long ended.
 """
 
@@ -23,14 +23,14 @@ from codex_server_cli.disk.turn.reader import read_live
 from codex_server_cli.settings.places import Settings
 
 _KEPT = 100
-"""How many ended turns are remembered: more than any terminal has lines."""
+"""How many ended turns are kept: more than any terminal has lines."""
 
 _TAIL_BYTES = 2048
 _PHASES = {str(phase): phase for phase in Phase}
 
 
 class Selection:
-    """Which turns are wanted."""
+    """Which turns are shown."""
 
     def __init__(self, settings: Settings, wanted: read.TurnFilter) -> None:
         self.wanted = wanted
@@ -43,7 +43,7 @@ class Selection:
         return TurnDir(self._turns_path / turn_id)
 
     def has(self, turn_id: str, state: str) -> bool:
-        """Whether a turn in that state is one of them; its directory is looked at once."""
+        """Whether a turn in that state is one of them; its directory is read once."""
         return self.has_place(turn_id) and self.wanted.state in (None, state)
 
     def has_place(self, turn_id: str) -> bool:
@@ -57,7 +57,7 @@ class Selection:
 
 
 def chosen(events: Iterable[MonitorEvent | None], selection: Selection) -> Iterator[MonitorEvent | None]:
-    """The monitor's stream, less what happens to other turns."""
+    """The monitor's stream, without the events of other turns."""
     return (event for event in events if event is None or selection.has(event.turn_id, event.state))
 
 
@@ -71,16 +71,16 @@ class Board:
 
     @property
     def views(self) -> list[TurnView]:
-        """All turns that are wanted: each that runs, and the newest of those that have ended."""
+        """All turns to show: every running one, and the newest ended ones."""
         return [view for view in self._views.values() if self._selection.wanted.state in (None, view.state)]
 
     def note(self, event: MonitorEvent) -> None:
-        """Learn what happened to a turn."""
+        """Apply an event."""
         view = self._views.get(event.turn_id)
         if view is None and not self._selection.has_place(event.turn_id):
             return
         if view is not None and view.state.is_end and not event.is_end:
-            return  # a line from before we looked
+            return  # older than our first read
         if view is None or event.is_end:
             self._last_lines.pop(event.turn_id, None)
             view = read.status(self._selection.directory(event.turn_id))
@@ -89,7 +89,7 @@ class Board:
         self._keep(view)
 
     def rows(self, views: Iterable[TurnView]) -> list[tuple[TurnView, str]]:
-        """Turns as they stand now, each with the last line that it said; those that were deleted are gone."""
+        """The turns' current state, each with the last line of its output; without those that were deleted."""
         found = []
         for view in views:
             if view.state is State.RUNNING:
@@ -121,5 +121,5 @@ def _last_line(view: TurnView) -> str:
 
 @lru_cache(2 * _KEPT)
 def _directory(path: str) -> TurnDir:
-    """The paths of a turn, made once: every second they are needed again."""
+    """The paths of a turn, cached: they are needed every second."""
     return TurnDir(Path(path))

@@ -1,6 +1,6 @@
 """Following a turn to its end, as text or as events. Owns the order of law 2: lock, marker, and only then the rest.
 
-The other order can miss what a worker writes between the last read and its end.
+The opposite order can miss what a worker writes between the last read and its end.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PROBE_INTERVAL_S = 1.0
 
 
 def text(directory: TurnDir, *, last_lines: int | None = None, follows: bool = False) -> Iterator[bytes]:
-    """The pieces of `out.txt`: what is there, and with `follows` what comes, to the end of the turn."""
+    """The pieces of `out.txt`: its content, and with `follows` what is appended, to the end of the turn."""
     return _pieces(directory, directory.out, last_lines, follows=follows)
 
 
 def events(directory: TurnDir, *, last_lines: int | None = None, follows: bool = False) -> Iterator[bytes]:
-    """The lines of `events.jsonl`, whole ones only, without their newline."""
+    """The complete lines of `events.jsonl`, without their newline."""
     decoder = LineDecoder()
     for piece in _pieces(directory, directory.events, last_lines, follows=follows):
         yield from decoder.feed(piece)
@@ -48,7 +48,7 @@ def _pieces(directory: TurnDir, path: Path, last_lines: int | None, *, follows: 
 
 
 def _end_probe(directory: TurnDir) -> Callable[[], bool]:
-    """Whether the turn is over, at little cost: a marker tells at once, the lock is asked once a second."""
+    """A cheap check whether the turn is over: a marker counts at once, the lock is probed once a second."""
     probed_at = 0.0
 
     def has_ended() -> bool:

@@ -1,9 +1,8 @@
 """The monitor's stream: every phase change, attention and end of every turn, from one process, with one cursor.
 
-What it tells are the lines of the journal, one for one and in their order: so a cursor resumes it without a missed or a
-doubled line, whoever was killed meanwhile. What no worker lived to write it writes into the journal itself: it probes
-the locks of all running turns once a second, has the dead ones repaired, and adds the ends that are missing.
-Must never print.
+It yields the lines of the journal one to one and in order: so a cursor resumes it without a missing or duplicate line,
+even after a kill. Owns the ends that a killed worker could not write: it probes the locks of all running turns once a
+second, has dead turns repaired, and appends missing ends to the journal. Must never print.
 """
 
 from __future__ import annotations
@@ -28,21 +27,21 @@ from codex_server_cli.settings.places import Settings
 PROBE_INTERVAL_S = 1.0
 SCAN_INTERVAL_S = 10.0
 _STEP_MS = 50
-"""How long events are gathered: 20 looks a second at the most, however many turns stream."""
+"""How long events are batched: at most 20 reads a second, however many turns stream."""
 
 
 def stream(
     settings: Settings, after: int | None = None, *, follows: bool, warn: Callable[[str], None]
 ) -> Iterator[MonitorEvent | None]:
-    """What happened, and with `follows` what happens, for ever.
+    """The journal's events, and with `follows` new ones, endlessly.
 
     Args:
-        after: a cursor: only what stands behind it. 0 is all that is retained; None begins with the lines of the turns
-            that run now, and goes on with all that is new.
-        warn: gets a word for people where the journal does not reach to `after`, or cannot be written.
+        after: a cursor: only events after it. 0 is all that is retained; None begins with the lines of the turns that
+            run now, followed by all new events.
+        warn: called with a message for people where the journal does not reach to `after`, or cannot be written.
 
     Yields:
-        What happened; None about once a second, where nothing does: a chance to see whether anybody still listens.
+        The events; with `follows` also None about once a second, so that the caller can check for a closed output.
 
     Raises:
         HomeError: there is no journal to follow, and none can be made; or the home cannot be read.
@@ -95,7 +94,7 @@ def _events(settings: Settings, after: int, until: int | None = None) -> Iterato
 
 
 def _reachable(settings: Settings, after: int, warn: Callable[[str], None]) -> int:
-    """The cursor to go on from: the one that was asked for, or where the journal begins."""
+    """The cursor to resume from: the one that was asked for, or the journal's beginning."""
     begin, end = journal.bounds(settings.home) or (0, after)
     if after > end:
         warn(f"the journal ends at {end}, before cursor {after}: it was begun anew; going on from {begin}")
@@ -106,10 +105,10 @@ def _reachable(settings: Settings, after: int, warn: Callable[[str], None]) -> i
 
 
 class Watch:
-    """The turns that run, as far as the journal and the directories tell.
+    """The running turns by the journal and the directories.
 
     Args:
-        warn: gets a word for people where an end cannot be written, once for each turn.
+        warn: called with a message for people where an end cannot be written, once for each turn.
 
     Attributes:
         running: their directories, by id.
@@ -119,21 +118,21 @@ class Watch:
         self.running: dict[str, TurnDir] = {}
         self._settings = settings
         self._warn = warn
-        self._warned_of: set[str] = set()
+        self._warned_ids: set[str] = set()
         self._known: set[str] = set()
         self._unwritten: dict[str, TurnDir] = {}
         self._turns_changed_ns = 0
         self._probed_s = self._scanned_s = time.monotonic()
 
     def look_back(self, until: int) -> None:
-        """Find out which turns run: by the journal up to a cursor, and by their directories. The dead get their end."""
+        """Find the running turns: by the journal up to a cursor, and by their directories; repair the dead ones."""
         for event in _events(self._settings, 0, until):
             self.note(event)
         self._scan()
         self.probe()
 
     def note(self, event: MonitorEvent) -> None:
-        """Learn from a line of the journal."""
+        """Apply a line of the journal."""
         self._known.add(event.turn_id)
         if event.is_end:
             self.running.pop(event.turn_id, None)
@@ -141,11 +140,11 @@ class Watch:
             self.running[event.turn_id] = TurnDir(self._settings.turns_path / event.turn_id)
 
     def is_due(self) -> bool:
-        """Whether the locks have not been looked at for a second."""
+        """Whether the last probe of the locks was at least a second ago."""
         return time.monotonic() - self._probed_s >= PROBE_INTERVAL_S
 
     def probe(self) -> None:
-        """Look at the lock of each running turn; one that is free is a turn that has ended, or lost its worker."""
+        """Probe the lock of each running turn; if it is free, the turn has ended or its worker died."""
         self._probed_s = time.monotonic()
         if self._probed_s - self._scanned_s >= SCAN_INTERVAL_S:
             self._scanned_s = self._probed_s
@@ -156,12 +155,12 @@ class Watch:
             try:
                 if lock.is_held(turn.lock):
                     continue
-            except PermissionError:  # another user's: `_see_ended` says so
+            except PermissionError:  # another user's: `_handle_end` reports it
                 pass
-            self._see_ended(turn)
+            self._handle_end(turn)
 
     def _scan(self) -> None:
-        """Find turns that the journal does not tell of: an older version's, or of workers that died before a word."""
+        """Find turns that the journal lacks: of an older version, or of workers that died before writing to it."""
         turns_path = self._settings.turns_path
         try:
             changed_ns = turns_path.stat().st_mtime_ns
@@ -174,26 +173,26 @@ class Watch:
             if turn_id in self._known:
                 continue
             self._known.add(turn_id)
-            # Of 10 000 turns most are over: two looks by name before a `TurnDir` is made.
+            # Of 10 000 turns most are over: check two names before making a `TurnDir`.
             if not any(os.path.lexists(f"{turns_path}/{turn_id}/{marker}") for marker in ("done", "error")):
                 self.running[turn_id] = TurnDir(turns_path / turn_id)
 
-    def _see_ended(self, turn: TurnDir) -> None:
-        """Have a turn whose lock is free repaired where need be, and its end told; what cannot be written waits."""
+    def _handle_end(self, turn: TurnDir) -> None:
+        """Have a turn whose lock is free repaired if needed, and append its end; retried where it cannot be written."""
         problem = f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"
         try:
             state = READER.state(turn)
             if state is State.RUNNING:
-                return  # alive after all, or being repaired by somebody else
+                return  # alive after all, or being repaired by another process
             if state is State.UNREADABLE:
-                is_told, problem = False, f"turn {turn.turn_id} cannot be read, so its end cannot be told"
+                is_recorded, problem = False, f"turn {turn.turn_id} cannot be read, so its end cannot be told"
             else:
-                is_told = append_end_once(turn)
+                is_recorded = append_end_once(turn)
         except OSError as error:
-            is_told, problem = False, problem.replace(";", f": {error.strerror};")
+            is_recorded, problem = False, problem.replace(";", f": {error.strerror};")
         del self.running[turn.turn_id]
-        if not is_told:
+        if not is_recorded:
             self._unwritten[turn.turn_id] = turn
-            if turn.turn_id not in self._warned_of:
-                self._warned_of.add(turn.turn_id)
+            if turn.turn_id not in self._warned_ids:
+                self._warned_ids.add(turn.turn_id)
                 self._warn(problem)

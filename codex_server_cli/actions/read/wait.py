@@ -1,7 +1,7 @@
-"""Waiting for the end of turns, or for the moment when one of them needs a person, whichever comes first.
+"""Waiting for the end of turns, or for a request of one of them that needs a person, whichever comes first.
 
-Sleeps on the journal, which tells of both at once; what no worker could tell there (it was killed, the journal cannot
-be written) is seen in the turns' directories, once a second. Must never print.
+Owns the wait. Sleeps on the journal, which reports both at once; what no worker could write there (it was killed, the
+journal is not writable) is found by polling the turns' directories once a second. Must never print.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WAKING = ("attention", "end")
 
 
 class Watched(NamedTuple):
-    """A turn, and what waits for a person in it: entries of `pending.json`."""
+    """A turn, and its requests that wait for a person: entries of `pending.json`."""
 
     view: TurnView
     pending: list[dict[str, Any]]
@@ -35,17 +35,17 @@ class Watched(NamedTuple):
 def wait(
     directories: list[TurnDir], *, is_any: bool, until_attention: bool = True, timeout_s: float | None = None
 ) -> list[Watched]:
-    """Sleep until one of these turns needs a person, or they have ended, or the time runs out.
+    """Sleep until one of these turns needs a person, or they have ended, or the timeout.
 
-    Takes no descriptor and no thread for each turn: there may be more of them than a process may open files.
+    Uses no descriptor or thread per turn: there may be more of them than a process may open files.
 
     Args:
         directories: of one home, at least one.
-        is_any: the first end will do; otherwise all have to end.
-        until_attention: a turn that needs a person will do, too; otherwise nobody asks what waits in any of them.
+        is_any: return at the first end; otherwise all have to end.
+        until_attention: return at a request that needs a person, too; otherwise pending requests are not read.
 
     Returns:
-        The turns then, in the order given.
+        The turns at that moment, in the order given.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -57,35 +57,35 @@ def wait(
     awake = _wakeups(home, deadline)
     while True:
         next(awake)
-        cursor, is_awake = _read_on(home, cursor, ids)
+        cursor, is_awake = _read_journal(home, cursor, ids)
         now = time.monotonic()
         if is_awake or now >= min(probe_at, deadline):
             probe_at = now + PROBE_INTERVAL_S
-            facts = [_glance(directory, until_attention=until_attention) for directory in directories]
+            facts = [_quick_check(directory, until_attention=until_attention) for directory in directories]
             if now >= deadline or _is_over(facts, is_any=is_any):
-                seen = [_look(directory, until_attention=until_attention) for directory in directories]
-                # Another shell may have answered between the two looks.
+                seen = [_full_check(directory, until_attention=until_attention) for directory in directories]
+                # Another shell may have answered between the two checks.
                 if now >= deadline or _is_over([_facts(each) for each in seen], is_any=is_any):
                     return seen
 
 
 def _is_over(facts: list[tuple[State, bool]], *, is_any: bool) -> bool:
-    """Whether there is a reason to come back; of each turn its state, and whether it asks.
+    """Whether to return; `facts` has each turn's state, and whether it needs a person.
 
-    One that may not be read is no reason while others run: nobody will see its end.
+    A turn that may not be read does not count while others run: its end cannot be seen.
     """
     known = [state for state, _ in facts if state is not State.UNREADABLE]
     runs = [state is State.RUNNING for state in known]
     return any(does_ask for _, does_ask in facts) or not (any(runs) and (all(runs) or not is_any))
 
 
-def _glance(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
-    """The same as `_look` tells, at little cost: fifty turns may be asked every second."""
+def _quick_check(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
+    """The facts of `_full_check`, cheaply: fifty turns may be checked every second."""
     state = READER.state(directory)
     return state, until_attention and state is State.RUNNING and bool(requests_in(directory))
 
 
-def _look(directory: TurnDir, *, until_attention: bool) -> Watched:
+def _full_check(directory: TurnDir, *, until_attention: bool) -> Watched:
     view = status(directory)
     return Watched(view, pending_of(view) if until_attention else [])
 
@@ -94,8 +94,8 @@ def _facts(seen: Watched) -> tuple[State, bool]:
     return seen.view.state, bool(seen.pending)
 
 
-def _read_on(home: Path, cursor: int, ids: set[str]) -> tuple[int, bool]:
-    """The cursor behind what the journal has become, and whether it tells of an end or a request of these turns."""
+def _read_journal(home: Path, cursor: int, ids: set[str]) -> tuple[int, bool]:
+    """The cursor after the journal's new lines, and whether they have an end or a request of these turns."""
     is_awake = False
     for position, entry in journal.read(home, cursor):
         cursor = position
@@ -104,10 +104,10 @@ def _read_on(home: Path, cursor: int, ids: set[str]) -> tuple[int, bool]:
 
 
 def _wakeups(home: Path, deadline: float) -> Iterator[None]:
-    yield  # what is over already needs no watch, which takes 15 ms to load
+    yield  # turns that are over already need no file watcher, which takes 15 ms to load
     try:
         journal.prepare(home)
-    except OSError:  # a home that we may only read: once a second has to do
+    except OSError:  # a read-only home: poll once a second
         while True:
             time.sleep(min(PROBE_INTERVAL_S, max(0.0, deadline - time.monotonic())))
             yield

@@ -1,1 +1,1 @@
-"""VERBS that start a turn: what was asked for, what forbids it, which thread it goes on with."""
+"""VERBS that start a turn: its options, the checks, the thread that it continues."""

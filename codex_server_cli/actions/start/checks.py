@@ -1,4 +1,4 @@
-"""What is checked before a turn exists, one small function each. Owns the words of bad input; makes nothing."""
+"""The checks before a turn exists, one small function each. Owns the messages for bad input; must create nothing."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
     """The absolute directory to work in; the current one where None was given.
 
     Args:
-        flag: what the user gave it with.
+        flag: the flag that it was given with.
 
     Raises:
-        BadInputError: it does not exist, or is no directory. Codex itself would not notice.
+        BadInputError: it does not exist, or is no directory. Codex itself does not check that.
     """
     try:
         path = os.path.abspath(cwd) if cwd is not None else os.getcwd()  # noqa: PTH100, PTH109
     except OSError as error:
         raise BadInputError("the current directory is gone", hint="Give another with --cwd.") from error
-    if cwd == "":  # a script's variable that is not set must not mean: wherever I stand
+    if cwd == "":  # a script's unset variable must not mean the current directory
         raise BadInputError("no such directory: ''", hint=f"Give an existing one with {flag}.")
     if not os.path.isdir(path):  # noqa: PTH112 — pathlib raises for names that no directory can have
         what = f"{path} is not a directory" if os.path.exists(path) else f"no such directory: {path}"  # noqa: PTH110
@@ -41,15 +41,15 @@ def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
 
 
 def check_git(*places: str) -> None:
-    """Writing is allowed only where git can undo it; git itself says where that is.
+    """Allow writing only where git can undo it; git itself is asked.
 
     Args:
-        places: the working directory and whatever else is opened for writing by name.
+        places: the working directory and all further writable directories.
 
     Raises:
         BadInputError: one of them is in no git work tree, or git cannot be asked.
     """
-    from codex_server_cli.actions.start.git import outside_of_work_tree  # for turns that write alone
+    from codex_server_cli.actions.start.git import outside_of_work_tree  # only for turns that write
 
     hint = "Run it in a git work tree. Only the user can decide to do without, by --skip-git-check."
     for place in places:
@@ -64,13 +64,13 @@ def check_git(*places: str) -> None:
 
 
 _NO_REPOSITORY = "not a git repository (or any "
-"""How git says, up to the words for parents and mount points, what our own sentence says already."""
+"""The beginning of git's message that says the same as our own."""
 
 
 def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ...]:
-    """What to tell a user who lets a turn write where our own records lie; nothing where it may not."""
+    """The warning for a turn that may write to our own records; `()` where it may not."""
     if request.sandbox is not Sandbox.WORKSPACE_WRITE:
-        return ()  # read-only cannot, and danger-full-access says it all
+        return ()  # read-only cannot write, and danger-full-access is warning enough
     home = os.path.realpath(settings.home)
     writable = (os.path.realpath(root) for root in (request.cwd, *request.writable_roots))
     around = next((root for root in writable if os.path.commonpath((home, root)) == root), None)
@@ -78,7 +78,7 @@ def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ..
 
 
 def warn_of_unknown_reset(settings: Settings) -> tuple[str, ...]:
-    """What to tell who waits for a usage limit to reset of which nobody has told when it does."""
+    """The warning for `--after-reset` where the reset time of the usage limit is not known; else `()`."""
     from codex_server_cli.disk.known_limit import last_known_limit, login_s
 
     known = last_known_limit(settings.turns_path)
@@ -88,14 +88,14 @@ def warn_of_unknown_reset(settings: Settings) -> tuple[str, ...]:
 
 
 def check_encodable(request: TurnRequest) -> None:
-    """Whatever Codex is to be told must be UTF-8: it drops a line that is not, and never answers.
+    """Everything that is sent to Codex must be UTF-8: it drops any other line without a response.
 
     Raises:
-        BadInputError: something is not, like the name of a directory from another time.
+        BadInputError: something is not, like an old directory name in another encoding.
     """
-    told = request.to_json()
-    del told["flags"], told["schema_source"]  # which are for us alone, and may name a file however odd
-    for name, value in told.items():
+    fields = request.to_json()
+    del fields["flags"], fields["schema_source"]  # not sent to Codex; may contain any file name
+    for name, value in fields.items():
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -103,10 +103,10 @@ def check_encodable(request: TurnRequest) -> None:
 
 
 def check_name(name: str) -> None:
-    """A name begins with a letter and can be taken neither for an id nor for `last`.
+    """A name begins with a letter and must not look like an id or be `last`.
 
     Raises:
-        BadInputError: it can.
+        BadInputError: it breaks these rules.
     """
     if not is_turn_name(name) or is_turn_id(name):
         hint = "A name begins with a letter; then letters, digits, '_', '.', '-'; 64 at most; not 'last'."
@@ -114,10 +114,10 @@ def check_name(name: str) -> None:
 
 
 def check_deadline(deadline_s: float | None, flag: str = "--deadline") -> float | None:
-    """A deadline lies in the future.
+    """A deadline must be more than 0 seconds.
 
     Raises:
-        UsageError: it does not.
+        UsageError: it is not.
     """
     if deadline_s is not None and not deadline_s > 0:
         raise UsageError(f"{flag} must be more than 0 seconds, not {deadline_s:g}")
@@ -159,7 +159,7 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
     """`key=value` overrides of Codex's configuration, as `codex -c` takes them.
 
     Raises:
-        UsageError: a pair has no `=`, or touches what decides over trust and sandbox.
+        UsageError: a pair has no `=`, or its key decides trust, payer or sandbox.
     """
     if not pairs:
         return None
@@ -173,7 +173,7 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
             raise UsageError(f"--config takes key=value, not {pair!r}")
         first = key.split(".")[0].strip(
             " \t\"'"
-        )  # Codex takes quotes as part of a name; who writes them means the name
+        )  # Codex takes quotes as part of a name; the user means the name without them
         if first in _GUARDED_KEYS:
             raise UsageError(f"--config must not set {key}", hint=_GUARDED_KEYS[first])
         overrides[key] = as_json(parse_value(value), f"--config {key}")
@@ -181,10 +181,10 @@ def parse_overrides(pairs: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def as_json(value: Any, source: str) -> Any:
-    """A value of TOML as JSON has it: a date is text.
+    """A TOML value converted to JSON types: a date becomes text.
 
     Raises:
-        BadInputError: it holds what JSON has not: `nan`, `inf`, or too much inside of each other.
+        BadInputError: it cannot be converted: `nan`, `inf`, or nested too deeply.
     """
     try:
         return json.loads(json.dumps(value, default=str, allow_nan=False))
@@ -208,10 +208,10 @@ _GUARDED_KEYS = {
 
 
 def check_nesting(settings: Settings, *, may_nest: bool) -> str | None:
-    """The turn that we were started from, None outside of any.
+    """The turn that we were started from; None outside of any.
 
     Raises:
-        UsageError: that turn was itself started from a turn: agents calling agents calling agents.
+        UsageError: that turn was itself started from a turn: a third level of nesting.
     """
     parent = settings.parent_turn
     if parent is None or not is_turn_id(parent):

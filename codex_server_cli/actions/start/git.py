@@ -1,4 +1,4 @@
-"""Asking git about a directory. Owns the one way in which git is run; must never change a repository."""
+"""Asking git about a directory. Owns how git is run; must never change a repository."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ TIMEOUT_S = 10.0
 
 
 class GitAnswer(NamedTuple):
-    """What git said; `complaint` is the first line of its words where it failed, None where it did not."""
+    """Git's output; `complaint` is the first line of its error message, None where it succeeded."""
 
     text: str
     complaint: str | None
 
 
 def ask_git(cwd: Path, *arguments: str) -> GitAnswer:
-    """Run a git command that only reads, about `cwd` and no other repository that our environment may name.
+    """Run a read-only git command in `cwd`, ignoring a repository that our environment may name.
 
     Raises:
-        BadInputError: there is no git, or it does not answer.
+        BadInputError: git is not installed, or does not answer.
     """
     command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", *arguments]
     try:
@@ -37,13 +37,13 @@ def ask_git(cwd: Path, *arguments: str) -> GitAnswer:
     text = stdout.decode("utf-8", "replace").strip()
     if code == 0:
         return GitAnswer(text, None)
-    words = stderr.decode("utf-8", "replace").strip().splitlines()
-    return GitAnswer(text, words[0].removeprefix("fatal: ") if words else "git failed without a word")
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
+    return GitAnswer(text, lines[0].removeprefix("fatal: ") if lines else "git failed without a word")
 
 
 def _run(command: list[str], cwd: Path) -> tuple[int, bytes, bytes]:
-    """Exit code, stdout and stderr. One that hangs is ended with all that it started: a wrapper's child, which would
-    hold the pipes open, too."""
+    """Exit code, stdout and stderr. At the timeout the process group is killed: a wrapper's child would hold the pipes
+    open."""
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -55,14 +55,14 @@ def _run(command: list[str], cwd: Path) -> tuple[int, bytes, bytes]:
     ) as process:
         try:
             stdout, stderr = process.communicate(timeout=TIMEOUT_S)
-        except BaseException:  # Ctrl-C, too, does not reach its session
+        except BaseException:  # Ctrl-C too: it does not reach git's session
             os.killpg(process.pid, signal.SIGKILL)
             raise
     return process.returncode, stdout, stderr
 
 
 def outside_of_work_tree(place: Path) -> str | None:
-    """Why git takes a directory for no part of a work tree, in its own words; None where it is one.
+    """Why a directory is in no work tree, as git's message; None where it is in one.
 
     Raises:
         BadInputError: as `ask_git`.

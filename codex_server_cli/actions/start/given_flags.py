@@ -1,7 +1,7 @@
 """The flags that a turn was started with, as they can be given again from any directory. Owns nothing else.
 
-They are kept with the turn for the commands of its hints. What a default decided, here or in `config.json`, is no flag:
-it decides again. A value stands as it was checked: durations in seconds, paths from the root.
+They are stored with the turn for the commands in its hints. Must never contain a default's value (built in or of
+`config.json`), because that applies again. Values are stored as checked: durations in seconds, absolute paths.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from codex_server_cli.core.result.commands import seconds
 
 
 def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
-    """What the user gave, but for the prompt, the pictures, and which thread is meant.
+    """The flags that the user gave, except for the prompt, the pictures and the thread.
 
     Args:
-        request: what the options came to, checked.
+        request: the checked request made of the options.
     """
     asks = options.approval is not Approval.NEVER
     found = {
@@ -34,7 +34,7 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
         "--effort": _value(options.effort),
         "--profile": _value(options.profile),
         "--config": [*options.config] or None,
-        "--schema": _switch(options.schema is not None),  # the turn keeps a copy; where it was `request` may tell
+        "--schema": _switch(options.schema is not None),  # the turn keeps a copy; see `schema_source`
         "--ephemeral": _switch(options.is_ephemeral),
         "--name": _value(options.name),
         "--deadline": _seconds(options.deadline_s),
@@ -43,18 +43,18 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
         "--allow-nested": _switch(options.may_nest),
     }
     if options.review is not None:
-        del found["--sandbox"]  # a review's own, and no flag of it
+        del found["--sandbox"]  # fixed for a review, which has no such flag
     return {name: values for name, values in found.items() if values is not None}
 
 
 def schema_source(options: StartOptions) -> str | None:
-    """The schema's file; None where there is none that could be edited: a pipe has gone when its turn ends."""
+    """The schema's file; None where there is no regular file to edit: a pipe is gone when its turn ends."""
     path = os.path.abspath(options.schema) if options.schema else None  # noqa: PTH100 — as given, links and all
-    return path if path is not None and os.path.isfile(path) else None  # noqa: PTH113 — any name, however odd
+    return path if path is not None and os.path.isfile(path) else None  # noqa: PTH113 — any name
 
 
 def given_selector(choice: ThreadChoice, *, is_fork: bool, may_fork_if_busy: bool) -> Flags:
-    """Which thread is meant, whatever its newest turn is by then.
+    """The flags that select the thread, independent of its newest turn by then.
 
     Args:
         is_fork: `--fork` was asked for: with `--turn` a copy of the thread as it was after that turn.

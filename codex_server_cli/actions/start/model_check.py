@@ -1,7 +1,7 @@
-"""Does Codex list the model, and does the model have the effort? Owns the answer before a turn exists.
+"""Checking that Codex lists the model, and that the model has the effort. Owns this check before a turn exists.
 
-What cannot be looked up is not checked: Codex tells it itself, later. Must never be imported where neither was asked
-for: looking up takes an app-server, once for each codex.
+What cannot be looked up is not checked: Codex reports it later. Must never be imported where neither was asked for: a
+look-up takes an app-server, once for each codex.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from codex_server_cli.settings.places import Settings
 def check_request(
     settings: Settings, codex: Path, request: TurnRequest, kept_model: str | None, source: str = ""
 ) -> None:
-    """See whether Codex has what a request asks for; a provider of the user's own has others than Codex.
+    """Check the model and effort of a request; not for a custom provider, which has other models.
 
     Args:
         codex: the binary that will run the turn.
-        kept_model: what the thread ran with last, if it is known.
+        kept_model: the thread's last model, if known.
         source: as `check_model`.
 
     Raises:
@@ -55,15 +55,15 @@ def check_model(
     kept_model: str | None = None,
     source: str = "",
 ) -> None:
-    """See whether Codex lists the model, hidden or not, and whether it has the effort.
+    """Check that Codex lists the model, hidden or not, and that it has the effort.
 
     Args:
         codex: the binary that will run the turn.
-        model, effort: what was asked for, if anything was.
-        thread_id: the thread that is to go on; None for a new one.
-        kept_model: what the turn runs with where no model was asked for, if that is known; it is not judged. Else it
-            is Codex's default on a new thread, and may be any on another.
-        source: where the model stands, in words, unless the user has just given it.
+        model, effort: what was asked for, or None.
+        thread_id: the thread to resume; None for a new one.
+        kept_model: the turn's model where none was asked for, if known; it is not checked itself. If unknown: Codex's
+            default on a new thread, any model on another.
+        source: where the model is configured, as text, unless the user has just given it.
 
     Raises:
         BadInputError: Codex does not list the model, or the model has no such effort.
@@ -73,13 +73,13 @@ def check_model(
     def complaint(models: list[Model]) -> BadInputError | None:
         if model is not None and all(model != each.name for each in models):
             return _unlisted(model, models, source)
-        return _without_effort(_meant(models, name, is_new_thread=is_new_thread), effort)
+        return _without_effort(_candidates(models, name, is_new_thread=is_new_thread), effort)
 
     kept = model_cache.read_models(settings.home, codex)
-    if kept and complaint(kept) is None and (model is not None or _meant(kept, name, is_new_thread=is_new_thread)):
+    if kept and complaint(kept) is None and (model is not None or _candidates(kept, name, is_new_thread=is_new_thread)):
         return
     try:
-        models = ask_codex(settings, thread_id)  # what is kept may be old: it must not refuse anything
+        models = ask_codex(settings, thread_id)  # the cache may be stale: it must not refuse anything
     except CodexServerError:
         return
     error = complaint(models) if models else None
@@ -88,18 +88,18 @@ def check_model(
 
 
 def ask_codex(settings: Settings, thread_id: str | None) -> list[Model]:
-    """What Codex lists now; nothing where another provider than OpenAI's serves.
+    """The models that Codex lists now; `[]` where the provider is not OpenAI's.
 
     Raises:
-        CodexServerError: it does not tell.
+        CodexServerError: it does not report them.
     """
-    from codex_server_cli.actions.account import read_openai_models  # 10 ms, for what is rarely asked
+    from codex_server_cli.actions.account import read_openai_models  # 10 ms, rarely needed
 
     return read_openai_models(settings, thread_id)
 
 
-def _meant(models: list[Model], name: str | None, *, is_new_thread: bool) -> list[Model]:
-    """The models of which the turn will run with one."""
+def _candidates(models: list[Model], name: str | None, *, is_new_thread: bool) -> list[Model]:
+    """The models that the turn may run with."""
     if name is not None:
         return [model for model in models if model.name == name]
     return [model for model in models if model.is_default] if is_new_thread else models
@@ -119,5 +119,5 @@ def _without_effort(models: list[Model], effort: str | None) -> BadInputError | 
     allowed = list(dict.fromkeys(each for model in models for each in model.efforts))
     if effort is None or effort in allowed or not allowed:
         return None
-    who = f"{models[0].name} has no" if len(models) == 1 else "no model has an"
-    return BadInputError(f"{who} effort {effort!r}", hint=f"Give one of: {', '.join(allowed)}.")
+    subject = f"{models[0].name} has no" if len(models) == 1 else "no model has an"
+    return BadInputError(f"{subject} effort {effort!r}", hint=f"Give one of: {', '.join(allowed)}.")

@@ -1,4 +1,4 @@
-"""What a start is asked for: the options as a face parsed them, and the thread to go on with. Pure values."""
+"""The input of a start: the options as a front end parsed them, and the thread to continue. Pure values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from codex_server_cli.core.model.request import Approval, Sandbox
 
 
 class StartOptions(NamedTuple):
-    """What the user asked for, as the face parsed it; see the flags of `new`. None leaves a choice to the defaults."""
+    """What the user asked for, as a front end parsed it; see the flags of `new`. None means the default."""
 
     prompt: str
     cwd: str | None = None
@@ -41,14 +41,14 @@ class StartOptions(NamedTuple):
 
 
 class ThreadChoice(NamedTuple):
-    """The thread that a turn goes on with.
+    """The thread that a turn continues.
 
     Attributes:
         thread_id: Codex's id.
-        cwd: where the thread works, if known.
-        resumed_from: our turn that led to it, if one did.
+        cwd: the thread's working directory, if known.
+        resumed_from: our turn that it was selected by, if any.
         fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
-        model: what it ran with last, if known.
+        model: its last model, if known.
     """
 
     thread_id: str

@@ -1,8 +1,8 @@
-"""The pictures of a prompt: read whole before the turn exists, and tried, so that the model sees what was meant.
+"""The pictures of a prompt. Owns reading and decoding them before the turn exists: the model must see the right ones.
 
 Codex opens a picture only when the turn begins, and does not fail on one that is gone, replaced or broken: the model
-would read an excuse, or see another. So the turn keeps their bytes (`images/` of its directory). Must never be imported
-where no picture is given: pillow takes 30 ms.
+would get an error text, or another picture. So the turn keeps their bytes (`images/` of its directory). Must never be
+imported where no picture is given: pillow takes 30 ms.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 MAX_BYTES, MAX_BYTES_IN_ALL = 50 * 1024 * 1024, 100 * 1024 * 1024
 MAX_PIXELS = 100_000_000
-"""What decodes to more is a bomb, or a picture that Codex makes smaller anyhow; 400 MB while it is tried."""
+"""More is a decompression bomb, or a picture that Codex shrinks anyway; decoding takes up to 400 MB."""
 
-_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # the opening of a FIFO would wait for its writer
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # opening a FIFO would block
 
 
 def read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
-    """The pictures in these files, in this order; one that is given twice comes twice.
+    """The pictures in these files, in this order, duplicates included.
 
     Returns:
-        Of each the path of its copy within the turn's directory, and its bytes.
+        For each the path of its copy within the turn's directory, and its bytes.
 
     Raises:
-        BadInputError: one cannot be read, is none that Codex takes, is broken, or they are too large.
+        BadInputError: one cannot be read, has a format that Codex does not take, is broken, or they are too large.
     """
     pictures = []
     left = MAX_BYTES_IN_ALL
@@ -54,7 +54,7 @@ def _read(path: Path, left: int) -> bytes:
     """All of a regular file.
 
     Args:
-        left: how many bytes this and the further pictures may have.
+        left: the maximum size of this and all further pictures, in bytes.
     """
     try:
         with open(os.open(path, _OPEN), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
@@ -74,12 +74,12 @@ def _read(path: Path, left: int) -> bytes:
 
 
 def _try(path: Path, data: bytes, kind: str) -> None:
-    """Decode a picture as far as a model may get to see it, as Codex's own decoder would."""
+    """Decode a picture as far as the model may see it, as Codex's own decoder would."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd metadata, which no model sees
+        warnings.simplefilter("ignore")  # about metadata, which no model sees
         try:
             size = _decode(data, kind)
-        except Exception as error:  # whatever pillow meets in bytes that nobody vouches for
+        except Exception as error:  # pillow raises any kind for untrusted bytes
             message = f"the image {path} is broken or cut short: it does not decode as {kind.upper()}"
             raise BadInputError(message, hint="Save or export it anew.") from error
     if size[0] * size[1] > MAX_PIXELS:
@@ -87,10 +87,10 @@ def _try(path: Path, data: bytes, kind: str) -> None:
 
 
 def _decode(data: bytes, kind: str) -> tuple[int, int]:
-    """The size of a picture. One that is not too large is decoded, too.
+    """The size of a picture, which is also decoded unless it is too large.
 
     Raises:
-        Exception: it does not decode; of whichever kind pillow or one of its codecs has for it.
+        Exception: it does not decode; of any kind that pillow or a codec raises.
     """
     if kind == "png" and not has_right_checksums(data):
         raise ValueError(kind)
@@ -98,20 +98,20 @@ def _decode(data: bytes, kind: str) -> tuple[int, int]:
     if image.width * image.height > MAX_PIXELS:
         return image.size
     if kind == "jpeg":
-        image.draft(None, (1, 1))  # all of its data is read, into an eighth of its size: sooner, in less memory
+        image.draft(None, (1, 1))  # reads all data at an eighth of the size: faster, less memory
     image.load()
     left = MAX_PIXELS
     for frame in range(1, getattr(image, "n_frames", 1)):
         left -= image.width * image.height
         if left < 0:
-            break  # enough seen: trying a film takes time that somebody waits for
+            break  # enough: decoding a long animation would delay the start
         image.seek(frame)
         image.load()
     return image.size
 
 
 def _open(data: bytes, kind: str) -> ImageFile:
-    """The picture by its own decoder: pillow's guess among all of them takes as long again."""
+    """Open a picture with the decoder of its kind: pillow's detection takes as long again."""
     file = BytesIO(data)
     if kind == "png":
         from PIL.PngImagePlugin import PngImageFile

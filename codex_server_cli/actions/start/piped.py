@@ -1,6 +1,6 @@
-"""What comes in on stdin beside a prompt, or in place of one: all of it, and never a wait for what may not come.
+"""Reading stdin beside a prompt, or in place of one. Owns how much is read, and how long it may wait for input.
 
-Must never print. Where nobody knows whether more will come, what is there is taken, and the result says so.
+Must never print. Where it is not known whether more will come, what is there is taken, and the result says so.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from codex_server_cli.actions.start.stdin_pipe import Writer
 _STDIN = 0
 _PIECE = 1 << 16
 _CALLER_S = 0.01
-"""How long one who started us has for its first byte. It had the time of our start before, which is longer."""
+"""Timeout for the first byte of the process that started us. Our own start took longer, and it had that time too."""
 
 _WRITER_TIMEOUT_S = 1.0
-"""The same where there is no other prompt; and how long it may pause in the middle."""
+"""The same where there is no other prompt; and the longest pause between bytes."""
 
 _SILENT_S = 3.0
-"""After so long without a byte a person, or an agent, may wonder what is waited for."""
+"""After this time without a byte the user is told what we wait for."""
 
 _LEFT = "stdin was left unread, for nothing tells whether it ends; - reads it to its end"
 _CUT = "stdin was still open and was taken as far as it had come; - reads it to its end"
@@ -33,17 +33,17 @@ _SHARED = "stdin was left unread, for somebody has read from that file before us
 
 
 class Piped(NamedTuple):
-    """What was read, and what is to be said about the rest; None where there is nothing to say."""
+    """What was read, and a warning about the rest, if any."""
 
     data: bytes = b""
     warning: str | None = None
 
 
 def read_all(max_bytes: int, tell: Callable[[str], None]) -> bytes:
-    """Stdin to its end, or so much and a byte more.
+    """Stdin to its end, or at most `max_bytes + 1`.
 
     Args:
-        tell: gets a word for people where nothing comes for a while.
+        tell: called with a message for people where nothing comes for a while.
 
     Raises:
         OSError: it cannot be read.
@@ -56,16 +56,16 @@ def read_all(max_bytes: int, tell: Callable[[str], None]) -> bytes:
 def read_beside(
     max_bytes: int, tell: Callable[[str], None], inputs: Iterable[str] = (), *, is_wanted: bool = False
 ) -> Piped:
-    """What was piped in, for a command that did not say that it reads stdin.
+    """The piped input of a command that was not asked to read stdin.
 
-    A pipeline is read to its end, and so is a file. Of what a caller holds open, what has come is taken, and what comes
-    without a pause after that. A terminal and a device are left alone, and so is what a shell takes its commands from.
+    A pipeline is read to its end, and so is a file. If our caller holds the pipe open, what has come is taken, and what
+    follows without a pause. Not read: a terminal, a device, and a shell's source of commands.
 
     Args:
-        max_bytes: so much and a byte more is read.
+        max_bytes: at most one byte more than this is read.
         tell: as of `read_all`.
         inputs: files that are read otherwise; stdin may be one of them.
-        is_wanted: whether there is no prompt without it.
+        is_wanted: whether there is no other prompt.
     """
     try:
         status = os.fstat(_STDIN)
@@ -81,12 +81,12 @@ def read_beside(
         if stat.S_ISSOCK(status.st_mode):
             return _read_some(max_bytes, first_byte_timeout_s, warning=None)
         return _read_pipe(max_bytes, tell, above, first_byte_timeout_s)
-    except OSError:  # a descriptor that cannot be read: nobody has piped anything in
+    except OSError:  # a descriptor that cannot be read: nothing was piped in
         return Piped()
 
 
 def holds_something() -> bool:
-    """Whether a file, or a pipe that something has come in, is our stdin. Takes nothing of it, and does not wait."""
+    """Whether our stdin is a file, or a pipe with data. Reads nothing, and does not block."""
     import fcntl
     import termios
 
@@ -106,7 +106,7 @@ def _read_pipe(max_bytes: int, tell: Callable[[str], None], above: list[int], fi
     if not select([_STDIN], [], [], 0)[0]:
         writer = stdin_pipe.writer_of_stdin(above)
         if writer is not Writer.SIBLING and not select([_STDIN], [], [], first_byte_timeout_s)[0]:
-            writer = stdin_pipe.writer_of_stdin(above)  # a shell may just have been about to close its end
+            writer = stdin_pipe.writer_of_stdin(above)  # a shell may have closed its end meanwhile
             if writer is not Writer.SIBLING:
                 return Piped(warning=_LEFT if writer is Writer.UNKNOWN else None)
     data, is_whole = _read(max_bytes, 0, 0)
@@ -119,21 +119,21 @@ def _read_pipe(max_bytes: int, tell: Callable[[str], None], above: list[int], fi
 
 
 def _read_some(max_bytes: int, first_s: float, *, warning: str | None) -> Piped:
-    """What comes without a pause.
+    """Read until the first pause.
 
     Args:
-        first_s: how long to wait for the first of it.
-        warning: for the case that nothing came.
+        first_s: timeout for the first byte.
+        warning: returned if nothing came.
     """
     data, is_whole = _read(max_bytes, first_s, _WRITER_TIMEOUT_S)
     return Piped(data, None if is_whole else _CUT if data else warning)
 
 
 def _read(max_bytes: int, first_s: float | None, pause_s: float | None) -> tuple[bytes, bool]:
-    """Read on until the end, a pause, or a byte more than `max_bytes`; and whether it was no pause.
+    """Read until the end, a pause, or a byte more than `max_bytes`; the flag is False after a pause.
 
     Args:
-        first_s, pause_s: how long to wait for the first byte, and for each further one; None waits for ever.
+        first_s, pause_s: timeout for the first byte, and for each further one; None for no timeout.
     """
     data = bytearray()
     while len(data) <= max_bytes:
@@ -141,7 +141,7 @@ def _read(max_bytes: int, first_s: float | None, pause_s: float | None) -> tuple
             return bytes(data), False
         try:
             piece = os.read(_STDIN, min(_PIECE, max_bytes + 1 - len(data)))
-        except BlockingIOError:  # another reader of it was quicker
+        except BlockingIOError:  # another reader was faster
             continue
         if not piece:
             break
@@ -152,5 +152,5 @@ def _read(max_bytes: int, first_s: float | None, pause_s: float | None) -> tuple
 def _is_same(status: os.stat_result, path: str) -> bool:
     try:
         return os.path.samestat(status, Path(path).stat())
-    except OSError:  # not there: told where it is read
+    except OSError:  # does not exist: reported where it is read
         return False

@@ -1,6 +1,6 @@
-"""What a review is about: the wire's `ReviewTarget` and the words for it. Asks git before Codex is asked.
+"""The subject of a review. Owns the protocol's `ReviewTarget` and its text. Asks git before Codex is asked.
 
-Codex takes any branch and any commit; what does not exist would only come back as an excuse of the model's.
+Because Codex takes any branch and any commit; one that does not exist would only be mentioned in the model's answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from codex_server_cli.worker.launch import Launch
 
 
 class ReviewChoice(NamedTuple):
-    """What the user wants reviewed; nothing means what is uncommitted, and at most one is given."""
+    """What to review: at most one of these; none means the uncommitted changes."""
 
     base: str | None = None
     commit: str | None = None
@@ -27,7 +27,7 @@ class ReviewChoice(NamedTuple):
 
 
 class _Subject(NamedTuple):
-    """A review's target on the wire, and what `prompt.txt` says of it."""
+    """A review's target in the protocol, and its text for `prompt.txt`."""
 
     target: dict[str, Any]
     words: str
@@ -38,10 +38,10 @@ def review(settings: Settings, options: StartOptions, launch: Launch, choice: Re
     """Start a review on a new thread. It reads and never writes, whatever `config.json` says.
 
     Args:
-        options: of which the prompt is not looked at.
+        options: without their prompt, which is ignored.
 
     Raises:
-        BadInputError: git does not know what is to be reviewed.
+        BadInputError: git does not know the subject.
         CodexServerError: as `start.new`.
     """
     subject = _subject(options.cwd, choice)
@@ -72,7 +72,7 @@ def _subject(cwd: str | None, choice: ReviewChoice) -> _Subject:
 
 
 def _find_commit(place: Path, name: str, what: str) -> str:
-    """The full name of the commit that `name` stands for; `what` is what the user takes it for."""
+    """The full hash of the commit that `name` refers to; `what` is the kind that the user expects."""
     found = ask_git(place, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") if name[:1] != "-" else None
     if found is None or found.complaint is not None:
         branches = ask_git(place, "for-each-ref", "--count=10", "--format=%(refname:short)", "refs/heads").text.split()

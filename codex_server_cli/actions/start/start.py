@@ -1,6 +1,6 @@
-"""Starting turns: `new` and `continue`. Owns the checks that come before a turn exists, and their order.
+"""Starting turns: `new` and `continue`. Owns the order of the checks before a turn exists.
 
-Everything is checked before anything is made: a refused turn leaves nothing on disk and has spent nothing. Must never
+Everything is checked before anything is created: a refused turn leaves nothing on disk and costs nothing. Must never
 print, or wait for the turn.
 """
 
@@ -30,7 +30,7 @@ from codex_server_cli.worker.launch import Launch
 
 
 class Started(NamedTuple):
-    """A turn on its way; `warnings` are for people."""
+    """A started turn; `warnings` are for people."""
 
     view: TurnView
     warnings: tuple[str, ...] = ()
@@ -40,10 +40,10 @@ def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
     """Start a turn on a new thread.
 
     Args:
-        launch: the worker that will take it; it goes away by itself where we raise.
+        launch: the worker that will run it; it exits by itself where we raise.
 
     Raises:
-        CodexServerError: any of the tree but `NotFoundError`; nothing was made.
+        CodexServerError: any subclass but `NotFoundError`; nothing was created.
     """
     return _start(settings, options, launch, None, is_fork=False)
 
@@ -60,7 +60,7 @@ def go_on(
     """Start the next turn of a thread, or of a fork of it. Keeps the thread's cwd and model, never its sandbox.
 
     Raises:
-        BusyError: the thread is being written, or something waits in it, and no fork was asked for.
+        BusyError: the thread is being written, or has queued messages or a goal, and no fork was asked for.
         CodexServerError: as `new`.
     """
     from codex_server_cli.actions.start.threads import holder_of_thread, what_waits_in_thread
@@ -142,10 +142,10 @@ def _start(
         "images": list(request.images),
         "request": request.to_json(),
     }
-    fork_meta = _forked(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
+    fork_meta = _make_fork_meta(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
-    told = fork_meta if has_forked and fork_meta is not None else meta
-    view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=told)
+    used_meta = fork_meta if has_forked and fork_meta is not None else meta
+    view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=used_meta)
     warnings += checks.warn_of_open_home(settings, request)
     return Started(view, config.warnings + warnings)
 
@@ -160,7 +160,7 @@ def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
 
 
 def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """What a profile sets, and what to warn of."""
+    """A profile's settings, and the warnings about it."""
     if name is None:
         return None, ()
     from codex_server_cli.actions.start.profile import read_profile
@@ -169,10 +169,10 @@ def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] 
 
 
 def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> None:
-    """Nothing lifts what the user's own Codex denies. Other configuration than his own file the worker looks at.
+    """Refuse to lift what the user's own `config.toml` denies. The worker checks all other configuration.
 
     Raises:
-        BadInputError: the turn was asked to run without a sandbox, and his `config.toml` has a permission profile.
+        BadInputError: the turn was asked to run without a sandbox, and `config.toml` has a permission profile.
     """
     if request.sandbox is not Sandbox.DANGER_FULL_ACCESS:
         return
@@ -186,11 +186,10 @@ def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> Non
 
 
 def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> None:
-    """Judge the model and the effort of a turn that is yet to be asked for.
-
+    """Check the model and the effort of a future turn.
 
     Raises:
-        BadInputError: as `new`, for what decides over them.
+        BadInputError: as `new`, for the options that decide them.
         CodexMissingError: no usable codex.
     """
     config = read_config(settings.config_path)
@@ -207,7 +206,7 @@ def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice 
 def _check_model(
     settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None, *, is_default: bool
 ) -> None:
-    """A model or an effort that was asked for, however it was; `is_default` where the model may be `config.json`'s."""
+    """Check a model or effort asked for in any way; `is_default` where the model may be `config.json`'s."""
     if request.asked_model is None and request.asked_effort is None:
         return
     from codex_server_cli.actions.start.model_check import check_request
@@ -217,7 +216,7 @@ def _check_model(
 
 
 def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
-    """The provider that a resumed thread was made with; None where that does not count, or is not known."""
+    """The provider of a resumed thread; None where the thread is not resumed, or it is not known."""
     if request.thread_id is None or request.is_fork:
         return None
     from codex_server_cli.disk.codex_sessions import provider_of_thread
@@ -225,7 +224,7 @@ def _own_provider(settings: Settings, request: TurnRequest) -> str | None:
     return provider_of_thread(settings.codex_home, request.thread_id)
 
 
-def _forked(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:
-    """The same turn on a fork of its thread, for the case that another turn takes the thread in this very moment."""
+def _make_fork_meta(meta: dict[str, Any], request: TurnRequest, choice: ThreadChoice) -> dict[str, Any]:
+    """The same turn on a fork of its thread, in case another turn locks the thread meanwhile."""
     fork = request._replace(is_fork=True, fork_after=choice.fork_after)
     return meta | {"thread_id": None, "forked_from": request.thread_id, "request": fork.to_json()}

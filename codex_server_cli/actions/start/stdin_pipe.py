@@ -1,9 +1,9 @@
-"""Whose is our stdin: a pipeline's, for us to read to its end, or somebody's who may never write into it?
+"""Finding the writer of our stdin. Owns whether it is a pipeline, to be read to its end, or may never write.
 
-Told by `/proc` alone, so on Linux; elsewhere nothing is known. A shell closes its own ends of a pipe before the last
-command of the pipeline runs: then others of its session hold the end to write into. A program that started us holds it
+Uses `/proc` alone, so only on Linux; elsewhere nothing is known. A shell closes its own ends of a pipe before the last
+command of the pipeline runs: then other processes of its session hold the write end. A program that started us holds it
 itself. And a shell that reads its commands from a pipe (`ssh host bash -s`, an agent's one shell for all its commands)
-hands this pipe on to each of them, with the commands that come next in it. Must never read from stdin.
+passes this pipe to each of them, with the next commands still in it. Must never read from stdin.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import PurePath
 
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"})
 _WITH_VALUE = ("--rcfile", "--init-file")
-_START_STACK, _PARENT = 25, 1  # of the words in `stat` behind the name
+_START_STACK, _PARENT = 25, 1  # indexes of the fields in `stat` after the name
 _SCAN_S = 0.25
 
 
 class Writer(Enum):
-    """Who holds the end of a pipe that is written into."""
+    """The process that holds the write end of a pipe."""
 
     CALLER = "a process that we descend from"
     SIBLING = "another one of our pipeline"
@@ -29,7 +29,7 @@ class Writer(Enum):
 
 
 def ancestors() -> list[int]:
-    """The processes that we descend from, nearest first; empty where that cannot be told."""
+    """The processes that we descend from, nearest first; empty where that is not known."""
     found: list[int] = []
     pid = os.getppid()
     while pid > 0 and pid not in found and (facts := _stat(pid)):
@@ -39,16 +39,16 @@ def ancestors() -> list[int]:
 
 
 def holds_commands(above: list[int]) -> bool:
-    """Whether a shell above us reads its commands from what is our stdin.
+    """Whether a shell among our ancestors reads its commands from our stdin.
 
     Args:
-        above: as `ancestors` tells them.
+        above: the result of `ancestors`.
     """
     ours = _link("self", "0")
     for place, pid in enumerate(above):
         if _link(pid, "0") != ours or not reads_commands(_arguments(pid)):
             continue
-        # A subshell, `(…)`, is a copy that may have another stdin: what it was copied from reads the commands.
+        # A subshell, `(…)`, is a forked copy that may have another stdin: its original reads the commands.
         original = next(
             (
                 each
@@ -63,7 +63,7 @@ def holds_commands(above: list[int]) -> bool:
 
 
 def reads_commands(arguments: list[str]) -> bool:
-    """Whether a command line is that of a shell that is given neither a script nor, by `-c`, its commands."""
+    """Whether a command line is that of a shell without a script and without `-c`."""
     if not arguments or PurePath(arguments[0]).name.lstrip("-") not in _SHELLS:
         return False
     words = iter(arguments[1:])
@@ -80,10 +80,10 @@ def reads_commands(arguments: list[str]) -> bool:
 
 
 def writer_of_stdin(above: list[int]) -> Writer:
-    """Who holds the other end of the pipe that our stdin is.
+    """Which process holds the write end of our stdin's pipe.
 
     Args:
-        above: as `ancestors` tells them.
+        above: the result of `ancestors`.
     """
     ours = _link("self", "0")
     if not ours:
@@ -100,14 +100,14 @@ def writer_of_stdin(above: list[int]) -> Writer:
 
 
 def _others(above: Iterable[int]) -> Iterator[int]:
-    """All other processes; what was started with us comes first."""
+    """All other processes, those with the nearest pid first."""
     us = os.getpid()
     pids = {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208 — names, not paths
     yield from sorted(pids - {us, *above}, key=lambda pid: abs(pid - us))
 
 
 def _is_near(pid: int) -> bool:
-    """Whether a process was started with us: one from elsewhere may hold its end for good, as a caller may."""
+    """Whether a process was started with us: any other may hold its end indefinitely, as a caller may."""
     facts = _stat(pid)
     try:
         return os.getsid(pid) == os.getsid(0) or bool(facts and int(facts[_PARENT]) == os.getppid() > 1)
@@ -116,12 +116,12 @@ def _is_near(pid: int) -> bool:
 
 
 def _writes(pid: int, pipe: str) -> bool:
-    """Whether a process has this pipe open to write into it; False where it may not be looked at."""
+    """Whether a process has this pipe open for writing; False where it may not be inspected."""
     try:
         for fd in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
             if _link(pid, fd) == pipe and _flags(pid, fd) & os.O_ACCMODE != os.O_RDONLY:
                 return True
-    except OSError:  # it is gone, or somebody else's
+    except OSError:  # gone, or another user's
         return False
     return False
 
@@ -132,10 +132,10 @@ def _flags(pid: int, fd: str) -> int:
 
 
 def _link(pid: int | str, fd: str) -> str:
-    """What a descriptor is, `pipe:[1234]`; empty where that cannot be told."""
+    """The target of a descriptor, `pipe:[1234]`; empty where that is not known."""
     try:
         return os.readlink(f"/proc/{pid}/fd/{fd}")  # noqa: PTH115
-    except OSError:  # closed, gone, or somebody else's
+    except OSError:  # closed, gone, or another user's
         return ""
 
 
@@ -144,13 +144,13 @@ def _arguments(pid: int) -> list[str]:
 
 
 def _is_copy(pid: int, parent: int) -> bool:
-    """Whether a process runs what its parent runs, and not a program of its own: its stack begins at the same place."""
+    """Whether a process is a fork of its parent without an exec: its stack begins at the same address."""
     facts, of_parent = _stat(pid), _stat(parent)
     return bool(facts and of_parent and facts[_START_STACK] == of_parent[_START_STACK] != b"0")
 
 
 def _stat(pid: int) -> list[bytes]:
-    """The words of `/proc/PID/stat` behind the name; empty where there is none."""
+    """The fields of `/proc/PID/stat` after the name; empty where there is none."""
     return _read(pid, "stat").rpartition(b")")[2].split()
 
 

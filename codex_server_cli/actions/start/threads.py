@@ -1,4 +1,4 @@
-"""Codex's own threads: listing them, showing one, and choosing the one that a turn goes on with.
+"""Codex's own threads: listing them, showing one, and choosing the one that a turn continues. Owns the choice.
 
 Reads Codex's session files and our turns; writes neither. Must never fall back to another project's thread.
 """
@@ -48,24 +48,24 @@ from codex_server_cli.settings.places import Settings
 _THREAD_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _THREAD_ID = re.compile(r"[0-9a-fA-F-]+")
-_MOST_TOLD = 10
+_MAX_LISTED = 10
 _LIST_HINT = "codex-server list shows the threads there are."
 
 
 def recent(settings: Settings, *, limit: int, cwd: str | None, search: str | None) -> list[ThreadSummary]:
-    """Codex's newest threads, of those that may be read.
+    """Codex's newest threads, of those that are readable.
 
     Raises:
-        HomeError: there is none, and some may not be read.
+        HomeError: there is none, and some are not readable.
     """
     found = list_threads(settings.codex_home, limit=limit, cwd=cwd, search=search)
     if not found:
-        _refuse_blindness(settings)
+        _refuse_if_unreadable(settings)
     return found
 
 
-def _refuse_blindness(settings: Settings, prefix: str = "") -> None:
-    """Nothing was found: say so where that is because we may not look, or there is nothing to look into."""
+def _refuse_if_unreadable(settings: Settings, prefix: str = "") -> None:
+    """Raise an error if nothing was found because the directories are missing or not readable."""
     check_codex_home(settings)
     error = refusal(settings.codex_home, prefix)
     if error is not None:
@@ -81,11 +81,11 @@ class ThreadView(NamedTuple):
 
 
 def show(settings: Settings, thread: str, *, limit: int) -> ThreadView:
-    """A thread by its id, a unique prefix of it, or the name that it was given in Codex.
+    """A thread by its id, a unique prefix of it, or its name in Codex.
 
     Raises:
         NotFoundError: none, or several.
-        HomeError: it may not be read.
+        HomeError: it is not readable.
     """
     summary = _find_thread(settings, thread)
     return ThreadView(summary, read_tail(summary, limit=limit))
@@ -95,10 +95,10 @@ def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
     home, has_name = settings.codex_home, not _WHOLE_ID.fullmatch(thread)
     found = find_named(home, thread) if has_name else []
     if not found and _THREAD_PREFIX.fullmatch(thread):
-        found, has_name = find_threads(home, thread, limit=_MOST_TOLD), False
+        found, has_name = find_threads(home, thread, limit=_MAX_LISTED), False
     if found:
-        return _only(thread, found, has_name=has_name)
-    _refuse_blindness(settings, thread if _THREAD_PREFIX.fullmatch(thread) else "no id")
+        return _single(thread, found, has_name=has_name)
+    _refuse_if_unreadable(settings, thread if _THREAD_PREFIX.fullmatch(thread) else "no id")
     _refuse_archived(settings, thread)
     if damaged := damaged_file(home, thread) if _WHOLE_ID.fullmatch(thread) else None:
         hint = "Restore it, or start anew: codex-server new"
@@ -106,11 +106,11 @@ def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
     raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
 
 
-def _only(thread: str, found: list[ThreadSummary], *, has_name: bool) -> ThreadSummary:
-    """The one thread that was found; where there are several, an error with their ids, by which one can be chosen."""
+def _single(thread: str, found: list[ThreadSummary], *, has_name: bool) -> ThreadSummary:
+    """The only match; raise an error that lists the ids where there are several."""
     if len(found) == 1:
         return found[0]
-    rows = [f"{summary.thread_id}  {summary.updated_at}  {summary.cwd}" for summary in found[:_MOST_TOLD]]
+    rows = [f"{summary.thread_id}  {summary.updated_at}  {summary.cwd}" for summary in found[:_MAX_LISTED]]
     message = f"several threads {'are called' if has_name else 'begin with'} {thread}"
     raise AmbiguousError(message, hint="\n".join(["Name one by its id:", *rows]), kind=ErrorKind.THREAD_MISSING)
 
@@ -126,10 +126,10 @@ def _refuse_archived(settings: Settings, thread: str) -> None:
 
 
 def ids_of(settings: Settings, thread: str) -> frozenset[str]:
-    """The threads that a filter of turns means: by id, whether Codex still has it or not, or all of a name or prefix.
+    """The threads that a filter of turns selects: by id, even if Codex no longer has it, or all of a name or prefix.
 
     Raises:
-        NotFoundError: it is no id, and no thread is called so, or begins with it; those in the archive count.
+        NotFoundError: it is no id, and no thread, archived ones included, has this name or prefix.
     """
     if _WHOLE_ID.fullmatch(thread.lower()):
         return frozenset([thread.lower()])
@@ -137,7 +137,7 @@ def ids_of(settings: Settings, thread: str) -> frozenset[str]:
     found = find_named(home, thread) or find_threads(home, prefix, limit=sys.maxsize)
     if ids := frozenset([*(summary.thread_id for summary in found), *archived_ids(home, thread)]):
         return ids
-    _refuse_blindness(settings, prefix or "no id")
+    _refuse_if_unreadable(settings, prefix or "no id")
     raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
 
 
@@ -182,7 +182,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     Raises:
         BusyError: the newest turn here has no thread yet.
         NotFoundError: its thread is archived.
-        BadInputError: there is none, or no such directory. The newest thread of some other project is never meant.
+        BadInputError: there is none, or no such directory. Never the newest thread of another project.
     """
     here = os.path.realpath(check_cwd(cwd))
     for directory, meta in lookup.iter_meta(settings.turns_path):
@@ -192,10 +192,10 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
                 _refuse_archived(settings, choice.thread_id)
                 return choice
             if directory.marker is None and not _is_ephemeral(meta):
-                raise _no_thread_yet(directory, meta)  # never some older thread in its stead
+                raise _no_thread_yet(directory, meta)  # never an older thread instead
     summary = newest_thread(settings.codex_home, here)
     if summary is None:
-        _refuse_blindness(settings)
+        _refuse_if_unreadable(settings)
         others = "Those of other places, for --thread: `codex-server list`"
         hint = f"Start one, with the prompt on stdin: `codex-server new -`. {others}"
         raise BadInputError(f"no earlier thread in {here}", hint=hint, kind=ErrorKind.THREAD_MISSING)
@@ -205,7 +205,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
 def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
     """The thread of a turn; None where it left none."""
     thread_id = meta.get("thread_id") or ""
-    if _is_ephemeral(meta) or not _THREAD_ID.fullmatch(thread_id):  # it becomes part of a path
+    if _is_ephemeral(meta) or not _THREAD_ID.fullmatch(thread_id):  # the id becomes part of a path
         return None
     has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
     if not has_begun and not has_session(settings.codex_home, thread_id):
@@ -225,7 +225,7 @@ def _no_thread_yet(directory: TurnDir, meta: dict[str, Any]) -> BusyError:
 def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
     """Codex's id of a turn whose end it has recorded; it refuses to fork after any other ("in-progress turn").
 
-    One that runs, or was killed with its Codex, is the thread's last as far as we know: the whole thread is meant.
+    None for one that runs, or was killed with its Codex: it is the thread's last as far as we know, so fork it whole.
     """
     kind = (read_json(directory.error) or {}).get("kind")
     if directory.marker is None or kind in (ErrorKind.CODEX_CRASHED, ErrorKind.WORKER_DIED):
@@ -235,10 +235,10 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
 
 
 class Holder(NamedTuple):
-    """Who is writing a thread: in words, and the turn of ours where it is one that has told its id.
+    """The writer of a thread: as text, and our turn's id if it is one that has recorded it.
 
     Attributes:
-        pid: of the process, where it is another codex that can be seen.
+        pid: of the process, if it is another codex that is visible to us.
         may_ask: whether that turn may come to wait for an answer.
     """
 
@@ -249,11 +249,11 @@ class Holder(NamedTuple):
 
 
 def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
-    """Who is writing a thread: a turn of ours, or another codex; None where nobody is.
+    """The writer of a thread: one of our turns, or another codex; None where there is none.
 
-    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe of it is a
-    shared lock for an instant, at which a codex that opens the thread just then would be refused: so we ask the kernel
-    first who holds it, and probe only where somebody seems to.
+    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe is a momentary
+    shared lock, and a codex that opens the thread just then would be refused: so we ask the kernel for a holder first,
+    and probe only if there seems to be one.
     """
     try:
         turn_id = thread_locks.holder(settings.turns_path, thread_id)
@@ -280,7 +280,7 @@ def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
 
 
 def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:
-    """What Codex would run in this thread before any turn of ours, in words; None where nothing is known to wait."""
+    """What Codex would run in this thread before our turn, as text; None where nothing is known to be pending."""
     return what_waits(read_queue(settings.codex_home, thread_id), read_goal(settings.codex_home, thread_id))
 
 
@@ -288,12 +288,12 @@ def _writer_pid(writer_lock: Path) -> int | None:
     pid = holder_pid(writer_lock)
     try:
         return pid if pid is not None and lock.is_held(writer_lock) else None
-    except PermissionError:  # another user's: the kernel's word is all there is
+    except PermissionError:  # another user's: only the kernel's answer is available
         return pid
 
 
 def _end_dead_writers(settings: Settings, thread_id: str) -> None:
-    """The codex of a worker of ours that was killed lives on for a moment; a look at its turn ends it."""
+    """End the codex of a killed worker, which lives on for a moment: reading the turn's status has it reaped."""
     for turn_id in lookup.turn_ids(settings.turns_path):
         turn = TurnDir(settings.turns_path / turn_id)
         if turn.marker is None and meta_of(turn).get("thread_id") == thread_id:

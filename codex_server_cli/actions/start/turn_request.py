@@ -1,4 +1,4 @@
-"""From the options of a start to the request of its turn. Owns which check comes when; makes nothing."""
+"""Making the request of a turn from the options of a start. Owns the order of these checks; must create nothing."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def make_request(
     is_fork: bool,
     may_fork_if_busy: bool,
 ) -> tuple[TurnRequest, str | None]:
-    """The request that the options amount to, and the turn that we run inside of.
+    """The request made of the options, and the turn that we run inside of, if any.
 
     Args:
-        profile: what the profile sets that they name, if they name one.
+        profile: the settings of their profile, if they name one.
         images: the names of the pictures' copies, within the turn's directory.
 
     Raises:
@@ -80,5 +80,5 @@ def make_request(
 def default_model(
     config: Config, choice: ThreadChoice | None, profile: dict[str, Any] | None, overrides: dict[str, Any] | None
 ) -> str | None:
-    """The model of `config.json`, for a new thread of which nothing else decides."""
+    """The model of `config.json`, for a new thread where neither profile nor overrides set one."""
     return config.model if choice is None and "model" not in layered(profile, overrides) else None

@@ -1,1 +1,1 @@
-"""Account, usage limits and models: what the wire tells of them, and the queries that ask."""
+"""Account, usage limits and models: what the wire reports, and the queries for it."""

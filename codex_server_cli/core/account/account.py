@@ -1,6 +1,6 @@
-"""What Codex says of an account and its models, read from the wire. Owns which members count, and how.
+"""An account and its models, as Codex reports them on the wire. Owns which members count, and how.
 
-Pure, and tolerant: whatever is null, missing or of another shape than today's is unknown, never a crash. Sources: the
+Pure, and tolerant: a value that is null, missing or of another shape is unknown, never a crash. Sources: the
 schemas of 0.163.0 and 0.171.0 (protocol notes, sections 7 and 10).
 """
 
@@ -16,11 +16,11 @@ class Account(NamedTuple):
     """Who is logged in.
 
     Attributes:
-        mode: `chatgpt`, `api_key`, `amazon_bedrock`, `gcp`, or what a later Codex calls it; None for nobody.
-        plan: the wire's word: `plus`, `pro`, `business` …
-        workspace: the name of the selected ChatGPT workspace; 0.163.0 does not tell it.
-        requires_login: whether the provider that turns use wants OpenAI's login at all.
-        unavailable: Codex's words, where it could not tell more than the mode; None where it could.
+        mode: `chatgpt`, `api_key`, `amazon_bedrock`, `gcp`, or a later Codex's value; None where not logged in.
+        plan: the wire's value: `plus`, `pro`, `business` …
+        workspace: the name of the selected ChatGPT workspace; 0.163.0 does not report it.
+        requires_login: whether the provider that turns use needs OpenAI's login at all.
+        unavailable: Codex's error text, where at most the mode could be read; else None.
     """
 
     mode: str | None = None
@@ -32,7 +32,7 @@ class Account(NamedTuple):
 
     @property
     def needs_login(self) -> bool:
-        """Whether somebody has to log in before a turn can run."""
+        """Whether a login is needed before a turn can run."""
         return self.requires_login and self.mode is None and self.unavailable is None
 
 
@@ -51,21 +51,21 @@ def account_in(result: Message) -> Account:
     )
 
 
-def account_without_details(status: Message, why_not: str) -> Account:
-    """The account where `account/read` failed: `getAuthStatus` knows the mode without asking anybody.
+def account_without_details(status: Message, reason: str) -> Account:
+    """The account where `account/read` failed: `getAuthStatus` knows the mode without the network.
 
     Args:
         status: its result; `{}` where that failed, too.
-        why_not: the words of the first failure.
+        reason: the error text of the first failure.
     """
     mode = mode_of(status.get("authMethod"))
     requires_login = status.get("requiresOpenaiAuth") is not False
-    is_nobody = "authMethod" in status and mode is None
-    return Account(mode=mode, requires_login=requires_login, unavailable=None if is_nobody else why_not)
+    is_logged_out = "authMethod" in status and mode is None
+    return Account(mode=mode, requires_login=requires_login, unavailable=None if is_logged_out else reason)
 
 
 class Model(NamedTuple):
-    """One model of Codex's list; `efforts` in Codex's order, from the least."""
+    """One model of Codex's list; `efforts` in Codex's order, lowest first."""
 
     name: str
     display_name: str
@@ -78,7 +78,7 @@ class Model(NamedTuple):
 
 
 def models_in(result: Message) -> list[Model]:
-    """The models on one page of `model/list`; one without a name cannot be asked for and is left out."""
+    """The models on one page of `model/list`; one without a name cannot be requested and is left out."""
     return [
         _model(name, entry) for entry in objects_in(result.get("data")) if (name := nonempty_text(entry.get("model")))
     ]

@@ -1,8 +1,8 @@
-"""What is asked about an account: who it is, logging in and out, limits, models. Owns the calls and their refusals.
+"""Queries about an account: identity, login and logout, limits, models. Owns the calls and their errors.
 
-Each conversation begins with `initialize`. Must never do the asking, and never keep or tell a key or a token. What the
-app-server answers was seen with 0.163.0 and 0.171.0 (protocol notes, section 7); a login's page is served by it on
-port 1455, else 1457, and a second login from anywhere on the machine ends the first.
+Each connection begins with `initialize`. Must never do I/O, and never keep or reveal a key or a token. The replies were
+seen with 0.163.0 and 0.171.0 (protocol notes, section 7); the app-server serves the login page on port 1455, else 1457,
+and a second login from anywhere on the machine ends the first.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from codex_server_cli.core.record.rate_limits import Limits, limits_in
 from codex_server_cli.errors import BusyError, CodexServerError, ErrorKind, NotLoggedInError
 
 LOGIN_TIMEOUT_S = 20 * 60.0
-"""For a person to log in. Codex itself gives a page ten minutes and a code fifteen."""
+"""For the user to log in. Codex itself gives a page ten minutes and a code fifteen."""
 _MAX_PAGES = 50
 _UPDATED_TIMEOUT_S = 10.0
-"""Codex says `account/login/completed` first and takes the login into use after it: `account/updated` tells."""
+"""Codex sends `account/login/completed` first and applies the login after it: then it sends `account/updated`."""
 
 _TRY_AGAIN = "Try again: codex-server login (only one at a time waits on a machine), or codex-server login --device."
 _NOT_CHATGPT = re.compile(r"authentication required", re.IGNORECASE)
@@ -31,7 +31,7 @@ _NETWORK = re.compile(r"error sending request|failed to (?:fetch|request)|timed?
 
 
 class LoginStart(NamedTuple):
-    """A login that waits for its person: a page to open, and the code to enter there, if it takes one."""
+    """A pending login: a page to open, and the code to enter there, if it needs one."""
 
     login_id: str
     url: str
@@ -39,23 +39,23 @@ class LoginStart(NamedTuple):
 
 
 def ask_account(*, refreshes: bool) -> Query[Account]:
-    """Who is logged in. `account/read` wants to know the workspace and fails without the network: then the mode alone.
+    """Who is logged in. `account/read` looks up the workspace and fails without the network: then only the mode.
 
     Args:
-        refreshes: let Codex renew its token first. It does not say whether that worked.
+        refreshes: let Codex renew its token first. It does not report whether that worked.
     """
     reply = yield "account/read", {"refreshToken": refreshes}
     result = at(reply, "result", dict)
     if result is not None:
         return account_in(result)
     status = yield "getAuthStatus", {"includeToken": False, "refreshToken": False}
-    return account_without_details(object_at(status, "result"), _words(reply))
+    return account_without_details(object_at(status, "result"), _error_text(reply))
 
 
 def ask_terms(cwd: str, version: str) -> Query[tuple[Message, Message]]:
-    """What decides who pays: Codex's effective configuration, and what `account/read` says of it.
+    """What decides who pays: Codex's effective configuration, and the result of `account/read`.
 
-    Either is empty where Codex does not tell. Begins with the greeting.
+    Either is empty where Codex does not report it. Begins with the handshake.
     """
     yield from initialize(version)
     account = at((yield "account/read", {}), "result", dict)
@@ -66,33 +66,33 @@ def ask_terms(cwd: str, version: str) -> Query[tuple[Message, Message]]:
 
 
 def problem_of(account: Account) -> NotLoggedInError | None:
-    """Why an account whose mode is known is no use, as far as Codex told; None where it told nothing of the kind."""
-    words = account.unavailable or ""
-    return _turned_away(words) if _UNAUTHORIZED.search(words) else None
+    """Why an account with a known mode is unusable; None where Codex reported no such reason."""
+    text = account.unavailable or ""
+    return _login_rejected(text) if _UNAUTHORIZED.search(text) else None
 
 
-def _turned_away(words: str) -> NotLoggedInError:
-    return NotLoggedInError(f"the service does not take this login any more: {words}", hint="codex-server login")
+def _login_rejected(text: str) -> NotLoggedInError:
+    return NotLoggedInError(f"the service does not take this login any more: {text}", hint="codex-server login")
 
 
 def ask_limits() -> Query[list[Limits]]:
     """The usage limits of a ChatGPT login.
 
     Raises:
-        NotLoggedInError: there is none.
+        NotLoggedInError: there is no such login.
         CodexServerError: Codex could not fetch them.
     """
     return limits_in(_result((yield "account/rateLimits/read", {})))
 
 
 def ask_provider(thread_id: str | None = None) -> Query[str | None]:
-    """The provider that serves a thread, or else a new one; None where the configuration leaves it to Codex.
+    """The provider of a thread, or else of a new one; None where the configuration leaves it to Codex.
 
     A thread keeps the provider that it was made with, and a configuration has more sources than its own file: seen
     with 0.163.0 and 0.171.0.
 
     Raises:
-        CodexServerError: Codex does not tell, or knows no such thread.
+        CodexServerError: Codex does not report it, or knows no such thread.
     """
     if thread_id is not None:
         thread = _result((yield "thread/read", {"threadId": thread_id, "includeTurns": False}))
@@ -122,22 +122,22 @@ def start_login(*, is_device: bool) -> Query[LoginStart]:
     """Begin a ChatGPT login, in a browser on this machine or with a code in one elsewhere.
 
     Raises:
-        BusyError: the ports of the login page are taken. It takes Codex some 6 s to say so.
+        BusyError: the ports of the login page are taken. Codex takes about 6 s to report it.
         CodexServerError: Codex cannot reach the service, or may not log in that way.
     """
     result = _result((yield "account/login/start", {"type": "chatgptDeviceCode" if is_device else "chatgpt"}))
     login_id, code = text_in(result.get("loginId")), text_in(result.get("userCode"))
     url = text_in(result.get("verificationUrl" if is_device else "authUrl"))
-    if not login_id or not url.startswith(("https://", "http://")):  # it goes to a browser
+    if not login_id or not url.startswith(("https://", "http://")):  # it is opened in a browser
         raise CodexServerError("Codex named no page for the login", hint="codex-server doctor", kind=ErrorKind.PROTOCOL)
     return LoginStart(login_id, url, code or None)
 
 
 def await_login(login_id: str) -> Query[None]:
-    """Wait until this login is over, and in use.
+    """Wait until this login is completed and applied.
 
     Raises:
-        NotLoggedInError: it failed, in Codex's words; or nobody logged in.
+        NotLoggedInError: it failed, with Codex's reason; or it timed out.
     """
     while completed := (yield Listen("account/login/completed", LOGIN_TIMEOUT_S)):
         params = params_of(completed)
@@ -151,7 +151,7 @@ def log_in_with_key(key: str) -> Query[None]:
     """Log in with an API key.
 
     Raises:
-        NotLoggedInError: Codex did not take it.
+        NotLoggedInError: Codex did not accept it.
         CodexServerError: Codex refused.
     """
     _result((yield "account/login/start", {"type": "apiKey", "apiKey": key}))
@@ -166,12 +166,12 @@ def _finish_login(completed: Message) -> Query[None]:
 
 
 def cancel_login(login_id: str) -> Query[bool]:
-    """Cancel a login that waits; whether there was one."""
+    """Cancel a pending login; returns whether there was one."""
     return at((yield "account/login/cancel", {"loginId": login_id}), "result.status", str) == "canceled"
 
 
 def log_out() -> Query[None]:
-    """Forget the login; nothing changes where there is none.
+    """Log out; nothing changes where there is no login.
 
     Raises:
         CodexServerError: Codex refused.
@@ -183,21 +183,21 @@ def _result(reply: Message) -> Message:
     result = at(reply, "result", dict)
     if result is not None:
         return result
-    words = _words(reply)
-    if _NOT_CHATGPT.search(words):
+    text = _error_text(reply)
+    if _NOT_CHATGPT.search(text):
         hint = "codex-server login, or `codex-server account` to see who is logged in."
         raise NotLoggedInError("only a ChatGPT login has limits, and there is none", hint=hint)
-    if _UNAUTHORIZED.search(words):
-        raise _turned_away(words)
-    if _PORT_IS_TAKEN.search(words):
-        message = f"the login page cannot be served here: {words}"
+    if _UNAUTHORIZED.search(text):
+        raise _login_rejected(text)
+    if _PORT_IS_TAKEN.search(text):
+        message = f"the login page cannot be served here: {text}"
         raise BusyError(message, hint="End what holds ports 1455 and 1457, or: codex-server login --device")
-    if _NETWORK.search(words):
+    if _NETWORK.search(text):
         hint = "Is the network there, and do its proxy variables stand in this shell?"
-        raise CodexServerError(f"Codex cannot reach the service: {words}", hint=hint, kind=ErrorKind.NETWORK)
-    raise CodexServerError(f"Codex refused: {words}", hint="codex-server doctor", kind=ErrorKind.BAD_REQUEST)
+        raise CodexServerError(f"Codex cannot reach the service: {text}", hint=hint, kind=ErrorKind.NETWORK)
+    raise CodexServerError(f"Codex refused: {text}", hint="codex-server doctor", kind=ErrorKind.BAD_REQUEST)
 
 
-def _words(reply: Message) -> str:
-    """Codex's words, less the body of a web page that it quotes."""
+def _error_text(reply: Message) -> str:
+    """Codex's error text, without the body of a web page that it quotes."""
     return readable_message(object_at(reply, "error")).partition("; content-type=")[0]

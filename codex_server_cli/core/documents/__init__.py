@@ -1,1 +1,1 @@
-"""The JSON contract: one document for each noun, the same for every face."""
+"""The JSON contract: one document for each data type, the same for every interface."""

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from codex_server_cli.core.model.monitor_event import MonitorEvent
 
 PLACEHOLDER = "…"
-"""What stands for the answer in a command that is shown."""
+"""The placeholder for the answer in a command that is shown."""
 
 
 def dump(document: Any, *, is_indented: bool) -> str:
-    """The text of a document: indented for people, one line for programs. Always ASCII-safe where UTF-8 is not."""
+    """Serialise a document: indented for people, one line for programs; in ASCII where UTF-8 is not possible."""
     text = json.dumps(document, ensure_ascii=False, indent=2 if is_indented else None)
     try:
         text.encode()
@@ -29,7 +29,7 @@ def dump(document: Any, *, is_indented: bool) -> str:
 
 
 def paths(view: TurnView) -> dict[str, str]:
-    """Where the files of a turn are."""
+    """The paths of a turn's files."""
     return {
         "turn_dir": view.path,
         "out_path": f"{view.path}/out.txt",
@@ -41,7 +41,7 @@ def paths(view: TurnView) -> dict[str, str]:
 
 
 def started(view: TurnView) -> dict[str, Any]:
-    """The answer of `new` and `continue`."""
+    """The output of `new` and `continue`."""
     return {
         "version": 1,
         "turn_id": view.turn_id,
@@ -53,7 +53,7 @@ def started(view: TurnView) -> dict[str, Any]:
 
 
 def status(view: TurnView) -> dict[str, Any]:
-    """One turn; a missing one has its id and state alone."""
+    """One turn; a missing one has only its id and state."""
     if view.state is State.MISSING:
         return {"version": 1, "turn_id": view.turn_id, "state": "missing"}
     meta, live = view.meta, view.live
@@ -93,12 +93,12 @@ def status_with_answer(view: TurnView) -> dict[str, Any]:
 
 
 def status_with_requests(view: TurnView, requests: list[dict[str, Any]]) -> dict[str, Any]:
-    """The status, with all that waits for an answer in full: entries of `pending.json`."""
+    """The status, with the requests that wait for an answer in full: entries of `pending.json`."""
     return {**status_with_answer(view), "pending": [approval_request(view.turn_id, each) for each in requests]}
 
 
 def recovered(view: TurnView, message: str, *, is_recovered: bool) -> dict[str, Any]:
-    """The answer of `recover`: the turn afterwards, its answer, whether anything was restored, and what there was."""
+    """The output of `recover`: the turn afterwards, its answer, whether anything was restored, and the message."""
     return {**status_with_answer(view), "recovered": is_recovered, "message": message}
 
 
@@ -108,7 +108,7 @@ def several(views: list[TurnView]) -> dict[str, Any]:
 
 
 def event(seen: MonitorEvent) -> dict[str, Any]:
-    """One line of the monitor's stream; `next` is the command for what a person or a program must do about it."""
+    """One line of the monitor's stream; `next` is the command for what has to be done about it."""
     command = None
     if seen.event == "attention" or seen.is_end:
         verb = "answer" if seen.state == State.COMPLETE else "status" if seen.is_end else "pending"
@@ -125,24 +125,24 @@ def pending(view: TurnView, entry: dict[str, Any], now_ms: int) -> dict[str, Any
     """One request as `pending --json` lists it.
 
     Args:
-        entry: of `pending.json`.
+        entry: one of `pending.json`.
         now_ms: Unix time, for how long it still waits.
     """
-    told = approval_request(view.turn_id, entry)
-    return {"version": 1, "turn_id": view.turn_id, "name": view.meta.get("name"), **told} | {
+    document = approval_request(view.turn_id, entry)
+    return {"version": 1, "turn_id": view.turn_id, "name": view.meta.get("name"), **document} | {
         "expires_in_s": time_left_s(entry, now_ms)
     }
 
 
 def time_left_s(entry: dict[str, Any], now_ms: int) -> float | None:
-    """How long a request still waits; None where it does not tell."""
+    """How long a request still waits; None where unknown."""
     expires_ms = parse_time_ms(entry.get("expires_at"))
     return None if expires_ms is None else max(0.0, round((expires_ms - now_ms) / 1000, 1))
 
 
 def answer_commands(turn_id: str, entry: dict[str, Any]) -> dict[str, str]:
     """The commands that decide a request; in that of a reply, `PLACEHOLDER` stands for the answer."""
-    import shlex  # 1 ms that `new` and `status` need not carry, nor what follows
+    import shlex  # 1 ms that `new`, `status` and followers do not need
 
     which = f"{turn_id} {entry.get('id')}"
     decline = {"decline": f"{PROGRAM} decline {which}"}
@@ -157,10 +157,10 @@ def answer_commands(turn_id: str, entry: dict[str, Any]) -> dict[str, str]:
 
 
 def decided(view: TurnView, op: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The answer of `approve`, `decline` and `reply`: the request that was decided, and what comes next."""
+    """The output of `approve`, `decline` and `reply`: the request that was decided, and the next commands."""
     return {"version": 1, "turn_id": view.turn_id, "decided": op, "request": request, "next": next_commands(view)}
 
 
 def steered(view: TurnView, text: str) -> dict[str, Any]:
-    """The answer of `steer`: the text that Codex took up."""
+    """The output of `steer`: the text that Codex accepted."""
     return {"version": 1, "turn_id": view.turn_id, "text": text, "next": next_commands(view)}

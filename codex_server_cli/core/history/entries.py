@@ -1,15 +1,15 @@
-"""What a line of a Codex session file adds to the conversation. Owns the line's meaning; must never see a file.
+"""What a line of a Codex session file adds to the conversation. Owns the line's meaning; must never open a file.
 
 Session files hold one `{"timestamp","type","payload"}` a line. Two layouts, seen in files of 0.163.0 and 0.171.0:
 
-* *paginated* (the default; every line has an `ordinal`): what people see stands in `event_msg` lines of payload
+* *paginated* (the default; every line has an `ordinal`): what users see is in `event_msg` lines of payload
   type `item_completed`, whose `item.type` is a PascalCase item name (`UserMessage`, `CommandExecution`).
 * *legacy* (also every older version): `event_msg` lines `user_message`, `agent_message`, `patch_apply_end`;
-  a command stands only in the `response_item` that asked for it.
+  a command is only in the `response_item` that requested it.
 
 `response_item` messages of role `user` also hold the context Codex injects (AGENTS.md, environment), and so
-are never taken for the user's words while there is an event that has them. The format is Codex's own and may
-change without notice: whatever is not understood is skipped, never an error.
+are never read as user messages while there is an event that has those. The format is Codex's own and may
+change without notice: unknown content is skipped, never an error.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _item_text(name: str, item: Json) -> str | None:
 
 
 def _legacy_command(record: Json) -> ThreadEntry | None:
-    """The command a legacy line asks for; a paginated file tells it again, as a finished item."""
+    """The command that a legacy line requests; a paginated file repeats it as a completed item."""
     payload = payload_of(record, "response_item")
     if "ordinal" in record or payload.get("type") not in ("function_call", "local_shell_call"):
         return None
@@ -117,7 +117,7 @@ def _entry(record: Json, kind: str, text: str | None) -> ThreadEntry | None:
 
 
 def _command_text(command: object) -> str | None:
-    """A command line as a person would type it: the script of `bash -lc script`, else the quoted words."""
+    """A command line as a user would type it: the script of `bash -lc script`, else the quoted arguments."""
     if isinstance(command, str):
         return command
     if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
@@ -138,7 +138,7 @@ def _mcp_text(call: object) -> str | None:
 
 
 def content_texts(message: Json) -> list[str]:
-    """The text parts of a message; pictures and sound have none."""
+    """The text parts of a message; images and sound have none."""
     return [text for part in objects_in(message.get("content")) if (text := as_text(part.get("text")))]
 
 

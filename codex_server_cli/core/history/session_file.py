@@ -1,9 +1,9 @@
-"""What the head of a Codex session file says: who, where, which model, what first. Must never open a file.
+"""The head of a Codex session file: client, directory, model, first prompt. Must never open a file.
 
 Codex keeps a thread in `$CODEX_HOME/sessions/YYYY/MM/DD/rollout-<local time>-<thread id>.jsonl`. Its first line,
 `session_meta`, names the thread, its cwd and its source before the long base instructions; the model and the
-first prompt follow further down (`core/thread_entry.py` tells how lines are read). The format is Codex's own
-and may change without notice: whatever is not understood is skipped, never an error.
+first prompt follow further down (`entries` describes the lines). The format is Codex's own and may change
+without notice: unknown content is skipped, never an error.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _INJECTED_PREFIXES = (
 
 @dataclass(frozen=True, slots=True)
 class RolloutMeta:
-    """The first line of a session file: where, by whom and with which model provider the thread was started."""
+    """The first line of a session file: where, by which client and with which model provider the thread was started."""
 
     cwd: str
     started_at: str | None
@@ -53,7 +53,7 @@ class RolloutMeta:
 
 @dataclass(frozen=True, slots=True)
 class SessionHead:
-    """What the head of a session file tells beyond its first line."""
+    """What the head of a session file has beyond its first line."""
 
     first_prompt: str | None
     model: str | None
@@ -69,7 +69,7 @@ def parse_meta(head: bytes) -> RolloutMeta | None:
     """The first line of a session file, of which `head` may hold only the beginning.
 
     That line is 22 KB (it carries the base instructions), but its first kilobyte names id, cwd and source.
-    Returns None where `head` is not such a line, or too short to tell the cwd.
+    Returns None where `head` is not such a line, or too short for the cwd.
     """
     line, newline, _ = head.partition(b"\n")
     payload = payload_of(parse_line(line), "session_meta") if newline else _cut_payload(line)
@@ -90,7 +90,7 @@ def parse_meta(head: bytes) -> RolloutMeta | None:
 
 
 def parse_session_head(head: bytes) -> SessionHead:
-    """The first prompt and the model, as far as `head` (the first bytes of a file) holds their lines whole."""
+    """The first prompt and the model, as far as `head` (the first bytes of a file) has their complete lines."""
     prompt = model = None
     for line in head.split(b"\n")[1:]:
         if not any(mark in line for mark in _HEAD_MARKS):
@@ -106,7 +106,7 @@ def parse_session_head(head: bytes) -> SessionHead:
 
 
 def guess_prompt(head: bytes) -> str | None:
-    """The first user message that does not look injected: for old files, which have no event that tells."""
+    """The first user message that does not look injected: for old files, which have no event for it."""
     for line in head.split(b"\n")[1:]:
         payload = payload_of(parse_line(line), "response_item") if b'"user"' in line else {}
         if payload.get("type") == "message" and payload.get("role") == "user":
@@ -146,7 +146,7 @@ def _read_members(text: str) -> Json:
         while text[position] in "{,":
             key, position = _DECODER.raw_decode(text, position + 1)
             value, position = _DECODER.raw_decode(text, position + 1)
-            if text[position] in ",}":  # a number is whole only once something follows it
+            if text[position] in ",}":  # a number is complete only once something follows it
                 members[key] = value
     except (ValueError, IndexError, RecursionError, TypeError):
         return members

@@ -1,6 +1,6 @@
-"""The turns in a Codex session file, in the shape that `thread/turns/list` gives them. Must never open a file.
+"""The turns in a Codex session file, in the shape of `thread/turns/list`. Must never open a file.
 
-For a time when no app-server can be asked. Both layouts of `thread_entry` are read, as 0.163.0 and 0.171.0 write them:
+For when no app-server can be asked. Both layouts that `entries` describes are read, as 0.163.0 and 0.171.0 write them:
 `task_started` begins a turn, `task_complete` (an older name: `turn_complete`) or `turn_aborted` ends it. A turn without
 an end has the status None: its codex was killed, or still runs it.
 """
@@ -20,7 +20,7 @@ _MARKS = (
 
 
 def turns_of_rollout(lines: Iterable[bytes]) -> list[Message]:
-    """The turns that the lines of a session file tell of, oldest first; what is not understood is skipped."""
+    """The turns in the lines of a session file, oldest first; unknown content is skipped."""
     turns: dict[str, Message] = {}
     turn: Message | None = None
     for line in lines:
@@ -33,13 +33,13 @@ def turns_of_rollout(lines: Iterable[bytes]) -> list[Message]:
         turn_id = payload.get("turn_id")
         if isinstance(turn_id, str):
             turn = turns.setdefault(turn_id, {"id": turn_id, "status": None, "error": None, "items": []})
-        if turn is not None:  # lines of the legacy layout name no turn: theirs is the one that began last
+        if turn is not None:  # lines of the legacy layout name no turn: they belong to the last one that began
             handler(turn, payload)
     return list(turns.values())
 
 
 def _on_started(_turn: Message, _payload: Message) -> None:
-    """That it began is all that this tells."""
+    """The caller has created the turn; there is nothing to add."""
 
 
 def _on_item(turn: Message, payload: Message) -> None:

@@ -1,9 +1,9 @@
-"""What Codex's own record of a turn adds to what we have. Owns the weighing; must never fetch the record or publish.
+"""What Codex's own record of a turn adds to ours. Owns the merge; must never fetch the record or publish.
 
-A stored turn is the wire's `Turn` with its items in full, as `thread/turns/list` gives it and `stored_turn_rollout`
-makes it. Seen with 0.163.0 and 0.171.0: the list needs neither a login nor a loaded thread; a turn whose codex was
-killed stands there as `interrupted`, with its whole items alone (an answer that was still streaming is not there), and
-so does one that another process is running at this moment. Only `completed` proves an end.
+A stored turn is the wire's `Turn` with its items in full, as `thread/turns/list` and `session_file_turns` return
+it. Seen with 0.163.0 and 0.171.0: the list needs neither a login nor a loaded thread; a turn whose codex was killed is
+`interrupted` there, with only its complete items (an answer that was still streaming is missing), and so is one that
+another process is running at this moment. Only `completed` proves an end.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from codex_server_cli.core.result.outcome import Cause, Outcome, decide
 from codex_server_cli.errors import ErrorKind
 
 NOTICE = "[recovered from Codex's own record]\n"
-"""The line in `out.txt` above what was not shown while the turn ran."""
+"""The line in `out.txt` above text that was not shown while the turn ran."""
 
 
 def find_match(turns: list[Message], turn_id: str) -> Message | None:
-    """The turn with Codex's id among those of its thread; None where it is not there."""
+    """The turn with this Codex id among those of its thread; None where it is missing."""
     return next((turn for turn in turns if turn.get("id") == turn_id), None)
 
 
 class Published(NamedTuple):
-    """How the turn stands so far: the answer or the part of it that is published, and its error's kind."""
+    """What is published so far: the answer or the part of it, and the error's kind."""
 
     answer: str | None
     kind: str | None
@@ -37,7 +37,7 @@ class Recovery(NamedTuple):
 
     Attributes:
         answer: the answer, or a longer part of it.
-        outcome: the turn's true end; None where the end stays as it is and only the answer grows.
+        outcome: the turn's true end; None where the end stays and only the answer grows.
     """
 
     answer: str
@@ -47,10 +47,10 @@ class Recovery(NamedTuple):
 def merge(record: TurnRecord, stored: Message, published: Published, request: TurnRequest) -> Recovery | None:
     """What Codex's record of the turn adds to what is published; None where it adds nothing.
 
-    An end of kind `sandbox` is never taken back: that turn ran under a policy that was refused.
+    An end of kind `sandbox` is never replaced: that turn ran under a policy that was refused.
 
     Args:
-        record: the fold of our own events, with Codex's id of the turn; the stored turn is taken over into it.
+        record: the replay of our own events, with Codex's id of the turn; the stored turn is applied to it.
         stored: the turn of that id in Codex's record.
     """
     record.adopt_stored_turns([stored])
@@ -66,12 +66,12 @@ def merge(record: TurnRecord, stored: Message, published: Published, request: Tu
 
 
 def text_to_append(shown: str, published_answer: str | None, answer: str) -> str:
-    """What `out.txt` lacks of a recovered answer: a notice, and what was not shown yet.
+    """What `out.txt` lacks of a recovered answer: a notice, and the text not shown yet.
 
     Args:
-        shown: what `out.txt` holds; where it ends in a piece of exactly this addition, which a recovery that was killed
-            has left, only the rest of it is returned.
-        published_answer: the part of the answer that had come.
+        shown: the content of `out.txt`; where it ends in the beginning of this addition, left by a recovery that was
+            killed, only the rest of it is returned.
+        published_answer: the part of the answer that had arrived.
     """
     before, notice, after = shown.rpartition(NOTICE)
     if notice:

@@ -1,4 +1,4 @@
-"""Asking Codex for its own record of one turn: which pages are read, and when that is enough. Asks nothing else."""
+"""The query for Codex's own record of one turn: which pages are read, and when to stop. Requests nothing else."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_PAGES = 200
 
 
 class StoredTurn(NamedTuple):
-    """What Codex answered: our turn, or why there is none.
+    """Codex's reply: our turn, or why there is none.
 
     Attributes:
-        turn: the wire's turn with its items in full; None where the thread's record does not have it.
-        refusal: Codex's own words, where it would not list the thread's turns.
+        turn: the wire's turn with its items in full; None where the thread's record lacks it.
+        refusal: Codex's error text, where it did not list the thread's turns.
     """
 
     turn: Message | None
@@ -25,7 +25,7 @@ class StoredTurn(NamedTuple):
 
 
 def find_stored_turn(thread_id: str, turn_id: str, version: str) -> Query[StoredTurn]:
-    """Look for a turn in Codex's record of its thread, newest first, and read no more pages than that takes."""
+    """Search a turn in Codex's record of its thread, newest first, reading no more pages than needed."""
     if (yield from initialize(version)) is None:
         return StoredTurn(None, "Codex refused the conversation")
     params: Message = {"threadId": thread_id, "limit": PAGE_TURNS, "itemsView": "full"}

@@ -1,1 +1,1 @@
-"""The nouns: turn, turn id, request, Codex configuration, payer, view, monitor event, timers."""
+"""Data types: turn, turn id, request, Codex configuration, payer, view, monitor event, timers."""

@@ -1,9 +1,9 @@
-"""The `config` that a thread is opened with: the user's overrides, and our mark for the commands that it runs.
+"""The `config` that a thread is opened with: the user's overrides, and a mark for the commands that it runs.
 
-Every process of a turn bears the turn's id in its environment, by which it is found where nothing else leads to it
-(`worker.cleanup`). Codex hands its environment on to commands, unless its `shell_environment_policy` holds it back; a
-variable that is `set` there comes through `inherit` and `exclude`, and adds to those that the user sets himself, in
-0.163.0 and 0.171.0. Only an `include_only` of `config.toml` still holds it back: what that lists is not known here.
+Every process of a turn has the turn's id in its environment, which identifies orphans (`worker.cleanup`). Codex passes
+its environment on to commands, unless its `shell_environment_policy` withholds it; a variable that is `set` there
+passes `inherit` and `exclude`, and adds to those that the user sets, in 0.163.0 and 0.171.0. Only an `include_only` of
+`config.toml` still withholds it: what that lists is not known here.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _DEFAULT_STARTUP_MS = 30_000.0
 
 
 def layered(*layers: dict[str, Any] | None) -> dict[str, Any]:
-    """Several configurations as one, of which the later ones win.
+    """Merge several configurations; later ones win.
 
-    Codex applies overrides in no certain order, and a table may undo a dotted key: the keys of one table that come in
-    several become that table.
+    Codex applies overrides in no defined order, and a table may undo a dotted key: several keys of one table are merged
+    into that table.
 
     Args:
         layers: by dotted key or as tables; None for an empty one.
@@ -39,7 +39,7 @@ def layered(*layers: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def as_tables(*layers: dict[str, Any]) -> dict[str, Any]:
-    """Several configurations as one without dotted keys, of which the later ones win: to look into, not to send.
+    """Merge several configurations into one without dotted keys; later ones win. For lookups, not for sending.
 
     Args:
         layers: by dotted key or as tables.
@@ -51,13 +51,13 @@ def as_tables(*layers: dict[str, Any]) -> dict[str, Any]:
 
 
 def startup_ms(config: dict[str, Any]) -> float:
-    """How long Codex may take to start the tool servers of a thread before it answers, by this configuration.
+    """How long Codex may take to start the tool servers of a thread before it replies, by this configuration.
 
-    The reply to the opening of a thread waits for the servers that are `required`, each as long as it is allowed to
-    take; not one notice comes before that (observed on 0.163.0 and 0.171.0). They start side by side, or in turn.
+    The reply to the opening of a thread waits for the servers that are `required`, each up to its timeout; no
+    notification comes before that (observed on 0.163.0 and 0.171.0). They start in parallel, or one after another.
 
     Args:
-        config: Codex's effective one, as tables.
+        config: Codex's effective configuration, as tables.
     """
     servers = objects_in(list(object_at(config, "mcp_servers").values()))
     return sum(_startup_ms(server) for server in servers if server.get("enabled") is not False)
@@ -72,16 +72,16 @@ def _startup_ms(server: dict[str, Any]) -> float:
 
 
 def value_in(config: dict[str, Any], name: str) -> str | None:
-    """The text that a configuration gives a key of its top level; None where it gives none."""
+    """The string value of a top-level key; None where it has none."""
     return at(config, name, str)
 
 
 def marked_config(overrides: dict[str, Any] | None, turn_id: str) -> dict[str, Any]:
-    """The overrides with the mark in them.
+    """The overrides with the mark added.
 
     Args:
         overrides: by dotted key, as Codex takes them; None for none.
-        turn_id: the mark; an empty one marks nothing.
+        turn_id: the mark; an empty one adds nothing.
     """
     overrides = overrides or {}
     if not turn_id:
@@ -89,12 +89,12 @@ def marked_config(overrides: dict[str, Any] | None, turn_id: str) -> dict[str, A
     policy = {key: value for key, value in overrides.items() if key.split(".")[0] == _POLICY}
     if not policy:
         return {**overrides, f"{_POLICY}.set.{TURN_VARIABLE}": turn_id}
-    # Codex applies overrides in no certain order, and a table may undo a dotted key: they become one table.
+    # Codex applies overrides in no defined order, and a table may undo a dotted key: they become one table.
     table: Any = {}
     for key, value in policy.items():
         table = _merged(table, _nested(key.split(".")[1:], value))
     if not isinstance(table, dict) or not isinstance(table.get("set", {}), dict):
-        return overrides  # no such policy: Codex says it better than we could
+        return overrides  # an invalid policy: Codex has the better error message
     table = _merged(table, {"set": {TURN_VARIABLE: turn_id}})
     included = table.get("include_only")
     if isinstance(included, list) and included:  # an empty one includes everything
@@ -109,7 +109,7 @@ def _nested(keys: list[str], value: Any) -> Any:
 
 
 def _merged(one: Any, other: Any) -> Any:
-    """Two values of one key: tables become one, else the later counts."""
+    """Merge two values of one key: tables are merged, else the later wins."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return other
     return one | {key: _merged(one[key], value) if key in one else value for key, value in other.items()}

@@ -1,7 +1,7 @@
-"""Codex's TOML, read as Codex reads it. Owns the differences from Python's own reader.
+"""Parses TOML as Codex does. Owns the differences from Python's own parser.
 
-Codex takes TOML 1.1 (tables in braces over several lines, a comma at their end, `\\e`, `\\xHH`), one byte order mark
-before a file, and no integer beyond 64 bits. Observed on 0.163.0 and 0.171.0.
+Codex accepts TOML 1.1 (multi-line inline tables, trailing commas, `\\e`, `\\xHH`), one byte order mark before a file,
+and no integer beyond 64 bits. Observed on 0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ _INTEGERS = range(-(2**63), 2**63)
 
 
 def parse_file(data: bytes) -> dict[str, Any]:
-    """The content of a file of Codex's.
+    """The content of one of Codex's files.
 
     Raises:
-        ValueError: it is no TOML.
+        ValueError: it is not valid TOML.
     """
     return _parse(data.decode("utf-8").removeprefix(_BOM))
 
 
 def parse_value(text: str) -> Any:
-    """The value of a `key=value` override, as `codex -c` takes it: TOML, or else the text without quotes around it."""
+    """The value of a `key=value` override, as `codex -c` reads it: TOML, or else the text without its quotes."""
     text = text.strip()
     try:
-        return _parse(f"value = {text}")["value"]  # what stands on further lines is nothing to Codex, either
+        return _parse(f"value = {text}")["value"]  # Codex ignores further lines, too
     except ValueError:
         return text.strip("\"'")
 
 
 def _parse(text: str) -> dict[str, Any]:
-    import tomli  # 2 ms that a turn without a file or an override needs not
+    import tomli  # 2 ms that a turn without a file or an override does not need
 
     try:
         values = tomli.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    if not _fits(values):
+    if not _fits_64_bits(values):
         raise ValueError("an integer is too large")
     return values
 
 
-def _fits(value: Any) -> bool:
+def _fits_64_bits(value: Any) -> bool:
     if isinstance(value, dict):
-        return all(map(_fits, value.values()))
+        return all(map(_fits_64_bits, value.values()))
     if isinstance(value, list):
-        return all(map(_fits, value))
+        return all(map(_fits_64_bits, value))
     return not isinstance(value, int) or value in _INTEGERS

@@ -1,4 +1,4 @@
-"""One line of the monitor's stream: what happened to which turn, and the cursor to go on from. Owns its shape alone."""
+"""One line of the monitor's stream: what happened to which turn, and the cursor to resume at. Owns only its shape."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _LATEST_MS = 253_402_300_799_999  # the year 9999
 
 
 class MonitorEvent(NamedTuple):
-    """What a monitor is told.
+    """One event of the monitor.
 
     Attributes:
-        cursor: goes on behind this line.
+        cursor: resumes after this line.
         at: when it happened, RFC 3339.
         turn_id: our id.
-        name: what the user called the turn, or None.
-        event: `phase`, `attention`, `end`, `recovered`, or a newer version's word.
-        phase: what the running turn does; None for one that has ended.
+        name: the turn's name, or None.
+        event: `phase`, `attention`, `end`, `recovered`, or a newer version's value.
+        phase: what the running turn is doing; None for an ended one.
         state: `running`, or the end state.
         kind: the error kind of an end, else None.
-        request: the id of the request that wants attention; `message` is what it asks, cut. Else None.
+        request: the id of the request that needs attention; `message` is its text, truncated. Else None.
     """
 
     cursor: int
@@ -41,12 +41,12 @@ class MonitorEvent(NamedTuple):
 
     @property
     def is_end(self) -> bool:
-        """Whether the turn has ended: of one that has, only a recovery may be told later."""
+        """Whether the turn has ended; only a recovery may follow."""
         return self.event in _ENDS
 
 
 def read_monitor_event(cursor: int, entry: Mapping[str, object]) -> MonitorEvent | None:
-    """A line of the journal; None for what is none (edited by hand, or torn)."""
+    """Parse a line of the journal; None for an invalid one (edited by hand, or torn)."""
     ts, turn_id, event = entry.get("ts"), entry.get("turn_id"), entry.get("event")
     if not (isinstance(ts, int) and 0 <= ts <= _LATEST_MS and isinstance(turn_id, str) and is_turn_id(turn_id)):
         return None

@@ -1,11 +1,11 @@
-"""Who pays for a turn: the ChatGPT plan, an API key, a provider of the user's own, or nobody. Owns that judgement.
+"""Who pays for a turn: the ChatGPT plan, an API key, a custom provider, or no one. Owns that judgement.
 
-Decided from what Codex itself tells before the turn is asked for: the provider that the reply to `thread/start`,
+Decided from what Codex reports before the turn is requested: the provider that the reply to `thread/start`,
 `thread/resume` or `thread/fork` names, the effective configuration of `config/read` with the overrides that we sent,
 and `account/read`. A resumed thread keeps the provider that it was made with, a new one or a fork takes the configured
-one, and `account/read` speaks of the configured one alone. No list of providers decides: a provider of the user's own
-is judged by its definition, one that is built into Codex by the account that Codex says it runs on. What cannot be told
-is a bill that cannot be excluded. Observed on 0.163.0 and 0.171.0.
+one, and `account/read` describes only the configured one. No list of providers decides: a custom provider is judged by
+its definition, one that is built into Codex by the account that Codex says it runs on. An unknown payer means a bill
+that cannot be excluded. Observed on 0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from codex_server_cli.core.model.codex_config import layered, value_in
 from codex_server_cli.core.protocol.rpc import Message, object_at
 
 DEFAULT_PROVIDER = "openai"
-"""What Codex takes where nothing sets `model_provider`; it runs on Codex's login."""
+"""What Codex uses where nothing sets `model_provider`; it runs on Codex's login."""
 
 NOT_LOGGED_IN = "Codex is not logged in."
 API_KEY = "Codex is logged in with an API key, and this would bill it."
 
-# What of a definition can hold no secret, beside numbers and switches. Whatever a later Codex adds may.
+# Members of a definition that hold no secret, beside numbers and booleans. What a later Codex adds may.
 _HARMLESS = frozenset({"name", "wire_api", "env_key_instructions", "capabilities"})
 _ADDRESSES = frozenset({"base_url", "model_catalog_url"})
-_PAIRS = frozenset({"http_headers", "query_params"})  # those of `env_http_headers` have values that nobody sees here
-# Compiled where they are used: that takes longer than all else here, and few turns need it.
+_PAIRS = frozenset({"http_headers", "query_params"})  # the values of `env_http_headers` are not visible here
+# Compiled where they are used: that takes longer than the rest of this module, and few turns need it.
 _SECRET_NAME = r"(?i)auth|key|token|secret|cookie|passw|credential|session|signature|jwt|bearer|\bsig\b"
 _SECRET_VALUE = r"(?i)^(?:bearer|basic)\s|\bsk-"
 _LONG_WORD = r"[A-Za-z0-9]{24,}"
@@ -37,21 +37,21 @@ _MODES = {"apiKey": "api_key", "apikey": "api_key", "amazonBedrock": "amazon_bed
 
 
 class Payer(StrEnum):
-    """Who pays for what the model does."""
+    """Who pays for the model's work."""
 
     CHATGPT = "chatgpt"  # the plan of Codex's login
     API_KEY = "api_key"  # OpenAI's, by Codex's login
-    PROVIDER = "provider"  # whoever the credentials of another provider belong to
+    PROVIDER = "provider"  # the owner of another provider's credentials
     NONE = "none"  # a provider without any credentials
 
 
 class Judgement(NamedTuple):
-    """Who pays, and whether that needs the user's word.
+    """Who pays, and whether that needs the user's consent.
 
     Attributes:
-        payer: None where it cannot be told, or nobody is logged in.
-        problem: why it is not allowed without `"auth": "any"`, in a sentence; empty where it is.
-        tells: the provider that Codex would have to be configured with to tell; None where it is told.
+        payer: None where it is unknown, or Codex is not logged in.
+        problem: why it is not allowed without `"auth": "any"`, in a sentence; empty where it is allowed.
+        tells: the provider that Codex has to be configured with to report it; None where it is known.
     """
 
     payer: Payer | None
@@ -60,11 +60,11 @@ class Judgement(NamedTuple):
 
 
 def provider_of_new_thread(config: Message, overrides: Message | None = None) -> str:
-    """The provider that a new thread, or a fork, is going to have.
+    """The provider that a new thread or a fork will have.
 
     Args:
         config: `config` of `config/read`, or Codex's own file.
-        overrides: what is sent with the thread over it.
+        overrides: what is sent with the thread.
     """
     return value_in(overrides or {}, "model_provider") or value_in(config, "model_provider") or DEFAULT_PROVIDER
 
@@ -73,10 +73,10 @@ def judge(provider: str | None, config: Message, overrides: Message | None, acco
     """Who pays for a turn of a thread with this provider.
 
     Args:
-        provider: as the thread's opening named it; None where it named none: then it is the configured one.
+        provider: as the reply that opened the thread named it; None where it named none: then the configured one.
         config: `config` of `config/read`; `{}` where it was refused.
         overrides: the configuration that was sent with the thread.
-        account: the result of `account/read`; `{}` where Codex would not tell.
+        account: the result of `account/read`; `{}` where it was refused.
     """
     configured = provider_of_new_thread(config)
     name = provider or configured
@@ -90,7 +90,7 @@ def judge(provider: str | None, config: Message, overrides: Message | None, acco
     if wants_login is True and (runs_on_login or name == configured):
         return _by_login(account)
     if wants_login is False and name == configured and not runs_on_login:
-        # One that is built into Codex: it names the account that pays, and none where nobody does.
+        # One that is built into Codex: it names the account that pays, if any does.
         return _by_provider(name) if account.get("account") is not None else Judgement(Payer.NONE)
     problem = f"Codex does not tell who pays for its model provider {name!r}."
     return Judgement(None, problem, tells=DEFAULT_PROVIDER if runs_on_login else name)
@@ -99,7 +99,7 @@ def judge(provider: str | None, config: Message, overrides: Message | None, acco
 def definition_of(provider: str, config: Message, overrides: Message | None = None) -> Message | None:
     """The user's own definition of a provider; None for one that is built into Codex.
 
-    What changes a built-in one bears no name: Codex takes none there, and no definition without one.
+    A change of a built-in one has no name: Codex allows none there, and requires one in a definition.
     """
     providers = layered({"model_providers": config.get("model_providers") or {}}, overrides).get("model_providers")
     definition = providers.get(provider) if isinstance(providers, dict) else None
@@ -107,7 +107,7 @@ def definition_of(provider: str, config: Message, overrides: Message | None = No
 
 
 def has_credentials(definition: Message) -> bool:
-    """Whether a provider is defined so that it may bill somebody."""
+    """Whether a provider's definition has credentials that may be billed."""
     return any(_may_be_secret(name, value) for name, value in definition.items())
 
 
@@ -115,13 +115,13 @@ def _may_be_secret(name: str, value: Any) -> bool:
     if not value or isinstance(value, bool | int | float) or name in _HARMLESS:
         return False
     if name in _ADDRESSES and isinstance(value, str):
-        return _bears_secret(value)
+        return _url_has_secret(value)
     if name in _PAIRS and isinstance(value, dict):
         return _has_secret(value.items())
     return True
 
 
-def _bears_secret(url: str) -> bool:
+def _url_has_secret(url: str) -> bool:
     address, _, query = url.partition("?")
     parameters = [tuple(pair.partition("=")[::2]) for pair in query.split("&")]
     return re.search(_USER_IN_URL, address) is not None or _looks_secret(address) or _has_secret(parameters)
@@ -152,18 +152,18 @@ def _by_login(account: Message) -> Judgement:
 
 
 def account_of_status(status: Message) -> Message:
-    """What `account/read` would say as far as `getAuthStatus` tells it: the mode of a login, where one is wanted.
+    """What `account/read` would return, as far as `getAuthStatus` knows: the mode of a login, where one is required.
 
-    `account/read` wants to know the workspace, and is refused without the network.
+    `account/read` looks up the workspace, and is refused without the network.
     """
     if status.get("requiresOpenaiAuth") is not True:
-        return {}  # it knows OpenAI's logins alone
+        return {}  # it knows only OpenAI's logins
     mode = mode_of(status.get("authMethod"))
     if mode is not None and mode.lower().startswith("chatgpt"):
         mode = "chatgpt"
     return {"requiresOpenaiAuth": True, "account": {"type": mode} if mode is not None else None}
 
 
-def mode_of(word: Any) -> str | None:
-    """Our word for the wire's account type or auth mode; the wire writes both `apiKey` and `apikey`."""
-    return _MODES.get(word, word) if isinstance(word, str) and word else None
+def mode_of(value: Any) -> str | None:
+    """Our name for the wire's account type or auth mode; the wire has both `apiKey` and `apikey`."""
+    return _MODES.get(value, value) if isinstance(value, str) and value else None

@@ -1,11 +1,11 @@
-"""What one turn is asked to be, and how that is said on the wire. Owns the parameters of `thread/*` and `turn/*`.
+"""One turn as requested, and its encoding on the wire. Owns the parameters of `thread/*` and `turn/*`.
 
-Must never validate user input (the `start` action does) or learn what came back (that is `record`).
-Two rules of safety live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
+Must never validate user input (the `start` action does) or interpret replies (that is `turn_record`).
+Two safety rules live here (design, section 6; protocol notes, section 3): a thread is always opened read-only,
 because opening it with more would mark the project as trusted in the user's `config.toml` (under an administrator's
 list of profiles that takes more than a sandbox: `requirements`); and the wanted policy goes into every `turn/start`,
-because a resumed thread would otherwise keep the widest one it ever had. What comes between the two where the user's
-own Codex denies something, and why, is told in `permissions`.
+because a resumed thread would otherwise keep the widest one it ever had. What is sent between the two where the
+user's own Codex denies something, and why, is described in `permissions`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from codex_server_cli.core.model.codex_config import layered, marked_config, val
 from codex_server_cli.core.protocol.rpc import Message
 
 
-def _beside(path: str, name: str) -> str:
-    """The path of a neighbour; one that is absolute stays, as turns of 0.3.0 have it."""
+def _sibling(path: str, name: str) -> str:
+    """The path of a file beside `path`; an absolute one is kept, as turns of 0.3.0 have it."""
     return name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
 
 
 class Sandbox(StrEnum):
-    """What the commands of a turn may touch."""
+    """What the commands of a turn may access."""
 
     READ_ONLY = "read-only"
     WORKSPACE_WRITE = "workspace-write"
@@ -31,51 +31,50 @@ class Sandbox(StrEnum):
 
 
 class Approval(StrEnum):
-    """What happens when a turn wants more than its sandbox allows."""
+    """What happens when a turn needs more than its sandbox allows."""
 
     NEVER = "never"  # it is refused, by Codex itself
-    ASK = "ask"  # a person, or an agent, decides from any other shell
+    ASK = "ask"  # a user, or an agent, decides from any other shell
     AUTO = "auto"  # Codex's own reviewer decides, with model calls of its own
 
 
 APPROVAL_TIMEOUT_S = 600.0
-"""How long a request waits for its answer unless told otherwise; then it is declined."""
+"""How long a request waits for its answer by default; then it is declined."""
 
 _POLICY_RANK = {"readOnly": 0, "workspaceWrite": 1, "dangerFullAccess": 2, "externalSandbox": 2}
 
 
 Flags = dict[str, list[str]]
-"""Flags of a starting verb, by their long names: their values, none of a switch."""
+"""Flags of a command that starts a turn, by long name: their values, none for a switch."""
 
 
 class TurnRequest(NamedTuple):
-    """One turn as asked for; stored in `meta.json` under `request`, less the prompt.
+    """One turn as requested; stored in `meta.json` under `request`, without the prompt.
 
     Attributes:
         turn_id: our id.
-        cwd: absolute directory that the turn works in.
+        cwd: absolute working directory of the turn.
         model, effort: None leaves them to Codex (a resumed thread keeps its own).
-        sandbox, writable_roots, has_network: the policy of this turn alone.
-        approval: who decides over what the sandbox does not allow.
+        sandbox, writable_roots, has_network: the policy of only this turn.
+        approval: who decides on what the sandbox does not allow.
         approval_timeout_s: how long a request waits for an answer before it is declined.
         may_ask_questions: Codex may ask mid-turn; `is_plan` runs its plan mode, which asks too.
         review: the wire's `ReviewTarget`, for a turn that is a review; its prompt is not sent.
-        images: paths of the turn's own copies; what is stored names them within the turn's directory.
+        images: paths of the turn's own copies; stored relative to the turn's directory.
         schema: the JSON Schema of the answer, if any.
         config: overrides of Codex's configuration for this thread, dotted keys; they win over the profile.
-        profile, profile_config: the name of a profile of Codex's, and what it held when the turn was asked for.
+        profile, profile_config: the name of a Codex profile, and its content when the turn was requested.
         is_ephemeral: the thread leaves no session file.
-        thread_id: the thread to go on with; None starts a new one.
+        thread_id: the thread to continue; None starts a new one.
         is_fork: fork that thread instead of writing to it; `fork_after` names the last Codex turn to keep.
-        may_fork_if_busy: fork it, too, where something waits in it that Codex would run first.
+        may_fork_if_busy: fork it, too, where it has queued messages that Codex would run first.
         deadline_s: end the turn after this many seconds.
         may_bill_api_key: `"auth": "any"` in config.json.
         notify: command line to run when the turn ends or needs attention.
-        is_after_reset: wait in line until the usage limit has reset.
-        flags: what the user gave on the command line, for the commands of hints; None where it is not known.
+        is_after_reset: wait in the queue until the usage limit has reset.
+        flags: what the user gave on the command line, for the commands of hints; None where unknown.
         schema_source: the schema's file, where it has one that can be edited.
-        prompt_path: absolute path of the stored prompt, for hints, beside which the pictures lie; no part of what
-            is stored.
+        prompt_path: absolute path of the stored prompt, for hints; the images are beside it. Not stored.
     """
 
     turn_id: str
@@ -129,14 +128,14 @@ class TurnRequest(NamedTuple):
         for name in ("images", "writable_roots"):
             known[name] = tuple(known.get(name) or ())
         if prompt_path is not None:
-            known["images"] = tuple(_beside(prompt_path, image) for image in known["images"])
+            known["images"] = tuple(_sibling(prompt_path, image) for image in known["images"])
         known["sandbox"] = Sandbox(known.get("sandbox") or Sandbox.READ_ONLY)
         known["approval"] = Approval(known.get("approval") or Approval.NEVER)
         known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
         return cls(**known | {"turn_id": turn_id, "prompt_path": prompt_path})
 
     def after(self, waited_s: float) -> TurnRequest:
-        """The request as it stands once so much of its time has gone by in line."""
+        """The request with the time spent in the queue taken off its deadline."""
         if self.deadline_s is None or not waited_s:
             return self
         return self._replace(deadline_s=max(self.deadline_s - waited_s, 0.001))
@@ -156,10 +155,10 @@ class TurnRequest(NamedTuple):
         if self.asked_model is not None:
             params["model"] = self.asked_model
         if self.thread_id is None:
-            # What is refused is told in raw items alone; `thread/resume` and `thread/fork` know no such parameter.
+            # Refusals are reported only in raw items; `thread/resume` and `thread/fork` have no such parameter.
             own: Message = {"cwd": self.cwd, "ephemeral": self.is_ephemeral, "experimentalRawEvents": True}
             return "thread/start", params | own
-        # Without `cwd` Codex takes the configuration of where the thread was before, and denies what that denies.
+        # Without `cwd` Codex applies the configuration of the thread's previous directory, with its denials.
         params |= {"threadId": self.thread_id, "cwd": self.cwd, "excludeTurns": True}
         if not self.is_fork:
             return "thread/resume", params
@@ -169,24 +168,24 @@ class TurnRequest(NamedTuple):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """What goes over Codex's own configuration: the profile, the user's overrides, and what nothing else on the
-        wire can say (notes, sections 4 and 12)."""
+        """The overrides of Codex's configuration: the profile, the user's own, and what no other parameter can express
+        (notes, sections 4 and 12)."""
         switches: dict[str, Any] = {}
         if self.may_ask_questions:
             switches["features.default_mode_request_user_input"] = True  # outside of plan mode, too
-            switches["suppress_unstable_features_warning"] = True  # the user asked for questions, not for a feature
+            switches["suppress_unstable_features_warning"] = True  # the user enabled questions, not a feature
         if self.review is not None and self.effort is not None:
             switches["model_reasoning_effort"] = self.effort
         return layered(self.profile_config, self.config, switches)
 
     @property
     def asked_model(self) -> str | None:
-        """The model, however it was asked for."""
+        """The requested model, from the flag or the overrides."""
         return self.model or value_in(self.overrides, "model")
 
     @property
     def asked_effort(self) -> str | None:
-        """The reasoning effort, however it was asked for."""
+        """The requested reasoning effort, from the flag or the overrides."""
         return self.effort or value_in(self.overrides, "model_reasoning_effort")
 
     def approval_policy(self) -> Message:
@@ -207,7 +206,7 @@ class TurnRequest(NamedTuple):
 
         Args:
             model: the thread's effective model, which the wire's plan mode has to name.
-            has_policy: whether the policy is told; else the thread's permission profile stands as it is.
+            has_policy: whether the policy is sent; else the thread's permission profile is kept.
         """
         if self.review is not None:
             return "review/start", {"threadId": thread_id, "target": self.review}
@@ -241,11 +240,10 @@ class TurnRequest(NamedTuple):
         }
 
     def is_wider(self, settings: Message) -> bool:
-        """Whether the effective settings that Codex announced allow more than was asked for, or let another decide.
+        """Whether the announced effective settings allow more than was requested, or have another reviewer.
 
         Args:
-            settings: `TurnRecord.settings`; what it does not mention is no evidence. An unknown policy type
-                counts as wide open.
+            settings: `TurnRecord.settings`; a missing one is no evidence. An unknown policy type counts as the widest.
         """
         is_decided_by_codex = settings.get("approvalsReviewer", "user") != "user"
         if is_decided_by_codex and self.approval is not Approval.AUTO and settings.get("approvalPolicy") != "never":

@@ -10,30 +10,30 @@ from math import inf
 class Timer(Enum):
     """What is waited for."""
 
-    REQUEST = auto()  # a reply to what we asked
+    REQUEST = auto()  # a reply to our request
     INTERRUPT = auto()  # the moment to interrupt once more
-    STOP = auto()  # the end of a turn that was told to stop
-    COMPLETION = auto()  # `turn/completed`, after all but this notice of the end was seen
-    RECONCILE = auto()  # Codex's own record of the turn
-    STALL = auto()  # any sign of life
+    STOP = auto()  # the end of a turn that was interrupted
+    COMPLETION = auto()  # `turn/completed`, once every other sign of the end was seen
+    RECONCILE = auto()  # Codex's stored record of the turn
+    STALL = auto()  # any activity
     RETRIES = auto()  # anything but network retries
-    DEADLINE = auto()  # the end, as the user allows
-    AGAIN = auto()  # the moment to ask what Codex was too busy for
-    APPROVAL = auto()  # a person's decision
+    DEADLINE = auto()  # the time limit set by the user
+    AGAIN = auto()  # the moment to repeat a request that Codex was too busy for
+    APPROVAL = auto()  # a user's decision
     START = auto()  # the moment to start another app-server
 
 
 LIMIT_MS: dict[Timer, float] = {
     Timer.REQUEST: 60_000,  # no reply at all is possible (notes, section 1); the start of tool servers comes on top
     Timer.INTERRUPT: 50,
-    Timer.STOP: 1_000,  # then the process tree is ended instead; 30 ms were observed
+    Timer.STOP: 1_000,  # then the process tree is terminated instead; 30 ms were observed
     Timer.COMPLETION: 2_000,  # normally 1 ms
     Timer.RECONCILE: 2_000,
     Timer.STALL: 15 * 60_000,
-    Timer.RETRIES: 10 * 60_000,  # unreachable hosts are retried for ever (notes, section 5)
+    Timer.RETRIES: 10 * 60_000,  # unreachable hosts are retried without limit (notes, section 5)
 }
 STALL_CHECK_MS = 60_000
-"""How often a silent turn with an open item is looked at again."""
+"""How often a silent turn with an open item is checked again."""
 
 
 class Timers:
@@ -48,7 +48,7 @@ class Timers:
         return min(self._due_ms.values(), default=None)
 
     def is_running(self, timer: Timer) -> bool:
-        """Whether this is waited for."""
+        """Whether a timer is set."""
         return timer in self._due_ms
 
     def set(self, timer: Timer, due_ms: float) -> None:
@@ -64,11 +64,11 @@ class Timers:
         self._due_ms.setdefault(timer, now_ms + LIMIT_MS[timer])
 
     def clear(self, timer: Timer) -> None:
-        """Forget a timer, whether it runs or not."""
+        """Clear a timer, whether it is set or not."""
         self._due_ms.pop(timer, None)
 
     def clear_all(self) -> None:
-        """Forget everything: nothing is waited for any more."""
+        """Clear all timers."""
         self._due_ms.clear()
 
     def take_due(self, now_ms: float) -> Iterator[Timer]:

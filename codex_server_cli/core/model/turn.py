@@ -1,7 +1,7 @@
-"""What a turn is called and what state it is in: ids, names, selectors, and the one state table.
+"""Turn ids, names and selectors, and the one state table.
 
 Owns the shape of turn ids and names and the derivation of a state from facts. Must never read a clock, a lock
-or a file: whoever calls hands over the facts, in the order that law 2 of the turn directory demands.
+or a file: the caller passes the facts, in the order that law 2 of the turn directory demands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 
 
 class State(StrEnum):
-    """Where a turn stands. Derived by `derive_state`, never stored."""
+    """The state of a turn. Derived by `derive_state`, never stored."""
 
     MISSING = "missing"
     RUNNING = "running"
@@ -32,12 +32,12 @@ class State(StrEnum):
 
     @property
     def is_end(self) -> bool:
-        """Whether nothing can change any more, as far as we know."""
+        """Whether the state is final, as far as is known."""
         return self not in (State.MISSING, State.RUNNING, State.UNREADABLE)
 
 
 class Phase(StrEnum):
-    """What a running turn is doing. Believed only while its worker holds the lock."""
+    """What a running turn is doing. Valid only while its worker holds the lock."""
 
     QUEUED = "queued"
     STARTING = "starting"
@@ -67,20 +67,20 @@ EXIT_OF_STATE = {
     State.FAILED: Exit.FAILED,
     State.UNREADABLE: Exit.CANNOT_WRITE,
 }
-"""The exit code that a command which ends with its turn ends with."""
+"""The exit code of a command that ends with its turn."""
 
 _STATE_OF_KIND = {ErrorKind.CANCELLED: State.CANCELLED, ErrorKind.WORKER_DIED: State.ABANDONED}
 
 
 class Facts(NamedTuple):
-    """What a reader saw, in this order: the lock first, the marker second (law 2).
+    """What a reader observed, in this order: the lock first, the marker second (law 2).
 
     Attributes:
         exists: whether there is such a directory.
-        lock_held: whether somebody alive holds its lock.
-        marker: which end marker stands there, if any.
-        error_kind: the `kind` inside the `error` marker; None where it makes no sense.
-        is_refused: whether the system refused a look that was needed, as it does at another user's turn.
+        lock_held: whether a live process holds its lock.
+        marker: which end marker exists, if any.
+        error_kind: the `kind` inside the `error` marker; None where it is invalid.
+        is_refused: whether a needed read was denied, as for another user's turn.
     """
 
     exists: bool
@@ -91,10 +91,10 @@ class Facts(NamedTuple):
 
 
 def derive_state(facts: Facts) -> State | None:
-    """The state that these facts prove, or None where a repairer must look (lock free, no marker).
+    """The state that these facts prove, or None where a repairer must decide (lock free, no marker).
 
-    A marker always wins over the lock: a worker that has published its end is not busy. What may not be read is not
-    known: no end is made up for it.
+    A marker always takes precedence over the lock: a worker that has published its end is not busy. No end is invented
+    for a turn that may not be read.
     """
     if not facts.exists:
         return State.MISSING
@@ -121,7 +121,7 @@ def is_turn_id(text: str) -> bool:
 
 
 def is_turn_id_prefix(text: str) -> bool:
-    """Whether `text` can be the beginning of a turn id; never true for anything that leaves a directory."""
+    """Whether `text` can be the beginning of a turn id; never true for a path that leaves a directory."""
     return text[:1].isdigit() and _ID_PREFIX.fullmatch(text) is not None
 
 
@@ -134,14 +134,14 @@ class TurnError(NamedTuple):
     """Why a turn did not complete: the content of the `error` marker and of `result.json`'s `error`.
 
     Attributes:
-        kind: one stable word.
+        kind: a stable identifier.
         message: one line for people.
         hint: the next step.
         retryable: whether the same request may succeed later.
-        resets_at: RFC 3339 UTC time at which a usage limit resets, where Codex told it.
+        resets_at: RFC 3339 UTC time at which a usage limit resets, where Codex reported it.
         codex_error: Codex's own `codexErrorInfo`, verbatim, where there was one.
-        stderr_tail: Codex's last words on stderr, where it said any.
-        partial_answer: the part of the answer that had come, where there is one.
+        stderr_tail: the end of Codex's stderr, where there is any.
+        partial_answer: the part of the answer that had arrived, if any.
     """
 
     kind: ErrorKind
@@ -154,7 +154,7 @@ class TurnError(NamedTuple):
     partial_answer: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The error as a JSON object; absent facts are null, so that every error has the same keys."""
+        """The error as a JSON object; absent values are null, so that every error has the same keys."""
         return {
             "version": 1,
             "kind": str(self.kind),
@@ -184,6 +184,6 @@ def parse_time_ms(text: object) -> int | None:
     *date, milliseconds = (int(group) for group in match.groups())
     try:
         unix_ms = calendar.timegm((*date, 0, 0, 0)) * 1000 + milliseconds
-        return unix_ms if format_time_ms(unix_ms) == text else None  # `timegm` takes a 31st of June
+        return unix_ms if format_time_ms(unix_ms) == text else None  # `timegm` accepts a 31st of June
     except ValueError:
         return None

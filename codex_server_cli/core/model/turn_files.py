@@ -1,8 +1,8 @@
-"""What the small files of a turn hold once they are read. Owns the one check of their members' types.
+"""The parsed content of a turn's small files. Owns the one check of their members' types.
 
-Each is written whole, by a rename. One that fails the check was damaged or edited: it counts as unreadable, as a whole,
-and what lies behind the check takes the types for granted. Members that are not known (a newer version's) are passed
-over, and those that an older version did not write may be missing.
+Each is written whole, by an atomic rename. One that fails the check was damaged or edited: the whole file counts as
+unreadable, and code after the check relies on the types. Unknown members (a newer version's) are ignored, and those
+that an older version did not write may be missing.
 """
 
 from __future__ import annotations
@@ -96,26 +96,26 @@ def _has(value: Any, members: Mapping[str, _Check]) -> bool:
 
 
 def is_meta(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether this can be the content of `meta.json`: with a request in it, and each member of its type."""
+    """Whether this is valid content of `meta.json`: it has a request, and each member is of its type."""
     return _has(value, _META)
 
 
 def is_result(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether this can be the content of `result.json`: an end, with its answer."""
+    """Whether this is valid content of `result.json`: an end state, with its answer."""
     return _has(value, _RESULT) and "answer" in value
 
 
 def is_error(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether this can be the content of the `error` marker."""
+    """Whether this is valid content of the `error` marker."""
     return _has(value, _ERROR)
 
 
 def whole_error(error: dict[str, Any]) -> dict[str, Any]:
-    """An error with every member that errors have: one that an older version stored may lack some."""
+    """An error with all its members: one that an older version stored may lack some."""
     return TurnError(ErrorKind.INTERNAL, "").to_json() | error
 
 
 def unreadable_error(turn_id: str, answer: str | None) -> TurnError:
-    """The error of a turn whose record cannot be read; `answer` is what had come of its answer."""
+    """The error of a turn whose record cannot be read; `answer` is the part of its answer that had arrived."""
     hint = f"A file of its directory was damaged or edited. What had come: `codex-server tail {turn_id}`"
     return TurnError(ErrorKind.INTERNAL, "the record cannot be read", hint, partial_answer=answer)

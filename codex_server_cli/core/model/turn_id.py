@@ -1,4 +1,4 @@
-"""Making a turn id. Alone in its file: it is needed before anything else, and imports next to nothing."""
+"""Makes turn ids. In a file of its own, because it is needed first and imports almost nothing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 import time
 
 _SHAPE = re.compile(r"([0-9]{8}-[0-9]{6})-([0-9]{3})-[0-9a-f]{4}")
-_LAST_MS = 253_402_300_799_000  # the end of the year 9999: what follows it has no room in an id, and was made by hand
+_LAST_MS = 253_402_300_799_000  # end of the year 9999: later times do not fit; an id at this limit was made by hand
 
 
 def make_turn_id(now_ms: int, random_bits: int, newest: str | None = None) -> str:
-    """A turn id that sorts by age, like `20261120-165501-482-7f3a`: behind `newest`, whatever the clock says.
+    """A turn id that sorts by age, like `20261120-165501-482-7f3a`: after `newest`, whatever the clock says.
 
     Args:
         now_ms: Unix time in milliseconds.
         random_bits: any integer; its lowest 16 bits keep ids of one millisecond apart.
-        newest: the id that was made last. Where the clock stands at its time or before, the time that follows it is
-            taken: the order of ids is the order of turns, also within a millisecond and after a clock was set back.
+        newest: the id that was made last. If the clock is not past its time, the next millisecond is used: ids sort
+            in the order of turns, also within a millisecond and after a clock was set back.
     """
     made_ms = time_ms(newest) if newest is not None else None
     if made_ms is not None and now_ms <= made_ms < _LAST_MS:
@@ -26,7 +26,7 @@ def make_turn_id(now_ms: int, random_bits: int, newest: str | None = None) -> st
 
 
 def time_ms(turn_id: str) -> int | None:
-    """The time that an id tells; None for what is none."""
+    """The time in an id; None for an invalid one."""
     import calendar  # 4 ms with datetime; `strptime` would take 10
 
     match = _SHAPE.fullmatch(turn_id)

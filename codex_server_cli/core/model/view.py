@@ -1,4 +1,4 @@
-"""One turn as a reader sees it at one moment: what every face shows and every answer in JSON is made of."""
+"""A snapshot of one turn: the source of what every interface shows and of every JSON document."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def may_ask(meta: Mapping[str, Any]) -> bool:
-    """Whether a turn may come to wait for a person, by its `meta.json`."""
+    """Whether a turn may wait for a user, by its `meta.json`."""
     request = meta.get("request") or {}
     return request.get("approval") == "ask" or bool(request.get("may_ask_questions") or request.get("is_plan"))
 
 
 def has_notifier(meta: Mapping[str, Any]) -> bool:
-    """Whether a command is told of a turn, by its `meta.json`."""
+    """Whether a turn has a notify command, by its `meta.json`."""
     return (meta.get("request") or {}).get("notify") is not None
 
 
 class TurnView(NamedTuple):
-    """A turn, seen once.
+    """A snapshot of a turn.
 
     Attributes:
         turn_id: our id.
@@ -33,9 +33,9 @@ class TurnView(NamedTuple):
         elapsed_s: seconds from its start to its end, or to now; None where its start is not known.
         meta: `meta.json`, `{}` where it cannot be read.
         live: `live.json` of a running turn, else `{}`.
-        result: `result.json` of an ended turn, else `{}`; the answer alone where the record cannot be read.
+        result: `result.json` of an ended turn, else `{}`; only the answer where the record cannot be read.
         error: the error object of an ended turn, None for a complete or a running one.
-        notify: how its notifier fared (`notify.json`), None where none has run.
+        notify: the result of its notifier (`notify.json`), None where none has run.
     """
 
     turn_id: str
@@ -51,13 +51,13 @@ class TurnView(NamedTuple):
 
     @property
     def answer(self) -> str | None:
-        """The answer of an ended turn, or the part of it that had come."""
+        """The answer of an ended turn, or the part of it that had arrived."""
         answer: str | None = self.result.get("answer")
         return answer
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the turn left a thread that `continue` can go on with."""
+        """Whether the turn left a thread that `continue` can resume."""
         is_ephemeral = (self.meta.get("request") or {}).get("is_ephemeral")
         return self.meta.get("codex_turn_id") is not None and not is_ephemeral
 

@@ -1,9 +1,9 @@
-"""The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns their shape alone.
+"""The lines of `events.jsonl`: written as messages pass, read back by the repairer. Owns only their shape.
 
-A line is the message's own members, verbatim, behind ours: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply of ours
-that no person gave has `"why"` behind them. `"dir":"session"` is a line of the thread's session file, where that
-alone tells of a call that was refused. Splicing bytes instead of encoding again keeps a 3 MB line cheap and exact. What
-was no message stands as `"invalid"` text.
+A line is the message's members, verbatim, after those of the log: `{"seq":N,"ts":MS,"dir":"in"|"out", …}`; a reply that
+no user decided on has `"why"` after them. `"dir":"session"` is a line of the thread's session file, where only that
+reports a refused call. Splicing bytes instead of encoding again keeps a 3 MB line cheap and exact. Input that is not a
+message is logged as `"invalid"` text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from codex_server_cli.core.protocol.rpc import Message, MessageType, message_type, parse_line
 
 MAX_INVALID_CHARS = 2000
-_OURS = frozenset({"seq", "ts", "dir"})
+_LOG_MEMBERS = frozenset({"seq", "ts", "dir"})
 _DIRECTIONS = ("in", "out")
 _SESSION = "session"
 
@@ -27,16 +27,15 @@ class EventLog:
         self.next_seq = next_seq
 
     def line_in(self, raw: bytes, message: Message | None, now_ms: int) -> bytes:
-        """The event line of one line that came; `message` is what it decoded to, None where it did not."""
-        if message is None or _OURS & message.keys():
-            # Not a message, or one whose members would read as ours.
+        """The event line of one received line; `message` is what it decoded to, None where it did not."""
+        if message is None or _LOG_MEMBERS & message.keys():
+            # Not a message, or one whose members would collide with those of the log.
             text = raw[: 4 * MAX_INVALID_CHARS].decode("utf-8", "replace")[:MAX_INVALID_CHARS]
             return self._line(b'"in"', json.dumps({"invalid": text}).encode(), now_ms)
         return self._line(b'"in"', raw.strip(), now_ms)
 
     def line_out(self, encoded: bytes, now_ms: int, why: str | None = None) -> bytes:
-        """The event line of one message of ours, as encoded for the wire, and why it went out where that is no
-        person's doing."""
+        """The event line of one sent message, as encoded for the wire; `why` it was sent, where no user decided it."""
         reason = b"" if why is None else b',"why":%s' % json.dumps(why).encode()
         return self._line(b'"out"' + reason, encoded.strip(), now_ms)
 
@@ -52,7 +51,7 @@ class EventLog:
 
 
 def read_events(log: bytes | Iterable[bytes]) -> Iterator[Message]:
-    """The events of a log, given whole or as its lines, oldest first. A torn or foreign line is skipped."""
+    """The events of a log, given as bytes or as lines, oldest first. A torn or foreign line is skipped."""
     for line in log.split(b"\n") if isinstance(log, bytes) else log:
         event = parse_line(line)
         if event is not None and (event.get("dir") == _SESSION or _is_message(event)):
@@ -68,11 +67,11 @@ _SEQ = re.compile(rb'\{"seq":(\d+),')
 
 
 def is_delta(line: bytes) -> bool:
-    """Whether an event line is one of a stream's many pieces, told without decoding it."""
+    """Whether an event line is a streaming delta, detected without decoding it."""
     return _DELTA_METHODS.search(line, 0, 200) is not None
 
 
 def seq_of(line: bytes) -> int | None:
-    """The number of an event line, told without decoding it."""
+    """The sequence number of an event line, read without decoding it."""
     match = _SEQ.match(line)
     return int(match.group(1)) if match else None

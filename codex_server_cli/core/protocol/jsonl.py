@@ -1,6 +1,6 @@
-"""Bytes to lines. Owns the one place where a byte stream is cut; must never know what a line means.
+"""Bytes to lines. Owns the one place where a byte stream is split; must never know what a line means.
 
-Lines end at `\\n` alone: `str.splitlines` also cuts at U+2028 and U+0085, which are legal inside JSON strings,
+Lines end only at `\\n`: `str.splitlines` also cuts at U+2028 and U+0085, which are legal inside JSON strings,
 and asyncio's `readline` fails past 64 KiB while app-server lines reach megabytes.
 """
 
@@ -11,9 +11,9 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 
 
 class LineDecoder:
-    """Cut a byte stream into complete lines, however it was split on its way.
+    """Split a byte stream into complete lines, however it was chunked.
 
-    `feed` returns what became complete; `flush` returns the unfinished rest at the end of the stream. A line
+    `feed` returns the completed lines; `flush` returns the unfinished rest at the end of the stream. A line
     over `max_line_bytes` is dropped while it arrives and counted in `dropped_lines`.
     """
 

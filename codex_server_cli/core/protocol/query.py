@@ -1,7 +1,7 @@
-"""Short conversations that only ask. Owns what is asked and when enough is known; must never do the asking.
+"""Queries: short exchanges outside of a turn. Owns what is requested and when to stop; must never do the I/O.
 
-An inquiry is a generator: it yields a request and is sent the whole reply, or a `Listen` and is sent the notification;
-it returns what it found out. Nothing that it asks loads, resumes or writes a thread.
+A query is a generator: it yields a request and is sent the whole reply, or a `Listen` and is sent the notification;
+it returns its result. None of its requests loads, resumes or writes a thread.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Ask = tuple[str, Message]
 
 
 class Listen(NamedTuple):
-    """The wish to hear the next notification of a method, be it that it came already.
+    """Wait for the next notification of a method, which may have arrived already.
 
-    What came before it is forgotten. After `timeout_s` without it the inquiry is sent `{}`; None waits as long as the
-    whole inquiry may.
+    Those before it are discarded. After `timeout_s` without it the query is sent `{}`; None waits as long as the whole
+    query may.
     """
 
     method: str
@@ -31,7 +31,7 @@ Query = Generator[Ask | Listen, Message, T]
 
 
 def initialize(version: str) -> Query[str | None]:
-    """Shake hands; the app-server's user agent, None where it refused."""
+    """The handshake; returns the app-server's user agent, None where it refused."""
     client = {"name": "codex_server", "title": "codex-server", "version": version}
     result = (yield "initialize", {"clientInfo": client}).get("result")
     return str(result.get("userAgent")) if isinstance(result, dict) else None

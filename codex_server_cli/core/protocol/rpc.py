@@ -1,10 +1,10 @@
-"""The app-server's message grammar: which of four things a line is, and how ours are written.
+"""The app-server's message grammar: which of four types a line is, and how messages are encoded.
 
 Owns the JSON-RPC dialect of `codex app-server` (no `jsonrpc` member; protocol notes, section 1). Must never know
 what a method means, keep state, or do I/O.
 
-A message is told apart by the *presence* of `method` and `id`, never by their truth: server request ids start
-at 0 and are a name space of their own.
+A message is classified by the *presence* of `method` and `id`, never by their truthiness: server request ids start
+at 0 and have their own namespace.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Message = dict[str, Any]
 """One decoded line: a JSON object as the app-server wrote it."""
 
 UNSUPPORTED = -32601
-"""The code of our refusals. An error reply fails closed for every server request tested (notes, section 6)."""
+"""The error code of our refusals. An error reply fails closed for every server request tested (notes, section 6)."""
 
 OVERLOADED = -32001
-"""`Server overloaded; retry later.`: the ingress queue is full; to be told by the code, never by `data`."""
+"""`Server overloaded; retry later.`: the ingress queue is full; identified by the code, never by `data`."""
 
 _DECODER = json.JSONDecoder()
 _WHITESPACE = " \t\r\n"
 
 
 class MessageType(Enum):
-    """What one message is."""
+    """The type of a message."""
 
     REQUEST = auto()
     NOTIFICATION = auto()
@@ -40,17 +40,17 @@ class MessageType(Enum):
 
 
 def parse_line(line: bytes) -> Message | None:
-    """The message that a line holds, or None for anything that is not a JSON object in UTF-8."""
+    """The message on a line, or None for anything that is not a JSON object in UTF-8."""
     try:
         text = line.decode().strip(_WHITESPACE)
-        value, end = _DECODER.raw_decode(text)  # `json.loads` would guess at UTF-16 too, and take half as long again
+        value, end = _DECODER.raw_decode(text)  # `json.loads` would also try UTF-16, and take 50 % longer
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and end == len(text) else None
 
 
 def message_type(message: Message) -> MessageType:
-    """Tell request, notification and response apart."""
+    """Classify a message as request, notification or response."""
     if "method" in message:
         if not isinstance(message["method"], str):
             return MessageType.INVALID
@@ -74,7 +74,7 @@ def refusal(server_request: Message, reason: str) -> Message:
 
 
 def objects_in(value: Any) -> list[Message]:
-    """The JSON objects of an array; none of anything else, so that a changed shape is no crash."""
+    """The JSON objects of an array; none of anything else, so that a changed shape does not crash."""
     return [member for member in value if isinstance(member, dict)] if isinstance(value, list) else []
 
 
@@ -89,7 +89,7 @@ def text_or_none(value: Any) -> str | None:
 
 
 def nonempty_text(value: Any) -> str | None:
-    """The text of a JSON string that says something; None for anything else."""
+    """The text of a non-empty JSON string; None for anything else."""
     return value if isinstance(value, str) and value else None
 
 
@@ -100,10 +100,10 @@ def finite_number(value: Any) -> float | None:
 
 
 def at(value: Any, path: str, kind: type[_T]) -> _T | None:
-    """What a path of member names (`turn.id`) leads to in a JSON value, so that a changed shape is no crash.
+    """The value at a path of member names (`turn.id`) in a JSON value; a changed shape does not crash.
 
     Returns:
-        None where there is nothing, or nothing of that kind.
+        None where it is missing or of another type.
     """
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
@@ -111,18 +111,18 @@ def at(value: Any, path: str, kind: type[_T]) -> _T | None:
 
 
 def object_at(value: Any, path: str) -> Message:
-    """The JSON object that such a path leads to; an empty one where there is none."""
+    """The JSON object at such a path; an empty one where there is none."""
     return at(value, path, dict) or {}
 
 
 def params_of(message: Message) -> Message:
-    """The message's parameters, like `object_at`; each of a hundred thousand deltas is asked for them."""
+    """The message's parameters, like `object_at`; called for each of a hundred thousand deltas."""
     params = message.get("params")
     return params if isinstance(params, dict) else {}
 
 
 def readable_message(error: Message) -> str:
-    """One line of a wire error for people: a raw JSON body gives its inner message."""
+    """A wire error in one readable line: a raw JSON body gives its inner message."""
     text = str(error.get("message") or "Codex gave no message")
     if text.startswith("{"):
         inner = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', text)

@@ -1,8 +1,8 @@
-"""What the agent has said in one turn, and which of it is the answer. Owns the messages; must never judge an end.
+"""The agent's messages in one turn, and which of them is the answer. Owns the messages; must never judge an end.
 
-In a review Codex announces each message of its reviewer and then keeps it to itself; the text of the review comes with
-`exitedReviewMode`, and again as the one message of the turn. A reviewer that was stopped or failed leaves words of
-Codex's own in both places (seen with 0.163.0 and 0.171.0). Other protocol facts: notes, section 5.
+In a review Codex announces each message of its reviewer, but sends neither its text nor its end; the text of the review
+comes with `exitedReviewMode`, and again as the turn's one message. If the reviewer was stopped or failed, both have
+text of Codex's own (seen with 0.163.0 and 0.171.0). Other protocol facts: notes, section 5.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REVIEW_ITEMS = frozenset({"enteredReviewMode", "exitedReviewMode"})
 
 
 class AgentMessage:
-    """One message of the agent: its pieces while it streams, its whole text once `item/completed` came."""
+    """One message of the agent: its pieces while it streams, its whole text after `item/completed`."""
 
     __slots__ = ("is_complete", "phase", "pieces")
 
@@ -31,10 +31,10 @@ class AgentMessage:
 
 
 class AgentMessages:
-    """The messages of one turn, in the order in which they last began.
+    """The messages of one turn, in the order in which they last started.
 
     Attributes:
-        is_reviewing: a reviewer is at work, whose messages are not shown.
+        is_reviewing: a review is running; its reviewer's messages are not shown.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class AgentMessages:
 
     @property
     def partial_answer(self) -> str | None:
-        """The best that is known of the answer, complete or not; commentary is never part of it."""
+        """The best known answer, complete or not; commentary is never part of it."""
         return self._last_text(lambda message: bool(message.pieces)) if self._review is None else self._review
 
     def _last_text(self, is_eligible: Callable[[AgentMessage], bool]) -> str | None:
@@ -60,36 +60,36 @@ class AgentMessages:
         return None
 
     def add_delta(self, item_id: str, delta: str) -> None:
-        """A piece of a message."""
+        """Append a delta to a message."""
         message = self._messages.get(item_id)
         if message is None:
             message = self._messages[item_id] = AgentMessage(phase=None)
-        if not message.is_complete:  # the completed text is the authority
+        if not message.is_complete:  # the completed text is authoritative
             message.pieces.append(delta)
 
     def start(self, item_id: str, item: Message) -> None:
-        """A message begins. A retry starts the same item again and resends its text: so does this, at the end."""
+        """A message starts. A retry starts the same item again and resends its text: it is reset and moved last."""
         self._messages.pop(item_id, None)
         text = text_in(item.get("text"))
         self._messages[item_id] = AgentMessage(item.get("phase"), [text] if text else [])
 
     def complete(self, item_id: str, item: Message) -> None:
-        """A message is whole."""
+        """A message is complete."""
         message = self._messages.setdefault(item_id, AgentMessage(item.get("phase")))
         message.phase, message.pieces, message.is_complete = item.get("phase"), [text_in(item.get("text"))], True
 
     def is_complete(self, item_id: str) -> bool:
-        """Whether this message is known whole."""
+        """Whether this message is complete."""
         message = self._messages.get(item_id)
         return message is not None and message.is_complete
 
     def note_review(self, item: Message) -> None:
-        """A reviewer begins, or is done."""
+        """A review starts or ends."""
         self.is_reviewing = item.get("type") == "enteredReviewMode"
         self._review = None if self.is_reviewing else text_in(item.get("review"))
 
     def withdraw_review(self) -> None:
-        """The turn was not completed: what stands for a review is no review, but Codex's word that there is none."""
+        """The turn was not completed: drop the review text, in which Codex only says that there is no review."""
         if self.is_reviewing or self._review is not None:
             self.is_reviewing, self._review = False, None
             self._messages.clear()

@@ -1,7 +1,7 @@
-"""What Codex asks of us in the middle of a turn: one request, what it wants, and the replies that answer it.
+"""A request of Codex in the middle of a turn: what it asks for, and the replies that answer it.
 
-Owns the translation between the wire's server requests and what a person decides: protocol notes, sections 6 and 12;
-captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never keep state: that is `approvals`'s.
+Owns the translation between the wire's server requests and a user's decisions: protocol notes, sections 6 and 12;
+captures `approval_*`, `mcp_*` and `request_user_input_plan_mode`. Must never keep state: `approvals` does.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from codex_server_cli.core.record.item_text import unwrapped
 
 
 class RequestKind(StrEnum):
-    """What is asked for."""
+    """What a request asks for."""
 
     COMMAND = "command"  # to run it outside of the sandbox
     PATCH = "patch"  # to write files
     PERMISSIONS = "permissions"  # a wider sandbox
     MCP_TOOL = "mcp_tool"  # to call a tool of an MCP server
-    QUESTION = "question"  # Codex wants to know something
-    ELICITATION = "elicitation"  # an MCP server wants to know something
+    QUESTION = "question"  # Codex asks the user
+    ELICITATION = "elicitation"  # an MCP server asks the user
 
 
 _KIND_OF_METHOD = {
@@ -41,11 +41,11 @@ class ApprovalRequest(NamedTuple):
     """One request that waits for its answer.
 
     Attributes:
-        id: what people call it: the wire's id as text.
-        wire_id: the wire's id, which the reply bears.
+        id: the id that users see: the wire's id as text.
+        wire_id: the wire's id, for the reply.
         params: as the wire has them.
-        changes: what a patch would change, as its item told before.
-        asked_ms, expires_ms: Unix times; at the second it is declined.
+        changes: what a patch would change, from its earlier item.
+        asked_ms, expires_ms: Unix times; at the latter it is declined.
     """
 
     id: str
@@ -58,31 +58,31 @@ class ApprovalRequest(NamedTuple):
 
     @property
     def form(self) -> Message:
-        """What an elicitation asks for: JSON Schemas by property; `{}` where it only asks for a yes."""
+        """What an elicitation asks for: JSON Schemas by property; `{}` where it only asks for consent."""
         return object_at(self.params, "requestedSchema.properties")
 
     @property
     def wants_answers(self) -> bool:
-        """Whether it is answered in words, rather than allowed."""
+        """Whether it takes an answer, rather than an approval."""
         return self.kind is RequestKind.QUESTION or (self.kind is RequestKind.ELICITATION and bool(self.form))
 
     @property
     def waited_for(self) -> str:
-        """What it waits for, in words: `approval 0`, `reply 1`."""
+        """What it waits for, as text: `approval 0`, `reply 1`."""
         return f"{'reply' if self.wants_answers else 'approval'} {self.id}"
 
     @property
     def can_last(self) -> bool:
-        """Whether it can be allowed for the rest of the turn (Codex's session is our app-server's life)."""
+        """Whether it can be allowed for the rest of the turn (Codex's session is our app-server's lifetime)."""
         return self.kind not in (RequestKind.QUESTION, RequestKind.ELICITATION)
 
     @property
     def message(self) -> str:
-        """What is asked, in one line; in the asker's own words where it has some."""
-        return " ".join(self._words.split())
+        """What is asked, in one line; the asker's own text where there is one."""
+        return " ".join(self._message_text.split())
 
     @property
-    def _words(self) -> str:
+    def _message_text(self) -> str:
         params = self.params
         match self.kind:
             case RequestKind.COMMAND:
@@ -132,7 +132,7 @@ class ApprovalRequest(NamedTuple):
         }
 
     def _form_questions(self) -> list[Message] | None:
-        """A form's fields in the shape of questions, so that both are shown and answered alike."""
+        """A form's fields in the shape of questions, so that both are shown and answered the same way."""
         if not self.wants_answers:
             return None
         required = at(self.params, "requestedSchema.required", list) or []
@@ -154,10 +154,10 @@ class ApprovalRequest(NamedTuple):
 def read_request(
     message: Message, open_items: dict[str, Message], now_ms: float, timeout_s: float
 ) -> ApprovalRequest | None:
-    """The request that a server request is, or None for one that nobody could answer.
+    """Parse a server request; None for one that a user cannot answer.
 
     Args:
-        open_items: `TurnRecord.items_asked_about`; a patch is told by its item, before it is asked about.
+        open_items: `TurnRecord.items_asked_about`; a patch is described by its item, which precedes the request.
         timeout_s: how long it may wait.
     """
     kind = _KIND_OF_METHOD.get(message["method"])
@@ -168,7 +168,7 @@ def read_request(
         if at(params, "_meta.codex_approval_kind", str) == "mcp_tool_call":
             kind = RequestKind.MCP_TOOL
         elif params.get("mode") not in (*_FORMS, "url"):
-            return None  # a proof of identity, or something new
+            return None  # an identity check, or something new
     if kind is RequestKind.QUESTION and not objects_in(params.get("questions")):
         return None
     item = open_items.get(str(params.get("itemId"))) or {}
@@ -179,10 +179,10 @@ def read_request(
 
 
 def form_choices(schema: Any) -> list[tuple[str, Any]]:
-    """What a field of a form can be where that is limited: what people call each value, and the value; else nothing.
+    """The choices of a form field, as labels and values; empty where its value is not limited.
 
     Args:
-        schema: of the field, or of the items of one that takes several: MCP has `enum` with or without `enumNames`,
+        schema: of the field, or of the items of one that accepts several: MCP has `enum` with or without `enumNames`,
             `oneOf` or `anyOf` of titled constants, and booleans.
     """
     if not isinstance(schema, dict):
@@ -203,33 +203,33 @@ def form_choices(schema: Any) -> list[tuple[str, Any]]:
 
 
 def _option(label: str, value: Any) -> Message:
-    """A choice in the shape of a question's option; what is sent is told where it is called something else."""
+    """A choice in the shape of a question's option; the value is its description where the label differs."""
     is_named = label != str(value) and not isinstance(value, bool)
     return {"label": label, "description": str(value)} if is_named else {"label": label}
 
 
 def _permissions_text(permissions: Any) -> str:
-    """What is asked for beyond the sandbox, with its paths; what the wire names without a value is not asked for."""
-    words = []
+    """The permissions requested beyond the sandbox, with their paths; one without a value is not requested."""
+    parts = []
     for name, value in (permissions if isinstance(permissions, dict) else {}).items():
         if not value or value == {"enabled": False}:
             continue
         if name == "fileSystem" and isinstance(value, dict):
-            words += [f"{access} {_listed(paths)}" for access, paths in value.items() if paths]
+            parts += [f"{access} {_paths_text(paths)}" for access, paths in value.items() if paths]
         elif value in (True, {"enabled": True}):
-            words.append(str(name))
+            parts.append(str(name))
         else:
-            words.append(f"{name} {json.dumps(value, ensure_ascii=False)}")
-    return "; ".join(words)
+            parts.append(f"{name} {json.dumps(value, ensure_ascii=False)}")
+    return "; ".join(parts)
 
 
-def _listed(paths: Any) -> str:
+def _paths_text(paths: Any) -> str:
     is_plain = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
     return ", ".join(paths) if is_plain else json.dumps(paths, ensure_ascii=False)
 
 
 def without_nulls(value: Any) -> Any:
-    """A JSON value less the members that say nothing."""
+    """A JSON value without its null members."""
     if isinstance(value, Mapping):
         return {name: without_nulls(member) for name, member in value.items() if member is not None}
     return value

@@ -1,4 +1,4 @@
-"""What an app-server tells of itself and its user's configuration, as far as a turn's end depends on it. Owns no more.
+"""An app-server's facts about itself and its configuration that a turn's end depends on. Owns only these facts.
 
 Fed with the replies to `initialize` and `config/read`, whose members are those of 0.163.0 and 0.171.0.
 """
@@ -9,13 +9,13 @@ from codex_server_cli.core.protocol.rpc import Message, object_at, text_in
 
 
 class CodexFacts:
-    """What is known to now.
+    """What is known so far.
 
     Attributes:
         version: its version; what follows the first `/` of its user agent (protocol notes, section 2).
-        home: where this Codex keeps its things.
+        home: the home directory of this Codex.
         has_program: whether the user has a `notify` program, which Codex starts when a turn ends.
-        has_farewell: whether he has hooks for the end of a session, which Codex runs before it goes.
+        has_farewell: whether the user has `SessionEnd` hooks, which Codex runs before it exits.
     """
 
     def __init__(self) -> None:

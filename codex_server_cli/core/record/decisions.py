@@ -1,6 +1,6 @@
-"""What became of a request, in the words of `out.txt`: allowed or not, by whom not, and what was answered.
+"""The outcome of a request as `out.txt` shows it: whether it was allowed, why not, and what was answered.
 
-Owns the words. A question whose answer nobody must see shows none.
+Owns the wording. Answers to secret questions are masked.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from codex_server_cli.core.record.approval_request import ApprovalRequest, Reque
 
 TAKEN_BACK = "taken back by Codex"
 TIMEOUT = "timeout"
-"""Why a reply went out: nobody had decided in time. Stands as `why` in `events.jsonl`, for the wire's reply does not
-tell it."""
+"""Why a reply was sent: no decision was made in time. Stored as `why` in `events.jsonl`, because the wire's reply does
+not say it."""
 
 MAX_ANSWER_CHARS = 200
 _SECRET = "•" * 8
@@ -21,18 +21,18 @@ _OUTCOMES = {"accept": "approved", "acceptForSession": "approved for the rest of
 
 
 def outcome_of_reply(request: ApprovalRequest, reply: Message, *, is_overdue: bool = False) -> str:
-    """What our reply to a request says, in one line.
+    """The outcome of a request by our reply, in one line.
 
     Args:
-        is_overdue: whether nobody had decided in time.
+        is_overdue: whether no decision was made in time.
     """
     result = reply.get("result")
     if not isinstance(result, dict):
         return "refused"
     given = result.get("answers") or result.get("content")
     if given:
-        words = _answers(request, given)
-        return f"answered: {words}" if words else "answered"
+        answers = _answers(request, given)
+        return f"answered: {answers}" if answers else "answered"
     meta = result.get("_meta")
     is_for_session = result.get("scope") == "session" or (isinstance(meta, dict) and meta.get("persist") == "session")
     decision = "accept" if result.get("permissions") else result.get("decision") or result.get("action")
@@ -43,21 +43,21 @@ def outcome_of_reply(request: ApprovalRequest, reply: Message, *, is_overdue: bo
 
 
 def _answers(request: ApprovalRequest, given: Any) -> str:
-    """What was answered: the words alone where one thing was asked, else each behind the id of its question."""
+    """The answers: only the text where there is one, else each after the id of its question."""
     if not isinstance(given, dict):
         return ""
     secrets = _secret_ids(request)
-    words = {str(id_): _SECRET if id_ in secrets else _words(value) for id_, value in given.items()}
-    text = "; ".join(words.values()) if len(words) == 1 else "; ".join(f"{id_}: {each}" for id_, each in words.items())
+    texts = {str(id_): _SECRET if id_ in secrets else _answer_text(value) for id_, value in given.items()}
+    text = "; ".join(texts.values()) if len(texts) == 1 else "; ".join(f"{id_}: {each}" for id_, each in texts.items())
     return text if len(text) <= MAX_ANSWER_CHARS else text[: MAX_ANSWER_CHARS - 1] + "…"
 
 
-def _words(value: Any) -> str:
+def _answer_text(value: Any) -> str:
     """One answer in one line: the texts of a question, or the value of a form's field."""
     if isinstance(value, dict):
         value = value.get("answers")
     if isinstance(value, list):
-        return ", ".join(_words(each) for each in value)
+        return ", ".join(_answer_text(each) for each in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(str(value).split())
@@ -71,5 +71,5 @@ def _secret_ids(request: ApprovalRequest) -> set[str]:
 
 
 def _is_secret(field: Any) -> bool:
-    """Whether a form's field says that its value is to be hidden, as JSON Schema has it."""
+    """Whether the JSON Schema of a form's field marks its value as secret."""
     return isinstance(field, dict) and (field.get("format") == "password" or field.get("writeOnly") is True)

@@ -1,8 +1,8 @@
-"""The terms that Codex announced for a turn, beside those that were asked for. Owns their shape in `meta.json`.
+"""The settings that Codex announced for a turn, and those that were requested. Owns their shape in `meta.json`.
 
-What the reply to the opening of a thread says holds until `thread/settings/updated` says otherwise; the two name some
-of it differently (protocol notes, section 12). What is wider than asked for ends a turn and is `request`'s to tell;
-what is merely other is told here, in words.
+The reply to the opening of a thread is valid until `thread/settings/updated` changes it; the two name some settings
+differently (protocol notes, section 12). A policy that is wider than requested ends a turn and is detected in
+`request`; other differences are described here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from codex_server_cli.core.model.codex_config import value_in
 from codex_server_cli.core.protocol.rpc import Message, text_or_none
 
-_NAMES = {  # ours: the wire's, the newer word first
+_NAMES = {  # our name: the wire's names, the newer one first
     "sandbox_policy": ("sandboxPolicy", "sandbox"),
     "approval_policy": ("approvalPolicy",),
     "approvals_reviewer": ("approvalsReviewer",),
@@ -23,17 +23,17 @@ _NAMES = {  # ours: the wire's, the newer word first
 
 
 def effective_terms(settings: Message) -> dict[str, Any]:
-    """What Codex announced, by our names; what it did not mention is None.
+    """What Codex announced, by our names; None for what it did not mention.
 
     Args:
         settings: `TurnRecord.settings`.
     """
-    told = {name: next((settings[word] for word in words if word in settings), None) for name, words in _NAMES.items()}
-    return told | {name: text_or_none(told[name]) for name in ("model", "effort")}  # they go into `meta.json` as such
+    terms = {name: next((settings[key] for key in keys if key in settings), None) for name, keys in _NAMES.items()}
+    return terms | {name: text_or_none(terms[name]) for name in ("model", "effort")}  # `meta.json` stores them as text
 
 
 def differences(asked: Message, settings: Message) -> list[str]:
-    """What Codex does otherwise than it was asked to, one sentence each; what it does not mention is no difference.
+    """Where Codex's settings differ from those requested, one sentence each; a missing one is no difference.
 
     Args:
         asked: `TurnRecord.asked`.
@@ -45,7 +45,7 @@ def differences(asked: Message, settings: Message) -> list[str]:
         "model_provider": value_in(config, "model_provider"),
         "effort": asked.get("effort") or value_in(config, "model_reasoning_effort"),
     }
-    if asked.get("approvalPolicy") != "never":  # else what Codex asks all the same is refused
+    if asked.get("approvalPolicy") != "never":  # under `never`, any approval request is refused
         wanted["approval_policy"] = asked.get("approvalPolicy")
     terms = effective_terms(settings)
     return [

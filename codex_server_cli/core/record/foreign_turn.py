@@ -1,4 +1,4 @@
-"""A turn of our thread that is not ours, and began while we had it: Codex's own doing. Owns what is told of it."""
+"""A turn of our thread that Codex started by itself while we had it. Owns what is recorded of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class ForeignTurn:
 
     Attributes:
         turn_id: Codex's id of it; None where none has begun.
-        message: what it began with: the wire's `userMessage` item, once that was told. Codex records the message
-            about then; a turn that is ended earlier leaves no word of what it was about, in 0.163.0 and 0.171.0.
+        message: what it began with: the wire's `userMessage` item, once reported. Codex records the message about
+            then; a turn that is ended earlier leaves no trace of its subject, in 0.163.0 and 0.171.0.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""One item of a turn as a short readable block. Owns the words and marks of `out.txt`; keeps no state.
+"""One item of a turn as a short readable block. Owns the wording and symbols of `out.txt`; keeps no state.
 
-Text is raw: `out.txt` keeps what was said, and a terminal face neutralises it when it shows it.
+Text is raw: `out.txt` keeps it unchanged, and a terminal interface escapes it for display.
 Item shapes: protocol notes, section 5, "ThreadItem variants".
 """
 
@@ -33,15 +33,15 @@ def unwrapped(command: str) -> str:
     except ValueError:
         return command
     folder, _, shell = words[0].rpartition("/") if words else ("", "", "")
-    is_shell = shell in _SHELLS and folder in _SHELL_FOLDERS  # one that lies elsewhere may be anything
+    is_shell = shell in _SHELLS and folder in _SHELL_FOLDERS  # elsewhere it may be any program
     is_wrapped = is_shell and len(words) == 3 and words[1] in ("-c", "-lc")
     return words[2] if is_wrapped else command
 
 
 def command_end(item: Message, *, is_denied: bool = False) -> str:
-    """A bounded piece of the output and how it ended: `→ exit 0 · 1.2 s`; and whether the sandbox was in the way."""
+    """An excerpt of the output and how it ended: `→ exit 0 · 1.2 s`; and whether the sandbox denied it."""
     denial = " · denied by the sandbox" if is_denied else ""
-    return bounded(str(item.get("aggregatedOutput") or "")) + f"→ {_how_it_ended(item)}{denial}\n"
+    return bounded(str(item.get("aggregatedOutput") or "")) + f"→ {_end_status(item)}{denial}\n"
 
 
 def bounded(output: str) -> str:
@@ -60,7 +60,7 @@ def bounded(output: str) -> str:
     return text + "\n"
 
 
-def _how_it_ended(item: Message) -> str:
+def _end_status(item: Message) -> str:
     exit_code, duration_ms = item.get("exitCode"), item.get("durationMs")
     status = f"exit {exit_code}" if isinstance(exit_code, int) else str(item.get("status") or "ended")
     return f"{status} · {duration_ms / 1000:.1f} s" if isinstance(duration_ms, int) else status
@@ -97,7 +97,7 @@ def _tool_call(item: Message) -> str:
     tool = ".".join(str(part) for part in (item.get("server") or item.get("namespace"), item.get("tool")) if part)
     error = at(item, "error", dict)
     reason = f": {error.get('message')}" if error is not None else ""
-    return f"⚙ {tool} → {_how_it_ended(item)}{reason}\n"
+    return f"⚙ {tool} → {_end_status(item)}{reason}\n"
 
 
 def _web_search(item: Message) -> str:
@@ -127,7 +127,7 @@ def item_block(item: Message) -> str:
 
 
 def user_block(item: Message) -> str:
-    """What somebody said: `> use tabs`."""
+    """A user's message: `> use tabs`."""
     text = "\n".join(text_in(part.get("text")) for part in objects_in(item.get("content")))
     return "".join(f"> {line}\n" for line in text.split("\n"))
 

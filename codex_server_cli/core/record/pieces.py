@@ -1,7 +1,6 @@
-"""What a turn shows, in pieces: each a kind and a text. Owns the kinds alone.
+"""The displayed text of a turn, in pieces: each a kind and a text. Owns only the kinds.
 
-`out.txt` is the pieces' texts, joined; a chat groups them by kind into blocks of its own looks. So both always tell the
-same.
+`out.txt` is the pieces' texts, joined; a chat groups them by kind into blocks of its own style. So both always agree.
 """
 
 from __future__ import annotations
@@ -12,28 +11,28 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """What a piece is."""
+    """The kind of a piece."""
 
     ANSWER = auto()  # more of the agent's text
-    ANSWER_END = auto()  # that message is whole; its text ends the line, or is empty
-    RESTART = auto()  # what follows takes the place of the open message
-    SAID = auto()  # by a user into the running turn, quoted
-    COMMAND = auto()  # its line
+    ANSWER_END = auto()  # that message is complete; its text ends the line, or is empty
+    RESTART = auto()  # what follows replaces the open message
+    SAID = auto()  # a user's message to the running turn, quoted
+    COMMAND = auto()  # the command line
     OUTPUT = auto()  # of the command above, and how it ended
     CHANGE = auto()
     REASONING = auto()
-    PLAN = auto()  # the steps, as they stand now
+    PLAN = auto()  # the current steps
     PROPOSAL = auto()  # the text of plan mode
-    NOTICE = auto()  # what else happens: tools, retries
+    NOTICE = auto()  # other events: tools, retries
     WARNING = auto()
-    REFUSAL = auto()  # what the agent tried and was not done
-    REQUEST = auto()  # the turn waits for a person
-    DECISION = auto()  # what became of a request
+    REFUSAL = auto()  # what the agent tried and was not carried out
+    REQUEST = auto()  # the turn waits for a user
+    DECISION = auto()  # the outcome of a request
     ERROR = auto()  # the one that ends the turn
 
 
 class Piece(NamedTuple):
-    """Text that is shown, with the blank lines that part it from what stands above it."""
+    """Displayed text, with the blank lines that separate it from the text above."""
 
     kind: Kind
     text: str
@@ -43,5 +42,5 @@ Pieces = Sequence[Piece]
 
 
 def joined(pieces: Pieces) -> str:
-    """The pieces as `out.txt` holds them."""
+    """The pieces as `out.txt` has them."""
     return "".join([piece.text for piece in pieces])

@@ -1,6 +1,6 @@
-"""Rate limits as the wire tells them, with a turn or when asked for. Owns which members count, and how.
+"""Rate limits as the wire reports them, during a turn or on request. Owns which members count, and how.
 
-Tolerant: whatever is null, missing or of another shape than today's is unknown, never a crash. Sources: the schemas of
+Tolerant: a value that is null, missing or of another shape is unknown, never a crash. Sources: the schemas of
 0.163.0 and 0.171.0 (protocol notes, sections 7 and 10).
 """
 
@@ -30,7 +30,7 @@ class Window(NamedTuple):
 
 
 class Credits(NamedTuple):
-    """What is there beyond the plan; `balance` is the backend's own text."""
+    """Credit beyond the plan; `balance` is the backend's own text."""
 
     is_unlimited: bool
     balance: str | None
@@ -40,7 +40,7 @@ class Limits(NamedTuple):
     """One limit with its windows. An account has one for Codex, and may have more for single models.
 
     Attributes:
-        reached: the wire's word for the limit that holds right now, None for none.
+        reached: the wire's name of the limit that is reached right now, None for none.
     """
 
     limit_id: str | None

@@ -1,11 +1,10 @@
-"""What the agent tried and was not done: a patch that does not fit, a command that nobody allowed, an unknown tool.
+"""What the agent tried and was not carried out: a patch that does not apply, a refused command, an unknown tool.
 
-Codex tells most of it to the model alone. The call and its output are then the only trace: raw response items, in the
+Codex reports most of it only to the model. The call and its output are then the only trace: raw response items, in the
 shape of the Responses API, from `rawResponseItem/completed` or the thread's session file. Observed on 0.163.0 and
-0.171.0: a call of a command, a patch or a picture that is done has an item under its call's id; one that is refused has
-none, and its output says why. Nor has a command that the sandbox denies within an instant of its start. In code mode
-(`exec`) the calls are JavaScript's, and only the text that comes of the script tells. Owns what counts as refused, and
-the words for it.
+0.171.0: an executed call of a command, a patch or an image has an item under its call's id; a refused one has none, and
+its output says why. Nor has a command that the sandbox denies immediately after its start. In code mode (`exec`) the
+calls are made from JavaScript, and only the script's output shows it. Owns what counts as refused, and the wording.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from codex_server_cli.core.record.item_text import unwrapped
 MAX_REFUSALS = 50
 """How many are kept; all are shown."""
 
-MAX_WORDS_CHARS = 300
+MAX_TEXT_CHARS = 300
 _COMMAND_TOOLS = frozenset({"exec_command", "shell", "shell_command", "local_shell", "container.exec"})
 _ITEM_TOOLS = _COMMAND_TOOLS | {"apply_patch", "view_image"}
-"""What is done by these has an item of the call's id."""
+"""An executed call of these has an item of the call's id."""
 
 _SCRIPT_TOOLS = frozenset({"exec", "wait"})
 _FAILURES = (
@@ -33,8 +32,8 @@ _FAILURES = (
 )
 _BEGINS_AS_FAILURE = re.compile(_FAILURES)
 _FAILURE_IN_SCRIPT = re.compile(rf"(?:^|Error: )({_FAILURES})", re.MULTILINE)
-_BY_A_PERSON = re.compile(r"rejected by user(?! approval)|^aborted")
-"""Declined when it was asked for, or interrupted: its item tells, or the turn's end."""
+_BY_USER = re.compile(r"rejected by user(?! approval)|^aborted")
+"""Declined on request, or interrupted: its item reports it, or the turn's end."""
 
 _PATCH_PATH = re.compile(r"\*\*\* (?:Add|Update|Delete) File: ([^\n\\`\"]+)")
 _SCRIPT_COMMAND = re.compile(r"\bcmd[\"']?\s*:\s*([\"'`])((?:\\.|(?!\1).)*)\1", re.DOTALL)
@@ -42,17 +41,17 @@ _OUTPUT_HEAD = re.compile(r"Chunk ID: .*?\nOutput:\n", re.DOTALL)
 _DENIAL_LINE = re.compile(r"^.*: Read-only file system$", re.MULTILINE)
 _DENIED_WRITE = re.compile(r"Read-only file system|Operation not permitted")
 _DENIED_NETWORK = re.compile(r"Could not resolve host|name resolution|Network is unreachable")
-_UNBOUND = ("dangerFullAccess", "externalSandbox")
+_UNSANDBOXED = ("dangerFullAccess", "externalSandbox")
 
 
 class Refusal(NamedTuple):
-    """One thing that was not done.
+    """One action that was not carried out.
 
     Attributes:
         what: `patch`, `command` or `tool`.
-        subject: the paths of a patch, the command's beginning, the tool's name; empty where it is not known.
-        reason: in Codex's words, in one line.
-        is_of_item: an item tells of it. What a script prints of that may tell it again.
+        subject: the paths of a patch, the command's beginning, the tool's name; empty where unknown.
+        reason: Codex's text, in one line.
+        is_of_item: an item reports it. A script's output may repeat it.
     """
 
     what: str
@@ -62,29 +61,29 @@ class Refusal(NamedTuple):
 
     @property
     def line(self) -> str:
-        """It in one line: `✗ patch refused: f.txt: …`."""
+        """The refusal in one line: `✗ patch refused: f.txt: …`."""
         subject = _one_line(", ".join(self.subject))
-        return f"✗ {self.what} refused: " + ": ".join(words for words in (subject, self.reason) if words)
+        return f"✗ {self.what} refused: " + ": ".join(part for part in (subject, self.reason) if part)
 
     def to_json(self) -> dict[str, Any]:
-        """It as `result.json` and `live.json` have it."""
+        """The refusal as `result.json` and `live.json` have it."""
         subject = list(self.subject) if self.what == "patch" else next(iter(self.subject), None)
         return {"what": self.what, "paths" if self.what == "patch" else self.what: subject, "reason": self.reason}
 
 
 class Refusals:
-    """Those of one turn.
+    """The refusals of one turn.
 
     Attributes:
-        found: the first of them, oldest first.
+        found: the first `MAX_REFUSALS`, oldest first.
     """
 
     def __init__(self) -> None:
         self.found: list[Refusal] = []
-        self._calls: dict[str, Message] = {}  # raw ones without their output
+        self._calls: dict[str, Message] = {}  # raw calls without their output
 
-    def hear(self, raw: Any) -> Refusal | None:
-        """Take a raw response item that stands for a refusal: the call, or its output, which tells."""
+    def add_raw(self, raw: Any) -> Refusal | None:
+        """Take a raw response item: a call, or its output, which shows whether the call was refused."""
         if is_call(raw):
             self._calls[str(raw.get("call_id"))] = raw
         elif is_output(raw):
@@ -94,8 +93,8 @@ class Refusals:
                 return self._keep(refusal)
         return None
 
-    def see(self, item: Message, settings: Message) -> None:
-        """Take an item that Codex completed: it tells itself what was not done, and is shown.
+    def add_item(self, item: Message, settings: Message) -> None:
+        """Take a completed item: it reports itself what was not carried out, and is shown.
 
         Args:
             settings: see `denial_of`.
@@ -115,7 +114,7 @@ class Refusals:
         return refusal
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Those that are kept, as JSON."""
+        """The kept refusals, as JSON."""
         return [refusal.to_json() for refusal in self.found]
 
 
@@ -125,18 +124,18 @@ def is_call(raw: Any) -> bool:
 
 
 def is_output(raw: Any) -> bool:
-    """Whether a raw item is what came of a call."""
+    """Whether a raw item is the output of a call."""
     return isinstance(raw, dict) and text_in(raw.get("type")).endswith("_call_output") and "call_id" in raw
 
 
 def denial_of(item: Message, settings: Message) -> str | None:
-    """The line in which a command that failed says that its sandbox was in the way; None where it says no such thing.
+    """The output line in which a failed command reports that its sandbox denied it; None without one.
 
     Args:
-        settings: `TurnRecord.settings`; a policy that they do not tell counts as one.
+        settings: `TurnRecord.settings`; without a policy in them, a sandbox is assumed.
     """
     policy = at(settings, "sandboxPolicy", dict) or object_at(settings, "sandbox")
-    if item.get("status") != "failed" or policy.get("type") in _UNBOUND:
+    if item.get("status") != "failed" or policy.get("type") in _UNSANDBOXED:
         return None
     for line in text_in(item.get("aggregatedOutput")).split("\n"):
         if _DENIED_WRITE.search(line) or (policy.get("networkAccess") is False and _DENIED_NETWORK.search(line)):
@@ -145,7 +144,7 @@ def denial_of(item: Message, settings: Message) -> str | None:
 
 
 def refusal_of(call: Message, output: Message) -> Refusal | None:
-    """What a call without an item that shows it amounts to; None where it was done, or a person said no.
+    """The refusal of a call that no item reports; None where it was executed, or a user declined it.
 
     Args:
         call, output: raw response items.
@@ -159,12 +158,12 @@ def refusal_of(call: Message, output: Message) -> Refusal | None:
         reason = denial[0] if denial else _OUTPUT_HEAD.sub("", text)
     else:
         return None
-    if not reason.strip() or _BY_A_PERSON.search(reason):
+    if not reason.strip() or _BY_USER.search(reason):
         return None
-    return _described(call, name, _one_line(reason))
+    return _classify(call, name, _one_line(reason))
 
 
-def _described(call: Message, name: str, reason: str) -> Refusal:
+def _classify(call: Message, name: str, reason: str) -> Refusal:
     asked = text_in(call.get("input")) or _arguments_text(call)
     is_of_command = reason.startswith(("approval policy", "exec_command")) or _DENIAL_LINE.match(reason) is not None
     if "*** Begin Patch" in asked and not is_of_command:
@@ -178,7 +177,7 @@ def _described(call: Message, name: str, reason: str) -> Refusal:
 
 
 def _arguments_text(call: Message) -> str:
-    """The command line that a call would have run; else its arguments as they stand."""
+    """The command line that a call would have run; else its arguments verbatim."""
     arguments: Any = call.get("action") or text_in(call.get("arguments"))
     if isinstance(arguments, str):
         try:
@@ -203,4 +202,4 @@ def _one_line(text: str) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_WORDS_CHARS else text[: MAX_WORDS_CHARS - 1] + "…"
+    return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"

@@ -1,6 +1,6 @@
-"""The messages of one turn, in order, folded into what is known of it and what is shown of it.
+"""Replays the messages of one turn, in order, into its record and its displayed text.
 
-The worker folds live, a repairer and a chat from `events.jsonl`: the same fold, so that all come to the same record and
+The worker does so live, a repairer and a chat from `events.jsonl`: the same code, so that all get the same record and
 the same text. Must never depend on anything but the messages themselves.
 """
 
@@ -22,7 +22,7 @@ from codex_server_cli.core.record.turn_record import TurnRecord
 
 
 class Replay:
-    """Takes what came and what was sent; each returns the pieces that it adds.
+    """Takes received and sent messages; each adds the pieces that are returned.
 
     Attributes:
         record: what is known of the turn.
@@ -31,15 +31,15 @@ class Replay:
     def __init__(self) -> None:
         self.record = TurnRecord()
         self._transcript = Transcript(lambda item: denial_of(item, self.record.settings))
-        self._asked: dict[str | int, ApprovalRequest] = {}  # requests without a reply
+        self._open_requests: dict[str | int, ApprovalRequest] = {}  # requests without a reply
         self._has_compared = False
 
     def begin(self) -> None:
-        """Another app-server: what the one before it said no longer counts, though it was shown."""
-        self.record, self._asked = TurnRecord(), {}
+        """Another app-server: messages of the previous one no longer count, though they were shown."""
+        self.record, self._open_requests = TurnRecord(), {}
 
     def feed(self, event: Message) -> tuple[list[Message], Pieces]:
-        """Take one event of `events.jsonl`, whichever way it went; see `feed_in`."""
+        """Take one event of `events.jsonl`, of either direction; see `feed_in`."""
         match event["dir"]:
             case "in":
                 return self.feed_in(event)
@@ -49,10 +49,10 @@ class Replay:
                 return [], self.feed_raw(event.get("payload"))
 
     def feed_in(self, message: Message) -> tuple[list[Message], Pieces]:
-        """Take a message that came.
+        """Take a received message.
 
         Returns:
-            The notifications that belong to this turn and are known to now, oldest first; and the pieces.
+            The notifications known to belong to this turn, oldest first; and the pieces.
         """
         own = self.record.feed_in(message)
         pieces = self._show(own)
@@ -70,7 +70,7 @@ class Replay:
         return own, pieces
 
     def feed_out(self, message: Message, why: object = None) -> Pieces:
-        """Take a message of ours.
+        """Take a sent message.
 
         Args:
             why: of a reply, why it was sent; see `decisions.TIMEOUT`.
@@ -82,11 +82,11 @@ class Replay:
 
     def feed_raw(self, raw: Any) -> Pieces:
         """Take a raw response item, as the wire or the thread's session file has it."""
-        refusal = self.record.refusals.hear(raw)
+        refusal = self.record.refusals.add_raw(raw)
         return self._transcript.note(Kind.REFUSAL, refusal.line) if refusal is not None else ()
 
     def adopt_early(self) -> Pieces:
-        """Take the turn from what came early, where the reply that names it will never come."""
+        """Take the turn id from early notifications, where the reply that names it will never come."""
         return self._show(self.record.adopt_early())
 
     def _show(self, messages: list[Message]) -> Pieces:
@@ -95,22 +95,22 @@ class Replay:
         return [piece for message in messages for piece in self._transcript.feed(message)]
 
     def _compare_terms(self) -> list[Piece]:
-        """As soon as the turn runs: what Codex does otherwise than it was asked to."""
+        """Once the turn runs: where Codex's settings differ from those requested."""
         self._has_compared = True
-        words = differences(self.record.asked, self.record.settings)
-        return [piece for line in words for piece in self._transcript.note(Kind.WARNING, f"[{line}]")]
+        lines = differences(self.record.asked, self.record.settings)
+        return [piece for line in lines for piece in self._transcript.note(Kind.WARNING, f"[{line}]")]
 
     def _on_request(self, message: Message) -> Pieces:
         request = read_request(message, self.record.items_asked_about, 0, 0)
         if request is None:
             return ()
-        self._asked[request.wire_id] = request
+        self._open_requests[request.wire_id] = request
         line = f"[waiting for {request.waited_for}: {request.message}]"
         return self._transcript.note(Kind.REQUEST, line, request.params.get("itemId"))
 
     def _on_outcome(self, wire_id: object, reply: Message | None, why: object) -> Pieces:
-        """A request waits no more: for our reply, or for none."""
-        request = self._asked.pop(wire_id, None) if isinstance(wire_id, str | int) else None
+        """A request is resolved: by our reply, or without one."""
+        request = self._open_requests.pop(wire_id, None) if isinstance(wire_id, str | int) else None
         if request is None:
             return ()
         outcome = TAKEN_BACK if reply is None else outcome_of_reply(request, reply, is_overdue=why == TIMEOUT)
@@ -118,12 +118,12 @@ class Replay:
 
 
 def replay(log: bytes | Iterable[bytes]) -> tuple[TurnRecord, str]:
-    """Fold a log again, given whole or as its lines.
+    """Replay a log, given as bytes or as lines.
 
-    Where an app-server was started more than once, what the earlier ones said counts for nothing: no turn had begun.
+    Where an app-server was started more than once, messages of the earlier ones do not count: no turn had begun.
 
     Returns:
-        What is known of the turn, and the text that its `out.txt` should hold.
+        The record of the turn, and the text that its `out.txt` should have.
     """
     turn_replay, text = Replay(), []
     for event in read_events(log):

@@ -1,9 +1,9 @@
-"""What a turn shows, grown message by message: the text of `out.txt`, in pieces. Owns what is shown when; the words are
-`blocks`'.
+"""The displayed text of a turn, `out.txt`, built message by message, in pieces. Owns what is shown when; `item_text`
+has the wording.
 
-The agent's text is shown raw as it streams. After a retry Codex sends the whole response again, complete messages
-and the open one, under the same item ids or new ones (protocol notes, section 5; seen with 0.163.0 and 0.171.0): what
-is repeated is skipped, and where the new text differs one line says that the answer restarted. Must never touch a
+The agent's text is shown raw as it streams. After a retry Codex resends the whole response, complete messages and
+the open one, under the same item ids or new ones (protocol notes, section 5; seen with 0.163.0 and 0.171.0): repeated
+text is skipped, and where the new text differs one line says that the answer restarted. Must never touch a
 file or judge an end.
 """
 
@@ -21,19 +21,19 @@ _KIND_OF_ITEM = {"fileChange": Kind.CHANGE, "reasoning": Kind.REASONING, "plan":
 
 
 class Transcript:
-    """Fold the messages of one turn into pieces. `feed` returns what the message adds.
+    """Convert the messages of one turn into pieces. `feed` returns what the message adds.
 
     Args:
-        denial_of: tells why a command's sandbox was in the way, where it was.
+        denial_of: returns why the sandbox denied a command; None where it did not.
     """
 
     def __init__(self, denial_of: Callable[[Message], str | None] = lambda _item: None) -> None:
         self._denial_of = denial_of
-        self._last = ""  # the last text that was added: it tells whether a line is open
+        self._last = ""  # the last text that was added: it shows whether a line is open
         self._shown: list[str] = []  # the open message's text, as far as it is shown
-        self._repeat: str | None = None  # what of it a retry is expected to send again
-        self._repeated_chars = 0  # how much of that has come again
-        self._response: list[str] = []  # the messages of the response under way, as far as they are shown
+        self._repeat: str | None = None  # the part of it that a retry is expected to resend
+        self._repeated_chars = 0  # how much of that was resent
+        self._response: list[str] = []  # the messages of the current response, as far as they are shown
         self._position = 0  # which of them is open, or comes next
         self._is_interrupted = False  # a block was shown since the open message's text
         self._user_messages = 0
@@ -45,10 +45,10 @@ class Transcript:
         return handler(self, message) if handler is not None else ()
 
     def note(self, kind: Kind, line: str, item_id: object = None) -> Pieces:
-        """What a word of our own adds: a line between two blocks.
+        """Add a line of our own between two blocks.
 
         Args:
-            item_id: the item that it is about; a command stays open where the word is about it.
+            item_id: the item that it is about; a command stays open where the line is about it.
         """
         is_about_command = item_id is not None and item_id == self._open_command
         open_command = self._open_command if is_about_command else None
@@ -79,7 +79,7 @@ class Transcript:
         return (Piece(Kind.ANSWER, text),)  # the hot path
 
     def _compare(self, delta: str, repeat: str) -> Pieces:
-        """What of `delta` is news, where a retry repeats what is shown already."""
+        """The new part of `delta`, where a retry repeats what is shown already."""
         expected = repeat[self._repeated_chars : self._repeated_chars + len(delta)]
         if not delta.startswith(expected):
             return self._restart(repeat[: self._repeated_chars] + delta)
@@ -96,7 +96,7 @@ class Transcript:
         return (*restart, *self._piece(Kind.ANSWER, text)) if text else restart
 
     def _on_message_started(self, item: Message) -> Pieces:
-        """Expect what is shown of this message already: it is open, or a retry sends it again."""
+        """Expect the part of this message that is shown already: it is open, or a retry resends it."""
         self._keep_open_message()
         shown = self._response[self._position : self._position + 1]
         self._shown = shown
@@ -116,7 +116,7 @@ class Transcript:
         return ()
 
     def _on_message_completed(self, item: Message) -> Pieces:
-        """Show what the deltas left out: the completed text is the authority."""
+        """Show what the deltas left out: the completed text is authoritative."""
         whole, shown = text_in(item.get("text")), "".join(self._shown)
         self._repeat = None
         if not whole.startswith(shown):
@@ -157,7 +157,7 @@ class Transcript:
         return self._block(_KIND_OF_ITEM.get(type_, Kind.NOTICE), item_text.item_block(item))
 
     def _on_command_completed(self, item: Message) -> Pieces:
-        """How it ended; where something else was shown since its line, that is said again first."""
+        """How it ended; where something else was shown since its line, the line is repeated first."""
         line: Pieces = ()
         if self._open_command != str(item.get("id")):
             line = self._block(Kind.COMMAND, item_text.command_line(item))
@@ -166,11 +166,11 @@ class Transcript:
         return (*line, *self._piece(Kind.OUTPUT, item_text.command_end(item, is_denied=is_denied)))
 
     def _on_user_message(self, item: Message) -> Pieces:
-        """The first is the prompt; each further one has steered the turn."""
+        """The first is the prompt; each further one steered the turn."""
         self._user_messages += 1
         if self._user_messages == 1:
             return ()
-        self._shown, self._repeat = [], None  # the response under way was cut off: what comes now is another one
+        self._shown, self._repeat = [], None  # the current response was cut off: another one follows
         self._on_response_end()
         return self._block(Kind.SAID, item_text.user_block(item))
 

@@ -1,6 +1,6 @@
-"""What is known of one turn, folded from the messages of both directions. Owns the facts, decides nothing.
+"""What is known of one turn, built from the messages of both directions. Owns the facts, decides nothing.
 
-The worker feeds it live, the repairer from `events.jsonl`, the tests from recorded transcripts: the same fold.
+The worker feeds it live, the repairer from `events.jsonl`, the tests from recorded transcripts: the same code.
 Must never choose what to send (that is `session`), how to show it (`transcript`) or what an end means
 (`outcome`). Protocol facts: notes, sections 1, 3, 4 and 5; captures `basic_turn`, `retry_then_success`,
 `review_and_compact`.
@@ -37,7 +37,7 @@ THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 """Methods whose reply names the thread."""
 
 _TERMS = ("model", "effort", "approvalPolicy", "config")
-_TELLING_ITEMS = REVIEW_ITEMS | {"agentMessage"}
+_ANSWER_ITEMS = REVIEW_ITEMS | {"agentMessage"}
 _PHASE_OF_ITEM = {
     "commandExecution": Phase.RUNNING_COMMAND,
     "fileChange": Phase.EDITING,
@@ -46,22 +46,22 @@ _PHASE_OF_ITEM = {
 
 
 class TurnRecord:
-    """The fold. `feed_out` takes what we sent, `feed_in` what came; attributes hold what both prove.
+    """The facts of one turn. `feed_out` takes sent messages, `feed_in` received ones; both set the attributes.
 
     Attributes:
         thread_id, turn_id: Codex's ids, once known.
-        active_turn_id: what an interrupt has to name: a reviewer works under an id of its own.
+        active_turn_id: the id that an interrupt has to name: a reviewer has its own.
         status: the wire's `turn.status` once terminal (`completed`, `interrupted`, `failed`), else None.
         error: the last `TurnError` of the wire that ends the turn; `retry` the last one of this response that does not.
-        usage: tokens of this turn alone, summed from `tokenUsage.last`; None where Codex sent none.
+        usage: tokens of only this turn, summed from `tokenUsage.last`; None where Codex sent none.
         limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
         open_items: items started and not completed, by id: the wire's item objects.
-        completed_s: when the turn ended by Codex's clock, in Unix seconds, once it said so.
-        payer: who pays, once that was judged from what Codex told (`payer_check`); no message says it.
-        asked: the terms that we opened thread and turn with (`model`, `effort`, `approvalPolicy`, `config`).
-        settings: the last effective settings that were announced (`sandboxPolicy` …), less what we set for later turns.
-        foreign: a turn of our thread that is not ours, and was started while we had it: Codex's own doing.
-        refusals: what was tried and not done. `session_path`: the thread's session file; empty where it has none.
+        completed_s: when the turn ended by Codex's clock, in Unix seconds, once reported.
+        payer: who pays, once `payer_check` has judged it from Codex's replies; no message states it.
+        asked: the terms that thread and turn were opened with (`model`, `effort`, `approvalPolicy`, `config`).
+        settings: the last announced effective settings (`sandboxPolicy` …), less what we set for later turns.
+        foreign: a turn of our thread that Codex started by itself while we had it.
+        refusals: what was not carried out. `session_path`: the thread's session file; empty where it has none.
     """
 
     def __init__(self) -> None:
@@ -102,21 +102,21 @@ class TurnRecord:
 
     @property
     def items_asked_about(self) -> dict[str, Message]:
-        """Open items by id, sub-agents' patches among them: what a request may refer to."""
+        """Open items by id, sub-agents' patches included: what a request may refer to."""
         return self._agents_patches.open_items | self.open_items
 
     @property
     def answer(self) -> str | None:
-        """The final answer, once it is whole."""
+        """The final answer, once it is complete."""
         return self.messages.answer
 
     @property
     def partial_answer(self) -> str | None:
-        """The best that is known of the answer, complete or not."""
+        """The best known answer, complete or not."""
         return self.messages.partial_answer
 
     def feed_out(self, message: Message) -> None:
-        """Note one message of ours: its reply will need the method, and the turn's thread is in its params."""
+        """Take a sent message: its reply will need the method, and the turn's thread is in its params."""
         method, params = message.get("method"), params_of(message)
         if not isinstance(method, str) or not isinstance(message.get("id"), int | str):
             return
@@ -130,12 +130,12 @@ class TurnRecord:
             self._set_for_later = params
 
     def feed_in(self, message: Message) -> list[Message]:
-        """Fold one message that came.
+        """Take a received message.
 
         Returns:
-            The notifications that belong to this turn and are known to now, oldest first: usually the message
-            itself; none for what belongs to other turns; several when the `turn/start` reply releases what
-            had come before it (notes, section 1).
+            The notifications known to belong to this turn, oldest first: usually the message itself; none for
+            what belongs to other turns; several when the `turn/start` reply releases what had come before it
+            (notes, section 1).
         """
         kind = message_type(message)
         if kind is MessageType.NOTIFICATION:
@@ -145,11 +145,11 @@ class TurnRecord:
         return []
 
     def method_of(self, response: Message) -> str | None:
-        """The method that this reply answers; None for a reply to nothing of ours."""
+        """The method that this reply answers; None where we sent no such request."""
         return self._methods.get(response.get("id"))
 
     def adopt_early(self) -> list[Message]:
-        """Take the turn id from what came early, where the reply that names it will never come."""
+        """Take the turn id from early notifications, where the reply that names it will never come."""
         if self.turn_id is None:
             for message in self._early:
                 if message["method"] == "turn/started":
@@ -158,11 +158,11 @@ class TurnRecord:
         return []
 
     def adopt_stored_turns(self, turns: Any) -> None:
-        """Take over what Codex's own record says of this turn (`thread/turns/list`, items in full)."""
+        """Apply Codex's own record of this turn (`thread/turns/list`, items in full)."""
         for turn in objects_in(turns):
             if turn.get("id") == self.turn_id:
                 for item in objects_in(turn.get("items")):
-                    if item.get("type") in _TELLING_ITEMS:
+                    if item.get("type") in _ANSWER_ITEMS:
                         self._on_item_completed({"item": item})
                 self._on_turn_completed({"turn": turn})
 
@@ -196,7 +196,7 @@ class TurnRecord:
             self._agents_patches.note(method, params.get("item"))
             return []  # a sub-agent's thread, or another client's
         if method == "thread/settings/updated":
-            self._on_settings(params)  # it may be about what the turn will run under
+            self._on_settings(params)  # it may have the settings that the turn will run under
         if self.turn_id is None and self._is_turn_requested:
             self._early.append(message)
             return []
@@ -213,8 +213,8 @@ class TurnRecord:
         if turn_id is None:
             turn = at(params, "turn", dict)
             if turn is None:
-                return True  # about the thread as a whole
-            # A review's `turn/started` bears another id, with ours as its root (capture review_and_compact).
+                return True  # about the whole thread
+            # A review's `turn/started` has another id, with ours as its root (capture review_and_compact).
             return self.turn_id in (turn.get("id"), turn.get("rootTurnId"))
         return bool(turn_id == self.turn_id)
 
@@ -232,7 +232,7 @@ class TurnRecord:
         self.is_retrying = False
         is_message = item.get("type") == "agentMessage"
         if is_message and self.messages.is_reviewing:
-            return  # its end is never told
+            return  # its end is never reported
         item_id = str(item.get("id"))
         self.open_items[item_id] = item
         if is_message:
@@ -244,7 +244,7 @@ class TurnRecord:
             return
         item_id = str(item.get("id"))
         self.open_items.pop(item_id, None)
-        self.refusals.see(item, self.settings)
+        self.refusals.add_item(item, self.settings)
         if item.get("type") == "agentMessage":
             self.messages.complete(item_id, item)
         elif item.get("type") in REVIEW_ITEMS:
@@ -252,7 +252,7 @@ class TurnRecord:
 
     def _on_usage(self, params: Message) -> None:
         self.usage = add_usage(self.usage, params.get("tokenUsage"))
-        self.retry = None  # sent at the end of every response: what broke before it has been got over
+        self.retry = None  # sent at the end of every response: earlier errors are overcome
 
     def _on_error(self, params: Message) -> None:
         error = at(params, "error", dict)
@@ -260,15 +260,15 @@ class TurnRecord:
             return
         if params.get("willRetry"):
             self.retry, self.is_retrying = error, True
-            # What was open belongs to the response that broke; it starts again or never ends.
+            # Open messages belong to the failed response; they start again or never end.
             self.open_items = {k: v for k, v in self.open_items.items() if v.get("type") != "agentMessage"}
         else:
             self.error = error
 
     def _on_settings(self, params: Message) -> None:
-        told = object_at(params, "threadSettings").items()
-        if ours := {name: value for name, value in told if value != self._set_for_later.get(name, ...)}:
-            self.settings = {**self.settings, **ours}
+        announced = object_at(params, "threadSettings").items()
+        if current := {name: value for name, value in announced if value != self._set_for_later.get(name, ...)}:
+            self.settings = {**self.settings, **current}
 
     def _on_thread_status(self, params: Message) -> None:
         self.is_idle = at(params, "status.type", str) == "idle"
@@ -280,7 +280,7 @@ class TurnRecord:
         self.status = turn["status"]
         self.completed_s = at(turn, "completedAt", int)
         self.error = at(turn, "error", dict) or self.error
-        for item in objects_in(turn.get("items")):  # a summary: the last message alone, and often nothing
+        for item in objects_in(turn.get("items")):  # a summary: only the last message, and often nothing
             if item.get("type") == "agentMessage" and not self.messages.is_complete(str(item.get("id"))):
                 self._on_item_completed({"item": item})
         if self.status != "completed":

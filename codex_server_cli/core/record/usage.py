@@ -1,6 +1,6 @@
 """Tokens of one turn and the account's limits, from the wire's own numbers. Never estimates.
 
-What the limits mean for a turn is `usage_limit`'s.
+`usage_limit` interprets the limits for a turn.
 """
 
 from __future__ import annotations
@@ -46,4 +46,4 @@ def merge_limits(so_far: dict[str, Any] | None, snapshot: Any) -> dict[str, Any]
         return so_far
     known = {key: value for key, value in snapshot.items() if value is not None}
     merged = {**(so_far or {}), **known}
-    return merged if merged.keys() - _LABELS else so_far  # a label without a number tells nothing
+    return merged if merged.keys() - _LABELS else so_far  # a label without a number is useless

@@ -1,4 +1,4 @@
-"""What to do where Codex's own words tell more than the kind of an error. Owns these words; `hints` fills them in.
+"""Hints for errors whose text says more than their kind. Owns their templates; `hints` fills them in.
 
 Sources: what both binaries (0.163.0 and 0.171.0) say where their files are damaged, and `codexErrorInfo`.
 """
@@ -41,12 +41,12 @@ _NO_ROOM = re.compile(
 
 
 def is_without_room(text: str) -> bool:
-    """Whether this tells of a limit of the system: files, processes, memory."""
+    """Whether this reports a limit of the system: files, processes, memory."""
     return _NO_ROOM.search(text) is not None
 
 
 def is_of_database(text: str) -> bool:
-    """Whether Codex says that it cannot use its databases, for a reason that lasts."""
+    """Whether Codex says that it cannot use its databases, for a permanent reason."""
     return _DATABASE.search(text) is not None
 
 
@@ -56,10 +56,10 @@ def is_of_session_file(text: str) -> bool:
 
 
 def words_for(message: str, info: Any) -> str | None:
-    """Words for an error, with the names of their commands in braces (`hints`); None where the kind's own say all.
+    """The template for an error, with command names in braces (`hints`); None where the kind's own suffices.
 
     Args:
-        message: what Codex said, or what we made of it.
+        message: Codex's text, or ours.
         info: its `codexErrorInfo`, if any.
     """
     if info == "modelNotFound":

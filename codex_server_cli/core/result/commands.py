@@ -1,9 +1,9 @@
-"""Commands of ours as text that a POSIX shell takes as it stands, from any directory.
+"""Our commands as text for a POSIX shell, which works verbatim and from any directory.
 
-Owns how a turn that was asked for is asked for again; never decides which command comes next (`hints`, `next_step`).
+Owns how a turn is requested again; must never decide which command comes next (`hints`, `next_step`).
 
-Agents run such a command word for word. So each carries the flags that its turn was started with, and none that it was
-not: a guard that the user did not open stays shut.
+Agents run such a command verbatim. So each carries the flags that its turn was started with, and no others: a
+restriction that the user did not lift stays in force.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.errors import BusyError
 
-if TYPE_CHECKING:  # it is heavy, and most commands are made without it
+if TYPE_CHECKING:  # a heavy import that most commands do without
     from codex_server_cli.core.model.request import Flags, TurnRequest
 
 PROGRAM = "codex-server"
@@ -31,19 +31,19 @@ def wait_command(turns: str, options: str = "") -> str:
 
 
 def bounded_wait(turn_id: str, *, may_ask: bool) -> str:
-    """A wait that fits into an agent's shell, and comes back where the turn needs an answer."""
+    """A wait that fits into an agent's shell, and returns where the turn needs an answer."""
     return wait_command(turn_id, f" --timeout {WAIT_TIMEOUT_S}" + (" --until attention" if may_ask else ""))
 
 
 def thread_busy(
     thread_id: str, holder: str, turn_id: str | None = None, pid: int | None = None, *, may_ask: bool = False
 ) -> BusyError:
-    """What is told of a thread that somebody else writes.
+    """The error for a thread that another process is writing.
 
     Args:
-        holder: who does, in words.
-        turn_id: the turn of ours that does; `may_ask`: whether it may come to wait for an answer.
-        pid: the process that does, where it is none of ours.
+        holder: a description of it.
+        turn_id: our turn that does; `may_ask`: whether that may come to wait for an answer.
+        pid: the process that does, where it is not ours.
     """
     fork = "go on from a copy: the same command with --fork."
     first = f"`{bounded_wait(turn_id, may_ask=may_ask)}`" if turn_id else "wait for its end"
@@ -54,7 +54,7 @@ def thread_busy(
 
 
 def thread_occupied(thread_id: str, reason: str) -> BusyError:
-    """What is told of a thread in which something waits that Codex would run first: `reason` says what, in words."""
+    """The error for a thread in which something waits that Codex would run first: `reason` describes it."""
     hint = (
         f"Go on from a copy: the same command with --fork. Or first let Codex do what waits: `codex resume {thread_id}`"
     )
@@ -64,38 +64,38 @@ def thread_occupied(thread_id: str, reason: str) -> BusyError:
 
 
 def resume(turn_id: str, prompt: str, flags: Flags, folder: str, **changed: list[str] | None) -> str:
-    """The next turn of a turn's thread, which keeps the directory, the pictures and nothing else for sure.
+    """The command for the next turn of a thread: only the directory and the images are sure to be kept.
 
     Args:
         flags: those that the turn was started with.
         folder: the turn's directory.
-        changed: values of flags that are to differ, by name without dashes; None leaves one out.
+        changed: flag values to replace, by name without dashes; None drops a flag.
     """
-    told = _words(_changed(flags, changed), folder, without=_SELECTORS)
-    return _joined("continue", "--turn", turn_id, prompt, *told)
+    arguments = _flag_args(_changed(flags, changed), folder, without=_SELECTORS)
+    return _command("continue", "--turn", turn_id, prompt, *arguments)
 
 
 def go_on_with(request: TurnRequest) -> str:
-    """The next turn of its thread, with a text that comes on stdin; the turn's name stays its own."""
+    """The command for the next turn of its thread, with the prompt on stdin; the name is not reused."""
     return resume(request.turn_id, "-", request.flags or {}, folder_of(request), name=None)
 
 
 def again(request: TurnRequest, **changed: list[str] | None) -> str:
-    """The same question once more, where it was asked; `changed` as of `resume`."""
+    """The command for the same request on the same thread; `changed` as in `resume`."""
     if request.thread_id is None:
         return anew(request, **changed)
     flags = _changed(_with_selector(request), changed)
     selector = [word for name in _SELECTORS if name in flags for word in _flag(name, flags[name])]
-    rest = _words(flags, folder_of(request), without=_SELECTORS)
-    return _joined("continue", *selector, "--cwd", request.cwd, *_pictures(request), *rest, *_prompt(request))
+    rest = _flag_args(flags, folder_of(request), without=_SELECTORS)
+    return _command("continue", *selector, "--cwd", request.cwd, *_image_args(request), *rest, *_prompt_args(request))
 
 
 def anew(request: TurnRequest, **changed: list[str] | None) -> str:
-    """The same question on a new thread; `changed` as of `resume`."""
-    flags = _words(_changed(request.flags or {}, changed), folder_of(request), without=_SELECTORS)
+    """The command for the same request on a new thread; `changed` as in `resume`."""
+    flags = _flag_args(_changed(request.flags or {}, changed), folder_of(request), without=_SELECTORS)
     if request.review is not None:
-        return _joined("review", "--cwd", request.cwd, *_target(request.review), *flags)
-    return _joined("new", "--cwd", request.cwd, *_pictures(request), *flags, *_prompt(request))
+        return _command("review", "--cwd", request.cwd, *_review_args(request.review), *flags)
+    return _command("new", "--cwd", request.cwd, *_image_args(request), *flags, *_prompt_args(request))
 
 
 def commands_in(hint: str) -> list[str]:
@@ -114,7 +114,7 @@ def folder_of(request: TurnRequest) -> str:
 
 
 def deadline_of(request: TurnRequest) -> float | None:
-    """The `--deadline` that the turn was started with, in seconds; None without one, or where it was edited."""
+    """The `--deadline` that the turn was started with, in seconds; None without one, or where it is no number."""
     try:
         return float((request.flags or {})["--deadline"][0])
     except (KeyError, IndexError, ValueError):
@@ -122,12 +122,12 @@ def deadline_of(request: TurnRequest) -> float | None:
 
 
 def seconds(value: float) -> str:
-    """A duration as a flag takes it."""
+    """A duration as the value of a flag."""
     return f"{min(value, _LONGEST_S):.6f}".rstrip("0").rstrip(".")
 
 
-def _joined(*words: str) -> str:
-    from shlex import join  # 1 ms that a turn without an error needs not
+def _command(*words: str) -> str:
+    from shlex import join  # 1 ms that a turn without an error does not need
 
     return join([PROGRAM, *words])
 
@@ -138,32 +138,32 @@ def _changed(flags: Flags, changed: dict[str, list[str] | None]) -> Flags:
 
 
 def _with_selector(request: TurnRequest) -> Flags:
-    """The flags, with the thread among them: of an older version's turn they are not told."""
+    """The flags, with the thread among them: an older version did not record them."""
     flags = request.flags or {}
     if "--thread" in flags or "--turn" in flags:
         return flags
     return {"--thread": [str(request.thread_id)], **({"--fork": []} if request.is_fork else {}), **flags}
 
 
-def _words(flags: Flags, folder: str, *, without: tuple[str, ...]) -> list[str]:
-    """The flags; a schema that is not named is the copy that the turn keeps."""
-    told = {**flags, "--schema": flags["--schema"] or [f"{folder}/schema.json"]} if "--schema" in flags else flags
-    return [word for name, values in told.items() if name not in without for word in _flag(name, values)]
+def _flag_args(flags: Flags, folder: str, *, without: tuple[str, ...]) -> list[str]:
+    """The flags as arguments; a schema without a path is the turn's own copy."""
+    arguments = {**flags, "--schema": flags["--schema"] or [f"{folder}/schema.json"]} if "--schema" in flags else flags
+    return [word for name, values in arguments.items() if name not in without for word in _flag(name, values)]
 
 
 def _flag(name: str, values: list[str]) -> list[str]:
     return [word for value in values for word in (name, value)] if values else [name]
 
 
-def _pictures(request: TurnRequest) -> list[str]:
+def _image_args(request: TurnRequest) -> list[str]:
     return [word for path in request.images for word in ("--image", path)]
 
 
-def _prompt(request: TurnRequest) -> list[str]:
+def _prompt_args(request: TurnRequest) -> list[str]:
     return ["--file", request.prompt_path] if request.prompt_path is not None else ["-"]
 
 
-def _target(review: dict[str, Any]) -> list[str]:
+def _review_args(review: dict[str, Any]) -> list[str]:
     """What a review is about, as flags."""
     for flag, member in (("--base", "branch"), ("--commit", "sha"), ("--instructions", "instructions")):
         if member in review:

@@ -1,4 +1,4 @@
-"""From Codex's errors to our error kinds. Owns the mapping; never acts on it, never says what to do next (`hints`).
+"""Maps Codex's errors to our error kinds. Owns the mapping; must never act on it, or say what to do next (`hints`).
 
 Sources: protocol notes, section 5 (`codexErrorInfo` and the table of upstream failures) and section 3 (what
 `thread/start` and `thread/resume` refuse); captures `error_*`.
@@ -36,28 +36,28 @@ _NETWORK_INFO = frozenset(
         "responseTooManyFailedAttempts",
     }
 )
-_WORDS = (  # of errors whose `codexErrorInfo` is `other`, or missing: Codex's own words, and codes in a raw body
+_KIND_OF_TEXT = (  # of errors whose `codexErrorInfo` is `other`, or missing: by Codex's text, and codes in a raw body
     (re.compile(r"hit your usage limit|usage_limit_reached|insufficient_quota"), ErrorKind.USAGE_LIMIT),
     (re.compile(r"out of credits|hit your spend cap|Quota exceeded"), ErrorKind.USAGE_LIMIT),
     (re.compile(r"ran out of room in the model's context|context_length_exceeded"), ErrorKind.CONTEXT_WINDOW),
     (re.compile(r"could not be refreshed|sign in again|Not logged in"), ErrorKind.AUTH),
 )
-_BROKEN_STREAM = re.compile(  # how Codex tells of a connection that broke; with no retries it says nothing else
+_BROKEN_STREAM = re.compile(  # how Codex reports a broken connection; without retries it says nothing else
     r"^(?:stream disconnected before completion|Reconnecting)|error sending request|connection closed", re.IGNORECASE
 )
 ONLY_RETRIED = "Codex only tried the network again"
-"""How the message of a stall begins in which the model was out of reach."""
+"""How the message of a stall begins where the model was unreachable."""
 
 WRONG_ANSWER = "The answer "
-"""How the message of kind `bad_schema` begins where it is the answer that is wrong, and not the schema."""
+"""How the message of kind `bad_schema` begins where the answer is wrong, and not the schema."""
 
-_INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: whole as far as the model was allowed to go
+_INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: complete up to a limit of the model
 _SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
 _DISK_FULL = r"database or disk is full|No space left on device"
-_PROVIDER_GONE = re.compile(  # of a thread that keeps it; the first words are those of 0.163.0
+_PROVIDER_GONE = re.compile(  # of a thread that keeps it; the first pattern is that of 0.163.0
     r"Model provider `.*` not found|uses model provider .* no longer configured"
 )
-_REFUSALS = (  # what a JSON-RPC error message of thread/* or turn/* gives away; -32600 says nothing itself
+_REFUSALS = (  # by the message of a JSON-RPC error of thread/* or turn/*; its code -32600 is not specific
     (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
     (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
     (
@@ -82,9 +82,9 @@ _OTHER_PROVIDER = (
 
 
 def make_error(kind: ErrorKind, message: str, **facts: Any) -> TurnError:
-    """A `TurnError` with the kind's own retryability; its hint is added where the whole end is known (`outcome`).
+    """A `TurnError` with the kind's own retryability; `outcome` adds the hint, because it knows the whole end.
 
-    What Codex cannot read of its own files it cannot read the next time, either.
+    Databases that Codex cannot use make it not retryable: the next turn would fail too.
     """
     return TurnError(kind, message, retryable=kind.is_retryable and not is_of_database(message), **facts)
 
@@ -95,14 +95,14 @@ def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
     Args:
         error: `{message, codexErrorInfo, …}` from `error` or `turn/completed`.
         last_retry: the last error that Codex retried: a cut stream ends as a bare `other`, and only the retries
-            before it tell that the network was the cause (capture error_DISC).
+            before it show that the network was the cause (capture error_DISC).
     """
     info, text = error.get("codexErrorInfo"), str(error.get("message") or "")
     if _SCHEMA_REFUSAL.search(text):
         return ErrorKind.BAD_SCHEMA
     if isinstance(info, str) and info != "other":
         return _KIND_OF_INFO.get(info, ErrorKind.BAD_REQUEST)
-    kind = _kind_of_network_info(info) or next((kind for pattern, kind in _WORDS if pattern.search(text)), None)
+    kind = _kind_of_network_info(info) or next((kind for pattern, kind in _KIND_OF_TEXT if pattern.search(text)), None)
     if kind is None and not text.startswith("{"):
         kind = _kind_of_network_info(last_retry.get("codexErrorInfo")) if last_retry is not None else None
         if kind is None and _BROKEN_STREAM.search(text) and not is_incomplete(error):
@@ -146,7 +146,7 @@ def error_of_refusal(method: str, error: Message, times: int | None = None) -> T
 
     Args:
         error: the JSON-RPC error.
-        times: how often it was refused, where it was asked more than once.
+        times: how often it was refused, where it was retried.
     """
     how_often = f" {times} times" if times is not None else ""
     message = f"Codex refused {method}{how_often}: {readable_message(error)}"
@@ -155,7 +155,7 @@ def error_of_refusal(method: str, error: Message, times: int | None = None) -> T
 
 
 def kind_of_exit(stderr: str) -> ErrorKind:
-    """The kind of an app-server that ended by itself, from its last words; its exit code says nothing."""
+    """The kind of an app-server that exited by itself, from its stderr; its exit code is not specific."""
     if re.search(r"unrecognized subcommand|unexpected argument", stderr):
         return ErrorKind.CODEX_MISSING
     if is_without_room(telling_line(stderr)):
@@ -167,23 +167,23 @@ def kind_of_exit(stderr: str) -> ErrorKind:
 
 
 def telling_line(stderr: str) -> str:
-    """The line of a process's last words that says why it went: the last one before any backtrace.
+    """The line of a process's stderr that says why it exited: the last one before any backtrace.
 
-    What Codex warns of whenever it starts explains no end; nor does how to get help, or a longer backtrace. The words
-    may be those of an interpreter of ours, too. An error that is told with its causes, a line each, becomes one line.
+    Skips what Codex warns of at every start, usage help, and how to get a longer backtrace. The text may be that of our
+    own Python interpreter, too. An error that is printed with its causes, one per line, becomes one line.
     """
-    said = _BACKTRACE.split(stderr, maxsplit=1)[0]
-    chain = _CAUSES.search(said)
-    behind = _last_telling(said[chain.end() :]) if chain is not None else ""
-    if chain is None or behind:
-        return behind or _last_telling(said)
+    text = _BACKTRACE.split(stderr, maxsplit=1)[0]
+    chain = _CAUSES.search(text)
+    after = _last_informative(text[chain.end() :]) if chain is not None else ""
+    if chain is None or after:
+        return after or _last_informative(text)
     causes = [_NUMBER.sub("", line) for line in map(str.strip, chain[0].splitlines()[1:]) if line]
-    return ": ".join(filter(None, [_last_telling(said[: chain.start()]), *causes]))
+    return ": ".join(filter(None, [_last_informative(text[: chain.start()]), *causes]))
 
 
-def _last_telling(text: str) -> str:
+def _last_informative(text: str) -> str:
     lines = (line.strip() for line in text.splitlines())
-    return next((line for line in reversed([*lines]) if line and not _SAYS_NOTHING.search(line)), "")
+    return next((line for line in reversed([*lines]) if line and not _UNINFORMATIVE.search(line)), "")
 
 
 _BACKTRACE = re.compile(
@@ -192,7 +192,7 @@ _BACKTRACE = re.compile(
 _CAUSES = re.compile(r"^Caused by:[ \t]*\n(?:[ \t]+\S.*\n?){1,10}", re.MULTILINE)
 """How Rust's error types print them: indented, and numbered where there are several."""
 _NUMBER = re.compile(r"^\d+: ")
-_SAYS_NOTHING = re.compile(
+_UNINFORMATIVE = re.compile(
     r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap|^WARNING: proceeding, even though"
     r"|^Refusing to create helper binaries|^note: run with `RUST_BACKTRACE|^Usage:|^For more information, try"
     r"|^Error:$"
@@ -201,7 +201,7 @@ _TAIL_CHARS = 4000
 
 
 def without_colours(stderr: str) -> str:
-    """Codex's log text as it reads: it colours its stderr, terminal or not."""
+    """Codex's log text, plain: it colours its stderr, terminal or not."""
     return without_sequences(stderr.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 

@@ -1,7 +1,7 @@
-"""What comes next after an end: the one place that decides it. Never decides which kind an error is.
+"""The next step after the end of a turn. Owns that decision; must never decide which kind an error is.
 
-A hint is words around commands, each between backticks; the same commands, in the same order, are the `next` of the
-turn's documents. Each works as it stands (`commands`).
+A hint is text around commands, each between backticks; the same commands, in the same order, are the `next` of the
+turn's documents. Each works verbatim (`commands`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from codex_server_cli.errors import ErrorKind
 KINDS_UNSEEN_TO_THE_END = frozenset(
     {ErrorKind.WORKER_DIED, ErrorKind.CODEX_CRASHED, ErrorKind.STALLED, ErrorKind.PROTOCOL}
 )
-"""Ends of ours that need not be Codex's: its own record may hold more than we saw."""
+"""Ends that Codex may not share: its own record may hold more than we received."""
 
 _HINTS = {
     ErrorKind.AUTH: "Log in with {login}, then: {go_on}",
@@ -62,9 +62,9 @@ class End(NamedTuple):
         message: of its error.
         resets_at: when a usage limit resets, where that is known; RFC 3339.
         is_resumable: whether it left a thread that `continue` can go on with.
-        has_begun: whether Codex took it up, so that something may have come; a resumable one did.
+        has_begun: whether Codex accepted it, so that there may be output; true for a resumable one.
         codex_error: Codex's own `codexErrorInfo`, where there was one.
-        words: better ones than those of the kind, with the names of their commands in braces.
+        words: a better template than the kind's, with command names in braces.
     """
 
     kind: ErrorKind
@@ -77,18 +77,18 @@ class End(NamedTuple):
 
 
 def hint_of(end: End, request: TurnRequest) -> str:
-    """The next step, in words with its exact commands."""
+    """The next step, as text with its exact commands."""
     step = _Step(end, request)
-    told = {name: f"`{step.command(name)}`" for name in step.names}
-    return step.template.format(**told)
+    filled = {name: f"`{step.command(name)}`" for name in step.names}
+    return step.template.format(**filled)
 
 
 class _Step:
-    """What comes next after one end: its words, with the names of their commands, and those commands."""
+    """The next step after one end: its template, the command names in it, and those commands."""
 
     def __init__(self, end: End, request: TurnRequest) -> None:
         self._end, self._request = end, request
-        self._goes_on = end.is_resumable and request.review is None  # a review that was cut short is asked for anew
+        self._goes_on = end.is_resumable and request.review is None  # an interrupted review is requested anew
         template = _template_of(end)
         words = f"to {'go on' if self._goes_on else 'ask again'}: {{go_on}}"
         kept = _KEPT if end.is_resumable or end.has_begun else ""
@@ -98,7 +98,7 @@ class _Step:
         self.names = re.findall(r"{(\w+)}", self.template)
 
     def command(self, name: str) -> str:
-        """The command that a name in the words stands for."""
+        """The command that a name in the template stands for."""
         request = self._request
         commands_of: dict[str, Callable[[], str]] = {
             "go_on": lambda: self._go_on("go on"),
@@ -106,9 +106,9 @@ class _Step:
             "again": lambda: commands.again(request, **self._changed()),
             "usual": lambda: commands.again(request, model=None),
             "narrower": lambda: commands.again(request, sandbox=["workspace-write"]),
-            "plain": self._plain,
-            "closed": self._closed,
-            "mended": self._mended,
+            "plain": self._read_only,
+            "closed": self._without_proxy,
+            "mended": self._with_own_schema,
             "anew": lambda: commands.anew(request),
             "fork": self._fork,
             "recover": lambda: commands.of_turn("recover", request.turn_id),
@@ -122,17 +122,17 @@ class _Step:
             return commands.resume(request.turn_id, prompt, request.flags or {}, folder, **self._changed())
         return commands.again(self._request, **self._changed())
 
-    def _mended(self) -> str:
-        """With the schema where the user has it, who mends it there; the copy of the turn stays what it is."""
+    def _with_own_schema(self) -> str:
+        """With the user's own schema file, which they fix; the turn's copy does not change."""
         source = self._request.schema_source
         return commands.again(self._request, **({"schema": [source]} if source is not None else {}))
 
-    def _plain(self) -> str:
-        """Read-only and without network, whatever `config.json` would have it be."""
+    def _read_only(self) -> str:
+        """Read-only and without network, whatever `config.json` says."""
         wider = {"write": None, "network": None, "add_dir": None}
         return commands.again(self._request, sandbox=["read-only"], **wider)
 
-    def _closed(self) -> str:
+    def _without_proxy(self) -> str:
         """Without Codex's network proxy a permission profile that opens the network opens nothing."""
         config = [*(self._request.flags or {}).get("--config", []), "features.network_proxy=false"]
         return commands.again(self._request, config=config)
@@ -143,7 +143,7 @@ class _Step:
         return commands.again(self._request, fork=[], fork_if_busy=None)
 
     def _changed(self) -> dict[str, list[str] | None]:
-        """The flags without which the same end would come again."""
+        """The flags without which the turn would end the same way."""
         deadline_s = commands.deadline_of(self._request)
         if self._end.kind is ErrorKind.DEADLINE and deadline_s is not None:
             return {"deadline": [commands.seconds(2 * deadline_s)]}
@@ -160,7 +160,7 @@ class _Step:
 
 
 def _is_unreached(end: End) -> bool:
-    """Whether it never got through to the model."""
+    """Whether the turn never reached the model."""
     return end.kind is ErrorKind.STALLED and end.message.startswith(failures.ONLY_RETRIED)
 
 

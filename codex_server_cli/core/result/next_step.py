@@ -1,6 +1,6 @@
-"""What can be done next with a turn, as it stands: the `next` of its documents.
+"""The commands that can be run next for a turn: the `next` of its documents.
 
-After a failure `hints` has decided it, once and for all: the commands are those of the stored hint.
+After a failure `hints` has decided them: they are those of the stored hint.
 
 Must stay light while a turn runs: `new` and `status` import it.
 """
@@ -13,7 +13,7 @@ from codex_server_cli.core.result.commands import bounded_wait, commands_in, of_
 
 
 def next_commands(view: TurnView) -> dict[str, str]:
-    """Commands that work as they stand, each under its verb; the first is the one to run next."""
+    """Commands that work verbatim, each under its verb; the first is the one to run next."""
     turn_id = view.turn_id
     if view.state is State.RUNNING:
         return ({"pending": of_turn("pending", turn_id)} if view.live.get("pending") else {}) | {
@@ -27,7 +27,7 @@ def next_commands(view: TurnView) -> dict[str, str]:
     hint = str((view.error or {}).get("hint") or "")
     found: dict[str, str] = {}
     for command in commands_in(hint):
-        found.setdefault(command.split(" ", 2)[1], command)  # of two ways the hint names the better one first
+        found.setdefault(command.split(" ", 2)[1], command)  # the hint names the better of two first
     if view.answer:
         found["answer"] = of_turn("answer", turn_id)
     found["tail"] = of_turn("tail", turn_id)
@@ -37,7 +37,7 @@ def next_commands(view: TurnView) -> dict[str, str]:
 
 
 def go_on_command(view: TurnView) -> str:
-    """The next turn of its thread, with a text that comes on stdin; the turn's name stays its own."""
+    """The command for the next turn of its thread, with the prompt on stdin; the name is not reused."""
     return resume(view.turn_id, "-", _flags_of(view), view.path, name=None)
 
 

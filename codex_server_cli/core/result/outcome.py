@@ -1,7 +1,7 @@
-"""What an end means: from the fold of a turn and the cause of its end to one result. Decides nothing else.
+"""Maps the record of a turn and the cause of its end to one result. Decides nothing else.
 
-Shared by the worker (a live end) and the repairer (an end found in `events.jsonl`), so that both always say
-the same of the same messages.
+Shared by the worker (a live end) and the repair (an end found in `events.jsonl`), so that the same messages always give
+the same result.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Cause(Enum):
     STALLED = auto()
     FAILED = auto()  # the driver brings the error itself
     WORKER_DIED = auto()
-    WORKER_STOPPED = auto()  # the system told it to go
+    WORKER_STOPPED = auto()  # terminated by the system
 
 
 _MESSAGE_OF_STOP = {
@@ -44,15 +44,15 @@ _MESSAGE_OF_STOP = {
 
 
 class Outcome(NamedTuple):
-    """How a turn ended: the content of `result.json`, less ids and times.
+    """How a turn ended: the content of `result.json`, without ids and times.
 
     Attributes:
         state: the end state.
-        answer: the final answer; for any other end than `complete` the part of it that had come, or None.
+        answer: the final answer; for any other end than `complete` the part received, or None.
         usage: tokens of this turn, None where Codex sent none.
         limits: the last rate-limit snapshot (wire names), None where Codex sent none.
         error: why it is not `complete`; None when it is.
-        refused: what was tried and not done, as `Refusal.to_json` has it.
+        refused: what Codex tried and was refused, as by `Refusal.to_json`.
     """
 
     state: State
@@ -63,20 +63,20 @@ class Outcome(NamedTuple):
     refused: list[dict[str, Any]] = []  # noqa: RUF012 — shared, and never changed
 
     def with_stderr(self, tail: str) -> Outcome:
-        """The same outcome with Codex's last words in its error."""
+        """The same outcome with Codex's stderr tail in its error."""
         if self.error is None:
             return self
         return self._replace(error=self.error._replace(stderr_tail=failures.stderr_tail(tail)))
 
 
 def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: TurnError | None = None) -> Outcome:
-    """The result that these facts amount to.
+    """The result of these facts.
 
-    A turn that Codex says it completed is complete whatever else happened at that moment, so that an answer
+    A turn that Codex reports as completed is complete whatever else happened at that moment, so that an answer
     already given is never lost to a late cancel, crash or deadline.
 
     Args:
-        record: the fold of everything that was received.
+        record: the replay of everything that was received.
         cause: why the driver stopped.
         request: what was asked: the schema that the answer must satisfy, and what the hints name.
         error: the driver's own error, with `Cause.FAILED`.
@@ -94,20 +94,20 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
 
 
 def unreadable(record: TurnRecord, turn_id: str) -> Outcome:
-    """The end of a turn of which nothing tells any more what was asked; what was received counts all the same."""
+    """The end of a turn whose request can no longer be read; what was received still counts."""
     answer = record.answer if record.answer is not None else record.partial_answer
     error = unreadable_error(turn_id, answer)
     return Outcome(State.FAILED, answer, record.usage, record.limits, error, record.refusals.to_json())
 
 
 def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError | None]:
-    """A whole answer as it counts (with a schema the JSON document alone, where that fits), and what is wrong."""
+    """The final form of an answer (with a schema the JSON document alone, where that fits), and what is wrong."""
     if schema is None:
         return answer, None
     try:
         document = document_in(answer)
         complaint = validate_answer(document, schema)
-    except Exception as error:  # of the checker: no reason to lose the answer, or to call it checked
+    except Exception as error:  # of the checker: must neither lose the answer nor pass it
         problem = f"cannot be held against the schema: {type(error).__name__}: {error}"
     else:
         if complaint is None:
@@ -117,16 +117,16 @@ def _checked(answer: str, schema: dict[str, Any] | None) -> tuple[str, TurnError
 
 
 def _hint(record: TurnRecord, error: TurnError, request: TurnRequest) -> str:
-    """The next step; without the turn's flags where they were edited so that no command can be made of them.
+    """The next step; without the turn's flags where no command can be made of them.
 
-    The driver's own words, where its error brings some, say more than those of the kind.
+    The hint of the driver's own error, if any, replaces that of the kind.
     """
     has_begun = record.turn_id is not None
     is_resumable = has_begun and not request.is_ephemeral
     end = End(error.kind, error.message, error.resets_at, is_resumable, has_begun, error.codex_error, error.hint)
     try:
         return hint_of(end, request)
-    except Exception:  # a hint is no reason to lose an end
+    except Exception:  # a failed hint must not lose the outcome
         return hint_of(end, TurnRequest(request.turn_id, cwd="/", prompt_path=request.prompt_path))
 
 

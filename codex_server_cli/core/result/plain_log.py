@@ -1,4 +1,4 @@
-"""Log text without its colours, piece by piece as it comes: a sequence may be cut between two pieces."""
+"""Streamed log text without its colours: a sequence may be cut between two pieces."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
 _CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)?\Z")
 _LONGEST = 256
-"""Bytes of a sequence that does not end: more are text."""
+"""Bytes of an unterminated sequence: more are text."""
 
 
 def without_sequences(data: bytes) -> bytes:
@@ -22,7 +22,7 @@ class PlainLog:
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """The next piece, without its sequences; the beginning of one at its end waits for its rest."""
+        """The next piece, without its sequences; an incomplete one at its end is held back."""
         text = without_sequences(self._held + data)
         cut = _CUT.search(text)
         self._held = text[cut.start() :] if cut is not None and len(text) - cut.start() <= _LONGEST else b""

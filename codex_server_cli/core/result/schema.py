@@ -1,6 +1,6 @@
-"""Output schemas: refused before a turn is paid for, and answers held against them. Must never fetch or repair.
+"""Output schemas: refused before a turn is paid for, and answers checked against them. Must never fetch or repair.
 
-Codex forwards the schema unread, as `text.format = {type: json_schema, strict: true, schema}` (0.163.0, 0.171.0).
+Codex forwards the schema unchecked, as `text.format = {type: json_schema, strict: true, schema}` (0.163.0, 0.171.0).
 OpenAI's strict mode takes a subset of JSON Schema and answers HTTP 400 `invalid_json_schema` to the rest; what
 its guide ("Structured outputs", supported schemas) or its own error texts state is refused here:
 
@@ -11,7 +11,7 @@ its guide ("Structured outputs", supported schemas) or its own error texts state
 * the keywords of `_REFUSED_KEYWORDS` ("'oneOf' is not permitted");
 * at most 5 000 properties in all.
 
-Not judged, because the guide and reports differ or say nothing: `default`, `format`, `prefixItems`,
+Not checked, because the guide and reports differ or say nothing: `default`, `format`, `prefixItems`,
 `patternProperties`, `unevaluated…`, bounds on numbers and lengths, a missing `type`, text sizes, and nesting
 (10 levels, counted in a way not published).
 """
@@ -61,8 +61,8 @@ def parse_schema(text: str, source: str) -> dict[str, Any]:
 
 
 def document_in(answer: str) -> str:
-    """The JSON document that an answer is, without what models put around a right one: whitespace, a byte order mark,
-    and one code fence of Markdown around all of it. An answer with any other word in it stays what it is.
+    """The JSON document in an answer, without what models put around a valid one: whitespace, a byte order mark,
+    and one code fence of Markdown around all of it. An answer with any other text in it is unchanged.
     """
     text = _bare(answer)
     fenced = _FENCED.fullmatch(text)
@@ -107,11 +107,11 @@ def fault_in(value: Any, schema: dict[str, Any]) -> str | None:
 
 
 def _checker(schema: dict[str, Any]) -> Any:
-    """What holds a value against `schema`, without its patterns.
+    """A validator for `schema` that ignores its patterns.
 
-    They are left to the model's side, which enforces them: they are ECMAScript's, and one that backtracks without end
-    would keep an answer that is paid for from ever being published. So is which other names they let into an object,
-    and `unevaluatedProperties`, which asks the patterns too.
+    They are left to the model's side, which enforces them: they are ECMAScript's, and one that backtracks endlessly
+    would keep an answer that is paid for from ever being published. So are the property names that they allow in an
+    object, and `unevaluatedProperties`, which evaluates the patterns too.
     """
     from jsonschema import Draft202012Validator, validators
     from referencing import Registry
@@ -144,7 +144,7 @@ def _load(text: str, source: str) -> dict[str, Any]:
 
 
 def _schema_faults(schema: dict[str, Any]) -> list[str]:
-    """Why `schema` is no JSON Schema; only then are its parts known to have the right types."""
+    """Why `schema` is no JSON Schema; if there is nothing, its parts are known to have the right types."""
     from jsonschema import Draft202012Validator
 
     checker = Draft202012Validator(Draft202012Validator.META_SCHEMA)

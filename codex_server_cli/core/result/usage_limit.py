@@ -1,7 +1,7 @@
-"""Until when the account's usage limit holds, by what Codex tells of it. Owns how that is read; never reads a clock.
+"""Until when the account's usage limit holds, by what Codex reports. Owns parsing that; must never read a clock.
 
 Sources: protocol notes, sections 5, 7 and 10; capture error_USAGE; experiments with 0.163.0 and 0.171.0: of a refusal
-that names the second of its end Codex tells the minute alone, and nothing at all of `resets_in_seconds`.
+that names the second of the reset Codex reports the minute alone, and it drops `resets_in_seconds`.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from codex_server_cli.errors import ErrorKind
 
 _FULL_PERCENT = 100
 _MINUTE_S = 60
-_TOLD = re.compile(
+_TRY_AGAIN_AT = re.compile(
     r"try again at (?:([A-Z][a-z]{2}) (\d{1,2})[a-z]{2}, (\d{4}) )?(\d{1,2}):(\d\d) ([AP])M", re.IGNORECASE
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
-# --- the end of a turn that has met the limit
+# --- the end of a turn that hit the limit
 
 
 def reset_time_s(snapshot: dict[str, Any] | None, message: str, said_s: int | None) -> int | None:
-    """When a limit that was met resets, in Unix seconds, by the best that Codex told; None where it told nothing.
+    """When a limit that was hit resets, in Unix seconds, by the best source in Codex's report; None without any.
 
-    Of two windows that are used up the later one counts: until then the limit holds. Where none is, the words count,
-    and a window that ends in the minute which they name tells its second; without words, the fullest window.
+    Of two windows that are used up the later one counts: until then the limit holds. Where none is, the text counts,
+    and a window that ends in the minute that it names gives the second; without a text, the fullest window.
 
     Args:
         snapshot: the last rate-limit snapshot, in wire names.
         message: the error's text.
-        said_s: when that was said, in Unix seconds.
+        said_s: when Codex sent it, in Unix seconds.
     """
     ends = _ends(_limits(snapshot))
     used_up = [end_s for used_percent, end_s in ends if used_percent >= _FULL_PERCENT and end_s >= (said_s or 0)]
     if used_up:
         return max(used_up)
-    told_s = told_reset_time_s(message, said_s)
-    if told_s is not None:
-        return max((end_s for _, end_s in ends if told_s - _MINUTE_S <= end_s < told_s), default=told_s)
+    text_s = told_reset_time_s(message, said_s)
+    if text_s is not None:
+        return max((end_s for _, end_s in ends if text_s - _MINUTE_S <= end_s < text_s), default=text_s)
     return max(ends)[1] if ends else None
 
 
@@ -51,48 +51,48 @@ def _limits(snapshot: dict[str, Any] | None) -> Limits | None:
 
 
 def _ends(limits: Limits | None) -> list[tuple[float, int]]:
-    """How full each window is whose end is known, in per cent, and that end."""
+    """The used percentage and the end of each window whose end is known."""
     windows = limits.windows if limits is not None else ()
     return [(window.used_percent, window.resets_at_s) for window in windows if window.resets_at_s is not None]
 
 
 def told_reset_time_s(message: str, said_s: int | None) -> int | None:
-    """When a usage limit resets by Codex's own words, in Unix seconds; None where they do not say it.
+    """When a usage limit resets by the text of Codex's error, in Unix seconds; None where it does not say.
 
-    It writes `try again at 6:27 PM` for the day on which it says so, else `Nov 21st, 2026 6:27 PM`, in local time and
-    cut to minutes (capture error_USAGE): the end of that minute is meant, so that nobody comes too early.
+    It writes `try again at 6:27 PM` for the current day, else `Nov 21st, 2026 6:27 PM`, in local time and truncated to
+    minutes (capture error_USAGE): the end of that minute is returned, so that no retry comes too early.
 
     Args:
         message: the error's text.
-        said_s: when that was said, in Unix seconds; without it a time of day tells nothing.
+        said_s: when Codex sent it, in Unix seconds; without it a time of day is ignored.
     """
     from datetime import datetime, timedelta  # 4 ms that only this needs
 
-    match = _TOLD.search(message)
+    match = _TRY_AGAIN_AT.search(message)
     if match is None:
         return None
     month, day, year, hour, minute, half = match.groups()
     hour_of_day = int(hour) % 12 + (12 if half in "Pp" else 0)
     try:
         if month is not None:
-            told = datetime(int(year), _MONTHS.index(month.lower()) + 1, int(day))
+            reset = datetime(int(year), _MONTHS.index(month.lower()) + 1, int(day))
         elif said_s is not None:
-            told = datetime.fromtimestamp(said_s)
+            reset = datetime.fromtimestamp(said_s)
         else:
             return None
-        told = told.replace(hour=hour_of_day, minute=int(minute), second=0, microsecond=0)
-        return int((told + timedelta(seconds=_MINUTE_S)).timestamp())
-    except (ValueError, OverflowError, OSError):  # a time that is none
+        reset = reset.replace(hour=hour_of_day, minute=int(minute), second=0, microsecond=0)
+        return int((reset + timedelta(seconds=_MINUTE_S)).timestamp())
+    except (ValueError, OverflowError, OSError):  # an invalid time
         return None
 
 
-# --- before a turn that shall not meet it
+# --- before a turn that must not hit it
 
 
 def held_until_s(limits: Limits | None) -> int | None:
     """Until when the account's limit holds, in Unix seconds; None where nothing says so.
 
-    Who has credits goes on beyond a window that is used up.
+    An account with credits is not limited by a window that is used up.
     """
     if limits is None or limits.credits is not None:
         return None
@@ -100,11 +100,11 @@ def held_until_s(limits: Limits | None) -> int | None:
 
 
 class Evidence(NamedTuple):
-    """What the end of a turn tells of the limit.
+    """What the end of a turn shows about the limit.
 
     Attributes:
-        until_s: Unix seconds until which it holds, None where it does not, or nothing tells the time.
-        is_met: whether the turn has met it.
+        until_s: Unix seconds until which it holds, None where it does not, or the time is unknown.
+        is_met: whether the turn hit it.
     """
 
     until_s: float | None
@@ -112,7 +112,7 @@ class Evidence(NamedTuple):
 
 
 def evidence_of(result: dict[str, Any]) -> Evidence | None:
-    """What a `result.json` tells of the limit; None where it has no word on it, as with a provider without limits."""
+    """What a `result.json` shows about the limit; None for nothing, as with a provider without limits."""
     error, limits = result.get("error") or {}, _limits(result.get("limits"))
     if error.get("kind") == ErrorKind.USAGE_LIMIT:
         resets_ms = parse_time_ms(error.get("resets_at"))

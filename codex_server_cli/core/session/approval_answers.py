@@ -1,4 +1,4 @@
-"""A person's words as the answer to a question or a form. Owns what fits a question; must never guess what was meant.
+"""The user's texts as the answer to a question or a form. Owns what fits a question; must never guess the intent.
 
 Protocol notes, section 6: `requestUserInput` takes `{"answers": {id: {"answers": [text]}}}`, an elicitation an object
 that matches its `requestedSchema`.
@@ -20,17 +20,17 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
 
 class AnswerError(ValueError):
-    """What was said does not fit what was asked; the text says how."""
+    """The answers do not fit the request; the message says why."""
 
 
 def answering(request: ApprovalRequest, answers: dict[str, list[str]]) -> Message:
-    """The wire's result that answers a question or a form.
+    """The JSON-RPC result that answers a question or a form.
 
     Args:
-        answers: what was said, by question id; several texts only where several may be chosen.
+        answers: texts by question id; several only where several may be chosen.
 
     Raises:
-        AnswerError: an id is unknown, an answer is missing or empty, or one is none of the choices.
+        AnswerError: an id is unknown, an answer is missing, empty, or not one of the choices.
     """
     if request.kind is RequestKind.QUESTION:
         questions = {text_in(each.get("id")): each for each in objects_in(request.params.get("questions"))}
@@ -41,7 +41,7 @@ def answering(request: ApprovalRequest, answers: dict[str, list[str]]) -> Messag
     required = schema.get("required")
     _check_ids(answers, list(request.form), [name for name in request.form if name in (required or ())])
     content = {name: _value(name, request.form[name], texts) for name, texts in answers.items()}
-    fault = fault_in(content, schema) if is_schema(schema) else None  # a wrong form is the asker's own mistake
+    fault = fault_in(content, schema) if is_schema(schema) else None  # an invalid schema is the requester's defect
     if fault is not None:
         raise AnswerError(fault)
     return {"action": "accept", "content": content, "_meta": None}
@@ -59,9 +59,9 @@ def _check_ids(answers: dict[str, list[str]], known: list[str], required: list[s
 
 
 def _choice(id_: str, question: Message, text: str) -> str:
-    """One answer, as the option that it names where there are options."""
+    """One answer: the label of the option that it names, where there are options."""
     labels = [text_in(option.get("label")) for option in objects_in(question.get("options"))]
-    chosen = _named(id_, [(label, label) for label in labels], text)
+    chosen = _match_choice(id_, [(label, label) for label in labels], text)
     if chosen:
         return str(chosen[0])
     if labels and not question.get("isOther"):
@@ -69,19 +69,18 @@ def _choice(id_: str, question: Message, text: str) -> str:
     return text
 
 
-def _named(id_: str, choices: list[tuple[str, Any]], text: str) -> list[Any]:
-    """The value of the one choice that a text names; nothing where it names none.
+def _match_choice(id_: str, choices: list[tuple[str, Any]], text: str) -> list[Any]:
+    """The value of the one choice that a text names, in a list; empty where it names none.
 
-    What people see counts before what is sent, and both as they are written before any case of their letters: a label
-    may be another choice's value.
+    Labels are compared before values, and each exactly before ignoring case: a label may be another choice's value.
 
     Raises:
-        AnswerError: it names several.
+        AnswerError: it names several choices.
     """
-    said = text.strip()
-    for given, spell in ((said, str), (said.casefold(), str.casefold)):
-        for place in (0, 1):
-            found = [choice[1] for choice in choices if spell(str(choice[place])) == given]
+    stripped = text.strip()
+    for given, normalise in ((stripped, str), (stripped.casefold(), str.casefold)):
+        for position in (0, 1):
+            found = [choice[1] for choice in choices if normalise(str(choice[position])) == given]
             if len(found) > 1:
                 raise AnswerError(f"{text!r} names several choices of question {id_!r}")
             if found:
@@ -90,7 +89,7 @@ def _named(id_: str, choices: list[tuple[str, Any]], text: str) -> list[Any]:
 
 
 def _value(name: str, schema: Any, texts: list[str]) -> Any:
-    """The texts as a value of the type that the form asks for; one that is of no such type stays text."""
+    """The texts as a value of the type that the form asks for; what does not parse as it stays text."""
     type_ = schema.get("type") if isinstance(schema, dict) else None
     if type_ == "array":
         items = schema.get("items")
@@ -99,7 +98,7 @@ def _value(name: str, schema: Any, texts: list[str]) -> Any:
         raise AnswerError(f"question {name!r} takes one answer, not {len(texts)}")
     text = texts[0]
     choices = form_choices(schema)
-    chosen = _named(name, choices, text)
+    chosen = _match_choice(name, choices, text)
     if chosen:
         return chosen[0]
     if choices:
@@ -108,7 +107,7 @@ def _value(name: str, schema: Any, texts: list[str]) -> Any:
 
 
 def _number(text: str) -> float | str:
-    """A number that JSON has; what is none, like NaN, stays text."""
+    """The text as a JSON number; anything else, like NaN, stays text."""
     if _INTEGER.fullmatch(text.strip()):
         return int(text)
     try:

@@ -1,6 +1,6 @@
-"""The requests of one turn that wait for a person, and what becomes of each. Owns their time limit, and every refusal.
+"""Approval requests of one turn, and the decision on each. Owns their timeout, and every refusal.
 
-Any server request is answered: at once, or by a person before its time is over; undecided means declined (design,
+Every server request is answered: at once, or by the user before its timeout; undecided means declined (design,
 section 6). Must never know who decides, or how they are reached.
 """
 
@@ -28,14 +28,14 @@ _MOST_NAMED = 10
 
 
 class Decision(NamedTuple):
-    """What a person decided, as another shell said it.
+    """A decision of the user, sent from another shell.
 
     Attributes:
-        tag: what the reply to that shell bears.
+        tag: identifies the reply to that shell.
         op: `approve`, `decline` or `reply`.
-        request: which request; None for the only one.
-        is_for_session: whether an approval lasts.
-        answers: by question id; only those of a reply count.
+        request: its id; None for the only one.
+        is_for_session: whether an approval holds beyond this request.
+        answers: by question id; only used by `reply`.
     """
 
     tag: str
@@ -46,10 +46,10 @@ class Decision(NamedTuple):
 
 
 class Approvals:
-    """Takes requests, keeps them until they are decided, and replies.
+    """Receives requests, keeps them until they are decided, and replies.
 
     Attributes:
-        pending: what waits, oldest first; another tuple whenever that changes.
+        pending: undecided requests, oldest first; a new tuple on every change.
     """
 
     def __init__(self, request: TurnRequest, outbox: Outbox, timers: Timers) -> None:
@@ -57,65 +57,65 @@ class Approvals:
         self._request = request
         self._outbox = outbox
         self._timers = timers
-        self._closed: dict[str, str] = {}  # how each one that no longer waits ended
-        self._forms_closed: set[bool] = set()  # and whether such a one wanted words
+        self._closed: dict[str, str] = {}  # how each closed request ended, by id
+        self._forms_closed: set[bool] = set()  # their `wants_answers`
 
     @property
     def phase(self) -> Phase | None:
-        """What the turn waits for; None where it waits for nobody."""
+        """What the turn waits for; None where nothing is pending."""
         if not self.pending:
             return None
         is_asked = all(request.wants_answers for request in self.pending)
         return Phase.WAITING_INPUT if is_asked else Phase.WAITING_APPROVAL
 
     def receive(self, message: Message, now_ms: float) -> None:
-        """Take a message that is no reply: a server request is kept or refused, a notification may take one back."""
+        """Handle a request or notification: a server request is kept or refused, a notification may withdraw one."""
         if "id" in message:
-            self._take(message, now_ms)
-        elif message["method"] == "serverRequest/resolved":  # Codex no longer waits, whoever answered it
+            self._receive_request(message, now_ms)
+        elif message["method"] == "serverRequest/resolved":  # Codex no longer waits, whichever client replied
             wire_id = params_of(message).get("requestId")
             self._close([each for each in self.pending if each.wire_id == wire_id], "was taken back by Codex")
 
-    def _take(self, message: Message, now_ms: float) -> None:
-        """One that nobody was promised to be asked about is refused at once."""
+    def _receive_request(self, message: Message, now_ms: float) -> None:
+        """Keep a request that the user is to decide in this turn; refuse any other at once."""
         record = self._outbox.record
         request = read_request(message, record.items_asked_about, now_ms, self._request.approval_timeout_s)
         if request is None or not self._is_wanted(request):
             refusal = rpc.refusal(message, f"codex-server does not answer {message['method']}")
             self._outbox.send(refusal, now_ms)
             return
-        self._keep((*self.pending, request))
+        self._set_pending((*self.pending, request))
 
     def decide(self, decision: Decision, now_ms: float) -> ApprovalRequest:
-        """Carry a decision out.
+        """Apply a decision.
 
         Returns:
             The request that was decided.
 
         Raises:
-            NotFoundError: there is no such request, or not any more.
-            BadInputError: it cannot be answered so. Nothing was changed, either way.
+            NotFoundError: there is no such request, or it is closed.
+            BadInputError: the decision does not fit it. Either way, nothing changes.
         """
-        self.expire(now_ms)  # its time may be over though nobody looked: the machine slept, or the worker was stopped
+        self.expire(now_ms)  # a timeout may have passed without a tick: the machine slept, or the worker was suspended
         request = self._find(decision.request, decision.op)
         match decision.op:
             case "decline":
-                result, words = declining(request), "was declined"
+                result, ending = declining(request), "was declined"
             case "approve":
-                result, words = self._grant(request, is_for_session=decision.is_for_session), "was approved"
+                result, ending = self._grant(request, is_for_session=decision.is_for_session), "was approved"
             case _:
-                result, words = self._answer(request, decision.answers), "was answered"
-        self._reply(request, result, words, now_ms)
+                result, ending = self._answer(request, decision.answers), "was answered"
+        self._reply(request, result, ending, now_ms)
         return request
 
     def expire(self, now_ms: float) -> None:
-        """Decline what has waited too long."""
+        """Decline the requests whose timeout has passed."""
         for request in [each for each in self.pending if each.expires_ms <= now_ms]:
             self._reply(request, declining(request), "was declined when its time was over", now_ms, TIMEOUT)
         self._set_timer()
 
     def close(self) -> None:
-        """The turn is over: nothing waits any more."""
+        """Close all requests: the turn is over."""
         self._close(list(self.pending), "went with its turn")
 
     # --- which are kept
@@ -127,21 +127,21 @@ class Approvals:
 
     def _find(self, id_: str | None, op: str) -> ApprovalRequest:
         if id_ is None:
-            return self._only(is_consent=op != "decline")
+            return self._find_only(is_consent=op != "decline")
         for request in self.pending:
             if request.id == id_:
                 return request
         how = self._closed.get(id_)
-        raise NotFoundError(f"request {id_} {how}" if how else f"there is no request {id_!r}", hint=self._look)
+        raise NotFoundError(f"request {id_} {how}" if how else f"there is no request {id_!r}", hint=self._pending_hint)
 
-    def _only(self, *, is_consent: bool) -> ApprovalRequest:
-        """The request that is meant where none is named: the only one; for consent the only one that there ever was.
+    def _find_only(self, *, is_consent: bool) -> ApprovalRequest:
+        """The request of a decision without an id: the only pending one; for consent, if none of its type was closed.
 
-        Whoever names none has seen one, perhaps; where another had come before it, it could be that one. An answer in
-        words cannot be meant for what only wants to be allowed, nor the other way round.
+        The user may have seen an earlier request, and mean that one. A text answer cannot be meant for a plain
+        approval, nor the other way round.
         """
         if not self.pending:
-            raise NotFoundError("nothing waits for an answer", hint=self._look)
+            raise NotFoundError("nothing waits for an answer", hint=self._pending_hint)
         if len(self.pending) == 1 and not (is_consent and self.pending[0].wants_answers in self._forms_closed):
             return self.pending[0]
         waiting = ", ".join(request.id for request in self.pending[:_MOST_NAMED])
@@ -151,10 +151,10 @@ class Approvals:
         )
 
     @property
-    def _look(self) -> str:
+    def _pending_hint(self) -> str:
         return f"codex-server pending {self._request.turn_id} shows what waits."
 
-    # --- what they are told
+    # --- replies
 
     def _grant(self, request: ApprovalRequest, *, is_for_session: bool) -> Message:
         if request.wants_answers:
@@ -169,7 +169,7 @@ class Approvals:
         from codex_server_cli.core.session.approval_answers import (
             AnswerError,
             answering,
-        )  # the checks of schemas, which few turns need
+        )  # imports the schema checks, which few turns need
 
         try:
             return answering(request, answers)
@@ -177,18 +177,18 @@ class Approvals:
             raise BadInputError(str(error), hint="Nothing was sent; ask with pending, and reply again.") from error
 
     def _reply(
-        self, request: ApprovalRequest, result: Message, words: str, now_ms: float, why: str | None = None
+        self, request: ApprovalRequest, result: Message, ending: str, now_ms: float, why: str | None = None
     ) -> None:
         self._outbox.send({"id": request.wire_id, "result": result}, now_ms, why)
-        self._close([request], words)
+        self._close([request], ending)
 
-    def _close(self, requests: list[ApprovalRequest], words: str) -> None:
+    def _close(self, requests: list[ApprovalRequest], ending: str) -> None:
         if requests:
-            self._closed |= {request.id: words for request in requests}
+            self._closed |= {request.id: ending for request in requests}
             self._forms_closed |= {request.wants_answers for request in requests}
-            self._keep(tuple(each for each in self.pending if each not in requests))
+            self._set_pending(tuple(each for each in self.pending if each not in requests))
 
-    def _keep(self, pending: tuple[ApprovalRequest, ...]) -> None:
+    def _set_pending(self, pending: tuple[ApprovalRequest, ...]) -> None:
         self.pending = pending
         self._set_timer()
 

@@ -1,7 +1,7 @@
-"""What is tried again without anybody's doing, and how patiently. Owns the delays, and what counts as a collision.
+"""Automatic retries with backoff. Owns the delays, and what counts as a collision.
 
-Only what has begun nothing is ever tried again: the start of an app-server, and a request that Codex was too busy to
-take. Must never read a clock or draw a number: time is the caller's, and the jitter comes out of a seed.
+Only what had no effect is ever retried: the start of an app-server, and a request that Codex was too busy to accept.
+Must never read a clock or a random number: the caller passes the time, and the jitter is derived from a seed.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import re
 from zlib import crc32
 
 RETRY_LIMIT_MS = 20_000.0
-"""For how long after its first failure one thing is tried again."""
+"""For how long after its first failure an operation is retried."""
 
-_FIRST_MS, _GROWTH, _LONGEST_MS = 100.0, 1.5, 1_300.0  # each less or more by half
+_FIRST_MS, _GROWTH, _LONGEST_MS = 100.0, 1.5, 1_300.0  # each with ± 50 % of jitter
 
 
 class Backoff:
-    """The delays between the tries of one thing: growing, and jittered, so that those who met once part.
+    """The retry delays of one operation: growing, and jittered so that colliding processes spread out.
 
     Attributes:
         failures: how often it has failed.
-        is_used_up: whether it is time to give up.
+        is_exhausted: whether to give up.
     """
 
     def __init__(self, seed: str) -> None:
@@ -30,10 +30,10 @@ class Backoff:
         self._give_up_ms: float | None = None
 
     def delay_ms(self, now_ms: float) -> float | None:
-        """Note one more failure.
+        """Record one more failure.
 
         Returns:
-            How long to wait before the next try; None where there is to be none.
+            How long to wait before the next attempt; None to give up.
         """
         self.failures += 1
         if self._give_up_ms is None:
@@ -46,7 +46,7 @@ class Backoff:
 
 
 _COLLISIONS = re.compile(
-    # 0.163.0 on a CODEX_HOME that another one is initialising names no cause; a newer one that does has a lasting one.
+    # 0.163.0 names no cause where another one initialises CODEX_HOME; a newer one that names one has a permanent one.
     r"failed to initialize sqlite state runtime under (?P<home>.+): failed to initialize state runtime at (?P=home)\s*$"
     r"|database (?:table |schema )?is locked"
     r"|state db backfill (?:already running|not complete) at |timed out waiting for state db backfill at ",
@@ -58,14 +58,14 @@ _STORE_COLLISIONS = re.compile(r"is behind durable rollout|database (?:table |sc
 
 
 def is_store_collision(refusal: str) -> bool:
-    """Whether a thread could not be opened only because somebody was writing it, or Codex's databases, just then.
+    """Whether a thread could not be opened only because another process was writing it, or Codex's databases.
 
     A fork reads a thread that may be in use; 0.169.0 refuses it with "thread history projection for … is behind durable
-    rollout" while the other codex writes, and takes it a moment later.
+    rollout" while the other codex writes, and accepts it a moment later.
     """
     return _STORE_COLLISIONS.search(refusal) is not None
 
 
 def is_start_collision(stderr: str) -> bool:
-    """Whether an app-server's last words say that it met another one over Codex's databases (notes, section 12)."""
+    """Whether an app-server's stderr shows a collision with another one over Codex's databases (notes, section 12)."""
     return _COLLISIONS.search(stderr) is not None

@@ -1,6 +1,6 @@
-"""What other shells ask of a turn that runs: to decide a request, to steer. Owns how that is read, and who does it.
+"""Requests of other shells to a running turn: decide an approval, steer. Owns their parsing and dispatch.
 
-How a request came in and how its reply goes out is the worker's. `cancel` is none of these: it also ends a worker that
+Receiving a request and delivering its reply is the worker's. `cancel` is not one of them: it also ends a worker that
 has no session yet.
 """
 
@@ -21,16 +21,16 @@ _DECISIONS = ("approve", "decline", "reply")
 
 
 def read_shell_request(op: str, args: dict[str, Any], tag: str) -> ShellRequest:
-    """Read a request that another shell left.
+    """Parse a request of another shell.
 
     Args:
         op: `approve` and `decline` take `request` and `is_for_session`, `reply` takes `request` and `answers`
             (texts by question id), `steer` takes `text`.
-        args: from a file that anybody could have written.
-        tag: what the reply will bear.
+        args: from a file; untrusted.
+        tag: identifies the reply.
 
     Raises:
-        BadInputError: it is none that we know, or its arguments are none of its.
+        BadInputError: `op` is unknown, or its arguments are invalid.
     """
     if op == "steer":
         return Steer(tag, _text(args, "text") or "")
@@ -40,28 +40,28 @@ def read_shell_request(op: str, args: dict[str, Any], tag: str) -> ShellRequest:
 
 
 class ShellRequests:
-    """Hands each operation to the desk or the steering, and tells what became of it."""
+    """Dispatches each operation to the approvals or the steering, and replies with the result."""
 
     def __init__(self, request: TurnRequest, outbox: Outbox, requests: Requests, timers: Timers) -> None:
         self.approvals = Approvals(request, outbox, timers)
         self.steering = Steering(request, outbox, requests)
         self._outbox = outbox
 
-    def serve(self, asked: ShellRequest, now_ms: float) -> None:
-        """Do what another shell asks for; a reply with its tag tells what came of it, for `Steer` once Codex has."""
+    def serve(self, request: ShellRequest, now_ms: float) -> None:
+        """Serve a request of another shell; a reply with its tag reports the result, for `Steer` once Codex replied."""
         try:
-            if isinstance(asked, Steer):
-                self.steering.steer(asked, now_ms)
+            if isinstance(request, Steer):
+                self.steering.steer(request, now_ms)
             else:
-                decided = self.approvals.decide(asked, now_ms)
-                self._outbox.tell(Reply(asked.tag, result={"request": decided.to_json()}))
+                decided = self.approvals.decide(request, now_ms)
+                self._outbox.add_reply(Reply(request.tag, result={"request": decided.to_json()}))
         except CodexServerError as error:
-            self._outbox.tell(Reply(asked.tag, error))
-        except Exception as error:  # a defect of ours: the words of another shell must not end the turn
-            self._outbox.tell(Reply(asked.tag, InternalError(f"{type(error).__name__}: {error}"[:500])))
+            self._outbox.add_reply(Reply(request.tag, error))
+        except Exception as error:  # an internal defect: another shell's request must not end the turn
+            self._outbox.add_reply(Reply(request.tag, InternalError(f"{type(error).__name__}: {error}"[:500])))
 
     def close(self) -> None:
-        """The turn is over: nothing waits any more."""
+        """Close what is pending: the turn is over."""
         self.approvals.close()
         self.steering.close()
 
@@ -88,7 +88,7 @@ def _text(args: dict[str, Any], name: str) -> str | None:
 
 
 def _check_unicode(text: str) -> None:
-    """Codex drops a message with a lone surrogate (an argument's bytes that are no UTF-8), and goes on waiting."""
+    """Codex drops a message with a lone surrogate (argument bytes that are not UTF-8), and keeps waiting."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -1,10 +1,10 @@
-"""From a fresh app-server to the turn: the conversation that opens it. Owns its order, and what forbids a turn.
+"""The handshake with a fresh app-server, up to the start of the turn. Owns its order, and what forbids a turn.
 
-Account, configuration and the administrator's `requirements` are asked for at once. The thread is opened when the last
-two are known, because they tell what it must be opened under; the turn starts when all have answered and none of the
-answers forbids it, under the user's own permission profile where he has one (`permissions`); who pays is
-`payer_check`'s to tell. A thread in which something waits (`waiting`) is not even opened. Begins anew with each
-app-server, and sends the prompt once: nothing is tried again behind that. Protocol facts: notes, sections 2 to 4.
+Account, configuration and the administrator's `requirements` are requested at once. The thread is opened when the last
+two are known, because they determine the profile to open it under; the turn starts when all replies are there and none
+forbids it, under the user's own permission profile where there is one (`permissions`); `payer_check` determines who
+pays. A thread in which something waits (`queued_messages`) is not even opened. Restarts with each app-server, and
+sends the prompt once: nothing is retried after that. Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from codex_server_cli.errors import ErrorKind
 
 
 class Handshake:
-    """What is said to an app-server until the turn runs. `is_turn_sent` tells whether the prompt is out."""
+    """The requests to an app-server until the turn runs. `is_turn_sent`: whether the prompt was sent."""
 
     def __init__(
         self, request: TurnRequest, prompt: str, client_version: str, outbox: Outbox, requests: Requests
@@ -48,52 +48,52 @@ class Handshake:
         self._requests = requests
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
         self._config: Message = {}  # Codex's effective configuration
-        self._requirements: Any = None  # the result of `READ`, of whatever shape
-        self._waiting: dict[str, Message] = {}  # what waits in the thread, as `LIST` and `GOAL` tell it
-        self._unseen: set[str] = set()  # what the thread is not opened without
-        self._profile: PermissionProfile | None = None  # the user's own; looked for when all else is known
+        self._requirements: Any = None  # the result of `READ`, of any shape
+        self._waiting: dict[str, Message] = {}  # the results of `LIST` and `GOAL`, by method
+        self._missing_replies: set[str] = set()  # whose replies the thread is not opened without
+        self._profile: PermissionProfile | None = None  # the user's own; determined when all else is known
         self._terms = Terms()
-        self._is_opened_wider = False  # than asked for: the built-in profile of a managed list replaces our sandbox
-        self._settings_left: list[Message] | None = None  # not taken yet, the one that was told first; None: not known
+        self._is_opened_wider = False  # than requested: the built-in profile of a managed list replaces our sandbox
+        self._pending_settings: list[Message] | None = None  # not applied yet, the one sent is first; None: not known
 
     @property
-    def is_policy_told(self) -> bool:
+    def is_policy_announced(self) -> bool:
         """Whether the settings that Codex announced are those of the turn.
 
-        Under a profile they are once the turn has started: what the profile alone allows is announced before that, and
-        after the reply to what put it in force (observed on 0.163.0 and 0.171.0).
+        Under a profile they are once the turn has started: before that, and after the reply that applied the profile,
+        Codex announces what the profile alone allows (observed on 0.163.0 and 0.171.0).
         """
         is_as_opened = self._profile is None and not self._is_opened_wider
         return is_as_opened or self._outbox.record.has_started
 
     @property
     def has_policy(self) -> bool:
-        """Whether the turn's own policy is in force, not a permission profile as it stands."""
+        """Whether the turn's own policy is in force, not an unmodified permission profile."""
         return self._terms.has_policy
 
     def begin(self, now_ms: float) -> None:
-        """Have an app-server started, and say the first word to it."""
+        """Request the start of an app-server, and send `initialize`."""
         self._outbox.begin(self._payers.provider)
-        self._account = self._profile = self._settings_left = None
+        self._account = self._profile = self._pending_settings = None
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
         params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
         self._requests.ask("initialize", params, now_ms)
 
-    def go_on(self, method: str, told: Any, now_ms: float) -> TurnError | None:
-        """Say what follows a reply.
+    def on_reply(self, method: str, raw_result: Any, now_ms: float) -> TurnError | None:
+        """Send what follows a reply.
 
         Args:
-            method: what was replied to; what is not of the opening changes nothing.
-            told: the result; None where it was refused.
+            method: of the request; one outside the handshake changes nothing.
+            raw_result: the result, of any shape; None where it was refused.
 
         Returns:
             Why the turn must not start, where the reply forbids it.
         """
-        result: Message = told if isinstance(told, dict) else {}
+        result: Message = raw_result if isinstance(raw_result, dict) else {}
         match method:
             case "initialize":
                 self._outbox.send({"method": "initialized"}, now_ms)
-                self._look(now_ms)
+                self._send_queries(now_ms)
                 return None
             case "account/read" if not result:  # refused, as without the network
                 self._requests.ask("getAuthStatus", {"includeToken": False, "refreshToken": False}, now_ms)
@@ -107,33 +107,33 @@ class Handshake:
                 self._requests.allow_startup(startup_ms(self._configured))
                 return self._open_thread(method, now_ms)
             case "configRequirements/read":
-                self._requirements = told
+                self._requirements = raw_result
                 return self._open_thread(method, now_ms)
             case "thread/queue/list" | "thread/goal/get":
                 self._waiting[method] = result
                 return self._open_thread(method, now_ms)
             case "thread/start" | "thread/resume" | "thread/fork":
                 pass
-            case "thread/settings/update" if self._settings_left:
-                del self._settings_left[0]
-                self._tell_setting(now_ms)
+            case "thread/settings/update" if self._pending_settings:
+                del self._pending_settings[0]
+                self._send_setting(now_ms)
             case _:
                 return None
         return self._start_turn(now_ms)
 
-    def _look(self, now_ms: float) -> None:
-        """Only a thread that is resumed has something waiting in it: Codex copies neither queue nor goal to a fork."""
-        looks: dict[str, Message] = {"config/read": {"cwd": self._request.cwd}, READ: {}}
+    def _send_queries(self, now_ms: float) -> None:
+        """Queue and goal matter only for a resumed thread: Codex copies neither to a fork."""
+        queries: dict[str, Message] = {"config/read": {"cwd": self._request.cwd}, READ: {}}
         if self._request.thread_id is not None and not self._request.is_fork:
-            looks |= {method: {"threadId": self._request.thread_id} for method in (LIST, GOAL)}
-        self._unseen = set(looks)
-        for method, params in {"account/read": {}, **looks}.items():
+            queries |= {method: {"threadId": self._request.thread_id} for method in (LIST, GOAL)}
+        self._missing_replies = set(queries)
+        for method, params in {"account/read": {}, **queries}.items():
             self._requests.ask(method, params, now_ms)
 
-    def _open_thread(self, seen: str, now_ms: float) -> TurnError | None:
-        """Open the thread once all is seen that would come too late: what waits in it, and what it is opened under."""
-        self._unseen.discard(seen)
-        if self._unseen:
+    def _open_thread(self, method: str, now_ms: float) -> TurnError | None:
+        """Open the thread once it is known what waits in it and what to open it under: later would be too late."""
+        self._missing_replies.discard(method)
+        if self._missing_replies:
             return None
         reason = what_waits(self._waiting.get(LIST, {}), self._waiting.get(GOAL, {}))
         if reason is not None and not self._request.may_fork_if_busy:
@@ -149,8 +149,8 @@ class Handshake:
         thread_id = self._outbox.record.thread_id
         if self._account is None or thread_id is None or self.is_turn_sent:
             return None
-        if self._settings_left is None:
-            problem = self._judge_payer(self._config, self._account)
+        if self._pending_settings is None:
+            problem = self._check_payer(self._config, self._account)
             if problem is not None:
                 return problem
             if self._payers.wants_another:
@@ -160,9 +160,9 @@ class Handshake:
             problem = self._prepare_settings(thread_id)
             if problem is not None:
                 return problem
-            self._tell_setting(now_ms)
-        if self._settings_left:
-            return None  # until Codex has taken the last of them
+            self._send_setting(now_ms)
+        if self._pending_settings:
+            return None  # until Codex has applied the last of them
         if self._outbox.record.foreign.turn_id is not None:
             return _busy(thread_id, f"thread {thread_id}: Codex began a turn of its own as it was opened")
         self.is_turn_sent = True
@@ -171,28 +171,28 @@ class Handshake:
         self._requests.ask(*turn, now_ms)
         return None
 
-    def _judge_payer(self, config: Message, account: Message) -> TurnError | None:
-        """See who pays for the thread's own provider; not known where it takes another app-server to tell."""
+    def _check_payer(self, config: Message, account: Message) -> TurnError | None:
+        """Determine who pays for the thread's own provider; not known where that takes another app-server."""
         record = self._outbox.record
         problem = self._payers.problem(text_in(record.settings.get("modelProvider")) or None, config, account)
         record.payer = self._payers.payer
         return problem
 
-    def _tell_setting(self, now_ms: float) -> None:
-        if self._settings_left:
-            self._requests.ask("thread/settings/update", self._settings_left[0], now_ms)
+    def _send_setting(self, now_ms: float) -> None:
+        if self._pending_settings:
+            self._requests.ask("thread/settings/update", self._pending_settings[0], now_ms)
 
     @property
     def _configured(self) -> Message:
-        """Codex's configuration for the thread, with what the turn lays over it."""
+        """Codex's configuration for the thread, with the turn's overrides."""
         return as_tables(self._config, self._request.overrides)
 
     def _prepare_settings(self, thread_id: str) -> TurnError | None:
-        """See which settings put the user's own permission profile in force, and what of it forbids the turn."""
+        """Determine which settings apply the user's own permission profile, and whether it forbids the turn."""
         settings, requirements = self._outbox.record.settings, self._requirements
         if not is_overruled(requirements, self._configured, settings):
             self._profile = profile_in_force(self._configured, settings)
-        self._settings_left = []
+        self._pending_settings = []
         problem = problem_of(requirements, settings, self._request, self._profile)
         if problem is not None:
             return problem
@@ -201,13 +201,13 @@ class Handshake:
             self._is_opened_wider = self._request.is_wider(settings)
             if self._is_opened_wider and not settings.get("activePermissionProfile"):
                 return too_wide()
-            self._settings_left += [policy] * self._is_opened_wider  # a review's start takes none
+            self._pending_settings += [policy] * self._is_opened_wider  # a review's start takes none
             return None
         self._terms = terms_of(self._profile, self._request, had_proxy=has_proxy(self._config))
-        self._outbox.guard(denied_by_name(self._profile, self._request))
-        self._settings_left.append({"threadId": thread_id, "permissions": self._profile.name})
+        self._outbox.record_denied(denied_by_name(self._profile, self._request))
+        self._pending_settings.append({"threadId": thread_id, "permissions": self._profile.name})
         if self._request.review is not None and self._terms.has_policy:  # its start takes no policy
-            self._settings_left.append(policy)
+            self._pending_settings.append(policy)
         return self._terms.problem
 
 
@@ -216,6 +216,6 @@ def _busy(thread_id: str, message: str) -> TurnError:
 
 
 def too_wide() -> TurnError:
-    """The error of a turn whose effective policy is wider than asked."""
+    """The error of a turn whose effective policy is wider than requested."""
     message = "Codex's effective sandbox or approval policy allows more than was asked for; the turn was interrupted."
     return make_error(ErrorKind.SANDBOX, message)

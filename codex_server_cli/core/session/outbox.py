@@ -1,6 +1,6 @@
-"""What passes between us and an app-server, gathered into steps. Owns the order of effects.
+"""Messages from and to an app-server, batched into steps. Owns the order of effects.
 
-Everything that comes or goes is recorded before it is acted upon; must never decide what to say (that is `session`).
+Every message is recorded before it is acted upon; must never decide what to send (that is `session`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from codex_server_cli.errors import CodexServerError
 
 
 class Reply(NamedTuple):
-    """What became of something that another shell asked for.
+    """The reply to a request of another shell.
 
     Attributes:
-        tag: what the caller knows it by.
-        error: why it was not done; None where it was.
-        result: what to tell beside; JSON.
+        tag: the caller's id of the request.
+        error: why it failed; None on success.
+        result: more to report; JSON.
     """
 
     tag: str
@@ -35,17 +35,17 @@ class Reply(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one call decided, to be done in this order.
+    """What one call decided, to be carried out in this order.
 
     Attributes:
         events: lines to append to `events.jsonl`.
         text: text to append to `out.txt`.
         starts_server: whether to start an app-server, the first or another one; one that still runs is ended.
-        provider: the model provider that it is to be configured with; None leaves it as it is.
-        denied: what the user's own profile denies by name, to be noted before anything is sent; empty for no news.
-        queued: what is taken out of the thread's queue, to be noted durably before anything is sent; None for no news.
+        provider: the model provider to configure it with; None leaves it as it is.
+        denied: what the user's own profile denies by name, to be recorded before anything is sent; empty for no change.
+        queued: what is taken out of the thread's queue, to be stored durably before any send; None for no change.
         sends: bytes for the app-server.
-        replies: what to tell other shells.
+        replies: for other shells.
         outcome: how the turn ended, once; the caller then ends the app-server.
     """
 
@@ -61,7 +61,7 @@ class Step(NamedTuple):
 
 
 class Outbox:
-    """Decode, number, record and show what passes; `take` hands over what has gathered."""
+    """Decode, number, record and show messages; `take` returns the batch."""
 
     def __init__(self) -> None:
         self.log = EventLog()
@@ -83,7 +83,7 @@ class Outbox:
         return self._replay.record
 
     def begin(self, provider: str | None = None) -> None:
-        """Turn to an app-server that is yet to start; what one before it said, or was to hear, no longer counts.
+        """Switch to an app-server that is yet to start; messages from and to an earlier one no longer count.
 
         Args:
             provider: see `Step`.
@@ -97,12 +97,12 @@ class Outbox:
         """Record the lines that `data` completes and yield the messages among them, one at a time."""
         decoder = self._decoder
         for line in decoder.feed(data):
-            if decoder is not self._decoder:  # a message before it was the last that counts of this app-server
+            if decoder is not self._decoder:  # an earlier message made us switch to another app-server
                 return
             yield from self._receive_line(line, now_ms)
 
     def receive_rest(self, now_ms: float) -> Iterator[Message]:
-        """At the end of the stream: the last line, where its newline never came."""
+        """At EOF: the last line, where its newline is missing."""
         rest = self._decoder.flush()
         if rest is not None:
             yield from self._receive_line(rest, now_ms)
@@ -122,7 +122,7 @@ class Outbox:
             yield message
 
     def _receive_raw(self, line: bytes, message: Message, now_ms: float) -> Iterator[Message]:
-        """What the wire repeats of a model's input and output: only what nothing else tells is recorded."""
+        """Raw model input and output: only what no other message reports is recorded."""
         params = params_of(message)
         if message["method"] == RAW_ITEM and params.get("turnId") == self.record.turn_id:
             for kept, _ in self._raw_items.choose((line, message), params.get("item")):
@@ -130,7 +130,7 @@ class Outbox:
                 yield kept[1]
 
     def hear_session(self, lines: Iterable[bytes], now_ms: float) -> None:
-        """Record and show the calls that were refused, of lines of the thread's session file."""
+        """Record and show refused calls from lines of the thread's session file."""
         for line in lines:
             entry = rpc.parse_line(line) or {}
             if entry.get("type") != "response_item":
@@ -140,10 +140,10 @@ class Outbox:
                 self._pieces += self._replay.feed_raw(raw)
 
     def apply(self, message: Message) -> list[Message]:
-        """Take a message in: what is known of the turn, and its text.
+        """Replay a message into the turn record and its text.
 
         Returns:
-            The notifications that belong to the turn and are known to now, oldest first.
+            The notifications now known to belong to the turn, oldest first.
         """
         own, pieces = self._replay.feed_in(message)
         if pieces:
@@ -151,19 +151,19 @@ class Outbox:
         return own
 
     def adopt_early(self) -> None:
-        """Take the turn from what came early, where the reply that names it is overdue."""
+        """Identify the turn by its early notifications, where the reply that names it is overdue."""
         self._pieces += self._replay.adopt_early()
 
-    def tell(self, reply: Reply) -> None:
-        """Let another shell know."""
+    def add_reply(self, reply: Reply) -> None:
+        """Queue a reply to another shell."""
         self._replies.append(reply)
 
-    def guard(self, denied: tuple[str, ...]) -> None:
-        """Have noted what Codex may make while a command runs, to deny it to that."""
+    def record_denied(self, denied: tuple[str, ...]) -> None:
+        """Record the denied paths that Codex may create while a command runs."""
         self._denied = denied
 
-    def keep(self, queued: tuple[Message, ...]) -> None:
-        """Have noted what is taken out of the thread's queue: all of it, each time."""
+    def record_queued(self, queued: tuple[Message, ...]) -> None:
+        """Record what is taken out of the thread's queue: the full list each time."""
         self._queued = queued
 
     def send(self, message: Message, now_ms: float, why: str | None = None) -> None:
@@ -174,7 +174,7 @@ class Outbox:
         self._sends.append(encoded)
 
     def take(self, outcome: Outcome | None) -> Step:
-        """Everything since the last `take`."""
+        """The batch since the last `take`."""
         step = Step(
             events=b"".join(self._events),
             text=joined(self._pieces),

@@ -1,7 +1,7 @@
-"""Before the prompt goes out: may whoever pays for this thread be billed? Owns the refusal, and what it advises.
+"""Checks, before the prompt is sent, whether this thread's payer may be billed. Owns the refusal, and its hint.
 
-Where Codex does not tell of this thread's provider, because it is configured with another one, another app-server is
-asked that is configured with it: `provider` says so, for `opening` to begin anew.
+Where Codex does not report on this thread's provider, because it is configured with another one, another app-server is
+configured with it: `provider` names it, and `handshake` restarts.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _CONFIGURE = "Choose another `model_provider` in Codex's configuration, " + _ALL
 
 
 class PayerCheck:
-    """Judges one turn, with each app-server that it is opened with.
+    """Checks one turn against each app-server that it is opened with.
 
     Attributes:
         payer: who pays, once that is known.
-        provider: what the next app-server is to be configured with; None leaves it to Codex's own configuration.
-        wants_another: whether it takes another app-server to tell.
+        provider: what to configure the next app-server with; None leaves it to Codex's own configuration.
+        wants_another: whether the check needs another app-server.
     """
 
     def __init__(self, request: TurnRequest) -> None:
@@ -48,16 +48,16 @@ class PayerCheck:
         self._request = request
         self._overrides: Message = request.open_thread()[1].get("config") or {}
         named = value_in(self._overrides, "model_provider")
-        self.provider = _teller(named, self._overrides) if named else None
-        self._may_fork: bool | None = None  # told by the first app-server: Codex as its user has configured it
+        self.provider = _first_provider(named, self._overrides) if named else None
+        self._may_fork: bool | None = None  # from the first app-server: Codex as the user has configured it
 
     def problem(self, provider: str | None, config: Message, account: Message) -> TurnError | None:
-        """Why the turn must not be started; None where it may, or `wants_another` says that this is still to be told.
+        """Why the turn must not be started; None where it may, or where `wants_another` is set: not known yet.
 
         Args:
-            provider: as the thread's opening named it.
+            provider: as named by the reply that opened the thread.
             config: `config` of `config/read`; `{}` where it was refused.
-            account: the result of `account/read`; `{}` where Codex would not tell.
+            account: the result of `account/read`; `{}` where it was refused.
         """
         judgement = judge(provider, config, self._overrides, account)
         self.payer, self.wants_another = judgement.payer, False
@@ -77,7 +77,7 @@ class PayerCheck:
         return not judge(provider, config, self._overrides, account).problem
 
     def _hint(self, judgement: Judgement) -> str:
-        """What to do, for `hints` to fill in; empty where the words of the kind say it."""
+        """The hint, for `hints` to fill in; empty where the kind's own suffices."""
         if judgement.problem == NOT_LOGGED_IN and not self._may_fork:
             return ""
         if judgement.problem in (NOT_LOGGED_IN, API_KEY):
@@ -87,11 +87,11 @@ class PayerCheck:
         return (_FORK if self._may_fork else _FORK_LATER) + _ALLOW + ", then: {again}"
 
 
-def _teller(provider: str, overrides: Message) -> str | None:
-    """What the first app-server is to be configured with, to tell of a provider that the turn itself chooses.
+def _first_provider(provider: str, overrides: Message) -> str | None:
+    """What to configure the first app-server with, so that it reports on a provider that the turn itself selects.
 
-    None where the definition that comes with it says all. A second app-server would open the thread once more, and a
-    fork leaves a session file each time.
+    None where the definition passed with it suffices. A second app-server would open the thread once more, and a fork
+    leaves a session file each time.
     """
     definition = definition_of(provider, {}, overrides)
     if definition is None:

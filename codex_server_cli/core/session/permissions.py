@@ -1,24 +1,24 @@
-"""The permission profile that the user's own Codex runs under, and how a turn's policy is laid over it.
+"""The permission profile that the user's own Codex runs under, and how a turn's policy is applied on top of it.
 
 `default_permissions` of Codex's configuration names a profile of `[permissions.*]`: files, globs and network domains
 that are denied, and perhaps what may be read at all. Observed on 0.163.0 and 0.171.0, for new, resumed and forked
-threads, those that ran wider before too:
+threads, also those that ran with a wider policy before:
 
-* `sandbox` of `thread/start|resume|fork` replaces the profile, denials and all. Without it a profile that may write
-  marks the project as trusted in the user's `config.toml`, and a review, whose start takes no policy, writes.
-* `thread/settings/update {"permissions": NAME}` puts the profile in force, and a `sandboxPolicy` after it (not beside
-  it: that is refused) keeps what is denied, through approvals too, whichever way it goes.
-* Such a policy loses the rest: what may be read at all, "read" rules inside of what it lets a turn write, and the
-  network rules of a profile whose network is off. `dangerFullAccess` loses everything. And a policy without network
-  does not close the network proxy (`features.network_proxy`) of a profile whose network is on.
-* Of a profile that `requirements.toml` defines nobody tells the rules, `config/read` and `configRequirements/read`
-  neither, and its `extends` is null. Where an allowlist (`allowed_permission_profiles`) is in force, the reply that
-  opens the thread names the profile, whatever `sandbox` was asked for, and tells the narrowest policy that allows all
-  that it lets be written and reached: `readOnly` without network is told of none that writes anywhere or has network.
-  What may be read it does not tell. So such a profile runs as it stands, under no policy of ours, or not at all.
+* `sandbox` of `thread/start|resume|fork` replaces the profile, including its denials. Without it a profile that may
+  write marks the project as trusted in the user's `config.toml`, and a review, whose start takes no policy, writes.
+* `thread/settings/update {"permissions": NAME}` applies the profile, and a `sandboxPolicy` after it (in the same
+  request it is refused) keeps the denials, through approvals too, whether it widens or narrows.
+* Such a policy drops the rest: limits on what may be read at all, "read" rules inside writable paths, and the network
+  rules of a profile whose network is off. `dangerFullAccess` drops everything. And a policy without network does not
+  close the network proxy (`features.network_proxy`) of a profile whose network is on.
+* The rules of a profile that `requirements.toml` defines are not reported, not by `config/read` or
+  `configRequirements/read` either, and its `extends` is null. Where an allowlist (`allowed_permission_profiles`) is in
+  force, the reply that opens the thread names the profile, whatever `sandbox` was requested, and the narrowest policy
+  that covers all it can write and reach: never `readOnly` without network for one that writes anywhere or has network.
+  What may be read is not reported. So such a profile runs unmodified, without a policy of the turn, or not at all.
 * Where the name is unknown `config/read` is refused, and Codex itself would start no thread.
 
-A built-in profile (`:workspace`) denies nothing. Must never widen anything: what cannot be kept is refused.
+A built-in profile (`:workspace`) denies nothing. Must never widen anything: what cannot be preserved is refused.
 """
 
 from __future__ import annotations
@@ -42,34 +42,34 @@ _BUILT_IN = {
     ":danger-full-access": {":root": "write"},
 }
 _BROAD = {*_EVERYTHING, _ROOTS, ":minimal"}
-"""Where "read" takes nothing away that the turn was asked to have."""
+"""Where "read" removes nothing that the turn requested."""
 
 _NARROWER = "With --write instead Codex keeps what your profile denies: {narrower}"
 _CLOSED = "To keep the network closed, ask again with --config features.network_proxy=false: {closed}"
 _DEFINE = "Select a profile that fits in Codex's own configuration (`default_permissions`), then ask again: {again}"
 
-_UNTOLD = "as a managed one, whose rules Codex tells nobody, it runs as it stands or not at all"
+_UNREPORTED = "as a managed one, whose rules Codex tells nobody, it runs as it stands or not at all"
 _ALLOWED = (
     "Select one that fits, of those that your administrator allows, in Codex's own configuration "
     "(`default_permissions`), then ask again: {again}"
 )
 _SANDBOXES = {"readOnly": Sandbox.READ_ONLY, "workspaceWrite": Sandbox.WORKSPACE_WRITE}
-"""The policies that an untold profile may be told by; another one may be anything."""
+"""The policies that can stand for an unreported profile; another one may allow anything."""
 
 
 class PermissionProfile(NamedTuple):
-    """A profile of the user's own, with what it inherits.
+    """A profile that is not built in, with what it inherits.
 
     Attributes:
         name: as Codex knows it.
         rules: the access (`read`, `write`, `deny`) of each path; a path within the workspace follows its marker.
-        reads_all: whether it lets everything be read that it does not deny.
+        reads_all: whether everything that it does not deny may be read.
         has_network: whether it opens the network.
         has_proxy: whether its network rules are enforced, by Codex's proxy.
         domains: its network rules: the access (`allow`, `deny`) of each domain.
-        is_told: whether Codex tells all its rules; those of a managed profile, or of one below, it does not.
-        policy: what Codex says instead of one that is not told: a policy that allows all that it lets be written and
-            reached; None where it says nothing.
+        is_told: whether Codex reports all its rules: not those of a managed profile, or of one that extends it.
+        policy: what Codex reports instead where it does not: a policy that covers all that the profile can write and
+            reach; None where it reports nothing.
     """
 
     name: str
@@ -83,11 +83,11 @@ class PermissionProfile(NamedTuple):
 
 
 def profile_in_force(config: Message, settings: Message) -> PermissionProfile | None:
-    """The profile that the user's own Codex would run under; None where that is none, or a built-in one.
+    """The profile that the user's own Codex would run under; None for none, or a built-in one.
 
     Args:
         config: Codex's effective configuration, overrides of the thread included.
-        settings: what Codex told of the thread when it was opened.
+        settings: what Codex reported when the thread was opened.
     """
     managed_name = at(settings, "activePermissionProfile.id", str)
     for name in (managed_name, config.get("default_permissions")):
@@ -98,19 +98,19 @@ def profile_in_force(config: Message, settings: Message) -> PermissionProfile | 
 
 
 def is_own(name: Any) -> bool:
-    """Whether this names a profile of the user's own: those of Codex begin with a colon."""
+    """Whether this names a profile that is not built in: those of Codex begin with a colon."""
     return isinstance(name, str) and bool(name) and not name.startswith(":")
 
 
 def _read(name: str, config: Message, policy: Message | None) -> PermissionProfile:
     chain = list(_chain(name, object_at(config, "permissions")))
     root = chain[-1].get("extends") if chain else name
-    if is_own(root):  # a managed one, or an own one above it
+    if is_own(root):  # a managed one, or one that extends it
         return PermissionProfile(name, {}, False, False, has_proxy(config), {}, is_told=False, policy=policy)
     rules: dict[str, str] = {}
     network: Message = {}
     domains: Message = {}
-    for table in reversed(chain):  # what extends wins
+    for table in reversed(chain):  # the extending one wins
         rules |= dict(_rules(object_at(table, "filesystem")))
         network |= {key: value for key, value in object_at(table, "network").items() if value is not None}
         domains |= object_at(table, "network.domains")
@@ -120,7 +120,7 @@ def _read(name: str, config: Message, policy: Message | None) -> PermissionProfi
 
 
 def _chain(name: Any, tables: Message) -> Iterator[Message]:
-    """A profile and those that it extends, as far as they are told."""
+    """A profile and those that it extends, as far as they are reported."""
     seen: set[str] = set()
     while isinstance(name, str) and name not in seen and isinstance(tables.get(name), dict):
         seen.add(name)
@@ -147,7 +147,7 @@ class Terms(NamedTuple):
 
     Attributes:
         problem: why it cannot.
-        has_policy: whether the turn's own policy is laid over the profile; else the profile as it stands is as asked.
+        has_policy: whether the turn's own policy is applied on top; else the unmodified profile matches the request.
     """
 
     problem: TurnError | None = None
@@ -155,10 +155,10 @@ class Terms(NamedTuple):
 
 
 def terms_of(profile: PermissionProfile, request: TurnRequest, had_proxy: bool = False) -> Terms:
-    """Whether and how a turn can be run so that all that the profile denies stays denied, and no more is allowed.
+    """Whether and how a turn can run so that all that the profile denies stays denied, and no more is allowed.
 
     Args:
-        had_proxy: whether the user's own configuration enforces network rules, whatever the turn was asked with.
+        had_proxy: whether the user's own configuration enforces network rules, whatever the turn overrides.
     """
     are_rules_kept = profile.has_network and profile.has_proxy >= had_proxy
     loss = _loss(profile, request)
@@ -167,8 +167,8 @@ def terms_of(profile: PermissionProfile, request: TurnRequest, had_proxy: bool =
         hint = _NARROWER if narrower.problem is None else None
         problem = _refused(profile, "danger-full-access would lift what it denies", hint)
     elif not profile.is_told:
-        reason = _misfit(profile, request, had_proxy)
-        return Terms(has_policy=False) if reason is None else Terms(_refused(profile, f"{_UNTOLD}: {reason}"))
+        reason = _mismatch(profile, request, had_proxy)
+        return Terms(has_policy=False) if reason is None else Terms(_refused(profile, f"{_UNREPORTED}: {reason}"))
     elif request.has_network and profile.domains and not are_rules_kept:
         problem = _refused(profile, "--network would lift its rules for the network")
     elif loss is not None:
@@ -181,7 +181,7 @@ def terms_of(profile: PermissionProfile, request: TurnRequest, had_proxy: bool =
 
 
 def lets_have(profile: PermissionProfile, request: TurnRequest) -> bool:
-    """Whether a profile that is told, as it stands, lets a turn write and reach all that it asks for."""
+    """Whether a reported profile, unmodified, allows all the writes and network that a turn requests."""
     written = {path for path, access in profile.rules.items() if access == "write"}
     wanted = {_ROOTS, *_TEMPORARY} if request.sandbox is Sandbox.WORKSPACE_WRITE else set()
     is_written = wanted <= written or any(path in written for path in _EVERYTHING)
@@ -190,10 +190,10 @@ def lets_have(profile: PermissionProfile, request: TurnRequest) -> bool:
 
 
 def denied_by_name(profile: PermissionProfile, request: TurnRequest) -> tuple[str, ...]:
-    """What a profile denies by its path, in a turn whose commands may come to write: absolute, or `~/…`.
+    """The paths that a profile denies by name, in a turn whose commands may write: absolute, or `~/…`.
 
-    Where there is no such file, Codex makes one while a command runs (`disk.mount_targets`). What a glob denies is
-    looked for and never made, and no command makes anything where none may write (observed on 0.163.0 and 0.171.0).
+    Where there is no such file, Codex creates one while a command runs (`disk.mount_targets`). It only searches for
+    what a glob denies, and creates nothing where no command may write (observed on 0.163.0 and 0.171.0).
     """
     if request.sandbox is Sandbox.READ_ONLY and request.approval is Approval.NEVER:
         return ()
@@ -207,7 +207,7 @@ def _refused(profile: PermissionProfile, why: str, hint: str | None = None) -> T
 
 
 def _loss(profile: PermissionProfile, request: TurnRequest) -> str | None:
-    """What a policy of the turn's own would lose of a profile beside its denials, in words; None for nothing."""
+    """What the turn's own policy would drop of a profile beside its denials, as text; None for nothing."""
     if not profile.reads_all:
         return "it limits what may be read, which Codex keeps for no other policy than its own"
     read_alone = {path for path, access in profile.rules.items() if access == "read"} - _BROAD
@@ -215,8 +215,8 @@ def _loss(profile: PermissionProfile, request: TurnRequest) -> str | None:
     return "--write would open what it lets be read alone" if is_opened else None
 
 
-def _misfit(profile: PermissionProfile, request: TurnRequest, had_proxy: bool) -> str | None:
-    """Why a profile that is not told cannot run this turn as it stands, in words; None where it can."""
+def _mismatch(profile: PermissionProfile, request: TurnRequest, had_proxy: bool) -> str | None:
+    """Why an unreported profile cannot run this turn unmodified, as text; None where it can."""
     policy = profile.policy or {}
     sandbox = _SANDBOXES.get(str(policy.get("type")))
     roots = policy.get("writableRoots", [])
@@ -240,7 +240,7 @@ def _misfit(profile: PermissionProfile, request: TurnRequest, had_proxy: bool) -
 
 
 def _is_as_asked(profile: PermissionProfile, request: TurnRequest) -> bool:
-    """Whether a profile as it stands allows what the turn was asked to have, and no more."""
+    """Whether an unmodified profile allows what the turn requests, and no more."""
     written = {path for path, access in profile.rules.items() if access == "write"}
     wanted = {_ROOTS, *request.writable_roots} if request.sandbox is Sandbox.WORKSPACE_WRITE else set()
     spare = {*_TEMPORARY} if wanted else set()

@@ -1,8 +1,8 @@
-"""Putting queued messages back into the queue of their thread. Owns which are missing there, and their order.
+"""Restores queued messages to the queue of their thread. Owns which are missing there, and their order.
 
-Asked of an app-server that has nothing loaded: there a message stays in the queue. Nothing is put back twice: Codex
-itself takes two messages with one `clientUserMessageId` (observed on 0.163.0 and 0.171.0), so what stands in the queue
-and what was answered in the thread is looked at first.
+Runs on an app-server that has nothing loaded: there a message stays in the queue. Idempotent: Codex itself accepts two
+messages with one `clientUserMessageId` (observed on 0.163.0 and 0.171.0), so the queue and the answered messages of
+the thread are read first.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from codex_server_cli.core.session.queued_messages import LIST, shown
 _MOST_PAGES = 50
 _TURNS = 10
 _SOON_S = 5
-"""How long after our turn's end Codex may have begun another one by itself; it was ended with our app-server."""
+"""How long after our turn's end Codex may have begun another one by itself; that one ended with our app-server."""
 
 
 class Debt(NamedTuple):
-    """What may have to be put back, as it is noted in a turn's directory.
+    """What may have to be restored, as recorded in a turn's directory.
 
     Attributes:
         thread_id: whose queue it is.
         turn_id: Codex's id of our turn, once known.
-        begun_turn_id: that of a turn which Codex began by itself, where it was seen.
+        begun_turn_id: that of a turn that Codex began by itself, where observed.
         entries: the wire's `QueuedSubmission`s that were taken out, oldest first.
-        older_count: how many of them are older than what Codex began with, where that is none of them.
+        older_count: how many of them are older than the message that Codex began with, where it is not among them.
     """
 
     thread_id: str
@@ -38,12 +38,12 @@ class Debt(NamedTuple):
 
 
 class RestoredQueue(NamedTuple):
-    """What came of it.
+    """The result of a restore.
 
     Attributes:
-        put_back: the texts that were put back.
+        put_back: the texts that were restored.
         interrupted: those among them that Codex had begun already.
-        answered: what Codex began behind our turn, and brought to its end before our app-server was gone.
+        answered: what Codex began after our turn, and completed before our app-server was gone.
         refusal: why something is still missing; None where nothing is.
     """
 
@@ -54,25 +54,25 @@ class RestoredQueue(NamedTuple):
 
 
 class _RefusedError(Exception):
-    """Codex's own words."""
+    """Codex refused a request; the message is Codex's."""
 
 
 def restore_queue(debt: Debt, version: str) -> Query[RestoredQueue]:
-    """Put back what is missing: in front of what was queued since."""
+    """Restore what is missing, in front of what was queued since."""
     put_back: list[str] = []
     interrupted: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
     try:
         yield from _ask("initialize", _initialize_params(version))
-        waiting = yield from _waiting(debt.thread_id)
+        waiting = yield from _list_queue(debt.thread_id)
         turns = yield from _ask("thread/turns/list", _page(debt.thread_id))
         newest_first = objects_in(turns.get("data"))
-        answered = _answered_behind(debt, newest_first)
+        answered = _answered_after(debt, newest_first)
         missing, begun = _missing(debt, waiting, newest_first)
         interrupted = tuple(shown(entry) for entry in missing if entry["clientUserMessageId"] in begun)
         new_ids = []
         for entry in missing:
-            added = yield from _ask("thread/queue/add", {"threadId": debt.thread_id} | _addable(entry))
+            added = yield from _ask("thread/queue/add", {"threadId": debt.thread_id} | _add_params(entry))
             put_back.append(shown(entry))
             new_ids.append(at(added, "queuedSubmission.id", str) or "")
         if new_ids and waiting:
@@ -100,7 +100,7 @@ def _ask(method: str, params: Message) -> Query[Message]:
     return result
 
 
-def _waiting(thread_id: str) -> Query[list[Message]]:
+def _list_queue(thread_id: str) -> Query[list[Message]]:
     entries: list[Message] = []
     cursor: Any = None
     for _ in range(_MOST_PAGES):
@@ -113,63 +113,63 @@ def _waiting(thread_id: str) -> Query[list[Message]]:
 
 
 def _missing(debt: Debt, waiting: list[Message], turns: list[Message]) -> tuple[list[Message], set[str]]:
-    """What is to be added, oldest first; and which of it Codex had begun, by the client's id of a message."""
+    """The messages to add, oldest first; and the client's ids of those that Codex had begun."""
     begun, answered = _taken_by_codex(debt, turns)
-    there = answered | {text_in(entry.get("clientUserMessageId")) for entry in waiting}
+    present = answered | {text_in(entry.get("clientUserMessageId")) for entry in waiting}
     missing: dict[str, Message] = {}
-    noted = {text_in(entry.get("clientUserMessageId")) for entry in debt.entries}
-    unnoted = [entry for client_id, entry in begun.items() if client_id not in noted]
+    recorded = {text_in(entry.get("clientUserMessageId")) for entry in debt.entries}
+    unrecorded = [entry for client_id, entry in begun.items() if client_id not in recorded]
     older, younger = debt.entries[: debt.older_count], debt.entries[debt.older_count :]
-    for entry in (*older, *unnoted, *younger):
+    for entry in (*older, *unrecorded, *younger):
         client_id = text_in(entry.get("clientUserMessageId"))
-        if client_id and client_id not in there:
-            missing[client_id] = begun.get(client_id, {}) | missing.get(client_id, {}) | entry  # a note has more
+        if client_id and client_id not in present:
+            missing[client_id] = begun.get(client_id, {}) | missing.get(client_id, {}) | entry  # recorded has more
     return list(missing.values()), set(begun)
 
 
 def _taken_by_codex(debt: Debt, turns: list[Message]) -> tuple[dict[str, Message], set[str]]:
-    """What newer turns of the thread began with: those that ended with our app-server, and those that went their way.
+    """What newer turns of the thread began with: those cut off with our app-server, by id, and the ids of the others.
 
     Args:
         turns: newest first, as Codex lists them.
     """
     begun: dict[str, Message] = {}
     answered: set[str] = set()
-    ours = next((turn for turn in turns if turn.get("id") == debt.turn_id), None)
-    noted = {text_in(entry.get("clientUserMessageId")) for entry in debt.entries}
-    newer = turns[: turns.index(ours)] if ours is not None else turns
+    own_turn = next((turn for turn in turns if turn.get("id") == debt.turn_id), None)
+    recorded = {text_in(entry.get("clientUserMessageId")) for entry in debt.entries}
+    newer = turns[: turns.index(own_turn)] if own_turn is not None else turns
     for turn in reversed(newer):
         is_cut_off = turn.get("status") != "completed"
         for item in objects_in(turn.get("items")):
             client_id = text_in(item.get("clientId"))
             if item.get("type") != "userMessage" or not client_id:
                 continue
-            is_known = client_id in noted or turn.get("id") == debt.begun_turn_id
-            if is_cut_off and (is_known or _is_soon_after(turn, ours)):
+            is_known = client_id in recorded or turn.get("id") == debt.begun_turn_id
+            if is_cut_off and (is_known or _is_soon_after(turn, own_turn)):
                 begun[client_id] = {"clientUserMessageId": client_id, "input": item.get("content")}
             else:
                 answered.add(client_id)
     return begun, answered - set(begun)
 
 
-def _answered_behind(debt: Debt, turns: list[Message]) -> tuple[str, ...]:
-    """What Codex began with by itself behind our turn, and is complete, oldest first."""
-    ours = next((turn for turn in turns if turn.get("id") == debt.turn_id), None)
-    newer = turns[: turns.index(ours)] if ours is not None else turns
+def _answered_after(debt: Debt, turns: list[Message]) -> tuple[str, ...]:
+    """What Codex began by itself after our turn, and completed, oldest first."""
+    own_turn = next((turn for turn in turns if turn.get("id") == debt.turn_id), None)
+    newer = turns[: turns.index(own_turn)] if own_turn is not None else turns
     answered = []
     for turn in reversed(newer):
-        is_of_codex = turn.get("id") == debt.begun_turn_id or _is_soon_after(turn, ours)
+        is_of_codex = turn.get("id") == debt.begun_turn_id or _is_soon_after(turn, own_turn)
         for item in objects_in(turn.get("items")) if is_of_codex and turn.get("status") == "completed" else ():
             if item.get("type") == "userMessage" and item.get("clientId"):
                 answered.append(shown({"input": item.get("content")}))
     return tuple(answered)
 
 
-def _is_soon_after(turn: Message, ours: Message | None) -> bool:
-    started_s, ended_s = at(turn, "startedAt", int), at(ours, "completedAt", int)
+def _is_soon_after(turn: Message, own_turn: Message | None) -> bool:
+    started_s, ended_s = at(turn, "startedAt", int), at(own_turn, "completedAt", int)
     return started_s is not None and ended_s is not None and started_s - ended_s <= _SOON_S
 
 
-def _addable(entry: Message) -> Message:
+def _add_params(entry: Message) -> Message:
     names = ("clientUserMessageId", "input", "responsesapiClientMetadata")
     return {name: entry[name] for name in names if entry.get(name) is not None}

@@ -1,8 +1,8 @@
-"""What we have asked of one app-server and has no reply yet. Owns request ids, their limit, and asking again.
+"""Pending requests to one app-server. Owns request ids, timeouts, and retries.
 
-A refusal because Codex is too busy (-32001, notes, section 1) has begun nothing, so the request is sent again, later
-each time; so is the opening of a thread that somebody else has open for a moment. Silence is never answered by asking
-again. Must never decide what to ask, or what a reply means (`session`).
+A refusal because Codex is too busy (-32001, notes, section 1) had no effect, so the request is retried with backoff; so
+is the opening of a thread that another process has open for a moment. A request without a reply is never retried. Must
+never decide what to request, or what a reply means (`session`).
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from codex_server_cli.core.session.queued_messages import GOAL, LIST
 from codex_server_cli.errors import ErrorKind
 
 _AFTER_STARTUP = THREAD_OPENERS | TURN_STARTERS | {"thread/settings/update"}
-"""What Codex answers once the tool servers that it requires have started, or failed to."""
+"""What Codex replies to only once its required tool servers have started, or failed to."""
 
-_LOOKS = frozenset(
+_QUERIES = frozenset(
     {
         *("initialize", "account/read", "config/read", "configRequirements/read", "getAuthStatus"),
         *("thread/queue/list", "thread/goal/get"),
     }
 )
-_SENT_AGAIN = _AFTER_STARTUP | _LOOKS
+_SENT_AGAIN = _AFTER_STARTUP | _QUERIES
 
 _TOLERATED = frozenset(
     {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
 )
-"""Requests whose refusal does not end the turn; without `config/read` nobody knows what is denied (`permissions`)."""
+"""Requests whose refusal does not end the turn; without `config/read` it is unknown what is denied (`permissions`)."""
 _WHERE_UNKNOWN = frozenset({"configRequirements/read"})
-"""Requests that a Codex which knows them must answer: what it refused may forbid the turn."""
+"""The same where Codex does not know the request; if it does, the content it refused may forbid the turn."""
 _WRITER_TRIES = 4
-"""How often a thread with another writer is asked for again: for 1.3 s at most, which no turn is over in."""
+"""How often opening a thread with another writer is retried: for 1.3 s at most, shorter than any turn."""
 
 
 def is_tolerated(method: str, error: Message) -> bool:
@@ -50,8 +50,8 @@ class SentRequest(NamedTuple):
     """One request, as it was sent last.
 
     Attributes:
-        patience: how often Codex was too busy for it; used up where it will not be asked again.
-        tag: what the caller knows it by.
+        backoff: counts its refusals; exhausted where it will not be retried.
+        tag: the caller's id of it.
     """
 
     method: str
@@ -62,62 +62,62 @@ class SentRequest(NamedTuple):
 
 
 class Requests:
-    """Sends requests through an exchange, and sets the timers `REQUEST` and `AGAIN` for what is to come of them."""
+    """Sends requests through an outbox, and sets the timers `REQUEST` (timeout) and `AGAIN` (retry) for them."""
 
     def __init__(self, outbox: Outbox, timers: Timers, seed: str) -> None:
         self._outbox = outbox
         self._timers = timers
         self._seed = seed
         self._next_id = 1
-        self._awaited: dict[int, SentRequest] = {}  # the longest without a reply first
-        self._put_off: list[tuple[float, SentRequest]] = []  # when to ask again, and what
+        self._awaited: dict[int, SentRequest] = {}  # by id, oldest first
+        self._retries: list[tuple[float, SentRequest]] = []  # when to retry, and what
         self._startup_ms = 0.0
 
     @property
     def silence_allowed_until_ms(self) -> float:
-        """Until when the silence of an app-server is in order, because a reply may take as long."""
+        """Until when an app-server may be silent, because a reply may take as long."""
         return max(map(self._due_ms, self._awaited.values()), default=0.0)
 
     def allow_startup(self, startup_ms: float) -> None:
-        """Wait so much longer for what Codex answers only once its tool servers have started."""
+        """Extend the timeout of what Codex replies to only once its tool servers have started."""
         self._startup_ms = startup_ms
         self._set_timers()
 
     def ask(self, method: str, params: Message, now_ms: float, tag: str = "") -> None:
-        """Send a request; `answered` tells when its reply came."""
+        """Send a request; `answered` matches its reply."""
         self._send(SentRequest(method, params, Backoff(f"{self._seed} {method}"), now_ms, tag))
 
     def answered(self, response: Message, now_ms: float) -> SentRequest | None:
-        """What this replies to; None for a second reply, one to nothing of ours, and where we shall ask again."""
+        """The request of this reply; None for a second or unknown reply, and where the request is retried."""
         asked = self._awaited.pop(response.get("id"), None)  # type: ignore[arg-type]
         self._set_timers()
-        if asked is None or asked.method not in _SENT_AGAIN or not _may_pass(response, asked.backoff.failures):
+        if asked is None or asked.method not in _SENT_AGAIN or not _is_transient(response, asked.backoff.failures):
             return asked
         delay_ms = asked.backoff.delay_ms(now_ms)
         if delay_ms is None:
             return asked
-        self._put_off.append((now_ms + delay_ms, asked))
+        self._retries.append((now_ms + delay_ms, asked))
         self._set_timers()
         return None
 
-    def ask_again(self, now_ms: float) -> None:
-        """Send what was put off until now."""
-        due = [asked for due_ms, asked in self._put_off if due_ms <= now_ms]
-        self._put_off = [(due_ms, asked) for due_ms, asked in self._put_off if due_ms > now_ms]
+    def send_due_retries(self, now_ms: float) -> None:
+        """Send the retries that are due."""
+        due = [asked for due_ms, asked in self._retries if due_ms <= now_ms]
+        self._retries = [(due_ms, asked) for due_ms, asked in self._retries if due_ms > now_ms]
         for asked in due:
             self._send(asked._replace(sent_ms=now_ms))
         self._set_timers()
 
-    def take_back(self, methods: frozenset[str]) -> bool:
-        """Do not ask again; whether that was still possible."""
-        kept = [(due_ms, asked) for due_ms, asked in self._put_off if asked.method not in methods]
-        is_taken_back = len(kept) < len(self._put_off)
-        self._put_off = kept
+    def cancel_retries(self, methods: frozenset[str]) -> bool:
+        """Cancel pending retries; whether there were any."""
+        kept = [(due_ms, asked) for due_ms, asked in self._retries if asked.method not in methods]
+        is_taken_back = len(kept) < len(self._retries)
+        self._retries = kept
         self._set_timers()
         return is_taken_back
 
-    def give_up_overdue(self, now_ms: float) -> list[SentRequest]:
-        """The requests whose reply is no longer waited for."""
+    def drop_overdue(self, now_ms: float) -> list[SentRequest]:
+        """Drop and return the requests whose timeout has passed."""
         overdue = {id_: asked for id_, asked in self._awaited.items() if self._due_ms(asked) <= now_ms}
         for id_ in overdue:
             del self._awaited[id_]
@@ -125,8 +125,8 @@ class Requests:
         return list(overdue.values())
 
     def forget(self) -> None:
-        """Nothing will be answered any more."""
-        self._awaited, self._put_off = {}, []
+        """Drop all requests: no reply will come."""
+        self._awaited, self._retries = {}, []
         self._set_timers()
 
     def _send(self, asked: SentRequest) -> None:
@@ -141,7 +141,7 @@ class Requests:
     def _set_timers(self) -> None:
         for timer, due_ms in (
             (Timer.REQUEST, [self._due_ms(asked) for asked in self._awaited.values()]),
-            (Timer.AGAIN, [due_ms for due_ms, _ in self._put_off]),
+            (Timer.AGAIN, [due_ms for due_ms, _ in self._retries]),
         ):
             if due_ms:
                 self._timers.set(timer, min(due_ms))
@@ -149,12 +149,12 @@ class Requests:
                 self._timers.clear(timer)
 
 
-def _may_pass(response: Message, failures: int) -> bool:
-    """Whether the same request may be taken in a moment."""
+def _is_transient(response: Message, failures: int) -> bool:
+    """Whether the same request may be accepted in a moment."""
     error = response.get("error")
     if not isinstance(error, dict):
         return False
     if error.get("code") == rpc.OVERLOADED or is_store_collision(str(error.get("message"))):
         return True
-    # Whoever probes Codex's lock of a thread holds it for an instant, and a codex that was killed lives that long.
+    # A probe of Codex's lock of a thread holds it for an instant, and a killed codex lives that long.
     return failures < _WRITER_TRIES and kind_of_refusal(error) is ErrorKind.THREAD_BUSY

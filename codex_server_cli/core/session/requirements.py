@@ -1,22 +1,21 @@
-"""What an administrator's `requirements.toml` allows a turn to have: what of it a turn is held against by us.
+"""What an administrator's `requirements.toml` allows a turn: the part that we enforce.
 
 Observed on 0.163.0 and 0.171.0, for new, resumed and forked threads:
 
-* `allowed_permission_profiles` lists the profiles that Codex's own program may be configured with; what is not listed
-  as true is refused there, built-in ones too, and it takes no `--sandbox` beside the list. The app-server takes any
-  `sandboxPolicy` in spite of it, so the list is ours to keep. `:workspace` lets the workspace, the temporary
-  directories and those of `--add-dir` be written, and keeps the network closed; only `:danger-full-access` opens it.
-* `allowed_sandbox_modes`, `allowed_approval_policies` and `allowed_approvals_reviewers` the app-server keeps: it
-  refuses the turn. Network is no part of a mode: Codex's own program has it under "read-only", by a profile.
-* While a list is in force, a thread opens under the profile that is configured, whatever `sandbox` we send, and the
-  reply names it; without a list it names none, because that sandbox replaces the profile. Where that profile may write,
+* `allowed_permission_profiles` lists the profiles that Codex's CLI may be configured with; what is not listed as true
+  is refused there, built-in ones too, and `--sandbox` is refused while there is a list. The app-server accepts any
+  `sandboxPolicy` regardless, so we enforce the list. `:workspace` allows writes to the workspace, the temporary
+  directories and those of `--add-dir`, and keeps the network closed; only `:danger-full-access` opens it.
+* `allowed_sandbox_modes`, `allowed_approval_policies` and `allowed_approvals_reviewers` are enforced by the app-server:
+  it refuses the turn. Network is not part of a mode: Codex's CLI has it under "read-only", by a profile.
+* While a list is in force, a thread opens under the configured profile, whatever `sandbox` we send, and the reply names
+  it; without a list it names none, because that sandbox replaces the profile. Where that profile may write,
   `thread/start` marks the project as trusted in the user's `config.toml` and starts the tool servers that the project
   itself names (`codex exec` of 0.163.0 does both, that of 0.171.0 neither). `default_permissions` in the thread's
-  `config` has it open under another listed profile instead; without a list that changes nothing. `thread/resume` and
+  `config` opens it under another listed profile instead; without a list that changes nothing. `thread/resume` and
   `thread/fork` trust nothing.
 
-Must never widen anything: what is not told is not allowed. What a managed profile lets be done is told by
-`permissions`.
+Must never widen anything: what is not reported is not allowed. `permissions` determines what a managed profile allows.
 """
 
 from __future__ import annotations
@@ -38,17 +37,17 @@ _NARROWER = "With --write instead: {narrower}"
 _SELECT = "Or select a profile that fits in Codex's own configuration (`default_permissions`), of those allowed"
 
 
-def profile_to_open_under(told: Any, config: Message) -> str | None:
+def profile_to_open_under(result: Any, config: Message) -> str | None:
     """The profile that a new thread must name so that opening it makes Codex trust nothing; None to name none.
 
-    What a turn that writes is to have besides comes with the turn. A managed profile, of which Codex tells no rules,
-    must be opened under itself: nothing else tells what it lets be done (`permissions`).
+    Write access comes later, with the turn. A managed profile, whose rules Codex does not report, must be opened under
+    itself: nothing else shows what it allows (`permissions`).
 
     Args:
-        told: the result of `READ`.
+        result: the result of `READ`.
         config: Codex's effective configuration, overrides of the thread included.
     """
-    requirements = _requirements(told)
+    requirements = _requirements(result)
     profiles, own = requirements.get("allowedPermissionProfiles"), config.get("default_permissions")
     if not isinstance(profiles, dict) or profiles.get(_READ_ONLY) is not True:
         return None
@@ -57,47 +56,47 @@ def profile_to_open_under(told: Any, config: Message) -> str | None:
     return _READ_ONLY if profile is None or profile.is_told else None
 
 
-def is_overruled(told: Any, config: Message, settings: Message) -> bool:
-    """Whether the profile that the user configured is not in force, because the administrator's list leaves it out.
+def is_overruled(result: Any, config: Message, settings: Message) -> bool:
+    """Whether the profile that the user configured is not in force, because the administrator's list omits it.
 
-    Codex's own program runs under a built-in one instead, and warns of it; the app-server refuses the other.
+    Codex's CLI runs under a built-in one instead, with a warning; the app-server refuses the configured one.
     """
-    profiles = at(told, "requirements.allowedPermissionProfiles", dict)
+    profiles = at(result, "requirements.allowedPermissionProfiles", dict)
     is_listed = profiles is None or profiles.get(str(config.get("default_permissions"))) is True
     return _has_built_in(settings) and not is_listed
 
 
 def _has_built_in(settings: Message) -> bool:
-    """Whether Codex names a built-in profile as the one in force: it does while a list is."""
+    """Whether Codex names a built-in profile as the one in force: it does while a list is in force."""
     name = at(settings, "activePermissionProfile.id", str)
     return name is not None and not is_own(name)
 
 
-def _requirements(told: Any) -> Message:
-    """What is told of them: nothing where there are none; of what cannot be read, a list that cannot be read either."""
-    requirements = told.get("requirements") if isinstance(told, dict) else told
+def _requirements(result: Any) -> Message:
+    """The requirements; empty where there are none; unreadable ones as an unreadable list, which allows nothing."""
+    requirements = result.get("requirements") if isinstance(result, dict) else result
     if requirements is None:
         return {}
     return requirements if isinstance(requirements, dict) else {"allowedPermissionProfiles": requirements}
 
 
 def problem_of(
-    told: Any, settings: Message, request: TurnRequest, profile: PermissionProfile | None
+    result: Any, settings: Message, request: TurnRequest, profile: PermissionProfile | None
 ) -> TurnError | None:
     """Why the requirements forbid a turn's policy; None where they do not.
 
     Args:
-        told: the result of `READ`; None where Codex does not know it.
-        settings: what Codex told of the thread when it was opened.
-        profile: the one in force that is no built-in; where its rules are not told it runs as it stands.
+        result: the result of `READ`; None where Codex does not know it.
+        settings: what Codex reported when the thread was opened.
+        profile: the one in force, if not built in; one with unreported rules runs unmodified.
     """
     only_reads = request.sandbox is Sandbox.READ_ONLY and not request.has_network
     if only_reads or (profile is not None and not profile.is_told):
         return None
-    requirements = _requirements(told)
+    requirements = _requirements(result)
     modes, profiles = requirements.get("allowedSandboxModes"), requirements.get("allowedPermissionProfiles")
     if modes is not None and (not isinstance(modes, list) or request.sandbox not in modes):
-        return _refused(f"allow the sandboxes {_named(modes)} alone (`allowed_sandbox_modes`), not {request.sandbox}")
+        return _refused(f"allow the sandboxes {_joined(modes)} alone (`allowed_sandbox_modes`), not {request.sandbox}")
     if profiles is None and not settings.get("activePermissionProfile"):
         return None
     if _is_allowed(profiles, request, profile):
@@ -108,13 +107,13 @@ def problem_of(
     is_narrower = request.sandbox is Sandbox.DANGER_FULL_ACCESS and _is_allowed(profiles, narrower, profile)
     is_narrower = is_narrower and (profile is None or terms_of(profile, narrower).problem is None)
     others = [name for name in listed or () if not name.startswith(":")]
-    words = f"allow the permission profiles {_named(listed)} alone (`allowed_permission_profiles`), and none of them is"
+    text = f"allow the permission profiles {_joined(listed)} alone (`allowed_permission_profiles`), and none of them is"
     hint = _NARROWER if is_narrower else f"{_PLAIN}. {_SELECT} ({', '.join(others)})" if others else _PLAIN
-    return _refused(f"{words} known to let a turn have {request.sandbox}{network}", hint)
+    return _refused(f"{text} known to let a turn have {request.sandbox}{network}", hint)
 
 
 def _is_allowed(profiles: Any, request: TurnRequest, profile: PermissionProfile | None) -> bool:
-    """Whether some listed profile lets a turn have all that it asks for; of others than those here nobody tells."""
+    """Whether a listed profile allows all that a turn requests; the rules of any but those here are unknown."""
     if not isinstance(profiles, dict):
         return False
     if profiles.get(":danger-full-access") is True:
@@ -125,7 +124,7 @@ def _is_allowed(profiles: Any, request: TurnRequest, profile: PermissionProfile 
     return profile is not None and profiles.get(profile.name) is True and lets_have(profile, request)
 
 
-def _named(names: Any) -> str:
+def _joined(names: Any) -> str:
     return ", ".join(map(str, names)) or "(none)" if isinstance(names, list) else "(not told)"
 
 

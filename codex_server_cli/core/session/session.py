@@ -1,8 +1,8 @@
-"""The one-turn machine: bytes in, decisions out. Owns what is said to the app-server, and when a turn is over.
+"""The state machine of one turn: bytes in, decisions out. Owns what is sent to the app-server, and when a turn is over.
 
 Each method takes the time and returns a `Step` for the caller to do: record, show, start an app-server, send, and once,
-finish. Must never read a clock, touch a file or know a process. How a turn is opened is `handshake`'s, what the
-messages prove is `record`'s, and what an end means is `outcome`'s. Protocol facts: notes, sections 1 to 6.
+finish. Must never read a clock, touch a file or know a process. `handshake` opens a turn, `record` holds what the
+messages prove, and `outcome` decides what an end means. Protocol facts: notes, sections 1 to 6.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from codex_server_cli.errors import ErrorKind
 
 
 class Session:
-    """Drive one turn. `record` and `queue` are open to readers; `wakeup_ms` says when to call `tick` at the latest."""
+    """Drive one turn. Callers may read `record` and `queue`; `wakeup_ms` says when to call `tick` at the latest."""
 
     def __init__(self, request: TurnRequest, prompt: str, client_version: str) -> None:
         self.outcome: Outcome | None = None
@@ -39,8 +39,8 @@ class Session:
         self._requests = Requests(self._outbox, self._timers, request.turn_id)
         self._handshake = Handshake(request, prompt, client_version, self._outbox, self._requests)
         self.queue = QueueKeeper(request, self._outbox, self._requests, lambda: self._handshake.has_policy)
-        self._shells = ShellRequests(request, self._outbox, self._requests, self._timers)
-        self._starts = Backoff(f"{request.turn_id} app-server")
+        self._shell_requests = ShellRequests(request, self._outbox, self._requests, self._timers)
+        self._start_backoff = Backoff(f"{request.turn_id} app-server")
         self._now_ms = self._last_message_ms = 0.0
         self._stop_cause: Cause | None = None
         self._own_error: TurnError | None = None
@@ -57,21 +57,21 @@ class Session:
 
     @property
     def approvals(self) -> Approvals:
-        """What waits for a person."""
-        return self._shells.approvals
+        """The approvals that wait for the user."""
+        return self._shell_requests.approvals
 
     @property
     def wakeup_ms(self) -> float | None:
-        """When `tick` is needed next; behind the outcome, until when Codex's last word is waited for."""
+        """When `tick` is needed next; after the outcome, until when to wait for Codex's last messages."""
         return self._timers.next_ms if self.outcome is None else self.queue.awaited_until_ms
 
     @property
     def next_seq(self) -> int:
-        """The number that the next event will bear."""
+        """The sequence number of the next event."""
         return self._outbox.log.next_seq
 
     def start(self, now_ms: float) -> Step:
-        """Have an app-server started, and open the conversation with it."""
+        """Request the start of an app-server, and begin the handshake."""
         self._now_ms = now_ms
         if self._request.deadline_s is not None:
             self._timers.set(Timer.DEADLINE, now_ms + self._request.deadline_s * 1000)
@@ -83,20 +83,20 @@ class Session:
         self._now_ms = self._last_message_ms = now_ms
         for message in self._outbox.receive(data, now_ms):
             self._on_message(message)
-        self.queue.note_foreign()
+        self.queue.record_foreign()
         return self._outbox.take(self.outcome)
 
     def tick(self, now_ms: float) -> Step:
-        """Do what has become due."""
+        """Handle the timers that are due."""
         self._now_ms = now_ms
         for timer in self._timers.take_due(now_ms):  # none once there is an outcome
             _ON_DUE[timer](self)
         return self._outbox.take(self.outcome)
 
     def look_at_queue(self, now_ms: float) -> Step:
-        """Codex's queues have changed on disk: while the turn runs, what is in that of its thread is taken out."""
+        """Codex's queues have changed on disk: while the turn runs, messages in its thread's queue are taken out."""
         self._now_ms = now_ms
-        self.queue.look(now_ms)
+        self.queue.check(now_ms)
         return self._outbox.take(self.outcome)
 
     def stop(self, cause: Cause, now_ms: float) -> Step:
@@ -106,13 +106,13 @@ class Session:
         return self._outbox.take(self.outcome)
 
     def serve(self, asked: ShellRequest, now_ms: float) -> Step:
-        """Do what another shell asks for; a step's reply with its tag tells it, now or later."""
+        """Serve a request of another shell; a step has the reply with its tag, now or later."""
         self._now_ms = now_ms
-        self._shells.serve(asked, now_ms)
+        self._shell_requests.serve(asked, now_ms)
         return self._outbox.take(self.outcome)
 
     def hear_session(self, lines: Iterable[bytes], now_ms: float) -> Step:
-        """Take what the thread's session file says of a turn that is over: calls that the wire did not tell of."""
+        """Take lines of the thread's session file for an ended turn: refused calls that the wire did not report."""
         self._outbox.hear_session(lines, now_ms)
         return self._outbox.take(self.outcome)
 
@@ -120,19 +120,19 @@ class Session:
         """The app-server is gone or out of reach: end with `error`, unless the turn had ended or was being stopped.
 
         Args:
-            is_collision: whether it went because it met another one. Where nothing of the turn has begun, another one
-                is then started after a while, as often as patience allows.
+            is_collision: whether it exited because of a collision with another one. Where the turn has not been sent,
+                another one is then started after a delay, within the limit of the backoff.
         """
         self._now_ms = now_ms
         for message in self._outbox.receive_rest(now_ms):
             self._on_message(message)
         if is_collision and not self._handshake.is_turn_sent and self.outcome is None:
-            delay_ms = self._starts.delay_ms(now_ms)
+            delay_ms = self._start_backoff.delay_ms(now_ms)
             if delay_ms is not None:
                 self._requests.forget()
                 self._timers.set(Timer.START, now_ms + delay_ms)
                 return self._outbox.take(self.outcome)
-            error = error._replace(message=f"{error.message} (started {self._starts.failures} times)")
+            error = error._replace(message=f"{error.message} (started {self._start_backoff.failures} times)")
         self._outbox.adopt_early()
         if self.record.status is not None or self.record.error is not None or self._stop_cause is not None:
             self._finish(self._stop_cause or Cause.TURN_ENDED)
@@ -152,15 +152,15 @@ class Session:
             self._after_own_notification(notification["method"])
 
     def _after_own_notification(self, method: str) -> None:
-        """See whether this notification of our turn changes what we wait for."""
+        """Update what we wait for after a notification of our turn."""
         record = self.record
         is_delta = method == "item/agentMessage/delta"
         if is_delta and record.status is None and not self._timers.is_running(Timer.RETRIES):
             return  # the hot path: nothing that we wait for can have changed
-        self.queue.hear(method, self._now_ms)
+        self.queue.on_notification(method, self._now_ms)
         if self.outcome is not None:
             return
-        if self._handshake.is_policy_told and self._request.is_wider(record.settings):
+        if self._handshake.is_policy_announced and self._request.is_wider(record.settings):
             self._refuse_policy()
         if record.status is not None:
             self._finish(self._stop_cause or Cause.TURN_ENDED)
@@ -181,7 +181,7 @@ class Session:
         if asked is None or self.queue.answered(asked, message, self._now_ms) or self.outcome is not None:
             return
         error, is_given_up = message.get("error"), asked.backoff.is_exhausted
-        self._shells.steering.answered(asked, error)
+        self._shell_requests.steering.answered(asked, error)
         refusal = error if isinstance(error, dict) else {}
         if error is not None and (is_given_up or not is_tolerated(asked.method, refusal)):
             times = asked.backoff.failures if is_given_up else None
@@ -194,7 +194,7 @@ class Session:
         if method == "thread/turns/list":
             self._on_stored_turns(result if isinstance(result, dict) else {})
             return
-        problem = self._handshake.go_on(method, result, self._now_ms)
+        problem = self._handshake.on_reply(method, result, self._now_ms)
         if problem is not None:
             self._own_error = problem
             self._finish(Cause.FAILED)
@@ -204,7 +204,7 @@ class Session:
         record = self.record
         record.adopt_stored_turns(result.get("data"))
         if record.status is None and record.is_idle and record.answer is not None:
-            record.status = "completed"  # idle with a whole final answer: only the notice of it was lost
+            record.status = "completed"  # idle with a whole final answer: only its notification was lost
         self._finish(self._stop_cause or (Cause.TURN_ENDED if record.status is not None else Cause.STALLED))
 
     def _begin(self) -> None:
@@ -225,14 +225,14 @@ class Session:
         if self._stop_cause is not None or self.outcome is not None:
             return
         self._stop_cause = cause
-        if not self._handshake.is_turn_sent or self._requests.take_back(TURN_STARTERS):
+        if not self._handshake.is_turn_sent or self._requests.cancel_retries(TURN_STARTERS):
             self._finish(cause)
             return
         self._timers.start(Timer.STOP, self._now_ms)
         self._interrupt()
 
     def _interrupt(self) -> None:
-        """Ask for the interrupt, again and again: before `turn/started` it is refused and the turn runs on."""
+        """Request the interrupt, repeatedly: before `turn/started` it is refused and the turn runs on."""
         if self.record.turn_id is not None and self.record.has_started:
             params = {"threadId": self.record.thread_id, "turnId": self.record.active_turn_id or self.record.turn_id}
             self._requests.ask("turn/interrupt", params, self._now_ms)
@@ -250,23 +250,23 @@ class Session:
         if self.outcome is None:
             self._outbox.adopt_early()
             self.outcome = decide(self.record, cause, self._request, error=self._own_error)
-            self._shells.close()
+            self._shell_requests.close()
             self.queue.close(self._now_ms)
             self._timers.clear_all()
 
     def _on_request_timeout(self) -> None:
-        """A lost reply is an end only where the turn never began."""
-        overdue = self._requests.give_up_overdue(self._now_ms)
+        """A lost reply ends the turn only where it never began."""
+        overdue = self._requests.drop_overdue(self._now_ms)
         methods = " and ".join(asked.method for asked in overdue)
         for asked in overdue:
             self.queue.answered(asked, {}, self._now_ms)
-            self._shells.steering.answered(asked, {"message": "Codex did not answer"})
+            self._shell_requests.steering.answered(asked, {"message": "Codex did not answer"})
         self._outbox.adopt_early()
         if self.record.turn_id is None:
             limit_s = max(self._now_ms - asked.sent_ms for asked in overdue) / 1000
             self._fail(ErrorKind.PROTOCOL, f"Codex did not answer {methods} within {limit_s:.0f} s.")
         else:
-            self._after_own_notification("turn/started")  # told without the reply
+            self._after_own_notification("turn/started")  # known without the reply
 
     def _on_completion_due(self) -> None:
         if self.record.error is not None:
@@ -275,7 +275,7 @@ class Session:
             self._reconcile()
 
     def _on_stall_due(self) -> None:
-        """Silence is a stall only where nothing is open: a command and a person may be quiet, an open message not."""
+        """Silence is a stall only where nothing is open: a command and the user may be silent, an open message not."""
         quiet_until_ms = max(self._last_message_ms + LIMIT_MS[Timer.STALL], self._requests.silence_allowed_until_ms)
         types = {item.get("type") for item in self.record.open_items.values()}
         if quiet_until_ms > self._now_ms or self.approvals.pending or types - {"agentMessage"}:
@@ -293,7 +293,7 @@ _ON_DUE: dict[Timer, Callable[[Session], None]] = {
     Timer.STALL: Session._on_stall_due,
     Timer.RETRIES: lambda session: session._stop(Cause.STALLED),
     Timer.DEADLINE: lambda session: session._stop(Cause.DEADLINE),
-    Timer.AGAIN: lambda session: session._requests.ask_again(session._now_ms),
+    Timer.AGAIN: lambda session: session._requests.send_due_retries(session._now_ms),
     Timer.APPROVAL: lambda session: session.approvals.expire(session._now_ms),
     Timer.START: Session._begin,
 }

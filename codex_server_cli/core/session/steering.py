@@ -1,6 +1,6 @@
-"""Text into a turn that runs: `turn/steer` (protocol notes, section 4). Owns when that can be asked, and who is told.
+"""Text into a running turn: `turn/steer` (protocol notes, section 4). Owns when it can be sent, and the replies.
 
-Codex breaks off the response under way and asks the model again, with the text (seen with 0.163.0 and 0.171.0). Must
+Codex aborts the response in progress and asks the model again, with the text (seen with 0.163.0 and 0.171.0). Must
 never queue what comes too early or too late: `continue` is for that.
 """
 
@@ -20,27 +20,27 @@ STEER = "turn/steer"
 
 
 class Steer(NamedTuple):
-    """Text that another shell has for the turn; `tag` is what the reply to that shell bears."""
+    """Text of another shell for the turn; `tag` identifies the reply to that shell."""
 
     tag: str
     text: str
 
 
 class Steering:
-    """Asks Codex to take text up, and tells whoever sent it what became of it."""
+    """Sends text to Codex, and reports the result to the shell that it came from."""
 
     def __init__(self, request: TurnRequest, outbox: Outbox, requests: Requests) -> None:
         self._request = request
         self._outbox = outbox
         self._requests = requests
-        self._tags: list[str] = []  # who waits for an answer
+        self._tags: list[str] = []  # of shells that wait for a reply
 
     def steer(self, steer: Steer, now_ms: float) -> None:
         """Send text.
 
         Raises:
-            BadInputError: there is none, or the turn takes none.
-            BusyError: it has yet to begin.
+            BadInputError: the text is blank, or the turn takes none.
+            BusyError: the turn has yet to begin.
         """
         record = self._outbox.record
         if is_blank(steer.text):
@@ -59,7 +59,7 @@ class Steering:
         self._tags.append(steer.tag)
 
     def answered(self, asked: SentRequest, error: Any) -> None:
-        """Codex took text up, or refused; what was asked for nobody else changes nothing.
+        """Codex accepted text, or refused it; any other request changes nothing.
 
         Args:
             error: the reply's error object; None where it has none.
@@ -67,18 +67,18 @@ class Steering:
         if asked.tag not in self._tags:
             return
         if error is None:
-            self._tell(asked.tag, None)
+            self._reply(asked.tag, None)
         else:
-            self._tell(asked.tag, self._too_late(readable_message(error if isinstance(error, dict) else {})))
+            self._reply(asked.tag, self._too_late(readable_message(error if isinstance(error, dict) else {})))
 
     def close(self) -> None:
-        """Nothing more will be answered."""
+        """Refuse what is pending: the turn is over."""
         for tag in list(self._tags):
-            self._tell(tag, self._too_late("the turn ended before Codex took it up"))
+            self._reply(tag, self._too_late("the turn ended before Codex took it up"))
 
-    def _tell(self, tag: str, error: CodexServerError | None) -> None:
+    def _reply(self, tag: str, error: CodexServerError | None) -> None:
         self._tags.remove(tag)
-        self._outbox.tell(Reply(tag, error))
+        self._outbox.add_reply(Reply(tag, error))
 
     def _too_late(self, reason: str) -> BadInputError:
         hint = f"Once it has ended, with the text on stdin: `{go_on_with(self._request)}`"

@@ -1,11 +1,11 @@
 """What Codex starts by itself on a thread: the messages in its queue, and a goal. Owns when a message is taken out.
 
-Codex starts the first queued message once the thread is loaded, and whenever one of its turns is completed (one that
-was interrupted starts none); a goal that is active likewise. Ours would then be merged into that turn, or end with its
-app-server what belongs to somebody else. So nothing is resumed while something waits, and what is queued while our turn
-runs is taken out, to be put back when our app-server is gone. A delete is the claim: of two, one is told `deleted`.
-Where Codex was quicker, its turn begins behind ours, and is given the moment that it takes to tell what it is about.
-Protocol facts: observed on 0.163.0 and 0.171.0.
+Codex starts the first queued message once the thread is loaded, and whenever one of its turns is completed (not when
+one is interrupted); an active goal likewise. Ours would then be merged into that turn, or its app-server would end with
+another client's turn. So nothing is resumed while something waits, and what is queued while our turn runs is taken out,
+to be restored when our app-server is gone. A delete is the claim: of two, one gets `deleted`. Where Codex was faster,
+its turn begins after ours, and we wait for the moment that it takes to report its message. Protocol facts: observed on
+0.163.0 and 0.171.0.
 """
 
 from __future__ import annotations
@@ -20,48 +20,48 @@ from codex_server_cli.core.session.requests import Requests, SentRequest
 
 DELETE, CHANGED = "thread/queue/delete", "thread/queue/changed"
 TAG = "queue"
-"""What each request of a `QueueKeeper` bears."""
+"""The tag of each request of a `QueueKeeper`."""
 
 _MOMENT_MS = 1000.0
-"""How long before our turn's end something may be found gone from the queue because Codex begins with it."""
+"""How long before our turn's end a message may vanish from the queue because Codex begins with it."""
 
-_LAST_WORD_MS = 2000.0
-"""How long Codex has after that to tell what it began with; it takes 0.1 s."""
+_FOREIGN_REPORT_MS = 2000.0
+"""How long Codex has after that to report what it began with; it takes 0.1 s."""
 
-_SUSPICION_MS = 100.0
-"""How long it has where no more is known than that some thread's queue has changed."""
+_UNEXPLAINED_MS = 100.0
+"""The same where it is only known that some thread's queue has changed."""
 
 _CONFINED: Message = {"type": "readOnly", "networkAccess": False}
 
 
 class QueueKeeper:
-    """Takes out of the queue of our turn's thread what is put into it while the turn runs.
+    """Takes out of the thread's queue what is added to it while our turn runs.
 
     Attributes:
-        older_count: how many were listed while our turn ran: older than what Codex may begin with behind it, unseen.
+        older_count: how many were listed while our turn ran: older than an unseen one that Codex may begin after it.
 
     Args:
-        has_policy: whether the turn runs under a policy of its own, once it has started.
+        has_policy: whether the turn runs under its own policy, once it has started.
     """
 
     def __init__(
         self, request: TurnRequest, outbox: Outbox, requests: Requests, has_policy: Callable[[], bool]
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
-        self._missed: set[str] = set()  # those of them that were not ours to take
+        self._missed: set[str] = set()  # those of them whose delete came too late
         self.older_count = 0
         self._request = request
         self._outbox = outbox
         self._requests = requests
         self._has_policy = has_policy
         self._unanswered = 0
-        self._is_stale = False  # something changed after we had asked
-        self._noted: tuple[str | None, bool] = (None, False)  # what is noted of a turn of Codex's own
-        self._is_change_told = False  # by Codex, since it was asked; else the databases alone tell it
+        self._is_stale = False  # something changed after the last request
+        self._recorded_foreign: tuple[str | None, bool] = (None, False)  # its id, is its message known
+        self._is_change_notified = False  # by Codex, since the last list; else only its databases showed it
         self._own_change_ms = self._gone_ms = float("-inf")
-        self._suspected_ms: float | None = None
+        self._unexplained_ms: float | None = None
         self._is_confined = False
-        self._over_ms: float | None = None
+        self._ended_ms: float | None = None
 
     @property
     def entries(self) -> dict[str, Message]:
@@ -70,83 +70,82 @@ class QueueKeeper:
 
     @property
     def is_untouched(self) -> bool:
-        """Whether it is certain that Codex took nothing, and that nothing is to be put back."""
+        """Whether it is certain that Codex took nothing, and that nothing is to be restored."""
         is_quiet = not (self._listed or self._unanswered or self._is_stale)
         return is_quiet and not self._may_have_begun and self._outbox.record.foreign.turn_id is None
 
     @property
     def awaited_until_ms(self) -> float | None:
-        """Until when Codex has to tell what it began with right behind our turn; None where nobody waits for that.
+        """Until when to wait for Codex to report what it began right after our turn; None for no wait.
 
-        An app-server that is ended before leaves no word of that message. Behind a turn that was interrupted it begins
-        with none.
+        An app-server that is ended earlier leaves no trace of that message. After an interrupted turn it begins none.
         """
         record = self._outbox.record
-        if self._over_ms is None or record.status != "completed":
+        if self._ended_ms is None or record.status != "completed":
             return None
-        last_ms = self._over_ms + _LAST_WORD_MS
+        last_ms = self._ended_ms + _FOREIGN_REPORT_MS
         if record.foreign.turn_id is not None:
             return last_ms if record.foreign.message is None else None
         if self._unanswered or self._is_stale or self._may_have_begun:
             return last_ms
-        return min(last_ms, self._suspected_ms + _SUSPICION_MS) if self._suspected_ms is not None else None
+        return min(last_ms, self._unexplained_ms + _UNEXPLAINED_MS) if self._unexplained_ms is not None else None
 
     @property
     def _may_have_begun(self) -> bool:
-        return self._over_ms is not None and self._gone_ms > self._over_ms - _MOMENT_MS
+        return self._ended_ms is not None and self._gone_ms > self._ended_ms - _MOMENT_MS
 
     @property
     def owed(self) -> tuple[Message, ...]:
-        """What may have to be put back, oldest first: what was taken, and what Codex began with behind our turn."""
+        """What may have to be restored, oldest first: what was taken, and what Codex began with after our turn."""
         foreign = self._outbox.record.foreign
         if foreign.turn_id is None:
             return tuple(self.entries.values())
         if foreign.message is None:
-            return tuple(self._listed.values())  # it began with one of these, most likely
+            return tuple(self._listed.values())  # most likely it began with one of these
         id_, begun = foreign.message.get("clientId"), {"input": foreign.message.get("content")}
         client_ids = [entry.get("clientUserMessageId") for entry in self._listed.values()]
         place = client_ids.index(id_) if id_ in client_ids else self.older_count
         listed = [(entry, listed_id in self._missed) for listed_id, entry in self._listed.items()]
-        before, behind = (
+        before, after = (
             [entry for entry, is_missed in part if not is_missed] for part in (listed[:place], listed[place:])
         )
-        return (*before, {"clientUserMessageId": id_, **begun}, *behind)
+        return (*before, {"clientUserMessageId": id_, **begun}, *after)
 
-    def hear(self, method: str, now_ms: float) -> None:
-        """A notification about our turn or its thread."""
+    def on_notification(self, method: str, now_ms: float) -> None:
+        """Handle a notification about our turn or its thread."""
         if method == "turn/started" and not self._is_confined and not self._request.is_ephemeral:
             self._is_confined = True
             self._confine(now_ms)
             if self._is_stale:
-                self.look(now_ms)
+                self.check(now_ms)
         elif method == CHANGED:
-            self._is_change_told = now_ms > self._own_change_ms + _MOMENT_MS
-            self.look(now_ms)
+            self._is_change_notified = now_ms > self._own_change_ms + _MOMENT_MS
+            self.check(now_ms)
 
-    def note_foreign(self) -> None:
-        """Have noted what Codex began by itself, as soon as that is told, and what with: a worker may be killed."""
+    def record_foreign(self) -> None:
+        """Record what Codex began by itself, and its message, as soon as known: a worker may be killed."""
         foreign = self._outbox.record.foreign
-        told = (foreign.turn_id, foreign.message is not None)
-        if told != self._noted:
-            self._noted = told
-            self._outbox.keep(self.owed)
+        known = (foreign.turn_id, foreign.message is not None)
+        if known != self._recorded_foreign:
+            self._recorded_foreign = known
+            self._outbox.record_queued(self.owed)
 
     def close(self, now_ms: float) -> None:
-        """Our turn has its outcome. What is told afterwards, as long as the app-server lives, counts all the same."""
-        self._over_ms = now_ms
+        """Our turn has its outcome. Later messages of the app-server still count, as long as it lives."""
+        self._ended_ms = now_ms
 
     def _confine(self, now_ms: float) -> None:
-        """Our turn has started: whatever else may start on its thread is to touch nothing.
+        """Our turn has started: make anything else that starts on its thread read-only.
 
-        The turn that runs keeps its own policy. Who decides over approvals is left alone: what an MCP server may do is
-        asked of the thread's settings at each call, also in a turn that runs. Where the turn runs under the user's own
-        permission profile as it stands, the thread stays under it: a policy would lift what it lets be read at all.
+        The running turn keeps its own policy. The reviewer of approvals is left alone: what an MCP server may do is
+        read from the thread's settings at each call, also in a running turn. Where the turn runs under the user's own
+        unmodified permission profile, the thread keeps it: a policy would lift its limits on what may be read.
         """
         if self._has_policy() and self._request.sandbox_policy() != _CONFINED:
             self._ask("thread/settings/update", {"sandboxPolicy": _CONFINED}, now_ms)
 
-    def look(self, now_ms: float) -> None:
-        """Somebody may have queued something, for a thread that has a queue."""
+    def check(self, now_ms: float) -> None:
+        """Read the queue, of a thread that has one: something may have been added."""
         if self._request.is_ephemeral:
             return
         self._is_stale = bool(self._unanswered) or not self._is_confined  # before it has started, it is too early
@@ -155,12 +154,12 @@ class QueueKeeper:
             self._ask(LIST, {}, now_ms)
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
-        """A reply to any request, or word that none will come (an empty one); whether the request was ours."""
+        """Handle a reply to any request, or its timeout (an empty one); whether the request was the keeper's."""
         if asked.tag == TAG and asked.method in (LIST, DELETE):
-            self._go_on(asked, response, now_ms)
+            self._on_reply(asked, response, now_ms)
         return asked.tag == TAG
 
-    def _go_on(self, asked: SentRequest, response: Message, now_ms: float) -> None:
+    def _on_reply(self, asked: SentRequest, response: Message, now_ms: float) -> None:
         self._unanswered -= 1
         result = object_at(response, "result")
         if asked.method == LIST:
@@ -168,30 +167,30 @@ class QueueKeeper:
         elif result.get("deleted") is True:
             self._own_change_ms = now_ms
         elif result.get("deleted") is False:
-            # Codex was quicker, or whoever had queued it thought better of it: Codex's record tells which.
+            # Codex was faster, or the message was withdrawn: Codex's record shows which.
             self._missed.add(str(asked.params["queuedSubmissionId"]))
             self._gone_ms = now_ms
         if self._is_stale and not self._unanswered:
-            self.look(now_ms)
+            self.check(now_ms)
 
     def _on_list(self, entries: list[Message], now_ms: float) -> None:
         if entries:
             self._take(entries, now_ms)
-        elif self._is_change_told:
+        elif self._is_change_notified:
             self._gone_ms = now_ms
         else:
-            self._suspected_ms = now_ms
-        self._is_change_told = False
+            self._unexplained_ms = now_ms
+        self._is_change_notified = False
 
     def _take(self, entries: list[Message], now_ms: float) -> None:
-        """Have new ones noted, then claim them."""
+        """Record new ones, then claim them."""
         new = {str(entry["id"]): entry for entry in entries if "id" in entry and str(entry["id"]) not in self._listed}
         if not new:
             return
         self._listed |= new
-        if self._over_ms is None:
+        if self._ended_ms is None:
             self.older_count = len(self._listed)
-        self._outbox.keep(tuple(self._listed.values()))
+        self._outbox.record_queued(tuple(self._listed.values()))
         self._unanswered += len(new)
         for id_ in new:
             self._ask(DELETE, {"queuedSubmissionId": id_}, now_ms)

@@ -1,1 +1,1 @@
-"""Deleting old turns: what, and when it is due."""
+"""Deleting old turns: which ones, and when a collection is due."""

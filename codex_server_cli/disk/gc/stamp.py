@@ -1,6 +1,6 @@
-"""When a worker tidies the home: at most once a day. Owns the stamp that says when one did last; imports nothing else.
+"""When a worker collects old turns: at most once a day. Owns the stamp of the last collection.
 
-Alone in its file, because every worker asks at its end and nearly none of them has to.
+Must never import more of this program: every worker asks at its end, and nearly none has to collect.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 STAMP = ".collected"
-"""The file in the home whose modification time says when a worker collected last."""
+"""The file in the home whose modification time is that of the last collection."""
 
 DAY_S = 86400.0
 
 
 def is_due(home: Path) -> bool:
-    """Whether nobody collected within the last 24 hours. A stamp from the future tells of a clock that was wrong.
+    """Whether the last collection is over 24 hours ago. A stamp from the future means that a clock was wrong.
 
     Raises:
         OSError: the home cannot be read.
@@ -24,5 +24,5 @@ def is_due(home: Path) -> bool:
         info = (home / STAMP).lstat()
     except FileNotFoundError:
         return True
-    is_fresh = info.st_size > 0  # an empty one is just being made
+    is_fresh = info.st_size > 0  # an empty one is just being created
     return not (is_fresh and 0 <= time.time() - info.st_mtime < DAY_S)

@@ -1,11 +1,11 @@
 """The home's log of all turns, which monitors follow: one line for each phase change, attention, end and recovery.
 
-    journal/lock                        held exclusively by whoever writes
+    journal/lock                        held exclusively by the writer
     journal/00000000000000000000.jsonl  a segment, named by the offset at which it begins in the whole log
 
-A cursor is the logical offset behind a line: it keeps its meaning for as long as the journal lives, whatever is dropped
-at its beginning. Any turn may write; a reader takes no lock. The journal is for noticing: the truth about a turn is its
-directory, so whoever cannot write a line (`OSError`) goes on without it, and a monitor adds an end that is missing.
+A cursor is the logical offset behind a line: it stays valid as long as the journal exists, even after old segments are
+dropped. Any turn may write; a reader takes no lock. The journal only notifies: the source of truth of a turn is its
+directory, so a writer that fails (`OSError`) continues without the line, and a monitor adds a missing end.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from codex_server_cli.disk.safe_open import opened_regular
 Entry = dict[str, object]
 """One line: `ts` (Unix ms), `turn_id`, `event`, then `phase`, or `state` and `kind`, and last `name`.
 
-An `attention` also has `request`, the id of what waits, and `message`, what it asks.
+An `attention` also has `request`, the id of the waiting request, and `message`, its question.
 """
 
 MAX_SEGMENT_BYTES = 4 * 1024 * 1024
 LOCK_TIMEOUT_S = 5.0
-"""How long a writer waits for others, of whom each needs 30 µs: long enough for hundreds on a busy machine, and an end
-where one of them is stopped with the lock in its hands."""
+"""How long a writer waits for others, each of which needs 30 µs: enough for hundreds on a busy machine, and a bound
+where one of them is stopped while it holds the lock."""
 
-_MAX_MESSAGE = 300  # characters of what is asked: the rest is in `pending.json`
+_MAX_MESSAGE = 300  # characters of the question: `pending.json` has all of it
 _TAIL_BYTES = 1 << 16
 _DAY_S = 86400
 
@@ -43,27 +43,27 @@ def folder_of(home: Path) -> Path:
     return home / "journal"
 
 
-# --- what a line says
+# --- the lines
 
 
 def phase_entry(turn_id: str, phase: str, name: object) -> Entry:
-    """A turn has come to a phase."""
+    """A turn has entered a phase."""
     return {"ts": _now_ms(), "turn_id": turn_id, "event": "phase", "phase": phase, "name": name}
 
 
 def attention_entry(turn_id: str, phase: str, request: str, message: str, name: object) -> Entry:
-    """A turn has begun to wait for a person to decide a request; `phase` is what it has come to with that."""
-    asked: Entry = {"request": request, "message": message[:_MAX_MESSAGE]}
-    return {"ts": _now_ms(), "turn_id": turn_id, "event": "attention", "phase": phase, **asked, "name": name}
+    """A turn has begun to wait for a person to decide a request, and entered `phase` with it."""
+    details: Entry = {"request": request, "message": message[:_MAX_MESSAGE]}
+    return {"ts": _now_ms(), "turn_id": turn_id, "event": "attention", "phase": phase, **details, "name": name}
 
 
 def end_entry(turn_id: str, state: str, kind: str | None, name: object) -> Entry:
-    """A turn has ended; `kind` is its error's, None for a complete one."""
+    """A turn has ended; `kind` is that of its error, None for a complete turn."""
     return {"ts": _now_ms(), "turn_id": turn_id, "event": "end", "state": state, "kind": kind, "name": name}
 
 
 def recovered_entry(turn_id: str, state: str, kind: str | None, name: object) -> Entry:
-    """Of a turn that had ended more is there now, and this is how it has ended after all."""
+    """More of an ended turn was recovered; `state` and `kind` are those of its new end."""
     return end_entry(turn_id, state, kind, name) | {"event": "recovered"}
 
 
@@ -74,14 +74,14 @@ def append(home: Path, entry: Entry, timeout_s: float = LOCK_TIMEOUT_S) -> None:
     """Add a line.
 
     Raises:
-        OSError: the journal cannot be written, is no folder of its own (a link), or stayed locked for `timeout_s`.
+        OSError: the journal cannot be written, is not a folder (a symlink), or stayed locked for `timeout_s`.
     """
     with _locked(home, timeout_s) as folder_fd:
         _write(folder_fd, _line_of(entry))
 
 
 def append_once(home: Path, entry: Entry) -> bool:
-    """Add the end of a turn, unless it stands there already.
+    """Add the end of a turn; idempotent.
 
     Returns:
         Whether it was added.
@@ -90,7 +90,7 @@ def append_once(home: Path, entry: Entry) -> bool:
         OSError: as `append`.
     """
     with _locked(home, LOCK_TIMEOUT_S) as folder_fd:
-        _write(folder_fd, b"")  # what was torn may be whole but for its end
+        _write(folder_fd, b"")  # a torn line may lack only its newline
         if _has_end(folder_fd, str(entry["turn_id"])):
             return False
         _write(folder_fd, _line_of(entry))
@@ -98,7 +98,7 @@ def append_once(home: Path, entry: Entry) -> bool:
 
 
 def drop_before(home: Path, age_s: float) -> int:
-    """Delete the segments whose last line is older than that; never the newest, whose end is where the log goes on.
+    """Delete the segments whose last line is older than `age_s`; never the newest, at whose end the log continues.
 
     Returns:
         How many.
@@ -113,19 +113,19 @@ def drop_before(home: Path, age_s: float) -> int:
         for base in segments.bases_of(folder_fd)[:-1]:
             facts = segments.facts_of(folder_fd, base)
             if facts is not None and time.time() - facts.st_mtime <= age_s:
-                break  # what is newer stays, so that the log has no hole
+                break  # all newer ones stay, so that the log has no gap
             segments.delete(folder_fd, base)
             dropped += 1
     return dropped
 
 
 def prepare(home: Path) -> None:
-    """Make the folder, mode 0700, where it is missing in its home: there must be something to watch.
+    """Create the folder, mode 0700, if missing in its home: a watch needs an existing folder.
 
     Raises:
-        OSError: it cannot be made, or is a link.
+        OSError: it cannot be created, or is a symlink.
     """
-    os.close(segments.open_folder(folder_of(home), is_made=True))
+    os.close(segments.open_folder(folder_of(home), may_create=True))
 
 
 # --- reading
@@ -134,15 +134,15 @@ def prepare(home: Path) -> None:
 def read(home: Path, after: int = 0) -> Iterator[tuple[int, Entry]]:
     """The lines behind a cursor, oldest first, each with its own cursor.
 
-    Only whole lines count: one that is being written comes with a later look. What cannot be read (a line that was torn
-    by a death, then ended by the next writer) is passed over. A journal that is not there has no lines.
+    Only whole lines count: one that is being written comes with a later read. An unparsable line (torn by a death, then
+    ended by the next writer) is skipped. A missing journal has no lines.
     """
     try:
         folder_fd = segments.open_folder(folder_of(home))
-    except OSError:  # nothing was written yet, or it is another user's
+    except OSError:  # nothing written yet, or not readable (another user's)
         return
     try:
-        # Named before they are read: whatever has a follower then is not written any more.
+        # Listed before they are read: a segment with a successor is no longer written.
         bases = segments.bases_of(folder_fd)
         for base, following in zip(bases, [*bases[1:], None], strict=False):
             if following is None or following > after:
@@ -154,10 +154,10 @@ def read(home: Path, after: int = 0) -> Iterator[tuple[int, Entry]]:
 
 
 def bounds(home: Path) -> tuple[int, int] | None:
-    """The cursors before the first line that is retained and behind the last whole one; None without a journal."""
+    """The cursors before the first retained line and behind the last whole one; None without a journal."""
     with contextlib.suppress(OSError), segments.opened(folder_of(home)) as folder_fd:  # as of `read`
         bases = segments.bases_of(folder_fd) or [0]
-        facts = segments.facts_of(folder_fd, bases[-1])  # none where nothing was written yet
+        facts = segments.facts_of(folder_fd, bases[-1])  # None where nothing was written yet
         start = max(0, facts.st_size - _TAIL_BYTES) if facts is not None else 0  # far more than a line
         return bases[0], bases[-1] + start + segments.read(folder_fd, bases[-1], start).rfind(b"\n") + 1
     return None
@@ -192,7 +192,7 @@ def _parse(line: bytes) -> Entry | None:
 @contextlib.contextmanager
 def _locked(home: Path, timeout_s: float) -> Iterator[int]:
     with (
-        segments.opened(folder_of(home), is_made=True) as folder_fd,
+        segments.opened(folder_of(home), may_create=True) as folder_fd,
         opened_regular("lock", os.O_RDWR | os.O_CREAT, dir_fd=folder_fd) as fd,
     ):
         if not lock.take(fd, timeout_s):
@@ -201,7 +201,7 @@ def _locked(home: Path, timeout_s: float) -> Iterator[int]:
 
 
 def _write(folder_fd: int, line: bytes) -> None:
-    """Append one line, under the lock, in one write. What a death left torn is ended first: it spoils no other line."""
+    """Append one line, under the lock, in one write. A torn line is ended first, so that it spoils no other."""
     base = max(segments.bases_of(folder_fd), default=0)
     with segments.opened_for_writing(folder_fd, base) as fd:
         size = os.fstat(fd).st_size
@@ -220,9 +220,9 @@ def _put(fd: int, data: bytes) -> None:
 
 
 def _has_end(folder_fd: int, turn_id: str) -> bool:
-    """Whether a turn's end stands in any segment that was written to since the turn was made."""
+    """Whether a turn's end is in any segment written to since the turn was created."""
     needle = turn_id.encode()
-    made_on = min(turn_id[:8], _day_of(time.time()))  # an id may lie in the future of a clock that was set back
+    made_on = min(turn_id[:8], _day_of(time.time()))  # an id may lie in the future after a clock was set back
     for base in reversed(segments.bases_of(folder_fd)):
         facts = segments.facts_of(folder_fd, base)
         if facts is not None and _day_of(facts.st_mtime + _DAY_S) < made_on:  # a day, for clocks that step
@@ -238,7 +238,7 @@ def _has_end(folder_fd: int, turn_id: str) -> bool:
 
 
 def _day_of(unix_s: float) -> str:
-    """As turn ids begin."""
+    """The date in the format with which turn ids begin."""
     return time.strftime("%Y%m%d", time.gmtime(unix_s))
 
 

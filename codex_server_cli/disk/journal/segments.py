@@ -1,7 +1,7 @@
-"""The files of an append-only log: segments, each named by the offset at which it begins in the whole of it.
+"""The files of an append-only log: segments, each named by the offset at which it begins in the whole log.
 
-Owns their names, and that none of them is reached through a link: the folder is opened as itself, its files from there.
-Must know neither what a line is nor who may write.
+Owns their names, and that no symlink is followed: the folder is opened as itself, its files relative to it.
+Must never know what a line is, or which process may write.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ _SUFFIX = ".jsonl"
 
 
 @contextlib.contextmanager
-def opened(folder: Path, *, is_made: bool = False) -> Iterator[int]:
-    """The folder's descriptor, as `open_folder` gives it."""
-    fd = open_folder(folder, is_made=is_made)
+def opened(folder: Path, *, may_create: bool = False) -> Iterator[int]:
+    """The folder's descriptor, as returned by `open_folder`."""
+    fd = open_folder(folder, may_create=may_create)
     try:
         yield fd
     finally:
         os.close(fd)
 
 
-def open_folder(folder: Path, *, is_made: bool = False) -> int:
-    """Open the folder itself, never what a link of its name points at.
+def open_folder(folder: Path, *, may_create: bool = False) -> int:
+    """Open the folder itself, never the target of a symlink.
 
     Args:
-        is_made: make it where it is missing; but not what it stands in, which somebody has deleted then.
+        may_create: create it if missing; but not its parent, which was deleted then.
 
     Raises:
-        OSError: it is not there, is no folder, or cannot be made.
+        OSError: it is missing, is not a folder, or cannot be created.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         return os.open(folder, flags)
     except FileNotFoundError:
-        if not is_made or not folder.parent.is_dir():
+        if not may_create or not folder.parent.is_dir():
             raise
-    with contextlib.suppress(FileExistsError):  # another turn has just made it
+    with contextlib.suppress(FileExistsError):  # another turn has just created it
         make_directory(folder)
     return os.open(folder, flags)
 
 
 def bases_of(folder_fd: int) -> list[int]:
-    """Where the segments begin, in order."""
+    """The start offsets of the segments, in order."""
     stems = (name.removesuffix(_SUFFIX) for name in os.listdir(folder_fd) if name.endswith(_SUFFIX))
     return sorted(int(stem) for stem in stems if len(stem) == _DIGITS and stem.isdecimal())
 
 
 def opened_for_writing(folder_fd: int, base: int) -> contextlib.AbstractContextManager[int]:
-    """A segment to append to; made where it is missing."""
+    """A segment to append to; created if missing."""
     return opened_regular(_name_of(base), os.O_RDWR | os.O_APPEND | os.O_CREAT, dir_fd=folder_fd)
 
 
 def read(folder_fd: int, base: int, start: int = 0, end: int | None = None) -> bytes:
-    """What a segment holds from `start` on, up to `end`; empty where it is not there, or not any more."""
+    """The content of a segment from `start` to `end`; empty where it is missing."""
     try:
         fd = open_regular(_name_of(base), dir_fd=folder_fd)
-    except OSError:  # dropped by a collector meanwhile
+    except OSError:  # deleted by a collector meanwhile
         return b""
     with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 — a descriptor, not a path
         file.seek(start)
@@ -70,7 +70,7 @@ def read(folder_fd: int, base: int, start: int = 0, end: int | None = None) -> b
 
 
 def facts_of(folder_fd: int, base: int) -> os.stat_result | None:
-    """Size and times of a segment; None where it is not there."""
+    """Size and times of a segment; None where it is missing."""
     try:
         return os.stat(_name_of(base), dir_fd=folder_fd, follow_symlinks=False)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""What a worker tells the home's journal of its turn. Owns that a journal never harms a turn.
+"""What a worker writes to the home's journal about its turn. Owns that a journal error never harms a turn.
 
-Runs in the worker; the process of a turn in line imports none of it.
+Runs in the worker; must never be imported by the process of a queued turn.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from codex_server_cli.disk.journal import journal
 
 
 class TurnJournal:
-    """The lines of one turn. What cannot be written is left out; a journal that others keep locked is waited for once,
+    """The lines of one turn. A line that cannot be written is dropped; a journal that stays locked is waited for once,
     and once more at the end.
 
     Args:
         turn_path: the turn's directory.
-        name: what the user called the turn; None where it has no name.
+        name: the name that the user gave the turn; None without one.
     """
 
     def __init__(self, turn_path: Path, name: object = None) -> None:
@@ -28,30 +28,30 @@ class TurnJournal:
         self._timeout_s = journal.LOCK_TIMEOUT_S
 
     def phase(self, phase: str) -> None:
-        """The turn is in this phase now; a line where it was not before."""
+        """Record the phase of the turn; adds a line only if it has changed."""
         if phase != self._phase:
             self._phase = phase
             self._append(journal.phase_entry(self._turn_path.name, phase, self._name))
 
     def attention(self, phase: str, request: str, message: str) -> None:
-        """The turn waits for a person to decide this request, which also tells its phase."""
+        """Record that the turn waits for a person to decide this request, in this phase."""
         self._phase = phase
         self._append(journal.attention_entry(self._turn_path.name, phase, request, message, self._name))
 
     def _append(self, entry: journal.Entry) -> None:
         try:
             journal.append(self._home, entry, self._timeout_s)
-        except TimeoutError:  # others keep it locked
+        except TimeoutError:  # still locked by another writer
             self._timeout_s = 0.0
-        except OSError:  # a full disk, or no right to write any more
+        except OSError:  # a full disk, or no write permission any more
             pass
         else:
             self._timeout_s = journal.LOCK_TIMEOUT_S
 
     def end(self, state: str, kind: str | None) -> None:
-        """The turn has ended, and its marker stands: the last thing that is said of it.
+        """Record the end of the turn, after its marker: its last line.
 
-        A turn whose directory was deleted is cancelled. A monitor may have found that too, so it is said once.
+        A turn whose directory was deleted is cancelled. A monitor may have noticed that too, so it is recorded once.
         """
         with contextlib.suppress(OSError):  # as above
             if self._turn_path.is_dir():

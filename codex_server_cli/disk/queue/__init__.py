@@ -1,1 +1,1 @@
-"""The line of turns that wait for a slot, and the locks of threads."""
+"""The queue of turns that wait for a slot, and the locks of threads."""

@@ -1,19 +1,19 @@
-"""Who may run: the slots of `max_running`, and the line of the turns that wait for one. Owns the home's `queue` folder.
+"""Slots for `max_running` turns, and the queue of the turns that wait for one. Owns the home's `queue` folder.
 
-Every claim is a flock, so a death at any moment lets go of it; there is no daemon, and nothing to tidy before others
-go on. A turn waits for the one before it alone, asleep in the kernel, and only the head of the line looks for a slot.
-The line is one order: a ticket's place is that of its id, and the newest id is its end. A turn that waits for something
-else (`--after-reset`) leaves the line, so that it keeps nobody, and comes back later with a new ticket, at the end.
+Every claim is a flock, so a death at any moment releases it; there is no daemon, and no cleanup before others can
+proceed. A turn waits only for the one before it, asleep in the kernel, and only the head of the queue takes a slot.
+The queue is totally ordered: by the ids of its tickets, the newest id last. A turn that waits for something else
+(`--after-reset`) leaves the queue, so that it blocks no other, and returns later with a new ticket, at the end.
 
-    queue/order      locked while a ticket is made; holds the newest one's id, which is the end of the line
-    queue/<id>       a ticket: locked from the making of a turn until its codex runs, then deleted; holds the id of the
-                     one before it. Its id is the turn's, but for a turn that came back: an id that no turn has. One
-                     that is there and free belongs to a turn that died, or left from the middle of the line
+    queue/order      locked while a ticket is created; holds the newest ticket's id, which is the end of the queue
+    queue/<id>       a ticket: locked from the creation of a turn until its codex runs, then deleted; holds the id of
+                     the one before it. Its id is the turn's, except for a turn that returned: an id of no turn. An
+                     existing, free one belongs to a turn that died, or left from the middle of the queue
     queue/slot-N     locked while a turn runs; holds its id
     queue/below-<id> the same for one turn that a running turn has started
-    queue/wake       FIFO: a byte tells the head of the line that a slot came free
+    queue/wake       FIFO: a byte wakes the head of the queue when a slot is released
 
-Must never know what a turn is: ids are names here. Light, because a turn in line imports it: no `typing`, no `json`.
+Must never know what a turn is: ids are names here. Light, as a queued turn imports it: no `typing`, no `json`.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ from codex_server_cli.disk.safe_open import (
 
 _SLOT, _BELOW = "slot-", "below-"
 ORDER_TIMEOUT_S = 20.0
-"""How long a turn waits to be made: others take milliseconds each, and the launcher waits for 30 s."""
+"""How long the creation of a turn waits: others take milliseconds each, and the launcher waits for 30 s."""
 
 
 def folder_of(turns_path: Path) -> Path:
-    """The queue of a home, given where its turns are."""
+    """The queue folder of a home, given its turns folder."""
     return turns_path.parent / "queue"
 
 
 @contextlib.contextmanager
 def in_order(folder: Path) -> Iterator[Order]:
-    """Keep every other ticket from being made: ids, tickets and directories then all come in one order.
+    """Exclude the creation of other tickets: ids, tickets and directories are then created in one order.
 
     Main thread only.
 
     Raises:
-        OSError: the folder cannot be made or written, or whoever makes a turn was stopped over it.
+        OSError: the folder cannot be created or written, or a process was stopped while it held the lock.
     """
     ensure_directory(folder, may_be_link=False)
     fd = lock.acquire(folder / "order", ORDER_TIMEOUT_S)
@@ -68,7 +68,7 @@ def in_order(folder: Path) -> Iterator[Order]:
 
 
 class Order:
-    """The right to make the next ticket, and its turn."""
+    """The right to create the next ticket, and its turn."""
 
     def __init__(self, folder: Path, fd: int) -> None:
         self._folder = folder
@@ -76,7 +76,7 @@ class Order:
         self._newest = read_holder(fd)
 
     def take_ticket(self) -> Ticket:
-        """A new id, and the last place in line under it.
+        """A ticket with a new id, at the end of the queue.
 
         Raises:
             OSError: the folder cannot be written.
@@ -84,7 +84,7 @@ class Order:
         turn_id = make_turn_id(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(2)), self._newest)
         ticket = Ticket(self._folder, turn_id, lock.create_locked(self._folder / turn_id))
         try:
-            ticket.stand_behind(self._newest)
+            ticket.set_predecessor(self._newest)
             write_holder(self._fd, turn_id)
         except OSError:
             ticket.leave()
@@ -94,55 +94,55 @@ class Order:
 
 
 class Ticket:
-    """A turn's place in line, for as long as `fd` is open."""
+    """A turn's place in the queue, for as long as `fd` is open."""
 
     def __init__(self, folder: Path, turn_id: str, fd: int) -> None:
         self.turn_id = turn_id
         self.fd = fd
         self._folder = folder
         self._path = folder / turn_id
-        self._before = read_holder(fd)
+        self._predecessor = read_holder(fd)
         self._awaited: str | None = None
 
-    def stand_behind(self, turn_id: str | None) -> None:
-        """Note which turn comes before this one."""
+    def set_predecessor(self, turn_id: str | None) -> None:
+        """Record which turn comes before this one."""
         write_holder(self.fd, turn_id)
-        self._before = turn_id
+        self._predecessor = turn_id
 
     def is_head(self) -> bool:
-        """Whether no turn before this one is still in line; a dead one's place is taken over on the way."""
-        while self._before is not None:
-            path = self._folder / self._before
+        """Whether no turn before this one is still queued; removes the tickets of dead ones on the way."""
+        while self._predecessor is not None:
+            path = self._folder / self._predecessor
             fd = lock.probe(path)
             if fd is None:
-                if is_regular(path) and not _is_of_dead_stranger(path):
+                if is_regular(path) and not _is_foreign_and_free(path):
                     return False  # held
                 break
             try:
                 if os.fstat(fd).st_nlink == 0:
-                    break  # it left the line while we looked
-                self.stand_behind(read_holder(fd))
+                    break  # it left the queue meanwhile
+                self.set_predecessor(read_holder(fd))
                 path.unlink(missing_ok=True)
             finally:
                 os.close(fd)
-        self._before = None
+        self._predecessor = None
         return True
 
     def wake_behind(self, wake_fd: int) -> None:
-        """Have a byte written to `wake_fd` when the turn before this one has left the line, or died in it.
+        """Have a byte written to `wake_fd` when the turn before this one has left the queue, or died in it.
 
-        Where the machine has no thread to spare nothing wakes the caller, who looks again after a while in any case.
+        Best effort: where no thread can be started there is no wake-up, and the caller's timeout applies.
         """
-        if self._before not in (None, self._awaited):
+        if self._predecessor not in (None, self._awaited):
             with contextlib.suppress(RuntimeError):
-                masked_thread.start(_wake_when_free, self._folder / self._before, wake_fd)
-                self._awaited = self._before
+                masked_thread.start(_wake_when_free, self._folder / self._predecessor, wake_fd)
+                self._awaited = self._predecessor
 
     def leave(self) -> None:
-        """Let the next one come forward.
+        """Leave the queue.
 
-        The head's name goes first: a free ticket that is there would mean a death. One that leaves from the middle
-        keeps its name, as a dead one does: it leads the next one to those that still stand before it.
+        The head deletes its file before the release: an existing, free ticket would mean a death. One that leaves from
+        the middle keeps its file, as a dead one does: it links the next ticket to those before it.
         """
         try:
             if self.is_head():
@@ -151,22 +151,22 @@ class Ticket:
             os.close(self.fd)
 
 
-def _is_of_dead_stranger(path: Path) -> bool:
-    """Whether a lock file is another user's, who does not hold it as far as the kernel tells: we cannot ask the lock
-    itself, and must not wait for ever. Who stands before him is not told either: a place in line may be lost by it."""
+def _is_foreign_and_free(path: Path) -> bool:
+    """Whether a lock file is another user's, and not held as far as the kernel says: we cannot probe the lock, and must
+    not wait without a bound. The ticket before it is unknown, too, so a place in the queue may be lost."""
     try:
         os.close(open_regular(path, os.O_RDWR))
     except PermissionError:
         return not holder_pid(path)
-    except OSError:  # it has just left the line
+    except OSError:  # it has just left the queue
         return False
     return False
 
 
 def _wake_when_free(path: Path, wake_fd: int) -> None:
-    """In a thread of its own, because nothing but flock tells of a death."""
+    """In a separate thread, because only flock reports a death."""
     lock.wait_until_free(path)
-    with contextlib.suppress(OSError):  # the FIFO is full, or its turn has been driven meanwhile and is over
+    with contextlib.suppress(OSError):  # the FIFO is full, or the turn has run and ended meanwhile
         os.write(wake_fd, b"!")
 
 
@@ -174,8 +174,8 @@ class Slot:
     """The right to run, for as long as `fd` is open.
 
     Attributes:
-        left_by: the turn that had it before and died in it, so that what it left running is still to be ended; None
-            where it was given back in order.
+        left_by: the turn that held it before and died, so that its orphans must still be ended; None after a regular
+            release.
     """
 
     def __init__(self, path: Path, fd: int, left_by: str | None = None) -> None:
@@ -185,12 +185,12 @@ class Slot:
         self._folder = path.parent
 
     def release(self, *, is_unused: bool = False) -> None:
-        """Free the slot, and tell the head of the line. The slot below a turn is no more than its file.
+        """Free the slot, and wake the head of the queue. The slot below a turn is deleted with that.
 
         Args:
-            is_unused: nothing ran in it: what the one before left running is still to be ended, by whoever has it next.
+            is_unused: nothing ran in it: the orphans of `left_by` are still to be ended, by the next holder.
         """
-        with contextlib.suppress(OSError):  # a home that was deleted or is read-only: the slot is free all the same
+        with contextlib.suppress(OSError):  # a deleted or read-only home: the slot is free all the same
             write_holder(self.fd, self.left_by if is_unused else None)
             if self._path.name.startswith(_BELOW):
                 self._path.unlink(missing_ok=True)
@@ -202,14 +202,14 @@ def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
     """A free slot, now; None where all are taken.
 
     Raises:
-        OSError: not one of them can be had, ever: the folder cannot be made or written.
+        OSError: none can ever be taken: the folder cannot be created or written.
     """
     ensure_directory(folder, may_be_link=False)
     failure, is_one_taken = None, False
     for number in range(max_running):
         try:
             slot = _take(folder / f"{_SLOT}{number}", turn_id)
-        except OSError as error:  # something else stands in its place, or another user's, which counts while he has it
+        except OSError as error:  # not a lock file, or another user's, which counts as taken while held
             if not isinstance(error, PermissionError) or not holder_pid(folder / f"{_SLOT}{number}"):
                 failure = error
                 continue
@@ -217,18 +217,18 @@ def take_slot(folder: Path, turn_id: str, max_running: int) -> Slot | None:
         if slot is not None:
             return slot
         is_one_taken = True
-    if failure is not None and not is_one_taken:  # one that is merely taken will come free
+    if failure is not None and not is_one_taken:  # a taken one will be released
         raise failure
     return None
 
 
 def take_slot_below(folder: Path, turn_id: str, parent: str) -> Slot | None:
-    """The one slot that there is below a running turn, for a turn that it started; None where it is taken.
+    """The one slot below a running turn, for a turn that it started; None where it is taken.
 
-    A turn that waits for one of its own must not wait for itself to end: so one of them may run beside the slots.
+    A turn that waits for a turn it started must not wait for its own slot: so one child may run beside the slots.
 
     Raises:
-        OSError: the folder cannot be made or written.
+        OSError: the folder cannot be created or written.
     """
     ensure_directory(folder, may_be_link=False)
     return _take(folder / f"{_BELOW}{parent}", turn_id)
@@ -244,14 +244,14 @@ def _take(path: Path, turn_id: str) -> Slot | None:
 
 
 def holders(folder: Path, *, only_living: bool) -> list[str]:
-    """The turns that slots name: those that run, and unless `only_living` those that died in one."""
+    """The turns named in slots: the running ones, and unless `only_living` those that died in one."""
     try:
         names = [name for name in os.listdir(folder) if name.startswith((_SLOT, _BELOW))]  # noqa: PTH208
-    except OSError:  # no turn ever ran here
+    except OSError:  # no turn has ever run here
         return []
     found = []
     for name in names:
-        with contextlib.suppress(OSError):  # it was given back meanwhile, or is another user's
+        with contextlib.suppress(OSError):  # released meanwhile, or another user's
             with opened_regular(folder / name) as fd:
                 holder = read_holder(fd)
             if holder is not None and (not only_living or lock.is_held(folder / name)):
@@ -260,10 +260,10 @@ def holders(folder: Path, *, only_living: bool) -> list[str]:
 
 
 def open_wake(folder: Path) -> int:
-    """The FIFO that tells of free slots, opened as the head of the line does: it never sees an end.
+    """The FIFO that signals free slots, opened read-write, so that it never reports EOF.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     path = folder / "wake"
     with contextlib.suppress(FileExistsError):  # the usual case
@@ -272,10 +272,10 @@ def open_wake(folder: Path) -> int:
 
 
 def sweep_tickets(folder: Path) -> int:
-    """Delete the tickets of turns that died in line, where nobody stands in it: their names are links of the line.
+    """Delete the tickets of turns that died in the queue, if no turn is queued: until then their files link the queue.
 
     Returns:
-        How many there were.
+        The number of deleted tickets.
 
     Raises:
         OSError: the folder cannot be written.

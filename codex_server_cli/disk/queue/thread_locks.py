@@ -1,8 +1,8 @@
-"""One writer a thread: the locks in the home's `threads` folder, one file for each thread that a turn of ours writes.
+"""One writer per thread. Owns the locks in the home's `threads` folder, one file for each thread that our turns write.
 
-A worker holds its thread's lock from before its turn exists until codex is gone; the file names the turn. Codex has a
-lock of its own, which also shows writers that are none of ours: `actions.start.threads` asks for that one. Must never
-know a turn directory.
+A worker holds its thread's lock from before its turn exists until codex has exited; the file names the turn. Codex's
+own lock also shows writers other than our turns: `actions.start.threads` checks that one. Must never know a turn
+directory.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from codex_server_cli.disk.lock_holder import read_holder, write_holder
 from codex_server_cli.disk.safe_open import ensure_directory, opened_regular
 
 _PASSING_S = 0.02
-"""Longer than a probe, or a collector, keeps a lock that nobody has: neither is a writer."""
+"""Longer than a probe, or a collector, holds a free lock: neither is a writer."""
 _NAMING_S = 0.5
-"""How long a reader waits for the name of a writer that has just taken its lock: its turn is being made meanwhile."""
+"""How long a reader waits for the name of a writer that has just taken the lock, and is still creating its turn."""
 _NAMING_POLL_S = 0.01
 
 
@@ -32,22 +32,22 @@ class ThreadLock:
         self.fd = fd
 
     def name_holder(self, turn_id: str) -> None:
-        """Say which turn it is."""
+        """Record which turn holds it."""
         write_holder(self.fd, turn_id)
 
     def release(self) -> None:
-        """Let another turn write. The file goes first, so that the folder holds no more than what is held."""
+        """Release the lock. The file is deleted first, so that the folder holds only files in use."""
         self.path.unlink(missing_ok=True)
         os.close(self.fd)
 
 
 def folder_of(turns_path: Path) -> Path:
-    """Where the locks of a home are, given where its turns are."""
+    """The folder of a home's thread locks, given its turns folder."""
     return turns_path.parent / "threads"
 
 
 def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
-    """The right to write a thread; None where another turn of ours has it.
+    """The right to write a thread; None where another of our turns holds it.
 
     Raises:
         OSError: the home cannot be written.
@@ -60,7 +60,7 @@ def claim(turns_path: Path, thread_id: str) -> ThreadLock | None:
 
 
 def holder(turns_path: Path, thread_id: str) -> str | None:
-    """The turn of ours that writes a thread; "" where it does not tell its id, None where nobody does.
+    """The id of our turn that writes a thread; "" where the id is unknown, None where there is no writer.
 
     Raises:
         PermissionError: another user's turn may be writing it.
@@ -76,11 +76,11 @@ def _name_at(path: Path) -> str | None:
     """As `holder`, without waiting for the name."""
     if not lock.is_held(path):
         return None
-    with contextlib.suppress(FileNotFoundError), opened_regular(path) as fd:  # it was given back meanwhile
+    with contextlib.suppress(FileNotFoundError), opened_regular(path) as fd:  # released meanwhile
         return read_holder(fd) or ""
     return None
 
 
 def _path_of(folder: Path, thread_id: str) -> Path:
-    """Codex's ids are UUIDs; whatever else one might be, it stays a name."""
+    """Codex's ids are UUIDs; any other id still becomes a plain file name."""
     return folder / f"{re.sub(r'[^0-9A-Za-z-]', '_', thread_id)[:100]}.lock"

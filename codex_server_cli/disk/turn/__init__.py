@@ -1,1 +1,1 @@
-"""One turn directory: its layout, its only writer, its readers, and the repair after a death."""
+"""One turn directory: its layout, its only writer, its readers, and the repair after a worker's death."""

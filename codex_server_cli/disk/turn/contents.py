@@ -1,6 +1,6 @@
-"""What stands in a turn directory, read in one place. Owns what becomes of a file that is missing or makes no sense.
+"""Reading the files of a turn directory. Owns what a missing or invalid file means.
 
-Needs no lock but for `append_text`. Must stay light: every command reads turns.
+Needs no lock except for `append_text`. Must stay light to import: every command reads turns.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 20
 _NOT_A_FILE = (errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.EISDIR, errno.ENXIO)
-"""What `open_regular` says where nothing is there, or something else: that was never written by a worker of ours."""
+"""The errnos of `open_regular` for a missing or non-regular file, which no worker of ours wrote."""
 
 
 def facts_of(turn: TurnDir, *, lock_held: bool) -> Facts:
-    """What the directory tells of the turn's end, for a caller that has probed the lock before (law 2).
+    """The facts about the turn's end, for a caller that has probed the lock before (law 2).
 
     Raises:
-        PermissionError: we may not read the error marker.
+        PermissionError: the error marker is not readable.
     """
     marker = turn.marker
     error = read_permitted_json(turn.error) if marker is Marker.ERROR else None
@@ -41,10 +41,10 @@ def facts_of(turn: TurnDir, *, lock_held: bool) -> Facts:
 
 
 def end_of(turn: TurnDir) -> tuple[State, str | None] | None:
-    """State and error kind of a turn without a worker, as its record has them; None where it has no marker.
+    """State and error kind of a turn without a worker, from its record; None where it has no marker.
 
     Raises:
-        PermissionError: we may not read the record.
+        PermissionError: the record is not readable.
     """
     facts = facts_of(turn, lock_held=False)
     state = derive_state(facts)
@@ -54,7 +54,7 @@ def end_of(turn: TurnDir) -> tuple[State, str | None] | None:
 
 
 def ended_at_ms(turn: TurnDir) -> int | None:
-    """When the end of a turn was published, by the marker itself; None for one without."""
+    """When the end of a turn was published, from the marker itself; None without a marker."""
     for path in (turn.done, turn.error):
         with contextlib.suppress(OSError):
             return path.lstat().st_mtime_ns // 1_000_000
@@ -62,12 +62,12 @@ def ended_at_ms(turn: TurnDir) -> int | None:
 
 
 class Record(NamedTuple):
-    """What the small files of an ended turn tell.
+    """The small files of an ended turn.
 
     Attributes:
         meta: `meta.json`.
         result: `result.json`.
-        error: why the turn is not complete, with every member that an error has; None for a complete one.
+        error: why the turn is not complete, with every member of an error; None for a complete turn.
     """
 
     meta: dict[str, Any]
@@ -76,10 +76,10 @@ class Record(NamedTuple):
 
 
 def read_record(turn: TurnDir) -> Record | None:
-    """The record of an ended turn; None where any of its files is missing, or was damaged or edited.
+    """The record of an ended turn; None where any of its files is missing, damaged or edited.
 
     Raises:
-        PermissionError: we may not read it.
+        PermissionError: it is not readable.
     """
     meta, result, error = read_meta(turn), read_permitted_json(turn.result), None
     marker = turn.marker
@@ -95,32 +95,32 @@ def read_record(turn: TurnDir) -> Record | None:
 
 
 def finished_result(turn: TurnDir) -> dict[str, Any] | None:
-    """The content of `result.json`, where it tells an end: the worker's own last word, or a repairer's."""
+    """The content of `result.json`, by the worker or a repairer; None where it holds no end."""
     result = read_json(turn.result)
     return result if is_result(result) else None
 
 
 def read_meta(turn: TurnDir) -> dict[str, Any] | None:
-    """The content of `meta.json`; None where it cannot be read.
+    """The content of `meta.json`; None where it is missing or invalid.
 
     Raises:
-        PermissionError: we may not read it.
+        PermissionError: it is not readable.
     """
     meta = read_permitted_json(turn.meta)
     return meta if is_meta(meta) else None
 
 
 def meta_of(turn: TurnDir) -> dict[str, Any]:
-    """The content of `meta.json`, or as much as is known without it."""
+    """The content of `meta.json`, or what is known without it."""
     meta = read_json(turn.meta)
     return meta if is_meta(meta) else {"version": 1, "turn_id": turn.turn_id}
 
 
 def answer_text(turn: TurnDir) -> str | None:
-    """What `answer.txt` holds; None where there is no such file.
+    """The content of `answer.txt`; None where there is no such file.
 
     Raises:
-        PermissionError: we may not read it.
+        PermissionError: it is not readable.
     """
     try:
         return read_bytes(turn.answer).decode("utf-8", "replace")
@@ -131,8 +131,8 @@ def answer_text(turn: TurnDir) -> str | None:
 
 
 def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
-    """What was asked, to run it; None where `meta.json` does not tell it, or in words of a newer version."""
-    from codex_server_cli.core.model.request import TurnRequest  # most readers ask for the state alone
+    """The request, to run it; None where `meta.json` has none, or one in a newer version's format."""
+    from codex_server_cli.core.model.request import TurnRequest  # most readers need only the state
 
     try:
         return TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
@@ -141,27 +141,27 @@ def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
 
 
 def told_request(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
-    """What was asked, to tell of it; a bare request where a newer version's words say it, None where nothing does."""
+    """The request, to report it; a bare one for a newer version's format, None where there is none."""
     return (request_of(turn, meta) or bare_request(turn)) if "request" in meta else None
 
 
 def bare_request(turn: TurnDir) -> TurnRequest:
-    """What stands for a request that cannot be read: nothing but the turn itself."""
+    """A placeholder for an unreadable request: nothing but the turn itself."""
     from codex_server_cli.core.model.request import TurnRequest
 
     return TurnRequest(turn.turn_id, cwd="/", prompt_path=str(turn.prompt))
 
 
 def requests_in(turn: TurnDir) -> list[dict[str, Any]]:
-    """The entries of `pending.json`: to be believed only of a turn that runs."""
+    """The entries of `pending.json`: valid only while the turn runs."""
     return objects_in((read_json(turn.pending) or {}).get("pending"))
 
 
 def event_lines(turn: TurnDir) -> Iterator[bytes]:
-    """The lines of `events.jsonl`, however long it is; none where there is no such file.
+    """The lines of `events.jsonl`, streamed, however long it is; empty where there is no such file.
 
     Raises:
-        OSError: it is there and cannot be read.
+        OSError: it exists and cannot be read.
     """
     decoder = LineDecoder()
     for piece in _pieces(turn.events):
@@ -178,7 +178,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 class _MissingError(Exception):
-    """There is no such file, or something that is none."""
+    """There is no such regular file."""
 
 
 def _open(path: Path, flags: int) -> int:
@@ -191,12 +191,12 @@ def _open(path: Path, flags: int) -> int:
 
 
 def shown_text(turn: TurnDir) -> bytes:
-    """What `out.txt` holds; empty where there is no such file."""
+    """The content of `out.txt`; empty where there is no such file."""
     return b"".join(_pieces(turn.out))
 
 
 def append_text(turn: TurnDir, text: bytes) -> None:
-    """Add to `out.txt`, which is never truncated; it is made where it is missing, and nothing else is written to."""
+    """Append to `out.txt`, which is never truncated; created if missing, left alone if not a regular file."""
     with contextlib.suppress(_MissingError):
         fd = _open(turn.out, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:

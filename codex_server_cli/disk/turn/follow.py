@@ -1,7 +1,7 @@
-"""Following a file of a running turn as it grows. Owns the waking; decides nothing about states.
+"""Following a file of a running turn as it grows. Owns the wake-ups; must never decide about states.
 
-watchfiles' events are hints: they are dropped and delayed at times, so every wake-up reads again from the offset, and
-once a second there is one without an event.
+watchfiles' events are hints: they are sometimes dropped or delayed, so every wake-up reads again from the offset, and
+there is one each second without an event.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ WAKE_INTERVAL_MS = 1000
 DEBOUNCE_MS = 50
 POLL_S = 0.05
 STEP_MS = 8
-"""How long watchfiles gathers events: the delay that a reader sees, and one look of its thread each."""
+"""How long watchfiles gathers events: the delay that a reader sees, and the interval at which its thread checks."""
 
 
 def wakeups(directory: Path, step_ms: int = STEP_MS, deadline: float = float("inf")) -> Iterator[None]:
-    """Yield when something in a directory changes, at a deadline, and at least once a second; for ever.
+    """Yield when a directory changes, at a deadline, and at least once a second; endless.
 
-    The first one comes when the watch is in place, so that nothing which happens after it can be missed.
+    The first one comes when the watch is active, so that no later change can be missed.
 
     Args:
-        step_ms: how long events are gathered before each wake-up, and how often the watch looks for any.
-        deadline: of the monotonic clock; who goes on after it is woken at every step.
+        step_ms: how long events are gathered before each wake-up, and how often the watch checks for them.
+        deadline: of the monotonic clock; after it there is a wake-up at every step.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
@@ -39,27 +39,27 @@ def wakeups(directory: Path, step_ms: int = STEP_MS, deadline: float = float("in
             time.sleep(POLL_S)
     with watcher:
         yield
-        while watcher.watch(max(DEBOUNCE_MS, step_ms), step_ms, _rest_ms(deadline), None) != "signal":
+        while watcher.watch(max(DEBOUNCE_MS, step_ms), step_ms, _timeout_ms(deadline), None) != "signal":
             yield
     raise KeyboardInterrupt
 
 
-def _rest_ms(deadline: float) -> int:
-    return max(1, int(min(WAKE_INTERVAL_MS, (deadline - time.monotonic()) * 1000)))  # 0 would be for ever
+def _timeout_ms(deadline: float) -> int:
+    return max(1, int(min(WAKE_INTERVAL_MS, (deadline - time.monotonic()) * 1000)))  # 0 means no timeout
 
 
 def _watcher(directory: Path) -> Any:
-    """watchfiles' own watcher; None where there can be none, and one has to look again and again."""
+    """watchfiles' own watcher; None where it is unavailable, and the caller has to poll."""
     try:
-        # Its "Rust backend", private, which is why pyproject.toml names the versions that were tried: the public face
-        # brings asyncio, 40 ms that each follower would wait for.
+        # Its private "Rust backend", which is why pyproject.toml names the tested versions: the public API imports
+        # asyncio, 40 ms for each follower.
         from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
-    except ImportError:  # another version than those, forced in
+    except ImportError:  # an untested version, forced in
         return None
     try:
         return RustNotify([str(directory)], False, False, 0, False, False)
     except (OSError, UnicodeError, TypeError, WatchfilesRustInternalError):
-        # No more watches, or watchers (of which many systems grant a user 128), or a name that is no UTF-8; or another
+        # No more watches, or watchers (many systems allow 128 per user), or a name that is not UTF-8; or another
         # signature.
         return None
 
@@ -72,10 +72,10 @@ class GrowingFile:
         self.offset = offset
 
     def read_more(self) -> bytes:
-        """What has been added since the last look; `b""` while the file is not there."""
+        """What was appended since the last call; `b""` while the file is missing."""
         try:
             data = read_bytes(self._path, self.offset)
-        except OSError:  # not made yet, or deleted with its turn
+        except OSError:  # not created yet, or deleted with its turn
             return b""
         self.offset += len(data)
         return data

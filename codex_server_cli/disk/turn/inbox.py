@@ -1,8 +1,8 @@
 """How other shells reach a worker: request files in `inbox/`, and a FIFO whose byte wakes it.
 
-Owns the shape of requests and replies. A request is `<ms>-<rand>.json` `{"version":1,"op","args","from_pid"}`, renamed
-in; the worker handles them in name order and renames in `<same>.reply` `{"ok","error","result"}`. Must never decide
-what an operation does.
+Owns the format of requests and replies. A request is `<ms>-<rand>.json` `{"version":1,"op","args","from_pid"}`,
+renamed into place; the worker handles them in name order and renames `<same>.reply` `{"ok","error","result"}` into
+place. Must never decide what an operation does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from codex_server_cli.errors import CodexServerError
 
 
 class InboxRequest(NamedTuple):
-    """One request as the worker finds it; `path` names its file."""
+    """One request as the worker reads it; `path` is its file."""
 
     path: Path
     op: str
@@ -28,13 +28,13 @@ class InboxRequest(NamedTuple):
 
 
 def post(turn: TurnDir, op: str, args: dict[str, Any] | None = None) -> Path:
-    """Leave a request and wake the worker.
+    """Write a request and wake the worker.
 
     Returns:
         The path at which its reply will appear.
 
     Raises:
-        OSError: the inbox cannot be written, or is a link to some other directory.
+        OSError: the inbox cannot be written, or is a symlink to another directory.
     """
     if turn.inbox.is_symlink():
         raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(turn.inbox))
@@ -46,24 +46,24 @@ def post(turn: TurnDir, op: str, args: dict[str, Any] | None = None) -> Path:
 
 
 def wake(turn: TurnDir) -> bool:
-    """Send the worker a byte; False where no worker listens (ENXIO)."""
+    """Send the worker a byte; False where there is no reader (ENXIO)."""
     return send_byte(turn.wake)
 
 
 def open_wake(turn: TurnDir) -> int:
-    """Hold the FIFO open as the worker does: for reading and writing, so that it never sees an end."""
+    """Open the FIFO for the worker: read-write, so that it never reports EOF."""
     return open_fifo(turn.wake, os.O_RDWR)
 
 
 def unanswered(turn: TurnDir) -> list[InboxRequest]:
-    """The requests without a reply, in name order; what is no request is passed over."""
+    """The requests without a reply, in name order; other files are skipped."""
     return [request for request in _requests(turn) if not request.path.with_suffix(".reply").exists()]
 
 
 def was_accepted(turn: TurnDir, op: str) -> bool:
-    """Whether anybody asked for this without being refused: a worker can die after its reply and before the deed."""
-    asked = (request for request in _requests(turn) if request.op == op)
-    replies = (read_json(request.path.with_suffix(".reply")) or {} for request in asked)
+    """Whether a request for this was not refused: a worker can die between its reply and the operation."""
+    requests = (request for request in _requests(turn) if request.op == op)
+    replies = (read_json(request.path.with_suffix(".reply")) or {} for request in requests)
     return any(reply.get("ok") is not False for reply in replies)
 
 
@@ -87,11 +87,11 @@ def reply(path: Path, error: CodexServerError | None = None, result: dict[str, A
 
     Args:
         path: the request's file.
-        error: why it was not done; None where it was.
-        result: what to tell beside; JSON.
+        error: why it failed; None on success.
+        result: further data of the reply; JSON.
 
     Raises:
         OSError: the inbox cannot be written.
     """
-    told = error.to_json()["error"] if error is not None else None
-    write_json(path.with_suffix(".reply"), {"version": 1, "ok": error is None, "error": told, "result": result})
+    error_json = error.to_json()["error"] if error is not None else None
+    write_json(path.with_suffix(".reply"), {"version": 1, "ok": error is None, "error": error_json, "result": result})

@@ -1,7 +1,7 @@
 """Appending a turn's end to the journal in place of its worker: for a repairer, a monitor, a recovery.
 
-Owns what a directory says of its end. A worker appends its own (`disk.journal.turn_journal`), under the turn's lock, so
-this must never be called while one lives.
+Owns how a directory's end becomes a line. A worker appends its own (`disk.journal.turn_journal`), under the turn's
+lock, so this must never be called while the worker lives.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from codex_server_cli.disk.turn.layout import TurnDir
 
 
 def append_end_once(turn: TurnDir) -> bool:
-    """Add the end of a turn to the journal, once: whoever comes second adds nothing.
-
-    A directory that is gone was a turn that nobody wanted any more: cancelled.
+    """Add the end of a turn to the journal; idempotent. A deleted directory counts as cancelled.
 
     Returns:
         False where the turn has not ended.
 
     Raises:
-        OSError: the journal cannot be written, or the marker not be read.
+        OSError: the journal cannot be written, or the marker cannot be read.
     """
     end = end_of(turn)
     if end is None:
@@ -32,10 +30,10 @@ def append_end_once(turn: TurnDir) -> bool:
 
 
 def append_recovered(turn: TurnDir) -> None:
-    """Add that there is more of an ended turn now than its end told. Needs the turn's lock.
+    """Add that an ended turn was recovered beyond its recorded end. Needs the turn's lock.
 
     Raises:
-        OSError: the journal cannot be written, or the marker not be read.
+        OSError: the journal cannot be written, or the marker cannot be read.
     """
     end = end_of(turn)
     if end is not None:

@@ -1,7 +1,7 @@
-"""The turn directory: the names of its files, and how it comes into the world.
+"""The turn directory. Owns the names of its files, and its creation.
 
-It is made under a hidden name with its lock taken, and published by a rename: no reader ever sees half of one, or one
-that nobody holds. What is written into it afterwards is `publish`'s.
+It is created under a hidden name with its lock held, and published by a rename: a reader must never see a partial or
+unlocked new one. Later writes are `writer`'s.
 """
 
 from __future__ import annotations
@@ -54,22 +54,22 @@ class TurnDir:
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a turn; a link to some other directory is none."""
+        """Whether the turn exists; a symlink to another directory does not count."""
         return is_directory(self.path)
 
     @property
     def marker(self) -> Marker | None:
-        """Which end marker stands here."""
+        """The end marker, if any."""
         if is_regular(self.done):
             return Marker.DONE
         return Marker.ERROR if is_regular(self.error) else None
 
 
 def prepare_home(turns_path: Path) -> None:
-    """Make the home and its `turns` directory, mode 0700. A home that is there stays as it is: it may be the user's.
+    """Create the home and its `turns` directory, mode 0700. An existing home stays as it is: it may be the user's.
 
     Raises:
-        HomeError: it cannot be made.
+        HomeError: it cannot be created.
     """
     try:
         for path in (turns_path.parent, turns_path):
@@ -87,21 +87,21 @@ def create(
     pictures: dict[str, bytes] | None = None,
     announce: Callable[[str], None] = lambda turn_id: None,
 ) -> tuple[TurnDir, int]:
-    """Make a turn directory, complete and locked, and publish it.
+    """Create a turn directory, complete and locked, and publish it.
 
     Args:
-        turns_path: where turns live; made if missing.
-        turn_id: the id to take; where a turn has it already, its random end is drawn again.
-        prompt: stored exactly as it is.
-        meta: the content of `meta.json`, less the turn id.
+        turns_path: the turns folder; created if missing.
+        turn_id: the id to use; where it is taken, its random suffix is drawn again.
+        prompt: stored verbatim.
+        meta: the content of `meta.json`, without the turn id.
         pictures: those of the prompt, by their path within the directory.
-        announce: is told the id just before the directory is published.
+        announce: called with the id just before the directory is published.
 
     Returns:
         The directory, and the descriptor that holds its lock for as long as it is open.
 
     Raises:
-        HomeError: the home cannot be written (read-only, full …); nothing half-made is left.
+        HomeError: the home cannot be written (read-only, full …); nothing partial is left.
     """
     prepare_home(turns_path)
     hidden, turn_id = _make_hidden(turns_path, turn_id)
@@ -111,7 +111,7 @@ def create(
         announce(turn_id)
         hidden.path.rename(turns_path / turn_id)
     except OSError as error:
-        import shutil  # 3 ms that only a failure needs
+        import shutil  # 3 ms, needed only on failure
 
         shutil.rmtree(hidden.path, ignore_errors=True)
         raise home_error(turns_path.parent, error) from error
@@ -119,7 +119,7 @@ def create(
 
 
 def _make_hidden(turns_path: Path, turn_id: str) -> tuple[TurnDir, str]:
-    """A hidden directory of our own, and the id that it will be published under: one that nobody has or is making."""
+    """A new hidden directory, and the id that it will be published under, which no other turn has."""
     while True:
         hidden = TurnDir(turns_path / f"{UNPUBLISHED}{turn_id}")
         try:
@@ -140,7 +140,7 @@ def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any], pictures: dict[str, 
     create_file(turn.meta, encode_json(meta))
     schema = (meta.get("request") or {}).get("schema")
     if schema is not None:
-        create_file(turn.schema, encode_json(schema))  # for whoever asks again: the user's own may be gone
+        create_file(turn.schema, encode_json(schema))  # for a later retry: the user's own file may be gone
     for path in (turn.events, turn.out, turn.log):
         create_file(path, b"")
     for name, data in pictures.items():
@@ -152,7 +152,7 @@ def _fill(turn: TurnDir, prompt: str, meta: dict[str, Any], pictures: dict[str, 
 
 
 def home_error(home: Path, error: OSError) -> HomeError:
-    """What a user is told where the home cannot be written: the whole of it, or the one path that the error names."""
+    """The error for a home that cannot be written: all of it, or the one path that the OSError names."""
     reason = error.strerror or error
     if error.errno in DISK_ERRORS or error.filename is None:
         hint = "Free some space, or set CODEX_SERVER_HOME to a directory that you can write."

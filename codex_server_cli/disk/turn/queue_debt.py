@@ -1,7 +1,7 @@
-"""The note of what was taken out of a thread's queue, in the turn's directory, until it is back there (`queued.json`).
+"""The record of what was taken out of a thread's queue, in the turn's directory, until restored (`queued.json`).
 
-It is written, durably, before anything is taken; whoever finds it beside an ended turn may settle it. Writing it is the
-lock holder's, as all of the directory is (law 1).
+It is written, durably, before anything is taken; any process that finds it beside an ended turn may settle it. Only the
+lock holder may write it, as with all of the directory (law 1).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codex_server_cli.disk.turn.layout import TurnDir
 
 
 class Noted(NamedTuple):
-    """A debt, and whose: the codex binary, and where that keeps its things (None for its default)."""
+    """A debt, with the codex binary and the `CODEX_HOME` that it belongs to (None for the default)."""
 
     debt: Debt
     codex: str
@@ -22,7 +22,7 @@ class Noted(NamedTuple):
 
 
 def write_debt(turn: TurnDir, noted: Noted) -> None:
-    """Note it.
+    """Record a debt.
 
     Raises:
         OSError: the directory cannot be written.
@@ -33,7 +33,7 @@ def write_debt(turn: TurnDir, noted: Noted) -> None:
 
 
 def read_debt(turn: TurnDir) -> Noted | None:
-    """What is noted; None where nothing is."""
+    """The recorded debt, if any."""
     content = read_json(turn.queued)
     if content is None:
         return None
@@ -42,7 +42,7 @@ def read_debt(turn: TurnDir) -> Noted | None:
 
 
 def forget_debt(turn: TurnDir) -> None:
-    """All of it is back.
+    """Delete the record, once all of it is restored.
 
     Raises:
         OSError: the directory cannot be written.

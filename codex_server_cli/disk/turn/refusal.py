@@ -1,6 +1,6 @@
-"""A turn that we may not read: another user's, made under sudo for instance. Owns the words for it.
+"""A turn that is not readable: another user's, created under sudo for instance. Owns its error message.
 
-What may not be read is not known: neither running nor dead, and nobody repairs it.
+The state of such a turn is unknown, neither running nor dead: it must never be repaired.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from codex_server_cli.errors import HomeError
 
 
 def refusal_of(turn: TurnDir, refusal: PermissionError) -> HomeError:
-    """What a user is told of a turn that he may not read."""
+    """The error for a turn that the user may not read."""
     path = str(refusal.filename or turn.path).removesuffix("/.")
     try:
         owner_id = os.lstat(path if os.path.lexists(path) else turn.path).st_uid
     except OSError:
         owner_id = -1
-    mine = "Nothing of it is known, and nothing was done to it. "
-    hint = mine + (
+    no_effect = "Nothing of it is known, and nothing was done to it. "
+    hint = no_effect + (
         "Give yourself the right to read it."
         if owner_id == os.geteuid()
         else f"It belongs to {_name_of(owner_id)}: ask as that user."
@@ -38,15 +38,15 @@ def _name_of(user_id: int) -> str:
 
 
 def probe_records(turn: TurnDir) -> None:
-    """Open what tells the end of a turn whose worker is dead, before one is made up.
+    """Check that the records of a dead worker's turn are readable, before an end is derived without them.
 
     Raises:
-        PermissionError: we may not.
+        PermissionError: one is not readable.
     """
     for path in (turn.meta, turn.result, turn.events):
         try:
             os.close(open_regular(path))
         except PermissionError:
             raise
-        except OSError:  # there is none, or it is no file of ours
+        except OSError:  # missing, or not a regular file
             continue

@@ -1,7 +1,7 @@
 """Writing a turn as it runs, and publishing its end. Owns the order of the end.
 
-Law 1: whoever holds the lock is the only writer: the worker, and after its death a repairer. Must never be used
-without the lock.
+Law 1: the lock holder is the only writer: the worker, and after its death a repairer. Must never be used without the
+lock.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class LockLostError(Exception):
 
 
 class TurnWriter:
-    """Append and publish, for the holder of the lock.
+    """Append and publish, for the lock holder.
 
     Args:
-        lock_fd: holds it.
+        lock_fd: the descriptor that holds the lock.
 
     Raises:
         OSError: the files cannot be opened.
@@ -42,15 +42,15 @@ class TurnWriter:
         try:
             self._out_fd = open_regular(directory.out, flags)
         except OSError:
-            os.close(self._events_fd)  # whoever publishes the end needs one
+            os.close(self._events_fd)  # publishing the end needs a free descriptor
             raise
         reserve.set_aside(directory)
 
     def may_write(self) -> bool:
-        """Whether there is still a turn to write; False where it was deleted with its lock.
+        """Whether the turn still exists; False where it was deleted with its lock.
 
         Raises:
-            LockLostError: its lock alone is gone: nothing more may be recorded or published.
+            LockLostError: only its lock is gone: nothing more may be recorded or published.
         """
         if lock.is_own(self._lock_fd, self.directory.lock):
             return True
@@ -59,11 +59,11 @@ class TurnWriter:
         return False
 
     def append_events(self, lines: bytes) -> None:
-        """Whole lines onto `events.jsonl`."""
+        """Append whole lines to `events.jsonl`."""
         write_all(self._events_fd, lines)
 
     def append_text(self, text: str) -> None:
-        """Text onto `out.txt`; a lone surrogate, which UTF-8 cannot hold, becomes `?`."""
+        """Append text to `out.txt`; a lone surrogate, which UTF-8 cannot encode, becomes `?`."""
         write_all(self._out_fd, text.encode("utf-8", "replace"))
 
     def write_meta(self, meta: dict[str, Any]) -> None:
@@ -75,22 +75,22 @@ class TurnWriter:
         write_json(self.directory.live, live)
 
     def write_pending(self, requests: list[dict[str, Any]]) -> None:
-        """Replace `pending.json`: what waits for a person."""
+        """Replace `pending.json`: the requests that wait for a person."""
         content = {"version": 1, "turn_id": self.directory.turn_id, "pending": requests}
         write_json(self.directory.pending, content)
 
     def finish(self, outcome: Outcome, meta: dict[str, Any]) -> None:
         """Publish the end: events flushed, result, answer, meta, then the marker, then the directory.
 
-        A crash at any instant leaves a directory that reads correctly or that a repairer completes: until the marker
-        stands the turn is not over, and once `result.json` stands its marker can be made from it.
+        A crash at any instant leaves a directory that reads correctly or that a repairer completes: the turn has not
+        ended before the marker exists, and the marker can be derived from `result.json`.
         """
         reserve.release(self.directory)
         os.fsync(self._events_fd)
         publish(self.directory, outcome, meta)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         os.close(self._events_fd)
         os.close(self._out_fd)
 
@@ -101,7 +101,7 @@ def publish(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> None:
 
 
 def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str, Any]:
-    """The content of `result.json` for this end, now."""
+    """The content of `result.json` for this end, at the current time."""
     return {
         "version": 1,
         "turn_id": turn.turn_id,
@@ -118,28 +118,28 @@ def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str
 
 
 def publish_result(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> None:
-    """Make `result.json` durable, then write all that follows from it. May replace an end that stands already."""
+    """Make `result.json` durable, then write all that follows from it. May replace an existing end."""
     write_json(turn.result, result, is_durable=True)
     complete(turn, result, meta)
 
 
 def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> None:
-    """Write all that follows from a `result.json`: the text's end, answer, meta, and last the marker, made durable.
+    """Write all that follows from a `result.json`: the text's end, answer, meta, and last, durably, the marker.
 
     Args:
-        result: the content of `result.json`, whoever wrote it.
-        meta: the content of `meta.json`; gets the time of the end, and the ids that it lacks.
+        result: the content of `result.json`.
+        meta: the content of `meta.json`; written with the time of the end, and the ids that it lacks.
     """
     answer, finished_at = result.get("answer"), result.get("finished_at") or now()
     known = {name: result.get(name) for name in ("thread_id", "codex_turn_id") if meta.get(name) is None}
     _end_last_line(turn)
     if answer is not None:
         write_atomic(turn.answer, answer.encode("utf-8", "replace"))
-    # Durable too: a turn that ended is not told from a marker alone, whatever the power does.
+    # Durable too: an ended turn is not readable from its marker alone after a power failure.
     write_json(turn.meta, meta | known | {"finished_at": finished_at}, is_durable=True)
     if result["state"] == State.COMPLETE:
         write_json(turn.done, {"version": 1, "finished_at": finished_at}, is_durable=True)
-        if is_regular(turn.error):  # of the end that this one replaces: `done` wins until it is gone
+        if is_regular(turn.error):  # of the replaced end: `done` wins until it is deleted
             fsync_directory(turn.path)
             turn.error.unlink()
     else:
@@ -149,8 +149,8 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
 
 
 def _end_last_line(turn: TurnDir) -> None:
-    """A turn may end in the middle of its answer: what is printed behind its text begins a line all the same."""
-    with contextlib.suppress(OSError):  # there is no text, or no space for it: the end is told in any case
+    """End an unfinished last line of `out.txt`, so that anything printed after it begins a new line."""
+    with contextlib.suppress(OSError):  # no text, or no space: the end is published in any case
         fd = open_regular(turn.out, os.O_RDWR | os.O_APPEND)
         try:
             size = os.lseek(fd, 0, os.SEEK_END)
@@ -161,5 +161,5 @@ def _end_last_line(turn: TurnDir) -> None:
 
 
 def now() -> str:
-    """This moment, as files tell it."""
+    """The current time, in the format of the files."""
     return format_time_ms(time.time_ns() // 1_000_000)

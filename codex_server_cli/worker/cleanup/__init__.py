@@ -1,1 +1,1 @@
-"""What a turn leaves behind: processes, queued messages, the user's own program. For workers and repairers."""
+"""Cleaning up after a turn: processes, queued messages, the user's own program. For workers and repairers."""

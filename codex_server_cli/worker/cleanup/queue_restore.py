@@ -1,8 +1,8 @@
-"""Putting back what was taken out of the queue of a turn's thread. Owns when, and who is told.
+"""Putting back the messages taken out of the queue of a turn's thread. Owns when, and where the result is reported.
 
-The worker does it once its app-server is gone, and before the end is published, so that whoever goes on then finds the
-queue as it was; a repairer does it for a worker that was killed. What cannot be put back stays noted (`queued.json`),
-and `recover` tries again. Needs the turn's lock.
+The worker does it once its app-server is gone, and before the end is published, so that the thread's next turn finds
+the queue as it was; a repairer does it for a worker that was killed. What cannot be put back stays recorded
+(`queued.json`), and `recover` retries. Needs the turn's lock.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from codex_server_cli.errors import CodexServerError
 from codex_server_cli.worker.log import say
 
 TIMEOUT_S = 15.0
-"""For the whole conversation with an app-server that has nothing loaded; it takes 0.1 s."""
+"""For all requests to an app-server that has nothing loaded; they take 0.1 s."""
 
 
 def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> None:
-    """Note what is about to be taken.
+    """Record the messages that are about to be taken out of the queue.
 
     Raises:
         OSError: the directory cannot be written: nothing may be taken then.
@@ -48,45 +48,45 @@ def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...
 
 
 def restore_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
-    """Our app-server is gone: see that everything which was queued meanwhile waits in the queue again.
+    """Put back all messages that were queued during the turn, once its app-server is gone.
 
-    Costs nothing where nothing was queued. What came of it is told in `out.txt`, `meta.json` and `worker.log`.
+    Costs nothing where nothing was queued. The result is recorded in `out.txt`, `meta.json` and `worker.log`.
     """
     record, queue = session.record, session.queue
     if queue.is_untouched or record.thread_id is None or (record.turn_id or record.foreign.turn_id) is None:
         return
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know the child that comes now
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the orphan reaper does not know the child spawned next
     noted = _debt_of(meta, session, queue.owed)
-    with contextlib.suppress(OSError):  # it may be gone, or full: what we have in hand goes back all the same
+    with contextlib.suppress(OSError):  # deleted, or a full disk: what is in memory is put back anyway
         write_debt(turn, noted)
     restored = _restore(noted, TIMEOUT_S)
-    words = words_of(restored, turn.turn_id)
-    with contextlib.suppress(OSError):  # as above: what cannot be told is done all the same
+    text = result_text(restored, turn.turn_id)
+    with contextlib.suppress(OSError):  # as above: it is done, even if it cannot be reported
         if restored.refusal is None:
             forget_debt(turn)
         if restored.put_back or restored.refusal is not None:
             meta["put_back"] = len(restored.put_back)
-        if words:
-            say(f"queued messages: {words}")
-            writer.append_text(f"\n[{words}]\n")
+        if text:
+            say(f"queued messages: {text}")
+            writer.append_text(f"\n[{text}]\n")
 
 
 def _restore(noted: Noted, timeout_s: float) -> RestoredQueue:
     try:
         with CodexClient(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as client:
             return client.run(restore_queue(noted.debt, __version__), timeout_s)
-    except CodexServerError as error:  # no codex, no answer, no room for a process: the turn's own end is none of that
+    except CodexServerError as error:  # no codex, no answer, no room for a process: must not fail the turn
         return RestoredQueue(refusal=error.message)
 
 
 def restore_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None = None) -> str:
-    """The same in the stead of a worker that was killed, or could not; it is told in `meta.json` and `worker.log`.
+    """The same for a worker that was killed or failed to do it; recorded in `meta.json` and `worker.log`.
 
     Args:
         codex: the binary to ask; None takes that of the turn, which an upgrade may have removed since.
 
     Returns:
-        What came of it, for people; empty where there was nothing to do.
+        The result as text for people; empty where there was nothing to do.
 
     Raises:
         OSError: the directory cannot be written.
@@ -97,31 +97,31 @@ def restore_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | Non
     restored = _restore(noted if codex is None else noted._replace(codex=str(codex)), timeout_s)
     if restored.refusal is None:
         forget_debt(turn)
-    words = words_of(restored, turn.turn_id)
-    if not words:
+    text = result_text(restored, turn.turn_id)
+    if not text:
         return ""
     if restored.put_back or restored.refusal is not None:
         meta = meta_of(turn)
         write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(restored.put_back)})
     fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
     try:
-        write_all(fd, f"queued messages: {words}\n".encode("utf-8", "replace"))
+        write_all(fd, f"queued messages: {text}\n".encode("utf-8", "replace"))
     finally:
         os.close(fd)
-    return words
+    return text
 
 
-def words_of(restored: RestoredQueue, turn_id: str) -> str:
-    """What came of it, for people; empty where there was nothing to do."""
+def result_text(restored: RestoredQueue, turn_id: str) -> str:
+    """The result as text for people; empty where there was nothing to do."""
     texts = ", ".join(restored.put_back)
-    words = [f"{put_back_words(len(restored.put_back))}: {texts}"] if texts else []
+    text = [f"{put_back_words(len(restored.put_back))}: {texts}"] if texts else []
     if restored.interrupted:
-        words.append("Codex had begun with it, and was interrupted")
+        text.append("Codex had begun with it, and was interrupted")
     if restored.answered:
-        words.append(f"{RUN_BY_CODEX}: {', '.join(restored.answered)}")
+        text.append(f"{RUN_BY_CODEX}: {', '.join(restored.answered)}")
     if restored.refusal is not None:
-        words.append(
+        text.append(
             f"{NOT_PUT_BACK} ({restored.refusal}); it is kept in queued.json, and "
             f"`codex-server recover {turn_id}` tries again"
         )
-    return "; ".join(words)
+    return "; ".join(text)

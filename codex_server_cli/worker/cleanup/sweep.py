@@ -1,15 +1,14 @@
-"""Nothing of a turn outlives it. Owns the search for what a turn left running, and its end.
+"""No process of a turn outlives it. Owns finding and killing what a turn left running.
 
-Two marks find it: every process of a turn carries `CODEX_SERVER_TURN_ID` in its environment (also `setsid` children,
-which survive every end of the app-server: protocol notes, section 12), and on Linux the worker is a child subreaper, so
-that what lost its parent becomes a child of the worker even where it emptied its environment. A process of *another*
-turn is never touched, though it may descend from this one: it has a directory, a lock and a worker of its own. Nor is
-the user's own program that Codex starts at a turn's end (`user_program`).
+They are found in two ways: every process of a turn carries `CODEX_SERVER_TURN_ID` in its environment (also `setsid`
+children, which survive every end of the app-server: protocol notes, section 12), and on Linux the worker is a child
+subreaper, so that an orphan becomes a child of the worker even where it emptied its environment. Must never touch a
+process of *another* turn, though it may descend from this one: it has its own directory, lock and worker. Nor the
+user's own program that Codex starts at a turn's end (`user_program`).
 
-Codex gives the helpers that touch files for it (`bwrap … codex --codex-run-as-fs-helper`) an empty environment. One
-whose parent dies while it still sets up its name spaces waits for that parent for ever, on pid 1 where the worker was
-killed too (observed on 0.163.0 and 0.171.0: it sits in `eventfd_read`). It is of the session that the app-server led,
-and by that it is found.
+Codex gives its file helpers (`bwrap … codex --codex-run-as-fs-helper`) an empty environment. One whose parent dies
+while it still sets up its namespaces waits for that parent indefinitely, on pid 1 where the worker was killed too
+(observed on 0.163.0 and 0.171.0: it sits in `eventfd_read`). It is found by its session, which the app-server led.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def become_subreaper(app_server_pid: int) -> None:
     """Adopt the orphans among our descendants, where the kernel can do that (Linux), and reap them as they end.
 
     Args:
-        app_server_pid: the one child that is left unreaped: its owner waits for it.
+        app_server_pid: the one child that is not reaped: its owner waits for it.
     """
     if sys.platform != "linux":
         return
@@ -50,8 +49,8 @@ def become_subreaper(app_server_pid: int) -> None:
 
 
 def _reap_orphans(app_server_pid: int) -> None:
-    """Bury the dead: each command that a turn left in the background would else be a zombie for hours."""
-    with contextlib.suppress(ChildProcessError):  # that was the last one
+    """Reap zombies: each command that a turn left in the background would else be one for hours."""
+    with contextlib.suppress(ChildProcessError):  # no child is left
         while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
             if ended.si_pid == app_server_pid:
                 return
@@ -65,22 +64,22 @@ def sweep(
     is_worker: bool = False,
     spared: Callable[[], set[int]] = set,
 ) -> int:
-    """End every process of a turn: SIGTERM, a short grace, SIGKILL; again until none is found.
+    """End every process of a turn: SIGTERM, a short grace period, SIGKILL; repeated until none is found.
 
     Args:
         turn_id: the turn.
-        record: the `meta.json` that its worker left, where that is dead: it names the app-server.
-        is_worker: whether we are its worker, whose own children are meant too.
-        spared: tells the processes that are left alone, at each look; asked only where one is found.
+        record: the `meta.json` of a dead worker: it names the app-server.
+        is_worker: whether we are the turn's worker, whose children are included.
+        spared: returns the pids to leave alone, in each round; called only where a process is found.
 
     Returns:
         How many processes were ended.
     """
-    if record is None and not _has_company(turn_id, is_worker=is_worker):
+    if record is None and not _needs_search(turn_id, is_worker=is_worker):
         return 0
     ended: set[int] = set()
-    for _ in range(_ROUNDS):  # a process may fork between our look and our signal
-        marked = _of_turn(turn_id, is_worker=is_worker)
+    for _ in range(_ROUNDS):  # a process may fork between the search and the signal
+        marked = _processes_of(turn_id, is_worker=is_worker)
         found = [each for each in (*marked, *_helpers_of(record or {})) if each.pid != os.getpid()]
         left_alone = spared() if found else set()
         found = [process for process in found if process.pid not in left_alone]
@@ -88,14 +87,14 @@ def sweep(
             break
         ended.update(process.pid for process in found)
         _signal_all(found, is_kill=False)
-        stubborn = _alive_after(found, GRACE_S)
-        _signal_all(stubborn, is_kill=True)
-        _alive_after(stubborn, GRACE_S)
+        survivors = _alive_after(found, GRACE_S)
+        _signal_all(survivors, is_kill=True)
+        _alive_after(survivors, GRACE_S)
     return len(ended)
 
 
-def _has_company(turn_id: str, *, is_worker: bool) -> bool:
-    """Whether a closer look is due, told in 2 ms. True in doubt, and wherever there is no Linux `/proc` to look at."""
+def _needs_search(turn_id: str, *, is_worker: bool) -> bool:
+    """Whether a full search is needed; takes 2 ms. True in doubt, and wherever there is no Linux `/proc`."""
     try:
         own, pids = str(os.getpid()), [name for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
     except OSError:  # no Linux
@@ -115,7 +114,7 @@ def _has_children() -> bool:
 
 
 def _raw_environment(pid: str) -> bytes:
-    """A process's environment as its kernel keeps it; empty where the process is gone, or not ours to look at."""
+    """A process's environment as the kernel keeps it; empty where the process is gone or may not be read."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123 — hundreds of these
             return file.read()
@@ -123,7 +122,7 @@ def _raw_environment(pid: str) -> bytes:
         return b""
 
 
-def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
+def _processes_of(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
     import psutil  # 12 ms that most turns need not spend
 
     marked = {process.pid: process for process in psutil.process_iter() if _turn_of(process) == turn_id}
@@ -133,10 +132,10 @@ def _of_turn(turn_id: str, *, is_worker: bool) -> list[psutil.Process]:
 
 
 def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
-    """The file helpers of Codex that outlived the app-server which a record names; none in doubt.
+    """Codex's file helpers that outlived the app-server named in a record; none in doubt.
 
-    A session bears the number of its leader as long as one of its processes lives. So such a helper in the session of
-    our app-server, younger than our worker in the same boot, was started by it.
+    A session id is the pid of its leader as long as one of its processes lives. So such a helper in the session of our
+    app-server, younger than our worker in the same boot, was started by it.
     """
     import psutil
 
@@ -148,7 +147,7 @@ def _helpers_of(record: Mapping[str, Any]) -> list[psutil.Process]:
         for process in psutil.process_iter(["cmdline"])
         if _HELPER in (process.info["cmdline"] or ())
         and _session_of(process.pid) == session
-        and _is_since(process.pid, started, boot_id)
+        and _started_since(process.pid, started, boot_id)
         and is_alive(process)
     ]
 
@@ -160,13 +159,13 @@ def _session_of(pid: int) -> int | None:
         return None
 
 
-def _is_since(pid: int, ticks: int, boot_id: object) -> bool:
+def _started_since(pid: int, ticks: int, boot_id: object) -> bool:
     started, boot = process_identity(pid)
     return started is not None and started >= ticks and boot == boot_id
 
 
 def _descendants(parent: psutil.Process, turn_id: str) -> Iterator[psutil.Process]:
-    """The processes below one, but for those of other turns and all that is below them."""
+    """The descendants of a process, except those of other turns and their descendants."""
     import psutil
 
     try:
@@ -180,17 +179,17 @@ def _descendants(parent: psutil.Process, turn_id: str) -> Iterator[psutil.Proces
 
 
 def _turn_of(process: psutil.Process) -> str | None:
-    """The turn that a process is marked with; None where it is unmarked, gone, or not ours to look at."""
+    """The turn that a process is marked with; None where it is unmarked, gone, or may not be read."""
     import psutil
 
     try:
         return process.environ().get(TURN_VARIABLE)
-    except (psutil.Error, OSError):  # psutil hands on some of the system's own
+    except (psutil.Error, OSError):  # psutil passes some OSErrors through
         return None
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether a process runs: one that is dead and not buried does not."""
+    """Whether a process runs; a zombie does not."""
     import psutil
 
     try:
@@ -200,9 +199,9 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def _alive_after(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Those that still live when the time is up; returns at once when none does.
+    """Those still alive after the timeout; returns at once when none is.
 
-    Not psutil's `wait_procs`: it waits for a zombie that is not our child until its parent buries it, and the first
+    Not psutil's `wait_procs`: it waits for a zombie that is not our child until its parent reaps it, and the first
     process of a container often never does.
     """
     deadline = time.monotonic() + timeout_s

@@ -1,9 +1,9 @@
-"""The `notify` program of the user's own Codex: his, not the turn's. Owns how it is known, and how long it may run.
+"""The `notify` program of the user's own Codex, not the turn's. Owns how it is recognised, and how long it may run.
 
-Codex starts it 15 to 30 ms before it tells of the turn's end, as a child in its own session, with one argument more
-than configured: a JSON object with the ids of thread and turn (observed on 0.163.0 and 0.171.0). It bears the turn's
-mark, as all that codex starts does. A command of the model leads a session of its own, or lives in one: whatever its
-arguments, it is never taken for this program. Of hooks none is left then: Codex itself waits for them, or ends them.
+Codex starts it 15 to 30 ms before it reports the turn's end, as a child in its own session, with one argument more
+than configured: a JSON object with the ids of thread and turn (observed on 0.163.0 and 0.171.0). It carries the turn's
+mark, like all processes that codex starts. A command of the model leads, or runs in, another session: whatever its
+arguments, it must never be taken for this program. No hook is left by then: Codex itself waits for them, or kills them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _FIRST_POLL_S, _LAST_POLL_S = 0.02, 0.25
 
 
 class UserProgram(NamedTuple):
-    """How the program of one turn is known, and what it has started.
+    """How to recognise the program of one turn and its descendants.
 
     Attributes:
-        session_id: the session of the turn's app-server, which that led.
+        session_id: the session that the turn's app-server led.
         codex_turn_id: Codex's id of the turn.
-        ended_s: when the turn was seen to end, by `clock_s`, where the user has such a program: what was started there
-            about then or later is its doing, also where the program itself has gone already. None where it is not known
-            whether he has one.
+        ended_s: when the turn was seen to end, by `clock_s`, where the user has such a program: what was started in the
+            session about then or later belongs to it, even if the program itself has exited. None where it is not known
+            whether there is one.
     """
 
     session_id: int
@@ -44,12 +44,12 @@ class UserProgram(NamedTuple):
     ended_s: float | None = None
 
     def pids(self) -> set[int]:
-        """The processes of it that live now, less any that has had its time."""
-        import psutil  # 12 ms, which are due where somebody is left at all
+        """Its live processes, less those that have used up their time."""
+        import psutil  # 12 ms, only where a process is left
 
         roots = list(self._roots())
-        below = {child.pid for root in roots for child in _below(root)}
-        return {pid for pid in {root.pid for root in roots} | below if psutil.pid_exists(pid)}
+        descendants = {child.pid for root in roots for child in _descendants_of(root)}
+        return {pid for pid in {root.pid for root in roots} | descendants if psutil.pid_exists(pid)}
 
     def _roots(self) -> Iterator[psutil.Process]:
         import psutil
@@ -60,29 +60,29 @@ class UserProgram(NamedTuple):
                     continue
                 process = psutil.Process(pid)
                 started_s = _started_s(process)
-                is_known = self._is_since_the_end(started_s) or _is_told_of(process.cmdline(), self.codex_turn_id)
-            except (OSError, psutil.Error):  # gone meanwhile, or not ours to look at
+                is_known = self._is_after_end(started_s) or _is_notification_of(process.cmdline(), self.codex_turn_id)
+            except (OSError, psutil.Error):  # gone meanwhile, or may not be read
                 continue
             if is_known and clock_s() - started_s < TIMEOUT_S and is_alive(process):
                 yield process
 
-    def _is_since_the_end(self, started_s: float) -> bool:
+    def _is_after_end(self, started_s: float) -> bool:
         return self.ended_s is not None and started_s >= self.ended_s - _MARGIN_S
 
 
 def clock_s() -> float:
-    """Now, by the clock that processes are dated with: on Linux since the boot, which no change of time moves."""
+    """Now, by the clock of process start times: on Linux since the boot, unaffected by changes of the system time."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if _HAS_BOOT_CLOCK else time.time()
 
 
 def _started_s(process: psutil.Process) -> float:
     import psutil
 
-    # psutil adds the second of the boot, which is up to one second off.
+    # psutil adds the boot time, which is up to one second off.
     return process.create_time() - (psutil.boot_time() if _HAS_BOOT_CLOCK else 0.0)
 
 
-def _below(process: psutil.Process) -> list[psutil.Process]:
+def _descendants_of(process: psutil.Process) -> list[psutil.Process]:
     import psutil
 
     try:
@@ -91,21 +91,24 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _is_told_of(words: list[str], codex_turn_id: str) -> bool:
-    """Whether this command line ends with what Codex tells the program of this turn."""
-    if not words or codex_turn_id not in words[-1]:
+def _is_notification_of(arguments: list[str], codex_turn_id: str) -> bool:
+    """Whether this command line ends with Codex's notification of this turn's end."""
+    if not arguments or codex_turn_id not in arguments[-1]:
         return False
     try:
-        told = json.loads(words[-1])
-    except ValueError:  # another program that the id is told to
+        notification = json.loads(arguments[-1])
+    except ValueError:  # another program that was given the id
         return False
-    return isinstance(told, dict) and (told.get("type"), told.get("turn-id")) == ("agent-turn-complete", codex_turn_id)
+    return isinstance(notification, dict) and (notification.get("type"), notification.get("turn-id")) == (
+        "agent-turn-complete",
+        codex_turn_id,
+    )
 
 
 def see_off(turn_id: str, program: UserProgram) -> None:
-    """Stay with the program until it is over, or has had its time; then nothing of the turn is left.
+    """Wait until the program has exited or used up its time; then sweep what is left of the turn.
 
-    The turn's end is published and its lock has fallen: nobody waits for this.
+    The turn's end is published and its lock released: nothing waits for this.
     """
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, signal.SIG_DFL)

@@ -39,14 +39,14 @@ def tell(turn: TurnDir) -> None:
 def while_waiting(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> threading.Thread:
     """Do this once the wait has looked at its turns for the first time."""
     looked = threading.Event()
-    glance = wait._glance
+    glance = wait._quick_check
 
     def look(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
         found = glance(directory, until_attention=until_attention)
         looked.set()
         return found
 
-    monkeypatch.setattr(wait, "_glance", look)
+    monkeypatch.setattr(wait, "_quick_check", look)
 
     def run() -> None:
         wait_until(looked.is_set, what="the first look")
@@ -122,7 +122,7 @@ def test_an_end_ends_the_wait_for_any_and_the_last_one_that_for_all(
 def test_a_request_that_another_shell_answers_between_two_looks_does_not_count(
     turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wait, "_glance", lambda _, **__: (True, True))
+    monkeypatch.setattr(wait, "_quick_check", lambda _, **__: (True, True))
     assert brief(wait.wait([turns.running()], is_any=False, timeout_s=0.1)) == [RUNS]
 
 

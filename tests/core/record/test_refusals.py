@@ -9,7 +9,7 @@ import pytest
 
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.raw_items import RawItems
-from codex_server_cli.core.record.refusals import MAX_REFUSALS, MAX_WORDS_CHARS, Refusals, denial_of, refusal_of
+from codex_server_cli.core.record.refusals import MAX_REFUSALS, MAX_TEXT_CHARS, Refusals, denial_of, refusal_of
 from codex_server_cli.core.record.replay import replay
 from tests.kit.dialogue import COMPLETED, TURN, Dialogue, Json, item_notice, notice, said
 
@@ -143,7 +143,7 @@ def test_a_line_is_bounded_and_stays_one_line() -> None:
     refusal = refusal_of(called("exec_command", {"cmd": "x\ny" * 500}), came_of("approval policy is " + "a\nb" * 500))
     assert refusal is not None
     assert "\n" not in refusal.line
-    assert len(refusal.line) < 2 * MAX_WORDS_CHARS + 40
+    assert len(refusal.line) < 2 * MAX_TEXT_CHARS + 40
     assert refusal.line.startswith("✗ command refused: x yx")
 
 
@@ -154,9 +154,9 @@ def test_an_item_that_was_not_done_counts_as_well() -> None:
     refusals = Refusals()
     change = {"path": "/p/a", "kind": {"type": "add"}, "diff": ""}
     for status in ("declined", "failed", "completed"):
-        refusals.see({"type": "fileChange", "status": status, "changes": [change]}, {})
-    refusals.see({"type": "commandExecution", "status": "declined", "command": "bash -lc 'touch f'"}, {})
-    refusals.see({"type": "commandExecution", "status": "completed", "command": "ls"}, {})
+        refusals.add_item({"type": "fileChange", "status": status, "changes": [change]}, {})
+    refusals.add_item({"type": "commandExecution", "status": "declined", "command": "bash -lc 'touch f'"}, {})
+    refusals.add_item({"type": "commandExecution", "status": "completed", "command": "ls"}, {})
     assert refusals.to_json() == [
         {"what": "patch", "paths": ["/p/a"], "reason": "declined"},
         {"what": "patch", "paths": ["/p/a"], "reason": "failed"},
@@ -189,23 +189,23 @@ def test_a_command_says_itself_that_its_sandbox_was_in_the_way(settings: Json, o
 def test_what_a_script_prints_of_a_command_that_has_an_item_is_not_told_twice() -> None:
     refusals = Refusals()
     item = {"type": "commandExecution", "status": "failed", "command": "touch f", "aggregatedOutput": READ_ONLY}
-    refusals.see(item, {})
-    refusals.hear(typed("exec", "x"))
-    assert refusals.hear(came_of(READ_ONLY, type_="custom_tool_call_output")) is None
+    refusals.add_item(item, {})
+    refusals.add_raw(typed("exec", "x"))
+    assert refusals.add_raw(came_of(READ_ONLY, type_="custom_tool_call_output")) is None
     assert len(refusals.found) == 1
 
 
 def test_only_the_first_are_kept_and_each_is_shown() -> None:
     refusals = Refusals()
     for _ in range(MAX_REFUSALS + 1):
-        refusals.hear(called("exec_command", {"cmd": "x"}))
-        assert refusals.hear(came_of(NEVER)) is not None
+        refusals.add_raw(called("exec_command", {"cmd": "x"}))
+        assert refusals.add_raw(came_of(NEVER)) is not None
     assert len(refusals.found) == MAX_REFUSALS
 
 
 @pytest.mark.parametrize("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, came_of("x", "unheard of")])
 def test_what_is_no_call_and_no_output_of_one_is_no_refusal(raw: Any) -> None:
-    assert Refusals().hear(raw) is None
+    assert Refusals().add_raw(raw) is None
     assert RawItems().choose((b"", {}), raw) == []
 
 

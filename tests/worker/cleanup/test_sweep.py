@@ -130,7 +130,7 @@ def test_a_clean_turn_costs_no_closer_look(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_a_proc_file_system_the_closer_look_finds_them_too(
     spawn: Spawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep_module, "_has_company", lambda *_, **__: True)
+    monkeypatch.setattr(sweep_module, "_needs_search", lambda *_, **__: True)
     assert sweep(OTHER_ID) == 0
     spawn(TURN_ID)
     assert sweep(TURN_ID) == 1
