@@ -14,8 +14,8 @@ pytest_plugins = ["tests.kit.alone", "tests.kit.coverage_floor", "tests.kit.fail
 
 _BINARIES = codex_binaries()
 
-# A shell starts what runs in the background with these ignored, and that is inherited: what a test starts would never
-# learn of a Ctrl-C, or of the end of its terminal.
+# A shell starts background jobs with these ignored, and that is inherited: what a test starts would never
+# see Ctrl-C, or the hang-up of its terminal.
 for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_signum) is signal.SIG_IGN:
         signal.signal(_signum, _handler)
@@ -30,7 +30,7 @@ settings.load_profile("stable")
 
 @pytest.fixture
 def codex_home(tmp_path: Path) -> Path:
-    """An empty CODEX_HOME of this test's own; `demo.codex_home` fills it."""
+    """An empty CODEX_HOME for this test; `demo.codex_home` fills it."""
     home = tmp_path / "codex-home"
     home.mkdir(mode=0o700)
     return home

@@ -1,4 +1,4 @@
-"""CHANGELOG.md keeps step with the package."""
+"""CHANGELOG.md matches the package."""
 
 from __future__ import annotations
 

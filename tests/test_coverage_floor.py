@@ -1,4 +1,4 @@
-"""The floors of coverage: every folder of the package has one, and only a whole run is held to them."""
+"""The floors of coverage: every folder of the package has one, and they apply to whole runs alone."""
 
 from __future__ import annotations
 

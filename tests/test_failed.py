@@ -1,4 +1,4 @@
-"""A failed test takes what it started with it: the next one neither fails for it nor runs beside it."""
+"""A failed test ends what it started: the next one neither fails because of it nor runs beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fault matrix is what its tests hold: each row names tests that exist, and each such test stands in a row."""
+"""The fault matrix and its tests match: each row names tests that exist, and each such test is in a row."""
 
 from __future__ import annotations
 

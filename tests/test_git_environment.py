@@ -1,4 +1,4 @@
-"""git's repository-local variables are tied to one repository and one moment: no process of ours is handed them."""
+"""git's repository-local variables are tied to one repository and one moment: no process of ours inherits them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_THE_USER = {
 
 
 def of_one_repository() -> list[str]:
-    """What the installed git takes for it."""
+    """The installed git's own list of them."""
     run = subprocess.run(["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=True)
     return run.stdout.split()
 
@@ -55,4 +55,4 @@ def test_no_process_of_ours_inherits_a_repository(
     made = make()
     assert [name for name in of_repository if name in made] == []
     assert made.items() >= OF_THE_USER.items()
-    assert set(of_repository) <= os.environ.keys()  # our own stays as it is: who called us is not told otherwise
+    assert set(of_repository) <= os.environ.keys()  # the environment of this process stays unchanged

@@ -1,4 +1,4 @@
-"""The import law: which room may know which, and which rooms own no side effect at all.
+"""The import law: which folder may import which, and which folders have no side effect at all.
 
 Read from the source with `ast`; nothing is imported. `_breaches` judges one module, so that the law itself is tested.
 """
@@ -18,7 +18,7 @@ PACKAGE = "codex_server_cli"
 ROOT = Path(__file__).parents[1] / PACKAGE
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
-LAW = {  # room → the rooms that it may import besides itself
+LAW = {  # folder → the folders that it may import besides itself
     "__init__": set[str](),
     "__main__": {"cli"},
     "errors": set[str](),
@@ -96,7 +96,7 @@ def _lazy_nodes(tree: ast.AST) -> set[ast.AST]:
 
 
 def _rooms_imported(room: str, tree: ast.AST) -> Iterator[str]:
-    """The other rooms that a module imports, less those that it may import lazily and does."""
+    """The other folders that a module imports, without those that it may import lazily and does."""
     lazy = _lazy_nodes(tree)
     for name, node in _imports(tree):
         package, _, inside = name.partition(".")

@@ -102,20 +102,20 @@ def _(story: Story, phrase: str) -> None:
 
 @when("I start a turn from a shell, and the shell's whole process group is killed")
 def _(story: Story) -> None:
-    told = story.home.root / "told.json"
+    output = story.home.root / "told.json"
     shell = subprocess.Popen(
-        ["sh", "-c", f"'{COMMAND}' new Hello >'{told}'; exec sleep 600"],
+        ["sh", "-c", f"'{COMMAND}' new Hello >'{output}'; exec sleep 600"],
         env=story.home.env,
         cwd=story.home.project,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        wait_until(lambda: told.exists() and told.read_text().endswith("\n"), what="the turn id")
+        wait_until(lambda: output.exists() and output.read_text().endswith("\n"), what="the turn id")
     finally:
         os.killpg(shell.pid, signal.SIGKILL)
         shell.wait()
-    story.remember(json.loads(told.read_text())["turn_id"])
+    story.remember(json.loads(output.read_text())["turn_id"])
     assert story.turn.status()["state"] == "running"
 
 

@@ -1,4 +1,4 @@
-"""Where things are, what a process of ours inherits, and what `config.json` may say."""
+"""Where things are, what a child process inherits, and what `config.json` may hold."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VARIABLES = ("HOME", "CODEX_SERVER_HOME", "CODEX_HOME", "CODEX_SERVER_TURN_ID", 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment without anything that we read, but a home."""
+    """The environment without any variable that this program reads, but a home."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/home/dev")
@@ -122,7 +122,7 @@ def test_a_relative_directory_leads_nowhere_once_the_current_one_is_gone(
         Settings.load()
 
 
-# --- what a process of ours inherits
+# --- what a child process inherits
 
 
 def test_every_path_that_codex_gets_means_where_the_user_stands(
@@ -263,7 +263,7 @@ def test_a_value_that_cannot_be_meant_is_named(path: Path, name: str, value: obj
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "expected"),
     [
         (b"", "is not JSON"),
         (b"{", "is not JSON"),
@@ -275,9 +275,9 @@ def test_a_value_that_cannot_be_meant_is_named(path: Path, name: str, value: obj
     ],
     ids=lambda data: str(data)[:20],
 )
-def test_a_broken_file_is_named_and_what_to_do(path: Path, data: bytes, words: str) -> None:
+def test_a_broken_file_is_named_and_what_to_do(path: Path, data: bytes, expected: str) -> None:
     path.write_bytes(data)
-    with pytest.raises(BadInputError, match=words) as caught:
+    with pytest.raises(BadInputError, match=expected) as caught:
         read_config(path)
     assert str(path) in caught.value.message
     assert caught.value.hint == f"Mend {path}, or delete it."
@@ -305,7 +305,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_words(
         assert isinstance(read(path, values), Config)
 
 
-# --- what a Python of ours imports from
+# --- what a child Python imports from
 
 
 @pytest.fixture

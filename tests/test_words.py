@@ -1,4 +1,4 @@
-"""What we tell people is true: the examples run, the flags and links exist, the tables are those of the code."""
+"""The documents are correct: the examples run, the flags and links exist, the tables are those of the code."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def documented_model(request: Request, thought: Gate) -> ReplyLike:
 
 @pytest.fixture
 def thought() -> Gate:
-    """Where the turn that thinks long stops, until an example waits for its end."""
+    """The gate of the turn that thinks long, opened when an example waits for its end."""
     return Gate()
 
 

@@ -1,7 +1,7 @@
-"""The command line: which verbs there are, and the one place where errors become exit codes.
+"""The command line: the table of verbs, and the one place where errors become exit codes.
 
-Only the module of the verb that was asked for is imported and inspected, because start-up is a feature; help and
-completion load them all. Must never hold a verb's own logic.
+Only the module of the requested verb is imported and inspected, because start-up is a feature; help and completion
+load them all. Must never hold a verb's own logic.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
 _OF_THE_USERS_SYSTEM = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR)
 _NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _PROMPT_VERBS = ("new", "continue", "chat", "steer")
-_PROMPT_HINTS = {  # by how click's message begins
+_PROMPT_HINTS = {  # by the beginning of click's message
     "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
     "No such option": "A prompt that begins with - comes after --. ",
 }
@@ -84,11 +84,11 @@ _EPILOG = (
 
 
 def run(arguments: list[str], launch: object = None) -> int:
-    """Run one command line and return its exit code. Whatever happens, no traceback reaches the user.
+    """Run one command line and return its exit code. No traceback ever reaches the user.
 
     Args:
-        arguments: the words after the program's name.
-        launch: the worker that is getting ready, for a verb that starts a turn.
+        arguments: the arguments after the program's name.
+        launch: the worker that is being prepared, for a verb that starts a turn.
     """
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:2], "--help"]
@@ -110,9 +110,9 @@ def run(arguments: list[str], launch: object = None) -> int:
 
 
 def _error_of_system(error: OSError) -> CodexServerError:
-    """What the system refused, where the verb itself had no word for it."""
+    """The error for a system call that failed, where the verb itself did not handle it."""
     try:
-        os.getcwd()  # noqa: PTH109 — only whether there is one
+        os.getcwd()  # noqa: PTH109 — only to see whether it exists
     except OSError:
         return BadInputError("the current directory is gone", hint="Go to another one, or name directories absolutely.")
     if error.errno in _OF_THE_USERS_SYSTEM:
@@ -146,7 +146,7 @@ def build(verb: str | None) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    app.callback()(_global_options)  # also keeps it a group of verbs, however few are loaded
+    app.callback()(_global_options)  # also keeps it a group when only one verb is loaded
     for name in VERBS if verb is None else (verb,):
         module, function, panel = VERBS[name]
         command = getattr(importlib.import_module(f"codex_server_cli.cli.{module}"), function)
@@ -170,7 +170,7 @@ def _usage_error(error: typer.TyperException) -> CodexServerError:
     about_prompt = hints[0] if hints and path.split()[-1] in _PROMPT_VERBS else ""
     if hints and path.split()[-1] == "review":
         about_prompt = _REVIEW_HINT
-        message = message.partition(" (Possible options")[0]  # it would name what is nothing like it
+        message = message.partition(" (Possible options")[0]  # click suggests unrelated options
     return UsageError(message.rstrip("."), hint=f"{about_prompt}Try: {path} --help")
 
 

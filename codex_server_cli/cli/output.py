@@ -1,4 +1,4 @@
-"""Where words go: stdout is the answer, stderr is for people. Owns the only prints of the command line."""
+"""Output: stdout has the answer, stderr the diagnostics for people. Owns all printing of the command line."""
 
 from __future__ import annotations
 
@@ -15,70 +15,70 @@ from codex_server_cli.settings import terminal
 
 
 class ReaderGoneError(Exception):
-    """Nobody reads our stdout any more. No `OSError`: typer would end with 1 at a broken pipe."""
+    """The reader of our stdout has closed it. Not an `OSError`: typer would exit with 1 at a broken pipe."""
 
 
 def is_terminal() -> bool:
-    """Whether a person sees stdout."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def width() -> int:
-    """Columns that a table may use; a pipe gets room for whole lines."""
+    """Columns that a table may use; wide enough for whole lines in a pipe."""
     return shutil.get_terminal_size().columns if is_terminal() else 160
 
 
 def show_json(document: Any) -> None:
-    """One JSON document on stdout: one line, indented where a person looks."""
+    """Print one JSON document on stdout: on one line, indented on a terminal."""
     show(dump(document, is_indented=is_terminal()) + "\n")
 
 
 def show(text: str) -> None:
-    """Text on stdout: raw into a pipe or file, neutralised on a terminal."""
+    """Print text on stdout: raw into a pipe or file, neutralised on a terminal."""
     _write(neutralise(text) if is_terminal() else text)
 
 
 def can_redraw() -> bool:
-    """Whether a person sees stdout, on a terminal that lets us wipe what we wrote."""
+    """Whether stdout is a terminal whose output can be erased."""
     return is_terminal() and terminal.can_redraw()
 
 
 def draw(text: str) -> None:
-    """Text that is safe already, with our own control sequences, on a terminal; without a word where it is gone."""
+    """Write text that is already safe, with our own control sequences, to a terminal; ignore one that is gone."""
     with contextlib.suppress(OSError):
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.flush()
 
 
 def is_reader_gone() -> bool:
-    """Whether the pipe that stdout is has lost its reader, told without writing; False for whatever is no pipe."""
+    """Whether stdout is a pipe without a reader, found without writing; False where it is no pipe."""
     import select
 
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # errors are told in any case
+    poll.register(sys.stdout.fileno(), 0)  # POLLERR and POLLHUP are always reported
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def show_line(line: bytes) -> None:
-    """One line of a JSON stream: on a terminal its escapes are already harmless, elsewhere verbatim."""
+    """Print one line of a JSON stream: JSON escapes its control characters already."""
     show(line.decode("utf-8", "replace") + "\n")
 
 
 def note(text: str) -> None:
-    """A word for people, on stderr."""
-    with contextlib.suppress(OSError):  # nobody is left to tell
+    """Print a message for people on stderr."""
+    with contextlib.suppress(OSError):  # stderr is closed
         sys.stderr.write(neutralise(text) + "\n")
         sys.stderr.flush()
 
 
 def note_if(problem: str | None) -> None:
-    """A problem that ends nothing, on stderr; without a word where there is none."""
+    """Print a problem that is no failure on stderr; nothing for None."""
     if problem is not None:
         note(f"codex-server: {problem}")
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
-    """A failure: one line and its hint on stderr, and the contract's JSON on stdout for commands that promise it."""
+    """Report a failure: one line and its hint on stderr, with `as_json` also the contract's JSON on stdout."""
     if as_json:
         try:
             show_json(error.to_json())
@@ -88,7 +88,7 @@ def show_error(error: CodexServerError, *, as_json: bool) -> None:
 
 
 def abandon_stdout() -> None:
-    """The reader went away: keep the interpreter from failing on the last flush."""
+    """Point stdout at the null device once its reader is gone: the interpreter's last flush would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""Parameters that several verbs share, and what the shell completes them with."""
+"""Parameters that several verbs share, and their shell completion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _COMPLETIONS = 20
 
 
 def complete_turn(incomplete: str) -> list[tuple[str, str]]:
-    """The newest turns whose id or name begins like that, each with the beginning of its prompt."""
+    """The newest turns whose id or name has this prefix, each with the beginning of its prompt."""
     from codex_server_cli.actions.read import read
     from codex_server_cli.errors import CodexServerError
     from codex_server_cli.render.escape import one_line
@@ -19,7 +19,7 @@ def complete_turn(incomplete: str) -> list[tuple[str, str]]:
     found = []
     try:
         views = read.list_turns(Settings.load(), _COMPLETIONS, read.TurnFilter())
-    except CodexServerError:  # a home that cannot be read: a shell that completes shows no errors
+    except CodexServerError:  # the home cannot be read; completion shows no errors
         views = []
     for view in views:
         prompt = one_line(read.prompt_beginning(view), 60)

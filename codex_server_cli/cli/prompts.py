@@ -1,4 +1,4 @@
-"""Where a prompt comes from: an argument, a file, stdin, or one of these and stdin behind it."""
+"""Where a prompt comes from: an argument, a file, stdin, or one of these with stdin after it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ STDIN = "-"
 
 
 def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: Iterable[str | None] = ()) -> str:
-    """The prompt, and behind it, after a blank line, what was piped in.
+    """Read the prompt and append what was piped in, after a blank line.
 
     Args:
-        given: the arguments: a text, or `-` for stdin, or both; None for what was not given.
-        file: reads the text from there instead; `-` is stdin, too.
-        inputs: further files that the command reads, which stdin may be.
+        given: the arguments: a text, `-` for stdin, or both; None for one that is missing.
+        file: read the text from this file instead; `-` is stdin, too.
+        inputs: further files that the command reads; stdin may be one of them.
 
     Raises:
         UsageError: there is no prompt, or more than one.
         BadInputError: it cannot be read.
     """
-    words = [word for word in (*given, file if file == STDIN else None) if word is not None]
-    texts = [word for word in words if word != STDIN]
+    arguments = [each for each in (*given, file if file == STDIN else None) if each is not None]
+    texts = [each for each in arguments if each != STDIN]
     if len(texts) > 1:
         hint = "Quote the prompt, so that your shell hands it over as one word."
         raise UsageError(f"Got unexpected extra argument ({texts[1]})", hint=hint)
@@ -34,21 +34,21 @@ def read_prompt(given: Iterable[str | None], file: str | None = None, inputs: It
     if texts and path is not None:
         raise UsageError("Give either a prompt or --file, not both", hint="What is piped in comes behind either.")
     text = texts[0] if texts else _read_file(path) if path is not None else None
-    if STDIN in words:
+    if STDIN in arguments:
         return joined(text, _read_stdin())
-    piped = _read_beside([each for each in (path, *inputs) if each], is_wanted=text is None)
+    piped = _read_piped([each for each in (path, *inputs) if each], is_wanted=text is None)
     if text is None and not piped:
         hint = "As an argument, as --file FILE, or piped in. After --, it may begin with -."
         raise UsageError("a prompt is missing", hint=hint)
     return joined(text, piped)
 
 
-def tell_of_unread_stdin(words: str) -> None:
-    """Say so where something is piped into a command that does not take it."""
+def warn_of_unread_stdin(reason: str) -> None:
+    """Warn where something is piped into a command that does not read it."""
     from codex_server_cli.actions.start.piped import holds_something
 
     if holds_something():
-        _tell(f"stdin was not read: {words}")
+        _warn(f"stdin was not read: {reason}")
 
 
 def _read_file(path: str) -> str:
@@ -63,24 +63,24 @@ def _read_stdin() -> str:
     from codex_server_cli.actions.start.piped import read_all
 
     try:
-        return _decoded(read_all(MAX_BYTES, _tell), "the prompt")
+        return _decoded(read_all(MAX_BYTES, _warn), "the prompt")
     except OSError as error:
         raise BadInputError(f"cannot read stdin: {error.strerror}", hint="What does it come from?") from error
 
 
-def _read_beside(inputs: list[str], *, is_wanted: bool) -> str:
+def _read_piped(inputs: list[str], *, is_wanted: bool) -> str:
     if os.isatty(0):
         return ""
     from codex_server_cli.actions.start.piped import read_beside
 
-    piped = read_beside(MAX_BYTES, _tell, inputs, is_wanted=is_wanted)
+    piped = read_beside(MAX_BYTES, _warn, inputs, is_wanted=is_wanted)
     if piped.warning is not None:
-        _tell(piped.warning)
+        _warn(piped.warning)
     return _decoded(piped.data, "what was piped in")
 
 
-def _tell(words: str) -> None:
-    output.note(f"codex-server: {words}")
+def _warn(message: str) -> None:
+    output.note(f"codex-server: {message}")
 
 
 def _decoded(data: bytes, what: str) -> str:

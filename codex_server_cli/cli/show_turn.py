@@ -21,7 +21,7 @@ from codex_server_cli.settings.places import Settings
 
 @contextlib.contextmanager
 def leaving_running(*turn_ids: str) -> Iterator[None]:
-    """Ctrl-C ends us, never the turns: say so, and how to come back."""
+    """Ctrl-C ends this command, not the turns: say so, and print the command that resumes."""
     try:
         yield
     except KeyboardInterrupt:
@@ -53,8 +53,8 @@ def wait_for_end(
 
 
 def wait_for_end_or_request(settings: Settings, selector: str) -> TurnView:
-    """The same, with a word on stderr once the turn waits for a person."""
-    from codex_server_cli.actions.read import wait  # 2 ms that a turn which asks for nothing need not spend
+    """The same, with a note on stderr once the turn waits for an approval or an answer."""
+    from codex_server_cli.actions.read import wait  # 2 ms that a turn without approvals need not spend
 
     directory = read.find(settings, selector)
     with leaving_running(directory.turn_id):
@@ -64,26 +64,26 @@ def wait_for_end_or_request(settings: Settings, selector: str) -> TurnView:
         return read.wait(directory)
 
 
-def show_growing(pieces: Iterable[bytes], look: Callable[[], TurnView]) -> None:
-    """Show a turn's text to its end; a terminal is also told what the turn does while nothing comes.
+def show_growing(pieces: Iterable[bytes], read_view: Callable[[], TurnView]) -> None:
+    """Show a turn's text to its end; on a terminal with a spinner while nothing comes.
 
     Args:
         pieces: the text.
-        look: tells where the turn stands; called from another thread.
+        read_view: reads the turn's current state; called from another thread.
     """
     if not output.can_redraw():
         show_pieces(pieces)
         return
     from codex_server_cli.cli.terminal.spinner import Spinner
 
-    with Spinner(look) as spinner:
+    with Spinner(read_view) as spinner:
         show_pieces(pieces, spinner.show)
 
 
 def show_pieces(pieces: Iterable[bytes], show: Callable[[str], None] = output.show) -> None:
-    """Text as it comes; a character that is cut between two pieces waits for its rest.
+    """Show text as it comes; a character that is split between two pieces waits for its rest.
 
-    On a terminal the last line is ended where the turn was cut off in it: what we say next stands on its own.
+    On a terminal an unfinished last line is ended, so that our next message begins on a line of its own.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = ""

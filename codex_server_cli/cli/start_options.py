@@ -1,4 +1,4 @@
-"""What every verb that starts a turn shares: its flags, in one list for all of them, and how it shows the turn."""
+"""What the verbs that start a turn share: one table of flags, and how the turn is shown."""
 
 from __future__ import annotations
 
@@ -111,29 +111,29 @@ _UNKNOWN_TO_REVIEWS = frozenset(
     {"prompt", "stdin", "file", "schema", "image", "sandbox", "write", "add_dir", "network", "skip_git_check"}
     | {"approval", "approval_timeout", "questions", "plan"}
 )
-"""What Codex takes with `turn/start` alone."""
+"""What Codex accepts in `turn/start` only."""
 _OF_ONE_TURN = frozenset(
     {"prompt", "stdin", "file", "schema", "image", "plan", "ephemeral", "name", "deadline", "after_reset", "notify"}
     | {"follow", "wait"}
 )
-"""What a chat has no use for: its turns are many, come from its own line, and are shown as they run."""
+"""Flags without a use in a chat: it has many turns, whose prompts come from its editor, and shows them as they run."""
 
 
 def starts_a_turn(verb: Callable[..., Started]) -> Callable[..., None]:
-    """Make a typer command of a function `(options, context, …its own flags) -> Started`.
+    """Make a typer command from a function `(options, context, …its own flags) -> Started`.
 
-    The command takes the flags of `_flags` too, hands them over as `StartOptions`, and shows the turn as asked.
+    The command also takes the flags of `_flags`, passes them as `StartOptions`, and shows the turn as requested.
     """
     return _command(verb, _flags_but(frozenset()))
 
 
 def starts_a_review(verb: Callable[..., Started]) -> Callable[..., None]:
-    """The same for a review, without what Codex's reviews take no notice of; the verb itself has its prompt."""
+    """The same for a review, without the flags that Codex ignores in reviews; the verb provides the prompt."""
     return _command(verb, _flags_but(_UNKNOWN_TO_REVIEWS))
 
 
 def starts_a_chat(verb: Callable[..., None]) -> Callable[..., None]:
-    """The same for a chat `(options, prompt, …its own flags)`, which shows its turns itself; its user can be asked."""
+    """The same for a chat `(options, prompt, …its own flags)`: it shows its turns and asks for approvals itself."""
     shared = _flags_but(_OF_ONE_TURN)
     shared["approval"] = shared["approval"].replace(annotation=ChatApproval, default=Approval.ASK)
 
@@ -164,10 +164,10 @@ def _joined(
     shared: dict[str, inspect.Parameter],
     run: Callable[[dict[str, Any], dict[str, Any]], None],
 ) -> Callable[..., None]:
-    """Typer reads a command's flags off its signature: the verb's own and the shared ones are joined there.
+    """Build the signature that typer reads a command's flags from: the verb's own and the shared ones.
 
     Args:
-        run: gets what was given of the shared ones, and of the verb's own.
+        run: called with the given shared flags and the verb's own.
     """
     own = [each for each in inspect.signature(verb, eval_str=True).parameters.values() if each.name != "options"]
     first, *selectors = own
@@ -189,10 +189,10 @@ def _read_prompt(given: dict[str, Any]) -> str:
 
 
 def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
-    """The parsed flags as the action takes them; one that a verb does not have stands at its default."""
+    """Convert the parsed flags for the action; a flag that the verb does not have gets its default."""
     given = {name: each.default for name, each in inspect.signature(_flags).parameters.items()} | given
     for name in ("model", "effort", "schema", "profile", "notify"):
-        if given[name] is not None and not given[name].strip():  # a script's variable that is not set
+        if given[name] is not None and not given[name].strip():  # an unset variable of a script
             raise UsageError(f"--{name} is empty")
     if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
         raise UsageError(f"--write and --sandbox {given['sandbox']} exclude each other")
@@ -226,10 +226,10 @@ def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
 
 
 def check_one_thread(*, last: bool, thread: str | None, turn: str | None) -> None:
-    """See that a thread is told in one way at most.
+    """Check that at most one flag selects the thread.
 
     Raises:
-        UsageError: it is told in several.
+        UsageError: several do.
     """
     if sum((last, thread is not None, turn is not None)) > 1:
         raise UsageError("--last, --thread and --turn exclude each other")

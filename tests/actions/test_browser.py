@@ -1,4 +1,4 @@
-"""Opening a page: where there is a browser, never waited for, and never a failure."""
+"""Opening a page: where there is a browser, without waiting for it, and never as a failure."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def _headless(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_page_is_opened_in_a_browser_that_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told = tmp_path / "told"
+    opened = tmp_path / "told"
     os.mkfifo(gate := tmp_path / "gate")
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\necho noise\nread word <"{gate}"\necho "$1" >"{told}"\n')
+    browser.write_text(f'#!/bin/sh\necho noise\nread word <"{gate}"\necho "$1" >"{opened}"\n')
     browser.chmod(0o755)
     monkeypatch.setenv("BROWSER", f"{browser} %s")
     assert open_page(URL)
-    with gate.open("w") as go:  # it runs, and we are here
+    with gate.open("w") as go:  # it still runs
         go.write("go\n")
-    wait_until(lambda: told.exists() and told.read_text() == f"{URL}\n", what="the page in the browser")
+    wait_until(lambda: opened.exists() and opened.read_text() == f"{URL}\n", what="the page in the browser")
     pid, status = os.waitpid(-1, 0)
     assert (pid > 0, status) == (True, 0)
     assert capfd.readouterr() == ("", "")

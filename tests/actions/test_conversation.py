@@ -1,4 +1,4 @@
-"""Where a conversation goes on, what a follower of an exchange sees, and the history of lines."""
+"""Which thread a chat continues, what a follower of a chat turn sees, and the input history."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_of_a_long_history_the_newest_lines_come_back(settings: Settings, monkey
     assert 0 < len(found) < 5
 
 
-# --- where it goes on
+# --- which thread it continues
 
 
 def test_a_turn_or_a_thread_is_named_by_one_word(settings: Settings, turns: TurnsOnDisk) -> None:
@@ -95,7 +95,7 @@ def test_a_turn_that_runs_is_followed_first(settings: Settings, turns: TurnsOnDi
     assert target.running.directory.turn_id == turn.turn_id
 
 
-def test_after_an_exchange_its_thread_goes_on_and_else_the_one_before(settings: Settings, turns: TurnsOnDisk) -> None:
+def test_after_a_chat_turn_its_thread_goes_on_and_else_the_one_before(settings: Settings, turns: TurnsOnDisk) -> None:
     before = ChatTarget(chat.target_of_turn(settings, turns.complete(thread_id=THREAD).turn_id, None).choice)
     other = THREAD[:-1] + "3"
     after = chat.target_after(settings, ChatTurn(turns.complete(thread_id=other)), before)
@@ -131,7 +131,7 @@ def test_a_follower_sees_all_events_and_then_the_end(turns: TurnsOnDisk) -> None
     assert [event["seq"] for seen in (first, *rest) for event in seen.events] == list(range(len(whole) - 1))
 
 
-def test_an_exchange_that_is_left_is_followed_no_longer(turns: TurnsOnDisk) -> None:
+def test_a_chat_turn_that_is_left_is_followed_no_longer(turns: TurnsOnDisk) -> None:
     chat_turn = ChatTurn(turns.running())
     follower = chat_turn.follow()
     next(follower)

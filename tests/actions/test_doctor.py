@@ -1,4 +1,4 @@
-"""`doctor`, `gc` and `setup` where something is wrong: each fault is told in its own words, and none hides another."""
+"""`doctor`, `gc` and `setup` where something is wrong: each fault has its own message, and none hides another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.kit.turns_on_disk import TurnsOnDisk
 
 @pytest.fixture(autouse=True)
 def no_other_codex(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The codex that the `codex` extra installs does not count: only one on the search path does."""
+    """The codex that the `codex` extra installs does not count: only the one on PATH does."""
     monkeypatch.setattr("codex_server_cli.codex.binary._bundled", lambda: None)
 
 
@@ -34,7 +34,7 @@ def configure(settings: Settings, text: str) -> None:
 
 
 def failing() -> Callable[..., NoReturn]:
-    """Something that the file system refuses."""
+    """An operation that the file system refuses."""
 
     def fail(*_: object, **__: object) -> NoReturn:
         raise PermissionError(13, "Permission denied")

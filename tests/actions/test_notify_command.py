@@ -1,4 +1,4 @@
-"""The command of `--notify` is checked before anything is made, and stays the program that was checked."""
+"""The `--notify` command is checked before anything is created, and stays the program that was checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATH = os.environ["PATH"]
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A user who stands in a project, and has a program `tell` on PATH, in the project, and at home."""
+    """A user in a project, with a program `tell` on PATH, in the project and in the home directory."""
     for name in ("bin", "project", "home"):
         (tmp_path / name).mkdir()
         program = tmp_path / name / "tell"
@@ -58,9 +58,9 @@ def test_the_configuration_counts_where_nothing_was_asked_for(
 
 
 def test_a_turn_of_a_command_that_is_told_tells_no_other_by_itself(settings: Settings, tmp_path: Path) -> None:
-    told = settings._replace(is_told=True)
-    assert choose_command(told, None, Config(notify="tell")) is None
-    assert choose_command(told, "tell", Config(notify="tell")) == f"{tmp_path}/bin/tell"
+    reported = settings._replace(is_told=True)
+    assert choose_command(reported, None, Config(notify="tell")) is None
+    assert choose_command(reported, "tell", Config(notify="tell")) == f"{tmp_path}/bin/tell"
 
 
 @pytest.mark.parametrize("asked", ["nope", "./nope", "text", "./text", "~/nope", "/no/such/program", ".", "tell 'it"])

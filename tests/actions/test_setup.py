@@ -1,4 +1,4 @@
-"""What `setup` writes: a pin that holds is kept, one that does not is made anew."""
+"""What `setup` writes: a valid pin is kept, an invalid one is replaced."""
 
 from __future__ import annotations
 

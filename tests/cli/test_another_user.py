@@ -1,6 +1,6 @@
-"""A turn that may not be read (another user's, started with sudo in one's home) is neither running nor dead.
+"""A turn that may not be read (another user's, started with sudo in the user's home) is neither running nor dead.
 
-Root is made to stand before closed doors as any user does: without the right to pass over them.
+Root runs these without the capability to bypass permissions, so that they hold for it as for any user.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tests.kit.home import Run
 from tests.kit.shell import Shell, assert_refused
 from tests.kit.turns_on_disk import ANSWER, TurnsOnDisk
 
-STRANGER = 65534
+OTHER_UID = 65534
 IS_ROOT = os.geteuid() == 0
 WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-kill") if IS_ROOT else ()
 
 
 @pytest.fixture(autouse=True)
-def doors(shell: Shell) -> Iterator[None]:
-    """What was closed is opened again at the end."""
+def restored_modes(shell: Shell) -> Iterator[None]:
+    """Modes of closed paths are restored at the end."""
     if IS_ROOT and shutil.which("setpriv") is None:
         pytest.skip("no setpriv on this machine, and root passes every door")
     yield
@@ -39,16 +39,16 @@ def doors(shell: Shell) -> Iterator[None]:
 
 
 def close(path: Path) -> None:
-    """Make a file or directory another user's, whose alone it is."""
+    """Make a file or directory another user's, with mode for its owner alone."""
     if IS_ROOT:
         for each in (path, *path.rglob("*")):
-            os.chown(each, STRANGER, STRANGER)
+            os.chown(each, OTHER_UID, OTHER_UID)
     else:
         path.chmod(0)
 
 
 def close_files(turn: TurnDir) -> None:
-    """The same for what is in the directory: its names can be seen."""
+    """The same for the entries of the directory: its names can be listed."""
     for each in turn.path.iterdir():
         close(each)
 
@@ -58,13 +58,13 @@ def run(shell: Shell, *arguments: str) -> Run:
 
 
 def left_in(turn: TurnDir) -> dict[str, tuple[int, int]]:
-    """Names, sizes and times: what would tell that somebody was here."""
+    """Names, sizes and times: what a side effect of reading would change."""
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in (turn.path, *turn.path.rglob("*"))}
 
 
 @pytest.fixture
 def closed(turns: TurnsOnDisk) -> TurnDir:
-    """A turn of another user, which nobody else may look into."""
+    """A turn of another user that no other user may read."""
     turn = turns.dead(cwd="/", thread_id="01a22666-cae9-7ae0-9778-0798dc9741ae")
     close(turn.path)
     return turn
@@ -72,7 +72,7 @@ def closed(turns: TurnsOnDisk) -> TurnDir:
 
 @pytest.fixture
 def files_closed(turns: TurnsOnDisk) -> TurnDir:
-    """A turn of another user, of which the names of its files can be seen; there is no end among them."""
+    """A turn of another user whose file names can be listed; there is no end among them."""
     turn = turns.dead(cwd="/", thread_id="01a22666-cae9-7ae0-9778-0798dc9741ae")
     close_files(turn)
     return turn
@@ -113,9 +113,9 @@ def test_its_state_is_unreadable_whatever_it_is(shell: Shell, turns: TurnsOnDisk
 )
 def test_every_verb_says_so_and_does_nothing(shell: Shell, closed: TurnDir, command: list[str], as_json: bool) -> None:
     before, count = left_in(closed), len(shell.left)
-    told = run(shell, *(closed.turn_id if word == "TURN" else word for word in command))
-    assert_refused(told, 73, f"turn {closed.turn_id} cannot be read: {closed.path}", as_json=as_json)
-    assert "ask as that user" in told.stderr or "the right to read it" in told.stderr
+    result = run(shell, *(closed.turn_id if word == "TURN" else word for word in command))
+    assert_refused(result, 73, f"turn {closed.turn_id} cannot be read: {closed.path}", as_json=as_json)
+    assert "ask as that user" in result.stderr or "the right to read it" in result.stderr
     assert left_in(closed) == before
     assert len(shell.left) == count
 
@@ -134,15 +134,15 @@ def test_a_turn_whose_inbox_is_closed_keeps_no_other_from_being_cancelled(shell:
     own = shell.start_silent()
     foreign = turns.running()
     close(foreign.inbox)
-    told = run(shell, "cancel", foreign.turn_id, own)
-    assert_refused(told, 73, f"cannot write {foreign.inbox}: ", as_json=True)
+    result = run(shell, "cancel", foreign.turn_id, own)
+    assert_refused(result, 73, f"cannot write {foreign.inbox}: ", as_json=True)
     assert run(shell, "status", own).json["state"] == "cancelled"
 
 
 def test_waiting_for_several_goes_on_with_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
     complete, running = turns.complete(), turns.running()
-    told = run(shell, "wait", closed.turn_id, complete.turn_id)
-    assert (told.code, [each["state"] for each in json.loads(told.stdout)]) == (73, ["unreadable", "complete"])
+    result = run(shell, "wait", closed.turn_id, complete.turn_id)
+    assert (result.code, [each["state"] for each in json.loads(result.stdout)]) == (73, ["unreadable", "complete"])
     first = run(shell, "wait", "--any", closed.turn_id, complete.turn_id)
     assert first.code == 0
     for until in ([], ["--until", "attention"]):
@@ -155,10 +155,10 @@ def test_waiting_for_several_goes_on_with_the_others(shell: Shell, turns: TurnsO
 def test_tail_shows_the_others(shell: Shell, turns: TurnsOnDisk, files_closed: TurnDir) -> None:
     complete = turns.complete()
     complete.out.write_text("all of it\n")
-    told = run(shell, "tail", files_closed.turn_id, complete.turn_id)
-    assert told.code == 73
-    assert "all of it" in told.stdout
-    assert f"turn {files_closed.turn_id} cannot be read" in told.stderr
+    result = run(shell, "tail", files_closed.turn_id, complete.turn_id)
+    assert result.code == 73
+    assert "all of it" in result.stdout
+    assert f"turn {files_closed.turn_id} cannot be read" in result.stderr
 
 
 def test_lists_mark_it_and_go_on(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
@@ -175,17 +175,17 @@ def test_lists_mark_it_and_go_on(shell: Shell, turns: TurnsOnDisk, closed: TurnD
     assert run(shell, "status", "mine").json["state"] == "complete"
     assert run(shell, "answer", "mine").stdout == f"{ANSWER}\n"
     assert run(shell, "pending").code == 0
-    told = run(shell, "tail", "--all", "--after", "0")
-    assert (told.code, "abandoned" in told.stdout) == (0, False)
-    assert f"turn {closed.turn_id} cannot be read" in told.stderr
+    result = run(shell, "tail", "--all", "--after", "0")
+    assert (result.code, "abandoned" in result.stdout) == (0, False)
+    assert f"turn {closed.turn_id} cannot be read" in result.stderr
 
 
 def test_gc_keeps_it_and_deletes_the_others(shell: Shell, turns: TurnsOnDisk, files_closed: TurnDir) -> None:
     complete = turns.complete(finished_at="2026-01-01T00:00:00.000Z")
     before = left_in(files_closed)
-    told = run(shell, "gc", "--older-than", "1s")
-    assert (told.code, told.stdout) == (0, f"{complete.turn_id}\n")
-    assert f"left alone, because they cannot be read (another user's): {files_closed.turn_id}" in told.stderr
+    result = run(shell, "gc", "--older-than", "1s")
+    assert (result.code, result.stdout) == (0, f"{complete.turn_id}\n")
+    assert f"left alone, because they cannot be read (another user's): {files_closed.turn_id}" in result.stderr
     assert left_in(files_closed) == before
 
 
@@ -199,14 +199,14 @@ def test_one_file_that_may_not_be_read_makes_up_nothing(shell: Shell, turns: Tur
         assert_refused(run(shell, "answer", complete.turn_id), 73, f"{complete.path / name}: ", as_json=False)
     else:
         assert run(shell, "answer", complete.turn_id).stdout == f"{ANSWER}\n"
-    is_needed = name != "out.txt"  # the end of a dead turn can be told without it
+    is_needed = name != "out.txt"  # the end of a dead turn is known without it
     assert json.loads(run(shell, "status", dead.turn_id).stdout)["state"] == (
         "unreadable" if is_needed else "abandoned"
     )
     if name in ("out.txt", "events.jsonl"):
         options = ["--events"] if name == "events.jsonl" else []
-        told = run(shell, "tail", complete.turn_id, *options)
-        assert_refused(told, 73, f"{complete.path / name}: ", as_json=False)
+        result = run(shell, "tail", complete.turn_id, *options)
+        assert_refused(result, 73, f"{complete.path / name}: ", as_json=False)
 
 
 def test_an_error_marker_that_may_not_be_read_is_no_failure(shell: Shell, turns: TurnsOnDisk) -> None:
@@ -220,11 +220,11 @@ def test_a_home_that_may_not_be_read_is_73_for_all(shell: Shell, turns: TurnsOnD
     turn = turns.complete()
     close(shell.home / what)
     for command in (["list-turns"], ["status"], ["answer", turn.turn_id], ["wait", "last"], ["gc"], ["pending"]):
-        told = run(shell, *command)
-        assert (told.code, "Permission denied" in told.stderr) == (73, True), (command, told)
+        result = run(shell, *command)
+        assert (result.code, "Permission denied" in result.stderr) == (73, True), (command, result)
     completion = {"_CODEX_SERVER_COMPLETE": "complete_bash", "COMP_WORDS": "codex-server wait 2", "COMP_CWORD": "2"}
-    told = shell.run(under=WITHOUT_POWERS, env=completion)
-    assert told.stderr == ""
+    result = shell.run(under=WITHOUT_POWERS, env=completion)
+    assert result.stderr == ""
 
 
 def test_a_thread_whose_lock_is_another_users_is_not_taken_for_free(shell: Shell, turns: TurnsOnDisk) -> None:
@@ -234,8 +234,8 @@ def test_a_thread_whose_lock_is_another_users_is_not_taken_for_free(shell: Shell
     lock = shell.home / "threads" / f"{thread_id}.lock"
     lock.touch(0o600)
     close(lock)
-    told = run(shell, "continue", "--turn", turn.turn_id, "go on")
-    assert_refused(told, 73, f"nothing tells who writes thread {thread_id}: {lock}: ", as_json=True)
+    result = run(shell, "continue", "--turn", turn.turn_id, "go on")
+    assert_refused(result, 73, f"nothing tells who writes thread {thread_id}: {lock}: ", as_json=True)
 
 
 @pytest.mark.parametrize("what", ["sessions", "sessions/2026/11", "file"])
@@ -250,8 +250,8 @@ def test_sessions_that_may_not_be_read_are_not_taken_for_none(shell: Shell, what
     closed.chmod(0o600 if what == "file" else 0o700)
     close(closed)
     for command in (["show", thread_id], ["show", thread_id[:8]], ["list"], ["continue", "--thread", thread_id, "hi"]):
-        told = run(shell, *command)
-        assert_refused(told, 73, f"cannot read {closed}", as_json=command[0] == "continue")
+        result = run(shell, *command)
+        assert_refused(result, 73, f"cannot read {closed}", as_json=command[0] == "continue")
     assert_refused(run(shell, "continue", "hi"), 73, f"cannot read {closed}", as_json=True)
     if what == "file":
         assert run(shell, "show", "ffff").code == 66
@@ -264,9 +264,9 @@ def test_a_name_that_only_a_closed_turn_may_have_is_not_taken_for_nobodys(
     named = turns.complete(name="mine", cwd="/")
     assert run(shell, "answer", "mine").stdout == f"{ANSWER}\n"
     for command, as_json in ((["answer", "review"], False), (["status", "review"], True), (["wait", "last"], False)):
-        told = run(shell, *command)
+        result = run(shell, *command)
         assert_refused(
-            told, 73, f", of those that may be read; turn {closed.turn_id} cannot be read: ", as_json=as_json
+            result, 73, f", of those that may be read; turn {closed.turn_id} cannot be read: ", as_json=as_json
         )
     shutil.rmtree(closed.path)
     assert run(shell, "answer", "review").code == 66
@@ -278,5 +278,5 @@ def test_root_makes_nothing_in_a_users_turn(shell: Shell, turns: TurnsOnDisk) ->
     turn = turns.dead()
     close(turn.path)
     before = left_in(turn)
-    assert shell.run("status", turn.turn_id).json["state"] == "abandoned"  # it may look, and derives what it sees
+    assert shell.run("status", turn.turn_id).json["state"] == "abandoned"  # it may read, and derives what it sees
     assert left_in(turn) == before

@@ -1,4 +1,4 @@
-"""A codex that is missing, too old, or does not behave: before a turn an exit code, in a turn an error kind."""
+"""A codex that is missing, too old, or misbehaves: an exit code before a turn, an error kind in a turn."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def test_no_codex_at_all_is_69_and_says_how_to_get_one(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "version", "words"),
+    ("behaviour", "version", "expected"),
     [
         ("too_old", "codex-cli 0.20.0", "is version 0.20.0, too old to speak app-server"),
         ("silent", "Codex Browser", "does not tell its version: is it codex?"),
     ],
 )
-def test_a_codex_that_will_not_do_is_69(shell: Shell, behaviour: str, version: str, words: str) -> None:
+def test_a_codex_that_will_not_do_is_69(shell: Shell, behaviour: str, version: str, expected: str) -> None:
     binary = shell.install(behaviour, version=version)
     run = shell.run("new", "hi", under=WITHOUT_THE_EXTRA)
-    assert_refused(run, 69, f"{binary} {words}", as_json=True)
+    assert_refused(run, 69, f"{binary} {expected}", as_json=True)
     assert run.error["kind"] == "codex_missing"
     assert run.error["hint"]
     assert shell.left == []
@@ -73,14 +73,14 @@ def test_a_broken_config_of_codex_is_65(shell: Shell, toml: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("login", "words"),
+    ("login", "expected"),
     [("Not logged in", "Codex is not logged in"), ("Logged in using an API key - sk-***", "API key, not with ChatGPT")],
 )
-def test_no_chatgpt_login_is_2_with_what_to_do(shell: Shell, login: str, words: str) -> None:
+def test_no_chatgpt_login_is_2_with_what_to_do(shell: Shell, login: str, expected: str) -> None:
     (shell.codex_home / "config.toml").unlink()
     shell.install("silent", login=login, login_code=0)
     run = shell.run("new", "hi")
-    assert_refused(run, 2, words, as_json=True)
+    assert_refused(run, 2, expected, as_json=True)
     assert run.error["kind"] == "auth"
     assert "codex-server login" in run.error["hint"]
     assert shell.left == []
@@ -90,19 +90,19 @@ def test_no_chatgpt_login_is_2_with_what_to_do(shell: Shell, login: str, words: 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "kind", "words"),
+    ("behaviour", "kind", "expected"),
     [
         ("exits", "codex_crashed", f"(exit code 101): {fake.STDERR_TAIL}"),
         ("too_old", "codex_missing", "unrecognized subcommand"),
         ("refuses", "bad_request", "no"),
     ],
 )
-def test_a_codex_that_ends_a_turn_is_quoted(shell: Shell, behaviour: str, kind: str, words: str) -> None:
+def test_a_codex_that_ends_a_turn_is_quoted(shell: Shell, behaviour: str, kind: str, expected: str) -> None:
     shell.configure(json.dumps({"codex": str(shell.install(behaviour))}))  # pinned, so it is trusted and not probed
     run = shell.run("new", "hi", "--wait")
     assert (run.code, run.json["state"]) == (1, "failed")
     assert run.json["error"]["kind"] == kind
-    assert words in run.json["error"]["message"]
+    assert expected in run.json["error"]["message"]
     assert f" failed ({kind}): " in run.stderr
 
 

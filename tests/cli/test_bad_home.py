@@ -1,4 +1,4 @@
-"""A home that cannot be written, a disk that is full, a config that is broken: said in words, and nothing half-made."""
+"""A home that cannot be written, a full disk, a broken config: a clear message, and nothing half-made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IN_A_READ_ONLY_HOME = (
 
 @pytest.fixture
 def mounting() -> tuple[str, ...]:
-    """A command that runs a shell script where mounting is allowed and ends with it; skipped where nothing can."""
+    """A command that runs a shell script where mounting is allowed and ends with it; skipped where mounting is not."""
     if shutil.which("unshare") is None:
         pytest.skip("no unshare on this machine")
     trial = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
@@ -90,7 +90,7 @@ def test_in_a_read_only_home_everything_reads_and_nothing_starts(
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "expected"),
     [
         ("", "is not JSON"),
         ('{"codex": ', "is not JSON"),
@@ -101,12 +101,12 @@ def test_in_a_read_only_home_everything_reads_and_nothing_starts(
         ('{"auth": "apikey"}', 'auth must be "chatgpt" or "any"'),
     ],
 )
-def test_a_broken_config_is_65_for_what_needs_it(shell: Shell, config: str, words: str) -> None:
+def test_a_broken_config_is_65_for_what_needs_it(shell: Shell, config: str, expected: str) -> None:
     shell.configure(config)
     path = shell.home / "config.json"
     for command in ("new hi", "setup", "gc"):
         run = shell.run(*command.split())
-        assert_refused(run, 65, words, as_json=command == "new hi")
+        assert_refused(run, 65, expected, as_json=command == "new hi")
         assert str(path) in run.stderr
     assert path.read_text() == config
     assert shell.left == []

@@ -1,4 +1,4 @@
-"""Every wrong option, every turn that is not there: refused in words, with the right code, before anything is made."""
+"""Every wrong option and every missing turn is refused with a message and the right code before anything is created."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TURN_ID = "20261120-165501-482-7f3a"
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "words"),
+    ("options", "code", "expected"),
     [
         (["--cwd", "missing"], 65, "no such directory: {project}/missing"),
         (["--cwd", "a-file"], 65, "{project}/a-file is not a directory"),
@@ -49,10 +49,10 @@ TURN_ID = "20261120-165501-482-7f3a"
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
-def test_a_wrong_option_of_new_is_refused(shell: Shell, options: list[str], code: int, words: str) -> None:
+def test_a_wrong_option_of_new_is_refused(shell: Shell, options: list[str], code: int, expected: str) -> None:
     (shell.project / "a-file").write_text("neither JSON nor an image")
     run = shell.run("new", "hi", *options)
-    assert_refused(run, code, words.format(project=shell.project), as_json=True)
+    assert_refused(run, code, expected.format(project=shell.project), as_json=True)
     assert shell.left == []
 
 
@@ -66,7 +66,7 @@ def test_an_option_that_is_not_utf_8_is_refused_because_codex_could_never_be_tol
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "words"),
+    ("options", "code", "expected"),
     [
         (["--last", "--thread", "01a1"], 64, "--last, --thread and --turn exclude each other"),
         (["--thread", "01a1", "--turn", "last"], 64, "exclude each other"),
@@ -80,16 +80,16 @@ def test_an_option_that_is_not_utf_8_is_refused_because_codex_could_never_be_tol
     ],
     ids=lambda value: " ".join(value) or "none" if isinstance(value, list) else None,
 )
-def test_a_wrong_option_of_continue_is_refused(shell: Shell, options: list[str], code: int, words: str) -> None:
+def test_a_wrong_option_of_continue_is_refused(shell: Shell, options: list[str], code: int, expected: str) -> None:
     shell.home.mkdir()
     run = shell.run("continue", "hi", *options)
-    assert_refused(run, code, words.format(project=shell.project), as_json=True)
+    assert_refused(run, code, expected.format(project=shell.project), as_json=True)
     assert run.error["hint"] or code == 64
     assert shell.left == []
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("command", "expected"),
     [
         (["frobnicate"], "No such command 'frobnicate'"),
         (["--frobnicate"], "No such option: --frobnicate"),
@@ -112,9 +112,9 @@ def test_a_wrong_option_of_continue_is_refused(shell: Shell, options: list[str],
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_a_wrong_command_line_is_64_because_2_means_login(shell: Shell, command: list[str], words: str) -> None:
+def test_a_wrong_command_line_is_64_because_2_means_login(shell: Shell, command: list[str], expected: str) -> None:
     run = shell.run(*command)
-    assert_refused(run, 64, words, as_json=command[0] in JSON_VERBS)
+    assert_refused(run, 64, expected, as_json=command[0] in JSON_VERBS)
     assert not shell.home.exists()
 
 

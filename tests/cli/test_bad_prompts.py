@@ -1,4 +1,4 @@
-"""Every wrong prompt is refused in words, and nothing is made of it; every odd but right one is taken."""
+"""Every invalid prompt is refused with a message and creates nothing; every unusual but valid one is accepted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def assert_nothing_made(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "code", "words"),
+    ("arguments", "stdin", "code", "expected"),
     [
         ([], b"", 64, "a prompt is missing"),
         ([""], b"", 65, "the prompt is empty"),
@@ -37,30 +37,30 @@ def assert_nothing_made(shell: Shell) -> None:
     ids=lambda value: repr(value)[:24] if isinstance(value, list | bytes) else None,
 )
 def test_a_wrong_prompt_is_refused(
-    shell: Shell, arguments: list[str | bytes], stdin: bytes, code: int, words: str
+    shell: Shell, arguments: list[str | bytes], stdin: bytes, code: int, expected: str
 ) -> None:
     run = shell.run("new", *arguments, stdin=stdin)
-    assert_refused(run, code, words, as_json=True)
+    assert_refused(run, code, expected, as_json=True)
     assert run.error["hint"]
     assert_nothing_made(shell)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "code", "words"),
+    ("arguments", "stdin", "code", "expected"),
     [([], b"", 64, "a prompt is missing"), ([" "], b"", 65, "the prompt is empty"), (["-"], b"a\0b", 65, "NUL")],
     ids=["none", "blank", "NUL"],
 )
 def test_continue_takes_no_wrong_prompt_either(
-    shell: Shell, turns: TurnsOnDisk, arguments: list[str], stdin: bytes, code: int, words: str
+    shell: Shell, turns: TurnsOnDisk, arguments: list[str], stdin: bytes, code: int, expected: str
 ) -> None:
     earlier = turns.complete(thread_id="01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40", cwd=str(shell.project))
     run = shell.run("continue", *arguments, stdin=stdin)
-    assert_refused(run, code, words, as_json=True)
+    assert_refused(run, code, expected, as_json=True)
     assert shell.left == [earlier.turn_id]
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "expected"),
     [
         (b"", "the prompt is empty"),
         (b" \r\n", "the prompt is empty"),
@@ -72,21 +72,21 @@ def test_continue_takes_no_wrong_prompt_either(
     ],
     ids=lambda value: repr(value)[:16],
 )
-def test_a_file_with_a_wrong_prompt_is_refused(shell: Shell, data: bytes, words: str) -> None:
+def test_a_file_with_a_wrong_prompt_is_refused(shell: Shell, data: bytes, expected: str) -> None:
     path = shell.root / "prompt.md"
     path.write_bytes(data)
-    assert_refused(shell.run("new", "--file", str(path)), 65, words, as_json=True)
+    assert_refused(shell.run("new", "--file", str(path)), 65, expected, as_json=True)
     assert_nothing_made(shell)
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "expected"),
     [("missing.md", "No such file or directory"), (".", "Is a directory"), ("project/.git/x/y", "No such file")],
 )
-def test_a_file_that_cannot_be_read_is_named(shell: Shell, name: str, words: str) -> None:
+def test_a_file_that_cannot_be_read_is_named(shell: Shell, name: str, expected: str) -> None:
     path = str(shell.root / name)
     run = shell.run("new", "--file", path)
-    assert_refused(run, 65, words, as_json=True)
+    assert_refused(run, 65, expected, as_json=True)
     assert path in run.error["message"]
     assert_nothing_made(shell)
 
@@ -113,7 +113,7 @@ def test_a_prompt_that_looks_like_an_option_gets_a_hint(shell: Shell, prompt: st
 
 
 def taken_prompt(shell: Shell, *arguments: str, stdin: bytes = b"") -> bytes:
-    """Start a turn, wait for its end (this codex goes at once), and return the prompt that was stored."""
+    """Start a turn, wait for its end (this codex exits at once), and return the prompt that was stored."""
     started = shell.run("new", *arguments, stdin=stdin)
     assert started.code == 0, started
     assert shell.run("wait", started.json["turn_id"], "--print", "none").code == 1

@@ -1,4 +1,4 @@
-"""One place turns errors into exit codes: every one of the tree, every end of a turn, and what nobody foresaw."""
+"""One place maps errors to exit codes: every class of the tree, every end of a turn, and unexpected exceptions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Fail = Callable[[BaseException], int]
 
 @pytest.fixture
 def fail_with(monkeypatch: pytest.MonkeyPatch) -> Fail:
-    """Run `status`, whose action raises what is given; returns the exit code."""
+    """Run `status` with an action that raises this; returns the exit code."""
 
     def fail(error: BaseException) -> int:
         def raise_it(_settings: object) -> NoReturn:
@@ -149,7 +149,7 @@ def test_a_running_turn_is_75_for_its_answer_and_124_for_a_wait_that_runs_out(sh
 def test_a_turn_that_cannot_be_cancelled_is_75_and_its_worker_is_named(
     shell: Shell, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    turn = turns.running()  # held by ourselves, and nobody reads the inbox; its record names no worker to kill
+    turn = turns.running()  # the test holds the lock and reads no inbox; its record names no worker to kill
     monkeypatch.setattr("codex_server_cli.actions.control.control.CANCEL_TIMEOUT_S", 0.1)
     monkeypatch.setenv("CODEX_SERVER_HOME", str(shell.home))
     assert app.run(["cancel", turn.turn_id]) == 75
@@ -161,7 +161,7 @@ def test_a_turn_that_cannot_be_cancelled_is_75_and_its_worker_is_named(
 
 
 def test_no_room_for_a_worker_is_75_and_leaves_no_traceback(shell: Shell) -> None:
-    shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))  # pinned: it is not run to look at it
+    shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))  # pinned, so it is not probed
     run = shell.run("new", "hi", under=["sh", "-c", 'ulimit -n 6; exec "$0" "$@"'])  # too few for the worker's pipes
     assert_refused(run, 75, "the worker could not start: Too many open files", as_json=True)
     assert "ulimit -n" in run.stderr

@@ -1,4 +1,4 @@
-"""The help is a document: stored, compared, and true."""
+"""The help is a document: stored, compared, and correct."""
 
 from __future__ import annotations
 

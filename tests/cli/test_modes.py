@@ -1,4 +1,4 @@
-"""All that we make is its owner's alone, whatever the umask; what was there already is the user's to open."""
+"""All that the program creates is private to its owner, whatever the umask; modes of existing files are left alone."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Each way to start a turn × each way in which it can end: what comes next is parsed by the real command line, and asks
-for what was asked for, with every flag, and no guard opened that was shut.
+"""Each way to start a turn × each way in which it can end: the next command is parsed by the real command line, and
+requests the same with every flag, and opens no guard that was closed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def png() -> bytes:
 
 
 class World:
-    """A user in a project, with what his flags name; started turns get no further than their record."""
+    """A user in a project, with the files that their flags name; a started turn gets no further than its record."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root, self.project = root, root / "my project"
@@ -82,7 +82,7 @@ class World:
         monkeypatch.chdir(self.project)
 
     def configure(self, **values: object) -> None:
-        """Write `config.json`, with a codex that is never run."""
+        """Write `config.json` with a codex that is never run."""
         codex = fake.write(self.root / "bin" / "codex", "exits")
         (self.root / "home" / "config.json").write_text(json.dumps({"codex": str(codex), **values}))
 
@@ -107,7 +107,7 @@ class World:
         return launch.meta
 
     def make(self, words: list[str]) -> tuple[TurnDir, dict[str, Any]]:
-        """Start a turn, and make its directory as its worker does."""
+        """Start a turn, and create its directory as its worker does."""
         meta = self.start(words)
         turn, fd = create(self.settings.turns_path, TURN_ID, "hi", meta, self.pictures)
         os.close(fd)
@@ -122,13 +122,13 @@ class _Launch(Launch):
         self.pictures: dict[str, bytes] = {}
 
     def hand_over(self, turns_path: Path, prompt: str, meta: dict[str, Any], *more: Any) -> tuple[str, bool]:
-        """Spawn nothing; keep the record, and the pictures."""
+        """Spawn nothing; keep the record and the pictures."""
         self.meta, self.pictures = json.loads(json.dumps(meta)), dict(more[-1])
         return TURN_ID, False
 
 
 class Parsed(NamedTuple):
-    """A command as the real command line reads it; `own` are the parameters that are not every start's."""
+    """A command as the real command line parses it; `own` are the parameters that not every start has."""
 
     verb: str
     options: StartOptions
@@ -144,7 +144,7 @@ def parse(words: list[str]) -> Parsed:
     """Parse a command, and run nothing.
 
     Raises:
-        TyperException: it is none.
+        TyperException: it is no valid command.
     """
     assert words[0] == "codex-server"
     verb, *rest = ["hi" if word == "-" else word for word in words[1:]]  # the prompt is on stdin
@@ -153,7 +153,7 @@ def parse(words: list[str]) -> Parsed:
         return Parsed(verb, StartOptions(""), given)
     shared = {name: value for name, value in given.items() if name in inspect.signature(_flags).parameters}
     own = {name: value for name, value in given.items() if name not in shared}
-    types = {"approval": Approval, "sandbox": Sandbox}  # which typer makes of them when it calls the verb
+    types = {"approval": Approval, "sandbox": Sandbox}  # typer turns them into these when it calls the verb
     shared |= {name: types[name](shared[name]) for name in types if shared.get(name) is not None}
     file = shared.get("file")
     prompt = shared.get("prompt") or (Path(file).read_text(encoding="utf-8") if file else "")
@@ -248,9 +248,9 @@ def test_what_comes_next_asks_for_what_was_asked_for(world: World, name: str, mo
         parsed = parse(words)
         if parsed.verb not in ("new", "continue", "review"):
             continue
-        told = world.start(words)["request"]
-        assert {key for key in told if told[key] != asked[key]} <= _BY_DESIGN, command
-        assert told["flags"].keys() - _CHANGING == asked["flags"].keys() - _CHANGING, command
+        reported = world.start(words)["request"]
+        assert {key for key in reported if reported[key] != asked[key]} <= _BY_DESIGN, command
+        assert reported["flags"].keys() - _CHANGING == asked["flags"].keys() - _CHANGING, command
         assert parsed.options.may_skip_git_check == ("--skip-git-check" in STARTS[name])
         assert parsed.options.may_nest == ("--allow-nested" in STARTS[name])
 
@@ -293,9 +293,9 @@ def test_the_next_of_a_document_is_the_same(world: World, name: str) -> None:
             assert [*next_commands(view).values()][:-1] == commands_in(hint_of(end, request))
     complete = TurnView(TURN_ID, str(turn.path), State.COMPLETE, meta=meta | {"codex_turn_id": "c"})
     if not request.is_ephemeral:
-        told = world.start(shlex.split(next_commands(complete)["continue"]))["request"]
-        assert {key for key in told if told[key] != meta["request"][key]} - {"review"} <= _BY_DESIGN
-        assert told["flags"].keys() - _CHANGING == meta["request"]["flags"].keys() - _CHANGING - {"--name"}
+        reported = world.start(shlex.split(next_commands(complete)["continue"]))["request"]
+        assert {key for key in reported if reported[key] != meta["request"][key]} - {"review"} <= _BY_DESIGN
+        assert reported["flags"].keys() - _CHANGING == meta["request"]["flags"].keys() - _CHANGING - {"--name"}
 
 
 def test_read_only_stays_read_only_where_the_configuration_would_write(world: World) -> None:
@@ -313,8 +313,8 @@ def test_what_the_configuration_decides_is_no_flag_and_is_decided_again(world: W
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     assert request.flags == {}
     (command,) = commands_in(hint_of(End(ErrorKind.NETWORK), request))
-    told = world.start(shlex.split(command))["request"]
-    assert {key for key in told if told[key] != meta["request"][key]} == set()
+    reported = world.start(shlex.split(command))["request"]
+    assert {key for key in reported if reported[key] != meta["request"][key]} == set()
 
 
 def test_a_schema_out_of_a_pipe_is_the_copy(world: World, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is piped in beside a prompt comes behind it, and nobody waits for what may never come."""
+"""Piped input follows the prompt, and no command waits for input that may never arrive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.kit.shell import Shell, assert_refused
 from tests.kit.support import DEADLINE_S, wait_until
 
 SOON_S = 30.0
-"""For a command that waits a second or three, on a busy machine; who waits for the end of stdin waits for ever."""
+"""For a command that waits a second or three, on a busy machine; a wait for the end of stdin has no end."""
 DIFF = "+ line\n- line\n"
 SHELLS = [name for name in ("sh", "bash", "zsh", "ksh") if shutil.which(name)]
 
@@ -33,7 +33,7 @@ def prompts(shell: Shell) -> list[str]:
 
 
 def started(shell: Shell, *arguments: str, stdin: int, **options: object) -> tuple[int, str, float]:
-    """Run `codex-server ARGUMENTS` on this stdin, which stays as open as it is; its exit code, stderr and seconds."""
+    """Run `codex-server ARGUMENTS` on this stdin, which is left open; its exit code, stderr and seconds."""
     began = time.monotonic()
     run = subprocess.run(
         [COMMAND, *arguments],
@@ -64,7 +64,7 @@ def in_shell(
     )
 
 
-# --- what is taken
+# --- what is read
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def test_a_pipeline_that_a_program_made_is_read_to_its_end(shell: Shell) -> None
     assert (code, stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
 
 
-# --- what nobody waits for
+# --- what is not waited for
 
 
 @contextmanager
 def idle(kind: str) -> Iterator[int]:
-    """A stdin of this kind, whose other end we hold open and never write to."""
+    """A stdin of this kind, whose other end the test holds open and never writes to."""
     if kind == "pipe":
         ours, theirs = reversed(os.pipe())
     elif kind == "socket":
@@ -180,7 +180,7 @@ def test_without_a_prompt_it_is_missing_soon(shell: Shell, kind: str) -> None:
 
 
 def unread_bytes(fd: int) -> int:
-    """How much lies in a pipe or a socket that its reader has not taken yet."""
+    """How many bytes of a pipe or a socket its reader has not read yet."""
     count = array("i", [0])
     fcntl.ioctl(fd, termios.FIONREAD, count)
     return count[0]
@@ -253,7 +253,7 @@ def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-# --- what is somebody else's
+# --- what belongs to another process
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_loop_over_the_lines_of_a_file_keeps_them(shell: Shell) -> None:
     run = in_shell(shell, "printf 'a\\nb\\nc\\n' > lines; while read line; do new \"$line\"; done < lines")
     assert prompts(shell) == ["a", "b", "c"]
     left = "codex-server: stdin was left unread, for somebody has read from that file before us; - reads the rest\n"
-    assert run.stderr == left * 2  # of the last line nothing is left
+    assert run.stderr == left * 2  # the last line has been consumed
 
 
 @pytest.mark.parametrize("flag", ["--file", "--schema"])
@@ -325,7 +325,7 @@ def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell, flag:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "words"),
+    ("arguments", "stdin", "expected"),
     [
         (["x"], b"caf\xe9", "what was piped in is not valid UTF-8"),
         ([], b"caf\xe9", "what was piped in is not valid UTF-8"),
@@ -341,11 +341,11 @@ def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell, flag:
     ids=lambda value: repr(value)[:20] if not isinstance(value, str) else None,
 )
 def test_what_cannot_be_a_prompt_is_refused_with_one_line(
-    shell: Shell, arguments: list[str], stdin: bytes, words: str
+    shell: Shell, arguments: list[str], stdin: bytes, expected: str
 ) -> None:
     (shell.project / "blank.md").write_text("\ufeff\n")
     run = shell.run("new", *arguments, stdin=stdin)
-    assert_refused(run, 65, words, as_json=True)
+    assert_refused(run, 65, expected, as_json=True)
     assert shell.left == []
 
 

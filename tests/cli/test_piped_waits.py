@@ -1,4 +1,4 @@
-"""Whoever waits for the end of stdin says so after a while, and whoever takes nothing of it says so at once."""
+"""A command that waits for the end of stdin says so after a while; one that reads nothing of it says so at once."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def test_a_dash_on_an_idle_pipe_says_what_it_waits_for(shell: Shell, arguments: 
 
 
 def test_a_pipeline_that_says_nothing_for_long_is_told_of_and_read(shell: Shell) -> None:
-    told = shell.root / "told"
-    os.mkfifo(told)
-    script = f"(read line < {told}; echo data) | {COMMAND} new x"
+    reported = shell.root / "told"
+    os.mkfifo(reported)
+    script = f"(read line < {reported}; echo data) | {COMMAND} new x"
     with subprocess.Popen(
         ["sh", "-c", script], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=shell.project, env=shell.env
     ) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == f"codex-server: {WAITS}\n".encode()
-        told.write_text("\n")
+        reported.write_text("\n")
         assert (process.stderr.read(), process.wait(DEADLINE_S)) == (b"", 0)
     (prompt,) = shell.home.glob("turns/*/prompt.txt")
     assert prompt.read_text() == "x\n\ndata\n"

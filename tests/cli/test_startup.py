@@ -1,6 +1,6 @@
-"""Start-up is a feature: what a command must not import, because somebody waits for it.
+"""Start-up time is a feature: what a command must not import, because a user waits for it.
 
-Nor may a turn in line, of which hundreds may stand there.
+Nor may a queued turn, of which there may be hundreds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where words go, and what happens when nobody takes them: pipes, full disks, terminals, Ctrl-C."""
+"""Where output goes, and what happens when its reader is gone: pipes, full disks, terminals, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_full_disk_behind_stdout_is_one_line_and_no_traceback(shell: Shell, tu
 def test_a_directory_that_is_gone_is_told_as_that(shell: Shell, words: str) -> None:
     gone = shell.root / "gone"
     gone.mkdir()
-    shell.env["CODEX_SERVER_HOME"] = "home"  # means something only where somebody stands
+    shell.env["CODEX_SERVER_HOME"] = "home"  # meaningful only at a terminal
     run = shell.run(*words.split(), under=["sh", "-c", f'cd {gone} && rmdir {gone} && exec "$0" "$@"'])
     assert_refused(run, 65, "the current directory is gone", as_json=False)
 

@@ -1,4 +1,4 @@
-"""What a terminal gets, whoever wrote it: a model, a command, a file's name, a hand in our files. And pipes, raw."""
+"""What a terminal gets, whether a model, a command, a file name or an edited file is the source. And pipes, raw."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def edit_meta(turn: TurnDir, **values: object) -> TurnDir:
     return turn
 
 
-def say_everywhere(turn: TurnDir) -> TurnDir:
+def write_everywhere(turn: TurnDir) -> TurnDir:
     """Put it into every file of a turn that a command shows."""
     for path in (turn.out, turn.prompt, turn.log):
         path.write_text(f"{EVIL}\n", encoding="utf-8")
@@ -39,8 +39,8 @@ def say_everywhere(turn: TurnDir) -> TurnDir:
 
 
 @pytest.fixture
-def told(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
-    """Turns in every state, and a thread, that hold it wherever they can: the environment that names them."""
+def turn_variables(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
+    """Turns in every state, and a thread, that hold it in every field: the environment that names them."""
     failed = turns.failed(ErrorKind.NETWORK, EVIL)
     write_json(failed.error, {"kind": EVIL, "message": EVIL, "hint": EVIL, "resets_at": EVIL, "stderr_tail": EVIL})
     write_json(failed.result, {"state": "failed", "error": read_json(failed.error), "answer": EVIL})
@@ -53,7 +53,7 @@ def told(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
     lines += [{"timestamp": EVIL, "type": "event_msg", "payload": message}]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (sessions / f"rollout-2026-11-20T16-57-41-{THREAD}.jsonl").write_text(text, encoding="utf-8")
-    return {"EVIL": EVIL} | {state: say_everywhere(turn).turn_id for state, turn in by_state.items()}
+    return {"EVIL": EVIL} | {state: write_everywhere(turn).turn_id for state, turn in by_state.items()}
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def told(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
     ],
 )
 def test_whatever_a_turn_or_a_thread_holds_a_terminal_obeys_none_of_it(
-    shell: Shell, told: dict[str, str], words: str
+    shell: Shell, turn_variables: dict[str, str], words: str
 ) -> None:
-    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env | told, shell.project)
+    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env | turn_variables, shell.project)
     assert shown.strip(), "nothing was shown at all"
     assert [char for char in shown if is_dangerous(char)] == []
     assert "a defect of codex-server" not in shown
@@ -132,10 +132,10 @@ def test_the_names_of_files_are_not_obeyed(shell: Shell, words: str) -> None:
     assert "a defect of codex-server" not in shown
 
 
-def test_a_pipe_gets_every_byte_as_it_is(shell: Shell, told: dict[str, str]) -> None:
-    answer = shell.run("answer", told["COMPLETE"])
+def test_a_pipe_gets_every_byte_as_it_is(shell: Shell, turn_variables: dict[str, str]) -> None:
+    answer = shell.run("answer", turn_variables["COMPLETE"])
     assert (answer.code, answer.stdout) == (0, f"{EVIL}\n")
-    tail = shell.run("tail", told["COMPLETE"])
+    tail = shell.run("tail", turn_variables["COMPLETE"])
     assert tail.stdout == f"{EVIL}\n"
-    assert shell.run("status", told["COMPLETE"]).json["cwd"] == f"/{EVIL}"
-    assert (shell.home / "turns" / told["COMPLETE"] / "answer.txt").read_bytes() == EVIL.encode()
+    assert shell.run("status", turn_variables["COMPLETE"]).json["cwd"] == f"/{EVIL}"
+    assert (shell.home / "turns" / turn_variables["COMPLETE"] / "answer.txt").read_bytes() == EVIL.encode()

@@ -1,4 +1,4 @@
-"""Finding the native codex: pinned, on PATH, behind npm's shim, or bundled; and what is wrong with others."""
+"""Finding the native codex: pinned, on PATH, behind npm's shim, or bundled; and what is wrong with other files."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_the_real_codex_tells_its_version(codex: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "version", "words"),
+    ("behaviour", "version", "expected"),
     [
         ("too_old", "codex-cli 0.20.0", "is version 0.20.0, too old to speak app-server"),
         ("silent", "Codex Browser", "does not tell its version: is it codex"),
@@ -144,11 +144,11 @@ def test_the_real_codex_tells_its_version(codex: Path) -> None:
     ],
 )
 def test_what_is_no_usable_codex_is_named_and_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, version: str, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, version: str, expected: str
 ) -> None:
     monkeypatch.setattr(codex_binary, "_PROBE_TIMEOUT_S", 0.5 if version == "silent" else 10.0)
     binary = fake.write(tmp_path / "codex", behaviour, version=version)
-    with pytest.raises(CodexMissingError, match=f"^{binary} {words}") as caught:
+    with pytest.raises(CodexMissingError, match=f"^{binary} {expected}") as caught:
         probe(binary)
     assert caught.value.hint
 

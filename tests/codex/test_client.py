@@ -1,4 +1,4 @@
-"""Holding an inquiry: with the real codex, and with those that let one wait or go away in the middle."""
+"""Running a query: with the real codex, and with ones that keep the client waiting or exit in the middle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ask_twice() -> Query[list[object]]:
 
 
 def scripted(path: Path, *lines: str) -> Path:
-    """A codex whose app-server is these lines of Python; `read` gives its next request."""
+    """A codex whose app-server is these lines of Python; `read` returns its next request."""
     body = "\n".join(lines)
     path.write_text(f"#!{sys.executable} -IS\nimport json, sys\nread = sys.stdin.buffer.readline\n{body}\n")
     path.chmod(0o755)
@@ -60,12 +60,12 @@ LISTENS = (  # to one that came early, and to one that comes late
 )
 
 
-def listen(*wishes: Listen) -> Query[list[object]]:
+def listen(*listens: Listen) -> Query[list[object]]:
     yield "begin", {}
-    heard: list[object] = []
-    for wish in wishes:
-        heard.append((yield wish).get("params"))
-    return heard
+    received: list[object] = []
+    for each in listens:
+        received.append((yield each).get("params"))
+    return received
 
 
 def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_path: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_notification_is_heard_also_when_it_came_before_anybody_listened(tmp_p
         'print(\'{"method":"late","params":{"n":2}}\', flush=True)',
         "read()",
     )
-    wishes = Listen("early"), Listen("late"), Listen("early", 0.05)
-    assert run_query(codex, tmp_path, listen(*wishes), 60) == [{"n": 1}, {"n": 2}, None]
+    listens = Listen("early"), Listen("late"), Listen("early", 0.05)
+    assert run_query(codex, tmp_path, listen(*listens), 60) == [{"n": 1}, {"n": 2}, None]
     assert children() == []
 
 
@@ -88,7 +88,7 @@ def test_who_listens_in_vain_is_told_so(tmp_path: Path, last: str) -> None:
     assert children() == []
 
 
-def test_an_interrupt_leaves_room_for_one_more_inquiry_and_then_the_process_is_gone(tmp_path: Path) -> None:
+def test_an_interrupt_leaves_room_for_one_more_query_and_then_the_process_is_gone(tmp_path: Path) -> None:
     def interrupted() -> Query[None]:
         yield "one", {}
         raise KeyboardInterrupt
@@ -111,7 +111,7 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("lines", "words", "timeout_s"),
+    ("lines", "expected", "timeout_s"),
     [
         (["print('the last words', file=sys.stderr)"], "the last words", 60),
         (["read()", "print('the last words', file=sys.stderr)"], "the last words", 60),
@@ -121,9 +121,9 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
     ids=["at-once", "after-a-request", "between-two", "deaf"],
 )
 def test_one_that_goes_away_is_reported_with_its_stderr_tail(
-    tmp_path: Path, lines: list[str], words: str, timeout_s: float
+    tmp_path: Path, lines: list[str], expected: str, timeout_s: float
 ) -> None:
-    with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}"):
+    with pytest.raises(CodexMissingError, match=f"does not answer: .*{expected}"):
         run_query(scripted(tmp_path / "codex", *lines), tmp_path, ask_twice(), timeout_s)
     assert children() == []
 

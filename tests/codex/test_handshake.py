@@ -1,4 +1,4 @@
-"""The shortest conversation: with the real codex, and with those that hold none."""
+"""The shortest exchange: with the real codex, and with ones that do not answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_real_codex_says_who_it_is_and_makes_its_databases(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words", "timeout_s"),
+    ("behaviour", "expected", "timeout_s"),
     [
         ("exits", fake.STDERR_TAIL, 60),
         ("too_old", "unrecognized subcommand", 60),
@@ -35,7 +35,7 @@ def test_the_real_codex_says_who_it_is_and_makes_its_databases(
     ],
 )
 def test_one_that_does_not_answer_is_reported_with_its_stderr_tail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, words: str, timeout_s: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: str, expected: str, timeout_s: float
 ) -> None:
     looks, real_select = Counter[str](), select.select
 
@@ -45,10 +45,10 @@ def test_one_that_does_not_answer_is_reported_with_its_stderr_tail(
 
     monkeypatch.setattr(client, "INITIALIZE_TIMEOUT_S", timeout_s)
     monkeypatch.setattr(select, "select", select_and_count)
-    with pytest.raises(CodexMissingError, match=f"does not answer: .*{words}") as caught:
+    with pytest.raises(CodexMissingError, match=f"does not answer: .*{expected}") as caught:
         client.read_user_agent(fake.write(tmp_path / "codex", behaviour), tmp_path)
     assert caught.value.exit_code is Exit.CODEX_MISSING
-    assert looks[behaviour] < 20  # waiting is no work
+    assert looks[behaviour] < 20  # waiting must not spin
 
 
 def test_one_that_cannot_be_run_is_reported(tmp_path: Path) -> None:

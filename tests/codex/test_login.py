@@ -19,11 +19,11 @@ TOKENS = {"id_token": "t", "access_token": "t", "refresh_token": "t"}
 CHATGPT = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": TOKENS}
 API_KEY = {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-secret"}
 NEVER_RUN = Path("/nonexistent/codex")
-"""`codex login status` must not be asked where a file tells: it costs time."""
+"""`codex login status` must not be run where a file has the answer: it costs time."""
 
 
 def provider(**values: Any) -> str:
-    """A `config.toml` with a provider of its own, chosen."""
+    """A `config.toml` that defines a provider and selects it."""
     lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if not isinstance(value, dict)]
     tables = [
         f"[model_providers.own.{name}]\n" + "\n".join(f"{key} = {json.dumps(word)}" for key, word in value.items())
@@ -174,10 +174,10 @@ def test_without_a_file_the_line_of_codex_decides_whatever_its_exit_code(home: P
     assert "codex-server login --device" in logged_out.hint
 
 
-@pytest.mark.parametrize("words", ["", "Not Logged in using ChatGPT", "Logged in using ChatGPT Enterprise key", "[31m"])
-def test_words_that_are_not_that_line_prove_no_login(home: Path, tmp_path: Path, words: str) -> None:
+@pytest.mark.parametrize("text", ["", "Not Logged in using ChatGPT", "Logged in using ChatGPT Enterprise key", "[31m"])
+def test_words_that_are_not_that_line_prove_no_login(home: Path, tmp_path: Path, text: str) -> None:
     assert isinstance(
-        refusal(home, fake.write(tmp_path / "codex", "exits", login=words, login_code=0)), NotLoggedInError
+        refusal(home, fake.write(tmp_path / "codex", "exits", login=text, login_code=0)), NotLoggedInError
     )
 
 

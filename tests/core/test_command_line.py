@@ -1,4 +1,4 @@
-"""A command in one text: words as a shell makes them, and nothing else of a shell."""
+"""A command as one text: words are split as in a shell, and no other shell syntax applies."""
 
 from __future__ import annotations
 

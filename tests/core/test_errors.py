@@ -1,4 +1,4 @@
-"""One tree of failures: each class has an exit code, a kind and words for the user."""
+"""One tree of failures: each class has an exit code, a kind and a message for the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures are told by their first bytes, and only those that Codex shows to a model are accepted."""
+"""Pictures are recognised by their first bytes, and only those that Codex shows to a model are accepted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_codex_would_drop_is_not_an_image(head: bytes) -> None:
         (1, "\udcff\u202e", "images/1.png"),
         (1, "..", "images/1.png"),
         (1, "", "images/1.png"),
-        (2, "2-b", "images/2-b.png"),  # what a hint names is a copy already
+        (2, "2-b", "images/2-b.png"),  # what a hint names is already a copy
         (1, "x" * 300, f"images/1-{'x' * 48}.png"),
     ],
 )

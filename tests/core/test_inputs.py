@@ -1,4 +1,4 @@
-"""What may be asked."""
+"""What is valid input."""
 
 from __future__ import annotations
 

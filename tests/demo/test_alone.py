@@ -1,4 +1,4 @@
-"""The scripted model by itself, as a program that other languages' tests can start."""
+"""The scripted model alone, as a program that tests in other languages can start."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_it_says_where_it_serves_and_goes_with_its_stdin(
     port_file = tmp_path / "port"
     with start(request.node, "--script", script, "--port-file", str(port_file)) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        assert (told["version"], told["base_url"]) == (1, f"{told['origin']}/v1")
-        assert json.loads(port_file.read_text()) == told
-        with urlopen(f"{told['base_url']}/models", timeout=DEADLINE_S) as answer:
+        reported = json.loads(process.stdout.readline())
+        assert (reported["version"], reported["base_url"]) == (1, f"{reported['origin']}/v1")
+        assert json.loads(port_file.read_text()) == reported
+        with urlopen(f"{reported['base_url']}/models", timeout=DEADLINE_S) as answer:
             assert answer.status == 200
         process.communicate("", timeout=DEADLINE_S)
     assert process.returncode == 0

@@ -1,4 +1,4 @@
-"""The server by itself: plain HTTP, no codex."""
+"""The server alone: plain HTTP, no codex."""
 
 from __future__ import annotations
 

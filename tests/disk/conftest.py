@@ -14,7 +14,7 @@ from tests.kit.turns_on_disk import TurnsOnDisk
 
 @pytest.fixture
 def turns(tmp_path: Path) -> Iterator[TurnsOnDisk]:
-    """An empty `turns` directory, and what puts turns into it."""
+    """An empty `turns` directory and a builder that puts turns into it."""
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         yield turns
 

@@ -1,4 +1,4 @@
-"""What waits in a thread, read from Codex's own databases, which are left as they are."""
+"""A thread's queue, read from Codex's own databases, which are left unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GOALS = "CREATE TABLE thread_goals (thread_id TEXT, objective TEXT, status TEXT)
 
 
 def payload(text: str) -> str:
-    """What Codex 0.163.0 and 0.171.0 keep of a message."""
+    """What Codex 0.163.0 and 0.171.0 store of a message."""
     return json.dumps({"UserInput": {"content": [{"type": "text", "text": text}], "client_id": "c"}})
 
 

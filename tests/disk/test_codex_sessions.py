@@ -38,7 +38,7 @@ class Sessions:
         return directory / f"rollout-2026-11-20T18-37-09-{thread_id}.jsonl"
 
     def add(self, fixture: str, *, cwd: str = "/home/dev/project", thread_id: str | None = None) -> str:
-        """Put a copy of `fixture` there, its first line as long as in life; returns the thread id."""
+        """Put a copy of `fixture` there, its first line as long as a real one; returns the thread id."""
         text = (FIXTURES / f"{fixture}.jsonl").read_text(encoding="utf-8")
         text = text.replace(SHORTENED, "x" * 21_000, 1).replace("/home/dev/project", cwd)
         return self.write(text.encode(), thread_id=thread_id)

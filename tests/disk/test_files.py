@@ -1,4 +1,4 @@
-"""Files that no reader ever sees half of."""
+"""Files that no reader ever sees half-written."""
 
 from __future__ import annotations
 

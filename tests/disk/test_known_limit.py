@@ -1,4 +1,4 @@
-"""What the last turns have met of the usage limit: the newest end that tells anything counts."""
+"""The usage limit as the last turns met it: the newest end with a limit counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def turns(tmp_path: Path) -> Iterator[TurnsOnDisk]:
 
 
 def ends(turn: TurnDir, at_s: int, **result: Any) -> None:
-    """Have a turn end at this time, with these members in its result."""
+    """Make a turn that ended at this time, with these members in its result."""
     write_json(turn.result, {**(read_json(turn.result) or {}), **result})
     os.utime(turn.done if turn.done.exists() else turn.error, (at_s, at_s))
 

@@ -1,4 +1,4 @@
-"""Liveness, as the kernel tells it: held, free, handed on, and waited for."""
+"""Liveness by kernel locks: held, free, passed on, and waited for."""
 
 from __future__ import annotations
 

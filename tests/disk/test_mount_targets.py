@@ -1,4 +1,4 @@
-"""What Codex's sandbox leaves in a project goes at the end of the turn; nothing else does, and nothing in use."""
+"""What Codex's sandbox leaves in a project is removed at the end of the turn; nothing else is, and nothing in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class World:
     """A project, a temporary directory with Codex's register, and turns that run.
 
     Attributes:
-        register: the folder in which Codex tells who uses what.
+        register: the folder in which Codex records which process uses what.
     """
 
     def __init__(self, root: Path, turns: TurnsOnDisk) -> None:
@@ -54,7 +54,7 @@ class World:
         self._turns.drop_lock(turn.turn_id)
 
     def use(self, name: str, pid: int, content: str = "synthetic\n") -> None:
-        """Codex runs a command in a sandbox: the target is there, and a process is registered for it."""
+        """Codex runs a command in a sandbox: the target exists, and a process is registered for it."""
         path = self.project / name
         path.mkdir(exist_ok=True)
         marker = self.register / f"{mount_targets._hash_of(str(path)):016x}" / str(pid)
@@ -63,7 +63,7 @@ class World:
 
     @property
     def left(self) -> set[str]:
-        """What is in the project."""
+        """The contents of the project."""
         return {path.name for path in self.project.iterdir()}
 
 
@@ -83,7 +83,7 @@ def living() -> Iterator[int]:
 
 @pytest.fixture
 def dead() -> int:
-    """The id of a process that is no more."""
+    """The id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
@@ -160,7 +160,7 @@ def test_of_two_turns_the_last_one_cleans(world: World, dead: int) -> None:
     first, second = world.turn(), world.turn()
     world.note(first)
     world.use(".git", dead)
-    world.note(second)  # it is there for the first one
+    world.note(second)  # it exists for the first one
     mount_targets.clean(first)
     assert world.left == {".git"}
     mount_targets.clean(second)
@@ -171,7 +171,7 @@ def test_a_dead_turn_keeps_nobody_and_is_no_excuse(world: World, dead: int) -> N
     first, second = world.turn(), world.turn()
     world.note(second)
     world.use(".git", dead)
-    world.die(second)  # the last one, so its slot is the one that falls
+    world.die(second)  # the last one, so its slot is the one that is released
     world.note(first)
     mount_targets.clean(first)
     assert world.left == set()
@@ -212,7 +212,7 @@ def test_another_directory_in_the_place_of_the_project_is_left_alone(world: Worl
 
 
 def shield(world: World, name: str, pid: int) -> None:
-    """Codex runs a command in a sandbox: a file stands where something is denied that is not there."""
+    """Codex runs a command in a sandbox: a file is made for a denied path that does not exist."""
     path = world.project / name
     world.use(name, pid)
     path.rmdir()
@@ -263,7 +263,7 @@ def test_what_shields_the_command_of_another_stays_until_that_is_gone(world: Wor
     note_denied(world, first, ".env", "other")
     shield(world, ".env", dead)
     shield(world, "other", living)
-    note_denied(world, second, ".env")  # it is there for the first one
+    note_denied(world, second, ".env")  # it exists for the first one
     mount_targets.clean(first)
     assert world.left == {".env", "other"}
     mount_targets.clean(second)

@@ -44,7 +44,7 @@ def test_a_worker_is_dead_only_where_the_record_can_prove_it() -> None:
         assert not has_dead_worker(meta | unknown)
 
 
-def test_what_is_left_of_a_process_that_nobody_buried_is_dead() -> None:
+def test_what_is_left_of_a_process_that_was_not_reaped_is_dead() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     ticks, boot_id = process_identity(process.pid)
     meta = {"pid": process.pid, "pid_start_ticks": ticks, "boot_id": boot_id}

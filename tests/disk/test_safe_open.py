@@ -1,4 +1,4 @@
-"""What stands in a file's place is looked at before it is used, and modes do not depend on the umask."""
+"""Whatever stands in a file's place is examined before use, and modes do not depend on the umask."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UMASKS = [0o000, 0o022, 0o277, 0o777]
 
 @contextmanager
 def umask(mask: int) -> Iterator[None]:
-    """Within it, new files get these bits taken away."""
+    """Within it, new files are created without these bits."""
     before = os.umask(mask)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: a home for each real codex binary, and nothing left behind."""
+"""Fixtures of the end-to-end tests: a home for each real codex binary, and no leftovers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _home(request: pytest.FixtureRequest, codex: Path, initialised: Initialised)
 
 @pytest.fixture
 def home(request: pytest.FixtureRequest, codex: Path, initialised: Initialised) -> Iterator[Home]:
-    """A home with each codex in turn: for what a turn goes through."""
+    """A home with each codex in turn: for what a turn does."""
     yield from _home(request, codex, initialised)
 
 

@@ -1,4 +1,4 @@
-"""Logging in and out, and what an account is worth: the real codex with an OAuth issuer and a backend on loopback."""
+"""Logging in and out, and the limits of an account: the real codex with an OAuth issuer and a backend on loopback."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ urllib.request.build_opener(urllib.request.ProxyHandler({{}})).open(sys.argv[1],
 
 @contextlib.contextmanager
 def logged_out(home: Home) -> Iterator[Issuer]:
-    """ChatGPT mode with nobody logged in, and somewhere to log in."""
+    """ChatGPT mode, logged out, with an issuer to log in with."""
     model = home.chatgpt([say("done")])
     model.wham_usage = usage_windows(credits="12.5")
     with Issuer.of_login(home.codex_home, model.origin) as issuer:
@@ -51,7 +51,7 @@ def one_issuer(one_home: Home) -> Iterator[Issuer]:
 
 
 def install_browser(home: Home) -> None:
-    """A browser whose person does what the page asks for."""
+    """A browser whose user does what the page asks for."""
     path = home.root / "browser"
     path.write_text(BROWSER.format(python=sys.executable))
     path.chmod(0o755)
@@ -59,15 +59,15 @@ def install_browser(home: Home) -> None:
 
 
 def account(home: Home) -> Json:
-    """What `account --json` says."""
+    """The output of `account --json`."""
     return home.run("account", "--json").json
 
 
-def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """Its stdout, up to the line that holds these words."""
+def read_until(process: subprocess.Popen[str], message: str) -> str:
+    """Its stdout, up to the line that holds this text."""
     assert process.stdout is not None
     text = ""
-    while words not in text:
+    while message not in text:
         line = process.stdout.readline()
         assert line, f"it ended with {text!r} and {process.communicate()}"
         text += line
@@ -107,13 +107,13 @@ def test_a_login_in_a_browser_and_what_it_gives_until_the_logout(home: Home, iss
     assert home.run("logout").stdout == "Logged out.\n"
     assert not (home.codex_home / "auth.json").exists()
     assert (account(home)["mode"], account(home)["login_needed"]) == (None, True)
-    assert home.run("logout").code == 0  # nobody is as logged out as before
+    assert home.run("logout").code == 0  # the state is still logged out
 
 
 def test_a_login_with_a_code_needs_no_browser_here(home: Home, issuer: Issuer) -> None:
     process = home.spawn("login", "--device")
-    told = read_until(process, USER_CODE)
-    assert f"{issuer.url}/codex/device" in told
+    reported = read_until(process, USER_CODE)
+    assert f"{issuer.url}/codex/device" in reported
     issuer.has_agreed.set()
     stdout, stderr = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 0, stderr
@@ -126,8 +126,8 @@ def test_ctrl_c_cancels_the_login_by_its_id(home: Home, issuer: Issuer, flag: tu
     home.wrap_codex(f'tee -a "{said}" | {home.codex} "$@"')
     with login_ports():
         process = home.spawn("login", *flag)
-        told = read_until(process, USER_CODE if flag else "/oauth/authorize?")
-        assert "open by itself" not in told
+        reported = read_until(process, USER_CODE if flag else "/oauth/authorize?")
+        assert "open by itself" not in reported
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=DEADLINE_S)
     assert (process.returncode, "The login was cancelled." in stderr) == (130, True), stderr

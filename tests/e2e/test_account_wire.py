@@ -1,4 +1,4 @@
-"""The account's calls on the wire, exactly as the app-server's documentation has them, with each real codex."""
+"""The account requests on the wire, exactly as the app-server's documentation has them, with each real codex."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A usage limit that is reached, and turns that wait until it has reset: nobody waits behind them."""
+"""A usage limit that is reached, and turns that wait until it has reset: no other turn waits for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOON_S = 3
 
 
 def chatgpt(home: Home, reset_s: int) -> ScriptedModel:
-    """ChatGPT mode, the five hours being used up until then: so it says when asked, and refuses the first turn."""
+    """ChatGPT mode with the five hours used up until then: so it says on request, and refuses the first turn."""
     headers = usage_headers(primary_percent=100, reset_at=reset_s)
     model = home.chatgpt([replace(usage_limit(resets_at=reset_s), headers=headers), say("Done.")])
     model.wham_usage = usage_windows(primary_percent=100, reset_at=reset_s)
@@ -36,8 +36,8 @@ def chatgpt(home: Home, reset_s: int) -> ScriptedModel:
 def held(home: Home, *args: str) -> Turn:
     """Start a turn that has to wait for a reset."""
     turn = home.start(*(args or ("new", "hi", "--after-reset")))
-    told = wait_until(lambda: (status := turn.status())["resets_at"] and status, what="until when it waits")
-    assert told["phase"] == "queued"
+    reported = wait_until(lambda: (status := turn.status())["resets_at"] and status, what="until when it waits")
+    assert reported["phase"] == "queued"
     return turn
 
 
@@ -104,7 +104,7 @@ def test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_
     one_home.configure(max_running=1)
     chatgpt(one_home, FAR_S)
     first, second = held(one_home), held(one_home)
-    one_home.model([say("Done.")])  # another provider: its turns go past those that wait
+    one_home.model([say("Done.")])  # another provider: its turns overtake those that wait
     assert one_home.start("new", "hi").wait()["answer"] == "Done."
     workers = [turn.worker() for turn in (first, second)]
     wait_until(lambda: not any(worker.children() for worker in workers), what="the end of those who asked")

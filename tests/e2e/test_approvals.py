@@ -1,4 +1,4 @@
-"""`--approval ask` and `auto`: what waits, who decides from which shell, what becomes of it. Both codex versions."""
+"""`--approval ask` and `auto`: what waits, which shell decides, and the effect. Both codex versions."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def test_a_patch_is_shown_with_its_diff_and_applied_once_it_is_approved(home: Ho
 
 def test_a_patch_of_a_sub_agent_is_shown_with_its_diff_too(home: Home) -> None:
     def script(request: Request) -> Answer:
-        told = request.tool_outputs
+        reported = request.tool_outputs
         if request.prompt == "be my child":
-            return reply(say("Child done.") if told else apply_patch(PATCH))
-        if "spawned" not in told:
+            return reply(say("Child done.") if reported else apply_patch(PATCH))
+        if "spawned" not in reported:
             return reply(call("spawn_agent", {"message": "be my child"}, namespace="multi_agent_v1", call_id="spawned"))
-        if "waited" not in told:
-            targets = [json.loads(told["spawned"])["agent_id"]]
+        if "waited" not in reported:
+            targets = [json.loads(reported["spawned"])["agent_id"]]
             return reply(call("wait_agent", {"targets": targets}, namespace="multi_agent_v1", call_id="waited"))
         return reply(say("Done."))
 

@@ -1,4 +1,4 @@
-"""As the first process of a container, whom the kernel keeps what ends others: SIGTERM ends us all the same."""
+"""As process 1 of a container, which the kernel shields from default signal actions: SIGTERM ends it all the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def first_process(home: Home, *words: str) -> subprocess.Popen[str]:
-    """Run a command as process 1 of a namespace of its own."""
+    """Run a command as process 1 of a new namespace."""
     if (
         shutil.which("unshare") is None
         or subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode
@@ -44,7 +44,7 @@ def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(
     words = [*command.split(), *([] if command in ("watch", "tail --all --follow") else [turn.id])]
     with first_process(one_home, *words) as outer:
         (inner,) = wait_until(lambda: psutil.Process(outer.pid).children(), what="the command")
-        wait_until(lambda: hears(inner), what="a command that hears it")
+        wait_until(lambda: handles_signal(inner), what="a command that hears it")
         inner.send_signal(signum)
         _, stderr = outer.communicate(timeout=DEADLINE_S)
     assert outer.returncode == 128 + signum, stderr
@@ -53,8 +53,8 @@ def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(
     assert turn.wait()["state"] == "complete"
 
 
-def hears(process: psutil.Process, signum: int = signal.SIGTERM) -> bool:
-    """Whether it has a handler for a signal; before that nothing ends it."""
+def handles_signal(process: psutil.Process, signum: int = signal.SIGTERM) -> bool:
+    """Whether it has a handler for a signal; without one the signal has no effect."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (signum - 1) & 1)
 
@@ -66,7 +66,7 @@ def test_new_that_waits_ends_at_a_signal(one_home: Home) -> None:
         (inner,) = wait_until(
             lambda: [p for p in psutil.Process(outer.pid).children() if COMMAND in p.cmdline()], what="the command"
         )
-        wait_until(lambda: hears(inner), what="a command that hears it")
+        wait_until(lambda: handles_signal(inner), what="a command that hears it")
         inner.send_signal(signal.SIGTERM)
         outer.communicate(timeout=DEADLINE_S)
     assert outer.returncode == 143

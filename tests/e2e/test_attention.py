@@ -1,4 +1,4 @@
-"""Several turns and one that needs a person: who is woken by it, what they are told, and what decides nothing."""
+"""Several turns and one that needs a person: what wakes up, what it reports, and what decides nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from codex_server_cli.demo.replies import Answer, reply, say
 from codex_server_cli.demo.request import Request
 from tests.kit.escalations import ASK, escalated, pending, question, replies_of, wait_for_request
 from tests.kit.home import Home
-from tests.kit.monitor import Monitor, told
+from tests.kit.monitor import Monitor, phases_of
 from tests.kit.support import DEADLINE_S, wait_until
 
 
@@ -76,8 +76,8 @@ def test_who_waits_for_a_new_turn_is_told_once_that_it_asks(one_home: Home) -> N
         wait_for_request(one_home, turn, number)
         if number == "0":
             assert waiting.stderr is not None
-            told_so_far = [waiting.stderr.readline() for _ in range(2)]
-            assert told_so_far == [f"turn {turn.id}\n", f"It waits for your answer: codex-server pending {turn.id}\n"]
+            lines_so_far = [waiting.stderr.readline() for _ in range(2)]
+            assert lines_so_far == [f"turn {turn.id}\n", f"It waits for your answer: codex-server pending {turn.id}\n"]
         one_home.run("approve", turn.id, number)
     stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
     assert (waiting.returncode, json.loads(stdout)["answer"], stderr) == (0, "Done.", "")
@@ -96,7 +96,7 @@ def test_the_monitor_is_told_of_each_request_with_the_command_that_shows_it(one_
         one_home.run("approve", turn.id, number)
     monitor.read_until(turn.id)
     monitor.end(signal.SIGINT)
-    phases = told(monitor.lines, turn.id)
+    phases = phases_of(monitor.lines, turn.id)
     assert phases.count("waiting_approval") == 2
     people = one_home.run("tail", "--all", "--after", "0").stdout
     assert "attention waiting_approval 0: run echo hello" in people

@@ -1,4 +1,4 @@
-"""`cancel` and `--deadline`: the turn ends soon, what it ran is dead, what it had said is kept."""
+"""`cancel` and `--deadline`: the turn ends soon, its commands are dead, its output so far is kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.kit.support import DEADLINE_S, wait_until
 
 LATE_S = 60.0
 DEADLINES_S = (2, 8, 32)
-"""The first of them that leaves enough time: how fast the machine is decides no result."""
+"""The first of them that leaves enough time: the machine's speed decides no result."""
 STOP_AND_WAIT = "from codex_server_cli.core.model.timers import LIMIT_MS, Timer\nLIMIT_MS[Timer.STOP] = 240_000"
-"""Have a worker wait for what Codex makes of an interrupt, however long a busy machine takes."""
+"""Have a worker wait for Codex's reaction to an interrupt, however long a busy machine takes."""
 FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 
 

@@ -1,4 +1,4 @@
-"""A person at a terminal converses: types, sees the stream, steers, interrupts, approves, answers, resizes, leaves."""
+"""A user in a chat at a terminal: types, sees the stream, steers, interrupts, approves, answers, resizes, leaves."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
         yield open_chat
 
 
-def idle_after(words: str) -> Callable[[str], bool]:
-    """Whether a screen shows these words and that their turn has ended, so that Esc interrupts nothing any more."""
-    return lambda screen: words in screen and READY in screen
+def idle_after(text: str) -> Callable[[str], bool]:
+    """Whether a screen shows this text and the end of its turn, so that Esc has nothing left to interrupt."""
+    return lambda screen: text in screen and READY in screen
 
 
 def leave(terminal: Terminal) -> None:
-    """Ctrl-D; and once more where the key fell between two prompts, when it means nothing."""
+    """Ctrl-D; once more where the key arrived between two prompts, when it has no effect."""
     for timeout_s in (5, 10, 60):
         terminal.press("C-d")
         with contextlib.suppress(AssertionError):
@@ -84,7 +84,7 @@ def leave(terminal: Terminal) -> None:
 
 
 def leave_after_clearing(terminal: Terminal) -> None:
-    """Leave, whatever stands in the editor."""
+    """Leave, whatever the editor holds."""
     terminal.press("C-u")
     leave(terminal)
 
@@ -202,7 +202,7 @@ def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
     terminal.wait_for(READY)
     terminal.press(*first, *"/effort", "Enter")
     terminal.wait_for("effort: what Codex chooses")
-    for word in ("please", "yes", "back", "data", "fine"):  # with chords of the editor's at their beginning
+    for word in ("please", "yes", "back", "data", "fine"):  # beginning with chords of the editor
         terminal.press(*first, *word, "Enter")
         terminal.wait_for(idle_after(f"You said: {word}."))
     terminal.press(*first, *"/nothing", "Enter")
@@ -335,7 +335,7 @@ def test_a_message_that_was_queued_elsewhere_is_told_of_and_what_helps_then(one_
     leave_after_clearing(terminal)
 
 
-# --- what is asked
+# --- requests
 
 
 def test_approvals_are_asked_inline(one_home: Home, chat: Chat) -> None:
@@ -625,7 +625,7 @@ def test_a_terminal_that_changes_its_size_shows_everything_once(one_home: Home, 
     terminal = chat(one_home, "hi")
 
     def shows_each_word_once(screen: str) -> bool:
-        """Only once we have drawn anew: a terminal wraps in the middle of words."""
+        """Only after a redraw: a terminal wraps in the middle of words."""
         return [screen.split().count(word) for word in words] == [1] * len(words)
 
     terminal.wait_for(shows_each_word_once)

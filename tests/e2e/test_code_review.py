@@ -15,7 +15,7 @@ from tests.kit.support import Json, wait_until
 
 
 def _finding(path: Path) -> str:
-    """What a reviewer's model says: Codex makes the text of the review of it."""
+    """The output of a reviewer's model: Codex makes the text of the review of it."""
     place = {"absolute_file_path": str(path), "line_range": {"start": 1, "end": 1}}
     finding = {"title": "[P1] Two is not one", "body": "It was one.", "confidence_score": 0.9, "priority": 1}
     return json.dumps(
@@ -124,7 +124,7 @@ def test_a_review_that_fails_tells_why(one_home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "words"),
+    ("flags", "code", "expected"),
     [
         (["--schema", "s.json"], 64, "--schema"),
         (["--image", "a.png"], 64, "--image"),
@@ -142,13 +142,13 @@ def test_a_review_that_fails_tells_why(one_home: Home) -> None:
     ],
 )
 def test_what_cannot_be_reviewed_is_refused_before_anything_is_made(
-    one_home: Home, flags: list[str], code: int, words: str
+    one_home: Home, flags: list[str], code: int, expected: str
 ) -> None:
     _repository(one_home)
     one_home.model([])
     run = one_home.run("review", *flags)
     assert (run.code, run.error["exit_code"]) == (code, code)
-    assert words in run.error["message"]
+    assert expected in run.error["message"]
     assert run.error["hint"]
     assert "Possible options" not in run.error["message"]
     assert one_home.turn_ids == []

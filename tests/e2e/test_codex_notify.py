@@ -1,4 +1,4 @@
-"""What Codex starts for its user's own configuration at a turn's end is his, and is not ended with the turn."""
+"""The `notify` program that the user configured in Codex is the user's, and is not ended with the turn."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_the_users_own_notify_program_of_codex_runs_to_its_end_and_delays_nothin
     assert home.run("gc", "--older-than", "0s").code == 0
     gate.touch()
     wait_until(said.exists, what="the end of the program")
-    told = json.loads(wait_until(said.read_text, what="its words"))
-    assert (told["type"], told["last-assistant-message"]) == ("agent-turn-complete", "hello")
+    reported = json.loads(wait_until(said.read_text, what="its words"))
+    assert (reported["type"], reported["last-assistant-message"]) == ("agent-turn-complete", "hello")
 
 
 def test_a_program_that_this_turn_alone_names_is_the_users_too(home: Home) -> None:
@@ -73,12 +73,12 @@ def test_a_program_that_takes_too_long_is_ended(home: Home) -> None:
 
 
 def test_a_command_that_calls_itself_the_program_is_ended_with_its_turn(home: Home) -> None:
-    pid_file, told = home.root / "pid", home.root / "told"
+    pid_file, reported = home.root / "pid", home.root / "told"
     script(home, "told", "true")
-    told_of = json.dumps({"type": "agent-turn-complete", "turn-id": "it does not know it"})
-    command = f"(sh -c 'echo $$ > {pid_file}; sleep 300; true' told {shlex.quote(told_of)} > /dev/null 2>&1 &)"
+    payload = json.dumps({"type": "agent-turn-complete", "turn-id": "it does not know it"})
+    command = f"(sh -c 'echo $$ > {pid_file}; sleep 300; true' told {shlex.quote(payload)} > /dev/null 2>&1 &)"
     home.model([reply(run_command(command)), say("hello")])
-    notify_with(home, told)
+    notify_with(home, reported)
     turn = home.start("new", "hi", "--sandbox", "danger-full-access", "--skip-git-check")
     assert turn.wait()["state"] == "complete"
     process = psutil.Process(int(pid_file.read_text())) if psutil.pid_exists(int(pid_file.read_text())) else None

@@ -1,4 +1,4 @@
-"""`gc` beside turns that run, end and are read: it takes whole turns that are over, and nothing else."""
+"""`gc` beside turns that run, end and are read: it deletes whole ended turns, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ COUNT = 10
 
 
 def keep_workers_from_collecting(home: Home) -> None:
-    """Today one has done it already."""
+    """Mark today's collection as done."""
     (home.path / STAMP).write_text("\n")
 
 
 def end_long_ago(turn: Turn) -> None:
-    """Make a turn that has ended one that ended eight days ago."""
+    """Backdate the end of a turn by eight days."""
     path = turn.path / "meta.json"
     long_ago = format_time_ms(int((time.time() - 8 * 86400) * 1000))
     write_json(path, (read_json(path) or {}) | {"finished_at": long_ago})
@@ -50,7 +50,7 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
     assert sorted(taken) == sorted(turn.id for turn in turns)
     for process in waiting:
         stdout, _ = process.communicate(timeout=DEADLINE_S)
-        # A turn that was taken before its waiter had read it is told as missing, never as anything else.
+        # A turn that was deleted before its waiter had read it is reported as missing, never as anything else.
         assert (process.returncode, stdout) in ((0, f"{FIRST_HALF}{SECOND_HALF}\n"), (66, "")), stdout
 
 

@@ -11,18 +11,18 @@ from tests.kit.home import SECOND_HALF, Home, Turn
 
 
 def echo(request: Request) -> ReplyLike:
-    """Answer every prompt with itself."""
+    """Answer every prompt with the prompt."""
     return reply(say(f"re: {request.prompt}"))
 
 
-def conversation(model: ScriptedModel) -> list[str]:
-    """What the last request showed the model of our prompts and its answers, oldest first."""
+def prompts_and_answers(model: ScriptedModel) -> list[str]:
+    """Our prompts and the answers to them in the model's last request, oldest first."""
     texts = [
         "".join(part.get("text", "") for part in item["content"])
         for item in model.model_requests[-1].body["input"]
         if item.get("type") == "message" and item["role"] in ("user", "assistant")
     ]
-    return [text for text in texts if not text.startswith("<")]  # Codex's own words about the environment
+    return [text for text in texts if not text.startswith("<")]  # Codex's own text about the environment
 
 
 def ended(home: Home, *args: str) -> Turn:
@@ -36,11 +36,11 @@ def test_the_next_turn_of_a_thread_remembers_the_earlier_ones(home: Home) -> Non
     model = home.model(echo)
     first = ended(home, "new", "one")
     second = ended(home, "continue", "--turn", first.id, "two")
-    assert conversation(model) == ["one", "re: one", "two"]
+    assert prompts_and_answers(model) == ["one", "re: one", "two"]
     third = ended(home, "continue", "three")
-    assert conversation(model)[-3:] == ["two", "re: two", "three"]
+    assert prompts_and_answers(model)[-3:] == ["two", "re: two", "three"]
     ended(home, "continue", "--thread", first.meta["thread_id"], "four")
-    assert conversation(model)[-3:] == ["three", "re: three", "four"]
+    assert prompts_and_answers(model)[-3:] == ["three", "re: three", "four"]
     threads = {turn.meta["thread_id"] for turn in (first, second, third)}
     assert len(threads) == 1
     assert second.meta["resumed_from"] == first.id
@@ -65,9 +65,9 @@ def test_continue_finds_the_thread_of_another_codex_client_in_this_directory(one
     first = ended(one_home, "new", "one")
     for path in sorted(first.path.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
-    first.path.rmdir()  # nothing of ours is left of it: only Codex's own session
+    first.path.rmdir()  # no turn of ours is left: only Codex's own session
     ended(one_home, "continue", "two")
-    assert conversation(model) == ["one", "re: one", "two"]
+    assert prompts_and_answers(model) == ["one", "re: one", "two"]
 
 
 def test_continue_through_a_link_to_the_directory_is_the_same_project(one_home: Home) -> None:
@@ -76,7 +76,7 @@ def test_continue_through_a_link_to_the_directory_is_the_same_project(one_home: 
     link = one_home.root / "link"
     link.symlink_to(one_home.project)
     assert one_home.run("continue", "two", "--wait", cwd=link).code == 0
-    assert conversation(model) == ["one", "re: one", "two"]
+    assert prompts_and_answers(model) == ["one", "re: one", "two"]
 
 
 def test_continue_keeps_the_threads_directory_and_model(home: Home) -> None:
@@ -97,11 +97,11 @@ def test_a_fork_begins_after_its_turn_and_leaves_the_thread_alone(home: Home) ->
     first = ended(home, "new", "one")
     ended(home, "continue", "--turn", first.id, "two")
     fork = ended(home, "continue", "--turn", first.id, "--fork", "three")
-    assert conversation(model) == ["one", "re: one", "three"]
+    assert prompts_and_answers(model) == ["one", "re: one", "three"]
     assert fork.meta["thread_id"] != first.meta["thread_id"]
     assert fork.meta["forked_from"] == first.meta["thread_id"]
     ended(home, "continue", "--thread", first.meta["thread_id"], "four")
-    assert conversation(model) == ["one", "re: one", "two", "re: two", "four"]
+    assert prompts_and_answers(model) == ["one", "re: one", "two", "re: two", "four"]
 
 
 def test_a_busy_thread_is_refused_with_its_holder_or_forked_when_told_to(home: Home) -> None:
@@ -121,8 +121,8 @@ def test_a_busy_thread_is_refused_with_its_holder_or_forked_when_told_to(home: H
         assert "--fork" in busy.error["hint"]
     assert len(home.turn_ids) == 2
     fork = ended(home, "continue", "--thread", first.meta["thread_id"], "--fork-if-busy", "three")
-    assert conversation(model)[:2] == ["one", "re: one"]
-    assert conversation(model)[-1] == "three"
+    assert prompts_and_answers(model)[:2] == ["one", "re: one"]
+    assert prompts_and_answers(model)[-1] == "three"
     assert fork.meta["thread_id"] != first.meta["thread_id"]
     gate.open()
     assert holder.wait()["state"] == "complete"
@@ -132,8 +132,8 @@ def test_a_running_turn_itself_can_be_forked(home: Home) -> None:
     held, gate = home.start_held("new", "one")
     model = home.model(echo)
     fork = ended(home, "continue", "--turn", held.id, "--fork-if-busy", "two")
-    assert conversation(model)[0] == "one"
-    assert conversation(model)[-1] == "two"
+    assert prompts_and_answers(model)[0] == "one"
+    assert prompts_and_answers(model)[-1] == "two"
     assert fork.meta["thread_id"] != held.meta["thread_id"]
     gate.open()
     assert held.wait()["answer"].endswith(SECOND_HALF)

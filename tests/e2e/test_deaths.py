@@ -1,4 +1,4 @@
-"""What a `kill -9` leaves: of the worker, and of codex. No answer is lost, nothing runs on, nothing lies."""
+"""What a `kill -9` of the worker or of codex leaves: no answer is lost, no process is left, no state is wrong."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_killed_worker_leaves_no_command_running(home: Home, command: str, opt
 
 def test_what_a_finished_turn_left_in_the_background_ends_with_it(home: Home) -> None:
     sleep = nap(home)
-    # The second one bears no mark of ours: only as the worker's adopted child can it be found.
+    # The second one has no mark of ours: it can be found only as the worker's adopted child.
     home.model([run_command(f"(setsid {sleep} &); (env -i setsid {sleep} &); sleep 0.1"), say("done")])
     turn = home.start("new", "hi", *FULL_ACCESS)
     assert turn.wait()["state"] == "complete"
@@ -80,7 +80,7 @@ def test_background_processes_that_end_are_reaped_while_the_turn_runs(home: Home
 
 
 def test_a_worker_killed_after_the_turn_had_ended_loses_nothing(home: Home) -> None:
-    # A codex that goes on after the end of its stdin and SIGTERM, so that the worker still waits for it when killed.
+    # A codex that survives the end of its stdin and SIGTERM, so that the worker still waits for it when killed.
     home.wrap_codex(f"trap '' TERM\n(cat; exec sleep 300) | {home.codex} \"$@\"")
     change_workers(home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 60.0")
     home.model([say(WHOLE)])
@@ -100,7 +100,7 @@ def test_a_turn_whose_end_was_not_published_is_completed_by_its_next_reader(home
     turn = home.start("new", "hi")
     ended = turn.wait()
     copy = turn.path.with_name(f"{turn.id[:-4]}{int(turn.id[-4:], 16) ^ 1:04x}")
-    hidden = copy.with_name(f".{copy.name}")  # the worker tidies up when its turn is over, and repairs what it finds
+    hidden = copy.with_name(f".{copy.name}")  # the worker cleans up when its turn is over, and repairs what it finds
     shutil.copytree(turn.path, hidden, ignore=shutil.ignore_patterns("result.json", "answer.txt", "done", "wake"))
     (hidden / "out.txt").write_text("")
     hidden.rename(copy)

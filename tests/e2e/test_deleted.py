@@ -1,4 +1,4 @@
-"""A turn whose directory is deleted while it runs: nothing of it goes on."""
+"""A turn whose directory is deleted while it runs: none of its processes stays."""
 
 from __future__ import annotations
 

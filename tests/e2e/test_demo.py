@@ -1,4 +1,4 @@
-"""`demo`: a whole turn that needs neither a login nor a network, in a home that is gone afterwards."""
+"""`demo`: a whole turn that needs neither a login nor a network, in a temporary home."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.kit.home import Home
 
 
 def caches(home: Home) -> list[Path]:
-    """The throw-away homes that are left."""
+    """The temporary homes that are left."""
     return sorted((Path(home.env["XDG_CACHE_HOME"]) / "codex-server").glob("demo-*"))
 
 
 @pytest.fixture
 def demo_home(one_home: Home) -> Home:
-    """A home whose user's cache is its own."""
+    """A home with a cache directory of its own."""
     one_home.env["XDG_CACHE_HOME"] = str(one_home.root / "cache")
     return one_home
 

@@ -1,4 +1,4 @@
-"""A turn needs nobody: not its launcher, not its terminal, not the turn that it was started from."""
+"""A turn depends on no other process: not its launcher, not its terminal, not the turn that started it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_turn_holds_nothing_that_its_launcher_had_open(home: Home) -> None:
     def files() -> set[str]:
         return {path.removeprefix(f"{turn.path}/") for path in _open_files(worker)}
 
-    # What it opens for a moment (`live.json`, the journal) may be caught open.
+    # Files that are open for a moment (`live.json`, the journal) may be seen open.
     wait_until(lambda: files() == {"/dev/null", *own, *shared}, what=f"no more than that; there is {files()}")
     assert (worker / "cwd").readlink() == Path("/")
     gate.open()
@@ -115,7 +115,7 @@ def test_a_turn_holds_nothing_that_its_launcher_had_open(home: Home) -> None:
 
 
 def _open_files(process: Path) -> list[str]:
-    """The files that a process of `/proc` has open, but for those that it lets go of while we look."""
+    """The open files of a process of `/proc`, except those that it closes meanwhile."""
     paths = []
     for fd in (process / "fd").iterdir():
         with suppress(FileNotFoundError):

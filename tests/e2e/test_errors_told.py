@@ -1,4 +1,4 @@
-"""What is told of a turn that did not complete: the same members everywhere, all that was known, the next step."""
+"""What is reported of a turn that did not complete: the same members everywhere, all known facts, the next step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from codex_server_cli.core.result.hints import End, hint_of
 from codex_server_cli.demo.replies import say
 from codex_server_cli.errors import ErrorKind
 from tests.fakes.faulty import LIMITS, TOKENS
-from tests.kit.faults import FIRST_HALF, change_workers, put_in_codexs_place
+from tests.kit.faults import FIRST_HALF, change_workers, pin_fake_codex
 from tests.kit.home import Home, Turn
 from tests.kit.support import Json, wait_until
 
@@ -49,8 +49,8 @@ def nothing(_home: Home, _turn: Turn) -> None:
     """It ends by itself."""
 
 
-def told_of(home: Home, turn: Turn) -> list[Json]:
-    """The turn's error, from everywhere that tells it."""
+def errors_of(home: Home, turn: Turn) -> list[Json]:
+    """The turn's error, from every place that reports it."""
     marker: Json = json.loads((turn.path / "error").read_text())
     del marker["finished_at"]
     (listed,) = json.loads(home.run("list-turns", "--json").stdout)
@@ -60,12 +60,12 @@ def told_of(home: Home, turn: Turn) -> list[Json]:
 @pytest.mark.parametrize(
     ("kind", "app_server", "options", "end"),
     [
-        ("cancelled", "tells all", (), cancel),
-        ("deadline", "tells all", ("--deadline", "8"), nothing),
-        ("stalled", "tells all", (), nothing),
-        ("codex_crashed", "tells all", (), kill_codex),
-        ("worker_died", "tells all", (), kill_worker),
-        ("worker_died", "tells all", (), stop_worker),
+        ("cancelled", "sends all", (), cancel),
+        ("deadline", "sends all", ("--deadline", "8"), nothing),
+        ("stalled", "sends all", (), nothing),
+        ("codex_crashed", "sends all", (), kill_codex),
+        ("worker_died", "sends all", (), kill_worker),
+        ("worker_died", "sends all", (), stop_worker),
         ("usage_limit", "bare error", (), nothing),
     ],
     ids=["cancelled", "deadline", "stalled", "codex killed", "worker killed", "worker stopped", "usage limit"],
@@ -75,14 +75,14 @@ def test_every_end_keeps_usage_limits_stderr_tail_and_the_part_that_had_come(
 ) -> None:
     if kind == "stalled":
         change_workers(one_home, STALLS_SOON)
-    put_in_codexs_place(one_home, app_server)
+    pin_fake_codex(one_home, app_server)
     turn = one_home.start("new", "hi", *options)
     wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     end(one_home, turn)
     ended = turn.wait()
-    told = told_of(one_home, turn)
-    error = told[0]
-    assert all(other == error for other in told), told
+    errors = errors_of(one_home, turn)
+    error = errors[0]
+    assert all(other == error for other in errors), errors
     assert set(error) == MEMBERS
     assert (error["kind"], error["partial_answer"], error["version"]) == (kind, FIRST_HALF, 1)
     assert "ERROR out of cheese" in error["stderr_tail"]
@@ -94,7 +94,7 @@ def test_every_end_keeps_usage_limits_stderr_tail_and_the_part_that_had_come(
 
 
 def test_what_codex_never_told_is_null(one_home: Home) -> None:
-    put_in_codexs_place(one_home, "no thread/start")
+    pin_fake_codex(one_home, "no thread/start")
     turn = one_home.start("new", "hi", "--deadline", "1")
     ended = turn.wait()
     assert (ended["usage"], ended["limits"]) == (None, None)
@@ -111,7 +111,7 @@ def test_a_defect_of_ours_ends_the_turn_and_its_place_is_in_the_log(one_home: Ho
     turn = one_home.start("new", "hi")
     ended = turn.wait()
     assert "ZeroDivisionError" in (turn.path / "worker.log").read_text()
-    if defect == "turn_run.sweep":
+    if defect == "run.sweep":
         assert (ended["state"], ended["answer"]) == ("complete", "Hello")
         return
     error = ended["error"]

@@ -1,4 +1,4 @@
-"""What goes wrong on the model's side: what is retried, what ends the turn, and what the user is told."""
+"""Failures of the model's service: what is retried, what ends the turn, and what the user sees."""
 
 from __future__ import annotations
 

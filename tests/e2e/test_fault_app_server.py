@@ -1,4 +1,4 @@
-"""The app-server is killed, stays silent, or talks nonsense: the turn ends with its kind, and keeps what had come."""
+"""The app-server is killed, silent, or talks nonsense: the turn ends with its kind, and keeps what had come."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.kit.faults import (
     assert_ended,
     change_workers,
     methods,
-    put_in_codexs_place,
+    pin_fake_codex,
     shorten,
     start_silent,
 )
@@ -29,14 +29,14 @@ KILLS = pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM], ids=
 
 
 def start_with(home: Home, app_server: str) -> Turn:
-    put_in_codexs_place(home, app_server)
+    pin_fake_codex(home, app_server)
     return home.start("new", "hi")
 
 
 def assert_crashed(
     home: Home, turn: Turn, answer: str | None = None, *, tokens: int | None = None, how: str | None = None
 ) -> Json:
-    """See that the turn failed because codex went away, and that it says how."""
+    """Assert that the turn failed because codex exited, and that the error has its exit status."""
     ended = assert_ended(home, turn, "failed", "codex_crashed", answer, tokens=tokens)
     assert ended["error"]["retryable"]
     assert "codex app-server ended before the turn did" in ended["error"]["message"]
@@ -113,7 +113,7 @@ def test_a_turn_that_falls_silent_and_has_no_end_on_record_is_stalled(one_home: 
     assert ended["error"]["retryable"]
 
 
-def test_a_codex_deaf_to_interrupts_that_only_tries_the_network_is_stalled(one_home: Home) -> None:
+def test_a_codex_that_ignores_interrupts_and_only_tries_the_network_is_stalled(one_home: Home) -> None:
     shorten(one_home, RETRIES=300, STOP=200)
     turn = start_with(one_home, "unreachable")
     assert_ended(one_home, turn, "failed", "stalled", FIRST_HALF, tokens=faulty.TOKENS)

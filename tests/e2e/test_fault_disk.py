@@ -1,4 +1,4 @@
-"""The disk fills up, becomes read-only, or loses files while a turn runs: no lie, and nothing lost that had come."""
+"""The disk fills up, becomes read-only, or loses files while a turn runs: true reports, and no received data lost."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from tests.fakes import faulty
-from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, put_in_codexs_place, start_silent
+from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, pin_fake_codex, start_silent
 from tests.kit.home import Home, Turn
 from tests.kit.support import wait_until
 
 SMALL = "1m"
 BALLAST_BYTES = (1 << 20) - 310_000
-"""What leaves room for what is set aside, for a turn's small files, and for about half of what is said."""
+"""Leaves room for the reserve, for a turn's small files, and for about half of the output."""
 LIMIT_BYTES = 120_000
-"""More than `result.json` has, which holds what was said twice, and less than `events.jsonl` would have."""
+"""More than `result.json` has, which holds the output twice, and less than `events.jsonl` would have."""
 Mount = Callable[..., None]
 
 
 @pytest.fixture
 def mount(one_home: Home) -> Iterator[Mount]:
-    """Mount something on a directory; skipped where nobody may."""
+    """Mount something on a directory; skipped where mounting is not permitted."""
     mounted: list[Path] = []
 
     def mount(on: Path, *options: str) -> None:
@@ -44,7 +44,7 @@ def mount(one_home: Home) -> Iterator[Mount]:
 
 
 def fill(directory: Path) -> Path:
-    """Take all the space that is left."""
+    """Use up all the space that is left."""
     ballast = directory / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1):
@@ -70,11 +70,11 @@ def has_no_worker(home: Home) -> bool:
 
 
 def assert_disk(home: Home, turn: Turn) -> None:
-    """See that the turn failed because of the disk, and that what had come is kept as far as there was room for it."""
+    """Assert that the turn failed because of the disk, and that received data is kept as far as there was room."""
     wait_until(lambda: has_no_worker(home), what="the worker's end")
     assert home.left_running() == []
     log = (turn.path / "worker.log").read_text()
-    assert (turn.path / "error").exists(), log  # although there is no space: some was set aside
+    assert (turn.path / "error").exists(), log  # although there is no space: some was reserved
     run = home.run("wait", turn.id, "--print", "json")
     error = run.json["error"]
     assert (run.code, run.json["state"], error["kind"], error["retryable"]) == (1, "failed", "disk", True), run
@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_while_an_answer_streams_fails_the_turn_which_keeps
 ) -> None:
     mount(one_home.path, "-t", "tmpfs", "-o", f"size={SMALL},mode=700", "none")
     (one_home.path / "ballast").write_bytes(bytes(BALLAST_BYTES))
-    put_in_codexs_place(one_home, "long text")
+    pin_fake_codex(one_home, "long text")
     turn = one_home.start("new", "hi")
     assert_disk(one_home, turn)
 
@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_while_an_answer_streams_fails_the_turn_which_keeps
 def test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come(one_home: Home) -> None:
     # The same as a full disk, for machines where nothing can be mounted.
     change_workers(one_home, f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({LIMIT_BYTES}, -1))")
-    put_in_codexs_place(one_home, "long text")
+    pin_fake_codex(one_home, "long text")
     turn = one_home.start("new", "hi")
     assert_disk(one_home, turn)
 
@@ -117,18 +117,18 @@ def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_publ
     ballast = fill(one_home.path)
     gate.open()
     wait_until(lambda: has_no_worker(one_home), what="the worker's end")
-    told = turn.wait()
+    reported = turn.wait()
     assert not turn.is_ended
-    # As far as the worker came: with its own word of the disk, or without any.
-    assert (told["state"], told["error"]["kind"]) in [("failed", "disk"), ("abandoned", "worker_died")]
-    assert told["answer"].startswith(FIRST_HALF)
+    # As far as the worker came: with its own error about the disk, or without one.
+    assert (reported["state"], reported["error"]["kind"]) in [("failed", "disk"), ("abandoned", "worker_died")]
+    assert reported["answer"].startswith(FIRST_HALF)
     again = turn.wait()
-    assert (again["state"], again["answer"]) == (told["state"], told["answer"])
+    assert (again["state"], again["answer"]) == (reported["state"], reported["answer"])
     ballast.unlink()
     ended = turn.wait()
     assert (turn.path / "error").exists()
-    assert (ended["state"], ended["answer"]) == (told["state"], told["answer"])
-    assert (turn.path / "answer.txt").read_text() == told["answer"]
+    assert (ended["state"], ended["answer"]) == (reported["state"], reported["answer"])
+    assert (turn.path / "answer.txt").read_text() == reported["answer"]
     assert one_home.left_running() == []
 
 
@@ -166,7 +166,7 @@ def test_a_home_that_is_deleted_ends_its_turns(one_home: Home) -> None:
     turn = start_silent(one_home)
     wait_until(lambda: is_deleted(one_home.path), what="a home that nobody writes to at this moment")
     wait_until(lambda: not one_home.processes(), what="the end of worker and codex")
-    assert not one_home.path.exists()  # nobody made it anew
+    assert not one_home.path.exists()  # it was not created again
     assert one_home.run("status", turn.id).code == 66
 
 

@@ -1,4 +1,4 @@
-"""The worker is told to go, or killed, at every phase of a turn: what had come is kept, and nothing of it runs on.
+"""The worker is signalled or killed at every phase of a turn: what had come is kept, and no process stays.
 
 SIGHUP is ignored by design: it comes when a terminal closes. SIGTERM and SIGINT end the turn in order; after SIGKILL
 the next reader does. In every case but SIGHUP the turn is `abandoned`, unless Codex had completed it.
@@ -15,7 +15,7 @@ import pytest
 from codex_server_cli.demo.replies import reply, say
 from tests.fakes import faulty
 from tests.kit.escalations import ASK, escalated, pending, wait_for_request
-from tests.kit.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, put_in_codexs_place, tell
+from tests.kit.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, pin_fake_codex, signal_worker
 from tests.kit.home import Home, Turn, sleepers, start_sleeping
 from tests.kit.support import DEADLINE_S, Json, wait_until
 
@@ -26,10 +26,10 @@ DEADLY = pytest.mark.parametrize("signum", SIGNALS[:3], ids=[signum.name for sig
 def assert_abandoned(
     home: Home, turn: Turn, signum: signal.Signals, answer: str | None = None, *, tokens: int | None = None
 ) -> Json:
-    """See that the turn is abandoned: by its worker, where that could hear the signal, else by us, its next reader."""
+    """Assert that the turn is abandoned: by its worker, where that could handle the signal, else by its next reader."""
     ended = assert_ended(home, turn, "abandoned", "worker_died", answer, tokens=tokens)
-    has_heard = f"told to stop by signal {int(signum)}" in (turn.path / "worker.log").read_text()
-    assert has_heard is (signum is not signal.SIGKILL)
+    has_logged_signal = f"told to stop by signal {int(signum)}" in (turn.path / "worker.log").read_text()
+    assert has_logged_signal is (signum is not signal.SIGKILL)
     return ended
 
 
@@ -37,7 +37,7 @@ def assert_abandoned(
 def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_nothing(
     one_home: Home, signum: signal.Signals
 ) -> None:
-    put_in_codexs_place(one_home, "silent")
+    pin_fake_codex(one_home, "silent")
     launcher = one_home.spawn(
         "new", "-"
     )  # its worker is up, and waits for the turn as the launcher does for the prompt
@@ -56,8 +56,8 @@ def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_
 
 @DEADLY
 def test_a_worker_that_is_killed_while_it_starts_codex_is_abandoned(one_home: Home, signum: signal.Signals) -> None:
-    put_in_codexs_place(one_home, "silent")
-    # Codex's first act: it is the earliest moment that can be met for certain.
+    pin_fake_codex(one_home, "silent")
+    # Codex's first action: the earliest moment that can be hit for certain.
     one_home.wrap_codex(f'kill -s {int(signum)} "$PPID"\nexec {one_home.root}/fake/codex "$@"')
     turn = one_home.start("new", "hi")
     assert_abandoned(one_home, turn, signum)
@@ -66,13 +66,13 @@ def test_a_worker_that_is_killed_while_it_starts_codex_is_abandoned(one_home: Ho
 
 @DEADLY
 def test_a_worker_that_is_killed_while_codex_initializes_is_abandoned(one_home: Home, signum: signal.Signals) -> None:
-    put_in_codexs_place(one_home, "no initialize")
+    pin_fake_codex(one_home, "no initialize")
     turn = one_home.start("new", "hi")
     assert turn.app_server().is_running()
     assert turn.status()["phase"] == "starting"
-    tell(turn, signum)
+    signal_worker(turn, signum)
     ended = assert_abandoned(one_home, turn, signum)
-    assert "codex-server new" in ended["error"]["hint"]  # there is no thread to go on with
+    assert "codex-server new" in ended["error"]["hint"]  # there is no thread to continue
 
 
 @DEADLY
@@ -80,7 +80,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_an_answer_keeps_the_part_that_
     one_home: Home, signum: signal.Signals
 ) -> None:
     turn, _ = one_home.start_held()
-    tell(turn, signum)
+    signal_worker(turn, signum)
     ended = assert_abandoned(one_home, turn, signum, FIRST_HALF)
     assert f"codex-server continue --turn {turn.id}" in ended["error"]["hint"]
 
@@ -89,8 +89,8 @@ def test_a_worker_that_is_killed_in_the_middle_of_an_answer_keeps_the_part_that_
 def test_a_worker_that_is_killed_while_a_command_runs_ends_the_command(one_home: Home, signum: signal.Signals) -> None:
     options = ("--sandbox", "danger-full-access", "--skip-git-check")
     turn, sleep = start_sleeping(one_home, "(setsid {nap} &); {nap}", *options)
-    tell(turn, signum)
-    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # Codex tells them where it is interrupted
+    signal_worker(turn, signum)
+    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # Codex reports them where it is interrupted
     assert sleepers(sleep) == []
 
 
@@ -101,8 +101,8 @@ def test_a_worker_that_is_killed_while_an_approval_is_pending_runs_nothing_and_l
     one_home.model([reply(say(FIRST_HALF), escalated(one_home)), say("Never.")])
     turn = one_home.start("new", "hi", *ASK)
     wait_for_request(one_home, turn)
-    tell(turn, signum)
-    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # told at about the same moment
+    signal_worker(turn, signum)
+    assert_abandoned(one_home, turn, signum, FIRST_HALF, tokens=ANY)  # sent at about the same moment
     assert not (one_home.root / "mark").exists()
     assert pending(one_home) == pending(one_home, turn) == turn.status()["pending"] == []
     assert one_home.run("approve", turn.id, "0").error["exit_code"] == 66
@@ -110,14 +110,14 @@ def test_a_worker_that_is_killed_while_an_approval_is_pending_runs_nothing_and_l
 
 def test_a_hangup_ends_no_turn(one_home: Home) -> None:
     turn, gate = one_home.start_held()
-    tell(turn, signal.SIGHUP)
+    signal_worker(turn, signal.SIGHUP)
     assert turn.status()["state"] == "running"
     gate.open()
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
 
 
 def test_a_hangup_while_a_turn_starts_ends_no_turn(one_home: Home) -> None:
-    put_in_codexs_place(one_home, "ends twice")
+    pin_fake_codex(one_home, "ends twice")
     one_home.wrap_codex(f'kill -s HUP "$PPID"\nexec {one_home.root}/fake/codex "$@"')
     turn = one_home.start("new", "hi")
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
@@ -127,10 +127,10 @@ def test_a_hangup_while_a_turn_starts_ends_no_turn(one_home: Home) -> None:
 def test_a_worker_that_is_killed_while_it_ends_codex_has_completed_its_turn(
     one_home: Home, signum: signal.Signals
 ) -> None:
-    put_in_codexs_place(one_home, "stubborn at the end")
+    pin_fake_codex(one_home, "stubborn at the end")
     turn = one_home.start("new", "hi")
     wait_until(lambda: "turn/completed" in methods(turn), what="the end")
-    tell(turn, signum)
+    signal_worker(turn, signum)
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
 
 

@@ -1,4 +1,4 @@
-"""The world around a turn changes: the clock, the process numbers, the machine's boot, the version of this program."""
+"""The environment of a turn changes: the clock, the process ids, the machine's boot, the version of this program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import faulty
-from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_python, put_in_codexs_place, start_silent
+from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_python, pin_fake_codex, start_silent
 from tests.kit.home import Home, Turn
 from tests.kit.support import DEADLINE_S, Json, wait_until
 from tests.kit.turns_on_disk import ANSWER, CUT_TURN, WHOLE_TURN, TurnsOnDisk
@@ -33,7 +33,7 @@ time.time, time.time_ns = stepped(time.time, 1), stepped(time.time_ns, 1_000_000
 
 @pytest.fixture
 def bystander() -> Iterator[subprocess.Popen[bytes]]:
-    """A live process that has nothing to do with any turn."""
+    """A live process that is unrelated to any turn."""
     process = subprocess.Popen(["sleep", "300"])
     yield process
     process.kill()
@@ -109,7 +109,7 @@ def test_cancel_kills_a_hung_worker_that_is_still_itself(one_home: Home) -> None
 def test_a_dead_turn_whose_pid_somebody_else_has_now_is_abandoned_and_nobody_is_killed(
     one_home: Home, turns: TurnsOnDisk, bystander: subprocess.Popen[bytes], other: str
 ) -> None:
-    # After a restart of the machine too: the lock is gone, and the pid may be anybody's.
+    # After a reboot, too: the lock is gone, and the pid may belong to any process.
     with open("/proc/sys/kernel/random/boot_id") as file:  # noqa: PTH123
         boot_id = file.read().strip()
     ticks = int(Path(f"/proc/{bystander.pid}/stat").read_text().rpartition(")")[2].split()[19])
@@ -121,7 +121,7 @@ def test_a_dead_turn_whose_pid_somebody_else_has_now_is_abandoned_and_nobody_is_
     assert bystander.poll() is None
 
 
-# --- people's hands
+# --- edits by hand
 
 
 def test_a_dead_turn_whose_record_cannot_be_read_costs_no_other_turn(one_home: Home, turns: TurnsOnDisk) -> None:
@@ -204,7 +204,7 @@ def test_an_unknown_state_in_a_result_counts_as_none(one_home: Home, turns: Turn
 
 
 def test_a_turn_of_the_first_version_is_read_and_repaired(one_home: Home, turns: TurnsOnDisk) -> None:
-    # As 0.1.0 wrote it: no word of queue, threads or journal, and a directory without them.
+    # As 0.1.0 wrote it: no member for queue, threads or journal, and a directory without them.
     old: Json = {
         "name": None,
         "cwd": str(one_home.project),
@@ -225,7 +225,7 @@ def test_what_a_newer_version_has_in_the_home_is_left_alone(one_home: Home) -> N
         (one_home.path / name).chmod(0o700)
         (one_home.path / name / "index-2").write_text("{")
     one_home.configure(colour="blue")
-    put_in_codexs_place(one_home, "ends twice")
+    pin_fake_codex(one_home, "ends twice")
     turn = one_home.start("new", "hi")
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
     for command in ("list-turns", "gc", "status"):

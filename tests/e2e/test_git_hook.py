@@ -1,4 +1,4 @@
-"""Turns that a git hook starts: they work in their own directory, and know nothing of the hook's repository."""
+"""Turns that a git hook starts: they work in their own directory, and do not see the hook's repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOCAL = ("GIT_DIR=", "GIT_INDEX_FILE=", "GIT_PREFIX=", "GIT_WORK_TREE=", "GIT_CO
 
 
 def git(cwd: Path, env: dict[str, str], *arguments: str) -> str:
-    """Run git as somebody with a name, in a home of its own."""
+    """Run git with an identity, in a temporary home."""
     identity = {"GIT_AUTHOR_NAME": "Dev", "GIT_AUTHOR_EMAIL": "d@example.com"}
     committer = {"GIT_COMMITTER_NAME": "Dev", "GIT_COMMITTER_EMAIL": "d@example.com"}
     run = subprocess.run(
@@ -31,7 +31,7 @@ def hook(repository: Path, name: str, command: str) -> None:
 
 
 def test_a_turn_of_a_hook_works_in_the_repository_that_it_was_started_in(home: Home) -> None:
-    """In a work tree of its own git exports GIT_DIR, too, and `commit -a` an index that is locked."""
+    """In a linked work tree git exports GIT_DIR, too, and `commit -a` an index that is locked."""
     git(home.project, home.env, "init", "-q", "-b", "main")
     (home.project / "a.txt").write_text("one\n")
     git(home.project, home.env, "add", ".")

@@ -1,4 +1,4 @@
-"""The tests' own home: what a test has started and left ends with the home, and is told."""
+"""The tests' own home: processes that a test has started and left end with the home, and are reported."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a user keeps for his own Pythons changes nothing here: modules on PYTHONPATH, in his site, where he stands.
+"""The user's own Python setup changes nothing here: modules on PYTHONPATH, in the user site, in the working directory.
 
-They still reach what a turn runs: its environment is his.
+They still reach what a turn runs: its environment is the user's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
-from tests.kit.faults import put_in_codexs_place
+from tests.kit.faults import pin_fake_codex
 from tests.kit.home import Home
 
 SHADOWED = ("calendar", "json", "typing", "signal", "subprocess", "select", "pathlib", "shlex", "datetime", "struct")
@@ -88,8 +88,8 @@ def test_variables_for_the_users_own_pythons_change_nothing(one_home: Home, vari
 
 @pytest.mark.parametrize("variable", ["PYTHONUSERBASE", "PYTHONPATH"])
 def test_a_worker_finds_us_where_only_the_command_does(one_home: Home, variable: str) -> None:
-    """As after `pip install --user`, or from a checkout: the interpreter's own site knows nothing of us."""
-    put_in_codexs_place(one_home, "silent")
+    """As after `pip install --user`, or from a checkout: the interpreter's own site does not have this package."""
+    pin_fake_codex(one_home, "silent")
     places = [str(Path(__file__).parents[2]), sysconfig.get_path("purelib")]
     site = fill(
         Path(sysconfig.get_path("purelib", f"{os.name}_user", {"userbase": str(one_home.root / "mine")})), *SHADOWED

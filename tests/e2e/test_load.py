@@ -1,4 +1,4 @@
-"""Two hundred turns at the same moment: none is lost or lies about its end."""
+"""Two hundred turns at the same moment: none is lost, and each reports its true end."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ ALL_ENDED_S = 600
 
 
 def prompt_of(number: int, victims: Sequence[int] = ()) -> str:
-    """What one turn is asked."""
+    """The prompt of one turn."""
     return f"{VICTIM if number in victims else 'prompt'} {number}"
 
 
 def answer_to(prompt: str) -> str:
-    """What the model says to a prompt: long enough to be cut in the middle, and different for each."""
+    """The model's reply to a prompt: long enough to be cut in the middle, and different for each."""
     return "".join(f"{prompt}: line {number}, ünïcode ✓\n" for number in range(40))
 
 
-def speak(request: Request) -> Message:
+def answer_slowly(request: Request) -> Message:
     """A model that takes a moment."""
     whole = answer_to(request.prompt)
     return say(whole[:300], pause(0.05), whole[300:700], pause(0.05), whole[700:])
 
 
-def start_all(home: Home, script: Script = speak, victims: Sequence[int] = ()) -> list[Turn]:
+def start_all(home: Home, script: Script = answer_slowly, victims: Sequence[int] = ()) -> list[Turn]:
     """Start `TURNS` turns from as many shells at the same moment; the turns in the order of their prompts."""
     home.configure(max_running=MAX_RUNNING)
     home.model(script)
@@ -65,7 +65,7 @@ def start_all(home: Home, script: Script = speak, victims: Sequence[int] = ()) -
 
 
 def phase_of(turn: Turn) -> str | None:
-    """What `live.json` says of a turn that has not ended."""
+    """The phase in `live.json` of a turn that has not ended."""
     with contextlib.suppress(OSError, ValueError):
         if not turn.is_ended:
             phase: str = json.loads((turn.path / "live.json").read_bytes())["phase"]
@@ -74,20 +74,20 @@ def phase_of(turn: Turn) -> str | None:
 
 
 def queued_pss_kb(home: Home, turn: Turn) -> int | None:
-    """The proportional memory of a turn's worker; None where it is not, or no longer, in line."""
+    """The proportional memory of a turn's worker; None where it is not queued, or no longer."""
     with contextlib.suppress(OSError, psutil.Error):
         is_light = "worker.queue_wait" in " ".join(turn.worker().cmdline())
         smaps = Path(f"/proc/{turn.meta['pid']}/smaps_rollup").read_text(encoding="ascii").splitlines()
         slots = [path.read_text(encoding="ascii") for path in (home.path / "queue").glob("slot-*")]
         has_begun = any(turn.id in slot for slot in slots) or (turn.path / "events.jsonl").stat().st_size > 0
-        if is_light and not has_begun:  # in a slot it loads the rest, and behind it keeps that to its end
+        if is_light and not has_begun:  # in a slot it loads the rest, and keeps that to its end
             return next(int(line.split()[1]) for line in smaps if line.startswith("Pss:"))
     return None
 
 
 def test_two_hundred_turns_at_once_all_complete_in_the_order_of_their_ids(one_home: Home) -> None:
-    gate = Gate()  # until one in line was weighed: however long the starts take, there is a line then
-    turns = start_all(one_home, lambda request: reply(hold(gate), speak(request)))
+    gate = Gate()  # until a queued one was measured: however long the starts take, there is a queue then
+    turns = start_all(one_home, lambda request: reply(hold(gate), answer_slowly(request)))
     assert len({turn.id for turn in turns}) == TURNS
     most, heaviest = 0, 0
 
@@ -123,9 +123,9 @@ class Shot:
 
     Attributes:
         target: `worker` or `codex`.
-        is_in_line: counted from the turn's beginning in line, not from its beginning to run.
-        may_miss: the turn goes its way meanwhile, so that the shot meets its last moments or comes too late. Any other
-            turn stops in the middle of its answer until the shot has fallen: how fast the machine is decides nothing.
+        is_in_line: counted from the time it is queued, not from its start to run.
+        may_miss: the turn runs on meanwhile, so that the shot hits its last moments or comes too late. Any other turn
+            pauses in the middle of its answer until the shot was fired, so that the machine's speed does not matter.
     """
 
     target: Literal["worker", "codex"]
@@ -135,7 +135,7 @@ class Shot:
 
 
 def plan(victims: Sequence[int], target: Literal["worker", "codex"], dice: random.Random) -> dict[str, Shot]:
-    """A shot for each of these turns, by its prompt: most at a moment of the run, some in line, a few too late."""
+    """A shot for each of these turns, by its prompt: most while it runs, some while it is queued, a few too late."""
     shots = {}
     for place, number in enumerate(victims):
         is_in_line = target == "worker" and place % 3 == 0
@@ -145,7 +145,7 @@ def plan(victims: Sequence[int], target: Literal["worker", "codex"], dice: rando
 
 
 class Killer:
-    """Kills the worker or the codex of some turns, each at a moment of its own; at the end of the `with` it has ended.
+    """Kills the worker or the codex of some turns, each at its own moment; at the end of the `with` it has ended.
 
     Attributes:
         killed: how many of each were still alive then.
@@ -170,17 +170,17 @@ class Killer:
         self._is_called_off.set()
         self.join()
 
-    def speak(self, request: Request) -> ReplyLike:
-        """A model that takes a moment, and with those that are to be killed waits for that."""
+    def answer_slowly(self, request: Request) -> ReplyLike:
+        """A model that takes a moment, and waits for the shot at those that are to be killed."""
         prompt = request.prompt
         if prompt not in self._shots:
-            return speak(request)
+            return answer_slowly(request)
         whole = answer_to(prompt)
         stop = hold(self._has_fallen[prompt]) if prompt in self._has_fallen else pause(0.4)
         return say(whole[:300], pause(0.4), whole[300:700], stop, whole[700:])
 
     def _watch(self) -> None:
-        """Set a hunter on each target as soon as its turn is there."""
+        """Start a hunter for each target as soon as its turn exists."""
         seen: set[str] = set()
         shots = dict(self._shots)
         deadline = time.monotonic() + ALL_ENDED_S
@@ -198,7 +198,7 @@ class Killer:
             if not shot.is_in_line:
                 self._wait(lambda: phase_of(turn) not in (None, "queued") or turn.is_ended, "its turn to run")
             self._is_called_off.wait(shot.delay_s)
-            # For as long as it takes: in line there is no codex yet, and one that starts may be another at a next look.
+            # As long as it takes: a queued turn has no codex yet, and one that starts may be replaced by another.
             what = self._wait(lambda: self._hits(turn, shot) or (turn.is_ended and "it had ended"), "a target")
             if what is not True:
                 self.missed.append(f"{prompt} ({turn.id}), {shot}: {what or 'called off'}")
@@ -209,7 +209,7 @@ class Killer:
                 self._has_fallen[prompt].open()
 
     def _wait(self, predicate: Callable[[], bool | str], what: str) -> bool | str:
-        """What the predicate says once it says something; nothing where the hunt was called off before."""
+        """The predicate's value once it is truthy; falsy where the hunt was cancelled first."""
 
         said: bool | str = False
 
@@ -222,8 +222,8 @@ class Killer:
         return said
 
     def _hits(self, turn: Turn, shot: Shot) -> bool:
-        """Kill the target, where it is there and alive."""
-        with contextlib.suppress(psutil.NoSuchProcess):  # it ends at this moment; the next look tells
+        """Kill the target if it exists and lives."""
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ends at this moment; the next check sees that
             for target in targets(turn, shot.target):
                 target.kill()
                 self.killed[shot.target] += 1
@@ -238,7 +238,7 @@ class Killer:
 
 
 def targets(turn: Turn, target: Literal["worker", "codex"]) -> list[psutil.Process]:
-    """The worker of a turn or its codex, where it lives."""
+    """The worker of a turn or its codex, if alive."""
     pid = turn.meta["pid"]
     if pid is None or is_over(worker := psutil.Process(pid)):
         return []
@@ -262,9 +262,9 @@ def test_of_two_hundred_turns_with_forty_kills_none_is_lost(one_home: Home) -> N
     victims = dice.sample(range(TURNS), 2 * VICTIMS)
     shots = plan(victims[:VICTIMS], "worker", dice) | plan(victims[VICTIMS:], "codex", dice)
     with Killer(one_home, shots) as killer:
-        turns = start_all(one_home, killer.speak, victims)
+        turns = start_all(one_home, killer.answer_slowly, victims)
         killer.join()
-    # Nobody has asked for any turn so far: a reader's question is what ends the turns of dead workers.
+    # No turn was read so far: a reader is what ends the turns of dead workers.
     states = Counter[str]()
     for number, turn in enumerate(turns):
         answer = answer_to(prompt_of(number, victims))

@@ -1,4 +1,4 @@
-"""A lock file that somebody deletes, as one that looked stale, or replaces: the turn is lost, and told so, once."""
+"""A lock file that a user deletes as stale, or replaces: the turn is lost, and reported so, once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def take_lock_away(turn: Turn, how: str = "deleted") -> None:
 
 
 def files_of(turn: Turn) -> dict[str, bytes]:
-    """What the turn's directory tells, less the worker's own diagnostics."""
+    """The files of the turn's directory without the worker's own diagnostics."""
     paths = [path for path in turn.path.iterdir() if path.is_file() and path.name != "worker.log"]
     return {path.name: path.read_bytes() for path in paths}
 
@@ -51,7 +51,7 @@ def test_a_worker_that_wakes_after_its_turn_was_repaired_writes_no_more(one_home
     worker = turn.worker()
     worker.suspend()
     take_lock_away(turn)
-    status = turn.status()  # the reader becomes the repairer: a lock that nobody holds is a dead worker's
+    status = turn.status()  # the reader becomes the repairer: a free lock means a dead worker
     assert (status["state"], status["error"]["kind"]) == ("abandoned", "worker_died")
     before = files_of(turn)
     gate.open()

@@ -13,7 +13,7 @@ from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import Home
 
 PROMPTLY_S = 10.0
-"""Long before anything that could be waited for would have lost its patience."""
+"""Long before any wait would time out."""
 KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 
 
@@ -37,7 +37,7 @@ def drop_mode(home: Home) -> None:
 
 
 def refused(home: Home, *words: str) -> None:
-    """Expect that no turn starts, quickly, with a guide that says these words."""
+    """Assert that no turn starts, quickly, with a guide that holds this text."""
     run = home.run("new", "hi")
     assert (run.code, run.error["kind"]) == (2, "auth")
     assert run.duration_s < PROMPTLY_S
@@ -167,7 +167,7 @@ def test_a_login_that_changes_before_the_turn_begins_is_seen_by_the_worker(home:
     assert model.model_requests == []
 
 
-# --- a login file that is of no use, and a home that is none
+# --- a login file that is invalid, and a home that does not exist
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_without_a_home_of_codex_at_all_nobody_is_logged_in(one_home: Home) -> N
     assert one_home.run("account").code == 2
 
 
-# --- one home, wherever a process of ours stands
+# --- one home for every process of this program
 
 
 def test_a_relative_home_of_codex_is_the_same_one_for_every_process(home: Home) -> None:

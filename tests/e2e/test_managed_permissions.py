@@ -1,4 +1,4 @@
-"""What an administrator requires of Codex holds for a turn: permission profiles, and lists of what may be asked for."""
+"""An administrator's requirements on Codex hold for a turn: permission profiles, and lists of permitted settings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Managed:
         self._machine: Machine
 
     def requires(self, access: str, more: str = "", *, head: str = ALLOWED) -> None:
-        """Let the project be read or written, and nothing else read but what commands need."""
+        """Let the project be read or written, and nothing else be read but what commands need."""
         codex = json.dumps(str(self.home.codex.resolve().parent))
         self.requires_alone(head + READS.format(codex=codex, access=access) + more)
 
@@ -53,8 +53,8 @@ class Managed:
         """Run `codex-server ARGS --wait` there."""
         return self._machine.run(*args, "--wait")
 
-    def looked(self, call_id: str = "1") -> str:
-        """What the command of this id printed."""
+    def output_of(self, call_id: str = "1") -> str:
+        """The output of the command of this id."""
         output: str = self.model.model_requests[-1].tool_outputs[call_id]
         return output
 
@@ -72,18 +72,18 @@ def one_managed(one_home: Home) -> Managed:
 
 
 def assert_unread(output: str, *, may_write: bool) -> None:
-    """See that the project was read and nothing outside of it, and whether it could be written."""
+    """Assert that the project was read and nothing outside of it, and whether it could be written."""
     assert "OPEN" in output, output
     assert "OUTSIDE" not in output
     assert ("\nmade\n" in output) == may_write
 
 
-def assert_refused(managed: Managed, run: Run, words: str) -> Json:
-    """See that nothing was run, and why in one line; returns the error."""
+def assert_refused(managed: Managed, run: Run, expected: str) -> Json:
+    """Assert that nothing was run, and why in one line; returns the error."""
     error: Json = run.json["error"]
     assert (run.code, run.json["state"], error["kind"]) == (1, "failed", "sandbox")
     assert "'theirs'" in error["message"]
-    assert words in error["message"]
+    assert expected in error["message"]
     assert "\n" not in error["message"]
     assert managed.model.model_requests == []
     return error
@@ -93,7 +93,7 @@ def assert_refused(managed: Managed, run: Run, words: str) -> Json:
 def test_a_turn_that_only_reads_reads_what_the_profile_lets_it(managed: Managed, verb: list[str]) -> None:
     managed.requires("read")
     assert managed.run(*verb).code == 0
-    assert_unread(managed.looked(), may_write=False)
+    assert_unread(managed.output_of(), may_write=False)
 
 
 def test_so_do_the_turns_that_go_on_with_it(managed: Managed) -> None:
@@ -101,23 +101,23 @@ def test_so_do_the_turns_that_go_on_with_it(managed: Managed) -> None:
     assert managed.run("new", "hi").code == 0
     for number, options in (("2", []), ("3", ["--fork"])):
         assert managed.run("continue", "go on", *options).code == 0
-        assert_unread(managed.looked(number), may_write=False)
+        assert_unread(managed.output_of(number), may_write=False)
 
 
 def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(managed: Managed) -> None:
     managed.requires("write")
     run = managed.run("new", "hi", "--write")
     assert run.code == 0
-    assert_unread(managed.looked(), may_write=True)
+    assert_unread(managed.output_of(), may_write=True)
     sent = [event for event in managed.home.turn(run.json["turn_id"]).events if event["dir"] == "out"]
     settings = [event["params"] for event in sent if event.get("method") == "thread/settings/update"]
-    assert [each.get("permissions") for each in settings] == ["theirs"]  # nor is the thread left under anything else
+    assert [each.get("permissions") for each in settings] == ["theirs"]  # the thread is left under nothing else, either
     assert managed.run("continue", "go on", "--write").code == 0
-    assert_unread(managed.looked("2"), may_write=True)
+    assert_unread(managed.output_of("2"), may_write=True)
 
 
 @pytest.mark.parametrize(
-    ("access", "more", "args", "words"),
+    ("access", "more", "args", "expected"),
     [
         ("read", "", ["new", "hi", "--write"], "lets nothing be written"),
         ("write", "", ["new", "hi"], "lets commands write, which this turn was not asked to have"),
@@ -127,10 +127,10 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
     ],
 )
 def test_what_the_profile_does_not_fit_runs_nothing(
-    managed: Managed, access: str, more: str, args: list[str], words: str
+    managed: Managed, access: str, more: str, args: list[str], expected: str
 ) -> None:
     managed.requires(access, more)
-    error = assert_refused(managed, managed.run(*args), words)
+    error = assert_refused(managed, managed.run(*args), expected)
     assert "of those that your administrator allows" in error["hint"]
 
 
@@ -154,7 +154,7 @@ def test_selecting_an_allowed_profile_that_fits_is_a_next_step_that_works(manage
     config = managed.home.codex_home / "config.toml"
     config.write_text(f'default_permissions = ":read-only"\n{config.read_text()}')
     assert managed.run("new", "hi").code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()
 
 
 def test_a_managed_profile_of_which_nothing_at_all_is_told_runs_nothing(managed: Managed) -> None:
@@ -170,7 +170,7 @@ WIDER = [["--write"], ["--network"], ["--write", "--network"], ["--sandbox", "da
 
 
 def assert_not_allowed(managed: Managed, run: Run, requests: int = 0) -> Json:
-    """See that nothing was run because of the requirements, and that the hint has the command that works."""
+    """Assert that nothing was run because of the requirements, and that the hint has the command that works."""
     error: Json = run.json["error"]
     assert (run.code, run.json["state"], error["kind"]) == (1, "failed", "sandbox")
     assert error["message"].startswith("Your administrator's requirements for Codex allow the ")
@@ -187,7 +187,7 @@ def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed:
     assert_not_allowed(managed, run)
     plain = shlex.split(commands_in(run.json["error"]["hint"])[0])
     assert managed.run(*plain[1:]).code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()
     for more in ([], ["--fork"]):
         assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2)
 
@@ -197,14 +197,14 @@ def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed
     assert managed.run("new", "hi").code == 0
     assert_not_allowed(managed, managed.run("new", "hi", "--write"), requests=2)
     assert managed.run("continue", "go on").code == 0
-    assert "Read-only file system" in managed.looked("2")
+    assert "Read-only file system" in managed.output_of("2")
 
 
 def test_a_plain_turn_and_a_review_run_under_such_a_list(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
         assert managed.run(*verb).code == 0
-        assert "Read-only file system" in managed.looked(number)
+        assert "Read-only file system" in managed.output_of(number)
 
 
 def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_closed(managed: Managed) -> None:
@@ -212,14 +212,14 @@ def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_close
     for options in WIDER[1:]:
         assert_not_allowed(managed, managed.run("new", "hi", *options))
     assert managed.run("new", "hi", "--write").code == 0
-    assert "\nmade\n" in managed.looked()
+    assert "\nmade\n" in managed.output_of()
 
 
 def test_a_list_with_full_access_lets_a_turn_have_anything(one_managed: Managed) -> None:
     one_managed.requires_alone(f'{READS_ALONE}":danger-full-access" = true\n')
     for number, options in enumerate((WIDER[0], WIDER[3]), 1):
         assert one_managed.run("new", "hi", *options).code == 0
-        assert "\nmade\n" in one_managed.looked(str(number))
+        assert "\nmade\n" in one_managed.output_of(str(number))
 
 
 def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(managed: Managed) -> None:
@@ -233,7 +233,7 @@ def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(
         run = managed.run("new", "hi", "--write")
         if is_allowed:
             assert run.code == 0
-            assert_unread(managed.looked(), may_write=True)
+            assert_unread(managed.output_of(), may_write=True)
         else:
             assert_not_allowed(managed, run)
 
@@ -243,7 +243,7 @@ def test_a_sandbox_that_is_not_allowed_is_told_and_network_is_no_part_of_one(man
     for options in (WIDER[0], WIDER[2], WIDER[3]):
         assert_not_allowed(managed, managed.run("new", "hi", *options))
     assert managed.run("new", "hi", "--network").code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()
 
 
 @pytest.mark.parametrize(
@@ -271,13 +271,13 @@ def test_where_the_workspace_may_be_written_by_default_a_plain_turn_and_a_review
     managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
         assert managed.run(*verb).code == 0
-        assert "Read-only file system" in managed.looked(number)
+        assert "Read-only file system" in managed.output_of(number)
 
 
 def test_and_a_turn_that_may_write_does(managed: Managed) -> None:
     managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
     assert managed.run("new", "hi", "--write").code == 0
-    assert "\nmade\n" in managed.looked()
+    assert "\nmade\n" in managed.output_of()
 
 
 def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: Managed) -> None:
@@ -287,4 +287,4 @@ def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: 
     config.write_text(f'default_permissions = "mine"\n{config.read_text()}\n{mine}')
     assert_not_allowed(managed, managed.run("new", "hi", "--write"))
     assert managed.run("new", "hi").code == 0
-    assert "Read-only file system" in managed.looked()
+    assert "Read-only file system" in managed.output_of()

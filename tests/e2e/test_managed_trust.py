@@ -1,4 +1,4 @@
-"""A turn trusts no project: what the project itself would have run stays unrun, whatever an administrator requires."""
+"""A turn trusts no project: what the project itself would run stays unrun, whatever an administrator requires."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORKSPACE = f'default_permissions = ":workspace"\n{LISTED}'
 
 
 class Untrusted:
-    """A project that nobody trusts, on a managed machine: it names an MCP server that leaves a file when it runs."""
+    """An untrusted project on a managed machine: it names an MCP server that leaves a file when it runs."""
 
     def __init__(self, home: Home, requirements: str, own: str = "") -> None:
         self.managed = Managed(home)
@@ -28,7 +28,7 @@ class Untrusted:
         (home.project / ".codex" / "config.toml").write_text(server)
 
     def assert_untouched(self) -> None:
-        """See that neither was its server run nor is it trusted now."""
+        """Assert that its server was not run and that it is not trusted now."""
         assert not self._evil.exists()
         assert self._config.read_text() == self._before
 
@@ -41,11 +41,11 @@ def test_a_turn_under_a_list_whose_default_profile_writes_trusts_no_project(home
     untrusted = Untrusted(home, WORKSPACE)
     assert untrusted.managed.run(*verb).code == 0
     untrusted.assert_untouched()
-    assert ("\nmade\n" in untrusted.managed.looked()) == ("--write" in verb)
+    assert ("\nmade\n" in untrusted.managed.output_of()) == ("--write" in verb)
     for number, options in (("2", []), ("3", ["--fork"])):
         assert untrusted.managed.run("continue", "go on", *options).code == 0
         untrusted.assert_untouched()
-        assert "Read-only file system" in untrusted.managed.looked(number)
+        assert "Read-only file system" in untrusted.managed.output_of(number)
 
 
 @pytest.mark.parametrize("profile", [":workspace", "mine", "unlisted"])
@@ -54,7 +54,7 @@ def test_nor_does_one_whose_user_selects_a_profile_that_writes(home: Home, profi
     own = f"default_permissions = '{profile if profile != 'unlisted' else 'mine'}'\n"
     untrusted = Untrusted(home, f'default_permissions = ":read-only"\n{listed}', own)
     assert untrusted.managed.run("new", "hi").code == 0
-    assert "Read-only file system" in untrusted.managed.looked()
+    assert "Read-only file system" in untrusted.managed.output_of()
     assert untrusted.managed.run("new", "hi", "--write").code == 0
     untrusted.assert_untouched()
 

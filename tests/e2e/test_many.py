@@ -105,7 +105,7 @@ def test_ctrl_c_on_a_wait_for_several_leaves_them_running(one_home: Home) -> Non
 
 
 def _is_watching(pid: int) -> bool:
-    with contextlib.suppress(OSError):  # of its files some are closed meanwhile
+    with contextlib.suppress(OSError):  # some of its files are closed meanwhile
         return any("inotify wd:" in info.read_text() for info in Path(f"/proc/{pid}/fdinfo").iterdir())
     return False
 

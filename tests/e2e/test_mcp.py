@@ -1,4 +1,4 @@
-"""A real MCP server asks through Codex: to be called, and something of its own. Both codex versions."""
+"""A real MCP server sends requests through Codex: for its tools' calls, and its own. Both codex versions."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_a_tool_is_called_once_it_is_approved_and_for_the_session_not_asked_abou
     assert '"greet"?\n│ with: {"whom": "Bob"}\n' in home.run("pending", turn.id).stdout
     assert home.run("approve", turn.id, "--session").code == 0
     assert turn.wait()["answer"] == "Done."
-    told = model.model_requests[2].tool_outputs
-    assert ("Hello Bob" in str(told["c1"]), "Hello Eve" in str(told["c2"])) == (True, True)
+    reported = model.model_requests[2].tool_outputs
+    assert ("Hello Bob" in str(reported["c1"]), "Hello Eve" in str(reported["c2"])) == (True, True)
     assert replies_of(turn) == [{"action": "accept", "content": {}, "_meta": {"persist": "session"}}]
 
 
@@ -71,9 +71,9 @@ def test_a_form_of_the_server_is_shown_as_questions_and_its_answers_get_their_ty
     places_said = ["-a", "places=staging", "-a", "places=prd-1"]
     assert home.run("reply", turn.id, "-a", "colour=blue", "-a", "count=3", *places_said).code == 0
     assert turn.wait()["answer"] == "Done."
-    told = {"action": "accept", "content": {"colour": "blue", "count": 3, "places": ["stg-1", "prd-1"]}}
+    reported = {"action": "accept", "content": {"colour": "blue", "count": 3, "places": ["stg-1", "prd-1"]}}
     assert "blue" in str(model.model_requests[1].tool_outputs["c1"])
-    assert replies_of(turn)[1] == {**told, "_meta": None}
+    assert replies_of(turn)[1] == {**reported, "_meta": None}
 
 
 def test_a_declined_form_is_told_to_the_server(one_home: Home) -> None:

@@ -1,4 +1,4 @@
-"""Which model serves, with which effort and which settings: profiles, overrides, and what becomes of a wrong one."""
+"""Which model serves, with which effort and which settings: profiles, overrides, and the errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_thread_keeps_its_provider_and_so_has_models_that_codex_does_not_know(
     home.chatgpt([])
     assert home.run("new", "hi", "--model", "mine").code == 65
     run = home.run("continue", "hi", "--turn", earlier.id, "--model", "mine", "--effort", "bogus")
-    assert run.code == 0  # whether that provider may serve is another question
+    assert run.code == 0  # whether that provider may serve is checked elsewhere
     home.turn(run.json["turn_id"]).wait()
 
 

@@ -15,7 +15,7 @@ from codex_server_cli.demo.request import Request
 from codex_server_cli.disk.journal import journal
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
-from tests.kit.monitor import FOLLOW, Monitor, told
+from tests.kit.monitor import FOLLOW, Monitor, phases_of
 from tests.kit.support import Json, delete_tree, wait_until
 
 
@@ -33,7 +33,7 @@ def test_a_turn_is_told_from_its_start_to_its_end(home: Home) -> None:
     gate.open()
     end = monitor.read_until(turn.id)
     assert monitor.end(signal.SIGINT) == (130, "")
-    phases = told(monitor.lines, turn.id)
+    phases = phases_of(monitor.lines, turn.id)
     assert (phases[0], phases[-1]) == ("starting", "complete")
     assert all(before != after for before, after in pairwise(phases))
     assert [line["event"] for line in monitor.lines] == ["phase"] * (len(phases) - 1) + ["end"]
@@ -64,7 +64,7 @@ def test_a_monitor_that_comes_late_begins_with_the_turns_that_run(one_home: Home
 
 
 def test_a_killed_worker_is_told_within_two_looks_without_any_other_reader(one_home: Home) -> None:
-    # No look at all directories comes to its help: how late the machine is decides nothing.
+    # No scan of all directories helps out: the machine's speed does not matter.
     change_python(one_home, "from codex_server_cli.actions.read import monitor\nmonitor.SCAN_INTERVAL_S = 3600.0\n")
     held, _ = one_home.start_held()
     monitor = Monitor(one_home)
@@ -87,11 +87,11 @@ def test_a_turn_whose_directory_is_deleted_gets_one_end(one_home: Home) -> None:
     assert (end["state"], end["kind"]) == ("cancelled", "cancelled")
     wait_until(lambda: not one_home.processes("codex_server_cli"), what="the end of the worker")
     monitor.end(signal.SIGKILL)
-    assert told(all_lines(one_home, "--after", "0"), held.id).count("cancelled") == 1
+    assert phases_of(all_lines(one_home, "--after", "0"), held.id).count("cancelled") == 1
 
 
 def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
-    """The monitor at any line, and workers between: what its lives were told in sum is the journal, line for line."""
+    """The monitor is killed at any line, and workers in between: its outputs in sum are the journal, line for line."""
     gate = Gate()
 
     def script(request: Request) -> ReplyLike:
@@ -113,7 +113,7 @@ def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
             monitor.end(signal.SIGKILL)
             lines += monitor.lines
             if not round_ % 2:
-                held.worker().kill()  # while nobody looks
+                held.worker().kill()  # while no monitor runs
         else:
             monitor.read_until(held.id if round_ % 2 else turns[-2])
             monitor.end(signal.SIGKILL)
@@ -152,7 +152,7 @@ def test_a_turn_in_line_is_told_and_so_is_its_cancel(one_home: Home) -> None:
     assert one_home.run("cancel", queued.id).code == 0
     assert monitor.read_until(queued.id)["state"] == "cancelled"
     monitor.end(signal.SIGKILL)
-    assert told(all_lines(one_home, "--after", "0"), queued.id) == ["queued", "cancelled"]
+    assert phases_of(all_lines(one_home, "--after", "0"), queued.id) == ["queued", "cancelled"]
     gate.open()
     held.wait()
 
@@ -192,14 +192,14 @@ def test_a_worker_that_is_killed_between_its_marker_and_the_journal_is_made_up_f
     (one_home.path / "journal").mkdir(mode=0o700)
     jam = one_home.path / "journal" / "lock"
     held, gate = one_home.start_held()
-    # A folder in the lock's place keeps the worker from telling its end, as its death would.
+    # A folder in the lock's place keeps the worker from journalling its end, as its death would.
     wait_until(jam.exists, what="the first line")
     jam.unlink()
     jam.mkdir()
     gate.open()
     held.wait()
     jam.rmdir()
-    assert told(all_lines(one_home, "--after", "0"), held.id)[-1] == "complete"
+    assert phases_of(all_lines(one_home, "--after", "0"), held.id)[-1] == "complete"
     assert journal.append_once(one_home.path, journal.end_entry(held.id, "complete", None, None)) is False
 
 

@@ -30,7 +30,7 @@ def names(*folders: Path) -> set[str]:
 
 @pytest.fixture
 def temporary(home: Home) -> Path:
-    """A TMPDIR of the test's own: every writing turn may write there, too."""
+    """A TMPDIR for the test: every writing turn may write there, too."""
     path = home.root / "tmp"
     path.mkdir()
     home.env["TMPDIR"] = str(path)

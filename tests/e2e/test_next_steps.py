@@ -1,4 +1,4 @@
-"""What comes next is run word for word, from any directory, and does what was asked for at first."""
+"""The next command is run exactly as it stands, from any directory, and requests the same as the first one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RIGHT = '{"answer": 42}'
 
 
 def flags(home: Home) -> list[str]:
-    """Every flag that opens or binds something, as a user in his project gives it: by relative paths."""
+    """Every flag that opens or binds something, as a user in a project gives it: by relative paths."""
     subprocess.run(["git", "init", "-q"], cwd=home.project, check=True)
     (home.project / "more room").mkdir()
     (home.project / "my schema.json").write_text(json.dumps(SCHEMA))
@@ -37,14 +37,14 @@ def flags(home: Home) -> list[str]:
 
 
 def asked_of_codex(turn: Turn) -> Json:
-    """What the flags come to on the wire."""
+    """The wire parameters that result from the flags."""
     params = turn.sent("turn/start")
     return {name: params[name] for name in ("sandboxPolicy", "outputSchema", "approvalPolicy", "cwd")}
 
 
-def starts(told: Json) -> list[list[str]]:
+def starts(reported: Json) -> list[list[str]]:
     """The words of the commands that start a turn."""
-    found = [shlex.split(command) for command in told["next"].values()]
+    found = [shlex.split(command) for command in reported["next"].values()]
     return [words[1:] for words in found if words[1] in ("new", "continue", "review")]
 
 
@@ -137,7 +137,7 @@ def test_a_wait_for_a_known_reset_leaves_room_in_the_deadline(one_home: Home) ->
     one_home.model([usage_limit(resets_at=reset_s), say("Done.")])
     ended = one_home.start("new", "hi", "--deadline", "60").wait()
     (words,) = starts(ended)
-    assert 60 < int(words[words.index("--deadline") + 1]) < 60 + 120  # Codex tells the minute
+    assert 60 < int(words[words.index("--deadline") + 1]) < 60 + 120  # Codex reports the minute
     assert words[-1] == "--after-reset"
 
 
@@ -147,9 +147,9 @@ def test_the_wait_of_a_turn_that_asks_comes_back_for_each_request(one_home: Home
     turn = one_home.turn(run.json["turn_id"])
     words = shlex.split(run.json["next"]["wait"])[1:]
     assert one_home.run(*words).code == 5
-    asking = turn.status()
-    assert next(iter(asking["next"])) == "pending"
-    assert one_home.run(*shlex.split(asking["next"]["pending"])[1:]).code == 0
+    status = turn.status()
+    assert next(iter(status["next"])) == "pending"
+    assert one_home.run(*shlex.split(status["next"]["pending"])[1:]).code == 0
     decided = one_home.run("decline", turn.id).json
     assert decided["next"]["wait"].endswith("--until attention") or "answer" in decided["next"]
     assert one_home.run(*words).code == 0

@@ -1,4 +1,4 @@
-"""A CODEX_SERVER_HOME that names nothing, most likely mistyped: whatever looks for turns there says so."""
+"""A CODEX_SERVER_HOME that does not exist, probably mistyped: every command that looks for turns there says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--notify`: a command of the user's is told of the end of a turn, and of each request that waits for somebody."""
+"""`--notify`: a command of the user's is run at the end of a turn, and for each request that waits for an answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ os.rename(path, path + ".json")
 
 
 class Notes:
-    """What a notifier was told, kept by the notifier itself."""
+    """The documents that a notifier got, kept by the notifier itself."""
 
     def __init__(self, root: Path) -> None:
         self.path = root / "notes"
@@ -53,13 +53,13 @@ class Notes:
         wait_until((self.path / f"{event}.gate.reached").exists, what=f"the notifier of {event}")
 
     def open_gate(self, event: str) -> None:
-        """Let the one that waits go on."""
+        """Let the waiting one go on."""
         self.wait_until_reached(event)
         with (self.path / f"{event}.gate").open("w"):
             pass
 
     def read(self, turn: Turn, event: str) -> Json:
-        """The one of this event, once it is there."""
+        """The one of this event, once it exists."""
         (path,) = wait_until(lambda: list(self.path.glob(f"{turn.id}.{event}.*.json")), what=f"the note of {event}")
         note: Json = json.loads(path.read_text())
         return note
@@ -88,10 +88,13 @@ def test_a_failed_turn_and_a_cancelled_one_are_told_too(one_home: Home, notes: N
     assert failed.wait()["state"] == "failed"
     cancelled, _ = one_home.start_held()
     assert one_home.run("cancel", cancelled.id).code == 0
-    told = [notes.read(turn, "end")["document"] for turn in (failed, cancelled)]
-    assert [(each["turn_id"], each["state"]) for each in told] == [(failed.id, "failed"), (cancelled.id, "cancelled")]
-    assert told[0]["error"]["kind"] == "usage_limit"
-    assert told[1]["answer"] == FIRST_HALF
+    reported = [notes.read(turn, "end")["document"] for turn in (failed, cancelled)]
+    assert [(each["turn_id"], each["state"]) for each in reported] == [
+        (failed.id, "failed"),
+        (cancelled.id, "cancelled"),
+    ]
+    assert reported[0]["error"]["kind"] == "usage_limit"
+    assert reported[1]["answer"] == FIRST_HALF
 
 
 def test_nobody_waits_for_a_notifier(one_home: Home, notes: Notes) -> None:
@@ -150,10 +153,10 @@ def test_a_notifier_that_fails_changes_nothing(one_home: Home) -> None:
     wait_until(lambda: "exit code 7" in log.read_text(), what="its end in the log")
     sh = shutil.which("sh", path=one_home.env["PATH"])
     assert log.read_text().endswith(f"\nI cannot\nnotify: {sh} ended with exit code 7\n")
-    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, what="its end")
-    assert (told["event"], told["exit_code"], told["signal"], told["problem"]) == ("end", 7, None, None)
-    assert told == json.loads((turn.path / "notify.json").read_text())
-    assert json.loads(one_home.run("list-turns", "--json").stdout)[0]["notify"] == told
+    reported = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, what="its end")
+    assert (reported["event"], reported["exit_code"], reported["signal"], reported["problem"]) == ("end", 7, None, None)
+    assert reported == json.loads((turn.path / "notify.json").read_text())
+    assert json.loads(one_home.run("list-turns", "--json").stdout)[0]["notify"] == reported
 
 
 def test_while_the_command_runs_it_has_no_end_and_then_that_of_the_last_one_stands(
@@ -170,8 +173,8 @@ def test_while_the_command_runs_it_has_no_end_and_then_that_of_the_last_one_stan
     notes.read(turn, "end")
     notes.open_gate("attention")
     notes.read(turn, "attention")
-    told = wait_until(lambda: (notify := turn.status()["notify"])["ended_at"] and notify, what="its end")
-    assert (told["event"], told["exit_code"]) == ("end", 0)
+    reported = wait_until(lambda: (notify := turn.status()["notify"])["ended_at"] and notify, what="its end")
+    assert (reported["event"], reported["exit_code"]) == ("end", 0)
 
 
 def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_home: Home) -> None:
@@ -181,8 +184,8 @@ def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_h
     for_a_shell = run.error["hint"].splitlines()[0].partition(": ")[2]
     turn = one_home.start("new", "hi", *shlex.split(for_a_shell))
     turn.wait()
-    told = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, what="its end")
-    assert (told["exit_code"], (turn.path / "x").read_text()) == (1, "hi\n")
+    reported = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, what="its end")
+    assert (reported["exit_code"], (turn.path / "x").read_text()) == (1, "hi\n")
     one_home.configure(notify="echo $HOME")
     run = one_home.run("new", "hi")
     assert (run.code, "$HOME" in run.error["message"]) == (65, True)

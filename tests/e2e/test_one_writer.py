@@ -1,4 +1,4 @@
-"""One writer a thread: whoever comes second is refused at once, or forks where that was allowed."""
+"""One writer per thread: the second is refused at once, or forks where that was allowed."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ def test_of_many_continues_at_the_same_moment_one_goes_on_and_the_others_are_ref
     refused = [answer["error"] for answer, code in answers if code == 75]
     assert (len(started), len(refused)) == (1, SHELLS - 1)
     assert {error["kind"] for error in refused} == {"thread_busy"}
-    who = {f"turn {started[0]['turn_id']}", "a turn that is just starting"}  # the second where it is long in the making
+    writers = {
+        f"turn {started[0]['turn_id']}",
+        "a turn that is just starting",
+    }  # the second where it takes long to start
     for error in refused:
-        assert error["message"] in {f"thread {thread_id} is being written by {each}" for each in who}
+        assert error["message"] in {f"thread {thread_id} is being written by {each}" for each in writers}
         assert "--fork" in error["hint"]
     assert len(home.turn_ids) == 2  # nothing half-made is left of those that were refused
     gate.open()

@@ -1,4 +1,4 @@
-"""Who pays is what Codex says of the thread's own provider, judged before the prompt goes out.
+"""Who pays is what Codex reports of the thread's own provider, judged before the prompt is sent.
 
 Real codex, scripted model. The user is logged in with ChatGPT in most of these, and has another provider beside it.
 """
@@ -32,7 +32,7 @@ KEYLESS = ""
 
 
 def provider(model: ScriptedModel, keys: str, name: str = "p") -> str:
-    """The definition of a provider of the user's own, that this model serves."""
+    """The definition of a provider of the user's own, served by this model."""
     head = f'\n[model_providers.{name}]\nname = "{name}"\nbase_url = "{model.origin}/v1"\nwire_api = "responses"\n'
     return f"{head}{keys.replace('.p.', f'.{name}.')}\n"
 
@@ -77,7 +77,7 @@ def commands_in(hint: str) -> list[str]:
     return re.findall(r"`(codex-server [^`]+)`", hint)
 
 
-def obey(home: Home, command: str) -> Run:
+def run_hint(home: Home, command: str) -> Run:
     """Run the command of a hint as it stands, from another directory, to its end."""
     words = shlex.split(command)
     assert words[0] == "codex-server"
@@ -95,7 +95,7 @@ def test_a_thread_that_was_made_with_a_key_is_not_gone_on_with_and_a_fork_is(hom
     assert "'p' has credentials of its own" in error["message"]
     assert len(model.model_requests) == asked
     assert meta_of(home, run)["payer"] == "provider"
-    fork = obey(home, commands_in(error["hint"])[0])
+    fork = run_hint(home, commands_in(error["hint"])[0])
     assert (fork.code, fork.json["answer"], meta_of(home, fork)["payer"]) == (0, "answered", "chatgpt")
     assert "sk-paid" not in str(model.model_requests[-1].headers)
 
@@ -129,7 +129,7 @@ def test_a_thread_whose_provider_nothing_defines_any_more_is_forked_as_the_hint_
     config.write_text(before)
     run = home.run("continue", "--thread", thread, "go on", "--wait")
     assert (run.code, run.json["error"]["kind"]) == (1, "bad_input")
-    fork = obey(home, commands_in(run.json["error"]["hint"])[0])
+    fork = run_hint(home, commands_in(run.json["error"]["hint"])[0])
     assert (fork.code, meta_of(home, fork)["payer"]) == (0, "chatgpt")
 
 
@@ -142,7 +142,7 @@ def test_a_profile_with_a_provider_that_there_is_not_is_told_for_what_it_is(one_
 
 
 def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: Home) -> None:
-    """Codex, configured with another provider, does not tell of the login: another app-server is asked."""
+    """Codex, configured with another provider, does not report the login: another app-server is asked."""
     model = with_chatgpt(home, KEYLESS, answers=5)
     first = home.run("new", "hi", "--wait")
     assert meta_of(home, first)["payer"] == "chatgpt"
@@ -156,7 +156,7 @@ def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: H
     run = home.run("continue", "--turn", first.json["turn_id"], "go on", "--wait")
     assert (run.code, run.json["error"]["kind"], meta_of(home, run)["payer"]) == (1, "auth", "api_key")
     assert len(model.model_requests) == asked
-    fork = obey(home, commands_in(run.json["error"]["hint"])[0])
+    fork = run_hint(home, commands_in(run.json["error"]["hint"])[0])
     assert (fork.code, meta_of(home, fork)["payer"]) == (0, "none")
 
 

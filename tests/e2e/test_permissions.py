@@ -1,4 +1,4 @@
-"""What the user's own Codex denies stays denied: his permission profile under every way to run a turn."""
+"""What the user's own Codex denies stays denied: their permission profile under every way to run a turn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRETS = ("TOP-SECRET", "ENV-SECRET")
 
 
 class Denied:
-    """A home whose Codex denies two files of its project, and what came of looking at them."""
+    """A home whose Codex denies two files of its project, and the results of reading them."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -67,19 +67,19 @@ def one_denied(one_home: Home) -> Denied:
     return Denied(one_home)
 
 
-def looked(model: ScriptedModel, call_id: str = "look") -> str:
-    """What the command of this id printed."""
+def output_of(model: ScriptedModel, call_id: str = "look") -> str:
+    """The output of the command of this id."""
     output: str = model.model_requests[-1].tool_outputs[call_id]
     return output
 
 
 def look(call_id: str = "look", *, escalated: bool = False) -> ToolCall:
-    """A command that looks at everything, and writes."""
+    """A command that reads everything, and writes."""
     return run_command(LOOK, call_id=call_id, escalated=escalated, justification="please" if escalated else None)
 
 
 def settings_of(turn: Turn) -> list[dict[str, object]]:
-    """What was set between the opening of the thread and the turn, less the thread."""
+    """The settings sent between the opening of the thread and the turn, without the thread."""
     asked = [event for event in turn.events if event["dir"] == "out" and "id" in event]
     starts = next(n for n, event in enumerate(asked) if event["method"] in ("turn/start", "review/start"))
     updates = [event["params"] for event in asked[:starts] if event["method"] == "thread/settings/update"]
@@ -87,7 +87,7 @@ def settings_of(turn: Turn) -> list[dict[str, object]]:
 
 
 def assert_denied(output: str, *, may_write: bool) -> None:
-    """See that what is denied was not told, that the rest was, and whether the project could be written."""
+    """Assert that denied files were not read, that the rest was, and whether the project could be written."""
     assert not any(secret in output for secret in SECRETS), output
     assert output.count("Permission denied") == 2
     assert "OPEN" in output
@@ -103,7 +103,7 @@ def test_what_is_denied_stays_denied(denied: Denied, options: list[str], extends
     model = denied.model([look(), say("done")], denied.rules(extends))
     turn = denied.home.start("new", "hi", *options)
     assert turn.wait()["state"] == "complete"
-    assert_denied(looked(model), may_write="--write" in options)
+    assert_denied(output_of(model), may_write="--write" in options)
     assert settings_of(turn) == [{"permissions": "mine"}]
     assert denied.has_kept_config()
 
@@ -121,14 +121,14 @@ def test_it_stays_denied_in_a_thread_and_a_fork_of_one_that_had_run_wider(denied
     for number, options in (("1", []), ("2", ["--write"]), ("3", ["--fork", "--write"])):
         turn = denied.home.start("continue", "--turn", wide.id, "go on", *options)
         assert turn.wait()["state"] == "complete"
-        assert_denied(looked(model, number), may_write="--write" in options)
+        assert_denied(output_of(model, number), may_write="--write" in options)
 
 
 def test_a_review_is_denied_it_and_may_not_write_what_its_reviewer_could(denied: Denied) -> None:
     model = denied.model([look(), say("done")])
     turn = denied.home.start("review", "--uncommitted")
     assert turn.wait()["state"] == "complete"
-    assert_denied(looked(model), may_write=False)
+    assert_denied(output_of(model), may_write=False)
     policy = {"type": "readOnly", "networkAccess": False}
     assert settings_of(turn) == [{"permissions": "mine"}, {"sandboxPolicy": policy}]
     assert denied.has_kept_config()
@@ -144,8 +144,8 @@ def test_an_approval_and_a_steering_do_not_lift_it(denied: Denied) -> None:
     assert denied.home.run("steer", turn.id, "look again").code == 0
     gate.open()
     assert turn.wait()["state"] == "complete"
-    assert_denied(looked(model, "asked"), may_write=True)
-    assert_denied(looked(model, "steered"), may_write=False)
+    assert_denied(output_of(model, "asked"), may_write=True)
+    assert_denied(output_of(model, "steered"), may_write=False)
 
 
 def test_what_a_profile_file_denies_is_denied_too(denied: Denied) -> None:
@@ -153,7 +153,7 @@ def test_what_a_profile_file_denies_is_denied_too(denied: Denied) -> None:
     (denied.home.codex_home / "locked.config.toml").write_text(f'default_permissions = "mine"\n{denied.rules()}')
     run = denied.home.run("new", "hi", "--profile", "locked", "--wait")
     assert (run.code, "has no effect" in run.stderr) == (0, False)
-    assert_denied(looked(model), may_write=False)
+    assert_denied(output_of(model), may_write=False)
 
 
 def test_it_is_denied_by_a_project_that_its_user_trusts(denied: Denied) -> None:
@@ -163,7 +163,7 @@ def test_it_is_denied_by_a_project_that_its_user_trusts(denied: Denied) -> None:
     rules = f'default_permissions = "mine"\n{denied.rules()}'
     (denied.home.project / ".codex" / "config.toml").write_text(rules)
     assert denied.home.start("new", "hi", "--write").wait()["state"] == "complete"
-    assert_denied(looked(model), may_write=True)
+    assert_denied(output_of(model), may_write=True)
 
 
 def test_a_thread_that_goes_on_in_such_a_project_is_denied_it_too(denied: Denied) -> None:
@@ -185,7 +185,7 @@ def test_a_thread_that_goes_on_in_such_a_project_is_denied_it_too(denied: Denied
     for number, options in (("1", ["--fork"]), ("2", [])):
         turn = denied.home.start("continue", "--turn", first.id, "--cwd", str(other), "go on", *options)
         assert turn.wait()["state"] == "complete"
-        assert "Permission denied" in looked(model, number)
+        assert "Permission denied" in output_of(model, number)
 
 
 def test_without_a_profile_of_ones_own_nothing_is_set(one_denied: Denied) -> None:
@@ -256,9 +256,9 @@ def test_a_profile_that_limits_reading_runs_as_it_stands_where_that_is_what_was_
     model = denied.model([command, say("done")], reading_rules(denied, access))
     turn = denied.home.start("new", "hi", *options)
     assert turn.wait()["state"] == "complete"
-    assert "OPEN" in looked(model)
-    assert "OUTSIDE" not in looked(model)
-    assert ("\nmade\n" in looked(model)) == bool(options)
+    assert "OPEN" in output_of(model)
+    assert "OUTSIDE" not in output_of(model)
+    assert ("\nmade\n" in output_of(model)) == bool(options)
     assert "sandboxPolicy" not in turn.sent("turn/start")
     assert denied.has_kept_config()
 
@@ -289,7 +289,7 @@ OFF = ["--config", "features.network_proxy=false"]
 
 
 def fetch(model_url: str) -> ToolCall:
-    """A command that asks the scripted model's own port, through Codex's proxy where there is one."""
+    """A command that requests the scripted model's own port, through Codex's proxy where there is one."""
     return run_command(
         f"no_proxy= NO_PROXY= curl -s -m 9 -o /dev/null -w 'HTTP %{{http_code}}' {model_url}", call_id="1"
     )
@@ -304,7 +304,7 @@ def test_a_profile_that_opens_the_network_opens_it_to_no_turn_that_was_not_asked
 
     model = denied.model([fetch(model.origin), say("done")], NETWORK)
     assert denied.home.start("new", "hi", *OFF).wait()["state"] == "complete"
-    assert "HTTP 000" in looked(model, "1")
+    assert "HTTP 000" in output_of(model, "1")
 
 
 def test_with_network_its_rules_hold(denied: Denied) -> None:
@@ -312,7 +312,7 @@ def test_with_network_its_rules_hold(denied: Denied) -> None:
         fetch_denied = run_command("curl -s http://denied.example/", call_id="2")
         model = denied.model([fetch(other.origin), fetch_denied, say("done")], NETWORK)
         assert denied.home.start("new", "hi", "--network").wait()["state"] == "complete"
-    assert "HTTP 404" in looked(model, "1")
-    assert "explicitly denied by policy" in looked(model, "2")
+    assert "HTTP 404" in output_of(model, "1")
+    assert "explicitly denied by policy" in output_of(model, "2")
     lifted = denied.home.start("new", "hi", "--network", *OFF).wait()
     assert (lifted["state"], lifted["error"]["kind"]) == ("failed", "sandbox")

@@ -1,4 +1,4 @@
-"""The model sees the pictures that were there when `new` answered, whatever becomes of their files."""
+"""The model sees the pictures that existed when `new` answered, whatever happens to their files."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_large_picture_is_handed_over_whole(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "expected"),
     [
         (None, "No such file"),
         (b"", "is no PNG"),
@@ -116,13 +116,13 @@ def test_a_large_picture_is_handed_over_whole(home: Home) -> None:
     ],
     ids=["missing", "empty", "text", "half", "stub"],
 )
-def test_a_bad_picture_is_refused_before_anything_is_made(one_home: Home, content: bytes | None, words: str) -> None:
+def test_a_bad_picture_is_refused_before_anything_is_made(one_home: Home, content: bytes | None, expected: str) -> None:
     good = put(one_home, "good.png", RED)
     path = put(one_home, "a.png", content) if content is not None else str(one_home.root / "missing.png")
     run = one_home.run("new", "hi", "--image", good, "--image", path)
     assert (run.code, run.error["kind"]) == (65, "bad_input")
     assert path in run.error["message"]
-    assert words in run.error["message"]
+    assert expected in run.error["message"]
     assert run.stderr.count("\n") == 2
     assert one_home.turn_ids == []
 

@@ -1,4 +1,4 @@
-"""Codex asks in words, in its default mode and in plan mode, and a second shell replies. Both codex versions."""
+"""Codex asks open questions, in its default mode and in plan mode, and a second shell replies. Both codex versions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def test_a_question_waits_and_the_reply_of_a_second_shell_reaches_the_model(home
     assert (run.code, run.json["decided"]) == (0, "reply")
     assert turn.wait()["answer"] == "As you like."
     assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Blue"]}}}]
-    (told,) = model.model_requests[1].tool_outputs.values()
-    assert "Blue" in str(told)
+    (reported,) = model.model_requests[1].tool_outputs.values()
+    assert "Blue" in str(reported)
     assert turn.meta["approval"] == "never"
-    assert "under-development" not in turn.out  # a feature that Codex warns of by itself
+    assert "under-development" not in turn.out  # a feature that Codex itself warns of
 
 
 def test_several_questions_are_answered_by_their_ids_in_free_words_too(one_home: Home) -> None:

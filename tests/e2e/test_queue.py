@@ -1,4 +1,4 @@
-"""`max_running`: turns beyond it stand in line, cost next to nothing there, and start in the order of their ids."""
+"""`max_running`: further turns are queued, cost next to nothing there, and start in the order of their ids."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 
 
 def start_full(home: Home, *, max_running: int = 1) -> tuple[list[Turn], Gate, ScriptedModel]:
-    """Fill every slot with a turn that stands still in its answer until the gate opens; so do later ones."""
+    """Fill every slot with a turn that pauses in its answer until the gate opens; so do later ones."""
     gate = Gate()
     home.configure(max_running=max_running)
     model = home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
@@ -37,7 +37,7 @@ def start_full(home: Home, *, max_running: int = 1) -> tuple[list[Turn], Gate, S
 
 
 def queued(home: Home, *args: str) -> Turn:
-    """Start a turn that has to stand in line."""
+    """Start a turn that has to be queued."""
     turn = home.start("new", "hi", *args)
     wait_until(lambda: turn.status()["phase"] == "queued", what="phase queued")
     return turn
@@ -54,7 +54,7 @@ def pss_kb(process: psutil.Process) -> int:
 
 
 def is_light(worker: psutil.Process) -> bool:
-    """Whether it is the light process, and has behind it what every interpreter does when it starts."""
+    """Whether it is the light process, and has finished the interpreter's own start-up."""
     is_light = "worker.queue_wait" in " ".join(worker.cmdline()) and handles(worker, signal.SIGINT)
     return bool(is_light and worker.status() == psutil.STATUS_SLEEPING)
 
@@ -124,7 +124,7 @@ def test_a_turn_in_line_whose_worker_is_ended_is_passed_over(one_home: Home, sig
     wait_until(lambda: "worker.queue_wait" in " ".join(worker.cmdline()), what="the light process")
     wait_until(lambda: handles(worker, signal.SIGINT), what="its handlers")
     worker.send_signal(signum)
-    if signum == signal.SIGHUP:  # the end of a terminal is nothing to a turn
+    if signum == signal.SIGHUP:  # the end of a terminal does not affect a turn
         gate.open()
         assert second.wait()["state"] == "complete"
     else:
@@ -136,7 +136,7 @@ def test_a_turn_in_line_whose_worker_is_ended_is_passed_over(one_home: Home, sig
 
 
 def handles(process: psutil.Process, signum: signal.Signals) -> bool:
-    """Whether a process has a handler of its own for a signal, as Linux tells."""
+    """Whether a process has its own handler for a signal, according to Linux."""
     lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
     caught = next(line for line in lines if line.startswith("SigCgt:")).split()[1]
     return bool(int(caught, 16) >> (signum - 1) & 1)
@@ -148,7 +148,7 @@ def test_the_death_of_a_running_worker_lets_the_next_turn_run_and_ends_what_it_l
     orphan = first.app_server()
     first.worker().kill()
     wait_until(lambda: second.status()["phase"] != "queued", what="its turn to run")
-    assert first.is_ended  # nobody asked for it: whoever takes its place repairs it
+    assert first.is_ended  # it was not read so far: the turn that takes its place repairs it
     assert not is_alive(orphan)
     assert first.status()["state"] == "abandoned"
     gate.open()

@@ -1,4 +1,4 @@
-"""What waits in a thread's queue is somebody else's: nothing is resumed over it, nothing of it is lost or doubled."""
+"""A thread's queue belongs to other clients: nothing is resumed over it, nothing of it is lost or doubled."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.kit.support import AppServer, Json, codex_env, delete_tree, wait_unti
 WORDS = "what I would ask next"
 
 
-def queue_message(home: Home, thread_id: str, words: str = WORDS) -> None:
+def queue_message(home: Home, thread_id: str, text: str = WORDS) -> None:
     """`codex queue`, as its user would."""
-    command = [str(home.codex), "queue", "--thread", thread_id, "--message", words]
+    command = [str(home.codex), "queue", "--thread", thread_id, "--message", text]
     subprocess.run(command, env=codex_env(home.codex_home), cwd=home.project, check=True, capture_output=True)
 
 
 def queued(home: Home, thread_id: str) -> list[str]:
-    """The texts that stand in a thread's queue, first to last."""
+    """The texts in a thread's queue, first to last."""
     with AppServer(home.codex, home.codex_home) as codex:
         entries: list[Json] = codex.request("thread/queue/list", {"threadId": thread_id})["data"]
     return [entry["input"][0]["text"] for entry in entries]
@@ -49,7 +49,7 @@ def has_begun(turn: Turn) -> bool:
 
 
 def is_taken(turn: Turn) -> bool:
-    """Whether the worker has taken something out of the queue, and knows it."""
+    """Whether the worker has taken something out of the queue, and has recorded it."""
     ids = {event["id"] for event in turn.events if event.get("method") == "thread/queue/delete"}
     return any(event["dir"] == "in" and event.get("id") in ids and "result" in event for event in turn.events)
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_put_back_is_kept_until_recover_can(home: Home) -> None:
     assert home.run("recover", turn.id).code == 0
     assert (turn.path / "queued.json").exists()
     assert home.run("gc", "--older-than", "0s").code == 0
-    assert turn.path.exists()  # what it holds is nowhere else
+    assert turn.path.exists()  # its contents are nowhere else
     (home.root / "wrapped-codex").unlink()  # as an upgrade of codex does
     home.configure()
     assert WORDS in home.run("recover", turn.id).json["message"]

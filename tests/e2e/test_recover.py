@@ -1,4 +1,4 @@
-"""`recover`: what Codex had finished and we did not see comes back, from the real Codex's own record."""
+"""`recover`: what Codex finished unseen comes back, from the real Codex's own record."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 
 
 def cut(turn: Turn, before: str, *, of_item: str = "") -> None:
-    """Make an ended turn one whose worker was killed just before it recorded the last such message."""
+    """Turn an ended turn into one whose worker was killed just before it recorded the last such message."""
     lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
     marks = (f'"method":"{before}"'.encode(), of_item.encode())
     at = max(number for number, line in enumerate(lines) if all(mark in line for mark in marks))
@@ -31,7 +31,7 @@ def cut(turn: Turn, before: str, *, of_item: str = "") -> None:
 
 
 def abandoned(home: Home, *options: str) -> Turn:
-    """A turn that Codex completed, and of which we saw the first half of the answer."""
+    """A turn that Codex completed, and of which only the first half of the answer was seen."""
     home.model([say(FIRST_HALF, SECOND_HALF)])
     turn = home.start("new", "hi", *options)
     assert turn.wait()["state"] == "complete"
@@ -41,7 +41,7 @@ def abandoned(home: Home, *options: str) -> Turn:
 
 
 def codex_files(home: Home) -> dict[str, str]:
-    """What is the user's and Codex's to keep: the configuration, and every session file."""
+    """The files of the user and of Codex: the configuration, and every session file."""
     paths = [home.codex_home / "config.toml", *(home.codex_home / "sessions").rglob("*.jsonl")]
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
@@ -93,7 +93,7 @@ def test_a_turn_that_codex_had_finished_unseen_comes_back_whole(home: Home, befo
 
 
 def test_what_codex_finishes_after_the_death_of_our_worker_comes_back(home: Home) -> None:
-    # A codex that sees neither the end of its stdin nor of its stdout, and so outlives the worker until it is swept.
+    # A codex that ignores the end of its stdin and of its stdout, and so outlives the worker until it is swept.
     home.wrap_codex(f'(cat; exec sleep 300) | {home.codex} "$@" | (cat; exec cat >/dev/null)')
     turn, gate = home.start_held()
     turn.worker().kill()
@@ -177,7 +177,7 @@ def test_two_at_once_are_one_who_does_it_and_one_who_sees_it_done(one_home: Home
     assert turn.out.count(NOTICE) == 1
 
 
-# --- whom there is to ask
+# --- which Codex is asked
 
 
 def test_where_codex_does_not_start_its_session_file_tells(home: Home) -> None:
@@ -235,7 +235,7 @@ def test_a_turn_that_codex_does_not_know_changes_nothing(one_home: Home) -> None
     assert "does not have this turn" in run.json["message"]
 
 
-# --- what needs no asking
+# --- what needs no Codex
 
 
 def test_a_running_turn_is_busy(one_home: Home) -> None:

@@ -1,4 +1,4 @@
-"""What Codex tried and was not done, told by the real codex: in `out.txt`, in `status` and in the result."""
+"""What Codex tried and was refused, as the real codex reports it: in `out.txt`, in `status` and in the result."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def run(home: Home, attempt: Any, *flags: str, verb: str = "new") -> Turn:
 
 
 def refused(turn: Turn) -> list[Json]:
-    """What the turn's result tells of; `status` tells the same."""
-    told: list[Json] = turn.result["refused"]
-    assert turn.status()["refused"] == told
-    return told
+    """The refusals of the turn's result; `status` has the same."""
+    refused_item: list[Json] = turn.result["refused"]
+    assert turn.status()["refused"] == refused_item
+    return refused_item
 
 
 def test_a_patch_that_does_not_fit_is_told(home: Home) -> None:
     turn = run(home, apply_patch(STALE), *WRITE)
-    (told,) = refused(turn)
-    assert (told["what"], told["paths"]) == ("patch", ["f.txt"])
-    assert told["reason"].startswith("apply_patch verification failed: Failed to find expected lines in ")
-    assert turn.out.endswith(f"✗ patch refused: f.txt: {told['reason']}\n\ndone\n")
+    (refused_item,) = refused(turn)
+    assert (refused_item["what"], refused_item["paths"]) == ("patch", ["f.txt"])
+    assert refused_item["reason"].startswith("apply_patch verification failed: Failed to find expected lines in ")
+    assert turn.out.endswith(f"✗ patch refused: f.txt: {refused_item['reason']}\n\ndone\n")
 
 
 def test_a_patch_in_a_read_only_sandbox_is_told(home: Home) -> None:
     turn = run(home, apply_patch(NEW_FILE))
-    (told,) = refused(turn)
-    assert (told["what"], told["paths"]) == ("patch", ["new.txt"])
-    assert "read-only sandbox" in told["reason"]
+    (refused_item,) = refused(turn)
+    assert (refused_item["what"], refused_item["paths"]) == ("patch", ["new.txt"])
+    assert "read-only sandbox" in refused_item["reason"]
     assert turn.out.count("new.txt") == 1
 
 
@@ -54,8 +54,8 @@ def test_it_is_told_of_a_thread_that_goes_on(home: Home, verb: str) -> None:
     run(home, apply_patch(STALE), *WRITE)
     flags = ("--fork",) if verb == "fork" else ()
     turn = run(home, apply_patch(NEW_FILE), "--last", *flags, verb="continue")
-    (told,) = refused(turn)
-    assert (told["what"], told["paths"]) == ("patch", ["new.txt"])
+    (refused_item,) = refused(turn)
+    assert (refused_item["what"], refused_item["paths"]) == ("patch", ["new.txt"])
     assert turn.out.count("✗ patch refused: new.txt: patch rejected") == 1
     assert [event["payload"]["type"] for event in turn.events if event["dir"] == "session"] == [
         "function_call",
@@ -64,36 +64,36 @@ def test_it_is_told_of_a_thread_that_goes_on(home: Home, verb: str) -> None:
 
 
 def test_it_is_told_of_an_ephemeral_thread(home: Home) -> None:
-    (told,) = refused(run(home, apply_patch(NEW_FILE), "--ephemeral"))
-    assert told["what"] == "patch"
+    (refused_item,) = refused(run(home, apply_patch(NEW_FILE), "--ephemeral"))
+    assert refused_item["what"] == "patch"
 
 
 @pytest.mark.parametrize("command", ["echo x > new.txt", "sleep 1; echo x > new.txt"], ids=["at once", "later"])
 def test_a_command_that_the_sandbox_denies_is_told_once(home: Home, command: str) -> None:
-    """Of one that is denied at once Codex sends no item."""
+    """Codex sends no item for a command that is denied at once."""
     turn = run(home, run_command(command))
-    (told,) = refused(turn)
-    assert (told["what"], told["command"]) == ("command", command)
-    assert told["reason"].endswith(": new.txt: Read-only file system")
+    (refused_item,) = refused(turn)
+    assert (refused_item["what"], refused_item["command"]) == ("command", command)
+    assert refused_item["reason"].endswith(": new.txt: Read-only file system")
     assert turn.out.count(command) == 1
-    refusal = f"✗ command refused: {command}: {told['reason']}\n"
+    refusal = f"✗ command refused: {command}: {refused_item['reason']}\n"
     assert (refusal in turn.out) != ("s · denied by the sandbox\n" in turn.out)
 
 
 def test_a_command_of_a_script_that_the_sandbox_denies_is_told_once(home: Home) -> None:
     for command in ("echo x > new.txt", "sleep 1; echo x > new.txt"):
         script = f'const r = await tools.exec_command({{cmd: "{command}"}}); text(r.output)'
-        (told,) = refused(run(home, call("exec", script), "--model", "gpt-5.6-sol"))
-        assert (told["what"], told["command"]) == ("command", command)
-        assert told["reason"].endswith(": new.txt: Read-only file system")
+        (refused_item,) = refused(run(home, call("exec", script), "--model", "gpt-5.6-sol"))
+        assert (refused_item["what"], refused_item["command"]) == ("command", command)
+        assert refused_item["reason"].endswith(": new.txt: Read-only file system")
 
 
 def test_a_command_that_nobody_may_allow_is_told(home: Home) -> None:
     turn = run(home, run_command("touch /new", escalated=True, justification="need it"))
-    (told,) = refused(turn)
-    assert (told["what"], told["command"]) == ("command", "touch /new")
-    assert told["reason"].startswith("approval policy is Never")
-    assert f"✗ command refused: touch /new: {told['reason']}\n" in turn.out
+    (refused_item,) = refused(turn)
+    assert (refused_item["what"], refused_item["command"]) == ("command", "touch /new")
+    assert refused_item["reason"].startswith("approval policy is Never")
+    assert f"✗ command refused: touch /new: {refused_item['reason']}\n" in turn.out
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,16 @@ def test_a_command_that_nobody_may_allow_is_told(home: Home) -> None:
     ids=["unknown tool", "wrong arguments", "missing picture"],
 )
 def test_a_call_that_no_tool_takes_is_told(home: Home, attempt: Any, tool: str, reason: str) -> None:
-    (told,) = refused(run(home, attempt))
-    assert (told["what"], told["tool"]) == ("tool", tool)
-    assert reason in told["reason"]
+    (refused_item,) = refused(run(home, attempt))
+    assert (refused_item["what"], refused_item["tool"]) == ("tool", tool)
+    assert reason in refused_item["reason"]
 
 
 def test_a_patch_that_a_script_of_the_model_tries_is_told(home: Home) -> None:
     """In code mode, which the catalogue has for most models, tools are called from JavaScript."""
     turn = run(home, call("exec", CODE_MODE(STALE)), "--model", "gpt-5.6-sol", *WRITE)
-    (told,) = refused(turn)
-    assert (told["what"], told["paths"]) == ("patch", ["f.txt"])
+    (refused_item,) = refused(turn)
+    assert (refused_item["what"], refused_item["paths"]) == ("patch", ["f.txt"])
     assert turn.out.count("✗ patch refused: ") == 1
 
 
@@ -137,12 +137,12 @@ def test_it_is_told_while_the_turn_runs_and_after_its_worker_has_died(home: Home
     home.model([apply_patch(NEW_FILE), say("so ", hold(gate), "far")])
     turn = home.start("new", "go")
     wait_until(lambda: turn.out.endswith("so "), what="the first words")
-    (told,) = wait_until(lambda: turn.status()["refused"], what="the refusal")
+    (refused_item,) = wait_until(lambda: turn.status()["refused"], what="the refusal")
     assert turn.status()["state"] == "running"
     worker = turn.worker()
     worker.kill()
     wait_until(lambda: turn.status()["state"] == "abandoned", what="the repair")
     gate.open()
-    assert refused(turn) == [told]
+    assert refused(turn) == [refused_item]
     assert turn.out.count("✗ patch refused: ") == 1
     assert turn.out.endswith("so \n")

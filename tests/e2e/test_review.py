@@ -1,4 +1,4 @@
-"""What a close reading of the whole found: seen from outside, with a real codex."""
+"""Findings of a code review of the whole project: checked from outside, with a real codex."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a turn may touch: nothing unless asked, never the user's trust, and never more than the last word said."""
+"""What a turn may touch: nothing unless asked, never the user's trust, and never more than the last flag allows."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def repository(home: Home) -> Home:
 
 
 def policy(turn: Turn) -> str:
-    """The sandbox that was asked of Codex for this turn."""
+    """The sandbox in Codex's request for this turn."""
     kind: str = turn.sent("turn/start")["sandboxPolicy"]["type"]
     return kind
 
 
 def tool_output(model: ScriptedModel, call_id: str) -> str:
-    """What Codex told the model of a command."""
+    """What Codex sent to the model about a command."""
     output: str = model.model_requests[-1].tool_outputs[call_id]
     return output
 
@@ -146,7 +146,7 @@ def test_a_folder_below_a_repository_is_in_it(one_home: Home) -> None:
 
 
 def test_a_further_directory_is_opened_and_no_other(one_home: Home) -> None:
-    # Codex opens /tmp to every writing turn, which is where tests live: what was asked is what can be seen.
+    # Codex opens /tmp to every writing turn, which is where tests live: only the request can be checked.
     extra = one_home.root / "extra"
     extra.mkdir()
     one_home.model([say("done")])
@@ -180,13 +180,13 @@ def test_what_a_turn_may_write_its_sub_agents_may_write_too(home: Home) -> None:
     patch = "*** Begin Patch\n*** Add File: note.txt\n+hello\n*** End Patch"
 
     def script(request: Request) -> Answer:
-        told = request.tool_outputs
+        reported = request.tool_outputs
         if request.prompt == "be my child":
-            return reply(say("Child done.") if told else apply_patch(patch))
-        if "spawned" not in told:
+            return reply(say("Child done.") if reported else apply_patch(patch))
+        if "spawned" not in reported:
             return reply(call("spawn_agent", {"message": "be my child"}, namespace="multi_agent_v1", call_id="spawned"))
-        if "waited" not in told:
-            targets = [json.loads(told["spawned"])["agent_id"]]
+        if "waited" not in reported:
+            targets = [json.loads(reported["spawned"])["agent_id"]]
             return reply(call("wait_agent", {"targets": targets}, namespace="multi_agent_v1", call_id="waited"))
         return reply(say("Done."))
 

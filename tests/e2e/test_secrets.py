@@ -1,4 +1,4 @@
-"""What only the environment and the prompt hold stays there: no file of ours has it, no command line shows it."""
+"""Secrets of the environment and the prompt stay there: no file of ours has them, no command line shows them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def secretive(one_home: Home) -> Home:
     return one_home
 
 
-def files_with(folder: Path, words: str) -> list[str]:
+def files_with(folder: Path, text: str) -> list[str]:
     files = (path for path in folder.rglob("*") if path.is_file())
-    return sorted(path.name for path in files if words.encode() in path.read_bytes())
+    return sorted(path.name for path in files if text.encode() in path.read_bytes())
 
 
-def assert_nothing_told(home: Home) -> None:
+def assert_nothing_leaked(home: Home) -> None:
     for secret in SECRETS.values():
         assert files_with(home.path, secret) == []
 
@@ -60,12 +60,12 @@ def test_neither_a_secret_nor_a_prompt_shows_in_a_command_line_or_in_a_file_of_o
     assert any(COMMAND in line for line in lines)
     assert any("app-server" in line for line in lines)
     assert [line for line in lines if "zqx7" in line] == []
-    assert_nothing_told(secretive)
+    assert_nothing_leaked(secretive)
     gate.open()
     for process in (waiter, follower):
         process.communicate(timeout=DEADLINE_S)
     assert turn.wait()["state"] == "complete"
-    assert_nothing_told(secretive)
+    assert_nothing_leaked(secretive)
     assert files_with(turn.path, PROMPT) == ["events.jsonl", "prompt.txt"]
 
 
@@ -79,7 +79,7 @@ def test_turns_that_fail_tell_no_secret(secretive: Home) -> None:
     held, _ = secretive.start_held()
     held.worker().kill()
     assert held.wait()["state"] == "abandoned"
-    assert_nothing_told(secretive)
+    assert_nothing_leaked(secretive)
 
 
 def test_the_keys_that_could_be_billed_reach_nothing_that_a_turn_starts(secretive: Home) -> None:
@@ -87,7 +87,7 @@ def test_the_keys_that_could_be_billed_reach_nothing_that_a_turn_starts(secretiv
     keys = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
     environment = turn.app_server().environ()
     assert not environment.keys() & set(keys)
-    assert environment["DATABASE_URL"] == SECRETS["DATABASE_URL"]  # what its commands need is the user's to give
+    assert environment["DATABASE_URL"] == SECRETS["DATABASE_URL"]  # the user decides what its commands get
     gate.open()
     assert _state(turn) == "complete"
 

@@ -1,4 +1,4 @@
-"""What a person sees behind a turn's text while nothing comes; and that nothing of it is left, whatever happens."""
+"""The line after a turn's text while nothing comes; it is removed in every case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHELL = ["bash", "--norc", "--noprofile", "-i"]
 
 
 def held(home: Home) -> Gate:
-    """A model that says nothing at all before its gate opens."""
+    """A model that sends nothing before its gate opens."""
     gate = Gate()
     home.model([say(hold(gate), ANSWER)])
     return gate

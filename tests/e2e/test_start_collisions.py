@@ -1,6 +1,6 @@
-"""App-servers that meet while they start, or are too busy to be asked: tried again, and never told as a failure.
+"""App-servers that collide at start-up, or are too busy to answer: retried, and never reported as a failure.
 
-And the mark of a turn's commands, which comes through a policy that keeps the environment from them.
+And the mark of a turn's commands, which gets through a policy that withholds the environment from them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from codex_server_cli.demo.replies import reply, run_command, say
-from tests.kit.faults import WHOLE, assert_ended, change_workers, put_in_codexs_place
+from tests.kit.faults import WHOLE, assert_ended, change_workers, pin_fake_codex
 from tests.kit.home import FIRST_HALF, Home, Turn, nap, sleepers
 from tests.kit.support import DEADLINE_S, wait_until
 
@@ -26,7 +26,7 @@ POLICY = "shell_environment_policy"
 
 
 def _collide(home: Home, times: int) -> None:
-    """Let this many app-servers meet another one before one starts."""
+    """Let this many app-servers collide with another one before one starts."""
     count, codex = shlex.quote(str(home.root / "starts")), shlex.quote(str(home.codex))
     home.wrap_codex(
         f'[ "$*" = app-server ] || exec {codex} "$@"\necho x >> {count}\n'
@@ -36,7 +36,7 @@ def _collide(home: Home, times: int) -> None:
 
 
 def _start_together(home: Home, number: int) -> None:
-    """Hold app-servers back until so many are to start, then let them all go at once."""
+    """Hold app-servers back until so many are to start, then release them all at once."""
     here, codex = shlex.quote(str(home.root / "here")), shlex.quote(str(home.codex))
     home.wrap_codex(
         f'[ "$*" = app-server ] || exec {codex} "$@"\nmkdir -p {here}/$$\n'
@@ -162,7 +162,7 @@ def test_eight_turns_at_once_on_a_fresh_codex_home_all_complete(home: Home) -> N
 
 
 def test_what_codex_was_too_busy_for_is_asked_again(one_home: Home) -> None:
-    put_in_codexs_place(one_home, "too busy")
+    pin_fake_codex(one_home, "too busy")
     turn = one_home.start("new", "hi")
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=120)
     assert {
@@ -176,7 +176,7 @@ def test_what_codex_was_too_busy_for_is_asked_again(one_home: Home) -> None:
 
 
 def test_a_codex_that_stays_too_busy_fails_the_turn_as_overloaded(one_home: Home) -> None:
-    put_in_codexs_place(one_home, "ever too busy")
+    pin_fake_codex(one_home, "ever too busy")
     _shorten_retries(one_home, 400)
     turn = one_home.start("new", "hi")
     error = assert_ended(one_home, turn, "failed", "overloaded", None)["error"]
@@ -220,8 +220,8 @@ def test_a_command_kept_from_our_environment_is_found_after_the_death_of_the_wor
 
 
 def test_each_turn_of_a_thread_marks_its_commands_anew(home: Home) -> None:
-    tell_mark, done = reply(run_command("echo $CODEX_SERVER_TURN_ID >> marks")), reply(say("done"))
-    home.model([tell_mark, done] * 3, extra_toml=_policy_toml('inherit = "none"'))
+    record_mark, done = reply(run_command("echo $CODEX_SERVER_TURN_ID >> marks")), reply(say("done"))
+    home.model([record_mark, done] * 3, extra_toml=_policy_toml('inherit = "none"'))
     turns = [home.start("new", "hi", *FULL_ACCESS)]
     for more in ([], ["--fork"]):
         assert turns[-1].wait()["state"] == "complete"

@@ -1,4 +1,4 @@
-"""`new`: what it answers, when, and what reaches the model."""
+"""`new`: its output, its timing, and what reaches the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`steer`: text into a turn that runs, and a clear word where it cannot be."""
+"""`steer`: text into a running turn, and a clear error where that is not possible."""
 
 from __future__ import annotations
 

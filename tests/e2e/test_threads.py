@@ -1,4 +1,4 @@
-"""Threads of Codex as its own user knows them: by name, in the archive, with a file that is damaged."""
+"""Codex's threads as its user knows them: by name, in the archive, with a file that is damaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kit.support import AppServer, Json
 
 
 def threads(home: Home, count: int) -> list[str]:
-    """Run so many turns, each on a thread of its own; return the threads."""
+    """Run so many turns, each on its own thread; return the threads."""
     home.model([say("Yes.")] * (count + 2))
     return [str(home.run("new", f"hi {number}", "--wait").json["thread_id"]) for number in range(count)]
 

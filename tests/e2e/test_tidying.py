@@ -1,4 +1,4 @@
-"""Once a day a worker deletes old turns, when its own has ended: nobody has to think of it, and nobody waits for it."""
+"""Once a day a worker deletes old turns after the end of its own: automatically, and without delaying a command."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def watch(home: Home, *options: str) -> Terminal:
 
 
 def gated(home: Home) -> Gate:
-    """A model that stands in the middle of each answer; but for the prompt `ask`, which wants to leave the sandbox."""
+    """A model that pauses in the middle of each answer; the prompt `ask` instead wants to leave the sandbox."""
     gate = Gate()
 
     def script(request: Request) -> ReplyLike:
@@ -90,8 +90,8 @@ def test_what_waits_for_a_person_stands_out_with_the_command_that_shows_it(home:
 
 def test_it_follows_the_size_of_the_window(one_home: Home) -> None:
     gate = gated(one_home)
-    turn, asking = one_home.start("new", "hi"), ask(one_home)
-    command = f"codex-server pending {asking.id}"
+    turn, waiting = one_home.start("new", "hi"), ask(one_home)
+    command = f"codex-server pending {waiting.id}"
     with watch(one_home) as terminal:
         terminal.wait_for(lambda screen: command in screen and turn.id in screen)
         terminal.resize(60, 20)
@@ -108,7 +108,7 @@ def test_it_follows_the_size_of_the_window(one_home: Home) -> None:
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
     gate.open()
-    one_home.run("cancel", asking.id, turn.id)
+    one_home.run("cancel", waiting.id, turn.id)
 
 
 def test_a_terminal_is_left_as_it_was_whatever_ends_the_board(one_home: Home) -> None:
@@ -226,8 +226,8 @@ def test_a_pipe_gets_only_what_is_asked_for(one_home: Home, tmp_path: Path) -> N
     assert process.stdout is not None
     assert process.stdout.readline().split()[1:] == [turn.id, "end", "complete"]
     process.send_signal(signal.SIGINT)
-    rest, told = process.communicate(timeout=DEADLINE_S)
-    assert (rest, told.startswith("Nothing runs; ")) == ("", True)  # which is for whoever wonders at the silence
+    rest, reported = process.communicate(timeout=DEADLINE_S)
+    assert (rest, reported.startswith("Nothing runs; ")) == ("", True)  # to explain the silence
 
 
 def test_bad_input_is_told_and_nothing_is_drawn(one_home: Home) -> None:

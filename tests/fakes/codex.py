@@ -1,6 +1,6 @@
 """Executables that call themselves `codex` and do not behave. Run as a script by the `#!` line that `write` makes.
 
-Owns what they do. Stands at the process boundary, so that what is tested is the real spawn, the real pipes and the
+Owns their behaviour. Works at the process boundary, so that what is tested is the real spawn, the real pipes and the
 real signals. Must import the standard library alone: it runs isolated, without site-packages.
 """
 
@@ -24,10 +24,10 @@ def write(
     Args:
         path: where; parents are made.
         app_server: what its `app-server` does: one of `APP_SERVERS` here or of those of `faulty`, which speak the
-            protocol, or `too_old` to know none.
-        version: what `--version` prints; `silent` to print nothing, for ever.
-        login: what `login status` prints on stderr; `silent` to print nothing, for ever.
-        login_code: what that ends with.
+            protocol, or `too_old` to have none.
+        version: what `--version` prints; `silent` to hang without output.
+        login: what `login status` prints on stderr; `silent` to hang without output.
+        login_code: its exit code.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     here = str(Path(__file__).parent)
@@ -40,7 +40,7 @@ def write(
 
 
 def main(app_server: str, version: str, login: str, login_code: int) -> None:
-    """Be `codex`, as `sys.argv` asks."""
+    """Act as `codex`, as `sys.argv` asks."""
     match sys.argv[1:]:
         case ["--version"]:
             print(_or_be_silent(version))
@@ -58,25 +58,25 @@ def main(app_server: str, version: str, login: str, login_code: int) -> None:
             sys.exit(f"error: unexpected arguments {other}")
 
 
-def _or_be_silent(words: str) -> str:
-    if words == "silent":
+def _or_be_silent(text: str) -> str:
+    if text == "silent":
         signal.pause()
-    return words
+    return text
 
 
 def _silent() -> None:
-    """Read everything, answer nothing, go at the end of stdin."""
+    """Read everything, answer nothing, exit at EOF of stdin."""
     sys.stdin.buffer.read()
 
 
 def _exits() -> None:
-    """Say something on stderr and go at once."""
+    """Write something to stderr and exit at once."""
     print(f"\x1b[31mERROR\x1b[0m it begins\n{STDERR_TAIL}", file=sys.stderr)
     sys.exit(101)
 
 
 def _garbage() -> None:
-    """Talk, but not the protocol; then be silent."""
+    """Write output that is not the protocol; then be silent."""
     lines = [b"Welcome!", b"", b"\xff\xfe\x00", b"[1, 2]", b'"text"', b'{"id": 1.5, "result": {}}', b"{" * 100_000]
     sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
     sys.stdout.flush()
@@ -91,12 +91,12 @@ def _refuses() -> None:
 
 
 def _polite() -> None:
-    """Ignore the end of stdin, go at SIGTERM."""
+    """Ignore EOF of stdin, exit at SIGTERM."""
     _outlive_stdin()
 
 
 def _stubborn() -> None:
-    """Ignore the end of stdin and SIGTERM: only SIGKILL ends it."""
+    """Ignore EOF of stdin and SIGTERM: only SIGKILL ends it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _outlive_stdin()
 
@@ -108,14 +108,14 @@ def _outlive_stdin() -> None:
 
 
 def _noisy() -> None:
-    """Fill stderr with more than anybody keeps, then go at the end of stdin."""
+    """Write more to stderr than any reader keeps, then exit at EOF of stdin."""
     for number in range(20_000):
         os.write(2, b"line %d of far too many\n" % number)
     _silent()
 
 
 def _telltale() -> None:
-    """Tell its environment and where it stands, as JSON on stdout."""
+    """Print its environment and working directory as JSON on stdout."""
     import json
 
     print(json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}), flush=True)  # noqa: PTH109

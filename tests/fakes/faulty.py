@@ -1,6 +1,6 @@
 """App-servers that speak the protocol up to the point where they fail. Named in `codex.write(path, NAME)`.
 
-Owns what each does wrong; `Client` is the conversation, so that one behaviour is a few lines. Must import the standard
+Owns what each does wrong; `Client` speaks the protocol, so that one behaviour is a few lines. Must import the standard
 library alone: see `codex`.
 """
 
@@ -38,10 +38,10 @@ _REPLIES: dict[str, Json] = {
 
 
 class Client:
-    """The other end of our pipes: codex-server, as its app-server sees it."""
+    """The other end of the pipes: codex-server, as its app-server sees it."""
 
     def write(self, data: bytes) -> None:
-        """Bytes onto stdout, all of them."""
+        """Write all these bytes to stdout."""
         view = memoryview(data)
         while view:
             view = view[os.write(1, view) :]
@@ -87,7 +87,7 @@ class Client:
         self.notify("turn/completed", turn=_COMPLETED)
 
     def ignore(self) -> NoReturn:
-        """Read on and answer nothing; go at the end of stdin."""
+        """Read on and answer nothing; exit at EOF of stdin."""
         sys.stdin.buffer.read()
         sys.exit(0)
 
@@ -103,13 +103,13 @@ def _unanswered(method: str) -> None:
 
 
 def _silent_mid_turn(client: Client) -> None:
-    """Say the first half, then nothing for ever."""
+    """Send the first half, then nothing more."""
     client.begin()
     client.ignore()
 
 
-def _tells_all(client: Client) -> None:
-    """Say the first half, the account's limits and something on stderr; then nothing for ever."""
+def _sends_all(client: Client) -> None:
+    """Send the first half, the account's limits and something on stderr; then nothing more."""
     client.notify("account/rateLimits/updated", rateLimits=LIMITS)
     os.write(2, b"\x1b[31mERROR\x1b[0m out of cheese\n")
     client.begin()
@@ -117,7 +117,7 @@ def _tells_all(client: Client) -> None:
 
 
 def _bare_error(client: Client) -> None:
-    """As `_tells_all`, then run into the usage limit, and forget to tell that this was the end."""
+    """As `_sends_all`, then run into the usage limit, without a notification of the end."""
     client.notify("account/rateLimits/updated", rateLimits=LIMITS)
     os.write(2, b"\x1b[31mERROR\x1b[0m out of cheese\n")
     client.begin()
@@ -127,7 +127,7 @@ def _bare_error(client: Client) -> None:
 
 
 def _chatty(client: Client) -> None:
-    """Talk something else too: bytes that are no text, JSON that is no message, or deeper than any stack."""
+    """Mix in other output: bytes that are no text, JSON that is no message, or deeper than any stack."""
     client.write(b'Welcome!\n\n\xff\xfe\x00\n[1, 2]\n"text"\n{"id": 1.5, "result": {}}\n' + b"[" * 100_000 + b"\n")
     client.begin()
     client.write(b'\x00\x01\n{}\nnull\n{"method":"x","params":' + b"[" * 200_000 + b"]" * 200_000 + b"}\n")
@@ -136,7 +136,7 @@ def _chatty(client: Client) -> None:
 
 
 def _half_a_line(client: Client) -> None:
-    """End in the middle of a line."""
+    """Exit in the middle of a line."""
     client.begin()
     client.write(_encode("item/agentMessage/delta", {"itemId": _MESSAGE, "delta": SECOND_HALF})[:-20])
 
@@ -181,19 +181,19 @@ def _flood(client: Client) -> None:
 
 
 def _exits_mid_turn(client: Client) -> None:
-    """Go with exit code 0 in the middle of the answer."""
+    """Exit with code 0 in the middle of the answer."""
     client.begin()
     print("I have better things to do", file=sys.stderr)
 
 
 def _leaves_a_child(client: Client) -> None:
-    """Do so while another session holds its stdout open."""
+    """The same while a process of another session holds its stdout open."""
     os.spawnlp(os.P_NOWAIT, "setsid", "setsid", "sleep", "300")
     _exits_mid_turn(client)
 
 
 def _forgets_the_end(client: Client) -> None:
-    """Never tell of the end: be idle, and have the whole turn on record."""
+    """Never report the end: be idle, and have the whole turn on record."""
     client.begin()
     client.end_message()
     client.notify("thread/status/changed", status={"type": "idle"})
@@ -209,7 +209,7 @@ def _loses_the_end(client: Client) -> None:
 
 
 def _ends_twice(client: Client) -> None:
-    """Tell of the end twice, and then of another one."""
+    """Report the end twice, and then another one."""
     client.begin()
     client.end_message()
     end = _encode("turn/completed", {"turn": _COMPLETED})
@@ -218,7 +218,7 @@ def _ends_twice(client: Client) -> None:
 
 
 def _stubborn_at_the_end(client: Client) -> None:
-    """Complete the turn, then ignore the end of stdin and SIGTERM."""
+    """Complete the turn, then ignore EOF of stdin and SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     client.begin()
     client.complete()
@@ -227,7 +227,7 @@ def _stubborn_at_the_end(client: Client) -> None:
 
 
 def _unreachable(client: Client) -> None:
-    """Try the network again and again, deaf to interrupts."""
+    """Retry the network again and again, ignoring interrupts."""
     client.begin()
     error = {"message": "Reconnecting... 1/∞", "codexErrorInfo": {"responseStreamDisconnected": {}}}
     while not _is_stdin_over(wait_s=0.02):
@@ -262,7 +262,7 @@ def _too_busy(_: Client) -> None:
 
 
 def _ever_too_busy(_: Client) -> None:
-    """Be too busy for ever."""
+    """Be too busy without end."""
     _BusyClient(float("inf")).answer_until("nothing")
 
 
@@ -272,7 +272,7 @@ def _is_stdin_over(wait_s: float) -> bool:
 
 APP_SERVERS = {
     "silent mid-turn": _silent_mid_turn,
-    "tells all": _tells_all,
+    "sends all": _sends_all,
     "bare error": _bare_error,
     "chatty": _chatty,
     "half a line": _half_a_line,
@@ -293,7 +293,7 @@ APP_SERVERS = {
 
 
 def main(name: str) -> None:
-    """Be an app-server: one of `APP_SERVERS`, or `no METHOD`, which never answers that request."""
+    """Act as an app-server: one of `APP_SERVERS`, or `no METHOD`, which never answers that request."""
     behaviour = APP_SERVERS.get(name)
     if behaviour is None:
         _unanswered(name.removeprefix("no "))

@@ -1,7 +1,7 @@
-"""An OAuth issuer on loopback, to log in with: who opens its page has agreed, or has refused.
+"""An OAuth issuer on loopback to log in with: opening its page means consent, or refusal.
 
 Codex goes there instead of to OpenAI where `CODEX_APP_SERVER_LOGIN_ISSUER` names it (0.163.0 and 0.171.0). Owns what it
-answers and the one way to be sure of the login page's ports; never the tokens, which are those of a scripted login.
+answers and the lock on the login page's ports. Must never own the tokens, which are those of a scripted login.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login
 
 ISSUER_ENV = "CODEX_APP_SERVER_LOGIN_ISSUER"
 LOGIN_PORTS = (1455, 1457)
-"""Where Codex serves the page that a browser comes back to; the second if the first is taken."""
+"""Where Codex serves the page that a browser returns to; the second if the first is taken."""
 USER_CODE = "ABCD-1234"
 
 
@@ -37,9 +37,9 @@ class Issuer:
     """Serve on 127.0.0.1 at a free port, as a context manager.
 
     Attributes:
-        tokens: what it gives out.
-        refuses: whether the person at the browser says no.
-        has_agreed: set it to let those go on who wait with a code.
+        tokens: what it issues.
+        refuses: whether the user at the browser refuses.
+        has_agreed: set it to let logins that wait with a code go on.
     """
 
     def __init__(self, tokens: dict[str, Any]) -> None:
@@ -51,10 +51,10 @@ class Issuer:
 
     @classmethod
     def of_login(cls, codex_home: Path, origin: str) -> Issuer:
-        """Make `codex_home` one of ChatGPT mode where nobody is logged in; who logs in here is the scripted user.
+        """Make `codex_home` one of ChatGPT mode without a login; a login here is the scripted user's.
 
         Args:
-            origin: where every other service is.
+            origin: the URL of every other service.
         """
         write_chatgpt_login(codex_home, origin)
         login = codex_home / "auth.json"
@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
     issuer: Issuer
 
     def do_GET(self) -> None:
-        """The page where a person agrees: it sends the browser back to Codex at once."""
+        """The consent page: it sends the browser back to Codex at once."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         verdict = {"error": "access_denied", "error_description": "no"} if self.issuer.refuses else {"code": "a-code"}
         self.send_response(302)
@@ -111,4 +111,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -1,7 +1,7 @@
 """A small MCP server over stdio: JSON-RPC, one object a line, for Codex to start as it starts any other.
 
-It has two tools: `initialize` says hello to whom its argument names; `ask` first asks whoever sits at the client (an
-elicitation with a form), and says what they answered. Standard library only.
+It has two tools: `initialize` greets the name in its argument; `ask` first asks the user of the client (an elicitation
+with a form), and returns their answer. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_WHOM = {"whom": {"type": "string"}}
+_NAME_SCHEMA = {"whom": {"type": "string"}}
 FORM = {
     "type": "object",
     "properties": {
@@ -28,25 +28,25 @@ FORM = {
     "required": ["colour"],
 }
 _TOOLS = [
-    {"name": "greet", "description": "Greets.", "inputSchema": {"type": "object", "properties": _WHOM}},
+    {"name": "greet", "description": "Greets.", "inputSchema": {"type": "object", "properties": _NAME_SCHEMA}},
     {"name": "ask", "description": "Asks first.", "inputSchema": {"type": "object", "properties": {}}},
 ]
 
 
-def tell(message: Json) -> None:
+def send(message: Json) -> None:
     """Write one message."""
     print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
 
 
 def messages() -> Iterator[Json]:
-    """What the client says, to the end of stdin."""
+    """The messages of the client, up to EOF of stdin."""
     for line in sys.stdin:
         yield json.loads(line)
 
 
 def ask(incoming: Iterator[Json]) -> str:
-    """Ask the client's user, and tell what came back."""
-    tell({"id": "form", "method": "elicitation/create", "params": {"message": "Tell me.", "requestedSchema": FORM}})
+    """Ask the client's user, and return the reply."""
+    send({"id": "form", "method": "elicitation/create", "params": {"message": "Tell me.", "requestedSchema": FORM}})
     reply = next(message for message in incoming if message.get("id") == "form" and "method" not in message)
     return json.dumps(reply.get("result") or reply.get("error"), sort_keys=True)
 
@@ -64,11 +64,11 @@ def main() -> None:
         elif method == "tools/list":
             result = {"tools": _TOOLS}
         elif method == "tools/call":
-            told = ask(incoming) if params["name"] == "ask" else f"Hello {params['arguments'].get('whom')}"
-            result = {"content": [{"type": "text", "text": told}]}
+            text = ask(incoming) if params["name"] == "ask" else f"Hello {params['arguments'].get('whom')}"
+            result = {"content": [{"type": "text", "text": text}]}
         else:
             result = {}
-        tell({"id": message["id"], "result": result})
+        send({"id": message["id"], "result": result})
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ TURN_ID = "20261120-165501-482-7f3a"
 
 @dataclass(frozen=True)
 class CapturedTurn:
-    """What passed before and during one turn: `(is_ours, message)`, oldest first."""
+    """The messages before and during one turn: `(is_ours, message)`, oldest first."""
 
     name: str
     messages: tuple[tuple[bool, dict[str, Any]], ...]
@@ -39,12 +39,12 @@ class CapturedTurn:
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The output schema that was asked for."""
+        """The output schema of the request."""
         return self.sent(*TURN_STARTERS).get("outputSchema")
 
     @property
     def request(self) -> TurnRequest:
-        """The turn as our own session would be asked for it."""
+        """The turn as it would be requested of our own session."""
         sandbox = Sandbox(self.sent("thread/start")["sandbox"])
         return TurnRequest(TURN_ID, cwd="/home/dev/project", sandbox=sandbox, schema=self.schema)
 
@@ -58,17 +58,17 @@ class CapturedTurn:
         return b"".join(lines)
 
     def play(self, session: Session) -> tuple[bytes, str]:
-        """Feed what came to a session of ours, one message at a time, to the end of the stream.
+        """Feed the incoming messages to a session of ours, one at a time, to the end of the stream.
 
-        A recorded reply goes to the request of the same method that the session has sent; what the session asks and the
-        recording did not is answered as by the recorded provider, which needs no login.
+        A recorded reply goes to the request of the same method that the session has sent; a request that was not
+        recorded is answered as by the recorded provider, which needs no login.
 
         Returns:
             The events that it recorded and the text that it showed.
         """
         ours = [message for is_ours, message in self.messages if is_ours]
         asked = {message["id"]: message["method"] for message in ours if _is_request(message)}
-        steps, unasked = [session.start(0)], _LOOKS - set(asked.values())
+        steps, unasked = [session.start(0)], _CHECKS - set(asked.values())
         for is_ours, message in self.messages:
             if is_ours:
                 if message.get("method") == "turn/interrupt":
@@ -80,12 +80,12 @@ class CapturedTurn:
                 if request["method"] in unasked:
                     unasked = unasked - {request["method"]}
                     steps.append(
-                        session.feed(encode({"id": request["id"], "result": self._look(request["method"])}), 1)
+                        session.feed(encode({"id": request["id"], "result": self._check_reply(request["method"])}), 1)
                     )
         steps.append(session.end(TurnError(ErrorKind.CODEX_CRASHED, "EOF"), 2))
         return b"".join(step.events for step in steps), "".join(step.text for step in steps)
 
-    def _look(self, method: str) -> dict[str, Any]:
+    def _check_reply(self, method: str) -> dict[str, Any]:
         results = [message["result"] for _, message in self.messages if isinstance(message.get("result"), dict)]
         provider = next((result["modelProvider"] for result in results if "modelProvider" in result), None)
         account = {"account": None, "requiresOpenaiAuth": False}
@@ -93,8 +93,8 @@ class CapturedTurn:
         return looks.get(method, {"config": {"model_provider": provider}})
 
 
-_LOOKS = frozenset({"account/read", "config/read", "configRequirements/read"})
-"""What a session of ours asks whether the recording did or not."""
+_CHECKS = frozenset({"account/read", "config/read", "configRequirements/read"})
+"""Requests that a session of ours always sends, whether the recording has them or not."""
 
 
 def _is_request(message: Message) -> bool:

@@ -1,9 +1,9 @@
 """Examples in Markdown as tests: `console` blocks are found, typed into a terminal, and compared.
 
 A block whose fence says ```` ```console test ```` is run. A line `$ …` that names codex-server is a command, `> …`
-goes on with it, everything else is what the terminal then shows. In it `…` stands for anything on that line, a line of
-its own for any lines. Ids, times and durations match any other of their kind. Never here: the documents' names, or what
-they say.
+continues it, everything else is what the terminal then shows. In it `…` stands for anything on that line, alone on a
+line for any lines. Ids, times and durations match any other of their kind. Never here: the documents' names, or their
+content.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _parse(body: str) -> list[Example]:
 
 
 def type_in(command: str, env: Mapping[str, str], cwd: Path) -> str:
-    """What a terminal shows while bash runs `command`: stdout and stderr, as a person sees them."""
+    """What a terminal shows while bash runs `command`: stdout and stderr, as a user sees them."""
     dumb = {**env, "TERM": "dumb"}  # no spinner: what an example shows is what stays
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
@@ -96,12 +96,12 @@ def type_in(command: str, env: Mapping[str, str], cwd: Path) -> str:
 def _read(fd: int) -> bytes:
     try:
         return os.read(fd, 1 << 16)
-    except OSError:  # EIO: nobody holds the other side any more
+    except OSError:  # EIO: the other side is closed
         return b""
 
 
 def matches(expected: str, shown: str) -> bool:
-    """Whether `shown` is what an example says; see the module's words on `…`."""
+    """Whether `shown` matches an example; see the module's docstring on `…`."""
     lines = [re.escape(line).replace("…", "[^\n]*") + "\n" for line in _normal(expected).split("\n")]
     pattern = "".join("(?:[^\n]*\n)*" if line == "[^\n]*\n" else line for line in lines)
     text = "\n".join(line.rstrip() for line in _normal(shown).strip("\n").split("\n"))

@@ -1,9 +1,9 @@
-"""Coverage, held by the suite: a whole run ends red where a floor is missed. Owns the floors, and what is measured.
+"""Coverage floors, enforced by the suite: a whole run fails where one is missed. Owns the floors, and what is measured.
 
 Measured are the tests' own process and, in the files of `MEASURED`, each command and the detached worker behind it.
 Not the others: a measured process starts three times as slowly, which would falsify what is timed, weighed or started
-by the hundred. A run of selected tests measures nothing. Which lines no test reaches stands in `.build/coverage.txt`
-after a whole run; to raise a floor, write down what that run said.
+by the hundred. A run of selected tests measures nothing. The uncovered lines are in `.build/coverage.txt`
+after a whole run; to raise a floor, copy what that run reported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MEASURED = frozenset(
         *("e2e/test_code_review.py", "e2e/test_questions.py", "e2e/test_spinner.py", "e2e/test_watch.py"),
     }
 )
-"""Files of tests whose processes are measured; where a test runs with each codex, with the first of them."""
+"""Test files whose processes are measured; where a test runs with each codex, only with the first of them."""
 
 WEIGHED = frozenset(
     {
@@ -54,7 +54,7 @@ WEIGHED = frozenset(
         "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
     }
 )
-"""Tests in these files whose processes are not, because they are weighed, or may not write what they measure."""
+"""Tests in these files whose processes are not, because they are weighed, or may not write coverage data."""
 
 _ROOT = Path(__file__).parents[2]
 _TESTS = Path(__file__).parents[1]
@@ -64,7 +64,7 @@ _PACKAGE = _ROOT / "codex_server_cli"
 
 
 class Verdict(NamedTuple):
-    """What came of one floor."""
+    """The result for one floor."""
 
     folders: tuple[str, ...]
     floor: int
@@ -117,7 +117,7 @@ class Judgement:
         node.workerinput[_DATA_FILE] = self.data_file
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Judge the run; one that was green is red where a floor is missed."""
+        """Judge the run; a green one turns red where a floor is missed."""
         self._coverage = Coverage(data_file=self.data_file, config_file=str(_CONFIG))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoverageWarning)  # a process that was killed leaves half of its data
@@ -130,7 +130,7 @@ class Judgement:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what came of it, before pytest's own last line."""
+        """Print the results before pytest's own last line."""
         terminalreporter.section(f"coverage: {_REPORT.relative_to(_ROOT)}")
         for verdict in self._verdicts:
             terminalreporter.write_line(verdict.line, red=verdict.is_missed)
@@ -169,6 +169,6 @@ def _is_whole(config: pytest.Config) -> bool:
 
 
 def environment_for(test: pytest.Item, *, is_first_codex: bool = True) -> dict[str, str]:
-    """What makes the processes of a test measure themselves; nothing where they shall not."""
+    """The variables that make a test's processes measure themselves; empty where they are not measured."""
     is_measured = is_first_codex and _measurement and test.path.relative_to(_TESTS).as_posix() in MEASURED
     return _measurement[0].environment if is_measured and test.name.partition("[")[0] not in WEIGHED else {}

@@ -1,4 +1,4 @@
-"""The app-server that a test plays: its messages, a record fed with them, a session driven by them. Asserts nothing."""
+"""A test in the app-server's part: its messages, a record fed with them, a session driven by them. Asserts nothing."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ READ_ONLY = {"type": "readOnly", "networkAccess": False}
 CRASH = TurnError(ErrorKind.CODEX_CRASHED, "codex went away")
 
 
-def notice(method: str, **params: Any) -> Json:
+def notification(method: str, **params: Any) -> Json:
     """A notification about our turn; `params` may say otherwise."""
     return {"method": method, "params": {"threadId": THREAD, "turnId": TURN, **params}}
 
 
-def status_notice(type_: str) -> Json:
+def status_notification(type_: str) -> Json:
     """`thread/status/changed`, which is about the thread as a whole."""
     return {"method": "thread/status/changed", "params": {"threadId": THREAD, "status": {"type": type_}}}
 
 
-def turn_notice(method: str, **turn: Any) -> Json:
+def turn_notification(method: str, **turn: Any) -> Json:
     """`turn/started` or `turn/completed`."""
     return {"method": method, "params": {"threadId": THREAD, "turn": {"id": TURN, **turn}}}
 
 
-def item_notice(method: str, type_: str, id_: str = "item-1", **item: Any) -> Json:
+def item_notification(method: str, type_: str, id_: str = "item-1", **item: Any) -> Json:
     """`item/started` or `item/completed`."""
-    return notice(method, item={"type": type_, "id": id_, **item})
+    return notification(method, item={"type": type_, "id": id_, **item})
 
 
 def message_started(id_: str = "msg-1", phase: str | None = "final_answer", text: str = "") -> Json:
-    """The agent begins to speak."""
-    return item_notice("item/started", "agentMessage", id_, phase=phase, text=text)
+    """An agent message begins."""
+    return item_notification("item/started", "agentMessage", id_, phase=phase, text=text)
 
 
 def delta(text: str, id_: str = "msg-1") -> Json:
-    """A piece of what the agent says."""
-    return notice("item/agentMessage/delta", itemId=id_, delta=text)
+    """A piece of an agent message."""
+    return notification("item/agentMessage/delta", itemId=id_, delta=text)
 
 
 def message_completed(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> Json:
-    """The agent has spoken."""
-    return item_notice("item/completed", "agentMessage", id_, phase=phase, text=text)
+    """An agent message is complete."""
+    return item_notification("item/completed", "agentMessage", id_, phase=phase, text=text)
 
 
 def said(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> list[Json]:
@@ -65,22 +65,22 @@ def said(text: str, id_: str = "msg-1", phase: str | None = "final_answer") -> l
     return [message_started(id_, phase), *(delta(word, id_) for word in words), message_completed(text, id_, phase)]
 
 
-def error_notice(message: str, *, will_retry: bool, info: Any = "other") -> Json:
+def error_notification(message: str, *, will_retry: bool, info: Any = "other") -> Json:
     """`error`."""
-    return notice("error", error={"message": message, "codexErrorInfo": info}, willRetry=will_retry)
+    return notification("error", error={"message": message, "codexErrorInfo": info}, willRetry=will_retry)
 
 
-def usage_notice(input_tokens: int = 100, output_tokens: int = 20, **more: Any) -> Json:
+def usage_notification(input_tokens: int = 100, output_tokens: int = 20, **more: Any) -> Json:
     """`thread/tokenUsage/updated`, sent after every model response."""
     total = input_tokens + output_tokens
     last = {"inputTokens": input_tokens, "outputTokens": output_tokens, "totalTokens": total}
-    return notice("thread/tokenUsage/updated", tokenUsage={"last": last, "total": last}, **more)
+    return notification("thread/tokenUsage/updated", tokenUsage={"last": last, "total": last}, **more)
 
 
-STARTED = turn_notice("turn/started", status="inProgress")
-COMPLETED = turn_notice("turn/completed", status="completed", error=None, items=[])
-INTERRUPTED = turn_notice("turn/completed", status="interrupted", error=None, items=[])
-RETRY = error_notice("Reconnecting... 1/2", will_retry=True, info={"responseStreamDisconnected": {}})
+STARTED = turn_notification("turn/started", status="inProgress")
+COMPLETED = turn_notification("turn/completed", status="completed", error=None, items=[])
+INTERRUPTED = turn_notification("turn/completed", status="interrupted", error=None, items=[])
+RETRY = error_notification("Reconnecting... 1/2", will_retry=True, info={"responseStreamDisconnected": {}})
 
 
 ASK_THREAD = {"id": 3, "method": "thread/start", "params": {}}
@@ -90,7 +90,7 @@ TURN_REPLY = {"id": 4, "result": {"turn": {"id": TURN, "status": "inProgress"}}}
 
 
 def requested() -> TurnRecord:
-    """A turn that was asked for, without its reply."""
+    """A turn that was requested, without its reply."""
     record = TurnRecord()
     record.feed_out(ASK_THREAD)
     record.feed_in(THREAD_REPLY)
@@ -107,9 +107,9 @@ def running(*messages: Json) -> TurnRecord:
 
 
 class Dialogue:
-    """Drives one session at a clock of its own and keeps all that it did.
+    """Drives one session with a simulated clock and keeps all its outputs.
 
-    `opened()`, `replied()` and `started()` take the conversation to a stage; each can be called once.
+    `opened()`, `replied()` and `started()` take the session to a stage; each can be called once.
     """
 
     def __init__(self, prompt: str = "hello", **request: Any) -> None:
@@ -118,15 +118,15 @@ class Dialogue:
         self.sent: list[Json] = []
         self.text = ""
         self.events = b""
-        self.told: list[Reply] = []  # what other shells learnt
+        self.replies: list[Reply] = []  # the replies to other shells
         self._answered: set[int] = set()
-        self.denied: list[str] = []  # what was to be noted of what is denied
-        self.queued: list[tuple[Json, ...]] = []  # what was to be noted of the thread's queue, each time
+        self.denied: list[str] = []  # the notes to write about denied paths
+        self.queued: list[tuple[Json, ...]] = []  # the notes to write about the thread's queue, each time
         self.server_starts: list[int] = []  # how much had been sent before each start of an app-server
-        self.providers: list[str | None] = []  # what each app-server was to be configured with
+        self.providers: list[str | None] = []  # the configuration of each app-server
         self._do(self.session.start(self.now_ms))
 
-    # --- what the app-server does
+    # --- actions of the app-server
 
     def receive(self, *messages: Json | bytes) -> Dialogue:
         """Let these messages come, in one piece; bytes come as they are."""
@@ -137,8 +137,8 @@ class Dialogue:
     def reply(self, method: str, result: Json | None = None, error: Json | None = None) -> Dialogue:
         """Answer the last request of this method.
 
-        Where a thread is to open that is not asked for yet, there is nothing in the configuration and the requirements
-        that it waits for, unless they were told.
+        Where a thread's opening has not been requested yet, the configuration and the requirements that it waits for
+        are empty, unless a test sent some.
         """
         if method in THREAD_OPENERS:
             for look in ("config/read", "configRequirements/read"):
@@ -151,22 +151,22 @@ class Dialogue:
     def opened(self, account: Json | None = None, method: str = "thread/start", **thread: Any) -> Dialogue:
         """The handshake, to the reply that names the thread; `turn/start` is sent now."""
         self.reply("initialize", {"userAgent": "codex_server/0.169.0 (x)"})
-        self.looked(account, {"model_provider": thread.get("modelProvider")})
+        self.checked(account, {"model_provider": thread.get("modelProvider")})
         if method == "thread/resume":
-            self.free()
+            self.queue_empty()
         return self.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY, **thread})
 
-    def looked(
+    def checked(
         self, account: Json | None = None, config: Json | None = None, requirements: Json | None = None
     ) -> Dialogue:
-        """What is looked at before the turn: who is logged in, what the administrator requires, and Codex's effective
+        """The checks before the turn: who is logged in, what the administrator requires, and Codex's effective
         configuration."""
         self.reply("account/read", account or {"account": None, "requiresOpenaiAuth": False})
         self.reply("configRequirements/read", {"requirements": requirements})
         return self.reply("config/read", {"config": config or {}})
 
-    def free(self) -> Dialogue:
-        """Nothing waits in the thread that is to be resumed."""
+    def queue_empty(self) -> Dialogue:
+        """The queue of the thread that is to be resumed is empty."""
         return self.reply("thread/queue/list", {"data": []}).reply("thread/goal/get", {"goal": None})
 
     def replied(self, **request: Any) -> Dialogue:
@@ -175,17 +175,17 @@ class Dialogue:
 
     def started(self, **request: Any) -> Dialogue:
         """A turn that runs."""
-        return self.replied(**request).receive(status_notice("active"), STARTED)
+        return self.replied(**request).receive(status_notification("active"), STARTED)
 
     def end(self, error: TurnError = CRASH, *, is_collision: bool = False) -> Dialogue:
         """Its stdout ends."""
         self._do(self.session.end(error, self.now_ms, is_collision=is_collision))
         return self
 
-    # --- what the caller does
+    # --- actions of the caller
 
     def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
-        """Ask for something from another shell."""
+        """Send a request of another shell."""
         self._do(self.session.serve(read_shell_request(op, args, tag), self.now_ms))
         return self
 
@@ -195,7 +195,7 @@ class Dialogue:
         return self
 
     def stop(self, cause: Cause = Cause.CANCELLED) -> Dialogue:
-        """Tell the session to stop."""
+        """Stop the session."""
         self._do(self.session.stop(cause, self.now_ms))
         return self
 
@@ -208,7 +208,7 @@ class Dialogue:
         self.now_ms = until_ms
         return self
 
-    # --- what came of it
+    # --- results
 
     @property
     def outcome(self) -> Outcome:
@@ -242,7 +242,7 @@ class Dialogue:
         self.sent += [json.loads(line) for line in step.sends.split(b"\n") if line]
         self.text += step.text
         self.events += step.events
-        self.told += step.replies
+        self.replies += step.replies
         self.denied += step.denied
         if step.queued is not None:
             self.queued.append(step.queued)

@@ -1,4 +1,4 @@
-"""A turn that asks something, and the second shell that looks and answers.
+"""A turn that sends a request, and the second shell that lists and answers it.
 
 Never here: assertions about the product.
 """
@@ -33,13 +33,13 @@ def question(*questions: Json) -> ToolCall:
 
 
 def pending(home: Home, turn: Turn | None = None) -> list[Json]:
-    """What `pending --json` lists."""
+    """The output of `pending --json`."""
     found: list[Json] = json.loads(home.run("pending", *([turn.id] if turn else []), "--json").stdout)
     return found
 
 
 def wait_for_request(home: Home, turn: Turn, id_: str = "0") -> Json:
-    """The request of this id, once it waits; told by `pending.json`, so that nothing is started meanwhile."""
+    """The request of this id, once it waits; read from `pending.json`, so that no process is started meanwhile."""
     path = turn.path / "pending.json"
 
     def find() -> Json | None:

@@ -1,7 +1,7 @@
-"""What a failed test leaves behind ends with it: no other test fails for it, or runs beside it.
+"""What a failed test leaves behind ends with it: no other test fails because of it, or runs beside it.
 
 Owns: whether a test has failed, and the end of the processes, threads and files that it still holds then. Never here:
-what a test that passed must have tidied up itself, and what a home or a shell runs (they end that themselves).
+what a passed test must have cleaned up itself, and what a home or a shell runs (they end that themselves).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """After the finalizers of a failed test, end what none of them has ended."""
+    """After the finalizers of a failed test, end what they left."""
     try:
         yield
     except BaseException as error:
@@ -52,12 +52,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
             _end_processes()
             _end_threads()
             _release(errors)
-            errors[:] = [AssertionError("failed")]  # what it was is told; the frames are not to be kept
+            errors[:] = [AssertionError("failed")]  # the reason was reported; the frames are not to be kept
             threading.excepthook = item.stash[_EXCEPTHOOK]
 
 
 def _note(item: pytest.Item, error: BaseException) -> None:
-    """Note a failure; what a thread of the test says from now on is no news, and is not to be told of another test."""
+    """Note a failure; later errors in threads of the test are expected, and not to be reported for another test."""
     item.stash.setdefault(_ERRORS, []).append(error)
     if _EXCEPTHOOK not in item.stash:
         item.stash[_EXCEPTHOOK] = threading.excepthook
@@ -65,14 +65,14 @@ def _note(item: pytest.Item, error: BaseException) -> None:
 
 
 def _end_processes() -> None:
-    """Kill and reap the children that somebody still holds, and close their pipes."""
+    """Kill and reap the children that a frame still holds, and close their pipes."""
     for process in [each for each in gc.get_objects() if issubclass(type(each), subprocess.Popen)]:
         if process.poll() is None:
             process.kill()
             process.wait()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
-                with contextlib.suppress(OSError):  # what was not written yet, and nobody reads any more
+                with contextlib.suppress(OSError):  # unwritten data that has no reader any more
                     pipe.close()
 
 
@@ -85,7 +85,7 @@ def _end_threads() -> None:
 
 
 def _release(errors: list[BaseException]) -> None:
-    """Let go of what the frames of the failure hold, while nobody minds what is not closed."""
+    """Release what the frames of the failure hold, with warnings about unclosed files off."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for error in errors:
@@ -93,6 +93,6 @@ def _release(errors: list[BaseException]) -> None:
             while at is not None:
                 traceback.clear_frames(at.__traceback__)
                 for frame, _ in traceback.walk_tb(at.__traceback__):
-                    _ = frame.f_locals  # the copy that whoever has told the failure took is brought up to date by this
+                    _ = frame.f_locals  # updates the copy of the locals that the failure report took
                 at = at.__cause__ or at.__context__
         gc.collect()

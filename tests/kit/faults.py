@@ -1,6 +1,6 @@
-"""How a fault is put into the real program, and what must be true after it. Shared by the `test_fault_…` files.
+"""How a fault is injected into the real program, and what must be true after it. Shared by the `test_fault_…` files.
 
-Faults enter at the process boundary alone: an executable in codex's place, a signal, a mount, a file, or a
+Faults enter at the process boundary alone: a fake codex executable, a signal, a mount, a file, or a
 `sitecustomize` that changes the interpreter which the installed command runs in. Workers are isolated from it, so it
 changes the command lines that start them. Never here: one fault.
 """
@@ -34,22 +34,22 @@ from functools import partial
 for _name in ("posix_spawn", "execv"):
     setattr(os, _name, partial(_changed, _start=getattr(os, _name)))
 """
-"""Lets every Python that a Python of ours becomes or starts run this file first."""
+"""Makes every Python that such a Python execs or starts run this file first."""
 
 
-def put_in_codexs_place(home: Home, app_server: str) -> None:
+def pin_fake_codex(home: Home, app_server: str) -> None:
     """Pin one of `tests.fakes`, and a provider that needs no login."""
     home.configure(codex=str(codex.write(home.root / "fake" / "codex", app_server)))
     write_custom_provider(home.codex_home, NOWHERE)
 
 
 def change_workers(home: Home, code: str) -> None:
-    """Run `code` first thing in every worker from now on, whatever was set before."""
+    """Run `code` first in every worker from now on, whatever was set before."""
     _change(home, "", code)
 
 
 def change_python(home: Home | Shell, code: str) -> None:
-    """Run `code` first thing in every command and worker from now on."""
+    """Run `code` first in every command and worker from now on."""
     _change(home, code, code)
 
 
@@ -63,7 +63,7 @@ def _change(home: Home | Shell, of_commands: str, of_workers: str) -> None:
 
 
 def cancel_and_wait(home: Home | Shell, more: str = "") -> None:
-    """Let a cancel wait for `KILLED_AFTER_S` before it kills a worker: whatever ends sooner has ended by itself."""
+    """Let a cancel wait for `KILLED_AFTER_S` before it kills a worker: one that ends sooner has ended by itself."""
     code = f"from codex_server_cli.actions.control import control\ncontrol.CANCEL_TIMEOUT_S = {KILLED_AFTER_S}\n"
     change_python(home, code + more)
 
@@ -77,19 +77,19 @@ def shorten(home: Home, **limits_ms: float) -> None:
 
 
 def start_silent(home: Home) -> Turn:
-    """Start a turn of a fake that says the first half, has used tokens, and then says nothing for ever."""
-    put_in_codexs_place(home, "silent mid-turn")
+    """Start a turn of a fake that sends the first half, has used tokens, and then sends nothing more."""
+    pin_fake_codex(home, "silent mid-turn")
     turn = home.start("new", "hi")
     wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     return turn
 
 
 def methods(turn: Turn) -> list[str]:
-    """The methods of all that was said, either way."""
+    """The methods of all messages, both ways."""
     return [event["method"] for event in turn.events if "method" in event]
 
 
-def tell(turn: Turn, signum: int) -> None:
+def signal_worker(turn: Turn, signum: int) -> None:
     """Send the worker a signal."""
     os.kill(turn.worker().pid, signum)
 
@@ -97,15 +97,15 @@ def tell(turn: Turn, signum: int) -> None:
 def assert_ended(
     home: Home, turn: Turn, state: str, kind: str | None, answer: str | None, *, tokens: int | None = None
 ) -> Json:
-    """See how a turn ended, that everything of it is kept and agrees, and that nothing of it still runs.
+    """Assert how a turn ended, that everything of it is kept and agrees, and that none of its processes stays.
 
     Args:
-        state, kind: what `wait` tells.
+        state, kind: what `wait` prints.
         answer: the answer, or the part of it that had come.
         tokens: the turn's total usage; None where Codex sent none.
 
     Returns:
-        What `wait --print json` told.
+        The output of `wait --print json`.
     """
     ended = turn.wait()
     error = ended["error"] or {}

@@ -32,5 +32,5 @@ def help_text() -> str:
 if __name__ == "__main__":
     for name in _COLOURING:
         os.environ.pop(name, None)
-    os.environ.update(FIXED)  # before typer is imported: it looks then
+    os.environ.update(FIXED)  # before typer is imported, which reads it then
     print(help_text(), end="")

@@ -1,4 +1,4 @@
-"""One user's world for an end-to-end test: a home, a CODEX_HOME, a project, and the installed command run in it.
+"""One user's environment for an end-to-end test: a home, a CODEX_HOME, a project, and the installed command run in it.
 
 Never here: assertions about the product beyond "the command did what the test needs to go on".
 """
@@ -29,7 +29,7 @@ COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
 """The command as pip installed it."""
 
 FIRST_HALF, SECOND_HALF = "The first half, ", "and the second."
-"""What a held turn has said, and what it says once its gate opens."""
+"""The output of a held turn, and the rest once its gate opens."""
 
 _HOME = "CODEX_SERVER_HOME"
 _NOT_INHERITED = (_HOME, "CODEX_SERVER_TURN_ID")
@@ -60,7 +60,7 @@ class Run:
 
 
 class Home:
-    """A CODEX_SERVER_HOME with all that its user has: see the attributes.
+    """A CODEX_SERVER_HOME with everything a user has: see the attributes.
 
     Attributes:
         path, codex_home, project: the three directories; the project is where commands run.
@@ -87,7 +87,7 @@ class Home:
         (self.path / "config.json").write_text(json.dumps({"codex": str(self.codex), **values}))
 
     def wrap_codex(self, script: str) -> None:
-        """Pin a shell script in codex's place."""
+        """Pin a shell script as codex."""
         wrapper = self.root / "wrapped-codex"
         wrapper.write_text(f"#!/bin/sh\n{script}\n")
         wrapper.chmod(0o755)
@@ -122,7 +122,7 @@ class Home:
         return Run(process.returncode, stdout, stderr, time.monotonic() - started)
 
     def spawn(self, *args: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-        """Start `codex-server ARGS`, its three streams being pipes; what the test leaves of it, `close` ends."""
+        """Start `codex-server ARGS`, its three streams being pipes; `close` ends what the test leaves running."""
         process = subprocess.Popen(
             [COMMAND, *args],
             cwd=cwd or self.project,
@@ -143,14 +143,14 @@ class Home:
         return self.turn(str(run.json["turn_id"]))
 
     def start_held(self, *args: str) -> tuple[Turn, Gate]:
-        """Start a turn (`new hi` unless told otherwise) that stands in the middle of its answer."""
+        """Start a turn (`new hi` by default) that pauses in the middle of its answer."""
         gate = Gate()
         self.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
         turn = self.start(*(args or ("new", "hi")))
         wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
         return turn, gate
 
-    # --- what is there
+    # --- what exists
 
     def turn(self, turn_id: str) -> Turn:
         """The turn of this id."""
@@ -169,14 +169,14 @@ class Home:
         return sorted(path.name for path in turns.iterdir()) if turns.is_dir() else []
 
     def processes(self, *words: str) -> list[psutil.Process]:
-        """The live processes that carry this home in their environment, and these words in their command line."""
+        """The live processes that have this home in their environment, and these words in their command line."""
         return [process for process in psutil.process_iter() if self._is_ours(process) and has(process, words)]
 
     def app_servers(self) -> list[psutil.Process]:
         """The app-servers of this home that run at the same moment.
 
-        A walk over all processes takes a while: one that ended in it and one that began in it never met. What codex
-        forks carries codex's command line until it becomes what it is to be.
+        A walk over all processes takes a while: one that ended during it and one that began during it were never alive
+        together. A fork of codex has codex's command line until its exec.
         """
         found = [each for each in self.processes("app-server") if not is_forked_of_itself(each)]
         return [each for each in found if has(each, ("app-server",)) and each.is_running()]
@@ -189,11 +189,11 @@ class Home:
         try:
             is_ours: bool = process.environ().get(_HOME) == str(self.path)
         except (psutil.Error, OSError, ValueError):
-            return False  # a zombie, a kernel thread, or somebody else's
+            return False  # a zombie, a kernel thread, or another user's
         return is_ours and process.pid != os.getpid()
 
     def close(self, *, has_failed: bool = False) -> list[str]:
-        """Let every held turn go on, wait for the end of all processes, and end by force what stays.
+        """Release every held turn, wait for the end of all processes, and kill what stays.
 
         Args:
             has_failed: the test has; then nothing is waited for.
@@ -253,24 +253,24 @@ class Turn:
 
     @property
     def is_ended(self) -> bool:
-        """Whether a marker stands there."""
+        """Whether a marker exists."""
         return (self.path / "done").exists() or (self.path / "error").exists()
 
     def status(self) -> Json:
-        """What `status` says."""
+        """The output of `status`."""
         return self._home.run("status", self.id).json
 
     def wait(self) -> Json:
-        """What `wait` says at the end: status and answer."""
+        """The output of `wait` at the end: status and answer."""
         return self._home.run("wait", self.id, "--print", "json").json
 
     def worker(self) -> psutil.Process:
-        """The worker, once it has told who it is."""
+        """The worker, once it has recorded its pid."""
         pid: int = wait_until(lambda: self.meta["pid"], what="the worker's pid")
         return psutil.Process(pid)
 
     def app_server(self) -> psutil.Process:
-        """The worker's app-server, once it runs what it is."""
+        """The worker's app-server, once its exec is done."""
         worker = self.worker()
         (server,) = wait_until(
             lambda: [child for child in worker.children() if has(child, ("app-server",))], what="the app-server"
@@ -289,7 +289,7 @@ def sleepers(command: str) -> list[psutil.Process]:
 
 
 def start_sleeping(home: Home, command: str, *options: str) -> tuple[Turn, str]:
-    """Start a turn that has said something and now runs `command`, in which `{nap}` stands for a long sleep."""
+    """Start a turn that has some output and now runs `command`, in which `{nap}` stands for a long sleep."""
     sleep = nap(home)
     home.model([reply(say(FIRST_HALF), run_command(command.format(nap=sleep))), reply(say(SECOND_HALF))])
     turn = home.start("new", "hi", *options)

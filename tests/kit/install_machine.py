@@ -1,6 +1,6 @@
-"""A throw-away user for the tests of install.sh, and a fake `python3` whose `venv` and `pip` take no time.
+"""A temporary user for the tests of install.sh, and a fake `python3` whose `venv` and `pip` take no time.
 
-Owns: where such a user's things are, and how install.sh is run for them. Never here: assertions about what it did.
+Owns: where such a user's files are, and how install.sh is run for them. Never here: assertions about what it did.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ esac
 
 @dataclass
 class Machine:
-    """A throw-away user: a checkout, a home and a PATH of its own, all with a space in their names."""
+    """A temporary user: a checkout, a home and a PATH, all with a space in their names."""
 
     root: Path
     source: Path = field(init=False)
@@ -87,7 +87,7 @@ class Machine:
         return {path.name for path in (self.data / "versions").glob("*")}
 
     def change_source(self, text: str) -> None:
-        """Make the checkout another one, as a pull would."""
+        """Change the checkout, as a pull would."""
         with (self.source / "codex_server_cli/__init__.py").open("a") as file:
             file.write(f"# {text}\n")
 
@@ -114,7 +114,7 @@ class Machine:
                 run.communicate()
 
     def install(self, *options: str, code: int = 0) -> str:
-        """Run install.sh to its end, which must be this code; return what it said, on stdout and stderr."""
+        """Run install.sh to its end with this exit code; return its stdout and stderr."""
         return ended(self.start(*options), code)
 
     def works(self) -> bool:
@@ -123,7 +123,7 @@ class Machine:
 
 
 def ended(run: subprocess.Popen[str], code: int = 0) -> str:
-    """Wait for the end of a run, which must be this code, and return what it said."""
+    """Wait for the end of a run with this exit code, and return its output."""
     said, _ = run.communicate()
     assert run.returncode == code, said
     return said
@@ -145,8 +145,8 @@ def executable(path: Path, text: str) -> Path:
 def machine_with_fakes(root: Path) -> Machine:
     """A machine where building takes no time, with a codex on PATH and a small checkout.
 
-    Files in its home steer the fakes: `pip-fails` and `setup-fails` do, and where `gate` is a FIFO, pip waits until
-    somebody opens it for writing. `pip-was-asked-for` tells what pip was given.
+    Files in its home steer the fakes: `pip-fails` and `setup-fails` do, and where `gate` is a FIFO, pip waits until it
+    is opened for writing. `pip-was-asked-for` holds the arguments of pip.
     """
     machine = Machine(root)
     (machine.source / "codex_server_cli").mkdir(parents=True)

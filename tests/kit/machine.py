@@ -1,4 +1,4 @@
-"""A machine with an `/etc/codex` of a test's own, seen by the commands that run on it and by nobody else."""
+"""A machine with an `/etc/codex` for one test, seen only by the commands that run on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.kit.support import DEADLINE_S
 
 
 class Machine:
-    """Runs commands where `/etc/codex` holds something, in a mount namespace of their own.
+    """Runs commands where `/etc/codex` holds something, each in its own mount namespace.
 
     Args:
         config: of `/etc/codex/config.toml`.

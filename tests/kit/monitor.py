@@ -1,4 +1,4 @@
-"""A monitor as a test runs it: `tail --all --follow --json` in a process of its own. Never here: assertions."""
+"""A monitor as a test runs it: `tail --all --follow --json` in a separate process. Never here: assertions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Monitor:
         self.lines: list[Json] = []
 
     def read_until(self, turn_id: str, event: str = "end") -> Json:
-        """The first line from now on that tells this of a turn."""
+        """The first line from now on that has this event of a turn."""
         for text in self._stdout:
             self.lines.append(json.loads(text))
             if (self.lines[-1]["turn_id"], self.lines[-1]["event"]) == (turn_id, event):
@@ -27,12 +27,12 @@ class Monitor:
         raise AssertionError(f"the stream ended before {event} of {turn_id}")
 
     def read(self, count: int) -> None:
-        """So many lines more."""
+        """So many further lines."""
         for _ in range(count):
             self.lines.append(json.loads(self._stdout.readline()))
 
     def end(self, signum: int) -> tuple[int, str]:
-        """End it, and keep what it had written in whole lines; its exit code and stderr."""
+        """End it, and keep its output in whole lines; its exit code and stderr."""
         self.process.send_signal(signum)
         self.lines += [json.loads(line) for line in self._stdout.read().split("\n")[:-1]]
         return self.close()
@@ -53,6 +53,6 @@ class Monitor:
         return self.process.stdout
 
 
-def told(lines: list[Json], turn_id: str) -> list[str]:
-    """The phases of a turn, and its end state, as lines tell them."""
+def phases_of(lines: list[Json], turn_id: str) -> list[str]:
+    """The phases of a turn, and its end state, from these lines."""
     return [line["phase"] or line["state"] for line in lines if line["turn_id"] == turn_id]

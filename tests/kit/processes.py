@@ -1,4 +1,4 @@
-"""What a test asks of a process of somebody else, which may end at any moment. Never here: what a home or a turn is."""
+"""Queries about a process that may end at any moment. Never here: what a home or a turn is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_forked_of_itself(process: psutil.Process) -> bool:
 
 
 def is_over(process: psutil.Process) -> bool:
-    """Whether it has ended since we found it: what is on its way out has no memory, so no command line, any more."""
+    """Whether it has ended since it was found: an exiting process has no memory, so no command line, any more."""
     try:
         return not process.cmdline()
     except psutil.Error:
@@ -34,7 +34,7 @@ def has(process: psutil.Process, words: tuple[str, ...]) -> bool:
 
 
 def end(processes: Iterable[psutil.Process]) -> list[str]:
-    """End by force those that have not ended.
+    """Kill those that have not ended.
 
     Returns:
         Their command lines.
@@ -43,7 +43,7 @@ def end(processes: Iterable[psutil.Process]) -> list[str]:
     for process in processes:
         try:
             line = " ".join(process.cmdline())
-            if line:  # what is on its way out has none any more
+            if line:  # an exiting process has none any more
                 process.kill()
                 words.append(line)
                 killed.append(process)

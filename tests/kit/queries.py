@@ -1,4 +1,4 @@
-"""Playing the app-server's part in an inquiry: its replies, one after the other."""
+"""A test in the app-server's part of a query: its replies, one after the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from codex_server_cli.core.protocol.rpc import Message
 
 
 def play(query: Query[T], *replies: Message) -> tuple[list[Ask | Listen], T]:
-    """Give these replies and notifications, and return what was wanted and what came of it."""
+    """Send these replies and notifications, and return the query's requests and result."""
     wanted = [next(query)]
     for reply in replies:
         try:
@@ -18,6 +18,6 @@ def play(query: Query[T], *replies: Message) -> tuple[list[Ask | Listen], T]:
 
 
 def play_query(query: Query[T], *replies: Message) -> tuple[list[Ask], T]:
-    """The same with an inquiry that never listens."""
+    """The same with a query that never listens."""
     wanted, found = play(query, *replies)
     return [step for step in wanted if not isinstance(step, Listen)], found

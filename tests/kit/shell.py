@@ -1,4 +1,4 @@
-"""A user at a shell: a home that nobody has made yet, a `codex` that does what the test needs, one command a time.
+"""A user at a shell: a home that does not exist yet, a `codex` that does what the test needs, one command at a time.
 
 Owns the commands and the one check that all refusals share. For whole turns with a model see `tests.e2e`.
 """
@@ -30,9 +30,9 @@ class Shell:
     """Where commands are run.
 
     Attributes:
-        home: CODEX_SERVER_HOME, which nobody has made yet.
-        codex_home: CODEX_HOME, with a provider that needs no login and is nowhere.
-        project: where commands run, unless told otherwise.
+        home: CODEX_SERVER_HOME, which does not exist yet.
+        codex_home: CODEX_HOME, with a provider that needs no login and does not exist.
+        project: where commands run by default.
         bin: the first directory on PATH; holds `codex`.
         env: the environment of commands; tests may change it.
     """
@@ -95,7 +95,7 @@ class Shell:
 
     @property
     def left(self) -> list[str]:
-        """What lies in the home's `turns`, half-made directories included."""
+        """The entries of the home's `turns`, half-made directories included."""
         turns = self.home / "turns"
         return sorted(path.name for path in turns.iterdir()) if turns.is_dir() else []
 
@@ -108,7 +108,7 @@ class Shell:
         return turn_id
 
     def close(self, *, has_failed: bool = False) -> None:
-        """Cancel what runs, and see that no process is left; where the test has failed, end by force what there is."""
+        """Cancel what runs, and assert that no process is left; where the test has failed, kill the rest."""
         if has_failed:
             end(self._processes())
             return
@@ -127,12 +127,12 @@ class Shell:
             return False
 
 
-def assert_refused(run: Run, code: int, words: str, *, as_json: bool) -> None:
+def assert_refused(run: Run, code: int, expected: str, *, as_json: bool) -> None:
     """One clear line on stderr and a hint; the same as JSON on stdout where the verb promises it; no traceback."""
     assert run.code == code, run
     line, _, hint = run.stderr.removesuffix("\n").partition("\n")
     assert line.startswith("codex-server: "), run
-    assert words in line, run
+    assert expected in line, run
     assert "Traceback" not in run.stderr
     assert "defect" not in run.stderr
     if not as_json:

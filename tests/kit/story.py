@@ -19,9 +19,9 @@ class Story:
     """What one scenario has done so far.
 
     Attributes:
-        gate: where a held model stands.
+        gate: what holds a model back.
         turns: the turns that were started, oldest first.
-        processes: those whose end the scenario looks for.
+        processes: those whose end the scenario waits for.
         config_toml: Codex's configuration before any turn.
     """
 
@@ -40,20 +40,20 @@ class Story:
         self.config_toml = (self.home.codex_home / "config.toml").read_text()
 
     def run(self, *arguments: str, cwd: Path | None = None) -> Run:
-        """Run a command and remember how it went, and the turn that it names."""
+        """Run a command and remember its result, and the turn that it names."""
         self._run = self.home.run(*arguments, cwd=cwd)
         if self._run.stdout.startswith("{") and "turn_id" in self._run.json:
             self.remember(self._run.json["turn_id"])
         return self._run
 
     def remember(self, turn_id: str) -> None:
-        """Let `turn` be this one."""
+        """Make `turn` the current one."""
         if turn_id not in [turn.id for turn in self.turns]:
             self.turns.append(self.home.turn(turn_id))
 
     @property
     def model(self) -> ScriptedModel:
-        """The model that was told last what to say."""
+        """The model that was scripted last."""
         assert self._model is not None
         return self._model
 

@@ -24,10 +24,10 @@ T = TypeVar("T")
 NPM_CODEX_ENV = "CODEX_SERVER_TEST_NPM_CODEX"
 DEADLINE_S = 120.0
 """How long a test waits at most for what it expects: the one deadline of the suite, since it costs nothing where the
-expected comes. It leaves a slow and busy machine its time; pytest's own timeout is several times as long."""
+expected comes. It is long enough for a slow and busy machine; pytest's own timeout is several times as long."""
 _POLL_S = 0.01
 _END_S = 30.0
-"""For an app-server whose stdin has ended; no test says anything of how it ends then."""
+"""For an app-server after EOF on its stdin; no test asserts anything about how it ends then."""
 # A rejected ChatGPT token makes codex ask for a new one; no test may reach the real service. Port 9 refuses.
 _NOWHERE = "http://127.0.0.1:9/"
 _API_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
@@ -55,7 +55,7 @@ def wait_until(predicate: Callable[[], T], timeout_s: float = DEADLINE_S, what: 
 
 
 def delete_tree(path: Path) -> None:
-    """Delete a directory in which a worker may be writing at this moment."""
+    """Delete a directory that a worker may be writing at this moment."""
 
     def is_gone() -> bool:
         shutil.rmtree(path, ignore_errors=True)
@@ -136,7 +136,7 @@ class AppServer:
         self.close()
 
     def close(self) -> None:
-        """End by stdin EOF, then SIGKILL; leave no process, thread or pipe behind."""
+        """End by EOF on stdin, then SIGKILL; leave no process, thread or pipe behind."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         assert self._process.stderr is not None

@@ -1,4 +1,4 @@
-"""A person at a terminal: a command in a tmux of its own, keys typed into it, and what its screen then shows.
+"""A user at a terminal: a command in a tmux of its own, keys typed into it, and what its screen then shows.
 
 Owns the tmux server, which is private to one test and is gone with it. Never here: assertions about the product.
 
@@ -42,7 +42,7 @@ set -g destroy-unattached off
 
 
 class Terminal:
-    """A command in a terminal of 80 columns and 24 lines, unless told otherwise. What it showed stays when it ends.
+    """A command in a terminal of 80 columns and 24 lines by default. Its output stays when it ends.
 
     Attributes:
         pid: the process id of the command, which leads a session of its own.
@@ -85,7 +85,7 @@ class Terminal:
     ) -> None:
         self.close()
 
-    # --- what a person does
+    # --- actions of the user
 
     def type(self, text: str) -> None:
         """Type text, character by character; no Enter after it."""
@@ -109,7 +109,7 @@ class Terminal:
         """Make the window another size; the program gets SIGWINCH."""
         self._ask("resize-window", "-t", "main", "-x", str(columns), "-y", str(lines))
 
-    # --- what a person sees
+    # --- the screen
 
     def screen(self, *, has_styles: bool = False) -> str:
         """The lines that are shown now, each without the blanks at its end.
@@ -120,7 +120,7 @@ class Terminal:
         return self._capture(*(("-e",) if has_styles else ()))
 
     def history(self) -> str:
-        """All that scrolled by, and the screen: lines as they were written, without the blank ones at the end."""
+        """The scrollback and the screen: lines as they were written, without the blank ones at the end."""
         return self._capture("-J", "-S", "-").rstrip("\n")
 
     def wait_for(self, what: str | Callable[[str], bool], timeout_s: float = DEADLINE_S) -> str:
@@ -131,13 +131,13 @@ class Terminal:
         """
         last = ""
 
-        def look() -> bool:
+        def matches() -> bool:
             nonlocal last
             last = self.screen()
             return what in last if isinstance(what, str) else what(last)
 
         try:
-            wait_until(look, timeout_s)
+            wait_until(matches, timeout_s)
         except AssertionError:
             wanted = repr(what) if isinstance(what, str) else "what the test waits for"
             raise AssertionError(f"{wanted} was not shown within {timeout_s:g} s but:\n{last}") from None
@@ -152,7 +152,7 @@ class Terminal:
         (code,) = wait_until(self._exit_codes, timeout_s, "the end of the command")
         return code
 
-    # --- what the terminal knows
+    # --- the state of the terminal
 
     @property
     def is_alternate(self) -> bool:
@@ -169,9 +169,9 @@ class Terminal:
         return self._ask("display-message", "-p", "-t", "main", f"#{{{name}}}").rstrip("\n")
 
     def unread(self) -> int:
-        """How many bytes of what was typed lie in the terminal, where the command takes them key by key.
+        """How many typed bytes the terminal still holds, where the command reads them key by key.
 
-        Whoever types is back before that: tmux hands keys on when it comes to it.
+        Typing returns before that: tmux forwards keys asynchronously.
         """
         count = array.array("i", [0])
         fd = os.open(self.fact("pane_tty"), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
@@ -182,7 +182,7 @@ class Terminal:
         return count[0]
 
     def close(self) -> None:
-        """End the server and the command, by force where the command does not mind that its terminal is gone."""
+        """End the server and the command, with SIGKILL where the command survives the end of its terminal."""
         processes = [self._server, *(process for process in psutil.process_iter() if self._is_ours(process))]
         subprocess.run([*self._tmux, "kill-server"], env=self._env, capture_output=True, check=False)
         with contextlib.suppress(AssertionError):

@@ -1,4 +1,4 @@
-"""Turn directories in every state, made without a worker: for tests of what reads, repairs or collects them.
+"""Turn directories in every state, made without a worker: for tests of code that reads, repairs or collects them.
 
 Never here: assertions, or processes.
 """
@@ -20,13 +20,13 @@ from codex_server_cli.errors import ErrorKind
 from tests.kit.captures import captured_turns
 
 ANSWER = "Hello from mock"
-"""What the recorded turn `WHOLE_TURN` answers."""
+"""The answer of the recorded turn `WHOLE_TURN`."""
 
 WHOLE_TURN = captured_turns("basic_turn")[0].events()
 """The `events.jsonl` of a turn that completed."""
 
 CUT_TURN = WHOLE_TURN[: WHOLE_TURN.index(b'"item/completed"', WHOLE_TURN.index(b"from"))].rpartition(b"\n")[0] + b"\n"
-"""The same, cut after its last delta: what a worker leaves that dies in the middle of an answer."""
+"""The same, cut after its last delta, as a worker leaves it that dies in the middle of an answer."""
 
 
 class TurnsOnDisk:
@@ -89,12 +89,12 @@ class TurnsOnDisk:
         return self._lock_fds[turn_id]
 
     def drop_lock(self, turn_id: str) -> None:
-        """Let go of a turn, as the death of its worker does."""
+        """Release a turn's lock, as the death of its worker does."""
         os.close(self._lock_fds.pop(turn_id))
 
     def _end(self, outcome: Outcome, meta: dict[str, Any]) -> TurnDir:
         turn = self.running(**meta)
         publish(turn, outcome, read_json(turn.meta) or {})
-        write_json(turn.meta, {**(read_json(turn.meta) or {}), **meta})  # a `finished_at` of the test's own, too
+        write_json(turn.meta, {**(read_json(turn.meta) or {}), **meta})  # a `finished_at` given by the test, too
         self.drop_lock(turn.turn_id)
         return turn

@@ -1,4 +1,4 @@
-"""What a person is asked inline, and what their line decides: only what says so is consent."""
+"""The inline prompts for a person, and what their line decides: only an explicit yes is consent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def patch(diff: str) -> dict[str, Any]:
     return COMMAND | {"kind": "patch", "command": None, "reason": None, "changes": changes}
 
 
-# --- what is asked
+# --- requests
 
 
 def test_a_command_is_shown_as_it_would_be_run_with_its_place_and_reason() -> None:

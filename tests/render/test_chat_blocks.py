@@ -1,4 +1,4 @@
-"""A turn's events as a conversation shows them: each block once, in order, and what is still growing."""
+"""A turn's events as a chat shows them: each block once, in order, and what still grows."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.kit.dialogue import (
     TURN_REPLY,
     Json,
     delta,
-    error_notice,
-    item_notice,
+    error_notification,
+    item_notification,
     message_completed,
     message_started,
-    notice,
+    notification,
     said,
-    usage_notice,
+    usage_notification,
 )
 
 HANDSHAKE = [(ASK_THREAD, "out"), (THREAD_REPLY, "in"), (ASK_TURN, "out"), (TURN_REPLY, "in"), (STARTED, "in")]
@@ -44,7 +44,7 @@ APPROVAL: Json = {
 
 
 class Chat:
-    """A conversation whose turn has started, and the blocks it has shown."""
+    """The blocks of a chat whose turn has started, and those that were shown."""
 
     def __init__(self) -> None:
         self.chat_blocks = ChatBlocks()
@@ -73,7 +73,7 @@ class Chat:
 
 
 def user_message(text: str, id_: str) -> Json:
-    return item_notice("item/completed", "userMessage", id_, content=[{"type": "text", "text": text}])
+    return item_notification("item/completed", "userMessage", id_, content=[{"type": "text", "text": text}])
 
 
 # --- the answer
@@ -107,7 +107,7 @@ def test_a_retry_that_says_something_else_begins_the_answer_anew() -> None:
 
 
 def test_something_else_in_the_middle_of_an_answer_stands_where_it_came() -> None:
-    warning = notice("warning", message="slow down")
+    warning = notification("warning", message="slow down")
     chat = Chat().came(message_started(), delta("Before"), warning, delta(" after"), message_completed("Before after"))
     assert [block.kind for block in chat.blocks] == [BlockKind.ANSWER, BlockKind.WARNING, BlockKind.ANSWER]
     assert [block.text.strip() for block in chat.blocks] == ["Before", "! slow down", "after"]
@@ -117,36 +117,36 @@ def test_something_else_in_the_middle_of_an_answer_stands_where_it_came() -> Non
 
 
 def test_a_command_is_shown_when_it_begins_and_its_output_when_it_ends() -> None:
-    chat = Chat().came(item_notice("item/started", "commandExecution", "call", command="ls"))
+    chat = Chat().came(item_notification("item/started", "commandExecution", "call", command="ls"))
     assert chat.blocks == [Block(BlockKind.COMMAND, "$ ls")]
-    chat.came(notice("item/commandExecution/outputDelta", itemId="call", delta="a\nb"))
+    chat.came(notification("item/commandExecution/outputDelta", itemId="call", delta="a\nb"))
     assert chat.live == "a\nb"
-    chat.came(item_notice("item/completed", "commandExecution", "call", **COMMAND))
+    chat.came(item_notification("item/completed", "commandExecution", "call", **COMMAND))
     assert chat.blocks[1:] == [Block(BlockKind.OUTPUT, "a\n→ exit 0")]
     assert chat.live == ""
 
 
 def test_a_command_that_ends_after_something_else_is_named_again() -> None:
-    begun = item_notice("item/started", "commandExecution", "call", command="ls")
-    ended = item_notice("item/completed", "commandExecution", "call", **COMMAND)
-    chat = Chat().came(begun, notice("warning", message="hm"), ended)
+    begun = item_notification("item/started", "commandExecution", "call", command="ls")
+    ended = item_notification("item/completed", "commandExecution", "call", **COMMAND)
+    chat = Chat().came(begun, notification("warning", message="hm"), ended)
     assert chat.blocks[-2:] == [Block(BlockKind.COMMAND, "$ ls"), Block(BlockKind.OUTPUT, "a\n→ exit 0")]
 
 
 def test_the_output_of_a_command_that_says_much_is_bounded_while_it_runs() -> None:
     chat = Chat()
     for _ in range(3):
-        chat.came(notice("item/commandExecution/outputDelta", itemId="call", delta="x" * MAX_LIVE_CHARS))
+        chat.came(notification("item/commandExecution/outputDelta", itemId="call", delta="x" * MAX_LIVE_CHARS))
     assert len(chat.live) == MAX_LIVE_CHARS
 
 
 def test_a_thought_grows_and_is_then_shown_as_a_summary() -> None:
     chat = Chat()
     for part in ("First", "Then"):
-        chat.came(notice("item/reasoning/summaryPartAdded", itemId="r", summaryIndex=0))
-        chat.came(notice("item/reasoning/summaryTextDelta", itemId="r", delta=part))
+        chat.came(notification("item/reasoning/summaryPartAdded", itemId="r", summaryIndex=0))
+        chat.came(notification("item/reasoning/summaryTextDelta", itemId="r", delta=part))
     assert chat.live == "First\nThen"
-    chat.came(item_notice("item/completed", "reasoning", "r", summary=["First", "Then"]))
+    chat.came(item_notification("item/completed", "reasoning", "r", summary=["First", "Then"]))
     assert (chat.blocks, chat.live) == ([Block(BlockKind.THOUGHT, "· First\n· Then")], "")
 
 
@@ -154,11 +154,11 @@ def test_a_thought_grows_and_is_then_shown_as_a_summary() -> None:
     ("message", "block"),
     [
         (
-            notice("turn/plan/updated", plan=[{"step": "look", "status": "completed"}]),
+            notification("turn/plan/updated", plan=[{"step": "look", "status": "completed"}]),
             Block(BlockKind.PLAN, "☑ look"),
         ),
         (
-            item_notice(
+            item_notification(
                 "item/completed",
                 "fileChange",
                 status="completed",
@@ -166,10 +166,10 @@ def test_a_thought_grows_and_is_then_shown_as_a_summary() -> None:
             ),
             Block(BlockKind.EDIT, "± /a new, 1 line"),
         ),
-        (item_notice("item/completed", "plan", text="# Plan"), Block(BlockKind.ANSWER, "# Plan")),
-        (item_notice("item/completed", "webSearch", query="cats"), Block(BlockKind.NOTE, "⌕ cats")),
+        (item_notification("item/completed", "plan", text="# Plan"), Block(BlockKind.ANSWER, "# Plan")),
+        (item_notification("item/completed", "webSearch", query="cats"), Block(BlockKind.NOTE, "⌕ cats")),
         (
-            notice("model/rerouted", fromModel="a", toModel="b"),
+            notification("model/rerouted", fromModel="a", toModel="b"),
             Block(BlockKind.WARNING, "! the model was changed from a to b"),
         ),
     ],
@@ -179,12 +179,14 @@ def test_every_kind_of_event_is_a_block_of_its_kind(message: Json, block: Block)
 
 
 def test_what_shows_nothing_leaves_the_answer_whole() -> None:
-    chat = Chat().came(message_started(), delta("One "), usage_notice(), notice("unknown/thing"), delta("two"))
+    chat = Chat().came(
+        message_started(), delta("One "), usage_notification(), notification("unknown/thing"), delta("two")
+    )
     assert (chat.blocks, chat.live) == ([], "One two")
 
 
 def test_an_error_that_ends_the_turn_is_left_to_its_end() -> None:
-    assert Chat().came(error_notice("broken", will_retry=False)).blocks == []
+    assert Chat().came(error_notification("broken", will_retry=False)).blocks == []
 
 
 def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
@@ -200,7 +202,7 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("reply", "expected"),
     [
         ({"result": {"decision": "accept"}}, "approval 0: approved"),
         ({"result": {"decision": "acceptForSession"}}, "approval 0: approved for the rest of the turn"),
@@ -208,15 +210,15 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
         ({"error": {"code": -32601, "message": "no"}}, "approval 0: refused"),
     ],
 )
-def test_a_decision_is_told_whoever_took_it(reply: Json, words: str) -> None:
+def test_a_decision_is_told_whoever_took_it(reply: Json, expected: str) -> None:
     chat = Chat().came(APPROVAL)
     assert chat.blocks == []
-    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [words]
-    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [words], "once"
+    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [expected]
+    assert chat.went({"id": 0, **reply}).of(BlockKind.NOTE) == [expected], "once"
 
 
 def test_a_request_that_codex_takes_back_says_so() -> None:
-    chat = Chat().came(APPROVAL, notice("serverRequest/resolved", requestId=0))
+    chat = Chat().came(APPROVAL, notification("serverRequest/resolved", requestId=0))
     assert chat.of(BlockKind.NOTE) == ["approval 0: taken back by Codex"]
     assert chat.went({"id": 0, "result": {"decision": "accept"}}).of(BlockKind.NOTE) == chat.of(BlockKind.NOTE)
 
@@ -276,7 +278,7 @@ def test_a_recorded_turn_comes_out_in_order_without_blanks_around_its_blocks(nam
 
 
 def _plain(text: str) -> str:
-    """The words alone: without marks, blanks and brackets."""
+    """The text alone: without marks, blanks and brackets."""
     return re.sub(r"^> |[\s\[\]]", "", text, flags=re.MULTILINE)
 
 
@@ -286,8 +288,8 @@ def test_a_chat_tells_whatever_out_txt_holds(name: str) -> None:
     for turn in captured_turns(name):
         chat_blocks = ChatBlocks()
         blocks = [block for event in read_events(turn.events()) for block in chat_blocks.feed(event)]
-        told = "".join(_plain(block.text) for block in [*blocks, *chat_blocks.end()])
-        assert told == _plain(told_elsewhere.sub("", replay(turn.events())[1]))
+        reported = "".join(_plain(block.text) for block in [*blocks, *chat_blocks.end()])
+        assert reported == _plain(told_elsewhere.sub("", replay(turn.events())[1]))
 
 
 # --- the end
@@ -320,9 +322,9 @@ def test_a_turn_whose_directory_was_deleted_says_so() -> None:
 def test_what_became_of_messages_that_were_queued_meanwhile_is_told_above_the_end() -> None:
     def words(put_back: object) -> list[str]:
         view = TurnView("20261120-165501-482-7f3a", "/t", State.COMPLETE, meta={"put_back": put_back})
-        (*told, end) = end_blocks(view)
+        (*reported, end) = end_blocks(view)
         assert end == end_block(view)
-        return [block.text for block in told]
+        return [block.text for block in reported]
 
     assert words(None) == words("?") == []
     assert words(1) == ["! 1 message for this thread, queued meanwhile, stands in Codex's queue again"]

@@ -1,4 +1,4 @@
-"""What a terminal gets: every control character made visible, whatever a model or a command has printed."""
+"""What a terminal gets: every control character made visible, whichever model or command printed it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_text_for_people_stays_as_it_is(text: str) -> None:
     assert neutralise(text) == text
 
 
-# What people write: words of many scripts, marks that combine, emoji that are joined, coloured or varied.
+# What people write: many scripts, combining marks, emoji that are joined, coloured or varied.
 _ORDINARY = [
     "naïve",
     "e\u0301",

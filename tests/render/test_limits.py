@@ -87,7 +87,7 @@ def test_a_window_is_called_by_its_length(window: Window, label: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "expected"),
     [
         (-5, "any moment"),
         (0, "any moment"),
@@ -99,8 +99,8 @@ def test_a_window_is_called_by_its_length(window: Window, label: str) -> None:
         (28 * 3600 + 59 * 60, "in 1 d 4 h"),
     ],
 )
-def test_the_time_until_a_reset_has_two_units(seconds: float, words: str) -> None:
-    assert time_until(seconds) == words
+def test_the_time_until_a_reset_has_two_units(seconds: float, expected: str) -> None:
+    assert time_until(seconds) == expected
 
 
 def test_a_moment_is_told_on_the_clock_of_its_zone() -> None:

@@ -1,4 +1,4 @@
-"""Markdown that streams is cut where a block ends, nowhere else, however its text was split on the way."""
+"""Streaming Markdown is cut where a block ends, nowhere else, however its text was split."""
 
 from __future__ import annotations
 

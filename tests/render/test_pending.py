@@ -1,4 +1,4 @@
-"""What waits for an answer, for a person in another shell and for a program."""
+"""Requests that wait, shown to a person in another shell and to a program."""
 
 from __future__ import annotations
 

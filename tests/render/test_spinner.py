@@ -1,4 +1,4 @@
-"""The line behind a turn's text: what it says, and what it leaves out where there is little room."""
+"""The line after a turn's text: what it says, and what it leaves out where there is little room."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.spinner import column_after, is_waiting, pending_command, spinner_line
 
 TURN_ID = "20261120-165501-482-7f3a"
-HEARD = "2026-11-20T16:55:30.000Z"
+LAST_ACTIVITY = "2026-11-20T16:55:30.000Z"
 APPROVAL = {"id": "0", "kind": "command", "message": "run make", "answer_with": "approve"}
 QUESTION = {"id": "7", "kind": "question", "message": "Which?", "answer_with": "reply"}
 
 
 def turn(phase: Phase, *pending: dict[str, Any], elapsed_s: float | None = 72.4) -> TurnView:
-    live = {"last_activity": HEARD, "pending": list(pending)}
+    live = {"last_activity": LAST_ACTIVITY, "pending": list(pending)}
     return TurnView(TURN_ID, "/", State.RUNNING, phase, elapsed_s, live=live)
 
 
 def line(view: TurnView, width: int = 80, *, silent_s: float = 0, frame: int = 0) -> str:
-    heard_ms = parse_time_ms(HEARD)
-    assert heard_ms is not None
-    return spinner_line(view, frame, heard_ms + int(silent_s * 1000), width)
+    last_activity_ms = parse_time_ms(LAST_ACTIVITY)
+    assert last_activity_ms is not None
+    return spinner_line(view, frame, last_activity_ms + int(silent_s * 1000), width)
 
 
 def test_it_says_what_the_turn_does_and_for_how_long() -> None:

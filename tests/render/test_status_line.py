@@ -1,4 +1,4 @@
-"""The line below a conversation fits its terminal, and leaves out what tells least."""
+"""The line below a chat fits its terminal, and omits the least important facts first."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ def test_a_name_that_is_no_name_does_no_harm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.9, "0 s"), (59.9, "59 s"), (60, "1m 00s"), (200, "3m 20s"), (7500, "2h 05m")]
+    ("seconds", "expected"), [(0.9, "0 s"), (59.9, "59 s"), (60, "1m 00s"), (200, "3m 20s"), (7500, "2h 05m")]
 )
-def test_a_clock_ticks_in_whole_seconds(seconds: float, words: str) -> None:
-    assert clock(seconds) == words
+def test_a_clock_ticks_in_whole_seconds(seconds: float, expected: str) -> None:
+    assert clock(seconds) == expected
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(0, "0"), (999, "999"), (1000, "1.0k"), (999_949, "999.9k"), (999_950, "1.0M")]
+    ("count", "expected"), [(0, "0"), (999, "999"), (1000, "1.0k"), (999_949, "999.9k"), (999_950, "1.0M")]
 )
-def test_a_count_stays_short(count: int, words: str) -> None:
-    assert short_count(count) == words
+def test_a_count_stays_short(count: int, expected: str) -> None:
+    assert short_count(count) == expected
 
 
 @pytest.mark.parametrize(
-    ("limits", "words"),
+    ("limits", "expected"),
     [
         (None, ""),
         ({}, ""),
@@ -66,5 +66,5 @@ def test_a_count_stays_short(count: int, words: str) -> None:
         ({"secondary": {"usedPercent": 100, "windowDurationMins": 90}}, "90m 100 %"),
     ],
 )
-def test_limits_are_told_as_far_as_they_are_known(limits: dict[str, Any] | None, words: str) -> None:
-    assert limits_words(limits) == words
+def test_limits_are_told_as_far_as_they_are_known(limits: dict[str, Any] | None, expected: str) -> None:
+    assert limits_words(limits) == expected

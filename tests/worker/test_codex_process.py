@@ -1,4 +1,4 @@
-"""An app-server that cannot be started: why, and whether it is worth another attempt."""
+"""An app-server that cannot be started: why, and whether to retry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.kit.support import DEADLINE_S
 
 @pytest.fixture(autouse=True)
 def undone() -> Iterator[None]:
-    """What a worker does to its own process is undone here: it buries every child, and adopts orphans."""
+    """Undoes what a worker does to its own process: it reaps every child, and adopts orphans."""
     previous = signal.getsignal(signal.SIGCHLD)
     yield
     signal.signal(signal.SIGCHLD, previous)
@@ -59,9 +59,9 @@ def test_a_directory_that_is_gone_is_named_as_the_cause(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "told"), [("kill -9 $$", "(signal 9)"), ("exit 3", "(exit code 3): ERROR of another matter")]
+    ("end", "reported"), [("kill -9 $$", "(signal 9)"), ("exit 3", "(exit code 3): ERROR of another matter")]
 )
-def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str) -> None:
+def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, reported: str) -> None:
     codex = tmp_path / "codex"
     codex.write_text(f"#!/bin/sh\necho ERROR of another matter >&2\n{end}\n")
     codex.chmod(0o755)
@@ -73,6 +73,6 @@ def test_who_was_killed_is_quoted_on_nothing(tmp_path: Path, end: str, told: str
     error, _ = codex_process.end(server)
     assert (error.kind, error.message) == (
         ErrorKind.CODEX_CRASHED,
-        f"codex app-server ended before the turn did {told}",
+        f"codex app-server ended before the turn did {reported}",
     )
     assert "ERROR of another matter" in codex_process.stderr_tail()

@@ -1,4 +1,4 @@
-"""Who answers which request of another shell: the worker itself, or the turn that it runs."""
+"""What handles which request of another shell: the worker itself, or the turn that it runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def turn(tmp_path: Path) -> Iterator[TurnDir]:
         yield turns.running()
 
 
-def told(reply_path: Path) -> tuple[bool, str | None]:
+def reply_of(reply_path: Path) -> tuple[bool, str | None]:
     """Whether a request was done, and why not."""
     answer: dict[str, Any] = read_json(reply_path) or {}
     return answer["ok"], (answer["error"] or {}).get("message")
@@ -38,11 +38,11 @@ def test_what_cannot_be_read_is_refused_and_what_is_behind_it_is_served(turn: Tu
     served: list[ShellRequest] = []
     assert take_requests(turn, served.append) is None
     assert served == [Steer(str(good.with_suffix(".json")), "left")]
-    assert [told(path) for path in bad] == [
+    assert [reply_of(path) for path in bad] == [
         (False, "this worker does not know the request 'dance'"),
         (False, "text must be text"),
     ]
-    assert not good.exists()  # that is the turn's to tell
+    assert not good.exists()  # the turn itself reports that
 
 
 @pytest.mark.parametrize("is_running", [True, False])
@@ -50,14 +50,14 @@ def test_a_cancel_ends_a_worker_whether_its_turn_runs_or_not(turn: TurnDir, is_r
     path, served = inbox.post(turn, "cancel"), list[ShellRequest]()
     assert take_requests(turn, served.append if is_running else None) is Cause.CANCELLED
     assert served == []
-    assert told(path) == (True, None)
+    assert reply_of(path) == (True, None)
 
 
 @pytest.mark.parametrize("op", ["steer", "dance"])
 def test_a_turn_that_has_yet_to_begin_takes_nothing_else(turn: TurnDir, op: str) -> None:
     path = inbox.post(turn, op)
     assert take_requests(turn) is None
-    assert told(path) == (False, "the turn has not begun yet")
+    assert reply_of(path) == (False, "the turn has not begun yet")
 
 
 def test_a_refusal_that_cannot_be_written_is_no_crash(turn: TurnDir, monkeypatch: pytest.MonkeyPatch) -> None:

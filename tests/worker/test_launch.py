@@ -1,4 +1,4 @@
-"""Starting a worker and handing it a turn; a worker that fails on its way leaves nothing and says why."""
+"""Starting a worker and handing it a turn; a worker that fails before that leaves nothing and reports why."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def turns_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def meta(tmp_path: Path) -> dict[str, Any]:
-    """What the launcher knows of a turn whose codex never answers."""
+    """The launch of a turn whose codex never answers."""
     binary = fake.write(tmp_path / "codex", "silent")
     return {"version": 1, "codex": str(binary), "request": {"cwd": str(tmp_path)}, "thread_id": None}
 
@@ -180,7 +180,7 @@ def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "expected"),
     [
         ("raise SystemExit('first word\\nout of cheese')", "out of cheese"),
         ("import no_such_module", "No module named 'no_such_module'"),
@@ -191,10 +191,10 @@ def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[
     ],
 )
 def test_a_worker_that_dies_on_its_way_is_reported_and_nothing_was_made(
-    launched: Callable[[], Launch], turns_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+    launched: Callable[[], Launch], turns_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, expected: str
 ) -> None:
     monkeypatch.setattr(launch_module, "_CODE", code)
-    with pytest.raises(InternalError, match=f"the worker could not start: .*{words}") as caught:
+    with pytest.raises(InternalError, match=f"the worker could not start: .*{expected}") as caught:
         launched().hand_over(turns_path, "hi" * 100_000, {}, MAX_RUNNING)
     assert "doctor" in caught.value.hint
     assert not turns_path.exists()
@@ -251,7 +251,7 @@ def test_a_machine_that_has_no_process_to_spare_is_told_only_when_it_matters(
 
     monkeypatch.setattr(os, "posix_spawn", refuse)
     launch = Launch()
-    launch.spawn()  # what is wrong with the command line comes first
+    launch.spawn()  # errors in the command line come first
     with pytest.raises(BusyError, match="could not start: Resource temporarily unavailable") as caught:
         launch.hand_over(turns_path, "hi", {}, MAX_RUNNING)
     assert "raise the limit" in caught.value.hint

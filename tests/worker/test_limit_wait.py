@@ -1,4 +1,4 @@
-"""A turn that waits for the usage limit: the clock decides, and whoever cannot be asked keeps nobody from running."""
+"""A turn that waits for the usage limit: the clock decides, and a failed query keeps no turn from running."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from codex_server_cli.worker.queued_turn import QueuedTurn
 
 
 class World:
-    """A clock that only waiting moves, one slot, and a line in which the turn is always the next."""
+    """A clock that only waiting moves, one slot, and a queue in which the turn is always the next."""
 
     def __init__(self, folder: Path) -> None:
         self.now_s = 1000.0
@@ -68,7 +68,7 @@ def wait(world: World, tmp_path: Path, held_until_s: float) -> Slot | None:
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *lines: str) -> None:
-    """Have whoever asks for the limit say these, one each time, and then nothing."""
+    """Let queries for the limit return these, one each time, and then nothing."""
     for number, line in enumerate(lines):
         (tmp_path / f"answer-{number}").write_text(line)
     code = (

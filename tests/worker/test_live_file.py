@@ -1,4 +1,4 @@
-"""When `live.json` and `pending.json` are rewritten: paced, but at once for a person, and before the journal tells."""
+"""When `live.json` and `pending.json` are rewritten: paced, but at once for a request, and before the journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOW_MS = 1795193701482.0
 
 
 class Remembering(Notifier):
-    """A notifier that tells nobody."""
+    """A notifier that runs no command."""
 
     def __init__(self, turn_path: Path, command: str | None) -> None:
         super().__init__(turn_path, command)
@@ -70,8 +70,8 @@ def test_what_waits_is_written_at_once_and_told_afterwards(turn: TurnDir, writer
     file.update(talk.session, NOW_MS)
     talk.receive(asked(0), asked(1))
     file.update(talk.session, NOW_MS + 1)
-    told = read_json(turn.live) or {}
-    assert (told["phase"], [each["id"] for each in told["pending"]]) == ("waiting_approval", ["0", "1"])
+    reported = read_json(turn.live) or {}
+    assert (reported["phase"], [each["id"] for each in reported["pending"]]) == ("waiting_approval", ["0", "1"])
     assert file.due_ms is None
     assert [each["command"] for each in (read_json(turn.pending) or {})["pending"]] == ["touch f0", "touch f1"]
     talk.serve("approve", request="0")

@@ -1,4 +1,4 @@
-"""The worker's own words: they never cost a turn."""
+"""The worker's own log: its failures never fail a turn."""
 
 from __future__ import annotations
 

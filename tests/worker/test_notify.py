@@ -1,4 +1,4 @@
-"""The user's command: it is fed and heard whatever it does, never for longer than it may, and never costs a turn."""
+"""The user's command: fed and read however it behaves, with a time limit, and never failing a turn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RUN = NotifyRun("end", None, "2026-11-20T16:55:01.482Z")
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """`worker.log`, as far as this is concerned."""
+    """The part of `worker.log` that matters here."""
     path = tmp_path / "worker.log"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     monkeypatch.setattr("codex_server_cli.worker.log.LOG_FD", fd)
@@ -85,18 +85,18 @@ def test_a_command_that_closes_its_ears_is_not_waited_for(log: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("code", "words", "ended"),
+    ("code", "expected", "ended"),
     [
         ("raise SystemExit(3)", "exit code 3", (3, None, None)),
         ("import os; os.kill(os.getpid(), 9)", "signal 9", (None, 9, None)),
     ],
 )
 def test_a_bad_end_is_told(
-    log: Path, tmp_path: Path, code: str, words: str, ended: tuple[int | None, int | None, None]
+    log: Path, tmp_path: Path, code: str, expected: str, ended: tuple[int | None, int | None, None]
 ) -> None:
     run = run_command(python(code), b"", tmp_path, RUN, FEW_S)
     assert (run.exit_code, run.signal, run.problem) == ended
-    assert log.read_text() == f"notify: {sys.executable} ended with {words}\n"
+    assert log.read_text() == f"notify: {sys.executable} ended with {expected}\n"
 
 
 def test_a_command_that_has_gone_meanwhile_is_told(log: Path, tmp_path: Path) -> None:

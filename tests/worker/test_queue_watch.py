@@ -1,4 +1,4 @@
-"""Noticing that somebody has queued a message for Codex."""
+"""Noticing that another client has queued a message for Codex."""
 
 from __future__ import annotations
 

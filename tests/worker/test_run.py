@@ -1,4 +1,4 @@
-"""A turn in the worker that is not as it was made, or meets a defect. The rest of it is run for real: `tests/e2e`."""
+"""A turn in the worker whose record has changed, or that meets a defect. The rest is run for real: `tests/e2e`."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_
     leases = Leases(turns_path, ticket, None)
     leases.slot = queue.take_slot(queue.folder_of(turns_path), ticket.turn_id, 1)
     run_turn(TurnDir(turns_path / ticket.turn_id), -1, leases, stop_cause=Cause.CANCELLED)
-    told = [(entry["turn_id"], entry["event"], entry["state"]) for _, entry in journal.read(tmp_path / "home")]
-    assert told == [(ticket.turn_id, "end", "cancelled")]
+    entries = [(entry["turn_id"], entry["event"], entry["state"]) for _, entry in journal.read(tmp_path / "home")]
+    assert entries == [(ticket.turn_id, "end", "cancelled")]
     assert leases.slot is None
     assert not (queue.folder_of(turns_path) / ticket.turn_id).exists()
     assert list(turns_path.iterdir()) == []
@@ -94,11 +94,11 @@ def test_an_end_is_not_published_over_that_of_a_repairer(tmp_path: Path, monkeyp
 def test_a_turn_that_is_deleted_file_by_file_is_told_as_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def delete_around_the_look(turn: TurnDir, *_: object) -> NoReturn:
+    def delete_during_the_check(turn: TurnDir, *_: object) -> NoReturn:
         shutil.rmtree(turn.path)
         raise LockLostError
 
-    monkeypatch.setattr(run, "_drive", delete_around_the_look)
+    monkeypatch.setattr(run, "_drive", delete_during_the_check)
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/"})
         run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None))

@@ -1,1 +1,1 @@
-"""The verb `chat`: a line editor, the turns of a thread, and what Codex asks in between."""
+"""The verb `chat`: a line editor, the turns of a thread, and inline approvals and questions."""

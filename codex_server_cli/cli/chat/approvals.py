@@ -1,7 +1,7 @@
-"""What Codex asks in the middle of an exchange, asked inline: one request at a time, one question of it at a time.
+"""Inline approvals and questions of a turn: one request at a time, one question of it at a time.
 
-Owns which request the person is being asked about, and what they have answered so far. A line decides only the request
-that stood there when it was typed. Must never decide anything by itself: what nobody answers is the worker's to end.
+Owns which request is shown to the user, and the answers so far. A line decides only the request that was shown when it
+was typed. Must never decide anything by itself: an unanswered request is ended by the worker.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from codex_server_cli.render.chat_blocks import Block, BlockKind
 
 
 class Editor(Protocol):
-    """What the line editor does for a question: its text is put aside, and comes back."""
+    """What the line editor does for a question: its draft is saved, and restored afterwards."""
 
     def set_aside(self) -> None:
-        """Make room."""
+        """Save the draft and empty the editor."""
 
     def bring_back(self, *, was_secret: bool = False) -> None:
-        """Restore; half of a secret must not be taken for anything else."""
+        """Restore the draft; a half-typed secret must not be taken for other input."""
 
     def begin_reading(self) -> None:
-        """Something was asked just now: nothing that was typed before can be meant for it."""
+        """A request was just shown: input typed before is not an answer to it."""
 
 
 def has_secret(entry: dict[str, Any]) -> bool:
-    """Whether an answer to this request may be one that nobody must see."""
+    """Whether an answer to this request may be a secret."""
     return any(question.get("isSecret") for question in approval_text.questions_of(entry))
 
 
 def named(entry: dict[str, Any], line: str) -> str:
-    """What to call a line that came too late for a request; a secret is not repeated."""
+    """How a note names a line that came too late for a request; a secret is not repeated."""
     return "that answer" if has_secret(entry) else f"“{line}”"
 
 
 class ApprovalDialog:
-    """The requests of one exchange.
+    """The requests of one turn.
 
     Args:
         say: lets blocks scroll by.
-        pass_on: gets words for Codex that came with a decision.
+        pass_on: called with the text for Codex that came with a decision.
 
     Attributes:
-        entry: the request that the person is asked about; None where none is.
-        shown: how often something was asked: another number, another question.
-        is_interrupted: whether the person has interrupted the exchange.
+        entry: the request that is shown to the user; None if there is none.
+        shown: counts the questions shown; it identifies the current one.
+        is_interrupted: whether the user has interrupted the turn.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class ApprovalDialog:
         self.is_interrupted = False
         self._directory = chat_turn.directory
         self._say, self._editor, self._pass_on = say, editor, pass_on
-        self._decided: set[str] = set()  # by us: they leave `pending.json` in a moment
-        self._sent: set[str] = set()  # what we sent for them lies there still, for a worker that does not answer
+        self._decided: set[str] = set()  # by us: `pending.json` still lists them for a moment
+        self._sent: set[str] = set()  # their decision is still in the inbox: the worker did not react
         self._answers: dict[str, list[str]] = {}
-        self._questions: list[dict[str, Any]] = []  # those without an answer
+        self._questions: list[dict[str, Any]] = []  # the unanswered ones
 
     @property
     def hint(self) -> str:
-        """What may be typed now, in one line; empty where nothing is asked."""
+        """What may be typed now, in one line; empty where no request is shown."""
         if self.entry is None:
             return ""
         return (
@@ -84,11 +84,11 @@ class ApprovalDialog:
 
     @property
     def is_secret(self) -> bool:
-        """Whether the answer must not be seen."""
+        """Whether the answer must not be displayed."""
         return bool(self._questions and self._questions[0].get("isSecret"))
 
     def update(self, pending: list[dict[str, Any]]) -> None:
-        """Ask what waits now; withdraw what no longer does."""
+        """Show the next pending request; withdraw the shown one if it is no longer pending."""
         ids = [entry["id"] for entry in pending]
         if self.entry is not None and self.entry["id"] not in ids:
             if self.entry["id"] not in self._decided:
@@ -102,7 +102,7 @@ class ApprovalDialog:
                 self._ask(waiting)
 
     async def answer(self, entry: dict[str, Any], line: str) -> None:
-        """Take a line that was typed while `entry` was asked."""
+        """Handle a line that was typed while `entry` was shown."""
         if self.entry is not entry:
             self._note(f"nothing waits any more for {named(entry, line)}")
         elif self._questions:
@@ -110,19 +110,19 @@ class ApprovalDialog:
         else:
             await self._answer_approval(entry, line)
 
-    async def decline(self, words: str = "") -> None:
-        """Refuse what is asked; `words` tell Codex why."""
+    async def decline(self, reason: str = "") -> None:
+        """Decline the shown request; `reason` is passed to Codex."""
         assert self.entry is not None
         id_ = self.entry["id"]
-        if await self._decide(lambda: approvals.decline(self._directory, id_)) and words:
-            await self._pass_on(words)
+        if await self._decide(lambda: approvals.decline(self._directory, id_)) and reason:
+            await self._pass_on(reason)
 
     # --- asking
 
     def _ask(self, entry: dict[str, Any]) -> None:
         self.entry = entry
         self._editor.set_aside()
-        self._editor.begin_reading()  # before it is drawn, so that the status line does not ask too soon; and after it
+        self._editor.begin_reading()  # also before it is drawn: the status line must not ask too soon
         text = approval_text.request_text(entry)
         if text:
             self._say(Block(BlockKind.ASKED, text))
@@ -186,7 +186,7 @@ class ApprovalDialog:
             self._begin_questions(entry)
 
     async def _decide(self, call: Callable[[], object]) -> bool:
-        """Carry a decision out; where that fails while the request is there, it waits on, and so do we."""
+        """Send a decision; where that fails while the request is pending, it stays the shown one."""
         entry, failure = self.entry, None
         assert entry is not None
         self._decided.add(entry["id"])

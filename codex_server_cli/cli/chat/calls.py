@@ -1,6 +1,6 @@
-"""Calls that block, made beside the event loop of a chat. Owns their threads, which never keep the program from ending.
+"""Blocking calls in threads beside the event loop of a chat. Owns the threads, which must never delay the exit.
 
-asyncio's own executor is waited for at the end: whoever quits while a worker does not answer would wait with it.
+They are daemon threads because asyncio's executor is joined at the end: quitting would wait for a worker that hangs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 async def off_loop(call: Callable[[], T]) -> T:
     """Await a blocking call; raises what it raises."""
     future: Future[T] = Future()
-    future.set_running_or_notify_cancel()  # nobody can call it back
+    future.set_running_or_notify_cancel()  # it cannot be cancelled
 
     def run() -> None:
         try:
@@ -31,11 +31,11 @@ async def off_loop(call: Callable[[], T]) -> T:
 
 
 def start(run: Callable[[], None]) -> None:
-    """Run something beside the loop, for as long as the program lives."""
+    """Run a function in a daemon thread."""
     threading.Thread(target=run, daemon=True).start()
 
 
-def tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
-    """Call back on the loop from another thread; nothing happens once the loop is closed."""
+def call_on_loop(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    """Call back on the loop from another thread; does nothing once the loop is closed."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(callback)

@@ -1,4 +1,4 @@
-"""The slash commands of a chat: their names, what they take, and what the editor completes. Deeds are `chat_loop`'s."""
+"""The slash commands of a chat: names, arguments and completion. `commands` implements them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from prompt_toolkit.document import Document
 from codex_server_cli.cli.parameters import complete_turn
 from codex_server_cli.core.model.request import Sandbox
 
-_EFFORTS = ("low", "medium", "high", "xhigh")  # where Codex has not been asked yet
+_EFFORTS = ("low", "medium", "high", "xhigh")  # until Codex's model list is known
 _COMMAND = re.compile(r"/([A-Za-z?]\w*)?(?:\s+(.*))?", re.DOTALL)
 
 
 class Command(NamedTuple):
-    """A command and its argument as they were typed."""
+    """A command and its argument as typed."""
 
     name: str
     argument: str
@@ -46,7 +46,7 @@ Up, Down    earlier messages
 
 
 def parse(text: str) -> Command | None:
-    """The command that a line is; None for a message, be it one that begins with a path."""
+    """Parse a line as a command; None for a message, also one that begins with a path."""
     match = _COMMAND.fullmatch(text.rstrip())
     if match is None:
         return None
@@ -54,35 +54,35 @@ def parse(text: str) -> Command | None:
 
 
 def help_text() -> str:
-    """Every command and key, a line each."""
-    rows = [(f"/{name} {takes}".rstrip(), words) for name, (takes, words) in COMMANDS.items()]
+    """All commands and keys, one per line."""
+    rows = [(f"/{name} {takes}".rstrip(), help_) for name, (takes, help_) in COMMANDS.items()]
     pad = max(len(command) for command, _ in rows)
-    return "\n".join([*(f"{command.ljust(pad)}  {words}" for command, words in rows), "", KEYS])
+    return "\n".join([*(f"{command.ljust(pad)}  {help_}" for command, help_ in rows), "", KEYS])
 
 
 class CommandCompleter(Completer):
-    """Completes the name of a command, and the arguments that are known beforehand.
+    """Completes command names, and the arguments with known values.
 
     Args:
-        efforts: tells those that Codex lists, as far as that is known.
+        efforts: returns the efforts that Codex lists, empty if unknown.
     """
 
     def __init__(self, efforts: Callable[[], list[str]]) -> None:
         self._efforts = efforts
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """What the beginning of a line can become; nothing for a message."""
+        """Completions for the beginning of a line; none for a message."""
         text = document.text_before_cursor
         if not text.startswith("/") or "\n" in document.text:
             return
         name, blank, argument = text[1:].partition(" ")
         if not blank:
-            for command, (_, words) in COMMANDS.items():
+            for command, (_, help_) in COMMANDS.items():
                 if command.startswith(name):
-                    yield Completion(command, start_position=-len(name), display=f"/{command}", display_meta=words)
+                    yield Completion(command, start_position=-len(name), display=f"/{command}", display_meta=help_)
             return
-        for word, words in self._arguments(name, argument):
-            yield Completion(word, start_position=-len(argument), display_meta=words)
+        for value, description in self._arguments(name, argument):
+            yield Completion(value, start_position=-len(argument), display_meta=description)
 
     def _arguments(self, name: str, beginning: str) -> Iterator[tuple[str, str]]:
         if name == "resume":

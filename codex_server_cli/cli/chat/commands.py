@@ -1,4 +1,4 @@
-"""What the slash commands of a chat do. Their names and completion are `chat_commands`'."""
+"""The implementation of a chat's slash commands. Names and completion are in `command_names`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SlashCommands:
         }
 
     async def do(self, command: Command) -> None:
-        """Carry a command out, or say that there is none of that name."""
+        """Run a command, or say that it does not exist."""
         name = _OTHER_NAMES.get(command.name, command.name)
         run = self._commands.get(name)
         if run is None:
@@ -67,15 +67,15 @@ class SlashCommands:
         except CodexServerError as error:
             self._chat.complain(error)
 
-    def say_where(self) -> None:
-        """Say where the conversation is."""
+    def note_location(self) -> None:
+        """Show the thread and directory of the conversation."""
         choice = self._chat.target.choice
         where = f"thread {choice.thread_id}" if choice is not None else "a new conversation"
         cwd = self._chat.options.cwd or (choice.cwd if choice is not None else None) or str(Path.cwd())
         self._chat.note(f"{where} in {short_path(cwd, str(self._chat.settings.user_home), 60)} · /help")
 
-    def recall(self, entries: Sequence[ThreadEntry]) -> None:
-        """Show how an earlier conversation ended."""
+    def show_entries(self, entries: Sequence[ThreadEntry]) -> None:
+        """Show the last entries of an earlier conversation."""
         blocks = [
             Block(_KINDS.get(each.type, BlockKind.NOTE), f"{_MARKS.get(each.type, '')}{each.text}") for each in entries
         ]
@@ -102,13 +102,13 @@ class SlashCommands:
         await self._chat.switch_to(target)
 
     async def _model(self, model: str) -> None:
-        await self._choose("model", model)
+        await self._set_option("model", model)
 
     async def _effort(self, effort: str) -> None:
-        await self._choose("effort", effort)
+        await self._set_option("effort", effort)
 
-    async def _choose(self, name: str, value: str) -> None:
-        """Set an option of the next messages, where Codex has it; without a value tell what it is."""
+    async def _set_option(self, name: str, value: str) -> None:
+        """Set an option of the next messages if Codex accepts the value; without a value show the current one."""
         if value:
             chosen: dict[str, Any] = {name: None if value == _DEFAULT else value}
             options, target = self._chat.options._replace(**chosen), self._chat.target
@@ -129,11 +129,11 @@ class SlashCommands:
         else:
             self._chat.note(f"sandbox: {self._chat.options.sandbox or 'read-only'}; there are {', '.join(Sandbox)}")
 
-    async def _decline(self, words: str) -> None:
+    async def _decline(self, reason: str) -> None:
         if self._chat.dialog is None or self._chat.dialog.entry is None:
             self._chat.note("nothing is asked")
         else:
-            await self._chat.dialog.decline(words)
+            await self._chat.dialog.decline(reason)
 
     async def _limits(self, _argument: str) -> None:
         from codex_server_cli.actions.account import read_limits

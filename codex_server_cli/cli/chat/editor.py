@@ -1,4 +1,4 @@
-"""The terminal beneath a chat's line editor: an application of prompt_toolkit's that survives resizing and signals.
+"""The terminal under a chat's line editor: a prompt_toolkit application that survives resizing and signals.
 
 Owns the terminal's modes. Must never know what is shown.
 """
@@ -18,20 +18,20 @@ from codex_server_cli.cli.terminal.restore import restore_at_signals
 
 
 class Output(Vt100_Output):
-    """A terminal that is not asked where its cursor stands: an answer that comes late would be taken for keys, and the
-    status line would come and go with it."""
+    """A terminal that is never queried for its cursor position: a late reply would be taken for keys, and the status
+    line would flicker with it."""
 
     @property
     def responds_to_cpr(self) -> bool:
-        """Never ask."""
+        """Never query."""
         return False
 
 
 class EditorApplication(Application[None]):
-    """An application that is still erased where the terminal has wrapped its rows anew."""
+    """An application that is erased correctly after the terminal has rewrapped its rows."""
 
     def _on_resize(self) -> None:
-        """Go up to where the first row is now: most terminals wrap what no longer fits, which moves the cursor down."""
+        """Move up to the first row: most terminals wrap rows that no longer fit, which moves the cursor down."""
         screen, columns = self.renderer.last_rendered_screen, self.output.get_size().columns
         if screen is not None:
             cursor = screen.get_cursor_position(self.layout.current_window)
@@ -43,17 +43,17 @@ class EditorApplication(Application[None]):
         super()._on_resize()
 
     def draw_now(self) -> None:
-        """Draw, rather than soon."""
+        """Draw at once."""
         self._redraw()
 
     def drop_typed_ahead(self) -> None:
-        """Forget the keys that nobody has read yet."""
+        """Discard the keys that were not read yet."""
         with contextlib.suppress(termios.error):  # the terminal is gone
             termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
     @contextlib.contextmanager
     def restoring(self) -> Iterator[None]:
-        """Leave the terminal as it is now when a signal stops or ends us; take it again when we go on."""
+        """Restore the terminal's present modes when a signal stops or ends the process; ours when it continues."""
         fd = sys.stdin.fileno()
         before = termios.tcgetattr(fd)
         ours: list[Any] = before
@@ -63,7 +63,7 @@ class EditorApplication(Application[None]):
             ours = termios.tcgetattr(fd)
             termios.tcsetattr(fd, termios.TCSANOW, before)
             if self.is_running:
-                self.renderer.erase()  # and all that it has switched on
+                self.renderer.erase()  # and switches off the modes that it set
 
         def come_back() -> None:
             termios.tcsetattr(fd, termios.TCSANOW, ours)

@@ -1,8 +1,8 @@
-"""The Esc key of a chat. Owns how it is told from the Alt key, and that it takes no letter of what is typed behind it.
+"""The Esc key of a chat. Owns how it is distinguished from the Alt key, and that it loses no character typed after it.
 
-A terminal sends Alt-x as Esc and x at once, so the two differ by time alone, and where keys are sent by a program not
-even by that. What stays an Alt chord is what people edit with, where there is something to edit; any other character
-behind an Esc is a key of its own. Above all `/`: Esc, then `/quit`, is no Alt-/.
+A terminal sends Alt-x as Esc and x at once, so the two differ by timing alone, and where a program sends the keys not
+even by that. The Alt chords kept are the common editing ones, where the editor has text; any other character after an
+Esc is a key of its own. Above all `/`: Esc, then `/quit`, is no Alt-/.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 ESCAPE_TIMEOUT_S = 0.1
-"""How long a lone Esc waits for what would make a chord of it, where it has something to do."""
+"""How long a lone Esc waits for the rest of a chord, where Esc has an effect."""
 
-_IDLE_TIMEOUT_S = 1.0  # people type Esc, then Enter, for a new line
+_IDLE_TIMEOUT_S = 1.0  # Esc, then Enter, typed as two keys is a new line
 _BYTES_S = 0.05  # between the bytes of one key
-_CHORDS = "bfdy"  # by a word to the left or the right, delete one, put back what was cut before
+_CHORDS = "bfdy"  # a word left, a word right, delete a word, yank an earlier kill
 _NOT_CHORDS = [char for char in f"{ascii_letters}{digits}/-*#_.<>" if char not in _CHORDS]
-"""Characters that the editor's own bindings would take for chords, or that are free."""
+"""Characters that the editor binds as chords, or that are unbound."""
 
 _CUT_KEYS = ("[", "O")
-"""With these begin the keys that send several bytes: such a one was cut in two, or is unknown. Nobody pressed Esc."""
+"""The second byte of escape sequences: one was split, or is unknown. Esc was not pressed."""
 
 
 def escape_keys(on_escape: Callable[[], None]) -> KeyBindings:
-    """Bindings for Esc, alone and before another key.
+    """Bindings for Esc, alone and followed by another key.
 
     Args:
-        on_escape: what it does.
+        on_escape: called when Esc is pressed.
     """
     keys = KeyBindings()
 

@@ -1,7 +1,7 @@
-"""A conversation at a terminal: lines go in, exchanges run, blocks scroll by. Owns what happens when.
+"""A conversation at a terminal: reads lines, runs turns, shows blocks. Owns the order of events.
 
-Everything runs on one event loop; what blocks runs beside it. An exchange that this program leaves goes on by itself.
-Must never know how a block looks, or what codex is.
+Everything runs on one event loop, blocking calls in threads beside it. A turn goes on when this program exits. Must
+never know how a block is rendered, or what codex is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.conversation import ChatTarget, ChatTurn, Seen
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli.chat.approvals import ApprovalDialog, has_secret, named
-from codex_server_cli.cli.chat.calls import off_loop, start, tell
+from codex_server_cli.cli.chat.calls import call_on_loop, off_loop, start
 from codex_server_cli.cli.chat.command_names import COMMANDS, CommandCompleter, parse
 from codex_server_cli.cli.chat.commands import SlashCommands
 from codex_server_cli.cli.chat.markdown import Painter
@@ -44,10 +44,10 @@ class Chat:
         self.dialog: ApprovalDialog | None = None
         self.meta: Mapping[str, Any] = {}
         self.limits: Mapping[str, Any] | None = None
-        self._waiting: list[str] = []  # messages that could not be steered in
+        self._waiting: list[str] = []  # messages that `steer` did not take
         self._warned: set[str] = set()
         self.starting, self.interrupting = Starting(), Interrupting(self.note, self.complain, self._fail)
-        self._is_warned = self._is_unwanted = False  # unwanted: what is being started
+        self._is_warned = self._is_unwanted = False  # unwanted: interrupt the turn once it has started
         self._todo: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._commands = SlashCommands(self)
         history = LineHistory(lambda: chat.read_history(settings), lambda line: chat.add_to_history(settings, line))
@@ -62,7 +62,7 @@ class Chat:
         )
 
     async def run(self, prompt: str | None) -> None:
-        """Converse until the person leaves.
+        """Run until the user quits.
 
         Args:
             prompt: the first message; None waits for one.
@@ -84,10 +84,10 @@ class Chat:
                 self.chat_turn.leave()
 
     def _begin(self) -> None:
-        self.screen.application.create_background_task(self._work())  # its first step comes after the first drawing
+        self.screen.application.create_background_task(self._work())  # it first runs after the first redraw
 
     async def _work(self) -> None:
-        """Do one thing after the other; a defect of ours ends the program, and is told as one."""
+        """Run the queued calls one by one; a defect of ours ends the program and is reported."""
         while True:
             call = await self._todo.get()
             try:
@@ -103,19 +103,19 @@ class Chat:
     def _is_open(self) -> bool:
         return self.screen.application.is_running and not self.screen.application.is_done
 
-    # --- what is shown
+    # --- output
 
     def say(self, *blocks: Block) -> None:
-        """Let blocks scroll by."""
+        """Print blocks above the editor."""
         if blocks:
             self.screen.put(self._painter.paint(blocks, self.screen.width))
 
     def note(self, text: str) -> None:
-        """A word of ours."""
+        """Print a note."""
         self.say(Block(BlockKind.NOTE, text))
 
     def complain(self, error: CodexServerError) -> None:
-        """What cannot be done, and the next step: here, rather than in a shell."""
+        """Print an error and the next step in the chat, rather than in a shell."""
         hint = hint_in_chat(error)
         self.say(Block(BlockKind.ERROR, f"✗ {error.message}" + (f"\n{hint}" if hint else "")))
 
@@ -129,13 +129,13 @@ class Chat:
             can_interrupt=self.chat_turn is not None or bool(self.starting),
         )
 
-    # --- what the person does
+    # --- input
 
     def _take_line(self, text: str) -> bool:
-        """Whatever was typed decides what could be read at that moment, and nothing that is asked later.
+        """Queue a line; it answers only the request that was shown when it was typed.
 
         Returns:
-            Whether it stays in the editor: it came too soon.
+            Whether the line stays in the editor: it came too soon.
         """
         self._is_warned = False
         dialog = self.dialog
@@ -178,17 +178,17 @@ class Chat:
             self.note("/quit or Ctrl-D leaves; so does Ctrl-C once more")
 
     def _escape(self) -> None:
-        """As in Codex's own program; it never leaves, and clears nothing."""
+        """Interrupt the turn, as in Codex's own program; never quits, clears nothing."""
         if self.chat_turn is not None or self.starting:
             self._interrupt("")
 
     def quit(self) -> None:
-        """Leave; a turn that runs goes on."""
+        """Quit; a running turn goes on."""
         if self._is_open:
             self.screen.application.exit()
 
     async def _send(self, text: str) -> None:
-        """Begin the next exchange; where it is refused, its text goes back into the editor."""
+        """Start the next turn; if it is refused, its text goes back into the editor."""
         self.say(Block(BlockKind.SAID, text))
         options, choice = self.options._replace(prompt=text), self.target.choice
         self._is_unwanted = False
@@ -207,7 +207,7 @@ class Chat:
             self._interrupt("")
 
     async def _wait_for_start(self) -> None:
-        """Whoever leaves learns of the turn that was being started."""
+        """After quitting, wait for a turn that is being started, and report it."""
         try:
             self.chat_turn = await self.starting.outcome() or self.chat_turn
         except CodexServerError as error:
@@ -218,28 +218,28 @@ class Chat:
             self._interrupt("")
 
     async def switch_to(self, target: ChatTarget) -> None:
-        """Go on at some place: show where that is, and follow what runs there."""
+        """Switch to a thread: show which it is, and follow the turn that runs there."""
         self.target = target
-        self._commands.say_where()
+        self._commands.note_location()
         if target.choice is not None:
             choice = target.choice
-            self._commands.recall(await off_loop(lambda: chat.last_entries(self.settings, choice, 4)))
+            self._commands.show_entries(await off_loop(lambda: chat.last_entries(self.settings, choice, 4)))
         if target.running is not None:
             self.note(f"turn {target.running.directory.turn_id} is running")
             self.follow(target.running)
 
     def follow(self, chat_turn: ChatTurn) -> None:
-        """Show an exchange from its first event to its end."""
+        """Show a turn from its first event to its end."""
         self.chat_turn, self.view = chat_turn, None
         self.chat_blocks = ChatBlocks()
-        self.dialog = ApprovalDialog(chat_turn, self.say, self.screen, lambda words: self._steer(words, chat_turn))
+        self.dialog = ApprovalDialog(chat_turn, self.say, self.screen, lambda text: self._steer(text, chat_turn))
 
         def read() -> None:
             try:
                 for seen in chat_turn.follow():
-                    tell(self._loop, partial(self._on_seen, chat_turn, seen))
+                    call_on_loop(self._loop, partial(self._on_seen, chat_turn, seen))
             except Exception as error:
-                tell(self._loop, partial(self._fail, error))
+                call_on_loop(self._loop, partial(self._fail, error))
 
         start(read)
 
@@ -259,7 +259,7 @@ class Chat:
             self._fail(error)
 
     def _say_all(self, blocks: list[Block]) -> None:
-        """Say all but the warnings that were said before: some come with every turn."""
+        """Print all blocks but the warnings that were printed before: some come with every turn."""
         known = [block for block in blocks if block.kind is BlockKind.WARNING and block.text in self._warned]
         self._warned |= {block.text for block in blocks if block.kind is BlockKind.WARNING}
         self.say(*(block for block in blocks if block not in known))
@@ -279,7 +279,7 @@ class Chat:
             self.note("what waited to be sent is in the editor again")
 
     async def _steer(self, text: str, chat_turn: ChatTurn) -> None:
-        """Into the running turn, else into the next one. Codex tells of it when it takes it up: it is shown then."""
+        """Send text to the running turn, else to the next one. It is shown when Codex reports it."""
         try:
             await off_loop(lambda: approvals.steer(chat_turn.directory, text))
         except CodexServerError as error:

@@ -1,7 +1,7 @@
-"""How a block of a conversation looks on a terminal: Markdown and colours, as text with escapes of our own alone.
+"""Renders a block of a conversation for a terminal: Markdown and colours, as text with no escapes but our own.
 
-Made to be copied: no frames, no blanks at the end of lines, code without a margin and never broken by us. What a model
-or a command wrote is neutralised here, before and after it was rendered, so that no escape of theirs gets through.
+Made for copying: no frames, no trailing blanks, code without a margin and never wrapped by us. The text of models and
+commands is neutralised before and after rendering, so that none of its escapes gets through.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from codex_server_cli.render.chat_blocks import Block, BlockKind
 from codex_server_cli.render.escape import neutralise
 
 CODE_THEME = "ansi_dark"  # the terminal's own colours, and no background
-MAX_STYLED_LINES = 2000  # a block of more is shown as it is: to lay it out would keep the screen waiting for seconds
+MAX_STYLED_LINES = 2000  # a longer block is shown as it is: layout would block the screen for seconds
 _STYLES = {
     BlockKind.SAID: "bold",
     BlockKind.EDIT: "yellow",
@@ -35,18 +35,18 @@ _STYLES = {
     BlockKind.WARNING: "yellow",
     BlockKind.REFUSED: "red",
 }
-_THEME = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})  # rich's own have a black background
+_THEME = Theme({"markdown.code": "cyan", "markdown.code_block": "cyan"})  # rich's defaults have a black background
 _GRAMMAR = (
     MarkdownIt()
     .enable(["strikethrough", "table"])
-    .disable(["html_block", "html_inline", "autolink", "image", "reference"])  # `List<int>` is to be read, not hidden
+    .disable(["html_block", "html_inline", "autolink", "image", "reference"])  # `List<int>` must stay visible
 )
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 
 
 class _Heading(Heading):
-    """A heading at the left, without a frame."""
+    """A left-aligned heading, without a frame."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         text = self.text.copy()
@@ -56,7 +56,7 @@ class _Heading(Heading):
 
 
 class _Code(CodeBlock):
-    """Code as it stands: no margin, no background; long lines are left to the terminal, so that a copy is whole."""
+    """Code without margin or background; the terminal wraps long lines, so that a copy is whole."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         code = str(self.text).rstrip()
@@ -68,7 +68,7 @@ class _Code(CodeBlock):
 
 
 class _Table(TableElement):
-    """A table, without the blank line that its frame would be above it, its long cells folded and not cut."""
+    """A table without a frame (nor its blank line above), with long cells folded and not cut."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for table in super().__rich_console__(console, options):
@@ -80,7 +80,7 @@ class _Table(TableElement):
 
 
 class _Answer(Markdown):
-    """Markdown whose line ends and underscores stay, as they do in a chat: `__init__.py` is a name."""
+    """Markdown that keeps line ends and underscores: `__init__.py` is a name."""
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
@@ -101,7 +101,7 @@ class _Answer(Markdown):
 
 
 class _Barred:
-    """What a model asks for, each line behind a bar however long it is: it cannot pass for words of ours."""
+    """A request's text, a bar before each row, wrapped ones too: it cannot pass for our own text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -115,10 +115,10 @@ class _Barred:
 
 
 class Painter:
-    """Turns blocks into what a terminal is sent, at the width that it has then.
+    """Renders blocks as terminal output, at the current width.
 
     Args:
-        console: tells which colours the terminal has.
+        console: knows the terminal's colours.
     """
 
     def __init__(self, console: Console) -> None:
@@ -126,20 +126,20 @@ class Painter:
         console.push_theme(_THEME)
 
     def paint(self, blocks: Iterable[Block], width: int) -> str:
-        """Blocks one under the other, each behind a blank line but for what belongs to the block above it."""
+        """Render blocks one below the other, a blank line before each but a command's output."""
         return "".join(
-            ("" if block.kind is BlockKind.OUTPUT else "\n") + self._painted(block, width) for block in blocks
+            ("" if block.kind is BlockKind.OUTPUT else "\n") + self._paint_block(block, width) for block in blocks
         )
 
-    def _painted(self, block: Block, width: int) -> str:
+    def _paint_block(self, block: Block, width: int) -> str:
         is_long = block.text.count("\n") >= MAX_STYLED_LINES
-        if is_long and block.kind not in (BlockKind.SAID, BlockKind.ASKED):  # those two keep their marks
+        if is_long and block.kind not in (BlockKind.SAID, BlockKind.ASKED):  # these two keep their marks
             return neutralise(block.text) + "\n"
-        return self._render(_looks(block), width)
+        return self._render(_renderable(block), width)
 
-    def _render(self, looks: RenderableType, width: int) -> str:
+    def _render(self, renderable: RenderableType, width: int) -> str:
         options = self._console.options.update(width=max(width, 10), height=None)
-        lines = [_trimmed(line) for line in Segment.split_lines(self._console.render(looks, options))]
+        lines = [_trimmed(line) for line in Segment.split_lines(self._console.render(renderable, options))]
         while lines and not lines[-1]:
             lines.pop()
         while lines and not lines[0]:
@@ -151,7 +151,7 @@ class Painter:
 
 
 def _trimmed(line: Iterable[Segment]) -> list[Segment]:
-    """The line without the blanks at its end, with which tables and lists fill their columns."""
+    """The line without trailing blanks, with which tables and lists pad their columns."""
     segments = [segment for segment in line if not segment.control]
     while segments and not segments[-1].text.rstrip(" "):
         segments.pop()
@@ -161,7 +161,7 @@ def _trimmed(line: Iterable[Segment]) -> list[Segment]:
     return segments
 
 
-def _looks(block: Block) -> RenderableType:
+def _renderable(block: Block) -> RenderableType:
     text = neutralise(block.text)
     match block.kind:
         case BlockKind.ANSWER:
@@ -188,7 +188,7 @@ def _marked(text: str) -> str:
 
 
 def _output(text: str) -> Text:
-    """A command's output, dim, and how it ended: red where it failed."""
+    """A command's output, dim, and its exit: red if it failed."""
     *lines, end = text.split("\n")
     style = "green" if end.startswith("→ exit 0") else "red"
     shown = Text("".join(f"{line}\n" for line in lines), style="dim", no_wrap=True, overflow="ignore")
@@ -196,8 +196,8 @@ def _output(text: str) -> Text:
 
 
 def tail_rows(text: str, width: int, height: int) -> list[str]:
-    """The last rows that a raw text takes on a terminal of this width: at most `height` of them, made safe."""
-    text = neutralise(text[-8 * width * height :]).expandtabs(4)  # more than fits, whatever was made visible
+    """The last rows of a raw text at this width: at most `height` of them, neutralised."""
+    text = neutralise(text[-8 * width * height :]).expandtabs(4)  # more than fits, also where escapes were made visible
     rows: list[str] = []
     for line in reversed(text.split("\n")):
         rows[:0] = _rows_of(line, width - 1)
@@ -207,7 +207,7 @@ def tail_rows(text: str, width: int, height: int) -> list[str]:
 
 
 def _rows_of(line: str, width: int) -> list[str]:
-    """The line, wrapped between words where it can be."""
+    """The line, wrapped between words where possible."""
     rows, row = [], ""
     for word in _WORD.findall(line):
         if row and cell_len(row + word.rstrip()) > width:

@@ -1,7 +1,7 @@
-"""The lower end of a conversation's terminal: what is still growing, the line editor, one status line. And the keys.
+"""The bottom of a chat's terminal: the text that is still growing, the line editor, one status line; and the keys.
 
-Everything above it is ordinary text that scrolled by, which can be copied and searched. Owns the editor and where text
-is put; knows nothing of turns. Built on prompt_toolkit, whose whole-line erasing keeps the two apart.
+Everything above it is ordinary scrollback, which can be copied and searched. Owns the editor and where text is put;
+must never know of turns. Built on prompt_toolkit, whose whole-line erasing keeps the two apart.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from codex_server_cli.cli.chat.markdown import tail_rows
 MENU_ROWS = 9
 INPUT_ROWS = 10
 LIVE_ROWS = 10
-"""Few, so that little is left where a window that is dragged smaller outruns us."""
+"""Few, so that little garbage stays when a window is shrunk faster than we redraw."""
 READING_S = 0.5
-"""How long a question stands before a line can be meant for it."""
+"""How long a question is shown before a line counts as its answer."""
 _STYLE = Style.from_dict(
     {
         "live": "ansibrightblack",
@@ -53,14 +53,14 @@ _STYLE = Style.from_dict(
 
 
 class Shown(NamedTuple):
-    """What the lower end shows just now.
+    """What the bottom of the terminal shows now.
 
     Attributes:
         live: raw text that is still growing.
-        asked: what the person is asked to type, or "".
+        asked: what the user is asked to type, or "".
         status: the status line for a number of columns.
-        is_secret: whether what is typed must not be seen.
-        can_interrupt: whether Esc has something to do.
+        is_secret: whether typed text must not be displayed.
+        can_interrupt: whether Esc has an effect.
     """
 
     live: str
@@ -71,7 +71,7 @@ class Shown(NamedTuple):
 
 
 class LineHistory(History):
-    """The lines of earlier conversations, and of this one as `keeps` lets them in."""
+    """The lines of earlier conversations, and those of this one that are typed while `keeps` is true."""
 
     def __init__(self, earlier: Callable[[], Iterable[str]], keep: Callable[[str], None]) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class LineHistory(History):
         self._earlier, self._keep = earlier, keep
 
     def append_string(self, string: str) -> None:
-        """Take a line that was typed, unless it is an answer to a question."""
+        """Add a typed line, unless it is an answer to a question."""
         if self.keeps:
             super().append_string(string)
 
@@ -88,7 +88,7 @@ class LineHistory(History):
         return self._earlier()
 
     def store_string(self, string: str) -> None:
-        """Keep it beyond this conversation."""
+        """Save it for later conversations."""
         self._keep(string)
 
 
@@ -96,10 +96,10 @@ class Screen:
     """The running line editor.
 
     Args:
-        show: what to show; asked at every redraw.
-        on_line: takes a line, or several that were typed or pasted as one; returns whether it stays in the editor.
-        on_interrupt: Ctrl-C; the text is what stands in the editor.
-        on_escape: Esc, where no menu is open.
+        show: returns what to show; called at every redraw.
+        on_line: called with a line, or several typed or pasted as one; returns whether it stays in the editor.
+        on_interrupt: Ctrl-C; called with the editor's text.
+        on_escape: Esc while no menu is open.
         on_end: Ctrl-D in an empty editor.
     """
 
@@ -118,7 +118,7 @@ class Screen:
         self._on_line, self._on_interrupt, self._on_escape, self._on_end = on_line, on_interrupt, on_escape, on_end
         self._draft: str | None = None
         self._reading: asyncio.TimerHandle | None = None
-        self._swallows = False  # the rest of a secret that nobody wants any more
+        self._discards = False  # the rest of a secret that is no longer asked for
         self.history = history
         self.buffer = Buffer(
             history=history,
@@ -136,49 +136,49 @@ class Screen:
             erase_when_done=True,
         )
 
-    # --- what the conversation does with it
+    # --- called by the chat
 
     @property
     def width(self) -> int:
-        """The columns of the terminal now."""
+        """The terminal's current columns."""
         return self.application.output.get_size().columns
 
     def put(self, text: str) -> None:
-        """Let text scroll by above the editor; `text` is safe and ends a line."""
+        """Print text above the editor; `text` is safe and ends with a newline."""
         application = self.application
         if not application.is_running:
             application.output.write_raw(text)
             application.output.flush()
             return
-        # `run_in_terminal` would do, but it lets the terminal echo keys meanwhile, and draws a moment later.
+        # Not `run_in_terminal`: it lets the terminal echo keys meanwhile, and draws later.
         application.renderer.erase(leave_alternate_screen=False)
         application.output.write_raw(text)
         application.draw_now()
 
     def refresh(self) -> None:
-        """Draw again, soon: what is shown has changed."""
+        """Schedule a redraw."""
         self.application.invalidate()
 
     def set_aside(self) -> None:
-        """Empty the editor for an answer; what stood in it comes back with `bring_back`."""
+        """Save the draft and empty the editor for an answer; `bring_back` restores it."""
         if self._draft is None:
             self._draft = self.buffer.text
             self.buffer.reset()
-        self.history.keeps = self._swallows = False
+        self.history.keeps = self._discards = False
 
     def bring_back(self, *, was_secret: bool = False) -> None:
-        """The answer is given, or not wanted any more: go on with what was being typed.
+        """Restore the draft: the answer is given, or no longer asked for.
 
         Args:
-            was_secret: whether what stands in the editor may be half of a secret. The other half may be on its way: all
-                up to the next Enter is swallowed, unseen.
+            was_secret: whether the editor may hold half of a secret. The other half may still be typed: all input up to
+                the next Enter is discarded, undisplayed.
         """
         if was_secret and self.application.is_running:
             self.application.drop_typed_ahead()
         if was_secret and self.buffer.text:
-            self._swallows = True
+            self._discards = True
             return
-        self._swallows = False
+        self._discards = False
         if self._draft is not None:
             self.buffer.reset()
             self.buffer.insert_text(self._draft)
@@ -186,7 +186,7 @@ class Screen:
         self.history.keeps = True
 
     def begin_reading(self) -> None:
-        """A question has just been drawn: what was typed before it is forgotten, and nobody can have read it yet."""
+        """A question was just drawn: discard input typed before it, and wait until it can have been read."""
         if not self.application.is_running:
             return
         self.application.drop_typed_ahead()
@@ -200,24 +200,24 @@ class Screen:
 
     @property
     def is_being_read(self) -> bool:
-        """Whether a question appeared so lately that no line can be meant for it."""
+        """Whether a question is too recent for a line to be its answer."""
         return self._reading is not None
 
     def fill(self, text: str) -> None:
-        """Put text into the editor, before what stands there."""
+        """Insert text before the editor's text."""
         typed = self.buffer.text
         self.buffer.reset()
         self.buffer.insert_text(f"{text}\n{typed}" if typed else text)
 
-    # --- how it looks
+    # --- layout
 
     def _layout(self) -> HSplit:
-        # Styles go with the text, never with a window: that would fill its rows with blanks up to the right edge.
+        # Styles go on the text, not on a window: that would pad its rows with blanks to the right edge.
         live = Window(FormattedTextControl(self._live), dont_extend_height=True)
         asked = Window(
             FormattedTextControl(lambda: [("class:ask", self._show().asked)]), dont_extend_height=True, wrap_lines=True
         )
-        secret = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._swallows or self._show().is_secret))
+        secret = ConditionalProcessor(PasswordProcessor(), Condition(lambda: self._discards or self._show().is_secret))
         editor = Window(
             BufferControl(self.buffer, input_processors=[secret]),
             height=Dimension(min=1, max=INPUT_ROWS),
@@ -247,7 +247,7 @@ class Screen:
         mark = "? " if self._show().asked else "› "
         return [("class:prompt", mark if line_number == wrap_count == 0 else "  ")]
 
-    # --- the keys
+    # --- keys
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
@@ -263,14 +263,14 @@ class Screen:
         @keys.add("c-c")
         @keys.add("<sigint>")
         def _(event: KeyPressEvent) -> None:
-            if self._swallows:
+            if self._discards:
                 self.bring_back()
             else:
                 self._on_interrupt(self.buffer.text)
 
         @keys.add("c-z")
         def _(event: KeyPressEvent) -> None:
-            os.kill(0, signal.SIGTSTP)  # the whole job, as the terminal would; `EditorApplication.tidy` does the rest
+            os.kill(0, signal.SIGTSTP)  # the whole job, like the terminal; `EditorApplication.restoring` does the rest
 
         @keys.add("c-d", filter=Condition(lambda: not self.buffer.text))
         def _(event: KeyPressEvent) -> None:
@@ -283,16 +283,16 @@ class Screen:
         return keys
 
     def _escape(self) -> None:
-        if self._swallows:
-            self.bring_back()  # as by Ctrl-C
+        if self._discards:
+            self.bring_back()  # as Ctrl-C does
         elif self.buffer.complete_state is not None:
             self.buffer.cancel_completion()
         else:
             self._on_escape()
 
     def _accept(self, buffer: Buffer) -> bool:
-        if self._swallows:
-            buffer.reset()  # before it is remembered
+        if self._discards:
+            buffer.reset()  # before it enters the history
             self.bring_back()
             return True
         if buffer.text.strip() or self._show().asked:

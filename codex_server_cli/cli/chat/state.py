@@ -1,6 +1,6 @@
-"""What the parts of a chat know of it: the facts that its commands and its status line read, and what they may do.
+"""The interface of a chat for its parts: what its commands and status line may read and do.
 
-Owns no behaviour: `loop.Chat` is the one that has this shape.
+Owns no behaviour: `loop.Chat` implements it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class ChatState(Protocol):
     """One chat.
 
     Attributes:
-        options: of the next turn, less its prompt.
-        target: the thread that it goes on with.
-        chat_turn: the one that runs, if any; what is asked in it is `dialog`'s.
+        options: those of the next turn, without its prompt.
+        target: the thread of the next turn.
+        chat_turn: the running turn, if any; `dialog` holds its requests.
         chat_blocks: what has been shown of it.
-        view: the newest turn as it was last seen.
-        tokens: of all turns that have ended.
-        meta: of the newest turn that has told it.
-        limits: of the account, as they were last told.
-        starting, interrupting: what is under way beside the loop; false where nothing is.
+        view: the last view of the newest turn.
+        tokens: the sum of all ended turns.
+        meta: of the newest turn that has reported it.
+        limits: the account's limits, as last reported.
+        starting, interrupting: calls in progress beside the loop; false if there is none.
     """
 
     settings: Settings
@@ -49,16 +49,16 @@ class ChatState(Protocol):
     screen: Screen
 
     def say(self, *blocks: Block) -> None:
-        """Let blocks scroll by."""
+        """Print blocks above the editor."""
 
     def note(self, text: str) -> None:
-        """Say something of our own."""
+        """Print a note."""
 
     def complain(self, error: CodexServerError) -> None:
-        """Tell what cannot be done, and the next step."""
+        """Print an error and the next step."""
 
     async def switch_to(self, target: ChatTarget) -> None:
-        """Go on with another thread: show where that is, and follow what runs there."""
+        """Switch to another thread: show which it is, and follow the turn that runs there."""
 
     def quit(self) -> None:
-        """Leave; a turn that runs goes on."""
+        """Quit; a running turn goes on."""

@@ -1,4 +1,4 @@
-"""What the status line of a chat tells just now. How it looks is `render.status_line`'s."""
+"""The facts in the status line of a chat. `render.status_line` renders them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from codex_server_cli.render.status_line import Status
 
 
 def status_of(chat: ChatState) -> Status:
-    """The facts at this moment."""
+    """The current facts."""
     record, options, meta = chat.chat_blocks.record, chat.options, chat.meta
     running = chat.chat_turn is not None
-    if running:  # as it was started, here or elsewhere
+    if running:  # the settings that the turn was started with, here or elsewhere
         options = options._replace(model=None, effort=None, sandbox=meta.get("sandbox"))
     usage = record.usage if running else None
     return Status(

@@ -1,6 +1,6 @@
-"""The start and the interruption of a chat's turns: calls that take a moment, and outlive whoever waits for them.
+"""Starting and interrupting a chat's turns: slow calls that survive the cancellation of their caller.
 
-Owns what is under way. Must never show anything by itself but that an interruption failed.
+Owns the calls in progress. Must never show anything by itself but that an interruption failed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.errors import BusyError, CodexServerError
 
 LEAVE_S = 5.0
-"""How long whoever leaves waits at the most to learn which turn was being started."""
+"""How long quitting waits at most to learn which turn was being started."""
 
 
 def hint_in_chat(error: CodexServerError) -> str | None:
-    """The next step after an error: here, rather than in a shell."""
+    """The next step after an error, as a command of the chat rather than of a shell."""
     if not isinstance(error, BusyError) or "--fork" not in (error.hint or ""):
         return error.hint
     if error.occupied is None:
@@ -28,7 +28,7 @@ def hint_in_chat(error: CodexServerError) -> str | None:
 
 
 class Starting:
-    """The one start that may be under way."""
+    """The one start that may be in progress."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[ChatTurn] | None = None
@@ -37,7 +37,7 @@ class Starting:
         return self._task is not None
 
     async def begin(self, call: Callable[[], ChatTurn]) -> ChatTurn:
-        """Start an exchange; where we are cancelled meanwhile, `outcome` still tells of it.
+        """Start a turn; if this call is cancelled meanwhile, `outcome` still returns its result.
 
         Raises:
             CodexServerError: it was refused.
@@ -48,7 +48,7 @@ class Starting:
         return task.result()
 
     async def outcome(self, timeout_s: float = LEAVE_S) -> ChatTurn | None:
-        """What becomes of a start under way; None where there is none, or its time is over.
+        """The result of a start in progress; None if there is none, or at the timeout.
 
         Raises:
             CodexServerError: it was refused.
@@ -63,11 +63,11 @@ class Starting:
 
 
 class Interrupting:
-    """The one interruption that may be under way.
+    """The one interruption that may be in progress.
 
     Args:
-        note: shows a word of ours.
-        complain: shows what cannot be done.
+        note: shows a note.
+        complain: shows an error.
         fail: ends the program with a defect.
     """
 
@@ -84,12 +84,12 @@ class Interrupting:
         return self._task is not None
 
     def begin(self, chat_turn: ChatTurn) -> None:
-        """Interrupt a turn, unless that is being done."""
+        """Interrupt a turn, unless an interruption is in progress."""
         if self._task is None:
             self._task = asyncio.ensure_future(self._cancel(chat_turn))
 
     async def outcome(self) -> None:
-        """Wait for the interruption that is under way: whoever leaves right behind it has asked for it all the same."""
+        """Wait for an interruption in progress: quitting must not drop it."""
         if self._task is not None:
             await self._task
 

@@ -1,4 +1,4 @@
-"""The verb `chat`: where it goes on, and what a terminal must be for it. The conversation itself is `chat_loop`'s."""
+"""The verb `chat`: selects the thread and checks the terminal. `loop` runs the conversation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def chat(
     else:
         target = actions.ChatTarget()
     actions.check_model(settings, options, target)
-    _converse(settings, options, target)
+    _run_chat(settings, options, target)
 
 
 def _check_terminal() -> None:
@@ -54,7 +54,7 @@ def _check_terminal() -> None:
         raise UsageError("chat needs a terminal whose cursor can be moved, and TERM is dumb", hint=hint)
 
 
-def _converse(settings: Settings, options: StartOptions, target: actions.ChatTarget) -> None:
+def _run_chat(settings: Settings, options: StartOptions, target: actions.ChatTarget) -> None:
     import asyncio
 
     from rich.console import Console
@@ -66,11 +66,11 @@ def _converse(settings: Settings, options: StartOptions, target: actions.ChatTar
     options = options._replace(sandbox=sandbox, cwd=check_cwd(options.cwd) if options.cwd is not None else None)
     chat_ = Chat(settings, options, target, Painter(Console(highlight=False, markup=False, emoji=False)))
     asyncio.run(chat_.run(options.prompt or None))
-    _say_goodbye(chat_.chat_turn, chat_.target)
+    _note_follow_up(chat_.chat_turn, chat_.target)
 
 
-def _say_goodbye(running: actions.ChatTurn | None, target: actions.ChatTarget) -> None:
-    """What goes on, and how to come back."""
+def _note_follow_up(running: actions.ChatTurn | None, target: actions.ChatTarget) -> None:
+    """Print which turn goes on, and the command that returns to the chat."""
     if running is not None:
         turn_id = running.directory.turn_id
         output.note(f"turn {turn_id} goes on: codex-server tail {turn_id} --follow")

@@ -1,1 +1,1 @@
-"""What owns a part of the terminal: spinner, full screen, board; and leaving the terminal as it was."""
+"""What draws on the terminal: spinner, full screen, board; and restoring the terminal afterwards."""

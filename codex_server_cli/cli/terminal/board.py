@@ -1,7 +1,7 @@
-"""The board of turns on a terminal: when it is drawn, and what keys do.
+"""The board of turns on a terminal: when it is redrawn, and its keys.
 
-Two threads. The main one follows the monitor's stream, which only signals end. The other owns the board and draws it:
-where something happened, but never for more than a hundredth of its time; else once a second, if anything runs at all.
+Two threads. The main one follows the monitor's stream, which ends only at a signal. The other owns the board and
+redraws it: after an event, but for at most 1 % of its time; else once a second while any turn runs.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from codex_server_cli.settings.places import Settings
 _TICK_S = 1.0
 _MIN_PAUSE_S = 0.1
 _MAX_SHARE = 0.01
-"""Of its time, for drawing."""
+"""The largest share of CPU time that drawing may take."""
 _ESCAPE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
-"""A key that is no letter, though letters may stand in it: F2 ends in Q."""
+"""An escape sequence; it may contain letters: F2 ends in Q."""
 
 
 def show_board(settings: Settings, selection: Selection, limit: int | None) -> None:
     """Show the board until q is pressed.
 
     Args:
-        limit: how many turns at the most; None for as many as fit.
+        limit: the largest number of turns; None for as many as fit.
 
     Raises:
-        HomeError: as `monitor.stream`.
+        HomeError: see `monitor.stream`.
         KeyboardInterrupt: Ctrl-C.
     """
     shown = Board(settings, selection)
@@ -47,7 +47,7 @@ def show_board(settings: Settings, selection: Selection, limit: int | None) -> N
         try:
             for event in monitor.stream(settings, follows=True, warn=lambda _text: None):
                 if event is not None:
-                    painter.tell(event)
+                    painter.post(event)
         except KeyboardInterrupt:
             if not painter.has_ended:
                 raise
@@ -59,7 +59,7 @@ class _Painter(threading.Thread):
     """The thread that draws.
 
     Attributes:
-        has_ended: whether it ended by itself, and interrupted the main thread: q was pressed, or it failed.
+        has_ended: whether it interrupted the main thread: q was pressed, or drawing failed.
     """
 
     def __init__(self, screen: FullScreen, shown: Board, user_home: str, limit: int | None) -> None:
@@ -70,13 +70,13 @@ class _Painter(threading.Thread):
         self._is_over = False
         self._failure: Exception | None = None
 
-    def tell(self, event: MonitorEvent) -> None:
-        """Something happened."""
+    def post(self, event: MonitorEvent) -> None:
+        """Queue an event and wake the thread."""
         self._events.put(event)
         self._screen.wake()
 
     def stop(self) -> None:
-        """End it; raise what it failed with."""
+        """Stop the thread; raise its error, if it failed."""
         self._is_over = True
         self._screen.wake()
         self.join()
@@ -84,7 +84,7 @@ class _Painter(threading.Thread):
             raise self._failure
 
     def run(self) -> None:
-        """Draw until a key, or `stop`, ends it."""
+        """Draw until a key or `stop` ends the thread."""
         try:
             self._paint()
         except Exception as error:
@@ -98,20 +98,20 @@ class _Painter(threading.Thread):
             began_s = time.thread_time()
             while not self._events.empty():
                 self._board.note(self._events.get())
-            self._screen.draw(self._picture)
+            self._screen.draw(self._render)
             spent_s = time.thread_time() - began_s
-            if not self._rest(min(max(spent_s / _MAX_SHARE, _MIN_PAUSE_S), _TICK_S)):
+            if not self._wait_until_due(min(max(spent_s / _MAX_SHARE, _MIN_PAUSE_S), _TICK_S)):
                 return
 
-    def _picture(self, columns: int, lines: int) -> Text:
+    def _render(self, columns: int, lines: int) -> Text:
         rows = self._board.rows(layout.fitting(self._board.views, columns, lines, self._limit))
         return layout.board(rows, self._board.views, time.time_ns() // 1_000_000, self._user_home, columns)
 
-    def _rest(self, pause_s: float) -> bool:
-        """Sleep until it is time to draw again: a second later, and where something happens, after the pause.
+    def _wait_until_due(self, pause_s: float) -> bool:
+        """Sleep until the next redraw: after a second, or after the pause once something happens.
 
         Returns:
-            False where the user wants to leave instead.
+            False if the user wants to quit.
         """
         drawn_s = time.monotonic()
         is_running = any(view.state is State.RUNNING for view in self._board.views)

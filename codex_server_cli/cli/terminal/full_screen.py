@@ -1,6 +1,6 @@
-"""A terminal that one program fills and redraws: its alternate screen, its keys, its size. What is drawn is others'.
+"""Full-screen use of a terminal: its alternate screen, keys and size. Must never know what is drawn.
 
-Leaves the terminal as it was: at the end, at an exception, when Ctrl-Z stops us and when a signal ends us.
+Restores the terminal at the end, at an exception, when Ctrl-Z stops the process and when a signal ends it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _READ_BYTES = 4096
 
 
 class FullScreen:
-    """A context of the main thread, which gets the signals; another one may draw and wait meanwhile."""
+    """A context for the main thread, which gets the signals; another thread may draw and wait meanwhile."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self._lock = threading.RLock()  # held by who writes to the terminal
+        self._lock = threading.RLock()  # held while writing to the terminal
         self._keys_fd = sys.stdin.fileno() if sys.stdin.isatty() else None
         self._modes: list[Any] | None = None
         self._live: Live | None = None
@@ -41,7 +41,7 @@ class FullScreen:
             stack.callback(os.close, self._wake_fd)
             stack.callback(os.close, self._waker_fd)
             os.set_blocking(self._waker_fd, False)
-            # UTF-8 whatever the locale: what turns say is not ASCII.
+            # UTF-8 in any locale: the text of turns is not ASCII.
             file = stack.enter_context(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace"))
             self._console = Console(file=file, force_terminal=True)
             self._take()
@@ -58,7 +58,7 @@ class FullScreen:
         self._stack.close()
 
     def draw(self, make: Callable[[int, int], RenderableType]) -> None:
-        """Show what `make` returns for the columns and lines that there are now; nothing while we are stopped."""
+        """Show what `make` returns for the current columns and lines; nothing while the process is stopped."""
         with self._lock:
             if self._live is None:
                 return
@@ -67,10 +67,10 @@ class FullScreen:
             self._live.update(make(*self._console.size), refresh=True)
 
     def wait(self, timeout_s: float | None) -> bytes | None:
-        """Sleep until something happens: keys, another size of the window, a `wake`, or the end of the time.
+        """Sleep until keys are pressed, the window is resized, `wake` is called, or the timeout.
 
         Returns:
-            The keys that were pressed, often none; None where no key will ever come any more: the terminal is gone.
+            The keys that were pressed, often none; None at end of file: the terminal is gone.
         """
         fds = [self._wake_fd] if self._keys_fd is None else [self._wake_fd, self._keys_fd]
         ready, _, _ = select.select(fds, [], [], timeout_s)
@@ -81,8 +81,8 @@ class FullScreen:
         return b""
 
     def wake(self) -> None:
-        """End a `wait`, from whatever thread."""
-        with contextlib.suppress(BlockingIOError):  # it is awake
+        """End a `wait`, from any thread."""
+        with contextlib.suppress(BlockingIOError):  # a wake-up is pending already
             os.write(self._waker_fd, b"\0")
 
     def _take(self) -> None:

@@ -1,4 +1,4 @@
-"""Leaving a terminal as it was when a signal stops or ends us in the middle of drawing on it."""
+"""Restoring a terminal when a signal stops or ends the process while it draws."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _SIGNALS = (signal.SIGTSTP, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 @contextlib.contextmanager
 def restore_at_signals(leave: Callable[[], None], come_back: Callable[[], None]) -> Iterator[None]:
-    """Call `leave` before Ctrl-Z stops us, or a signal of `_SIGNALS` ends us, and `come_back` when we go on.
+    """Call `leave` before a signal of `_SIGNALS` stops or ends the process, and `come_back` when it continues.
 
-    Both are called in the main thread, between any two steps of what it does. Ctrl-C raises, as ever.
+    Both are called in the main thread, between any two of its steps. Ctrl-C raises as usual.
     """
 
     def handle(signum: int, _frame: FrameType | None) -> None:
         try:
             leave()
-        finally:  # a terminal that is gone cannot be left tidily, and must not keep us from ending
+        finally:  # a terminal that is gone cannot be restored, and must not prevent the exit
             signal.signal(signum, signal.SIG_DFL)
-            signal.raise_signal(signum)  # in this thread, so that we have been stopped when it returns
+            signal.raise_signal(signum)  # in this thread, so that the stop is over when it returns
         signal.signal(signum, handle)
         come_back()
 

@@ -1,9 +1,8 @@
-"""What a turn does, behind its text on a terminal, while nothing comes. Owns that it goes away without a trace.
+"""The spinner: what a turn does, shown after its text on a terminal while nothing comes. Owns that it is fully erased.
 
-It stands to the right of the cursor, which it never moves: in one write the cursor is saved, the line is written
-without wrapping, and the cursor is put back. So whatever comes next, be it text, another size of the window or the
-shell's prompt, begins where the text ended; and one sequence wipes it: "erase from the cursor to the screen's end".
-Nobody imports this for a pipe.
+It is drawn to the right of the cursor, which it never moves: one write saves the cursor, writes the line without
+wrapping, and restores the cursor. So what comes next (text, a resized window, the shell's prompt) begins where the text
+ended, and one sequence erases it: "erase from the cursor to the end of the screen". Must never be imported for a pipe.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from codex_server_cli.render.spinner import column_after, is_waiting, spinner_li
 from codex_server_cli.settings.terminal import has_color
 
 SILENCE_S = 0.5
-"""How long nothing comes before it is shown."""
+"""How long the silence lasts before it is shown."""
 
 _FRAME_S = 0.125
-_FRAMES_A_LOOK = 4
-"""How often it moves before the turn's files are looked at again."""
+_FRAMES_PER_READ = 4
+"""Frames between two reads of the turn's files."""
 _MIN_COLUMNS = 12
-_GAP = "  "  # between a text that goes on and the spinner
+_GAP = "  "  # between an unfinished line of text and the spinner
 _BEGIN, _END = "\x1b7\x1b[?7l", "\x1b[J\x1b[?7h\x1b8"  # save, do not wrap; erase the rest, wrap, restore
 _ERASE = "\x1b[J"
 _DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
@@ -39,16 +38,16 @@ _DIM, _BOLD, _YELLOW, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[33m", "\x1b[0m"
 class Spinner:
     """A context in which `show` takes the place of `output.show`."""
 
-    def __init__(self, look: Callable[[], TurnView]) -> None:
-        """`look` tells where the turn stands; it is called from another thread."""
-        self._look = look
+    def __init__(self, read_view: Callable[[], TurnView]) -> None:
+        """`read_view` reads the turn's current state; it is called from another thread."""
+        self._read_view = read_view
         self._line: list[str] = []  # what was shown since the last line end
         self._shown_s = time.monotonic()
         self._is_drawn = False
         self._frame = 0
-        self._lock = threading.RLock()  # taken again where a signal comes while we write
+        self._lock = threading.RLock()  # reentrant: a signal may come during a write
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._turn, name="spinner", daemon=True)
+        self._thread = threading.Thread(target=self._animate, name="spinner", daemon=True)
         self._signals = restore_at_signals(self._erase, lambda: None)
 
     def __enter__(self) -> Spinner:
@@ -81,18 +80,18 @@ class Spinner:
                 self._is_drawn = False
                 output.draw(_ERASE)
 
-    def _turn(self) -> None:
+    def _animate(self) -> None:
         with contextlib.suppress(OSError):  # the terminal is gone
-            self._turn_while_silent()
+            self._animate_while_silent()
 
-    def _turn_while_silent(self) -> None:
+    def _animate_while_silent(self) -> None:
         view: TurnView | None = None
         while not self._is_over.wait(max(_FRAME_S, SILENCE_S - self._silence_s())):
             if self._silence_s() < SILENCE_S:
                 view = None
                 continue
-            if view is None or self._frame % _FRAMES_A_LOOK == 0:
-                view = self._look()
+            if view is None or self._frame % _FRAMES_PER_READ == 0:
+                view = self._read_view()
             self._frame += 1
             with self._lock:
                 if self._silence_s() >= SILENCE_S:
@@ -102,7 +101,7 @@ class Spinner:
         return time.monotonic() - self._shown_s
 
     def _draw(self, view: TurnView) -> None:
-        if view.state is not State.RUNNING or self._is_over.is_set() or not _is_in_front():
+        if view.state is not State.RUNNING or self._is_over.is_set() or not _is_foreground():
             self._erase()
             return
         columns = os.get_terminal_size(sys.stdout.fileno()).columns
@@ -117,11 +116,11 @@ class Spinner:
         output.draw(f"{_BEGIN}{gap}{_style(view)}{line}{_PLAIN}{_END}")
 
 
-def _is_in_front() -> bool:
-    """Whether the shell gave us the terminal; a job in the background shares it with what the user types."""
+def _is_foreground() -> bool:
+    """Whether we are the foreground job; a background job shares the terminal with what the user types."""
     try:
         return os.tcgetpgrp(sys.stdout.fileno()) == os.getpgrp()
-    except OSError:  # a terminal without jobs
+    except OSError:  # a terminal without job control
         return True
 
 

@@ -32,8 +32,8 @@ def account(
     report = actions.read_account(Settings.load(), refreshes=refresh)
     problem = report.problem
     if json:
-        words = problem.message if problem else None
-        output.show_json(documents.account_document(report.account, words, has_refreshed=report.has_refreshed))
+        message = problem.message if problem else None
+        output.show_json(documents.account_document(report.account, message, has_refreshed=report.has_refreshed))
     else:
         output.show(account_text(report.account, has_refreshed=report.has_refreshed))
     if problem is not None:
@@ -53,7 +53,7 @@ def login(
     if api_key is not None:
         if device or no_browser:
             raise UsageError("--api-key opens no page: it goes with neither --device nor --no-browser")
-        if api_key != "-":  # which is not repeated: it may be a key
+        if api_key != "-":  # not repeated in the error: it may be a key
             hint = 'printf %s "$KEY" | codex-server login --api-key -'
             raise UsageError("an API key is read from stdin alone: an argument can be seen by others", hint=hint)
         account = actions.log_in_with_key(Settings.load(), _read_key)
@@ -79,7 +79,7 @@ def _read_key() -> str:
     if sys.stdin.isatty():
         import getpass
 
-        key = getpass.getpass("API key: ")  # not shown
+        key = getpass.getpass("API key: ")  # without echo
     else:
         key = sys.stdin.buffer.read(_MAX_KEY_CHARS + 1).decode("utf-8", "replace")
     key = key.strip()

@@ -103,13 +103,13 @@ def steer(
     from codex_server_cli.cli.prompts import read_prompt
 
     directory = read.find(Settings.load(), turn, cwd)
-    words = read_prompt((text, stdin), file)
-    approvals.steer(directory, words)
-    output.show_json(turn_documents.steered(read.status(directory), words))
+    message = read_prompt((text, stdin), file)
+    approvals.steer(directory, message)
+    output.show_json(turn_documents.steered(read.status(directory), message))
 
 
 def _questions(entries: list[Entry], request: str | None) -> list[str]:
-    """The ids of the questions that are meant; none where it is not clear, which is then the worker's to say."""
+    """The ids of the questions of the selected request; none where it is ambiguous, which the worker then reports."""
     meant = [entry for entry in entries if request in (None, entry.get("id"))]
     if len(meant) != 1:
         return []
@@ -117,7 +117,7 @@ def _questions(entries: list[Entry], request: str | None) -> list[str]:
 
 
 def _by_question(given: list[str], known: list[str]) -> dict[str, list[str]]:
-    """The answers by question id. What names no question answers the only one there is."""
+    """Group the answers by question id. An answer without an id belongs to the only question."""
     found: dict[str, list[str]] = {}
     longest_first = sorted(known, key=len, reverse=True)
     for answer in given:
@@ -136,14 +136,14 @@ def _by_question(given: list[str], known: list[str]) -> dict[str, list[str]]:
 
 
 def _with_stdin(answers_by_id: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The same with what stdin holds for `-`: a secret has no place among arguments, which everybody can see."""
+    """Replace `-` by the text on stdin: arguments are visible to other users, so a secret must not be one."""
     if sum(text == "-" for texts in answers_by_id.values() for text in texts) > 1:
         raise UsageError("only one answer can be read from stdin", hint="Give the others as --answer Q=A.")
 
     def read(text: str) -> str:
         if text != "-":
             return text
-        from codex_server_cli.cli.prompts import read_prompt  # which few answers need
+        from codex_server_cli.cli.prompts import read_prompt  # rarely needed
 
         return read_prompt(("-",)).rstrip("\r\n")
 

@@ -43,7 +43,7 @@ def recover(
     """Ask Codex's own record for what an ended turn did not get; end with the turn's code."""
     from codex_server_cli.actions.control.recover import (
         recover as ask,
-    )  # the weight of a conversation, which `cancel` has not
+    )  # imports a Codex client, which `cancel` does not need
 
     settings = Settings.load()
     recovered = ask(settings, read.find(settings, turn, cwd))

@@ -92,7 +92,7 @@ def show(
 
 
 def _title(summary: Any) -> str:
-    """The name that a thread was given in Codex, if any, and what was asked first."""
+    """The thread's name in Codex, if any, and its first prompt."""
     prompt: str = summary.first_prompt or ""
     return f"{summary.name}: {prompt}" if summary.name else prompt
 

@@ -14,14 +14,14 @@ from codex_server_cli.settings.places import Settings
 
 
 def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict[str, bool]) -> Exit:
-    """Show what has happened to all turns; with `follows` what happens, until Ctrl-C or until nobody reads our stdout.
+    """Show the events of all turns; with `follows` also new ones, until Ctrl-C or until the reader of stdout is gone.
 
     Args:
-        after: the cursor to go on from; None is all that is kept, and with `follows` the turns that run.
-        forbidden: what makes no sense here, by its name on the command line, and whether it was given.
+        after: the cursor to resume from; None for all kept events, with `follows` for those of the running turns.
+        forbidden: the flags that do not apply here, by name, and whether each was given.
 
     Raises:
-        UsageError: something of that was.
+        UsageError: one of them was.
         NotFoundError: there is no home to follow.
     """
     given = [option for option, is_given in forbidden.items() if is_given]
@@ -42,10 +42,10 @@ def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict
 
 
 def show_events(stream: Iterable[MonitorEvent | None], *, as_json: bool) -> bool:
-    """Show a stream line by line, for as long as somebody reads our stdout.
+    """Show a stream line by line, until the reader of stdout is gone.
 
     Returns:
-        Whether there was anything.
+        Whether there was any event.
     """
     has_any = False
     for event in stream:

@@ -87,7 +87,7 @@ def tail(
                     _show_events(shown, -1 if after is None else after, has_deltas=not no_deltas)
                 else:
                     _show_text(directory, lines, follows=follows)
-        except HomeError as error:  # another user's: the others are shown all the same
+        except HomeError as error:  # another user's turn; the others are still shown
             output.show_error(error, as_json=False)
             code = error.exit_code
     if follows and code is Exit.OK:
@@ -138,7 +138,7 @@ def wait(
     given += [(f"--timeout {timeout}", timeout is not None), (f"--print {printed}", printed is not None)]
     options = "".join(f" {option}" for option, is_given in given if is_given)
     with leaving_running(*ids):
-        seen = _sleep(directories, until, is_any=is_any, timeout_s=timeout_s)
+        seen = _wait_for_ends(directories, until, is_any=is_any, timeout_s=timeout_s)
     views = [view for view, _ in seen]
     if any(requests for _, requests in seen):
         raise typer.Exit(_report_asked(seen, is_one=len(turns) == 1, printed=printed, options=options))
@@ -149,10 +149,10 @@ def wait(
     raise typer.Exit(_report_ends(views, is_any=is_any, options=options))
 
 
-def _sleep(
+def _wait_for_ends(
     directories: Sequence[Any], until: Until, *, is_any: bool, timeout_s: float | None
 ) -> Sequence[tuple[TurnView, list[Entry]]]:
-    """The turns afterwards, each with what waits for an answer, where that is asked for."""
+    """Wait, and return the turns, each with its pending requests where `until` asks for them."""
     until_attention = until is Until.ATTENTION
     if not until_attention and (len(directories) == 1 or not is_any):
         return [(view, []) for view in read.wait_all([*directories], timeout_s)]
@@ -164,7 +164,7 @@ def _sleep(
 def _report_asked(
     seen: Sequence[tuple[TurnView, list[Entry]]], *, is_one: bool, printed: Printed | None, options: str
 ) -> Exit:
-    """Show what waits for an answer: in full on stderr, and in the JSON where that is printed."""
+    """Show the pending requests: in full on stderr, and in the JSON where that is printed."""
     if printed not in (Printed.NONE, Printed.ANSWER):
         found = [turn_documents.status_with_requests(view, requests) for view, requests in seen]
         output.show_json(found[0] if is_one else found)
@@ -198,12 +198,12 @@ def _report_ends(views: list[TurnView], *, is_any: bool, options: str) -> Exit:
     """Say on stderr why turns did not complete, and which still run.
 
     Returns:
-        With `is_any` the code of the first, in the order given, that has ended; one that may not be read comes last.
-        Otherwise 0 where all are complete, else the code of the first in that order that is not.
+        With `is_any` the code of the first ended turn in the order given, an unreadable one last. Otherwise 0 where all
+        are complete, else the code of the first in that order that is not.
     """
     ended = [view for view in views if view.state is not State.RUNNING]
     if is_any and len(ended) < len(views):
-        ended = [view for view in ended if view.state is not State.UNREADABLE]  # whose end nobody will see
+        ended = [view for view in ended if view.state is not State.UNREADABLE]  # their end is never seen
     ended.sort(key=lambda view: is_any and view.state is State.UNREADABLE)
     codes = [report_end(view) for view in ended]
     if not ended or not (is_any or len(ended) == len(views)):

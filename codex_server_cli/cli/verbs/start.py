@@ -10,7 +10,7 @@ from codex_server_cli.actions.control.prepare import prepare
 from codex_server_cli.actions.start import start
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.actions.start.start import Started
-from codex_server_cli.cli.prompts import read_prompt, tell_of_unread_stdin
+from codex_server_cli.cli.prompts import read_prompt, warn_of_unread_stdin
 from codex_server_cli.cli.start_options import Last, Thread, Turn, check_one_thread, starts_a_review, starts_a_turn
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.errors import UsageError
@@ -34,7 +34,7 @@ def continue_(
     fork_if_busy: Annotated[bool, typer.Option("--fork-if-busy", help="Fork only while the thread is busy.")] = False,
 ) -> Started:
     """Start the next turn of a thread. Keeps its directory and model, never its sandbox."""
-    from codex_server_cli.actions.start import threads  # the readers' weight, which `new` need not carry
+    from codex_server_cli.actions.start import threads  # imports the readers, which `new` does not need
 
     check_one_thread(last=last, thread=thread, turn=turn)
     if options.is_ephemeral and not (fork or fork_if_busy):
@@ -69,10 +69,10 @@ def review(
     if sum((uncommitted, *(value is not None for value in given.values()))) > 1:
         raise UsageError("--uncommitted, --base, --commit and --instructions exclude each other")
     for flag, value in given.items():
-        if value is not None and is_blank(value):  # a script's variable that is not set
+        if value is not None and is_blank(value):  # an unset variable of a script
             raise UsageError(f"{flag} is empty")
     if instructions is None:
-        tell_of_unread_stdin(
+        warn_of_unread_stdin(
             "git tells what is reviewed; `--instructions TEXT` takes what is piped in, behind its text"
         )
     choice = reviews.ReviewChoice(base, commit, read_prompt((instructions,)) if instructions is not None else None)

@@ -1,4 +1,4 @@
-"""The verb `status`, alone in its file because its start-up has a budget."""
+"""The verb `status`, in a file of its own because its start-up has a budget."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def status(
 
 
 def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> TurnView:
-    """A turn that does not exist is an answer here, not an error; an ambiguous one is an error."""
+    """A missing turn is a result here, not an error; an ambiguous selector is an error."""
     try:
         directory = read.find(settings, turn, cwd)
         return read.status_after_repair(directory) if is_one else read.status(directory)  # waits of many would add up

@@ -32,7 +32,7 @@ def watch(
         return
     from codex_server_cli.cli.verbs.monitor import show_events
 
-    if not read.running(settings):  # a word on stderr: it is in nobody's way
+    if not read.running(settings):  # on stderr, so that it does not mix with the output
         output.note("Nothing runs; each turn to come gets its lines here. Ctrl-C ends this.")
     stream = monitor.stream(settings, follows=True, warn=lambda text: output.note(f"codex-server: {text}"))
     show_events(chosen(stream, selection), as_json=False)

@@ -1,4 +1,4 @@
-"""Answering a turn from another shell: what its worker replies, and what is said where it does not."""
+"""Answering a turn from another shell: what its worker replies, and the error where it does not reply."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.kit.turns_on_disk import TurnsOnDisk
 REQUEST = {"id": "0", "kind": "command", "message": "run touch f1"}
 
 
-def in_the_workers_place(turn: TurnDir, do: Callable[[inbox.InboxRequest], None]) -> threading.Thread:
-    """Do this with the first request that comes."""
+def act_as_worker(turn: TurnDir, do: Callable[[inbox.InboxRequest], None]) -> threading.Thread:
+    """Call this on the first request that arrives."""
 
     def run() -> None:
         requests = wait_until(lambda: inbox.unanswered(turn), what="a request")
@@ -44,7 +44,7 @@ def in_the_workers_place(turn: TurnDir, do: Callable[[inbox.InboxRequest], None]
 
 
 def answering(turn: TurnDir, error: CodexServerError | None, result: dict[str, Any] | None = None) -> threading.Thread:
-    return in_the_workers_place(turn, lambda request: inbox.reply(request.path, error, result))
+    return act_as_worker(turn, lambda request: inbox.reply(request.path, error, result))
 
 
 def test_last_is_no_name_for_a_turn_that_is_consented_to(settings: Settings, turns: TurnsOnDisk) -> None:
@@ -89,7 +89,7 @@ def test_a_decision_reaches_the_worker_and_its_request_comes_back(
         seen.append(request)
         inbox.reply(request.path, result={"request": REQUEST})
 
-    worker = in_the_workers_place(turn, do)
+    worker = act_as_worker(turn, do)
     assert decide(turn) == REQUEST
     worker.join()
     assert seen[0].op == op
@@ -118,7 +118,7 @@ def test_what_the_worker_refuses_is_refused_here_in_the_same_words(turns: TurnsO
 
 def test_a_reply_of_another_make_is_no_consent(turns: TurnsOnDisk) -> None:
     turn = turns.running()
-    worker = in_the_workers_place(turn, lambda request: write_json(request.path.with_suffix(".reply"), {"version": 9}))
+    worker = act_as_worker(turn, lambda request: write_json(request.path.with_suffix(".reply"), {"version": 9}))
     with pytest.raises(InternalError, match="cannot be read"):
         approvals.decline(turn, "0")
     worker.join()
@@ -161,7 +161,7 @@ def test_a_turn_that_left_no_thread_is_not_said_to_be_continued(turns: TurnsOnDi
 
 def test_a_turn_that_dies_before_it_answers_has_ended(turns: TurnsOnDisk) -> None:
     turn = turns.running()
-    worker = in_the_workers_place(turn, lambda _: turns.drop_lock(turn.turn_id))
+    worker = act_as_worker(turn, lambda _: turns.drop_lock(turn.turn_id))
     with pytest.raises(NotFoundError, match="has ended"):
         approvals.approve(turn, "0")
     worker.join()

@@ -1,4 +1,4 @@
-"""Cancelling: politely, then by force, and never the wrong process."""
+"""Cancelling: first by request, then by SIGKILL, and never the wrong process."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ signal.pause()
 
 
 @pytest.fixture
-def deaf(turns: TurnsOnDisk) -> Iterator[tuple[TurnDir, subprocess.Popen[bytes]]]:
-    """A turn whose worker holds the lock and listens to nobody, and that worker."""
+def unresponsive(turns: TurnsOnDisk) -> Iterator[tuple[TurnDir, subprocess.Popen[bytes]]]:
+    """A turn whose worker holds the lock and ignores its inbox, and that worker."""
     turn = turns.dead(CUT_TURN)
     worker = subprocess.Popen([sys.executable, "-c", HOLD, str(turn.lock)], stdout=subprocess.PIPE)
     assert worker.stdout is not None
@@ -65,10 +65,10 @@ def test_a_dead_worker_needs_no_cancel(turns: TurnsOnDisk) -> None:
 
 
 def test_a_worker_that_does_not_listen_is_killed_and_the_turn_is_cancelled(
-    deaf: tuple[TurnDir, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+    unresponsive: tuple[TurnDir, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "CANCEL_TIMEOUT_S", 2.0)  # also for its death
-    turn, worker = deaf
+    monkeypatch.setattr(control, "CANCEL_TIMEOUT_S", 2.0)  # bounds the wait for its death, too
+    turn, worker = unresponsive
     name_worker(turn, worker.pid, process_identity(worker.pid))
     view = control.cancel([turn])[0]
     assert (view.state, (view.error or {})["kind"], view.answer) == (State.CANCELLED, ErrorKind.CANCELLED, ANSWER)
@@ -77,9 +77,9 @@ def test_a_worker_that_does_not_listen_is_killed_and_the_turn_is_cancelled(
 
 @pytest.mark.parametrize("lie", ["other start", "other boot", "no proof"])
 def test_a_process_that_only_has_the_pid_of_the_worker_is_never_killed(
-    deaf: tuple[TurnDir, subprocess.Popen[bytes]], lie: str
+    unresponsive: tuple[TurnDir, subprocess.Popen[bytes]], lie: str
 ) -> None:
-    turn, worker = deaf
+    turn, worker = unresponsive
     ticks, boot_id = process_identity(worker.pid)
     identities: dict[str, tuple[int | None, str | None]] = {
         "other start": ((ticks or 0) + 1, boot_id),

@@ -1,4 +1,4 @@
-"""`recover` beside its conversation: who holds the turn, what was cut short, and a home that cannot be written."""
+"""`recover` next to a running session: who holds the turn, what was interrupted, and a home that cannot be written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SESSION_ANSWER = "Done: ünïcode"
 
 @pytest.fixture(autouse=True)
 def no_codex(settings: Settings) -> None:
-    """A codex that goes at once: only the session file can tell."""
+    """A codex that exits at once: only the session file has the answer."""
     codex = fake.write(settings.home / "codex", "exits")
     write_json(settings.config_path, {"codex": str(codex)})
 
@@ -62,7 +62,7 @@ def test_the_session_file_alone_completes_a_turn(settings: Settings, turns: Turn
 def test_the_session_file_is_believed_where_the_app_server_calls_the_turn_interrupted(
     settings: Settings, turns: TurnsOnDisk, session: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A codex that was killed right after the end: its databases did not come to know it.
+    # A codex that was killed right after the end: its databases do not have that end.
     interrupted = {"id": TURN, "status": "interrupted", "items": []}
     monkeypatch.setattr(action, "_ask_app_server", lambda *_: StoredTurn(interrupted))
     recovered = recover(settings, crashed(turns))
@@ -203,7 +203,7 @@ def test_a_full_disk_leaves_the_turn_as_it_is(
 def test_a_turn_whose_id_codex_never_told_is_not_looked_for(
     settings: Settings, turns: TurnsOnDisk, session: Path, *, was_asked: bool
 ) -> None:
-    # Its thread's session file holds a turn with the same prompt from the same second.
+    # The thread's session file holds a turn with the same prompt from the same second.
     turn = turns.running("PATCH it", thread_id=THREAD, codex_turn_id=None)
     start = b'{"seq":0,"ts":1795200020500,"dir":"out","id":1,"method":"turn/start","params":{"threadId":"%s"}}\n'
     turn.events.write_bytes(start % THREAD.encode() if was_asked else b"")

@@ -1,4 +1,4 @@
-"""The board's turns: which there are, as the stream tells it, and what only their files tell."""
+"""The board's turns: which there are comes from the journal stream, the rest from each turn's files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def open_board(settings: Settings) -> Open:
     return open_board
 
 
-def told(board: Board) -> list[tuple[str, str]]:
+def rows_of(board: Board) -> list[tuple[str, str]]:
     return [(view.turn_id, str(view.phase or view.state)) for view in board.views]
 
 
@@ -48,7 +48,7 @@ def last_lines(board: Board) -> list[str]:
 
 def test_it_begins_with_what_is_there(turns: TurnsOnDisk, open_board: Open) -> None:
     ended, running = turns.complete(), turns.running()
-    assert told(open_board()) == [(running.turn_id, "starting"), (ended.turn_id, "complete")]
+    assert rows_of(open_board()) == [(running.turn_id, "starting"), (ended.turn_id, "complete")]
 
 
 def test_it_learns_of_new_turns_their_phases_and_their_ends(turns: TurnsOnDisk, open_board: Open) -> None:
@@ -56,7 +56,7 @@ def test_it_learns_of_new_turns_their_phases_and_their_ends(turns: TurnsOnDisk, 
     running, ended = turns.running(), turns.failed(ErrorKind.NETWORK)
     for event in (phase(running, "thinking"), phase(running, "answering"), phase(ended, "thinking"), end(ended)):
         board.note(event)
-    assert told(board) == [(running.turn_id, "answering"), (ended.turn_id, "failed")]
+    assert rows_of(board) == [(running.turn_id, "answering"), (ended.turn_id, "failed")]
 
 
 def test_a_phase_of_a_newer_version_changes_nothing(turns: TurnsOnDisk, open_board: Open) -> None:
@@ -64,14 +64,14 @@ def test_a_phase_of_a_newer_version_changes_nothing(turns: TurnsOnDisk, open_boa
     write_json(running.live, {"phase": "editing"})
     board = open_board()
     board.note(phase(running, "dreaming"))
-    assert told(board) == [(running.turn_id, "editing")]
+    assert rows_of(board) == [(running.turn_id, "editing")]
 
 
 def test_a_line_from_before_an_end_does_not_bring_a_turn_back(turns: TurnsOnDisk, open_board: Open) -> None:
     ended = turns.complete()
     board = open_board()
     board.note(phase(ended, "thinking"))
-    assert told(board) == [(ended.turn_id, "complete")]
+    assert rows_of(board) == [(ended.turn_id, "complete")]
 
 
 def test_a_running_turn_is_read_again_each_time_it_is_shown(turns: TurnsOnDisk, open_board: Open) -> None:
@@ -82,7 +82,7 @@ def test_a_running_turn_is_read_again_each_time_it_is_shown(turns: TurnsOnDisk, 
     write_json(running.live, {"phase": "waiting_approval", "pending": [{"id": "0"}]})
     ((view, last),) = board.rows(board.views)
     assert (view.phase, view.live["pending"], last) == (Phase.WAITING_APPROVAL, [{"id": "0"}], "two")
-    assert told(board) == [(running.turn_id, "waiting_approval")]
+    assert rows_of(board) == [(running.turn_id, "waiting_approval")]
 
 
 def test_an_ended_turn_is_read_once_and_again_where_its_end_changed(turns: TurnsOnDisk, open_board: Open) -> None:
@@ -114,16 +114,16 @@ def test_only_the_turns_of_a_directory_are_shown(turns: TurnsOnDisk, open_board:
     there, new = turns.running(cwd="/srv"), turns.running(cwd=str(tmp_path))
     for turn in (there, new, there):
         board.note(phase(turn, "thinking"))
-    assert [turn_id for turn_id, _ in told(board)] == [here.turn_id, new.turn_id]
+    assert [turn_id for turn_id, _ in rows_of(board)] == [here.turn_id, new.turn_id]
 
 
 def test_only_the_turns_of_a_state_are_shown_though_others_may_come_to_it(turns: TurnsOnDisk, open_board: Open) -> None:
     running, ended = turns.running(), turns.complete()
     board = open_board(State.RUNNING)
-    assert told(board) == [(running.turn_id, "starting")]
+    assert rows_of(board) == [(running.turn_id, "starting")]
     board = open_board(State.COMPLETE)
     board.note(phase(running, "thinking"))
-    assert told(board) == [(ended.turn_id, "complete")]
+    assert rows_of(board) == [(ended.turn_id, "complete")]
 
 
 def test_of_ended_turns_the_newest_are_remembered(
@@ -136,7 +136,7 @@ def test_of_ended_turns_the_newest_are_remembered(
     board.note(phase(running, "thinking"))
     for turn in ended:
         board.note(end(turn))
-    assert sorted(turn_id for turn_id, _ in told(board)) == [ended[1].turn_id, ended[2].turn_id, running.turn_id]
+    assert sorted(turn_id for turn_id, _ in rows_of(board)) == [ended[1].turn_id, ended[2].turn_id, running.turn_id]
 
 
 def test_of_the_stream_only_what_is_wanted_passes_and_every_pause(

@@ -1,4 +1,4 @@
-"""The monitor's stream: the journal line for line, and an end for every turn whoever was killed."""
+"""The monitor's stream: the journal line by line, and an end for every turn whichever process was killed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from codex_server_cli.errors import ErrorKind, HomeError
 from codex_server_cli.settings.places import Settings
 from tests.kit.turns_on_disk import WHOLE_TURN, TurnsOnDisk
 
-Told = tuple[str, str | None]
 
-
-def say(turn: TurnDir, *phases: str) -> None:
+def journal_phases(turn: TurnDir, *phases: str) -> None:
     for phase in phases:
         journal.append(turn.path.parent.parent, journal.phase_entry(turn.turn_id, phase, None))
 
 
-def say_end(turn: TurnDir, state: str = "complete") -> None:
+def journal_end(turn: TurnDir, state: str = "complete") -> None:
     journal.append(turn.path.parent.parent, journal.end_entry(turn.turn_id, state, None, None))
 
 
@@ -32,22 +30,22 @@ def warnings() -> list[str]:
     return []
 
 
-Look = Callable[..., list[MonitorEvent]]
+ReadStream = Callable[..., list[MonitorEvent]]
 
 
 @pytest.fixture
-def look(settings: Settings, warnings: list[str]) -> Look:
-    """The stream as it stands, without following it."""
+def read_stream(settings: Settings, warnings: list[str]) -> ReadStream:
+    """The stream as it is now, without following it."""
 
-    def look(after: int | None = None) -> list[MonitorEvent]:
+    def read_stream(after: int | None = None) -> list[MonitorEvent]:
         return [n for n in monitor.stream(settings, after, follows=False, warn=warnings.append) if n is not None]
 
-    return look
+    return read_stream
 
 
 @pytest.fixture
 def stream(settings: Settings, warnings: list[str]) -> Iterator[Iterator[MonitorEvent]]:
-    """The stream as it comes, less its pauses."""
+    """The followed stream without its pauses."""
     endless = monitor.stream(settings, follows=True, warn=warnings.append)
     yield (event for event in endless if event is not None)
     endless.close()  # type: ignore[attr-defined]
@@ -57,68 +55,72 @@ def brief(events: list[MonitorEvent]) -> list[tuple[str, str, str | None]]:
     return [(n.turn_id, n.event, n.state if n.is_end else n.phase) for n in events]
 
 
-def test_without_a_cursor_it_begins_with_the_lines_of_those_that_run(turns: TurnsOnDisk, look: Look) -> None:
+def test_without_a_cursor_it_begins_with_the_lines_of_those_that_run(
+    turns: TurnsOnDisk, read_stream: ReadStream
+) -> None:
     over, runs = turns.complete(), turns.running()
-    say(over, "starting")
-    say(runs, "starting")
-    say_end(over)
-    say(runs, "thinking")
-    found = look()
+    journal_phases(over, "starting")
+    journal_phases(runs, "starting")
+    journal_end(over)
+    journal_phases(runs, "thinking")
+    found = read_stream()
     assert brief(found) == [(runs.turn_id, "phase", "starting"), (runs.turn_id, "phase", "thinking")]
-    assert [n.cursor for n in found] == [n.cursor for n in look(0) if n.turn_id == runs.turn_id]
+    assert [n.cursor for n in found] == [n.cursor for n in read_stream(0) if n.turn_id == runs.turn_id]
     assert {(n.state, n.kind) for n in found} == {("running", None)}
 
 
-def test_a_cursor_goes_on_behind_its_line(turns: TurnsOnDisk, look: Look) -> None:
+def test_a_cursor_goes_on_behind_its_line(turns: TurnsOnDisk, read_stream: ReadStream) -> None:
     turn = turns.running()
-    say(turn, "starting", "thinking")
+    journal_phases(turn, "starting", "thinking")
     asked = journal.attention_entry(turn.turn_id, "waiting_approval", "0", "run touch f1", None)
     journal.append(turn.path.parent.parent, asked)
-    say(turn, "answering")
-    everything = look(0)
+    journal_phases(turn, "answering")
+    everything = read_stream(0)
     assert [n.event for n in everything] == ["phase", "phase", "attention", "phase"]
-    assert [look(n.cursor) for n in everything] == [everything[index:] for index in range(1, 5)]
+    assert [read_stream(n.cursor) for n in everything] == [everything[index:] for index in range(1, 5)]
 
 
-def test_dead_workers_get_their_end_and_it_is_told_once(turns: TurnsOnDisk, look: Look) -> None:
+def test_dead_workers_get_their_end_and_it_is_told_once(turns: TurnsOnDisk, read_stream: ReadStream) -> None:
     cut, whole, silent = turns.dead(), turns.dead(WHOLE_TURN), turns.dead()
-    say(cut, "answering")
-    say(whole, "answering")
+    journal_phases(cut, "answering")
+    journal_phases(whole, "answering")
     expected = {(cut.turn_id, "abandoned"), (whole.turn_id, "complete"), (silent.turn_id, "abandoned")}
     for _ in range(2):
-        ends = [n for n in look(0) if n.is_end]
+        ends = [n for n in read_stream(0) if n.is_end]
         assert ({(n.turn_id, n.state) for n in ends}, len(ends)) == (expected, 3)
     assert whole.done.exists()
 
 
-def test_a_worker_that_died_between_its_marker_and_the_journal_is_made_up_for(turns: TurnsOnDisk, look: Look) -> None:
+def test_a_worker_that_died_between_its_marker_and_the_journal_is_made_up_for(
+    turns: TurnsOnDisk, read_stream: ReadStream
+) -> None:
     turn = turns.failed(ErrorKind.NETWORK, name="fix")
-    say(turn, "thinking")
-    (end,) = look()
+    journal_phases(turn, "thinking")
+    (end,) = read_stream()
     assert (end.turn_id, end.event, end.state, end.kind, end.name) == (turn.turn_id, "end", "failed", "network", "fix")
-    assert look(0)[-1] == end
+    assert read_stream(0)[-1] == end
 
 
-def test_a_turn_whose_directory_is_deleted_is_cancelled(turns: TurnsOnDisk, look: Look) -> None:
+def test_a_turn_whose_directory_is_deleted_is_cancelled(turns: TurnsOnDisk, read_stream: ReadStream) -> None:
     turn = turns.running()
-    say(turn, "thinking")
+    journal_phases(turn, "thinking")
     shutil.rmtree(turn.path)
-    (end,) = look()
+    (end,) = read_stream()
     assert (end.turn_id, end.state, end.kind) == (turn.turn_id, "cancelled", "cancelled")
 
 
 def test_what_comes_is_told_as_it_comes_and_a_death_without_any_other_reader(
-    turns: TurnsOnDisk, stream: Iterator[MonitorEvent], look: Look
+    turns: TurnsOnDisk, stream: Iterator[MonitorEvent], read_stream: ReadStream
 ) -> None:
     first, second = turns.running(), turns.running()
-    say(first, "starting")
+    journal_phases(first, "starting")
     seen = [next(stream)]
-    say(second, "queued")
-    say(first, "thinking")
+    journal_phases(second, "queued")
+    journal_phases(first, "thinking")
     seen += [next(stream), next(stream)]
     turns.drop_lock(first.turn_id)
     seen.append(next(stream))
-    say_end(second)
+    journal_end(second)
     seen.append(next(stream))
     assert brief(seen) == [
         (first.turn_id, "phase", "starting"),
@@ -127,7 +129,7 @@ def test_what_comes_is_told_as_it_comes_and_a_death_without_any_other_reader(
         (first.turn_id, "end", "abandoned"),
         (second.turn_id, "end", "complete"),
     ]
-    assert look(0) == seen
+    assert read_stream(0) == seen
 
 
 def test_a_turn_of_which_the_journal_says_nothing_is_found_by_its_directory(
@@ -135,7 +137,7 @@ def test_a_turn_of_which_the_journal_says_nothing_is_found_by_its_directory(
 ) -> None:
     monkeypatch.setattr(monitor, "SCAN_INTERVAL_S", 0.0)
     known = turns.running()
-    say(known, "starting")
+    journal_phases(known, "starting")
     next(stream)
     silent = turns.running()
     turns.drop_lock(silent.turn_id)
@@ -149,19 +151,23 @@ def test_a_pause_is_told_once_a_second(settings: Settings) -> None:
 
 
 def test_a_cursor_that_the_journal_does_not_reach_is_said_and_gone_on_from(
-    turns: TurnsOnDisk, look: Look, warnings: list[str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    turns: TurnsOnDisk,
+    read_stream: ReadStream,
+    warnings: list[str],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(journal, "MAX_SEGMENT_BYTES", 300)
     turn = turns.running()
-    say(turn, *["thinking", "answering"] * 5)
-    everything = look(0)
-    assert look(999_999) == everything
+    journal_phases(turn, *["thinking", "answering"] * 5)
+    everything = read_stream(0)
+    assert read_stream(999_999) == everything
     assert "ends at" in warnings.pop()
     first = min(journal.folder_of(settings.home).glob("*.jsonl"))
     first.unlink()
-    rest = look(0)
+    rest = read_stream(0)
     assert (0 < len(rest) < 10, warnings) == (True, [])
-    assert look(1) == rest
+    assert read_stream(1) == rest
     assert "begins at" in warnings.pop()
 
 
@@ -169,17 +175,19 @@ def test_a_journal_that_is_deleted_meanwhile_is_followed_from_its_new_beginning(
     turns: TurnsOnDisk, settings: Settings, stream: Iterator[MonitorEvent], warnings: list[str]
 ) -> None:
     turn = turns.running()
-    say(turn, "starting", "thinking")
+    journal_phases(turn, "starting", "thinking")
     assert brief([next(stream), next(stream)])[1][2] == "thinking"
     shutil.rmtree(journal.folder_of(settings.home))
-    say(turn, "answering")
+    journal_phases(turn, "answering")
     assert brief([next(stream)]) == [(turn.turn_id, "phase", "answering")]
     assert "begun anew" in warnings[0]
 
 
-def test_lines_that_make_no_sense_are_passed_over(turns: TurnsOnDisk, settings: Settings, look: Look) -> None:
+def test_lines_that_make_no_sense_are_passed_over(
+    turns: TurnsOnDisk, settings: Settings, read_stream: ReadStream
+) -> None:
     turn = turns.running()
-    say(turn, "starting")
+    journal_phases(turn, "starting")
     for entry in (
         {"ts": 1, "turn_id": "../../etc", "event": "phase"},
         {"ts": -1, "turn_id": turn.turn_id, "event": "phase"},
@@ -189,11 +197,11 @@ def test_lines_that_make_no_sense_are_passed_over(turns: TurnsOnDisk, settings: 
     ):
         journal.append(settings.home, dict(entry))
     journal.append(settings.home, {"ts": 1, "turn_id": turn.turn_id, "event": "news", "name": 3})
-    assert [(n.event, n.name) for n in look(0)] == [("phase", None), ("news", None)]
+    assert [(n.event, n.name) for n in read_stream(0)] == [("phase", None), ("news", None)]
 
 
-def test_a_journal_that_cannot_be_made_is_an_error_for_who_follows(settings: Settings, look: Look) -> None:
-    assert look() == []
+def test_a_journal_that_cannot_be_made_is_an_error_for_who_follows(settings: Settings, read_stream: ReadStream) -> None:
+    assert read_stream() == []
     assert not settings.home.exists()
     settings.home.mkdir()
     journal.folder_of(settings.home).write_text("in the way")
@@ -206,7 +214,7 @@ def test_ends_that_cannot_be_written_are_tried_again_later_and_said_once_each(
 ) -> None:
     both = [turns.complete(), turns.complete()]
     for turn in both:
-        say(turn, "thinking")
+        journal_phases(turn, "thinking")
     folder = journal.folder_of(settings.home)
     monkeypatch.setattr(monitor, "SCAN_INTERVAL_S", 0.0)
     watch = monitor.Watch(settings, warnings.append)
@@ -224,10 +232,10 @@ def test_ends_that_cannot_be_written_are_tried_again_later_and_said_once_each(
 
 
 def test_an_end_that_is_known_and_cannot_be_published_is_said(
-    turns: TurnsOnDisk, look: Look, warnings: list[str]
+    turns: TurnsOnDisk, read_stream: ReadStream, warnings: list[str]
 ) -> None:
     turn = turns.dead()
     turn.lock.unlink()
     turn.lock.mkdir()
-    assert look(0) == []
+    assert read_stream(0) == []
     assert warnings == [f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"]

@@ -1,6 +1,6 @@
-"""Turn directories that somebody else has written in: torn, edited, deleted, planted. Whatever they hold, readers say
-clearly where the turn stands; none raises, hangs, or touches what a link leads to. What they say of a record that
-cannot be read: `tests/disk/test_unreadable_records`."""
+"""Turn directories that were written to from outside: torn, edited, deleted, planted. In each case, readers report
+the state of the turn clearly; none raises, hangs, or touches the target of a link. What they report of a record that
+cannot be read: `tests/disk/turn/test_unreadable_records`."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ SECRET = "what nobody may touch\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_to_sweep_or_wait_for() -> Iterator[None]:
-    """These turns have no processes, and the worker of a running one is this very test."""
+def no_processes() -> Iterator[None]:
+    """These turns have no processes; the worker of a running one is the test process itself."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(read.READER, "_clean_up", lambda _turn: 0)
         patch.setattr(control, "CANCEL_TIMEOUT_S", 0.0)
@@ -115,7 +115,7 @@ _edited = _metas.map(lambda meta: {"meta.json": ("holds", json.dumps(meta).encod
 
 
 def _change(path: Path, how: str, what: Any, secret: Path) -> None:
-    """Make of a file what somebody might."""
+    """Damage a file in one of the ways a user could."""
     data = path.read_bytes() if path.is_file() else b""
     with suppress(FileNotFoundError):
         path.unlink()
@@ -140,7 +140,7 @@ def _refuse(text: str) -> NoReturn:
     raise AssertionError(f"{text} is no JSON")
 
 
-def _say_where_it_stands(view: TurnView) -> None:
+def _assert_state_is_clear(view: TurnView) -> None:
     for is_indented in (False, True):
         text = turn_documents.dump(turn_documents.status_with_answer(view), is_indented=is_indented)
         assert json.loads(text, parse_constant=_refuse)["turn_id"] == view.turn_id
@@ -152,13 +152,13 @@ def _say_where_it_stands(view: TurnView) -> None:
 
 
 def _read_all(home: Path, turn: TurnDir) -> None:
-    """What every reading command does, and at the end what ends a turn and deletes it."""
+    """Call every reading command, and last the ones that end a turn and delete it."""
     settings_ = Settings(home, home, home, "", None)
     state = read.status(turn).state
     assert state is not State.MISSING
     for view in (read.status(turn), read.wait(turn, 0.0), *read.list_turns(settings_, 5, read.TurnFilter())):
         assert view.state is state
-        _say_where_it_stands(view)
+        _assert_state_is_clear(view)
     read.list_turns(settings_, 5, read.TurnFilter(cwd="/", thread_ids=frozenset("x")))
     for selector in (turn.turn_id[:8], "last", "Name"):
         with suppress(CodexServerError):
@@ -196,7 +196,7 @@ def test_a_request_that_was_edited_to_anything_still_comes_to_its_end(tmp_path: 
                 view = read.status(turn)
                 is_read = view.state is State.ABANDONED
                 assert is_read or (view.error or {})["message"] == "the record cannot be read"
-                _say_where_it_stands(view)
+                _assert_state_is_clear(view)
                 assert "'x; rm" in str(view.error) or "x; rm" not in str(view.error)
 
 
@@ -212,7 +212,7 @@ def test_a_turn_that_a_defect_keeps_from_its_end_costs_no_other_turn(
         (ended.turn_id, State.COMPLETE),
     ]
     assert "a defect of codex-server: ZeroDivisionError" in end_note(views[1])
-    _say_where_it_stands(views[1])
+    _assert_state_is_clear(views[1])
     assert [view.turn_id for view in read.running(settings)] == [running.turn_id]
     warnings: list[str] = []
     watch = monitor.Watch(settings, warnings.append)

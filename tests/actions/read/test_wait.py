@@ -1,4 +1,4 @@
-"""`wait --any` and `wait --until attention`: back at the first end or request, however it became known."""
+"""`wait --any` and `wait --until attention` return at the first end or request, however it became known."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ def ask(turn: TurnDir) -> None:
     write_json(turn.pending, {"version": 1, "turn_id": turn.turn_id, "pending": [REQUEST]})
 
 
-def tell(turn: TurnDir) -> None:
+def set_phase(turn: TurnDir) -> None:
     journal.append(
         turn.path.parents[1], journal.attention_entry(turn.turn_id, "waiting_approval", "0", "run touch f1", None)
     )
 
 
 def while_waiting(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> threading.Thread:
-    """Do this once the wait has looked at its turns for the first time."""
-    looked = threading.Event()
-    glance = wait._quick_check
+    """Call this once the wait has examined its turns for the first time."""
+    checked = threading.Event()
+    quick_check = wait._quick_check
 
-    def look(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
-        found = glance(directory, until_attention=until_attention)
-        looked.set()
+    def check(directory: TurnDir, *, until_attention: bool) -> tuple[State, bool]:
+        found = quick_check(directory, until_attention=until_attention)
+        checked.set()
         return found
 
-    monkeypatch.setattr(wait, "_quick_check", look)
+    monkeypatch.setattr(wait, "_quick_check", check)
 
     def run() -> None:
-        wait_until(looked.is_set, what="the first look")
+        wait_until(checked.is_set, what="the first look")
         do()
 
     thread = threading.Thread(target=run)
@@ -79,9 +79,9 @@ def test_a_request_that_the_journal_tells_of_ends_the_wait(turns: TurnsOnDisk, m
     journal.prepare(turns.path.parent)
 
     def do() -> None:
-        tell(other)
+        set_phase(other)
         ask(turn)
-        tell(turn)
+        set_phase(turn)
 
     asker = while_waiting(monkeypatch, do)
     assert brief(wait.wait([turn], is_any=False, timeout_s=LONG_S)) == [ASKS]

@@ -1,4 +1,4 @@
-"""What is checked before a turn exists; what a wrong value looks like to a user is in `tests/cli/test_bad_options`."""
+"""Checks before a turn exists; the messages that a user sees for a wrong value are in `tests/cli/test_bad_options`."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_a_request_in_utf_8_passes_and_any_other_is_named() -> None:
 
 
 class TestNesting:
-    """Agents that call agents: two levels, and no third without consent."""
+    """Nested agents: two levels, a third only with consent."""
 
     def test_outside_of_any_turn_there_is_no_parent(self, settings: Settings) -> None:
         assert checks.check_nesting(settings, may_nest=False) is None

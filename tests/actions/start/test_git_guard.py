@@ -1,4 +1,4 @@
-"""Where a turn may write without a word more: git itself is asked, and no name is believed."""
+"""Where a turn may write without further consent: git itself is asked, no name is trusted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.kit.support import DEADLINE_S, make_repository
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """git looks no further up than the test's own directory."""
+    """Keep git from searching above the test's own directory."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 
 
 def run_git(cwd: Path, *arguments: str) -> None:
-    """Run git as somebody with a name."""
+    """Run git with an identity."""
     identity = ["-c", "user.name=Dev", "-c", "user.email=dev@example.com", "-c", "protocol.file.allow=always"]
     subprocess.run(["git", *identity, *arguments], cwd=cwd, capture_output=True, check=True)
 
@@ -38,7 +38,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def assert_refused(*places: Path, reason: str = "") -> str:
-    """The hint of the refusal, which names the last of the places."""
+    """The hint of the refusal, which names the last of the paths."""
     with pytest.raises(BadInputError) as caught:
         checks.check_git(*map(str, places))
     message = f"{places[-1]} is in no git work tree, so writing could not be undone"

@@ -1,4 +1,4 @@
-"""A model that Codex does not list and an effort that the model does not have are refused, with those there are."""
+"""A model that Codex does not list and an effort that the model does not have are refused with the valid choices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THREAD = "01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40"
 
 
 class Codex:
-    """A codex that lists models, and counts how often it is asked."""
+    """A codex that lists models and counts how often it is asked."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.models, self.times_asked, self.is_silent = path, LISTED, 0, False
@@ -34,7 +34,7 @@ class Codex:
         path.write_bytes(b"binary")
 
     def ask(self, _settings: Settings, thread_id: str | None) -> list[Model]:
-        """In place of the conversation."""
+        """Replaces the client."""
         self.times_asked += 1
         self.thread_id = thread_id
         if self.is_silent:
@@ -44,7 +44,7 @@ class Codex:
 
 @pytest.fixture
 def codex(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Codex:
-    """What is asked, instead of an app-server."""
+    """Answers in place of an app-server."""
     settings.home.mkdir()
     codex = Codex(settings.home / "codex")
     monkeypatch.setattr(model_check, "ask_codex", codex.ask)

@@ -1,4 +1,4 @@
-"""Pictures are read whole and tried before a turn exists: what a model could not see is refused."""
+"""Pictures are read whole and decoded before a turn exists: what a model could not see is refused."""
 
 from __future__ import annotations
 
@@ -150,16 +150,16 @@ def test_only_regular_files_are_read_and_none_is_waited_for(tmp_path: Path, kind
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "expected"),
     [
         ("missing.png", "No such file or directory"),
         ("x" * 300, "File name too long"),
         ("loop", "Too many levels of symbolic links"),
     ],
 )
-def test_a_name_that_leads_to_no_picture_is_told(tmp_path: Path, name: str, words: str) -> None:
+def test_a_name_that_leads_to_no_picture_is_told(tmp_path: Path, name: str, expected: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(BadInputError, match=f"cannot read the image .*{words}"):
+    with pytest.raises(BadInputError, match=f"cannot read the image .*{expected}"):
         read_pictures((str(tmp_path / name),))
 
 

@@ -1,4 +1,4 @@
-"""A profile of Codex's: which file it is, what of it counts, and the words where there is none."""
+"""A Codex profile: which file it is, which of its settings count, and the error where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a review is about, as git knows it; what a wrong target looks like to a user is in `tests/e2e`."""
+"""What a review is about, as git knows it; the messages for a wrong target are in `tests/e2e`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from codex_server_cli.errors import BadInputError
 
 
 def run_git(cwd: Path, *arguments: str) -> str:
-    """Run git as somebody with a name."""
+    """Run git with an identity."""
     identity = ["-c", "user.name=Dev", "-c", "user.email=dev@example.com"]
     run = subprocess.run(["git", *identity, *arguments], cwd=cwd, capture_output=True, text=True, check=True)
     return run.stdout.strip()

@@ -1,4 +1,4 @@
-"""Whose stdin is, told by /proc. What that means for a command is in `tests/cli/test_piped`."""
+"""Which process owns stdin, read from /proc. What that means for a command is in `tests/cli/test_piped`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing the thread that a turn goes on with: ours, Codex's, by id or by turn, and never some other project's."""
+"""Choosing the thread that a turn continues: ours, Codex's, by id or by turn, and never another project's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, Er
 from codex_server_cli.settings.places import Settings
 from tests.kit.turns_on_disk import TurnsOnDisk
 
-OURS, CODEXS = "01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40", "01a1fa62-b67e-7a01-a798-fd4067f1c682"
+OURS, CODEX_SESSION = "01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40", "01a1fa62-b67e-7a01-a798-fd4067f1c682"
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def here(tmp_path: Path) -> str:
 
 
 def add_session(settings: Settings, thread_id: str, cwd: str) -> None:
-    """A session of Codex's own."""
+    """A session that Codex itself made."""
     folder = settings.codex_home / "sessions" / "2026" / "11" / "20"
     folder.mkdir(parents=True, exist_ok=True)
     head = {
@@ -42,7 +42,7 @@ def add_session(settings: Settings, thread_id: str, cwd: str) -> None:
 
 
 def test_last_is_our_newest_turn_of_this_directory(settings: Settings, turns: TurnsOnDisk, here: str) -> None:
-    add_session(settings, CODEXS, here)
+    add_session(settings, CODEX_SESSION, here)
     turns.complete(cwd=here, thread_id="older", codex_turn_id="a")
     newest = turns.complete(cwd=here, thread_id=OURS, codex_turn_id="b")
     turns.complete(cwd="/elsewhere", thread_id="another project's")
@@ -52,12 +52,12 @@ def test_last_is_our_newest_turn_of_this_directory(settings: Settings, turns: Tu
 
 
 def test_last_is_codexs_newest_thread_of_this_directory_where_we_have_none(settings: Settings, here: str) -> None:
-    add_session(settings, CODEXS, here)
-    assert threads.choose_last(settings, here) == ThreadChoice(CODEXS, here)
+    add_session(settings, CODEX_SESSION, here)
+    assert threads.choose_last(settings, here) == ThreadChoice(CODEX_SESSION, here)
 
 
 def test_last_is_never_the_thread_of_some_other_project(settings: Settings, turns: TurnsOnDisk, here: str) -> None:
-    add_session(settings, CODEXS, "/elsewhere")
+    add_session(settings, CODEX_SESSION, "/elsewhere")
     turns.complete(cwd="/elsewhere", thread_id=OURS)
     with pytest.raises(BadInputError, match=f"no earlier thread in {here}") as caught:
         threads.choose_last(settings, here)
@@ -67,7 +67,7 @@ def test_last_is_never_the_thread_of_some_other_project(settings: Settings, turn
 def test_last_is_busy_while_the_newest_turn_of_this_directory_has_no_thread_yet(
     settings: Settings, turns: TurnsOnDisk, here: str
 ) -> None:
-    add_session(settings, CODEXS, here)
+    add_session(settings, CODEX_SESSION, here)
     older = turns.complete(cwd=here, thread_id=OURS)
     turns.running(cwd="/elsewhere")
     turns.running(cwd=here, request={"is_ephemeral": True})
@@ -82,12 +82,12 @@ def test_last_is_busy_while_the_newest_turn_of_this_directory_has_no_thread_yet(
 def test_a_turn_that_failed_before_codex_wrote_a_session_left_no_thread(
     settings: Settings, turns: TurnsOnDisk, here: str
 ) -> None:
-    older = turns.complete(cwd=here, thread_id=CODEXS, codex_turn_id="a")
+    older = turns.complete(cwd=here, thread_id=CODEX_SESSION, codex_turn_id="a")
     failed = turns.failed(ErrorKind.SANDBOX, cwd=here, thread_id=OURS)
     assert threads.choose_last(settings, here).resumed_from == older.turn_id
     with pytest.raises(BadInputError, match=f"turn {failed.turn_id} left no thread to go on with"):
         threads.choose_by_turn(settings, failed.turn_id, None)
-    add_session(settings, OURS, here)  # it was to go on with a thread, or Codex told no more than the thread
+    add_session(settings, OURS, here)  # it was to continue a thread, or Codex sent only the thread's id
     assert threads.choose_last(settings, here).resumed_from == failed.turn_id
     assert threads.choose_by_turn(settings, failed.turn_id, None).thread_id == OURS
 
@@ -108,9 +108,9 @@ def test_last_sees_through_links(settings: Settings, turns: TurnsOnDisk, here: s
 
 def test_a_thread_is_meant_by_its_id_or_a_unique_prefix(settings: Settings, here: str) -> None:
     add_session(settings, OURS, here)
-    add_session(settings, CODEXS, "/elsewhere")
+    add_session(settings, CODEX_SESSION, "/elsewhere")
     assert threads.choose_by_id(settings, OURS) == ThreadChoice(OURS, here)
-    assert threads.choose_by_id(settings, "01a1fa") == ThreadChoice(CODEXS, "/elsewhere")
+    assert threads.choose_by_id(settings, "01a1fa") == ThreadChoice(CODEX_SESSION, "/elsewhere")
     with pytest.raises(AmbiguousError, match="several threads begin with 01a1f"):
         threads.choose_by_id(settings, "01a1f")
 
@@ -173,16 +173,18 @@ def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings,
     turn_id = "20261120-165501-482-7f3a"
     claim.name_holder(turn_id)
     assert threads.holder_of_thread(settings, OURS) == Holder(f"turn {turn_id}", turn_id)
-    asking = turns.running(request={"approval": "ask"})
-    claim.name_holder(asking.turn_id)
-    assert threads.holder_of_thread(settings, OURS) == Holder(f"turn {asking.turn_id}", asking.turn_id, may_ask=True)
+    may_ask_turn = turns.running(request={"approval": "ask"})
+    claim.name_holder(may_ask_turn.turn_id)
+    assert threads.holder_of_thread(settings, OURS) == Holder(
+        f"turn {may_ask_turn.turn_id}", may_ask_turn.turn_id, may_ask=True
+    )
     claim.release()
     assert threads.holder_of_thread(settings, OURS) is None
-    assert threads.holder_of_thread(settings, CODEXS) is None
+    assert threads.holder_of_thread(settings, CODEX_SESSION) is None
     (settings.codex_home / "thread-writer-locks").mkdir()
-    fd = lock.create_locked(settings.codex_home / "thread-writer-locks" / f"{CODEXS}.lock")
-    assert threads.holder_of_thread(settings, CODEXS) == Holder(
+    fd = lock.create_locked(settings.codex_home / "thread-writer-locks" / f"{CODEX_SESSION}.lock")
+    assert threads.holder_of_thread(settings, CODEX_SESSION) == Holder(
         f"another codex process (pid {os.getpid()})", pid=os.getpid()
     )
     os.close(fd)
-    assert threads.holder_of_thread(settings, CODEXS) is None
+    assert threads.holder_of_thread(settings, CODEX_SESSION) is None

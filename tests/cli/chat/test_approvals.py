@@ -1,4 +1,4 @@
-"""What is asked inline: one thing at a time, decided by nothing but a line that was typed for it."""
+"""Inline requests: one at a time, decided only by a line that was typed for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORM: dict[str, Any] = {"id": "2", "kind": "elicitation", "answer_with": "reply"
 
 
 class Person:
-    """Who is asked, and a worker that answers as it is told to."""
+    """The user at the prompt, and a worker with scripted answers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.said: list[Block] = []
@@ -45,8 +45,8 @@ class Person:
 
         return call
 
-    async def _pass_on(self, words: str) -> None:
-        self.calls.append(("pass on", words))
+    async def _pass_on(self, text: str) -> None:
+        self.calls.append(("pass on", text))
 
     def set_aside(self) -> None:
         self.drafts.append("aside")

@@ -1,4 +1,4 @@
-"""Slash commands: what is one, and what the editor offers."""
+"""Slash commands: what counts as one, and what the editor completes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a conversation looks: Markdown rendered, nothing in the way of a copy, no escape but ours."""
+"""How a chat looks: Markdown rendered, nothing that hinders a copy, no escapes but our own."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_no_escape_gets_through_but_ours(kind: BlockKind) -> None:
         assert [char for char in shown if is_dangerous(char)] == []
 
 
-# --- what is still growing
+# --- blocks that still grow
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What `chat` refuses before it begins: each with a clear line, and nothing made."""
+"""What `chat` refuses before it starts: each with a clear line, and nothing created."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell, flags: list[s
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "expected"),
     [
         (["--last", "--thread", "x"], "--last, --thread and --turn exclude each other"),
         (["--thread", "x", "--turn", "y"], "--last, --thread and --turn exclude each other"),
@@ -29,14 +29,14 @@ def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell, flags: list[s
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_flags_that_cannot_be_meant_are_refused(shell: Shell, flags: list[str], words: str) -> None:
-    assert_refused(shell.run("chat", *flags), 64, words, as_json=False)
+def test_flags_that_cannot_be_meant_are_refused(shell: Shell, flags: list[str], expected: str) -> None:
+    assert_refused(shell.run("chat", *flags), 64, expected, as_json=False)
     assert not shell.home.exists()
 
 
 def test_other_verbs_carry_nothing_of_a_chat(shell: Shell) -> None:
     shell.install("exits")
-    for command in ("status", "chat"):  # a chat that is refused carries nothing of itself, either
+    for command in ("status", "chat"):  # a refused chat imports none of its modules, either
         imported = shell.run(command, env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr
         assert "codex_server_cli.cli" in imported
         assert not {"prompt_toolkit", "rich", "asyncio"} & {

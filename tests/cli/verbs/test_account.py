@@ -1,4 +1,4 @@
-"""The account's verbs where something is wrong: each a clear line and the right code, and nothing is changed."""
+"""The account verbs where something is wrong: each a clear line and the right code, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_without_a_codex_every_verb_is_69(shell: Shell, verb: list[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"),
+    ("behaviour", "expected"),
     [("exits", fake.STDERR_TAIL), ("refuses", "codex app-server does not answer: it left no word")],
 )
-def test_a_codex_that_does_not_talk_is_69(shell: Shell, behaviour: str, words: str) -> None:
+def test_a_codex_that_does_not_talk_is_69(shell: Shell, behaviour: str, expected: str) -> None:
     shell.install(behaviour)
     for verb in ("account", "login"):
-        assert_refused(shell.run(verb), 69, words, as_json=False)
+        assert_refused(shell.run(verb), 69, expected, as_json=False)
 
 
 def test_a_codex_home_that_is_a_file_or_cannot_be_made_is_told(shell: Shell) -> None:
@@ -76,7 +76,7 @@ def test_a_key_is_refused_before_it_is_read_where_config_json_does_not_allow_one
 
 
 @pytest.mark.parametrize(
-    ("stdin", "words"),
+    ("stdin", "expected"),
     [
         (b"", "there is no API key on stdin"),
         (b" \n", "there is no API key on stdin"),
@@ -88,9 +88,9 @@ def test_a_key_is_refused_before_it_is_read_where_config_json_does_not_allow_one
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_what_is_no_key_is_65(shell: Shell, stdin: bytes, words: str) -> None:
+def test_what_is_no_key_is_65(shell: Shell, stdin: bytes, expected: str) -> None:
     allow_keys(shell)
-    assert_refused(shell.run("login", "--api-key", "-", stdin=stdin), 65, words, as_json=False)
+    assert_refused(shell.run("login", "--api-key", "-", stdin=stdin), 65, expected, as_json=False)
 
 
 def test_a_key_that_is_typed_is_not_shown(shell: Shell) -> None:

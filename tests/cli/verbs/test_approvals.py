@@ -1,4 +1,4 @@
-"""How `--answer` is read: which question it names, and when it needs to name none."""
+"""How `--answer` is parsed: which question it names, and when it need not name one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting and ending an app-server, whatever it does: every rung of the ladder, and its last words."""
+"""Starting and ending an app-server, however it behaves: every step of the escalation, and its stderr tail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def wait_until_ready(server: AppServer) -> None:
 
 @pytest.fixture
 def long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that goes by itself may take its time before that: the machine may be busy."""
+    """One that exits by itself may take its time: the machine may be busy."""
     monkeypatch.setattr(spawned, "GRACE_S", 60.0)
 
 
@@ -131,14 +131,14 @@ def test_it_gets_the_environment_less_what_could_bill_an_api_key(
     for name in (*keys, "HTTPS_PROXY"):
         monkeypatch.setenv(name, "secret")
     monkeypatch.delenv("CODEX_SERVER_TURN_ID", raising=False)
-    told = read_line(start("telltale", turn_id="20261120-165501-482-7f3a"))
-    assert not set(keys) & set(told["env"])
-    assert told["env"]["HTTPS_PROXY"] == "secret"
-    assert told["env"]["CODEX_SERVER_TURN_ID"] == "20261120-165501-482-7f3a"
-    assert told["cwd"] == str(tmp_path)
-    told = read_line(start("telltale", may_bill_api_key=True))
-    assert set(keys) <= set(told["env"])
-    assert "CODEX_SERVER_TURN_ID" not in told["env"]
+    reported = read_line(start("telltale", turn_id="20261120-165501-482-7f3a"))
+    assert not set(keys) & set(reported["env"])
+    assert reported["env"]["HTTPS_PROXY"] == "secret"
+    assert reported["env"]["CODEX_SERVER_TURN_ID"] == "20261120-165501-482-7f3a"
+    assert reported["cwd"] == str(tmp_path)
+    reported = read_line(start("telltale", may_bill_api_key=True))
+    assert set(keys) <= set(reported["env"])
+    assert "CODEX_SERVER_TURN_ID" not in reported["env"]
 
 
 def test_it_leads_a_session_of_its_own(start: Start) -> None:

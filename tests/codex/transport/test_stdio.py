@@ -13,7 +13,7 @@ MUCH = bytes(range(256)) * 20_000
 
 
 class Peer:
-    """The other side of a transport: what it reads of ours, what it writes to us."""
+    """The other end of a transport: reads what it sends, writes what it receives."""
 
     def __init__(self) -> None:
         self._read_fd, stdin_fd = os.pipe()
@@ -106,7 +106,7 @@ def test_closing_ends_the_stream_of_the_other_side_once(peer: Peer) -> None:
     peer.transport.close()
     assert peer.read() == b""
     assert peer.transport.write_fd() is None
-    peer.transport.send(b"too late")  # silently: the end of its own stream tells the rest
+    peer.transport.send(b"too late")  # silently: the end of the peer's stream reports the rest
     assert peer.transport.read() == b""
 
 

@@ -1,4 +1,4 @@
-"""Reading what Codex says of accounts, limits and models: today's shapes, and whatever else may come."""
+"""Reading what Codex reports of accounts, limits and models: today's shapes, and unknown ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_account_of_another_shape_is_no_crash(odd: Any) -> None:
         (Account(requires_login=False), False),
         (Account("chatgpt"), False),
         (Account("api_key"), False),
-        (Account(unavailable="no network"), False),  # who knows
+        (Account(unavailable="no network"), False),  # an unknown type
     ],
 )
 def test_a_login_is_needed_where_nobody_is_and_somebody_should_be(account: Account, needs_login: bool) -> None:

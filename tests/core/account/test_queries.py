@@ -1,4 +1,4 @@
-"""What is asked about an account, and what comes of each answer: every conversation as a table."""
+"""The queries about an account and the result of each answer: every exchange as a table."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_login_that_the_service_turns_away_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "kind", "exit_code", "words"),
+    ("message", "kind", "exit_code", "expected"),
     [
         ("codex account authentication required to read rate limits", ErrorKind.AUTH, 2, "only a ChatGPT login"),
         ("chatgpt authentication required to read rate limits", ErrorKind.AUTH, 2, "only a ChatGPT login"),
@@ -69,11 +69,11 @@ def test_a_login_that_the_service_turns_away_is_a_problem() -> None:
         ("something new", ErrorKind.BAD_REQUEST, 1, "Codex refused: something new"),
     ],
 )
-def test_refused_limits_say_what_is_missing(message: str, kind: ErrorKind, exit_code: int, words: str) -> None:
+def test_refused_limits_say_what_is_missing(message: str, kind: ErrorKind, exit_code: int, expected: str) -> None:
     with pytest.raises(CodexServerError) as caught:
         play(queries.ask_limits(), error(message))
     assert (caught.value.kind, caught.value.exit_code) == (kind, exit_code)
-    assert words in caught.value.message
+    assert expected in caught.value.message
     assert caught.value.hint
 
 
@@ -180,17 +180,17 @@ def test_a_login_is_over_when_it_is_in_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "words"),
+    ("reason", "expected"),
     [
         ("Login server error: Sign-in failed: nope", "the login was not completed: Sign-in failed: nope"),
         ("Login was not completed", "the login was not completed: Login was not completed"),
         (None, "the login was not completed: Codex gave no reason"),
     ],
 )
-def test_a_login_that_failed_is_told_in_codex_words(reason: str | None, words: str) -> None:
+def test_a_login_that_failed_is_told_in_codex_words(reason: str | None, expected: str) -> None:
     with pytest.raises(NotLoggedInError) as caught:
         play(queries.await_login(LOGIN), completed(False, reason))
-    assert caught.value.message == words
+    assert caught.value.message == expected
     assert "codex-server login" in caught.value.hint
 
 

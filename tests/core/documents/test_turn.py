@@ -104,7 +104,7 @@ GO_ON = f"codex-server continue --turn {TURN_ID} 'go on'"
     [
         (RUNNING, {"wait", "tail", "status", "cancel"}),
         (COMPLETE, {"answer", "tail", "continue"}),
-        (COMPLETE._replace(meta={}), {"answer", "tail"}),  # no thread, nothing to go on with
+        (COMPLETE._replace(meta={}), {"answer", "tail"}),  # no thread to continue
         (COMPLETE._replace(meta=META | {"request": {"is_ephemeral": True}}), {"answer", "tail"}),  # it left none
         (COMPLETE._replace(error={"kind": "network", "hint": f"Try `{GO_ON}`."}), {"answer", "tail", "continue"}),
         (COMPLETE._replace(error={"kind": "network"}), {"answer", "tail"}),

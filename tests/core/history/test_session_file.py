@@ -112,7 +112,7 @@ def test_injected_context_is_not_the_first_prompt(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_legacy_layout_has_the_same_opening(version: str) -> None:
+def test_the_legacy_layout_has_the_same_session_head(version: str) -> None:
     session_head = parse_session_head(read(f"legacy-{version}"))
 
     assert (session_head.first_prompt, session_head.model) == ("PATCH it", "scripted")
@@ -168,7 +168,7 @@ def test_a_changing_and_failing_thread_reads_as_what_people_saw(version: str) ->
     assert [entry.type for entry in entries] == [
         *("userMessage", "agentMessage", "webSearch", "fileChange", "agentMessage"),
         *("userMessage", "error"),
-        "agentMessage",  # the third message is a picture without words
+        "agentMessage",  # the third message is a picture without text
     ]
     assert entries[2].text == "foo bar"
     assert entries[3].text == "/home/dev/project/new.txt"

@@ -1,4 +1,4 @@
-"""The turns of Codex's session files: of real ones in both layouts and versions, and of damaged ones."""
+"""The turns of Codex's session files: real ones in both layouts and versions, and damaged ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Codex's own record of a turn adds to ours, weighed without a process or a file."""
+"""What Codex's own record of a turn adds to ours, merged without a process or a file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stored(*texts: str, status: str | None = "completed", turn_id: str = "t", **
 
 
 def unseen() -> TurnRecord:
-    """What is known of a turn of which we saw nothing but its id."""
+    """The facts of a turn of which only the id was seen."""
     record = TurnRecord()
     record.turn_id = "t"
     return record
@@ -112,7 +112,7 @@ def test_of_a_turn_that_codex_did_not_complete_only_the_answer_grows(status: str
 
 
 @pytest.mark.parametrize("known", ["whole", "whole and more"])
-def test_what_is_here_already_is_no_news(known: str) -> None:
+def test_what_is_here_already_adds_nothing(known: str) -> None:
     assert merge(unseen(), stored("whole", status="interrupted"), Published(known, "stalled"), REQUEST) is None
 
 

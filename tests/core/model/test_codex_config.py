@@ -1,4 +1,4 @@
-"""The mark in a thread's configuration, whatever the user overrides there."""
+"""The mark in a thread's configuration, whatever else the user overrides there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codex's TOML: what it takes beyond Python's own reader, and what it does not. As observed on the real binaries."""
+"""Codex's TOML: what it accepts beyond Python's own reader, and what it does not. As observed on the real binaries."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_what_codex_reads_is_read(data: bytes, content: dict[str, Any]) -> None:
     ids=lambda data: repr(data)[:30],
 )
 def test_what_codex_refuses_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 — whatever its words
+    with pytest.raises(ValueError):  # noqa: PT011 — any message
         parse_file(data)
 
 

@@ -1,4 +1,4 @@
-"""One line of the monitor's stream, read from whatever stands in the journal."""
+"""One line of the monitor's stream, parsed from any line of the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who pays for a turn, from what Codex tells of it: definitions, accounts, and what cannot be told."""
+"""Who pays for a turn, from what Codex reports: definitions, accounts, and what cannot be known."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_new_thread_has_the_provider_that_was_sent_else_the_configured_one_els
     assert provider_of_new_thread({}) == "openai"
 
 
-# --- the judgement
+# --- the decision
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_who_pays(provider: str | None, configuration: Json, account: Json, paye
         ("built-in", config("own", own=OWN), KEYLESS, "built-in"),
         ("built-in", config(), CHATGPT, "built-in"),
         ("built-in", config("built-in"), {}, "built-in"),
-        ("openai", {}, KEYLESS, "openai"),  # which cannot be: the configuration was not told
+        ("openai", {}, KEYLESS, "openai"),  # which cannot be: the configuration was not reported
     ],
 )
 def test_what_codex_does_not_tell_may_be_billed_and_another_configuration_would_tell(
@@ -167,20 +167,20 @@ def test_the_mode_of_a_login_stands_for_an_account_that_cannot_be_read(status: J
     assert account_of_status(status) == account
 
 
-# --- in the conversation
+# --- in the session
 
 
 def opened(configuration: Json, account: Json, provider: str, **request: Any) -> Dialogue:
-    """A conversation whose thread has this provider, to the point where the turn is started or not."""
+    """A session whose thread has this provider, up to the point where the turn is started or not."""
     talk = Dialogue(**request)
     return look(talk, configuration, account, provider)
 
 
 def look(talk: Dialogue, configuration: Json, account: Json, provider: str) -> Dialogue:
     """One app-server's answers."""
-    talk.reply("initialize").looked(account, configuration)
+    talk.reply("initialize").checked(account, configuration)
     if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
-        talk.free()
+        talk.queue_empty()
     method = [message["method"] for message in talk.sent if message.get("method", "").startswith("thread/")][-1]
     return talk.reply(method, {"thread": {"id": THREAD}, "modelProvider": provider, "sandbox": READ_ONLY})
 
@@ -257,7 +257,7 @@ def test_another_app_server_tells_of_a_provider_that_codex_is_not_configured_wit
 
 
 def test_what_the_first_app_server_still_says_no_longer_counts() -> None:
-    talk = Dialogue(thread_id="t-1").reply("initialize").looked(KEYLESS, config("own", own=OWN)).free()
+    talk = Dialogue(thread_id="t-1").reply("initialize").checked(KEYLESS, config("own", own=OWN)).queue_empty()
     (resume,) = [message for message in talk.sent if message["method"] == "thread/resume"]
     reply = {"id": resume["id"], "result": {"thread": {"id": THREAD}, "modelProvider": "openai"}}
     talk.receive(reply, STARTED, *said("of the first one"))

@@ -1,4 +1,4 @@
-"""What a turn asks for, said on the wire; and what Codex answers, held against it."""
+"""A turn's request as wire messages; and Codex's replies, compared with it."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_review_is_opened_by_its_target_alone() -> None:
     assert asked.open_turn("t", "Review it.") == ("review/start", {"threadId": "t", "target": target})
 
 
-# --- the policy that came of it
+# --- the effective policy
 
 _NETWORK = {"networkAccess": True}
 _EXTERNAL = {"type": "externalSandbox", "networkAccess": "restricted"}

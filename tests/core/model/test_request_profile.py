@@ -1,4 +1,4 @@
-"""A profile of Codex's in a turn's request, and what wins over it."""
+"""A Codex profile in a turn's request, and what overrides it."""
 
 from __future__ import annotations
 

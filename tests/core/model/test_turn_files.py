@@ -1,4 +1,4 @@
-"""What passes for the content of a turn's small files."""
+"""What is accepted as the content of a turn's small files."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ def test_a_result_without_an_answer_does_not() -> None:
 
 
 def test_an_error_of_an_older_version_gets_every_member() -> None:
-    told = whole_error({"kind": "network", "message": "m"})
-    assert told.keys() == ERROR.keys()
-    assert (told["kind"], told["message"], told["hint"]) == ("network", "m", "")
+    reported = whole_error({"kind": "network", "message": "m"})
+    assert reported.keys() == ERROR.keys()
+    assert (reported["kind"], reported["message"], reported["hint"]) == ("network", "m", "")
 
 
 def test_a_turn_of_which_nothing_tells_what_was_asked_fails_with_what_had_come() -> None:

@@ -1,4 +1,4 @@
-"""Whatever comes, a decision comes of it: lines of the wire, logs on disk, facts of a state, the newest id."""
+"""Every input gives a result: lines of the wire, logs on disk, facts of a state, the newest id."""
 
 from __future__ import annotations
 

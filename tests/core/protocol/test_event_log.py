@@ -1,4 +1,4 @@
-"""The lines of `events.jsonl`: the message verbatim behind our three members, and the way back."""
+"""The lines of `events.jsonl`: the message verbatim after our three members, and parsed back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines are cut at newlines alone, however the stream was split on its way."""
+"""Lines are cut at newlines alone, however the stream was split."""
 
 from __future__ import annotations
 

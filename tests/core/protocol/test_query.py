@@ -1,4 +1,4 @@
-"""What is asked of an app-server, and when enough is known: the whole conversation as a table."""
+"""A query of an app-server, and when it is complete: the whole exchange as a table."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def page(*turn_ids: str, cursor: str | None = None) -> dict[str, Any]:
     return {"result": {"data": [{"id": turn_id, "items": []} for turn_id in turn_ids], "nextCursor": cursor}}
 
 
-def test_the_greeting_gives_the_user_agent() -> None:
+def test_initialize_gives_the_user_agent() -> None:
     ((method, params),), agent = play(initialize("1.2.3"), HELLO)
     assert (method, params["clientInfo"]["version"], agent) == ("initialize", "1.2.3", "codex_server/0.169.0")
 
 
 @pytest.mark.parametrize("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])
-def test_a_refused_greeting_gives_nothing(reply: dict[str, Any]) -> None:
+def test_a_refused_initialize_gives_nothing(reply: dict[str, Any]) -> None:
     assert play(initialize("1"), reply)[1] is None
     assert play(find_stored_turn("thread", "ours", "1"), reply)[1].turn is None
 
@@ -37,8 +37,8 @@ def test_a_turn_on_the_first_page_takes_one_page() -> None:
 
 
 def test_pages_are_turned_until_the_turn_is_found() -> None:
-    inquiry = find_stored_turn("thread", "ours", "1")
-    asked, found = play(inquiry, HELLO, page("a", cursor="one"), page("b", cursor="two"), page("ours", cursor="three"))
+    query = find_stored_turn("thread", "ours", "1")
+    asked, found = play(query, HELLO, page("a", cursor="one"), page("b", cursor="two"), page("ours", cursor="three"))
     assert [params.get("cursor") for _, params in asked[1:]] == [None, "one", "two"]
     assert found == StoredTurn(OURS)
 
@@ -53,15 +53,15 @@ def test_a_list_in_a_shape_that_nobody_knows_is_an_empty_one(result: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("reply", "expected"),
     [
         ({"error": {"code": -32600, "message": "thread not loaded: thread"}}, "thread not loaded: thread"),
         ({"error": "odd"}, "Codex gave no message"),
         ({"result": 5}, "Codex gave no message"),
     ],
 )
-def test_a_refusal_is_told_in_codex_words(reply: dict[str, Any], words: str) -> None:
-    assert play(find_stored_turn("thread", "ours", "1"), HELLO, reply)[1] == StoredTurn(None, words)
+def test_a_refusal_is_told_in_codex_words(reply: dict[str, Any], expected: str) -> None:
+    assert play(find_stored_turn("thread", "ours", "1"), HELLO, reply)[1] == StoredTurn(None, expected)
 
 
 def test_a_list_without_an_end_is_left_one_day() -> None:

@@ -1,4 +1,4 @@
-"""The message grammar: four kinds of line, told apart by what is present."""
+"""The message grammar: four kinds of line, distinguished by which members are present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an app-server tells of itself and its user's configuration."""
+"""What an app-server reports of itself and of its user's configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a request, in words: the decision, who did not take it, and what was answered."""
+"""The outcome of a request as text: the decision, why there was none, and what was answered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def filled_in(content: Json, **fields: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("result", "words"),
+    ("result", "expected"),
     [
         ({"decision": "accept"}, "approved"),
         ({"decision": "acceptForSession"}, "approved for the rest of the turn"),
@@ -40,8 +40,8 @@ def filled_in(content: Json, **fields: Any) -> str:
         (None, "refused"),
     ],
 )
-def test_a_decision_is_told(result: Any, words: str) -> None:
-    assert outcome(RequestKind.COMMAND, {}, result) == words
+def test_a_decision_is_told(result: Any, expected: str) -> None:
+    assert outcome(RequestKind.COMMAND, {}, result) == expected
 
 
 def test_a_decision_that_nobody_took_says_so() -> None:

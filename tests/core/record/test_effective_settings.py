@@ -1,4 +1,4 @@
-"""What Codex announced, beside what it was asked for."""
+"""What Codex announced, compared with the request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.record.effective_settings import differences, effective_terms
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.errors import ErrorKind
-from tests.kit.dialogue import COMPLETED, STARTED, Dialogue, Json, notice, said
+from tests.kit.dialogue import COMPLETED, STARTED, Dialogue, Json, notification, said
 
 OPENED = {
     "model": "gpt",
@@ -23,9 +23,9 @@ OPENED = {
 }
 
 
-def settings_notice(**settings: Any) -> Json:
+def settings_notification(**settings: Any) -> Json:
     """`thread/settings/updated`."""
-    return notice("thread/settings/updated", threadSettings=settings)
+    return notification("thread/settings/updated", threadSettings=settings)
 
 
 def test_the_terms_are_those_of_the_thread_until_the_turn_has_others() -> None:
@@ -44,7 +44,7 @@ def test_the_terms_are_those_of_the_thread_until_the_turn_has_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("asked", "expected"),
     [
         ({}, []),
         ({"model": "gpt", "effort": "low", "approvalPolicy": "never"}, []),
@@ -61,8 +61,8 @@ def test_the_terms_are_those_of_the_thread_until_the_turn_has_others() -> None:
     ],
     ids=str,
 )
-def test_what_is_otherwise_than_asked_is_told(asked: Json, words: list[str]) -> None:
-    assert differences(asked, OPENED) == words
+def test_what_is_otherwise_than_asked_is_told(asked: Json, expected: list[str]) -> None:
+    assert differences(asked, OPENED) == expected
     assert differences(asked, {}) == []
 
 
@@ -73,7 +73,9 @@ def test_a_policy_that_asks_more_often_than_wanted_is_nothing_to_tell() -> None:
 def test_another_model_than_asked_is_told_once_in_the_text_live_and_replayed() -> None:
     account = {"account": {"type": "chatgpt"}, "requiresOpenaiAuth": True}
     talk = Dialogue(model="wanted", effort="high").replied(account=account, **OPENED)
-    talk.receive(settings_notice(effort="high"), STARTED, *said("Hello"), settings_notice(effort="low"), COMPLETED)
+    talk.receive(
+        settings_notification(effort="high"), STARTED, *said("Hello"), settings_notification(effort="low"), COMPLETED
+    )
     assert talk.text == "[Codex runs this turn with model gpt, not wanted as asked]\n\nHello\n"
     assert replay(talk.events)[1] == talk.text
     assert talk.outcome.state is State.COMPLETE
@@ -93,7 +95,7 @@ def test_another_model_than_asked_is_told_once_in_the_text_live_and_replayed() -
 )
 def test_a_reviewer_in_a_persons_stead_ends_the_turn(approval: Approval, settings: Json, is_wider: bool) -> None:
     talk = Dialogue(approval=approval).started()
-    talk.receive(settings_notice(**settings))
+    talk.receive(settings_notification(**settings))
     assert (len(talk.requests("turn/interrupt")) == 1) is is_wider
     if is_wider:
         talk.advance(60_000)

@@ -151,5 +151,5 @@ def test_a_retry_and_an_end_are_told_apart() -> None:
         ("model/rerouted", {"fromModel": "a", "toModel": "b"}, "! the model was changed from a to b\n"),
     ],
 )
-def test_a_notice_is_one_line(method: str, params: dict[str, Any], text: str) -> None:
+def test_a_notification_is_one_line(method: str, params: dict[str, Any], text: str) -> None:
     assert item_text.notice_block(method, params) == text

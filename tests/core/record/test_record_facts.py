@@ -1,4 +1,4 @@
-"""What is known of one turn: its answer, its tokens, its errors, its phase."""
+"""The facts of one turn: its answer, its tokens, its errors, its phase."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tests.kit.dialogue import (
     TURN,
     Json,
     delta,
-    error_notice,
-    item_notice,
+    error_notification,
+    item_notification,
     message_completed,
     message_started,
-    notice,
+    notification,
     running,
     said,
-    turn_notice,
-    usage_notice,
+    turn_notification,
+    usage_notification,
 )
 
 # --- answers
@@ -74,7 +74,7 @@ def test_the_partial_answer_is_what_had_come_of_it(messages: list[Json], partial
 
 
 def _completed_with(*items: Any) -> Json:
-    return turn_notice("turn/completed", status="completed", error=None, items=list(items))
+    return turn_notification("turn/completed", status="completed", error=None, items=list(items))
 
 
 def test_the_summary_of_the_end_gives_an_answer_that_did_not_come_otherwise() -> None:
@@ -88,7 +88,9 @@ def test_the_summary_of_the_end_gives_an_answer_that_did_not_come_otherwise() ->
 
 
 def test_tokens_are_summed_and_foreign_ones_ignored() -> None:
-    record = running(usage_notice(10, 1), usage_notice(99, 99, turnId="an-old-turn"), usage_notice(20, 2))
+    record = running(
+        usage_notification(10, 1), usage_notification(99, 99, turnId="an-old-turn"), usage_notification(20, 2)
+    )
     assert record.usage is not None
     assert (record.usage["input_tokens"], record.usage["output_tokens"]) == (30, 3)
 
@@ -107,23 +109,23 @@ def test_a_retry_is_no_error() -> None:
 
 
 def test_a_finished_response_makes_the_retries_before_it_history() -> None:
-    assert running(RETRY, usage_notice()).retry is None
+    assert running(RETRY, usage_notification()).retry is None
 
 
 def test_the_error_of_the_end_is_kept() -> None:
-    record = running(error_notice("first", will_retry=False))
+    record = running(error_notification("first", will_retry=False))
     assert record.error == {"message": "first", "codexErrorInfo": "other"}
-    record.feed_in(turn_notice("turn/completed", status="failed", error={"message": "second"}, items=[]))
+    record.feed_in(turn_notification("turn/completed", status="failed", error={"message": "second"}, items=[]))
     assert (record.status, record.error) == ("failed", {"message": "second"})
 
 
 @pytest.mark.parametrize("turn", [{"status": "inProgress"}, {"status": None}, {}])
 def test_a_completion_without_an_end_is_none(turn: Json) -> None:
-    assert running(turn_notice("turn/completed", **turn)).status is None
+    assert running(turn_notification("turn/completed", **turn)).status is None
 
 
-def test_after_the_end_late_items_still_fold() -> None:
-    record = running(*said("Hello"), COMPLETED, item_notice("item/completed", "commandExecution", "c"))
+def test_after_the_end_late_items_are_still_replayed() -> None:
+    record = running(*said("Hello"), COMPLETED, item_notification("item/completed", "commandExecution", "c"))
     assert (record.status, record.answer) == ("completed", "Hello")
 
 
@@ -134,12 +136,12 @@ def test_after_the_end_late_items_still_fold() -> None:
     ("messages", "phase"),
     [
         ([], Phase.THINKING),
-        ([item_notice("item/started", "reasoning")], Phase.THINKING),
-        ([item_notice("item/started", "aTypeOfANewerVersion")], Phase.THINKING),
-        ([item_notice("item/started", "commandExecution")], Phase.RUNNING_COMMAND),
-        ([item_notice("item/started", "fileChange")], Phase.EDITING),
+        ([item_notification("item/started", "reasoning")], Phase.THINKING),
+        ([item_notification("item/started", "aTypeOfANewerVersion")], Phase.THINKING),
+        ([item_notification("item/started", "commandExecution")], Phase.RUNNING_COMMAND),
+        ([item_notification("item/started", "fileChange")], Phase.EDITING),
         ([message_started()], Phase.ANSWERING),
-        ([message_started(), item_notice("item/started", "commandExecution")], Phase.RUNNING_COMMAND),
+        ([message_started(), item_notification("item/started", "commandExecution")], Phase.RUNNING_COMMAND),
         ([message_started(), message_completed("x")], Phase.THINKING),
         ([RETRY], Phase.RETRYING),
         ([message_started(), RETRY], Phase.RETRYING),
@@ -153,20 +155,20 @@ def test_the_phase_is_what_the_open_items_say(messages: list[Json], phase: Phase
 
 
 def test_a_command_stays_open_through_a_retry_of_the_network() -> None:
-    record = running(item_notice("item/started", "commandExecution", "c"), message_started(), RETRY)
+    record = running(item_notification("item/started", "commandExecution", "c"), message_started(), RETRY)
     assert list(record.open_items) == ["c"]
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        notice("item/started", item=None),
-        notice("item/completed", item=[]),
-        notice("error", error="odd"),
-        notice("thread/settings/updated", threadSettings=None),
-        turn_notice("turn/completed") | {"params": {"threadId": THREAD, "turnId": TURN, "turn": None}},
+        notification("item/started", item=None),
+        notification("item/completed", item=[]),
+        notification("error", error="odd"),
+        notification("thread/settings/updated", threadSettings=None),
+        turn_notification("turn/completed") | {"params": {"threadId": THREAD, "turnId": TURN, "turn": None}},
         {"method": "thread/status/changed", "params": {"threadId": THREAD, "status": None}},
-        notice("item/agentMessage/delta", delta=7, itemId="m"),
+        notification("item/agentMessage/delta", delta=7, itemId="m"),
     ],
 )
 def test_a_changed_shape_is_no_fact(message: Json) -> None:

@@ -1,4 +1,4 @@
-"""What was tried and not done: told from the call and its output, once, in one line."""
+"""What was tried and not done: found from the call and its output, once, in one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.raw_items import RawItems
 from codex_server_cli.core.record.refusals import MAX_REFUSALS, MAX_TEXT_CHARS, Refusals, denial_of, refusal_of
 from codex_server_cli.core.record.replay import replay
-from tests.kit.dialogue import COMPLETED, TURN, Dialogue, Json, item_notice, notice, said
+from tests.kit.dialogue import COMPLETED, TURN, Dialogue, Json, item_notification, notification, said
 
 STALE = "*** Begin Patch\n*** Update File: a b.py\n@@\n-x\n+y\n*** Add File: c.py\n+z\n*** End Patch"
 NO_FIT = "apply_patch verification failed: Failed to find expected lines in /p/a b.py:\nx"
@@ -27,16 +27,16 @@ def typed(name: str, text: str, id_: str = "c1") -> Json:
     return {"type": "custom_tool_call", "name": name, "input": text, "call_id": id_}
 
 
-def came_of(output: Any, id_: str = "c1", type_: str = "function_call_output") -> Json:
+def call_output(output: Any, id_: str = "c1", type_: str = "function_call_output") -> Json:
     return {"type": type_, "call_id": id_, "output": output}
 
 
-def told(call: Json, output: Any) -> Json | None:
-    refusal = refusal_of(call, came_of(output))
+def refusal_json(call: Json, output: Any) -> Json | None:
+    refusal = refusal_of(call, call_output(output))
     return refusal.to_json() if refusal is not None else None
 
 
-# --- what a call and its output amount to
+# --- the result of a call and its output
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def told(call: Json, output: Any) -> Json | None:
 )
 def test_a_patch_is_told_with_its_paths(call: Json) -> None:
     reason = "apply_patch verification failed: Failed to find expected lines in /p/a b.py: x"
-    assert told(call, NO_FIT) == {"what": "patch", "paths": ["a b.py", "c.py"], "reason": reason}
+    assert refusal_json(call, NO_FIT) == {"what": "patch", "paths": ["a b.py", "c.py"], "reason": reason}
 
 
 def test_a_patch_without_a_beginning_has_no_paths() -> None:
     call = typed("apply_patch", "huh")
-    assert told(call, "patch rejected: x") == {"what": "patch", "paths": [], "reason": "patch rejected: x"}
+    assert refusal_json(call, "patch rejected: x") == {"what": "patch", "paths": [], "reason": "patch rejected: x"}
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_patch_without_a_beginning_has_no_paths() -> None:
     ],
 )
 def test_a_command_is_told_with_its_line(call: Json, command: str | None) -> None:
-    assert told(call, NEVER) == {"what": "command", "command": command, "reason": NEVER}
+    assert refusal_json(call, NEVER) == {"what": "command", "command": command, "reason": NEVER}
 
 
 def test_arguments_that_are_no_json_are_told_as_they_stand() -> None:
     call = {"type": "function_call", "name": "exec_command", "arguments": "{torn", "call_id": "c1"}
-    assert told(call, "failed to parse function arguments: x") == {
+    assert refusal_json(call, "failed to parse function arguments: x") == {
         "what": "command",
         "command": "{torn",
         "reason": "failed to parse function arguments: x",
@@ -88,16 +88,16 @@ def test_arguments_that_are_no_json_are_told_as_they_stand() -> None:
 
 def test_of_a_command_that_the_sandbox_denies_the_line_that_says_so_is_told() -> None:
     output = f"Chunk ID: 1\nWall time: 0.1\nProcess exited with code 1\nOutput:\nfirst\n{READ_ONLY}\nlast\n"
-    assert told(called("exec_command", {"cmd": "x"}), output) == {
+    assert refusal_json(called("exec_command", {"cmd": "x"}), output) == {
         "what": "command",
         "command": "x",
         "reason": READ_ONLY,
     }
     other = output.replace(READ_ONLY, "permission denied")
-    assert (told(called("exec_command", {"cmd": "x"}), other) or {})["reason"] == "first permission denied last"
+    assert (refusal_json(called("exec_command", {"cmd": "x"}), other) or {})["reason"] == "first permission denied last"
     script = typed("exec", 'text((await tools.exec_command({cmd:"touch f"})).output)')
     parts = [{"type": "input_text", "text": "Script completed\n"}, {"type": "input_text", "text": f"{READ_ONLY}\n"}]
-    assert told(script, parts) == {"what": "command", "command": "touch f", "reason": READ_ONLY}
+    assert refusal_json(script, parts) == {"what": "command", "command": "touch f", "reason": READ_ONLY}
 
 
 @pytest.mark.parametrize(
@@ -110,12 +110,12 @@ def test_of_a_command_that_the_sandbox_denies_the_line_that_says_so_is_told() ->
     ],
 )
 def test_a_call_that_no_tool_takes_is_told_with_its_name(name: str, output: str) -> None:
-    assert told(called(name, {}), output) == {"what": "tool", "tool": name, "reason": output}
+    assert refusal_json(called(name, {}), output) == {"what": "tool", "tool": name, "reason": output}
 
 
 def test_a_script_that_fails_in_a_tool_without_a_command_is_told_by_its_own_name() -> None:
     call = typed("exec", "await tools.apply_patch(text_of_it)")
-    assert told(call, f"Script failed\nScript error:\n{NO_FIT}") == {
+    assert refusal_json(call, f"Script failed\nScript error:\n{NO_FIT}") == {
         "what": "tool",
         "tool": "exec",
         "reason": "apply_patch verification failed: Failed to find expected lines in /p/a b.py: x",
@@ -136,11 +136,13 @@ def test_a_script_that_fails_in_a_tool_without_a_command_is_told_by_its_own_name
     ],
 )
 def test_what_is_done_or_declined_by_a_person_is_no_refusal(call: Json, output: str) -> None:
-    assert told(call, output) is None
+    assert refusal_json(call, output) is None
 
 
 def test_a_line_is_bounded_and_stays_one_line() -> None:
-    refusal = refusal_of(called("exec_command", {"cmd": "x\ny" * 500}), came_of("approval policy is " + "a\nb" * 500))
+    refusal = refusal_of(
+        called("exec_command", {"cmd": "x\ny" * 500}), call_output("approval policy is " + "a\nb" * 500)
+    )
     assert refusal is not None
     assert "\n" not in refusal.line
     assert len(refusal.line) < 2 * MAX_TEXT_CHARS + 40
@@ -191,7 +193,7 @@ def test_what_a_script_prints_of_a_command_that_has_an_item_is_not_told_twice() 
     item = {"type": "commandExecution", "status": "failed", "command": "touch f", "aggregatedOutput": READ_ONLY}
     refusals.add_item(item, {})
     refusals.add_raw(typed("exec", "x"))
-    assert refusals.add_raw(came_of(READ_ONLY, type_="custom_tool_call_output")) is None
+    assert refusals.add_raw(call_output(READ_ONLY, type_="custom_tool_call_output")) is None
     assert len(refusals.found) == 1
 
 
@@ -199,11 +201,11 @@ def test_only_the_first_are_kept_and_each_is_shown() -> None:
     refusals = Refusals()
     for _ in range(MAX_REFUSALS + 1):
         refusals.add_raw(called("exec_command", {"cmd": "x"}))
-        assert refusals.add_raw(came_of(NEVER)) is not None
+        assert refusals.add_raw(call_output(NEVER)) is not None
     assert len(refusals.found) == MAX_REFUSALS
 
 
-@pytest.mark.parametrize("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, came_of("x", "unheard of")])
+@pytest.mark.parametrize("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, call_output("x", "unheard of")])
 def test_what_is_no_call_and_no_output_of_one_is_no_refusal(raw: Any) -> None:
     assert Refusals().add_raw(raw) is None
     assert RawItems().choose((b"", {}), raw) == []
@@ -212,17 +214,19 @@ def test_what_is_no_call_and_no_output_of_one_is_no_refusal(raw: Any) -> None:
 # --- which raw items are recorded
 
 
-def raw_notice(item: Any, turn: str = TURN) -> Json:
-    return notice("rawResponseItem/completed", turnId=turn, item=item)
+def raw_notification(item: Any, turn: str = TURN) -> Json:
+    return notification("rawResponseItem/completed", turnId=turn, item=item)
 
 
 def test_of_raw_items_only_a_refused_call_and_its_output_are_recorded() -> None:
     talk = Dialogue().started()
     before = len(talk.events)
-    talk.receive(raw_notice({"type": "message", "role": "user"}), raw_notice(called("exec_command", {"cmd": "ls"})))
-    talk.receive(notice("rawResponse/completed", responseId="r"))
+    talk.receive(
+        raw_notification({"type": "message", "role": "user"}), raw_notification(called("exec_command", {"cmd": "ls"}))
+    )
+    talk.receive(notification("rawResponse/completed", responseId="r"))
     assert len(talk.events) == before
-    talk.receive(raw_notice(came_of(NEVER)))
+    talk.receive(raw_notification(call_output(NEVER)))
     assert talk.events[before:].count(b'"dir":"in","method":"rawResponseItem/completed"') == 2
     assert talk.text == f"✗ command refused: ls: {NEVER}\n"
     talk.receive(*said("Done."), COMPLETED)
@@ -232,31 +236,35 @@ def test_of_raw_items_only_a_refused_call_and_its_output_are_recorded() -> None:
 
 
 def test_a_call_that_has_an_item_is_told_by_that() -> None:
-    talk = Dialogue().started().receive(raw_notice(called("exec_command", {"cmd": "ls"})))
-    talk.receive(item_notice("item/started", "commandExecution", "c1", command="ls"))
-    talk.receive(item_notice("item/completed", "commandExecution", "c1", command="ls", status="completed", exitCode=0))
-    talk.receive(raw_notice(came_of("Output:\nunsupported call")))
+    talk = Dialogue().started().receive(raw_notification(called("exec_command", {"cmd": "ls"})))
+    talk.receive(item_notification("item/started", "commandExecution", "c1", command="ls"))
+    talk.receive(
+        item_notification("item/completed", "commandExecution", "c1", command="ls", status="completed", exitCode=0)
+    )
+    talk.receive(raw_notification(call_output("Output:\nunsupported call")))
     assert b"rawResponse" not in talk.events
     assert talk.text == "$ ls\n→ exit 0\n"
 
 
 def test_raw_items_of_another_turn_count_for_nothing() -> None:
     talk = Dialogue().started()
-    talk.receive(raw_notice(called("exec_command", {"cmd": "ls"}), "t2"), raw_notice(came_of(NEVER), "t2"))
+    talk.receive(
+        raw_notification(called("exec_command", {"cmd": "ls"}), "t2"), raw_notification(call_output(NEVER), "t2")
+    )
     assert (talk.text, b"rawResponse" in talk.events) == ("", False)
 
 
 def test_the_session_file_tells_of_a_thread_that_goes_on() -> None:
     talk = Dialogue(thread_id="t")
     talk.started(method="thread/resume")
-    item = item_notice("item/completed", "commandExecution", "c2", command="ls", status="completed", exitCode=0)
+    item = item_notification("item/completed", "commandExecution", "c2", command="ls", status="completed", exitCode=0)
     talk.receive(item, COMPLETED)
     before = len(talk.events)
     entries = [
         called("exec_command", {"cmd": "x"}),
-        came_of(NEVER),
+        call_output(NEVER),
         called("exec_command", {}, "c2"),
-        came_of("", "c2"),
+        call_output("", "c2"),
     ]
     lines = [encode({"timestamp": "t", "type": "response_item", "payload": entry}) for entry in entries]
     step = talk.session.hear_session([b"torn", encode({"type": "event_msg"}), *lines], talk.now_ms)
@@ -272,7 +280,7 @@ def test_a_command_that_its_sandbox_denied_says_so_where_it_ends() -> None:
         Dialogue()
         .started()
         .receive(
-            item_notice(
+            item_notification(
                 "item/completed",
                 "commandExecution",
                 command="x",

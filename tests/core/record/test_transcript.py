@@ -15,13 +15,13 @@ from tests.kit.dialogue import (
     RETRY,
     Json,
     delta,
-    error_notice,
-    item_notice,
+    error_notification,
+    item_notification,
     message_completed,
     message_started,
-    notice,
+    notification,
     said,
-    usage_notice,
+    usage_notification,
 )
 
 RETRIED = "↻ Reconnecting... 1/2\n"
@@ -82,13 +82,13 @@ def test_messages_stand_a_line_apart() -> None:
 
 
 @pytest.mark.parametrize("new_id", ["msg-1", "msg-2"])
-@pytest.mark.parametrize("has_notice", [True, False])
-def test_text_that_a_retry_repeats_is_not_shown_twice(new_id: str, has_notice: bool) -> None:
+@pytest.mark.parametrize("has_notification", [True, False])
+def test_text_that_a_retry_repeats_is_not_shown_twice(new_id: str, has_notification: bool) -> None:
     broken = [message_started(), delta("Hello "), delta("wor")]
-    retry = [RETRY] if has_notice else []
+    retry = [RETRY] if has_notification else []
     again = [message_started(new_id), delta("Hel", new_id), delta("lo world", new_id), delta("!", new_id)]
     text = shown(*broken, *retry, *again, message_completed("Hello world!", new_id))
-    block = f"\n\n{RETRIED}\n" if has_notice else ""
+    block = f"\n\n{RETRIED}\n" if has_notification else ""
     assert text == f"Hello wor{block}ld!\n"
 
 
@@ -129,12 +129,12 @@ def test_messages_that_were_complete_before_the_retry_are_not_shown_twice() -> N
 
 
 def test_a_response_that_was_finished_is_not_expected_again() -> None:
-    messages = [*said("Done."), usage_notice(), RETRY, *said("Done.")]
+    messages = [*said("Done."), usage_notification(), RETRY, *said("Done.")]
     assert shown(*messages) == f"Done.\n\n{RETRIED}\nDone.\n"
 
 
 def test_a_block_between_the_pieces_of_a_text_stands_apart_from_it() -> None:
-    warning = notice("warning", message="careful")
+    warning = notification("warning", message="careful")
     assert shown(message_started(), delta("a"), warning, delta("b")) == "a\n\n! careful\n\nb"
     assert shown(message_started(), delta("a\n"), warning, delta("b")) == "a\n\n! careful\n\nb"
 
@@ -152,7 +152,7 @@ _TEXT = st.text(alphabet="ab \n", min_size=1, max_size=40)
 def test_a_text_begun_again_and_again_is_shown_exactly_once(
     text: str, tries: list[tuple[int, list[int]]], cuts: list[int]
 ) -> None:
-    """Broken off anywhere, in any pieces, and sent again from its beginning without a word."""
+    """Broken off anywhere, in any pieces, and sent again from its beginning without a notification."""
     begun = [[message_started(), *map(delta, _pieces(text[:length], at))] for length, at in tries]
     whole = [message_started(), *map(delta, _pieces(text, cuts)), message_completed(text)]
     assert shown(*(message for messages in [*begun, whole] for message in messages)) == text.removesuffix("\n") + "\n"
@@ -181,7 +181,7 @@ _WORD = st.text(alphabet="abc", min_size=1, max_size=8)
 def test_a_response_broken_anywhere_and_sent_again_is_shown_exactly_once(
     texts: list[str], tries: list[tuple[int, int]], cuts: list[int]
 ) -> None:
-    """Each attempt gets some messages done, and a part of the next; then a retry is announced."""
+    """Each attempt completes some messages and a part of the next; then a retry is announced."""
     messages: list[Json] = []
     for number, (done, length) in enumerate(tries):
         for index, text in enumerate(texts[: done + 1]):
@@ -202,7 +202,7 @@ def test_a_response_broken_anywhere_and_sent_again_is_shown_exactly_once(
 
 
 def _command(method: str, id_: str = "cmd-1", **item: Any) -> Json:
-    return item_notice(f"item/{method}", "commandExecution", id_, command="bash -lc 'make test'", **item)
+    return item_notification(f"item/{method}", "commandExecution", id_, command="bash -lc 'make test'", **item)
 
 
 def _command_ended(id_: str = "cmd-1") -> Json:
@@ -212,7 +212,9 @@ def _command_ended(id_: str = "cmd-1") -> Json:
 def test_a_command_is_shown_when_it_starts_and_ended_when_it_ends() -> None:
     transcript = Transcript()
     assert text_of(transcript.feed(_command("started", status="inProgress"))) == "$ make test\n"
-    assert text_of(transcript.feed(notice("item/commandExecution/outputDelta", itemId="cmd-1", delta="ok\n"))) == ""
+    assert (
+        text_of(transcript.feed(notification("item/commandExecution/outputDelta", itemId="cmd-1", delta="ok\n"))) == ""
+    )
     assert text_of(transcript.feed(_command_ended())) == "ok\n→ exit 0 · 0.1 s\n"
     assert text_of(transcript.feed(delta("Done"))) == "\nDone"
 
@@ -234,18 +236,18 @@ def test_a_command_without_a_beginning_is_shown_whole() -> None:
 
 def test_an_answer_that_is_cut_off_by_what_the_user_says_into_the_turn_does_not_restart() -> None:
     def user_said(text: str) -> Json:
-        return item_notice("item/completed", "userMessage", content=[{"type": "text", "text": text}])
+        return item_notification("item/completed", "userMessage", content=[{"type": "text", "text": text}])
 
-    cut = (user_said("prompt"), message_started(), delta("First words, "), usage_notice(), user_said("use tabs"))
+    cut = (user_said("prompt"), message_started(), delta("First words, "), usage_notification(), user_said("use tabs"))
     assert shown(*cut, *said("Tabs it is.", "msg-2")) == "First words, \n\n> use tabs\n\nTabs it is.\n"
 
 
 def test_blocks_stand_a_line_apart() -> None:
-    plan = notice("turn/plan/updated", plan=[{"step": "read", "status": "completed"}])
-    reasoning = item_notice("item/completed", "reasoning", summary=["Hm."])
-    reroute = notice("model/rerouted", fromModel="a", toModel="b")
-    guardian = notice("guardianWarning", message="careful")
-    failure = error_notice("gone", will_retry=False)
+    plan = notification("turn/plan/updated", plan=[{"step": "read", "status": "completed"}])
+    reasoning = item_notification("item/completed", "reasoning", summary=["Hm."])
+    reroute = notification("model/rerouted", fromModel="a", toModel="b")
+    guardian = notification("guardianWarning", message="careful")
+    failure = error_notification("gone", will_retry=False)
     text = shown(reasoning, plan, reroute, guardian, failure)
     assert text == "· Hm.\n\n☑ read\n\n! the model was changed from a to b\n\n! careful\n\n✗ gone\n"
 
@@ -253,15 +255,15 @@ def test_blocks_stand_a_line_apart() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        notice("a/method/of/a/newer/version", delta="x"),
-        item_notice("item/started", "aTypeOfANewerVersion"),
-        item_notice("item/completed", "aTypeOfANewerVersion", text="x"),
-        item_notice("item/started", "reasoning"),
-        notice("item/started", item=None),
-        notice("item/completed", item="odd"),
-        notice("item/agentMessage/delta", delta=None),
-        notice("item/agentMessage/delta", delta=5),
-        notice("error", error=None, willRetry=True),
+        notification("a/method/of/a/newer/version", delta="x"),
+        item_notification("item/started", "aTypeOfANewerVersion"),
+        item_notification("item/completed", "aTypeOfANewerVersion", text="x"),
+        item_notification("item/started", "reasoning"),
+        notification("item/started", item=None),
+        notification("item/completed", item="odd"),
+        notification("item/agentMessage/delta", delta=None),
+        notification("item/agentMessage/delta", delta=5),
+        notification("error", error=None, willRetry=True),
         {"method": "warning"},
     ],
 )

@@ -1,4 +1,4 @@
-"""Which messages belong to a turn, and who it is."""
+"""Which messages belong to a turn, and its ids."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.kit.dialogue import (
     Json,
     delta,
     message_started,
-    notice,
+    notification,
     requested,
     running,
     said,
-    status_notice,
-    turn_notice,
-    usage_notice,
+    status_notification,
+    turn_notification,
+    usage_notification,
 )
 
 # --- ids and settings
@@ -52,7 +52,7 @@ def test_a_resumed_or_forked_thread_is_named_by_its_reply(method: str) -> None:
 
 
 def test_announced_settings_are_merged() -> None:
-    record = running(notice("thread/settings/updated", threadSettings={"model": "other", "effort": "low"}))
+    record = running(notification("thread/settings/updated", threadSettings={"model": "other", "effort": "low"}))
     assert record.settings == {"model": "other", "effort": "low", "sandbox": {"type": "readOnly"}}
 
 
@@ -96,7 +96,7 @@ def test_our_replies_and_notifications_are_no_requests() -> None:
 
 def test_what_comes_before_the_reply_is_held_and_released_in_order() -> None:
     record = requested()
-    early = [status_notice("active"), STARTED, message_started(), delta("Hel")]
+    early = [status_notification("active"), STARTED, message_started(), delta("Hel")]
     assert [record.feed_in(message) for message in early] == [[], [], [], []]
     assert record.phase is Phase.STARTING
     assert record.feed_in(TURN_REPLY) == early
@@ -105,7 +105,7 @@ def test_what_comes_before_the_reply_is_held_and_released_in_order() -> None:
 
 def test_early_messages_of_another_turn_are_not_released() -> None:
     record = requested()
-    record.feed_in(usage_notice(turnId="an-old-turn"))
+    record.feed_in(usage_notification(turnId="an-old-turn"))
     assert record.feed_in(TURN_REPLY) == []
     assert record.usage is None
 
@@ -114,7 +114,7 @@ def test_what_comes_before_the_turn_is_asked_for_is_not_held() -> None:
     record = TurnRecord()
     record.feed_out(ASK_THREAD)
     record.feed_in(THREAD_REPLY)
-    record.feed_in(usage_notice(turnId=TURN))
+    record.feed_in(usage_notification(turnId=TURN))
     record.feed_out(ASK_TURN)
     assert record.feed_in(TURN_REPLY) == []
 
@@ -122,9 +122,9 @@ def test_what_comes_before_the_turn_is_asked_for_is_not_held() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        notice("item/agentMessage/delta", delta="x", itemId="m", threadId="a-sub-agent's"),
-        notice("item/agentMessage/delta", delta="x", itemId="m", turnId="an-old-turn"),
-        usage_notice(turnId="an-old-turn"),
+        notification("item/agentMessage/delta", delta="x", itemId="m", threadId="a-sub-agent's"),
+        notification("item/agentMessage/delta", delta="x", itemId="m", turnId="an-old-turn"),
+        usage_notification(turnId="an-old-turn"),
         {"method": "turn/completed", "params": {"threadId": THREAD, "turn": {"id": "an-old-turn", "status": "failed"}}},
         {"method": "thread/status/changed", "params": {"threadId": "another", "status": {"type": "idle"}}},
     ],
@@ -141,7 +141,7 @@ def test_messages_of_other_threads_and_turns_are_ignored(message: Json) -> None:
         {"method": "configWarning", "params": {"summary": "s"}},
         {"method": "warning", "params": {"threadId": THREAD, "message": "m"}},
         {"method": "hook/started", "params": {"threadId": THREAD, "turnId": None}},
-        notice("a/method/of/a/newer/version", anything=[1, 2]),
+        notification("a/method/of/a/newer/version", anything=[1, 2]),
         {"method": "no/params/at/all"},
     ],
 )
@@ -155,7 +155,7 @@ def test_messages_about_the_thread_as_a_whole_and_unknown_ones_belong_and_change
     "message",
     [{"method": "item/tool/call", "id": 0, "params": {"threadId": THREAD, "turnId": TURN}}, {}, {"id": None}],
 )
-def test_server_requests_and_nonsense_are_no_news(message: Json) -> None:
+def test_server_requests_and_nonsense_are_no_own_notifications(message: Json) -> None:
     assert running().feed_in(message) == []
 
 
@@ -171,7 +171,7 @@ def test_a_reviews_own_turn_belongs_to_ours_as_its_root() -> None:
 
 def test_without_its_reply_a_turn_is_taken_from_what_came_early() -> None:
     record = requested()
-    early = [status_notice("active"), STARTED, *said("Hello"), COMPLETED]
+    early = [status_notification("active"), STARTED, *said("Hello"), COMPLETED]
     for message in early:
         record.feed_in(message)
     assert record.adopt_early() == early
@@ -191,7 +191,9 @@ def test_without_its_reply_a_review_is_taken_as_the_root_of_its_own_turn() -> No
     assert (record.status, record.answer) == ("completed", "Hello from mock")
 
 
-@pytest.mark.parametrize("early", [[], [status_notice("active")], [turn_notice("turn/started") | {"params": {}}]])
+@pytest.mark.parametrize(
+    "early", [[], [status_notification("active")], [turn_notification("turn/started") | {"params": {}}]]
+)
 def test_where_nothing_names_a_turn_there_is_none(early: list[Json]) -> None:
     record = requested()
     for message in early:

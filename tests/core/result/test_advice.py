@@ -1,4 +1,4 @@
-"""What to do next, where Codex's own words tell more than the kind of an error."""
+"""The next step, where Codex's own message is more specific than the kind of an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ THREAD = "01a2266f-12b6-7743-96b1-0b89d91fd07d"
 
 
 @pytest.mark.parametrize(
-    ("message", "info", "words"),
+    ("message", "info", "expected"),
     [
         ("no such model", "modelNotFound", advice.NO_MODEL),
         ("no", "cyberPolicy", advice.POLICY),
@@ -34,8 +34,8 @@ THREAD = "01a2266f-12b6-7743-96b1-0b89d91fd07d"
         ("anything else", None, None),
     ],
 )
-def test_words_are_chosen_by_what_codex_said(message: str, info: object, words: str | None) -> None:
-    assert advice.words_for(message, info) == words
+def test_words_are_chosen_by_what_codex_said(message: str, info: object, expected: str | None) -> None:
+    assert advice.words_for(message, info) == expected
 
 
 def hint(kind: ErrorKind, message: str, **facts: object) -> str:

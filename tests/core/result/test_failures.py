@@ -1,4 +1,4 @@
-"""Codex's errors become our kinds."""
+"""Codex's errors are mapped to error kinds."""
 
 from __future__ import annotations
 
@@ -224,20 +224,20 @@ def test_an_exit_is_told_by_its_stderr_tail(stderr: str, kind: ErrorKind) -> Non
 
 
 @pytest.mark.parametrize(
-    "words",
+    "text",
     [
         "failed to load configuration: Model provider `z` not found",
         "This chat uses model provider “z”, which is no longer configured. Restore this provider’s configuration.",
     ],
 )
-def test_a_thread_whose_provider_is_gone_can_be_forked(words: str) -> None:
-    error = failures.error_of_refusal("thread/resume", {"code": -32600, "message": words})
-    assert (error.kind, error.message) == (ErrorKind.BAD_INPUT, f"Codex refused thread/resume: {words}")
+def test_a_thread_whose_provider_is_gone_can_be_forked(text: str) -> None:
+    error = failures.error_of_refusal("thread/resume", {"code": -32600, "message": text})
+    assert (error.kind, error.message) == (ErrorKind.BAD_INPUT, f"Codex refused thread/resume: {text}")
     assert error.hint.startswith("A fork takes the provider that Codex is configured with: {fork}")
-    assert failures.error_of_refusal("thread/start", {"code": -32600, "message": words}, 2).hint == ""
+    assert failures.error_of_refusal("thread/start", {"code": -32600, "message": text}, 2).hint == ""
 
 
-# --- words for people
+# --- messages for people
 
 
 @pytest.mark.parametrize(

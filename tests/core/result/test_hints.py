@@ -1,4 +1,4 @@
-"""Every kind of error tells what to do next, with commands that need no filling in and open no guard."""
+"""Every kind of error has a next step, with commands that need no filling in and open no guard."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SHAPES = [NEW, CONTINUED, FORKED, OLD, CONTINUED._replace(flags={**(CONTINUED.fl
 
 
 def words_of(kind: ErrorKind, request: TurnRequest, *, is_resumable: bool = False, **facts: Any) -> list[list[str]]:
-    """The commands of an end, in words, without the program's name."""
+    """The commands of an end as words, without the program's name."""
     end = End(kind, is_resumable=is_resumable, has_begun=is_resumable, **facts)
-    told = [shlex.split(command) for command in commands_in(hint_of(end, request))]
-    assert all(words[0] == "codex-server" for words in told)
-    return [words[1:] for words in told]
+    reported = [shlex.split(command) for command in commands_in(hint_of(end, request))]
+    assert all(words[0] == "codex-server" for words in reported)
+    return [words[1:] for words in reported]
 
 
 @pytest.mark.parametrize("is_resumable", [True, False])
@@ -40,12 +40,12 @@ def test_every_kind_has_commands_with_nothing_left_open_and_the_hint_names_them_
 ) -> None:
     end = End(kind, is_resumable=is_resumable)
     hint = hint_of(end, request_)
-    told = commands_in(hint)
-    assert told
-    assert told == re.findall("`([^`]+)`", hint)
+    reported = commands_in(hint)
+    assert reported
+    assert reported == re.findall("`([^`]+)`", hint)
     assert not re.search("[{}]|PROMPT|TURN", hint)
     assert hint[0].isupper()
-    assert all(command.count("--fork") <= 1 for command in told)
+    assert all(command.count("--fork") <= 1 for command in reported)
 
 
 def test_a_turn_that_can_be_resumed_is() -> None:
@@ -88,7 +88,7 @@ def test_a_busy_thread_can_be_forked_and_a_full_one_be_left() -> None:
 def test_where_codex_may_have_finished_it_unseen_its_record_is_asked_first(kind: ErrorKind) -> None:
     ask = ["recover", TURN_ID]
     assert (words_of(kind, NEW, is_resumable=True)[0] == ask) == (kind in KINDS_UNSEEN_TO_THE_END)
-    assert ask not in words_of(kind, NEW)  # nothing there to ask for
+    assert ask not in words_of(kind, NEW)  # there is nothing to request
 
 
 # --- the flags of the turn
@@ -168,7 +168,7 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more() -> None:
     assert command[0] == "new"
 
 
-# --- what would bring the same end again
+# --- what would fail the same way again
 
 
 def test_who_met_the_usage_limit_goes_on_by_itself_once_that_has_reset() -> None:
@@ -180,7 +180,7 @@ def test_who_met_the_usage_limit_goes_on_by_itself_once_that_has_reset() -> None
     held = NEW._replace(flags={"--after-reset": []})
     assert words_of(ErrorKind.CANCELLED, held) == [again]
     (short,) = words_of(ErrorKind.USAGE_LIMIT, NEW._replace(flags={"--deadline": ["60"]}), resets_at=at)
-    assert short[3:-2] == ["--deadline", "3660", "--after-reset"]  # it counts the waiting, too
+    assert short[3:-2] == ["--deadline", "3660", "--after-reset"]  # the wait counts, too
 
 
 def test_a_limit_without_a_known_reset_promises_no_waiting() -> None:
@@ -209,7 +209,7 @@ def test_a_duration_is_told_as_a_flag_takes_it(value: float, text: str) -> None:
     assert commands.seconds(value) == text
 
 
-# --- words that fit what there is
+# --- text that fits the facts
 
 
 @pytest.mark.parametrize("kind", [ErrorKind.CANCELLED, ErrorKind.STALLED, ErrorKind.WORKER_DIED])
@@ -244,9 +244,9 @@ def test_words_of_ones_own_have_their_commands_filled_in() -> None:
 
 
 def test_a_busy_thread_is_waited_for_within_the_time_of_a_shell_and_its_holder_is_told() -> None:
-    asking = commands.thread_busy("01a1f9ff", f"turn {TURN_ID}", TURN_ID, may_ask=True)
-    assert f"`codex-server wait {TURN_ID} --timeout 100 --until attention`" in asking.hint
-    assert asking.to_json()["error"]["holder"] == TURN_ID
+    may_ask = commands.thread_busy("01a1f9ff", f"turn {TURN_ID}", TURN_ID, may_ask=True)
+    assert f"`codex-server wait {TURN_ID} --timeout 100 --until attention`" in may_ask.hint
+    assert may_ask.to_json()["error"]["holder"] == TURN_ID
     quiet = commands.thread_busy("01a1f9ff", f"turn {TURN_ID}", TURN_ID)
     assert f"`codex-server wait {TURN_ID} --timeout 100`" in quiet.hint
     foreign = commands.thread_busy("01a1f9ff", "another codex process (pid 7)", pid=7)

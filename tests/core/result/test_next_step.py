@@ -1,4 +1,4 @@
-"""What comes next: from what a turn was started with and how it stands, and after a failure as its hint says."""
+"""The next step: from the request of a turn and its state, and after a failure from its hint."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_what_waits_for_an_answer_comes_first() -> None:
 
 
 def test_the_next_question_of_a_complete_turn_has_its_flags_but_not_its_name() -> None:
-    told = next_commands(view(answer="yes"))
-    assert [*told] == ["answer", "tail", "continue"]
-    assert told["continue"] == f"{GO_ON} - --write --network --schema {SCHEMA}"
+    reported = next_commands(view(answer="yes"))
+    assert [*reported] == ["answer", "tail", "continue"]
+    assert reported["continue"] == f"{GO_ON} - --write --network --schema {SCHEMA}"
 
 
 def test_a_record_of_an_older_version_has_no_flags() -> None:
@@ -90,11 +90,11 @@ def test_an_answer_is_offered_only_where_there_is_one() -> None:
     ],
 )
 def test_after_a_failure_the_commands_of_its_hint_come_first(kind: str, verbs: list[str]) -> None:
-    told = next_commands(view(State.FAILED, kind=kind))
-    assert [*told] == verbs
-    if "continue" in told:
+    reported = next_commands(view(State.FAILED, kind=kind))
+    assert [*reported] == verbs
+    if "continue" in reported:
         reset = " --after-reset" if kind == "usage_limit" else ""
-        assert told["continue"] == f"{GO_ON} 'go on' --write --network --name mine --schema {SCHEMA}{reset}"
+        assert reported["continue"] == f"{GO_ON} 'go on' --write --network --name mine --schema {SCHEMA}{reset}"
 
 
 def test_a_turn_that_left_no_thread_is_asked_again() -> None:
@@ -110,8 +110,8 @@ def test_a_turn_that_left_no_thread_is_asked_again() -> None:
 
 def test_of_two_ways_with_one_verb_the_first_is_the_next() -> None:
     hint = "A fork has another: `codex-server continue --thread t --fork`; or allow it, then: `codex-server continue x`"
-    told = next_commands(view(State.FAILED)._replace(error={"hint": hint}))
-    assert told["continue"] == "codex-server continue --thread t --fork"
+    reported = next_commands(view(State.FAILED)._replace(error={"hint": hint}))
+    assert reported["continue"] == "codex-server continue --thread t --fork"
 
 
 @pytest.mark.parametrize("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Mend `x`, then ask again."}], ids=str)

@@ -108,8 +108,8 @@ def test_whatever_ends_a_turn_its_usage_and_limits_are_kept_where_codex_told_the
 ) -> None:
     usage, limits = {"total_tokens": 120}, {"primary": {"usedPercent": 40}}
     error = _error(kind) if kind is not None else None
-    told = decide(_record(None, "Hel", usage=usage, limits=limits), cause, REQUEST, error=error)
-    assert (told.error is not None, told.usage, told.limits) == (True, usage, limits)
+    reported = decide(_record(None, "Hel", usage=usage, limits=limits), cause, REQUEST, error=error)
+    assert (reported.error is not None, reported.usage, reported.limits) == (True, usage, limits)
     silent = decide(_record(), cause, REQUEST, error=error)
     assert (silent.usage, silent.limits) == (None, None)
     assert silent.error is not None
@@ -225,7 +225,7 @@ def test_a_right_answer_in_a_fence_is_the_document_alone_and_a_wrong_one_stays_a
     assert without.answer == fenced
 
 
-# --- what the record tells beyond the kind
+# --- what the record has beyond the kind
 
 
 def test_a_network_out_of_reach_for_ever_is_told_with_what_the_last_retry_said() -> None:

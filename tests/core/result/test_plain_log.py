@@ -1,4 +1,4 @@
-"""Log text without its colours, however it is cut."""
+"""Log text without its colours, wherever it is cut."""
 
 from __future__ import annotations
 

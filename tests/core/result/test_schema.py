@@ -1,4 +1,4 @@
-"""Schemas that strict mode would refuse are refused first, with the place; answers are held against the rest."""
+"""Schemas that strict mode would refuse are refused first, with the path; answers are validated against the rest."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_a_reference_without_end_is_a_complaint() -> None:
     assert validate_answer("1", {"$ref": "#"}) is not None
 
 
-_ODD_PATTERNS = [r"^\p{L}+$", "^(a+)+$"]  # no pattern of Python's; one that would take for ever
+_ODD_PATTERNS = [r"^\p{L}+$", "^(a+)+$"]  # no valid pattern in Python; one that would never terminate
 
 
 @pytest.mark.parametrize("pattern", _ODD_PATTERNS)

@@ -1,4 +1,4 @@
-"""Until when the usage limit holds, by what Codex tells of it in numbers and in words."""
+"""Until when the usage limit holds, from the numbers and the text that Codex sends."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SAID_S = 1_795_195_646  # 2026-11-20T17:27:26Z
 
 @pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize(
-    ("words", "said_s", "reset"),
+    ("text", "said_s", "reset"),
     [
         ("or try again at 6:47 PM.", SAID_S, "2026-11-20T17:48:00.000Z"),
         ("Try again at 12:05 AM.", SAID_S, "2026-11-19T23:06:00.000Z"),
@@ -75,24 +75,24 @@ SAID_S = 1_795_195_646  # 2026-11-20T17:27:26Z
         ("try again later.", SAID_S, None),
     ],
 )
-def test_codex_tells_in_words_when_a_limit_resets(words: str, said_s: int | None, reset: str | None) -> None:
-    reset_s = told_reset_time_s(f"You’ve hit your usage limit. {words}", said_s)
+def test_codex_tells_in_words_when_a_limit_resets(text: str, said_s: int | None, reset: str | None) -> None:
+    reset_s = told_reset_time_s(f"You’ve hit your usage limit. {text}", said_s)
     assert (format_time_ms(reset_s * 1000) if reset_s is not None else None) == reset
 
 
-TOLD_S = 1_795_197_060  # the end of 6:50 PM there
+RESET_S = 1_795_197_060  # the end of 6:50 PM there
 
 
 @pytest.mark.usefixtures("berlin")
 @pytest.mark.parametrize(
     ("limits", "reset_s"),
     [
-        ({}, TOLD_S),
-        ({"primary": _window(25, TOLD_S + 900)}, TOLD_S),
-        ({"primary": _window(99, TOLD_S - 17)}, TOLD_S - 17),
-        ({"primary": _window(99, TOLD_S - 61), "secondary": _window(9, TOLD_S)}, TOLD_S),
-        ({"primary": _window(100, TOLD_S - 17), "secondary": _window(100, TOLD_S + 900)}, TOLD_S + 900),
-        ({"primary": _window(100, SAID_S - 1)}, TOLD_S),
+        ({}, RESET_S),
+        ({"primary": _window(25, RESET_S + 900)}, RESET_S),
+        ({"primary": _window(99, RESET_S - 17)}, RESET_S - 17),
+        ({"primary": _window(99, RESET_S - 61), "secondary": _window(9, RESET_S)}, RESET_S),
+        ({"primary": _window(100, RESET_S - 17), "secondary": _window(100, RESET_S + 900)}, RESET_S + 900),
+        ({"primary": _window(100, SAID_S - 1)}, RESET_S),
     ],
 )
 def test_a_window_tells_the_second_of_the_minute_that_codex_names(limits: dict[str, Any], reset_s: int) -> None:

@@ -1,4 +1,4 @@
-"""What a person says, as the answer to a question or a form."""
+"""A person's input as the answer to a question or a form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def question(**more: Any) -> dict[str, Any]:
     return {"id": "q1", "question": "Which?", "options": None, "isOther": False, **more}
 
 
-def asking(*questions: dict[str, Any]) -> ApprovalRequest:
+def question_request(*questions: dict[str, Any]) -> ApprovalRequest:
     return ApprovalRequest("0", 0, RequestKind.QUESTION, {"questions": list(questions)}, None, 0, 1)
 
 
@@ -36,7 +36,7 @@ def form(properties: dict[str, Any], **more: Any) -> ApprovalRequest:
     ],
 )
 def test_a_question_takes_a_choice_or_free_text(asked: dict[str, Any], said: str, sent: str) -> None:
-    assert answering(asking(asked), {"q1": [said]}) == {"answers": {"q1": {"answers": [sent]}}}
+    assert answering(question_request(asked), {"q1": [said]}) == {"answers": {"q1": {"answers": [sent]}}}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_question_takes_a_choice_or_free_text(asked: dict[str, Any], said: str
 )
 def test_what_fits_no_question_is_refused_in_words(answers: dict[str, list[str]], message: str) -> None:
     with pytest.raises(AnswerError) as caught:
-        answering(asking(question(options=OPTIONS), question(id="q2")), answers)
+        answering(question_request(question(options=OPTIONS), question(id="q2")), answers)
     assert str(caught.value) == message
 
 
@@ -162,7 +162,9 @@ def test_what_names_several_choices_names_none() -> None:
         answering(form({"it": twins}), {"it": ["same"]})
     assert answering(form({"it": twins}), {"it": ["b"]})["content"] == {"it": "b"}
     options = [{"label": "Yes"}, {"label": "yes"}]
-    assert answering(asking(question(options=options)), {"q1": ["yes"]})["answers"]["q1"]["answers"] == ["yes"]
+    assert answering(question_request(question(options=options)), {"q1": ["yes"]})["answers"]["q1"]["answers"] == [
+        "yes"
+    ]
 
 
 def test_a_fault_of_the_whole_form_is_told_too() -> None:

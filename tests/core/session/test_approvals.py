@@ -1,4 +1,4 @@
-"""Requests of Codex in the middle of a turn: kept, decided, refused, and over in time."""
+"""Codex's requests in the middle of a turn: kept, decided, refused, and timed out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.core.session.approvals import Approvals
 from codex_server_cli.errors import BadInputError, CodexServerError, Exit, NotFoundError
-from tests.kit.dialogue import COMPLETED, INTERRUPTED, THREAD, TURN, Dialogue, Json, item_notice
+from tests.kit.dialogue import COMPLETED, INTERRUPTED, THREAD, TURN, Dialogue, Json, item_notification
 
 COMMAND = "item/commandExecution/requestApproval"
 PATCH = "item/fileChange/requestApproval"
@@ -34,7 +34,7 @@ RUN = asked(COMMAND, command="touch f1", cwd="/project", reason="need it")
 
 
 def with_approvals(*messages: Json, **request: Any) -> Dialogue:
-    """A turn that runs under `--approval ask` and was asked this."""
+    """A turn that runs under `--approval ask` and got this request."""
     return Dialogue(**{"approval": Approval.ASK, **request}).started().receive(*(messages or (RUN,)))
 
 
@@ -44,8 +44,8 @@ def results(talk: Dialogue) -> list[Json]:
 
 
 def error_of(talk: Dialogue) -> CodexServerError:
-    """Why the last request of another shell was not done."""
-    error = talk.told[-1].error
+    """Why the last request of another shell was refused."""
+    error = talk.replies[-1].error
     assert error is not None
     return error
 
@@ -58,9 +58,14 @@ def test_a_request_waits_and_nothing_is_replied() -> None:
     assert results(talk) == []
     assert talk.session.phase is Phase.WAITING_APPROVAL
     (request,) = talk.session.approvals.pending
-    told = request.to_json()
-    assert (told["id"], told["kind"], told["command"], told["cwd"]) == ("0", "command", "touch f1", "/project")
-    assert (told["reason"], told["answer_with"], told["message"]) == ("need it", "approve", "run touch f1")
+    reported = request.to_json()
+    assert (reported["id"], reported["kind"], reported["command"], reported["cwd"]) == (
+        "0",
+        "command",
+        "touch f1",
+        "/project",
+    )
+    assert (reported["reason"], reported["answer_with"], reported["message"]) == ("need it", "approve", "run touch f1")
     assert request.expires_ms - request.asked_ms == APPROVAL_TIMEOUT_S * 1000
     assert talk.text.endswith("[waiting for approval 0: run touch f1]\n")
 
@@ -142,28 +147,28 @@ def test_what_is_decided_is_said_in_the_words_of_the_wire(
         talk = with_approvals(message).serve(**serve)
         assert results(talk) == [{"id": 0, "result": result}]
         assert talk.session.approvals.pending == ()
-        (told,) = talk.told
-        assert (told.tag, told.error) == ("shell", None)
-        assert told.result is not None
-        assert told.result["request"]["id"] == "0"
+        (reported,) = talk.replies
+        assert (reported.tag, reported.error) == ("shell", None)
+        assert reported.result is not None
+        assert reported.result["request"]["id"] == "0"
         assert talk.text.endswith(f"[approval 0: {words}]\n")
         assert replay(talk.events)[1] == talk.text
 
 
 def test_a_command_that_was_asked_about_is_named_once() -> None:
     command = {"type": "commandExecution", "id": "item-1", "command": "touch f1"}
-    talk = Dialogue(approval=Approval.ASK).started().receive(item_notice("item/started", **_item(command)))
+    talk = Dialogue(approval=Approval.ASK).started().receive(item_notification("item/started", **_item(command)))
     talk.receive(RUN).serve("approve")
     ended = {**command, "aggregatedOutput": "made\n", "exitCode": 0}
-    talk.receive(item_notice("item/completed", **_item(ended)))
+    talk.receive(item_notification("item/completed", **_item(ended)))
     asked_and_allowed = "[waiting for approval 0: run touch f1]\n\n[approval 0: approved]\n"
     assert talk.text == f"$ touch f1\n\n{asked_and_allowed}made\n→ exit 0\n"
 
 
 def test_a_command_is_named_again_where_something_else_was_asked_meanwhile() -> None:
     command = {"type": "commandExecution", "id": "item-2", "command": "make"}
-    talk = Dialogue(approval=Approval.ASK).started().receive(item_notice("item/started", **_item(command)))
-    talk.receive(RUN).serve("approve").receive(item_notice("item/completed", **_item({**command, "exitCode": 0})))
+    talk = Dialogue(approval=Approval.ASK).started().receive(item_notification("item/started", **_item(command)))
+    talk.receive(RUN).serve("approve").receive(item_notification("item/completed", **_item({**command, "exitCode": 0})))
     assert talk.text.endswith("[approval 0: approved]\n\n$ make\n→ exit 0\n")
 
 
@@ -212,7 +217,7 @@ def test_whoever_names_no_request_never_decides_one_that_came_after_another() ->
     talk = with_approvals().serve("approve").receive(asked(COMMAND, 1, command="rm -r x")).serve("approve")
     assert error_of(talk).exit_code == Exit.BAD_INPUT
     assert [request.id for request in talk.session.approvals.pending] == ["1"]
-    assert talk.serve("decline").session.approvals.pending == ()  # which grants nothing, whatever was meant
+    assert talk.serve("decline").session.approvals.pending == ()  # which grants nothing, whatever was intended
     questions = asked(QUESTION, 0, questions=[WHICH]), asked(QUESTION, 1, questions=[WHICH])
     talk = (
         with_approvals(questions[0], may_ask_questions=True)
@@ -346,9 +351,15 @@ def test_an_approval_is_no_consent_to_a_wider_sandbox() -> None:
 
 def test_a_patch_tells_what_it_would_change() -> None:
     changes = [{"path": "/p/a.py", "kind": {"type": "update"}, "diff": "@@"}, {"path": "/p/b.py"}]
-    talk = with_approvals(item_notice("item/started", "fileChange", changes=changes), asked(PATCH, grantRoot="/p"))
-    told = talk.session.approvals.pending[0].to_json()
-    assert (told["changes"], told["grant_root"], told["message"]) == (changes, "/p", "change /p/a.py, /p/b.py")
+    talk = with_approvals(
+        item_notification("item/started", "fileChange", changes=changes), asked(PATCH, grantRoot="/p")
+    )
+    reported = talk.session.approvals.pending[0].to_json()
+    assert (reported["changes"], reported["grant_root"], reported["message"]) == (
+        changes,
+        "/p",
+        "change /p/a.py, /p/b.py",
+    )
     assert with_approvals(asked(PATCH)).session.approvals.pending[0].message == "change files"
 
 
@@ -394,12 +405,17 @@ def test_every_request_can_be_told_in_a_line(message: Json, line: str) -> None:
 
 
 def test_a_tool_of_an_mcp_server_is_told_with_its_arguments() -> None:
-    told = (
+    reported = (
         with_approvals(asked(ELICITATION, mode="form", serverName="tst", _meta=MCP_META))
         .session.approvals.pending[0]
         .to_json()
     )
-    assert (told["kind"], told["server"], told["tool"], told["arguments"]) == ("mcp_tool", "tst", "ask", {"x": 1})
+    assert (reported["kind"], reported["server"], reported["tool"], reported["arguments"]) == (
+        "mcp_tool",
+        "tst",
+        "ask",
+        {"x": 1},
+    )
 
 
 def test_a_form_is_told_as_questions() -> None:
@@ -435,15 +451,15 @@ def test_a_form_is_told_as_questions() -> None:
 )
 def test_what_a_field_can_be_is_told_as_options(field: Json, options: list[Json] | None) -> None:
     message = asked(ELICITATION, mode="form", requestedSchema={"properties": {"it": field}})
-    (told,) = with_approvals(message).session.approvals.pending[0].to_json()["questions"]
-    assert told["options"] == options
+    (reported,) = with_approvals(message).session.approvals.pending[0].to_json()["questions"]
+    assert reported["options"] == options
 
 
 def test_a_form_that_must_be_filled_says_so() -> None:
     message = asked(ELICITATION, mode="form", message="Who?", requestedSchema=NAME_FORM)
-    told = with_approvals(message).session.approvals.pending[0].to_json()
-    assert told["answer_with"] == "reply"
-    assert [question["isRequired"] for question in told["questions"]] == [True]
+    reported = with_approvals(message).session.approvals.pending[0].to_json()
+    assert reported["answer_with"] == "reply"
+    assert [question["isRequired"] for question in reported["questions"]] == [True]
 
 
 def test_every_kind_of_request_has_the_same_keys() -> None:

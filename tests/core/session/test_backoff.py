@@ -1,4 +1,4 @@
-"""How patiently something is tried again, and which last words of an app-server call for that."""
+"""How long and how often something is retried, and which stderr tail of an app-server calls for that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SEEDS = [f"20261120-165501-482-{number:04x}" for number in range(200)]
 
 
 def _delays(seed: str) -> list[float]:
-    """The delays of what fails at once, every time, until patience is used up."""
+    """The delays of an operation that always fails at once, until the backoff gives up."""
     backoff, now_ms, delays = Backoff(seed), 5_000.0, []
     while (delay_ms := backoff.delay_ms(now_ms)) is not None:
         delays.append(delay_ms)
@@ -39,7 +39,7 @@ def test_the_same_turn_waits_the_same_each_time() -> None:
     assert _delays("a") == _delays("a") != _delays("b")
 
 
-def test_patience_begins_with_the_first_failure() -> None:
+def test_the_backoff_begins_with_the_first_failure() -> None:
     backoff = Backoff("a")
     assert backoff.delay_ms(1e9) is not None
     assert backoff.delay_ms(1e9 + RETRY_LIMIT_MS - 1) is not None

@@ -20,7 +20,7 @@ _TOOL = "done after tool: "
 
 @dataclass(frozen=True)
 class Expected:
-    """The result of one turn: `responses` counts the model responses whose tokens were told."""
+    """The result of one turn: `responses` counts the model responses whose tokens were reported."""
 
     answer: str | None
     responses: int
@@ -100,7 +100,7 @@ TURNS = [
     for name in EXPECTED
     for index, (turn, expected) in enumerate(zip(captured_turns(name), EXPECTED[name], strict=True))
 ]
-# Our session drives one turn a thread: what fits it is the first turn of each capture.
+# A session drives one turn per thread: only the first turn of each capture fits.
 FIRST_TURNS = [pytest.param(captured_turns(name)[0], EXPECTED[name][0], id=name) for name in EXPECTED]
 
 
@@ -149,7 +149,7 @@ def test_the_log_of_a_session_replays_to_the_text_and_the_result_of_that_session
 
 
 def _without_decisions(text: str) -> str:
-    """Who recorded the turn may have allowed what our session refused."""
+    """The recording user may have allowed what our session refused."""
     return re.sub(r"^\[(approval|reply) \d+: .*\]$", "", text, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""How a request of another shell is read: from a file that anybody could have written."""
+"""How a request of another shell is parsed: from a file with any content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own permission profile: which one is in force, what of it a policy would lose, and how a turn opens."""
+"""The user's own permission profile: which one is in force, what of it a policy would lose, and how a turn starts."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_whether_network_rules_are_enforced(features: Any, expected: bool) -> No
     assert profile(DENY, features=features).has_proxy is expected
 
 
-# --- what a turn may have of it
+# --- what a turn keeps of it
 
 
 @pytest.mark.parametrize("more", [{}, {"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/q",)}], ids=str)
@@ -188,7 +188,7 @@ def test_a_profile_that_a_policy_would_lose_some_of_stands_as_it_is_where_that_w
 
 
 @pytest.mark.parametrize(
-    ("table", "more", "words"),
+    ("table", "more", "expected"),
     [
         (minimal("write"), {}, "limits what may be read"),
         (minimal("read"), WRITE, "limits what may be read"),
@@ -203,10 +203,10 @@ def test_a_profile_that_a_policy_would_lose_some_of_stands_as_it_is_where_that_w
     ],
     ids=str,
 )
-def test_what_would_be_lost_is_refused(table: Json, more: Json, words: str) -> None:
+def test_what_would_be_lost_is_refused(table: Json, more: Json, expected: str) -> None:
     problem = terms_of(profile(table), asked(**more)).problem
     assert problem is not None
-    assert words in problem.message
+    assert expected in problem.message
 
 
 def test_a_rule_that_lets_be_read_what_may_be_read_anyway_matters_to_writers_alone() -> None:
@@ -231,18 +231,18 @@ def test_network_rules_are_not_lifted_by_an_override() -> None:
     assert "lift its rules" in problem.message
 
 
-# --- what a turn may have of one that is not told
+# --- what a turn keeps of one that is not reported
 
 
-def untold(policy: Json | None, **config: Any) -> PermissionProfile:
-    """A managed profile of which Codex says this."""
+def unreported(policy: Json | None, **config: Any) -> PermissionProfile:
+    """A managed profile that Codex reports so."""
     found = profile_in_force(config, {"sandbox": policy, "activePermissionProfile": {"id": "theirs"}})
     assert found is not None
     return found
 
 
 def writes(*roots: str, network: bool = False) -> Json:
-    """What Codex says of a profile that writes in the workspace, or elsewhere."""
+    """What Codex reports of a profile that writes in the workspace, or elsewhere."""
     return {"type": "workspaceWrite", "writableRoots": list(roots), "networkAccess": network}
 
 
@@ -262,11 +262,11 @@ READS_ONLINE = {"type": "readOnly", "networkAccess": True}
     ids=str,
 )
 def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> None:
-    assert terms_of(untold(policy), asked(**more)) == Terms(has_policy=False)
+    assert terms_of(unreported(policy), asked(**more)) == Terms(has_policy=False)
 
 
 @pytest.mark.parametrize(
-    ("policy", "more", "words"),
+    ("policy", "more", "expected"),
     [
         (READ_ONLY, WRITE, "lets nothing be written"),
         (READ_ONLY, {"has_network": True}, "keeps the network closed"),
@@ -285,42 +285,42 @@ def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> No
     ],
     ids=str,
 )
-def test_it_runs_nothing_where_it_is_not_what_was_asked(policy: Json | None, more: Json, words: str) -> None:
-    problem = terms_of(untold(policy), asked(**more)).problem
+def test_it_runs_nothing_where_it_is_not_what_was_asked(policy: Json | None, more: Json, expected: str) -> None:
+    problem = terms_of(unreported(policy), asked(**more)).problem
     assert problem is not None
-    assert words in problem.message
+    assert expected in problem.message
     assert problem.hint.startswith("Select one that fits, of those that your administrator allows")
 
 
 def test_its_rules_for_the_network_are_not_lifted_by_an_override() -> None:
     online = asked(has_network=True)
-    assert terms_of(untold(READS_ONLINE, **PROXY), online, had_proxy=True) == Terms(has_policy=False)
-    problem = terms_of(untold(READS_ONLINE), online, had_proxy=True).problem
+    assert terms_of(unreported(READS_ONLINE, **PROXY), online, had_proxy=True) == Terms(has_policy=False)
+    problem = terms_of(unreported(READS_ONLINE), online, had_proxy=True).problem
     assert problem is not None
     assert "lift its rules for the network" in problem.message
 
 
 @pytest.mark.parametrize(("policy", "expected"), [(writes(), "With --write"), (READ_ONLY, "Select one that fits")])
 def test_full_access_over_it_is_refused_with_a_next_step_that_works(policy: Json, expected: str) -> None:
-    problem = terms_of(untold(policy), asked(sandbox=Sandbox.DANGER_FULL_ACCESS)).problem
+    problem = terms_of(unreported(policy), asked(sandbox=Sandbox.DANGER_FULL_ACCESS)).problem
     assert problem is not None
     assert problem.hint.startswith(expected)
 
 
-# --- how a turn opens
+# --- how a turn starts
 
 
 def opened(config: Json, **request: Any) -> Dialogue:
-    """A conversation to the point where everything has been looked at."""
-    talk = Dialogue(**request).reply("initialize").looked(config=config)
+    """A session up to the point where every check is done."""
+    talk = Dialogue(**request).reply("initialize").checked(config=config)
     if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
-        talk.free()
+        talk.queue_empty()
     method = "thread/fork" if request.get("is_fork") else "thread/resume" if "thread_id" in request else "thread/start"
     return talk.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY})
 
 
 def announced(policy: Json, name: Json | None = None) -> Json:
-    """What Codex tells of the thread's settings."""
+    """What Codex reports of the thread's settings."""
     settings = {"sandboxPolicy": policy, "activePermissionProfile": name}
     return {"method": "thread/settings/updated", "params": {"threadId": THREAD, "threadSettings": settings}}
 
@@ -406,8 +406,8 @@ def test_a_turn_that_codex_lets_do_more_than_asked_is_interrupted_under_a_profil
 
 
 def managed(policy: Json, **request: Any) -> Dialogue:
-    """A conversation to the point where a managed profile is known, and this of it."""
-    talk = Dialogue(**request).reply("initialize").looked()
+    """A session up to the point where a managed profile is known, with these facts of it."""
+    talk = Dialogue(**request).reply("initialize").checked()
     return talk.reply(
         "thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": {"id": "theirs"}}
     )

@@ -1,4 +1,4 @@
-"""Every message that a real Codex may send by its own schema is handled, declined or passed over: none stops a turn."""
+"""Every message that a real Codex may send by its own schema is handled, declined or ignored: none stops a turn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RETRIED = {
     *("flexUnavailable", "internalServerError", "policyCapacityUnavailable", "rateLimitExceeded", "serverOverloaded"),
     *("sessionBudgetExceeded", "usageLimitExceeded"),
 }
-"""What Codex names of its own errors that the same request may not meet later."""
+"""Codex's names of its errors that the same request may not meet later."""
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def test_every_request_of_codex_is_answered_at_once_without_consent(schema: Path
         assert not talk.has_ended
 
 
-def test_no_notice_of_codex_stops_a_turn_that_goes_on(schema: Path) -> None:
-    told = [method for method in methods(schema, "ServerNotification") if method not in ("turn/completed", "error")]
-    assert "thread/readState/changed" in told
+def test_no_notification_of_codex_stops_a_turn_that_goes_on(schema: Path) -> None:
+    reported = [method for method in methods(schema, "ServerNotification") if method not in ("turn/completed", "error")]
+    assert "thread/readState/changed" in reported
     talk = Dialogue().started()
-    for method in told:
+    for method in reported:
         about: list[Json] = [{}, {"threadId": "another"}, {"threadId": THREAD, "turnId": TURN, "reason": "unknown"}]
         for params in about:
             talk.receive({"method": method, "params": params})
@@ -67,7 +67,7 @@ def test_every_error_that_codex_names_has_a_kind_and_only_passing_ones_are_retry
 
 
 def test_an_answer_that_the_service_wants_hidden_is_still_whole() -> None:
-    """The display that comes with it is for a chat of the service's own; its shape changed with 0.171.0."""
+    """The display that comes with it is for the service's own chat; its shape changed with 0.171.0."""
     for display in ({"mode": "hide", "version": 1, "replacement": {"kind": "k"}}, {"action": "hide"}, None, "new"):
         message = message_completed("What it said.")
         message["params"]["item"]["moderation"] = {"moderated": True, "display": display}

@@ -1,4 +1,4 @@
-"""Putting queued messages back: what is missing, in which order, and nothing twice."""
+"""Restoring queued messages: which are missing, in which order, and none twice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def turns(*newest_first: Json) -> Json:
 
 
 def turn(id_: str, status: str = "interrupted", number: int | None = None, *, started: Any = 101) -> Json:
-    """One turn, begun with a message of somebody's, or of ours."""
+    """One turn, begun with a message of another client, or ours."""
     client = {"clientId": f"c{number}"} if number is not None else {"clientId": None}
     items: list[Json] = [{"type": "userMessage", "content": entry(number or 0)["input"], **client}, {"type": "x"}]
     return {"id": id_, "status": status, "startedAt": started, "completedAt": 100, "items": items}
@@ -45,7 +45,7 @@ def added(id_: str) -> Json:
 
 
 def debt(*entries: Json, **more: Any) -> Debt:
-    """What is noted of our turn."""
+    """The debt record of our turn."""
     return Debt("t", "ours", entries=entries, **more)
 
 
@@ -80,7 +80,7 @@ def test_it_stands_in_front_of_what_was_queued_since() -> None:
     ("waiting", "newer"),
     [
         ([entry(1)], []),  # the delete never came through
-        ([entry(1, id="another")], []),  # somebody had put it back
+        ([entry(1, id="another")], []),  # another client had put it back
         ([], [turn("t2", "completed", 1)]),  # it was answered
         ([], [turn("t3", "completed", 2), turn("t2", "completed", 1)]),
     ],
@@ -93,7 +93,7 @@ def test_what_is_there_or_was_answered_is_not_put_back(waiting: list[Json], newe
 @pytest.mark.parametrize(
     ("noted", "begun"),
     [
-        (debt(), turn("t2", number=1)),  # Codex was quicker than our look
+        (debt(), turn("t2", number=1)),  # Codex was faster than our list request
         (debt(entry(1)), turn("t2", number=1, started=999)),  # or than our delete
         (debt(begun_turn_id="t2"), turn("t2", number=1, started="odd")),
     ],

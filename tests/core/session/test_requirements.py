@@ -1,4 +1,4 @@
-"""What an administrator's requirements allow: what a thread is opened under, what is forbidden, what is told of it."""
+"""What an administrator's requirements allow: how a thread is opened, what is forbidden, what is reported of it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def listed(*names: str, **more: Any) -> Json:
     return {"requirements": {"allowedPermissionProfiles": dict.fromkeys(names, True) | more}}
 
 
-def problem(told: Any, asked: Json, profile: PermissionProfile | None = None, **settings: Any) -> TurnError | None:
+def problem(reported: Any, asked: Json, profile: PermissionProfile | None = None, **settings: Any) -> TurnError | None:
     """Why such requirements forbid such a turn."""
-    return problem_of(told, settings, TurnRequest(TURN_ID, "/p", **asked), profile)
+    return problem_of(reported, settings, TurnRequest(TURN_ID, "/p", **asked), profile)
 
 
 @pytest.mark.parametrize("asked", [{}, WRITE, NETWORK, WRITE | NETWORK, FULL], ids=str)
 @pytest.mark.parametrize(
-    "told", [None, {}, {"requirements": None}, {"requirements": {"allowedPermissionProfiles": None}}]
+    "reported", [None, {}, {"requirements": None}, {"requirements": {"allowedPermissionProfiles": None}}]
 )
-def test_without_a_list_everything_may_be_asked(told: Json, asked: Json) -> None:
-    assert problem(told, asked) is None
+def test_without_a_list_everything_may_be_asked(reported: Json, asked: Json) -> None:
+    assert problem(reported, asked) is None
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_profile_that_the_list_switches_off_allows_nothing() -> None:
 
 @pytest.mark.parametrize("odd", [[":workspace"], "all", True, 0], ids=str)
 def test_what_cannot_be_read_of_them_allows_nothing(odd: Any) -> None:
-    for told in ({"requirements": {"allowedPermissionProfiles": odd}}, {"requirements": odd}, odd):
-        assert [problem(told, asked) is None for asked in ({}, WRITE, NETWORK, FULL)] == [True, False, False, False]
-        assert profile_to_open_under(told, {}) is None
+    for reported in ({"requirements": {"allowedPermissionProfiles": odd}}, {"requirements": odd}, odd):
+        assert [problem(reported, asked) is None for asked in ({}, WRITE, NETWORK, FULL)] == [True, False, False, False]
+        assert profile_to_open_under(reported, {}) is None
 
 
 def test_a_list_that_is_told_by_the_thread_alone_allows_nothing() -> None:
@@ -122,22 +122,22 @@ def test_a_managed_profile_in_force_is_judged_by_what_is_told_of_it_alone() -> N
 def test_sandboxes_that_are_not_allowed_are_told_before_codex_refuses_them(
     modes: Any, allowed: list[Json], forbidden: list[Json]
 ) -> None:
-    told = {"requirements": {"allowedSandboxModes": modes}}
-    assert [problem(told, asked) for asked in allowed] == [None] * len(allowed)
+    reported = {"requirements": {"allowedSandboxModes": modes}}
+    assert [problem(reported, asked) for asked in allowed] == [None] * len(allowed)
     for asked in forbidden:
-        found = problem(told, asked)
+        found = problem(reported, asked)
         assert found is not None
         assert f"not {asked['sandbox']}" in found.message
 
 
-# --- how a turn opens
+# --- how a turn starts
 
 
 def opened(requirements: Json | None, **request: Any) -> Dialogue:
-    """A conversation to the point where everything has been looked at."""
-    talk = Dialogue(**request).reply("initialize").looked(requirements=requirements)
+    """A session up to the point where every check is done."""
+    talk = Dialogue(**request).reply("initialize").checked(requirements=requirements)
     if talk.sent[-1]["method"] == "thread/goal/get":  # the thread is to be resumed
-        talk.free()
+        talk.queue_empty()
     method = "thread/fork" if request.get("is_fork") else "thread/resume" if "thread_id" in request else "thread/start"
     return talk.reply(method, {"thread": {"id": THREAD}, "model": "gpt", "sandbox": READ_ONLY})
 
@@ -154,7 +154,7 @@ def test_a_turn_that_may_more_than_read_is_held_against_them_before_it_starts(wa
 
 
 def refused(message: str, code: int = -32600) -> Dialogue:
-    """A conversation in which Codex refuses to tell them."""
+    """A session in which Codex refuses to report them."""
     talk = Dialogue(**WRITE).reply("initialize").reply("account/read", {"requiresOpenaiAuth": False})
     return talk.reply("config/read").reply(READ, error={"code": code, "message": message})
 
@@ -182,7 +182,7 @@ def test_what_is_no_object_at_all_allows_no_more_than_to_read() -> None:
 
 
 def hint(requirements: Json, **request: Any) -> str:
-    """What is to be done next."""
+    """The next step."""
     error = opened(requirements["requirements"], **request).outcome.error
     assert error is not None
     return error.hint
@@ -190,31 +190,31 @@ def hint(requirements: Json, **request: Any) -> str:
 
 def test_the_next_step_is_the_same_command_without_what_is_not_allowed() -> None:
     flags = {"--write": [], "--network": [], "--add-dir": ["/q"], "--skip-git-check": [], "--name": ["x"]}
-    told = hint(listed(":read-only"), **WRITE, **NETWORK, flags=flags)
-    assert "`codex-server new --cwd /project --skip-git-check --name x --sandbox read-only " in told
-    assert "--write" not in told
-    assert "--network" not in told
-    assert "default_permissions" not in told
+    reported = hint(listed(":read-only"), **WRITE, **NETWORK, flags=flags)
+    assert "`codex-server new --cwd /project --skip-git-check --name x --sandbox read-only " in reported
+    assert "--write" not in reported
+    assert "--network" not in reported
+    assert "default_permissions" not in reported
 
 
 def test_or_to_select_another_profile_of_the_list() -> None:
-    told = hint(listed(":read-only", "theirs"), **WRITE)
-    assert "--sandbox read-only" in told
-    assert "(`default_permissions`), of those allowed (theirs)" in told
+    reported = hint(listed(":read-only", "theirs"), **WRITE)
+    assert "--sandbox read-only" in reported
+    assert "(`default_permissions`), of those allowed (theirs)" in reported
 
 
 def test_in_place_of_full_access_it_is_what_the_list_does_allow() -> None:
-    told = hint(listed(":read-only", ":workspace"), **FULL, flags={"--sandbox": ["danger-full-access"]})
-    assert "`codex-server new --cwd /project --sandbox workspace-write " in told
+    reported = hint(listed(":read-only", ":workspace"), **FULL, flags={"--sandbox": ["danger-full-access"]})
+    assert "`codex-server new --cwd /project --sandbox workspace-write " in reported
 
 
 # --- a built-in profile that a list has put in force
 
 
-def listing(name: str, config: Json, told: Json | None = None, **request: Any) -> Dialogue:
-    """A conversation in which Codex names this profile as the one in force, which writes unless it is `:read-only`."""
+def listing(name: str, config: Json, reported: Json | None = None, **request: Any) -> Dialogue:
+    """A session in which Codex names this profile as the one in force, which writes unless it is `:read-only`."""
     policy = READ_ONLY if name == ":read-only" else {"type": "workspaceWrite", "writableRoots": []}
-    talk = Dialogue(**request).reply("initialize").looked(config=config, requirements=told)
+    talk = Dialogue(**request).reply("initialize").checked(config=config, requirements=reported)
     active = {"id": name, "extends": None}
     return talk.reply("thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": active})
 
@@ -239,8 +239,8 @@ OWN: Json = {"default_permissions": "mine", "permissions": {"mine": {"extends": 
 
 @pytest.mark.parametrize("is_listed", [False, True])
 def test_a_profile_of_the_users_own_is_in_force_unless_a_list_leaves_it_out(is_listed: bool) -> None:
-    told = listed(":read-only", **({"mine": True} if is_listed else {}))["requirements"]
-    talk = listing(":read-only", OWN, told)
+    reported = listed(":read-only", **({"mine": True} if is_listed else {}))["requirements"]
+    talk = listing(":read-only", OWN, reported)
     assert [each["permissions"] for each in talk.requests("thread/settings/update")] == ["mine"] * is_listed
     assert len(talk.requests("turn/start")) == (not is_listed)
 
@@ -250,7 +250,7 @@ def test_what_is_not_told_of_a_list_lifts_no_profile() -> None:
     assert [each["permissions"] for each in talk.requests("thread/settings/update")] == ["mine"]
 
 
-# --- what a thread is opened under, so that its project is not trusted
+# --- how a thread is opened, so that its project is not trusted
 
 BOTH = (":read-only", ":workspace")
 THEIRS = {"defaultPermissions": "theirs"}
@@ -275,16 +275,16 @@ BELOW_THEIRS: Json = {"default_permissions": "mine", "permissions": {"mine": {"e
 def test_a_new_thread_opens_read_only_unless_that_is_not_listed_or_would_hide_a_managed_profile(
     names: tuple[str, ...], more: Json, config: Json, is_named: bool
 ) -> None:
-    told = {"requirements": {**listed(*names)["requirements"], **more}}
-    assert profile_to_open_under(told, config) == (":read-only" if is_named else None)
+    reported = {"requirements": {**listed(*names)["requirements"], **more}}
+    assert profile_to_open_under(reported, config) == (":read-only" if is_named else None)
     assert profile_to_open_under({"requirements": more}, config) is None
 
 
 @pytest.mark.parametrize("asked", [{}, WRITE, {"review": {"type": "uncommittedChanges"}}], ids=str)
 @pytest.mark.parametrize("overrides", [{}, {"profile_config": {"default_permissions": ":workspace"}}], ids=str)
 def test_so_does_the_thread_of_every_turn_that_starts_one(asked: Json, overrides: Json) -> None:
-    told = listed(*BOTH)["requirements"] | {"defaultPermissions": ":workspace"}
-    (thread,) = opened(told, **asked, **overrides).requests("thread/start")
+    reported = listed(*BOTH)["requirements"] | {"defaultPermissions": ":workspace"}
+    (thread,) = opened(reported, **asked, **overrides).requests("thread/start")
     assert (thread["sandbox"], thread["config"]["default_permissions"]) == ("read-only", ":read-only")
     (thread,) = opened(None, **asked).requests("thread/start")
     assert "default_permissions" not in thread["config"]

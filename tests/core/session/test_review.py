@@ -1,4 +1,4 @@
-"""A review: asked for with another method, run under another id, answered by what its reviewer leaves behind.
+"""A review: requested with another method, run under another id, answered by its reviewer's last output.
 
 The shapes are those of 0.163.0 and 0.171.0.
 """
@@ -20,17 +20,19 @@ from tests.kit.dialogue import (
     Dialogue,
     Json,
     delta,
-    item_notice,
+    item_notification,
     message_completed,
     message_started,
-    turn_notice,
+    turn_notification,
 )
 
 TARGET = {"type": "baseBranch", "branch": "main"}
 REVIEWER = "turn-of-the-reviewer"
 TEXT = "One bug.\n\n- [P1] Two is not one"
-STARTED = turn_notice("turn/started", id=REVIEWER, rootTurnId=TURN, status="inProgress")
-ENTERED = [item_notice(f"item/{end}", "enteredReviewMode", "in", review="main") for end in ("started", "completed")]
+STARTED = turn_notification("turn/started", id=REVIEWER, rootTurnId=TURN, status="inProgress")
+ENTERED = [
+    item_notification(f"item/{end}", "enteredReviewMode", "in", review="main") for end in ("started", "completed")
+]
 NO_REVIEW = "Reviewer failed to output a response."
 PLEASE_RE_RUN = "Review was interrupted. Please re-run /review and wait for it to complete."
 
@@ -39,7 +41,10 @@ def left(review: str, message: str | None = None) -> list[Json]:
     """The reviewer is done: its text comes twice."""
     text = message if message is not None else review
     return [
-        *(item_notice(f"item/{end}", "exitedReviewMode", "out", review=review) for end in ("started", "completed")),
+        *(
+            item_notification(f"item/{end}", "exitedReviewMode", "out", review=review)
+            for end in ("started", "completed")
+        ),
         message_started("last", None, text),
         message_completed(text, "last", None),
     ]
@@ -52,7 +57,7 @@ def replied(**request: Any) -> Dialogue:
 
 
 def reviewing(**request: Any) -> Dialogue:
-    """A review at work, whose reviewer has begun to say something that is never shown."""
+    """A review at work, whose reviewer has begun a message that is never shown."""
     return replied(**request).receive(*ENTERED, STARTED, message_started("hidden", "final_answer"))
 
 
@@ -74,7 +79,7 @@ def test_the_text_that_the_reviewer_leaves_is_the_answer() -> None:
 def test_what_the_reviewer_says_meanwhile_is_no_answer_that_is_being_given() -> None:
     talk = reviewing()
     phases = [talk.session.phase]
-    phases.append(talk.receive(item_notice("item/started", "commandExecution", "c")).session.phase)
+    phases.append(talk.receive(item_notification("item/started", "commandExecution", "c")).session.phase)
     assert phases == [Phase.THINKING, Phase.RUNNING_COMMAND]
 
 
@@ -87,7 +92,7 @@ def test_an_interrupt_names_the_turn_of_the_reviewer() -> None:
 
 def test_a_reviewer_that_failed_has_left_no_answer() -> None:
     error = {"message": "You've hit your usage limit.", "codexErrorInfo": "usageLimitExceeded"}
-    failed = turn_notice("turn/completed", status="failed", error=error, items=[])
+    failed = turn_notification("turn/completed", status="failed", error=error, items=[])
     talk = reviewing().receive(*left(NO_REVIEW, PLEASE_RE_RUN), failed)
     assert (talk.kind, talk.outcome.answer) == (ErrorKind.USAGE_LIMIT, None)
 

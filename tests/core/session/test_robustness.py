@@ -1,4 +1,4 @@
-"""Whatever an app-server of another version sends, a session neither raises nor loses the thread of its log."""
+"""Whatever an app-server of another version sends, a session neither raises nor loses track of its log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def _changed_turns(draw: st.DrawFn) -> CapturedTurn:
-    """A recorded turn in which some members of what came hold something else."""
+    """A recorded turn in which some members of the incoming messages hold other values."""
     turn = _TURNS[draw(st.sampled_from(sorted(_TURNS)))]
     messages = list(turn.messages)
     coming = [index for index, (is_ours, _) in enumerate(messages) if not is_ours]

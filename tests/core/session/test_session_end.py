@@ -1,4 +1,4 @@
-"""A turn whose app-server goes away, and the clock of a session."""
+"""A turn whose app-server exits, and the clock of a session."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from tests.kit.dialogue import (
     TURN_ID,
     Dialogue,
     delta,
-    error_notice,
+    error_notification,
     message_completed,
     message_started,
-    status_notice,
+    status_notification,
 )
 
 SECOND, MINUTE = 1_000.0, 60_000.0
-IDLE = status_notice("idle")
+IDLE = status_notification("idle")
 REFUSED = {"code": -32600, "message": "no active turn to interrupt"}
 
 
-def talking() -> Dialogue:
+def mid_answer() -> Dialogue:
     """A turn in the middle of its answer."""
     return Dialogue().started().receive(message_started(), delta("Hel"))
 
 
-# --- a server that goes away
+# --- an app-server that exits
 
 
-@pytest.mark.parametrize("stage", ["initialize", "opened", "replied", "started", "talking"])
+@pytest.mark.parametrize("stage", ["initialize", "opened", "replied", "started", "mid_answer"])
 def test_a_server_that_goes_away_before_the_end_has_crashed(stage: str) -> None:
     talk = Dialogue()
-    if stage == "talking":
-        talk = talking()
+    if stage == "mid_answer":
+        talk = mid_answer()
     elif stage != "initialize":
         getattr(talk, stage)()
     talk.end()
-    assert (talk.kind, talk.outcome.answer) == (ErrorKind.CODEX_CRASHED, "Hel" if stage == "talking" else None)
+    assert (talk.kind, talk.outcome.answer) == (ErrorKind.CODEX_CRASHED, "Hel" if stage == "mid_answer" else None)
 
 
 def test_a_server_that_goes_away_after_the_end_changes_nothing() -> None:
@@ -56,7 +56,7 @@ def test_a_server_that_goes_away_after_the_end_changes_nothing() -> None:
 
 
 def test_a_server_that_goes_away_after_its_error_has_failed_for_that_reason() -> None:
-    talk = talking().receive(error_notice("m", will_retry=False, info="contextWindowExceeded")).end()
+    talk = mid_answer().receive(error_notification("m", will_retry=False, info="contextWindowExceeded")).end()
     assert talk.kind is ErrorKind.CONTEXT_WINDOW
 
 
@@ -68,7 +68,7 @@ def test_a_last_line_without_its_newline_still_counts() -> None:
 
 
 def test_a_torn_last_line_is_recorded_and_is_no_message() -> None:
-    talk = talking().receive(b'{"method":"turn/comp').end()
+    talk = mid_answer().receive(b'{"method":"turn/comp').end()
     assert talk.kind is ErrorKind.CODEX_CRASHED
     assert b'"invalid": "{\\"method\\":\\"turn/comp"' in talk.events
 
@@ -82,12 +82,12 @@ def test_a_server_that_goes_away_before_its_reply_to_the_turn_keeps_what_had_com
 
 def test_the_error_of_a_refused_policy_outlives_the_server() -> None:
     wide = {"threadSettings": {"sandboxPolicy": {"type": "dangerFullAccess"}}, "threadId": THREAD}
-    talk = talking().receive({"method": "thread/settings/updated", "params": wide}).end()
+    talk = mid_answer().receive({"method": "thread/settings/updated", "params": wide}).end()
     assert talk.kind is ErrorKind.SANDBOX
 
 
 def test_a_worker_that_died_is_told_from_its_log_alone() -> None:
-    record, text = replay(talking().events)
+    record, text = replay(mid_answer().events)
     outcome = decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project"))
     assert (outcome.state, outcome.answer, text) == (State.ABANDONED, "Hel", "Hel")
 
@@ -108,7 +108,7 @@ def test_a_session_says_when_it_needs_to_be_woken_next() -> None:
 
 
 def test_a_tick_before_anything_is_due_does_nothing() -> None:
-    talk = talking()
+    talk = mid_answer()
     step = talk.session.tick(talk.now_ms + 1)
     assert (step.events, step.text, step.sends, step.outcome) == (b"", "", b"", None)
 

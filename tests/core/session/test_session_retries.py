@@ -1,4 +1,4 @@
-"""What a session tries again: the start of an app-server, and what Codex was too busy for. And what it never does."""
+"""What a session retries: the start of an app-server, and what Codex was too busy for. And what it never retries."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from codex_server_cli.core.result.outcome import Cause
 from codex_server_cli.core.session.backoff import RETRY_LIMIT_MS
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.errors import ErrorKind
-from tests.kit.dialogue import CRASH, STARTED, THREAD, TURN, Dialogue, Json, message_completed, said, turn_notice
+from tests.kit.dialogue import CRASH, STARTED, THREAD, TURN, Dialogue, Json, message_completed, said, turn_notification
 
 TOO_BUSY = {"code": -32001, "message": "Server overloaded; retry later."}
-COMPLETED = turn_notice("turn/completed", status="completed", error=None, items=[])
+COMPLETED = turn_notification("turn/completed", status="completed", error=None, items=[])
 OPENERS = [
     ({}, "thread/start"),
     ({"thread_id": "t"}, "thread/resume"),
@@ -53,7 +53,7 @@ def test_a_collision_at_the_start_leads_to_another_start_after_a_short_while() -
     assert (talk.outcome.state, talk.outcome.answer, talk.text) == (State.COMPLETE, "Hello", "Hello\n")
 
 
-def test_the_log_counts_on_and_folds_to_the_last_attempt_alone() -> None:
+def test_the_log_counts_on_and_replays_to_the_last_app_server_alone() -> None:
     talk = _collide(_collide(Dialogue().reply("initialize").receive(b'{"torn')).advance(200)).advance(300)
     talk.started().receive(*said("Hello"), COMPLETED)
     lines = [json.loads(line) for line in talk.events.splitlines()]
@@ -68,21 +68,21 @@ def test_what_the_first_app_server_said_of_its_thread_no_longer_counts() -> None
     _collide(talk.reply("thread/start", {"thread": {"id": "of-the-first"}, "model": "old"})).advance(200)
     for record in (talk.session.record, replay(talk.events)[0]):
         assert (record.thread_id, record.settings, record.codex.version) == (None, {}, None)
-    talk.reply("initialize").looked()
-    assert talk.requests("turn/start") == []  # neither has the first one's thread led to a turn
+    talk.reply("initialize").checked()
+    assert talk.requests("turn/start") == []  # the first one's thread has not led to a turn, either
     talk.reply("thread/start", {"thread": {"id": THREAD}})
     assert [params["threadId"] for params in talk.requests("turn/start")] == [THREAD]
 
 
 def test_the_account_is_looked_at_with_each_app_server() -> None:
-    talk = _collide(Dialogue().reply("initialize").looked()).advance(200).reply("initialize")
+    talk = _collide(Dialogue().reply("initialize").checked()).advance(200).reply("initialize")
     talk.reply("thread/start", {"thread": {"id": THREAD}})
     assert talk.requests("turn/start") == []
-    talk.looked({"account": {"type": "apiKey"}, "requiresOpenaiAuth": True})
+    talk.checked({"account": {"type": "apiKey"}, "requiresOpenaiAuth": True})
     assert (talk.kind, talk.requests("turn/start")) == (ErrorKind.AUTH, [])
 
 
-def test_patience_ends_and_tells_how_often_it_was_tried() -> None:
+def test_the_backoff_ends_and_tells_how_often_it_was_tried() -> None:
     talk, began_ms = Dialogue(), 1_000_000.0
     while not _collide(talk).has_ended:
         assert talk.now_ms - began_ms < RETRY_LIMIT_MS + 2_000
@@ -165,7 +165,7 @@ def test_two_requests_at_once_are_asked_again_each_in_its_time() -> None:
     talk = Dialogue().reply("initialize")
     talk.reply("account/read", error=TOO_BUSY).reply("config/read", error=TOO_BUSY).advance(150)
     assert [len(talk.requests(method)) for method in ("account/read", "config/read")] == [2, 2]
-    talk.looked().reply("thread/start", {"thread": {"id": THREAD}})
+    talk.checked().reply("thread/start", {"thread": {"id": THREAD}})
     assert len(talk.requests("turn/start")) == 1
 
 
@@ -194,7 +194,7 @@ ACTIVE_WRITER = {"code": -32600, "message": "thread t already has an active writ
 
 
 def test_a_thread_that_somebody_else_has_open_for_a_moment_is_asked_for_again() -> None:
-    talk = Dialogue(thread_id="t").reply("initialize").looked().free()
+    talk = Dialogue(thread_id="t").reply("initialize").checked().queue_empty()
     talk.reply("thread/resume", error=ACTIVE_WRITER)
     assert not talk.has_ended
     talk.advance(150).reply("thread/resume", {"thread": {"id": "t"}})
@@ -203,7 +203,7 @@ def test_a_thread_that_somebody_else_has_open_for_a_moment_is_asked_for_again() 
 
 
 def test_a_thread_that_somebody_else_keeps_open_is_busy_within_a_second_or_two() -> None:
-    talk = Dialogue(thread_id="t").reply("initialize").free()
+    talk = Dialogue(thread_id="t").reply("initialize").queue_empty()
     waited_ms = 0
     while not talk.reply("thread/resume", error=ACTIVE_WRITER).has_ended:
         talk.advance(600)
@@ -225,7 +225,7 @@ def test_a_thread_that_somebody_else_keeps_open_is_busy_within_a_second_or_two()
     ],
 )
 def test_a_thread_that_is_just_being_written_is_forked_a_moment_later(message: str) -> None:
-    talk = Dialogue(thread_id="t", is_fork=True).reply("initialize").looked()
+    talk = Dialogue(thread_id="t", is_fork=True).reply("initialize").checked()
     for _ in range(8):  # for longer than a writer is waited for
         talk.reply("thread/fork", error={"code": -32603, "message": message})
         assert not talk.has_ended

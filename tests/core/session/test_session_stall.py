@@ -1,4 +1,4 @@
-"""A turn that goes silent, retries without end, or ends without saying so."""
+"""A turn that falls silent, retries without end, or ends without a notification."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.kit.dialogue import (
     Dialogue,
     Json,
     delta,
-    error_notice,
-    item_notice,
+    error_notification,
+    item_notification,
     message_completed,
     message_started,
-    status_notice,
-    turn_notice,
+    status_notification,
+    turn_notification,
 )
 
 SECOND, MINUTE = 1_000.0, 60_000.0
-IDLE = status_notice("idle")
+IDLE = status_notification("idle")
 REFUSED = {"code": -32600, "message": "no active turn to interrupt"}
 
 
-def talking() -> Dialogue:
+def mid_answer() -> Dialogue:
     """A turn in the middle of its answer."""
     return Dialogue().started().receive(message_started(), delta("Hel"))
 
@@ -47,7 +47,7 @@ def test_a_silent_turn_without_an_open_item_is_asked_about() -> None:
 
 
 def test_any_message_puts_the_stall_off() -> None:
-    talk = Dialogue().started().advance(14 * MINUTE).receive(status_notice("active"))
+    talk = Dialogue().started().advance(14 * MINUTE).receive(status_notification("active"))
     talk.advance(14 * MINUTE)
     assert talk.requests("thread/turns/list") == []
     talk.advance(2 * MINUTE)
@@ -55,10 +55,10 @@ def test_any_message_puts_the_stall_off() -> None:
 
 
 def test_a_silent_command_is_no_stall() -> None:
-    command = item_notice("item/started", "commandExecution", command="make")
+    command = item_notification("item/started", "commandExecution", command="make")
     talk = Dialogue().started().receive(command).advance(300 * MINUTE)
     assert (talk.has_ended, talk.requests("thread/turns/list")) == (False, [])
-    talk.receive(item_notice("item/completed", "commandExecution", command="make", exitCode=0))
+    talk.receive(item_notification("item/completed", "commandExecution", command="make", exitCode=0))
     talk.advance(LIMIT_MS[Timer.STALL] + STALL_CHECK_MS)
     assert len(talk.requests("thread/turns/list")) == 1
 
@@ -135,7 +135,7 @@ def test_nothing_but_retries_is_a_stall_in_the_end() -> None:
     assert talk.session.record.phase is Phase.RETRYING
 
 
-@pytest.mark.parametrize("progress", [message_started(), delta("x"), item_notice("item/started", "reasoning")])
+@pytest.mark.parametrize("progress", [message_started(), delta("x"), item_notification("item/started", "reasoning")])
 def test_progress_between_retries_begins_the_count_anew(progress: Json) -> None:
     talk = Dialogue().started()
     for _ in range(5):
@@ -143,7 +143,7 @@ def test_progress_between_retries_begins_the_count_anew(progress: Json) -> None:
     assert (talk.has_ended, talk.requests("turn/interrupt")) == (False, [])
 
 
-# --- ends of which only the notice is missing
+# --- ends that lack only the notification
 
 
 def test_a_thread_that_falls_idle_without_completing_the_turn_is_asked_about() -> None:
@@ -162,7 +162,7 @@ def test_an_idle_thread_with_a_whole_answer_has_completed(answer: dict[str, Any]
 
 
 def test_an_idle_thread_without_an_answer_or_a_record_has_stalled() -> None:
-    talk = talking().receive(IDLE).advance(LIMIT_MS[Timer.COMPLETION]).reply("thread/turns/list", {"data": []})
+    talk = mid_answer().receive(IDLE).advance(LIMIT_MS[Timer.COMPLETION]).reply("thread/turns/list", {"data": []})
     assert (talk.kind, talk.outcome.answer) == (ErrorKind.STALLED, "Hel")
 
 
@@ -177,19 +177,19 @@ def test_a_thread_that_was_idle_before_the_turn_started_is_not_asked_about() -> 
 
 
 def test_a_thread_that_becomes_active_again_is_not_asked_about() -> None:
-    talk = Dialogue().started().receive(IDLE).advance(1).receive(status_notice("active")).advance(10 * SECOND)
+    talk = Dialogue().started().receive(IDLE).advance(1).receive(status_notification("active")).advance(10 * SECOND)
     assert (talk.has_ended, talk.requests("thread/turns/list")) == (False, [])
 
 
 def test_an_error_without_the_end_that_belongs_to_it_ends_the_turn() -> None:
-    talk = Dialogue().started().receive(error_notice("m", will_retry=False, info="usageLimitExceeded"))
+    talk = Dialogue().started().receive(error_notification("m", will_retry=False, info="usageLimitExceeded"))
     talk.advance(LIMIT_MS[Timer.COMPLETION] - 1)
     assert not talk.has_ended
     assert talk.advance(1).kind is ErrorKind.USAGE_LIMIT
 
 
 def test_a_cancel_after_such_an_error_is_a_cancel() -> None:
-    talk = talking().receive(error_notice("m", will_retry=False)).stop().advance(LIMIT_MS[Timer.COMPLETION])
+    talk = mid_answer().receive(error_notification("m", will_retry=False)).stop().advance(LIMIT_MS[Timer.COMPLETION])
     assert talk.outcome.state is State.CANCELLED
 
 
@@ -199,7 +199,7 @@ def test_an_old_retry_does_not_explain_a_new_error() -> None:
         "method": "thread/tokenUsage/updated",
         "params": {"threadId": THREAD, "turnId": TURN, "tokenUsage": usage},
     }
-    failed = error_notice("Incomplete response returned, reason: max_output_tokens", will_retry=False)
+    failed = error_notification("Incomplete response returned, reason: max_output_tokens", will_retry=False)
     assert Dialogue().started().receive(RETRY, failed).end().kind is ErrorKind.NETWORK
     assert Dialogue().started().receive(RETRY, finished, failed).end().kind is ErrorKind.BAD_REQUEST
 
@@ -215,5 +215,5 @@ def test_an_old_retry_does_not_explain_a_new_error() -> None:
     ],
 )
 def test_an_end_that_is_no_completion_has_its_kind(turn: Json, kind: ErrorKind) -> None:
-    talk = talking().receive(turn_notice("turn/completed", **turn))
+    talk = mid_answer().receive(turn_notification("turn/completed", **turn))
     assert (talk.kind, talk.outcome.answer) == (kind, "Hel")

@@ -21,8 +21,8 @@ from tests.kit.dialogue import (
     delta,
     message_completed,
     message_started,
-    notice,
-    status_notice,
+    notification,
+    status_notification,
 )
 
 FULL_ACCESS = {"type": "dangerFullAccess"}
@@ -49,15 +49,15 @@ def test_it_begins_with_initialize_and_asks_for_the_experimental_api() -> None:
     ]
 
 
-LOOKS = ["account/read", "config/read", "configRequirements/read"]
+CHECKS = ["account/read", "config/read", "configRequirements/read"]
 
 
-@pytest.mark.parametrize("last", LOOKS[1:])
+@pytest.mark.parametrize("last", CHECKS[1:])
 def test_the_thread_opens_once_configuration_and_requirements_are_known(last: str) -> None:
     talk = Dialogue().reply("initialize")
-    assert _methods(talk) == ["initialize", "initialized", *LOOKS]
+    assert _methods(talk) == ["initialize", "initialized", *CHECKS]
     talk.reply("config/read" if last != "config/read" else "configRequirements/read")
-    assert _methods(talk)[-1] == LOOKS[-1]
+    assert _methods(talk)[-1] == CHECKS[-1]
     talk.reply(last)
     assert _methods(talk)[-1] == "thread/start"
 
@@ -130,7 +130,7 @@ def test_an_api_key_may_run_where_the_user_allows_it() -> None:
 
 @pytest.mark.parametrize(("mode", "may_run"), [("chatgpt", True), ("apikey", False), (None, False)])
 def test_where_the_account_cannot_be_read_the_mode_of_the_login_decides(mode: str | None, may_run: bool) -> None:
-    """`account/read` wants to know the workspace, and fails without the network."""
+    """`account/read` needs the workspace, and fails without the network."""
     talk = Dialogue().reply("initialize").reply("account/read", error={"code": -32603, "message": "internal"})
     talk.reply("config/read", {"config": {}}).reply("thread/start", {"thread": {"id": THREAD}})
     assert talk.requests("turn/start") == []
@@ -142,7 +142,7 @@ def test_where_the_account_cannot_be_read_the_mode_of_the_login_decides(mode: st
 def test_where_codex_tells_of_no_account_at_all_nothing_is_billed() -> None:
     talk = Dialogue().reply("initialize").reply("config/read", {"config": {"model_provider": "built-in"}})
     talk.reply("thread/start", {"thread": {"id": THREAD}, "modelProvider": "built-in"})
-    for _ in range(2):  # another app-server may tell
+    for _ in range(2):  # another app-server may know
         talk.reply("account/read", error={"code": -32603, "message": "internal"})
         talk.reply("getAuthStatus", error={"code": -32600, "message": "unknown variant"})
         talk.reply("initialize").reply("config/read", {"config": {"model_provider": "built-in"}})
@@ -168,7 +168,7 @@ def test_a_refused_request_ends_the_turn_with_its_reason(method: str, error: Any
     if method != "initialize":
         talk.reply("initialize")
     if method == "turn/start":
-        talk.looked().reply("thread/start", {"thread": {"id": THREAD}})
+        talk.checked().reply("thread/start", {"thread": {"id": THREAD}})
     talk.reply(method, error=error)
     assert talk.kind is kind
     assert talk.outcome.error is not None
@@ -185,15 +185,15 @@ def test_a_refused_request_ends_the_turn_with_its_reason(method: str, error: Any
 def test_a_thread_that_cannot_be_had_ends_the_turn(method: str, message: str, kind: ErrorKind) -> None:
     talk = Dialogue(thread_id="t", is_fork=method == "thread/fork").reply("initialize")
     if method == "thread/resume":
-        talk.free()
+        talk.queue_empty()
     talk.reply(method, error={"code": -32600, "message": message})
     assert talk.kind is kind
 
 
-@pytest.mark.parametrize("stage", ["initialize", *LOOKS, "thread/start", "turn/start"])
+@pytest.mark.parametrize("stage", ["initialize", *CHECKS, "thread/start", "turn/start"])
 def test_a_request_without_a_reply_times_out(stage: str) -> None:
     talk = Dialogue()
-    for other in ("initialize", *LOOKS, "thread/start"):
+    for other in ("initialize", *CHECKS, "thread/start"):
         if other != stage and talk.requests(other):
             talk.reply(other, {"thread": {"id": THREAD}, "requiresOpenaiAuth": False})
     talk.advance(LIMIT_MS[Timer.REQUEST] - 1)
@@ -217,9 +217,9 @@ SLOW = {"mcp_servers": {"slow": {"command": "x", "required": True, "startup_time
     ],
 )
 def test_what_waits_for_required_tool_servers_may_take_as_long_as_they_may(asked: dict[str, Any], method: str) -> None:
-    talk = Dialogue(**asked).reply("initialize").looked(config=SLOW)
+    talk = Dialogue(**asked).reply("initialize").checked(config=SLOW)
     if method == "thread/resume":
-        talk.free()
+        talk.queue_empty()
     if method == "turn/start":
         talk.reply("thread/start", {"thread": {"id": THREAD}})
     talk.advance(120_000 + LIMIT_MS[Timer.REQUEST] - 1)
@@ -231,7 +231,7 @@ def test_what_waits_for_required_tool_servers_may_take_as_long_as_they_may(asked
 
 def test_a_tool_server_that_may_take_an_hour_is_no_stall() -> None:
     server = {"required": True, "startup_timeout_ms": 3_600_000}
-    talk = Dialogue().reply("initialize").looked(config={"mcp_servers": {"slow": server}}).advance(3_600_000)
+    talk = Dialogue().reply("initialize").checked(config={"mcp_servers": {"slow": server}}).advance(3_600_000)
     assert not talk.has_ended
     talk.reply("thread/start", {"thread": {"id": THREAD}}).reply("turn/start", {"turn": {"id": TURN}})
     assert talk.receive(STARTED).advance(LIMIT_MS[Timer.STALL]).requests("thread/turns/list")
@@ -241,16 +241,16 @@ def test_a_tool_server_that_may_take_an_hour_is_no_stall() -> None:
 def test_a_tool_server_of_the_turns_own_is_waited_for_too(overrides: str) -> None:
     config: Json = {"mcp_servers.mine.required": True, "mcp_servers.mine.startup_timeout_sec": 300}
     request: dict[str, Any] = {overrides: config}
-    talk = Dialogue(**request).reply("initialize").looked().advance(300_000)
+    talk = Dialogue(**request).reply("initialize").checked().advance(300_000)
     assert not talk.has_ended
 
 
 def test_a_slow_start_can_be_cancelled_and_has_a_deadline() -> None:
     for talk in (Dialogue(), Dialogue(deadline_s=90)):
-        talk.reply("initialize").looked(config=SLOW).advance(89_999)
+        talk.reply("initialize").checked(config=SLOW).advance(89_999)
         assert not talk.has_ended
     assert talk.advance(1).kind is ErrorKind.DEADLINE
-    cancelled = Dialogue().reply("initialize").looked(config=SLOW).advance(100_000).stop()
+    cancelled = Dialogue().reply("initialize").checked(config=SLOW).advance(100_000).stop()
     assert cancelled.outcome.state is State.CANCELLED
 
 
@@ -283,7 +283,7 @@ def test_a_result_that_is_no_object_reads_as_empty() -> None:
 
 def test_what_comes_before_the_reply_is_not_lost() -> None:
     talk = Dialogue().opened()
-    talk.receive(status_notice("active"), STARTED, message_started(), delta("Hel"))
+    talk.receive(status_notification("active"), STARTED, message_started(), delta("Hel"))
     assert (talk.text, talk.session.record.phase) == ("", Phase.STARTING)
     talk.reply("turn/start", {"turn": {"id": TURN}})
     assert (talk.text, talk.session.record.phase) == ("Hel", Phase.ANSWERING)
@@ -337,10 +337,12 @@ def test_a_thread_opened_wider_than_asked_starts_no_turn(method: str) -> None:
 
 def test_a_turn_whose_policy_turns_out_wider_is_interrupted_and_fails() -> None:
     talk = (
-        Dialogue().started().receive(notice("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS}))
+        Dialogue()
+        .started()
+        .receive(notification("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS}))
     )
     assert talk.requests("turn/interrupt") == [{"threadId": THREAD, "turnId": TURN}]
-    talk.receive(notice("warning", message="still there"), {"method": "turn/completed", "params": {}})
+    talk.receive(notification("warning", message="still there"), {"method": "turn/completed", "params": {}})
     talk.receive(message_completed("done all the same"), COMPLETED)
     assert (talk.kind, talk.outcome.state) == (ErrorKind.SANDBOX, State.FAILED)
     assert talk.outcome.answer == "done all the same"
@@ -348,14 +350,16 @@ def test_a_turn_whose_policy_turns_out_wider_is_interrupted_and_fails() -> None:
 
 def test_a_turn_too_wide_that_does_not_react_ends_all_the_same() -> None:
     talk = (
-        Dialogue().started().receive(notice("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS}))
+        Dialogue()
+        .started()
+        .receive(notification("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS}))
     )
     talk.advance(LIMIT_MS[Timer.STOP])
     assert talk.kind is ErrorKind.SANDBOX
 
 
 def test_a_turn_too_wide_fails_even_where_it_was_over_before_its_reply() -> None:
-    settings = notice("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS})
+    settings = notification("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS})
     talk = Dialogue().opened().receive(settings, STARTED, message_completed("Hello"), COMPLETED)
     talk.reply("turn/start", {"turn": {"id": TURN}})
     assert talk.kind is ErrorKind.SANDBOX
@@ -363,6 +367,6 @@ def test_a_turn_too_wide_fails_even_where_it_was_over_before_its_reply() -> None
 
 def test_a_policy_as_asked_or_narrower_goes_on() -> None:
     talk = Dialogue(sandbox=Sandbox.DANGER_FULL_ACCESS).started()
-    talk.receive(notice("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS}))
+    talk.receive(notification("thread/settings/updated", threadSettings={"sandboxPolicy": FULL_ACCESS}))
     assert not talk.has_ended
     assert talk.requests("turn/interrupt") == []

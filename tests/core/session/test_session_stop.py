@@ -1,4 +1,4 @@
-"""A turn that is told to stop: by its user, its deadline or its worker."""
+"""A turn that is stopped: by its user, its deadline or its worker."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tests.kit.dialogue import (
     delta,
     message_completed,
     message_started,
-    status_notice,
+    status_notification,
 )
 
 SECOND, MINUTE = 1_000.0, 60_000.0
-IDLE = status_notice("idle")
+IDLE = status_notification("idle")
 REFUSED = {"code": -32600, "message": "no active turn to interrupt"}
 
 
-def talking() -> Dialogue:
+def mid_answer() -> Dialogue:
     """A turn in the middle of its answer."""
     return Dialogue().started().receive(message_started(), delta("Hel"))
 
@@ -52,7 +52,7 @@ def test_a_cancel_after_the_request_and_before_the_start_interrupts_as_soon_as_i
 
 
 def test_a_cancel_in_the_middle_of_the_answer_keeps_what_had_come() -> None:
-    talk = talking().stop()
+    talk = mid_answer().stop()
     assert not talk.has_ended
     talk.reply("turn/interrupt").receive(INTERRUPTED)
     assert (talk.outcome.state, talk.outcome.answer) == (State.CANCELLED, "Hel")
@@ -61,7 +61,7 @@ def test_a_cancel_in_the_middle_of_the_answer_keeps_what_had_come() -> None:
 
 
 def test_a_refused_interrupt_is_tried_again() -> None:
-    talk = talking().stop().reply("turn/interrupt", error=REFUSED)
+    talk = mid_answer().stop().reply("turn/interrupt", error=REFUSED)
     assert not talk.has_ended
     talk.advance(LIMIT_MS[Timer.INTERRUPT])
     assert len(talk.requests("turn/interrupt")) == 2
@@ -70,13 +70,13 @@ def test_a_refused_interrupt_is_tried_again() -> None:
 
 
 def test_a_turn_that_completes_wins_over_a_late_cancel() -> None:
-    talk = talking().stop().receive(delta("lo"), message_completed("Hello"), COMPLETED)
+    talk = mid_answer().stop().receive(delta("lo"), message_completed("Hello"), COMPLETED)
     assert (talk.outcome.state, talk.outcome.answer) == (State.COMPLETE, "Hello")
 
 
 @pytest.mark.parametrize("is_started", [True, False])
 def test_a_turn_that_does_not_react_to_a_cancel_ends_all_the_same(is_started: bool) -> None:
-    talk = (talking() if is_started else Dialogue().opened()).stop()
+    talk = (mid_answer() if is_started else Dialogue().opened()).stop()
     talk.advance(LIMIT_MS[Timer.STOP] - 1)
     assert not talk.has_ended
     talk.advance(1)
@@ -84,17 +84,17 @@ def test_a_turn_that_does_not_react_to_a_cancel_ends_all_the_same(is_started: bo
 
 
 def test_a_second_stop_does_not_change_the_cause_or_the_time() -> None:
-    talk = talking().stop(Cause.DEADLINE).advance(LIMIT_MS[Timer.STOP] - 1).stop(Cause.CANCELLED).advance(1)
+    talk = mid_answer().stop(Cause.DEADLINE).advance(LIMIT_MS[Timer.STOP] - 1).stop(Cause.CANCELLED).advance(1)
     assert talk.kind is ErrorKind.DEADLINE
 
 
 def test_a_server_that_goes_away_after_a_cancel_is_a_cancel() -> None:
-    talk = talking().stop().end()
+    talk = mid_answer().stop().end()
     assert (talk.outcome.state, talk.outcome.answer) == (State.CANCELLED, "Hel")
 
 
 def test_a_worker_that_is_told_to_die_leaves_an_abandoned_turn() -> None:
-    assert talking().stop(Cause.WORKER_STOPPED).advance(LIMIT_MS[Timer.STOP]).outcome.state is State.ABANDONED
+    assert mid_answer().stop(Cause.WORKER_STOPPED).advance(LIMIT_MS[Timer.STOP]).outcome.state is State.ABANDONED
 
 
 # --- deadline
@@ -114,7 +114,7 @@ def test_a_deadline_ends_the_turn(is_started: bool) -> None:
 
 
 def test_without_a_deadline_a_turn_may_take_its_time() -> None:
-    talk = talking()
+    talk = mid_answer()
     for _ in range(100):
         talk.advance(10 * MINUTE).receive(delta("."))
     assert not talk.has_ended

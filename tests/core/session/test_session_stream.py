@@ -1,4 +1,4 @@
-"""A turn that runs: its text, its answer, and what the app-server asks on the way."""
+"""A turn that runs: its text, its answer, and the app-server's requests meanwhile."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.kit.dialogue import (
     Dialogue,
     Json,
     delta,
-    item_notice,
+    item_notification,
     message_completed,
     message_started,
-    notice,
-    turn_notice,
-    usage_notice,
+    notification,
+    turn_notification,
+    usage_notification,
 )
 
 # --- bytes
@@ -33,7 +33,7 @@ from tests.kit.dialogue import (
 
 @pytest.mark.parametrize("size", [1_000, 4_093, 65_536, 65_537, 1_000_003, 10_000_000])
 def test_two_deltas_around_a_line_of_three_megabytes_arrive_in_any_pieces(size: int) -> None:
-    huge = item_notice("item/completed", "mcpToolCall", result={"text": "x\u2028" * 1_000_000})
+    huge = item_notification("item/completed", "mcpToolCall", result={"text": "x\u2028" * 1_000_000})
     first, second = delta("Hel"), delta("lo")
     data = b"".join(
         json.dumps(m, ensure_ascii=False).encode() + b"\n" for m in (message_started(), first, huge, second)
@@ -78,15 +78,15 @@ def test_everything_is_recorded_in_order_and_numbered() -> None:
     assert last_three == [("in", "item/agentMessage/delta"), ("in", "item/tool/call"), ("out", None)]
 
 
-# --- what is not known
+# --- what is unknown
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        notice("a/method/of/a/newer/version", delta="x", itemId="y"),
-        item_notice("item/started", "aTypeOfANewerVersion"),
-        item_notice("item/completed", "aTypeOfANewerVersion"),
+        notification("a/method/of/a/newer/version", delta="x", itemId="y"),
+        item_notification("item/started", "aTypeOfANewerVersion"),
+        item_notification("item/completed", "aTypeOfANewerVersion"),
         {"method": "a/method/without/params"},
         {"method": "turn/completed", "params": None},
     ],
@@ -100,7 +100,7 @@ def test_unknown_notifications_and_items_are_kept_and_change_nothing(message: Js
 @pytest.mark.parametrize("request_id", [0, 1, 4, 7, "abc"])
 @pytest.mark.parametrize("method", ["item/commandExecution/requestApproval", "a/request/of/a/newer/version"])
 def test_every_server_request_is_declined_at_once(method: str, request_id: int | str) -> None:
-    """Its ids are a name space of their own: ours 1 and 4 are taken, and 0 is an id like any other."""
+    """Its ids are a separate name space: ours 1 and 4 are taken, and 0 is an id like any other."""
     talk = Dialogue().started()
     talk.receive({"method": method, "id": request_id, "params": {"threadId": THREAD, "turnId": TURN}})
     refusal = {"code": -32601, "message": f"codex-server does not answer {method}"}
@@ -131,15 +131,15 @@ def test_other_threads_and_old_turns_change_nothing() -> None:
         .receive(
             message_started(),
             delta("Hel"),
-            notice("item/agentMessage/delta", threadId="another", itemId="m", delta="noise"),
-            notice("error", threadId="another", error={"message": "m"}, willRetry=False),
+            notification("item/agentMessage/delta", threadId="another", itemId="m", delta="noise"),
+            notification("error", threadId="another", error={"message": "m"}, willRetry=False),
             {"method": "turn/completed", "params": {"threadId": "another", "turn": {"id": TURN, "status": "failed"}}},
             {"method": "turn/completed", "params": {"threadId": THREAD, "turn": {"id": "old", "status": "failed"}}},
-            usage_notice(999, turnId="old"),
+            usage_notification(999, turnId="old"),
             delta("lo"),
             message_completed("Hello"),
-            usage_notice(10, 2),
-            usage_notice(20, 3),
+            usage_notification(10, 2),
+            usage_notification(20, 3),
             COMPLETED,
         )
     )
@@ -202,8 +202,8 @@ def test_what_comes_after_the_end_is_recorded_and_changes_no_outcome() -> None:
     talk.receive(
         {"method": "item/tool/call", "id": 3, "params": {}},
         {"id": 99, "result": {}},
-        turn_notice("turn/completed", status="failed", error={"message": "m"}, items=[]),
-        item_notice("item/completed", "commandExecution", command="sleep 3", exitCode=0),
+        turn_notification("turn/completed", status="failed", error={"message": "m"}, items=[]),
+        item_notification("item/completed", "commandExecution", command="sleep 3", exitCode=0),
     )
     talk.stop().end().advance(10**9)
     assert (talk.outcome, len(talk.sent), talk.session.wakeup_ms) == (outcome, sent, None)
@@ -212,7 +212,7 @@ def test_what_comes_after_the_end_is_recorded_and_changes_no_outcome() -> None:
 
 
 def test_several_ends_in_one_read_leave_the_first() -> None:
-    failed = turn_notice("turn/completed", status="failed", error={"message": "m"}, items=[])
+    failed = turn_notification("turn/completed", status="failed", error={"message": "m"}, items=[])
     talk = Dialogue().started().receive(message_completed("Hello"), COMPLETED, failed)
     assert talk.outcome.state is State.COMPLETE
 

@@ -1,4 +1,4 @@
-"""Text into a turn that runs."""
+"""Text sent into a running turn."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 
 from codex_server_cli.core.model.timers import LIMIT_MS, Timer
 from codex_server_cli.errors import CodexServerError, Exit
-from tests.kit.dialogue import COMPLETED, STARTED, THREAD, TURN, Dialogue, item_notice
+from tests.kit.dialogue import COMPLETED, STARTED, THREAD, TURN, Dialogue, item_notification
 
 TEXT = "use tabs"
 
 
 def error_of(talk: Dialogue) -> CodexServerError:
-    error = talk.told[-1].error
+    error = talk.replies[-1].error
     assert error is not None
     return error
 
@@ -22,11 +22,12 @@ def test_text_is_sent_to_the_turn_that_runs_and_whoever_sent_it_learns_when_code
     assert talk.requests("turn/steer") == [
         {"threadId": THREAD, "expectedTurnId": TURN, "input": [{"type": "text", "text": TEXT}]}
     ]
-    assert talk.told == []
+    assert talk.replies == []
     talk.reply("turn/steer", {"turnId": TURN})
-    assert [(told.tag, told.error) for told in talk.told] == [("shell", None)]
+    assert [(reply.tag, reply.error) for reply in talk.replies] == [("shell", None)]
     said = [
-        item_notice("item/completed", "userMessage", content=[{"type": "text", "text": each}]) for each in ("p", TEXT)
+        item_notification("item/completed", "userMessage", content=[{"type": "text", "text": each}])
+        for each in ("p", TEXT)
     ]
     assert talk.receive(*said).text == f"> {TEXT}\n"
 
@@ -35,7 +36,7 @@ def test_two_shells_steer_and_each_gets_its_own_answer() -> None:
     talk = Dialogue().started().serve("steer", "a", text="one").serve("steer", "b", text="two")
     first, second = [message["id"] for message in talk.sent if message.get("method") == "turn/steer"]
     talk.receive({"id": second, "error": {"code": -32600, "message": "no"}}, {"id": first, "result": {}})
-    assert [(told.tag, told.error is None) for told in talk.told] == [("b", False), ("a", True)]
+    assert [(reply.tag, reply.error is None) for reply in talk.replies] == [("b", False), ("a", True)]
 
 
 @pytest.mark.parametrize("error", [{"code": -32600, "message": "no active turn to steer"}, "odd"])

@@ -1,4 +1,4 @@
-"""Deleting what nobody needs any more: never a running turn, never one with a name, never half of one."""
+"""Deleting what is no longer needed: never a running turn, never a named one, never half of one."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_turns_that_ended_long_ago_are_deleted_and_others_stay(turns: TurnsOnDis
 def test_a_running_turn_is_never_deleted(turns: TurnsOnDisk) -> None:
     turns.running(finished_at=LONG_AGO)
     finishing = turns.running(finished_at=LONG_AGO)
-    finishing.done.write_text("{}")  # its marker stands, its lock has not fallen yet
+    finishing.done.write_text("{}")  # its marker exists, its lock is still held
     assert run(turns, 0, dry=True).turn_ids == ()
     assert run(turns, 0).turn_ids == ()
     assert finishing.prompt.exists()
@@ -127,12 +127,12 @@ def test_a_turn_that_does_not_tell_its_end_is_as_old_as_its_marker(
 def test_a_dry_run_tells_and_deletes_nothing(turns: TurnsOnDisk) -> None:
     turn = turns.complete(finished_at=LONG_AGO)
     left = orphan(turns, ".new-20261120-165501-482-7f3a", 2 * 3600)
-    told = run(turns, dry=True)
-    assert (told.turn_ids, told.orphans) == ((turn.turn_id,), 1)
+    planned = run(turns, dry=True)
+    assert (planned.turn_ids, planned.orphans) == ((turn.turn_id,), 1)
     assert turn.prompt.exists()
     assert left.exists()
     done = run(turns)
-    assert done == told
+    assert done == planned
     assert names_in(turns) == []
 
 
@@ -154,7 +154,7 @@ def test_without_a_turns_directory_there_is_nothing_to_delete(tmp_path: Path) ->
     assert collected == Collected((), 0, 0)
 
 
-# --- what is not as we made it
+# --- what has an unexpected shape
 
 
 def without_its_lock(turn: TurnDir) -> None:
@@ -171,10 +171,10 @@ def under_another_id(turn: TurnDir) -> None:
 
 
 def with_an_unreadable_record(turn: TurnDir) -> None:
-    turn.meta.write_text('{"version": 1, "na')  # nobody knows whether it bears a name
+    turn.meta.write_text('{"version": 1, "na')  # whether it has a name is unknown
 
 
-def with_a_tree_of_somebody(turn: TurnDir) -> None:
+def with_a_foreign_tree(turn: TurnDir) -> None:
     (turn.path / "worktree").mkdir()
 
 
@@ -191,7 +191,7 @@ def behind_a_link(turn: TurnDir) -> None:
         with_a_lock_elsewhere,
         under_another_id,
         with_an_unreadable_record,
-        with_a_tree_of_somebody,
+        with_a_foreign_tree,
         behind_a_link,
     ],
 )
@@ -269,10 +269,10 @@ def test_a_turn_whose_lock_is_not_ours_to_hold_hinders_no_other(
     other, theirs = turns.complete(finished_at=LONG_AGO), turns.complete(finished_at=LONG_AGO)
     try_lock = lock.try_lock
 
-    def refuse_theirs(path: Path) -> int | None:
+    def refuse_foreign(path: Path) -> int | None:
         return try_lock(path) if path != theirs.lock else refuse(errno.EACCES)()
 
-    monkeypatch.setattr(lock, "try_lock", refuse_theirs)
+    monkeypatch.setattr(lock, "try_lock", refuse_foreign)
     assert run(turns).turn_ids == (other.turn_id,)
 
 
@@ -341,7 +341,7 @@ def test_an_orphan_that_another_collector_deletes_at_the_same_moment_is_none(
     assert run(turns).orphans == 0
 
 
-# --- several at once
+# --- several collectors at once
 
 
 def test_two_collectors_at_once_delete_each_turn_once(turns: TurnsOnDisk) -> None:

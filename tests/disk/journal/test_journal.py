@@ -1,4 +1,4 @@
-"""The home's log of all turns: many writers, no line lost, torn or told twice, and a cursor that keeps its meaning."""
+"""The home's log of all turns: many writers, no line lost, torn or doubled, and cursors that stay valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal's files: private, never a link's target, cheap, and no harm to anybody where they cannot be written."""
+"""The journal's files: private, never a link's target, cheap, and harmless where they cannot be written."""
 
 from __future__ import annotations
 

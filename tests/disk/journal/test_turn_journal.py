@@ -1,4 +1,4 @@
-"""What a worker tells the journal: each phase once, one end, and never a failure of the turn."""
+"""What a worker writes to the journal: each phase once, one end, and never a failure of the turn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def turn_path(tmp_path: Path) -> Path:
     return path
 
 
-def told(turn_path: Path) -> list[object]:
+def journalled(turn_path: Path) -> list[object]:
     return [entry.get("phase") or entry["state"] for _, entry in journal.read(turn_path.parent.parent)]
 
 
@@ -32,7 +32,7 @@ def test_a_phase_is_told_when_it_changes_and_the_end_last(turn_path: Path) -> No
     for phase in ("starting", "starting", "thinking", "answering", "answering", "thinking"):
         turn.phase(phase)
     turn.end("failed", "network")
-    assert told(turn_path) == ["starting", "thinking", "answering", "thinking", "failed"]
+    assert journalled(turn_path) == ["starting", "thinking", "answering", "thinking", "failed"]
     *_, (_, end) = journal.read(turn_path.parent.parent)
     assert (end["kind"], end["name"], end["turn_id"]) == ("network", "fix", TURN)
 
@@ -43,8 +43,8 @@ def test_each_request_wants_attention_and_tells_the_phase(turn_path: Path) -> No
         turn.attention("waiting_approval", request, "run touch f1")
         turn.phase("waiting_approval")
     turn.phase("running_command")
-    told_of = [(entry["event"], entry.get("request")) for _, entry in journal.read(turn_path.parent.parent)]
-    assert told_of == [("attention", "0"), ("attention", "1"), ("phase", None)]
+    entries = [(entry["event"], entry.get("request")) for _, entry in journal.read(turn_path.parent.parent)]
+    assert entries == [("attention", "0"), ("attention", "1"), ("phase", None)]
 
 
 def test_a_deleted_turn_is_cancelled_whoever_says_so_first(turn_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_deleted_turn_is_cancelled_whoever_says_so_first(turn_path: Path) -> N
     shutil.rmtree(turn_path)
     turn.end("complete", None)
     turn.end("complete", None)
-    assert told(turn_path) == ["cancelled"]
+    assert journalled(turn_path) == ["cancelled"]
 
 
 def test_a_journal_that_cannot_be_written_is_left_out(turn_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_journal_that_cannot_be_written_is_left_out(turn_path: Path) -> None:
     turn.end("complete", None)
     folder.unlink()
     turn.phase("thinking")
-    assert told(turn_path) == ["thinking"]
+    assert journalled(turn_path) == ["thinking"]
 
 
 def test_a_lock_that_somebody_keeps_is_waited_for_once(turn_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +75,8 @@ def test_a_lock_that_somebody_keeps_is_waited_for_once(turn_path: Path, monkeypa
     started = time.monotonic()
     for phase in ("thinking", "answering", "editing", "retrying") * 25:
         turn.phase(phase)
-    assert 1 <= time.monotonic() - started < 50  # waited for each time, it were 100 s
+    assert 1 <= time.monotonic() - started < 50  # waited for each time, it would take 100 s
     os.close(fd)
     turn.phase("thinking")
     turn.phase("answering")
-    assert told(turn_path) == ["starting", "thinking", "answering"]
+    assert journalled(turn_path) == ["starting", "thinking", "answering"]

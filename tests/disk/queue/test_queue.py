@@ -1,4 +1,4 @@
-"""The line of waiting turns and the slots to run in: order, death at any place, and nothing that has to be tidied."""
+"""The queue of waiting turns and the slots to run in: order, death at any point, and nothing that needs a cleanup."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wake() -> Iterator[tuple[int, int]]:
-    """A pipe in place of the FIFO that a turn in line listens to."""
+    """A pipe in place of the FIFO that a queued turn listens to."""
     read_fd, write_fd = os.pipe()
     yield read_fd, write_fd
     os.close(read_fd)
@@ -50,7 +50,7 @@ def stand_in_line(folder: Path, count: int) -> list[Ticket]:
 
 
 def die(ticket: Ticket) -> None:
-    """What the death of its worker does to a ticket."""
+    """The effect of its worker's death on a ticket."""
     os.close(ticket.fd)
 
 
@@ -261,7 +261,7 @@ def test_a_planted_link_gets_no_byte_of_ours(folder: Path, tmp_path: Path) -> No
     with pytest.raises(OSError, match=r"symbolic links|Not a"):
         queue.open_wake(folder)
     assert take(folder, "2026-2", 1) is not None
-    assert take(folder, "2026-3", 2) is None  # the one that there is will come free
+    assert take(folder, "2026-3", 2) is None  # the only slot will become free
     assert victim.read_text() == "mine"
 
 
@@ -299,14 +299,14 @@ def test_a_folder_that_is_deleted_under_the_line_is_made_again(folder: Path) -> 
     ticket.leave()
 
 
-# --- tidying
+# --- cleanup
 
 
 def test_tickets_of_the_dead_are_swept_when_the_line_is_empty(folder: Path) -> None:
     first, second, third = stand_in_line(folder, 3)
     die(first)
     die(third)
-    assert queue.sweep_tickets(folder) == 0  # they are links of a line in which somebody stands
+    assert queue.sweep_tickets(folder) == 0  # they are links of a queue in which a turn waits
     second.leave()  # and takes the place of the first before that
     assert queue.sweep_tickets(folder) == 1
     assert sorted(path.name for path in folder.iterdir()) == ["order"]

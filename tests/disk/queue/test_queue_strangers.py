@@ -1,4 +1,4 @@
-"""What another user has left in one's queue cannot be opened: it is waited for while he has it, and never for ever."""
+"""Another user's files in the queue cannot be opened: they are waited for while that user holds them, with a bound."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def close(monkeypatch: pytest.MonkeyPatch) -> Close:
-    """Make a file another user's (root opens all, so the system's refusal is played)."""
+    """Make a file another user's (root opens all, so the system's refusal is simulated)."""
     closed: set[str] = set()
     open_ = os.open
 
@@ -38,8 +38,8 @@ def close(monkeypatch: pytest.MonkeyPatch) -> Close:
 
 
 @pytest.fixture
-def stranger() -> Iterator[Callable[[Path], int]]:
-    """Hold a lock file in another user's stead; the descriptor lets go of it."""
+def other_user() -> Iterator[Callable[[Path], int]]:
+    """Hold a lock file as another user; closing the descriptor releases it."""
     fds: list[int] = []
 
     def hold(path: Path) -> int:
@@ -62,27 +62,27 @@ def test_a_strangers_ticket_is_waited_for_while_he_stands_in_line(folder: Path, 
     first, second = take_ticket(folder), take_ticket(folder)
     close(folder / first.turn_id)
     assert not second.is_head()
-    os.close(first.fd)  # his worker died
+    os.close(first.fd)  # that user's worker died
     assert second.is_head()
     os.close(second.fd)
 
 
-def test_a_strangers_slot_counts_while_he_has_it(folder: Path, close: Close, stranger: Callable[[Path], int]) -> None:
-    fd = stranger(folder / "slot-0")
+def test_a_strangers_slot_counts_while_he_has_it(folder: Path, close: Close, other_user: Callable[[Path], int]) -> None:
+    fd = other_user(folder / "slot-0")
     close(folder / "slot-0")
     assert queue.take_slot(folder, "20261120-165501-482-7f3a", 1) is None
     slot = queue.take_slot(folder, "20261120-165501-482-7f3a", 2)
     assert slot is not None
     slot.release()
     fcntl.flock(fd, fcntl.LOCK_UN)
-    with pytest.raises(PermissionError):  # no slot will ever be had here: the turn runs without one
+    with pytest.raises(PermissionError):  # no slot is ever free here: the turn runs without one
         queue.take_slot(folder, "20261120-165501-482-7f3a", 1)
 
 
 def test_what_a_stranger_holds_names_no_turn_and_hides_no_other(
-    folder: Path, close: Close, stranger: Callable[[Path], int]
+    folder: Path, close: Close, other_user: Callable[[Path], int]
 ) -> None:
-    stranger(folder / "slot-0")
+    other_user(folder / "slot-0")
     close(folder / "slot-0")
     slot = queue.take_slot(folder, "20261120-165501-482-7f3a", 2)
     assert slot is not None

@@ -1,4 +1,4 @@
-"""The locks that keep two turns of ours from writing one thread."""
+"""The locks that keep two of our turns from writing one thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following a file as it grows: nothing lost, nothing twice, and woken in time."""
+"""Following a file as it grows: nothing lost, nothing doubled, and woken in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codex_server_cli.disk.turn.follow import GrowingFile, last_lines_offset, wa
 from tests.kit.support import DEADLINE_S
 
 LATE_S = DEADLINE_S
-"""Well before the wake-up that comes without an event, where `rare` makes it so."""
+"""Well before the wake-up without an event, where `rare` delays that."""
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_file_that_is_not_there_yet_begins_at_its_beginning(path: Path) -> Non
 
 @pytest.fixture
 def rare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the wake-ups without an event be so far apart that a busy machine takes none for one with an event."""
+    """Space the wake-ups without an event so far apart that a busy machine mistakes none for one with an event."""
     monkeypatch.setattr(follow, "WAKE_INTERVAL_MS", 2000 * int(LATE_S))
 
 

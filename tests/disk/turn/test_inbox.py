@@ -1,4 +1,4 @@
-"""Requests from other shells, their order, their replies, and the byte that wakes the worker."""
+"""Requests of other shells, their order, their replies, and the byte that wakes the worker."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_requests_are_handled_in_name_order(turn: TurnDir) -> None:
     ]
 
 
-def test_a_reply_settles_its_request_alone(turn: TurnDir) -> None:
+def test_a_reply_completes_its_request_alone(turn: TurnDir) -> None:
     paths = [inbox.post(turn, op) for op in ("cancel", "steer")]
     for request in inbox.unanswered(turn):
         inbox.reply(request.path, None if request.op == "cancel" else BadInputError("unknown"))
@@ -88,7 +88,7 @@ def test_a_byte_wakes_a_worker_that_listens(turn: TurnDir) -> None:
     assert inbox.wake(turn)
     inbox.post(turn, "cancel")
     assert os.read(fd, 100) == b"!!"
-    with pytest.raises(BlockingIOError):  # never an end of file, though every writer has gone
+    with pytest.raises(BlockingIOError):  # never EOF, though every writer has closed
         os.read(fd, 100)
     os.close(fd)
 

@@ -1,4 +1,4 @@
-"""What a turn's directory tells the journal of its end, where no worker lived to do it."""
+"""The end that is journalled from a turn's directory, where no worker lived to do it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from codex_server_cli.errors import ErrorKind
 from tests.kit.turns_on_disk import CUT_TURN, WHOLE_TURN, TurnsOnDisk
 
 
-def told(turn: TurnDir) -> list[tuple[object, object, object]]:
+def journalled(turn: TurnDir) -> list[tuple[object, object, object]]:
     return [
         (entry["state"], entry["kind"], entry["name"])
         for _, entry in journal.read(turn.path.parent.parent)
@@ -27,9 +27,9 @@ def test_an_end_is_told_once_as_the_marker_has_it(turns: TurnsOnDisk) -> None:
     cancelled = turns.failed(ErrorKind.CANCELLED)
     for turn in (complete, failed, cancelled, complete, failed):
         assert append_end_once(turn)
-    assert told(complete) == [("complete", None, "fix")]
-    assert told(failed) == [("failed", "network", None)]
-    assert told(cancelled) == [("cancelled", "cancelled", None)]
+    assert journalled(complete) == [("complete", None, "fix")]
+    assert journalled(failed) == [("failed", "network", None)]
+    assert journalled(cancelled) == [("cancelled", "cancelled", None)]
 
 
 def test_a_recovery_is_told_beside_the_end(turns: TurnsOnDisk) -> None:
@@ -41,7 +41,7 @@ def test_a_recovery_is_told_beside_the_end(turns: TurnsOnDisk) -> None:
         ("end", "complete", None, "fix"),
         ("recovered", "complete", None, "fix"),
     ]
-    assert told(turn) == [("complete", None, "fix")]
+    assert journalled(turn) == [("complete", None, "fix")]
 
 
 def test_a_turn_that_runs_again_has_no_recovery_to_tell(turns: TurnsOnDisk) -> None:
@@ -53,21 +53,21 @@ def test_a_turn_that_runs_again_has_no_recovery_to_tell(turns: TurnsOnDisk) -> N
 def test_a_turn_that_has_not_ended_has_no_end_to_tell(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     assert not append_end_once(turn)
-    assert told(turn) == []
+    assert journalled(turn) == []
 
 
 def test_a_directory_that_is_gone_was_cancelled(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     shutil.rmtree(turn.path)
     assert append_end_once(turn)
-    assert told(turn) == [("cancelled", "cancelled", None)]
+    assert journalled(turn) == [("cancelled", "cancelled", None)]
 
 
 def test_a_record_that_cannot_be_read_is_a_failure(turns: TurnsOnDisk) -> None:
     turn = turns.failed(ErrorKind.NETWORK)
     turn.error.write_text('{"kind": ["x"]}')
     assert append_end_once(turn)
-    assert told(turn) == [("failed", "internal", None)]
+    assert journalled(turn) == [("failed", "internal", None)]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_repairer_tells_the_end_that_it_publishes(
     turn = turns.dead(events)
     assert repair(turn, lambda _: None) is None
     assert repair(turn, lambda _: None) is None
-    assert told(turn) == [end]
+    assert journalled(turn) == [end]
 
 
 def test_a_journal_that_cannot_be_written_harms_no_repair(turns: TurnsOnDisk) -> None:

@@ -1,4 +1,4 @@
-"""How a turn directory comes into the world: complete, locked, private, or not at all."""
+"""How a turn directory is created: complete, locked, private, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading turns: which there are, which one is meant, and what state each is in."""
+"""Reading turns: which exist, which one is meant, and the state of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sweep(_turn: TurnDir) -> int:
     return 0
 
 
-# --- what state a turn is in
+# --- the state of a turn
 
 
 def test_every_kind_of_end_is_a_state(turns: TurnsOnDisk) -> None:
@@ -71,7 +71,7 @@ def test_a_dead_worker_is_repaired_by_whoever_looks(turns: TurnsOnDisk) -> None:
 
 
 def dead_worker() -> dict[str, Any]:
-    """What a record says of a worker that had our pid once."""
+    """A record of a worker that once had our pid."""
     ticks, boot_id = process_identity(os.getpid())
     return {"pid": os.getpid(), "pid_start_ticks": (ticks or 0) - 1, "boot_id": boot_id}
 
@@ -163,7 +163,7 @@ def test_a_turn_that_is_deleted_between_two_looks_is_missing(
     assert TurnReader(no_sweep).state(turn) is State.MISSING
 
 
-# --- what is told of it
+# --- what is reported of it
 
 
 def test_a_running_turn_tells_its_phase_and_how_long_it_has_run(turns: TurnsOnDisk) -> None:
@@ -200,7 +200,7 @@ def test_an_end_that_is_being_replaced_is_told_by_its_marker(turns: TurnsOnDisk)
     assert (view.state, view.answer, (view.error or {})["kind"]) == (State.ABANDONED, "more", "worker_died")
 
 
-# --- which there are
+# --- which exist
 
 
 def test_turns_are_listed_newest_first_and_nothing_else_is(turns: TurnsOnDisk) -> None:

@@ -1,4 +1,4 @@
-"""A better end replaces one that stands: what is written, in which order, and what a crash in between leaves."""
+"""A better end replaces an existing one: what is written, in which order, and what a crash in between leaves."""
 
 from __future__ import annotations
 
@@ -141,10 +141,10 @@ def test_a_crash_between_any_two_files_reads_correctly_and_the_next_one_finishes
         publish(turn, found)
     monkeypatch.undo()
     view = TurnReader(no_sweep).view(turn)
-    is_over = found is COMPLETE and crash_at == 4  # `done` stands, and wins
+    is_over = found is COMPLETE and crash_at == 4  # `done` exists, and wins
     assert view.state is (State.COMPLETE if is_over else State.ABANDONED)
     assert view.answer == (ANSWER if crash_at == 0 else WHOLE)
-    if not recovery.finish_publishing(turn) and crash_at == 0:  # nothing tells of it yet: it is begun anew
+    if not recovery.finish_publishing(turn) and crash_at == 0:  # there is no trace of it yet: it starts again
         publish(turn, found)
     assert not recovery.finish_publishing(turn)
     assert text_of(turn) == text_of(twin)

@@ -1,4 +1,4 @@
-"""What becomes of a turn whose worker died: the end that its files prove, published once."""
+"""The repair of a turn whose worker died: the end that its files prove, published once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ print(*(each.turn_id for each in swept))
 
 
 class Sweeps:
-    """A sweep that only remembers for which turns it was asked."""
+    """A sweep that only records the turns it was called for."""
 
     def __init__(self) -> None:
         self.turn_ids: list[str] = []
@@ -258,7 +258,7 @@ def test_a_dead_turn_whose_meta_file_cannot_be_read_fails_with_all_that_had_come
 
 
 class TestWhereNothingCanBeWritten:
-    """The state is derived all the same, every time anew."""
+    """The state is derived all the same, each time anew."""
 
     def test_the_outcome_is_told_and_the_files_stay_as_they_are(
         self, turns: TurnsOnDisk, sweep: Sweeps, full_disk: FullDisk

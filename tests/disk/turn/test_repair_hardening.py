@@ -1,4 +1,4 @@
-"""Repair under the worst: its own death at every step, several at once, and files that are damaged, missing or huge."""
+"""Repair under the worst: killed at every step, several at once, and files that are damaged, missing or huge."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def no_sweep(_turn: TurnDir) -> int:
 
 
 def files_of(turn: TurnDir) -> dict[str, bytes]:
-    """The content of every file, hidden leftovers of a killed writer excepted."""
+    """The content of every file except the hidden leftovers of a killed writer."""
     paths = (path for path in turn.path.iterdir() if path.is_file() and path.name[0] != ".")
     return {path.name: path.read_bytes() for path in paths}
 
@@ -86,7 +86,7 @@ def test_whatever_part_of_an_end_a_dead_repairer_has_left_the_next_one_ends_the_
         if name in content:
             (copy.path / name).write_bytes(content[name])
     assert repair.repair(copy, no_sweep) is None
-    if written == 0:  # nothing tells yet when the turn ended
+    if written == 0:  # the end time of the turn is not recorded yet
         assert without_times(files_of(copy)) == without_times(ended)
     else:
         assert files_of(copy) == ended
@@ -240,7 +240,7 @@ def test_a_defect_of_ours_is_told_of_its_turn_and_nothing_is_written(
         assert (error["kind"], error["message"]) == ("internal", "a defect of codex-server: RuntimeError: odd")
         assert "report" in error["hint"]
     assert files_of(turn) == before
-    assert TurnReader(no_sweep).view(turn).state is State.COMPLETE  # as soon as it is mended
+    assert TurnReader(no_sweep).view(turn).state is State.COMPLETE  # as soon as it is repaired
 
 
 def test_a_defect_while_nothing_can_be_written_is_told_too(turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Space set aside for the end of a turn: there while it runs, gone after it, whoever publishes the end."""
+"""Space reserved for the end of a turn: there while it runs, gone after it, whichever process publishes the end."""
 
 from __future__ import annotations
 

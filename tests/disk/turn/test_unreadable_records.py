@@ -1,4 +1,4 @@
-"""One boundary: a turn one of whose small files was damaged or edited has failed, and what had come of it is shown."""
+"""One boundary: a turn with a damaged or edited small file has failed, and what it had produced is shown."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def sweep(_turn: TurnDir) -> int:
     return 0
 
 
-def check_that_it_is_told(turn: TurnDir) -> None:
-    """What readers say of a turn whose record cannot be read."""
+def assert_is_reported(turn: TurnDir) -> None:
+    """What readers report of a turn whose record cannot be read."""
     turn.events.write_bytes(CUT_TURN)
     turn.out.write_text(f"{ANSWER}\n")
     view = TurnReader(sweep).view(turn)
@@ -110,15 +110,15 @@ def test_a_file_that_is_missing_torn_or_something_else(turns: TurnsOnDisk, maker
         path = turn.path / name
         if damage is not None:
             path.write_bytes(damage)
-        elif name != "error":  # without a marker its worker is dead, which is repaired
+        elif name != "error":  # without a marker its worker is dead, so the turn is repaired
             path.unlink()
         else:
             continue
-        check_that_it_is_told(turn)
+        assert_is_reported(turn)
     turn = ENDS[maker](turns)
     path = turn.path / name
     path.write_bytes(path.read_bytes()[:-20])
-    check_that_it_is_told(turn)
+    assert_is_reported(turn)
 
 
 def _wrong(maker: str) -> Iterator[tuple[str, str, Any]]:
@@ -135,7 +135,7 @@ def test_a_member_of_another_type(turns: TurnsOnDisk, maker: str) -> None:
         content = json.loads(path.read_bytes())
         (content["request"] if name == "request" else content)[member] = value
         path.write_text(json.dumps(content))
-        check_that_it_is_told(turn)
+        assert_is_reported(turn)
 
 
 @pytest.mark.parametrize("maker", ENDS)
@@ -161,7 +161,7 @@ def test_a_member_that_is_not_known_or_not_there_is_no_damage(turns: TurnsOnDisk
 def test_a_result_of_another_end_than_the_marker_tells_is_none(turns: TurnsOnDisk) -> None:
     turn = turns.complete()
     turn.result.write_text(turn.result.read_text().replace('"complete"', '"failed"'))
-    check_that_it_is_told(turn)
+    assert_is_reported(turn)
 
 
 def test_an_answer_that_is_lost_with_the_record_is_none(turns: TurnsOnDisk) -> None:

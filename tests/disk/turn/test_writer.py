@@ -118,7 +118,7 @@ def test_a_crash_between_any_two_files_leaves_a_turn_that_reads_correctly(
     monkeypatch.undo()
     turns.drop_lock(turn.turn_id)
     view = TurnReader(no_sweep).view(turn)
-    if crash_at == 0:  # nothing stands yet: only what the events prove
+    if crash_at == 0:  # nothing is written yet: only what the events prove
         assert (view.state, view.answer) == (State.ABANDONED, "Hello from mock")
     else:
         assert (view.state, view.answer) == (outcome.state, outcome.answer)

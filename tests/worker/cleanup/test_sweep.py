@@ -1,4 +1,4 @@
-"""Nothing of a turn outlives it: what the sweep finds, what it leaves alone, and how it ends what resists."""
+"""No process of a turn outlives it: what the sweep finds, what it leaves alone, and how it ends what resists."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHER_ID = f"20261120-165502-482-{os.getpid() & 0xFFFF:04x}"
 PAUSE = "print('ready', flush=True); import signal; signal.pause()"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {PAUSE}"
 
-# A worker whose child starts another in a session of its own and with an empty environment, and goes.
+# A worker whose child starts another in a new session with an empty environment, and exits.
 WORKER = f"""
 import os, subprocess, sys, time
 from codex_server_cli.worker.cleanup.sweep import become_subreaper, sweep
@@ -65,7 +65,7 @@ below = int(other.stdout.readline())
 print(sweep(sys.argv[1], is_worker=True), other.pid, below, flush=True)
 """
 
-# The leader of a session that starts another process in it, with no environment, and goes.
+# The leader of a session that starts another process in it, with no environment, and exits.
 LEADER = f"""
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {PAUSE!r}, *sys.argv[1:]], env={{}}, stdout=subprocess.PIPE)
@@ -80,7 +80,7 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
 
 @pytest.fixture
 def spawn() -> Iterator[Spawn]:
-    """Start a process that bears the mark of a turn, or none; all are dead after the test."""
+    """Start a process with the mark of a turn, or without; all are dead after the test."""
     processes: list[subprocess.Popen[bytes]] = []
 
     def spawn(turn_id: str | None, code: str = PAUSE, *, has_own_session: bool = False) -> subprocess.Popen[bytes]:
@@ -154,7 +154,7 @@ def test_whoever_sweeps_a_turn_that_it_belongs_to_survives(spawn: Spawn) -> None
 
 
 def test_a_process_that_forks_while_it_is_ended_is_ended_whole(spawn: Spawn) -> None:
-    # At SIGTERM it leaves a successor, which only a second look can find.
+    # At SIGTERM it leaves a successor, which only a second scan can find.
     successor = f"[{sys.executable!r}, '-c', {PAUSE!r}]"
     code = (
         "import os, signal, subprocess\n"
@@ -246,7 +246,7 @@ def orphan() -> Iterator[Callable[..., tuple[int, int]]]:
 
 
 def record_of(app_server: int) -> dict[str, object]:
-    """What the worker that started this app-server left, had it started when this test did."""
+    """What the worker that started this app-server recorded, had it started when this test did."""
     ticks, boot_id = process_identity(os.getpid())
     return {"app_server_pid": app_server, "pid_start_ticks": ticks, "boot_id": boot_id}
 

@@ -1,4 +1,4 @@
-"""The `notify` program of the user's own Codex: how it is told from what is a turn's."""
+"""The `notify` program of the user's own Codex: how it is distinguished from a turn's processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.kit.support import DEADLINE_S, wait_until
 from tests.kit.turns_on_disk import TurnsOnDisk
 
 PAUSE = "import signal; signal.pause()"
-TOLD = json.dumps({"type": "agent-turn-complete", "thread-id": "thread-1", "turn-id": "turn-1"})
+PAYLOAD = json.dumps({"type": "agent-turn-complete", "thread-id": "thread-1", "turn-id": "turn-1"})
 APP_SERVER = """
 import os, subprocess, sys
 for line in sys.stdin:
@@ -33,7 +33,7 @@ for line in sys.stdin:
 
 
 class Server:
-    """Something that leads a session and starts what it is told to; dies without a word to its children."""
+    """The leader of a session that starts what it is asked to; exits without ending its children."""
 
     def __init__(self, turn_id: str) -> None:
         self._process = subprocess.Popen(
@@ -48,7 +48,7 @@ class Server:
         self.started: list[int] = []
 
     def start(self, *words: str, session: str = "same") -> int:
-        """Have it start something that waits for ever."""
+        """Have it start something that never exits."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(repr([session, sys.executable, "-c", PAUSE, *words]) + "\n")
@@ -57,7 +57,7 @@ class Server:
         return self.started[-1]
 
     def die(self) -> None:
-        """Leave its children behind."""
+        """Exit and leave its children behind."""
         self._process.kill()
         self._process.communicate()
 
@@ -95,18 +95,18 @@ def server(turn_id: str) -> Iterator[Server]:
 
 
 def test_it_is_known_by_what_it_is_told_and_by_the_session_that_it_is_in(server: Server) -> None:
-    program = server.start("an argument", TOLD)
-    server.start("an argument", TOLD.replace("turn-1", "turn-2"))
+    program = server.start("an argument", PAYLOAD)
+    server.start("an argument", PAYLOAD.replace("turn-1", "turn-2"))
     server.start("turn-1")
     server.start('["turn-1"]')
-    server.start(TOLD, session="own")  # what the model runs leads a session of its own
+    server.start(PAYLOAD, session="own")  # what the model runs leads its own session
     server.die()
     wait_until(lambda: UserProgram(server.pid, "turn-1").pids() == {program}, what="the program alone")
 
 
 def test_what_it_left_behind_is_known_by_when_it_began(server: Server) -> None:
     server.start("of the turn")
-    margin_ends_s = clock_s() + 1.2  # what a loaded machine is given
+    margin_ends_s = clock_s() + 1.2  # the allowance for a loaded machine
     wait_until(lambda: clock_s() > margin_ends_s, what="a later second")
     ended_s = clock_s()
     left = server.start("of the program")
@@ -116,7 +116,7 @@ def test_what_it_left_behind_is_known_by_when_it_began(server: Server) -> None:
 
 
 def test_one_that_had_its_time_is_the_users_no_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = server.start(TOLD)
+    program = server.start(PAYLOAD)
     wait_until(lambda: UserProgram(server.pid, "turn-1").pids() == {program}, what="the program")
     monkeypatch.setattr(user_program, "TIMEOUT_S", 0.0)
     assert UserProgram(server.pid, "turn-1").pids() == set()
@@ -127,7 +127,7 @@ def test_it_is_seen_off_and_ended_when_its_time_is_over(
 ) -> None:
     monkeypatch.setattr(user_program, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the tests keep their own
-    pid = server.start(TOLD)
+    pid = server.start(PAYLOAD)
     server.die()
     started = time.monotonic()
     see_off(turn_id, UserProgram(server.pid, "turn-1", clock_s()))
@@ -140,7 +140,7 @@ def test_whoever_repairs_a_turn_leaves_it_alone_and_ends_the_rest(turns: TurnsOn
     mine = Server(turn.turn_id)
     turn_with = turns.dead(codex_turn_id="turn-1", app_server_pid=mine.pid)
     try:
-        program, command = mine.start(TOLD), mine.start("a command", session="own")
+        program, command = mine.start(PAYLOAD), mine.start("a command", session="own")
         mine.die()
         wait_until(lambda: UserProgram(mine.pid, "turn-1").pids() == {program}, what="the program")
         turn.meta.write_text(turn_with.meta.read_text())

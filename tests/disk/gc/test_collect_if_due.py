@@ -1,4 +1,4 @@
-"""The collection that workers do: once a day, whoever of them comes first, and never at anybody's cost."""
+"""The collection that workers run: once a day, by the first of them, and without delaying a turn."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ print(collect_if_due(Path(sys.argv[1]), 7, lambda turn_id: 0))
 
 def test_of_many_workers_that_end_at_once_one_collects(home: Path) -> None:
     command = [sys.executable, "-c", _ASK, str(home)]
-    asking = [subprocess.Popen(command, stdin=-1, stdout=-1, text=True) for _ in range(10)]
-    for process in asking:
+    collectors = [subprocess.Popen(command, stdin=-1, stdout=-1, text=True) for _ in range(10)]
+    for process in collectors:
         assert process.stdin is not None
         process.stdin.write("now\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=DEADLINE_S)[0].strip() for process in asking]
+    said = [process.communicate(timeout=DEADLINE_S)[0].strip() for process in collectors]
     assert sorted(said) == ["False"] * 9 + ["True"]
     assert turns_left(home) == 0
 
