@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # The one definition of "clean": format, lint, types, tests. Owns .build/, which may be deleted at any time.
 #
-# Usage: ./test.sh [PYTEST ARGUMENTS...]
-# Needs Python 3.11 or newer; with npm the tests run against a second codex version too.
+# Usage: ./test.sh [--full | --judges] [PYTEST ARGUMENTS...]
+#   (none)    everyday: the tests with one codex version, several at a time
+#   --full    all but the judges, with both codex versions, and the floors of coverage: what .ci/run does
+#   --judges  storms, and suites that others wrote: before a release
+# Needs Python 3.11 or newer; --full and --judges fetch a second codex version with npm.
 # Every check runs whatever the ones before it said; the exit code is the first failure's, the last line pytest's.
 
 set -euo pipefail
@@ -73,10 +76,23 @@ check() {
     [[ $first_failure != 0 ]] || first_failure=$code
 }
 
+mode=everyday
+case ${1:-} in
+    --full | --judges)
+        mode=${1#--}
+        shift
+        ;;
+esac
+
 make_environment
-find_second_codex
+[[ $mode == everyday ]] || find_second_codex
 check ruff format --check .
 check ruff check .
 check mypy
-check pytest "$@"
+case $mode in
+    # A turn waits more than it computes: two tests for each processor.
+    everyday) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge and not full" "$@" ;;
+    full) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge" "$@" ;;
+    judges) check pytest -m judge "$@" ;;
+esac
 exit "$first_failure"

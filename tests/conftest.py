@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.kit.support import NPM_CODEX_ENV, codex_binaries
 
-pytest_plugins = ["tests.kit.coverage_floor", "tests.kit.failed"]
+pytest_plugins = ["tests.kit.alone", "tests.kit.coverage_floor", "tests.kit.failed"]
 
 _BINARIES = codex_binaries()
 

@@ -28,10 +28,11 @@ def pytest_sessionstart(session):
     coverage_floor._REPORT = coverage_floor._ROOT / "coverage.txt"
     coverage_floor.FLOORS = {("core",): FLOOR}
     for measurement in coverage_floor._measurement:
-        path = Path(measurement.environment["COVERAGE_FILE"] + ".machine.pid1.x")
+        path = Path(measurement.data_file + ".machine.pid1.x")
         path.write_bytes(b"SQLite format 3\\0 of a process that was killed over it")
         path.with_suffix(".y").touch()
 """
+FULL = ["-m", "not judge"]
 _TEST = "from codex_server_cli.core.protocol import rpc\n\ndef test_it(): assert rpc.request(1, 'x', {})\n"
 
 
@@ -71,15 +72,23 @@ def test_only_the_processes_of_what_is_named_are_measured(
 
 @pytest.mark.parametrize(
     ("floor", "args", "code", "word"),
-    [(0, [], 0, "reaches"), (100, [], 1, "MISSES"), (100, ["-k", "it"], 0, None), (100, ["test_it.py"], 0, None)],
-    ids=["reached", "missed", "a selection", "a file"],
+    [
+        (0, FULL, 0, "reaches"),
+        (100, FULL, 1, "MISSES"),
+        (0, [*FULL, "-n2"], 0, "reaches"),
+        (100, [*FULL, "-n2"], 1, "MISSES"),
+        (100, [*FULL, "-k", "it"], 0, None),
+        (100, [*FULL, "test_it.py"], 0, None),
+        (100, [], 0, None),
+    ],
+    ids=["reached", "missed", "reached by two", "missed by two", "a selection", "a file", "everyday"],
 )
 def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
     tmp_path: Path, floor: int, args: list[str], code: int, word: str | None
 ) -> None:
     (tmp_path / "conftest.py").write_text(_CONFTEST.replace("FLOOR}", f"{floor}}}"))
     (tmp_path / "test_it.py").write_text(_TEST)
-    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = .\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = .\nmarkers = judge\n")
     command = [sys.executable, "-m", "pytest", "-q", *args]
     run = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(TESTS.parent)}, capture_output=True, text=True)
     assert run.returncode == code, run.stdout

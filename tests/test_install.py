@@ -309,7 +309,7 @@ def test_a_wrong_option_is_a_usage_error(machine: Machine, options: list[str]) -
     machine.install(*options, code=64)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(900)
 def test_a_real_install_runs_a_demo_turn_changes_nothing_twice_and_goes_again(tmp_path: Path, one_codex: Path) -> None:
     machine = Machine(tmp_path)
@@ -331,7 +331,7 @@ def test_a_real_install_runs_a_demo_turn_changes_nothing_twice_and_goes_again(tm
     assert {path.name for path in machine.codex_server_home.glob("*")} <= {"turns"}
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_built_wheel_holds_the_package_and_its_command_and_no_tests(tmp_path: Path) -> None:
     command: list[str | Path] = [
         sys.executable,

@@ -26,7 +26,7 @@ from tests.kit.home import Home, Turn
 from tests.kit.processes import has, is_over
 from tests.kit.support import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.judge, pytest.mark.alone, pytest.mark.timeout(1500)]
 
 TURNS = 200
 VICTIMS = 20

@@ -12,7 +12,7 @@ import io
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from coverage import Coverage
@@ -82,21 +82,43 @@ class Verdict(NamedTuple):
 
 
 class Measurement:
-    """One whole run, as a plugin of pytest."""
+    """What one process of a whole run measures: itself, and the processes that bear its `environment`.
 
-    def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="coverage-")
-        data_file = str(Path(self._folder.name) / "data")
+    Args:
+        data_file: where the data goes, beside that of the others.
+    """
+
+    def __init__(self, data_file: str) -> None:
+        self.data_file = data_file
         self.environment = {"COVERAGE_PROCESS_START": str(_CONFIG), "COVERAGE_FILE": data_file}
         self._coverage = Coverage(data_file=data_file, config_file=str(_CONFIG))
-        self._verdicts: list[Verdict] = []
         self._coverage.start()
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Save what was measured, for the judgement."""
+        self._coverage.stop()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CoverageWarning)  # the controller of pytest-xdist runs nothing of ours
+            self._coverage.save()
+
+
+class Judgement:
+    """The verdict on a whole run, in the process that reports it: the only one, or pytest-xdist's controller."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="coverage-")
+        self.data_file = str(Path(self._folder.name) / "data")
+        self._verdicts: list[Verdict] = []
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Have a worker of pytest-xdist measure, too."""
+        node.workerinput[_DATA_FILE] = self.data_file
+
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Judge the run; a green one turns red where a floor is missed."""
-        self._coverage.stop()
-        self._coverage.save()
+        self._coverage = Coverage(data_file=self.data_file, config_file=str(_CONFIG))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CoverageWarning)  # a process that was killed leaves half of its data
             self._coverage.combine()
@@ -120,19 +142,29 @@ class Measurement:
         return Verdict(folders, floor, per_cent, report.getvalue())
 
 
-_NARROWING = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "collectonly")
+_DATA_FILE = "coverage_data_file"
+_FULL = "not judge"
+_NARROWING = ("keyword", "deselect", "ignore", "ignore_glob", "lf", "collectonly")
 _measurement: list[Measurement] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Measure a run of everything, from before the package is imported."""
-    if _is_whole(config) and not _measurement:
-        _measurement.append(Measurement())
+    """Measure a full run (`./test.sh --full`), from before the package is imported."""
+    if hasattr(config, "workerinput"):
+        data_file = config.workerinput.get(_DATA_FILE)
+    elif _is_whole(config) and not _measurement:
+        judgement = Judgement()
+        config.pluginmanager.register(judgement)
+        data_file = judgement.data_file
+    else:
+        data_file = None
+    if data_file is not None:
+        _measurement.append(Measurement(data_file))
         config.pluginmanager.register(_measurement[0])
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    is_narrowed = any(getattr(config.option, name, None) for name in _NARROWING)
+    is_narrowed = any(getattr(config.option, name, None) for name in _NARROWING) or config.option.markexpr != _FULL
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not is_narrowed
 
 
