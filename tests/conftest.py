@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from tests.kit.support import NPM_CODEX_ENV, codex_binaries
 pytest_plugins = ["tests.kit.alone", "tests.kit.coverage_floor", "tests.kit.failed"]
 
 _BINARIES = codex_binaries()
+
+# The size of the terminal that pytest runs in, or that pytest-xdist gives its workers, must not reach any command.
+for _name in ("COLUMNS", "LINES"):
+    os.environ.pop(_name, None)
 
 # A shell starts background jobs with these ignored, and that is inherited: what a test starts would never
 # see Ctrl-C, or the hang-up of its terminal.
