@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,13 @@ def test_going_back_to_an_older_checkout_needs_no_new_build(machine: Machine) ->
     assert (machine.data / "current").resolve() == before
 
 
+def opened_for_writing(fifo: Path) -> int | None:
+    """A descriptor of a FIFO that a reader has opened; None as long as there is no reader."""
+    with suppress(OSError):
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    return None
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
 )
@@ -158,9 +166,11 @@ def test_an_interrupted_install_leaves_the_old_one(machine: Machine, number: sig
     os.mkfifo(machine.home / "gate")
     (machine.home / "pip-was-asked-for").unlink()
     run = machine.start("--no-demo")
-    wait_until((machine.home / "pip-was-asked-for").exists, what="pip")
-    os.killpg(run.pid, number)
+    gate = wait_until(lambda: opened_for_writing(machine.home / "gate"), what="pip, which waits at its gate")
+    assert gate is not None
+    os.killpg(run.pid, number)  # not sooner: dash loses an interrupt between two commands
     ended(run, code)
+    os.close(gate)
     assert before.items() <= (snapshot(machine.link.parent) | snapshot(*(machine.data / "versions").iterdir())).items()
     assert number == signal.SIGKILL or len(machine.versions()) == 1
     assert machine.works()
