@@ -1,7 +1,8 @@
 """The versions of codex binaries that were probed, cached in `codex.json` of the home, so that no start probes again.
 
-Owns that file. An entry belongs to one binary as it is on disk: an update of codex invalidates it. Must never be the
-reason for an error: without the file, or with one that cannot be written, the binary is probed.
+Owns that file. An entry belongs to one native binary as it is on disk: an update of codex invalidates it. A script is
+never cached: it stays the same while what it starts changes. Must never be the reason for an error: without the file,
+or with one that cannot be written, the binary is probed.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ def read_version(home: Path, codex: Path) -> str | None:
 
 def write_version(home: Path, codex: Path, version: str) -> None:
     """Cache what a probe has found; best effort. A home that does not exist yet is not created for it."""
-    if not home.is_dir():
-        return
     with contextlib.suppress(OSError):  # codex is being updated, or the home is not writable
+        if not home.is_dir() or _is_script(codex):
+            return
         entries = {path: entry for path, entry in _entries(home).items() if path != str(codex)}
         kept = dict(list(entries.items())[1 - _MAX_ENTRIES :])
         kept[str(codex)] = {"version": version, "file": _identity(codex)}
@@ -40,6 +41,11 @@ def _entries(home: Path) -> dict[str, Any]:
     content = read_json(home / _NAME) or {}
     entries = content.get("codex") if content.get("version") == 1 else None
     return entries if isinstance(entries, dict) else {}
+
+
+def _is_script(codex: Path) -> bool:
+    with codex.open("rb") as file:
+        return file.read(2) == b"#!"
 
 
 def _identity(codex: Path) -> list[int]:

@@ -1,7 +1,7 @@
 """One turn in the worker, from its directory to its marker, and what follows that. Owns what must happen however it
 goes: nothing runs on, and what had come is published.
 
-The loop itself is `turn_loop`'s.
+The loop itself is `loop`'s.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def run_turn(
 
     Args:
         lock_fd: holds the turn's lock.
-        claims: let go of as soon as codex is gone.
+        leases: let go of as soon as codex is gone.
         stop_cause: why it is over before it began, where it is; codex is then never started.
         waited_s: how much of the turn's time has gone by already.
     """

@@ -13,7 +13,7 @@ from codex_server_cli.disk.codex_versions import read_version, write_version
 @pytest.fixture
 def codex(tmp_path: Path) -> Path:
     path = tmp_path / "codex"
-    path.write_text("#!/bin/sh")
+    path.write_bytes(b"\x7fELF")
     return path
 
 
@@ -21,7 +21,7 @@ def test_a_version_is_kept_until_the_binary_changes(tmp_path: Path, codex: Path)
     assert read_version(tmp_path, codex) is None
     write_version(tmp_path, codex, "0.171.0")
     assert read_version(tmp_path, codex) == "0.171.0"
-    codex.write_text("#!/bin/sh # newer")
+    codex.write_bytes(b"\x7fELF, newer")
     assert read_version(tmp_path, codex) is None
     codex.unlink()
     assert read_version(tmp_path, codex) is None
@@ -54,4 +54,11 @@ def test_without_a_home_or_a_binary_nothing_is_written(tmp_path: Path, codex: Pa
     write_version(tmp_path / "none", codex, "1.2.3")
     assert not (tmp_path / "none").exists()
     write_version(tmp_path, tmp_path / "gone", "1.2.3")
+    assert not (tmp_path / "codex.json").exists()
+
+
+def test_a_script_is_not_kept_for_it_stays_the_same_while_what_it_starts_changes(tmp_path: Path, codex: Path) -> None:
+    codex.write_text('#!/bin/sh\nexec /opt/codex "$@"')
+    write_version(tmp_path, codex, "0.171.0")
+    assert read_version(tmp_path, codex) is None
     assert not (tmp_path / "codex.json").exists()

@@ -1,4 +1,4 @@
-"""A codex that is not pinned is probed once for each home, until it changes."""
+"""A native codex that is not pinned is probed once for each home, until it changes; a script each time."""
 
 from __future__ import annotations
 
@@ -6,36 +6,47 @@ from pathlib import Path
 
 import pytest
 
+from codex_server_cli.actions.start import start
 from codex_server_cli.actions.start.start import _probe_once
 from codex_server_cli.codex.binary import CodexBinary
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.settings.places import Settings
 
 
-def counting_codex(folder: Path, version: str) -> Path:
-    """A codex that notes each run in `runs` beside it."""
-    path = folder / "codex"
-    path.write_text(
-        f'#!/bin/sh\necho "$@" >> {folder}/runs\n[ "$1" = --version ] && echo "codex-cli {version}"; exit 0\n'
-    )
-    path.chmod(0o755)
-    return path
+@pytest.fixture
+def probed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The versions that were printed so far; a binary prints what follows its magic number."""
+    versions: list[str] = []
 
+    def probe(path: Path) -> CodexBinary:
+        version = path.read_text().rpartition(" ")[2]
+        versions.append(version)
+        if not version:
+            raise CodexMissingError("no codex")
+        return CodexBinary(path, version)
 
-def test_it_is_probed_again_only_when_it_has_changed(settings: Settings, tmp_path: Path) -> None:
+    monkeypatch.setattr(start, "probe", probe)
     settings.home.mkdir()
-    codex = counting_codex(tmp_path, "0.171.0")
+    return versions
+
+
+@pytest.mark.parametrize(("magic", "is_cached"), [("\x7fELF", True), ("#!/bin/sh", False)], ids=["native", "script"])
+def test_it_is_probed_again_only_when_it_may_have_changed(
+    settings: Settings, tmp_path: Path, probed: list[str], magic: str, is_cached: bool
+) -> None:
+    codex = tmp_path / "codex"
+    codex.write_text(f"{magic} 0.171.0")
     for _ in range(3):
         assert _probe_once(settings, codex) == CodexBinary(codex, "0.171.0")
-    assert (tmp_path / "runs").read_text().splitlines() == ["--version", "app-server --help"]
-    counting_codex(tmp_path, "0.171.12")
+    assert probed == ["0.171.0"] * (1 if is_cached else 3)
+    codex.write_text(f"{magic} 0.171.12")
     assert _probe_once(settings, codex).version == "0.171.12"
 
 
-def test_one_that_is_no_codex_is_probed_each_time(settings: Settings, tmp_path: Path) -> None:
-    settings.home.mkdir()
-    codex = counting_codex(tmp_path, "")
+def test_one_that_is_no_codex_is_probed_each_time(settings: Settings, tmp_path: Path, probed: list[str]) -> None:
+    codex = tmp_path / "codex"
+    codex.write_text("\x7fELF ")
     for _ in range(2):
         with pytest.raises(CodexMissingError):
             _probe_once(settings, codex)
-    assert (tmp_path / "runs").read_text().splitlines() == ["--version"] * 2
+    assert probed == ["", ""]
