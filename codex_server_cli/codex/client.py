@@ -1,7 +1,7 @@
-"""Holding inquiries with an app-server of its own. Owns the process and the waiting; never decides what is asked.
+"""Running queries against a separate app-server. Owns the process and the waiting; must never decide what is asked.
 
-Nothing of the answers is recorded, and the process is gone when it is over, however it ends. One that met another
-app-server while it started is started again, as a turn's is.
+No reply is recorded, and the process has exited when the client ends, however that happens. A start that collided with
+another app-server is retried, as a turn's is.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ T = TypeVar("T")
 DOCTOR = "codex-server doctor"
 INITIALIZE_TIMEOUT_S = 20.0
 _MOST_HEARD = 100
-"""Notifications that are kept until somebody listens for one; an account says a handful."""
+"""Notifications that are kept until a query listens for one; an account sends a handful."""
 
 
 def run_query(codex: Path, cwd: Path, query: Query[T], timeout_s: float) -> T:
-    """Start an app-server, hold an inquiry, end the app-server.
+    """Start an app-server, run a query, end the app-server.
 
     Args:
-        timeout_s: for all of it, less the end.
+        timeout_s: for start and query together, without the end.
 
     Raises:
-        CodexMissingError: it does not start, or does not answer in time; the message holds its last words.
+        CodexMissingError: it does not start, or does not answer in time; the message holds the tail of its stderr.
     """
     with CodexClient(codex, cwd) as client:
         return client.run(query, timeout_s)
@@ -69,7 +69,7 @@ def no_answer(stderr_tail: str = "") -> CodexMissingError:
     """The error for an app-server that does not answer, or answers with a refusal."""
     last = telling_line(stderr_tail) or "it left no word"
     words = advice.words_for(last, None)
-    hint = re.sub(r"{\w+}", "run this again", words) if words else DOCTOR  # whichever commands of a turn they name
+    hint = re.sub(r"{\w+}", "run this again", words) if words else DOCTOR  # in place of the commands of a turn
     return CodexMissingError(f"codex app-server does not answer: {last}", hint=hint)
 
 
@@ -78,7 +78,7 @@ class _SilenceError(Exception):
 
 
 class CodexClient:
-    """An app-server of one's own, as a context manager: one inquiry after the other, one request after the other."""
+    """A separate app-server, as a context manager: one query at a time, one request at a time."""
 
     def __init__(self, codex: Path, cwd: Path, *, codex_home: str | None = None) -> None:
         """Start it.
@@ -117,9 +117,9 @@ class CodexClient:
         self._link.close()
 
     def run(self, query: Query[T], timeout_s: float) -> T:
-        """Hold one inquiry, in so many seconds at the most.
+        """Run one query, within `timeout_s`.
 
-        A `KeyboardInterrupt` leaves the conversation as it is: another inquiry may follow.
+        A `KeyboardInterrupt` leaves the app-server running: another query may follow.
 
         Raises:
             CodexMissingError: the app-server does not answer in time, or has gone; it is ended then.
@@ -136,7 +136,7 @@ class CodexClient:
             raise no_answer(self.end()) from error
 
     def end(self) -> str:
-        """End the app-server, and return its last words: they come with its end. May be called again."""
+        """End the app-server and return the tail of its stderr, which is complete only then. May be called again."""
         self._link.end()
         return self._link.stderr_tail()
 
@@ -157,7 +157,7 @@ class CodexClient:
                     raise
 
     def _can_start_again(self, deadline: float) -> bool:
-        """Start another app-server, in a while, where this one only met others as it started."""
+        """Start another app-server after a delay, where this one only collided with others at its start."""
         if not is_start_collision(self.end()):
             return False
         delay_ms = self._backoff.delay_ms(time.monotonic() * 1000)
@@ -184,7 +184,7 @@ class CodexClient:
         """The next notification of the wanted method; what came before it is forgotten. `{}` where none came in time.
 
         Raises:
-            _SilenceError: the deadline of the whole inquiry passed, or the stream ended.
+            _SilenceError: the deadline of the whole query passed, or the stream ended.
         """
         until = deadline if wanted.timeout_s is None else min(time.monotonic() + wanted.timeout_s, deadline)
         while True:
@@ -200,7 +200,7 @@ class CodexClient:
                 raise
 
     def _read(self, deadline: float) -> list[rpc.Message]:
-        """The messages that come next; notifications are kept for whoever listens, requests are declined.
+        """The next messages; notifications are kept for a later `Listen`, requests are declined.
 
         Raises:
             _SilenceError: none will come, or none in time.
@@ -224,5 +224,5 @@ class CodexClient:
         kind = rpc.message_type(message)
         if kind is rpc.MessageType.NOTIFICATION:
             self._heard.append(message)
-        elif kind is rpc.MessageType.REQUEST:  # it would wait for us for ever
+        elif kind is rpc.MessageType.REQUEST:  # it would block Codex
             self._link.send(rpc.encode(rpc.refusal(message, "codex-server only asks here")))

@@ -1,4 +1,4 @@
-"""The app-server of one turn, which may take several attempts to start. Owns its start, its end, and what they tell.
+"""The app-server of one turn, which may take several attempts to start. Owns its start, its end, and their errors.
 
 Runs in the worker. Whether and when there is another attempt is the session's decision; must never read what codex
 says on stdout.
@@ -21,14 +21,19 @@ from codex_server_cli.errors import ErrorKind
 from codex_server_cli.worker.cleanup.sweep import become_subreaper
 from codex_server_cli.worker.log import say, write_log
 
-_PASSING_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.ETXTBSY)  # no room just now; an update is written
+_PASSING_ERRORS = (
+    errno.EAGAIN,
+    errno.ENOMEM,
+    errno.ENFILE,
+    errno.ETXTBSY,
+)  # no resources, or an update
 
 
 class StartError(Exception):
-    """No process came of an attempt.
+    """An attempt started no process.
 
     Attributes:
-        error: why, as the turn would tell it.
+        error: why, as the turn would report it.
         is_passing: whether another attempt may succeed.
     """
 
@@ -61,7 +66,7 @@ class CodexProcess:
         if self._count > 1:
             what = f", to tell of the model provider {provider!r}" if provider is not None else ""
             say(f"codex is started again, attempt {self._count}{what}")
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who buries orphans does not know this child yet
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the orphan reaper does not know this child yet
         request = self._request
         try:
             self.link = AppServer(
@@ -74,26 +79,26 @@ class CodexProcess:
             )
         except OSError as error:
             raise StartError(_start_error(error, request.cwd), is_passing=error.errno in _PASSING_ERRORS) from error
-        become_subreaper(self.link.pid)  # while codex starts: nobody waits for it
+        become_subreaper(self.link.pid)  # costs no time while codex starts
         return self.link
 
     def end(self, link: Link) -> tuple[TurnError, bool]:
-        """Bury an app-server whose stdout has ended.
+        """Reap an app-server after EOF on its stdout.
 
         Returns:
-            What it leaves to say, and whether it met another one while it was starting.
+            Its error, and whether its start collided with another app-server.
         """
         how = link.end()
         self._stderr_tail = link.stderr_tail()
         link.close()
         self.link = None
-        # Who is killed has said nothing about it: its last line is about something else.
+        # A killed process wrote nothing about that: its last line is about something else.
         line = "" if how.startswith("signal") else telling_line(self._stderr_tail)
         message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
         return make_error(kind_of_exit(self._stderr_tail), message), is_start_collision(self._stderr_tail)
 
     def stderr_tail(self) -> str:
-        """The tail of the last one's stderr."""
+        """The stderr tail of the last app-server."""
         if self.link is not None:
             return self.link.stderr_tail()
         return self._stderr_tail

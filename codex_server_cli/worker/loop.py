@@ -41,7 +41,7 @@ from codex_server_cli.worker.live_file import LiveFile
 from codex_server_cli.worker.log import say
 from codex_server_cli.worker.queue_watch import QueueWatch
 
-_INBOX_LOOK_S = 2.0  # how often the inbox is looked into by a worker that nobody wakes
+_INBOX_LOOK_S = 2.0  # how often the inbox is read without a wake-up
 _QUEUE_LOOK_S = 0.5  # how often Codex's queues are: two `stat`s
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
 
@@ -76,7 +76,7 @@ class TurnLoop:
         self._served: set[str] = set()  # requests of other shells, by path
 
     def run(self) -> Outcome:
-        """Loop until the turn has ended, and Codex has told what it began with behind it; codex may still run then.
+        """Loop until the turn has ended and Codex has reported what it began after it; codex may still run then.
 
         Raises:
             LockLostError: as `TurnWriter.may_write`.
@@ -91,14 +91,14 @@ class TurnLoop:
             return self._end_unrecorded(error)
 
     def _hear_session(self) -> None:
-        """What was refused in a turn of a resumed thread stands in the thread's session file alone."""
+        """Refused calls in a turn of a resumed thread are recorded only in the thread's session file."""
         record, is_resumed = self._session.record, self._meta["request"].get("thread_id") is not None
         if is_resumed and record.session_path and record.turn_id is not None:
             lines = calls_of_turn(Path(record.session_path), record.turn_id)
             self._do(self._session.hear_session(lines, _now_ms()))
 
     def _end_unrecorded(self, error: OSError) -> Outcome:
-        """Nothing more of the turn can be recorded: what is known of it counts, with what no longer fitted."""
+        """Nothing more of the turn can be recorded: the outcome is what is known, including what no longer fitted."""
         what = f"what comes of the turn can no longer be written: {error.strerror}"
         self._session.end(make_error(ErrorKind.DISK, what), _now_ms())
         assert self._session.outcome is not None
@@ -116,7 +116,7 @@ class TurnLoop:
         self._go_on()
         while (outcome := self._session.outcome) is None or self._is_awaiting_word():
             ready = self._selector.select(self._timeout_s())
-            if not self._writer.may_write():  # who deletes a turn wants no more of it
+            if not self._writer.may_write():  # a deleted turn is cancelled
                 self._stop_cause = self._stop_cause or Cause.CANCELLED
             for key, _ in ready:
                 key.data()
@@ -132,7 +132,7 @@ class TurnLoop:
         if self._is_codex_gone:
             self._reap_codex()
         now_ms = _now_ms()
-        if now_ms >= self._inbox_due_ms:  # whoever finds no FIFO cannot wake us
+        if now_ms >= self._inbox_due_ms:  # a writer without a FIFO cannot wake us
             self._inbox_due_ms = now_ms + _INBOX_LOOK_S * 1000
             self._look_into_inbox()
         self._look_at_queues()
@@ -167,7 +167,7 @@ class TurnLoop:
             note_debt(self._directory, self._meta, self._session, step.queued)
         if step.sends and link is not None:
             self._send(link, step.sends)
-        if step.replies:  # who then looks sees what has become of it
+        if step.replies:  # a reader sees the result before the reply
             self._live.update(self._session, _now_ms())
         for reply in step.replies:
             answer(Path(reply.tag), reply.error, reply.result)
@@ -189,7 +189,7 @@ class TurnLoop:
 
     def _listen(self, link: Link, fd: int, hear: Callable[[Link], None], event: int = selectors.EVENT_READ) -> None:
         def hear_if_it_counts() -> None:
-            if link is self._codex_process.link:  # else another one took its place in the moment that it was ready
+            if link is self._codex_process.link:  # else it was replaced after the select
                 hear(link)
 
         self._selector.register(fd, event, hear_if_it_counts)
@@ -200,7 +200,7 @@ class TurnLoop:
             self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
 
     def _end_codex(self) -> tuple[TurnError, bool] | None:
-        """End the app-server and stop listening to it: what `CodexProcess.end` tells; None where there is none."""
+        """End the app-server and unregister it; the result of `CodexProcess.end`, None where there was none."""
         self._is_codex_gone = self._is_awaiting_room = False
         for fd in [fd for fd in self._selector.get_map() if fd != self._wake_fd]:
             self._selector.unregister(fd)
@@ -223,8 +223,8 @@ class TurnLoop:
         self._send(link, b"")
 
     def _send(self, link: Link, data: bytes) -> None:
-        """Send what is unsent and this, as far as there is room."""
-        with contextlib.suppress(BrokenPipeError):  # the end of its stdout tells the same, after its last words
+        """Send what is unsent and `data`, as far as there is room."""
+        with contextlib.suppress(BrokenPipeError):  # the EOF of its stdout reports the same, after its last output
             link.send(data)
         self._await_room(link)
 
@@ -239,8 +239,8 @@ class TurnLoop:
         self._is_awaiting_room = fd is not None
 
     def _on_wake(self) -> None:
-        """A byte in the FIFO says no more than: look into the inbox."""
-        with contextlib.suppress(BlockingIOError):  # looked into without having been woken
+        """A byte in the FIFO means only: read the inbox."""
+        with contextlib.suppress(BlockingIOError):  # read without a wake-up
             os.read(self._wake_fd, 4096)
         self._look_into_inbox()
 
@@ -249,7 +249,7 @@ class TurnLoop:
         self._stop_cause = self._stop_cause or cause
 
     def _serve(self, asked: ShellRequest) -> None:
-        """Have the session do what another shell asks for; one whose answer is yet to come is not asked twice."""
+        """Pass a request of another shell to the session, once."""
         if asked.tag not in self._served:
             self._served.add(asked.tag)
             self._do(self._session.serve(asked, _now_ms()))
@@ -261,7 +261,7 @@ class TurnLoop:
             os.write(self._wake_fd, b"!")  # the descriptor, not the path: the directory may be gone
 
     def _note_what_codex_told(self) -> None:
-        """Keep `meta.json` true to what Codex has told of thread and turn, and of the terms that they run under."""
+        """Keep `meta.json` up to date with what Codex reports of thread, turn and effective settings."""
         record = self._session.record
         told = {"thread_id": record.thread_id, "codex_turn_id": record.turn_id, "payer": record.payer}
         if record.thread_id is None or (record.settings is self._noted_settings and told.items() <= self._meta.items()):
@@ -276,10 +276,10 @@ class TurnLoop:
             "effective": terms,
         }
         self._leases.write_thread(record.thread_id, self._directory.turn_id)
-        with contextlib.suppress(OSError):  # a full disk: the events tell it too, and it is written again
+        with contextlib.suppress(OSError):  # a full disk: the events hold it too, and it is written again
             self._writer.write_meta(self._meta)
 
 
 def _now_ms() -> float:
-    """Unix time that never steps: a clock set back or forward must not end a turn, or keep it for ever."""
+    """Unix time that never steps: a clock set back or forward must neither end a turn nor keep it running."""
     return _EPOCH_MS + time.monotonic() * 1000

@@ -1,5 +1,5 @@
-"""One turn in the worker, from its directory to its marker, and what follows that. Owns what must happen however it
-goes: nothing runs on, and what had come is published.
+"""One turn in the worker, from its directory to its marker, and the steps after it. Owns what happens in every case:
+no process of the turn keeps running, and what was received is published.
 
 The loop itself is `loop`'s.
 """
@@ -45,8 +45,8 @@ class Afterwards(NamedTuple):
     """What is left to do once the turn's lock has fallen.
 
     Attributes:
-        notifier: tells of the end; of one that could not be published it tells nobody.
-        program: the user's own, which Codex has started at the end and which still runs; None where there is none.
+        notifier: for the end; without a command where the end could not be published.
+        program: the user's `notify` program of Codex, which Codex starts at the end; None where there is none.
     """
 
     notifier: Notifier
@@ -56,28 +56,28 @@ class Afterwards(NamedTuple):
 def carry_on(
     directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
 ) -> NoReturn:
-    """Drive a turn whose time has come to its end, and end with it.
+    """Run a turn to its end, then exit the process.
 
     Args:
         lock_fd: holds the turn's own lock.
         stop_cause: why it is over before it began, where it is.
-        waited_s: how long it stood in line.
+        waited_s: how long it was queued.
     """
     if leases.slot is not None and leases.slot.left_by is not None:
         _end_what_is_left(TurnDir(directory.path.with_name(leases.slot.left_by)))
     afterwards = run_turn(directory, lock_fd, leases, stop_cause=stop_cause, waited_s=waited_s)
-    os.close(lock_fd)  # whoever waits for the turn's end goes on here
+    os.close(lock_fd)  # wakes those that wait for the turn's end
     afterwards.notifier.end()
     if afterwards.program is not None:
         from codex_server_cli.worker.cleanup.user_program import see_off
 
         see_off(directory.turn_id, afterwards.program)
     _collect_once_a_day(directory.path.parents[1])
-    os._exit(0)  # without the interpreter's own tidying
+    os._exit(0)  # skip the interpreter's shutdown
 
 
 def _collect_once_a_day(home: Path) -> None:
-    """Once a day one worker deletes old turns, when its own is over and nobody waits for it any more."""
+    """Delete old turns, once a day, in one worker: after its own turn, when no caller waits for it."""
     try:
         if not stamp.is_due(home):
             return
@@ -93,32 +93,32 @@ def _collect_once_a_day(home: Path) -> None:
 
 
 def _end_what_is_left(dead: TurnDir) -> None:
-    """The worker that had our slot was killed: its codex may run on for a moment, and then too many would run."""
-    from codex_server_cli.disk.turn.reader import TurnReader  # readers' weight, for a rare case
+    """The worker that held our slot was killed: its codex may still run, and then too many would."""
+    from codex_server_cli.disk.turn.reader import TurnReader  # heavy, for a rare case
     from codex_server_cli.worker.cleanup.dead_worker import clean_up
 
     try:
         TurnReader(clean_up).state(dead)
-    except Exception as error:  # whoever reads that turn next tries again; ours must not end for it
+    except Exception as error:  # the next reader of that turn tries again; ours must not fail for it
         say(f"cannot repair {dead.turn_id}: {error!r}")
 
 
 def run_turn(
     directory: TurnDir, lock_fd: int, leases: Leases, *, stop_cause: Cause | None = None, waited_s: float = 0.0
 ) -> Afterwards:
-    """Drive the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
+    """Run the turn of a directory to its marker. Our own defects end it too, as kind `internal`.
 
-    A turn whose lock was deleted or replaced gets no marker here: whoever reads it may be repairing it, and publishes
-    the end that its files prove.
+    A turn whose lock was deleted or replaced gets no marker here: a reader may be repairing it, and publishes the end
+    that its files prove.
 
     Args:
         lock_fd: holds the turn's lock.
-        leases: let go of as soon as codex is gone.
+        leases: released as soon as codex has exited.
         stop_cause: why it is over before it began, where it is; codex is then never started.
-        waited_s: how much of the turn's time has gone by already.
+        waited_s: how much of the turn's deadline has passed already.
     """
     silence = Notifier(directory.path, None)
-    if not lock.is_own(lock_fd, directory.lock):  # deleted while it stood in line, or its lock alone was
+    if not lock.is_own(lock_fd, directory.lock):  # deleted while it was queued, or its lock alone was
         _leave_unbegun(directory, leases)
         return Afterwards(silence)
     # Read before anything else is opened: a limit on files must not look like a record that cannot be read.
@@ -148,7 +148,7 @@ def run_turn(
             outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
     except LockLostError:
         say("the turn's lock was deleted or replaced: whoever reads the turn publishes its end")
-        outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # told if all of it goes
+        outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
     except Exception as error:
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -168,13 +168,13 @@ def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
 
 
 def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal) -> bool:
-    """Publish the end, unless the turn was deleted, and tell of it; False where both are left to the next reader."""
+    """Publish the end, unless the turn was deleted, and journal it; False where both are left to the next reader."""
     try:
         if writer.may_write():
             writer.finish(outcome, meta)
     except LockLostError:
         return False
-    except OSError:  # no space, or no right any more: it is published as soon as that can be done
+    except OSError:  # no space, or no permission any more: the next reader publishes it
         _log_traceback()
         return False
     journal.end(outcome.state, outcome.error.kind if outcome.error else None)
@@ -182,14 +182,14 @@ def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], jou
 
 
 def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:
-    """End what the turn left running, but for the user's own program, and remove what it left in the project."""
+    """End the turn's processes, except the user's own program, and remove what it left in the project."""
     try:
         if program is None:
             sweep(directory.turn_id, is_worker=True)
         else:
             sweep(directory.turn_id, is_worker=True, spared=program.pids)
         mount_targets.clean(directory, noted)
-    except Exception:  # something left running is bad; an end that nobody learns of would be worse
+    except Exception:  # a process left running is bad; an unpublished end would be worse
         _log_traceback()
 
 
@@ -224,7 +224,7 @@ def _drive(
     journal: TurnJournal,
     notifier: Notifier,
 ) -> tuple[Outcome, UserProgram | None]:
-    """Run the turn, end codex; what was queued for its thread meanwhile is put back then.
+    """Run the turn, end codex, then put back what was queued for its thread meanwhile.
 
     Returns:
         The outcome; and how to know the user's own program, where Codex has started it.
@@ -247,6 +247,6 @@ def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:
     has_program = record.codex.has_program or "notify" in (record.asked.get("config") or {})
     if not has_program or record.status is None or record.turn_id is None:
         return None
-    from codex_server_cli.worker.cleanup.user_program import UserProgram, clock_s  # for those who have one
+    from codex_server_cli.worker.cleanup.user_program import UserProgram, clock_s  # only where one is configured
 
     return UserProgram(int(meta["app_server_pid"]), record.turn_id, clock_s())

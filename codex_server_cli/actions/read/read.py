@@ -41,7 +41,7 @@ def absent_home(settings: Settings) -> str | None:
         settings.home.stat()
     except FileNotFoundError:
         is_absent = settings.is_home_given
-    except OSError:  # whoever reads in it tells
+    except OSError:  # reading in it reports the error
         is_absent = False
     else:
         is_absent = False
@@ -66,7 +66,7 @@ def check_codex_home(settings: Settings) -> None:
         BadInputError: `CODEX_HOME` names no directory.
     """
     if settings.is_codex_home_named and not settings.codex_home.is_dir():
-        from codex_server_cli.codex.login import HOME_HINT  # the words for where Codex itself tells it
+        from codex_server_cli.codex.login import HOME_HINT  # the same text as for Codex's own report
 
         what = "is not a directory" if settings.codex_home.exists() else "does not exist"
         raise BadInputError(f"Codex's home {settings.codex_home} {what}", hint=HOME_HINT)
@@ -121,7 +121,7 @@ def refuse_unless_readable(directory: TurnDir, path: Path) -> None:
 
 
 def running(settings: Settings) -> list[TurnView]:
-    """All turns that run now, newest first; and those that may not be read, of which nobody knows."""
+    """All running turns, newest first, and those that are not readable, whose state is unknown."""
     directories = (TurnDir(settings.turns_path / turn_id) for turn_id in lookup.turn_ids(settings.turns_path))
     # A marker proves an end whatever the lock says, so the cheap look comes first: most turns are over.
     views = (status(directory) for directory in directories if directory.marker is None)

@@ -23,7 +23,6 @@ from codex_server_cli.core.model.codex_config import layered
 from codex_server_cli.core.model.request import Flags, Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import State, format_time_ms
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.disk.codex_versions import read_version, write_version
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
@@ -153,6 +152,8 @@ def _start(
 
 def _probe_once(settings: Settings, path: Path) -> CodexBinary:
     """A binary that was probed before, by any turn of this home, is not probed again until it changes."""
+    from codex_server_cli.disk.codex_versions import read_version, write_version  # a pinned codex does without
+
     version = read_version(settings.home, path)
     if version is not None:
         return CodexBinary(path, version)

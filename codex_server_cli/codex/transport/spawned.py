@@ -1,4 +1,4 @@
-"""One spawned `codex app-server`: its start, its last words, its end. Runs in the worker.
+"""One spawned `codex app-server`: its start, its stderr, its end. Runs in the worker, and in a client's process.
 
 Owns the process and its stderr; the bytes of stdin and stdout are the pipes' (`stdio`) and the session's. Must never
 start a shell, or a codex with more of the environment than `settings.environment.codex_environment` gives.
@@ -115,7 +115,7 @@ class AppServer:
         self._pipes.send(data)
 
     def drain_stderr(self) -> bool:
-        """Read what codex said on stderr; its beginning goes to the log, its tail is kept.
+        """Read what codex wrote to stderr; its beginning goes to `on_stderr`, its tail is kept.
 
         Returns at the latest after more than a pipe holds: a flood must not keep the caller from all else.
 
@@ -145,7 +145,7 @@ class AppServer:
     def end(self, first_grace_s: float = GRACE_S) -> str:
         """End the process: end of stdin, then SIGTERM, then SIGKILL to its group. May be called again.
 
-        The app-server of a turn is ended alone: what else is in its group the sweep ends, or it is the user's own.
+        The app-server of a turn is ended alone: the sweep ends the rest of its group, or it is the user's own.
 
         Args:
             first_grace_s: how long it has after the end of its stdin.
@@ -180,7 +180,7 @@ class AppServer:
             (os.kill if self._is_swept else os.killpg)(self._process.pid, signum)
 
     def close(self) -> None:
-        """Let go of its pipes, after `end`."""
+        """Close its pipes, after `end`."""
         self._is_stderr_open = False
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:

@@ -1,4 +1,4 @@
-"""Deleting what nobody needs any more: old turns, what the dead left half-made, locks and tickets of nobody.
+"""Deleting what is no longer needed: old turns, unfinished directories, locks and tickets without an owner.
 
 Owns the manner: never a running turn, never half of one, never what is not as we made it. Must never decide that a turn
 has ended: one without a marker is handed to the repairer first.
@@ -134,14 +134,14 @@ def _old_turns(
             continue
         ended_ms = parse_time_ms(meta.get("finished_at")) or ended_at_ms(turn)
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
-        # What is in `queued.json` is somebody's, and nowhere else until it has been put back.
+        # The messages in `queued.json` exist nowhere else until they have been put back.
         is_kept = (meta.get("name") and not includes_named) or os.path.lexists(turn.queued)
         if is_old and not is_kept and meta.get("turn_id") == turn_id and _is_as_we_made_it(turn.path):
             yield turn
 
 
 def _is_as_we_made_it(path: Path) -> bool:
-    """A real directory of our own, with files, an inbox, and pictures: no link, no tree that somebody keeps in it."""
+    """A real turn directory with files, an inbox and pictures: no link, and no other tree inside it."""
     try:
         info = path.lstat()
         with os.scandir(path) as entries:
@@ -209,7 +209,7 @@ def _orphans(turns_path: Path) -> Iterator[Path]:
 def _is_free(path: Path) -> bool:
     try:
         return not lock.is_held(path)
-    except PermissionError:  # another user's: nothing tells
+    except PermissionError:  # another user's: unknown
         return False
 
 
@@ -258,7 +258,7 @@ def _delete_leftovers(home: Path, journal_age_s: float) -> int:
     count = sum(_delete_free_lock(path) for path in (home / "threads").glob("*.lock"))
     with contextlib.suppress(OSError):  # another user's tickets, or the maker of a turn was suspended
         count += queue.sweep_tickets(home / "queue")
-    with contextlib.suppress(OSError):  # a writer keeps it locked, or it is no folder of our own
+    with contextlib.suppress(OSError):  # a writer holds the lock, or the folder is not ours
         count += journal.drop_before(home, journal_age_s)
     return count
 
@@ -274,7 +274,7 @@ def _delete_free_lock(path: Path) -> bool:
         return False
     try:
         path.unlink()
-    except OSError:  # another user's folder, or one that may not be written any more
+    except OSError:  # another user's folder, or one that is read-only now
         return False
     else:
         return True

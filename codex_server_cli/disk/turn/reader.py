@@ -30,7 +30,7 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.refusal import probe_records, refusal_of
 
 _REPAIR_TIMEOUT_S = 2.0
-"""How long a reader waits for another who is repairing the turn."""
+"""How long a reader waits for another process that is repairing the turn."""
 
 
 class TurnReader:
@@ -84,7 +84,7 @@ def _read_view(turn: TurnDir, state: State, unwritten: dict[str, Any] | None) ->
     if state is State.MISSING:
         return TurnView(turn.turn_id, str(turn.path), state)
     if state is State.UNREADABLE:
-        _look_into(turn)  # raises, but where it was made readable in this moment
+        _look_into(turn)  # raises, unless it has just been made readable
     path = str(turn.path)
     if state is State.RUNNING:
         meta, live = read_meta(turn) or {}, read_permitted_json(turn.live) or {}
@@ -108,10 +108,10 @@ def _unwritten_record(turn: TurnDir, result: dict[str, Any]) -> Record | None:
 
 
 def outlast_repairer(turn: TurnDir, view: TurnView) -> bool:
-    """Wait, for a moment, until whoever repairs a turn that looks running has done so; whether there was one.
+    """Wait briefly for a repairer of a turn that looks running; whether there was one.
 
-    That is a process that we see hold the lock in the stead of a worker that is gone. Seen from outside of a container
-    the worker itself has another pid, and from another machine no holder is seen.
+    A repairer is a process that holds the lock while the worker is gone. From outside of a container the worker itself
+    has another pid, and from another machine no holder is visible.
     """
     if view.state is not State.RUNNING or not has_dead_worker(view.meta):
         return False
@@ -123,7 +123,7 @@ def outlast_repairer(turn: TurnDir, view: TurnView) -> bool:
 
 
 def read_live(turn: TurnDir, view: TurnView) -> TurnView:
-    """A turn that the caller knows to run still, as its worker tells it now: one small file, no look at the lock."""
+    """A turn that the caller knows to be running, from `live.json` alone: the lock is not probed."""
     live = read_json(turn.live) or {}
     return view._replace(phase=_phase_of(live), elapsed_s=_elapsed_s(view.meta), live=live)
 
@@ -161,7 +161,7 @@ def _look_into(turn: TurnDir) -> Facts:
     if facts.marker is None and refusal is not None:
         raise refusal
     if facts.marker is None and not lock_held:
-        probe_records(turn)  # nobody's end is told from files that may not be read
+        probe_records(turn)  # no end is derived from files that may not be read
     return facts
 
 

@@ -31,10 +31,10 @@ from codex_server_cli.disk.turn.writer import complete, now, publish_result, res
 
 
 def take_lock(turn: TurnDir, timeout_s: float) -> int | None:
-    """Hold the turn's lock: readers probe it in passing, a gc or another recovery holds it for longer.
+    """Take the turn's lock, waiting for readers that probe it, a gc or another recovery.
 
     Returns:
-        The descriptor that holds it; None where somebody else held it all the time.
+        The descriptor that holds it; None where another process held it all the time.
 
     Raises:
         OSError: the directory is gone, or cannot be written.
@@ -46,7 +46,7 @@ class Ended(NamedTuple):
     """What is on disk of a turn that has ended without being complete.
 
     Attributes:
-        record: the fold of its events; with Codex's id of the turn from `meta.json` where they do not tell it.
+        record: the replay of its events, with the ids of `meta.json`.
         published: the answer and the error's kind as they stand.
         result: the content of `result.json`; that of an unreadable record where it cannot be read.
     """
@@ -59,7 +59,7 @@ class Ended(NamedTuple):
 
 
 def read_ended(turn: TurnDir) -> Ended | None:
-    """Read an ended turn again; None where `meta.json` does not tell any more what was asked.
+    """Read an ended turn; None where `meta.json` no longer holds the request.
 
     Raises:
         OSError: a file that is there cannot be read.
@@ -77,7 +77,7 @@ def read_ended(turn: TurnDir) -> Ended | None:
 
 
 def finish_publishing(turn: TurnDir) -> bool:
-    """Write what a recovery that was killed had still to write; whether there was anything."""
+    """Finish the writes of a recovery that was killed; whether there were any."""
     result, marker = finished_result(turn), turn.marker
     if result is None or not result.get("recovered"):
         return False
@@ -104,7 +104,7 @@ def publish_recovery(turn: TurnDir, ended: Ended, recovery: Recovery, source: st
     meta = ended.meta | ids
     if recovery.outcome is not None:
         result = result_of(turn, recovery.outcome, meta)
-        for name in ("usage", "limits"):  # Codex's record has neither; ours may have been read before it was lost
+        for name in ("usage", "limits"):  # Codex's record has neither
             result[name] = result[name] or ended.result.get(name)
         result["finished_at"] = meta.get("finished_at") or result["finished_at"]
     else:

@@ -1,9 +1,9 @@
-"""Finish what a dead worker had received. Owns the repairer's side of law 1.
+"""Publishing the end of a turn whose worker died. Owns the repairer's side of law 1.
 
-A turn whose lock is free and that has no marker lost its worker. Whoever finds it takes the lock, looks again, and
-publishes the end that the files prove: a finished `result.json` as it stands, else what the replay of `events.jsonl`
-amounts to. Needs no network, is idempotent, and two repairers at once are one repairer and one who looks again.
-Must never start or signal a process itself: the caller passes in the cleanup.
+A turn whose lock is free and that has no marker lost its worker. A reader that finds it takes the lock, checks again
+and publishes the end that the files prove: a finished `result.json` as it is, else the replay of `events.jsonl`. Needs
+no network, is idempotent, and of two repairers at once only one writes. Must never start or signal a process itself:
+the caller passes in the cleanup.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def repair(turn: TurnDir, clean_up: Callable[[TurnDir], object]) -> dict[str, An
     except Exception as error:
         return _result_of_our_defect(turn, error)
     else:
-        with contextlib.suppress(OSError):  # a monitor adds what is missing
+        with contextlib.suppress(OSError):  # a monitor appends what is missing
             append_end_once(turn)
         return None
     finally:
@@ -85,7 +85,7 @@ def repair(turn: TurnDir, clean_up: Callable[[TurnDir], object]) -> dict[str, An
 
 
 def _is_of_another_user(turn: TurnDir) -> bool:
-    """Whether root looks at a user's turn: what root would write there its owner could not read any more."""
+    """Whether root reads a user's turn: the owner could not read what root would write there."""
     if os.geteuid() != 0:
         return False
     with contextlib.suppress(OSError):
@@ -94,12 +94,12 @@ def _is_of_another_user(turn: TurnDir) -> bool:
 
 
 def _take_lock(turn: TurnDir) -> int | None:
-    """Take the lock; readers who probe it in passing make that fail for an instant, another repairer for longer."""
+    """Take the lock; a probing reader makes that fail for an instant, another repairer for longer."""
     return lock.acquire_unless(turn.lock, _LOCK_TIMEOUT_S, lambda: turn.marker is not None)
 
 
 def _delete_unfinished(turn: TurnDir) -> None:
-    """What the dead worker was writing when it died: a hidden neighbour of the file that it would have become."""
+    """Remove the hidden temporary files of writes that the dead worker had not finished."""
     for name in os.listdir(turn.path):  # noqa: PTH208 — names, not paths
         if name.startswith(".") and name != reserve.NAME:
             (turn.path / name).unlink(missing_ok=True)
@@ -115,7 +115,7 @@ def _publish_replay(turn: TurnDir) -> None:
 
 
 def _derive(turn: TurnDir) -> dict[str, Any]:
-    """The result that the files amount to, where nothing can be written."""
+    """The result derived from the files, where nothing can be written."""
     try:
         meta = meta_of(turn)
         return finished_result(turn) or result_of(turn, _outcome_of(turn, _recorded(turn), meta), meta)
@@ -131,7 +131,7 @@ def _recorded(turn: TurnDir) -> TurnRecord:
 
 
 def outcome_of_defect(turn: TurnDir, request: TurnRequest, error: TurnError) -> Outcome:
-    """The end of a turn over which its worker or its repairer failed. What was received counts all the same."""
+    """The end of a turn whose worker or repairer hit a defect. What was received still counts."""
     try:
         record = _recorded(turn)
     except Exception:  # the very thing that failed
@@ -159,7 +159,7 @@ def _outcome_of(turn: TurnDir, record: TurnRecord, meta: dict[str, Any]) -> Outc
 
 
 def _complete_text(turn: TurnDir, text: str) -> None:
-    """Add to `out.txt` what the worker had received and recorded, but not shown yet."""
+    """Append to `out.txt` what the worker had recorded but not written there yet."""
     whole, shown = text.encode("utf-8", "replace"), shown_text(turn)
     if whole != shown and whole.startswith(shown):
         append_text(turn, whole[len(shown) :])
