@@ -16,7 +16,8 @@ import pytest
 import typer
 
 from codex_server_cli import __version__
-from codex_server_cli.cli.app import VERBS, build
+from codex_server_cli.cli.table import VERBS
+from codex_server_cli.cli.typer_parser import build
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import EXIT_OF_STATE, Phase, State
 from codex_server_cli.core.model.view import TurnView

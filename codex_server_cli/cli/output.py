@@ -15,7 +15,11 @@ from codex_server_cli.settings import terminal
 
 
 class ReaderGoneError(Exception):
-    """The reader of our stdout has closed it. Not an `OSError`: typer would exit with 1 at a broken pipe."""
+    """The reader of our stdout has closed it. No failure: `tail | head` has seen enough."""
+
+
+class InterruptToldError(KeyboardInterrupt):
+    """Ctrl-C, once a verb has said what goes on without it."""
 
 
 def is_terminal() -> bool:

@@ -7,8 +7,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-import typer
-
 from codex_server_cli.actions.read import follow, read
 from codex_server_cli.cli import output
 from codex_server_cli.core.model.turn import EXIT_OF_STATE
@@ -27,7 +25,7 @@ def leaving_running(*turn_ids: str) -> Iterator[None]:
     except KeyboardInterrupt:
         one, several = f"codex-server tail {turn_ids[0]} --follow", wait_command(" ".join(turn_ids))
         output.note(f"\nThe turn goes on: {one}" if len(turn_ids) == 1 else f"\nThe turns go on: {several}")
-        raise typer.Exit(Exit.INTERRUPTED) from None
+        raise output.InterruptToldError from None
 
 
 def follow_text(settings: Settings, selector: str, *, last_lines: int | None = None, cwd: str | None = None) -> Exit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.cli.parameters import complete_turn
+from codex_server_cli.cli.completion import complete_turn
 from tests.kit.shell import Shell
 from tests.kit.turns_on_disk import TurnsOnDisk
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli import __version__
-from codex_server_cli.cli.app import VERBS
+from codex_server_cli.cli.table import VERBS
 from tests.kit.help_text import REFERENCE, REGENERATE
 from tests.kit.shell import Shell
 
@@ -24,7 +24,7 @@ def test_the_stored_help_is_what_the_commands_say() -> None:
 
 
 def test_every_verb_stands_in_a_panel_that_there_is() -> None:
-    assert {panel for _, _, panel in VERBS.values()} == {"Start", "Read", "Control", "Account", "System"}
+    assert {verb.panel for verb in VERBS.values()} == {"Start", "Read", "Control", "Account", "System"}
 
 
 def test_every_verb_and_option_is_explained() -> None:

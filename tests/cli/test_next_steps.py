@@ -4,8 +4,6 @@ requests the same with every flag, and opens no guard that was closed.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
 import os
 import shlex
@@ -14,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import typer
 
 from codex_server_cli.actions.start import start
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
-from codex_server_cli.cli.app import build
-from codex_server_cli.cli.start_options import _flags, options_of
-from codex_server_cli.core.model.request import Approval, Sandbox, TurnRequest
+from codex_server_cli.cli import app
+from codex_server_cli.cli.parameters import PROMPT, START_FLAGS, STDIN
+from codex_server_cli.cli.start_options import options_of
+from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.result import failures
@@ -135,26 +133,22 @@ class Parsed(NamedTuple):
     own: dict[str, Any]
 
 
-@functools.cache
-def command_of(verb: str) -> Any:
-    return typer.main.get_command(build(verb))
-
-
 def parse(words: list[str]) -> Parsed:
     """Parse a command, and run nothing.
 
     Raises:
-        TyperException: it is no valid command.
+        UsageError: it is no valid command.
     """
     assert words[0] == "codex-server"
-    verb, *rest = ["hi" if word == "-" else word for word in words[1:]]  # the prompt is on stdin
-    given = command_of(verb).commands[verb].make_context(verb, rest).params
+    words = ["hi" if word == "-" else word for word in words[1:]]  # the prompt is on stdin
+    parsed = app.parse(words, words[0])
+    assert parsed is not None
+    verb, given = parsed
     if verb not in ("new", "continue", "review"):
         return Parsed(verb, StartOptions(""), given)
-    shared = {name: value for name, value in given.items() if name in inspect.signature(_flags).parameters}
-    own = {name: value for name, value in given.items() if name not in shared}
-    types = {"approval": Approval, "sandbox": Sandbox}  # typer turns them into these when it calls the verb
-    shared |= {name: types[name](shared[name]) for name in types if shared.get(name) is not None}
+    names = {each.name for each in (PROMPT, STDIN, *START_FLAGS)}
+    shared = {name: value for name, value in given.items() if name in names}
+    own = {name: value for name, value in given.items() if name not in names}
     file = shared.get("file")
     prompt = shared.get("prompt") or (Path(file).read_text(encoding="utf-8") if file else "")
     return Parsed(verb, options_of(shared, prompt), own)

@@ -10,12 +10,15 @@ import sys
 
 import pytest
 
-from codex_server_cli.cli.app import VERBS
+from codex_server_cli.cli.table import VERBS
 from codex_server_cli.settings.environment import interpreter
 from tests.kit.shell import Shell
 
 HEAVY = (
+    "typer",
+    "click",
     "rich",
+    "inspect",
     "watchfiles",
     "psutil",
     "jsonschema",
@@ -62,9 +65,9 @@ def test_a_reader_imports_no_process_business(shell: Shell, command: str) -> Non
 
 
 def test_only_the_module_of_the_verb_is_imported() -> None:
-    code = "from codex_server_cli.cli.app import build; import sys; build('status'); print(*sys.modules)"
+    code = "from codex_server_cli.cli.app import run; import sys; run(['status']); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    of_verbs = {f"codex_server_cli.cli.{module}" for module, _, _ in VERBS.values()}
+    of_verbs = {f"codex_server_cli.cli.{verb.module}" for verb in VERBS.values()}
     assert of_verbs & set(run.stdout.split()) == {"codex_server_cli.cli.verbs.status"}
 
 

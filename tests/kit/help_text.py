@@ -18,7 +18,8 @@ def help_text() -> str:
     """What `codex-server --help` and each verb's `--help` print. Only right in a process whose environment is fixed."""
     from typer.testing import CliRunner
 
-    from codex_server_cli.cli.app import VERBS, build
+    from codex_server_cli.cli.table import VERBS
+    from codex_server_cli.cli.typer_parser import build
 
     app, runner, sections = build(None), CliRunner(), []
     for arguments in ([], *([verb] for verb in VERBS)):

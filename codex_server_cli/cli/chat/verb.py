@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
-
-import typer
+from typing import Any
 
 from codex_server_cli.actions import conversation as actions
 from codex_server_cli.actions.start.checks import check_cwd
 from codex_server_cli.actions.start.options import StartOptions
-from codex_server_cli.cli import output, start_options
+from codex_server_cli.cli import output
+from codex_server_cli.cli.start_options import check_one_thread, options_of
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.errors import UsageError
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
-Prompt = Annotated[str | None, typer.Argument(help="The first message; none: type it.", show_default=False)]
 
+def chat(*, prompt: str | None, last: bool, thread: str | None, turn: str | None, **flags: Any) -> None:
+    """Converse at a terminal: each exchange is an ordinary turn that any other shell can follow.
 
-@start_options.starts_a_chat
-def chat(
-    options: StartOptions,
-    prompt: Prompt = None,
-    last: start_options.ChatLast = False,
-    thread: start_options.Thread = None,
-    turn: start_options.Turn = None,
-) -> None:
-    """Converse at a terminal: every exchange is an ordinary turn that any other shell can follow."""
-    start_options.check_one_thread(last=last, thread=thread, turn=turn)
-    options = options._replace(prompt=prompt or "")
+    Args:
+        flags: the values of `parameters.CHAT_FLAGS`, for every turn.
+    """
+    options = options_of(flags, prompt or "")
+    check_one_thread(last=last, thread=thread, turn=turn)
     _check_terminal()
     settings = Settings.load()
     if last:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from codex_server_cli.actions import account as actions
 from codex_server_cli.cli import output
@@ -21,13 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_KEY_CHARS = 4096
 
-Array = Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")]
 
-
-def account(
-    refresh: Annotated[bool, typer.Option("--refresh", help="Let Codex renew its token first.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
-) -> None:
+def account(*, refresh: bool, json: bool) -> Exit:
     """Show who is logged in; end with 2 where no turn could start."""
     report = actions.read_account(Settings.load(), refreshes=refresh)
     problem = report.problem
@@ -38,17 +31,11 @@ def account(
         output.show(account_text(report.account, has_refreshed=report.has_refreshed))
     if problem is not None:
         output.show_error(problem, as_json=False)
-        raise typer.Exit(problem.exit_code)
+        return problem.exit_code
+    return Exit.OK
 
 
-def login(
-    device: Annotated[bool, typer.Option("--device", help="Print a code to enter in a browser elsewhere.")] = False,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the URL.")] = False,
-    api_key: Annotated[
-        str | None,
-        typer.Option("--api-key", metavar="-", help="Log in with the API key on stdin, if config.json allows one."),
-    ] = None,
-) -> None:
+def login(*, device: bool, no_browser: bool, api_key: str | None) -> None:
     """Log in with ChatGPT; waits until it is done in a browser. Ctrl-C cancels it."""
     if api_key is not None:
         if device or no_browser:
@@ -62,7 +49,7 @@ def login(
             account = actions.log_in(Settings.load(), _show_login, is_device=device, opens_browser=not no_browser)
         except KeyboardInterrupt as interrupt:
             output.note("\nThe login was cancelled.")
-            raise typer.Exit(Exit.INTERRUPTED) from interrupt
+            raise output.InterruptToldError from interrupt
     output.show(account_text(account))
 
 
@@ -96,7 +83,7 @@ def logout() -> None:
     output.show("Logged out.\n")
 
 
-def limits(json: Array = False) -> None:
+def limits(*, json: bool) -> None:
     """Show the usage limits of the ChatGPT login, and when they reset."""
     found = actions.read_limits(Settings.load())
     if json:
@@ -105,11 +92,9 @@ def limits(json: Array = False) -> None:
         output.show(limits_text(found, time.time()))
 
 
-def models(
-    all_: Annotated[bool, typer.Option("--all", help="The hidden ones, too.")] = False, json: Array = False
-) -> None:
+def models(*, shows_hidden: bool, json: bool) -> None:
     """List the models, with the efforts and inputs that each takes."""
-    found = [model for model in actions.read_models(Settings.load()) if all_ or not model.is_hidden]
+    found = [model for model in actions.read_models(Settings.load()) if shows_hidden or not model.is_hidden]
     if json:
         output.show_json([documents.model_document(model) for model in found])
     else:

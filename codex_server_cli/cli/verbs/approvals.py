@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.parameters import LastCwd, Turn, WaitingTurn, complete_turn
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.turn import State
@@ -21,21 +18,11 @@ from codex_server_cli.render.notes import end_note
 from codex_server_cli.render.pending import pending_text
 from codex_server_cli.settings.places import Settings
 
-Request = Annotated[
-    str | None, typer.Argument(metavar="[REQ]", help="Its id; may be left out where the turn has asked only once.")
-]
 _ID = re.compile(r"[\w.-]+")
 Entry = dict[str, Any]
 
 
-def pending(
-    turn: Annotated[
-        str | None,
-        typer.Argument(metavar="[TURN]", help="As elsewhere; none: all that run.", autocompletion=complete_turn),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON array instead of text.")] = False,
-    cwd: LastCwd = None,
-) -> None:
+def pending(*, turn: str | None, json: bool, cwd: str | None) -> None:
     """Show what waits for your answer, in full, with the commands that give it."""
     settings = Settings.load()
     if turn is None:
@@ -55,34 +42,21 @@ def pending(
         output.show("\n".join(pending_text(view, entry, now_ms, width) for view, entry in waiting))
 
 
-def approve(
-    turn: WaitingTurn,
-    request: Request = None,
-    session: Annotated[bool, typer.Option("--session", help="The like of it too, for the rest of the turn.")] = False,
-) -> None:
+def approve(*, turn: str, request: str | None, session: bool) -> None:
     """Allow what a turn asks for: a command, a patch, permissions, a tool."""
     directory = approvals.find_waiting(Settings.load(), turn)
     decided = approvals.approve(directory, request, is_for_session=session)
     output.show_json(turn_documents.decided(read.status(directory), "approve", decided))
 
 
-def decline(turn: Turn, request: Request = None, cwd: LastCwd = None) -> None:
+def decline(*, turn: str, request: str | None, cwd: str | None) -> None:
     """Refuse what a turn asks for; the turn goes on without it."""
     directory = read.find(Settings.load(), turn, cwd)
     decided = approvals.decline(directory, request)
     output.show_json(turn_documents.decided(read.status(directory), "decline", decided))
 
 
-def reply(
-    turn: WaitingTurn,
-    request: Request = None,
-    answer: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--answer", "-a", metavar="Q=A", help="Question id and answer; of a single question A alone. - reads stdin."
-        ),
-    ] = None,
-) -> None:
+def reply(*, turn: str, request: str | None, answer: list[str]) -> None:
     """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
     if not answer or any(is_blank(each) for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
@@ -92,13 +66,7 @@ def reply(
     output.show_json(turn_documents.decided(read.status(directory), "reply", decided))
 
 
-def steer(
-    turn: Turn,
-    text: Annotated[str | None, typer.Argument(help="What to tell Codex; what is piped in comes behind it.")] = None,
-    stdin: Annotated[str | None, typer.Argument(metavar="[-]", help="Read stdin to its end.")] = None,
-    file: Annotated[str | None, typer.Option("--file", "-F", metavar="FILE", help="Read it from a file.")] = None,
-    cwd: LastCwd = None,
-) -> None:
+def steer(*, turn: str, text: str | None, stdin: str | None, file: str | None, cwd: str | None) -> None:
     """Give a running turn more to consider; Codex breaks off the response under way for it."""
     from codex_server_cli.cli.prompts import read_prompt
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import typer
-
 from codex_server_cli.actions.control import control
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.parameters import LastCwd, Turn, Turns
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import EXIT_OF_STATE, State
 from codex_server_cli.errors import Exit
@@ -15,10 +12,7 @@ from codex_server_cli.render.notes import end_note
 from codex_server_cli.settings.places import Settings
 
 
-def cancel(
-    turns: Turns,
-    cwd: LastCwd = None,
-) -> None:
+def cancel(*, turns: list[str], cwd: str | None) -> Exit:
     """Interrupt turns: their commands die too, what had come is kept. An ended turn stays as it is."""
     settings = Settings.load()
     found = [read.find(settings, turn, cwd) for turn in turns]  # all or none: a typo cancels nothing
@@ -28,18 +22,14 @@ def cancel(
         output.note(
             "codex-server: a turn could not be ended\nIts worker does not react: see worker.log in its directory."
         )
-        raise typer.Exit(Exit.BUSY)
+        return Exit.BUSY
     unreadable = [view for view in views if view.state is State.UNREADABLE]
     for view in unreadable:
         output.note(end_note(view))
-    if unreadable:
-        raise typer.Exit(EXIT_OF_STATE[State.UNREADABLE])
+    return EXIT_OF_STATE[State.UNREADABLE] if unreadable else Exit.OK
 
 
-def recover(
-    turn: Turn,
-    cwd: LastCwd = None,
-) -> None:
+def recover(*, turn: str, cwd: str | None) -> Exit:
     """Ask Codex's own record for what an ended turn did not get; end with the turn's code."""
     from codex_server_cli.actions.control.recover import (
         recover as ask,
@@ -49,4 +39,4 @@ def recover(
     recovered = ask(settings, read.find(settings, turn, cwd))
     document = turn_documents.recovered(recovered.view, recovered.message, is_recovered=recovered.is_recovered)
     output.show_json(document)
-    raise typer.Exit(EXIT_OF_STATE[recovered.view.state])
+    return EXIT_OF_STATE[recovered.view.state]

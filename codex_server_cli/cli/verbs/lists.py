@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
@@ -14,17 +12,8 @@ from codex_server_cli.render.notes import thread_text
 from codex_server_cli.render.tables import short_path, table, turns_table
 from codex_server_cli.settings.places import Settings
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")]
-Cwd = Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Only those of this directory.")]
 
-
-def list_turns(
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at the most.")] = 20,
-    state: Annotated[State | None, typer.Option(metavar="S", help="running, complete, failed …")] = None,
-    cwd: Cwd = None,
-    thread: Annotated[str | None, typer.Option(metavar="ID", help="Only those of this thread, or name.")] = None,
-    json: Json = False,
-) -> None:
+def list_turns(*, limit: int, state: State | None, cwd: str | None, thread: str | None, json: bool) -> None:
     """List turns, newest first."""
     settings = Settings.load()
     wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread))
@@ -39,12 +28,7 @@ def list_turns(
         output.show(turns_table(rows, output.width()))
 
 
-def list_(
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many at the most.")] = 20,
-    cwd: Cwd = None,
-    search: Annotated[str | None, typer.Option(metavar="T", help="Only those whose first prompt holds T.")] = None,
-    json: Json = False,
-) -> None:
+def list_(*, limit: int, cwd: str | None, search: str | None, json: bool) -> None:
     """List Codex's own recent threads, newest first."""
     from codex_server_cli.actions.start import threads
 
@@ -64,11 +48,7 @@ def list_(
         output.show(table(headings, rows, output.width()))
 
 
-def show(
-    thread: Annotated[str, typer.Argument(metavar="THREAD", help="A thread's id, a unique prefix of it, or its name.")],
-    lines: Annotated[int, typer.Option("-n", metavar="N", min=0, help="How many of its last entries.")] = 10,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
-) -> None:
+def show(*, thread: str, lines: int, json: bool) -> None:
     """Show one thread: its facts and its last entries."""
     from codex_server_cli.actions.start import threads
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from codex_server_cli.actions.read import follow, read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.parameters import LastCwd, SomeTurns, Turn, Turns
+from codex_server_cli.cli.parameters import Printed, Until
 from codex_server_cli.cli.show_turn import leaving_running, report_end, show_growing, show_pieces
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.duration import parse_duration_s
@@ -28,46 +25,24 @@ from codex_server_cli.settings.places import Settings
 Entry = dict[str, Any]
 
 
-class Until(StrEnum):
-    """What `wait` waits for."""
-
-    END = "end"
-    ATTENTION = "attention"
-
-
-class Printed(StrEnum):
-    """What `wait` prints at the end."""
-
-    OUT = "out"
-    ANSWER = "answer"
-    JSON = "json"
-    NONE = "none"
-
-
 def tail(
-    turns: SomeTurns = None,
-    is_all: Annotated[
-        bool, typer.Option("--all", help="What happened to all turns: phases, ends; -f: future ones too.")
-    ] = False,
-    follows: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as it grows; end with the turn's code.")
-    ] = False,
-    lines: Annotated[int | None, typer.Option("-n", min=0, metavar="N", help="Begin with the last N lines.")] = None,
-    events: Annotated[bool, typer.Option("--events", help="The event stream instead of the text.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="The same as --events: one JSON object a line.")] = False,
-    after: Annotated[
-        int | None,
-        typer.Option(metavar="CURSOR", min=0, help="Only events with a higher seq; with --all, a cursor."),
-    ] = None,
-    no_deltas: Annotated[bool, typer.Option("--no-deltas", help="Leave out the pieces of streamed text.")] = False,
-    cwd: LastCwd = None,
-) -> None:
+    *,
+    turns: list[str],
+    is_all: bool,
+    follows: bool,
+    lines: int | None,
+    events: bool,
+    json: bool,
+    after: int | None,
+    no_deltas: bool,
+    cwd: str | None,
+) -> Exit:
     """Show what turns have said so far, or one as it goes on; or what happens to all."""
     if is_all:
         from codex_server_cli.cli.verbs.monitor import show_all
 
         forbidden = {"TURN": bool(turns), "-n": lines is not None, "--events": events, "--no-deltas": no_deltas}
-        raise typer.Exit(show_all(follows=follows, as_json=json, after=after, forbidden=forbidden))
+        return show_all(follows=follows, as_json=json, after=after, forbidden=forbidden)
     if not turns:
         raise UsageError("Missing argument 'TURN...'", hint="Or --all. Try: codex-server tail --help")
     settings = Settings.load()
@@ -92,7 +67,7 @@ def tail(
             code = error.exit_code
     if follows and code is Exit.OK:
         code = report_end(read.status(directories[0]))
-    raise typer.Exit(code)
+    return code
 
 
 def _show_text(directory: Any, lines: int | None, *, follows: bool) -> None:
@@ -110,18 +85,15 @@ def _show_events(lines: Iterable[bytes], after: int, *, has_deltas: bool) -> Non
 
 
 def wait(
-    turns: Turns,
-    is_any: Annotated[bool, typer.Option("--any", help="Of several: until the first of them has ended.")] = False,
-    is_all: Annotated[bool, typer.Option("--all", help="Of several: until all have ended; the default.")] = False,
-    until: Annotated[
-        Until, typer.Option("--until", help="attention: come back (5) once a turn needs your answer, too.")
-    ] = Until.END,
-    timeout: Annotated[str | None, typer.Option(metavar="S", help="Stop waiting after S seconds, or 5m (124).")] = None,
-    printed: Annotated[
-        Printed | None, typer.Option("--print", help="What to print at the end: out; of several, a JSON array.")
-    ] = None,
-    cwd: LastCwd = None,
-) -> None:
+    *,
+    turns: list[str],
+    is_any: bool,
+    is_all: bool,
+    until: Until,
+    timeout: str | None,
+    printed: Printed | None,
+    cwd: str | None,
+) -> Exit:
     """Sleep until turns have ended; print them and end with their code."""
     if is_any and is_all:
         raise UsageError("--any and --all exclude each other")
@@ -141,12 +113,12 @@ def wait(
         seen = _wait_for_ends(directories, until, is_any=is_any, timeout_s=timeout_s)
     views = [view for view, _ in seen]
     if any(requests for _, requests in seen):
-        raise typer.Exit(_report_asked(seen, is_one=len(turns) == 1, printed=printed, options=options))
+        return _report_asked(seen, is_one=len(turns) == 1, printed=printed, options=options)
     if len(turns) == 1:
-        raise typer.Exit(_report_one(views[0], printed or Printed.OUT, options))
+        return _report_one(views[0], printed or Printed.OUT, options)
     if printed is not Printed.NONE:
         output.show_json([turn_documents.status_with_answer(view) for view in views])
-    raise typer.Exit(_report_ends(views, is_any=is_any, options=options))
+    return _report_ends(views, is_any=is_any, options=options)
 
 
 def _wait_for_ends(
@@ -212,12 +184,12 @@ def _report_ends(views: list[TurnView], *, is_any: bool, options: str) -> Exit:
     return codes[0] if is_any else next((code for code in codes if code is not Exit.OK), Exit.OK)
 
 
-def answer(turn: Turn, cwd: LastCwd = None) -> None:
+def answer(*, turn: str, cwd: str | None) -> Exit:
     """Print the final answer of an ended turn, and nothing else."""
     view = read.answer(read.find(Settings.load(), turn, cwd))
     _show_answer(view)
     report_end(view)
-    raise typer.Exit(EXIT_OF_STATE[view.state])
+    return EXIT_OF_STATE[view.state]
 
 
 def _show_answer(view: TurnView) -> None:

@@ -1,41 +1,46 @@
-"""The verbs that start turns: `new`, `continue` and `review`."""
+"""The verbs that start turns: `new`, `continue` and `review`.
+
+Each takes, besides its own parameters, `flags`: the values of those in `parameters.START_FLAGS` or `REVIEW_FLAGS`, and
+of the prompt's. And the worker that is being prepared, where the entry point has spawned one.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from codex_server_cli.actions.control.prepare import prepare
 from codex_server_cli.actions.start import start
-from codex_server_cli.actions.start.options import StartOptions
-from codex_server_cli.actions.start.start import Started
 from codex_server_cli.cli.prompts import read_prompt, warn_of_unread_stdin
-from codex_server_cli.cli.start_options import Last, Thread, Turn, check_one_thread, starts_a_review, starts_a_turn
+from codex_server_cli.cli.start_options import check_one_thread, read_options, show_started
 from codex_server_cli.core.inputs import is_blank
-from codex_server_cli.errors import UsageError
+from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.settings.places import Settings
 
+TYPE_CHECKING = False  # typing itself takes 3 ms
+if TYPE_CHECKING:
+    from typing import Any
 
-@starts_a_turn
-def new(context: typer.Context, options: StartOptions) -> Started:
-    """Start a turn on a new thread and print its id."""
-    return start.new(Settings.load(), options, context.obj or prepare())
+    from codex_server_cli.worker.launch import Launch
 
 
-@starts_a_turn
+def new(launch: Launch | None = None, **flags: Any) -> Exit:
+    """Start a turn on a new thread, and show it as its flags say."""
+    options = read_options(flags)
+    return show_started(start.new(Settings.load(), options, launch or prepare()), options, flags)
+
+
 def continue_(
-    context: typer.Context,
-    options: StartOptions,
-    last: Last = False,
-    thread: Thread = None,
-    turn: Turn = None,
-    fork: Annotated[bool, typer.Option("--fork", help="Go on from a copy; with --turn, as it was after it.")] = False,
-    fork_if_busy: Annotated[bool, typer.Option("--fork-if-busy", help="Fork only while the thread is busy.")] = False,
-) -> Started:
-    """Start the next turn of a thread. Keeps its directory and model, never its sandbox."""
+    launch: Launch | None = None,
+    *,
+    last: bool,
+    thread: str | None,
+    turn: str | None,
+    fork: bool,
+    fork_if_busy: bool,
+    **flags: Any,
+) -> Exit:
+    """Start the next turn of a thread, and show it as its flags say."""
     from codex_server_cli.actions.start import threads  # imports the readers, which `new` does not need
 
+    options = read_options(flags)
     check_one_thread(last=last, thread=thread, turn=turn)
     if options.is_ephemeral and not (fork or fork_if_busy):
         raise UsageError("--ephemeral needs --fork", hint="An existing thread stays what it is.")
@@ -46,25 +51,23 @@ def continue_(
         choice = threads.choose_by_turn(settings, turn, options.cwd)
     else:
         choice = threads.choose_last(settings, options.cwd)
-    return start.go_on(settings, options, context.obj or prepare(), choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
+    started = start.go_on(settings, options, launch or prepare(), choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
+    return show_started(started, options, flags)
 
 
-@starts_a_review
 def review(
-    context: typer.Context,
-    options: StartOptions,
-    uncommitted: Annotated[bool, typer.Option("--uncommitted", help="Review what is uncommitted (default).")] = False,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="BRANCH", help="Review what was changed since this branch.")
-    ] = None,
-    commit: Annotated[str | None, typer.Option("--commit", metavar="SHA", help="Review one commit.")] = None,
-    instructions: Annotated[
-        str | None, typer.Option("--instructions", metavar="TEXT", help="Review what the text, or - on stdin, says.")
-    ] = None,
-) -> Started:
-    """Start a review of code as a turn: Codex's own reviewer, which reads and never writes."""
+    launch: Launch | None = None,
+    *,
+    uncommitted: bool,
+    base: str | None,
+    commit: str | None,
+    instructions: str | None,
+    **flags: Any,
+) -> Exit:
+    """Start a review of code as a turn, and show it as its flags say."""
     from codex_server_cli.actions.start import review as reviews
 
+    options = read_options(flags)
     given = {"--base": base, "--commit": commit, "--instructions": instructions}
     if sum((uncommitted, *(value is not None for value in given.values()))) > 1:
         raise UsageError("--uncommitted, --base, --commit and --instructions exclude each other")
@@ -76,4 +79,4 @@ def review(
             "git tells what is reviewed; `--instructions TEXT` takes what is piped in, behind its text"
         )
     choice = reviews.ReviewChoice(base, commit, read_prompt((instructions,)) if instructions is not None else None)
-    return reviews.review(Settings.load(), options, context.obj or prepare(), choice)
+    return show_started(reviews.review(Settings.load(), options, launch or prepare(), choice), options, flags)

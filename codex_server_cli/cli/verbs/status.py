@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import typer
-
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.parameters import AnyTurns, LastCwd
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.errors import AmbiguousError, NotFoundError
+from codex_server_cli.errors import AmbiguousError, Exit, NotFoundError
 from codex_server_cli.render.notes import end_note
 from codex_server_cli.settings.places import Settings
 
 
-def status(
-    turns: AnyTurns = None,
-    cwd: LastCwd = None,
-) -> None:
+def status(*, turns: list[str], cwd: str | None) -> Exit:
     """Print where turns stand, as one JSON object."""
     settings = Settings.load()
     if not turns:
         output.note_if(read.absent_home(settings))
         output.show_json(turn_documents.several(read.running(settings)))
-        return
+        return Exit.OK
     views = [_view(settings, turn, cwd, is_one=len(turns) == 1) for turn in turns]
     output.show_json(turn_documents.status(views[0]) if len(views) == 1 else turn_documents.several(views))
     for note in (end_note(view) for view in views if view.state is State.UNREADABLE):
         output.note(note)
     states = {view.state for view in views}
-    if bad := [state for state in (State.MISSING, State.UNREADABLE) if state in states]:
-        raise typer.Exit(EXIT_OF_STATE[bad[0]])
+    bad = [state for state in (State.MISSING, State.UNREADABLE) if state in states]
+    return EXIT_OF_STATE[bad[0]] if bad else Exit.OK
 
 
 def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> TurnView:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from codex_server_cli import __version__
 from codex_server_cli.actions import system
 from codex_server_cli.actions.read import read
@@ -34,7 +30,7 @@ def setup() -> None:
         output.note(result.login_problem.hint)
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON array instead of lines.")] = False) -> None:
+def doctor(*, json: bool) -> Exit:
     """Look at everything a turn needs; end with the code of the first thing that is missing."""
     checks = system.doctor(Settings.load())
     if json:
@@ -43,16 +39,10 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="One JSON array ins
         )
     else:
         output.show(check_lines([(check.name, check.is_ok, check.detail, check.hint) for check in checks]))
-    raise typer.Exit(next((check.exit_code for check in checks if not check.is_ok), Exit.OK))
+    return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)
 
 
-def gc(
-    older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Like 7d or 12h (default: gc_days of config.json, 7).")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
-    named: Annotated[bool, typer.Option("--named", help="Delete turns that have a name, too.")] = False,
-) -> None:
+def gc(*, older_than: str | None, dry_run: bool, named: bool) -> None:
     """Delete turns that ended some time ago, and what the dead left. Running and named turns stay."""
     settings = Settings.load()
     age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
@@ -67,13 +57,11 @@ def gc(
         output.note(f"left alone, because they cannot be read (another user's): {', '.join(collected.unreadable)}")
 
 
-def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the throw-away home and say where it is.")] = False,
-) -> None:
+def demo(*, keep: bool) -> int:
     """Run a whole turn offline: the real codex against a scripted model on this machine."""
     from codex_server_cli.actions.demo import run_demo
 
-    raise typer.Exit(run_demo(Settings.load(), output.note, keeps_home=keep))
+    return run_demo(Settings.load(), output.note, keeps_home=keep)
 
 
 def version() -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from codex_server_cli.actions.read import monitor, read
 from codex_server_cli.actions.read.board import Selection, chosen
 from codex_server_cli.actions.read.read import TurnFilter
@@ -14,13 +10,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.settings.places import Settings
 
 
-def watch(
-    cwd: Annotated[str | None, typer.Option("--cwd", "-C", metavar="DIR", help="Only those of this directory.")] = None,
-    state: Annotated[State | None, typer.Option(metavar="S", help="running, complete, failed …")] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many at the most (default: as many as fit).")
-    ] = None,
-) -> None:
+def watch(*, cwd: str | None, state: State | None, limit: int | None) -> None:
     """Watch turns on a live board, newest first; q quits. Where stdout is no terminal, a line for each phase."""
     settings = Settings.load()
     read.check_home(settings)

@@ -1,0 +1,122 @@
+"""The command line as typer reads it, made from the table: help, completion, errors, and everything unusual.
+
+Must never run a verb: it returns what was asked for, as `light_parser` does.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from codex_server_cli import __version__
+from codex_server_cli.cli import output
+from codex_server_cli.cli.completion import complete_turn
+from codex_server_cli.cli.parameters import Parameter
+from codex_server_cli.cli.table import VERBS, Verb
+from codex_server_cli.errors import CodexServerError, UsageError
+
+_PROMPT_VERBS = ("new", "continue", "chat", "steer")
+_PROMPT_HINTS = {  # by the beginning of click's message
+    "Got unexpected extra argument": "Quote the prompt, so that your shell hands it over as one word. ",
+    "No such option": "A prompt that begins with - comes after --. ",
+}
+_REVIEW_HINT = "A review has no prompt, schema, images, sandbox or approvals; --instructions says what to look at. "
+_HELP = (
+    "Run OpenAI Codex turns that never make a shell wait.\n\n`new` answers with a turn id in a tenth of a second; "
+    "a detached worker drives Codex; any other shell can read, follow or cancel the turn."
+)
+_EPILOG = (
+    "Exit codes: 0 complete, 1 failed, 2 not logged in, 3 abandoned, 4 cancelled, 5 needs an answer, 64 usage, "
+    "65 bad input, 66 no such turn or thread, 69 no codex, 73 cannot write, 75 busy, 124 still running, 130 Ctrl-C."
+)
+
+
+def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] | None:
+    """Read a command line.
+
+    Args:
+        arguments: those after the program's name.
+        verb: the verb among them, if they begin with one.
+
+    Returns:
+        The verb and the values of its parameters, by name; None where all was done: help, the version, completion.
+
+    Raises:
+        UsageError: it is no valid command line.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        command: Any = typer.main.get_command(build(verb))
+        result = command.main(arguments or ["--help"], prog_name="codex-server", standalone_mode=False)
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    except typer.TyperException as error:
+        raise _usage_error(error) from error
+    return result if isinstance(result, tuple) else None
+
+
+def build(verb: str | None) -> typer.Typer:
+    """The typer application with one verb, or with all of them."""
+    app = typer.Typer(
+        help=_HELP,
+        epilog=_EPILOG,
+        invoke_without_command=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_global_options)  # also keeps it a group when only one verb is loaded
+    for name in VERBS if verb is None else (verb,):
+        app.command(name, help=VERBS[name].help, rich_help_panel=VERBS[name].panel)(_command(name, VERBS[name]))
+    return app
+
+
+def _command(name: str, verb: Verb) -> Callable[..., tuple[str, dict[str, Any]]]:
+    """What typer calls for a verb. Its signature is where typer reads the parameters from."""
+
+    def command(**given: Any) -> tuple[str, dict[str, Any]]:
+        return name, {
+            each.name: list(given[each.name] or ()) if each.is_list else given[each.name] for each in verb.parameters
+        }
+
+    signature = [_signature_of(each) for each in verb.parameters]
+    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in signature}
+    return command
+
+
+def _signature_of(parameter: Parameter) -> inspect.Parameter:
+    settings: dict[str, Any] = {"help": parameter.help, "metavar": parameter.metavar}
+    if parameter.minimum is not None:
+        settings["min"] = parameter.minimum
+    if parameter.is_turn:
+        settings["autocompletion"] = complete_turn
+    read_as: Any = list[str] if parameter.is_list else parameter.type
+    default: Any = inspect.Parameter.empty if parameter.is_required else parameter.default
+    if default is None:
+        read_as = read_as | None
+    info = typer.Option(*parameter.flags, **settings) if parameter.flags else typer.Argument(**settings)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(parameter.name, kind, default=default, annotation=Annotated[read_as, info])
+
+
+def _global_options(
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        output.show(f"codex-server {__version__}\n")
+        raise typer.Exit
+
+
+def _usage_error(error: typer.TyperException) -> CodexServerError:
+    message = getattr(error, "format_message", lambda: str(error))()
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "codex-server"
+    hints = [hint for beginning, hint in _PROMPT_HINTS.items() if message.startswith(beginning)]
+    about_prompt = hints[0] if hints and path.split()[-1] in _PROMPT_VERBS else ""
+    if hints and path.split()[-1] == "review":
+        about_prompt = _REVIEW_HINT
+        message = message.partition(" (Possible options")[0]  # click suggests unrelated options
+    return UsageError(message.rstrip("."), hint=f"{about_prompt}Try: {path} --help")
