@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Any
 
 from codex_server_cli.cli import light_parser, output
 from codex_server_cli.cli.table import JSON_VERBS, VERBS
@@ -21,14 +22,10 @@ from codex_server_cli.errors import (
     InternalError,
     UsageError,
 )
-
-TYPE_CHECKING = False  # typing itself takes 3 ms
-if TYPE_CHECKING:
-    from typing import Any
+from codex_server_cli.settings.environment import is_completing
 
 _OF_THE_USERS_SYSTEM = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR)
 _NO_ROOM = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-_COMPLETION_VARIABLE = "_CODEX_SERVER_COMPLETE"  # typer's name for it; set by the shell where TAB is pressed
 
 
 def run(arguments: list[str], launch: object = None) -> int:
@@ -82,9 +79,7 @@ def _run(arguments: list[str], verb: str | None, launch: object) -> int:
     if parsed is None:
         return Exit.OK
     name, given = parsed
-    from importlib import import_module
-
-    function = getattr(import_module(f"codex_server_cli.cli.{VERBS[name].module}"), VERBS[name].function)
+    function = VERBS[name].load()
     code = function(**given) if launch is None else function(launch, **given)
     return Exit.OK if code is None else code
 
@@ -102,7 +97,7 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
     Raises:
         UsageError: it is no valid command line.
     """
-    if verb is not None and _COMPLETION_VARIABLE not in os.environ:
+    if verb is not None and not is_completing():
         given = light_parser.parse(VERBS[verb].parameters, arguments[1:])
         if given is not None:
             return verb, given

@@ -1,6 +1,6 @@
 """The entry point. Spawns the worker of a starting verb before anything heavy is imported.
 
-The worker's interpreter then starts while ours imports typer and reads the command line. Must never gain an import.
+The worker's interpreter then starts while ours reads the command line. Must never gain an import.
 """
 
 from __future__ import annotations

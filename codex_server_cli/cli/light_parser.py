@@ -6,16 +6,11 @@ typer decides, which also words every error. A test compares the two over genera
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
-from codex_server_cli.cli.parameters import defaults_of
-
-TYPE_CHECKING = False  # typing itself takes 3 ms
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from codex_server_cli.cli.parameters import Parameter
+from codex_server_cli.cli.parameters import Parameter, defaults_of
 
 
 def parse(parameters: Sequence[Parameter], arguments: Sequence[str]) -> dict[str, Any] | None:

@@ -6,18 +6,15 @@ is loaded at every start.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.core.model.turn import State
 
-TYPE_CHECKING = False  # typing itself takes 3 ms
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
 
-
-class Parameter:
+class Parameter(NamedTuple):
     """One flag or argument of a verb.
 
     Attributes:
@@ -27,43 +24,45 @@ class Parameter:
         type: what its text becomes: `bool` for a flag without a value, `str`, `int`, or an enumeration whose values may
             be given.
         metavar: its value in `--help`; None for the parser's own word.
-        default: its value where it is not given; None for a list.
+        default: its value where it is not given; a list is then empty.
         minimum: the least value of an `int`.
         is_list: it may be given several times, and becomes a list.
         is_required: it must be given.
         is_turn: it selects a turn, which the shell can complete.
     """
 
-    __slots__ = ("default", "flags", "help", "is_list", "is_required", "is_turn", "metavar", "minimum", "name", "type")
+    name: str
+    flags: tuple[str, ...] = ()
+    help: str | None = None
+    type: type[bool | int | str] = str
+    metavar: str | None = None
+    default: object = None
+    minimum: int | None = None
+    is_list: bool = False
+    is_required: bool = False
+    is_turn: bool = False
 
-    def __init__(
-        self,
-        name: str,
-        *flags: str,
-        help: str | None = None,
-        type: type[bool | int | str] = str,
-        metavar: str | None = None,
-        default: object = None,
-        minimum: int | None = None,
-        is_list: bool = False,
-        is_required: bool = False,
-        is_turn: bool = False,
-    ) -> None:
-        self.name = name
-        self.flags = flags
-        self.help = help
-        self.type = type
-        self.metavar = metavar
-        self.default = default
-        self.minimum = minimum
-        self.is_list = is_list
-        self.is_required = is_required
-        self.is_turn = is_turn
+
+def argument(name: str, *, help: str, **more: Any) -> Parameter:
+    """What is given by its place."""
+    return Parameter(name, (), help, **more)
+
+
+def option(name: str, *flags: str, help: str, **more: Any) -> Parameter:
+    """A flag with a value."""
+    return Parameter(name, flags, help, **more)
+
+
+def number(
+    name: str, *flags: str, help: str, metavar: str = "N", minimum: int = 0, default: int | None = None
+) -> Parameter:
+    """A flag with a whole number."""
+    return Parameter(name, flags, help, int, metavar, default, minimum)
 
 
 def switch(name: str, *flags: str, help: str) -> Parameter:
     """A flag without a value: False where it is not given."""
-    return Parameter(name, *flags, help=help, type=bool, default=False)
+    return Parameter(name, flags, help, bool, default=False)
 
 
 def defaults_of(parameters: Iterable[Parameter]) -> dict[str, Any]:
@@ -87,23 +86,32 @@ class Printed(StrEnum):
     NONE = "none"
 
 
+UNTIL = option(
+    "until",
+    "--until",
+    help="attention: come back (5) once a turn needs your answer, too.",
+    type=Until,
+    default=Until.END,
+)
+PRINTED = option("printed", "--print", help="What to print at the end: out; of several, a JSON array.", type=Printed)
+
 # --- turns, directories, formats
 
 _TURN_HELP = "An id, a unique prefix of one, a name, or last."
-TURN = Parameter("turn", help=_TURN_HELP, metavar="TURN", is_required=True, is_turn=True)
-TURNS = Parameter("turns", help=_TURN_HELP, metavar="TURN...", is_list=True, is_required=True, is_turn=True)
-SOME_TURNS = Parameter("turns", help=_TURN_HELP, metavar="TURN...", is_list=True, is_turn=True)
-ANY_TURNS = Parameter(
+TURN = argument("turn", help=_TURN_HELP, metavar="TURN", is_required=True, is_turn=True)
+TURNS = argument("turns", help=_TURN_HELP, metavar="TURN...", is_list=True, is_required=True, is_turn=True)
+SOME_TURNS = argument("turns", help=_TURN_HELP, metavar="TURN...", is_list=True, is_turn=True)
+ANY_TURNS = argument(
     "turns", help="As elsewhere; none: those that run now.", metavar="[TURN]...", is_list=True, is_turn=True
 )
-WAITING_TURN = Parameter(
+WAITING_TURN = argument(
     "turn", help="An id, a unique prefix of one, or a name.", metavar="TURN", is_required=True, is_turn=True
 )
-REQUEST = Parameter("request", help="Its id; may be left out where the turn has asked only once.", metavar="[REQ]")
-LAST_CWD = Parameter("cwd", "--cwd", "-C", help="The directory whose turn last means.", metavar="DIR")
-ONLY_CWD = Parameter("cwd", "--cwd", "-C", help="Only those of this directory.", metavar="DIR")
-LIMIT = Parameter("limit", "--limit", help="How many at the most.", type=int, metavar="N", minimum=1, default=20)
-STATE = Parameter("state", "--state", help="running, complete, failed …", type=State, metavar="S")
+REQUEST = argument("request", help="Its id; may be left out where the turn has asked only once.", metavar="[REQ]")
+LAST_CWD = option("cwd", "--cwd", "-C", help="The directory whose turn last means.", metavar="DIR")
+ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", metavar="DIR")
+LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
+STATE = option("state", "--state", help="running, complete, failed …", type=State, metavar="S")
 TABLE_JSON = switch("json", "--json", help="One JSON array instead of a table.")
 TEXT_JSON = switch("json", "--json", help="One JSON array instead of text.")
 OBJECT_JSON = switch("json", "--json", help="One JSON object instead of text.")
@@ -113,50 +121,46 @@ OBJECT_JSON = switch("json", "--json", help="One JSON object instead of text.")
 _NEWEST = "Go on with the newest thread of this directory"
 LAST = switch("last", "--last", help=f"{_NEWEST} (default).")
 CHAT_LAST = switch("last", "--last", help=f"{_NEWEST}.")
-THREAD = Parameter("thread", "--thread", help="Go on with this thread of Codex, or its name.", metavar="ID")
-RESUMED_TURN = Parameter("turn", "--turn", help="Go on with this turn's thread.", metavar="TURN", is_turn=True)
+THREAD = option("thread", "--thread", help="Go on with this thread of Codex, or its name.", metavar="ID")
+RESUMED_TURN = option("turn", "--turn", help="Go on with this turn's thread.", metavar="TURN", is_turn=True)
 
 # --- what a turn may do, in the order of `--help`
 
-PROMPT = Parameter("prompt", help="What to ask; what is piped in comes behind it, or is it all.")
-STDIN = Parameter("stdin", help="Read stdin to its end, whoever holds it open.", metavar="[-]")
+PROMPT = argument("prompt", help="What to ask; what is piped in comes behind it, or is it all.")
+STDIN = argument("stdin", help="Read stdin to its end, whoever holds it open.", metavar="[-]")
 _WHO_DECIDES = "Who decides over what the sandbox forbids"
 _DECLINE = "Decline after S seconds, or 5m (default: 10m)."
-_FILE = Parameter("file", "--file", "-F", help="Read the prompt from a file.", metavar="FILE")
-_MODEL = Parameter("model", "--model", "-m", help="The model to ask.", metavar="M")
-_EFFORT = Parameter("effort", "--effort", help="Reasoning effort: low, medium, high …", metavar="E")
-_CWD = Parameter("cwd", "--cwd", "-C", help="Work in this directory.", metavar="DIR")
-_SCHEMA = Parameter("schema", "--schema", help="JSON Schema that the answer must match.", metavar="FILE")
-_IMAGE = Parameter("image", "--image", "-i", help="Attach an image; repeatable.", metavar="P", is_list=True)
+_FILE = option("file", "--file", "-F", help="Read the prompt from a file.", metavar="FILE")
+_MODEL = option("model", "--model", "-m", help="The model to ask.", metavar="M")
+_EFFORT = option("effort", "--effort", help="Reasoning effort: low, medium, high …", metavar="E")
+_CWD = option("cwd", "--cwd", "-C", help="Work in this directory.", metavar="DIR")
+_SCHEMA = option("schema", "--schema", help="JSON Schema that the answer must match.", metavar="FILE")
+_IMAGE = option("image", "--image", "-i", help="Attach an image; repeatable.", metavar="P", is_list=True)
 _SANDBOX = (
-    Parameter("sandbox", "--sandbox", "-s", help="What commands may touch (default: read-only).", type=Sandbox),
+    option("sandbox", "--sandbox", "-s", help="What commands may touch (default: read-only).", type=Sandbox),
     switch("write", "--write", "-w", help="The same as --sandbox workspace-write."),
-    Parameter("add_dir", "--add-dir", help="A further writable directory.", metavar="D", is_list=True),
+    option("add_dir", "--add-dir", help="A further writable directory.", metavar="D", is_list=True),
     switch("network", "--network", help="Let commands use the network."),
     switch("skip_git_check", "--skip-git-check", help="Allow writing outside of a git work tree."),
 )
 _CONFIG = (
-    Parameter("config", "--config", "-c", help="Override Codex's config.", metavar="K=V", is_list=True),
-    Parameter("profile", "--profile", "-p", help="Use CODEX_HOME/P.config.toml over config.toml.", metavar="P"),
+    option("config", "--config", "-c", help="Override Codex's config.", metavar="K=V", is_list=True),
+    option("profile", "--profile", "-p", help="Use CODEX_HOME/P.config.toml over config.toml.", metavar="P"),
 )
-_APPROVAL = Parameter(
-    "approval",
-    "--approval",
-    help=f"{_WHO_DECIDES}; ask: you, by approve.",
-    type=Approval,
-    default=Approval.NEVER,
+_APPROVAL = option(
+    "approval", "--approval", help=f"{_WHO_DECIDES}; ask: you, by approve.", type=Approval, default=Approval.NEVER
 )
-_CHAT_APPROVAL = Parameter("approval", "--approval", help=f"{_WHO_DECIDES}.", type=Approval, default=Approval.ASK)
-_APPROVAL_TIMEOUT = Parameter("approval_timeout", "--approval-timeout", help=_DECLINE, metavar="S")
+_CHAT_APPROVAL = option("approval", "--approval", help=f"{_WHO_DECIDES}.", type=Approval, default=Approval.ASK)
+_APPROVAL_TIMEOUT = option("approval_timeout", "--approval-timeout", help=_DECLINE, metavar="S")
 _QUESTIONS = switch("questions", "--questions", help="Let Codex ask you mid-turn; answer with reply.")
 _PLAN = switch("plan", "--plan", help="Plan mode: Codex asks, and ends with a plan.")
 _NESTED = switch("allow_nested", "--allow-nested", help="Allow it from inside a turn that a turn started.")
 _OF_ONE_TURN = (
     switch("ephemeral", "--ephemeral", help="Leave no Codex session; cannot be continued."),
-    Parameter("name", "--name", help="A name to call the turn by.", metavar="N"),
-    Parameter("deadline", "--deadline", help="End the turn after S seconds, or 5m.", metavar="S"),
+    option("name", "--name", help="A name to call the turn by.", metavar="N"),
+    option("deadline", "--deadline", help="End the turn after S seconds, or 5m.", metavar="S"),
     switch("after_reset", "--after-reset", help="Wait in line until the usage limit has reset."),
-    Parameter("notify", "--notify", help="Run it when the turn ends or needs you; JSON on stdin.", metavar="CMD"),
+    option("notify", "--notify", help="Run it when the turn ends or needs you; JSON on stdin.", metavar="CMD"),
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),
@@ -168,8 +172,5 @@ START_FLAGS = (
 """The flags of a turn with a prompt."""
 REVIEW_FLAGS = (_MODEL, _EFFORT, _CWD, *_CONFIG, *_OF_ONE_TURN)
 """Those of a review: without what Codex accepts in `turn/start` only."""
-CHAT_FLAGS = (
-    *(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG),
-    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NESTED),
-)
+CHAT_FLAGS = (*(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG), *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NESTED))
 """Those of a chat: it has many turns, whose prompts come from its editor, and shows them as they run."""

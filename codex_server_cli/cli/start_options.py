@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codex_server_cli.actions.start.options import StartOptions
+from codex_server_cli.actions.start.start import Started
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import START_FLAGS, defaults_of
 from codex_server_cli.cli.prompts import read_prompt
@@ -11,12 +14,6 @@ from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.settings.places import Settings
-
-TYPE_CHECKING = False  # typing itself takes 3 ms
-if TYPE_CHECKING:
-    from typing import Any
-
-    from codex_server_cli.actions.start.start import Started
 
 
 def read_options(flags: dict[str, Any]) -> StartOptions:

@@ -44,6 +44,11 @@ def make_paths_absolute() -> None:
                 return
 
 
+def is_completing() -> bool:
+    """Whether the shell asks what a line could go on with (TAB), in the protocol of typer and click."""
+    return "_CODEX_SERVER_COMPLETE" in os.environ
+
+
 _REPOSITORY_VARIABLES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from typing import Any
 
@@ -112,8 +111,7 @@ def test_a_line_that_is_not_plain_is_left_to_typer() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_function_of_a_verb_takes_what_the_table_says(verb: str) -> None:
-    module = importlib.import_module(f"codex_server_cli.cli.{VERBS[verb].module}")
-    signature = inspect.signature(getattr(module, VERBS[verb].function))
+    signature = inspect.signature(VERBS[verb].load())
     declared = {each.name for each in VERBS[verb].parameters}
     taken = {name for name, each in signature.parameters.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
     passed_on = {

@@ -1,10 +1,12 @@
 """The verbs that start turns: `new`, `continue` and `review`.
 
 Each takes, besides its own parameters, `flags`: the values of those in `parameters.START_FLAGS` or `REVIEW_FLAGS`, and
-of the prompt's. And the worker that is being prepared, where the entry point has spawned one.
+of the prompt's. And `launch`, the worker that is being prepared, where the entry point has spawned one.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from codex_server_cli.actions.control.prepare import prepare
 from codex_server_cli.actions.start import start
@@ -14,21 +16,15 @@ from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.settings.places import Settings
 
-TYPE_CHECKING = False  # typing itself takes 3 ms
-if TYPE_CHECKING:
-    from typing import Any
 
-    from codex_server_cli.worker.launch import Launch
-
-
-def new(launch: Launch | None = None, **flags: Any) -> Exit:
+def new(launch: Any = None, **flags: Any) -> Exit:
     """Start a turn on a new thread, and show it as its flags say."""
     options = read_options(flags)
     return show_started(start.new(Settings.load(), options, launch or prepare()), options, flags)
 
 
 def continue_(
-    launch: Launch | None = None,
+    launch: Any = None,
     *,
     last: bool,
     thread: str | None,
@@ -56,7 +52,7 @@ def continue_(
 
 
 def review(
-    launch: Launch | None = None,
+    launch: Any = None,
     *,
     uncommitted: bool,
     base: str | None,
