@@ -24,4 +24,4 @@ def idle(world: World, scale: Scale) -> Iterator[Row]:
     for process in (wait, tail):
         process.communicate()
     for what, cost in zip(("`wait`", "`tail --follow`", "the worker"), costs, strict=True):
-        yield Row(f"{what} on an idle turn, one core over {scale.idle_s:g} s", cost, max_value=1)
+        yield Row(f"{what} on an idle turn, one core over {scale.idle_s:g} s", cost, max_value=0.5)

@@ -34,7 +34,7 @@ def memory(world: World, scale: Scale) -> Iterator[Row]:
         bare.kill()
         bare.communicate()
     reference = Amount(bare_mb, "MB", of="bare interpreter")
-    yield Row("worker while streaming, proportional memory", Amount(worker_mb, "MB"), reference, max_value=16)
+    yield Row("worker while streaming, proportional memory", Amount(worker_mb, "MB"), reference, max_value=12)
 
 
 def stream(world: World, scale: Scale) -> Iterator[Row]:
@@ -46,7 +46,7 @@ def stream(world: World, scale: Scale) -> Iterator[Row]:
         world.await_end(turn)
         ours_s.append((turn / "out.txt").stat().st_mtime - _sent_s(turn, "turn/start"))
     reference = in_s(bare_s, "bare reader")
-    yield Row(f"{scale.deltas:,} deltas through the worker to `out.txt`", in_s(ours_s), reference, max_ratio=1.1)
+    yield Row(f"{scale.deltas:,} deltas through the worker to `out.txt`", in_s(ours_s), reference, max_ratio=1.05)
 
 
 def latency(world: World, scale: Scale) -> Iterator[Row]:
@@ -67,8 +67,8 @@ def latency(world: World, scale: Scale) -> Iterator[Row]:
         if event.get("method") == "item/agentMessage/delta" and event["ts"] / 1000 > attached_s
     ]
     what = "`tail --follow`, event written → printed"
-    yield Row(f"{what}, median", Amount(statistics.median(delays_ms), "ms"), max_value=20)
-    yield Row(f"{what}, worst of {len(delays_ms)}", Amount(max(delays_ms), "ms"), max_value=100)
+    yield Row(f"{what}, median", Amount(statistics.median(delays_ms), "ms"), max_value=15)
+    yield Row(f"{what}, worst of {len(delays_ms)}", Amount(max(delays_ms), "ms"), max_value=60)
 
 
 def worker_pid(turn: Path) -> int:

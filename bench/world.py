@@ -111,10 +111,11 @@ class World:
         """The variables that make a command use these."""
         return dict(zip(_HOMES, (str(home), str(codex_home)), strict=True))
 
-    def make_home(self, home: Path, max_running: int = _MAX_RUNNING) -> None:
-        """Make a CODEX_SERVER_HOME that has this run's codex pinned."""
+    def make_home(self, home: Path, max_running: int = _MAX_RUNNING, *, is_pinned: bool = True) -> None:
+        """Make a CODEX_SERVER_HOME that has this run's codex pinned, or one where codex is looked for."""
         home.mkdir(mode=0o700)
-        (home / "config.json").write_text(json.dumps({"codex": str(self.codex), "max_running": max_running}))
+        pin = {"codex": str(self.codex)} if is_pinned else {}
+        (home / "config.json").write_text(json.dumps({"max_running": max_running, **pin}))
 
     def _start_model(self) -> tuple[subprocess.Popen[str], str]:
         script = str(BENCH / "model.py")
@@ -167,14 +168,13 @@ class World:
         """Drive `n` turns through `bare.py`; the seconds that the longest stream took."""
         return float(self.run(self.python, BENCH / "bare.py", str(n), self.codex, self.project, prompt, env=env))
 
-    @property
-    def newest_turn(self) -> Path:
-        """The directory of the turn that was started last."""
-        return max((self.home / "turns").iterdir())
+    def await_newest(self, home: Path | None = None) -> None:
+        """Sleep until the turn that was started last has ended, and check that it completed."""
+        self.await_end(max(((home or self.home) / "turns").iterdir()))
 
-    def start(self, prompt: str, *, stdin: int = subprocess.DEVNULL) -> Path:
+    def start(self, prompt: str, *, stdin: int = subprocess.DEVNULL, env: dict[str, str] | None = None) -> Path:
         """Start a turn; its directory."""
-        return turn_of(self.run(self.command, "new", prompt, stdin=stdin))
+        return turn_of(self.run(self.command, "new", prompt, stdin=stdin, env=env))
 
     def await_end(self, turn: Path) -> None:
         """Sleep until a turn's worker has released its lock, and check that it completed."""
