@@ -1,7 +1,8 @@
 """The leases of a worker besides its turn's lock: a place in the queue, a slot, and the thread that it writes.
 
-Runs in the worker. Owns when each is released: the place once codex runs, unless it was left before; slot and thread
-once codex is gone and before the end is published, so that a waiter for that end finds both free.
+Runs in the worker. Owns when each is released: the place once the turn has a slot, and where it had to wait for that
+only once codex runs, so that turns that wait start in the order of their ids; slot and thread once codex is gone and
+before the end is published, so that a waiter for that end finds both free.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Leases:
         self._turns_path = turns_path
 
     def leave_line(self) -> None:
-        """Leave the queue once codex runs: the next turn becomes its head. Idempotent."""
+        """Leave the queue: the next turn becomes its head. Idempotent."""
         ticket, self.ticket = self.ticket, None
         if ticket is not None:
             with contextlib.suppress(OSError):  # no write permission any more; the lock itself is released

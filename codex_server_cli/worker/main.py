@@ -20,7 +20,6 @@ from typing import Any
 from codex_server_cli.disk.journal.turn_journal import TurnJournal
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.queue import queue, thread_locks
-from codex_server_cli.disk.queue.queue import Ticket
 from codex_server_cli.disk.queue.thread_locks import ThreadLock
 from codex_server_cli.disk.safe_open import open_regular
 from codex_server_cli.disk.turn import layout
@@ -50,13 +49,8 @@ def main() -> None:
             _answer(_busy_answer(turns_path, turn["meta"]["thread_id"]))
             return
         common = {"has_forked": meta is not turn["meta"], "is_published": False}
-        directory, lock_fd, ticket = _make_directory(
-            turns_path,
-            turn["prompt"],
-            meta,
-            thread,
-            turn.pop("pictures"),
-            lambda turn_id: _answer(common | {"turn_id": turn_id}),
+        directory, lock_fd, leases = _make_directory(
+            turns_path, turn, meta, thread, lambda turn_id: _answer(common | {"turn_id": turn_id})
         )
     except (HomeError, OSError) as error:
         refusal = error if isinstance(error, HomeError) else layout.home_error(turns_path.parent, error)
@@ -64,12 +58,10 @@ def main() -> None:
         return
     _answer(common | {"turn_id": directory.turn_id, "is_published": True})
     _detach_output(directory)
-    leases, parent, request = Leases(turns_path, ticket, thread), meta.get("parent_turn"), meta["request"]
-    held_until_s = _held_until_s(turns_path) if request.get("is_after_reset") else None
     try:
-        if held_until_s is None:
-            leases.slot = queue_wait.try_slot(directory.path, leases, turn["max_running"], parent)
         if leases.slot is None:
+            parent, request = meta.get("parent_turn"), meta["request"]
+            held_until_s = _held_until_s(turns_path) if request.get("is_after_reset") else None
             if held_until_s:
                 leases.leave_line()
             write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
@@ -117,13 +109,15 @@ def _busy_answer(turns_path: Path, thread_id: str) -> dict[str, Any]:
 
 def _make_directory(
     turns_path: Path,
-    prompt: str,
+    turn: dict[str, Any],
     meta: dict[str, Any],
     thread: ThreadLock | None,
-    pictures: dict[str, bytes],
     announce: Callable[[str], None],
-) -> tuple[TurnDir, int, Ticket]:
+) -> tuple[TurnDir, int, Leases]:
     """Make the directory, in queue order; `announce` is called with its id just before it is published.
+
+    Returns:
+        It, its lock, and the leases of the turn: a slot where one is free, else a ticket.
 
     Raises:
         OSError: it cannot be made; nothing is left of it.
@@ -142,9 +136,13 @@ def _make_directory(
         with queue.in_order(queue.folder_of(turns_path)) as order:
             ticket = order.take_ticket()
             undo.callback(ticket.leave)
-            directory, lock_fd = layout.create(turns_path, ticket.turn_id, prompt, meta, pictures, name)
-        undo.pop_all()
-    return directory, lock_fd, ticket
+            pictures = turn.pop("pictures")
+            directory, lock_fd = layout.create(turns_path, ticket.turn_id, turn["prompt"], meta, pictures, name)
+            undo.pop_all()
+            leases = Leases(turns_path, ticket, thread)
+            if not meta["request"].get("is_after_reset"):  # before the next turn is made, which is to find no ticket
+                queue_wait.try_slot(directory.path, leases, turn["max_running"], meta.get("parent_turn"))
+    return directory, lock_fd, leases
 
 
 def _close_inherited_fds() -> None:

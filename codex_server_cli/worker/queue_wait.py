@@ -9,6 +9,7 @@ import no more than it uses: 200 turns may be queued at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -31,19 +32,22 @@ if TYPE_CHECKING:
 _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.queue_wait import main; main()"
 
 
-def try_slot(turn_path: Path, leases: Leases, max_running: int, parent: str | None) -> Slot | None:
-    """A slot for a turn that need not queue: it is the head of the queue, or its parent turn has room; else None.
+def try_slot(turn_path: Path, leases: Leases, max_running: int, parent: str | None) -> None:
+    """Take a slot for a new turn that need not wait, and leave the queue with it: so the next one need not wait either.
+
+    It takes one if no turn waits before it and one is free, or if its parent turn has room.
 
     Args:
         parent: the turn that started it, if any.
-
-    Raises:
-        OSError: the queue cannot be used.
     """
     folder = queue.folder_of(turn_path.parent)
-    is_head = leases.ticket is not None and leases.ticket.is_head()
-    slot = queue.take_slot(folder, turn_path.name, max_running) if is_head else None
-    return slot or (queue.take_slot_below(folder, turn_path.name, parent) if parent else None)
+    with contextlib.suppress(OSError):  # the queue cannot be used: the waiting process meets the same, and reports it
+        if leases.ticket is not None and leases.ticket.is_head():
+            leases.slot = queue.take_slot(folder, turn_path.name, max_running)
+        if leases.slot is None and parent is not None:
+            leases.slot = queue.take_slot_below(folder, turn_path.name, parent)
+    if leases.slot is not None:
+        leases.leave_line()
 
 
 def exec_waiter(

@@ -22,6 +22,7 @@ from codex_server_cli.demo.parts import Message, ReplyLike
 from codex_server_cli.demo.replies import hold, pause, reply, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import Script
+from tests.e2e.test_queue import ever_queued
 from tests.kit.home import Home, Turn
 from tests.kit.processes import has, is_over
 from tests.kit.support import wait_until
@@ -109,7 +110,9 @@ def test_two_hundred_turns_at_once_all_complete_in_the_order_of_their_ids(one_ho
     for number, turn in enumerate(turns):
         assert turn.result["answer"] == answer_to(f"prompt {number}")
         assert (turn.path / "answer.txt").read_text(encoding="utf-8") == answer_to(f"prompt {number}")
-    starts = [turn.events[0]["ts"] for turn in sorted(turns, key=lambda turn: turn.id)]
+    queued_ids, by_id = ever_queued(one_home), sorted(turns, key=lambda turn: turn.id)
+    assert queued_ids.isdisjoint(turn.id for turn in by_id[:MAX_RUNNING])
+    starts = [turn.events[0]["ts"] for turn in by_id[MAX_RUNNING:]]
     assert starts == sorted(starts)
     assert most <= MAX_RUNNING
     assert 0 < heaviest <= MAX_QUEUED_PSS_KB

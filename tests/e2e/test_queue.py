@@ -16,6 +16,7 @@ from codex_server_cli.demo.replies import hold, run_command, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.disk import lock
+from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.lock_holder import holder_pid
 from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
@@ -41,6 +42,11 @@ def queued(home: Home, *args: str) -> Turn:
     turn = home.start("new", "hi", *args)
     wait_until(lambda: turn.status()["phase"] == "queued", what="phase queued")
     return turn
+
+
+def ever_queued(home: Home) -> set[str]:
+    """The turns that have had to wait. The first ones find free slots: those start side by side."""
+    return {str(entry["turn_id"]) for _, entry in journal.read(home.path) if entry.get("phase") == "queued"}
 
 
 def started_at_ms(turn: Turn) -> int:
@@ -83,7 +89,7 @@ def test_turns_start_in_the_order_of_their_ids_and_never_too_many_run(one_home: 
     turns = sorted((one_home.turn(json.loads(output)["turn_id"]) for output in outputs), key=lambda turn: turn.id)
     wait_until(lambda: all(turn.is_ended for turn in turns), what="the end of all turns")
     assert {turn.wait()["state"] for turn in turns} == {"complete"}
-    starts = [started_at_ms(turn) for turn in turns]
+    starts = [started_at_ms(turn) for turn in turns if turn.id in ever_queued(one_home)]
     assert starts == sorted(starts)
     assert most <= 2
     names = {path.name for path in (one_home.path / "queue").iterdir()}
@@ -239,8 +245,20 @@ def test_a_queue_that_is_deleted_under_the_line_keeps_its_limit(one_home: Home) 
     assert {turn.wait()["state"] for turn in (first, *turns)} == {"complete"}
 
 
+def test_with_one_slot_all_turns_start_in_the_order_of_their_ids(one_home: Home) -> None:
+    one_home.configure(max_running=1)
+    one_home.model([say("done")])
+    launchers = [one_home.spawn("new", f"turn {number}") for number in range(5)]
+    ids = sorted(json.loads(launcher.communicate(timeout=DEADLINE_S)[0])["turn_id"] for launcher in launchers)
+    turns = [one_home.turn(turn_id) for turn_id in ids]
+    assert {turn.wait()["state"] for turn in turns} == {"complete"}
+    starts = [started_at_ms(turn) for turn in turns]
+    assert starts == sorted(starts)
+
+
 def test_a_limit_of_many_is_no_limit(one_home: Home) -> None:
     turns, gate, _ = start_full(one_home, max_running=3)
     assert len(one_home.app_servers()) == 3
+    assert ever_queued(one_home) == set()
     gate.open()
     assert {turn.wait()["state"] for turn in turns} == {"complete"}
