@@ -15,6 +15,7 @@ import contextlib
 import os
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from typing import Any
 from codex_server_cli.core.model.request import Approval, TurnRequest
 from codex_server_cli.core.model.turn import format_time_ms
 from codex_server_cli.core.model.turn_id import make_turn_id
+from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.effective_settings import effective_terms
-from codex_server_cli.core.result.outcome import Cause
 from codex_server_cli.core.session.outbox import Step
 from codex_server_cli.disk.journal.turn_journal import TurnJournal
 from codex_server_cli.disk.queue import queue
@@ -60,7 +61,15 @@ class _Talk(Dialogue):
 
     def __init__(self, turn: PlayedTurn, prompt: str, request: TurnRequest) -> None:
         self._turn = turn
+        self._ids = {f'"{each}"'.encode(): f'"{uuid.uuid4()}"'.encode() for each in (THREAD, TURN)}
         super().__init__(prompt, **request._asdict())
+
+    def receive(self, *messages: Json | bytes) -> Dialogue:
+        """Let these messages come, about a thread and a turn that no other has."""
+        data = b"".join(message if isinstance(message, bytes) else encode(message) for message in messages)
+        for written, own in self._ids.items():
+            data = data.replace(written, own)
+        return super().receive(data)
 
     def _do(self, step: Step) -> None:
         super()._do(step)
@@ -71,6 +80,9 @@ class PlayedTurn(Turn):
     """A turn of a home; `home.close` ends what the test leaves open.
 
     Each action returns once all of it is in the files, as a worker has them a quarter of a second later.
+
+    Attributes:
+        is_over: whether it has ended, or its worker has died.
     """
 
     def __init__(
@@ -117,7 +129,7 @@ class PlayedTurn(Turn):
         self._journal = TurnJournal(self.path, name)
         self._live = LiveFile(self._writer, self._journal, Notifier(self.path, None))
         self._mutex = threading.RLock()
-        self._is_over = False
+        self.is_over = False
         self._message = self._message_count = self._request_count = 0
         self._text = ""
         self._wake_fd = inbox.open_wake(self._directory)
@@ -148,24 +160,27 @@ class PlayedTurn(Turn):
         with self._acting() as talk:
             self._message_count += 1
             id_ = f"msg-{self._message_count}"
-            talk.receive(message_started(id_, "commentary"), delta(text, id_), message_completed(text, id_, "commentary"))
+            talk.receive(
+                message_started(id_, "commentary"), delta(text, id_), message_completed(text, id_, "commentary")
+            )
 
     def run(self, command: str, output: str = "", code: int = 0) -> None:
         """A command begins and ends."""
         with self._acting() as talk:
             self._message_count += 1
-            item = {"id_": f"item-{self._message_count}", "command": command, "cwd": self._record["cwd"]}
-            talk.receive(item_notification("item/started", "commandExecution", **item, status="inProgress"))
-            ended = {"status": "completed", "aggregatedOutput": output, "exitCode": code, "durationMs": 1}
-            talk.receive(item_notification("item/completed", "commandExecution", **item, **ended))
+            id_ = f"item-{self._message_count}"
+            item: Json = {"command": command, "cwd": self._record["cwd"]}
+            talk.receive(item_notification("item/started", "commandExecution", id_, **item, status="inProgress"))
+            ended: Json = {"status": "completed", "aggregatedOutput": output, "exitCode": code, "durationMs": 1}
+            talk.receive(item_notification("item/completed", "commandExecution", id_, **item, **ended))
 
     def ask_approval(self, command: str, **params: Any) -> str:
         """Codex asks whether a command may run; the id of the request."""
         return self._ask(_COMMAND, command=command, cwd=self._record["cwd"], **params)
 
     def ask(self, *questions: Json) -> str:
-        """Codex asks the user; the id of the request."""
-        return self._ask(_QUESTION, questions=[*questions])
+        """Codex asks the user, who may answer in words of their own; the id of the request."""
+        return self._ask(_QUESTION, questions=[{"isOther": True, **question} for question in questions])
 
     def end(self, *pieces: str) -> None:
         """The rest of the answer comes, and the turn ends well."""
@@ -184,8 +199,8 @@ class PlayedTurn(Turn):
     def die(self) -> None:
         """What is left when the worker is killed: no end, and a lock that nothing holds."""
         with self._mutex:
-            if not self._is_over:
-                self._is_over = True
+            if not self.is_over:
+                self.is_over = True
                 self._let_go()
 
     # --- the worker's part
@@ -228,8 +243,8 @@ class PlayedTurn(Turn):
             terms = effective_terms(record.settings)
             self._record |= told | {"model": terms["model"], "effort": terms["effort"], "effective": terms}
             self._writer.write_meta(self._record)
-        if session.outcome is not None and not self._is_over:
-            self._is_over = True
+        if session.outcome is not None and not self.is_over:
+            self.is_over = True
             outcome = session.outcome._replace(refused=record.refusals.to_json())
             self._writer.finish(outcome, self._record)
             self._journal.end(outcome.state, outcome.error.kind if outcome.error else None)
@@ -243,9 +258,9 @@ class PlayedTurn(Turn):
 
     def _serve(self) -> None:
         """Answer other shells, until the turn is over."""
-        while not self._is_over and os.read(self._wake_fd, 4096):
+        while not self.is_over and os.read(self._wake_fd, 4096):
             with self._mutex:
-                if not self._is_over:
+                if not self.is_over:
                     self._look_into_inbox()
 
     def _look_into_inbox(self) -> None:
