@@ -62,6 +62,7 @@ class _Talk(Dialogue):
     def __init__(self, turn: PlayedTurn, prompt: str, request: TurnRequest) -> None:
         self._turn = turn
         self._ids = {f'"{each}"'.encode(): f'"{uuid.uuid4()}"'.encode() for each in (THREAD, TURN)}
+        self._accepted: set[int] = set()
         super().__init__(prompt, **request._asdict())
 
     def receive(self, *messages: Json | bytes) -> Dialogue:
@@ -70,6 +71,13 @@ class _Talk(Dialogue):
         for written, own in self._ids.items():
             data = data.replace(written, own)
         return super().receive(data)
+
+    def accept_steers(self) -> None:
+        """Codex takes up each text that was steered in."""
+        for message in [each for each in self.sent if each.get("method") == "turn/steer"]:
+            if message["id"] not in self._accepted:
+                self._accepted.add(message["id"])
+                self.receive({"id": message["id"], "result": {"turnId": TURN}})
 
     def _do(self, step: Step) -> None:
         super()._do(step)
@@ -266,6 +274,7 @@ class PlayedTurn(Turn):
     def _look_into_inbox(self) -> None:
         with self._acting() as talk:
             cause = take_requests(self._directory, talk.serve_request)
+            talk.accept_steers()
             if cause is not None:
                 talk.stop(cause)
                 if not talk.has_ended:
