@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import signal
 
-from codex_server_cli.demo.replies import Answer, reply, say
-from codex_server_cli.demo.request import Request
-from tests.kit.escalations import ASK, escalated, pending, question, replies_of, wait_for_request
+from codex_server_cli.demo.replies import say
+from tests.kit.escalations import ASK, QUESTION, escalated, pending, replies_of, wait_for_request
 from tests.kit.home import Home
 from tests.kit.monitor import Monitor, phases_of
-from tests.kit.support import DEADLINE_S, wait_until
+from tests.kit.played_turn import ASKING, PlayedTurn
+from tests.kit.support import DEADLINE_S
 
 
 def test_a_request_is_decided_once_and_in_its_own_turn(one_home: Home) -> None:
-    def script(request: Request) -> Answer:
-        return reply(say("Done.") if request.is_follow_up else escalated(one_home, request.prompt))
-
-    one_home.model(script)
-    first, second = (one_home.start("new", prompt, *ASK) for prompt in ("one", "two"))
+    first, second = PlayedTurn(one_home, **ASKING), PlayedTurn(one_home, **ASKING)
     for turn in (first, second):
-        wait_for_request(one_home, turn)
+        turn.ask_approval("touch it")
     assert [each["turn_id"] for each in pending(one_home)] == [second.id, first.id]
     assert one_home.run("approve", first.id, "1").error["message"] == "there is no request '1'"
     assert one_home.run("approve", "nobody").error["exit_code"] == 66
@@ -29,27 +25,20 @@ def test_a_request_is_decided_once_and_in_its_own_turn(one_home: Home) -> None:
     assert one_home.run("approve", first.id, "0").code == 0
     again = [one_home.run(verb, first.id, "0").error for verb in ("approve", "decline")]
     assert [error["exit_code"] for error in again] == [66, 66]
-    assert first.wait()["state"] == "complete"
+    first.end()
     assert replies_of(first) == [{"decision": "accept"}]
     gone = one_home.run("decline", first.id, "0").error
     assert (gone["exit_code"], "has ended" in gone["message"]) == (66, True)
     assert [each["turn_id"] for each in pending(one_home)] == [second.id]
     assert replies_of(second) == []
-    one_home.run("decline", second.id)
-    second.wait()
-    assert [(one_home.root / name).exists() for name in ("one", "two")] == [True, False]
+    assert one_home.run("decline", second.id).code == 0
+    assert replies_of(second) == [{"decision": "decline"}]
 
 
 def test_of_several_turns_the_first_that_needs_a_person_ends_the_wait(one_home: Home) -> None:
-    def script(request: Request) -> Answer:
-        if request.prompt == "done":
-            return reply(say("Done."))
-        return reply(say("As you like.") if request.is_follow_up else question())
-
-    one_home.model(script)
-    over = one_home.start("new", "done", "--questions")
-    over.wait()
-    asks = one_home.start("new", "ask", "--questions")
+    over, asks = PlayedTurn(one_home, **ASKING), PlayedTurn(one_home, **ASKING)
+    over.end("Done.")
+    asks.ask(QUESTION)
     for scope in ((), ("--all",)):
         run = one_home.run("wait", over.id, asks.id, *scope, "--until", "attention", "--timeout", "100")
         assert run.code == 5, run
@@ -64,6 +53,7 @@ def test_of_several_turns_the_first_that_needs_a_person_ends_the_wait(one_home: 
     late = one_home.run("wait", asks.id, "--timeout", "0")
     assert (late.code, f"codex-server pending {asks.id}\n" in late.stderr) == (124, True)
     assert one_home.run("reply", asks.id, "-a", "Red").code == 0
+    asks.end("As you like.")
     last = one_home.run("wait", over.id, asks.id, "--until", "attention", "--timeout", "100")
     assert (last.code, [each["answer"] for each in json.loads(last.stdout)]) == (0, ["Done.", "As you like."])
 
@@ -84,16 +74,17 @@ def test_who_waits_for_a_new_turn_is_told_once_that_it_asks(one_home: Home) -> N
 
 
 def test_the_monitor_is_told_of_each_request_with_the_command_that_shows_it(one_home: Home) -> None:
-    one_home.model([escalated(one_home), escalated(one_home, "other"), say("Done.")])
     monitor = Monitor(one_home)
-    turn = one_home.start("new", "hi", *ASK)
+    turn = PlayedTurn(one_home, **ASKING)
     for number in ("0", "1"):
+        turn.ask_approval("echo hello > mark")
         line = monitor.read_until(turn.id, "attention")
         assert (line["phase"], line["request"], line["state"]) == ("waiting_approval", number, "running")
         assert line["message"].startswith("run echo hello > ")
         assert line["next"] == f"codex-server pending {turn.id}"
         assert [each["id"] for each in pending(one_home, turn)] == [number]
         one_home.run("approve", turn.id, number)
+    turn.end()
     monitor.read_until(turn.id)
     monitor.end(signal.SIGINT)
     phases = phases_of(monitor.lines, turn.id)
@@ -109,11 +100,8 @@ def test_control_sequences_of_a_request_do_not_reach_a_terminal(one_home: Home) 
         "question": "Which?\x1b[2J\x07\u202e",
         "options": [{"label": "A\r", "description": ""}],
     }
-    one_home.model([question(asked, {**asked, "id": "q2"}), say("Done.")])
-    turn = one_home.start("new", "hi", "--questions")
-    wait_for_request(one_home, turn)
+    turn = PlayedTurn(one_home, **ASKING)
+    turn.ask(asked, {**asked, "id": "q2"})
     shown = one_home.run("pending").stdout + one_home.run("wait", turn.id, "--until", "attention").stderr
     assert "Which?␛[2J␇" in shown
     assert not {"\x1b", "\x07", "\u202e", "\r"} & set(shown)
-    one_home.run("cancel", turn.id)
-    wait_until(lambda: turn.is_ended, what="the end")

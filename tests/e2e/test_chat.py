@@ -16,9 +16,10 @@ from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import call, cut_after, hold, reason, reply, run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
 from tests.e2e.test_queued_messages import is_taken, queue_message
-from tests.kit.escalations import QUESTION, escalated, question, wait_for_request
+from tests.kit.escalations import QUESTION, escalated, question, replies_of
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.played_turn import ASKING, PlayedTurn
 from tests.kit.support import make_repository, wait_until
 from tests.kit.tmux import Terminal
 
@@ -71,6 +72,13 @@ def chat(request: pytest.FixtureRequest) -> Iterator[Chat]:
 def idle_after(text: str) -> Callable[[str], bool]:
     """Whether a screen shows this text and the end of its turn, so that Esc has nothing left to interrupt."""
     return lambda screen: text in screen and READY in screen
+
+
+def begun(home: Home) -> PlayedTurn:
+    """A turn for `chat --turn` that has begun to answer."""
+    turn = PlayedTurn(home, **ASKING)
+    turn.say("So ")
+    return turn
 
 
 def leave(terminal: Terminal) -> None:
@@ -158,71 +166,75 @@ def test_a_turn_is_interrupted_and_the_conversation_goes_on(one_home: Home, chat
 
 
 def test_a_message_that_cannot_be_steered_in_is_the_next_one(one_home: Home, chat: Chat) -> None:
-    gate = Gate()
     one_home.configure(max_running=1)
-    other, gate = one_home.start_held()
+    other = PlayedTurn(one_home, max_running=1)
     one_home.model(lambda request: say(f"You said {request.prompt}."))
     terminal = chat(one_home, "first")
     terminal.wait_for("queued")
     terminal.enter("second")
     terminal.wait_for("this is the next message: second")
-    gate.open()
+    other.end()
     terminal.wait_for("You said second.")
     terminal.wait_for(READY)
-    other.wait()
     assert count(terminal, "You said first.") == 1
     leave(terminal)
 
 
 def test_esc_interrupts_and_a_command_behind_it_stays_one(one_home: Home, chat: Chat) -> None:
-    gate = Gate()
-    model = one_home.model([say("So ", hold(gate), "far.")])
-    terminal = chat(one_home)
-    terminal.wait_for(READY)
-    terminal.enter("begin")
+    turn = begun(one_home)
+    terminal = chat(one_home, "--turn", turn.id)
     terminal.wait_for("So")
     terminal.press("Escape", *"/quit", "Enter")  # as fast as Alt-/ would be
     assert terminal.wait_for_exit() == 0
     shown = terminal.history()
     assert "uit" not in shown.replace("codex-server", "").replace("/quit", "")
-    assert len(model.requests) == 1
+    assert one_home.turn_ids == [turn.id]
     assert "goes on" in shown or "interrupted" in shown
-    (turn_id,) = one_home.turn_ids
-    wait_until(lambda: one_home.turn(turn_id).is_ended, what="the end of the interrupted turn")
-    gate.open()
-    assert one_home.turn(turn_id).status()["state"] == "cancelled"
+    wait_until(lambda: turn.is_ended, what="the end of the interrupted turn")
+    assert turn.status()["state"] == "cancelled"
 
 
 @pytest.mark.parametrize("first", [("Escape",), ("Escape", "Escape")], ids=["once", "twice"])
 def test_esc_in_an_idle_prompt_does_nothing_and_eats_nothing(
     one_home: Home, chat: Chat, first: tuple[str, ...]
 ) -> None:
-    one_home.model(lambda request: say(f"You said: {request.prompt}."))
-    terminal = chat(one_home)
+    """Each message comes back as it was sent: a turn that may write is refused where there is no repository."""
+    one_home.model([])
+    terminal = chat(one_home, "--write")
     terminal.wait_for(READY)
     terminal.press(*first, *"/effort", "Enter")
     terminal.wait_for("effort: what Codex chooses")
+    number = 0
+
+    def is_given_back(message: str) -> None:
+        nonlocal number
+        number += 1
+        wait_until(lambda: count(terminal, "✗") == number, what=f"refusal {number}")
+        terminal.wait_for(f"› {message}\nready")
+        terminal.press("C-c")
+        terminal.wait_for("›\nready")
+
     for word in ("please", "yes", "back", "data", "fine"):  # beginning with chords of the editor
         terminal.press(*first, *word, "Enter")
-        terminal.wait_for(idle_after(f"You said: {word}."))
+        is_given_back(word)
     terminal.press(*first, *"/nothing", "Enter")
     terminal.wait_for("there is no command /nothing")
     terminal.type("two")
     terminal.press("M-Enter")
     terminal.enter("lines")
-    terminal.wait_for(idle_after("You said: two\nlines."))
+    is_given_back("two\n  lines")
     terminal.type("a word")
     terminal.press("M-b")
     terminal.enter("long ")
-    terminal.wait_for("You said: a long word.")
+    is_given_back("a long word")
+    assert one_home.turn_ids == []
     leave(terminal)
 
 
 def test_esc_alone_interrupts_what_is_asked_too_and_leaves_what_was_typed(one_home: Home, chat: Chat) -> None:
-    one_home.model([escalated(one_home), say("Fine.")])
-    terminal = chat(one_home)
-    terminal.wait_for(READY)
-    terminal.enter("run it")
+    turn = begun(one_home)
+    turn.ask_approval("touch it")
+    terminal = chat(one_home, "--turn", turn.id)
     terminal.wait_for(WAITING)
     terminal.press("Escape")
     terminal.wait_for("■ interrupted")
@@ -234,11 +246,7 @@ def test_esc_alone_interrupts_what_is_asked_too_and_leaves_what_was_typed(one_ho
 
 
 def test_esc_closes_the_menu_before_it_interrupts(one_home: Home, chat: Chat) -> None:
-    gate = Gate()
-    one_home.model([say("So ", hold(gate), "far.")])
-    terminal = chat(one_home)
-    terminal.wait_for(READY)
-    terminal.enter("begin")
+    terminal = chat(one_home, "--turn", begun(one_home).id)
     terminal.wait_for("So")
     terminal.type("/")
     terminal.wait_for("what their commands may touch")
@@ -247,21 +255,19 @@ def test_esc_closes_the_menu_before_it_interrupts(one_home: Home, chat: Chat) ->
     assert "interrupt" not in terminal.screen()
     terminal.press("Escape")
     terminal.wait_for("■ interrupted")
-    gate.open()
     leave_after_clearing(terminal)
 
 
 def test_what_waits_to_be_sent_comes_back_where_the_turn_is_interrupted(one_home: Home, chat: Chat) -> None:
     one_home.configure(max_running=1)
-    other, gate = one_home.start_held()
+    PlayedTurn(one_home, max_running=1)
+    one_home.model([])
     terminal = chat(one_home, "first")
     terminal.wait_for("queued")
     terminal.enter("second")
     terminal.wait_for("this is the next message: second")
     terminal.press("C-c")
     terminal.wait_for("› second\nready")
-    gate.open()
-    other.wait()
     terminal.press("C-u")
     leave(terminal)
 
@@ -371,17 +377,16 @@ def test_approvals_are_asked_inline(one_home: Home, chat: Chat) -> None:
 
 
 def test_an_approval_that_is_given_elsewhere_is_withdrawn_and_the_draft_comes_back(one_home: Home, chat: Chat) -> None:
-    gate = Gate()
-    one_home.model([reply(say(hold(gate), "One moment.", phase="commentary"), escalated(one_home)), say("Done.")])
-    terminal = chat(one_home, "do it")
-    gate.wait_until_reached()
+    turn = begun(one_home)
+    terminal = chat(one_home, "--turn", turn.id)
+    terminal.wait_for("So")
     terminal.type("a draft")
     terminal.wait_for("› a draft")
-    gate.open()
+    turn.ask_approval("touch it")
     terminal.wait_for("?\nwaiting for you")
-    (turn_id,) = one_home.turn_ids
-    assert one_home.run("approve", turn_id).code == 0
+    assert one_home.run("approve", turn.id).code == 0
     terminal.wait_for("it waits no more: answered elsewhere")
+    turn.end("far.")
     terminal.wait_for("› a draft\nready")
     assert "approval 0: approved" in terminal.history()
     terminal.press("C-u")
@@ -390,19 +395,16 @@ def test_an_approval_that_is_given_elsewhere_is_withdrawn_and_the_draft_comes_ba
 
 def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Chat) -> None:
     why = {**QUESTION, "id": "q2", "header": "Why", "question": "Why that?"}
-    model = one_home.model([question(QUESTION, why), say("I see."), question(), say("Well then.")])
+    model = one_home.model([question(QUESTION, why), question(), say("Well then.")])
     terminal = chat(one_home, "--questions", "ask me")
     screen = terminal.wait_for(WAITING)
     assert "│ Colour: Which colour?\n│   1  Red — warm\n│   2  Blue — cold\n" in screen
     terminal.enter("2")
     terminal.wait_for(lambda screen: "Why: Why that?" in screen and WAITING in screen)
     terminal.enter("because of the sea")
-    terminal.wait_for("I see.")
-    terminal.wait_for(READY)
+    terminal.wait_for(lambda screen: screen.count("Colour: Which colour?") == 2 and WAITING in screen)
     ((answers, *_),) = [model.model_requests[1].tool_outputs.values()]
     assert json.loads(answers) == {"answers": {"q1": {"answers": ["Blue"]}, "q2": {"answers": ["because of the sea"]}}}
-    terminal.enter("again")
-    terminal.wait_for(WAITING)
     terminal.press("Enter")
     terminal.wait_for("an answer is needed; /decline gives none")
     terminal.enter("/decline")
@@ -412,46 +414,43 @@ def test_questions_are_answered_by_number_and_in_words(one_home: Home, chat: Cha
 
 @pytest.mark.parametrize("text", ["y", "y\ny\n"])
 def test_what_was_typed_before_a_request_was_drawn_is_no_consent(one_home: Home, text: str) -> None:
-    gate = Gate()
-    one_home.model([reply(say(hold(gate), "One moment.", phase="commentary"), escalated(one_home)), say("Done.")])
-    below = ["sh", "-c", '"$0" chat "do it"; exit $?', COMMAND]  # a command of its own tmux would let go on at once
+    turn = begun(one_home)
+    below = ["sh", "-c", '"$0" chat --turn last; exit $?', COMMAND]  # a command of its own tmux would let go on at once
     with Terminal(one_home.root, below, one_home.env, cwd=one_home.project) as terminal:
-        gate.wait_until_reached()
         terminal.wait_for("answering")
-        (turn_id,) = one_home.turn_ids
         (process,) = psutil.Process(terminal.pid).children()
         process.suspend()
-        gate.open()
-        wait_for_request(one_home, one_home.turn(turn_id))
+        turn.ask_approval("touch it")
         terminal.type(text.replace("\n", "\r"))
         wait_until(lambda: terminal.unread() == len(text), what="the keys in the terminal")
         process.resume()
         terminal.wait_for(WAITING)
-        assert not (one_home.root / "mark").exists()
+        assert replies_of(turn) == []
         terminal.press("C-c")
         terminal.wait_for("■ interrupted")
-        assert not (one_home.root / "mark").exists()
+        assert {"decision": "accept"} not in replies_of(turn)
         assert "answered elsewhere" not in terminal.history()
         leave_after_clearing(terminal)
 
 
 def test_half_of_a_secret_is_swallowed_where_its_question_is_withdrawn(one_home: Home, chat: Chat) -> None:
-    model = one_home.model([question({**QUESTION, "isSecret": True}), say("Well then.")])
-    terminal = chat(one_home, "--questions", "ask me")
+    turn = begun(one_home)
+    turn.ask({**QUESTION, "isSecret": True})
+    terminal = chat(one_home, "--turn", turn.id)
     terminal.wait_for(WAITING)
     terminal.type("hunter")
     terminal.wait_for("? ******")
-    (turn_id,) = one_home.turn_ids
-    assert one_home.run("decline", turn_id).code == 0
+    assert one_home.run("decline", turn.id).code == 0
     terminal.wait_for("it waits no more: answered elsewhere")
-    terminal.wait_for("Well then.")
+    turn.end("far.")
+    terminal.wait_for("far.\n")
     terminal.enter("two")
     terminal.wait_for("›\nready")
     terminal.press("Up")
     leave_after_clearing(terminal)
     assert "hunter" not in terminal.history()
-    assert "hunter" not in (one_home.path / "chat_history").read_text()
-    assert not [request for request in model.model_requests if "hunter" in request.prompt]
+    assert not (one_home.path / "chat_history").exists()
+    assert one_home.turn_ids == [turn.id]
 
 
 # --- commands
@@ -590,15 +589,15 @@ def test_whoever_leaves_while_a_turn_is_being_started_is_told_of_it(one_home: Ho
 # --- the terminal
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_a_signal_that_ends_a_chat_leaves_the_terminal_as_it_was(one_home: Home, number: signal.Signals) -> None:
+def test_a_signal_that_ends_a_chat_leaves_the_terminal_as_it_was(one_home: Home) -> None:
     with Terminal(one_home.root, ["bash", "--norc", "--noprofile", "-i"], one_home.env, cwd=one_home.project) as shell:
-        shell.enter(f"{COMMAND} chat; echo code $?; stty -a | tr ' ;' '\\n\\n' | grep icanon")
-        shell.wait_for(READY)
-        (process,) = psutil.Process(shell.pid).children()
-        process.send_signal(number)
-        shell.wait_for(f"code {128 + number}")
-        shell.wait_for("\nicanon")
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            shell.enter(f"clear; {COMMAND} chat; echo code $?; stty -a | tr ' ;' '\\n\\n' | grep icanon")
+            shell.wait_for(READY)
+            (process,) = psutil.Process(shell.pid).children()
+            process.send_signal(number)
+            shell.wait_for(f"code {128 + number}")
+            shell.wait_for("\nicanon")
 
 
 def test_ctrl_z_stops_a_chat_and_the_terminal_is_the_shells_until_it_goes_on(one_home: Home) -> None:
@@ -654,18 +653,14 @@ def test_a_plan_and_a_long_output_are_shown_in_a_narrow_terminal(one_home: Home,
     leave(terminal)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["TERM=dumb", COMMAND, "chat"], "chat needs a terminal whose cursor can be moved, and TERM is dumb"),
-        ([COMMAND, "chat", "--last"], "no earlier thread in"),
-        ([COMMAND, "chat", "--turn", "nonsense"], "no turn is named nonsense"),
-        ([COMMAND, "chat", "--cwd", "/nowhere"], "no such directory: /nowhere"),
-    ],
-)
-def test_a_chat_that_cannot_begin_says_why_and_makes_nothing(one_home: Home, words: list[str], message: str) -> None:
-    codes = {"--turn": 66, "--last": 65, "--cwd": 65}
-    with Terminal(one_home.root, words, one_home.env, cwd=one_home.project, columns=200) as terminal:
-        assert terminal.wait_for_exit() == next((code for flag, code in codes.items() if flag in words), 64)
-        assert f"codex-server: {message}" in terminal.history()
+def test_a_chat_that_cannot_begin_says_why_and_makes_nothing(one_home: Home) -> None:
+    for words, code, message in (
+        (["TERM=dumb", COMMAND, "chat"], 64, "chat needs a terminal whose cursor can be moved, and TERM is dumb"),
+        ([COMMAND, "chat", "--last"], 65, "no earlier thread in"),
+        ([COMMAND, "chat", "--turn", "nonsense"], 66, "no turn is named nonsense"),
+        ([COMMAND, "chat", "--cwd", "/nowhere"], 65, "no such directory: /nowhere"),
+    ):
+        with Terminal(one_home.root, words, one_home.env, cwd=one_home.project, columns=200) as terminal:
+            assert terminal.wait_for_exit() == code
+            assert f"codex-server: {message}" in terminal.history()
     assert one_home.turn_ids == []

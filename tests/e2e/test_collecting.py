@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 from codex_server_cli.core.model.turn import format_time_ms
-from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import hold, say
-from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json, write_json
-from codex_server_cli.disk.gc.stamp import STAMP
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import DEADLINE_S, wait_until
 
 COUNT = 10
-
-
-def keep_workers_from_collecting(home: Home) -> None:
-    """Mark today's collection as done."""
-    (home.path / STAMP).write_text("\n")
 
 
 def end_long_ago(turn: Turn) -> None:
@@ -30,15 +23,12 @@ def end_long_ago(turn: Turn) -> None:
 
 
 def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_end(one_home: Home) -> None:
-    gate = Gate()
-    one_home.configure(codex=str(one_home.codex), max_running=COUNT)
-    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
-    turns = [one_home.start("new", "hi") for _ in range(COUNT)]
-    wait_until(lambda: all(FIRST_HALF in turn.out for turn in turns), what="ten first halves")
+    turns = [hold(one_home) for _ in range(COUNT)]
     assert one_home.run("gc", "--older-than", "0").stdout == ""
     assert one_home.turn_ids == sorted(turn.id for turn in turns)
     waiting = [one_home.spawn("wait", turn.id, "--print", "answer") for turn in turns]
-    gate.open()
+    ending = threading.Thread(target=lambda: list(map(let_go, turns)))
+    ending.start()
     taken: list[str] = []
 
     def collect() -> bool:
@@ -47,6 +37,7 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
         return not one_home.turn_ids
 
     wait_until(collect, what="the end of ten turns")
+    ending.join()
     assert sorted(taken) == sorted(turn.id for turn in turns)
     for process in waiting:
         stdout, _ = process.communicate(timeout=DEADLINE_S)
@@ -55,12 +46,10 @@ def test_collecting_while_ten_turns_run_and_end_takes_each_whole_and_after_its_e
 
 
 def test_a_shell_that_stands_in_a_turn_and_one_that_follows_it_hinder_nothing(one_home: Home) -> None:
-    keep_workers_from_collecting(one_home)
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     follower = one_home.spawn("tail", turn.id, "--follow", cwd=turn.path)
-    gate.open()
+    let_go(turn)
     assert follower.communicate(timeout=DEADLINE_S)[0].endswith(f"{FIRST_HALF}{SECOND_HALF}\n")
-    wait_until(lambda: not lock.is_held(turn.path / "lock"), what="the worker's own end")
     end_long_ago(turn)
     gc = one_home.run("gc", cwd=turn.path)
     assert (gc.code, gc.stdout) == (0, f"{turn.id}\n")
@@ -69,11 +58,9 @@ def test_a_shell_that_stands_in_a_turn_and_one_that_follows_it_hinder_nothing(on
 
 
 def test_setup_collects_too_and_says_so(one_home: Home) -> None:
-    keep_workers_from_collecting(one_home)
-    one_home.model([say("Hello")])
-    turn = one_home.start("new", "hi")
-    turn.wait()
-    wait_until(lambda: not lock.is_held(turn.path / "lock"), what="the worker's own end")
+    one_home.model([])
+    turn = PlayedTurn(one_home)
+    turn.end()
     end_long_ago(turn)
     run = one_home.run("setup")
     assert run.code == 0, run

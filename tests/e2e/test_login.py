@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
@@ -47,14 +45,17 @@ def refused(home: Home, *words: str) -> None:
     assert home.turn_ids == []
 
 
-def test_a_chatgpt_login_runs_a_turn_and_no_api_key_reaches_anyone(home: Home) -> None:
-    home.env |= dict.fromkeys(KEYS, "sk-must-not-leak")
+def test_a_chatgpt_login_runs_a_turn_and_no_api_key_reaches_anyone_as_the_rest_of_the_environment_does(
+    home: Home,
+) -> None:
+    home.env |= dict.fromkeys(KEYS, "sk-must-not-leak") | {"SOME_PROXY_SETTING": "kept"}
     gate = Gate()
     model = home.chatgpt([reply(hold(gate), say("done"))])
     turn = home.start("new", "hi")
     gate.wait_until_reached()
     environment = turn.app_server().environ()
     assert set(KEYS) & set(environment) == set()
+    assert environment["SOME_PROXY_SETTING"] == "kept"
     assert environment["CODEX_SERVER_TURN_ID"] == turn.id
     gate.open()
     assert turn.wait()["state"] == "complete"
@@ -62,14 +63,6 @@ def test_a_chatgpt_login_runs_a_turn_and_no_api_key_reaches_anyone(home: Home) -
     assert model.model_requests[0].headers["authorization"] == f"Bearer {token}"
     assert "sk-must-not-leak" not in str([(request.headers, request.body) for request in model.requests])
     assert all(b"sk-must-not-leak" not in path.read_bytes() for path in turn.path.iterdir() if path.is_file())
-
-
-def test_the_rest_of_the_environment_reaches_codex(one_home: Home) -> None:
-    one_home.env["SOME_PROXY_SETTING"] = "kept"
-    turn, gate = one_home.start_held()
-    assert turn.app_server().environ()["SOME_PROXY_SETTING"] == "kept"
-    gate.open()
-    turn.wait()
 
 
 def test_without_a_login_nothing_starts_and_the_guide_is_shown(home: Home) -> None:
@@ -131,20 +124,16 @@ def test_a_broken_config_of_codex_is_told_before_anything_starts(one_home: Home)
     assert one_home.turn_ids == []
 
 
-@pytest.mark.parametrize(
-    ("config", "complaint"),
-    [
+def test_a_broken_config_json_names_its_fault(one_home: Home) -> None:
+    for config, complaint in (
         ('{"codex": 5}', "codex must be"),
         ("{", "is not JSON"),
         ("[]", "JSON object"),
         ('{"auth": "all"}', "auth must be"),
-    ],
-)
-def test_a_broken_config_json_names_its_fault(one_home: Home, config: str, complaint: str) -> None:
-    (one_home.path / "config.json").write_text(config)
-    run = one_home.run("new", "hi")
-    assert run.code == 65
-    assert complaint in run.error["message"]
+    ):
+        (one_home.path / "config.json").write_text(config)
+        run = one_home.run("new", "hi")
+        assert (run.code, complaint in run.error["message"]) == (65, True), run
 
 
 def test_an_unknown_key_in_config_json_is_a_warning(one_home: Home) -> None:
@@ -170,17 +159,16 @@ def test_a_login_that_changes_before_the_turn_begins_is_seen_by_the_worker(home:
 # --- a login file that is invalid, and a home that does not exist
 
 
-@pytest.mark.parametrize(
-    ("content", "what"), [(b"", "is empty"), (b'{"auth_mode":"chat', "is damaged"), (b"{}", "holds no login")]
-)
-def test_a_broken_login_file_is_told_for_what_it_is_everywhere(home: Home, content: bytes, what: str) -> None:
+def test_a_broken_login_file_is_told_for_what_it_is_everywhere(home: Home) -> None:
     use_openai(home, {})
-    (home.codex_home / "auth.json").write_bytes(content)
-    refused(home, f"auth.json {what}", "codex-server login")
-    for verb in ("account", "doctor"):
-        run = home.run(verb)
-        assert (run.code, f"auth.json {what}" in run.stdout + run.stderr) == (2, True), run
-        assert "API key" not in run.stdout + run.stderr
+    broken = ((b"", "is empty"), (b'{"auth_mode":"chat', "is damaged"), (b"{}", "holds no login"))
+    for content, what in broken:
+        (home.codex_home / "auth.json").write_bytes(content)
+        refused(home, f"auth.json {what}", "codex-server login")
+        for verb in ("account", "doctor"):
+            run = home.run(verb)
+            assert (run.code, f"auth.json {what}" in run.stdout + run.stderr) == (2, True), run
+            assert "API key" not in run.stdout + run.stderr
 
 
 def test_a_directory_in_its_place_is_to_be_moved_away(home: Home) -> None:
@@ -239,14 +227,14 @@ def test_a_relative_home_of_codex_is_the_same_one_for_every_process(home: Home) 
 # --- TOML as Codex reads it
 
 
-@pytest.mark.parametrize("bom", ["", "\ufeff"])
-def test_a_configuration_in_newer_toml_is_codex_own_affair(home: Home, bom: str) -> None:
+def test_a_configuration_in_newer_toml_is_codex_own_affair(home: Home) -> None:
     model = home.model([say("done")])
     provider = f'{{\n  name = "\\x61",\n  base_url = "{model.base_url}",\n  wire_api = "responses",\n}}'
-    text = f'{bom}model = "m"\nmodel_provider = "a"\n[model_providers]\na = {provider}\n'
-    (home.codex_home / "config.toml").write_text(text)
-    assert home.run("new", "hi", "--wait").json["answer"] == "done"
-    assert home.run("doctor").code == 0
+    for bom in ("", "\ufeff"):
+        text = f'{bom}model = "m"\nmodel_provider = "a"\n[model_providers]\na = {provider}\n'
+        (home.codex_home / "config.toml").write_text(text)
+        assert home.run("new", "hi", "--wait").json["answer"] == "done"
+        assert home.run("doctor").code == 0
 
 
 def test_an_override_is_what_codex_takes_it_for(home: Home) -> None:

@@ -6,16 +6,16 @@ import json
 import random
 import signal
 import subprocess
+import threading
 from itertools import pairwise
 
 from codex_server_cli.actions.read import monitor as monitor_action
-from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, say, usage_limit
-from codex_server_cli.demo.request import Request
+from codex_server_cli.demo.replies import say
 from codex_server_cli.disk.journal import journal
 from tests.kit.faults import change_python
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.kit.monitor import FOLLOW, Monitor, phases_of
+from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import Json, delete_tree, wait_until
 
 
@@ -47,13 +47,11 @@ def test_a_turn_is_told_from_its_start_to_its_end(home: Home) -> None:
 
 
 def test_a_monitor_that_comes_late_begins_with_the_turns_that_run(one_home: Home) -> None:
-    one_home.model([usage_limit()])
-    failed = one_home.start("new", "fails")
-    failed.wait()
-    held, gate = one_home.start_held()
+    failed, held = PlayedTurn(one_home), hold(one_home)
+    failed.fail()
     monitor = Monitor(one_home)
     monitor.read_until(held.id, "phase")
-    gate.open()
+    let_go(held)
     monitor.read_until(held.id)
     monitor.end(signal.SIGKILL)
     assert {line["turn_id"] for line in monitor.lines} == {held.id}
@@ -90,37 +88,42 @@ def test_a_turn_whose_directory_is_deleted_gets_one_end(one_home: Home) -> None:
     assert phases_of(all_lines(one_home, "--after", "0"), held.id).count("cancelled") == 1
 
 
+def go_on_to_the_end(turn: PlayedTurn) -> None:
+    """More than a few lines of the journal, beside those that other turns write."""
+    turn.say_aside("Let me see.")
+    turn.run("true")
+    turn.end()
+
+
 def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
     """The monitor is killed at any line, and workers in between: its outputs in sum are the journal, line for line."""
-    gate = Gate()
-
-    def script(request: Request) -> ReplyLike:
-        if request.prompt == "held":
-            return say(FIRST_HALF, hold(gate), SECOND_HALF)
-        return say("Done.") if request.is_follow_up else reply(say("Let me see."), run_command("true"))
-
-    one_home.model(script)
-    chance, lines, turns = random.Random(7), list[Json](), list[str]()
+    chance, lines, turns = random.Random(7), list[Json](), list[PlayedTurn]()
     for round_ in range(8):
-        turns.append(one_home.start("new", "quick").id)
-        held = one_home.start("new", "held")
-        turns.append(held.id)
+        quick, held = PlayedTurn(one_home), hold(one_home)
+        turns += [quick, held]
         monitor = Monitor(one_home, "--after", str(lines[-1]["cursor"] if lines else 0))
+        ending = threading.Thread(target=go_on_to_the_end, args=(quick,))
+        ending.start()
         monitor.read(chance.randrange(1, 8))
         if round_ % 2:
-            held.worker().kill()
+            held.die()
         if chance.random() < 0.5:
             monitor.end(signal.SIGKILL)
             lines += monitor.lines
             if not round_ % 2:
-                held.worker().kill()  # while no monitor runs
+                held.die()  # while no monitor runs
         else:
-            monitor.read_until(held.id if round_ % 2 else turns[-2])
+            awaited = held.id if round_ % 2 else quick.id
+            if "complete" not in phases_of(monitor.lines, awaited):
+                monitor.read_until(awaited)
             monitor.end(signal.SIGKILL)
             lines += monitor.lines
-    gate.open()
+        ending.join()
     last = Monitor(one_home, "--after", str(lines[-1]["cursor"]))
-    is_missing = set(turns) - {line["turn_id"] for line in lines if line["event"] == "end"}
+    for turn in turns:
+        if not turn.is_over:
+            let_go(turn)
+    is_missing = {turn.id for turn in turns} - {line["turn_id"] for line in lines if line["event"] == "end"}
     while is_missing:
         last.read(1)
         if last.lines[-1]["event"] == "end":
@@ -131,7 +134,7 @@ def test_no_line_is_missed_or_doubled_whoever_is_killed(one_home: Home) -> None:
     cursors = [line["cursor"] for line in lines]
     assert cursors == sorted(set(cursors))
     ends = [(line["turn_id"]) for line in lines if line["event"] == "end"]
-    assert sorted(ends) == sorted(turns)
+    assert sorted(ends) == sorted(turn.id for turn in turns)
     assert {line["state"] for line in lines if line["event"] == "end"} == {"complete", "abandoned"}
 
 
@@ -145,7 +148,8 @@ def test_a_monitor_ends_when_nobody_reads_it_any_more_though_nothing_happens(one
 
 def test_a_turn_in_line_is_told_and_so_is_its_cancel(one_home: Home) -> None:
     one_home.configure(max_running=1)
-    held, gate = one_home.start_held()
+    one_home.model([])
+    PlayedTurn(one_home, max_running=1)
     queued = one_home.start("new", "later")
     monitor = Monitor(one_home)
     assert monitor.read_until(queued.id, "phase")["phase"] == "queued"
@@ -153,14 +157,11 @@ def test_a_turn_in_line_is_told_and_so_is_its_cancel(one_home: Home) -> None:
     assert monitor.read_until(queued.id)["state"] == "cancelled"
     monitor.end(signal.SIGKILL)
     assert phases_of(all_lines(one_home, "--after", "0"), queued.id) == ["queued", "cancelled"]
-    gate.open()
-    held.wait()
 
 
 def test_people_get_short_lines(one_home: Home) -> None:
-    one_home.model([usage_limit()])
-    turn = one_home.start("new", "hi", "--name", "fix")
-    turn.wait()
+    turn = PlayedTurn(one_home, name="fix")
+    turn.fail()
     run = one_home.run("tail", "--all", "--after", "0")
     assert run.code == 0
     first, *_, last = run.stdout.splitlines()
@@ -169,8 +170,7 @@ def test_people_get_short_lines(one_home: Home) -> None:
 
 
 def test_a_cursor_out_of_reach_is_said_and_gone_on_from(one_home: Home) -> None:
-    one_home.model([say("Done.")])
-    one_home.start("new", "hi").wait()
+    PlayedTurn(one_home).end()
     run = one_home.run("tail", "--all", "--json", "--after", "999999")
     assert run.code == 0
     assert "cursor 999999" in run.stderr
@@ -204,8 +204,7 @@ def test_a_worker_that_is_killed_between_its_marker_and_the_journal_is_made_up_f
 
 
 def test_the_stream_is_one_object_a_line_for_programs_in_between(one_home: Home) -> None:
-    one_home.model([say("Done.")])
-    one_home.start("new", "hi").wait()
+    PlayedTurn(one_home).end()
     shown = subprocess.run(
         ["sh", "-c", '"$1" tail --all --json --after 0 | head -n 1', "sh", COMMAND],
         env=one_home.env,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.parts import ReplyLike
-from codex_server_cli.demo.replies import hold, run_command, say, usage_limit
+from codex_server_cli.demo.replies import run_command, say, usage_limit
 from codex_server_cli.demo.request import Request
 from tests.kit.home import COMMAND, FIRST_HALF, Home, Turn
+from tests.kit.played_turn import PlayedTurn
 from tests.kit.support import Json, wait_until
 
 NOTE = """
@@ -117,8 +117,11 @@ def test_each_request_is_told_once_and_its_notifier_outlives_the_turn(one_home: 
     notes.close_gate("attention")
     one_home.model(asks_first)
     turn = one_home.start("new", "hi", "--approval", "ask", "--notify", notes.command)
-    wait_until(lambda: turn.status()["phase"] == "waiting_approval", what="the request")
     notes.wait_until_reached("attention")
+    running = turn.status()
+    assert running["phase"] == "waiting_approval"
+    notify = running["notify"]
+    assert (notify["event"], notify["request"], notify["ended_at"]) == ("attention", "0", None)
     assert one_home.run("approve", turn.id).code == 0
     assert turn.wait()["answer"] == "Done."
     assert notes.read(turn, "end")["document"]["state"] == "complete"
@@ -130,6 +133,9 @@ def test_each_request_is_told_once_and_its_notifier_outlives_the_turn(one_home: 
     assert "echo outside" in document["pending"][0]["command"]
     assert (document["pending"][0]["reason"], note["mark"]) == ("it has to be", None)
     assert shlex.split(document["pending"][0]["next"]["approve"])[1:] == ["approve", turn.id, document["request"]]
+    # While it ran it had no end; then that of the last one stands.
+    reported = wait_until(lambda: (notify := turn.status()["notify"])["ended_at"] and notify, what="its end")
+    assert (reported["event"], reported["exit_code"]) == ("end", 0)
 
 
 def test_a_turn_that_a_notifier_starts_is_no_nested_one(one_home: Home) -> None:
@@ -159,24 +165,6 @@ def test_a_notifier_that_fails_changes_nothing(one_home: Home) -> None:
     assert json.loads(one_home.run("list-turns", "--json").stdout)[0]["notify"] == reported
 
 
-def test_while_the_command_runs_it_has_no_end_and_then_that_of_the_last_one_stands(
-    one_home: Home, notes: Notes
-) -> None:
-    notes.close_gate("attention")
-    one_home.model(asks_first)
-    turn = one_home.start("new", "hi", "--approval", "ask", "--notify", notes.command)
-    notes.wait_until_reached("attention")
-    running = turn.status()["notify"]
-    assert (running["event"], running["request"], running["ended_at"]) == ("attention", "0", None)
-    assert one_home.run("approve", turn.id).code == 0
-    assert turn.wait()["answer"] == "Done."
-    notes.read(turn, "end")
-    notes.open_gate("attention")
-    notes.read(turn, "attention")
-    reported = wait_until(lambda: (notify := turn.status()["notify"])["ended_at"] and notify, what="its end")
-    assert (reported["event"], reported["exit_code"]) == ("end", 0)
-
-
 def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_home: Home) -> None:
     one_home.model([say("Done.")])
     run = one_home.run("new", "hi", "--notify", "echo hi > x; false")
@@ -196,25 +184,23 @@ def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_h
 
 def test_a_turn_that_is_cancelled_in_line_is_told(one_home: Home, notes: Notes) -> None:
     one_home.configure(max_running=1)
-    gate = Gate()
-    one_home.model([say(FIRST_HALF, hold(gate))])
-    first = one_home.start("new", "hi")
+    one_home.model([])
+    PlayedTurn(one_home, max_running=1)
     second = one_home.start("new", "hi", "--notify", notes.command)
     wait_until(lambda: second.status()["phase"] == "queued", what="phase queued")
     assert one_home.run("cancel", second.id).json["state"] == "cancelled"
     assert notes.read(second, "end")["document"]["state"] == "cancelled"
-    gate.open()
-    assert first.wait()["state"] == "complete"
 
 
-@pytest.mark.parametrize("command", ["no-such-program --now", "/no/such/program", "tell 'it"])
-def test_a_command_that_cannot_be_run_is_refused_and_nothing_is_made(one_home: Home, command: str) -> None:
-    one_home.model([say("Done.")])
-    run = one_home.run("new", "hi", "--notify", command)
-    assert (run.code, one_home.turn_ids) == (65, [])
-    assert run.error["message"].startswith("--notify")
-    assert run.error["hint"]
-    one_home.configure(notify=command)
-    run = one_home.run("new", "hi")
-    assert (run.code, one_home.turn_ids) == (65, [])
-    assert str(one_home.path / "config.json") in run.error["message"]
+def test_a_command_that_cannot_be_run_is_refused_and_nothing_is_made(one_home: Home) -> None:
+    one_home.model([])
+    for command in ("no-such-program --now", "/no/such/program", "tell 'it"):
+        run = one_home.run("new", "hi", "--notify", command)
+        assert (run.code, one_home.turn_ids) == (65, [])
+        assert run.error["message"].startswith("--notify")
+        assert run.error["hint"]
+        one_home.configure(notify=command)
+        run = one_home.run("new", "hi")
+        assert (run.code, one_home.turn_ids) == (65, [])
+        assert str(one_home.path / "config.json") in run.error["message"]
+        one_home.configure()

@@ -7,6 +7,7 @@ import pytest
 from codex_server_cli.demo.replies import say
 from tests.kit.escalations import QUESTION, pending, question, replies_of, wait_for_request
 from tests.kit.home import Home
+from tests.kit.played_turn import ASKING, PlayedTurn
 
 WHY = {**QUESTION, "id": "q2", "header": "Why", "question": "And why?"}
 
@@ -31,54 +32,41 @@ def test_a_question_waits_and_the_reply_of_a_second_shell_reaches_the_model(home
     assert "under-development" not in turn.out  # a feature that Codex itself warns of
 
 
-def test_several_questions_are_answered_by_their_ids_in_free_words_too(one_home: Home) -> None:
-    one_home.model([question(QUESTION, WHY), say("As you like.")])
+def test_each_question_is_answered_by_its_id_and_a_declined_one_lets_the_turn_go_on(one_home: Home) -> None:
+    one_home.model([question(QUESTION, WHY), question(), say("Then I guess.")])
     turn = one_home.start("new", "hi", "--questions")
     wait_for_request(one_home, turn)
     run = one_home.run("reply", turn.id, "0", "--answer", "q1=Red", "-a", "q2=x = y, so it is")
     assert run.code == 0, run
-    turn.wait()
-    assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Red"]}, "q2": {"answers": ["x = y, so it is"]}}}]
+    wait_for_request(one_home, turn, "1")
+    assert one_home.run("decline", turn.id).code == 0
+    assert turn.wait()["answer"] == "Then I guess."
+    assert replies_of(turn) == [
+        {"answers": {"q1": {"answers": ["Red"]}, "q2": {"answers": ["x = y, so it is"]}}},
+        {"answers": {}},
+    ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
+def test_a_reply_that_does_not_fit_changes_nothing(one_home: Home) -> None:
+    turn = PlayedTurn(one_home, **ASKING)
+    turn.ask(QUESTION, WHY)
+    for arguments, code, message in (
         (["--answer", "zz=Red", "--answer", "q1=Red"], 65, "no question 'zz' was asked, but q1, q2"),
         (["--answer", "q1=Red"], 65, "question 'q2' needs an answer"),
         (["--answer", "Red"], 64, "does not say which question"),
         ([], 64, "an answer is missing"),
         (["7", "--answer", "q1=Red"], 66, "no request '7'"),
         (["0", "--answer", "q1=…", "--answer", "q2=…"], 65, "the answer to question 'q1' is empty"),
-    ],
-)
-def test_a_reply_that_does_not_fit_changes_nothing(
-    one_home: Home, arguments: list[str], code: int, message: str
-) -> None:
-    one_home.model([question(QUESTION, WHY), say("Never.")])
-    turn = one_home.start("new", "hi", "--questions")
-    wait_for_request(one_home, turn)
-    run = one_home.run("reply", turn.id, *arguments)
-    assert (run.code, message in run.error["message"]) == (code, True), run
+    ):
+        run = one_home.run("reply", turn.id, *arguments)
+        assert (run.code, message in run.error["message"]) == (code, True), run
+        assert replies_of(turn) == []
     assert [each["id"] for each in pending(one_home, turn)] == ["0"]
-    assert replies_of(turn) == []
     assert one_home.run("approve", turn.id).error["hint"] == "Use reply, or decline."
-    one_home.run("cancel", turn.id)
-
-
-def test_a_declined_question_lets_the_turn_go_on(one_home: Home) -> None:
-    one_home.model([question(), say("Then I guess.")])
-    turn = one_home.start("new", "hi", "--questions")
-    wait_for_request(one_home, turn)
-    assert one_home.run("decline", turn.id).code == 0
-    assert turn.wait()["answer"] == "Then I guess."
-    assert replies_of(turn) == [{"answers": {}}]
 
 
 def test_an_answer_can_come_from_stdin(one_home: Home) -> None:
-    one_home.model([question(), say("As you like.")])
-    turn = one_home.start("new", "hi", "--questions")
-    wait_for_request(one_home, turn)
+    turn = PlayedTurn(one_home, **ASKING)
+    turn.ask(QUESTION)
     assert one_home.run("reply", turn.id, "--answer", "q1=-", stdin="Violet = new\n").code == 0
-    turn.wait()
     assert replies_of(turn) == [{"answers": {"q1": {"answers": ["Violet = new"]}}}]

@@ -6,16 +6,15 @@ import json
 import os
 import signal
 
-import pytest
-
-from codex_server_cli.demo.replies import say, usage_limit
+from codex_server_cli.demo.replies import say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
+from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import DEADLINE_S, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
 
 
-def test_the_text_grows_and_tail_follow_shows_it_as_it_comes(home: Home) -> None:
+def test_a_running_turn_is_told_by_status_and_its_text_by_tail_as_it_comes(home: Home) -> None:
     turn, gate = home.start_held()
     assert SECOND_HALF not in turn.out
     tail = home.spawn("tail", turn.id, "--follow")
@@ -24,23 +23,33 @@ def test_the_text_grows_and_tail_follow_shows_it_as_it_comes(home: Home) -> None
     while not shown.endswith(FIRST_HALF.encode()):
         shown += os.read(tail.stdout.fileno(), 1 << 16)
     assert tail.poll() is None
+    # `live.json` is rewritten at most four times a second.
+    status = wait_until(lambda: (now := turn.status())["phase"] == "answering" and now, what="phase answering")
+    assert (status["version"], status["turn_id"], status["state"]) == (1, turn.id, "running")
+    assert status["thread_id"] == turn.meta["thread_id"]
+    assert (status["model"], status["sandbox"], status["approval"]) == ("scripted", "read-only", "never")
+    assert (status["error"], status["pending"], status["finished_at"]) == (None, [], None)
+    assert status["elapsed_s"] > 0
     gate.open()
     rest, errors = tail.communicate(timeout=DEADLINE_S)
     assert (tail.returncode, errors) == (0, "")
     assert shown.decode() + rest == turn.out
     assert turn.out.endswith(f"{WHOLE}\n")
+    ended = turn.wait()
+    assert ended["phase"] is None
+    assert ended["started_at"] < ended["finished_at"]
+    assert ended["usage"] == turn.result["usage"]
 
 
 def test_tail_follow_ends_with_the_code_of_a_failed_turn(one_home: Home) -> None:
-    one_home.model([usage_limit()])
-    turn = one_home.start("new", "hi")
+    turn = PlayedTurn(one_home)
+    turn.fail()
     assert one_home.run("tail", turn.id, "--follow").code == 1
 
 
 def test_tail_events_resumes_after_a_cursor_and_can_leave_deltas_out(one_home: Home) -> None:
-    one_home.model([say("a", "b", "c")])
-    turn = one_home.start("new", "hi")
-    turn.wait()
+    turn = PlayedTurn(one_home)
+    turn.end("a", "b", "c")
     events = [json.loads(line) for line in one_home.run("tail", turn.id, "--events").stdout.splitlines()]
     assert events == turn.events
     assert [event["seq"] for event in events] == list(range(events[0]["seq"], events[0]["seq"] + len(events)))
@@ -52,7 +61,7 @@ def test_tail_events_resumes_after_a_cursor_and_can_leave_deltas_out(one_home: H
 
 
 def test_ctrl_c_on_a_follower_leaves_the_turn_running(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     tail = one_home.spawn("tail", turn.id, "--follow")
     assert tail.stdout is not None
     os.read(tail.stdout.fileno(), 1 << 16)
@@ -61,74 +70,51 @@ def test_ctrl_c_on_a_follower_leaves_the_turn_running(one_home: Home) -> None:
     assert tail.returncode == 130
     assert f"codex-server tail {turn.id} --follow" in errors
     assert turn.status()["state"] == "running"
-    gate.open()
+    let_go(turn)
     assert turn.wait()["answer"] == WHOLE
 
 
-def test_a_wait_that_runs_out_of_time_says_so_and_leaves_the_turn_alone(home: Home) -> None:
-    turn, gate = home.start_held()
-    run = home.run("wait", turn.id, "--timeout", "1")
+def test_a_wait_that_runs_out_of_time_says_so_and_leaves_the_turn_alone(one_home: Home) -> None:
+    turn = hold(one_home)
+    run = one_home.run("wait", turn.id, "--timeout", "1")
     assert run.code == 124
     assert 1 <= run.duration_s < DEADLINE_S
     assert (run.json["state"], run.json["phase"]) == ("running", "answering")
     assert run.stderr.splitlines()[-1].startswith(f"codex-server wait {turn.id}")
-    gate.open()
-    run = home.run("wait", turn.id, "--timeout", "100", "--print", "answer")
+    let_go(turn)
+    run = one_home.run("wait", turn.id, "--timeout", "100", "--print", "answer")
     assert (run.code, run.stdout, run.stderr) == (0, f"{WHOLE}\n", "")
 
 
-@pytest.mark.parametrize(
-    ("printed", "expected"), [("answer", f"{WHOLE}\n"), ("none", ""), ("out", None), ("json", None)]
-)
-def test_wait_prints_what_it_is_told_to(one_home: Home, printed: str, expected: str | None) -> None:
-    one_home.model([say(WHOLE)])
-    turn = one_home.start("new", "hi")
-    run = one_home.run("wait", turn.id, "--print", printed)
-    assert run.code == 0
-    if printed == "json":
-        assert run.json["answer"] == WHOLE
-    else:
-        assert run.stdout == (turn.out if expected is None else expected)
+def test_wait_prints_what_it_is_told_to(one_home: Home) -> None:
+    turn = PlayedTurn(one_home)
+    turn.say_aside("Let me see.")
+    turn.end(WHOLE)
+    for printed, expected in (("answer", f"{WHOLE}\n"), ("none", ""), ("out", turn.out)):
+        run = one_home.run("wait", turn.id, "--print", printed)
+        assert (run.code, run.stdout) == (0, expected)
+    run = one_home.run("wait", turn.id, "--print", "json")
+    assert (run.code, run.json["answer"]) == (0, WHOLE)
 
 
-def test_answer_prints_the_answer_alone_and_nothing_while_the_turn_runs(home: Home) -> None:
-    turn, gate = home.start_held()
-    early = home.run("answer", turn.id)
+def test_answer_prints_the_answer_alone_and_nothing_while_the_turn_runs(one_home: Home) -> None:
+    turn = hold(one_home)
+    early = one_home.run("answer", turn.id)
     assert (early.code, early.stdout) == (75, "")
     assert "still running" in early.stderr
-    gate.open()
-    turn.wait()
-    late = home.run("answer", turn.id)
+    let_go(turn)
+    late = one_home.run("answer", turn.id)
     assert (late.code, late.stdout, late.stderr) == (0, f"{WHOLE}\n", "")
 
 
-def test_status_tells_what_a_running_turn_does(home: Home) -> None:
-    turn, gate = home.start_held()
-    # `live.json` is rewritten at most four times a second.
-    status = wait_until(lambda: (now := turn.status())["phase"] == "answering" and now, what="phase answering")
-    assert (status["version"], status["turn_id"], status["state"]) == (1, turn.id, "running")
-    assert status["thread_id"] == turn.meta["thread_id"]
-    assert (status["model"], status["sandbox"], status["approval"]) == ("scripted", "read-only", "never")
-    assert (status["error"], status["pending"], status["finished_at"]) == (None, [], None)
-    assert status["elapsed_s"] > 0
-    gate.open()
-    ended = turn.wait()
-    assert ended["phase"] is None
-    assert ended["started_at"] < ended["finished_at"]
-    assert ended["usage"] == turn.result["usage"]
-
-
 def test_status_without_ids_lists_those_that_run_and_with_several_those_named(one_home: Home) -> None:
-    one_home.model([say("done")])
-    first = one_home.start("new", "first")
-    first.wait()
-    second, gate = one_home.start_held("new", "second")
+    first, second = PlayedTurn(one_home), hold(one_home)
+    first.end()
     running = one_home.run("status").json
     assert (running["version"], [turn["turn_id"] for turn in running["turns"]]) == (1, [second.id])
     both = one_home.run("status", first.id, second.id).json
     assert [turn["state"] for turn in both["turns"]] == ["complete", "running"]
-    gate.open()
-    second.wait()
+    let_go(second)
     assert one_home.run("status").json["turns"] == []
 
 
@@ -145,9 +131,8 @@ def test_a_turn_that_is_not_there_is_missing_for_status_and_an_error_for_the_oth
 
 
 def test_a_turn_answers_to_its_id_a_prefix_its_name_and_last(one_home: Home) -> None:
-    one_home.model([say("done")])
-    turn = one_home.start("new", "hi", "--name", "greeting")
-    turn.wait()
+    turn = PlayedTurn(one_home, name="greeting")
+    turn.end()
     for selector in (turn.id, turn.id[:20], "greeting", "last"):
         assert one_home.run("status", selector).json["turn_id"] == turn.id
     other = one_home.root / "other"
@@ -160,11 +145,10 @@ def test_a_turn_answers_to_its_id_a_prefix_its_name_and_last(one_home: Home) -> 
 def test_list_turns_filters_by_state_directory_and_thread(one_home: Home) -> None:
     other = one_home.root / "other"
     other.mkdir()
-    one_home.model([say("done"), usage_limit()])
-    done = one_home.start("new", "first prompt")
-    done.wait()
-    failed = one_home.start("new", "second prompt", "--cwd", str(other))
-    failed.wait()
+    done = PlayedTurn(one_home, "first prompt")
+    done.end()
+    failed = PlayedTurn(one_home, "second prompt", cwd=str(other))
+    failed.fail()
 
     def listed(*options: str) -> list[str]:
         run = one_home.run("list-turns", "--json", *options)
@@ -183,9 +167,9 @@ def test_list_turns_filters_by_state_directory_and_thread(one_home: Home) -> Non
     assert table[1].endswith("second prompt")
 
 
-def test_codexs_own_threads_are_listed_and_shown(home: Home) -> None:
+def test_codexs_own_threads_are_listed_and_shown_and_reading_needs_neither_a_login_nor_codex(home: Home) -> None:
     home.model([say("the answer")])
-    turn = home.start("new", "the question")
+    turn = home.start("new", "the question", "--name", "kept")
     turn.wait()
     (thread,) = json.loads(home.run("list", "--json").stdout)
     assert (thread["thread_id"], thread["cwd"]) == (turn.meta["thread_id"], str(home.project))
@@ -194,27 +178,21 @@ def test_codexs_own_threads_are_listed_and_shown(home: Home) -> None:
     assert shown.code == 0
     assert "the question" in shown.stdout
     assert "the answer" in shown.stdout
-
-
-def test_reading_needs_neither_a_login_nor_codex(one_home: Home) -> None:
-    one_home.model([say("done")])
-    turn = one_home.start("new", "hi", "--name", "kept")
-    turn.wait()
-    one_home.configure(codex=str(one_home.root / "gone"))
-    (one_home.codex_home / "config.toml").unlink()
-    one_home.env["PATH"] = str(one_home.root)
+    # Reading needs neither a login nor Codex.
+    home.configure(codex=str(home.root / "gone"))
+    (home.codex_home / "config.toml").unlink()
+    home.env["PATH"] = str(home.root)
     for verb in ("status", "answer", "tail", "wait", "cancel"):
-        run = one_home.run(verb, turn.id)
+        run = home.run(verb, turn.id)
         assert run.code == 0, run
     for command in (["list-turns"], ["list"], ["show", turn.meta["thread_id"]], ["status"], ["gc", "--dry-run"]):
-        assert one_home.run(*command).code == 0
+        assert home.run(*command).code == 0
 
 
 def test_several_turns_are_shown_one_after_the_other_each_under_its_id(one_home: Home) -> None:
-    one_home.model([say("First."), say("Second.")])
-    turns = [one_home.start("new", "one"), one_home.start("new", "two")]
+    turns = [PlayedTurn(one_home), PlayedTurn(one_home)]
     for turn in turns:
-        turn.wait()
+        turn.end()
     shown = one_home.run("tail", *(turn.id for turn in turns))
     assert shown.code == 0
     assert [line for line in shown.stdout.splitlines() if line.startswith("==>")] == [f"==> {t.id} <==" for t in turns]

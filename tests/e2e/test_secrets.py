@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from codex_server_cli.demo.replies import server_error
-from tests.kit.home import COMMAND, Home, Turn
+from tests.kit.home import COMMAND, Home
 from tests.kit.support import DEADLINE_S
 
 SECRETS = {
@@ -49,7 +49,9 @@ def command_lines() -> list[str]:
     return lines
 
 
-def test_neither_a_secret_nor_a_prompt_shows_in_a_command_line_or_in_a_file_of_ours(secretive: Home) -> None:
+def test_no_secret_shows_in_a_command_line_or_a_file_of_ours_and_no_key_that_could_be_billed_reaches_codex(
+    secretive: Home,
+) -> None:
     secretive.run("setup")
     (secretive.root / "prompt").write_text(PROMPT)
     turn, gate = secretive.start_held("new", "--file", str(secretive.root / "prompt"), "--name", "plan")
@@ -61,6 +63,9 @@ def test_neither_a_secret_nor_a_prompt_shows_in_a_command_line_or_in_a_file_of_o
     assert any("app-server" in line for line in lines)
     assert [line for line in lines if "zqx7" in line] == []
     assert_nothing_leaked(secretive)
+    environment = turn.app_server().environ()
+    assert not environment.keys() & {"OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN"}  # could be billed
+    assert environment["DATABASE_URL"] == SECRETS["DATABASE_URL"]  # the user decides what its commands get
     gate.open()
     for process in (waiter, follower):
         process.communicate(timeout=DEADLINE_S)
@@ -80,17 +85,3 @@ def test_turns_that_fail_tell_no_secret(secretive: Home) -> None:
     held.worker().kill()
     assert held.wait()["state"] == "abandoned"
     assert_nothing_leaked(secretive)
-
-
-def test_the_keys_that_could_be_billed_reach_nothing_that_a_turn_starts(secretive: Home) -> None:
-    turn, gate = secretive.start_held()
-    keys = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
-    environment = turn.app_server().environ()
-    assert not environment.keys() & set(keys)
-    assert environment["DATABASE_URL"] == SECRETS["DATABASE_URL"]  # the user decides what its commands get
-    gate.open()
-    assert _state(turn) == "complete"
-
-
-def _state(turn: Turn) -> str:
-    return str(turn.wait()["state"])

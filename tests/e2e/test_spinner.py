@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
+from codex_server_cli.cli.terminal.spinner import SILENCE_S
+from codex_server_cli.core.model.request import Approval
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import hold, reply, run_command, say
+from codex_server_cli.demo.replies import hold as hold_reply
+from codex_server_cli.demo.replies import say
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import DEADLINE_S, wait_until
 from tests.kit.tmux import Terminal
 
@@ -16,28 +21,24 @@ SPINNER = re.compile(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]")
 SHELL = ["bash", "--norc", "--noprofile", "-i"]
 
 
-def held(home: Home) -> Gate:
-    """A model that sends nothing before its gate opens."""
-    gate = Gate()
-    home.model([say(hold(gate), ANSWER)])
-    return gate
-
-
 def shows(pattern: str) -> Callable[[str], bool]:
     return lambda screen: re.search(pattern, screen) is not None
-
-
-def follow_new(home: Home) -> Terminal:
-    return Terminal(home.root, [COMMAND, "new", "hi", "-f"], home.env, cwd=home.project)
 
 
 def follow_last(home: Home, *before: str) -> Terminal:
     return Terminal(home.root, [*before, COMMAND, "tail", "last", "--follow"], home.env, cwd=home.project)
 
 
+def let_silence_last() -> None:
+    """Longer than it lasts before the spinner is drawn."""
+    begun_s = time.monotonic()
+    wait_until(lambda: time.monotonic() - begun_s > 2 * SILENCE_S, what="a silence")
+
+
 def test_new_shows_what_the_turn_does_until_it_speaks_and_leaves_no_trace(home: Home) -> None:
-    gate = held(home)
-    with follow_new(home) as terminal:
+    gate = Gate()
+    home.model([say(hold_reply(gate), ANSWER)])
+    with Terminal(home.root, [COMMAND, "new", "hi", "-f"], home.env, cwd=home.project) as terminal:
         terminal.wait_for(shows(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] (thinking|answering) · [1-9]\d* s"))
         gate.open()
         assert terminal.wait_for_exit() == 0
@@ -46,34 +47,35 @@ def test_new_shows_what_the_turn_does_until_it_speaks_and_leaves_no_trace(home: 
 
 
 def test_it_stands_behind_a_line_that_has_not_ended_and_makes_room_for_its_rest(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     with follow_last(one_home) as terminal:
         terminal.wait_for(shows(rf"{FIRST_HALF} *[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] answering · \d+ s"))
-        gate.open()
-        turn.wait()
+        let_go(turn)
         assert terminal.wait_for_exit() == 0
         assert terminal.history() == turn.out.rstrip("\n")
 
 
 def test_a_window_that_changes_its_size_leaves_nothing_of_it(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = PlayedTurn(one_home)
+    turn.say_aside("Let me see.")  # tmux scrolls a first line away that it has to wrap
+    turn.say(FIRST_HALF)
     with follow_last(one_home) as terminal:
         for columns in (120, 45, 30, 80, 40):
             terminal.resize(columns, 24)
             terminal.wait_for(shows(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]") if columns > 40 else FIRST_HALF.strip())
-        gate.open()
-        turn.wait()
+        let_go(turn)
         assert terminal.wait_for_exit() == 0
         assert terminal.history() == turn.out.rstrip("\n")
 
 
 def test_it_says_who_is_waited_for_and_what_to_type(one_home: Home) -> None:
-    one_home.model([reply(run_command("touch asked", escalated=True)), say("Done.")])
-    turn = one_home.start("new", "hi", "--approval", "ask", "--write", "--skip-git-check")
+    turn = PlayedTurn(one_home, approval=Approval.ASK)
+    turn.ask_approval("touch asked")
     with follow_last(one_home, "NO_COLOR=1") as terminal:
         terminal.wait_for(shows(rf"waiting_approval · \d+ s · codex-server pending {turn.id}"))
         assert not re.search(r"\x1b\[[\d;]*[34]\dm", terminal.screen(has_styles=True).replace("\x1b[39m\x1b[49m", ""))
         assert one_home.run("approve", turn.id, "0").code == 0
+        turn.end("Done.")
         assert terminal.wait_for_exit() == 0
         assert not SPINNER.search(terminal.history())
         assert terminal.history().endswith("Done.")
@@ -81,31 +83,29 @@ def test_it_says_who_is_waited_for_and_what_to_type(one_home: Home) -> None:
 
 def test_a_turn_in_line_says_so(one_home: Home) -> None:
     one_home.configure(max_running=1)
-    first, gate = one_home.start_held()
+    one_home.model([])
+    PlayedTurn(one_home, max_running=1)
     with Terminal(one_home.root, [COMMAND, "new", "next", "-f"], one_home.env, cwd=one_home.project) as terminal:
         terminal.wait_for(shows(r"queued · \d+ s"))
         queued = one_home.turn_ids[-1]
         one_home.run("cancel", queued)
         assert terminal.wait_for_exit() == 4
         assert "queued ·" not in terminal.history()
-    gate.open()
-    first.wait()
 
 
 def test_ctrl_c_leaves_what_was_said_and_how_to_come_back(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     with follow_last(one_home) as terminal:
         terminal.wait_for(shows(SPINNER.pattern))
         terminal.press("C-c")
         assert terminal.wait_for_exit() == 130
         hint = f"The turn goes on: codex-server tail {turn.id} --follow"
         assert terminal.history() == f"{turn.out}^C\n{hint}"
-    gate.open()
-    turn.wait()
+    assert turn.status()["state"] == "running"
 
 
 def test_ctrl_z_leaves_nothing_of_it_and_it_comes_back_afterwards(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:
         terminal.enter(f"{COMMAND} tail last --follow")
         terminal.wait_for(shows(SPINNER.pattern))
@@ -114,43 +114,40 @@ def test_ctrl_z_leaves_nothing_of_it_and_it_comes_back_afterwards(one_home: Home
         assert not SPINNER.search(screen)
         terminal.enter("fg; echo code $?")
         terminal.wait_for(shows(SPINNER.pattern))
-        gate.open()
-        turn.wait()
+        let_go(turn)
         assert not SPINNER.search(terminal.wait_for("code 0"))
 
 
 def test_a_job_in_the_background_shows_the_text_alone(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     with Terminal(one_home.root, SHELL, one_home.env | {"PS1": "$ "}, cwd=one_home.project) as terminal:
         terminal.enter(f"{COMMAND} tail last --follow &")
         terminal.wait_for(FIRST_HALF.strip())
-        wait_until(lambda: turn.status()["elapsed_s"] > 2, what="two seconds of silence")
+        let_silence_last()
         assert not SPINNER.search(terminal.screen())
-        gate.open()
-        turn.wait()
+        let_go(turn)
         terminal.wait_for(SECOND_HALF)
 
 
 def test_a_terminal_that_cannot_wipe_gets_the_text_alone(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     with follow_last(one_home, "TERM=dumb") as terminal:
         terminal.wait_for(FIRST_HALF.strip())
-        wait_until(lambda: turn.status()["elapsed_s"] > 2, what="two seconds of silence")
+        let_silence_last()
         assert not SPINNER.search(terminal.screen())
-        gate.open()
-        turn.wait()
+        let_go(turn)
         assert terminal.wait_for_exit() == 0
         assert terminal.history() == turn.out.rstrip("\n")
 
 
 def test_a_pipe_gets_no_byte_of_it_and_carries_no_weight_of_it(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     one_home.env["PYTHONPROFILEIMPORTTIME"] = "1"
     tail = one_home.spawn("tail", turn.id, "--follow")
     assert tail.stdout is not None
     assert tail.stdout.read(len(turn.out)).endswith(FIRST_HALF)
-    wait_until(lambda: turn.status()["elapsed_s"] > 2, what="two seconds of silence")
-    gate.open()
+    let_silence_last()
+    let_go(turn)
     stdout, stderr = tail.communicate(timeout=DEADLINE_S)
     assert (tail.returncode, stdout) == (0, f"{SECOND_HALF}\n")
     assert "codex_server_cli.cli.show_turn" in stderr

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import hold, say
+from codex_server_cli.demo.replies import hold as hold_reply
+from codex_server_cli.demo.replies import say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
+from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import wait_until
 
 
 def test_a_steer_reaches_the_model_after_the_response_under_way(home: Home) -> None:
     gate = Gate()
-    model = home.model([say(FIRST_HALF, hold(gate), SECOND_HALF, phase="commentary"), say("To the left, then.")])
+    model = home.model([say(FIRST_HALF, hold_reply(gate), SECOND_HALF, phase="commentary"), say("To the left, then.")])
     turn = home.start("new", "hi")
     wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     run = home.run("steer", turn.id, "-", stdin="look to the left")
@@ -22,40 +24,35 @@ def test_a_steer_reaches_the_model_after_the_response_under_way(home: Home) -> N
     assert "look to the left" in turn.out
 
 
-def test_an_ended_turn_is_not_steered_and_the_way_on_is_named(home: Home) -> None:
-    home.model([say("Done.")])
-    turn = home.start("new", "hi")
-    turn.wait()
+def test_an_ended_turn_is_not_steered_and_the_way_on_is_named(one_home: Home) -> None:
+    turn = PlayedTurn(one_home)
+    turn.end()
     before = sorted(path.name for path in turn.path.rglob("*"))
-    run = home.run("steer", turn.id, "look to the left")
+    run = one_home.run("steer", turn.id, "look to the left")
     assert (run.code, "has ended (complete)" in run.error["message"]) == (65, True)
     assert f"codex-server continue --turn {turn.id}" in run.error["hint"]
     assert sorted(path.name for path in turn.path.rglob("*")) == before
-    assert home.turn_ids == [turn.id]
+    assert one_home.turn_ids == [turn.id]
 
 
 def test_what_is_no_text_steers_nothing(one_home: Home) -> None:
-    turn, gate = one_home.start_held()
+    turn = hold(one_home)
     assert one_home.run("steer", turn.id, " \n").error["exit_code"] == 65
     assert one_home.run("steer", turn.id, "--file", "missing.txt").error["exit_code"] == 65
     assert one_home.run("steer", turn.id).error["exit_code"] == 64
     assert one_home.run("steer", turn.id, "look", "left").error["exit_code"] == 64
     assert one_home.run("steer", "nobody", "look left").error["exit_code"] == 66
-    gate.open()
-    turn.wait()
+    let_go(turn)
     assert not [event for event in turn.events if event.get("method") == "turn/steer"]
 
 
 def test_a_turn_in_line_is_not_steered_yet(one_home: Home) -> None:
     one_home.configure(max_running=1)
-    gate = Gate()
-
-    one_home.model([say(FIRST_HALF, hold(gate), SECOND_HALF)])
-    first = one_home.start("new", "hi")
-    wait_until(lambda: FIRST_HALF in first.out, what="the first half")
+    first = PlayedTurn(one_home, max_running=1)
+    one_home.model([say("Done.")])
     second = one_home.start("new", "hi")
     run = one_home.run("steer", second.id, "look left")
     assert (run.code, "not begun" in run.error["message"]) == (75, True)
     assert one_home.run("approve", second.id).code == 75
-    gate.open()
+    first.end()
     assert second.wait()["state"] == "complete"

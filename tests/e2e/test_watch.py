@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import pytest
 
+from codex_server_cli.core.model.request import Approval
 from codex_server_cli.demo.gates import Gate
-from codex_server_cli.demo.replies import ReplyLike, hold, reply, run_command, say
-from codex_server_cli.demo.request import Request
-from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home, Turn
+from codex_server_cli.demo.replies import hold as hold_reply
+from codex_server_cli.demo.replies import reply, run_command, say
+from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
+from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import DEADLINE_S, wait_until
 from tests.kit.tmux import Terminal
 
@@ -28,37 +29,28 @@ def watch(home: Home, *options: str) -> Terminal:
     return Terminal(home.root, [COMMAND, "watch", *options], home.env, cwd=home.project)
 
 
-def gated(home: Home) -> Gate:
-    """A model that pauses in the middle of each answer; the prompt `ask` instead wants to leave the sandbox."""
-    gate = Gate()
-
-    def script(request: Request) -> ReplyLike:
-        if request.prompt == "ask" and not request.is_follow_up:
-            return reply(run_command("touch asked", escalated=True))
-        return say(FIRST_HALF, hold(gate), SECOND_HALF)
-
-    home.model(script)
-    return gate
-
-
-def ask(home: Home) -> Turn:
-    """Start a turn that waits for a person."""
-    return home.start("new", "ask", "--name", "asker", "--approval", "ask", "--write", "--skip-git-check")
+def ask(home: Home) -> PlayedTurn:
+    """A turn that waits for a person."""
+    turn = PlayedTurn(home, "ask", name="asker", approval=Approval.ASK)
+    turn.ask_approval("touch asked")
+    return turn
 
 
 def test_turns_appear_change_and_end_on_the_board(home: Home) -> None:
-    gate = gated(home)
+    gate = Gate()
+    home.model([say(FIRST_HALF, hold_reply(gate), SECOND_HALF)])
     with watch(home) as terminal:
         terminal.wait_for("nothing runs")
         assert terminal.is_alternate
         first = home.start("new", "hi", "--name", "greeting")
         screen = terminal.wait_for(shows(r"^▸ answering +\d+ s  greeting .*\n  The first half,$"))
         assert screen.startswith("1 running")
-        second = home.start("new", "hi")
+        second = hold(home)
         screen = terminal.wait_for(shows(rf"^▸ answering +\d+ s  {second.id}"))
         assert screen.index(second.id) < screen.index("greeting")
         assert "2 running" in screen
         gate.open()
+        let_go(second)
         screen = terminal.wait_for(shows(r"(?s)✓ complete.*✓ complete"))
         assert screen.startswith("nothing runs")
         assert (first.is_ended, second.is_ended) == (True, True)
@@ -67,8 +59,8 @@ def test_turns_appear_change_and_end_on_the_board(home: Home) -> None:
 
 
 def test_what_waits_for_a_person_stands_out_with_the_command_that_shows_it(home: Home) -> None:
-    gate = gated(home)
-    turn = ask(home)
+    home.model([reply(run_command("touch asked", escalated=True)), say("Done.")])
+    turn = home.start("new", "ask", "--name", "asker", "--approval", "ask", "--write", "--skip-git-check")
     with watch(home) as terminal:
         screen = terminal.wait_for(shows(rf"^  codex-server pending {turn.id} · "))
         assert screen.startswith("1 waits for you · nothing runs")
@@ -81,16 +73,13 @@ def test_what_waits_for_a_person_stands_out_with_the_command_that_shows_it(home:
         pending = home.run(*command.split()[1:])
         assert "touch asked" in pending.stdout
         assert home.run("approve", turn.id, "0").code == 0
-        terminal.wait_for(shows(r"^▸ answering"))
-        gate.open()
         terminal.wait_for("✓ complete")
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
 
 
 def test_it_follows_the_size_of_the_window(one_home: Home) -> None:
-    gate = gated(one_home)
-    turn, waiting = one_home.start("new", "hi"), ask(one_home)
+    turn, waiting = hold(one_home), ask(one_home)
     command = f"codex-server pending {waiting.id}"
     with watch(one_home) as terminal:
         terminal.wait_for(lambda screen: command in screen and turn.id in screen)
@@ -107,8 +96,6 @@ def test_it_follows_the_size_of_the_window(one_home: Home) -> None:
         terminal.wait_for(turn.id)
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
-    gate.open()
-    one_home.run("cancel", waiting.id, turn.id)
 
 
 def test_a_terminal_is_left_as_it_was_whatever_ends_the_board(one_home: Home) -> None:
@@ -139,76 +126,71 @@ def test_a_terminal_is_left_as_it_was_whatever_ends_the_board(one_home: Home) ->
 
 
 def test_a_killed_worker_is_told_on_the_board(one_home: Home) -> None:
-    turn, _ = one_home.start_held()
+    turn = hold(one_home)
     with watch(one_home) as terminal:
         terminal.wait_for("▸ answering")
-        turn.worker().kill()
+        turn.die()
         terminal.wait_for(shows(r"^✗ abandoned .*\n  worker_died: "))
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
 
 
 def test_only_what_is_asked_for_is_shown(one_home: Home, tmp_path: Path) -> None:
-    gate = gated(one_home)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    here, there = one_home.start("new", "hi"), one_home.start("new", "hi", "--cwd", str(elsewhere))
+    here, there = hold(one_home), hold(one_home, cwd=str(elsewhere))
     with watch(one_home, "--cwd", str(elsewhere)) as terminal:
         assert here.id not in terminal.wait_for(there.id)
-        gate.open()
+        let_go(there)
         terminal.wait_for("✓ complete")
-        later = one_home.start("new", "hi")
-        newer = one_home.start("new", "hi", "--cwd", str(elsewhere))
+        later = hold(one_home)
+        newer = hold(one_home, cwd=str(elsewhere))
         assert later.id not in terminal.wait_for(newer.id)
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
-    later.wait()
-    newer.wait()
 
 
 def test_a_state_that_is_left_leaves_the_board_and_a_limit_holds(one_home: Home) -> None:
-    gate = gated(one_home)
-    turns = [one_home.start("new", "hi") for _ in range(3)]
+    turns = [hold(one_home) for _ in range(3)]
     with watch(one_home, "--state", "running", "--limit", "2") as terminal:
         screen = terminal.wait_for("… 1 more running")
         assert [turn.id in screen for turn in turns] == [False, True, True]
-        gate.open()
+        for turn in turns:
+            let_go(turn)
         terminal.wait_for("No turns.")
         terminal.press("q")
         assert terminal.wait_for_exit() == 0
 
 
 def test_a_q_among_other_keys_leaves_and_the_q_of_a_function_key_does_not(one_home: Home) -> None:
-    gated(one_home).open()
     with watch(one_home) as terminal:
         terminal.wait_for("No turns.")
         terminal.type("\x1bOQ")
-        turn = one_home.start("new", "hi", "--name", "after-f2")
+        hold(one_home, name="after-f2")
         terminal.wait_for("after-f2")
-        turn.wait()
         terminal.type("xqq")
         assert terminal.wait_for_exit() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
-def test_other_signals_that_end_it_leave_the_terminal_as_it_was(one_home: Home, number: signal.Signals) -> None:
+def test_other_signals_that_end_it_leave_the_terminal_as_it_was(one_home: Home) -> None:
     with Terminal(one_home.root, SHELL, one_home.env, cwd=one_home.project) as shell:
-        shell.enter(f"{COMMAND} watch; echo code $?")
-        shell.wait_for("No turns.")
-        (process,) = psutil.Process(shell.pid).children()
-        process.send_signal(number)
-        shell.wait_for(f"code {128 + number}")
-        assert (shell.is_alternate, shell.has_cursor) == (False, True)
+        for number in (signal.SIGHUP, signal.SIGQUIT):
+            shell.enter(f"{COMMAND} watch; echo code $?")
+            shell.wait_for("No turns.")
+            (process,) = psutil.Process(shell.pid).children()
+            process.send_signal(number)
+            shell.wait_for(f"code {128 + number}")
+            assert (shell.is_alternate, shell.has_cursor) == (False, True)
 
 
 def test_a_pipe_gets_a_line_for_each_phase(one_home: Home) -> None:
-    gate = gated(one_home)
-    turn = one_home.start("new", "hi", "--name", "greeting")
+    turn = PlayedTurn(one_home, name="greeting", has_begun=False)
     process = one_home.spawn("watch", "--cwd", str(one_home.project))
     assert process.stdout is not None
     first = process.stdout.readline()
     assert first.split()[1:] == [turn.id, "(greeting)", "phase", "starting"]
-    gate.open()
+    turn.begin()
+    turn.end()
     lines = iter(process.stdout.readline, "")
     end = next(line for line in lines if " end " in line)
     assert end.split()[1:] == [turn.id, "(greeting)", "end", "complete"]
@@ -218,11 +200,11 @@ def test_a_pipe_gets_a_line_for_each_phase(one_home: Home) -> None:
 
 
 def test_a_pipe_gets_only_what_is_asked_for(one_home: Home, tmp_path: Path) -> None:
-    gated(one_home).open()
     process = one_home.spawn("watch", "--state", "complete", "--cwd", str(one_home.project))
     wait_until(lambda: (one_home.path / "journal").is_dir(), what="the journal")
-    one_home.start("new", "hi", "--cwd", str(tmp_path)).wait()
-    turn = one_home.start("new", "hi")
+    for cwd in (tmp_path, one_home.project):
+        turn = PlayedTurn(one_home, cwd=str(cwd))
+        turn.end()
     assert process.stdout is not None
     assert process.stdout.readline().split()[1:] == [turn.id, "end", "complete"]
     process.send_signal(signal.SIGINT)

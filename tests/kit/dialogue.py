@@ -10,7 +10,7 @@ from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.turn_record import THREAD_OPENERS, TurnRecord
 from codex_server_cli.core.result.outcome import Cause, Outcome
-from codex_server_cli.core.session.control import read_shell_request
+from codex_server_cli.core.session.control import ShellRequest, read_shell_request
 from codex_server_cli.core.session.outbox import Reply, Step
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.errors import ErrorKind
@@ -113,7 +113,8 @@ class Dialogue:
     """
 
     def __init__(self, prompt: str = "hello", **request: Any) -> None:
-        self.session = Session(TurnRequest(TURN_ID, "/project", **request), prompt, "1.2.3")
+        terms = {"turn_id": TURN_ID, "cwd": "/project", **request}
+        self.session = Session(TurnRequest(**terms), prompt, "1.2.3")
         self.now_ms = 1_000_000.0
         self.sent: list[Json] = []
         self.text = ""
@@ -186,8 +187,12 @@ class Dialogue:
 
     def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
         """Send a request of another shell."""
-        self._do(self.session.serve(read_shell_request(op, args, tag), self.now_ms))
+        self.serve_request(read_shell_request(op, args, tag))
         return self
+
+    def serve_request(self, asked: ShellRequest) -> None:
+        """Send a request of another shell that was read already."""
+        self._do(self.session.serve(asked, self.now_ms))
 
     def look_at_queue(self) -> Dialogue:
         """Codex's queues have changed on disk."""

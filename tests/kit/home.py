@@ -66,6 +66,7 @@ class Home:
         path, codex_home, project: the three directories; the project is where commands run.
         codex: the pinned binary.
         env: the environment of commands; tests may change it.
+        opened: what `close` closes, the last one first.
     """
 
     def __init__(self, root: Path, codex: Path, initialised_codex_home: Path) -> None:
@@ -79,7 +80,7 @@ class Home:
         env = codex_env(self.codex_home, HOME=str(user), CODEX_SERVER_HOME=str(self.path))
         self.env = {name: value for name, value in env.items() if name != "CODEX_SERVER_TURN_ID"}
         self.configure()
-        self._models = ExitStack()
+        self.opened = ExitStack()
         self._spawned: list[subprocess.Popen[str]] = []
 
     def configure(self, **values: object) -> None:
@@ -97,13 +98,13 @@ class Home:
 
     def model(self, script: Script, *, retries: int = 0, extra_toml: str = "") -> ScriptedModel:
         """Serve `script` and make Codex use it through a provider that needs no login."""
-        model = self._models.enter_context(ScriptedModel(script))
+        model = self.opened.enter_context(ScriptedModel(script))
         write_custom_provider(self.codex_home, model.base_url, stream_max_retries=retries, extra_toml=extra_toml)
         return model
 
     def chatgpt(self, script: Script) -> ScriptedModel:
         """Serve `script` and make Codex use it in ChatGPT mode, logged in."""
-        model = self._models.enter_context(ScriptedModel(script))
+        model = self.opened.enter_context(ScriptedModel(script))
         write_chatgpt_login(self.codex_home, model.origin)
         return model
 
@@ -201,7 +202,7 @@ class Home:
         Returns:
             The command lines of what stayed.
         """
-        self._models.close()
+        self.opened.close()
         deadline = time.monotonic() + (0 if has_failed else DEADLINE_S)
         while (left := self.processes()) and time.monotonic() < deadline:
             psutil.wait_procs(left, timeout=0.05)
