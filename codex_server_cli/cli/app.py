@@ -45,10 +45,7 @@ def run(arguments: list[str], launch: object = None) -> int:
     except output.ReaderGoneError:
         output.abandon_stdout()
         return Exit.OK
-    except output.InterruptToldError:
-        return Exit.INTERRUPTED
     except KeyboardInterrupt:
-        output.note("")  # a terminal shows ^C: what follows begins on a line of its own
         return Exit.INTERRUPTED
     except OSError as error:
         return _fail(_error_of_system(error), verb)

@@ -18,10 +18,6 @@ class ReaderGoneError(Exception):
     """The reader of our stdout has closed it. No failure: `tail | head` has seen enough."""
 
 
-class InterruptToldError(KeyboardInterrupt):
-    """Ctrl-C, once a verb has said what goes on without it."""
-
-
 def is_terminal() -> bool:
     """Whether stdout is a terminal."""
     return sys.stdout.isatty()

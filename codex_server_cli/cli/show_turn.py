@@ -25,7 +25,7 @@ def leaving_running(*turn_ids: str) -> Iterator[None]:
     except KeyboardInterrupt:
         one, several = f"codex-server tail {turn_ids[0]} --follow", wait_command(" ".join(turn_ids))
         output.note(f"\nThe turn goes on: {one}" if len(turn_ids) == 1 else f"\nThe turns go on: {several}")
-        raise output.InterruptToldError from None
+        raise
 
 
 def follow_text(settings: Settings, selector: str, *, last_lines: int | None = None, cwd: str | None = None) -> Exit:

@@ -47,9 +47,9 @@ def login(*, device: bool, no_browser: bool, api_key: str | None) -> None:
     else:
         try:
             account = actions.log_in(Settings.load(), _show_login, is_device=device, opens_browser=not no_browser)
-        except KeyboardInterrupt as interrupt:
+        except KeyboardInterrupt:
             output.note("\nThe login was cancelled.")
-            raise output.InterruptToldError from interrupt
+            raise
     output.show(account_text(account))
 
 
