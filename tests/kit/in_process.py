@@ -21,7 +21,7 @@ from codex_server_cli.cli import app
 from codex_server_cli.cli.entry import STARTING_VERBS
 from codex_server_cli.settings.environment import make_paths_absolute
 from codex_server_cli.worker.launch import Launch
-from tests.kit.home import Run
+from tests.kit.home import Home, Run
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGWINCH)
 _ROOM_IN_A_PIPE = 1 << 16
@@ -77,6 +77,11 @@ def call(
             code = app.run(words, worker)
         texts = [_text(file.fileno()) for file in (stdout, stderr)]
     return Run(int(code), *texts, time.monotonic() - started)
+
+
+def call_in(home: Home, *arguments: str, cwd: Path | None = None) -> Run:
+    """The same in a home of an end-to-end test."""
+    return call(*arguments, env=home.env, cwd=cwd or home.project)
 
 
 @contextmanager
