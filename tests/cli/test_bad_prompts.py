@@ -54,7 +54,11 @@ def test_a_wrong_prompt_is_refused_where_its_worker_is_there_already(shell: Shel
 
 def test_continue_takes_no_wrong_prompt_either(shell: Shell, turns: TurnsOnDisk) -> None:
     earlier = turns.complete(thread_id="01a1f9ff-9cbc-76c1-b5ee-b92ff9d7aa40", cwd=str(shell.project))
-    cases = ([], b"", 64, "a prompt is missing"), ([" "], b"", 65, "the prompt is empty"), (["-"], b"a\0b", 65, "NUL")
+    cases: tuple[tuple[list[str], bytes, int, str], ...] = (
+        ([], b"", 64, "a prompt is missing"),
+        ([" "], b"", 65, "the prompt is empty"),
+        (["-"], b"a\0b", 65, "NUL"),
+    )
     for arguments, stdin, code, expected in cases:
         run = shell.call("continue", *arguments, stdin=stdin)
         assert_refused(run, code, expected, as_json=True, case=(arguments, stdin))

@@ -1,7 +1,7 @@
 """Piped input follows the prompt, and no command waits for input that may never arrive.
 
 Where only the stdin, the shell and the command matter, the command keeps the prompt itself instead of handing it to a
-worker: see `TAKING`. One of each kind is the real command, with its worker.
+worker: see `conftest.TAKING`. One of each kind is the real command, with its worker.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import termios
 import time
 from array import array
@@ -32,38 +31,6 @@ SOON_S = 30.0
 """For a command that waits a second or three, on a busy machine; a wait for the end of stdin has no end."""
 DIFF = "+ line\n- line\n"
 SHELLS = [name for name in ("sh", "bash", "zsh", "ksh") if shutil.which(name)]
-
-
-TAKING = f"""\
-#!{sys.executable}
-import os
-from pathlib import Path
-from codex_server_cli.actions.control import prepare
-from codex_server_cli.cli import entry
-from codex_server_cli.worker.launch import Launch
-
-class Taken(Launch):
-    def hand_over(self, turns_path, prompt, *more):
-        turns_path.mkdir(parents=True, exist_ok=True)
-        turn = turns_path / f"{{len(os.listdir(turns_path))}}"
-        turn.mkdir()
-        (turn / "prompt.txt").write_text(prompt, encoding="utf-8", newline="")
-        return turn.name, False
-
-prepare.prepare = Taken
-entry.main()
-"""
-"""`codex-server` without a worker: what would be handed to it becomes the `prompt.txt` of a turn."""
-
-
-@pytest.fixture
-def taking(shell: Shell) -> str:
-    """The path of `TAKING`, for a home with a pinned codex, which is not probed."""
-    path = shell.bin / "taking"
-    path.write_text(TAKING)
-    path.chmod(0o755)
-    shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))
-    return str(path)
 
 
 def prompts(shell: Shell) -> list[str]:
@@ -122,6 +89,7 @@ BEHIND_THE_PROMPT = [
 
 
 def test_what_is_piped_in_comes_behind_the_prompt(shell: Shell) -> None:
+    shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))  # pinned, so it is not probed
     (shell.project / "prompt.md").write_text("\ufefffrom a file\n")
     for arguments, stdin, prompt in BEHIND_THE_PROMPT:
         taken = Taken()

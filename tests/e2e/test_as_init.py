@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -43,7 +44,7 @@ def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(one_home: Ho
         for outer, signum in zip(outers, SIGNALS, strict=True):
             with outer:
                 (inner,) = wait_until(psutil.Process(outer.pid).children, what=f"the command {command}")
-                wait_until(lambda inner=inner: handles_signal(inner), what=f"a {command} that hears a signal")
+                wait_until(partial(handles_signal, inner), what=f"a {command} that hears a signal")
                 inner.send_signal(signum)
                 _, stderr = outer.communicate(timeout=DEADLINE_S)
             assert outer.returncode == 128 + signum, (command, signum, stderr)

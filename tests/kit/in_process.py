@@ -7,12 +7,16 @@ outlives the call.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
 import sys
+import termios
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -21,6 +25,7 @@ from codex_server_cli.cli import app
 from codex_server_cli.cli.entry import STARTING_VERBS
 from codex_server_cli.settings.environment import make_paths_absolute
 from codex_server_cli.worker.launch import Launch
+from tests.kit.console import COLUMNS
 from tests.kit.home import Home, Run
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGWINCH)
@@ -64,19 +69,48 @@ def call(
         stdin: what a pipe holds, or an open descriptor.
         launch: what a starting verb hands its turn over to; by default nothing, as a command that is refused needs.
     """
-    words = [os.fsdecode(each) for each in arguments]
-    worker = (launch or _NoTurn()) if words and words[0] in STARTING_VERBS else None
     started = time.monotonic()
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
-        with ExitStack() as stack:
-            fd = stdin if isinstance(stdin, int) else stack.enter_context(_pipe_with(stdin))
-            stack.enter_context(_restored_signals())
-            stack.enter_context(_in(cwd, env))
-            stack.enter_context(_streams([fd, stdout.fileno(), stderr.fileno()]))
-            make_paths_absolute()
-            code = app.run(words, worker)
-        texts = [_text(file.fileno()) for file in (stdout, stderr)]
-    return Run(int(code), *texts, time.monotonic() - started)
+        with _stdin(stdin) as fd:
+            code = _run(arguments, env, cwd, (fd, stdout.fileno(), stderr.fileno()), launch)
+        return Run(code, _text(stdout.fileno()), _text(stderr.fileno()), time.monotonic() - started)
+
+
+def show(*arguments: str, env: Mapping[str, str], cwd: Path) -> str:
+    """What a terminal shows of `codex-server ARGUMENTS`, as `console.type_in` does of a real command."""
+    pieces: list[bytes] = []
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
+    reader = threading.Thread(target=_drain, args=(master, pieces))
+    reader.start()
+    try:
+        with open(os.devnull, "rb") as nothing:  # noqa: PTH123 — a device
+            _run(arguments, {**env, "TERM": "dumb"}, cwd, (nothing.fileno(), slave, slave), None)
+    finally:
+        os.close(slave)
+        reader.join()
+        os.close(master)
+    return b"".join(pieces).decode().replace("\r\n", "\n")
+
+
+def _drain(fd: int, pieces: list[bytes]) -> None:
+    with suppress(OSError):  # EIO: the other side is closed
+        while piece := os.read(fd, 1 << 16):
+            pieces.append(piece)
+
+
+def _run(
+    arguments: Sequence[str | bytes],
+    env: Mapping[str, str],
+    cwd: Path | int,
+    streams: tuple[int, int, int],
+    launch: Launch | None,
+) -> int:
+    words = [os.fsdecode(each) for each in arguments]
+    worker = (launch or _NoTurn()) if words and words[0] in STARTING_VERBS else None
+    with _restored_signals(), _in(cwd, env), _streams(streams):
+        make_paths_absolute()
+        return int(app.run(words, worker))
 
 
 def call_in(home: Home, *arguments: str, cwd: Path | None = None) -> Run:
@@ -85,7 +119,11 @@ def call_in(home: Home, *arguments: str, cwd: Path | None = None) -> Run:
 
 
 @contextmanager
-def _pipe_with(data: bytes) -> Iterator[int]:
+def _stdin(given: bytes | int) -> Iterator[int]:
+    if isinstance(given, int):
+        yield given
+        return
+    data = given
     assert len(data) <= _ROOM_IN_A_PIPE, "it would not fit into a pipe that is not read yet"
     reading, writing = os.pipe()
     try:

@@ -95,6 +95,10 @@ class Shell:
         directory = self.project if cwd is None else cwd
         return in_process.call(*arguments, env=self.env | dict(env or {}), cwd=directory, stdin=stdin, launch=launch)
 
+    def show(self, *arguments: str, cwd: Path | None = None) -> str:
+        """What a terminal shows of a command in the test's own process: see `in_process.show`."""
+        return in_process.show(*arguments, env=self.env, cwd=cwd or self.project)
+
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `codex-server ARGUMENTS` with pipes for its streams."""
         return subprocess.Popen(
