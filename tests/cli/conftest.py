@@ -28,6 +28,7 @@ class Taken(Launch):
         turn = turns_path / f"{{len(os.listdir(turns_path))}}"
         turn.mkdir()
         (turn / "prompt.txt").write_text(prompt, encoding="utf-8", newline="")
+        (turn / "done").touch()
         return turn.name, False
 
 prepare.prepare = Taken

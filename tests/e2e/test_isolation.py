@@ -95,14 +95,13 @@ def test_modules_on_the_python_path_do_not_stop_a_turn_that_stands_in_line(one_h
     assert (first.wait()["state"], second.wait()["state"]) == ("complete", "complete")
 
 
-def test_variables_for_the_users_own_pythons_change_nothing(one_home: Home) -> None:
-    one_home.model(lambda _: reply(say("Yes → é")))
-    usual = dict(one_home.env)
-    for variables in VARIABLES:
-        one_home.env = usual | variables
-        assert ask(one_home) == "Yes → é\n", variables
-        refused = one_home.run("status", "→é")
-        assert (refused.code, "Traceback" in refused.stderr) == (66, False), (variables, refused)
+@pytest.mark.parametrize("variables", VARIABLES, ids=" ".join)
+def test_variables_for_the_users_own_pythons_change_nothing(one_home: Home, variables: dict[str, str]) -> None:
+    one_home.model([say("Yes → é")])
+    one_home.env |= variables
+    assert ask(one_home) == "Yes → é\n"
+    refused = one_home.run("status", "→é")
+    assert (refused.code, "Traceback" in refused.stderr) == (66, False), refused
 
 
 @pytest.mark.parametrize("variable", ["PYTHONUSERBASE", "PYTHONPATH"])

@@ -132,7 +132,7 @@ class Shell:
             return
         for turn_id in self.left:
             if not any((self.home / "turns" / turn_id / name).exists() for name in ("done", "error")):
-                self.run("cancel", turn_id)
+                self.call("cancel", turn_id)
         wait_until(lambda: not self._processes(), what="the end of every process")
 
     def _processes(self) -> list[psutil.Process]:
