@@ -45,7 +45,7 @@ def test_right_json_in_a_fence_is_the_document_alone(home: Home) -> None:  # of 
 
 
 def test_an_answer_that_does_not_match_fails_the_turn_and_is_kept(home: Home) -> None:
-    for answer in ('{"answer": "forty-two"}', 'Here:\n```json\n{"answer": 42}\n```'):
+    for answer in ('{"answer": "forty-two"}', 'Here:\n```json\n{"answer": 42}\n```', '```json\n{"a": 1}\n```'):
         home.model([say(answer)])
         turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
         ended = turn.wait()
