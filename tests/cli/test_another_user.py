@@ -5,10 +5,12 @@ Root runs these without the capability to bypass permissions, so that they hold 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,8 @@ from tests.kit.turns_on_disk import ANSWER, TurnsOnDisk
 OTHER_UID = 65534
 IS_ROOT = os.geteuid() == 0
 WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-kill") if IS_ROOT else ()
+POWERS = 1 << 1 | 1 << 2 | 1 << 5  # the same three, as bits of the kernel's capability sets
+_VERSION_3 = 0x20080522  # of `capget` and `capset`: two words for each set
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +58,27 @@ def close_files(turn: TurnDir) -> None:
 
 
 def run(shell: Shell, *arguments: str) -> Run:
-    return shell.run(*arguments, under=WITHOUT_POWERS)
+    with without_powers():
+        return shell.call(*arguments)
+
+
+@contextmanager
+def without_powers() -> Iterator[None]:
+    """Root's permissions are checked like any user's: by this thread alone, and by no process that it starts."""
+    if not IS_ROOT:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, sets = (ctypes.c_uint32 * 2)(_VERSION_3, 0), (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable
+    assert libc.capget(header, sets) == 0
+    before = sets[0]
+    try:
+        sets[0] = before & ~POWERS
+        assert libc.capset(header, sets) == 0
+        yield
+    finally:
+        sets[0] = before
+        assert libc.capset(header, sets) == 0
 
 
 def left_in(turn: TurnDir) -> dict[str, tuple[int, int]]:
@@ -78,46 +102,53 @@ def files_closed(turns: TurnsOnDisk) -> TurnDir:
     return turn
 
 
-@pytest.mark.parametrize("end", ["running", "complete", "failed", "dead"])
 @pytest.mark.parametrize("how", ["directory", "files"])
-def test_its_state_is_unreadable_whatever_it_is(shell: Shell, turns: TurnsOnDisk, end: str, how: str) -> None:
-    turn = turns.failed(ErrorKind.NETWORK) if end == "failed" else getattr(turns, end)()
-    close(turn.path) if how == "directory" else close_files(turn)
-    before = left_in(turn)
-    seen = run(shell, "status", turn.turn_id)
-    document = json.loads(seen.stdout)
-    assert (seen.code, document["state"], document["turn_id"], document["next"]) == (73, "unreadable", turn.turn_id, {})
-    assert (document["error"]["kind"], document["phase"], document["finished_at"]) == ("disk", None, None)
-    assert f"turn {turn.turn_id} cannot be read: {turn.path}" in seen.stderr
-    assert left_in(turn) == before
+def test_its_state_is_unreadable_whatever_it_is(shell: Shell, turns: TurnsOnDisk, how: str) -> None:
+    for end in ("running", "complete", "failed", "dead"):
+        turn = turns.failed(ErrorKind.NETWORK) if end == "failed" else getattr(turns, end)()
+        close(turn.path) if how == "directory" else close_files(turn)
+        before = left_in(turn)
+        seen = run(shell, "status", turn.turn_id)
+        document = json.loads(seen.stdout)
+        told = (document["state"], document["turn_id"], document["next"])
+        assert (seen.code, *told) == (73, "unreadable", turn.turn_id, {}), end
+        assert (document["error"]["kind"], document["phase"], document["finished_at"]) == ("disk", None, None), end
+        assert f"turn {turn.turn_id} cannot be read: {turn.path}" in seen.stderr, end
+        assert left_in(turn) == before, end
 
 
-@pytest.mark.parametrize(
-    ("command", "as_json"),
-    [
-        (["tail", "TURN"], False),
-        (["tail", "TURN", "--follow"], False),
-        (["tail", "TURN", "--events"], False),
-        (["wait", "TURN", "--print", "out"], False),
-        (["wait", "TURN", "--timeout", "5", "--until", "attention"], False),
-        (["answer", "TURN"], False),
-        (["pending", "TURN"], False),
-        (["approve", "TURN"], True),
-        (["decline", "TURN"], True),
-        (["reply", "TURN", "--answer", "a=b"], True),
-        (["steer", "TURN", "look left"], True),
-        (["recover", "TURN"], True),
-        (["continue", "--turn", "TURN", "go on"], True),
-        (["continue", "--turn", "TURN", "--fork", "go on"], True),
-    ],
-)
-def test_every_verb_says_so_and_does_nothing(shell: Shell, closed: TurnDir, command: list[str], as_json: bool) -> None:
+COMMANDS = [
+    (["tail", "TURN"], False),
+    (["tail", "TURN", "--follow"], False),
+    (["tail", "TURN", "--events"], False),
+    (["wait", "TURN", "--print", "out"], False),
+    (["wait", "TURN", "--timeout", "5", "--until", "attention"], False),
+    (["answer", "TURN"], False),
+    (["pending", "TURN"], False),
+    (["approve", "TURN"], True),
+    (["decline", "TURN"], True),
+    (["reply", "TURN", "--answer", "a=b"], True),
+    (["steer", "TURN", "look left"], True),
+    (["recover", "TURN"], True),
+    (["continue", "--turn", "TURN", "go on"], True),
+    (["continue", "--turn", "TURN", "--fork", "go on"], True),
+]
+
+
+def test_every_verb_says_so_and_does_nothing(shell: Shell, closed: TurnDir) -> None:
     before, count = left_in(closed), len(shell.left)
-    result = run(shell, *(closed.turn_id if word == "TURN" else word for word in command))
-    assert_refused(result, 73, f"turn {closed.turn_id} cannot be read: {closed.path}", as_json=as_json)
-    assert "ask as that user" in result.stderr or "the right to read it" in result.stderr
-    assert left_in(closed) == before
-    assert len(shell.left) == count
+    for command, as_json in COMMANDS:
+        words = [closed.turn_id if word == "TURN" else word for word in command]
+        result = run(shell, *words)
+        expected = f"turn {closed.turn_id} cannot be read: {closed.path}"
+        assert_refused(result, 73, expected, as_json=as_json, case=command)
+        assert "ask as that user" in result.stderr or "the right to read it" in result.stderr, command
+        assert left_in(closed) == before, command
+        assert len(shell.left) == count, command
+    for real in (["wait", closed.turn_id], ["continue", "--turn", closed.turn_id, "go on"]):
+        result = shell.run(*real, under=WITHOUT_POWERS)
+        assert_refused(result, 73, f"turn {closed.turn_id} cannot be read: ", as_json=real[0] == "continue")
+    assert (left_in(closed), len(shell.left)) == (before, count)
 
 
 def test_a_cancel_leaves_it_alone_and_ends_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from codex_server_cli.codex import client
 from tests.fakes import codex as fake
 from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
 from tests.kit.shell import Shell, assert_refused
@@ -22,36 +23,40 @@ WITHOUT_THE_EXTRA = (  # as where the `codex` extra is not installed
 )
 
 
+@pytest.fixture
+def without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for commands in this process."""
+    monkeypatch.setitem(sys.modules, "codex_cli_bin", None)
+
+
 # --- before a turn
 
 
+@pytest.mark.usefixtures("without_the_extra")
 def test_no_codex_at_all_is_69_and_says_how_to_get_one(shell: Shell) -> None:
     (shell.bin / "codex").unlink()
-    for command in (["new", "hi"], ["setup"]):
-        run = shell.run(*command, under=WITHOUT_THE_EXTRA)
-        assert_refused(run, 69, "no codex binary was found on PATH", as_json=command[0] == "new")
+    for run, is_new in ((shell.run("new", "hi", under=WITHOUT_THE_EXTRA), True), (shell.call("setup"), False)):
+        assert_refused(run, 69, "no codex binary was found on PATH", as_json=is_new)
         assert "npm install -g @openai/codex" in run.stderr
-    doctor = shell.run("doctor", under=WITHOUT_THE_EXTRA)
+    doctor = shell.call("doctor")
     assert doctor.code == 69
     assert "✗ codex" in doctor.stdout
-    assert "(codex not found)" in shell.run("version", under=WITHOUT_THE_EXTRA).stdout
+    assert "(codex not found)" in shell.call("version").stdout
     assert shell.left == []
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "version", "expected"),
-    [
+@pytest.mark.usefixtures("without_the_extra")
+def test_a_codex_that_will_not_do_is_69(shell: Shell) -> None:
+    for behaviour, version, expected in (
         ("too_old", "codex-cli 0.20.0", "is version 0.20.0, too old to speak app-server"),
         ("silent", "Codex Browser", "does not tell its version: is it codex?"),
-    ],
-)
-def test_a_codex_that_will_not_do_is_69(shell: Shell, behaviour: str, version: str, expected: str) -> None:
-    binary = shell.install(behaviour, version=version)
-    run = shell.run("new", "hi", under=WITHOUT_THE_EXTRA)
-    assert_refused(run, 69, f"{binary} {expected}", as_json=True)
-    assert run.error["kind"] == "codex_missing"
-    assert run.error["hint"]
-    assert shell.left == []
+    ):
+        binary = shell.install(behaviour, version=version)
+        run = shell.call("new", "hi")
+        assert_refused(run, 69, f"{binary} {expected}", as_json=True, case=behaviour)
+        assert run.error["kind"] == "codex_missing"
+        assert run.error["hint"]
+        assert shell.left == []
 
 
 def test_a_pinned_codex_that_has_vanished_is_found_again(shell: Shell) -> None:
@@ -63,26 +68,32 @@ def test_a_pinned_codex_that_has_vanished_is_found_again(shell: Shell) -> None:
     assert shell.run("wait", run.json["turn_id"]).code == 1
 
 
-@pytest.mark.parametrize("toml", ["model = ", '[model_providers\nname = "x"', "\x00"])
-def test_a_broken_config_of_codex_is_65(shell: Shell, toml: str) -> None:
+def test_a_broken_config_of_codex_is_65(shell: Shell) -> None:
     path = shell.codex_home / "config.toml"
-    path.write_text(toml)
-    run = shell.run("new", "hi")
-    assert_refused(run, 65, f"Codex's {path} is broken: ", as_json=True)
+    for toml in ("model = ", '[model_providers\nname = "x"', "\x00"):
+        path.write_text(toml)
+        assert_refused(shell.call("new", "hi"), 65, f"Codex's {path} is broken: ", as_json=True, case=toml)
+        assert shell.left == [], toml
+    assert_refused(shell.run("new", "hi"), 65, f"Codex's {path} is broken: ", as_json=True)
     assert shell.left == []
 
 
-@pytest.mark.parametrize(
-    ("login", "expected"),
-    [("Not logged in", "Codex is not logged in"), ("Logged in using an API key - sk-***", "API key, not with ChatGPT")],
-)
-def test_no_chatgpt_login_is_2_with_what_to_do(shell: Shell, login: str, expected: str) -> None:
+def test_no_chatgpt_login_is_2_with_what_to_do(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_query = client.run_query  # a silent app-server is given up early
+    monkeypatch.setattr(client, "run_query", lambda codex, cwd, asked, _: run_query(codex, cwd, asked, 0.3))
     (shell.codex_home / "config.toml").unlink()
-    shell.install("silent", login=login, login_code=0)
-    run = shell.run("new", "hi")
-    assert_refused(run, 2, expected, as_json=True)
-    assert run.error["kind"] == "auth"
-    assert "codex-server login" in run.error["hint"]
+    for behaviour, login, expected in (
+        ("exits", "Not logged in", "Codex is not logged in"),
+        ("silent", "Logged in using an API key - sk-***", "API key, not with ChatGPT"),
+    ):
+        shell.install(behaviour, login=login, login_code=0)
+        run = shell.call("new", "hi")
+        assert_refused(run, 2, expected, as_json=True, case=login)
+        assert run.error["kind"] == "auth"
+        assert "codex-server login" in run.error["hint"]
+        assert shell.left == []
+    shell.install("exits", login="Not logged in", login_code=0)
+    assert_refused(shell.run("new", "hi"), 2, "Codex is not logged in", as_json=True)
     assert shell.left == []
 
 

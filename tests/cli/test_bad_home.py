@@ -35,14 +35,14 @@ def mounting() -> tuple[str, ...]:
 def test_a_home_below_a_file_is_73_also_for_those_who_read(shell: Shell) -> None:
     (shell.root / "file").write_text("a file")
     shell.env["CODEX_SERVER_HOME"] = str(shell.root / "file" / "home")
-    for command in (["new", "hi"], ["setup"]):
-        run = shell.run(*command)
-        assert_refused(run, 73, f"cannot write {shell.root}/file/home: ", as_json=command[0] == "new")
+    for run, is_new in ((shell.run("new", "hi"), True), (shell.call("setup"), False)):
+        assert_refused(run, 73, f"cannot write {shell.root}/file/home: ", as_json=is_new)
         assert "CODEX_SERVER_HOME" in run.stderr
     for command in (["list-turns"], ["status", "2026"], ["wait", "name"], ["gc"]):
-        run = shell.run(*command)
-        assert_refused(run, 73, f"cannot read {shell.root}/file/home/turns: ", as_json=command[0] == "status")
-    doctor = shell.run("doctor")
+        run = shell.call(*command)
+        expected = f"cannot read {shell.root}/file/home/turns: "
+        assert_refused(run, 73, expected, as_json=command[0] == "status", case=command)
+    doctor = shell.call("doctor")
     assert doctor.code == 73
     assert "✗ home" in doctor.stdout
 
@@ -89,26 +89,25 @@ def test_in_a_read_only_home_everything_reads_and_nothing_starts(
     turns.drop_lock(running)
 
 
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
+def test_a_broken_config_is_65_for_what_needs_it(shell: Shell) -> None:
+    path = shell.home / "config.json"
+    for config, expected in (
         ("", "is not JSON"),
-        ('{"codex": ', "is not JSON"),
         ("[]", "does not hold a JSON object"),
         ('{"codex": "codex"}', 'codex must be an absolute path, not "codex"'),
         ('{"sandbox": "write"}', "sandbox must be one of read-only"),
         ('{"max_running": 1e999}', "max_running must be a whole number"),
         ('{"auth": "apikey"}', 'auth must be "chatgpt" or "any"'),
-    ],
-)
-def test_a_broken_config_is_65_for_what_needs_it(shell: Shell, config: str, expected: str) -> None:
-    shell.configure(config)
-    path = shell.home / "config.json"
-    for command in ("new hi", "setup", "gc"):
-        run = shell.run(*command.split())
-        assert_refused(run, 65, expected, as_json=command == "new hi")
-        assert str(path) in run.stderr
-    assert path.read_text() == config
+        ('{"codex": ', "is not JSON"),
+    ):
+        shell.configure(config)
+        for command in ("new hi", "setup", "gc"):
+            run = shell.call(*command.split())
+            assert_refused(run, 65, expected, as_json=command == "new hi", case=(config, command))
+            assert str(path) in run.stderr, (config, command)
+        assert path.read_text() == config
+        assert shell.left == [], config
+    assert_refused(shell.run("new", "hi"), 65, "is not JSON", as_json=True)
     assert shell.left == []
 
 
@@ -116,8 +115,8 @@ def test_a_broken_config_hinders_no_reading(shell: Shell, turns: TurnsOnDisk) ->
     turn_id = turns.complete().turn_id
     shell.configure("{")
     for command in (["status", turn_id], ["answer", turn_id], ["wait", turn_id], ["list-turns"], ["cancel", turn_id]):
-        run = shell.run(*command)
-        assert (run.code, run.stderr) == (0, "")
+        run = shell.call(*command)
+        assert (run.code, run.stderr) == (0, ""), command
 
 
 def test_an_unknown_key_is_a_warning_and_the_turn_starts(shell: Shell) -> None:

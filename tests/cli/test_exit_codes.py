@@ -103,14 +103,14 @@ def test_a_command_that_ends_with_its_turn_ends_with_its_code(shell: Shell, turn
         "tail --follow": "what was shown\n",
     }
     for command, stdout in expected.items():
-        run = shell.run(*command.split(), turn.turn_id)
+        run = (shell.run if command == "wait" else shell.call)(*command.split(), turn.turn_id)
         assert (run.code, run.stdout) == (code, stdout), command
         assert run.stderr.startswith(f"codex-server: turn {turn.turn_id} {state}") or code == 0
-    assert shell.run("tail", turn.turn_id).code == 0
-    assert shell.run("tail", turn.turn_id, "--events").code == 0
-    status = shell.run("status", turn.turn_id)
+    assert shell.call("tail", turn.turn_id).code == 0
+    assert shell.call("tail", turn.turn_id, "--events").code == 0
+    status = shell.call("status", turn.turn_id)
     assert (status.code, status.json["state"]) == (0, state)
-    cancel = shell.run("cancel", turn.turn_id)
+    cancel = shell.call("cancel", turn.turn_id)
     assert (cancel.code, cancel.json["state"]) == (0, state)
 
 
@@ -142,21 +142,18 @@ def test_a_running_turn_is_75_for_its_answer_and_124_for_a_wait_that_runs_out(sh
     wait = shell.run("wait", turn_id, "--timeout", "0")
     assert (wait.code, wait.json["state"]) == (124, "running")
     assert wait.stderr.splitlines()[1].startswith(f"codex-server wait {turn_id}")
-    assert shell.run("wait", turn_id, "--timeout", "0", "--print", "none").stdout == ""
+    assert shell.call("wait", turn_id, "--timeout", "0", "--print", "none").stdout == ""
     turns.drop_lock(turn_id)
 
 
 def test_a_turn_that_cannot_be_cancelled_is_75_and_its_worker_is_named(
-    shell: Shell, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    shell: Shell, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn = turns.running()  # the test holds the lock and reads no inbox; its record names no worker to kill
     monkeypatch.setattr("codex_server_cli.actions.control.control.CANCEL_TIMEOUT_S", 0.1)
-    monkeypatch.setenv("CODEX_SERVER_HOME", str(shell.home))
-    assert app.run(["cancel", turn.turn_id]) == 75
-    stdout, stderr = capfdbinary.readouterr()
-    assert b"worker.log" in stderr
-    assert len(stdout.splitlines()) == 1
-    assert json.loads(stdout)["version"] == 1
+    run = shell.call("cancel", turn.turn_id)
+    assert (run.code, run.json["version"]) == (75, 1)
+    assert "worker.log" in run.stderr
     turns.drop_lock(turn.turn_id)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ def modes(home: Path) -> dict[str, str]:
     return {str(path): oct(mode) for path, mode in found.items() if stat.S_IMODE(mode) != wanted[path]}
 
 
+@contextmanager
+def masked(umask: str) -> Iterator[None]:
+    """This process has that umask."""
+    before = os.umask(int(umask, 8))
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 @pytest.mark.parametrize("umask", ["0000", "0277", "0777"])
 def test_every_file_of_a_home_is_its_owners_alone_whatever_the_umask(shell: Shell, umask: str) -> None:
     under = ["sh", "-c", f'umask {umask}; exec "$0" "$@"']
@@ -29,12 +40,14 @@ def test_every_file_of_a_home_is_its_owners_alone_whatever_the_umask(shell: Shel
     new = shell.run("new", "hi", under=under)
     assert new.code == 0, new
     turn_id = new.json["turn_id"]
-    assert shell.run("wait", turn_id, under=under).code == 1  # this codex breaks
-    shell.run("doctor", under=under)
+    with masked(umask):
+        assert shell.call("wait", turn_id).code == 1  # this codex breaks
+        shell.call("doctor")
     shell.install("silent")
     running = shell.run("new", "hi", under=under).json["turn_id"]
-    assert shell.run("cancel", running, under=under).json["state"] == "cancelled"
-    assert shell.run("gc", under=under).code == 0
+    with masked(umask):
+        assert shell.call("cancel", running).json["state"] == "cancelled"
+        assert shell.call("gc").code == 0
     assert {path.name for path in home.iterdir()} >= {"turns"}
     assert (home / "turns" / turn_id / "result.json").exists()
     assert (home / "turns" / running / "inbox").is_dir()
@@ -51,10 +64,10 @@ def test_setup_writes_a_config_that_is_its_owners_alone(shell: Shell) -> None:
 def test_doctor_says_so_where_others_can_look_into_the_home_and_leaves_it_as_it_is(shell: Shell) -> None:
     shell.home.mkdir()
     shell.home.chmod(0o755)
-    assert f"others can look into it: chmod 700 {shell.home}" in shell.run("doctor").stdout
+    assert f"others can look into it: chmod 700 {shell.home}" in shell.call("doctor").stdout
     assert stat.S_IMODE(shell.home.stat().st_mode) == 0o755
     shell.home.chmod(0o700)
-    assert "others can look into it" not in shell.run("doctor").stdout
+    assert "others can look into it" not in shell.call("doctor").stdout
 
 
 def test_a_config_that_its_user_keeps_elsewhere_is_written_there_and_its_link_lives_on(shell: Shell) -> None:
@@ -63,7 +76,7 @@ def test_a_config_that_its_user_keeps_elsewhere_is_written_there_and_its_link_li
     (dotfiles / "codex-server.json").write_text('{"gc_days": 3}')
     shell.home.mkdir()
     (shell.home / "config.json").symlink_to(dotfiles / "codex-server.json")
-    shell.run("setup")
+    shell.call("setup")
     assert (shell.home / "config.json").is_symlink()
     written = json.loads((dotfiles / "codex-server.json").read_bytes())
     assert written == {"gc_days": 3, "codex": str(shell.bin / "codex")}
@@ -74,7 +87,7 @@ def test_a_config_link_that_leads_to_no_config_is_not_written_through(shell: She
     precious.write_text("no JSON\n")
     shell.home.mkdir()
     (shell.home / "config.json").symlink_to(precious)
-    assert shell.run("setup").code == 65
+    assert shell.call("setup").code == 65
     assert precious.read_text() == "no JSON\n"
 
 
@@ -82,16 +95,14 @@ def test_a_fifo_in_place_of_the_config_keeps_nobody_waiting(shell: Shell) -> Non
     shell.home.mkdir()
     os.mkfifo(shell.home / "config.json")
     for command in (["new", "hi"], ["setup"], ["gc"]):
-        run = shell.run(*command)
-        assert run.code == 65
-        assert "is not a regular file" in run.stderr
-    assert shell.run("list-turns").code == 0
+        run = shell.call(*command)
+        assert run.code == 65, command
+        assert "is not a regular file" in run.stderr, command
+    assert shell.call("list-turns").code == 0
 
 
 @pytest.mark.parametrize("planted", ["fifo", "link", "folder"])
-def test_installed_commands_neither_hang_nor_break_over_what_was_planted(
-    shell: Shell, turns: TurnsOnDisk, planted: str
-) -> None:
+def test_commands_neither_hang_nor_break_over_what_was_planted(shell: Shell, turns: TurnsOnDisk, planted: str) -> None:
     secret = shell.root / "secret"
     secret.write_text("secret")
     plants: dict[str, Callable[[Path], object]] = {
@@ -104,9 +115,9 @@ def test_installed_commands_neither_hang_nor_break_over_what_was_planted(
         path.rmdir() if path.is_dir() else path.unlink()
         plants[planted](path)
     for command in (["status"], ["tail"], ["wait"], ["answer"], ["cancel"]):
-        run = shell.run(*command, turn.turn_id)
-        assert run.code in (0, 1, 3), run  # 1: a record that cannot be read
-        assert "defect" not in run.stderr
-    assert "failed" in shell.run("list-turns").stdout
-    assert shell.run("gc", "--older-than", "0s").code == 0
+        run = shell.call(*command, turn.turn_id)
+        assert run.code in (0, 1, 3), (command, run)  # 1: a record that cannot be read
+        assert "defect" not in run.stderr, (command, run)
+    assert "failed" in shell.call("list-turns").stdout
+    assert shell.call("gc", "--older-than", "0s").code == 0
     assert secret.read_text() == "secret"

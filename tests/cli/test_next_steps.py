@@ -249,29 +249,29 @@ def test_what_comes_next_asks_for_what_was_asked_for(world: World, name: str, mo
         assert parsed.options.may_nest == ("--allow-nested" in STARTS[name])
 
 
-@pytest.mark.parametrize("end", ENDS, ids=str)
 @pytest.mark.parametrize("name", ["all", "held for long", "fork", "review"])
-def test_what_must_differ_does(world: World, name: str, end: End) -> None:
+def test_what_must_differ_does(world: World, name: str) -> None:
     turn, meta = world.make(["codex-server", *STARTS[name]])
     request = TurnRequest.from_json(meta["request"], TURN_ID, str(turn.prompt))
     asked_s = meta["request"]["deadline_s"]
-    for command in commands_in(hint_of(end, request)):
+    for end, command in [(each, command) for each in ENDS for command in commands_in(hint_of(each, request))]:
         parsed = parse(shlex.split(command))
         if parsed.verb not in ("new", "continue", "review"):
             continue
         options = parsed.options
         factor = 2 if end.kind is ErrorKind.DEADLINE else 1
         held_s = 3600 if end.resets_at is not None else 0
-        assert options.deadline_s == (asked_s and asked_s * factor + held_s)
-        assert options.is_after_reset == (name == "held for long" or end.kind is ErrorKind.USAGE_LIMIT)
+        assert options.deadline_s == (asked_s and asked_s * factor + held_s), (end, command)
+        is_held = name == "held for long" or end.kind is ErrorKind.USAGE_LIMIT
+        assert options.is_after_reset == is_held, (end, command)
         goes_on = parsed.own.get("turn") == TURN_ID
-        assert options.images == (() if goes_on else tuple(request.images))
+        assert options.images == (() if goes_on else tuple(request.images)), (end, command)
         if name == "fork":
             from_start = (EARLIER, True) if end.kind is not ErrorKind.CONTEXT_WINDOW else (None, None)
             is_fork = (parsed.own.get("turn"), parsed.own.get("fork"))
-            assert is_fork == ((TURN_ID, False) if goes_on else from_start)
+            assert is_fork == ((TURN_ID, False) if goes_on else from_start), (end, command)
         if options.schema is not None and not options.schema.startswith(str(world.project)):
-            assert options.schema == str(turn.schema)
+            assert options.schema == str(turn.schema), (end, command)
             assert json.loads(Path(options.schema).read_text()) == SCHEMA
 
 

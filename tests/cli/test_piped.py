@@ -1,8 +1,13 @@
-"""Piped input follows the prompt, and no command waits for input that may never arrive."""
+"""Piped input follows the prompt, and no command waits for input that may never arrive.
+
+Where only the stdin, the shell and the command matter, the command keeps the prompt itself instead of handing it to a
+worker: see `conftest.TAKING`. One of each kind is the real command, with its worker.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import socket
@@ -18,6 +23,7 @@ import pytest
 
 from codex_server_cli.core.inputs import MAX_CHARS
 from tests.kit.home import COMMAND
+from tests.kit.in_process import Taken
 from tests.kit.shell import Shell, assert_refused
 from tests.kit.support import DEADLINE_S, wait_until
 
@@ -32,11 +38,13 @@ def prompts(shell: Shell) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted(shell.home.glob("turns/*/prompt.txt"))]
 
 
-def started(shell: Shell, *arguments: str, stdin: int, **options: object) -> tuple[int, str, float]:
+def started(
+    shell: Shell, *arguments: str, stdin: int, command: str = COMMAND, **options: object
+) -> tuple[int, str, float]:
     """Run `codex-server ARGUMENTS` on this stdin, which is left open; its exit code, stderr and seconds."""
     began = time.monotonic()
     run = subprocess.run(
-        [COMMAND, *arguments],
+        [command, *arguments],
         stdin=stdin,
         capture_output=True,
         cwd=shell.project,
@@ -49,11 +57,11 @@ def started(shell: Shell, *arguments: str, stdin: int, **options: object) -> tup
 
 
 def in_shell(
-    shell: Shell, script: str, name: str = "sh", *, stdin: int | None = None
+    shell: Shell, script: str, name: str = "sh", *, stdin: int | None = None, command: str = COMMAND
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in which `new` stands for `codex-server new`."""
     return subprocess.run(
-        [name, "-c", script.replace("new ", f"{COMMAND} new ")],
+        [name, "-c", script.replace("new ", f"{command} new ")],
         stdin=stdin,
         cwd=shell.project,
         env=shell.env,
@@ -67,25 +75,28 @@ def in_shell(
 # --- what is read
 
 
-@pytest.mark.parametrize(
-    ("arguments", "stdin", "prompt"),
-    [
-        (["review this"], DIFF, f"review this\n\n{DIFF}"),
-        (["review this", "-"], DIFF, f"review this\n\n{DIFF}"),
-        (["-", "review this"], DIFF, f"review this\n\n{DIFF}"),
-        ([], DIFF, DIFF),
-        (["--file", "-", "review this"], DIFF, f"review this\n\n{DIFF}"),
-        (["--file", "prompt.md"], DIFF, f"from a file\n\n{DIFF}"),
-        (["review this"], "", "review this"),
-        (["é", "-"], " \n\ufeff\u200b\n", "é"),
-        ([], f"\ufeff{DIFF}", DIFF),
-    ],
-)
-def test_what_is_piped_in_comes_behind_the_prompt(shell: Shell, arguments: list[str], stdin: str, prompt: str) -> None:
+BEHIND_THE_PROMPT = [
+    (["review this"], DIFF, f"review this\n\n{DIFF}"),
+    (["review this", "-"], DIFF, f"review this\n\n{DIFF}"),
+    (["-", "review this"], DIFF, f"review this\n\n{DIFF}"),
+    ([], DIFF, DIFF),
+    (["--file", "-", "review this"], DIFF, f"review this\n\n{DIFF}"),
+    (["--file", "prompt.md"], DIFF, f"from a file\n\n{DIFF}"),
+    (["review this"], "", "review this"),
+    (["é", "-"], " \n\ufeff\u200b\n", "é"),
+    ([], f"\ufeff{DIFF}", DIFF),
+]
+
+
+def test_what_is_piped_in_comes_behind_the_prompt(shell: Shell) -> None:
+    shell.configure(json.dumps({"codex": str(shell.bin / "codex")}))  # pinned, so it is not probed
     (shell.project / "prompt.md").write_text("\ufefffrom a file\n")
-    run = shell.run("new", *arguments, stdin=stdin.encode())
-    assert (run.code, run.stderr) == (0, "")
-    assert prompts(shell) == [prompt]
+    for arguments, stdin, prompt in BEHIND_THE_PROMPT:
+        taken = Taken()
+        run = shell.call("new", *arguments, stdin=stdin.encode(), launch=taken)
+        assert (run.code, run.stderr, taken.prompts) == (0, "", [prompt]), (arguments, stdin)
+    run = shell.run("new", "review this", stdin=DIFF.encode())
+    assert (run.code, run.stderr, prompts(shell)) == (0, "", [f"review this\n\n{DIFF}"])
 
 
 def test_a_large_input_comes_whole(shell: Shell) -> None:
@@ -94,35 +105,37 @@ def test_a_large_input_comes_whole(shell: Shell) -> None:
     assert prompts(shell) == [f"what is it?\n\n{data}"]
 
 
-@pytest.mark.parametrize(
-    ("script", "piped"),
-    [
-        ("(sleep 1; echo data) | new x", "data\n"),
-        ("{ echo a; sleep 1.2; echo b; } | cat | new x", "a\nb\n"),
-        ("echo data | (cd . && new x; true)", "data\n"),
-        ("echo data | timeout 30 env A=1 sh -c 'new x; true'", "data\n"),
-        ("new x <<END\ndata\nEND", "data\n"),
-        ("echo data > file; new x < file; true", "data\n"),
-        ("mkfifo fifo; (sleep 0.5; echo data) > fifo & new x < fifo", "data\n"),
-        ("new x < <(sleep 1; echo data)", "data\n"),
-    ],
-)
-def test_a_pipeline_and_a_file_are_read_to_their_end(shell: Shell, script: str, piped: str) -> None:
-    run = in_shell(shell, script, "bash", stdin=subprocess.DEVNULL)
+PIPELINES = [
+    ("(sleep 1; echo data) | new x", "data\n"),
+    ("{ echo a; sleep 1.2; echo b; } | cat | new x", "a\nb\n"),
+    ("echo data | (cd . && new x; true)", "data\n"),
+    ("echo data | timeout 30 env A=1 sh -c 'new x; true'", "data\n"),
+    ("new x <<END\ndata\nEND", "data\n"),
+    ("echo data > file; new x < file; true", "data\n"),
+    ("mkfifo fifo; (sleep 0.5; echo data) > fifo & new x < fifo", "data\n"),
+    ("new x < <(sleep 1; echo data)", "data\n"),
+]
+
+
+@pytest.mark.parametrize(("script", "piped"), PIPELINES)
+def test_a_pipeline_and_a_file_are_read_to_their_end(shell: Shell, taking: str, script: str, piped: str) -> None:
+    run = in_shell(shell, script, "bash", stdin=subprocess.DEVNULL, command=taking)
     assert (run.returncode, run.stderr) == (0, "")
     assert prompts(shell) == [f"x\n\n{piped}"]
 
 
 @pytest.mark.parametrize("name", SHELLS)
 def test_every_shell_has_released_its_pipeline_by_then(shell: Shell, name: str) -> None:
-    run = in_shell(shell, "(sleep 0.5; echo data) | new x", name)
+    run = in_shell(shell, "(sleep 0.5; echo data) | new x", name)  # the real one: its worker holds no end of the pipe
     assert (run.returncode, run.stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
 
 
-def test_a_pipeline_that_a_program_made_is_read_to_its_end(shell: Shell) -> None:
+def test_a_pipeline_that_a_program_made_is_read_to_its_end(shell: Shell, taking: str) -> None:
     with subprocess.Popen(["sh", "-c", "sleep 1; echo data"], stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
-        code, stderr, _ = started(shell, "new", "x", stdin=writer.stdout.fileno(), start_new_session=True)
+        code, stderr, _ = started(
+            shell, "new", "x", stdin=writer.stdout.fileno(), command=taking, start_new_session=True
+        )
     assert (code, stderr, prompts(shell)) == (0, "", ["x\n\ndata\n"])
 
 
@@ -154,10 +167,10 @@ def idle(kind: str) -> Iterator[int]:
         ("pipe", ["sh", "-c", '"$0" "$@"; exit $?']),
     ],
 )
-def test_a_stdin_that_may_never_end_is_not_waited_for(shell: Shell, kind: str, under: list[str]) -> None:
+def test_a_stdin_that_may_never_end_is_not_waited_for(shell: Shell, taking: str, kind: str, under: list[str]) -> None:
     with idle(kind) as stdin:
         began = time.monotonic()
-        command = [*under, COMMAND, "new", "hi"]
+        command = [*under, COMMAND if kind == "pipe" else taking, "new", "hi"]
         run = subprocess.run(
             command, stdin=stdin, capture_output=True, cwd=shell.project, env=shell.env, timeout=DEADLINE_S, check=False
         )
@@ -171,9 +184,10 @@ def test_a_closed_stdin_is_none(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "terminal", "nothing"])
-def test_without_a_prompt_it_is_missing_soon(shell: Shell, kind: str) -> None:
+def test_without_a_prompt_it_is_missing_soon(shell: Shell, taking: str, kind: str) -> None:
     with idle(kind) as stdin:
-        code, stderr, seconds = started(shell, "new", stdin=stdin)
+        command = COMMAND if kind == "pipe" else taking
+        code, stderr, seconds = started(shell, "new", stdin=stdin, command=command)
     assert (code, stderr.partition("\n")[0]) == (64, "codex-server: a prompt is missing")
     assert seconds < SOON_S
     assert shell.left == []
@@ -187,10 +201,10 @@ def unread_bytes(fd: int) -> int:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-def test_a_caller_may_write_in_pieces(shell: Shell, kind: str) -> None:
+def test_a_caller_may_write_in_pieces(shell: Shell, taking: str, kind: str) -> None:
     ours, theirs = reversed(os.pipe()) if kind == "pipe" else (end.detach() for end in socket.socketpair())
     process = subprocess.Popen(
-        [COMMAND, "new", "x"],
+        [taking, "new", "x"],
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -217,10 +231,10 @@ def test_a_caller_that_writes_and_stays_is_heard_as_far_as_it_came(shell: Shell)
     assert seconds < SOON_S
 
 
-def test_a_dash_waits_for_whoever_holds_it(shell: Shell) -> None:
+def test_a_dash_waits_for_whoever_holds_it(shell: Shell, taking: str) -> None:
     theirs, ours = os.pipe()
     process = subprocess.Popen(
-        [COMMAND, "new", "x", "-"], stdin=theirs, stdout=subprocess.PIPE, cwd=shell.project, env=shell.env
+        [taking, "new", "x", "-"], stdin=theirs, stdout=subprocess.PIPE, cwd=shell.project, env=shell.env
     )
     os.close(theirs)
     with suppress(subprocess.TimeoutExpired):
@@ -232,7 +246,7 @@ def test_a_dash_waits_for_whoever_holds_it(shell: Shell) -> None:
     assert (process.returncode, prompts(shell)) == (0, ["x\n\nlate"])
 
 
-def test_a_writer_from_elsewhere_is_not_waited_for_and_that_is_said(shell: Shell, tmp_path: Path) -> None:
+def test_a_writer_from_elsewhere_is_not_waited_for_and_that_is_said(shell: Shell, taking: str, tmp_path: Path) -> None:
     theirs, ours = os.pipe()
     os.set_inheritable(ours, True)
     script = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60' > /dev/null 2>&1 < /dev/null &"
@@ -240,7 +254,7 @@ def test_a_writer_from_elsewhere_is_not_waited_for_and_that_is_said(shell: Shell
     os.close(ours)
     pid = int(wait_until(lambda: _text(tmp_path / "pid"), what="the writer"))
     try:
-        code, stderr, seconds = started(shell, "new", "x", stdin=theirs)
+        code, stderr, seconds = started(shell, "new", "x", stdin=theirs, command=taking)
     finally:
         os.kill(pid, 9)
         os.close(theirs)
@@ -265,8 +279,12 @@ def _text(path: Path) -> str:
         ("bash", "pipe", "sh -c 'new one; true'"),
     ],
 )
-def test_the_next_commands_of_a_shell_are_no_part_of_a_prompt(shell: Shell, name: str, kind: str, command: str) -> None:
-    script = f"{command}\necho next; echo data | (new two; true)\n".replace("new ", f"{COMMAND} new ")
+def test_the_next_commands_of_a_shell_are_no_part_of_a_prompt(
+    shell: Shell, taking: str, name: str, kind: str, command: str
+) -> None:
+    is_real = command == "new one"
+    script = f"{command}\necho next; echo data | (new two; true)\n"
+    script = script.replace("new ", f"{COMMAND if is_real else taking} new ")
     with holding(shell, kind, script.encode()) as stdin:
         run = subprocess.run(
             [name], stdin=stdin, capture_output=True, cwd=shell.project, env=shell.env, timeout=DEADLINE_S, check=False
@@ -301,74 +319,79 @@ def holding(shell: Shell, kind: str, data: bytes) -> Iterator[int]:
         os.close(theirs)
 
 
-def test_a_loop_over_the_lines_of_a_file_keeps_them(shell: Shell) -> None:
-    run = in_shell(shell, "printf 'a\\nb\\nc\\n' > lines; while read line; do new \"$line\"; done < lines")
+def test_a_loop_over_the_lines_of_a_file_keeps_them(shell: Shell, taking: str) -> None:
+    script = "printf 'a\\nb\\nc\\n' > lines; while read line; do new \"$line\"; done < lines"
+    run = in_shell(shell, script, command=taking)
     assert prompts(shell) == ["a", "b", "c"]
     left = "codex-server: stdin was left unread, for somebody has read from that file before us; - reads the rest\n"
     assert run.stderr == left * 2  # the last line has been consumed
 
 
-@pytest.mark.parametrize("flag", ["--file", "--schema"])
-@pytest.mark.parametrize("path", ["input", "/dev/stdin"])
-def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell, flag: str, path: str) -> None:
-    (shell.project / "input").write_text(
-        '{"type": "object", "properties": {}, "required": [], "additionalProperties": false}'
-    )
-    words = ["hi"] if flag == "--schema" else []
-    with (shell.project / "input").open("rb") as opened:
-        code, stderr, _ = started(shell, "new", *words, flag, path, stdin=opened.fileno())
-    assert (code, stderr) == (0, "")
-    assert prompts(shell) == [words[0] if words else (shell.project / "input").read_text()]
+def test_a_file_that_is_read_otherwise_is_not_read_once_more(shell: Shell) -> None:
+    text = '{"type": "object", "properties": {}, "required": [], "additionalProperties": false}'
+    (shell.project / "input").write_text(text)
+    for flag, path in ((flag, path) for flag in ("--file", "--schema") for path in ("input", "/dev/stdin")):
+        taken = Taken()
+        words = ["hi"] if flag == "--schema" else []
+        with (shell.project / "input").open("rb") as opened:
+            run = shell.call("new", *words, flag, path, stdin=opened.fileno(), launch=taken)
+        assert (run.code, run.stderr, taken.prompts) == (0, "", words or [text]), (flag, path)
 
 
 # --- what is refused
 
 
-@pytest.mark.parametrize(
-    ("arguments", "stdin", "expected"),
-    [
-        (["x"], b"caf\xe9", "what was piped in is not valid UTF-8"),
-        ([], b"caf\xe9", "what was piped in is not valid UTF-8"),
-        (["x", "-"], b"caf\xe9", "the prompt is not valid UTF-8"),
-        (["x"], b"a\0b", "NUL"),
-        ([""], DIFF.encode(), "the prompt is empty"),
-        (["\u200b"], DIFF.encode(), "the prompt is empty"),
-        (["-"], b"\xef\xbb\xbf", "the prompt is empty"),
-        (["--file", "blank.md"], DIFF.encode(), "the prompt is empty"),
-        (["x" * 100], b"y" * MAX_CHARS, f"the prompt has {MAX_CHARS + 102} characters"),
-        (["x"], b"y" * 4 * (MAX_CHARS + 1), "more than 1048576 characters"),
-    ],
-    ids=lambda value: repr(value)[:20] if not isinstance(value, str) else None,
-)
-def test_what_cannot_be_a_prompt_is_refused_with_one_line(
-    shell: Shell, arguments: list[str], stdin: bytes, expected: str
-) -> None:
+REFUSED: list[tuple[list[str], bytes, str]] = [
+    (["x"], b"caf\xe9", "what was piped in is not valid UTF-8"),
+    ([], b"caf\xe9", "what was piped in is not valid UTF-8"),
+    (["x", "-"], b"caf\xe9", "the prompt is not valid UTF-8"),
+    (["x"], b"a\0b", "NUL"),
+    ([""], DIFF.encode(), "the prompt is empty"),
+    (["\u200b"], DIFF.encode(), "the prompt is empty"),
+    (["-"], b"\xef\xbb\xbf", "the prompt is empty"),
+    (["--file", "blank.md"], DIFF.encode(), "the prompt is empty"),
+]
+TOO_MUCH = [
+    (["x" * 100], b"y" * MAX_CHARS, f"the prompt has {MAX_CHARS + 102} characters"),
+    (["x"], b"y" * 4 * (MAX_CHARS + 1), "more than 1048576 characters"),
+]
+
+
+def test_what_cannot_be_a_prompt_is_refused_with_one_line(shell: Shell) -> None:
     (shell.project / "blank.md").write_text("\ufeff\n")
-    run = shell.run("new", *arguments, stdin=stdin)
-    assert_refused(run, 65, expected, as_json=True)
-    assert shell.left == []
+    for arguments, stdin, expected in REFUSED:
+        run = shell.call("new", *arguments, stdin=stdin)
+        assert_refused(run, 65, expected, as_json=True, case=(arguments, stdin))
+        assert shell.left == []
+
+
+def test_more_than_a_prompt_may_have_is_refused_with_one_line(shell: Shell) -> None:
+    for arguments, stdin, expected in TOO_MUCH:
+        run = shell.run("new", *arguments, stdin=stdin)
+        assert_refused(run, 65, expected, as_json=True, case=expected)
+        assert shell.left == []
 
 
 def test_a_stdin_that_cannot_be_read_is_told(shell: Shell) -> None:
     fd = os.open(shell.project / "file", os.O_WRONLY | os.O_CREAT)
-    code, stderr, _ = started(shell, "new", "x", "-", stdin=fd)
-    assert (code, stderr.partition("\n")[0]) == (65, "codex-server: cannot read stdin: Bad file descriptor")
-    code, stderr, _ = started(shell, "new", "x", stdin=fd)
-    assert (code, stderr, prompts(shell)) == (0, "", ["x"])
+    taken = Taken()
+    dash, word = shell.call("new", "x", "-", stdin=fd), shell.call("new", "x", stdin=fd, launch=taken)
     os.close(fd)
+    assert_refused(dash, 65, "cannot read stdin: Bad file descriptor", as_json=True)
+    assert (word.code, word.stderr, taken.prompts) == (0, "", ["x"])
 
 
 def test_three_words_are_a_usage_error(shell: Shell) -> None:
     for words in (["a", "b"], ["a", "-", "b"], ["a b", "c", "-"]):
-        assert_refused(shell.run("new", *words), 64, "unexpected extra argument", as_json=True)
+        assert_refused(shell.call("new", *words), 64, "unexpected extra argument", as_json=True, case=words)
 
 
 # --- the other verbs
 
 
 def test_continue_and_the_instructions_of_a_review_take_it_too(shell: Shell) -> None:
-    run = shell.run("review", "--instructions", "look at this", stdin=DIFF.encode())
-    assert run.code == 0, run
-    assert shell.run("review", "--instructions", "-", stdin=DIFF.encode()).code == 0
-    assert shell.run("review", "--instructions", "\u200b", stdin=DIFF.encode()).code == 64
-    assert prompts(shell) == [f"look at this\n\n{DIFF}", DIFF]
+    taken = Taken()
+    for text, code in (("look at this", 0), ("-", 0), ("\u200b", 64)):
+        run = shell.call("review", "--instructions", text, stdin=DIFF.encode(), launch=taken)
+        assert run.code == code, (text, run)
+    assert taken.prompts == [f"look at this\n\n{DIFF}", DIFF]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,20 @@ from tests.kit.shell import Shell
 from tests.kit.support import DEADLINE_S
 
 
+@pytest.fixture
+def hasty(taking: str) -> str:
+    """The same command, which tells after a fraction of a second what it waits for."""
+    path = Path(taking)
+    sooner = "from codex_server_cli.actions.start import piped\npiped._SILENT_S = 0.2\nentry.main()\n"
+    path.write_text(path.read_text().replace("entry.main()\n", sooner))
+    return taking
+
+
 @pytest.mark.parametrize("arguments", [["-"], ["x", "-"], ["--file", "-"]])
-def test_a_dash_on_an_idle_pipe_says_what_it_waits_for(shell: Shell, arguments: list[str]) -> None:
+def test_a_dash_on_an_idle_pipe_says_what_it_waits_for(shell: Shell, hasty: str, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     with subprocess.Popen(
-        [COMMAND, "new", *arguments],
+        [hasty, "new", *arguments],
         stdin=reading,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -48,9 +58,11 @@ def test_a_pipeline_that_says_nothing_for_long_is_told_of_and_read(shell: Shell)
     assert prompt.read_text() == "x\n\ndata\n"
 
 
-@pytest.mark.parametrize(
-    ("script", "is_told"),
-    [
+def test_a_review_says_that_it_takes_nothing_from_stdin(shell: Shell, taking: str) -> None:
+    (shell.project / "a.txt").write_text("text")
+    for words in ("init -q", "add .", "-c user.name=n -c user.email=e commit -qm x"):
+        subprocess.run(["git", *words.split()], cwd=shell.project, check=True)
+    for script, is_told in (
         ("git log -p | { sleep 0.3; review; }", True),
         ("review < a.txt", True),
         ("review < /dev/null", False),
@@ -58,20 +70,17 @@ def test_a_pipeline_that_says_nothing_for_long_is_told_of_and_read(shell: Shell)
         ("git log -p | review --instructions 'look at this'", False),
         ("echo review | sh", False),
         ("review <&-", False),
-    ],
-)
-def test_a_review_says_that_it_takes_nothing_from_stdin(shell: Shell, script: str, is_told: bool) -> None:
-    (shell.project / "a.txt").write_text("text")
-    for words in ("init -q", "add .", "-c user.name=n -c user.email=e commit -qm x"):
-        subprocess.run(["git", *words.split()], cwd=shell.project, check=True)
-    run = subprocess.run(
-        ["sh", "-c", script.replace("review", f"{COMMAND} review", 1)],
-        stdin=subprocess.DEVNULL,
-        cwd=shell.project,
-        env=shell.env,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert ("stdin was not read" in run.stderr) is is_told, run
+    ):
+        command = COMMAND if script == "review < a.txt" else taking
+        run = subprocess.run(
+            ["sh", "-c", script.replace("review", f"{command} review", 1)],
+            stdin=subprocess.DEVNULL,
+            cwd=shell.project,
+            env=shell.env,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        assert ("stdin was not read" in run.stderr) is is_told, (script, run)
+        assert run.returncode == 0, (script, run)

@@ -66,12 +66,18 @@ def test_a_full_disk_behind_stdout_is_one_line_and_no_traceback(shell: Shell, tu
         assert (code, stderr.splitlines()[0]) == (65, "codex-server: the prompt is empty")
 
 
-@pytest.mark.parametrize("words", ["list --cwd .", "list-turns --cwd .", "tail --all"])
-def test_a_directory_that_is_gone_is_told_as_that(shell: Shell, words: str) -> None:
+def test_a_directory_that_is_gone_is_told_as_that(shell: Shell) -> None:
     gone = shell.root / "gone"
     gone.mkdir()
+    there = os.open(gone, os.O_RDONLY)
+    gone.rmdir()
     shell.env["CODEX_SERVER_HOME"] = "home"  # meaningful only at a terminal
-    run = shell.run(*words.split(), under=["sh", "-c", f'cd {gone} && rmdir {gone} && exec "$0" "$@"'])
+    for words in ("list --cwd .", "list-turns --cwd .", "tail --all"):
+        run = shell.call(*words.split(), cwd=there)
+        assert_refused(run, 65, "the current directory is gone", as_json=False, case=words)
+    os.close(there)
+    gone.mkdir()
+    run = shell.run("tail", "--all", under=["sh", "-c", f'cd {gone} && rmdir {gone} && exec "$0" "$@"'])
     assert_refused(run, 65, "the current directory is gone", as_json=False)
 
 
@@ -81,7 +87,7 @@ def test_closed_streams_are_no_trouble_for_a_turn(shell: Shell, closed: str) -> 
     assert (run.code, run.stderr) == (0, "")
     (turn_id,) = shell.left
     assert (run.stdout == "") == (">&-" in closed.split())
-    assert shell.run("wait", turn_id).code == 1
+    assert shell.call("wait", turn_id).code == 1
     prompt = shell.home / "turns" / turn_id / "prompt.txt"
     assert prompt.read_text() == "hi"
 
@@ -91,37 +97,41 @@ def test_closed_streams_are_no_trouble_for_a_turn(shell: Shell, closed: str) -> 
 
 def test_a_terminal_gets_indented_json_and_a_pipe_one_line(shell: Shell, turns: TurnsOnDisk) -> None:
     turn_id = turns.complete().turn_id
-    piped = shell.run("status", turn_id).stdout
+    piped = shell.call("status", turn_id).stdout
     assert piped.count("\n") == 1
     shown = console.type_in(f"{COMMAND} status {turn_id}", shell.env, shell.project)
     assert shown.startswith('{\n  "version": 1,\n')
     assert {**json.loads(shown), "elapsed_s": 0} == {**json.loads(piped), "elapsed_s": 0}
 
 
-@pytest.mark.parametrize("command", ["status", "tail", "tail --follow", "answer", "wait", "tail --events"])
-def test_a_terminal_obeys_nothing_that_a_model_has_said(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
+def test_a_terminal_obeys_nothing_that_a_model_has_said(shell: Shell, turns: TurnsOnDisk) -> None:
     turn = turns.failed(ErrorKind.NETWORK, answer=NASTY, model=NASTY)
     turn.out.write_text(f"{NASTY}\n")
     turn.events.write_text(json.dumps({"seq": 0, "method": "x", "params": NASTY}, ensure_ascii=False) + "\n")
     error = json.loads(turn.result.read_bytes())
     error["error"]["message"] = NASTY
     turn.result.write_text(json.dumps(error))
-    shown = console.type_in(f"{COMMAND} {command} {turn.turn_id}", shell.env, shell.project)
-    assert "txt" in shown
-    assert not {char for char in shown if char not in "\n\t" and (char < " " or "\x7f" <= char <= "\x9f")}
-    assert "\u202e" not in shown
+    commands = ("status", "tail", "tail --follow", "answer", "wait", "tail --events")
+    everything = {command: shell.show(*command.split(), turn.turn_id) for command in commands}
+    everything["a real wait"] = console.type_in(f"{COMMAND} wait {turn.turn_id}", shell.env, shell.project)
+    for command, shown in everything.items():
+        assert "txt" in shown, command
+        is_control = {char for char in shown if char not in "\n\t" and (char < " " or "\x7f" <= char <= "\x9f")}
+        assert not is_control, command
+        assert "\u202e" not in shown, command
 
 
-@pytest.mark.parametrize("command", ["tail", "answer", "wait --print out"])
-def test_a_pipe_gets_what_the_model_said_byte_for_byte(shell: Shell, turns: TurnsOnDisk, command: str) -> None:
+def test_a_pipe_gets_what_the_model_said_byte_for_byte(shell: Shell, turns: TurnsOnDisk) -> None:
     turn = turns.complete(f"{NASTY}\n")
     turn.out.write_bytes(f"{NASTY}\n".encode())
-    assert shell.run(*command.split(), turn.turn_id).stdout.encode() == f"{NASTY}\n".encode()
+    for command in ("tail", "answer", "wait --print out"):
+        run = (shell.run if command == "tail" else shell.call)(*command.split(), turn.turn_id)
+        assert run.stdout.encode() == f"{NASTY}\n".encode(), command
 
 
 def test_a_table_is_safe_even_in_a_pipe(shell: Shell, turns: TurnsOnDisk) -> None:
     turns.complete(prompt=f"do\n{NASTY}")
-    rows = shell.run("list-turns").stdout.splitlines()
+    rows = shell.call("list-turns").stdout.splitlines()
     assert len(rows) == 2
     assert "do ␛]52;c;cm0=␇␛[2J" in rows[1]
 
@@ -150,7 +160,7 @@ def test_ctrl_c_ends_the_command_and_never_the_turn(shell: Shell, turns: TurnsOn
     assert (process.returncode, stdout) == (130, "")
     assert f"codex-server tail {turn_id} --follow" in stderr
     assert "Traceback" not in stderr
-    assert shell.run("status", turn_id).json["state"] == "running"
+    assert shell.call("status", turn_id).json["state"] == "running"
     turns.drop_lock(turn_id)
 
 
@@ -165,7 +175,7 @@ def test_ctrl_c_in_new_leaves_the_turn_running_and_names_it(shell: Shell, option
     _, stderr = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 130
     assert turn_id in stderr
-    assert shell.run("status", turn_id).json["state"] == "running"
+    assert shell.call("status", turn_id).json["state"] == "running"
 
 
 def _wait_until_it_waits(pid: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from string import Template
 
 import pytest
 
@@ -56,86 +57,91 @@ def turn_variables(shell: Shell, turns: TurnsOnDisk) -> dict[str, str]:
     return {"EVIL": EVIL} | {state: write_everywhere(turn).turn_id for state, turn in by_state.items()}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "tail $COMPLETE",
-        "tail $FAILED -n 1",
-        "tail $COMPLETE $DEAD",
-        "tail $COMPLETE --events",
-        "tail $COMPLETE --follow",
-        "wait $COMPLETE",
-        "wait $FAILED --print json",
-        "wait $RUNNING --timeout 0.1",
-        "wait $DEAD",
-        "answer $COMPLETE",
-        "answer $FAILED",
-        "answer $RUNNING",
-        "status",
-        "status $FAILED",
-        "status $RUNNING $DEAD $COMPLETE",
-        "list-turns",
-        "list-turns --json",
-        "cancel $FAILED",
-        "list",
-        "list --json",
-        "show 01a1fa62",
-        "show 01a1fa62 --json",
-        "continue --turn $RUNNING hi",
-    ],
+SHOWN = (
+    "tail $COMPLETE",
+    "tail $FAILED -n 1",
+    "tail $COMPLETE $DEAD",
+    "tail $COMPLETE --events",
+    "tail $COMPLETE --follow",
+    "wait $COMPLETE",
+    "wait $FAILED --print json",
+    "wait $RUNNING --timeout 0.1",
+    "wait $DEAD",
+    "answer $COMPLETE",
+    "answer $FAILED",
+    "answer $RUNNING",
+    "status",
+    "status $FAILED",
+    "status $RUNNING $DEAD $COMPLETE",
+    "list-turns",
+    "list-turns --json",
+    "cancel $FAILED",
+    "list",
+    "list --json",
+    "show 01a1fa62",
+    "show 01a1fa62 --json",
+    "continue --turn $RUNNING hi",
 )
+
+
 def test_whatever_a_turn_or_a_thread_holds_a_terminal_obeys_none_of_it(
-    shell: Shell, turn_variables: dict[str, str], words: str
+    shell: Shell, turn_variables: dict[str, str]
 ) -> None:
-    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env | turn_variables, shell.project)
-    assert shown.strip(), "nothing was shown at all"
-    assert [char for char in shown if is_dangerous(char)] == []
-    assert "a defect of codex-server" not in shown
+    for words in SHOWN:
+        assert_harmless(words, shell.show(*Template(words).substitute(turn_variables).split()))
+    real = f"{shlex.quote(COMMAND)} tail $COMPLETE"
+    assert_harmless(real, type_in(real, shell.env | turn_variables, shell.project))
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        '"$EVIL"',
-        '"--$EVIL"',
-        'status "$EVIL"',
-        'wait "$EVIL"',
-        'show "$EVIL"',
-        'new hi --cwd "/$EVIL"',
-        'new hi --name "$EVIL"',
-        'new hi --schema "/$EVIL"',
-        'new hi --image "/$EVIL"',
-        'new --file "/$EVIL"',
-        'new hi --config "$EVIL"',
-        'new hi --sandbox "$EVIL"',
-        'new hi --deadline "$EVIL"',
-        'wait last --timeout "$EVIL"',
-        'continue hi --thread "$EVIL"',
-        'list-turns --cwd "/$EVIL"',
-    ],
+def assert_harmless(words: str, shown: str) -> None:
+    assert shown.strip(), f"nothing was shown at all: {words}"
+    assert [char for char in shown if is_dangerous(char)] == [], words
+    assert "a defect of codex-server" not in shown, words
+
+
+MISTAKES = (
+    '"$EVIL"',
+    '"--$EVIL"',
+    'status "$EVIL"',
+    'wait "$EVIL"',
+    'show "$EVIL"',
+    'new hi --cwd "/$EVIL"',
+    'new hi --name "$EVIL"',
+    'new hi --schema "/$EVIL"',
+    'new hi --image "/$EVIL"',
+    'new --file "/$EVIL"',
+    'new hi --sandbox "$EVIL"',
+    'new hi --deadline "$EVIL"',
+    'wait last --timeout "$EVIL"',
+    'continue hi --thread "$EVIL"',
+    'list-turns --cwd "/$EVIL"',
 )
-def test_what_stands_on_a_command_line_is_not_obeyed_when_it_is_told_to_be_wrong(shell: Shell, words: str) -> None:
-    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env | {"EVIL": EVIL}, shell.project)
-    assert [char for char in shown if is_dangerous(char)] == []
-    assert "a defect of codex-server" not in shown
 
 
-@pytest.mark.parametrize("words", ["new hi", "list-turns", "doctor", "setup", "gc"])
-def test_the_names_of_files_are_not_obeyed(shell: Shell, words: str) -> None:
+def test_what_stands_on_a_command_line_is_not_obeyed_when_it_is_told_to_be_wrong(shell: Shell) -> None:
+    for words in MISTAKES:
+        assert_harmless(words, shell.show(*(word.replace("$EVIL", EVIL) for word in shlex.split(words))))
+    for words in ('new hi --cwd "/$EVIL"', 'new hi --config "$EVIL"'):  # the latter starts a turn: Codex is to judge it
+        shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env | {"EVIL": EVIL}, shell.project)
+        assert_harmless(words, shown)
+
+
+def test_the_names_of_files_are_not_obeyed(shell: Shell) -> None:
     home, project = shell.root / IN_A_PATH[:120], shell.root / f"project{IN_A_PATH[:100]}"
     project.mkdir()
     home.mkdir(mode=0o755)
     (home / "config.json").write_text(json.dumps({EVIL: EVIL}))
     shell.env["CODEX_SERVER_HOME"] = str(home)
-    shown = type_in(f"{shlex.quote(COMMAND)} {words}", shell.env, project)
-    assert [char for char in shown if is_dangerous(char)] == []
-    assert "a defect of codex-server" not in shown
+    real = f"{shlex.quote(COMMAND)} new hi"
+    for words in ("list-turns", "doctor", "setup", "gc"):
+        assert_harmless(words, shell.show(words, cwd=project))
+    assert_harmless(real, type_in(real, shell.env, project))
 
 
 def test_a_pipe_gets_every_byte_as_it_is(shell: Shell, turn_variables: dict[str, str]) -> None:
     answer = shell.run("answer", turn_variables["COMPLETE"])
     assert (answer.code, answer.stdout) == (0, f"{EVIL}\n")
-    tail = shell.run("tail", turn_variables["COMPLETE"])
+    tail = shell.call("tail", turn_variables["COMPLETE"])
     assert tail.stdout == f"{EVIL}\n"
-    assert shell.run("status", turn_variables["COMPLETE"]).json["cwd"] == f"/{EVIL}"
+    assert shell.call("status", turn_variables["COMPLETE"]).json["cwd"] == f"/{EVIL}"
     assert (shell.home / "turns" / turn_variables["COMPLETE"] / "answer.txt").read_bytes() == EVIL.encode()

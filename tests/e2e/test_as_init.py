@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -35,20 +36,20 @@ def first_process(home: Home, *words: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("signum", SIGNALS, ids=[signum.name for signum in SIGNALS])
-@pytest.mark.parametrize("command", ["wait", "wait --until attention", "tail --follow", "watch", "tail --all --follow"])
-def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(
-    one_home: Home, command: str, signum: signal.Signals
-) -> None:
+def test_a_command_that_waits_ends_at_a_signal_and_its_turn_goes_on(one_home: Home) -> None:
     turn, gate = one_home.start_held()
-    words = [*command.split(), *([] if command in ("watch", "tail --all --follow") else [turn.id])]
-    with first_process(one_home, *words) as outer:
-        (inner,) = wait_until(lambda: psutil.Process(outer.pid).children(), what="the command")
-        wait_until(lambda: handles_signal(inner), what="a command that hears it")
-        inner.send_signal(signum)
-        _, stderr = outer.communicate(timeout=DEADLINE_S)
-    assert outer.returncode == 128 + signum, stderr
-    assert "Traceback" not in stderr
+    for command in ("wait", "wait --until attention", "tail --follow", "watch", "tail --all --follow"):
+        words = [*command.split(), *([] if command in ("watch", "tail --all --follow") else [turn.id])]
+        outers = [first_process(one_home, *words) for _ in SIGNALS]
+        for outer, signum in zip(outers, SIGNALS, strict=True):
+            with outer:
+                (inner,) = wait_until(psutil.Process(outer.pid).children, what=f"the command {command}")
+                wait_until(partial(handles_signal, inner), what=f"a {command} that hears a signal")
+                inner.send_signal(signum)
+                _, stderr = outer.communicate(timeout=DEADLINE_S)
+            assert outer.returncode == 128 + signum, (command, signum, stderr)
+            assert "Traceback" not in stderr, (command, signum, stderr)
+    assert not turn.is_ended
     gate.open()
     assert turn.wait()["state"] == "complete"
 

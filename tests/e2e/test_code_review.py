@@ -6,11 +6,10 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say, usage_limit
 from tests.kit.home import Home
+from tests.kit.in_process import call_in
 from tests.kit.support import Json, wait_until
 
 
@@ -95,7 +94,8 @@ def test_a_review_that_is_cancelled_ends_at_once_and_has_no_answer(home: Home) -
     assert (run.code, run.json["state"]) == (0, "cancelled")
     assert turn.result["answer"] is None
     interrupts = [event for event in turn.events if event.get("method") == "turn/interrupt"]
-    assert len(interrupts) == 1
+    assert interrupts
+    assert all(event["params"] == interrupts[0]["params"] for event in interrupts)  # repeated until Codex obeys
     completed = [event for event in turn.events if event.get("method") == "turn/completed"]
     assert [event["params"]["turn"]["status"] for event in completed] == ["interrupted"]
     assert turn.result["error"]["hint"].endswith(f"`codex-server review --cwd {home.project} --uncommitted`")
@@ -123,9 +123,10 @@ def test_a_review_that_fails_tells_why(one_home: Home) -> None:
     assert (ended["state"], ended["answer"], ended["error"]["kind"]) == ("failed", None, "usage_limit")
 
 
-@pytest.mark.parametrize(
-    ("flags", "code", "expected"),
-    [
+def test_what_cannot_be_reviewed_is_refused_before_anything_is_made(one_home: Home) -> None:
+    _repository(one_home)
+    one_home.model([])
+    cases = (
         (["--schema", "s.json"], 64, "--schema"),
         (["--image", "a.png"], 64, "--image"),
         (["--write"], 64, "--write"),
@@ -139,19 +140,16 @@ def test_a_review_that_fails_tells_why(one_home: Home) -> None:
         (["--base", "--all"], 65, "no branch '--all'"),
         (["--commit", "deadbeef"], 65, "no commit 'deadbeef'"),
         (["--cwd", "/"], 65, "/ is in no git work tree"),
-    ],
-)
-def test_what_cannot_be_reviewed_is_refused_before_anything_is_made(
-    one_home: Home, flags: list[str], code: int, expected: str
-) -> None:
-    _repository(one_home)
-    one_home.model([])
-    run = one_home.run("review", *flags)
-    assert (run.code, run.error["exit_code"]) == (code, code)
-    assert expected in run.error["message"]
-    assert run.error["hint"]
-    assert "Possible options" not in run.error["message"]
+    )
+    runs = [(case, call_in(one_home, "review", *case[0])) for case in cases]
+    runs += [(case, one_home.run("review", *case[0])) for case in (cases[2], cases[-1])]  # with their workers
+    for (flags, code, expected), run in runs:
+        assert (run.code, run.error["exit_code"]) == (code, code), flags
+        assert expected in run.error["message"], flags
+        assert run.error["hint"], flags
+        assert "Possible options" not in run.error["message"], flags
     assert one_home.turn_ids == []
+    wait_until(lambda: not one_home.processes(), what="the end of the workers that got no turn")
 
 
 def test_where_nothing_is_uncommitted_a_review_says_so_beforehand(one_home: Home) -> None:

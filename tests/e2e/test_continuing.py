@@ -8,6 +8,7 @@ from codex_server_cli.demo.replies import hold, reply, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import SECOND_HALF, Home, Turn
+from tests.kit.in_process import call_in
 
 
 def echo(request: Request) -> ReplyLike:
@@ -27,9 +28,9 @@ def prompts_and_answers(model: ScriptedModel) -> list[str]:
 
 def ended(home: Home, *args: str) -> Turn:
     """Run a starting command to its complete end."""
-    turn = home.start(*args)
-    assert turn.wait()["state"] == "complete"
-    return turn
+    run = home.run(*args, "--wait")
+    assert (run.code, run.json["state"]) == (0, "complete"), run
+    return home.turn(run.json["turn_id"])
 
 
 def test_the_next_turn_of_a_thread_remembers_the_earlier_ones(home: Home) -> None:
@@ -53,7 +54,7 @@ def test_continue_in_a_directory_without_a_thread_takes_no_other_projects(home: 
     other = home.root / "other"
     other.mkdir()
     for arguments in (["continue", "--last", "two"], ["continue", "two"]):
-        run = home.run(*arguments, cwd=other)
+        run = call_in(home, *arguments, cwd=other)
         assert (run.code, run.error["kind"]) == (65, "thread_missing")
         assert "codex-server new" in run.stderr
     assert len(model.model_requests) == 1
@@ -115,10 +116,11 @@ def test_a_busy_thread_is_refused_with_its_holder_or_forked_when_told_to(home: H
     holder = home.start("continue", "--turn", first.id, "two")
     gate.wait_until_reached()
     for arguments in (["--thread", first.meta["thread_id"]], ["--turn", first.id], ["--turn", holder.id], []):
-        busy = home.run("continue", *arguments, "three")
+        busy = call_in(home, "continue", *arguments, "three")
         assert (busy.code, busy.error["kind"]) == (75, "thread_busy")
         assert holder.id in busy.error["message"]
         assert "--fork" in busy.error["hint"]
+    assert home.run("continue", "three").code == 75
     assert len(home.turn_ids) == 2
     fork = ended(home, "continue", "--thread", first.meta["thread_id"], "--fork-if-busy", "three")
     assert prompts_and_answers(model)[:2] == ["one", "re: one"]
@@ -153,8 +155,8 @@ def test_an_ephemeral_turn_leaves_no_session_and_cannot_be_continued(home: Home)
     assert list((home.codex_home / "sessions").rglob("*.jsonl")) == []
     run = home.run("continue", "--turn", turn.id, "two")
     assert (run.code, run.error["kind"]) == (65, "thread_missing")
-    assert home.run("continue", "two").code == 65
-    assert "continue" not in home.turn(turn.id).status()["next"]
+    assert call_in(home, "continue", "two").code == 65
+    assert "continue" not in call_in(home, "status", turn.id).json["next"]
 
 
 def test_what_cannot_be_meant_together_is_refused(one_home: Home) -> None:
@@ -167,7 +169,8 @@ def test_what_cannot_be_meant_together_is_refused(one_home: Home) -> None:
         ["--turn", turn.id, "--follow", "--wait", "two"],
         ["--turn", turn.id],
     ):
-        assert one_home.run("continue", *arguments).error["exit_code"] == 64
-    assert one_home.run("continue", "--thread", "00000000", "two").code == 66
-    assert one_home.run("continue", "--turn", "nobody", "two").code == 66
+        assert call_in(one_home, "continue", *arguments).error["exit_code"] == 64, arguments
+    assert call_in(one_home, "continue", "--thread", "00000000", "two").code == 66
+    assert call_in(one_home, "continue", "--turn", "nobody", "two").code == 66
+    assert one_home.run("continue", "--turn", turn.id, "--ephemeral", "two").code == 64
     assert one_home.turn_ids == [turn.id]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from codex_server_cli.demo.replies import reply, say
 from tests.kit.home import Home
+from tests.kit.in_process import call_in
 from tests.kit.support import wait_until
 
 SCHEMA = {
@@ -35,10 +34,8 @@ def test_a_schema_reaches_the_model_and_a_valid_answer_is_its_document(home: Hom
     assert json.loads((turn.path / "answer.txt").read_text()) == {"answer": 42}
 
 
-@pytest.mark.parametrize(
-    "given", ['```json\n{"answer": 42}\n```', '\n\ufeff{"answer": 42}\n\n', '```\n{"answer": 42}\n```\n']
-)
-def test_right_json_in_a_fence_or_in_blanks_is_the_document_alone(home: Home, given: str) -> None:
+def test_right_json_in_a_fence_is_the_document_alone(home: Home) -> None:  # of blanks: tests/core/result/test_schema
+    given = '\n\ufeff```json\n{"answer": 42}\n```\n\n'
     home.model([say(given)])
     turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
     ended = turn.wait()
@@ -47,36 +44,30 @@ def test_right_json_in_a_fence_or_in_blanks_is_the_document_alone(home: Home, gi
     assert turn.out.rstrip("\n").endswith(given.rstrip("\n"))  # as it came
 
 
-@pytest.mark.parametrize(
-    "answer", ['{"answer": "forty-two"}', "forty-two", 'Here:\n```json\n{"answer": 42}\n```', '```json\n{"a": 1}\n```']
-)
-def test_an_answer_that_does_not_match_fails_the_turn_and_is_kept(home: Home, answer: str) -> None:
-    home.model([say(answer)])
-    turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
-    ended = turn.wait()
-    assert (ended["state"], ended["error"]["kind"], ended["answer"]) == ("failed", "bad_schema", answer)
-    run = home.run("answer", turn.id)
-    assert (run.code, run.stdout) == (1, f"{answer}\n")
+def test_an_answer_that_does_not_match_fails_the_turn_and_is_kept(home: Home) -> None:
+    for answer in ('{"answer": "forty-two"}', 'Here:\n```json\n{"answer": 42}\n```', '```json\n{"a": 1}\n```'):
+        home.model([say(answer)])
+        turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
+        ended = turn.wait()
+        assert (ended["state"], ended["error"]["kind"], ended["answer"]) == ("failed", "bad_schema", answer)
+        run = call_in(home, "answer", turn.id)
+        assert (run.code, run.stdout) == (1, f"{answer}\n")
 
 
-@pytest.mark.parametrize(
-    ("content", "kind", "complaint"),
-    [
+def test_a_bad_schema_is_refused_before_anything_is_made(one_home: Home) -> None:
+    model = one_home.model([say("never")])
+    for content, kind, complaint in (
         ("{", "bad_schema", "JSON"),
         ('{"type": "objekt"}', "bad_schema", "objekt"),
         ('{"type": "object", "properties": {"a": {}}, "required": ["a"]}', "bad_schema", "additionalProperties"),
         (None, "bad_input", "cannot read"),
-    ],
-    ids=["no-json", "no-schema", "not-strict", "missing"],
-)
-def test_a_bad_schema_is_refused_before_anything_is_made(
-    one_home: Home, content: str | None, kind: str, complaint: str
-) -> None:
-    model = one_home.model([say("never")])
-    path = write(one_home, "schema.json", content) if content is not None else "missing.json"
-    run = one_home.run("new", "hi", "--schema", path)
-    assert (run.code, run.error["kind"]) == (65, kind)
-    assert complaint in run.error["message"]
+    ):
+        path = write(one_home, "schema.json", content) if content is not None else "missing.json"
+        run = call_in(one_home, "new", "hi", "--schema", path)
+        assert (run.code, run.error["kind"]) == (65, kind), content
+        assert complaint in run.error["message"], content
+        assert one_home.turn_ids == [], content
+    assert one_home.run("new", "hi", "--schema", write(one_home, "schema.json", "{")).error["kind"] == "bad_schema"
     assert one_home.turn_ids == []
     assert model.requests == []
 
@@ -94,9 +85,8 @@ def test_model_effort_and_config_reach_codex(home: Home) -> None:
     assert (ended["model"], ended["effort"]) == ("gpt-5", "high")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+def test_a_wrong_command_line_is_64_with_one_json_object(one_home: Home) -> None:
+    for arguments in (
         [],
         ["hi", "--file", "prompt.md"],
         ["hi", "--follow", "--wait"],
@@ -110,19 +100,15 @@ def test_model_effort_and_config_reach_codex(home: Home) -> None:
         ["hi", "--config", "model_provider=other"],
         ["hi", "--nonsense"],
         ["hi", "there"],
-    ],
-    ids=" ".join,
-)
-def test_a_wrong_command_line_is_64_with_one_json_object(one_home: Home, arguments: list[str]) -> None:
-    run = one_home.run("new", *arguments)
-    assert (run.code, run.error["kind"]) == (64, "bad_input")
-    assert "Traceback" not in run.stderr
-    assert one_home.turn_ids == []
+    ):
+        run = call_in(one_home, "new", *arguments)
+        assert (run.code, run.error["kind"]) == (64, "bad_input"), arguments
+        assert "Traceback" not in run.stderr, arguments
+        assert one_home.turn_ids == [], arguments
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
+def test_input_that_cannot_be_used_is_65_with_one_json_object(one_home: Home) -> None:
+    for arguments in (
         [""],
         [" \n"],
         ["--file", "missing.md"],
@@ -130,19 +116,24 @@ def test_a_wrong_command_line_is_64_with_one_json_object(one_home: Home, argumen
         ["hi", "--name", "last"],
         ["hi", "--name", "20261120-165501-482-7f3a"],
         ["hi", "--name", "../x"],
-    ],
-    ids=repr,
-)
-def test_input_that_cannot_be_used_is_65_with_one_json_object(one_home: Home, arguments: list[str]) -> None:
-    run = one_home.run("new", *arguments)
-    assert (run.code, run.error["kind"]) == (65, "bad_input")
-    assert run.error["hint"]
-    assert one_home.turn_ids == []
+    ):
+        run = call_in(one_home, "new", *arguments)
+        assert (run.code, run.error["kind"]) == (65, "bad_input"), arguments
+        assert run.error["hint"], arguments
+        assert one_home.turn_ids == [], arguments
 
 
 def test_a_prompt_that_is_not_utf8_is_refused(one_home: Home) -> None:
     path = write(one_home, "prompt.md", b"caf\xe9")
-    assert one_home.run("new", "--file", path).code == 65
+    assert call_in(one_home, "new", "--file", path).code == 65
+
+
+def test_a_real_command_that_is_refused_leaves_neither_a_turn_nor_its_worker(one_home: Home) -> None:
+    for arguments, code in (["hi", "--deadline", "0"], 64), (["hi", "--cwd", "missing"], 65):
+        run = one_home.run("new", *arguments)
+        assert (run.code, run.error["kind"]) == (code, "bad_input")
+        assert one_home.turn_ids == []
+    wait_until(lambda: not one_home.processes(), what="the end of the workers that got no turn")
 
 
 def test_a_home_that_cannot_be_written_is_told_and_nothing_is_left_running(one_home: Home) -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.kit.home import COMMAND, Home
+from tests.kit.in_process import call_in
 from tests.kit.tmux import Terminal
 
 
@@ -20,66 +21,61 @@ def words(home: Home) -> str:
     return f"CODEX_SERVER_HOME is {home.path}/typo, and there is no such directory"
 
 
-@pytest.mark.parametrize(
-    ("command", "stdout"),
-    [
+def test_a_list_is_empty_and_says_why(mistyped: Home) -> None:
+    for command, stdout in (
         ("list-turns", ""),
         ("list-turns --json", "[]\n"),
         ("status", '{"version": 1, "turns": []}\n'),
         ("pending", "Nothing waits for an answer.\n"),
         ("tail --all", ""),
-    ],
-)
-def test_a_list_is_empty_and_says_why(mistyped: Home, command: str, stdout: str) -> None:
-    run = mistyped.run(*command.split())
-    assert (run.code, run.stdout) == (0, stdout)
-    assert run.stderr.splitlines()[0] == f"codex-server: {words(mistyped)}"
-    assert not (mistyped.path / "typo").exists()
+    ):
+        run = call_in(mistyped, *command.split())
+        assert (run.code, run.stdout) == (0, stdout), command
+        assert run.stderr.splitlines()[0] == f"codex-server: {words(mistyped)}", command
+        assert not (mistyped.path / "typo").exists(), command
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["wait 2026", "tail last", "answer fix", "cancel 2026", "status 2026", "watch", "tail --all --follow"],
-)
-def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home, command: str) -> None:
-    run = mistyped.run(*command.split())
-    assert run.code == 66
-    assert words(mistyped) in run.stderr
+def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home) -> None:
+    commands = ("wait 2026", "tail last", "answer fix", "cancel 2026", "status 2026", "watch", "tail --all --follow")
+    runs = [(command, call_in(mistyped, *command.split())) for command in commands]
+    for command, run in (*runs, ("a real wait", mistyped.run("wait", "2026"))):
+        assert run.code == 66, (command, run)
+        assert words(mistyped) in run.stderr, (command, run)
     assert not (mistyped.path / "typo").exists()
 
 
 def test_a_gc_of_nothing_says_why(mistyped: Home) -> None:
-    assert words(mistyped) in mistyped.run("gc", "--dry-run").stderr
+    assert words(mistyped) in call_in(mistyped, "gc", "--dry-run").stderr
     assert not (mistyped.path / "typo").exists()
 
 
 def test_the_doctor_says_so_and_what_makes_it(mistyped: Home) -> None:
-    run = mistyped.run("doctor")
+    run = call_in(mistyped, "doctor")
     assert run.code == 66
     assert f"✗ home          {words(mistyped)}" in run.stdout
     assert not (mistyped.path / "typo").exists()
-    assert mistyped.run("setup").code == 0
-    assert "✓ home" in mistyped.run("doctor").stdout
+    assert call_in(mistyped, "setup").code == 0
+    assert "✓ home" in call_in(mistyped, "doctor").stdout
 
 
-@pytest.mark.parametrize("command", ["list-turns", "tail --all", "tail --all --json", "status", "gc", "watch"])
-def test_a_home_that_is_a_file_is_no_empty_one(one_home: Home, command: str) -> None:
+def test_a_home_that_is_a_file_is_no_empty_one(one_home: Home) -> None:
     home = one_home.root / "file"
     home.touch()
     one_home.env["CODEX_SERVER_HOME"] = str(home)
-    run = one_home.run(*command.split())
-    assert run.code == 73
-    assert str(home) in run.stderr
+    for command in ("list-turns", "tail --all", "tail --all --json", "status", "gc", "watch"):
+        run = call_in(one_home, *command.split())
+        assert run.code == 73, (command, run)
+        assert str(home) in run.stderr, (command, run)
 
 
 def test_a_usual_home_that_is_not_made_yet_has_no_turns_and_nothing_is_wrong(one_home: Home) -> None:
     del one_home.env["CODEX_SERVER_HOME"]
-    run = one_home.run("list-turns")
+    run = call_in(one_home, "list-turns")
     assert (run.code, run.stdout, run.stderr) == (0, 'No turns yet. Start one: codex-server new "your prompt"\n', "")
-    assert one_home.run("list-turns", "--state", "failed").stdout == "No turns.\n"
-    run = one_home.run("tail", "--all")
+    assert call_in(one_home, "list-turns", "--state", "failed").stdout == "No turns.\n"
+    run = call_in(one_home, "tail", "--all")
     assert (run.code, run.stdout, run.stderr) == (0, "", "Nothing has happened yet.\n")
-    assert json.loads(one_home.run("list-turns", "--json").stdout) == []
+    assert json.loads(call_in(one_home, "list-turns", "--json").stdout) == []
 
 
 @pytest.mark.parametrize("command", ["watch", "tail --all --follow"])

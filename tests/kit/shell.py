@@ -16,7 +16,9 @@ from typing import Any
 import psutil
 
 from codex_server_cli.demo.codex_home import write_custom_provider
+from codex_server_cli.worker.launch import Launch
 from tests.fakes import codex as fake
+from tests.kit import in_process
 from tests.kit.home import COMMAND, Run
 from tests.kit.processes import end
 from tests.kit.support import DEADLINE_S, make_repository, wait_until
@@ -81,6 +83,22 @@ class Shell:
         )
         return Run(run.returncode, run.stdout.decode(), run.stderr.decode(), time.monotonic() - started)
 
+    def call(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes | int = b"",
+        cwd: Path | int | None = None,
+        env: Mapping[str, str] | None = None,
+        launch: Launch | None = None,
+    ) -> Run:
+        """The same in the test's own process, for a command that starts no turn: see `in_process.call`."""
+        directory = self.project if cwd is None else cwd
+        return in_process.call(*arguments, env=self.env | dict(env or {}), cwd=directory, stdin=stdin, launch=launch)
+
+    def show(self, *arguments: str, cwd: Path | None = None) -> str:
+        """What a terminal shows of a command in the test's own process: see `in_process.show`."""
+        return in_process.show(*arguments, env=self.env, cwd=cwd or self.project)
+
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `codex-server ARGUMENTS` with pipes for its streams."""
         return subprocess.Popen(
@@ -114,7 +132,7 @@ class Shell:
             return
         for turn_id in self.left:
             if not any((self.home / "turns" / turn_id / name).exists() for name in ("done", "error")):
-                self.run("cancel", turn_id)
+                self.call("cancel", turn_id)
         wait_until(lambda: not self._processes(), what="the end of every process")
 
     def _processes(self) -> list[psutil.Process]:
@@ -127,20 +145,25 @@ class Shell:
             return False
 
 
-def assert_refused(run: Run, code: int, expected: str, *, as_json: bool) -> None:
-    """One clear line on stderr and a hint; the same as JSON on stdout where the verb promises it; no traceback."""
-    assert run.code == code, run
+def assert_refused(run: Run, code: int, expected: str, *, as_json: bool, case: object = None) -> None:
+    """One clear line on stderr and a hint; the same as JSON on stdout where the verb promises it; no traceback.
+
+    Args:
+        case: what the message of a failure names, in a loop over several.
+    """
+    told = (case, run)
+    assert run.code == code, told
     line, _, hint = run.stderr.removesuffix("\n").partition("\n")
-    assert line.startswith("codex-server: "), run
-    assert expected in line, run
-    assert "Traceback" not in run.stderr
-    assert "defect" not in run.stderr
+    assert line.startswith("codex-server: "), told
+    assert expected in line, told
+    assert "Traceback" not in run.stderr, told
+    assert "defect" not in run.stderr, told
     if not as_json:
-        assert run.stdout == ""
+        assert run.stdout == "", told
         return
     document = json.loads(run.stdout)
-    assert set(document) == {"version", "error"}
+    assert set(document) == {"version", "error"}, told
     assert document["version"] == 1
     error = document["error"]
-    assert set(error) == {"kind", "message", "hint", "exit_code"}
+    assert set(error) == {"kind", "message", "hint", "exit_code"}, told
     assert (error["message"], error["hint"], error["exit_code"]) == (line.removeprefix("codex-server: "), hint, code)

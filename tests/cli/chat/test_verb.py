@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.kit.shell import Shell, assert_refused
 
 
-@pytest.mark.parametrize("flags", [[], ["hello"], ["--last"], ["--model", "gpt-5.5", "--write"]], ids=" ".join)
-def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell, flags: list[str]) -> None:
-    run = shell.run("chat", *flags)
-    assert_refused(run, 64, "chat needs a terminal", as_json=False)
-    assert "codex-server new" in run.stderr
-    assert not shell.home.exists()
+def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell) -> None:
+    for flags in ([], ["hello"], ["--last"], ["--model", "gpt-5.5", "--write"]):
+        run = shell.call("chat", *flags)
+        assert_refused(run, 64, "chat needs a terminal", as_json=False, case=flags)
+        assert "codex-server new" in run.stderr, flags
+        assert not shell.home.exists(), flags
+    assert_refused(shell.run("chat"), 64, "chat needs a terminal", as_json=False)
 
 
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
+def test_flags_that_cannot_be_meant_are_refused(shell: Shell) -> None:
+    for flags, expected in (
         (["--last", "--thread", "x"], "--last, --thread and --turn exclude each other"),
         (["--thread", "x", "--turn", "y"], "--last, --thread and --turn exclude each other"),
         (["--write", "--sandbox", "read-only"], "--write and --sandbox read-only exclude each other"),
@@ -26,12 +24,9 @@ def test_without_a_terminal_there_is_no_chat_but_new(shell: Shell, flags: list[s
         (["--approval", "maybe"], "Invalid value for '--approval'"),
         (["--schema", "x"], "No such option: --schema"),
         (["two", "prompts"], "Got unexpected extra argument"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_flags_that_cannot_be_meant_are_refused(shell: Shell, flags: list[str], expected: str) -> None:
-    assert_refused(shell.run("chat", *flags), 64, expected, as_json=False)
-    assert not shell.home.exists()
+    ):
+        assert_refused(shell.call("chat", *flags), 64, expected, as_json=False, case=flags)
+        assert not shell.home.exists(), flags
 
 
 def test_other_verbs_carry_nothing_of_a_chat(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -20,11 +21,14 @@ def allow_keys(shell: Shell) -> None:
     shell.configure(json.dumps({"auth": "any"}))
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
-def test_without_a_codex_every_verb_is_69(shell: Shell, verb: list[str]) -> None:
+def test_without_a_codex_every_verb_is_69(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "codex_cli_bin", None)  # as where the `codex` extra is not installed
     allow_keys(shell)
     (shell.bin / "codex").unlink()
-    run = shell.run(*verb, stdin=KEY.encode(), under=WITHOUT_THE_EXTRA)
+    for verb in VERBS:
+        run = shell.call(*verb, stdin=KEY.encode())
+        assert_refused(run, 69, "no codex binary was found on PATH", as_json=False, case=verb)
+    run = shell.run("account", under=WITHOUT_THE_EXTRA)
     assert_refused(run, 69, "no codex binary was found on PATH", as_json=False)
 
 
@@ -43,29 +47,30 @@ def test_a_codex_home_that_is_a_file_or_cannot_be_made_is_told(shell: Shell) -> 
     (shell.root / "file").write_text("a file")
     shell.env["CODEX_HOME"] = str(shell.root / "file")
     for verb in VERBS:
-        assert_refused(shell.run(*verb, stdin=KEY.encode()), 65, "/file is not a directory", as_json=False)
+        run = shell.call(*verb, stdin=KEY.encode())
+        assert_refused(run, 65, "/file is not a directory", as_json=False, case=verb)
     shell.env["CODEX_HOME"] = str(shell.root / "file" / "below")
-    assert_refused(shell.run("login"), 73, "cannot make ", as_json=False)
+    assert_refused(shell.call("login"), 73, "cannot make ", as_json=False)
 
 
 def test_a_broken_config_of_ours_is_65(shell: Shell) -> None:
     shell.configure("{")
     for verb in VERBS:
-        assert_refused(shell.run(*verb), 65, "is not JSON", as_json=False)
+        assert_refused(shell.call(*verb), 65, "is not JSON", as_json=False, case=verb)
 
 
 def test_a_key_in_the_arguments_is_refused_and_not_repeated(shell: Shell) -> None:
     allow_keys(shell)
-    run = shell.run("login", "--api-key", KEY)
+    run = shell.call("login", "--api-key", KEY)
     assert_refused(run, 64, "an API key is read from stdin alone", as_json=False)
     assert KEY not in run.stderr
     assert "codex-server login --api-key -" in run.stderr
 
 
-@pytest.mark.parametrize("option", ["--device", "--no-browser"])
-def test_a_key_goes_with_no_page(shell: Shell, option: str) -> None:
-    run = shell.run("login", "--api-key", "-", option, stdin=KEY.encode())
-    assert_refused(run, 64, "--api-key opens no page", as_json=False)
+def test_a_key_goes_with_no_page(shell: Shell) -> None:
+    for option in ("--device", "--no-browser"):
+        run = shell.call("login", "--api-key", "-", option, stdin=KEY.encode())
+        assert_refused(run, 64, "--api-key opens no page", as_json=False, case=option)
 
 
 def test_a_key_is_refused_before_it_is_read_where_config_json_does_not_allow_one(shell: Shell) -> None:
@@ -75,9 +80,9 @@ def test_a_key_is_refused_before_it_is_read_where_config_json_does_not_allow_one
     assert not (shell.codex_home / "auth.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("stdin", "expected"),
-    [
+def test_what_is_no_key_is_65(shell: Shell) -> None:
+    allow_keys(shell)
+    for stdin, expected in (
         (b"", "there is no API key on stdin"),
         (b" \n", "there is no API key on stdin"),
         (b"two words", "what is on stdin is no API key"),
@@ -85,12 +90,9 @@ def test_a_key_is_refused_before_it_is_read_where_config_json_does_not_allow_one
         ("schlüssel".encode(), "what is on stdin is no API key"),
         (b"\xff", "what is on stdin is no API key"),
         (b"x" * 5000, "what is on stdin is no API key"),
-    ],
-    ids=lambda value: repr(value)[:20],
-)
-def test_what_is_no_key_is_65(shell: Shell, stdin: bytes, expected: str) -> None:
-    allow_keys(shell)
-    assert_refused(shell.run("login", "--api-key", "-", stdin=stdin), 65, expected, as_json=False)
+    ):
+        run = shell.call("login", "--api-key", "-", stdin=stdin)
+        assert_refused(run, 65, expected, as_json=False, case=stdin[:20])
 
 
 def test_a_key_that_is_typed_is_not_shown(shell: Shell) -> None:
