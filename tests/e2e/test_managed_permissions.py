@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 
 import pytest
 
@@ -13,7 +12,7 @@ from codex_server_cli.demo.replies import run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import Home, Run
 from tests.kit.machine import Machine, needs_root
-from tests.kit.support import Json
+from tests.kit.support import Json, make_repository
 
 pytestmark = needs_root
 
@@ -32,7 +31,7 @@ class Managed:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        subprocess.run(["git", "init", "--quiet"], cwd=home.project, check=True)
+        make_repository(home.project)
         (home.project / "open.txt").write_text("OPEN\n")
         (home.root / "outside").write_text("OUTSIDE\n")
         self.model: ScriptedModel
@@ -47,7 +46,7 @@ class Managed:
         """Require just this."""
         self._machine = Machine(self.home, requirements=requirements)
         look = f"cat open.txt; cat {self.home.root}/outside; echo made > made; ls made"
-        self.model = self.home.model([reply for n in "123" for reply in (run_command(look, call_id=n), say(n))])
+        self.model = self.home.model([reply for n in "1234" for reply in (run_command(look, call_id=n), say(n))])
 
     def run(self, *args: str) -> Run:
         """Run `codex-server ARGS --wait` there."""
@@ -89,18 +88,16 @@ def assert_refused(managed: Managed, run: Run, expected: str) -> Json:
     return error
 
 
-@pytest.mark.parametrize("verb", [["new", "hi"], ["review", "--uncommitted"]], ids=" ".join)
-def test_a_turn_that_only_reads_reads_what_the_profile_lets_it(managed: Managed, verb: list[str]) -> None:
+def test_a_turn_that_only_reads_reads_what_the_profile_lets_it(managed: Managed) -> None:
     managed.requires("read")
-    assert managed.run(*verb).code == 0
+    assert managed.run("review", "--uncommitted").code == 0
     assert_unread(managed.output_of(), may_write=False)
 
 
-def test_so_do_the_turns_that_go_on_with_it(managed: Managed) -> None:
+def test_so_do_a_plain_turn_and_the_turns_that_go_on_with_it(managed: Managed) -> None:
     managed.requires("read")
-    assert managed.run("new", "hi").code == 0
-    for number, options in (("2", []), ("3", ["--fork"])):
-        assert managed.run("continue", "go on", *options).code == 0
+    for number, args in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["continue", "go on", "--fork"])):
+        assert managed.run(*args).code == 0
         assert_unread(managed.output_of(number), may_write=False)
 
 
@@ -117,21 +114,35 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
 
 
 @pytest.mark.parametrize(
-    ("access", "more", "args", "expected"),
+    ("access", "more", "unfit"),
     [
-        ("read", "", ["new", "hi", "--write"], "lets nothing be written"),
-        ("write", "", ["new", "hi"], "lets commands write, which this turn was not asked to have"),
-        ("write", "", ["review", "--uncommitted"], "lets commands write, which this turn was not asked to have"),
-        ("read", NETWORK, ["new", "hi"], "opens the network"),
-        ("read", "", ["new", "hi", "--network"], "keeps the network closed"),
+        (
+            "read",
+            "",
+            [
+                (["new", "hi", "--write"], "lets nothing be written"),
+                (["new", "hi", "--network"], "keeps the network closed"),
+            ],
+        ),
+        (
+            "write",
+            "",
+            [
+                (["new", "hi"], "lets commands write, which this turn was not asked to have"),
+                (["review", "--uncommitted"], "lets commands write, which this turn was not asked to have"),
+            ],
+        ),
+        ("read", NETWORK, [(["new", "hi"], "opens the network")]),
     ],
+    ids=["reads", "writes", "network"],
 )
 def test_what_the_profile_does_not_fit_runs_nothing(
-    managed: Managed, access: str, more: str, args: list[str], expected: str
+    managed: Managed, access: str, more: str, unfit: list[tuple[list[str], str]]
 ) -> None:
     managed.requires(access, more)
-    error = assert_refused(managed, managed.run(*args), expected)
-    assert "of those that your administrator allows" in error["hint"]
+    for args, expected in unfit:
+        error = assert_refused(managed, managed.run(*args), expected)
+        assert "of those that your administrator allows" in error["hint"]
 
 
 def test_a_profile_that_writes_elsewhere_writes_nothing_for_a_turn_in_the_project(one_managed: Managed) -> None:
@@ -180,16 +191,16 @@ def assert_not_allowed(managed: Managed, run: Run, requests: int = 0) -> Json:
     return error
 
 
-@pytest.mark.parametrize("options", WIDER, ids=" ".join)
-def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed: Managed, options: list[str]) -> None:
+def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
-    run = managed.run("new", "hi", *options)
-    assert_not_allowed(managed, run)
-    plain = shlex.split(commands_in(run.json["error"]["hint"])[0])
-    assert managed.run(*plain[1:]).code == 0
-    assert "Read-only file system" in managed.output_of()
-    for more in ([], ["--fork"]):
-        assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2)
+    runs = [managed.run("new", "hi", *options) for options in WIDER]
+    for number, run in enumerate(runs, 1):
+        hint = assert_not_allowed(managed, run, requests=2 * (number - 1))["hint"]
+        assert managed.run(*shlex.split(commands_in(hint)[0])[1:]).code == 0
+        assert "Read-only file system" in managed.output_of(str(number))
+    for options in WIDER:
+        for more in ([], ["--fork"]):
+            assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2 * len(WIDER))
 
 
 def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
@@ -13,7 +12,7 @@ from codex_server_cli.demo.replies import hold, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
 from tests.kit.escalations import ASK, wait_for_request
 from tests.kit.home import Home, Turn
-from tests.kit.support import wait_until
+from tests.kit.support import make_repository, wait_until
 
 LOOK = "cat secret.txt; cat deep/er/a.env; cat open.txt; echo made > made; ls made"
 SECRETS = ("TOP-SECRET", "ENV-SECRET")
@@ -25,7 +24,7 @@ class Denied:
     def __init__(self, home: Home) -> None:
         self.home = home
         project = home.project
-        subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+        make_repository(project)
         (project / "deep" / "er").mkdir(parents=True)
         (project / "secret.txt").write_text("TOP-SECRET\n")
         (project / "deep" / "er" / "a.env").write_text("ENV-SECRET\n")
@@ -98,14 +97,16 @@ def assert_denied(output: str, *, may_write: bool) -> None:
 
 
 @pytest.mark.parametrize("extends", [":workspace", ":read-only"])
-@pytest.mark.parametrize("options", [[], ["--write", "--add-dir", "deep"], ["--plan"]], ids=" ".join)
-def test_what_is_denied_stays_denied(denied: Denied, options: list[str], extends: str) -> None:
-    model = denied.model([look(), say("done")], denied.rules(extends))
-    turn = denied.home.start("new", "hi", *options)
-    assert turn.wait()["state"] == "complete"
-    assert_denied(output_of(model), may_write="--write" in options)
-    assert settings_of(turn) == [{"permissions": "mine"}]
-    assert denied.has_kept_config()
+def test_what_is_denied_stays_denied(denied: Denied, extends: str) -> None:
+    ways = {"plain": [], "write": ["--write", "--add-dir", "deep"], "plan": ["--plan"]}
+    model = denied.model([reply for way in ways for reply in (look(way), say("done"))], denied.rules(extends))
+    for way, options in ways.items():
+        turn = denied.home.start("new", "hi", *options)
+        assert turn.wait()["state"] == "complete"
+        assert_denied(output_of(model, way), may_write=way == "write")
+        assert settings_of(turn) == [{"permissions": "mine"}]
+        assert denied.has_kept_config()
+        (denied.home.project / "made").unlink(missing_ok=True)
 
 
 def test_it_stays_denied_in_a_thread_and_a_fork_of_one_that_had_run_wider(denied: Denied) -> None:
