@@ -1,4 +1,8 @@
-"""An administrator's requirements on Codex hold for a turn: permission profiles, and lists of permitted settings."""
+"""An administrator's requirements on Codex hold for a turn: permission profiles, and lists of permitted settings.
+
+Everyday: each answer once. The further combinations are for the full run: what is decided stands in
+`tests/core/session/test_permissions.py` and `test_requirements.py`, with every case.
+"""
 
 from __future__ import annotations
 
@@ -145,6 +149,7 @@ def test_what_the_profile_does_not_fit_runs_nothing(
         assert "of those that your administrator allows" in error["hint"]
 
 
+@pytest.mark.full
 def test_a_profile_that_writes_elsewhere_writes_nothing_for_a_turn_in_the_project(one_managed: Managed) -> None:
     (one_managed.home.root / "else").mkdir()
     elsewhere = f'[permissions.theirs.filesystem.{json.dumps(str(one_managed.home.root / "else"))}]\n"." = "write"\n'
@@ -152,6 +157,7 @@ def test_a_profile_that_writes_elsewhere_writes_nothing_for_a_turn_in_the_projec
     assert_refused(one_managed, one_managed.run("new", "hi", "--write"), "elsewhere")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_full_access_is_refused_with_a_next_step_that_works(one_managed: Managed, access: str) -> None:
     one_managed.requires(access)
@@ -159,6 +165,7 @@ def test_full_access_is_refused_with_a_next_step_that_works(one_managed: Managed
     assert (" --write " in error["hint"]) == (access == "write")
 
 
+@pytest.mark.full
 def test_selecting_an_allowed_profile_that_fits_is_a_next_step_that_works(managed: Managed) -> None:
     managed.requires("write", head=f'{ALLOWED}":read-only" = true\n')
     assert_refused(managed, managed.run("new", "hi"), "lets commands write")
@@ -168,6 +175,7 @@ def test_selecting_an_allowed_profile_that_fits_is_a_next_step_that_works(manage
     assert "Read-only file system" in managed.output_of()
 
 
+@pytest.mark.full
 def test_a_managed_profile_of_which_nothing_at_all_is_told_runs_nothing(managed: Managed) -> None:
     managed.requires("read", head="")
     config = managed.home.codex_home / "config.toml"
@@ -211,6 +219,7 @@ def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed
     assert "Read-only file system" in managed.output_of("2")
 
 
+@pytest.mark.full
 def test_a_plain_turn_and_a_review_run_under_such_a_list(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
@@ -226,6 +235,7 @@ def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_close
     assert "\nmade\n" in managed.output_of()
 
 
+@pytest.mark.full
 def test_a_list_with_full_access_lets_a_turn_have_anything(one_managed: Managed) -> None:
     one_managed.requires_alone(f'{READS_ALONE}":danger-full-access" = true\n')
     for number, options in enumerate((WIDER[0], WIDER[3]), 1):
@@ -233,6 +243,7 @@ def test_a_list_with_full_access_lets_a_turn_have_anything(one_managed: Managed)
         assert "\nmade\n" in one_managed.output_of(str(number))
 
 
+@pytest.mark.full
 def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(managed: Managed) -> None:
     managed.requires_alone(f"{READS_ALONE}mine = true\n")
     config = managed.home.codex_home / "config.toml"
@@ -249,6 +260,7 @@ def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(
             assert_not_allowed(managed, run)
 
 
+@pytest.mark.full
 def test_a_sandbox_that_is_not_allowed_is_told_and_network_is_no_part_of_one(managed: Managed) -> None:
     managed.requires_alone(MODE)
     for options in (WIDER[0], WIDER[2], WIDER[3]):
@@ -257,6 +269,7 @@ def test_a_sandbox_that_is_not_allowed_is_told_and_network_is_no_part_of_one(man
     assert "Read-only file system" in managed.output_of()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("requirement", "options"),
     [
@@ -278,6 +291,7 @@ def test_who_decides_is_held_against_the_requirements_by_codex(
 WORKSPACE = READS_ALONE.replace('default_permissions = ":read-only"', 'default_permissions = ":workspace"')
 
 
+@pytest.mark.full
 def test_where_the_workspace_may_be_written_by_default_a_plain_turn_and_a_review_only_read(managed: Managed) -> None:
     managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
@@ -291,6 +305,7 @@ def test_and_a_turn_that_may_write_does(managed: Managed) -> None:
     assert "\nmade\n" in managed.output_of()
 
 
+@pytest.mark.full
 def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     config = managed.home.codex_home / "config.toml"

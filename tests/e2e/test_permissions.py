@@ -157,6 +157,7 @@ def test_what_a_profile_file_denies_is_denied_too(denied: Denied) -> None:
     assert_denied(output_of(model), may_write=False)
 
 
+@pytest.mark.full
 def test_it_is_denied_by_a_project_that_its_user_trusts(denied: Denied) -> None:
     trust = f'[projects."{denied.home.project}"]\ntrust_level = "trusted"\n'
     model = denied.model([look(), say("done")], trust, name=None)
@@ -208,6 +209,7 @@ def test_full_access_would_lift_it_and_is_refused_before_anything_is_made(one_de
     assert one_denied.home.turn_ids == []
 
 
+@pytest.mark.full
 def test_full_access_is_refused_too_where_only_codex_knows_of_the_profile(denied: Denied) -> None:
     trust = f'[projects."{denied.home.project}"]\ntrust_level = "trusted"\n'
     model = denied.model([say("done")], trust, name=None)
@@ -264,6 +266,7 @@ def test_a_profile_that_limits_reading_runs_as_it_stands_where_that_is_what_was_
     assert denied.has_kept_config()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("access", "options"), [("write", []), ("read", ["--write"])])
 def test_a_profile_that_limits_reading_runs_nothing_where_it_would_be_lost(
     one_denied: Denied, access: str, options: list[str]
@@ -308,6 +311,7 @@ def test_a_profile_that_opens_the_network_opens_it_to_no_turn_that_was_not_asked
     assert "HTTP 000" in output_of(model, "1")
 
 
+@pytest.mark.full
 def test_with_network_its_rules_hold(denied: Denied) -> None:
     with ScriptedModel([]) as other:
         fetch_denied = run_command("curl -s http://denied.example/", call_id="2")

@@ -143,10 +143,10 @@ def test_what_is_done_is_not_told_as_refused(home: Home, attempts: list[ReplyLik
     assert "rawResponse" not in (turn.path / "events.jsonl").read_text()
 
 
-def test_it_is_told_while_the_turn_runs_and_after_its_worker_has_died(home: Home) -> None:
+def test_it_is_told_while_the_turn_runs_and_after_its_worker_has_died(one_home: Home) -> None:
     gate = Gate()
-    home.model([apply_patch(NEW_FILE), say("so ", hold(gate), "far")])
-    turn = home.start("new", "go")
+    one_home.model([apply_patch(NEW_FILE), say("so ", hold(gate), "far")])
+    turn = one_home.start("new", "go")
     wait_until(lambda: turn.out.endswith("so "), what="the first words")
     (refused_item,) = wait_until(lambda: turn.status()["refused"], what="the refusal")
     assert turn.status()["state"] == "running"
