@@ -13,6 +13,7 @@ from inspect import signature
 from typing import Any
 
 Test = Callable[..., None]
+_LONGEST = 1000  # characters of a case in the report of a failure
 
 
 def for_each(names: str | Sequence[str], cases: Iterable[Any], *, ids: object = None) -> Callable[[Test], Test]:
@@ -21,22 +22,22 @@ def for_each(names: str | Sequence[str], cases: Iterable[Any], *, ids: object = 
     Args:
         names: of the parameters, as pytest takes them.
         cases: a value for each run, or a tuple where there are several names; `pytest.param` may wrap it.
-        ids: what each case is, in words, or a function that gives that for a value.
+        ids: what each case is, in words; a function is taken too, and not needed: the values are reported.
     """
     words = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    listed = [_values(case, len(words)) for case in cases]
-    labels = ids if isinstance(ids, list) else [None] * len(listed)
+    listed = [_case(case, len(words)) for case in cases]
+    labels = ids if isinstance(ids, list) else [label for _, label in listed]
     assert listed, f"no case of {names}"
 
     def decorate(test: Test) -> Test:
         @wraps(test)
         def run(**others: Any) -> None:
-            for values, label in zip(listed, labels, strict=True):
+            for (values, _), label in zip(listed, labels, strict=True):
                 case = dict(zip(words, values, strict=True))
                 try:
                     test(**case, **others)
                 except BaseException as error:
-                    error.add_note(f"in the case {label or case!r}")
+                    error.add_note(f"in the case {label or repr(case)[:_LONGEST]}")
                     raise
 
         rest = [parameter for name, parameter in signature(test).parameters.items() if name not in words]
@@ -47,9 +48,9 @@ def for_each(names: str | Sequence[str], cases: Iterable[Any], *, ids: object = 
     return decorate
 
 
-def _values(case: Any, count: int) -> Sequence[Any]:
-    """The values of a case, for so many names."""
+def _case(case: Any, count: int) -> tuple[Sequence[Any], str | None]:
+    """The values of a case, for so many names; and what it is, where that is said."""
     if hasattr(case, "marks"):  # a `pytest.param`
         assert not case.marks, "the cases share a test, and its marks"
-        return case.values  # type: ignore[no-any-return]
-    return [case] if count == 1 else case
+        return case.values, case.id
+    return [case] if count == 1 else case, None

@@ -251,3 +251,11 @@ def test_a_busy_thread_is_waited_for_within_the_time_of_a_shell_and_its_holder_i
     foreign = commands.thread_busy("01a1f9ff", "another codex process (pid 7)", pid=7)
     assert foreign.to_json()["error"].keys() == {"kind", "message", "hint", "exit_code", "holder_pid"}
     assert "`" not in foreign.hint
+
+
+def test_a_thread_in_which_something_waits_can_be_forked_or_let_run_in_codex() -> None:
+    occupied = commands.thread_occupied("01a1f9ff", "a message waits in it")
+    assert "thread 01a1f9ff is not free: a message waits in it" in str(occupied)
+    assert "--fork" in occupied.hint
+    assert "`codex resume 01a1f9ff`" in occupied.hint
+    assert occupied.occupied == "01a1f9ff"
