@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,20 +21,39 @@ TESTS = Path(__file__).parent
 _CONFTEST = """
 from pathlib import Path
 
+import pytest
+
 pytest_plugins = ["tests.kit.coverage_floor"]
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    from tests.kit import coverage_floor
+    coverage_floor._ROOT = Path(__file__).parent
+    coverage_floor._CONFIG = coverage_floor._ROOT / "coverage.toml"
+    coverage_floor._REPORT = coverage_floor._ROOT / "coverage.txt"
+    coverage_floor._PACKAGE = coverage_floor._ROOT / "small"
+    coverage_floor.FLOORS = {("half",): FLOOR, ("whole",): 100}
 
 def pytest_sessionstart(session):
     from tests.kit import coverage_floor
-    coverage_floor._ROOT = Path(__file__).parent
-    coverage_floor._REPORT = coverage_floor._ROOT / "coverage.txt"
-    coverage_floor.FLOORS = {("core",): FLOOR}
     for measurement in coverage_floor._measurement:
         path = Path(measurement.data_file + ".machine.pid1.x")
         path.write_bytes(b"SQLite format 3\\0 of a process that was killed over it")
         path.with_suffix(".y").touch()
 """
+_TEST = "from small.half import one\nfrom small.whole import two\n\ndef test_it(): assert one.f() == two.f()\n"
+_MODULES = {
+    "half/one.py": "def f(): return 1\n\ndef never_called():\n    return 2\n",
+    "whole/two.py": "def f(): return 1\n",
+}
 FULL = ["-m", "not judge"]
-_TEST = "from codex_server_cli.core.protocol import rpc\n\ndef test_it(): assert rpc.request(1, 'x', {})\n"
+_THREE_RUNS = """
+import sys
+import pytest
+full = ["-m", "not judge"]
+codes = [pytest.main(["-q", *args]) for args in ([*full, "-k", "it"], [*full, "test_it.py"], [])]
+sys.exit(any(codes))
+"""
 
 
 def test_every_folder_of_the_package_has_a_floor() -> None:
@@ -70,28 +90,49 @@ def test_only_the_processes_of_what_is_named_are_measured(
     assert coverage_floor.environment_for(test, is_first_codex=is_first_codex) == {}
 
 
-@pytest.mark.parametrize(
-    ("floor", "args", "code", "word"),
-    [
-        (0, FULL, 0, "reaches"),
-        (100, FULL, 1, "MISSES"),
-        (0, [*FULL, "-n2"], 0, "reaches"),
-        (100, [*FULL, "-n2"], 1, "MISSES"),
-        (100, [*FULL, "-k", "it"], 0, None),
-        (100, [*FULL, "test_it.py"], 0, None),
-        (100, [], 0, None),
-    ],
-    ids=["reached", "missed", "reached by two", "missed by two", "a selection", "a file", "everyday"],
-)
-def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
-    tmp_path: Path, floor: int, args: list[str], code: int, word: str | None
-) -> None:
-    (tmp_path / "conftest.py").write_text(_CONFTEST.replace("FLOOR}", f"{floor}}}"))
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A project with a package of two folders, one wholly covered and one in part, under our rules for coverage."""
+    for name, source in _MODULES.items():
+        path = tmp_path / "small" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(source)
+        (path.parent / "__init__.py").touch()
+    (tmp_path / "small" / "__init__.py").touch()
+    ours = (TESTS.parent / "pyproject.toml").read_text().partition("[tool.coverage.run]")
+    (tmp_path / "coverage.toml").write_text((ours[1] + ours[2]).replace(f'"{PACKAGE.name}"', '"small"'))
+    (tmp_path / "conftest.py").write_text(_CONFTEST)
     (tmp_path / "test_it.py").write_text(_TEST)
     (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = .\nmarkers = judge\n")
-    command = [sys.executable, "-m", "pytest", "-q", *args]
-    run = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(TESTS.parent)}, capture_output=True, text=True)
+    return tmp_path
+
+
+def run_python(project: Path, *args: str, floor: int) -> subprocess.CompletedProcess[str]:
+    """Run Python in a project whose folder `half` has a floor."""
+    conftest = project / "conftest.py"
+    conftest.write_text(conftest.read_text().replace("FLOOR,", f"{floor},"))
+    env = {"PYTHONPATH": f"{project}{os.pathsep}{TESTS.parent}"}
+    return subprocess.run([sys.executable, *args], cwd=project, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("floor", "args", "code", "word"),
+    [(50, [], 0, "reaches"), (100, [], 1, "MISSES"), (100, ["-n2"], 1, "MISSES")],
+    ids=["reached", "missed", "missed by two"],
+)
+def test_a_missed_floor_turns_a_green_run_red_and_the_last_line_stays_pytests(
+    small: Path, floor: int, args: list[str], code: int, word: str
+) -> None:
+    run = run_python(small, "-m", "pytest", "-q", *FULL, *args, floor=floor)
     assert run.returncode == code, run.stdout
     assert run.stdout.splitlines()[-1].startswith("1 passed in")
-    assert (f"{word} its floor of {floor} %" in run.stdout) if word else ("floor" not in run.stdout)
-    assert (tmp_path / "coverage.txt").exists() is (word is not None)
+    assert f"{word} its floor of {floor} %" in run.stdout
+    assert "coverage of whole: 100.00 % reaches its floor of 100 %" in run.stdout
+    assert "one.py" in (small / "coverage.txt").read_text()
+
+
+def test_a_selection_a_file_and_an_everyday_run_measure_nothing(small: Path) -> None:
+    run = run_python(small, "-c", _THREE_RUNS, floor=100)
+    assert (run.returncode, run.stdout.count("1 passed in")) == (0, 3), run.stdout
+    assert "floor" not in run.stdout
+    assert not (small / "coverage.txt").exists()

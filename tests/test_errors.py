@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import pytest
-
 from codex_server_cli import errors
 from codex_server_cli.errors import CodexServerError, ErrorKind, Exit
+from tests.kit.cases import for_each
 
 
 def family(parent: type[CodexServerError]) -> Iterator[type[CodexServerError]]:
@@ -58,7 +57,7 @@ def test_only_what_may_pass_by_itself_is_retryable() -> None:
     assert {str(kind) for kind in ErrorKind if not kind.is_retryable} == set(lasting.split())
 
 
-@pytest.mark.parametrize("cls", FAMILY)
+@for_each("cls", FAMILY)
 def test_every_error_has_the_same_json(cls: type[CodexServerError]) -> None:
     error = cls("what is wrong", hint="what to do")
     assert error.to_json() == {

@@ -30,6 +30,7 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind, Exit
 from codex_server_cli.settings.config import read_config
 from tests.kit import console
+from tests.kit.cases import for_each
 from tests.kit.failed import has_failed
 from tests.kit.home import COMMAND, Home
 from tests.kit.support import make_repository
@@ -118,7 +119,10 @@ def _read(name: str) -> str:
 
 
 @pytest.mark.timeout(900)  # some forty turns in one test
-@pytest.mark.parametrize("name", ["README.md", "references/examples.md", "references/sdk-reference.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", pytest.param("references/examples.md", marks=pytest.mark.full), "references/sdk-reference.md"],
+)
 def test_every_example_shows_what_its_document_says(name: str, home: Home, thought: Gate) -> None:
     text = _read(name)
     for info, body in console.fences(text):
@@ -174,7 +178,7 @@ def _flags_of(verb: str) -> set[str]:
 ALL_FLAGS = {flag for verb in VERBS for flag in _flags_of(verb)} | OTHER_FLAGS
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_every_command_and_flag_that_is_named_exists(name: str) -> None:
     for code in (part for line in _code(_read(name)) for part in re.split(r"\$\(|\)", line)):
         for verb, rest in re.findall(r"codex-server ([a-z][a-z-]*)([^|;&#,]*)", code):
@@ -185,7 +189,7 @@ def test_every_command_and_flag_that_is_named_exists(name: str) -> None:
             assert code.split()[0].rstrip(",") in ALL_FLAGS, code
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@for_each("verb", VERBS)
 def test_the_readme_names_every_verb_and_every_flag_of_it(verb: str) -> None:
     readme = _read("README.md")
     assert re.search(rf"`{verb}[ `]", readme)
@@ -194,7 +198,7 @@ def test_the_readme_names_every_verb_and_every_flag_of_it(verb: str) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_every_link_leads_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", _read(name)):
         path, _, anchor = target.partition("#")
@@ -205,7 +209,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, target
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "README.md"])
+@for_each("name", [name for name in NAMES if name != "README.md"])
 def test_the_skill_is_whole_without_the_rest_of_the_checkout(name: str) -> None:
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", _read(name))]
     skill = {ROOT / "SKILL.md", *(ROOT / "references").iterdir()}

@@ -6,9 +6,10 @@ import pytest
 
 from codex_server_cli.core.command_line import pattern_in, quoted, shell_syntax_in, split_command, with_shell
 from codex_server_cli.errors import BadInputError
+from tests.kit.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "words"),
     [
         ("tell", ["tell"]),
@@ -21,13 +22,13 @@ def test_a_command_is_split_and_nothing_in_it_is_expanded(text: str, words: list
     assert split_command(text, "--notify") == words
 
 
-@pytest.mark.parametrize("text", ["", "  ", "''", "\0", "tell a\0b", "tell 'it", 'tell "', "tell \\"])
+@for_each("text", ["", "  ", "''", "\0", "tell a\0b", "tell 'it", 'tell "', "tell \\"])
 def test_a_text_that_is_no_command_is_refused_by_the_name_of_its_source(text: str) -> None:
     with pytest.raises(BadInputError, match=r"^--notify "):
         split_command(text, "--notify")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "found"),
     [
         ("echo hi > x; false", ">"),
@@ -59,7 +60,7 @@ def test_what_only_a_shell_understands_is_found(text: str, found: str) -> None:
     assert shell_syntax_in(text) == found
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         *("tell", "~/tell", " ~/tell --to 'a > b' ", "tell a~b a#b 5$ {a,b} !x =", 'tell "a > b; c * ? ~ # \n"'),
@@ -72,7 +73,7 @@ def test_what_is_quoted_or_means_itself_is_let_through(text: str) -> None:
     assert pattern_in(text) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "found"),
     [
         ("tell *.md", "*"),
@@ -89,7 +90,7 @@ def test_what_a_shell_would_expand_and_a_program_may_mean_is_let_through_and_fou
     assert pattern_in(text) == found
 
 
-@pytest.mark.parametrize("text", ["echo hi > x; false", "tell 'a b' | cat", 'tell "$USER" | cat'])
+@for_each("text", ["echo hi > x; false", "tell 'a b' | cat", 'tell "$USER" | cat'])
 def test_the_command_that_has_a_shell_is_let_through_and_is_one_word_of_it(text: str) -> None:
     command = with_shell(text)
     assert split_command(command, "--notify") == ["sh", "-c", text]

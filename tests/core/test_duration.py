@@ -6,9 +6,10 @@ import pytest
 
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.errors import UsageError
+from tests.kit.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "seconds"),
     [("0", 0), ("90", 90), ("1.5", 1.5), ("45s", 45), ("30m", 1800), (" 2h ", 7200), ("7d", 604800)],
 )
@@ -16,13 +17,13 @@ def test_a_number_with_or_without_a_unit_is_a_duration(text: str, seconds: float
     assert parse_duration_s(text, "--timeout") == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1", "nan", "inf", "1e9", "5x", "1h30m", "4000d", "9" * 400])
+@for_each("text", ["", "soon", "-1", "nan", "inf", "1e9", "5x", "1h30m", "4000d", "9" * 400])
 def test_anything_else_is_none_and_so_is_more_than_ten_years(text: str) -> None:
     with pytest.raises(UsageError, match="--timeout takes a duration, not"):
         parse_duration_s(text, "--timeout")
 
 
-@pytest.mark.parametrize("text", ["0", "0s", "7d", "7 d"])
+@for_each("text", ["0", "0s", "7d", "7 d"])
 def test_where_a_unit_is_needed_one_will_do_and_nothing_needs_none(text: str) -> None:
     assert parse_duration_s(text, "--older-than", needs_unit=True) in (0, 7 * 86400)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli import errors
 from codex_server_cli.errors import CodexServerError, ErrorKind, Exit
+from tests.kit.cases import for_each
 
 _TABLE = [
     (errors.UsageError, 64, "bad_input"),
@@ -23,7 +22,7 @@ def test_the_table_holds_the_whole_tree() -> None:
     assert set(CodexServerError.__subclasses__()) == {class_ for class_, _, _ in _TABLE}
 
 
-@pytest.mark.parametrize(("class_", "exit_code", "kind"), _TABLE)
+@for_each(("class_", "exit_code", "kind"), _TABLE)
 def test_each_failure_has_its_exit_code_and_kind(class_: type[CodexServerError], exit_code: int, kind: str) -> None:
     error = class_("what is wrong", hint="what to do")
     assert error.to_json() == {

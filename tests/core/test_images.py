@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from zlib import crc32
 
-import pytest
-
 from codex_server_cli.core.images import has_right_checksums, image_type, kept_name
+from tests.kit.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("head", "name"),
     [
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "png"),
@@ -25,7 +24,7 @@ def test_what_codex_can_show_is_recognised(head: bytes, name: str) -> None:
     assert image_type(head.ljust(32, b"\x00")) == name
 
 
-@pytest.mark.parametrize(
+@for_each(
     "head",
     [
         b"",
@@ -44,7 +43,7 @@ def test_what_codex_would_drop_is_not_an_image(head: bytes) -> None:
     assert image_type(head) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("number", "stem", "name"),
     [
         (1, "before", "images/1-before.png"),

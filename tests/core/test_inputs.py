@@ -6,15 +6,16 @@ import pytest
 
 from codex_server_cli.core.inputs import MAX_BYTES, MAX_CHARS, check_prompt, decode_prompt, is_blank, joined
 from codex_server_cli.errors import BadInputError
+from tests.kit.cases import for_each
 
 
-@pytest.mark.parametrize("text", ["hi", " -x ", "\n日本語\n", "a" * MAX_CHARS, "😀" * 10])
+@for_each("text", ["hi", " -x ", "\n日本語\n", "a" * MAX_CHARS, "😀" * 10])
 def test_a_prompt_is_handed_on_exactly_as_it_is(text: str) -> None:
     assert check_prompt(text) == text
     assert decode_prompt(text.encode()) == text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "word"),
     [("", "empty"), (" \n\t", "empty"), ("a" * (MAX_CHARS + 1), "1048577"), ("a\0b", "NUL"), ("\ud800", "UTF-8")],
 )
@@ -30,14 +31,14 @@ BLANK = [
 ]
 
 
-@pytest.mark.parametrize("text", BLANK, ids=ascii)
+@for_each("text", BLANK, ids=ascii)
 def test_what_nobody_sees_is_no_prompt(text: str) -> None:
     assert is_blank(text)
     with pytest.raises(BadInputError, match="the prompt is empty"):
         check_prompt(text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["x", ".", "\u200bx", "é", "日本", "…", "❓", "👩‍👩‍👧", "\U0001fae8", "\ue000", "٣", "\ufeff-", "e\u0301"],
     ids=ascii,
@@ -51,7 +52,7 @@ def test_a_byte_order_mark_before_a_text_is_no_part_of_it() -> None:
     assert decode_prompt("\ufeffhi\ufeff".encode()) == "hi\ufeff"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("prompt", "piped", "whole"),
     [
         ("x", "data\n", "x\n\ndata\n"),

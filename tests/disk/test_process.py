@@ -7,9 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
-
 from codex_server_cli.disk.process import has_dead_worker, living_worker, process_identity
+from tests.kit.cases import for_each
 from tests.kit.support import wait_until
 
 
@@ -25,7 +24,7 @@ def test_the_process_that_a_record_names_is_alive_if_all_three_marks_are_its_own
         assert living_worker(meta | other) is None
 
 
-@pytest.mark.parametrize("pid", [None, 0, -1, 2**31, 10**30, True, "1", [1], 1.5], ids=repr)
+@for_each("pid", [None, 0, -1, 2**31, 10**30, True, "1", [1], 1.5], ids=repr)
 def test_an_odd_pid_is_nobody(pid: Any) -> None:
     assert living_worker(own_meta() | {"pid": pid}) is None
 

@@ -1,10 +1,13 @@
-"""An administrator's requirements on Codex hold for a turn: permission profiles, and lists of permitted settings."""
+"""An administrator's requirements on Codex hold for a turn: permission profiles, and lists of permitted settings.
+
+Everyday: each answer once. The further combinations are for the full run: what is decided stands in
+`tests/core/session/test_permissions.py` and `test_requirements.py`, with every case.
+"""
 
 from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 
 import pytest
 
@@ -13,7 +16,7 @@ from codex_server_cli.demo.replies import run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import Home, Run
 from tests.kit.machine import Machine, needs_root
-from tests.kit.support import Json
+from tests.kit.support import Json, make_repository
 
 pytestmark = needs_root
 
@@ -32,7 +35,7 @@ class Managed:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        subprocess.run(["git", "init", "--quiet"], cwd=home.project, check=True)
+        make_repository(home.project)
         (home.project / "open.txt").write_text("OPEN\n")
         (home.root / "outside").write_text("OUTSIDE\n")
         self.model: ScriptedModel
@@ -47,7 +50,7 @@ class Managed:
         """Require just this."""
         self._machine = Machine(self.home, requirements=requirements)
         look = f"cat open.txt; cat {self.home.root}/outside; echo made > made; ls made"
-        self.model = self.home.model([reply for n in "123" for reply in (run_command(look, call_id=n), say(n))])
+        self.model = self.home.model([reply for n in "1234" for reply in (run_command(look, call_id=n), say(n))])
 
     def run(self, *args: str) -> Run:
         """Run `codex-server ARGS --wait` there."""
@@ -89,18 +92,16 @@ def assert_refused(managed: Managed, run: Run, expected: str) -> Json:
     return error
 
 
-@pytest.mark.parametrize("verb", [["new", "hi"], ["review", "--uncommitted"]], ids=" ".join)
-def test_a_turn_that_only_reads_reads_what_the_profile_lets_it(managed: Managed, verb: list[str]) -> None:
+def test_a_turn_that_only_reads_reads_what_the_profile_lets_it(managed: Managed) -> None:
     managed.requires("read")
-    assert managed.run(*verb).code == 0
+    assert managed.run("review", "--uncommitted").code == 0
     assert_unread(managed.output_of(), may_write=False)
 
 
-def test_so_do_the_turns_that_go_on_with_it(managed: Managed) -> None:
+def test_so_do_a_plain_turn_and_the_turns_that_go_on_with_it(managed: Managed) -> None:
     managed.requires("read")
-    assert managed.run("new", "hi").code == 0
-    for number, options in (("2", []), ("3", ["--fork"])):
-        assert managed.run("continue", "go on", *options).code == 0
+    for number, args in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["continue", "go on", "--fork"])):
+        assert managed.run(*args).code == 0
         assert_unread(managed.output_of(number), may_write=False)
 
 
@@ -117,23 +118,38 @@ def test_a_turn_that_writes_writes_in_the_project_and_reads_no_more_than_that(ma
 
 
 @pytest.mark.parametrize(
-    ("access", "more", "args", "expected"),
+    ("access", "more", "unfit"),
     [
-        ("read", "", ["new", "hi", "--write"], "lets nothing be written"),
-        ("write", "", ["new", "hi"], "lets commands write, which this turn was not asked to have"),
-        ("write", "", ["review", "--uncommitted"], "lets commands write, which this turn was not asked to have"),
-        ("read", NETWORK, ["new", "hi"], "opens the network"),
-        ("read", "", ["new", "hi", "--network"], "keeps the network closed"),
+        (
+            "read",
+            "",
+            [
+                (["new", "hi", "--write"], "lets nothing be written"),
+                (["new", "hi", "--network"], "keeps the network closed"),
+            ],
+        ),
+        (
+            "write",
+            "",
+            [
+                (["new", "hi"], "lets commands write, which this turn was not asked to have"),
+                (["review", "--uncommitted"], "lets commands write, which this turn was not asked to have"),
+            ],
+        ),
+        ("read", NETWORK, [(["new", "hi"], "opens the network")]),
     ],
+    ids=["reads", "writes", "network"],
 )
 def test_what_the_profile_does_not_fit_runs_nothing(
-    managed: Managed, access: str, more: str, args: list[str], expected: str
+    managed: Managed, access: str, more: str, unfit: list[tuple[list[str], str]]
 ) -> None:
     managed.requires(access, more)
-    error = assert_refused(managed, managed.run(*args), expected)
-    assert "of those that your administrator allows" in error["hint"]
+    for args, expected in unfit:
+        error = assert_refused(managed, managed.run(*args), expected)
+        assert "of those that your administrator allows" in error["hint"]
 
 
+@pytest.mark.full
 def test_a_profile_that_writes_elsewhere_writes_nothing_for_a_turn_in_the_project(one_managed: Managed) -> None:
     (one_managed.home.root / "else").mkdir()
     elsewhere = f'[permissions.theirs.filesystem.{json.dumps(str(one_managed.home.root / "else"))}]\n"." = "write"\n'
@@ -141,6 +157,7 @@ def test_a_profile_that_writes_elsewhere_writes_nothing_for_a_turn_in_the_projec
     assert_refused(one_managed, one_managed.run("new", "hi", "--write"), "elsewhere")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_full_access_is_refused_with_a_next_step_that_works(one_managed: Managed, access: str) -> None:
     one_managed.requires(access)
@@ -148,6 +165,7 @@ def test_full_access_is_refused_with_a_next_step_that_works(one_managed: Managed
     assert (" --write " in error["hint"]) == (access == "write")
 
 
+@pytest.mark.full
 def test_selecting_an_allowed_profile_that_fits_is_a_next_step_that_works(managed: Managed) -> None:
     managed.requires("write", head=f'{ALLOWED}":read-only" = true\n')
     assert_refused(managed, managed.run("new", "hi"), "lets commands write")
@@ -157,6 +175,7 @@ def test_selecting_an_allowed_profile_that_fits_is_a_next_step_that_works(manage
     assert "Read-only file system" in managed.output_of()
 
 
+@pytest.mark.full
 def test_a_managed_profile_of_which_nothing_at_all_is_told_runs_nothing(managed: Managed) -> None:
     managed.requires("read", head="")
     config = managed.home.codex_home / "config.toml"
@@ -180,16 +199,16 @@ def assert_not_allowed(managed: Managed, run: Run, requests: int = 0) -> Json:
     return error
 
 
-@pytest.mark.parametrize("options", WIDER, ids=" ".join)
-def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed: Managed, options: list[str]) -> None:
+def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
-    run = managed.run("new", "hi", *options)
-    assert_not_allowed(managed, run)
-    plain = shlex.split(commands_in(run.json["error"]["hint"])[0])
-    assert managed.run(*plain[1:]).code == 0
-    assert "Read-only file system" in managed.output_of()
-    for more in ([], ["--fork"]):
-        assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2)
+    runs = [managed.run("new", "hi", *options) for options in WIDER]
+    for number, run in enumerate(runs, 1):
+        hint = assert_not_allowed(managed, run, requests=2 * (number - 1))["hint"]
+        assert managed.run(*shlex.split(commands_in(hint)[0])[1:]).code == 0
+        assert "Read-only file system" in managed.output_of(str(number))
+    for options in WIDER:
+        for more in ([], ["--fork"]):
+            assert_not_allowed(managed, managed.run("continue", "go on", *options, *more), requests=2 * len(WIDER))
 
 
 def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed) -> None:
@@ -200,6 +219,7 @@ def test_a_turn_that_was_refused_leaves_no_thread_to_go_on_with(managed: Managed
     assert "Read-only file system" in managed.output_of("2")
 
 
+@pytest.mark.full
 def test_a_plain_turn_and_a_review_run_under_such_a_list(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
@@ -215,6 +235,7 @@ def test_a_list_with_the_workspace_lets_it_be_written_and_the_network_stay_close
     assert "\nmade\n" in managed.output_of()
 
 
+@pytest.mark.full
 def test_a_list_with_full_access_lets_a_turn_have_anything(one_managed: Managed) -> None:
     one_managed.requires_alone(f'{READS_ALONE}":danger-full-access" = true\n')
     for number, options in enumerate((WIDER[0], WIDER[3]), 1):
@@ -222,6 +243,7 @@ def test_a_list_with_full_access_lets_a_turn_have_anything(one_managed: Managed)
         assert "\nmade\n" in one_managed.output_of(str(number))
 
 
+@pytest.mark.full
 def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(managed: Managed) -> None:
     managed.requires_alone(f"{READS_ALONE}mine = true\n")
     config = managed.home.codex_home / "config.toml"
@@ -238,6 +260,7 @@ def test_a_listed_profile_of_the_users_own_lets_no_more_be_written_than_it_does(
             assert_not_allowed(managed, run)
 
 
+@pytest.mark.full
 def test_a_sandbox_that_is_not_allowed_is_told_and_network_is_no_part_of_one(managed: Managed) -> None:
     managed.requires_alone(MODE)
     for options in (WIDER[0], WIDER[2], WIDER[3]):
@@ -246,6 +269,7 @@ def test_a_sandbox_that_is_not_allowed_is_told_and_network_is_no_part_of_one(man
     assert "Read-only file system" in managed.output_of()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("requirement", "options"),
     [
@@ -267,6 +291,7 @@ def test_who_decides_is_held_against_the_requirements_by_codex(
 WORKSPACE = READS_ALONE.replace('default_permissions = ":read-only"', 'default_permissions = ":workspace"')
 
 
+@pytest.mark.full
 def test_where_the_workspace_may_be_written_by_default_a_plain_turn_and_a_review_only_read(managed: Managed) -> None:
     managed.requires_alone(f'{WORKSPACE}":workspace" = true\n')
     for number, verb in (("1", ["new", "hi"]), ("2", ["continue", "go on"]), ("3", ["review", "--uncommitted"])):
@@ -280,6 +305,7 @@ def test_and_a_turn_that_may_write_does(managed: Managed) -> None:
     assert "\nmade\n" in managed.output_of()
 
 
+@pytest.mark.full
 def test_a_profile_of_the_users_own_that_is_not_listed_changes_nothing(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     config = managed.home.codex_home / "config.toml"

@@ -48,6 +48,7 @@ def test_a_turn_under_a_list_whose_default_profile_writes_trusts_no_project(home
         assert "Read-only file system" in untrusted.managed.output_of(number)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("profile", [":workspace", "mine", "unlisted"])
 def test_nor_does_one_whose_user_selects_a_profile_that_writes(home: Home, profile: str) -> None:
     listed = LISTED + ("mine = true\n" if profile == "mine" else "")

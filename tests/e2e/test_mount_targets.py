@@ -28,13 +28,23 @@ def names(*folders: Path) -> set[str]:
     return {path.name for folder in folders for path in folder.iterdir() if path.name.startswith(".")}
 
 
-@pytest.fixture
-def temporary(home: Home) -> Path:
-    """A TMPDIR for the test: every writing turn may write there, too."""
+def _give_tmpdir(home: Home) -> Path:
     path = home.root / "tmp"
     path.mkdir()
     home.env["TMPDIR"] = str(path)
     return path
+
+
+@pytest.fixture
+def temporary(home: Home) -> Path:
+    """A TMPDIR for a test with each codex: every writing turn may write there, too."""
+    return _give_tmpdir(home)
+
+
+@pytest.fixture
+def one_temporary(one_home: Home) -> Path:
+    """A TMPDIR for a test with one codex."""
+    return _give_tmpdir(one_home)
 
 
 def cancel(home: Home, turn: Turn) -> None:
@@ -65,42 +75,42 @@ def test_nothing_is_left_however_a_command_ends(home: Home, temporary: Path, end
     assert not (turn.path / "mounts.json").exists()
 
 
-def test_a_deadline_and_a_command_in_the_background_leave_nothing_either(home: Home, temporary: Path) -> None:
+def test_a_deadline_and_a_command_in_the_background_leave_nothing_either(one_home: Home, one_temporary: Path) -> None:
     for deadline_s in DEADLINES_S:
-        home.model([run_command(nap(home))])
-        turn = home.start("new", "hi", *WRITE, "--deadline", str(deadline_s))
-        has_run = is_begun(turn, nap(home))
+        one_home.model([run_command(nap(one_home))])
+        turn = one_home.start("new", "hi", *WRITE, "--deadline", str(deadline_s))
+        has_run = is_begun(turn, nap(one_home))
         assert turn.wait()["error"]["kind"] == "deadline"
-        assert names(home.project, temporary) == set()
+        assert names(one_home.project, one_temporary) == set()
         if has_run:
             break
     assert has_run
-    home.model([reply(run_command(nap(home), yield_time_ms=250)), say("done")])
-    turn = home.start("new", "hi", *WRITE)
+    one_home.model([reply(run_command(nap(one_home), yield_time_ms=250)), say("done")])
+    turn = one_home.start("new", "hi", *WRITE)
     assert turn.wait()["state"] == "complete"
-    assert names(home.project, temporary) == set()
+    assert names(one_home.project, one_temporary) == set()
 
 
-def test_what_was_there_before_stays_as_it_was(home: Home, temporary: Path) -> None:
-    (home.project / ".codex").mkdir()
-    (home.project / ".git").write_text("gitdir: elsewhere\n")
-    turn, _ = start_sleeping(home, "{nap}", *WRITE)
-    cancel(home, turn)
-    assert names(home.project) == {".codex", ".git"}
-    assert names(temporary) == set()
+def test_what_was_there_before_stays_as_it_was(one_home: Home, one_temporary: Path) -> None:
+    (one_home.project / ".codex").mkdir()
+    (one_home.project / ".git").write_text("gitdir: elsewhere\n")
+    turn, _ = start_sleeping(one_home, "{nap}", *WRITE)
+    cancel(one_home, turn)
+    assert names(one_home.project) == {".codex", ".git"}
+    assert names(one_temporary) == set()
 
 
-def test_two_turns_in_one_project_leave_nothing_when_the_last_has_ended(home: Home, temporary: Path) -> None:
-    sleep = nap(home)
-    home.model([run_command(sleep), run_command(f"{sleep}1"), say("done")])
-    first = home.start("new", "hi", *WRITE)
+def test_two_turns_in_one_project_leave_nothing_when_the_last_has_ended(one_home: Home, one_temporary: Path) -> None:
+    sleep = nap(one_home)
+    one_home.model([run_command(sleep), run_command(f"{sleep}1"), say("done")])
+    first = one_home.start("new", "hi", *WRITE)
     wait_until(lambda: sleepers(sleep), what="the first command")
-    second = home.start("new", "hi", *WRITE)
+    second = one_home.start("new", "hi", *WRITE)
     wait_until(lambda: sleepers(f"{sleep}1"), what="the second command")
-    cancel(home, first)
-    assert names(home.project) == TARGETS  # they protect the second turn's command
-    cancel(home, second)
-    assert names(home.project, temporary) == set()
+    cancel(one_home, first)
+    assert names(one_home.project) == TARGETS  # they protect the second turn's command
+    cancel(one_home, second)
+    assert names(one_home.project, one_temporary) == set()
 
 
 DENY = """

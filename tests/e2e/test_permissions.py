@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
@@ -13,7 +12,7 @@ from codex_server_cli.demo.replies import hold, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
 from tests.kit.escalations import ASK, wait_for_request
 from tests.kit.home import Home, Turn
-from tests.kit.support import wait_until
+from tests.kit.support import make_repository, wait_until
 
 LOOK = "cat secret.txt; cat deep/er/a.env; cat open.txt; echo made > made; ls made"
 SECRETS = ("TOP-SECRET", "ENV-SECRET")
@@ -25,7 +24,7 @@ class Denied:
     def __init__(self, home: Home) -> None:
         self.home = home
         project = home.project
-        subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+        make_repository(project)
         (project / "deep" / "er").mkdir(parents=True)
         (project / "secret.txt").write_text("TOP-SECRET\n")
         (project / "deep" / "er" / "a.env").write_text("ENV-SECRET\n")
@@ -98,14 +97,16 @@ def assert_denied(output: str, *, may_write: bool) -> None:
 
 
 @pytest.mark.parametrize("extends", [":workspace", ":read-only"])
-@pytest.mark.parametrize("options", [[], ["--write", "--add-dir", "deep"], ["--plan"]], ids=" ".join)
-def test_what_is_denied_stays_denied(denied: Denied, options: list[str], extends: str) -> None:
-    model = denied.model([look(), say("done")], denied.rules(extends))
-    turn = denied.home.start("new", "hi", *options)
-    assert turn.wait()["state"] == "complete"
-    assert_denied(output_of(model), may_write="--write" in options)
-    assert settings_of(turn) == [{"permissions": "mine"}]
-    assert denied.has_kept_config()
+def test_what_is_denied_stays_denied(denied: Denied, extends: str) -> None:
+    ways = {"plain": [], "write": ["--write", "--add-dir", "deep"], "plan": ["--plan"]}
+    model = denied.model([reply for way in ways for reply in (look(way), say("done"))], denied.rules(extends))
+    for way, options in ways.items():
+        turn = denied.home.start("new", "hi", *options)
+        assert turn.wait()["state"] == "complete"
+        assert_denied(output_of(model, way), may_write=way == "write")
+        assert settings_of(turn) == [{"permissions": "mine"}]
+        assert denied.has_kept_config()
+        (denied.home.project / "made").unlink(missing_ok=True)
 
 
 def test_it_stays_denied_in_a_thread_and_a_fork_of_one_that_had_run_wider(denied: Denied) -> None:
@@ -156,6 +157,7 @@ def test_what_a_profile_file_denies_is_denied_too(denied: Denied) -> None:
     assert_denied(output_of(model), may_write=False)
 
 
+@pytest.mark.full
 def test_it_is_denied_by_a_project_that_its_user_trusts(denied: Denied) -> None:
     trust = f'[projects."{denied.home.project}"]\ntrust_level = "trusted"\n'
     model = denied.model([look(), say("done")], trust, name=None)
@@ -207,6 +209,7 @@ def test_full_access_would_lift_it_and_is_refused_before_anything_is_made(one_de
     assert one_denied.home.turn_ids == []
 
 
+@pytest.mark.full
 def test_full_access_is_refused_too_where_only_codex_knows_of_the_profile(denied: Denied) -> None:
     trust = f'[projects."{denied.home.project}"]\ntrust_level = "trusted"\n'
     model = denied.model([say("done")], trust, name=None)
@@ -263,6 +266,7 @@ def test_a_profile_that_limits_reading_runs_as_it_stands_where_that_is_what_was_
     assert denied.has_kept_config()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("access", "options"), [("write", []), ("read", ["--write"])])
 def test_a_profile_that_limits_reading_runs_nothing_where_it_would_be_lost(
     one_denied: Denied, access: str, options: list[str]
@@ -307,6 +311,7 @@ def test_a_profile_that_opens_the_network_opens_it_to_no_turn_that_was_not_asked
     assert "HTTP 000" in output_of(model, "1")
 
 
+@pytest.mark.full
 def test_with_network_its_rules_hold(denied: Denied) -> None:
     with ScriptedModel([]) as other:
         fetch_denied = run_command("curl -s http://denied.example/", call_id="2")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.parts import ReplyLike
 from codex_server_cli.demo.replies import apply_patch, call, hold, run_command, say, update_plan
 from tests.kit.home import Home, Turn
 from tests.kit.support import Json, wait_until
@@ -14,6 +15,7 @@ from tests.kit.support import Json, wait_until
 NEW_FILE = "*** Begin Patch\n*** Add File: new.txt\n+hello\n*** End Patch"
 STALE = "*** Begin Patch\n*** Update File: f.txt\n@@\n-nothing like this\n+x\n*** End Patch"
 WRITE = ("--write", "--skip-git-check")
+AT_ONCE_AND_LATER = ("echo x > new.txt", "sleep 1; echo x > new.txt")
 CODE_MODE = "const r = await tools.apply_patch(`{}`); text(r)".format
 
 
@@ -49,18 +51,17 @@ def test_a_patch_in_a_read_only_sandbox_is_told(home: Home) -> None:
     assert turn.out.count("new.txt") == 1
 
 
-@pytest.mark.parametrize("verb", ["continue", "fork"])
-def test_it_is_told_of_a_thread_that_goes_on(home: Home, verb: str) -> None:
+def test_it_is_told_of_a_thread_that_goes_on(home: Home) -> None:
     run(home, apply_patch(STALE), *WRITE)
-    flags = ("--fork",) if verb == "fork" else ()
-    turn = run(home, apply_patch(NEW_FILE), "--last", *flags, verb="continue")
-    (refused_item,) = refused(turn)
-    assert (refused_item["what"], refused_item["paths"]) == ("patch", ["new.txt"])
-    assert turn.out.count("✗ patch refused: new.txt: patch rejected") == 1
-    assert [event["payload"]["type"] for event in turn.events if event["dir"] == "session"] == [
-        "function_call",
-        "function_call_output",
-    ]
+    for flags in ((), ("--fork",)):
+        turn = run(home, apply_patch(NEW_FILE), "--last", *flags, verb="continue")
+        (refused_item,) = refused(turn)
+        assert (refused_item["what"], refused_item["paths"]) == ("patch", ["new.txt"])
+        assert turn.out.count("✗ patch refused: new.txt: patch rejected") == 1
+        assert [event["payload"]["type"] for event in turn.events if event["dir"] == "session"] == [
+            "function_call",
+            "function_call_output",
+        ]
 
 
 def test_it_is_told_of_an_ephemeral_thread(home: Home) -> None:
@@ -68,7 +69,7 @@ def test_it_is_told_of_an_ephemeral_thread(home: Home) -> None:
     assert refused_item["what"] == "patch"
 
 
-@pytest.mark.parametrize("command", ["echo x > new.txt", "sleep 1; echo x > new.txt"], ids=["at once", "later"])
+@pytest.mark.parametrize("command", AT_ONCE_AND_LATER, ids=["at once", "later"])
 def test_a_command_that_the_sandbox_denies_is_told_once(home: Home, command: str) -> None:
     """Codex sends no item for a command that is denied at once."""
     turn = run(home, run_command(command))
@@ -81,7 +82,7 @@ def test_a_command_that_the_sandbox_denies_is_told_once(home: Home, command: str
 
 
 def test_a_command_of_a_script_that_the_sandbox_denies_is_told_once(home: Home) -> None:
-    for command in ("echo x > new.txt", "sleep 1; echo x > new.txt"):
+    for command in AT_ONCE_AND_LATER:
         script = f'const r = await tools.exec_command({{cmd: "{command}"}}); text(r.output)'
         (refused_item,) = refused(run(home, call("exec", script), "--model", "gpt-5.6-sol"))
         assert (refused_item["what"], refused_item["command"]) == ("command", command)
@@ -96,19 +97,24 @@ def test_a_command_that_nobody_may_allow_is_told(home: Home) -> None:
     assert f"✗ command refused: touch /new: {refused_item['reason']}\n" in turn.out
 
 
-@pytest.mark.parametrize(
-    ("attempt", "tool", "reason"),
-    [
-        (call("frobnicate", {"a": 1}), "frobnicate", "unsupported call"),
-        (call("update_plan", {"plan": 3}), "update_plan", "failed to parse function arguments"),
-        (call("view_image", {"path": "none.png"}), "view_image", "unable to locate image"),
-    ],
-    ids=["unknown tool", "wrong arguments", "missing picture"],
-)
-def test_a_call_that_no_tool_takes_is_told(home: Home, attempt: Any, tool: str, reason: str) -> None:
-    (refused_item,) = refused(run(home, attempt))
-    assert (refused_item["what"], refused_item["tool"]) == ("tool", tool)
-    assert reason in refused_item["reason"]
+def test_calls_that_no_tool_takes_are_told(home: Home) -> None:
+    """One that no tool has, one with wrong arguments, one of a picture that is not there."""
+    attempts = (
+        call("frobnicate", {"a": 1}),
+        call("update_plan", {"plan": 3}),
+        call("view_image", {"path": "none.png"}),
+    )
+    home.model([*attempts, say("done")])
+    turn = home.start("new", "go")
+    assert turn.wait()["state"] == "complete"
+    told = refused(turn)
+    assert [(item["what"], item["tool"]) for item in told] == [
+        ("tool", "frobnicate"),
+        ("tool", "update_plan"),
+        ("tool", "view_image"),
+    ]
+    reasons = ("unsupported call", "failed to parse function arguments", "unable to locate image")
+    assert all(reason in item["reason"] for item, reason in zip(told, reasons, strict=True)), told
 
 
 def test_a_patch_that_a_script_of_the_model_tries_is_told(home: Home) -> None:
@@ -120,22 +126,27 @@ def test_a_patch_that_a_script_of_the_model_tries_is_told(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "attempt",
-    [apply_patch(NEW_FILE), run_command("exit 3"), update_plan(("look", "pending")), call("exec", CODE_MODE(NEW_FILE))],
-    ids=["patch", "failing command", "plan", "script"],
+    ("attempts", "options"),
+    [
+        ([apply_patch(NEW_FILE), run_command("exit 3"), update_plan(("look", "pending"))], ()),
+        ([call("exec", CODE_MODE(NEW_FILE))], ("--model", "gpt-5.6-sol")),
+    ],
+    ids=["patch, failing command, plan", "script"],
 )
-def test_what_is_done_is_not_told_as_refused(home: Home, attempt: Any) -> None:
-    model = ("--model", "gpt-5.6-sol") if getattr(attempt, "name", "") == "exec" else ()
-    turn = run(home, attempt, *model, *WRITE)
+def test_what_is_done_is_not_told_as_refused(home: Home, attempts: list[ReplyLike], options: tuple[str, ...]) -> None:
+    home.model([*attempts, say("done")])
+    turn = home.start("new", *options, *WRITE, "go")
+    assert turn.wait()["state"] == "complete"
+    assert (home.project / "new.txt").read_text() == "hello\n"
     assert refused(turn) == []
     assert "refused" not in turn.out
     assert "rawResponse" not in (turn.path / "events.jsonl").read_text()
 
 
-def test_it_is_told_while_the_turn_runs_and_after_its_worker_has_died(home: Home) -> None:
+def test_it_is_told_while_the_turn_runs_and_after_its_worker_has_died(one_home: Home) -> None:
     gate = Gate()
-    home.model([apply_patch(NEW_FILE), say("so ", hold(gate), "far")])
-    turn = home.start("new", "go")
+    one_home.model([apply_patch(NEW_FILE), say("so ", hold(gate), "far")])
+    turn = one_home.start("new", "go")
     wait_until(lambda: turn.out.endswith("so "), what="the first words")
     (refused_item,) = wait_until(lambda: turn.status()["refused"], what="the refusal")
     assert turn.status()["state"] == "running"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
@@ -20,7 +19,7 @@ FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 @pytest.fixture
 def repository(home: Home) -> Home:
     """The project as a git repository whose own `.codex/` would run a command if Codex trusted it."""
-    subprocess.run(["git", "init", "--quiet"], cwd=home.project, check=True)
+    make_repository(home.project)
     (home.project / ".codex").mkdir()
     trap = f'command = "touch"\nargs = ["{home.root}/trapped"]\n'
     (home.project / ".codex" / "config.toml").write_text(f"[mcp_servers.trap]\n{trap}")
@@ -138,7 +137,7 @@ def test_a_directory_that_is_opened_outside_of_a_repository_needs_a_word(one_hom
 
 
 def test_a_folder_below_a_repository_is_in_it(one_home: Home) -> None:
-    subprocess.run(["git", "init", "--quiet"], cwd=one_home.project, check=True)
+    make_repository(one_home.project)
     below = one_home.project / "src" / "deep"
     below.mkdir(parents=True)
     one_home.model([say("done")])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.account.account import Account, Model
 from codex_server_cli.core.documents.account import account_document, limits_document, model_document
 from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.account import account_text, models_table
+from tests.kit.cases import for_each
 
 PRO = Account("chatgpt", "user@example.com", "pro", "Ours")
 
@@ -22,7 +21,7 @@ def test_an_account_is_one_fact_a_line() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("account", "text"),
     [
         (Account(), "logged in  nobody\n"),

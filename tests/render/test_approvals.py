@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.render import approvals as approval_text
 from codex_server_cli.render.approvals import Decided, Verdict
+from tests.kit.cases import for_each
 
 COMMAND: dict[str, Any] = {
     "id": "0",
@@ -42,7 +41,7 @@ def test_a_patch_is_shown_with_its_paths_and_each_diff_to_its_end() -> None:
     assert approval_text.request_text(patch("line\n" * 100)).count("\nline") == 100
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("entry", "text"),
     [
         ({"kind": "command", "network": {"host": "example.com"}}, "Codex asks to let a command reach example.com"),
@@ -74,7 +73,7 @@ def test_whatever_is_asked_says_what_it_is(entry: dict[str, Any], text: str) -> 
 # --- approvals
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("line", "decided"),
     [
         ("y", Decided(Verdict.ONCE)),
@@ -111,7 +110,7 @@ def test_a_question_is_shown_with_its_numbered_options() -> None:
     assert approval_text.question_text({"question": "Size?"}) == "Size?"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("count", "is_other", "choices"),
     [
         (0, False, "type your answer"),
@@ -125,9 +124,7 @@ def test_how_a_question_is_answered_is_said(count: int, is_other: bool, choices:
     assert approval_text.question_choices({"options": OPTIONS[:count], "isOther": is_other}) == choices
 
 
-@pytest.mark.parametrize(
-    ("line", "answer"), [("1", "Red"), (" 3 ", "Green"), ("0", "0"), ("4", "4"), ("²", "²"), ("blue", "blue")]
-)
+@for_each(("line", "answer"), [("1", "Red"), (" 3 ", "Green"), ("0", "0"), ("4", "4"), ("²", "²"), ("blue", "blue")])
 def test_a_number_names_an_option_and_words_stay_words(line: str, answer: str) -> None:
     assert approval_text.choose(QUESTION, line) == [answer]
 
@@ -141,7 +138,7 @@ def test_several_answers_are_taken_apart_only_where_several_may_be_given() -> No
     assert approval_text.choose(with_comma, "1, c") == ["A, B", "c"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("question", "text", "is_one"),
     [
         (QUESTION, "RED", True),
@@ -157,7 +154,7 @@ def test_what_is_none_of_the_choices_is_seen_at_once(question: dict[str, Any], t
     assert approval_text.is_choice(question, text) is is_one
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("schema", "is_required", "limits"),
     [
         ({"type": "integer", "minimum": 1, "maximum": 9}, True, "\n  (integer, minimum 1, maximum 9)"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from codex_server_cli.core.model.turn import Phase, State, format_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.board import Row, board, fitting
 from codex_server_cli.render.tables import short_path
+from tests.kit.cases import for_each
 from tests.render.test_escape import is_dangerous
 
 NOW_MS = 1_795_193_701_482
@@ -143,7 +143,7 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("width", [1, 2, 8, 20, 40, 60, 79, 80, 100, 119, 120, 130, 200])
+@for_each("width", [1, 2, 8, 20, 40, 60, 79, 80, 100, 119, 120, 130, 200])
 def test_no_line_is_wider_than_the_terminal_nor_more_than_was_reckoned_with(width: int) -> None:
     lines = shown(*ALL, width=width)
     assert max(map(cell_len, lines)) <= width
@@ -152,7 +152,7 @@ def test_no_line_is_wider_than_the_terminal_nor_more_than_was_reckoned_with(widt
     assert len(fitting(views, width, len(lines) - 1)) < len(ALL)
 
 
-@pytest.mark.parametrize(("width", "has"), [(80, "12.3k  …ong/way/to/the/app"), (60, "12.3k"), (53, "7f3a")])
+@for_each(("width", "has"), [(80, "12.3k  …ong/way/to/the/app"), (60, "12.3k"), (53, "7f3a")])
 def test_what_tells_least_is_left_out_first(width: int, has: str) -> None:
     line = shown((turn(1, Phase.WAITING_APPROVAL, APPROVAL, cwd="/a/rather/long/way/to/the/app"), ""), width=width)[1]
     assert line.rstrip().endswith(has)

@@ -7,14 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.render.chat_blocks import MAX_LIVE_CHARS, Block, BlockKind, ChatBlocks, end_block, end_blocks
 from tests.kit.captures import captured_turns
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     ASK_THREAD,
     ASK_TURN,
@@ -150,7 +149,7 @@ def test_a_thought_grows_and_is_then_shown_as_a_summary() -> None:
     assert (chat.blocks, chat.live) == ([Block(BlockKind.THOUGHT, "· First\n· Then")], "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "block"),
     [
         (
@@ -201,7 +200,7 @@ def test_the_prompt_is_known_and_what_is_said_into_the_turn_is_shown() -> None:
 # --- requests
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("reply", "expected"),
     [
         ({"result": {"decision": "accept"}}, "approval 0: approved"),
@@ -265,9 +264,7 @@ def test_what_came_before_the_reply_that_names_the_turn_is_shown_at_its_end() ->
     assert chat_blocks.end() == [Block(BlockKind.ANSWER, "early")]
 
 
-@pytest.mark.parametrize(
-    "name", ["basic_turn", "exec_ok_and_fail", "reasoning_commentary_final", "approval_patch_accept"]
-)
+@for_each("name", ["basic_turn", "exec_ok_and_fail", "reasoning_commentary_final", "approval_patch_accept"])
 def test_a_recorded_turn_comes_out_in_order_without_blanks_around_its_blocks(name: str) -> None:
     chat_blocks = ChatBlocks()
     (turn, *_) = captured_turns(name)
@@ -282,7 +279,7 @@ def _plain(text: str) -> str:
     return re.sub(r"^> |[\s\[\]]", "", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", CAPTURES)
+@for_each("name", CAPTURES)
 def test_a_chat_tells_whatever_out_txt_holds(name: str) -> None:
     told_elsewhere = re.compile(r"^(\[waiting for .*\]|✗ .*)$", re.MULTILINE)
     for turn in captured_turns(name):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.render.escape import neutralise, one_line
+from tests.kit.cases import for_each
 
 BIDIRECTIONAL = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 MARKS = {"\u200e", "\u200f", "\u061c"}
@@ -32,7 +32,7 @@ def is_dangerous(char: str) -> bool:
     return is_control or unicodedata.bidirectional(char) in BIDIRECTIONAL or char in MARKS
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("raw", "shown"),
     [
         ("\x1b[2J\x1b[31mred", "␛[2J␛[31mred"),
@@ -52,7 +52,7 @@ def test_what_a_terminal_would_obey_is_shown_instead(raw: str, shown: str) -> No
     assert neutralise(raw) == shown
 
 
-@pytest.mark.parametrize("text", ["", "plain\n\ttext\n", "naïve 🦀 文字 \u200d👩‍👩‍👧", "→ exit 0 · 1.2 s", "‘quoted’"])
+@for_each("text", ["", "plain\n\ttext\n", "naïve 🦀 文字 \u200d👩‍👩‍👧", "→ exit 0 · 1.2 s", "‘quoted’"])
 def test_text_for_people_stays_as_it_is(text: str) -> None:
     assert neutralise(text) == text
 
@@ -101,7 +101,7 @@ def test_one_line_is_one_safe_line_of_no_more_than_its_width(text: str, width: i
     assert not any(char in "\n\t" or is_dangerous(char) for char in line)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "width", "line"),
     [
         ("  a\n\n b\t", 9, "a b"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.monitor_event import MonitorEvent
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.notes import event_line, still_running_note
+from tests.kit.cases import for_each
 
 TURN = "20261120-165501-482-7f3a"
 PHASE = MonitorEvent(7, "2026-11-20T16:55:01.482Z", TURN, "fix", "phase", "thinking", "running", None)
@@ -26,7 +25,7 @@ def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("event", "command"),
     [
         (PHASE, None),
@@ -40,7 +39,7 @@ def test_what_wants_an_action_names_its_command(event: MonitorEvent, command: st
     assert turn_documents.event(event)["next"] == command
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("event", "line"),
     [
         (PHASE, f"16:55:01Z {TURN} (fix) phase thinking"),

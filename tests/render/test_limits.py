@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
-import pytest
-
 from codex_server_cli.core.record.rate_limits import Credits, Limits, Window
 from codex_server_cli.render.limits import bar, limits_text, local_time, time_until, window_label
+from tests.kit.cases import for_each
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 NOW_S = NOW.timestamp()
@@ -52,7 +51,7 @@ def test_further_limits_bear_their_names_and_what_holds_is_said() -> None:
     )
 
 
-@pytest.mark.parametrize("found", [[], [limits()]])
+@for_each("found", [[], [limits()]])
 def test_an_account_without_limits_is_said_to_have_none(found: list[Limits]) -> None:
     assert limits_text(found, NOW_S, UTC) == "Codex names no limits for this account.\n"
 
@@ -61,15 +60,13 @@ def test_a_limit_without_a_plan_begins_with_its_windows() -> None:
     assert limits_text([limits(Window("primary", 1), plan=None)], NOW_S, UTC).startswith("  primary")
 
 
-@pytest.mark.parametrize(
-    ("percent", "filled"), [(-5, 0), (0, 0), (2, 0), (3, 1), (50, 10), (99.9, 19), (100, 20), (250, 20)]
-)
+@for_each(("percent", "filled"), [(-5, 0), (0, 0), (2, 0), (3, 1), (50, 10), (99.9, 19), (100, 20), (250, 20)])
 def test_only_what_is_used_up_fills_a_bar(percent: float, filled: int) -> None:
     assert bar(percent).count("█") == filled
     assert bar(percent).endswith(f"{percent:.0f} %")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("window", "label"),
     [
         (Window("primary", 1, 300), "5 hours"),
@@ -86,7 +83,7 @@ def test_a_window_is_called_by_its_length(window: Window, label: str) -> None:
     assert window_label(window) == label
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("seconds", "expected"),
     [
         (-5, "any moment"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.render.markdown import MarkdownBlocks
+from tests.kit.cases import for_each
 
 LINES = (
     "",
@@ -34,7 +34,7 @@ def words(text: str) -> list[str]:
     return [word for word in text.split() if word[:3] not in ("```", "~~~")]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "blocks"),
     [
         ("one\ntwo\n\nthree", ["one\ntwo", "three"]),

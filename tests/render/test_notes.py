@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.notes import check_lines, end_note, running_note, size, thread_text
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 
@@ -89,7 +88,7 @@ def test_findings_show_a_hint_only_where_something_is_wrong() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("count", "text"),
     [
         (0, "0 bytes"),

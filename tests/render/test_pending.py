@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.pending import pending_text
+from tests.kit.cases import for_each
 
 TURN = "20261120-165501-482-7f3a"
 NOW_MS = 1795193701482  # 16:55:01.482Z
@@ -97,7 +96,7 @@ def test_a_program_gets_the_request_in_full_with_time_and_commands() -> None:
     assert turn_documents.pending(VIEW, COMMAND | {"expires_at": None}, NOW_MS)["expires_in_s"] is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("entry", "verbs"),
     [
         (COMMAND, ["approve", "approve_for_session", "decline"]),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.turn import Phase, State, parse_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.spinner import column_after, is_waiting, pending_command, spinner_line
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 LAST_ACTIVITY = "2026-11-20T16:55:30.000Z"
@@ -37,7 +36,7 @@ def test_it_moves() -> None:
     assert len(set(pictures)) == 10
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("phase", "silent_s", "shown"),
     [
         (Phase.RUNNING_COMMAND, 9.9, "⠋ running_command · 1m 12s"),
@@ -53,7 +52,7 @@ def test_a_turn_that_tells_nothing_yet_has_a_line_all_the_same() -> None:
     assert line(TurnView(TURN_ID, "/", State.RUNNING, Phase.STARTING)) == "⠋ starting"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("width", "shown"),
     [
         (80, f"⠋ waiting_approval · 1m 12s · codex-server pending {TURN_ID}"),
@@ -68,9 +67,7 @@ def test_the_command_that_answers_is_what_stays_longest(width: int, shown: str) 
     assert line(view, width, silent_s=100) == shown
 
 
-@pytest.mark.parametrize(
-    ("width", "shown"), [(43, "⠋ running_command · 1m 12s"), (20, "⠋ running_command"), (12, "⠋ running_c…")]
-)
+@for_each(("width", "shown"), [(43, "⠋ running_command · 1m 12s"), (20, "⠋ running_command"), (12, "⠋ running_c…")])
 def test_the_rest_gives_way_to_the_phase(width: int, shown: str) -> None:
     assert line(turn(Phase.RUNNING_COMMAND), width, silent_s=45) == shown
 
@@ -86,7 +83,7 @@ def test_there_is_no_command_where_nothing_waits_any_more() -> None:
     assert line(turn(Phase.WAITING_APPROVAL)) == "⠋ waiting_approval · 1m 12s"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "column"),
     [
         ("", 0),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.render.status_line import Status, clock, limits_words, short_count, status_line
+from tests.kit.cases import for_each
 
 LIMITS: dict[str, Any] = {
     "primary": {"usedPercent": 25.4, "windowDurationMins": 300},
@@ -15,7 +14,7 @@ LIMITS: dict[str, Any] = {
 WHOLE = Status("thinking", 12.7, "gpt-5.5", "high", "read-only", 12_345, LIMITS)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("width", "line"),
     [
         (100, "thinking 12 s · gpt-5.5 high · read-only · 12.3k tokens · 5h 25 %, 7d 3 %"),
@@ -40,21 +39,17 @@ def test_a_name_that_is_no_name_does_no_harm() -> None:
     assert status_line(Status("ready", model="x\x1b[2J\ny"), 80) == "ready · x␛[2J y"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.9, "0 s"), (59.9, "59 s"), (60, "1m 00s"), (200, "3m 20s"), (7500, "2h 05m")]
-)
+@for_each(("seconds", "expected"), [(0.9, "0 s"), (59.9, "59 s"), (60, "1m 00s"), (200, "3m 20s"), (7500, "2h 05m")])
 def test_a_clock_ticks_in_whole_seconds(seconds: float, expected: str) -> None:
     assert clock(seconds) == expected
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"), [(0, "0"), (999, "999"), (1000, "1.0k"), (999_949, "999.9k"), (999_950, "1.0M")]
-)
+@for_each(("count", "expected"), [(0, "0"), (999, "999"), (1000, "1.0k"), (999_949, "999.9k"), (999_950, "1.0M")])
 def test_a_count_stays_short(count: int, expected: str) -> None:
     assert short_count(count) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("limits", "expected"),
     [
         (None, ""),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.tables import duration, short_path, table, turns_table
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 LONG = "Explain, in as many words as you can find, what this repository is about and who wrote it"
@@ -44,7 +43,7 @@ def test_a_turn_that_tells_nothing_is_listed_all_the_same() -> None:
     assert turns_table([(view, "")], 80).splitlines()[1] == f"{TURN_ID}  abandoned"
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@for_each("width", [80, 120])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     rows = [(turn(name="fix"), LONG * 3), (turn(State.RUNNING, phase=Phase.WAITING_APPROVAL), LONG)]
     assert max(map(len, turns_table(rows, width).splitlines())) == width
@@ -58,7 +57,7 @@ def test_cells_are_made_safe_and_single_line() -> None:
     assert table(("A", "B"), [("one\ntwo", "red\x1b[31m\r\n")], 80).splitlines()[1] == "one two  red␛[31m"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "shown"),
     [
         ("/home/dev", "~"),
@@ -71,7 +70,7 @@ def test_a_directory_is_shown_from_the_home_on_and_by_its_end(path: str, shown: 
     assert short_path(path, "/home/dev") == shown
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("seconds", "text"),
     [
         (None, ""),

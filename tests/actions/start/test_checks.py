@@ -12,6 +12,7 @@ from codex_server_cli.actions.start import checks
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.places import Settings
+from tests.kit.cases import for_each
 from tests.kit.turns_on_disk import TurnsOnDisk
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -63,18 +64,18 @@ def test_a_turn_that_may_write_where_our_records_lie_is_warned_of(
     assert [str(settings.home) in warning for warning in warnings] == ([True] if is_warned else [])
 
 
-@pytest.mark.parametrize("name", ["a", "x" * 64, "Fix-1.2_b", "lastly", "LAST"])
+@for_each("name", ["a", "x" * 64, "Fix-1.2_b", "lastly", "LAST"])
 def test_a_name_is_a_name(name: str) -> None:
     checks.check_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "1st", "-x", "a b", "a/b", "é", "last", TURN_ID, "x" * 65, "a\n"])
+@for_each("name", ["", "1st", "-x", "a b", "a/b", "é", "last", TURN_ID, "x" * 65, "a\n"])
 def test_what_could_be_taken_for_something_else_is_no_name(name: str) -> None:
     with pytest.raises(BadInputError, match="not a turn name"):
         checks.check_name(name)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("pairs", "overrides"),
     [
         ([], None),
@@ -99,7 +100,7 @@ def test_overrides_are_toml_or_plain_strings(pairs: list[str], overrides: dict[s
     assert checks.parse_overrides(tuple(pairs)) == overrides
 
 
-@pytest.mark.parametrize(
+@for_each(
     "key",
     [
         *("projects./x.trust_level", "model_provider", "model_providers.x.base_url"),
@@ -112,9 +113,7 @@ def test_no_override_decides_over_trust_payment_or_sandbox(key: str) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "key", ['"model_provider"', "'projects'.x", "model_provider .x", '" sandbox_mode "', "permissions.p"]
-)
+@for_each("key", ['"model_provider"', "'projects'.x", "model_provider .x", '" sandbox_mode "', "permissions.p"])
 def test_no_spelling_leads_around_that(key: str) -> None:
     with pytest.raises(UsageError, match="must not set"):
         checks.parse_overrides((f"{key}=x",))
@@ -124,13 +123,13 @@ def test_what_stands_on_further_lines_of_an_override_is_nothing_to_codex() -> No
     assert checks.parse_overrides(("a=1\nsandbox_mode='x'",)) == {"a": 1}
 
 
-@pytest.mark.parametrize("value", ["nan", "[1, inf]"])
+@for_each("value", ["nan", "[1, inf]"])
 def test_an_override_that_json_has_no_word_for_is_refused(value: str) -> None:
     with pytest.raises(BadInputError, match="--config x"):
         checks.parse_overrides((f"x={value}",))
 
 
-@pytest.mark.parametrize("value", ["9" * 6000, "[" * 3000])
+@for_each("value", ["9" * 6000, "[" * 3000])
 def test_an_override_that_is_no_value_is_text(value: str) -> None:
     assert checks.parse_overrides((f"x={value}",)) == {"x": value}
 

@@ -12,9 +12,10 @@ import pytest
 
 from codex_server_cli.actions.start import stdin_pipe
 from codex_server_cli.actions.start.stdin_pipe import Writer, ancestors, reads_commands, writer_of_stdin
+from tests.kit.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     "command",
     ["sh", "-bash", "/bin/bash -s", "bash -l -i", "bash -s one two", "bash -eu", "bash -o pipefail", "zsh -f", "sh -",
      "bash --rcfile /dev/null", "bash --norc --noprofile", "sh -eus one", "bash +x", "bash -O extglob -s x"],
@@ -23,7 +24,7 @@ def test_a_shell_without_a_script_reads_commands(command: str) -> None:
     assert reads_commands(shlex.split(command))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "command",
     ["", "cat", "python3 -", "bash -c true", "sh -ec 'new x'", "bash script", "bash -x script", "sh -- script",
      "bash -o pipefail script", "bash --norc -c true", "bash -lc true", "/usr/bin/node bash", "zsh -fc x -s"],
@@ -38,9 +39,7 @@ def test_our_ancestors_begin_with_our_parent() -> None:
     assert len(set(above)) == len(above)
 
 
-@pytest.mark.parametrize(
-    ("above", "writer"), [("ancestors()", Writer.CALLER), ("[]", Writer.SIBLING)], ids=["known", "of our parent"]
-)
+@for_each(("above", "writer"), [("ancestors()", Writer.CALLER), ("[]", Writer.SIBLING)], ids=["known", "of our parent"])
 def test_who_holds_the_other_end(above: str, writer: Writer) -> None:
     code = f"from {stdin_pipe.__name__} import *; print(writer_of_stdin({above}).name)"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.account.account import Account, Model, account_in, account_without_details, models_in
 from codex_server_cli.core.record.rate_limits import Credits, Limits, Window, limits_in
+from tests.kit.cases import for_each
 
 ODD: list[Any] = [None, 5, "text", [], {}, True]
 
@@ -15,7 +14,7 @@ ODD: list[Any] = [None, 5, "text", [], {}, True]
 # --- accounts
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("result", "account"),
     [
         ({"account": None, "requiresOpenaiAuth": True}, Account()),
@@ -37,13 +36,13 @@ def test_an_account_is_read_from_the_wire(result: dict[str, Any], account: Accou
     assert account_in(result) == account
 
 
-@pytest.mark.parametrize("odd", ODD)
+@for_each("odd", ODD)
 def test_an_account_of_another_shape_is_no_crash(odd: Any) -> None:
     for result in ({"account": odd, "requiresOpenaiAuth": odd}, {"account": {"type": odd, "email": odd}}):
         assert account_in(result).email in (None, "text")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("account", "needs_login"),
     [
         (Account(), True),
@@ -57,7 +56,7 @@ def test_a_login_is_needed_where_nobody_is_and_somebody_should_be(account: Accou
     assert account.needs_login is needs_login
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("status", "account"),
     [
         ({"authMethod": "chatgpt", "requiresOpenaiAuth": True}, Account("chatgpt", unavailable="why")),
@@ -108,7 +107,7 @@ def test_the_share_of_one_member_is_a_window_too() -> None:
     assert limits.windows == (Window("individual", 25, None, 2_000_000_000),)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "credits"),
     [
         ({"hasCredits": True, "unlimited": True, "balance": None}, Credits(True, None)),
@@ -122,7 +121,7 @@ def test_credits_are_told_where_there_are_any(value: Any, credits: Credits | Non
     assert (limits.credits, limits.reached) == (credits, "rate_limit_reached")
 
 
-@pytest.mark.parametrize("odd", [*ODD, float("nan"), float("inf")])
+@for_each("odd", [*ODD, float("nan"), float("inf")])
 def test_limits_of_another_shape_are_no_crash(odd: Any) -> None:
     names = ("limitId", "limitName", "planType", "primary", "secondary", "individualLimit", "credits")
     length = {"usedPercent": 1, "windowDurationMins": odd}
@@ -137,7 +136,7 @@ def test_limits_of_another_shape_are_no_crash(odd: Any) -> None:
         assert all(window.resets_at_s in (None, 5) for limits in limits_in(result) for window in limits.windows)
 
 
-@pytest.mark.parametrize("odd", [*ODD, 0, -5, 10**12, float("nan"), float("inf")])
+@for_each("odd", [*ODD, 0, -5, 10**12, float("nan"), float("inf")])
 def test_a_window_keeps_what_makes_sense_of_it(odd: Any) -> None:
     (limits,) = limits_in({"rateLimits": {"primary": {"usedPercent": 5, "resetsAt": odd, "windowDurationMins": 0}}})
     assert limits.windows == (Window("primary", 5, None, 5 if odd == 5 and odd is not True else None),)
@@ -161,7 +160,7 @@ def test_models_are_read_with_their_efforts_in_order() -> None:
     assert models_in({"data": [entry]}) == [expected]
 
 
-@pytest.mark.parametrize("odd", ODD)
+@for_each("odd", ODD)
 def test_models_of_another_shape_are_no_crash(odd: Any) -> None:
     assert models_in({"data": odd}) == []
     assert models_in({"data": [odd, {"model": None}]}) == []

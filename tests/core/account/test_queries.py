@@ -11,6 +11,7 @@ from codex_server_cli.core.account.account import Account
 from codex_server_cli.core.account.queries import LoginStart
 from codex_server_cli.core.protocol.query import Listen
 from codex_server_cli.errors import BusyError, CodexServerError, ErrorKind, NotLoggedInError
+from tests.kit.cases import for_each
 from tests.kit.queries import play
 
 LOGIN = "0cd4a5f1-4def-4660-aabd-ddc5295a9f30"
@@ -37,9 +38,7 @@ def test_the_account_takes_one_question() -> None:
     assert account == Account("api_key")
 
 
-@pytest.mark.parametrize(
-    ("status", "mode"), [({"result": {"authMethod": "chatgpt"}}, "chatgpt"), (error("unknown variant"), None)]
-)
+@for_each(("status", "mode"), [({"result": {"authMethod": "chatgpt"}}, "chatgpt"), (error("unknown variant"), None)])
 def test_an_account_whose_details_are_unavailable_is_not_logged_out(status: dict[str, Any], mode: str | None) -> None:
     wanted, account = play(queries.ask_account(refreshes=False), error(NO_ROUTING), status)
     assert wanted[1] == ("getAuthStatus", {"includeToken": False, "refreshToken": False})
@@ -59,7 +58,7 @@ def test_a_login_that_the_service_turns_away_is_a_problem() -> None:
 # --- limits, models, logging out
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "kind", "exit_code", "expected"),
     [
         ("codex account authentication required to read rate limits", ErrorKind.AUTH, 2, "only a ChatGPT login"),
@@ -88,7 +87,7 @@ def test_limits_are_asked_for_once() -> None:
     assert [limit.limit_id for limit in limits] == ["codex"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("thread_id", "reply", "provider"),
     [
         (None, {"config": {"model_provider": "p"}}, "p"),
@@ -140,7 +139,7 @@ def test_logging_out_is_one_call() -> None:
 # --- logging in
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("is_device", "params", "result", "started"),
     [
         (False, {"type": "chatgpt"}, {"loginId": LOGIN, "authUrl": URL}, LoginStart(LOGIN, URL)),
@@ -159,9 +158,7 @@ def test_a_login_begins_with_a_page(
     assert (wanted, found) == ([("account/login/start", params)], started)
 
 
-@pytest.mark.parametrize(
-    "result", [{}, {"loginId": LOGIN}, {"authUrl": URL}, {"loginId": LOGIN, "authUrl": "file:///etc/passwd"}]
-)
+@for_each("result", [{}, {"loginId": LOGIN}, {"authUrl": URL}, {"loginId": LOGIN, "authUrl": "file:///etc/passwd"}])
 def test_a_login_without_a_page_that_a_browser_may_open_is_refused(result: dict[str, Any]) -> None:
     with pytest.raises(CodexServerError, match="named no page"):
         play(queries.start_login(is_device=False), {"result": result})
@@ -179,7 +176,7 @@ def test_a_login_is_over_when_it_is_in_use() -> None:
     assert [step.method for step in wanted if isinstance(step, Listen)] == [COMPLETED, COMPLETED, UPDATED]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("reason", "expected"),
     [
         ("Login server error: Sign-in failed: nope", "the login was not completed: Sign-in failed: nope"),
@@ -206,7 +203,7 @@ def test_a_key_goes_into_the_call_and_nowhere_else() -> None:
         play(queries.log_in_with_key("sk-x"), {"result": {}}, completed(False, "no good", None))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("reply", "was_waiting"),
     [({"result": {"status": "canceled"}}, True), ({"result": {"status": "notFound"}}, False), (error("no"), False)],
 )
@@ -231,14 +228,14 @@ def test_configuration_and_account_tell_who_pays() -> None:
     assert found == ({"a": 1}, account)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("status", "account"),
     [
         ({"result": {"authMethod": None, "requiresOpenaiAuth": True}}, {"requiresOpenaiAuth": True, "account": None}),
         (error("unknown variant"), {}),
     ],
 )
-@pytest.mark.parametrize("config", [error("invalid"), {"result": {"config": 7}}])
+@for_each("config", [error("invalid"), {"result": {"config": 7}}])
 def test_what_codex_will_not_tell_of_that_is_empty(
     status: dict[str, Any], account: dict[str, Any], config: dict[str, Any]
 ) -> None:

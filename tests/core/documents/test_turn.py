@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 PATH = f"/home/dev/.codex-server/turns/{TURN_ID}"
@@ -54,7 +54,7 @@ def test_nothing_can_be_done_next_with_what_may_not_be_read() -> None:
     assert (document["state"], document["error"], document["next"]) == ("unreadable", {"kind": "disk"}, {})
 
 
-@pytest.mark.parametrize("view", [RUNNING, COMPLETE, UNREADABLE], ids=["running", "complete", "unreadable"])
+@for_each("view", [RUNNING, COMPLETE, UNREADABLE], ids=["running", "complete", "unreadable"])
 def test_a_status_has_the_same_keys_in_every_state(view: TurnView) -> None:
     assert tuple(turn_documents.status(view)) == STATUS_KEYS
     assert tuple(turn_documents.status_with_answer(view)) == (*STATUS_KEYS, "answer")
@@ -99,7 +99,7 @@ def test_several_turns_are_one_document() -> None:
 GO_ON = f"codex-server continue --turn {TURN_ID} 'go on'"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("view", "commands"),
     [
         (RUNNING, {"wait", "tail", "status", "cancel"}),

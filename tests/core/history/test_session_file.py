@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from codex_server_cli.core.history.session_file import (
     parse_session_head,
     thread_id_of,
 )
+from tests.kit.cases import for_each
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rollouts"
 VERSIONS = ("0.163.0", "0.169.0")
@@ -41,7 +41,7 @@ def test_a_thread_id_is_read_from_a_file_name_alone() -> None:
     assert thread_id_of(f"rollout-2026-11-20T18-37-09-{UUID}.jsonl") == UUID
 
 
-@pytest.mark.parametrize(
+@for_each(
     "name",
     [
         f"rollout-2026-11-20T18-37-09-{UUID}.jsonl.zst",
@@ -55,8 +55,8 @@ def test_any_other_file_name_has_no_thread_id(name: str) -> None:
     assert thread_id_of(name) is None
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("layout", ["paginated", "legacy", "changes"])
+@for_each("version", VERSIONS)
+@for_each("layout", ["paginated", "legacy", "changes"])
 def test_the_first_line_names_cwd_source_and_version(layout: str, version: str) -> None:
     meta = parse_meta(read(f"{layout}-{version}"))
 
@@ -68,7 +68,7 @@ def test_the_first_line_names_cwd_source_and_version(layout: str, version: str) 
     assert not meta.is_subagent
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@for_each("version", VERSIONS)
 def test_a_reviewer_is_a_subagent(version: str) -> None:
     meta = parse_meta(read(f"subagent-{version}"))
 
@@ -77,7 +77,7 @@ def test_a_reviewer_is_a_subagent(version: str) -> None:
     assert meta.source == "subagent"
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@for_each("version", VERSIONS)
 def test_a_head_cut_anywhere_never_tells_anything_wrong(version: str) -> None:
     first_line = read(f"paginated-{version}").partition(b"\n")[0]
     whole = parse_meta(first_line + b"\n")
@@ -98,12 +98,12 @@ def test_a_first_line_with_its_keys_in_another_order_is_read_once_it_is_whole() 
     assert (meta.cwd, meta.source) == ("/home/dev", "cli")
 
 
-@pytest.mark.parametrize("head", [b"", b"\n", b"{", b"[]\n", b'{"type":"session_meta","payload":7}\n', b"\xff\x00"])
+@for_each("head", [b"", b"\n", b"{", b"[]\n", b'{"type":"session_meta","payload":7}\n', b"\xff\x00"])
 def test_what_is_no_session_has_no_meta(head: bytes) -> None:
     assert parse_meta(head) is None
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@for_each("version", VERSIONS)
 def test_injected_context_is_not_the_first_prompt(version: str) -> None:
     session_head = parse_session_head(read(f"paginated-{version}"))
 
@@ -111,7 +111,7 @@ def test_injected_context_is_not_the_first_prompt(version: str) -> None:
     assert session_head.model == "scripted"
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@for_each("version", VERSIONS)
 def test_the_legacy_layout_has_the_same_session_head(version: str) -> None:
     session_head = parse_session_head(read(f"legacy-{version}"))
 
@@ -147,7 +147,7 @@ def test_a_file_without_events_gets_its_first_prompt_from_the_messages() -> None
     assert guess_prompt(head) == "fix the bug"
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@for_each("version", VERSIONS)
 def test_a_paginated_thread_reads_as_its_messages_and_commands(version: str) -> None:
     entries = parse_entries(read(f"paginated-{version}").split(b"\n"))
 
@@ -161,7 +161,7 @@ def test_a_paginated_thread_reads_as_its_messages_and_commands(version: str) -> 
     assert all(entry.at.startswith("2026-11-20T18:37:0") and entry.at.endswith("Z") for entry in entries)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@for_each("version", VERSIONS)
 def test_a_changing_and_failing_thread_reads_as_what_people_saw(version: str) -> None:
     entries = parse_entries(read(f"changes-{version}").split(b"\n"))
 
@@ -175,7 +175,7 @@ def test_a_changing_and_failing_thread_reads_as_what_people_saw(version: str) ->
     assert "nope" in entries[6].text
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@for_each("version", VERSIONS)
 def test_a_legacy_thread_tells_a_command_by_its_call(version: str) -> None:
     entries = parse_entries(read(f"legacy-{version}").split(b"\n"))
 
@@ -187,7 +187,7 @@ def test_a_legacy_thread_tells_a_command_by_its_call(version: str) -> None:
     assert entries[2].text.startswith("apply_patch <<'EOF'")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("payload", "text"),
     [
         ({"type": "function_call", "name": "shell", "arguments": '{"command":["bash","-lc","ls -l"]}'}, "ls -l"),
@@ -202,7 +202,7 @@ def test_the_commands_of_older_versions_are_understood(payload: dict[str, object
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("item", "entry_type", "text"),
     [
         ({"type": "McpToolCall", "server": "docs", "tool": "search"}, "mcpToolCall", "docs.search"),
@@ -259,7 +259,7 @@ def test_no_bytes_are_an_error(data: bytes) -> None:
     assert parse_names([data]) == {} or b"thread_name" in data
 
 
-@pytest.mark.parametrize(
+@for_each(
     "payload",
     [
         {"type": "function_call", "name": "update_plan", "arguments": "{}"},
@@ -272,7 +272,7 @@ def test_a_call_that_is_no_command_is_skipped(payload: dict[str, object]) -> Non
     assert parse_entry(line("response_item", payload)) is None
 
 
-@pytest.mark.parametrize("rest", ['"n":1', '"n":1.', '"n":{"a":', '"n"'])
+@for_each("rest", ['"n":1', '"n":1.', '"n":{"a":', '"n"'])
 def test_what_a_head_cuts_off_is_not_told_and_what_came_before_is(rest: str) -> None:
     meta = parse_meta(b'{"type":"session_meta","payload":{"cwd":"/project",' + rest.encode())
     assert meta is not None

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.history.session_file_turns import turns_of_rollout
+from tests.kit.cases import for_each
 
 ROLLOUTS = Path(__file__).parents[2] / "fixtures" / "rollouts"
 BOTH = ["0.163.0", "0.169.0"]
@@ -26,8 +25,8 @@ def messages(turn: dict[str, Any]) -> list[tuple[str, object]]:
     return [(item["text"], item["phase"]) for item in turn["items"]]
 
 
-@pytest.mark.parametrize("version", BOTH)
-@pytest.mark.parametrize("layout", ["changes", "legacy"])
+@for_each("version", BOTH)
+@for_each("layout", ["changes", "legacy"])
 def test_a_real_file_tells_its_turns_with_answer_and_error(layout: str, version: str) -> None:
     completed, failed, last = turns_in(f"{layout}-{version}")
     assert completed["status"] == last["status"] == "completed"
@@ -38,7 +37,7 @@ def test_a_real_file_tells_its_turns_with_answer_and_error(layout: str, version:
     assert messages(last) == [("Done: ünïcode", "final_answer")]
 
 
-@pytest.mark.parametrize("version", BOTH)
+@for_each("version", BOTH)
 def test_a_message_without_a_phase_has_none(version: str) -> None:
     turn = turns_in(f"paginated-{version}")[0]
     assert messages(turn) == [("Answer to: the prompt", None)]
@@ -59,7 +58,7 @@ def test_a_turn_without_an_end_has_no_status() -> None:
     assert (turn["status"], messages(turn)) == (None, [("so far", None)])
 
 
-@pytest.mark.parametrize("kind", ["task_complete", "turn_complete"])
+@for_each("kind", ["task_complete", "turn_complete"])
 def test_an_end_that_brings_the_answer_itself_is_enough(kind: str) -> None:
     (turn,) = turns_of_rollout([line(kind, turn_id="t", last_agent_message="whole")])
     assert (turn["status"], messages(turn)) == ("completed", [("whole", None)])
@@ -75,7 +74,7 @@ def test_an_answer_in_several_parts_is_one_text() -> None:
     assert messages(turn) == [("ab", None)]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "damage",
     [
         b"",
@@ -98,7 +97,7 @@ def test_a_damaged_line_is_skipped(damage: bytes) -> None:
     assert (turn["status"], messages(turn)) == ("completed", [("whole", None)])
 
 
-@pytest.mark.parametrize("version", BOTH)
+@for_each("version", BOTH)
 def test_a_file_that_is_cut_anywhere_never_claims_an_end_that_it_lost(version: str) -> None:
     data = (ROLLOUTS / f"changes-{version}.jsonl").read_bytes()
     end = data.index(b'"task_complete"')

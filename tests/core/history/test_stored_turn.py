@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.history.stored_turn import NOTICE, Published, find_match, merge, text_to_append
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
@@ -13,6 +11,7 @@ from codex_server_cli.core.record.replay import replay
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.errors import ErrorKind
 from tests.kit.captures import TURN_ID, captured_turns
+from tests.kit.cases import for_each
 from tests.kit.turns_on_disk import ANSWER, CUT_TURN
 
 REQUEST = TurnRequest(TURN_ID, "/project")
@@ -68,7 +67,7 @@ def test_a_turn_that_codex_completed_without_a_word_is_complete() -> None:
     assert (found.outcome.state, found.outcome.answer) == (State.COMPLETE, "")
 
 
-@pytest.mark.parametrize("kind", ["worker_died", "codex_crashed", "cancelled", "deadline", "network", None])
+@for_each("kind", ["worker_died", "codex_crashed", "cancelled", "deadline", "network", None])
 def test_it_is_complete_whatever_we_took_its_end_for(kind: str | None) -> None:
     found = merge(unseen(), stored("whole"), Published("whole", kind), REQUEST)
     assert found is None if kind is None else found is not None
@@ -103,27 +102,27 @@ def test_a_turn_whose_policy_was_refused_is_never_made_complete() -> None:
     assert (found.answer, found.outcome) == ("whole", None)
 
 
-@pytest.mark.parametrize("status", ["interrupted", "failed", "inProgress", None])
-@pytest.mark.parametrize("known", [None, "", "who", "something else"])
+@for_each("status", ["interrupted", "failed", "inProgress", None])
+@for_each("known", [None, "", "who", "something else"])
 def test_of_a_turn_that_codex_did_not_complete_only_the_answer_grows(status: str | None, known: str | None) -> None:
     found = merge(unseen(), stored("whole", status=status), Published(known, "codex_crashed"), REQUEST)
     assert found is not None
     assert (found.answer, found.outcome) == ("whole", None)
 
 
-@pytest.mark.parametrize("known", ["whole", "whole and more"])
+@for_each("known", ["whole", "whole and more"])
 def test_what_is_here_already_adds_nothing(known: str) -> None:
     assert merge(unseen(), stored("whole", status="interrupted"), Published(known, "stalled"), REQUEST) is None
 
 
-@pytest.mark.parametrize("texts", [(), ("…let me see",), ("",)])
+@for_each("texts", [(), ("…let me see",), ("",)])
 def test_a_record_without_an_answer_adds_nothing(texts: tuple[str, ...]) -> None:
     record, _ = replay(CUT_TURN)
     there = stored(*texts, status="interrupted", turn_id=WIRE_TURN_ID)
     assert merge(record, there, Published(ANSWER, "codex_crashed"), REQUEST) is None
 
 
-@pytest.mark.parametrize("items", [None, "x", [None, 1], [{"type": "agentMessage"}], [{"id": 1}]])
+@for_each("items", [None, "x", [None, 1], [{"type": "agentMessage"}], [{"id": 1}]])
 def test_a_record_in_a_shape_that_nobody_knows_adds_nothing(items: object) -> None:
     there = {"id": "t", "status": "interrupted", "items": items}
     assert merge(unseen(), there, Published("known", "stalled"), REQUEST) is None
@@ -132,7 +131,7 @@ def test_a_record_in_a_shape_that_nobody_knows_adds_nothing(items: object) -> No
 # --- what out.txt gets
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("shown", "known", "answer", "added"),
     [
         ("", None, "whole", f"{NOTICE}whole\n"),
@@ -149,7 +148,7 @@ def test_the_text_grows_by_what_was_not_shown(shown: str, known: str | None, ans
     assert text_to_append(shown, known, answer) == added
 
 
-@pytest.mark.parametrize("shown", ["The first ", "", "one\n"])
+@for_each("shown", ["The first ", "", "one\n"])
 def test_an_addition_that_was_cut_short_is_finished_and_not_repeated(shown: str) -> None:
     added = text_to_append(shown, "The first ", "The first half")
     begin = added.index(NOTICE) + len(NOTICE)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli import TURN_VARIABLE
 from codex_server_cli.core.model.codex_config import as_tables, layered, marked_config, startup_ms, value_in
+from tests.kit.cases import for_each
 
 POLICY = "shell_environment_policy"
 MARK = {TURN_VARIABLE: "t"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("overrides", "config"),
     [
         (None, {f"{POLICY}.set.{TURN_VARIABLE}": "t"}),
@@ -39,7 +38,7 @@ def test_the_mark_stands_among_what_the_user_sets(overrides: dict[str, Any] | No
     assert marked_config(overrides, "t") == config
 
 
-@pytest.mark.parametrize("overrides", [{POLICY: 5}, {f"{POLICY}.set": "A=b"}, {POLICY: {"set": ["A"]}}])
+@for_each("overrides", [{POLICY: 5}, {f"{POLICY}.set": "A=b"}, {POLICY: {"set": ["A"]}}])
 def test_what_is_no_policy_is_left_for_codex_to_refuse(overrides: dict[str, Any]) -> None:
     assert marked_config(overrides, "t") == overrides
 
@@ -55,7 +54,7 @@ def test_without_a_turn_there_is_no_mark() -> None:
     assert marked_config({"a": 1}, "") == {"a": 1}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("layers", "config"),
     [
         ([], {}),
@@ -95,7 +94,7 @@ def test_several_configurations_make_one_without_dotted_keys() -> None:
     assert as_tables() == {}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("servers", "expected_ms"),
     [
         (None, 0),

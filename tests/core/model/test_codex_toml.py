@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.model.codex_toml import parse_file, parse_value
+from tests.kit.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("data", "content"),
     [
         (b"", {}),
@@ -22,7 +23,7 @@ def test_what_codex_reads_is_read(data: bytes, content: dict[str, Any]) -> None:
     assert parse_file(data) == content
 
 
-@pytest.mark.parametrize(
+@for_each(
     "data",
     [
         b"a =",
@@ -40,7 +41,7 @@ def test_what_codex_refuses_is_refused(data: bytes) -> None:
         parse_file(data)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "value"),
     [
         ("1", 1),

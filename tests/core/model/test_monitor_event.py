@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.model.monitor_event import read_monitor_event
+from tests.kit.cases import for_each
 
 TURN = "20261120-165501-482-7f3a"
 
@@ -52,7 +51,7 @@ def test_an_end_without_a_readable_state_is_a_failure() -> None:
     assert event.state == "failed"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "change",
     [{"ts": None}, {"ts": -1}, {"ts": 10**20}, {"turn_id": "../x"}, {"turn_id": 3}, {"event": None}],
     ids=str,

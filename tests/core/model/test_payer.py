@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.payer import (
     Judgement,
     Payer,
@@ -18,6 +16,7 @@ from codex_server_cli.core.model.payer import (
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import COMPLETED, READ_ONLY, STARTED, THREAD, TURN, Dialogue, Json, said
 
 OWN: Json = {"name": "own", "base_url": "http://127.0.0.1:1/v1", "wire_api": "responses", "env_key": None}
@@ -38,7 +37,7 @@ def config(configured: str | None = None, **providers: Json) -> Json:
 # --- a definition of the user's own
 
 
-@pytest.mark.parametrize(
+@for_each(
     "more",
     [
         {},
@@ -52,7 +51,7 @@ def test_a_definition_without_a_secret_bills_nobody(more: Json) -> None:
     assert not has_credentials({**OWN, **more})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "more",
     [
         {"env_key": "SOME_KEY"},
@@ -87,7 +86,7 @@ def test_a_definition_without_a_name_only_changes_one_that_is_built_in() -> None
     assert definition_of("own", config(own=OWN)) == OWN
 
 
-@pytest.mark.parametrize("providers", [None, 7, {"own": 7}, {"own": {}}])
+@for_each("providers", [None, 7, {"own": 7}, {"own": {}}])
 def test_what_is_no_definition_is_none(providers: Any) -> None:
     assert definition_of("own", {"model_providers": providers}) is None
 
@@ -107,7 +106,7 @@ def test_a_new_thread_has_the_provider_that_was_sent_else_the_configured_one_els
 # --- the decision
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("provider", "configuration", "account", "payer"),
     [
         ("openai", config(), CHATGPT, Payer.CHATGPT),
@@ -134,7 +133,7 @@ def test_who_pays(provider: str | None, configuration: Json, account: Json, paye
     assert bool(found.problem) == (payer not in (Payer.CHATGPT, Payer.NONE))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("provider", "configuration", "account", "tells"),
     [
         ("openai", config("own", own=OWN), KEYLESS, "openai"),
@@ -152,7 +151,7 @@ def test_what_codex_does_not_tell_may_be_billed_and_another_configuration_would_
     assert found == Judgement(None, f"Codex does not tell who pays for its model provider {provider!r}.", tells)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("status", "account"),
     [
         ({"authMethod": "chatgpt", "requiresOpenaiAuth": True}, CHATGPT),
@@ -199,14 +198,14 @@ def test_a_resumed_thread_that_bills_a_provider_is_not_asked_and_its_fork_is_nam
     assert '"auth": "any"' in hint_of(talk)
 
 
-@pytest.mark.parametrize("request_", [{}, {"thread_id": "t-1", "is_fork": True}])
+@for_each("request_", [{}, {"thread_id": "t-1", "is_fork": True}])
 def test_a_new_thread_or_a_fork_takes_another_provider_where_one_is_configured(request_: Json) -> None:
     talk = opened(config("own", own=KEYED), KEYLESS, "own", **request_)
     assert talk.kind is ErrorKind.AUTH
     assert hint_of(talk).startswith("Choose another `model_provider` in Codex's configuration, or allow")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("configuration", "account", "profile"),
     [
         (config("own", own=KEYED), KEYLESS, None),
@@ -239,7 +238,7 @@ def test_where_anybody_may_be_billed_the_record_tells_who_is() -> None:
     assert (len(talk.requests("turn/start")), talk.session.record.payer, talk.server_starts) == (1, None, [0])
 
 
-@pytest.mark.parametrize(("own", "asked"), [({"requires_openai_auth": True}, "openai"), ({}, None)])
+@for_each(("own", "asked"), [({"requires_openai_auth": True}, "openai"), ({}, None)])
 def test_one_app_server_tells_of_a_provider_that_a_profile_brings_along(own: Json, asked: str | None) -> None:
     profile = {"model_provider": "q", "model_providers": {"q": {"name": "Q", **own}}}
     talk = opened(config(asked or "own", own=OWN), CHATGPT, "q", thread_id="t-1", is_fork=True, profile_config=profile)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.model.request import Approval, Sandbox, TurnRequest
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 SCHEMA = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
@@ -40,7 +41,7 @@ def _request(**asked: Any) -> TurnRequest:
     return TurnRequest(TURN_ID, "/project", **asked)
 
 
-@pytest.mark.parametrize("request_", [BARE, FULL])
+@for_each("request_", [BARE, FULL])
 def test_a_request_reads_back_from_json(request_: TurnRequest) -> None:
     assert TurnRequest.from_json(json.loads(json.dumps(request_.to_json())), TURN_ID) == request_
 
@@ -61,13 +62,13 @@ def test_pictures_are_stored_by_their_place_in_the_turns_directory_and_read_back
     assert read.images == (f"/home/turns/{TURN_ID}/images/1-a.png", "/of/0.3.0.png")
 
 
-@pytest.mark.parametrize("member", ["sandbox", "approval"])
+@for_each("member", ["sandbox", "approval"])
 def test_a_word_of_a_newer_version_is_none_that_a_request_can_be_run_with(member: str) -> None:
     with pytest.raises(ValueError, match="wider"):
         TurnRequest.from_json({**BARE.to_json(), member: "wider"}, TURN_ID)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("deadline_s", "waited_s", "left_s"),
     [(None, 5.0, None), (90.5, 0.0, 90.5), (90.5, 30.5, 60.0), (90.5, 100.0, 0.001)],
 )
@@ -86,7 +87,7 @@ _ALWAYS = {**_NOBODY, "sandbox": "read-only", "config": _MARK}
 _RAW = {"experimentalRawEvents": True}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "method", "params"),
     [
         ({}, "thread/start", {**_ALWAYS, **_RAW, "cwd": "/project", "ephemeral": False}),
@@ -131,8 +132,8 @@ def test_a_thread_of_no_turn_of_ours_is_opened_without_a_mark() -> None:
     assert "config" not in TurnRequest("", "/project").open_thread()[1]
 
 
-@pytest.mark.parametrize("sandbox", Sandbox)
-@pytest.mark.parametrize("thread", [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}])
+@for_each("sandbox", Sandbox)
+@for_each("thread", [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}])
 def test_a_thread_is_opened_read_only_whatever_the_turn_may_do(sandbox: Sandbox, thread: dict[str, Any]) -> None:
     _, params = _request(sandbox=sandbox, has_network=True, **thread).open_thread()
     assert params["sandbox"] == "read-only"
@@ -152,7 +153,7 @@ _WRITE = {
 _FULL_ACCESS = {"type": "dangerFullAccess"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "policy"),
     [
         ({}, _READ_ONLY),
@@ -236,8 +237,8 @@ _WIDER: list[tuple[dict[str, Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize("key", ["sandbox", "sandboxPolicy"])
-@pytest.mark.parametrize(
+@for_each("key", ["sandbox", "sandboxPolicy"])
+@for_each(
     ("asked", "effective", "is_wider"),
     [(*pair, False) for pair in _NOT_WIDER] + [(*pair, True) for pair in _WIDER],
 )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import TurnRequest
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 _PROFILE = {"model": "p", "model_reasoning_effort": "low", "features": {"x": 1, "y": 2}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "model", "effort", "features"),
     [
         ({}, "p", "low", {"x": 1, "y": 2}),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from codex_server_cli.core.model.turn import (
 )
 from codex_server_cli.core.model.turn_id import make_turn_id
 from codex_server_cli.errors import ErrorKind, Exit
+from tests.kit.cases import for_each
 
 ID = "20261120-165501-482-7f3a"
 AT_MS = 1_795_193_701_482
@@ -42,7 +42,7 @@ _BY_ERROR_KIND: dict[str | None, State] = {
 }
 
 
-@pytest.mark.parametrize("is_held", [True, False])
+@for_each("is_held", [True, False])
 def test_what_does_not_exist_is_missing(is_held: bool) -> None:
     assert derive_state(Facts(exists=False, lock_held=is_held)) is State.MISSING
 
@@ -55,24 +55,24 @@ def test_a_free_lock_without_a_marker_proves_nothing_and_calls_for_a_repairer() 
     assert derive_state(Facts(exists=True, lock_held=False)) is None
 
 
-@pytest.mark.parametrize("is_held", [True, False])
+@for_each("is_held", [True, False])
 def test_done_is_complete_whoever_holds_the_lock(is_held: bool) -> None:
     assert derive_state(Facts(exists=True, lock_held=is_held, marker=Marker.DONE)) is State.COMPLETE
 
 
-@pytest.mark.parametrize("is_held", [True, False])
-@pytest.mark.parametrize(("kind", "state"), _BY_ERROR_KIND.items())
+@for_each("is_held", [True, False])
+@for_each(("kind", "state"), _BY_ERROR_KIND.items())
 def test_an_error_marker_is_the_state_of_its_kind(kind: str | None, state: State, is_held: bool) -> None:
     assert derive_state(Facts(exists=True, lock_held=is_held, marker=Marker.ERROR, error_kind=kind)) is state
 
 
-@pytest.mark.parametrize("kind", [["cancelled"], {}, 5])
+@for_each("kind", [["cancelled"], {}, 5])
 def test_an_unreadable_kind_is_a_failure(kind: Any) -> None:
     assert state_of_kind(kind) is State.FAILED
 
 
-@pytest.mark.parametrize("is_held", [True, False])
-@pytest.mark.parametrize("marker", [None, *Marker])
+@for_each("is_held", [True, False])
+@for_each("marker", [None, *Marker])
 def test_of_what_may_not_be_read_no_end_is_made_up(marker: Marker | None, is_held: bool) -> None:
     facts = Facts(exists=True, lock_held=is_held, marker=marker, is_refused=True)
     assert derive_state(facts) is State.UNREADABLE
@@ -108,7 +108,7 @@ def test_a_turn_id_tells_its_time_to_the_millisecond() -> None:
     assert make_turn_id(AT_MS - 477, 0xABC0001) == "20261120-165501-005-0001"
 
 
-@pytest.mark.parametrize("newest", [None, "", "20261120-165501-481-ffff", "no id", "20261399-165501-482-7f3a"])
+@for_each("newest", [None, "", "20261120-165501-481-ffff", "no id", "20261399-165501-482-7f3a"])
 def test_a_turn_id_behind_an_older_one_or_none_has_its_own_time(newest: str | None) -> None:
     assert make_turn_id(AT_MS, 0x7F3A, newest) == ID
 
@@ -134,7 +134,7 @@ def test_turn_ids_sort_by_age(one_ms: int, other_ms: int, one_bits: int, other_b
         assert (one < other) == (one_ms < other_ms)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["", "last", ID[:-1], ID + "0", f"{ID}\n", ID.upper(), f"../{ID}", f"{ID}/x", ID.replace("2", "٢"), "x" + ID],
 )
@@ -142,12 +142,12 @@ def test_what_is_no_whole_turn_id(text: str) -> None:
     assert not is_turn_id(text)
 
 
-@pytest.mark.parametrize("length", range(1, len(ID) + 1))
+@for_each("length", range(1, len(ID) + 1))
 def test_every_beginning_of_an_id_is_a_prefix(length: int) -> None:
     assert is_turn_id_prefix(ID[:length])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     ["", ".", "..", "../x", "2/..", "20261120/..", "-2", "abc", "last", "2 0", "20261120\n", ID + "0", "٢٠", "2X"],
 )
@@ -155,12 +155,12 @@ def test_what_can_begin_no_id_is_no_prefix(text: str) -> None:
     assert not is_turn_id_prefix(text)
 
 
-@pytest.mark.parametrize("text", ["a", "Nightly-2", "fix.the_bug", "lastly", "a" * 64, "LAST", "x.."])
+@for_each("text", ["a", "Nightly-2", "fix.the_bug", "lastly", "a" * 64, "LAST", "x.."])
 def test_a_name_begins_with_a_letter(text: str) -> None:
     assert is_turn_name(text)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text", ["", "last", "2nd", "_a", ".a", "..", "-a", "a/b", "a b", "a\n", "ä", "aä", "a" * 65, ID, "a\x00", "a\\b"]
 )
 def test_what_is_no_name(text: str) -> None:
@@ -189,7 +189,7 @@ def test_a_time_is_rfc_3339_in_utc() -> None:
     assert format_time_ms(0) == "1970-01-01T00:00:00.000Z"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         None,

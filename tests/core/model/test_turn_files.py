@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.turn_files import is_error, is_meta, is_result, unreadable_error, whole_error
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result.outcome import unreadable
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 REQUEST = {**TurnRequest(TURN_ID, "/project").to_json(), "images": ["images/1-a.png"], "writable_roots": []}
@@ -33,14 +32,14 @@ def test_what_was_written_passes() -> None:
     assert is_meta({"request": {**REQUEST, "flags": {"--write": [], "--name": ["x"]}, "deadline_s": 1.5}})
 
 
-@pytest.mark.parametrize("value", [None, 7, "x", [], {}])
+@for_each("value", [None, 7, "x", [], {}])
 def test_what_is_no_such_object_does_not(value: Any) -> None:
     assert not is_meta(value)
     assert not is_result(value)
     assert not is_error(value)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "changed",
     [{"cwd": 7}, {"cwd": "\0"}, {"pid": True}, {"pid": 2**63}, {"name": []}, {"request": None}, {"request": []}],
 )
@@ -48,7 +47,7 @@ def test_a_meta_file_with_a_member_of_another_type_does_not(changed: dict[str, A
     assert not is_meta({**META, **changed})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "changed",
     [
         {"images": "x"},
@@ -67,7 +66,7 @@ def test_a_request_with_a_member_of_another_type_does_not(changed: dict[str, Any
     assert not is_meta({**META, "request": {**REQUEST, **changed}})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "changed", [{"state": "running"}, {"state": []}, {"answer": 7}, {"error": {"kind": "x"}}, {"usage": {"a": "b"}}]
 )
 def test_a_result_with_a_member_of_another_type_does_not(changed: dict[str, Any]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.protocol.event_log import MAX_INVALID_CHARS, EventLog, is_delta, read_events, seq_of
 from codex_server_cli.core.protocol.rpc import encode, parse_line
 from codex_server_cli.core.record.replay import replay
+from tests.kit.cases import for_each
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=8),
@@ -25,7 +25,7 @@ def _line_in(raw: bytes) -> bytes:
     return EventLog().line_in(raw, parse_line(raw), 1_795_193_701_482)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("raw", "line"),
     [
         (b'{"method":"m","id":0}', b'{"seq":0,"ts":1795193701482,"dir":"in","method":"m","id":0}\n'),
@@ -63,7 +63,7 @@ def test_what_we_send_is_recorded_as_it_was_sent() -> None:
     assert line == b'{"seq":0,"ts":5,"dir":"out","id":1,"method":"m","params":{"text":"a\\u2028b"}}\n'
 
 
-@pytest.mark.parametrize(
+@for_each(
     "raw", [b"not json", b"[1]", b'{"torn":', b"\xff\xfe", b'\xef\xbb\xbf{"method":"m"}', b'{"method":"m"} trailing']
 )
 def test_what_is_no_message_stands_as_text(raw: bytes) -> None:
@@ -72,14 +72,14 @@ def test_what_is_no_message_stands_as_text(raw: bytes) -> None:
     assert list(read_events(_line_in(raw))) == []
 
 
-@pytest.mark.parametrize("raw", [b"x" * 3_000_000, "ü€😀".encode() * 100_000, b"\xff" * 100_000])
+@for_each("raw", [b"x" * 3_000_000, "ü€😀".encode() * 100_000, b"\xff" * 100_000])
 def test_text_that_is_no_message_is_bounded(raw: bytes) -> None:
     line = _line_in(raw)
     assert len(json.loads(line)["invalid"]) == MAX_INVALID_CHARS
     assert len(line) < 13 * MAX_INVALID_CHARS
 
 
-@pytest.mark.parametrize("name", ["dir", "seq", "ts"])
+@for_each("name", ["dir", "seq", "ts"])
 def test_a_message_cannot_pass_for_our_members(name: str) -> None:
     raw = encode({"method": "turn/completed", name: "out", "params": {}})
     line = json.loads(_line_in(raw))
@@ -97,7 +97,7 @@ def test_a_line_of_three_megabytes_is_kept_whole() -> None:
     assert _line_in(raw).endswith(raw[1:])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         b"",
@@ -118,7 +118,7 @@ def test_an_empty_log_is_a_turn_of_which_nothing_is_known() -> None:
     assert (record.thread_id, record.status, record.answer, text) == (None, None, None, "")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("method", "expected"),
     [
         ("item/agentMessage/delta", True),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.protocol.jsonl import LineDecoder
+from tests.kit.cases import for_each
 
 STREAM = '{"text":"a b\x85c\\r"}\r\n\n{"n":1}\nwörter\n{"torn":'.encode()
 
@@ -23,7 +23,7 @@ def test_only_newlines_end_a_line() -> None:
     assert decoder.flush() == b'{"torn":'
 
 
-@pytest.mark.parametrize("position", range(len(STREAM) + 1))
+@for_each("position", range(len(STREAM) + 1))
 def test_a_stream_split_at_any_byte_gives_the_same_lines(position: int) -> None:
     decoder = LineDecoder()
     assert _feed(decoder, [STREAM[:position], STREAM[position:]]) == STREAM.split(b"\n")[:-1]

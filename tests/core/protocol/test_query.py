@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.history.stored_turn_query import MAX_PAGES, StoredTurn, find_stored_turn
 from codex_server_cli.core.protocol.query import initialize
+from tests.kit.cases import for_each
 from tests.kit.queries import play_query as play
 
 HELLO = {"result": {"userAgent": "codex_server/0.169.0"}}
@@ -24,7 +23,7 @@ def test_initialize_gives_the_user_agent() -> None:
     assert (method, params["clientInfo"]["version"], agent) == ("initialize", "1.2.3", "codex_server/0.169.0")
 
 
-@pytest.mark.parametrize("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])
+@for_each("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])
 def test_a_refused_initialize_gives_nothing(reply: dict[str, Any]) -> None:
     assert play(initialize("1"), reply)[1] is None
     assert play(find_stored_turn("thread", "ours", "1"), reply)[1].turn is None
@@ -47,12 +46,12 @@ def test_a_turn_that_is_not_there_is_no_refusal() -> None:
     assert play(find_stored_turn("thread", "ours", "1"), HELLO, page("a"))[1] == StoredTurn(None)
 
 
-@pytest.mark.parametrize("result", [{}, {"data": None}, {"data": ["x", 1]}])
+@for_each("result", [{}, {"data": None}, {"data": ["x", 1]}])
 def test_a_list_in_a_shape_that_nobody_knows_is_an_empty_one(result: dict[str, Any]) -> None:
     assert play(find_stored_turn("thread", "ours", "1"), HELLO, {"result": result})[1] == StoredTurn(None)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("reply", "expected"),
     [
         ({"error": {"code": -32600, "message": "thread not loaded: thread"}}, "thread not loaded: thread"),

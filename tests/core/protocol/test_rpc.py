@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.rpc import MessageType
+from tests.kit.cases import for_each
 
 BOM = b"\xef\xbb\xbf"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "type_"),
     [
         ({"method": "m", "id": 0, "params": {}}, MessageType.REQUEST),
@@ -36,7 +35,7 @@ def test_a_message_is_told_by_the_presence_of_method_and_id(message: rpc.Message
     assert rpc.message_type(message) is type_
 
 
-@pytest.mark.parametrize(
+@for_each(
     "line",
     [
         b"",
@@ -61,7 +60,7 @@ def test_what_is_no_json_object_in_utf8_is_no_message(line: bytes) -> None:
     assert rpc.parse_line(line) is None
 
 
-@pytest.mark.parametrize("line", [b'{"a":1}', b' \t{"a":1}\r', b'{ "a" : 1 }\r\n'])
+@for_each("line", [b'{"a":1}', b' \t{"a":1}\r', b'{ "a" : 1 }\r\n'])
 def test_whitespace_around_a_message_is_no_part_of_it(line: bytes) -> None:
     assert rpc.parse_line(line) == {"a": 1}
 
@@ -71,7 +70,7 @@ def test_separators_of_unicode_are_text_like_any_other() -> None:
     assert rpc.parse_line(json.dumps({"a": text}, ensure_ascii=False).encode()) == {"a": text}
 
 
-@pytest.mark.parametrize("text", ["two\nlines", "\u2028\x85", "ü€😀", "\ud800 alone", '"quoted" \\'])
+@for_each("text", ["two\nlines", "\u2028\x85", "ü€😀", "\ud800 alone", '"quoted" \\'])
 def test_an_encoded_message_is_one_line_of_ascii_and_reads_back(text: str) -> None:
     encoded = rpc.encode({"id": 1, "method": "m", "params": {"text": text}})
     assert encoded.isascii()
@@ -84,13 +83,13 @@ def test_a_request_always_has_params() -> None:
     assert rpc.request(7, "account/logout", {}) == {"id": 7, "method": "account/logout", "params": {}}
 
 
-@pytest.mark.parametrize("request_id", [0, 1, "abc", None])
+@for_each("request_id", [0, 1, "abc", None])
 def test_a_refusal_bears_the_id_of_its_request_and_grants_nothing(request_id: Any) -> None:
     refusal = rpc.refusal({"id": request_id, "method": "item/tool/call"}, "no")
     assert refusal == {"id": request_id, "error": {"code": -32601, "message": "no"}}
 
 
-@pytest.mark.parametrize("message", [{}, {"params": None}, {"params": [1]}, {"params": "x"}])
+@for_each("message", [{}, {"params": None}, {"params": [1]}, {"params": "x"}])
 def test_params_that_are_no_object_read_as_empty(message: rpc.Message) -> None:
     assert rpc.params_of(message) == {}
 
@@ -104,7 +103,7 @@ def test_a_changed_shape_reads_as_nothing() -> None:
     assert rpc.text_in(None) == ""
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "path", "kind", "found"),
     [
         ({"turn": {"id": "t"}}, "turn.id", str, "t"),

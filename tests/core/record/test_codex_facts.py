@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.record.codex_facts import CodexFacts
+from tests.kit.cases import for_each
 from tests.kit.dialogue import Json
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("config", "program", "farewell"),
     [
         ({"notify": ["a", "b"], "hooks": {"SessionEnd": [{"hooks": []}], "Stop": []}}, True, True),

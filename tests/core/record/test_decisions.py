@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
 from codex_server_cli.core.record.decisions import MAX_ANSWER_CHARS, outcome_of_reply
+from tests.kit.cases import for_each
 
 Json = dict[str, Any]
 
@@ -27,7 +26,7 @@ def filled_in(content: Json, **fields: Any) -> str:
     return outcome(RequestKind.ELICITATION, form, {"action": "accept", "content": content, "_meta": None})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("result", "expected"),
     [
         ({"decision": "accept"}, "approved"),

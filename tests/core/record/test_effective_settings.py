@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import Approval
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.record.effective_settings import differences, effective_terms
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import COMPLETED, STARTED, Dialogue, Json, notification, said
 
 OPENED = {
@@ -43,7 +42,7 @@ def test_the_terms_are_those_of_the_thread_until_the_turn_has_others() -> None:
     assert set(effective_terms({}).values()) == {None}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "expected"),
     [
         ({}, []),
@@ -81,7 +80,7 @@ def test_another_model_than_asked_is_told_once_in_the_text_live_and_replayed() -
     assert talk.outcome.state is State.COMPLETE
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("approval", "settings", "is_wider"),
     [
         (Approval.NEVER, {"approvalPolicy": "never", "approvalsReviewer": "auto_review"}, False),

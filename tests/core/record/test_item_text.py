@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.record import item_text
+from tests.kit.cases import for_each
 
 
 def _command(**item: Any) -> dict[str, Any]:
     return {"type": "commandExecution", "status": "completed", "exitCode": 0, "durationMs": 1234, **item}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("command", "line"),
     [
         ("/bin/bash -lc 'echo hello'", "$ echo hello\n"),
@@ -33,7 +32,7 @@ def test_a_command_is_shown_without_the_shell_around_it(command: str | None, lin
     assert item_text.command_line({"command": command}) == line
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("item", "text"),
     [
         (_command(aggregatedOutput="hello\n"), "hello\n→ exit 0 · 1.2 s\n"),
@@ -70,7 +69,7 @@ def _change(kind: Any, diff: str | None = "", path: str = "/p/f") -> dict[str, A
     return {"path": path, "kind": kind, "diff": diff}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("change", "line"),
     [
         (_change({"type": "add"}, "one\n"), "± /p/f new, 1 line\n"),
@@ -93,7 +92,7 @@ def test_a_declined_change_says_so_for_each_file() -> None:
     assert text == "± /p/f deleted (declined)\n± /p/g deleted (declined)\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("item", "text"),
     [
         ({"type": "reasoning", "summary": ["**Think**\nmore", " ", 5, "last "]}, "· **Think**\n· more\n· last\n"),
@@ -142,7 +141,7 @@ def test_a_retry_and_an_end_are_told_apart() -> None:
     assert item_text.error_block({"error": None}) == ""
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("method", "params", "text"),
     [
         ("warning", {"message": "two\nlines"}, "! two lines\n"),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.turn import Phase
 from codex_server_cli.core.record.turn_record import TurnRecord
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     RETRY,
@@ -29,7 +28,7 @@ from tests.kit.dialogue import (
 # --- answers
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("messages", "answer"),
     [
         ([], None),
@@ -53,7 +52,7 @@ def test_the_answer_is_the_last_complete_final_message(messages: list[Json], ans
     assert running(*messages).answer == answer
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("messages", "partial"),
     [
         ([], None),
@@ -119,7 +118,7 @@ def test_the_error_of_the_end_is_kept() -> None:
     assert (record.status, record.error) == ("failed", {"message": "second"})
 
 
-@pytest.mark.parametrize("turn", [{"status": "inProgress"}, {"status": None}, {}])
+@for_each("turn", [{"status": "inProgress"}, {"status": None}, {}])
 def test_a_completion_without_an_end_is_none(turn: Json) -> None:
     assert running(turn_notification("turn/completed", **turn)).status is None
 
@@ -132,7 +131,7 @@ def test_after_the_end_late_items_are_still_replayed() -> None:
 # --- phases
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("messages", "phase"),
     [
         ([], Phase.THINKING),
@@ -159,7 +158,7 @@ def test_a_command_stays_open_through_a_retry_of_the_network() -> None:
     assert list(record.open_items) == ["c"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         notification("item/started", item=None),
@@ -192,7 +191,7 @@ def test_the_stored_turn_fills_what_the_stream_left_out() -> None:
     assert (record.status, record.answer) == ("completed", "Hello")
 
 
-@pytest.mark.parametrize("turns", [None, [], "x", [{"id": "an-old-turn", "status": "completed"}], [None]])
+@for_each("turns", [None, [], "x", [{"id": "an-old-turn", "status": "completed"}], [None]])
 def test_a_record_without_our_turn_tells_nothing(turns: Any) -> None:
     record = running()
     record.adopt_stored_turns(turns)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.raw_items import RawItems
 from codex_server_cli.core.record.refusals import MAX_REFUSALS, MAX_TEXT_CHARS, Refusals, denial_of, refusal_of
 from codex_server_cli.core.record.replay import replay
+from tests.kit.cases import for_each
 from tests.kit.dialogue import COMPLETED, TURN, Dialogue, Json, item_notification, notification, said
 
 STALE = "*** Begin Patch\n*** Update File: a b.py\n@@\n-x\n+y\n*** Add File: c.py\n+z\n*** End Patch"
@@ -39,7 +38,7 @@ def refusal_json(call: Json, output: Any) -> Json | None:
 # --- the result of a call and its output
 
 
-@pytest.mark.parametrize(
+@for_each(
     "call",
     [
         typed("apply_patch", STALE),
@@ -61,7 +60,7 @@ def test_a_patch_without_a_beginning_has_no_paths() -> None:
     assert refusal_json(call, "patch rejected: x") == {"what": "patch", "paths": [], "reason": "patch rejected: x"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("call", "command"),
     [
         (called("exec_command", {"cmd": "touch f"}), "touch f"),
@@ -100,7 +99,7 @@ def test_of_a_command_that_the_sandbox_denies_the_line_that_says_so_is_told() ->
     assert refusal_json(script, parts) == {"what": "command", "command": "touch f", "reason": READ_ONLY}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "output"),
     [
         ("frobnicate", "unsupported call: frobnicate"),
@@ -122,7 +121,7 @@ def test_a_script_that_fails_in_a_tool_without_a_command_is_told_by_its_own_name
     }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("call", "output"),
     [
         (called("update_plan", {}), "Plan updated"),
@@ -166,7 +165,7 @@ def test_an_item_that_was_not_done_counts_as_well() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("settings", "output", "reason"),
     [
         ({}, f"a\n{READ_ONLY}\nb", READ_ONLY),
@@ -205,7 +204,7 @@ def test_only_the_first_are_kept_and_each_is_shown() -> None:
     assert len(refusals.found) == MAX_REFUSALS
 
 
-@pytest.mark.parametrize("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, call_output("x", "unheard of")])
+@for_each("raw", [None, "odd", {}, {"type": 5}, {"type": "message"}, call_output("x", "unheard of")])
 def test_what_is_no_call_and_no_output_of_one_is_no_refusal(raw: Any) -> None:
     assert Refusals().add_raw(raw) is None
     assert RawItems().choose((b"", {}), raw) == []

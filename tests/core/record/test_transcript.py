@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_server_cli.core.record.pieces import joined as text_of
 from codex_server_cli.core.record.transcript import RESTARTED, Transcript
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     RETRY,
     Json,
@@ -81,8 +81,8 @@ def test_messages_stand_a_line_apart() -> None:
 # --- retries
 
 
-@pytest.mark.parametrize("new_id", ["msg-1", "msg-2"])
-@pytest.mark.parametrize("has_notification", [True, False])
+@for_each("new_id", ["msg-1", "msg-2"])
+@for_each("has_notification", [True, False])
 def test_text_that_a_retry_repeats_is_not_shown_twice(new_id: str, has_notification: bool) -> None:
     broken = [message_started(), delta("Hello "), delta("wor")]
     retry = [RETRY] if has_notification else []
@@ -252,7 +252,7 @@ def test_blocks_stand_a_line_apart() -> None:
     assert text == "· Hm.\n\n☑ read\n\n! the model was changed from a to b\n\n! careful\n\n✗ gone\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         notification("a/method/of/a/newer/version", delta="x"),

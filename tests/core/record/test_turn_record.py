@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.model.turn import Phase
 from codex_server_cli.core.record.turn_record import TurnRecord
 from tests.kit.captures import captured_turns
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     ASK_THREAD,
     ASK_TURN,
@@ -43,7 +42,7 @@ def test_the_replies_name_thread_turn_and_server() -> None:
     assert record.settings == {"model": "gpt", "sandbox": {"type": "readOnly"}}
 
 
-@pytest.mark.parametrize("method", ["thread/resume", "thread/fork"])
+@for_each("method", ["thread/resume", "thread/fork"])
 def test_a_resumed_or_forked_thread_is_named_by_its_reply(method: str) -> None:
     record = TurnRecord()
     record.feed_out({"id": 3, "method": method, "params": {"threadId": "source"}})
@@ -62,7 +61,7 @@ def test_the_thread_of_a_turn_is_known_from_what_was_asked() -> None:
     assert record.thread_id == THREAD
 
 
-@pytest.mark.parametrize(
+@for_each(
     "reply",
     [
         {"id": 99, "result": {"turn": {"id": "other"}}},
@@ -119,7 +118,7 @@ def test_what_comes_before_the_turn_is_asked_for_is_not_held() -> None:
     assert record.feed_in(TURN_REPLY) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         notification("item/agentMessage/delta", delta="x", itemId="m", threadId="a-sub-agent's"),
@@ -135,7 +134,7 @@ def test_messages_of_other_threads_and_turns_are_ignored(message: Json) -> None:
     assert (record.status, record.usage, record.partial_answer, record.is_idle) == (None, None, None, False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         {"method": "configWarning", "params": {"summary": "s"}},
@@ -151,7 +150,7 @@ def test_messages_about_the_thread_as_a_whole_and_unknown_ones_belong_and_change
     assert record.phase is Phase.THINKING
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [{"method": "item/tool/call", "id": 0, "params": {"threadId": THREAD, "turnId": TURN}}, {}, {"id": None}],
 )
@@ -191,9 +190,7 @@ def test_without_its_reply_a_review_is_taken_as_the_root_of_its_own_turn() -> No
     assert (record.status, record.answer) == ("completed", "Hello from mock")
 
 
-@pytest.mark.parametrize(
-    "early", [[], [status_notification("active")], [turn_notification("turn/started") | {"params": {}}]]
-)
+@for_each("early", [[], [status_notification("active")], [turn_notification("turn/started") | {"params": {}}]])
 def test_where_nothing_names_a_turn_there_is_none(early: list[Json]) -> None:
     record = requested()
     for message in early:

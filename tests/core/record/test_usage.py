@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.record.usage import add_usage, merge_limits
+from tests.kit.cases import for_each
 
 ONE = {"inputTokens": 100, "cachedInputTokens": 40, "outputTokens": 20, "reasoningOutputTokens": 5, "totalTokens": 120}
 OURS = {
@@ -41,7 +40,7 @@ def test_output_alone_counts() -> None:
     assert usage == {**dict.fromkeys(OURS, 0), "output_tokens": 3}
 
 
-@pytest.mark.parametrize("update", [None, 5, [], {}, {"last": None}, {"last": [1]}, {"last": {"inputTokens": "x"}}])
+@for_each("update", [None, 5, [], {}, {"last": None}, {"last": [1]}, {"last": {"inputTokens": "x"}}])
 def test_an_update_without_numbers_changes_nothing(update: Any) -> None:
     assert add_usage(None, update) is None
     assert add_usage(OURS, update) == OURS
@@ -59,7 +58,7 @@ def test_a_sparse_update_does_not_clear_what_is_known() -> None:
     assert limits == {"limitId": "codex", "primary": primary, "secondary": secondary}
 
 
-@pytest.mark.parametrize("snapshot", [None, 5, "x", []])
+@for_each("snapshot", [None, 5, "x", []])
 def test_a_snapshot_that_is_none_changes_nothing(snapshot: Any) -> None:
     assert merge_limits(None, snapshot) is None
     assert merge_limits({"primary": {}}, snapshot) == {"primary": {}}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result import advice
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.core.result.outcome import Cause, decide
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 
 THREAD = "01a2266f-12b6-7743-96b1-0b89d91fd07d"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "info", "expected"),
     [
         ("no such model", "modelNotFound", advice.NO_MODEL),

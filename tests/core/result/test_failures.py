@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.protocol.rpc import readable_message
 from codex_server_cli.core.result import failures
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 
 
 def _error(info: Any = "other", message: str = "what Codex said") -> dict[str, Any]:
@@ -45,12 +44,12 @@ _KIND_OF_INFO = {
 }
 
 
-@pytest.mark.parametrize(("info", "kind"), _KIND_OF_INFO.items())
+@for_each(("info", "kind"), _KIND_OF_INFO.items())
 def test_every_named_error_has_its_kind(info: str, kind: ErrorKind) -> None:
     assert failures.kind_of_turn_error(_error(info), None) is kind
 
 
-@pytest.mark.parametrize(
+@for_each(
     "name",
     [
         "httpConnectionFailed",
@@ -59,7 +58,7 @@ def test_every_named_error_has_its_kind(info: str, kind: ErrorKind) -> None:
         "responseTooManyFailedAttempts",
     ],
 )
-@pytest.mark.parametrize(
+@for_each(
     ("status", "kind"),
     [
         (None, ErrorKind.NETWORK),
@@ -77,7 +76,7 @@ def test_an_http_failure_is_told_by_its_status(name: str, status: int | None, ki
     assert failures.kind_of_turn_error(_error(_cut(status, name)), None) is kind
 
 
-@pytest.mark.parametrize(
+@for_each(
     "info",
     [
         None,
@@ -92,7 +91,7 @@ def test_an_unknown_shape_is_a_bad_request(info: Any) -> None:
     assert failures.kind_of_turn_error(_error(info), None) is ErrorKind.BAD_REQUEST
 
 
-@pytest.mark.parametrize("detail", [None, "x", {"httpStatusCode": "401"}, {"httpStatusCode": []}, {}])
+@for_each("detail", [None, "x", {"httpStatusCode": "401"}, {"httpStatusCode": []}, {}])
 def test_a_network_failure_without_a_status_is_the_network(detail: Any) -> None:
     assert failures.kind_of_turn_error(_error({"httpConnectionFailed": detail}), None) is ErrorKind.NETWORK
 
@@ -111,8 +110,8 @@ def test_a_retry_that_was_no_network_failure_explains_nothing() -> None:
     assert failures.kind_of_turn_error(_error(), _error("serverOverloaded")) is ErrorKind.BAD_REQUEST
 
 
-@pytest.mark.parametrize("info", ["other", None])
-@pytest.mark.parametrize(
+@for_each("info", ["other", None])
+@for_each(
     "message",
     [
         "stream disconnected before completion: stream closed before response.completed",
@@ -134,8 +133,8 @@ def test_an_answer_that_the_service_broke_off_is_no_failure_of_the_network() -> 
     assert not failures.is_incomplete({})
 
 
-@pytest.mark.parametrize("info", ["other", None])
-@pytest.mark.parametrize(
+@for_each("info", ["other", None])
+@for_each(
     ("message", "kind"),
     [
         ("You’ve hit your usage limit. Visit … or try again at 6:27 PM.", ErrorKind.USAGE_LIMIT),
@@ -155,7 +154,7 @@ def test_a_named_error_outweighs_the_retries_before_it() -> None:
     assert failures.kind_of_turn_error(_error("usageLimitExceeded"), _error(_cut())) is ErrorKind.USAGE_LIMIT
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         '{"error": {"code": "invalid_json_schema", "message": "…"}}',
@@ -170,7 +169,7 @@ def test_a_refused_schema_is_told_by_its_message(message: str) -> None:
 # --- refusals of requests (protocol notes, sections 1 and 3)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "message", "kind"),
     [
         (-32001, "Server overloaded; retry later.", ErrorKind.OVERLOADED),
@@ -203,7 +202,7 @@ def test_a_refusal_is_told_by_its_words(code: int | None, message: str | None, k
 # --- exits
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("stderr", "kind"),
     [
         ("error: unrecognized subcommand 'app-server'", ErrorKind.CODEX_MISSING),
@@ -223,7 +222,7 @@ def test_an_exit_is_told_by_its_stderr_tail(stderr: str, kind: ErrorKind) -> Non
     assert failures.kind_of_exit(stderr) is kind
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "failed to load configuration: Model provider `z` not found",
@@ -240,7 +239,7 @@ def test_a_thread_whose_provider_is_gone_can_be_forked(text: str) -> None:
 # --- messages for people
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("error", "text"),
     [
         ({}, "Codex gave no message"),
@@ -257,7 +256,7 @@ def test_an_error_reads_in_one_line(error: dict[str, Any], text: str) -> None:
     assert readable_message(error) == text
 
 
-@pytest.mark.parametrize("kind", ErrorKind)
+@for_each("kind", ErrorKind)
 def test_an_error_is_retryable_as_its_kind_is(kind: ErrorKind) -> None:
     error = failures.make_error(kind, "m", resets_at="t")
     assert (error.kind, error.message, error.resets_at) == (kind, "m", "t")
@@ -272,7 +271,7 @@ def test_a_damaged_database_is_not_worth_another_try() -> None:
 # --- what codex said on stderr
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("stderr", "tail"),
     [
         ("", None),
@@ -287,7 +286,7 @@ def test_an_error_keeps_the_end_of_stderr(stderr: str, tail: str | None) -> None
     assert failures.stderr_tail(stderr) == tail
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("stderr", "line"),
     [
         ("", ""),

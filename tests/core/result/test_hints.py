@@ -6,13 +6,12 @@ import re
 import shlex
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import Flags, TurnRequest
 from codex_server_cli.core.result import commands, failures
 from codex_server_cli.core.result.commands import commands_in
 from codex_server_cli.core.result.hints import KINDS_UNSEEN_TO_THE_END, End, hint_of
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 FOLDER = f"/home/dev/.codex-server/turns/{TURN_ID}"
@@ -32,9 +31,9 @@ def words_of(kind: ErrorKind, request: TurnRequest, *, is_resumable: bool = Fals
     return [words[1:] for words in reported]
 
 
-@pytest.mark.parametrize("is_resumable", [True, False])
-@pytest.mark.parametrize("request_", SHAPES)
-@pytest.mark.parametrize("kind", ErrorKind)
+@for_each("is_resumable", [True, False])
+@for_each("request_", SHAPES)
+@for_each("kind", ErrorKind)
 def test_every_kind_has_commands_with_nothing_left_open_and_the_hint_names_them_all(
     kind: ErrorKind, request_: TurnRequest, is_resumable: bool
 ) -> None:
@@ -52,7 +51,7 @@ def test_a_turn_that_can_be_resumed_is() -> None:
     assert words_of(ErrorKind.NETWORK, NEW, is_resumable=True) == [["continue", "--turn", TURN_ID, "go on"]]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "command"),
     [
         (NEW, ["new", "--cwd", "/project", "--file", PATH]),
@@ -84,7 +83,7 @@ def test_a_busy_thread_can_be_forked_and_a_full_one_be_left() -> None:
     assert anew == ["new", "--cwd", "/project", "--write", "--file", PATH]
 
 
-@pytest.mark.parametrize("kind", ErrorKind)
+@for_each("kind", ErrorKind)
 def test_where_codex_may_have_finished_it_unseen_its_record_is_asked_first(kind: ErrorKind) -> None:
     ask = ["recover", TURN_ID]
     assert (words_of(kind, NEW, is_resumable=True)[0] == ask) == (kind in KINDS_UNSEEN_TO_THE_END)
@@ -120,8 +119,8 @@ def test_a_turn_goes_on_with_all_its_flags_for_no_thread_keeps_them() -> None:
     assert command == ["continue", "--turn", TURN_ID, "go on", *FULL_WORDS]
 
 
-@pytest.mark.parametrize("is_resumable", [True, False])
-@pytest.mark.parametrize(
+@for_each("is_resumable", [True, False])
+@for_each(
     ("target", "flags"),
     [
         ({"type": "uncommittedChanges"}, ["--uncommitted"]),
@@ -140,7 +139,7 @@ def test_a_review_is_asked_for_again_and_never_gone_on_with(
     assert "to ask again" in hint_of(End(ErrorKind.CANCELLED, is_resumable=is_resumable, has_begun=True), request)
 
 
-@pytest.mark.parametrize("is_resumable", [True, False])
+@for_each("is_resumable", [True, False])
 def test_a_schema_is_the_copy_that_the_turn_keeps(is_resumable: bool) -> None:
     request = NEW._replace(flags={"--schema": []}, schema_source="/tmp/s.json")
     (command,) = words_of(ErrorKind.NETWORK, request, is_resumable=is_resumable)
@@ -192,7 +191,7 @@ def test_a_limit_without_a_known_reset_promises_no_waiting() -> None:
     assert "starts at once where there is none" in hint
 
 
-@pytest.mark.parametrize("is_resumable", [True, False])
+@for_each("is_resumable", [True, False])
 def test_a_deadline_that_passed_is_given_twice(is_resumable: bool) -> None:
     (command,) = words_of(ErrorKind.DEADLINE, FULL, is_resumable=is_resumable)
     assert command[command.index("--deadline") + 1] == "120"
@@ -202,7 +201,7 @@ def test_a_deadline_that_passed_is_given_twice(is_resumable: bool) -> None:
     assert command[command.index("--deadline") + 1] == "soon"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "text"), [(60.0, "60"), (0.5, "0.5"), (100.0, "100"), (1234567.25, "1234567.25"), (1e12, "315360000")]
 )
 def test_a_duration_is_told_as_a_flag_takes_it(value: float, text: str) -> None:
@@ -212,7 +211,7 @@ def test_a_duration_is_told_as_a_flag_takes_it(value: float, text: str) -> None:
 # --- text that fits the facts
 
 
-@pytest.mark.parametrize("kind", [ErrorKind.CANCELLED, ErrorKind.STALLED, ErrorKind.WORKER_DIED])
+@for_each("kind", [ErrorKind.CANCELLED, ErrorKind.STALLED, ErrorKind.WORKER_DIED])
 def test_only_what_had_come_is_said_to_be_kept(kind: ErrorKind) -> None:
     assert hint_of(End(kind), NEW).startswith("To ask again: `codex-server new")
     begun = hint_of(End(kind, has_begun=True), NEW)
@@ -228,7 +227,7 @@ def test_better_words_of_the_record_stand_alone() -> None:
     assert hint_of(cut, NEW) == f"The model stopped at a limit of its own; what had come is kept; to go on: {go_on}"
 
 
-@pytest.mark.parametrize("word", ["a`b", "it's `so`", "plain", "two words", '"', "'"])
+@for_each("word", ["a`b", "it's `so`", "plain", "two words", '"', "'"])
 def test_the_commands_of_a_hint_are_found_whatever_their_words_hold(word: str) -> None:
     folder = NEW._replace(cwd=f"/{word}")
     (command,) = commands_in(hint_of(End(ErrorKind.NETWORK), folder))
@@ -252,3 +251,11 @@ def test_a_busy_thread_is_waited_for_within_the_time_of_a_shell_and_its_holder_i
     foreign = commands.thread_busy("01a1f9ff", "another codex process (pid 7)", pid=7)
     assert foreign.to_json()["error"].keys() == {"kind", "message", "hint", "exit_code", "holder_pid"}
     assert "`" not in foreign.hint
+
+
+def test_a_thread_in_which_something_waits_can_be_forked_or_let_run_in_codex() -> None:
+    occupied = commands.thread_occupied("01a1f9ff", "a message waits in it")
+    assert "thread 01a1f9ff is not free: a message waits in it" in str(occupied)
+    assert "--fork" in occupied.hint
+    assert "`codex resume 01a1f9ff`" in occupied.hint
+    assert occupied.occupied == "01a1f9ff"

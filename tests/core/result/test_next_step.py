@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView, has_notifier
 from codex_server_cli.core.result.hints import End, hint_of
 from codex_server_cli.core.result.next_step import next_commands
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 
 TURN_ID = "20261120-165501-482-7f3a"
 PATH = f"/my home/turns/{TURN_ID}"
@@ -36,7 +35,7 @@ def with_error(seen: TurnView, kind: str) -> TurnView:
     return seen._replace(error={"kind": kind, "message": "m", "hint": hint})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "asked", [{"approval": "ask"}, {"may_ask_questions": True}, {"is_plan": True}], ids=["ask", "questions", "plan"]
 )
 def test_a_wait_for_a_turn_that_may_ask_comes_back_once_it_does(asked: dict[str, Any]) -> None:
@@ -44,15 +43,13 @@ def test_a_wait_for_a_turn_that_may_ask_comes_back_once_it_does(asked: dict[str,
     assert command == f"codex-server wait {TURN_ID} --timeout 100 --until attention"
 
 
-@pytest.mark.parametrize("meta", [{}, {"request": {"approval": "auto"}}], ids=str)
+@for_each("meta", [{}, {"request": {"approval": "auto"}}], ids=str)
 def test_a_wait_for_any_other_ends_with_it(meta: dict[str, Any]) -> None:
     running = TurnView(TURN_ID, PATH, State.RUNNING, meta=meta)
     assert next_commands(running)["wait"] == f"codex-server wait {TURN_ID} --timeout 100"
 
 
-@pytest.mark.parametrize(
-    ("request_", "is_told"), [({"notify": "tell"}, True), ({"notify": None}, False), (None, False)]
-)
+@for_each(("request_", "is_told"), [({"notify": "tell"}, True), ({"notify": None}, False), (None, False)])
 def test_a_record_tells_whether_a_command_is_told(request_: Any, *, is_told: bool) -> None:
     assert has_notifier({"request": request_}) is is_told
 
@@ -79,7 +76,7 @@ def test_an_answer_is_offered_only_where_there_is_one() -> None:
     assert [*next_commands(view(State.FAILED, answer="half", kind="network"))] == ["continue", "answer", "tail"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "verbs"),
     [
         ("auth", ["login", "continue", "tail"]),
@@ -114,6 +111,6 @@ def test_of_two_ways_with_one_verb_the_first_is_the_next() -> None:
     assert reported["continue"] == "codex-server continue --thread t --fork"
 
 
-@pytest.mark.parametrize("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Mend `x`, then ask again."}], ids=str)
+@for_each("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Mend `x`, then ask again."}], ids=str)
 def test_a_hint_without_commands_leaves_the_rest(error: dict[str, Any]) -> None:
     assert [*next_commands(view(State.FAILED, answer="half")._replace(error=error))] == ["answer", "tail"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result import failures
 from codex_server_cli.core.result.outcome import Cause, decide
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import TURN_ID
 
 SCHEMA = {
@@ -43,7 +42,7 @@ def _error(kind: ErrorKind) -> Any:
     return failures.make_error(kind, "m")
 
 
-@pytest.mark.parametrize("cause", ALL_CAUSES)
+@for_each("cause", ALL_CAUSES)
 def test_a_completed_turn_is_complete_whatever_else_happened(cause: Cause) -> None:
     outcome = decide(_record("completed", "Hello"), cause, REQUEST)
     assert (outcome.state, outcome.answer, outcome.error) == (State.COMPLETE, "Hello", None)
@@ -74,7 +73,7 @@ def test_a_completed_turn_keeps_words_whose_end_was_lost() -> None:
     assert (outcome.state, outcome.answer) == (State.COMPLETE, "Hello")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cause", "kind", "state"),
     [
         (Cause.CANCELLED, ErrorKind.CANCELLED, State.CANCELLED),
@@ -86,7 +85,7 @@ def test_a_completed_turn_keeps_words_whose_end_was_lost() -> None:
         (Cause.FAILED, ErrorKind.PROTOCOL, State.FAILED),
     ],
 )
-@pytest.mark.parametrize("is_complete", [True, False])
+@for_each("is_complete", [True, False])
 def test_a_turn_that_was_stopped_keeps_what_had_come(
     cause: Cause, kind: ErrorKind, state: State, is_complete: bool
 ) -> None:
@@ -102,7 +101,7 @@ _WORKER_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("cause", "kind"), [*((cause, None) for cause in ALL_CAUSES), *_WORKER_ERRORS])
+@for_each(("cause", "kind"), [*((cause, None) for cause in ALL_CAUSES), *_WORKER_ERRORS])
 def test_whatever_ends_a_turn_its_usage_and_limits_are_kept_where_codex_told_them(
     cause: Cause, kind: ErrorKind | None
 ) -> None:
@@ -116,7 +115,7 @@ def test_whatever_ends_a_turn_its_usage_and_limits_are_kept_where_codex_told_the
     assert silent.error.partial_answer is None
 
 
-@pytest.mark.parametrize("cause", [Cause.TURN_ENDED, Cause.WORKER_DIED])
+@for_each("cause", [Cause.TURN_ENDED, Cause.WORKER_DIED])
 def test_an_error_of_codex_explains_the_end(cause: Cause) -> None:
     record = _record("failed", error={"message": "no  room", "codexErrorInfo": "contextWindowExceeded"})
     error = decide(record, cause, REQUEST).error
@@ -128,7 +127,7 @@ def test_an_error_of_codex_explains_the_end(cause: Cause) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("limits", "resets_at"),
     [
         ({"primary": {"usedPercent": 100, "resetsAt": 1_795_193_701}}, "2026-11-20T16:55:01.000Z"),
@@ -152,7 +151,7 @@ def test_without_a_snapshot_codex_own_words_tell_when_a_limit_resets() -> None:
     assert ended.resets_at.endswith(":28:00.000Z")
 
 
-@pytest.mark.parametrize("cause", [Cause.CANCELLED, Cause.DEADLINE, Cause.STALLED])
+@for_each("cause", [Cause.CANCELLED, Cause.DEADLINE, Cause.STALLED])
 def test_who_stopped_the_turn_outweighs_the_error_that_followed(cause: Cause) -> None:
     record = _record("failed", error={"message": "m", "codexErrorInfo": "other"})
     error = decide(record, cause, REQUEST).error
@@ -160,7 +159,7 @@ def test_who_stopped_the_turn_outweighs_the_error_that_followed(cause: Cause) ->
     assert str(error.kind) == cause.name.lower()
 
 
-@pytest.mark.parametrize("cause", [Cause.TURN_ENDED, Cause.WORKER_DIED])
+@for_each("cause", [Cause.TURN_ENDED, Cause.WORKER_DIED])
 def test_an_interrupt_of_unknown_hand_is_a_cancel(cause: Cause) -> None:
     assert decide(_record("interrupted", "Hel", is_complete=False), cause, REQUEST).state is State.CANCELLED
 
@@ -170,7 +169,7 @@ def test_an_answer_that_fits_its_schema_is_complete() -> None:
     assert (outcome.state, outcome.answer) == (State.COMPLETE, '{"answer": 42}')
 
 
-@pytest.mark.parametrize("answer", ["plain text", '{"answer": "42"}', None])
+@for_each("answer", ["plain text", '{"answer": "42"}', None])
 def test_an_answer_that_does_not_fit_its_schema_fails_and_is_kept(answer: str | None) -> None:
     outcome = decide(_record("completed", answer), Cause.TURN_ENDED, WITH_SCHEMA)
     assert outcome.error is not None
@@ -255,7 +254,7 @@ def test_an_answer_cut_short_by_the_model_can_be_gone_on_with() -> None:
     assert error.hint.endswith(f"to go on: `codex-server continue --turn {TURN_ID} 'go on'`")
 
 
-@pytest.mark.parametrize(("turn_id", "is_kept"), [("turn", True), (None, False)])
+@for_each(("turn_id", "is_kept"), [("turn", True), (None, False)])
 def test_an_ephemeral_turn_is_asked_again_and_what_had_come_of_it_is_kept(turn_id: str | None, is_kept: bool) -> None:
     error = decide(_record(turn_id=turn_id), Cause.CANCELLED, REQUEST._replace(is_ephemeral=True)).error
     assert error is not None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.result.plain_log import PlainLog, without_sequences
+from tests.kit.cases import for_each
 
 COLOURED = (
     b"\x1b[2m2026-11-29T08:00:00Z\x1b[0m \x1b[31mERROR\x1b[0m \x1b[38;2;1;2;3mcodex\x1b[39;49m: \xc3\xa9\n"
@@ -13,7 +12,7 @@ COLOURED = (
 PLAIN = b"2026-11-29T08:00:00Z ERROR codex: \xc3\xa9\nlink end\n"
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 1000])
+@for_each("size", [1, 2, 3, 5, 7, 1000])
 def test_sequences_are_taken_out_wherever_the_stream_is_cut(size: int) -> None:
     log = PlainLog()
     pieces = [COLOURED[at : at + size] for at in range(0, len(COLOURED), size)]

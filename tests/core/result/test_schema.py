@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from codex_server_cli.core.result.schema import MAX_PROPERTIES, document_in, parse_schema, validate_answer
 from codex_server_cli.errors import BadInputError, ErrorKind, Exit
+from tests.kit.cases import for_each
 
 
 def closed(**properties: Any) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def refusal(schema: object) -> BadInputError:
 NODE = closed(name={"type": "string"}, next={"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]})
 
 
-@pytest.mark.parametrize(
+@for_each(
     "schema",
     [
         closed(),
@@ -67,12 +68,12 @@ def test_bad_json_is_named_with_line_and_column() -> None:
     assert refusal('{\n  "type": }').message == "plan.json: not JSON: Expecting value at line 2, column 11"
 
 
-@pytest.mark.parametrize("text", ["", "NaN", "[" * 100_000, "1" * 5000])
+@for_each("text", ["", "NaN", "[" * 100_000, "1" * 5000])
 def test_what_json_cannot_hold_is_not_json(text: str) -> None:
     assert refusal(text).message.startswith("plan.json: ")
 
 
-@pytest.mark.parametrize("text", ["[]", "true", '"object"', "null"])
+@for_each("text", ["[]", "true", '"object"', "null"])
 def test_the_root_must_be_an_object(text: str) -> None:
     assert refusal(text).message == "plan.json: $: the schema must be a JSON object"
 
@@ -84,7 +85,7 @@ def test_an_invalid_json_schema_is_named_with_its_place() -> None:
     assert "$.properties.b.minimum: not a JSON Schema: '3' is not of type 'number'" in error.hint
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("schema", "message"),
     [
         ({"type": "array", "items": {}}, '$: the root must have "type": "object"'),
@@ -117,7 +118,7 @@ def test_what_strict_mode_refuses_is_named_with_its_place(schema: dict[str, Any]
     assert refusal(schema).message == f"plan.json: {message}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("where", "path"),
     [
         (lambda bad: closed(a=bad), "$.properties.a"),
@@ -133,7 +134,7 @@ def test_an_open_object_is_found_wherever_it_stands(where: Any, path: str) -> No
     assert refusal(where({"type": "object"})).message == f'plan.json: {path}: "additionalProperties": false is missing'
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("keyword", "value"),
     [
         *((keyword, [{"type": "string"}]) for keyword in ("oneOf", "allOf")),
@@ -182,7 +183,7 @@ def test_an_answer_that_fits_has_nothing_wrong() -> None:
     assert validate_answer(json.dumps(answer), schema) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("answer", "complaint"),
     [
         ("Sure! {}", "the answer is not JSON: Expecting value at line 1, column 1"),
@@ -219,20 +220,20 @@ def test_a_reference_without_end_is_a_complaint() -> None:
 _ODD_PATTERNS = [r"^\p{L}+$", "^(a+)+$"]  # no valid pattern in Python; one that would never terminate
 
 
-@pytest.mark.parametrize("pattern", _ODD_PATTERNS)
+@for_each("pattern", _ODD_PATTERNS)
 def test_a_pattern_is_left_to_the_models_side_which_enforces_it(pattern: str) -> None:
     schema = closed(a={"type": "string", "pattern": pattern})
     assert validate_answer('{"a": "' + 40 * "a" + '!"}', schema) is None
 
 
-@pytest.mark.parametrize("extra", [{"pattern": "x"}, {"patternProperties": {}}, {"patternProperties": {"^b": False}}])
+@for_each("extra", [{"pattern": "x"}, {"patternProperties": {}}, {"patternProperties": {"^b": False}}])
 def test_patterns_at_the_root_are_left_to_the_models_side_too(extra: dict[str, Any]) -> None:
     schema = {**closed(a={"type": "string"}), **extra}
     assert parse_schema(json.dumps(schema), "plan.json") == schema
     assert validate_answer('{"a": "x"}', schema) is None
 
 
-@pytest.mark.parametrize("pattern", _ODD_PATTERNS)
+@for_each("pattern", _ODD_PATTERNS)
 def test_which_other_names_an_object_with_patterns_may_have_is_left_to_the_models_side(pattern: str) -> None:
     schema = {**closed(a={"type": "string"}), "patternProperties": {pattern: {"type": "string"}}}
     answer = json.dumps({"a": "x", 40 * "a" + "!": "x"})
@@ -241,7 +242,7 @@ def test_which_other_names_an_object_with_patterns_may_have_is_left_to_the_model
     assert validate_answer('{"a": 1}', schema) == "$.a: 1 is not of type 'string'"
 
 
-@pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
+@for_each("keyword", ["$ref", "$dynamicRef"])
 def test_a_remote_reference_is_never_fetched(keyword: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
@@ -290,7 +291,7 @@ def test_no_schema_and_no_answer_is_a_crash(schema: dict[str, Any], answer: obje
     validate_answer(json.dumps(answer), parsed)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "answer",
     [
         '{"a": 1}',
@@ -313,7 +314,7 @@ def test_a_document_in_one_fence_or_in_blanks_is_the_document(answer: str) -> No
     assert document_in(answer) == '{"a": 1}'
 
 
-@pytest.mark.parametrize(
+@for_each(
     "answer",
     [
         'Here it is:\n```json\n{"a": 1}\n```',

@@ -17,13 +17,14 @@ from codex_server_cli.core.result.usage_limit import (
     reset_time_s,
     told_reset_time_s,
 )
+from tests.kit.cases import for_each
 
 
 def _window(used: Any, resets_at: Any) -> dict[str, Any]:
     return {"usedPercent": used, "windowDurationMins": 300, "resetsAt": resets_at}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("limits", "reset_s"),
     [
         (None, None),
@@ -102,7 +103,7 @@ def test_a_window_tells_the_second_of_the_minute_that_codex_names(limits: dict[s
 CREDITS = {"hasCredits": True, "unlimited": False, "balance": "5"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("snapshot", "until_s"),
     [
         ({"primary": None}, None),
@@ -127,7 +128,7 @@ def test_without_limits_nobody_is_held() -> None:
 LIMIT = {"kind": "usage_limit", "resets_at": "2026-11-20T17:28:00.000Z"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("result", "evidence"),
     [
         ({}, None),

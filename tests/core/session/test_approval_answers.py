@@ -8,6 +8,7 @@ import pytest
 
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
 from codex_server_cli.core.session.approval_answers import AnswerError, answering
+from tests.kit.cases import for_each
 
 OPTIONS = [{"label": "Apples"}, {"label": "Pears"}]
 
@@ -25,7 +26,7 @@ def form(properties: dict[str, Any], **more: Any) -> ApprovalRequest:
     return ApprovalRequest("0", 0, RequestKind.ELICITATION, {"requestedSchema": schema}, None, 0, 1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "said", "sent"),
     [
         (question(), "whatever", "whatever"),
@@ -39,7 +40,7 @@ def test_a_question_takes_a_choice_or_free_text(asked: dict[str, Any], said: str
     assert answering(question_request(asked), {"q1": [said]}) == {"answers": {"q1": {"answers": [sent]}}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("answers", "message"),
     [
         ({"q1": ["plums"], "q2": ["x"]}, "question 'q1' takes one of: Apples, Pears; not 'plums'"),
@@ -94,7 +95,7 @@ def test_a_form_gets_values_of_its_types() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("schema", "texts", "message"),
     [
         ({"type": "integer"}, ["many"], "$.it: 'many' is not of type 'integer'"),
@@ -120,7 +121,7 @@ def test_what_fits_no_form_is_refused_in_words(schema: dict[str, Any], texts: li
 TITLED = [{"const": "prd-1", "title": "Production"}, {"const": "stg-1", "title": "Staging"}]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("schema", "texts", "value"),
     [
         ({"type": "string", "oneOf": TITLED}, ["production"], "prd-1"),
@@ -141,7 +142,7 @@ def test_a_choice_of_a_form_is_called_by_its_title_or_by_its_value(
 CROSSED = {"type": "string", "enum": ["1", "2", "3"], "enumNames": ["3", "2", "1"]}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("schema", "text", "value"),
     [
         (CROSSED, "3", "1"),

@@ -12,6 +12,7 @@ from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.core.session.approvals import Approvals
 from codex_server_cli.errors import BadInputError, CodexServerError, Exit, NotFoundError
+from tests.kit.cases import for_each
 from tests.kit.dialogue import COMPLETED, INTERRUPTED, THREAD, TURN, Dialogue, Json, item_notification
 
 COMMAND = "item/commandExecution/requestApproval"
@@ -70,8 +71,8 @@ def test_a_request_waits_and_nothing_is_replied() -> None:
     assert talk.text.endswith("[waiting for approval 0: run touch f1]\n")
 
 
-@pytest.mark.parametrize("approval", [Approval.NEVER, Approval.AUTO])
-@pytest.mark.parametrize("method", [COMMAND, PATCH, PERMISSIONS, QUESTION, ELICITATION])
+@for_each("approval", [Approval.NEVER, Approval.AUTO])
+@for_each("method", [COMMAND, PATCH, PERMISSIONS, QUESTION, ELICITATION])
 def test_whoever_was_promised_no_questions_is_asked_none(approval: Approval, method: str) -> None:
     talk = with_approvals(asked(method, questions=[WHICH], mode="url"), approval=approval)
     assert [reply["error"]["code"] for reply in results(talk)] == [-32601]
@@ -79,14 +80,14 @@ def test_whoever_was_promised_no_questions_is_asked_none(approval: Approval, met
     assert talk.text.endswith(" 0: refused]\n")
 
 
-@pytest.mark.parametrize("promise", [{"may_ask_questions": True}, {"is_plan": True}])
+@for_each("promise", [{"may_ask_questions": True}, {"is_plan": True}])
 def test_questions_need_no_approvals(promise: Json) -> None:
     talk = with_approvals(asked(QUESTION, questions=[WHICH]), approval=Approval.NEVER, **promise)
     assert talk.session.phase is Phase.WAITING_INPUT
     assert [request.message for request in talk.session.approvals.pending] == ["Which?"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         asked("item/tool/call", tool="x"),
@@ -116,7 +117,7 @@ def test_an_approval_comes_before_a_question() -> None:
 # --- decided
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "once", "for_session", "declined"),
     [
         (RUN, {"decision": "accept"}, {"decision": "acceptForSession"}, {"decision": "decline"}),
@@ -182,7 +183,7 @@ def test_the_turn_goes_on_after_a_decision_and_says_what_it_was() -> None:
     assert "[approval 0: declined]\n" in talk.text
 
 
-@pytest.mark.parametrize(("first", "how"), [("approve", "was approved"), ("decline", "was declined")])
+@for_each(("first", "how"), [("approve", "was approved"), ("decline", "was declined")])
 def test_a_second_decision_is_told_what_the_first_was(first: str, how: str) -> None:
     talk = with_approvals().serve(first).serve("approve", request="0")
     assert len(results(talk)) == 1
@@ -190,7 +191,7 @@ def test_a_second_decision_is_told_what_the_first_was(first: str, how: str) -> N
     assert error_of(talk).message == f"request 0 {how}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("serve", "exit_code"),
     [
         ({"op": "approve", "request": "7"}, Exit.NOT_FOUND),
@@ -376,7 +377,7 @@ def test_a_patch_of_a_sub_agent_tells_what_it_would_change() -> None:
     assert talk.session.approvals.pending[0].changes == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "line"),
     [
         (asked(COMMAND, networkApprovalContext={"host": "example.com"}), "run what wants to reach example.com"),
@@ -434,7 +435,7 @@ def test_a_form_is_told_as_questions() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("field", "options"),
     [
         (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.session.backoff import RETRY_LIMIT_MS, Backoff, is_start_collision
+from tests.kit.cases import for_each
 
 SEEDS = [f"20261120-165501-482-{number:04x}" for number in range(200)]
 
@@ -20,7 +19,7 @@ def _delays(seed: str) -> list[float]:
     return delays
 
 
-@pytest.mark.parametrize("seed", ["", *SEEDS[:20]])
+@for_each("seed", ["", *SEEDS[:20]])
 def test_delays_begin_short_grow_and_stay_bounded(seed: str) -> None:
     delays = _delays(seed)
     assert 50 <= delays[0] <= 150
@@ -53,7 +52,7 @@ _LOCKED = "error returned from database: (code: 5) database is locked: (code: 5)
 _NO_FILE = "error returned from database: (code: 14) unable to open database file"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "stderr",
     [
         f"{_STATE}{_HOME}",
@@ -69,7 +68,7 @@ def test_a_collision_is_told_by_what_codex_says_of_its_databases(stderr: str) ->
     assert is_start_collision(stderr)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "stderr",
     [
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 
@@ -14,6 +15,7 @@ from codex_server_cli.core.result.outcome import Cause, Outcome, decide
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.errors import ErrorKind
 from tests.kit.captures import TURN_ID, CapturedTurn, capture_names, captured_turns
+from tests.kit.cases import for_each
 
 _TOOL = "done after tool: "
 
@@ -122,12 +124,12 @@ def test_every_capture_is_in_the_table() -> None:
     assert capture_names() == sorted(EXPECTED)
 
 
-@pytest.mark.parametrize(("turn", "expected"), TURNS)
+@for_each(("turn", "expected"), TURNS)
 def test_a_recorded_turn_replays_to_its_result(turn: CapturedTurn, expected: Expected) -> None:
     _assert_as_expected(_replayed(turn, turn.events()), expected)
 
 
-@pytest.mark.parametrize(("turn", "expected"), FIRST_TURNS)
+@for_each(("turn", "expected"), FIRST_TURNS)
 def test_a_session_that_lives_through_a_recorded_turn_gives_the_same_result(
     turn: CapturedTurn, expected: Expected
 ) -> None:
@@ -137,7 +139,7 @@ def test_a_session_that_lives_through_a_recorded_turn_gives_the_same_result(
     assert session.outcome == _replayed(turn, turn.events())
 
 
-@pytest.mark.parametrize(("turn", "expected"), FIRST_TURNS)
+@for_each(("turn", "expected"), FIRST_TURNS)
 def test_the_log_of_a_session_replays_to_the_text_and_the_result_of_that_session(
     turn: CapturedTurn, expected: Expected
 ) -> None:
@@ -169,11 +171,19 @@ def test_a_whole_turn_reads_well() -> None:
     assert text == "· **Thinking** about it\n\nI will look.\n\nfinal answer\n"
 
 
-@pytest.mark.parametrize("name", ["error_DISC", "reasoning_commentary_final", "review_and_compact"])
-def test_a_log_torn_at_any_byte_replays_to_a_beginning_of_the_whole(name: str) -> None:
+def _tears(data: bytes) -> list[int]:
+    """Where a log may be torn: beside the border of every line, and at some bytes within."""
+    borders = [match.end() for match in re.finditer(rb"\n", data)]
+    beside = {border + offset for border in [0, *borders] for offset in (-2, -1, 0, 1)}
+    within = Random(len(data)).sample(range(len(data)), 3 * len(borders))
+    return sorted(end for end in beside.union(within) if 0 <= end < len(data))
+
+
+@for_each("name", ["error_DISC", "reasoning_commentary_final", "review_and_compact"])
+def test_a_log_torn_anywhere_replays_to_a_beginning_of_the_whole(name: str) -> None:
     data = captured_turns(name)[-1].events()
     _, whole = replay(data)
-    for end in range(len(data)):
+    for end in _tears(data):
         record, text = replay(data[:end])
-        assert whole.startswith(text)
-        assert decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project")).state.is_end
+        assert whole.startswith(text), end
+        assert decide(record, Cause.WORKER_DIED, TurnRequest(TURN_ID, "/project")).state.is_end, end

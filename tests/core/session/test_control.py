@@ -13,6 +13,7 @@ from codex_server_cli.core.session.approvals import Decision
 from codex_server_cli.core.session.control import ShellRequest, read_shell_request
 from codex_server_cli.core.session.steering import Steer
 from codex_server_cli.errors import BadInputError
+from tests.kit.cases import for_each
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -21,7 +22,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("op", "args", "asked"),
     [
         ("approve", {"request": None}, Decision("tag", "approve", None, False, {})),
@@ -36,7 +37,7 @@ def test_a_request_is_read(op: str, args: dict[str, Any], asked: ShellRequest) -
     assert read_shell_request(op, args, "tag") == asked
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("op", "args", "message"),
     [
         ("reply", {"answers": {"q1": "A"}}, "answers are texts by question id"),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.session.permissions import (
@@ -17,6 +15,7 @@ from codex_server_cli.core.session.permissions import (
     terms_of,
 )
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import COMPLETED, READ_ONLY, STARTED, THREAD, TURN, TURN_ID, Dialogue, Json
 
 DENY: Json = {"extends": ":workspace", "filesystem": {"glob_scan_max_depth": 3, "/p/secret": "deny"}, "network": None}
@@ -70,7 +69,7 @@ def test_it_is_noted_once_the_profile_is_known() -> None:
 # --- which one
 
 
-@pytest.mark.parametrize("config", [{}, {"default_permissions": None}, {"default_permissions": ":workspace"}], ids=str)
+@for_each("config", [{}, {"default_permissions": None}, {"default_permissions": ":workspace"}], ids=str)
 def test_without_a_profile_of_ones_own_there_is_none(config: Json) -> None:
     assert profile_in_force(config, {"activePermissionProfile": {"id": ":read-only"}}) is None
 
@@ -96,9 +95,7 @@ def test_a_profile_above_one_that_is_not_told_is_not_told_either() -> None:
     assert profile(DENY).is_told
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("mine", True), (":mine", False), ("", False), (None, False), (3, False)]
-)
+@for_each(("name", "expected"), [("mine", True), (":mine", False), ("", False), (None, False), (3, False)])
 def test_a_profile_of_ones_own_has_no_colon(name: Any, expected: bool) -> None:
     assert is_own(name) is expected
 
@@ -116,7 +113,7 @@ def test_a_path_within_the_workspace_follows_its_marker() -> None:
     assert found.rules == {":workspace_roots": "write", ":workspace_roots/**/*.env": "deny"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("table", "expected"),
     [
         ({"extends": ":read-only"}, True),
@@ -132,7 +129,7 @@ def test_whether_everything_may_be_read_that_is_not_denied(table: Json, expected
     assert profile(table).reads_all is expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("features", "expected"),
     [
         (None, False),
@@ -150,7 +147,7 @@ def test_whether_network_rules_are_enforced(features: Any, expected: bool) -> No
 # --- what a turn keeps of it
 
 
-@pytest.mark.parametrize("more", [{}, {"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/q",)}], ids=str)
+@for_each("more", [{}, {"sandbox": Sandbox.WORKSPACE_WRITE, "writable_roots": ("/q",)}], ids=str)
 def test_a_policy_loses_nothing_of_denials(more: Json) -> None:
     assert terms_of(profile(DENY), asked(**more)) == Terms()
 
@@ -169,7 +166,7 @@ def minimal(access: str, **rules: str) -> Json:
 WRITE = {"sandbox": Sandbox.WORKSPACE_WRITE}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("table", "more"),
     [
         (minimal("read"), {}),
@@ -187,7 +184,7 @@ def test_a_profile_that_a_policy_would_lose_some_of_stands_as_it_is_where_that_w
     assert terms_of(profile(table), asked(**more)) == Terms(has_policy=False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("table", "more", "expected"),
     [
         (minimal("write"), {}, "limits what may be read"),
@@ -249,7 +246,7 @@ def writes(*roots: str, network: bool = False) -> Json:
 READS_ONLINE = {"type": "readOnly", "networkAccess": True}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("policy", "more"),
     [
         (READ_ONLY, {}),
@@ -265,7 +262,7 @@ def test_it_stands_as_it_is_where_that_was_asked(policy: Json, more: Json) -> No
     assert terms_of(unreported(policy), asked(**more)) == Terms(has_policy=False)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("policy", "more", "expected"),
     [
         (READ_ONLY, WRITE, "lets nothing be written"),
@@ -300,7 +297,7 @@ def test_its_rules_for_the_network_are_not_lifted_by_an_override() -> None:
     assert "lift its rules for the network" in problem.message
 
 
-@pytest.mark.parametrize(("policy", "expected"), [(writes(), "With --write"), (READ_ONLY, "Select one that fits")])
+@for_each(("policy", "expected"), [(writes(), "With --write"), (READ_ONLY, "Select one that fits")])
 def test_full_access_over_it_is_refused_with_a_next_step_that_works(policy: Json, expected: str) -> None:
     problem = terms_of(unreported(policy), asked(sandbox=Sandbox.DANGER_FULL_ACCESS)).problem
     assert problem is not None
@@ -325,7 +322,7 @@ def announced(policy: Json, name: Json | None = None) -> Json:
     return {"method": "thread/settings/updated", "params": {"threadId": THREAD, "threadSettings": settings}}
 
 
-@pytest.mark.parametrize("request_", [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}, WRITE], ids=str)
+@for_each("request_", [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}, WRITE], ids=str)
 def test_the_profile_is_put_in_force_and_the_policy_laid_over_it(request_: Json) -> None:
     talk = opened(config_of(DENY), **request_)
     assert talk.requests("thread/settings/update") == [{"threadId": THREAD, "permissions": "mine"}]
@@ -349,9 +346,7 @@ def test_a_profile_that_stands_as_it_is_gets_no_policy() -> None:
     assert "sandboxPolicy" not in talk.requests("turn/start")[0]
 
 
-@pytest.mark.parametrize(
-    ("table", "expected"), [(minimal("write"), 1), (DENY, 2)], ids=["as it stands", "under a policy"]
-)
+@for_each(("table", "expected"), [(minimal("write"), 1), (DENY, 2)], ids=["as it stands", "under a policy"])
 def test_a_thread_whose_turn_runs_under_a_profile_as_it_stands_stays_under_it(table: Json, expected: int) -> None:
     talk = opened(config_of(table), **WRITE).reply("thread/settings/update")
     talk.reply("turn/start", {"turn": {"id": TURN, "status": "inProgress"}}).receive(STARTED)

@@ -18,12 +18,18 @@ RETRIED = {
 """Codex's names of its errors that the same request may not meet later."""
 
 
+_made: dict[Path, Path] = {}
+
+
 @pytest.fixture
-def schema(codex: Path, tmp_path: Path) -> Path:
-    """Where the schema of this Codex lies, which the binary writes itself."""
-    command: list[str | Path] = [codex, "app-server", "generate-json-schema", "--experimental", "--out", tmp_path]
-    subprocess.run(command, env={"CODEX_HOME": str(tmp_path)}, capture_output=True, check=True)
-    return tmp_path
+def schema(codex: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the schema of this Codex lies, which the binary writes itself: once, because the tests only read it."""
+    if codex not in _made:
+        folder = tmp_path_factory.mktemp("schema")
+        command: list[str | Path] = [codex, "app-server", "generate-json-schema", "--experimental", "--out", folder]
+        subprocess.run(command, env={"CODEX_HOME": str(folder)}, capture_output=True, check=True)
+        _made[codex] = folder
+    return _made[codex]
 
 
 def methods(schema: Path, kind: str) -> list[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.session.queue_restore import Debt, RestoredQueue, restore_queue
+from tests.kit.cases import for_each
 from tests.kit.dialogue import Json
 from tests.kit.queries import play_query
 
@@ -76,7 +75,7 @@ def test_it_stands_in_front_of_what_was_queued_since() -> None:
     assert asked[-1] == ("thread/queue/reorder", {"threadId": "t", "queuedSubmissionIds": ["n1", "q7", "q8"]})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("waiting", "newer"),
     [
         ([entry(1)], []),  # the delete never came through
@@ -90,7 +89,7 @@ def test_what_is_there_or_was_answered_is_not_put_back(waiting: list[Json], newe
     assert restored._replace(answered=()) == RestoredQueue()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("noted", "begun"),
     [
         (debt(), turn("t2", number=1)),  # Codex was faster than our list request
@@ -105,9 +104,7 @@ def test_what_codex_had_begun_is_put_back(noted: Debt, begun: Json) -> None:
     assert restored == RestoredQueue(('"message 1"',), ('"message 1"',))
 
 
-@pytest.mark.parametrize(
-    "newer", [[turn("t2", number=1, started=106)], [turn("t2", number=1, started=None)], [turn("t2")], []]
-)
+@for_each("newer", [[turn("t2", number=1, started=106)], [turn("t2", number=1, started=None)], [turn("t2")], []])
 def test_what_somebody_else_interrupted_later_is_his(newer: list[Json]) -> None:
     _, restored = play_query(restore_queue(debt(), "1"), HELLO, queue(), turns(*newer, OURS))
     assert restored == RestoredQueue()
@@ -161,7 +158,7 @@ def test_what_codex_had_begun_keeps_its_place_among_what_was_taken() -> None:
     assert restored == RestoredQueue(('"message 1"', '"message 2"', '"message 3"'), interrupted=('"message 2"',))
 
 
-@pytest.mark.parametrize(("older", "order"), [(0, "213"), (1, "123"), (2, "132")])
+@for_each(("older", "order"), [(0, "213"), (1, "123"), (2, "132")])
 def test_what_codex_had_begun_unseen_has_its_place_behind_what_was_taken_before(older: int, order: str) -> None:
     noted = debt(entry(1), entry(3), begun_turn_id="theirs", older_count=older)
     replies = (HELLO, queue(), turns(turn("theirs", number=2), OURS), added("n1"), added("n2"), added("n3"))

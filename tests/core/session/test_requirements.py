@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import State, TurnError
 from codex_server_cli.core.session.permissions import PermissionProfile
 from codex_server_cli.core.session.requirements import problem_of, profile_to_open_under
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import READ_ONLY, STARTED, THREAD, TURN, TURN_ID, Dialogue, Json
 
 READ = "configRequirements/read"
@@ -32,15 +31,13 @@ def problem(reported: Any, asked: Json, profile: PermissionProfile | None = None
     return problem_of(reported, settings, TurnRequest(TURN_ID, "/p", **asked), profile)
 
 
-@pytest.mark.parametrize("asked", [{}, WRITE, NETWORK, WRITE | NETWORK, FULL], ids=str)
-@pytest.mark.parametrize(
-    "reported", [None, {}, {"requirements": None}, {"requirements": {"allowedPermissionProfiles": None}}]
-)
+@for_each("asked", [{}, WRITE, NETWORK, WRITE | NETWORK, FULL], ids=str)
+@for_each("reported", [None, {}, {"requirements": None}, {"requirements": {"allowedPermissionProfiles": None}}])
 def test_without_a_list_everything_may_be_asked(reported: Json, asked: Json) -> None:
     assert problem(reported, asked) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("names", "allowed", "forbidden"),
     [
         ([":read-only"], [{}], [WRITE, NETWORK, FULL]),
@@ -72,7 +69,7 @@ def test_a_profile_that_the_list_switches_off_allows_nothing() -> None:
     assert problem(listed(":read-only", **off), WRITE) is not None
 
 
-@pytest.mark.parametrize("odd", [[":workspace"], "all", True, 0], ids=str)
+@for_each("odd", [[":workspace"], "all", True, 0], ids=str)
 def test_what_cannot_be_read_of_them_allows_nothing(odd: Any) -> None:
     for reported in ({"requirements": {"allowedPermissionProfiles": odd}}, {"requirements": odd}, odd):
         assert [problem(reported, asked) is None for asked in ({}, WRITE, NETWORK, FULL)] == [True, False, False, False]
@@ -84,7 +81,7 @@ def test_a_list_that_is_told_by_the_thread_alone_allows_nothing() -> None:
     assert problem({}, {}, **IN_FORCE) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("changes", "asked", "is_allowed"),
     [
         ({}, WRITE, False),
@@ -110,7 +107,7 @@ def test_a_managed_profile_in_force_is_judged_by_what_is_told_of_it_alone() -> N
     assert problem(listed("theirs"), WRITE, MINE._replace(name="theirs", is_told=False)) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("modes", "allowed", "forbidden"),
     [
         (["read-only"], [{}, NETWORK], [WRITE, FULL]),
@@ -145,8 +142,8 @@ def opened(requirements: Json | None, **request: Any) -> Dialogue:
 WAYS: list[Json] = [{}, {"thread_id": "t"}, {"thread_id": "t", "is_fork": True}]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
-@pytest.mark.parametrize("asked", [WRITE, NETWORK, FULL], ids=str)
+@for_each("way", WAYS, ids=str)
+@for_each("asked", [WRITE, NETWORK, FULL], ids=str)
 def test_a_turn_that_may_more_than_read_is_held_against_them_before_it_starts(way: Json, asked: Json) -> None:
     assert len(opened(None, **way, **asked).requests("turn/start")) == 1
     talk = opened(listed(":read-only")["requirements"], **way, **asked)
@@ -159,7 +156,7 @@ def refused(message: str, code: int = -32600) -> Dialogue:
     return talk.reply("config/read").reply(READ, error={"code": code, "message": message})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "message"),
     [(-32600, f"Invalid request: unknown variant `{READ}`, expected one of"), (-32601, "Method not found")],
 )
@@ -219,7 +216,7 @@ def listing(name: str, config: Json, reported: Json | None = None, **request: An
     return talk.reply("thread/start", {"thread": {"id": THREAD}, "sandbox": policy, "activePermissionProfile": active})
 
 
-@pytest.mark.parametrize("asked", [{}, {"review": {"type": "uncommittedChanges"}}], ids=str)
+@for_each("asked", [{}, {"review": {"type": "uncommittedChanges"}}], ids=str)
 def test_one_that_writes_is_narrowed_before_a_turn_that_only_reads(asked: Json) -> None:
     talk = listing(":workspace", {}, **asked)
     assert talk.requests("thread/settings/update") == [{"threadId": THREAD, "sandboxPolicy": READ_ONLY}]
@@ -237,7 +234,7 @@ def test_and_the_turn_is_interrupted_where_codex_does_not_keep_to_that() -> None
 OWN: Json = {"default_permissions": "mine", "permissions": {"mine": {"extends": ":read-only"}}}
 
 
-@pytest.mark.parametrize("is_listed", [False, True])
+@for_each("is_listed", [False, True])
 def test_a_profile_of_the_users_own_is_in_force_unless_a_list_leaves_it_out(is_listed: bool) -> None:
     reported = listed(":read-only", **({"mine": True} if is_listed else {}))["requirements"]
     talk = listing(":read-only", OWN, reported)
@@ -257,7 +254,7 @@ THEIRS = {"defaultPermissions": "theirs"}
 BELOW_THEIRS: Json = {"default_permissions": "mine", "permissions": {"mine": {"extends": "theirs"}}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("names", "more", "config", "is_named"),
     [
         (BOTH, {"defaultPermissions": ":workspace"}, {}, True),
@@ -280,8 +277,8 @@ def test_a_new_thread_opens_read_only_unless_that_is_not_listed_or_would_hide_a_
     assert profile_to_open_under({"requirements": more}, config) is None
 
 
-@pytest.mark.parametrize("asked", [{}, WRITE, {"review": {"type": "uncommittedChanges"}}], ids=str)
-@pytest.mark.parametrize("overrides", [{}, {"profile_config": {"default_permissions": ":workspace"}}], ids=str)
+@for_each("asked", [{}, WRITE, {"review": {"type": "uncommittedChanges"}}], ids=str)
+@for_each("overrides", [{}, {"profile_config": {"default_permissions": ":workspace"}}], ids=str)
 def test_so_does_the_thread_of_every_turn_that_starts_one(asked: Json, overrides: Json) -> None:
     reported = listed(*BOTH)["requirements"] | {"defaultPermissions": ":workspace"}
     (thread,) = opened(reported, **asked, **overrides).requests("thread/start")
@@ -290,7 +287,7 @@ def test_so_does_the_thread_of_every_turn_that_starts_one(asked: Json, overrides
     assert "default_permissions" not in thread["config"]
 
 
-@pytest.mark.parametrize("way", WAYS[1:], ids=str)
+@for_each("way", WAYS[1:], ids=str)
 def test_a_thread_that_is_there_already_names_none(way: Json) -> None:
     talk = opened(listed(*BOTH)["requirements"], **way)
     (thread,) = talk.requests("thread/fork" if "is_fork" in way else "thread/resume")

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.result.outcome import Cause
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     INTERRUPTED,
@@ -134,7 +133,7 @@ def test_a_codex_that_is_too_busy_for_a_review_is_asked_again_and_not_after_a_ca
     assert (talk.kind, len(talk.requests("review/start"))) == (ErrorKind.CANCELLED, 2)
 
 
-@pytest.mark.parametrize("turn", [None, {"rootTurnId": TURN}, "turn"])
+@for_each("turn", [None, {"rootTurnId": TURN}, "turn"])
 def test_a_turn_that_begins_without_an_id_is_interrupted_by_the_one_that_is_known(turn: Any) -> None:
     talk = replied().receive({"method": "turn/started", "params": {"threadId": THREAD, "turn": turn}}).stop()
     assert talk.requests("turn/interrupt") == [{"threadId": THREAD, "turnId": TURN}]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.timers import LIMIT_MS, Timer, Timers
 from codex_server_cli.core.model.turn import State, TurnError
@@ -11,6 +9,7 @@ from codex_server_cli.core.record.replay import replay
 from codex_server_cli.core.result.hints import End, hint_of
 from codex_server_cli.core.result.outcome import Cause, decide
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     RETRY,
@@ -39,7 +38,7 @@ def mid_answer() -> Dialogue:
 # --- an app-server that exits
 
 
-@pytest.mark.parametrize("stage", ["initialize", "opened", "replied", "started", "mid_answer"])
+@for_each("stage", ["initialize", "opened", "replied", "started", "mid_answer"])
 def test_a_server_that_goes_away_before_the_end_has_crashed(stage: str) -> None:
     talk = Dialogue()
     if stage == "mid_answer":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.timers import LIMIT_MS, Timer
 from codex_server_cli.core.model.turn import Phase, State
@@ -14,6 +12,7 @@ from codex_server_cli.core.result.outcome import Cause
 from codex_server_cli.core.session.backoff import RETRY_LIMIT_MS
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import CRASH, STARTED, THREAD, TURN, Dialogue, Json, message_completed, said, turn_notification
 
 TOO_BUSY = {"code": -32001, "message": "Server overloaded; retry later."}
@@ -106,7 +105,7 @@ def test_nothing_is_started_again_once_the_prompt_is_out() -> None:
     assert (talk.kind, len(talk.server_starts)) == (ErrorKind.CODEX_CRASHED, 1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("cause", "kind"),
     [
         (Cause.CANCELLED, ErrorKind.CANCELLED),
@@ -143,7 +142,7 @@ def test_a_reply_of_the_first_app_server_is_not_waited_for() -> None:
 # --- too busy
 
 
-@pytest.mark.parametrize(("asked", "method"), OPENERS)
+@for_each(("asked", "method"), OPENERS)
 def test_what_codex_was_too_busy_for_is_asked_again(asked: Json, method: str) -> None:
     talk = Dialogue(**asked)
     before = ("thread/queue/list", "thread/goal/get") if method == "thread/resume" else ()
@@ -169,7 +168,7 @@ def test_two_requests_at_once_are_asked_again_each_in_its_time() -> None:
     assert len(talk.requests("turn/start")) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     "method", ["initialize", "account/read", "config/read", "configRequirements/read", "thread/start", "turn/start"]
 )
 def test_a_codex_that_stays_too_busy_ends_the_turn_as_overloaded(method: str) -> None:
@@ -216,7 +215,7 @@ def test_a_thread_that_somebody_else_keeps_open_is_busy_within_a_second_or_two()
     assert waited_ms <= 2400
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         "failed to prepare paginated fork: thread-store internal error: thread history projection for t is behind "

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.timers import LIMIT_MS, STALL_CHECK_MS, Timer
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     RETRY,
@@ -89,7 +88,7 @@ def test_a_stalled_turn_that_codex_has_on_record_as_failed_has_its_reason() -> N
     assert talk.kind is ErrorKind.CONTEXT_WINDOW
 
 
-@pytest.mark.parametrize(
+@for_each(
     "answer",
     [
         {"result": {"data": [_stored("inProgress", "")]}},
@@ -135,7 +134,7 @@ def test_nothing_but_retries_is_a_stall_in_the_end() -> None:
     assert talk.session.record.phase is Phase.RETRYING
 
 
-@pytest.mark.parametrize("progress", [message_started(), delta("x"), item_notification("item/started", "reasoning")])
+@for_each("progress", [message_started(), delta("x"), item_notification("item/started", "reasoning")])
 def test_progress_between_retries_begins_the_count_anew(progress: Json) -> None:
     talk = Dialogue().started()
     for _ in range(5):
@@ -154,7 +153,7 @@ def test_a_thread_that_falls_idle_without_completing_the_turn_is_asked_about() -
     assert (talk.outcome.state, talk.outcome.answer) == (State.COMPLETE, "Hello")
 
 
-@pytest.mark.parametrize("answer", [{"result": {"data": [_stored("inProgress", "")]}}, {"error": {"message": "no"}}])
+@for_each("answer", [{"result": {"data": [_stored("inProgress", "")]}}, {"error": {"message": "no"}}])
 def test_an_idle_thread_with_a_whole_answer_has_completed(answer: dict[str, Any]) -> None:
     talk = Dialogue().started().receive(message_completed("Hello"), IDLE).advance(LIMIT_MS[Timer.COMPLETION])
     talk.reply("thread/turns/list", **answer)
@@ -204,7 +203,7 @@ def test_an_old_retry_does_not_explain_a_new_error() -> None:
     assert Dialogue().started().receive(RETRY, finished, failed).end().kind is ErrorKind.BAD_REQUEST
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("turn", "kind"),
     [
         ({"status": "failed", "error": {"message": "m", "codexErrorInfo": "unauthorized"}}, ErrorKind.AUTH),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.core.model.timers import LIMIT_MS, Timer
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.result.outcome import Cause
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     STARTED,
@@ -52,7 +51,7 @@ def test_it_begins_with_initialize_and_asks_for_the_experimental_api() -> None:
 CHECKS = ["account/read", "config/read", "configRequirements/read"]
 
 
-@pytest.mark.parametrize("last", CHECKS[1:])
+@for_each("last", CHECKS[1:])
 def test_the_thread_opens_once_configuration_and_requirements_are_known(last: str) -> None:
     talk = Dialogue().reply("initialize")
     assert _methods(talk) == ["initialize", "initialized", *CHECKS]
@@ -73,7 +72,7 @@ def test_the_turn_waits_for_the_account_and_the_thread() -> None:
     assert (turn["threadId"], turn["input"], turn["model"]) == (THREAD, [{"type": "text", "text": "do it"}], "gpt")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "method"),
     [
         ({}, "thread/start"),
@@ -116,7 +115,7 @@ def test_a_chatgpt_login_may_run() -> None:
     assert not Dialogue().started(account=account).has_ended
 
 
-@pytest.mark.parametrize("account", [None, {"type": "apiKey"}])
+@for_each("account", [None, {"type": "apiKey"}])
 def test_without_a_chatgpt_login_nothing_is_started(account: Json | None) -> None:
     talk = Dialogue().opened(account={"account": account, "requiresOpenaiAuth": True})
     assert (talk.kind, talk.outcome.state) == (ErrorKind.AUTH, State.FAILED)
@@ -128,7 +127,7 @@ def test_an_api_key_may_run_where_the_user_allows_it() -> None:
     assert not Dialogue(may_bill_api_key=True).started(account=account).has_ended
 
 
-@pytest.mark.parametrize(("mode", "may_run"), [("chatgpt", True), ("apikey", False), (None, False)])
+@for_each(("mode", "may_run"), [("chatgpt", True), ("apikey", False), (None, False)])
 def test_where_the_account_cannot_be_read_the_mode_of_the_login_decides(mode: str | None, may_run: bool) -> None:
     """`account/read` needs the workspace, and fails without the network."""
     talk = Dialogue().reply("initialize").reply("account/read", error={"code": -32603, "message": "internal"})
@@ -153,7 +152,7 @@ def test_where_codex_tells_of_no_account_at_all_nothing_is_billed() -> None:
 # --- refusals and silence
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("method", "error", "kind"),
     [
         ("initialize", {"code": -32600, "message": "Invalid request: unknown variant `x`"}, ErrorKind.PROTOCOL),
@@ -175,7 +174,7 @@ def test_a_refused_request_ends_the_turn_with_its_reason(method: str, error: Any
     assert talk.outcome.error.message.startswith(f"Codex refused {method}: ")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("method", "message", "kind"),
     [
         ("thread/resume", "no rollout found for thread id t", ErrorKind.THREAD_MISSING),
@@ -190,7 +189,7 @@ def test_a_thread_that_cannot_be_had_ends_the_turn(method: str, message: str, ki
     assert talk.kind is kind
 
 
-@pytest.mark.parametrize("stage", ["initialize", *CHECKS, "thread/start", "turn/start"])
+@for_each("stage", ["initialize", *CHECKS, "thread/start", "turn/start"])
 def test_a_request_without_a_reply_times_out(stage: str) -> None:
     talk = Dialogue()
     for other in ("initialize", *CHECKS, "thread/start"):
@@ -207,7 +206,7 @@ def test_a_request_without_a_reply_times_out(stage: str) -> None:
 SLOW = {"mcp_servers": {"slow": {"command": "x", "required": True, "startup_timeout_sec": 120.0}}}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "method"),
     [
         ({}, "thread/start"),
@@ -237,7 +236,7 @@ def test_a_tool_server_that_may_take_an_hour_is_no_stall() -> None:
     assert talk.receive(STARTED).advance(LIMIT_MS[Timer.STALL]).requests("thread/turns/list")
 
 
-@pytest.mark.parametrize("overrides", ["config", "profile_config"])
+@for_each("overrides", ["config", "profile_config"])
 def test_a_tool_server_of_the_turns_own_is_waited_for_too(overrides: str) -> None:
     config: Json = {"mcp_servers.mine.required": True, "mcp_servers.mine.startup_timeout_sec": 300}
     request: dict[str, Any] = {overrides: config}
@@ -328,7 +327,7 @@ def test_a_stop_that_finds_no_reply_keeps_what_had_come() -> None:
 # --- the effective policy
 
 
-@pytest.mark.parametrize("method", ["thread/start", "thread/resume"])
+@for_each("method", ["thread/start", "thread/resume"])
 def test_a_thread_opened_wider_than_asked_starts_no_turn(method: str) -> None:
     talk = Dialogue(thread_id="t" if method == "thread/resume" else None)
     talk.opened(method=method, sandbox=FULL_ACCESS)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.model.timers import LIMIT_MS, Timer
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.result.outcome import Cause
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     INTERRUPTED,
@@ -74,7 +73,7 @@ def test_a_turn_that_completes_wins_over_a_late_cancel() -> None:
     assert (talk.outcome.state, talk.outcome.answer) == (State.COMPLETE, "Hello")
 
 
-@pytest.mark.parametrize("is_started", [True, False])
+@for_each("is_started", [True, False])
 def test_a_turn_that_does_not_react_to_a_cancel_ends_all_the_same(is_started: bool) -> None:
     talk = (mid_answer() if is_started else Dialogue().opened()).stop()
     talk.advance(LIMIT_MS[Timer.STOP] - 1)
@@ -100,7 +99,7 @@ def test_a_worker_that_is_told_to_die_leaves_an_abandoned_turn() -> None:
 # --- deadline
 
 
-@pytest.mark.parametrize("is_started", [True, False])
+@for_each("is_started", [True, False])
 def test_a_deadline_ends_the_turn(is_started: bool) -> None:
     talk = Dialogue(deadline_s=1.5)
     if is_started:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from itertools import islice
 
-import pytest
-
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     RETRY,
@@ -31,7 +30,7 @@ from tests.kit.dialogue import (
 # --- bytes
 
 
-@pytest.mark.parametrize("size", [1_000, 4_093, 65_536, 65_537, 1_000_003, 10_000_000])
+@for_each("size", [1_000, 4_093, 65_536, 65_537, 1_000_003, 10_000_000])
 def test_two_deltas_around_a_line_of_three_megabytes_arrive_in_any_pieces(size: int) -> None:
     huge = item_notification("item/completed", "mcpToolCall", result={"text": "x\u2028" * 1_000_000})
     first, second = delta("Hel"), delta("lo")
@@ -62,7 +61,7 @@ def test_separators_of_unicode_in_a_text_split_nothing() -> None:
     assert (talk.outcome.answer, talk.text) == (text, text + "\n")
 
 
-@pytest.mark.parametrize("line", [b"not json\n", b"\n", b"  \r\n", b"[]\n", b"\xff\xfe\n", b'"text"\n', b"{}\n"])
+@for_each("line", [b"not json\n", b"\n", b"  \r\n", b"[]\n", b"\xff\xfe\n", b'"text"\n', b"{}\n"])
 def test_a_line_that_is_no_message_is_recorded_and_passed_over(line: bytes) -> None:
     talk = Dialogue().started().receive(message_started(), delta("Hel"), line, delta("lo"))
     assert talk.text == "Hello"
@@ -81,7 +80,7 @@ def test_everything_is_recorded_in_order_and_numbered() -> None:
 # --- what is unknown
 
 
-@pytest.mark.parametrize(
+@for_each(
     "message",
     [
         notification("a/method/of/a/newer/version", delta="x", itemId="y"),
@@ -97,8 +96,8 @@ def test_unknown_notifications_and_items_are_kept_and_change_nothing(message: Js
     assert list(read_events(talk.events))[-2]["method"] == message["method"]
 
 
-@pytest.mark.parametrize("request_id", [0, 1, 4, 7, "abc"])
-@pytest.mark.parametrize("method", ["item/commandExecution/requestApproval", "a/request/of/a/newer/version"])
+@for_each("request_id", [0, 1, 4, 7, "abc"])
+@for_each("method", ["item/commandExecution/requestApproval", "a/request/of/a/newer/version"])
 def test_every_server_request_is_declined_at_once(method: str, request_id: int | str) -> None:
     """Its ids are a separate name space: ours 1 and 4 are taken, and 0 is an id like any other."""
     talk = Dialogue().started()
@@ -172,8 +171,8 @@ def test_a_turn_may_complete_without_any_message() -> None:
     assert (talk.outcome.state, talk.outcome.answer, talk.outcome.error) == (State.COMPLETE, "", None)
 
 
-@pytest.mark.parametrize("new_id", ["msg-1", "msg-2"])
-@pytest.mark.parametrize(
+@for_each("new_id", ["msg-1", "msg-2"])
+@for_each(
     ("again", "text"),
     [
         ("Hello world", "Hello wor\n\n↻ Reconnecting... 1/2\n\nld\n"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from codex_server_cli.core.model.timers import LIMIT_MS, Timer
 from codex_server_cli.errors import CodexServerError, Exit
+from tests.kit.cases import for_each
 from tests.kit.dialogue import COMPLETED, STARTED, THREAD, TURN, Dialogue, item_notification
 
 TEXT = "use tabs"
@@ -39,7 +38,7 @@ def test_two_shells_steer_and_each_gets_its_own_answer() -> None:
     assert [(reply.tag, reply.error is None) for reply in talk.replies] == [("b", False), ("a", True)]
 
 
-@pytest.mark.parametrize("error", [{"code": -32600, "message": "no active turn to steer"}, "odd"])
+@for_each("error", [{"code": -32600, "message": "no active turn to steer"}, "odd"])
 def test_a_refusal_is_told_and_does_not_end_the_turn(error: object) -> None:
     talk = Dialogue().started().serve("steer", text=TEXT)
     talk.receive({"id": talk.sent[-1]["id"], "error": error})
@@ -48,7 +47,7 @@ def test_a_refusal_is_told_and_does_not_end_the_turn(error: object) -> None:
     assert not talk.has_ended
 
 
-@pytest.mark.parametrize("text", ["", " \n", None])
+@for_each("text", ["", " \n", None])
 def test_empty_text_steers_nothing(text: str | None) -> None:
     talk = Dialogue().started().serve("steer", text=text)
     assert error_of(talk).exit_code == Exit.BAD_INPUT

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.record.effective_settings import effective_terms
 from codex_server_cli.core.session.queued_messages import what_waits
 from codex_server_cli.errors import ErrorKind
+from tests.kit.cases import for_each
 from tests.kit.dialogue import (
     COMPLETED,
     INTERRUPTED,
@@ -51,7 +50,7 @@ def is_awaiting_report(talk: Dialogue) -> bool:
 # --- before the thread is opened
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("queue", "goal", "expected"),
     [
         ({"data": [entry()]}, {"goal": None}, '"message 1"'),
@@ -87,9 +86,7 @@ def test_one_that_may_be_forked_is_forked_then() -> None:
     assert [params["threadId"] for params in talk.requests("turn/start")] == [THREAD]
 
 
-@pytest.mark.parametrize(
-    "goal", [{"goal": {"status": "paused", "objective": "x"}}, {"goal": None}, {"goal": "odd"}, {}]
-)
+@for_each("goal", [{"goal": {"status": "paused", "objective": "x"}}, {"goal": None}, {"goal": "odd"}, {}])
 def test_where_nothing_waits_or_codex_does_not_know_the_thread_is_resumed(goal: Json) -> None:
     unknown = {"code": -32600, "message": "Invalid request: unknown variant `thread/queue/list`"}
     talk = Dialogue(thread_id="t").reply("initialize").checked()
@@ -99,7 +96,7 @@ def test_where_nothing_waits_or_codex_does_not_know_the_thread_is_resumed(goal: 
     assert len(talk.requests("thread/resume")) == 1
 
 
-@pytest.mark.parametrize("request_", [{}, {"thread_id": "t", "is_fork": True}])
+@for_each("request_", [{}, {"thread_id": "t", "is_fork": True}])
 def test_a_new_thread_and_a_fork_have_nothing_waiting_in_them(request_: Json) -> None:
     talk = Dialogue(**request_).reply("initialize")
     assert talk.requests("thread/queue/list") + talk.requests("thread/goal/get") == []
@@ -210,7 +207,7 @@ def test_a_turn_that_codex_begins_after_ours_is_looked_at_afterwards() -> None:
     assert not talk.session.queue.is_untouched
 
 
-@pytest.mark.parametrize("is_seen", [False, True])
+@for_each("is_seen", [False, True])
 def test_codex_is_given_the_time_to_tell_what_it_begins_with_behind_our_turn(is_seen: bool) -> None:
     """Ended before, it leaves no record of a message that is no longer in its queue."""
     listed = with_queue(entry(1), entry(2)) if is_seen else with_queue()
@@ -277,7 +274,7 @@ def test_an_ephemeral_thread_has_no_queue() -> None:
 # --- the policy of turns that are not ours
 
 
-@pytest.mark.parametrize(
+@for_each(
     "request_",
     [
         {"sandbox": Sandbox.WORKSPACE_WRITE},
@@ -302,7 +299,7 @@ def test_whatever_else_starts_on_the_thread_may_touch_nothing_and_ours_keeps_its
     assert len(talk.requests("thread/settings/update")) == 1
 
 
-@pytest.mark.parametrize("approval", Approval)
+@for_each("approval", Approval)
 def test_a_turn_that_may_touch_nothing_itself_leaves_the_settings_alone(approval: Approval) -> None:
     """Who decides over approvals is never changed: the thread's settings decide whether MCP calls are asked about."""
     assert Dialogue(approval=approval).started().requests("thread/settings/update") == []
