@@ -17,7 +17,7 @@ import pytest
 
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind
-from tests.kit.home import Run
+from tests.kit.command_run import Run
 from tests.kit.shell import Shell, assert_refused
 from tests.kit.turns_on_disk import ANSWER, TurnsOnDisk
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say, usage_limit
 from tests.kit.home import Home
-from tests.kit.in_process import call_in
 from tests.kit.support import Json, wait_until
 
 
@@ -141,7 +140,7 @@ def test_what_cannot_be_reviewed_is_refused_before_anything_is_made(one_home: Ho
         (["--commit", "deadbeef"], 65, "no commit 'deadbeef'"),
         (["--cwd", "/"], 65, "/ is in no git work tree"),
     )
-    runs = [(case, call_in(one_home, "review", *case[0])) for case in cases]
+    runs = [(case, one_home.call("review", *case[0])) for case in cases]
     runs += [(case, one_home.run("review", *case[0])) for case in (cases[2], cases[-1])]  # with their workers
     for (flags, code, expected), run in runs:
         assert (run.code, run.error["exit_code"]) == (code, code), flags

@@ -8,7 +8,6 @@ from codex_server_cli.demo.replies import hold, reply, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import SECOND_HALF, Home, Turn
-from tests.kit.in_process import call_in
 
 
 def echo(request: Request) -> ReplyLike:
@@ -54,7 +53,7 @@ def test_continue_in_a_directory_without_a_thread_takes_no_other_projects(home: 
     other = home.root / "other"
     other.mkdir()
     for arguments in (["continue", "--last", "two"], ["continue", "two"]):
-        run = call_in(home, *arguments, cwd=other)
+        run = home.call(*arguments, cwd=other)
         assert (run.code, run.error["kind"]) == (65, "thread_missing")
         assert "codex-server new" in run.stderr
     assert len(model.model_requests) == 1
@@ -116,7 +115,7 @@ def test_a_busy_thread_is_refused_with_its_holder_or_forked_when_told_to(home: H
     holder = home.start("continue", "--turn", first.id, "two")
     gate.wait_until_reached()
     for arguments in (["--thread", first.meta["thread_id"]], ["--turn", first.id], ["--turn", holder.id], []):
-        busy = call_in(home, "continue", *arguments, "three")
+        busy = home.call("continue", *arguments, "three")
         assert (busy.code, busy.error["kind"]) == (75, "thread_busy")
         assert holder.id in busy.error["message"]
         assert "--fork" in busy.error["hint"]
@@ -155,8 +154,8 @@ def test_an_ephemeral_turn_leaves_no_session_and_cannot_be_continued(home: Home)
     assert list((home.codex_home / "sessions").rglob("*.jsonl")) == []
     run = home.run("continue", "--turn", turn.id, "two")
     assert (run.code, run.error["kind"]) == (65, "thread_missing")
-    assert call_in(home, "continue", "two").code == 65
-    assert "continue" not in call_in(home, "status", turn.id).json["next"]
+    assert home.call("continue", "two").code == 65
+    assert "continue" not in home.call("status", turn.id).json["next"]
 
 
 def test_what_cannot_be_meant_together_is_refused(one_home: Home) -> None:
@@ -169,8 +168,8 @@ def test_what_cannot_be_meant_together_is_refused(one_home: Home) -> None:
         ["--turn", turn.id, "--follow", "--wait", "two"],
         ["--turn", turn.id],
     ):
-        assert call_in(one_home, "continue", *arguments).error["exit_code"] == 64, arguments
-    assert call_in(one_home, "continue", "--thread", "00000000", "two").code == 66
-    assert call_in(one_home, "continue", "--turn", "nobody", "two").code == 66
+        assert one_home.call("continue", *arguments).error["exit_code"] == 64, arguments
+    assert one_home.call("continue", "--thread", "00000000", "two").code == 66
+    assert one_home.call("continue", "--turn", "nobody", "two").code == 66
     assert one_home.run("continue", "--turn", turn.id, "--ephemeral", "two").code == 64
     assert one_home.turn_ids == [turn.id]

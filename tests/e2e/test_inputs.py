@@ -6,7 +6,6 @@ import json
 
 from codex_server_cli.demo.replies import reply, say
 from tests.kit.home import Home
-from tests.kit.in_process import call_in
 from tests.kit.support import wait_until
 
 SCHEMA = {
@@ -50,7 +49,7 @@ def test_an_answer_that_does_not_match_fails_the_turn_and_is_kept(home: Home) ->
         turn = home.start("new", "hi", "--schema", write(home, "schema.json", json.dumps(SCHEMA)))
         ended = turn.wait()
         assert (ended["state"], ended["error"]["kind"], ended["answer"]) == ("failed", "bad_schema", answer)
-        run = call_in(home, "answer", turn.id)
+        run = home.call("answer", turn.id)
         assert (run.code, run.stdout) == (1, f"{answer}\n")
 
 
@@ -63,7 +62,7 @@ def test_a_bad_schema_is_refused_before_anything_is_made(one_home: Home) -> None
         (None, "bad_input", "cannot read"),
     ):
         path = write(one_home, "schema.json", content) if content is not None else "missing.json"
-        run = call_in(one_home, "new", "hi", "--schema", path)
+        run = one_home.call("new", "hi", "--schema", path)
         assert (run.code, run.error["kind"]) == (65, kind), content
         assert complaint in run.error["message"], content
         assert one_home.turn_ids == [], content
@@ -101,7 +100,7 @@ def test_a_wrong_command_line_is_64_with_one_json_object(one_home: Home) -> None
         ["hi", "--nonsense"],
         ["hi", "there"],
     ):
-        run = call_in(one_home, "new", *arguments)
+        run = one_home.call("new", *arguments)
         assert (run.code, run.error["kind"]) == (64, "bad_input"), arguments
         assert "Traceback" not in run.stderr, arguments
         assert one_home.turn_ids == [], arguments
@@ -117,7 +116,7 @@ def test_input_that_cannot_be_used_is_65_with_one_json_object(one_home: Home) ->
         ["hi", "--name", "20261120-165501-482-7f3a"],
         ["hi", "--name", "../x"],
     ):
-        run = call_in(one_home, "new", *arguments)
+        run = one_home.call("new", *arguments)
         assert (run.code, run.error["kind"]) == (65, "bad_input"), arguments
         assert run.error["hint"], arguments
         assert one_home.turn_ids == [], arguments
@@ -125,7 +124,7 @@ def test_input_that_cannot_be_used_is_65_with_one_json_object(one_home: Home) ->
 
 def test_a_prompt_that_is_not_utf8_is_refused(one_home: Home) -> None:
     path = write(one_home, "prompt.md", b"caf\xe9")
-    assert call_in(one_home, "new", "--file", path).code == 65
+    assert one_home.call("new", "--file", path).code == 65
 
 
 def test_a_real_command_that_is_refused_leaves_neither_a_turn_nor_its_worker(one_home: Home) -> None:

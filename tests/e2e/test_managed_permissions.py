@@ -14,7 +14,8 @@ import pytest
 from codex_server_cli.core.result.commands import commands_in
 from codex_server_cli.demo.replies import run_command, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.kit.home import Home, Run
+from tests.kit.command_run import Run
+from tests.kit.home import Home
 from tests.kit.machine import Machine, needs_root
 from tests.kit.support import Json, make_repository
 

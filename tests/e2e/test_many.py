@@ -8,7 +8,8 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Run
+from tests.kit.command_run import Run
+from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import PlayedTurn, hold, let_go
 from tests.kit.support import DEADLINE_S, Json, wait_until
 

@@ -7,7 +7,6 @@ import json
 import pytest
 
 from tests.kit.home import COMMAND, Home
-from tests.kit.in_process import call_in
 from tests.kit.tmux import Terminal
 
 
@@ -29,7 +28,7 @@ def test_a_list_is_empty_and_says_why(mistyped: Home) -> None:
         ("pending", "Nothing waits for an answer.\n"),
         ("tail --all", ""),
     ):
-        run = call_in(mistyped, *command.split())
+        run = mistyped.call(*command.split())
         assert (run.code, run.stdout) == (0, stdout), command
         assert run.stderr.splitlines()[0] == f"codex-server: {words(mistyped)}", command
         assert not (mistyped.path / "typo").exists(), command
@@ -37,7 +36,7 @@ def test_a_list_is_empty_and_says_why(mistyped: Home) -> None:
 
 def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home) -> None:
     commands = ("wait 2026", "tail last", "answer fix", "cancel 2026", "status 2026", "watch", "tail --all --follow")
-    runs = [(command, call_in(mistyped, *command.split())) for command in commands]
+    runs = [(command, mistyped.call(*command.split())) for command in commands]
     for command, run in (*runs, ("a real wait", mistyped.run("wait", "2026"))):
         assert run.code == 66, (command, run)
         assert words(mistyped) in run.stderr, (command, run)
@@ -45,17 +44,17 @@ def test_what_names_or_waits_for_a_turn_is_66_and_makes_nothing(mistyped: Home) 
 
 
 def test_a_gc_of_nothing_says_why(mistyped: Home) -> None:
-    assert words(mistyped) in call_in(mistyped, "gc", "--dry-run").stderr
+    assert words(mistyped) in mistyped.call("gc", "--dry-run").stderr
     assert not (mistyped.path / "typo").exists()
 
 
 def test_the_doctor_says_so_and_what_makes_it(mistyped: Home) -> None:
-    run = call_in(mistyped, "doctor")
+    run = mistyped.call("doctor")
     assert run.code == 66
     assert f"✗ home          {words(mistyped)}" in run.stdout
     assert not (mistyped.path / "typo").exists()
-    assert call_in(mistyped, "setup").code == 0
-    assert "✓ home" in call_in(mistyped, "doctor").stdout
+    assert mistyped.call("setup").code == 0
+    assert "✓ home" in mistyped.call("doctor").stdout
 
 
 def test_a_home_that_is_a_file_is_no_empty_one(one_home: Home) -> None:
@@ -63,19 +62,19 @@ def test_a_home_that_is_a_file_is_no_empty_one(one_home: Home) -> None:
     home.touch()
     one_home.env["CODEX_SERVER_HOME"] = str(home)
     for command in ("list-turns", "tail --all", "tail --all --json", "status", "gc", "watch"):
-        run = call_in(one_home, *command.split())
+        run = one_home.call(*command.split())
         assert run.code == 73, (command, run)
         assert str(home) in run.stderr, (command, run)
 
 
 def test_a_usual_home_that_is_not_made_yet_has_no_turns_and_nothing_is_wrong(one_home: Home) -> None:
     del one_home.env["CODEX_SERVER_HOME"]
-    run = call_in(one_home, "list-turns")
+    run = one_home.call("list-turns")
     assert (run.code, run.stdout, run.stderr) == (0, 'No turns yet. Start one: codex-server new "your prompt"\n', "")
-    assert call_in(one_home, "list-turns", "--state", "failed").stdout == "No turns.\n"
-    run = call_in(one_home, "tail", "--all")
+    assert one_home.call("list-turns", "--state", "failed").stdout == "No turns.\n"
+    run = one_home.call("tail", "--all")
     assert (run.code, run.stdout, run.stderr) == (0, "", "Nothing has happened yet.\n")
-    assert json.loads(call_in(one_home, "list-turns", "--json").stdout) == []
+    assert json.loads(one_home.call("list-turns", "--json").stdout) == []
 
 
 @pytest.mark.parametrize("command", ["watch", "tail --all --follow"])

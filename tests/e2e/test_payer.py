@@ -15,7 +15,8 @@ import pytest
 
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from tests.kit.home import Home, Run
+from tests.kit.command_run import Run
+from tests.kit.home import Home
 from tests.kit.machine import Machine, needs_root
 from tests.kit.support import DEADLINE_S, wait_until
 

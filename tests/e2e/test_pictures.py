@@ -15,7 +15,6 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import bad_request, hold, say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import COMMAND, Home
-from tests.kit.in_process import call_in
 from tests.kit.support import wait_until
 
 
@@ -117,7 +116,7 @@ def test_a_bad_picture_is_refused_before_anything_is_made(one_home: Home) -> Non
     for content, expected in cases:
         path = put(one_home, "a.png", content) if content is not None else str(one_home.root / "missing.png")
         words = ("new", "hi", "--image", good, "--image", path)
-        for run in (call_in(one_home, *words), *([one_home.run(*words)] if content is None else [])):
+        for run in (one_home.call(*words), *([one_home.run(*words)] if content is None else [])):
             assert (run.code, run.error["kind"]) == (65, "bad_input"), content
             assert path in run.error["message"], content
             assert expected in run.error["message"], content

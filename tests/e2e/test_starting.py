@@ -8,7 +8,6 @@ from pathlib import Path
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
-from tests.kit.in_process import call_in
 from tests.kit.support import DEADLINE_S
 
 STARTED_KEYS = {
@@ -47,13 +46,13 @@ def test_new_answers_with_one_json_line_and_does_not_wait_for_the_turn(home: Hom
 
 def test_the_next_commands_work_as_they_stand(one_home: Home) -> None:
     turn, gate = one_home.start_held()
-    commands = call_in(one_home, "status", turn.id).json["next"]
-    assert call_in(one_home, *commands["status"].split()[1:]).json["state"] == "running"
+    commands = one_home.call("status", turn.id).json["next"]
+    assert one_home.call(*commands["status"].split()[1:]).json["state"] == "running"
     gate.open()
     assert one_home.run(*commands["wait"].split()[1:]).code == 0
-    assert call_in(one_home, *commands["tail"].split()[1:]).stdout.endswith(SECOND_HALF + "\n")
-    ended = call_in(one_home, "status", turn.id).json["next"]
-    assert call_in(one_home, *ended["answer"].split()[1:]).stdout == f"{FIRST_HALF}{SECOND_HALF}\n"
+    assert one_home.call(*commands["tail"].split()[1:]).stdout.endswith(SECOND_HALF + "\n")
+    ended = one_home.call("status", turn.id).json["next"]
+    assert one_home.call(*ended["answer"].split()[1:]).stdout == f"{FIRST_HALF}{SECOND_HALF}\n"
     one_home.model([say("more")])
     again = one_home.run(*ended["continue"].split()[1:], "--wait", stdin="go on")
     assert again.json["answer"] == "more"

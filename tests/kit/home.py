@@ -12,7 +12,6 @@ import subprocess
 import sysconfig
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -22,7 +21,9 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_p
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
-from tests.kit.processes import end, has, is_forked_of_itself, is_over
+from tests.kit.command_run import Run
+from tests.kit.in_process import call
+from tests.kit.processes import end, has, is_forked_of_itself, is_over, with_variable
 from tests.kit.support import DEADLINE_S, Json, codex_env, wait_until
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
@@ -33,30 +34,6 @@ FIRST_HALF, SECOND_HALF = "The first half, ", "and the second."
 
 _HOME = "CODEX_SERVER_HOME"
 _NOT_INHERITED = (_HOME, "CODEX_SERVER_TURN_ID")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One finished command."""
-
-    code: int
-    stdout: str
-    stderr: str
-    duration_s: float
-
-    @property
-    def json(self) -> Json:
-        """The one JSON object that stdout is, on one line."""
-        assert self.stdout.count("\n") == 1, f"not one line: {self.stdout!r} {self.stderr!r}"
-        document: Json = json.loads(self.stdout)
-        return document
-
-    @property
-    def error(self) -> Json:
-        """The error object of a command that failed."""
-        error: Json = self.json["error"]
-        assert error["exit_code"] == self.code
-        return error
 
 
 class Home:
@@ -122,6 +99,10 @@ class Home:
             raise
         return Run(process.returncode, stdout, stderr, time.monotonic() - started)
 
+    def call(self, *args: str, cwd: Path | None = None) -> Run:
+        """Run `codex-server ARGS` in the test's own process: for what needs no process of its own."""
+        return call(*args, env=self.env, cwd=cwd or self.project)
+
     def spawn(self, *args: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         """Start `codex-server ARGS`, its three streams being pipes; `close` ends what the test leaves running."""
         process = subprocess.Popen(
@@ -171,7 +152,8 @@ class Home:
 
     def processes(self, *words: str) -> list[psutil.Process]:
         """The live processes that have this home in their environment, and these words in their command line."""
-        return [process for process in psutil.process_iter() if self._is_ours(process) and has(process, words)]
+        ours = (each for each in with_variable(_HOME, str(self.path)) if each.pid != os.getpid())
+        return [process for process in ours if has(process, words)]
 
     def app_servers(self) -> list[psutil.Process]:
         """The app-servers of this home that run at the same moment.
@@ -185,13 +167,6 @@ class Home:
     def left_running(self) -> list[psutil.Process]:
         """Codex, and what it started. Without the workers: one that has published its end may still be exiting."""
         return [each for each in self.processes() if not has(each, ("codex_server_cli",)) and not is_over(each)]
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            is_ours: bool = process.environ().get(_HOME) == str(self.path)
-        except (psutil.Error, OSError, ValueError):
-            return False  # a zombie, a kernel thread, or another user's
-        return is_ours and process.pid != os.getpid()
 
     def close(self, *, has_failed: bool = False) -> list[str]:
         """Release every held turn, wait for the end of all processes, and kill what stays.
@@ -259,11 +234,11 @@ class Turn:
 
     def status(self) -> Json:
         """The output of `status`."""
-        return self._home.run("status", self.id).json
+        return self._home.call("status", self.id).json
 
     def wait(self) -> Json:
         """The output of `wait` at the end: status and answer."""
-        return self._home.run("wait", self.id, "--print", "json").json
+        return self._home.call("wait", self.id, "--print", "json", "--timeout", str(DEADLINE_S)).json
 
     def worker(self) -> psutil.Process:
         """The worker, once it has recorded its pid."""

@@ -25,8 +25,8 @@ from codex_server_cli.cli import app
 from codex_server_cli.cli.entry import STARTING_VERBS
 from codex_server_cli.settings.environment import make_paths_absolute
 from codex_server_cli.worker.launch import Launch
+from tests.kit.command_run import Run
 from tests.kit.console import COLUMNS
-from tests.kit.home import Home, Run
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD, signal.SIGWINCH)
 _ROOM_IN_A_PIPE = 1 << 16
@@ -111,11 +111,6 @@ def _run(
     with _restored_signals(), _in(cwd, env), _streams(streams):
         make_paths_absolute()
         return int(app.run(words, worker))
-
-
-def call_in(home: Home, *arguments: str, cwd: Path | None = None) -> Run:
-    """The same in a home of an end-to-end test."""
-    return call(*arguments, env=home.env, cwd=cwd or home.project)
 
 
 @contextmanager

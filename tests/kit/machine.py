@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.home import COMMAND, Home, Run
+from tests.kit.command_run import Run
+from tests.kit.home import COMMAND, Home
 from tests.kit.support import DEADLINE_S
 
 

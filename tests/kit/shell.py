@@ -19,8 +19,9 @@ from codex_server_cli.demo.codex_home import write_custom_provider
 from codex_server_cli.worker.launch import Launch
 from tests.fakes import codex as fake
 from tests.kit import in_process
-from tests.kit.home import COMMAND, Run
-from tests.kit.processes import end
+from tests.kit.command_run import Run
+from tests.kit.home import COMMAND
+from tests.kit.processes import end, with_variable
 from tests.kit.support import DEADLINE_S, make_repository, wait_until
 
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -136,13 +137,7 @@ class Shell:
         wait_until(lambda: not self._processes(), what="the end of every process")
 
     def _processes(self) -> list[psutil.Process]:
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            return process.environ().get("CODEX_SERVER_HOME") == self.env["CODEX_SERVER_HOME"]
-        except (psutil.Error, OSError, ValueError):
-            return False
+        return with_variable("CODEX_SERVER_HOME", self.env["CODEX_SERVER_HOME"])
 
 
 def assert_refused(run: Run, code: int, expected: str, *, as_json: bool, case: object = None) -> None:

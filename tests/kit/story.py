@@ -11,7 +11,8 @@ import psutil
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
-from tests.kit.home import Home, Run, Turn
+from tests.kit.command_run import Run
+from tests.kit.home import Home, Turn
 from tests.kit.support import Json
 
 

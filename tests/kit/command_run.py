@@ -1,0 +1,32 @@
+"""One finished command: what it printed, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from tests.kit.support import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished command."""
+
+    code: int
+    stdout: str
+    stderr: str
+    duration_s: float
+
+    @property
+    def json(self) -> Json:
+        """The one JSON object that stdout is, on one line."""
+        assert self.stdout.count("\n") == 1, f"not one line: {self.stdout!r} {self.stderr!r}"
+        document: Json = json.loads(self.stdout)
+        return document
+
+    @property
+    def error(self) -> Json:
+        """The error object of a command that failed."""
+        error: Json = self.json["error"]
+        assert error["exit_code"] == self.code
+        return error
