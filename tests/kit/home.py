@@ -5,18 +5,26 @@ Never here: assertions about the product beyond "the command did what the test n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sysconfig
+import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from unittest import mock
 
 import psutil
 
+from codex_server_cli.cli import app
+from codex_server_cli.cli.entry import STARTING_VERBS
 from codex_server_cli.core.model.turn import is_turn_id
 from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_provider
 from codex_server_cli.demo.gates import Gate
@@ -121,6 +129,33 @@ class Home:
             raise
         return Run(process.returncode, stdout, stderr, time.monotonic() - started)
 
+    def run_here(self, *args: str, cwd: Path | None = None) -> Run:
+        """Run `codex-server ARGS` in the tests' own process, which costs no interpreter: for what refuses or reads.
+
+        A verb that starts a turn has no worker to hand it to, and must be refused. What `faults.change_python` changes
+        is not changed here.
+        """
+        started = time.monotonic()
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.dict(os.environ, self.env, clear=True))
+            stack.enter_context(contextlib.chdir(cwd or self.project))
+            stdin, stdout, stderr = (stack.enter_context(TemporaryFile("w+", encoding="utf-8")) for _ in range(3))
+            stack.enter_context(mock.patch("sys.stdin", stdin))
+            stack.enter_context(contextlib.redirect_stdout(stdout))
+            stack.enter_context(contextlib.redirect_stderr(stderr))
+            stack.enter_context(_timer_kept())
+            code = app.run([*args], object() if args[0] in STARTING_VERBS else None)
+            for stream in (stdout, stderr):
+                stream.seek(0)
+            written = [stream.read() for stream in (stdout, stderr)]
+        return Run(int(code), written[0], written[1], time.monotonic() - started)
+
+    def read(self, *args: str) -> Run:
+        """Run `codex-server ARGS`, which starts no turn, in the tests' own process where nothing speaks against it."""
+        is_changed = "PYTHONPATH" in self.env  # by `faults.change_python`: the interpreter, or its clock
+        is_in_thread = threading.current_thread() is not threading.main_thread()
+        return self.run(*args) if is_changed or is_in_thread else self.run_here(*args)
+
     def spawn(self, *args: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         """Start `codex-server ARGS`, its three streams being pipes; `close` ends what the test leaves running."""
         process = subprocess.Popen(
@@ -212,6 +247,16 @@ class Home:
         return words
 
 
+@contextlib.contextmanager
+def _timer_kept() -> Iterator[None]:
+    """A bounded wait for a lock uses the process's one timer, which is pytest's timeout of the test, too."""
+    kept = signal.getitimer(signal.ITIMER_REAL)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *kept)
+
+
 class Turn:
     """A turn, by its files and by the commands that read it."""
 
@@ -257,12 +302,12 @@ class Turn:
         return (self.path / "done").exists() or (self.path / "error").exists()
 
     def status(self) -> Json:
-        """The output of `status`."""
+        """The output of `status`: a process, because what a test has just killed is given the time of its start."""
         return self._home.run("status", self.id).json
 
     def wait(self) -> Json:
         """The output of `wait` at the end: status and answer."""
-        return self._home.run("wait", self.id, "--print", "json").json
+        return self._home.read("wait", self.id, "--print", "json").json
 
     def worker(self) -> psutil.Process:
         """The worker, once it has recorded its pid."""
