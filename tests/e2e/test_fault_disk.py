@@ -83,7 +83,7 @@ def assert_disk(home: Home, turn: Turn) -> None:
     assert run.json["answer"].startswith(f"{FIRST_HALF}word word")
     assert run.json["answer"].startswith(turn.out.removesuffix("\n"))  # its last line is ended where there is room
     assert turn.events[-1]["method"] == "item/agentMessage/delta"
-    assert home.run("answer", turn.id).stdout == f"{run.json['answer']}\n"
+    assert home.read("answer", turn.id).stdout == f"{run.json['answer']}\n"
     assert [path.name for path in turn.path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -148,7 +148,7 @@ def test_a_turn_whose_directory_becomes_read_only_goes_on_and_its_end_is_publish
     for _ in range(2):
         status = turn.status()
         assert (status["state"], status["error"]) == ("complete", None)
-        assert one_home.run("answer", turn.id).stdout == f"{WHOLE}\n"
+        assert one_home.read("answer", turn.id).stdout == f"{WHOLE}\n"
         assert not turn.is_ended
     subprocess.run(["mount", "-o", "remount,rw,bind", turn.path], check=True)
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
