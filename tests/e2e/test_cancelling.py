@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
-from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait
+from tests.kit.faults import KILLED_AFTER_S, cancel_and_wait, change_python
 from tests.kit.home import FIRST_HALF, Home, Turn, nap, sleepers, start_sleeping
 from tests.kit.support import DEADLINE_S, wait_until
 
@@ -28,7 +28,7 @@ def test_cancel_ends_a_running_command_by_an_interrupt_and_keeps_what_had_come(h
     assert [event["params"]["turn"]["status"] for event in completed] == ["interrupted"]
     assert turn.result["answer"] == FIRST_HALF
     assert turn.result["usage"]["total_tokens"] == 120
-    answer = home.run("answer", turn.id)
+    answer = home.call("answer", turn.id)
     assert (answer.code, answer.stdout) == (4, f"{FIRST_HALF}\n")
 
 
@@ -105,6 +105,7 @@ def test_a_cancelled_thread_goes_on(home: Home) -> None:
 
 
 def test_a_worker_that_does_not_react_is_killed_and_the_turn_is_cancelled_all_the_same(one_home: Home) -> None:
+    change_python(one_home, "from codex_server_cli.actions.control import control\ncontrol.CANCEL_TIMEOUT_S = 2.0\n")
     turn, sleep = start_sleeping(one_home, "{nap}")
     turn.worker().suspend()
     run = one_home.run("cancel", turn.id)

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from codex_server_cli.demo.replies import reply, run_command, say
+from tests.kit.faults import change_workers
 from tests.kit.home import COMMAND, Home
 from tests.kit.support import AppServer, wait_until
 
@@ -63,6 +64,7 @@ def test_what_the_program_leaves_in_the_background_runs_on_too(home: Home) -> No
 
 
 def test_a_program_that_takes_too_long_is_ended(home: Home) -> None:
+    change_workers(home, "from codex_server_cli.worker.cleanup import user_program\nuser_program.TIMEOUT_S = 3.0")
     pid_file = home.root / "pid"
     program = script(home, "told", f"echo $$ > {pid_file}.new; mv {pid_file}.new {pid_file}; exec sleep 300")
     home.model([say("hello")])

@@ -25,7 +25,7 @@ def test_a_killed_worker_is_abandoned_at_once_with_its_partial_answer(home: Home
     assert status["error"]["retryable"]
     assert f"codex-server continue --turn {turn.id}" in status["error"]["hint"]
     assert turn.result["answer"] == FIRST_HALF
-    run = home.run("answer", turn.id)
+    run = home.call("answer", turn.id)
     assert (run.code, run.stdout) == (3, f"{FIRST_HALF}\n")
     assert turn.out.count(FIRST_HALF) == 1
 
@@ -90,7 +90,7 @@ def test_a_worker_killed_after_the_turn_had_ended_loses_nothing(home: Home) -> N
     assert not turn.is_ended
     status = turn.status()
     assert (status["state"], status["error"]) == ("complete", None)
-    assert home.run("answer", turn.id).stdout == f"{WHOLE}\n"
+    assert home.call("answer", turn.id).stdout == f"{WHOLE}\n"
     assert status["usage"]["total_tokens"] == 120
     assert home.left_running() == []
 

@@ -20,6 +20,7 @@ from tests.kit.faults import (
     methods,
     pin_fake_codex,
     shorten,
+    shorten_requests,
     start_silent,
 )
 from tests.kit.home import Home, Turn, sleepers, start_sleeping
@@ -81,7 +82,7 @@ def test_codex_killed_while_a_command_runs_takes_the_command_along(home: Home, s
 
 @KILLS
 def test_codex_killed_after_it_has_completed_the_turn(one_home: Home, signum: signal.Signals) -> None:
-    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 2.0")
+    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 1.0")
     turn = start_with(one_home, "stubborn at the end")
     wait_until(lambda: "turn/completed" in methods(turn), what="the end")
     turn.app_server().send_signal(signum)
@@ -93,7 +94,7 @@ def test_codex_killed_after_it_has_completed_the_turn(one_home: Home, signum: si
 
 @pytest.mark.parametrize("method", ["initialize", "thread/start", "turn/start"])
 def test_a_request_that_is_never_answered(one_home: Home, method: str) -> None:
-    shorten(one_home, REQUEST=4000)
+    shorten_requests(one_home, 300, repr([method]))
     turn = start_with(one_home, f"no {method}")
     ended = assert_ended(one_home, turn, "failed", "protocol", None)
     assert f"Codex did not answer {method} within" in ended["error"]["message"]
@@ -107,7 +108,7 @@ def test_a_turn_whose_end_is_never_told_is_complete_once_codex_has_it_on_record(
 
 
 def test_a_turn_that_falls_silent_and_has_no_end_on_record_is_stalled(one_home: Home) -> None:
-    shorten(one_home, STALL=4000)
+    shorten(one_home, STALL=1000)
     turn = start_with(one_home, "loses the end")
     ended = assert_ended(one_home, turn, "failed", "stalled", FIRST_HALF, tokens=faulty.TOKENS)
     assert ended["error"]["retryable"]
@@ -128,7 +129,7 @@ def test_a_network_that_stays_out_of_reach_is_stalled(home: Home) -> None:
 
 
 def test_a_codex_that_ignores_sigterm_is_killed(one_home: Home) -> None:
-    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 2.0")
+    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 1.0")
     turn = start_with(one_home, "stubborn at the end")
     wait_until(lambda: turn.events, what="events")
     server = turn.app_server()
@@ -147,7 +148,7 @@ def test_what_is_no_message_or_comes_twice_changes_nothing(one_home: Home, app_s
 
 
 def test_nothing_but_garbage(one_home: Home) -> None:
-    shorten(one_home, REQUEST=4000)
+    shorten(one_home, REQUEST=1500)
     turn = start_with(one_home, "garbage")
     assert_ended(one_home, turn, "failed", "protocol", None)
     assert any(event.get("invalid") == "Welcome!" for event in turn.events)

@@ -14,7 +14,7 @@ from codex_server_cli.demo.replies import hold, say
 from tests.fakes import faulty
 from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, pin_fake_codex, start_silent
 from tests.kit.home import Home, Turn
-from tests.kit.support import wait_until
+from tests.kit.support import delete_tree, wait_until
 
 SMALL = "1m"
 BALLAST_BYTES = (1 << 20) - 310_000
@@ -83,7 +83,7 @@ def assert_disk(home: Home, turn: Turn) -> None:
     assert run.json["answer"].startswith(f"{FIRST_HALF}word word")
     assert run.json["answer"].startswith(turn.out.removesuffix("\n"))  # its last line is ended where there is room
     assert turn.events[-1]["method"] == "item/agentMessage/delta"
-    assert home.run("answer", turn.id).stdout == f"{run.json['answer']}\n"
+    assert home.call("answer", turn.id).stdout == f"{run.json['answer']}\n"
     assert [path.name for path in turn.path.iterdir() if path.name.startswith(".")] == []
 
 
@@ -148,7 +148,7 @@ def test_a_turn_whose_directory_becomes_read_only_goes_on_and_its_end_is_publish
     for _ in range(2):
         status = turn.status()
         assert (status["state"], status["error"]) == ("complete", None)
-        assert one_home.run("answer", turn.id).stdout == f"{WHOLE}\n"
+        assert one_home.call("answer", turn.id).stdout == f"{WHOLE}\n"
         assert not turn.is_ended
     subprocess.run(["mount", "-o", "remount,rw,bind", turn.path], check=True)
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
@@ -156,7 +156,7 @@ def test_a_turn_whose_directory_becomes_read_only_goes_on_and_its_end_is_publish
 
 def test_a_deleted_turn_directory_ends_the_turn(one_home: Home) -> None:
     turn = start_silent(one_home)
-    shutil.rmtree(turn.path)
+    delete_tree(turn.path)
     wait_until(lambda: not one_home.processes(), what="the end of worker and codex")
     run = one_home.run("status", turn.id)
     assert (run.code, run.json["turns"] if "turns" in run.json else run.json["state"]) == (66, "missing")

@@ -127,7 +127,7 @@ def test_a_dead_turn_whose_pid_somebody_else_has_now_is_abandoned_and_nobody_is_
 def test_a_dead_turn_whose_record_cannot_be_read_costs_no_other_turn(one_home: Home, turns: TurnsOnDisk) -> None:
     whole, dead = turns.complete(), turns.dead(CUT_TURN, request={"cwd": "/", "images": [1]})
     commands = (["status"], ["list-turns", "--json"], ["pending", "--json"], ["gc"], ["answer", whole.turn_id])
-    assert [one_home.run(*command).code for command in commands] == [0] * len(commands)
+    assert [one_home.call(*command).code for command in commands] == [0] * len(commands)
     ended = one_home.turn(dead.turn_id).wait()
     assert (ended["state"], ended["error"]["kind"]) == ("failed", "internal")
     assert ended["error"]["message"] == "the record cannot be read"
@@ -150,12 +150,12 @@ def test_a_record_that_cannot_be_read_costs_no_answer_and_no_event(
         ["answer", turn.turn_id],
         ["recover", turn.turn_id],
     ):
-        assert "Traceback" not in one_home.run(*command).stderr
-    answer = one_home.run("answer", turn.turn_id)
+        assert "Traceback" not in one_home.call(*command).stderr
+    answer = one_home.call("answer", turn.turn_id)
     assert (answer.code, answer.stdout) == (1, f"{ANSWER}\n")
     assert "the record cannot be read" in answer.stderr
-    assert one_home.run("tail", turn.turn_id).stdout.startswith(ANSWER)
-    assert len(one_home.run("tail", turn.turn_id, "--events").stdout.splitlines()) == len(WHOLE_TURN.splitlines())
+    assert one_home.call("tail", turn.turn_id).stdout.startswith(ANSWER)
+    assert len(one_home.call("tail", turn.turn_id, "--events").stdout.splitlines()) == len(WHOLE_TURN.splitlines())
     ended = one_home.turn(turn.turn_id).wait()
     assert (ended["state"], ended["error"]["kind"], ended["answer"]) == ("failed", "internal", whole["answer"])
 
@@ -170,7 +170,7 @@ def test_a_running_turn_of_a_newer_version_is_shown_as_far_as_it_is_understood(
     newer.live.write_text(json.dumps({"version": 2, "phase": "dreaming", "seq": "many", "pending": {"a": 1}}))
     status = one_home.turn(newer.turn_id).status()
     assert (status["state"], status["phase"]) == ("running", "starting")
-    assert one_home.run("list-turns").code == 0
+    assert one_home.call("list-turns").code == 0
     turns.drop_lock(newer.turn_id)
     assert one_home.turn(newer.turn_id).status()["state"] == "abandoned"
 
@@ -182,11 +182,11 @@ def test_an_end_that_a_newer_version_wrote_is_understood(one_home: Home, turns: 
     failed.error.write_text(json.dumps(error))
     turns.drop_lock(failed.turn_id)
     complete.result.write_text(json.dumps({**read(complete.result), "version": 2, "scent": "roses"}))
-    ended = one_home.run("wait", failed.turn_id, "--print", "json")
+    ended = one_home.call("wait", failed.turn_id, "--print", "json")
     assert (ended.code, ended.json["state"], ended.json["error"]["kind"]) == (1, "failed", "out_of_tea")
     assert ended.json["answer"] == "part"
     assert one_home.turn(complete.turn_id).wait()["answer"] == ANSWER
-    assert one_home.run("list-turns").code == 0
+    assert one_home.call("list-turns").code == 0
 
 
 def test_a_result_that_a_newer_version_could_not_publish_is_published(one_home: Home, turns: TurnsOnDisk) -> None:
@@ -216,7 +216,7 @@ def test_a_turn_of_the_first_version_is_read_and_repaired(one_home: Home, turns:
     assert sorted(path.name for path in one_home.path.iterdir()) == ["config.json", "turns"]
     assert one_home.turn(complete.turn_id).wait()["answer"] == ANSWER
     assert one_home.turn(dead.turn_id).wait()["state"] == "abandoned"
-    assert one_home.run("list-turns").code == 0
+    assert one_home.call("list-turns").code == 0
 
 
 def test_what_a_newer_version_has_in_the_home_is_left_alone(one_home: Home) -> None:
@@ -229,7 +229,7 @@ def test_what_a_newer_version_has_in_the_home_is_left_alone(one_home: Home) -> N
     turn = one_home.start("new", "hi")
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
     for command in ("list-turns", "gc", "status"):
-        assert one_home.run(command).code == 0
+        assert one_home.call(command).code == 0
     assert len(list(one_home.path.glob("*/of-version-2"))) == len(list(one_home.path.glob("*/index-2"))) == 5
 
 

@@ -42,7 +42,7 @@ def test_a_worker_whose_lock_was_taken_away_ends_with_all_that_its_turn_runs(one
     assert "lock was deleted or replaced" in (turn.path / "worker.log").read_text()
     status = turn.status()
     assert (status["state"], status["error"]["kind"]) == ("abandoned", "worker_died")
-    answer = one_home.run("answer", turn.id)
+    answer = one_home.call("answer", turn.id)
     assert (answer.code, answer.stdout) == (3, f"{FIRST_HALF}\n")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from codex_server_cli.demo.parts import ToolCall
 from codex_server_cli.demo.replies import call, say
 from tests.kit.escalations import ASK, pending, replies_of, wait_for_request
-from tests.kit.faults import shorten
+from tests.kit.faults import shorten_requests
 from tests.kit.home import Home, nap, sleepers
 from tests.kit.support import wait_until
 
@@ -30,7 +30,7 @@ def test_a_tool_is_called_once_it_is_approved_and_for_the_session_not_asked_abou
     assert (request["kind"], request["server"], request["arguments"]) == ("mcp_tool", "fake", {"whom": "Bob"})
     assert 'run tool "greet"' in request["message"]
     assert request["tool"] in ("greet", None)  # 0.163.0 names it in the message alone
-    assert '"greet"?\n│ with: {"whom": "Bob"}\n' in home.run("pending", turn.id).stdout
+    assert '"greet"?\n│ with: {"whom": "Bob"}\n' in home.call("pending", turn.id).stdout
     assert home.run("approve", turn.id, "--session").code == 0
     assert turn.wait()["answer"] == "Done."
     reported = model.model_requests[2].tool_outputs
@@ -61,12 +61,12 @@ def test_a_form_of_the_server_is_shown_as_questions_and_its_answers_get_their_ty
         ("Production", "prd-1"),
         ("Staging", "stg-1"),
     ]
-    shown = home.run("pending", turn.id).stdout
+    shown = home.call("pending", turn.id).stdout
     assert "│   1  red\n│   2  blue\n" in shown
     assert "│   (integer, minimum 1, may be left out)\n" in shown
     assert "│   2  Staging — stg-1\n│   (several, separated by commas, may be left out)\n" in shown
     for wrong in (["colour=green"], ["colour=red", "-a", "count=0"], ["size=3"], ["count=3"]):
-        run = home.run("reply", turn.id, "1", "-a", *wrong)
+        run = home.call("reply", turn.id, "1", "-a", *wrong)
         assert (run.code, [each["id"] for each in pending(home, turn)]) == (65, ["1"]), run
     places_said = ["-a", "places=staging", "-a", "places=prd-1"]
     assert home.run("reply", turn.id, "-a", "colour=blue", "-a", "count=3", *places_said).code == 0
@@ -97,8 +97,8 @@ def slow_config(delay: str) -> str:
 
 
 def test_a_required_server_that_takes_longer_than_any_reply_is_waited_for(home: Home) -> None:
-    shorten(home, REQUEST=4000)
-    home.model([say("Done."), say("Again.")], extra_toml=slow_config("sleep 5"))
+    shorten_requests(home, 100, "requests._AFTER_STARTUP")
+    home.model([say("Done."), say("Again.")], extra_toml=slow_config("sleep 0.5"))
     turn = home.start("new", "hi")
     wait_until(lambda: turn.status()["phase"] == "starting", what="the start")
     assert turn.wait()["answer"] == "Done."
@@ -112,7 +112,7 @@ def test_a_turn_that_waits_for_a_server_can_be_cancelled_and_has_its_deadline(on
     wait_until(lambda: sleepers(nap(one_home)), what="the server")
     assert one_home.run("cancel", turn.id).json["state"] == "cancelled"
     assert one_home.left_running() == []
-    late = one_home.start("new", "hi", "--deadline", "2").wait()
+    late = one_home.start("new", "hi", "--deadline", "1").wait()
     assert (late["state"], late["error"]["kind"]) == ("failed", "deadline")
     assert one_home.left_running() == []
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
 import pytest
 
+from codex_server_cli.actions.start import model_check
 from codex_server_cli.demo.replies import say
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import Home, Turn
@@ -67,7 +69,7 @@ def test_a_profile_whose_provider_bills_a_key_is_refused(one_home: Home) -> None
     one_home.model([])
     provider = '[model_providers.paid]\nname = "paid"\nbase_url = "http://127.0.0.1:9/v1"\nenv_key = "PAID_KEY"\n'
     _put_profile(one_home, "paid", f'model_provider = "paid"\n{provider}')
-    run = one_home.run("new", "hi", "--profile", "paid")
+    run = one_home.call("new", "hi", "--profile", "paid")
     assert (run.code, run.error["kind"]) == (2, "auth")
     assert one_home.turn_ids == []
 
@@ -75,7 +77,7 @@ def test_a_profile_whose_provider_bills_a_key_is_refused(one_home: Home) -> None
 def test_a_profile_that_is_not_there_is_refused_with_those_that_are(one_home: Home) -> None:
     one_home.model([])
     _put_profile(one_home, "quick", "")
-    run = one_home.run("new", "hi", "--profile", "quack")
+    run = one_home.call("new", "hi", "--profile", "quack")
     assert (run.code, run.error["hint"]) == (65, "There are: quick.")
     assert one_home.turn_ids == []
 
@@ -85,12 +87,12 @@ def test_a_profile_that_is_not_there_is_refused_with_those_that_are(one_home: Ho
 
 def test_an_effort_that_the_model_does_not_have_is_refused_before_anything_is_made(home: Home) -> None:
     model = home.chatgpt([say("Hello")] * 2)
-    listed = {entry["model"]: entry["efforts"] for entry in json.loads(home.run("models", "--json").stdout)}
+    listed = {entry["model"]: entry["efforts"] for entry in json.loads(home.call("models", "--json").stdout)}
     name, efforts = next((name, efforts) for name, efforts in listed.items() if efforts)
-    run = home.run("new", "hi", "--model", name, "--effort", "bogus")
+    run = home.call("new", "hi", "--model", name, "--effort", "bogus")
     assert (run.code, run.error["message"]) == (65, f"{name} has no effort 'bogus'")
     assert all(effort in run.error["hint"] for effort in efforts)
-    assert home.run("new", "hi", "--effort", "bogus").code == 65
+    assert home.call("new", "hi", "--effort", "bogus").code == 65
     assert home.turn_ids == []
     right = home.run("new", "hi", "--model", name, "--effort", efforts[0], "--wait")
     assert (right.code, right.json["answer"]) == (0, "Hello")
@@ -100,12 +102,15 @@ def test_an_effort_that_the_model_does_not_have_is_refused_before_anything_is_ma
 
 def _listed(home: Home) -> tuple[str, str]:
     """The name of a model that Codex lists, and of one that it hides."""
-    models = json.loads(home.run("models", "--all", "--json").stdout)
+    models = json.loads(home.call("models", "--all", "--json").stdout)
     names = [next(each["model"] for each in models if each["hidden"] is is_hidden) for is_hidden in (False, True)]
     return names[0], names[1]
 
 
-def test_a_model_that_codex_does_not_list_is_refused_however_it_is_named(home: Home) -> None:
+def test_a_model_that_codex_does_not_list_is_refused_however_it_is_named(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_check, "ask_codex", functools.cache(model_check.ask_codex))  # it says the same each time
     model = home.chatgpt([say("Hello")] * 3)
     listed, hidden = _listed(home)
     earlier = home.start("new", "hi", "--model", hidden)
@@ -121,13 +126,13 @@ def test_a_model_that_codex_does_not_list_is_refused_however_it_is_named(home: H
         ["continue", "hi", "--turn", earlier.id, "--fork", "-c", 'model="gpt-99-nope"'],
         ["review", "--instructions", "main.py", "--model", "gpt-99-nope"],
     ):
-        run = home.run(*words)
+        run = home.call(*words)
         assert (run.code, run.error["message"]) == (65, "Codex lists no model 'gpt-99-nope'"), words
         assert f"{listed}," in run.error["hint"]
-    assert f"Did you mean {listed}? " in home.run("new", "hi", "--model", f"{listed}x").error["hint"]
-    assert home.run("new", "hi", "--config", "model_reasoning_effort=bogus").code == 65
+    assert f"Did you mean {listed}? " in home.call("new", "hi", "--model", f"{listed}x").error["hint"]
+    assert home.call("new", "hi", "--config", "model_reasoning_effort=bogus").code == 65
     home.configure(model="gpt-98-nope")
-    run = home.run("new", "hi")
+    run = home.call("new", "hi")
     assert (run.code, run.error["message"]) == (
         65,
         f"Codex lists no model 'gpt-98-nope' (model in {home.path}/config.json)",
@@ -142,7 +147,7 @@ def test_a_thread_keeps_its_provider_and_so_has_models_that_codex_does_not_know(
     earlier = home.start("new", "hi")
     assert earlier.wait()["state"] == "complete"
     home.chatgpt([])
-    assert home.run("new", "hi", "--model", "mine").code == 65
+    assert home.call("new", "hi", "--model", "mine").code == 65
     run = home.run("continue", "hi", "--turn", earlier.id, "--model", "mine", "--effort", "bogus")
     assert run.code == 0  # whether that provider may serve is checked elsewhere
     home.turn(run.json["turn_id"]).wait()
@@ -188,7 +193,7 @@ def test_a_fork_takes_every_flag_and_leaves_its_thread_as_it_was(home: Home) -> 
     sessions = [path.name for path in (home.codex_home / "sessions").rglob("*.jsonl*")]
     assert len([name for name in sessions if first.meta["thread_id"] in name]) == 1
     assert [name for name in sessions if fork.meta["thread_id"] in name] == []
-    assert home.run("continue", "--turn", fork.id, "third").code == 65
+    assert home.call("continue", "--turn", fork.id, "third").code == 65
     third = home.start("continue", "--turn", first.id, "third")
     assert third.wait()["answer"] == "three"
     assert _asked_of(model)[0] == "scripted"
@@ -207,9 +212,9 @@ def _assert_effective(turn: Turn, more: Path) -> None:
     assert (config["model_verbosity"], config["hide_agent_reasoning"]) == ("low", True)
 
 
-@pytest.mark.parametrize("flag", ["--model", "--effort", "--profile"])
-def test_a_flag_without_a_value_is_refused(one_home: Home, flag: str) -> None:
+def test_a_flag_without_a_value_is_refused(one_home: Home) -> None:
     one_home.model([])
-    run = one_home.run("new", "hi", flag, "")
-    assert (run.code, run.error["message"]) == (64, f"{flag} is empty")
+    for flag in ("--model", "--effort", "--profile"):
+        run = one_home.call("new", "hi", flag, "")
+        assert (run.code, run.error["message"]) == (64, f"{flag} is empty")
     assert one_home.turn_ids == []

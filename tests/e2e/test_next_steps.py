@@ -84,9 +84,10 @@ def test_after_a_failure_the_command_of_the_hint_asks_for_the_same(
     assert (again.meta["thread_id"] == turn.meta["thread_id"]) == (verb == "continue")
     assert (again.meta["name"], again.meta["request"]["deadline_s"]) == ("mine", 300)
     assert again.meta["request"]["notify"] == turn.meta["request"]["notify"]
-    on_and_on = run_as_it_stands(home, starts(again.status())[0])
-    assert on_and_on.wait()["answer"] == RIGHT
-    assert (asked_of_codex(on_and_on), on_and_on.meta["name"]) == (asked_of_codex(turn), None)
+    if kind in ("rate_limit", "context_window"):  # one of each verb: after a success all others are the same
+        on_and_on = run_as_it_stands(home, starts(again.status())[0])
+        assert on_and_on.wait()["answer"] == RIGHT
+        assert (asked_of_codex(on_and_on), on_and_on.meta["name"]) == (asked_of_codex(turn), None)
 
 
 def test_a_schema_that_the_service_refuses_is_mended_in_its_own_file(home: Home) -> None:

@@ -26,7 +26,12 @@ def queue_message(home: Home, thread_id: str, text: str = WORDS) -> None:
 def queued(home: Home, thread_id: str) -> list[str]:
     """The texts in a thread's queue, first to last."""
     with AppServer(home.codex, home.codex_home) as codex:
-        entries: list[Json] = codex.request("thread/queue/list", {"threadId": thread_id})["data"]
+        return texts_in_queue(codex, thread_id)
+
+
+def texts_in_queue(codex: AppServer, thread_id: str) -> list[str]:
+    """The same, as a codex that runs already sees it."""
+    entries: list[Json] = codex.request("thread/queue/list", {"threadId": thread_id})["data"]
     return [entry["input"][0]["text"] for entry in entries]
 
 
@@ -100,7 +105,7 @@ def test_where_codex_was_quicker_the_message_is_put_back_all_the_same(home: Home
             gate.open()
             assert turn.wait()["state"] == "complete"
             assert codex.result_of(added)
-        assert queued(home, thread_id) == [WORDS]
+            assert texts_in_queue(codex, thread_id) == [WORDS]
 
 
 def test_a_cancelled_turn_leaves_the_queue_as_it_was(home: Home) -> None:
@@ -173,7 +178,7 @@ def test_a_thread_in_which_a_message_waits_is_busy_and_nothing_is_made(home: Hom
     turn, thread_id = a_thread(home)
     queue_message(home, thread_id)
     for selector in ((), ("--last",), ("--thread", thread_id), ("--turn", turn.id)):
-        run = home.run("continue", *selector, "and?")
+        run = home.call("continue", *selector, "and?")
         assert run.code == 75, run
         assert run.error["kind"] == "thread_busy"
         assert WORDS in run.error["message"]
@@ -198,7 +203,7 @@ def test_an_active_goal_makes_a_thread_busy_and_a_paused_one_does_not(home: Home
     goal = {"threadId": thread_id, "objective": "count to ten"}
     with AppServer(home.codex, home.codex_home) as codex:
         codex.request("thread/goal/set", {**goal, "status": "active"})
-    run = home.run("continue", "--turn", turn.id, "and?")
+    run = home.call("continue", "--turn", turn.id, "and?")
     assert (run.code, run.error["kind"]) == (75, "thread_busy")
     assert "count to ten" in run.error["message"]
     with AppServer(home.codex, home.codex_home) as codex:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from codex_server_cli.core.history.stored_turn import NOTICE
+from codex_server_cli.core.history.stored_turn_query import PAGE_TURNS
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
+from tests.kit.story import is_alive
 from tests.kit.support import DEADLINE_S, AppServer, Json, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
+NEWER = PAGE_TURNS + 1
 NOTHING_NEW = "Codex's record of this turn holds nothing that is not here already."
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
 
+def has_no_worker(turn: Turn) -> bool:
+    try:
+        return not is_alive(psutil.Process(turn.meta["pid"]))
+    except psutil.NoSuchProcess:
+        return True
+
+
 def cut(turn: Turn, before: str, *, of_item: str = "") -> None:
     """Turn an ended turn into one whose worker was killed just before it recorded the last such message."""
+    wait_until(lambda: has_no_worker(turn), what="the end of its worker, which would repair what it finds")
     lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
     marks = (f'"method":"{before}"'.encode(), of_item.encode())
     at = max(number for number, line in enumerate(lines) if all(mark in line for mark in marks))
@@ -76,7 +89,7 @@ def test_a_turn_that_codex_had_finished_unseen_comes_back_whole(home: Home, befo
     assert (run.json["answer"], run.json["recovered"], run.json["error"]) == (WHOLE, True, None)
     assert "the answer is restored from Codex's own record" in run.json["message"]
     assert (turn.path / "answer.txt").read_bytes() == answer
-    last = json.loads(home.run("tail", "--all", "--json", "--after", "0").stdout.splitlines()[-1])
+    last = json.loads(home.call("tail", "--all", "--json", "--after", "0").stdout.splitlines()[-1])
     assert (last["event"], last["state"], last["next"]) == ("recovered", "complete", f"codex-server answer {turn.id}")
     assert turn.result["recovered"]["source"] == "app-server"
     assert (turn.path / "done").exists()
@@ -85,10 +98,10 @@ def test_a_turn_that_codex_had_finished_unseen_comes_back_whole(home: Home, befo
     assert turn.out.count(FIRST_HALF) == turn.out.count(SECOND_HALF) == 1
     assert codex_files(home) == seen
 
-    again = home.run("recover", turn.id)
+    again = home.call("recover", turn.id)
     assert (again.code, again.json["recovered"]) == (0, False)
     assert again.json["message"] == "The turn is complete: there is nothing to recover."
-    assert home.run("answer", turn.id).stdout == f"{WHOLE}\n"
+    assert home.call("answer", turn.id).stdout == f"{WHOLE}\n"
     assert home.left_running() == []
 
 
@@ -128,6 +141,7 @@ def test_a_whole_answer_in_codex_record_of_a_killed_turn_is_kept_without_calling
     wait_until(lambda: turn.status()["phase"] == "running_command", what="the command")
     turn.app_server().kill()
     assert turn.wait()["state"] == "failed"
+    wait_until(lambda: has_no_worker(turn), what="the end of its worker, which would repair what it finds")
     lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
     at = next(number for number, line in enumerate(lines) if b'"item/agentMessage/delta"' in line)
     (turn.path / "events.jsonl").write_bytes(b"".join(lines[: at + 1]))
@@ -158,11 +172,19 @@ def test_a_recovered_answer_is_held_against_its_schema(one_home: Home, text: str
         assert one_home.run("recover", turn.id).json["message"] == NOTHING_NEW
 
 
+def has_ended(server: AppServer, turns: int) -> bool:
+    return len(server.of("turn/completed")) == turns
+
+
 def test_an_older_turn_of_a_long_thread_is_found(one_home: Home) -> None:
     turn = abandoned(one_home)
-    one_home.model([say(f"number {number}") for number in range(6)])
-    for _ in range(6):
-        assert one_home.run("continue", "--thread", turn.meta["thread_id"], "more", "--wait").code == 0
+    one_home.model([say(f"number {number}") for number in range(NEWER)])
+    thread = turn.meta["thread_id"]
+    with AppServer(one_home.codex, one_home.codex_home) as server:  # another client's turns, one after the other
+        server.request("thread/resume", {"threadId": thread})
+        for number in range(NEWER):
+            server.start_turn(thread)
+            wait_until(partial(has_ended, server, number + 1), what="its end")
     run = one_home.run("recover", turn.id)
     assert (run.code, run.json["answer"], turn.result["recovered"]["source"]) == (0, WHOLE, "app-server")
 

@@ -34,7 +34,7 @@ def question(*questions: Json) -> ToolCall:
 
 def pending(home: Home, turn: Turn | None = None) -> list[Json]:
     """The output of `pending --json`."""
-    found: list[Json] = json.loads(home.run("pending", *([turn.id] if turn else []), "--json").stdout)
+    found: list[Json] = json.loads(home.call("pending", *([turn.id] if turn else []), "--json").stdout)
     return found
 
 

@@ -76,6 +76,23 @@ def shorten(home: Home, **limits_ms: float) -> None:
     change_workers(home, f"{begin}timers.STALL_CHECK_MS = 50\n{changes}")
 
 
+def shorten_requests(home: Home, limit_ms: float, methods: str) -> None:
+    """Let workers wait so long for the replies to these methods alone: all others may take their time.
+
+    Args:
+        methods: an expression in the terms of `core.session.requests`.
+    """
+    change_workers(
+        home,
+        "from codex_server_cli.core.session import requests\n"
+        "from codex_server_cli.core.session.requests import LIMIT_MS, Requests, Timer\n"
+        "_due_ms = Requests._due_ms\n"
+        f"saved_ms = LIMIT_MS[Timer.REQUEST] - {limit_ms}\n"
+        f"is_short = lambda asked: asked.method in ({methods})\n"
+        "Requests._due_ms = lambda self, asked: _due_ms(self, asked) - (saved_ms if is_short(asked) else 0)",
+    )
+
+
 def start_silent(home: Home) -> Turn:
     """Start a turn of a fake that sends the first half, has used tokens, and then sends nothing more."""
     pin_fake_codex(home, "silent mid-turn")

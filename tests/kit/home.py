@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -100,7 +101,12 @@ class Home:
         return Run(process.returncode, stdout, stderr, time.monotonic() - started)
 
     def call(self, *args: str, cwd: Path | None = None) -> Run:
-        """Run `codex-server ARGS` in the test's own process: for what needs no process of its own."""
+        """Run `codex-server ARGS`, which starts no turn, in the test's own process: an interpreter costs more than it.
+
+        In one of its own in a thread, and where `faults.change_python` has changed the interpreter.
+        """
+        if "PYTHONPATH" in self.env or threading.current_thread() is not threading.main_thread():
+            return self.run(*args, cwd=cwd)
         return call(*args, env=self.env, cwd=cwd or self.project)
 
     def spawn(self, *args: str, cwd: Path | None = None) -> subprocess.Popen[str]:
@@ -233,8 +239,8 @@ class Turn:
         return (self.path / "done").exists() or (self.path / "error").exists()
 
     def status(self) -> Json:
-        """The output of `status`."""
-        return self._home.call("status", self.id).json
+        """The output of `status`, of a real command: the kernel frees the lock of a killed worker meanwhile."""
+        return self._home.run("status", self.id).json
 
     def wait(self) -> Json:
         """The output of `wait` at the end: status and answer."""

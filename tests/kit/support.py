@@ -91,6 +91,7 @@ class AppServer:
         *args: str,
         answers: Mapping[str, Json] | None = None,
         cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.notifications: list[Json] = []
         self.server_requests: list[Json] = []
@@ -105,7 +106,7 @@ class AppServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=codex_env(codex_home),
+            env=codex_env(codex_home) if env is None else env,
             cwd=cwd or codex_home,
         )
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._read, self._drain)]
