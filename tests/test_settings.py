@@ -280,7 +280,7 @@ def test_a_broken_file_is_named_and_what_to_do(path: Path, data: bytes, expected
     with pytest.raises(BadInputError, match=expected) as caught:
         read_config(path)
     assert str(path) in caught.value.message
-    assert caught.value.hint == f"Mend {path}, or delete it."
+    assert caught.value.hint == f"Fix {path}, or delete it."
 
 
 def test_a_file_that_cannot_be_read_is_named(path: Path) -> None:

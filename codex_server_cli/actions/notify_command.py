@@ -58,7 +58,7 @@ def _checked(settings: Settings, text: str, source: str, *, is_flag: bool) -> st
     if program.startswith("~/"):
         program = str(settings.user_home / program[2:])
     if not is_flag and "/" in program and not program.startswith("/"):
-        raise BadInputError(f"{source}: {program} is no absolute path", hint=f"Mend {settings.config_path}.")
+        raise BadInputError(f"{source}: {program} is no absolute path", hint=f"Fix {settings.config_path}.")
     found = which(program, path=settings.search_path)
     if found is None:
         hint = f"Give a program on PATH or its path; if it is a shell's line: {with_a_shell}"

@@ -127,7 +127,7 @@ RESUMED_TURN = option("turn", "--turn", help="Go on with this turn's thread.", m
 # --- what a turn may do, in the order of `--help`
 
 PROMPT = argument("prompt", help="What to ask; what is piped in comes behind it, or is it all.")
-STDIN = argument("stdin", help="Read stdin to its end, whoever holds it open.", metavar="[-]")
+STDIN = argument("stdin", help="Read stdin to its end, even if it stays open.", metavar="[-]")
 _WHO_DECIDES = "Who decides over what the sandbox forbids"
 _DECLINE = "Decline after S seconds, or 5m (default: 10m)."
 _FILE = option("file", "--file", "-F", help="Read the prompt from a file.", metavar="FILE")
@@ -159,7 +159,7 @@ _OF_ONE_TURN = (
     switch("ephemeral", "--ephemeral", help="Leave no Codex session; cannot be continued."),
     option("name", "--name", help="A name to call the turn by.", metavar="N"),
     option("deadline", "--deadline", help="End the turn after S seconds, or 5m.", metavar="S"),
-    switch("after_reset", "--after-reset", help="Wait in line until the usage limit has reset."),
+    switch("after_reset", "--after-reset", help="Start once the usage limit has reset."),
     option("notify", "--notify", help="Run it when the turn ends or needs you; JSON on stdin.", metavar="CMD"),
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),

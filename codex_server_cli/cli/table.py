@@ -165,7 +165,7 @@ VERBS: Final[dict[str, Verb]] = {
     "cancel": Verb(
         "verbs.control:cancel",
         CONTROL,
-        "Interrupt turns: their commands die too, what had come is kept. An ended turn stays as it is.",
+        "Interrupt turns: their commands die too, what was received is kept. An ended turn stays as it is.",
         (p.TURNS, p.LAST_CWD),
     ),
     "recover": Verb(
@@ -191,7 +191,7 @@ VERBS: Final[dict[str, Verb]] = {
         (
             p.WAITING_TURN,
             p.REQUEST,
-            switch("session", "--session", help="The like of it too, for the rest of the turn."),
+            switch("session", "--session", help="Allow the same again, for the rest of the turn."),
         ),
     ),
     "decline": Verb(
@@ -272,7 +272,7 @@ VERBS: Final[dict[str, Verb]] = {
     "gc": Verb(
         "verbs.system:gc",
         SYSTEM,
-        "Delete turns that ended some time ago, and what the dead left. Running and named turns stay.",
+        "Delete turns that ended some time ago, and what killed turns left. Running and named turns stay.",
         (
             option(
                 "older_than", "--older-than", help="Like 7d or 12h (default: gc_days of config.json, 7).", metavar="AGE"

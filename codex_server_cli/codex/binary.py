@@ -67,7 +67,7 @@ def probe(path: Path) -> CodexBinary:
     code, text = _run(path, "--version")
     found = _VERSION.search(text)
     if code != 0 or found is None:
-        raise CodexMissingError(f"{path} does not tell its version: is it codex?", hint=INSTALL_HINT)
+        raise CodexMissingError(f"{path} does not report a version: is it codex?", hint=INSTALL_HINT)
     if _run(path, "app-server", "--help")[0] != 0:
         hint = "Update it: `npm install -g @openai/codex@latest`."
         raise CodexMissingError(f"{path} is version {found.group()}, too old to speak app-server", hint=hint)

@@ -67,7 +67,7 @@ def read_user_agent(codex: Path, cwd: Path) -> str:
 
 def no_answer(stderr_tail: str = "") -> CodexMissingError:
     """The error for an app-server that does not answer, or answers with a refusal."""
-    last = telling_line(stderr_tail) or "it left no word"
+    last = telling_line(stderr_tail) or "it printed nothing"
     words = advice.words_for(last, None)
     hint = re.sub(r"{\w+}", "run this again", words) if words else DOCTOR  # in place of the commands of a turn
     return CodexMissingError(f"codex app-server does not answer: {last}", hint=hint)

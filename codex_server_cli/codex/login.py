@@ -224,7 +224,7 @@ def _raise_configuration_error(lines: list[str]) -> None:
         if home is not None:
             raise BadInputError(f"Codex's home {home['home']} {home['what']}", hint=HOME_HINT)
         if found:
-            raise BadInputError(f"Codex cannot load its configuration: {words}", hint="Mend it: no turn can start.")
+            raise BadInputError(f"Codex cannot load its configuration: {words}", hint="Fix it: no turn can start.")
 
 
 # --- reading its files
@@ -246,13 +246,13 @@ def _read_config(path: Path, codex: Path) -> tuple[dict[str, Any] | None, BadInp
     except FileNotFoundError:
         return {}, None
     except OSError as error:
-        raise BadInputError(f"cannot read {path}: {error.strerror}", hint=f"Mend {path}.") from error
+        raise BadInputError(f"cannot read {path}: {error.strerror}", hint=f"Fix {path}.") from error
     from codex_server_cli.core.model.codex_toml import parse_file  # only where there is a file
 
     try:
         return parse_file(data), None
     except ValueError as error:
-        unread = BadInputError(f"Codex's {path} is broken: {error}", hint=f"Mend {path}: no turn can start.")
+        unread = BadInputError(f"Codex's {path} is broken: {error}", hint=f"Fix {path}: no turn can start.")
     try:
         _raise_configuration_error(_status_lines(codex))  # Codex's own parser decides
     except (BadInputError, OSError, subprocess.TimeoutExpired) as error:

@@ -44,7 +44,7 @@ def split_command(text: str, source: str) -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise BadInputError(f"{source} cannot be read: {error}", hint=f"Mend {source}.") from error
+        raise BadInputError(f"{source} cannot be read: {error}", hint=f"Fix {source}.") from error
     if not words or not words[0] or "\0" in text:
         raise BadInputError(f"{source} is no command: {text!r}", hint="Give a program and its arguments.")
     return words

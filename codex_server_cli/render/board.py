@@ -115,7 +115,7 @@ def _header(views: Sequence[TurnView], width: int) -> Text:
         header.append(f"{waiting} {'waits' if waiting == 1 else 'wait'} for you", _EMPHASIS).append(" · ")
     header.append(f"{running} running" if running else "nothing runs", "bold")
     if queued:
-        header.append(f" · {queued} in line")
+        header.append(f" · {queued} queued")
     room = width - header.cell_len - len(_KEYS)
     return header.append(" " * room).append(_KEYS, _DIM) if room > 0 else header
 

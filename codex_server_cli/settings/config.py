@@ -59,7 +59,7 @@ def read_config(path: Path) -> Config:
     for name, (is_valid, wanted) in _RULES.items():
         if values.get(name) is not None and not is_valid(values[name]):
             found = json.dumps(values[name])
-            raise BadInputError(f"{path}: {name} must be {wanted}, not {found}", hint=f"Mend {path}.")
+            raise BadInputError(f"{path}: {name} must be {wanted}, not {found}", hint=f"Fix {path}.")
     warnings = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
     warnings += [f"{path}: {name!r} has no effect in this version" for name in _WITHOUT_EFFECT if name in values]
     known = {name: values[name] for name in _RULES if values.get(name) is not None and name != "auth"}
@@ -77,7 +77,7 @@ def read_config_values(path: Path) -> dict[str, Any]:
     """
     try:
         if path.exists() and not path.is_file():  # a FIFO would block
-            raise BadInputError(f"{path} is not a regular file", hint=f"Mend {path}, or delete it.")
+            raise BadInputError(f"{path} is not a regular file", hint=f"Fix {path}, or delete it.")
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):  # a path below a file is missing, too
         return {}
@@ -85,11 +85,11 @@ def read_config_values(path: Path) -> dict[str, Any]:
         hint = "Another user made it: set CODEX_SERVER_HOME to a directory of your own."
         raise HomeError(f"cannot read {path}: {error.strerror}", hint=hint) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"cannot read {path}: {error}", hint=f"Mend {path}, or delete it.") from error
+        raise BadInputError(f"cannot read {path}: {error}", hint=f"Fix {path}, or delete it.") from error
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not JSON: {error}", hint=f"Mend {path}, or delete it.") from error
+        raise BadInputError(f"{path} is not JSON: {error}", hint=f"Fix {path}, or delete it.") from error
     if not isinstance(values, dict):
-        raise BadInputError(f"{path} does not hold a JSON object", hint=f"Mend {path}, or delete it.")
+        raise BadInputError(f"{path} does not hold a JSON object", hint=f"Fix {path}, or delete it.")
     return values

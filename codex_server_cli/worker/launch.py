@@ -165,7 +165,7 @@ class Launch:
             return _not_started(f"signal {-code} ended it")
         from codex_server_cli.core.result.failures import telling_line
 
-        return _not_started(telling_line(str(answer.get("stderr_tail", ""))) or "it left no word")
+        return _not_started(telling_line(str(answer.get("stderr_tail", ""))) or "it printed nothing")
 
 
 def _is_published(answer: dict[str, Any], turns_path: Path) -> bool:

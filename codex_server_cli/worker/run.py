@@ -147,7 +147,7 @@ def run_turn(
             noted = _note_mount_targets(directory, request)
             outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
     except LockLostError:
-        say("the turn's lock was deleted or replaced: whoever reads the turn publishes its end")
+        say("the turn's lock was deleted or replaced: the next reader publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
     except Exception as error:
         _log_traceback()

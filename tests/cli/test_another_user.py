@@ -266,7 +266,7 @@ def test_a_thread_whose_lock_is_another_users_is_not_taken_for_free(shell: Shell
     lock.touch(0o600)
     close(lock)
     result = run(shell, "continue", "--turn", turn.turn_id, "go on")
-    assert_refused(result, 73, f"nothing tells who writes thread {thread_id}: {lock}: ", as_json=True)
+    assert_refused(result, 73, f"it is not known who writes thread {thread_id}: {lock}: ", as_json=True)
 
 
 @pytest.mark.parametrize("what", ["sessions", "sessions/2026/11", "file"])

@@ -49,7 +49,7 @@ def test_no_codex_at_all_is_69_and_says_how_to_get_one(shell: Shell) -> None:
 def test_a_codex_that_will_not_do_is_69(shell: Shell) -> None:
     for behaviour, version, expected in (
         ("too_old", "codex-cli 0.20.0", "is version 0.20.0, too old to speak app-server"),
-        ("silent", "Codex Browser", "does not tell its version: is it codex?"),
+        ("silent", "Codex Browser", "does not report a version: is it codex?"),
     ):
         binary = shell.install(behaviour, version=version)
         run = shell.call("new", "hi")

@@ -17,11 +17,11 @@ def turns_of_user(shell: Shell, turns: TurnsOnDisk, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_turn_is_completed_by_id_by_name_and_by_last(turns_of_user: TurnsOnDisk) -> None:
-    named = turns_of_user.complete(prompt="Mend the tests.\nAll of them.", name="mend")
+    named = turns_of_user.complete(prompt="Fix the tests.\nAll of them.", name="mend")
     other = turns_of_user.running(prompt="x" * 100)
     everything = complete_turn("")
     assert [word for word, _ in everything] == [other.turn_id, named.turn_id, "mend", "last"]
-    assert dict(everything)["mend"] == "Mend the tests. All of them."
+    assert dict(everything)["mend"] == "Fix the tests. All of them."
     assert len(dict(everything)[other.turn_id]) == 60
     assert [word for word, _ in complete_turn("me")] == ["mend"]
     assert [word for word, _ in complete_turn(named.turn_id[:16])] == [named.turn_id]

@@ -227,7 +227,9 @@ def test_a_caller_that_writes_and_stays_is_heard_as_far_as_it_came(shell: Shell)
     os.close(ours)
     os.close(theirs)
     assert (code, prompts(shell)) == (0, ["x\n\nsome of it"])
-    assert stderr == ("codex-server: stdin was still open and was taken as far as it had come; - reads it to its end\n")
+    assert stderr == (
+        "codex-server: stdin was still open and was read as far as it had arrived; - reads it to its end\n"
+    )
     assert seconds < SOON_S
 
 
@@ -259,7 +261,7 @@ def test_a_writer_from_elsewhere_is_not_waited_for_and_that_is_said(shell: Shell
         os.kill(pid, 9)
         os.close(theirs)
     assert (code, prompts(shell)) == (0, ["x"])
-    assert stderr == "codex-server: stdin was left unread, for nothing tells whether it ends; - reads it to its end\n"
+    assert stderr == "codex-server: stdin was not read, because it may never end; - reads it to its end\n"
     assert seconds < SOON_S
 
 
@@ -323,7 +325,7 @@ def test_a_loop_over_the_lines_of_a_file_keeps_them(shell: Shell, taking: str) -
     script = "printf 'a\\nb\\nc\\n' > lines; while read line; do new \"$line\"; done < lines"
     run = in_shell(shell, script, command=taking)
     assert prompts(shell) == ["a", "b", "c"]
-    left = "codex-server: stdin was left unread, for somebody has read from that file before us; - reads the rest\n"
+    left = "codex-server: stdin was not read, because part of that file was read before; - reads the rest\n"
     assert run.stderr == left * 2  # the last line has been consumed
 
 

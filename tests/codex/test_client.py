@@ -116,7 +116,7 @@ def test_a_request_that_is_too_large_for_the_pipe_arrives_all_the_same(tmp_path:
         (["print('the last words', file=sys.stderr)"], "the last words", 60),
         (["read()", "print('the last words', file=sys.stderr)"], "the last words", 60),
         (['print(\'{"id":1,"result":{}}\', flush=True)', "read(); read()", "sys.exit('gone')"], "gone", 60),
-        (["sys.stdin.close()", "import signal; signal.pause()"], "it left no word", 1),
+        (["sys.stdin.close()", "import signal; signal.pause()"], "it printed nothing", 1),
     ],
     ids=["at-once", "after-a-request", "between-two", "deaf"],
 )
@@ -165,7 +165,7 @@ def test_one_that_met_others_and_then_cannot_be_run_is_reported(tmp_path: Path) 
 
 def test_one_that_falls_silent_is_given_up(tmp_path: Path) -> None:
     codex = scripted(tmp_path / "codex", 'print(\'{"id":1,"result":{}}\', flush=True)', "sys.stdin.buffer.read()")
-    with pytest.raises(CodexMissingError, match="does not answer: it left no word"):
+    with pytest.raises(CodexMissingError, match="does not answer: it printed nothing"):
         run_query(codex, tmp_path, ask_twice(), 0.4)
     assert children() == []
 

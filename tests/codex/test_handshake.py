@@ -27,10 +27,10 @@ def test_the_real_codex_says_who_it_is_and_makes_its_databases(
     [
         ("exits", fake.STDERR_TAIL, 60),
         ("too_old", "unrecognized subcommand", 60),
-        ("refuses", "it left no word", 60),
-        ("garbage", "it left no word", 0.4),
-        ("silent", "it left no word", 0.4),
-        ("mute", "it left no word", 0.4),
+        ("refuses", "it printed nothing", 60),
+        ("garbage", "it printed nothing", 0.4),
+        ("silent", "it printed nothing", 0.4),
+        ("mute", "it printed nothing", 0.4),
         ("stubborn", "ready", 3),
     ],
 )

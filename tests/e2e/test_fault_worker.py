@@ -1,4 +1,4 @@
-"""The worker is signalled or killed at every phase of a turn: what had come is kept, and no process stays.
+"""The worker is signalled or killed at every phase of a turn: what was received is kept, and no process stays.
 
 SIGHUP is ignored by design: it comes when a terminal closes. SIGTERM and SIGINT end the turn in order; after SIGKILL
 the next reader does. In every case but SIGHUP the turn is `abandoned`, unless Codex had completed it.

@@ -231,7 +231,7 @@ def test_an_answer_is_told_with_its_words_and_a_decision_of_nobody_as_one() -> N
     chat = Chat().came(question, APPROVAL)
     chat.went({"id": 7, "result": {"answers": {"q": {"answers": ["[Blue]"]}}}})
     chat.went({"why": "timeout", "id": 0, "result": {"decision": "decline"}})
-    assert chat.of(BlockKind.NOTE) == ["reply 7: answered: [Blue]", "approval 0: declined: nobody answered in time"]
+    assert chat.of(BlockKind.NOTE) == ["reply 7: answered: [Blue]", "approval 0: declined: no answer in time"]
 
 
 def test_what_codex_does_otherwise_than_asked_is_told() -> None:

@@ -184,7 +184,7 @@ def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[
     [
         ("raise SystemExit('first word\\nout of cheese')", "out of cheese"),
         ("import no_such_module", "No module named 'no_such_module'"),
-        ("pass", "it left no word"),
+        ("pass", "it printed nothing"),
         ("import os, sys; sys.stderr.write('no room\\n\\nCurrent thread 0x1:\\n  <no frame>'); os._exit(1)", "no room"),
         ("print('[]')", r"\[\]"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal 9 ended it"),

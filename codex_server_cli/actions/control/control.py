@@ -41,7 +41,7 @@ def cancel(directories: list[TurnDir]) -> list[TurnView]:
             except OSError as error:
                 if not directory.exists:
                     continue  # deleted meanwhile: that ends it too
-                hint = "Look whose it is. What else was to be cancelled is: codex-server status tells what runs."
+                hint = "Check who owns it. What else was to be cancelled is: codex-server status tells what runs."
                 failure = failure or HomeError(f"cannot write {directory.inbox}: {error.strerror}", hint=hint)
                 refused.append(directory)
     views = [_wait_for_end(directory) for directory in directories if directory not in refused]

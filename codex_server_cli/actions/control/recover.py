@@ -184,7 +184,7 @@ def _ask_app_server(settings: Settings, thread_id: str, turn_id: str) -> StoredT
 def _message_of(found: Recovery, source: str) -> str:
     where = "Codex's own record" if source == "app-server" else "Codex's session file"
     if found.outcome is None:
-        return f"{where} holds more of the answer than had come: it is kept now. The turn had not been completed."
+        return f"{where} holds more of the answer than was received: it is kept now. The turn had not been completed."
     if found.outcome.error is not None:
         return f"Codex had completed this turn, but: {found.outcome.error.message}"
     return f"Codex had completed this turn: the answer is restored from {where}."

@@ -179,13 +179,13 @@ class Watch:
 
     def _handle_end(self, turn: TurnDir) -> None:
         """Have a turn whose lock is free repaired if needed, and append its end; retried where it cannot be written."""
-        problem = f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"
+        problem = f"the end of turn {turn.turn_id} cannot be written; it is reported once it can be"
         try:
             state = READER.state(turn)
             if state is State.RUNNING:
                 return  # alive after all, or being repaired by another process
             if state is State.UNREADABLE:
-                is_recorded, problem = False, f"turn {turn.turn_id} cannot be read, so its end cannot be told"
+                is_recorded, problem = False, f"turn {turn.turn_id} cannot be read, so its end cannot be reported"
             else:
                 is_recorded = append_end_once(turn)
         except OSError as error:

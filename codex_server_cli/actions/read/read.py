@@ -56,7 +56,7 @@ def check_home(settings: Settings) -> None:
     """
     problem = absent_home(settings)
     if problem is not None:
-        raise NotFoundError(problem, hint="Mend the variable; or `codex-server setup` makes that directory.")
+        raise NotFoundError(problem, hint="Fix the variable; or `codex-server setup` makes that directory.")
 
 
 def check_codex_home(settings: Settings) -> None:

@@ -56,7 +56,7 @@ def check_git(*places: str) -> None:
         try:
             reason = outside_of_work_tree(Path(place))
         except BadInputError as error:
-            message = f"{error.message}, so nothing tells whether writing in {place} could be undone"
+            message = f"{error.message}, so it is not known whether writing in {place} could be undone"
             raise BadInputError(message, hint=error.hint) from error
         if reason is not None:
             why = "" if reason.startswith(_NO_REPOSITORY) else f": {reason}"
@@ -84,7 +84,9 @@ def warn_of_unknown_reset(settings: Settings) -> tuple[str, ...]:
     known = last_known_limit(settings.turns_path)
     if known is None or not known.is_met or known.until_s is not None or login_s(settings.codex_home) > known.told_s:
         return ()
-    return ("no time is known at which the last usage limit resets: unless Codex tells one, this turn starts at once",)
+    return (
+        "no time is known at which the last usage limit resets: unless Codex reports one, this turn starts at once",
+    )
 
 
 def check_encodable(request: TurnRequest) -> None:
@@ -189,7 +191,7 @@ def as_json(value: Any, source: str) -> Any:
     try:
         return json.loads(json.dumps(value, default=str, allow_nan=False))
     except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{source}: not a value that Codex takes: {error}"[:300], hint="Mend it.") from error
+        raise BadInputError(f"{source}: not a value that Codex takes: {error}"[:300], hint="Fix it.") from error
 
 
 _GUARDED_KEYS = {

@@ -38,7 +38,7 @@ def ask_git(cwd: Path, *arguments: str) -> GitAnswer:
     if code == 0:
         return GitAnswer(text, None)
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    return GitAnswer(text, lines[0].removeprefix("fatal: ") if lines else "git failed without a word")
+    return GitAnswer(text, lines[0].removeprefix("fatal: ") if lines else "git failed and printed nothing")
 
 
 def _run(command: list[str], cwd: Path) -> tuple[int, bytes, bytes]:

@@ -26,10 +26,10 @@ _WRITER_TIMEOUT_S = 1.0
 _SILENT_S = 3.0
 """After this time without a byte the user is told what we wait for."""
 
-_LEFT = "stdin was left unread, for nothing tells whether it ends; - reads it to its end"
-_CUT = "stdin was still open and was taken as far as it had come; - reads it to its end"
+_LEFT = "stdin was not read, because it may never end; - reads it to its end"
+_CUT = "stdin was still open and was read as far as it had arrived; - reads it to its end"
 WAITS = "stdin is read to its end, which has not come yet; where nothing is to come, give </dev/null"
-_SHARED = "stdin was left unread, for somebody has read from that file before us; - reads the rest"
+_SHARED = "stdin was not read, because part of that file was read before; - reads the rest"
 
 
 class Piped(NamedTuple):

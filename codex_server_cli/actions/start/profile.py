@@ -47,7 +47,7 @@ def read_profile(codex_home: Path, name: str) -> Profile:
     except OSError as error:
         raise BadInputError(f"cannot read {path}: {error.strerror}", hint="Check --profile.") from error
     except ValueError as error:
-        raise BadInputError(f"the profile {path} is broken: {error}", hint="Mend it.") from error
+        raise BadInputError(f"the profile {path} is broken: {error}", hint="Fix it.") from error
     # The app-server takes a quoted key with dots as a path of keys: its first part counts.
     left_out = {key: _LEFT_OUT[key.split(".")[0]] for key in config if _is_left_out(key, config[key])}
     warnings = [f"profile {name}: {key} has no effect: {why}" for key, why in left_out.items()]

@@ -25,7 +25,7 @@ class Writer(Enum):
 
     CALLER = "a process that we descend from"
     SIBLING = "another one of our pipeline"
-    UNKNOWN = "nobody that we may see"
+    UNKNOWN = "a process that we cannot see"
 
 
 def ancestors() -> list[int]:

@@ -276,7 +276,7 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
 
 def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
     hint = "Another user's turn made it: wait for that one, or go on from a copy with --fork."
-    return HomeError(f"nothing tells who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
+    return HomeError(f"it is not known who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
 
 
 def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:

@@ -13,7 +13,7 @@ from codex_server_cli.settings.places import Settings
 
 
 def cancel(*, turns: list[str], cwd: str | None) -> Exit:
-    """Interrupt turns: their commands die too, what had come is kept. An ended turn stays as it is."""
+    """Interrupt turns: their commands die too, what was received is kept. An ended turn stays as it is."""
     settings = Settings.load()
     found = [read.find(settings, turn, cwd) for turn in turns]  # all or none: a typo cancels nothing
     views = control.cancel(list({each.turn_id: each for each in found}.values()))

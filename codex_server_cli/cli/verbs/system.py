@@ -43,14 +43,14 @@ def doctor(*, json: bool) -> Exit:
 
 
 def gc(*, older_than: str | None, dry_run: bool, named: bool) -> None:
-    """Delete turns that ended some time ago, and what the dead left. Running and named turns stay."""
+    """Delete turns that ended some time ago, and what killed turns left. Running and named turns stay."""
     settings = Settings.load()
     age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
     output.note_if(read.absent_home(settings))
     collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named)
     verb = "would delete" if dry_run else "deleted"
     more = f", {collected.orphans} unfinished directories" if collected.orphans else ""
-    more += f", {collected.leftovers} locks and tickets of nobody" if collected.leftovers else ""
+    more += f", {collected.leftovers} unused locks and tickets" if collected.leftovers else ""
     output.show("".join(f"{turn_id}\n" for turn_id in collected.turn_ids))
     output.note(f"{verb} {len(collected.turn_ids)} turns{more}, {size(collected.freed_bytes)}")
     if collected.unreadable:

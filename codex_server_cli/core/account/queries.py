@@ -144,7 +144,7 @@ def await_login(login_id: str) -> Query[None]:
         if params.get("loginId") == login_id:
             yield from _finish_login(params)
             return
-    raise NotLoggedInError(f"nobody logged in within {LOGIN_TIMEOUT_S / 60:.0f} minutes", hint=_TRY_AGAIN)
+    raise NotLoggedInError(f"no login was completed within {LOGIN_TIMEOUT_S / 60:.0f} minutes", hint=_TRY_AGAIN)
 
 
 def log_in_with_key(key: str) -> Query[None]:

@@ -92,7 +92,7 @@ def judge(provider: str | None, config: Message, overrides: Message | None, acco
     if wants_login is False and name == configured and not runs_on_login:
         # One that is built into Codex: it names the account that pays, if any does.
         return _by_provider(name) if account.get("account") is not None else Judgement(Payer.NONE)
-    problem = f"Codex does not tell who pays for its model provider {name!r}."
+    problem = f"Codex does not report who pays for its model provider {name!r}."
     return Judgement(None, problem, tells=DEFAULT_PROVIDER if runs_on_login else name)
 
 
@@ -148,7 +148,9 @@ def _by_login(account: Message) -> Judgement:
         return Judgement(Payer.CHATGPT)
     if mode == "api_key":
         return Judgement(Payer.API_KEY, API_KEY)
-    return Judgement(Payer.PROVIDER, f"Codex is logged in with {mode or 'something unknown'}, which may bill somebody.")
+    return Judgement(
+        Payer.PROVIDER, f"Codex is logged in with {mode or 'something unknown'}, which may bill an account."
+    )
 
 
 def account_of_status(status: Message) -> Message:

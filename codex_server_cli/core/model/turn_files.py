@@ -117,5 +117,5 @@ def whole_error(error: dict[str, Any]) -> dict[str, Any]:
 
 def unreadable_error(turn_id: str, answer: str | None) -> TurnError:
     """The error of a turn whose record cannot be read; `answer` is the part of its answer that had arrived."""
-    hint = f"A file of its directory was damaged or edited. What had come: `codex-server tail {turn_id}`"
+    hint = f"A file of its directory was damaged or edited. What was received: `codex-server tail {turn_id}`"
     return TurnError(ErrorKind.INTERNAL, "the record cannot be read", hint, partial_answer=answer)

@@ -38,7 +38,7 @@ def outcome_of_reply(request: ApprovalRequest, reply: Message, *, is_overdue: bo
     decision = "accept" if result.get("permissions") else result.get("decision") or result.get("action")
     if decision == "accept" and is_for_session:
         decision = "acceptForSession"
-    declined = "declined: nobody answered in time" if is_overdue else "declined"
+    declined = "declined: no answer in time" if is_overdue else "declined"
     return _OUTCOMES.get(str(decision), declined)
 
 

@@ -28,14 +28,14 @@ _HINTS = {
     ErrorKind.CONTEXT_WINDOW: "Start a new thread, handing over only what it needs; with the same prompt: {anew}",
     ErrorKind.NETWORK: "Check the network, then: {go_on}",
     ErrorKind.OVERLOADED: "Wait a moment, then: {go_on} (another model may be free: --model)",
-    ErrorKind.BAD_REQUEST: "Mend what the message names (a model or an option may not fit), then: {again}",
-    ErrorKind.BAD_SCHEMA: "Mend the schema, then: {mended}",
-    ErrorKind.BAD_INPUT: "Mend what the message names, then ask again: {again}",
+    ErrorKind.BAD_REQUEST: "Fix what the message names (a model or an option may not fit), then: {again}",
+    ErrorKind.BAD_SCHEMA: "Fix the schema, then: {mended}",
+    ErrorKind.BAD_INPUT: "Fix what the message names, then ask again: {again}",
     ErrorKind.SANDBOX: "Codex's effective policy was not the one asked for; what it is: {doctor}",
     ErrorKind.THREAD_BUSY: "Another process is writing this thread: wait for its end, or fork it: {fork}",
     ErrorKind.THREAD_MISSING: "List the threads that exist: {list}",
     ErrorKind.CODEX_MISSING: "Install or update codex, then: {setup} and {again}",
-    ErrorKind.CODEX_CRASHED: "What codex said last is in stderr_tail; {to_go_on}",
+    ErrorKind.CODEX_CRASHED: "The last output of codex is in stderr_tail; {to_go_on}",
     ErrorKind.PROTOCOL: "Codex and codex-server may not fit together: {doctor}; {to_go_on}",
     ErrorKind.DISK: "Free some space ({gc} deletes old turns), then: {go_on}",
     ErrorKind.STALLED: "{kept}{to_go_on}",
@@ -44,14 +44,14 @@ _HINTS = {
     ErrorKind.WORKER_DIED: "{kept}{to_go_on}",
     ErrorKind.INTERNAL: "A defect of codex-server: worker.log in the turn's directory tells more; {to_go_on}",
 }
-_CUT_SHORT = "The model stopped at a limit of its own; what had come is kept; {to_go_on}"
+_CUT_SHORT = "The model stopped at a limit of its own; what was received is kept; {to_go_on}"
 _WRONG_ANSWER = "The answer does not fit the schema, and is kept; to have it given anew: {correct}"
 _NO_RESET = (
     "No time is known at which this limit resets. "
     "This asks Codex for one and waits for it, and starts at once where there is none: {go_on}"
 )
-_KEPT = "what had come is kept; "
-_ASK_CODEX = "Whether Codex had finished it tells {recover}. "
+_KEPT = "what was received is kept; "
+_ASK_CODEX = "{recover} tells whether Codex had finished it. "
 _CORRECTION = "Give your answer again, as one JSON document that fits the schema, and nothing else."
 
 

@@ -27,7 +27,7 @@ _ALLOW = 'or allow every payer with "auth": "any" in codex-server\'s config.json
 _FORK = "A fork takes the provider that Codex is configured with: {fork}; "
 _FORK_LATER = (
     "Only a fork can have another provider, and the one that Codex is configured with may not run either"
-    " (`codex-server doctor` says why): mend that, then: {fork}; "
+    " (`codex-server doctor` says why): fix that, then: {fork}; "
 )
 _LOG_IN = "Log in with ChatGPT (`codex-server login`), " + _ALLOW + ", then: {again}"
 _CONFIGURE = "Choose another `model_provider` in Codex's configuration, " + _ALLOW + ", then: {again}"

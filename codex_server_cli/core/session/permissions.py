@@ -48,7 +48,7 @@ _NARROWER = "With --write instead Codex keeps what your profile denies: {narrowe
 _CLOSED = "To keep the network closed, ask again with --config features.network_proxy=false: {closed}"
 _DEFINE = "Select a profile that fits in Codex's own configuration (`default_permissions`), then ask again: {again}"
 
-_UNREPORTED = "as a managed one, whose rules Codex tells nobody, it runs as it stands or not at all"
+_UNREPORTED = "as a managed one, whose rules Codex does not report, it runs as it stands or not at all"
 _ALLOWED = (
     "Select one that fits, of those that your administrator allows, in Codex's own configuration "
     "(`default_permissions`), then ask again: {again}"

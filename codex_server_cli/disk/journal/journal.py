@@ -196,7 +196,7 @@ def _locked(home: Path, timeout_s: float) -> Iterator[int]:
         opened_regular("lock", os.O_RDWR | os.O_CREAT, dir_fd=folder_fd) as fd,
     ):
         if not lock.take(fd, timeout_s):
-            raise TimeoutError(errno.ETIMEDOUT, "somebody keeps the journal locked")
+            raise TimeoutError(errno.ETIMEDOUT, "another process keeps the journal locked")
         yield folder_fd
 
 

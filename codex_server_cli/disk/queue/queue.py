@@ -62,7 +62,7 @@ def in_order(folder: Path) -> Iterator[Order]:
     ensure_directory(folder, may_be_link=False)
     fd = lock.acquire(folder / "order", ORDER_TIMEOUT_S)
     if fd is None:
-        raise TimeoutError(errno.ETIMEDOUT, "somebody keeps it locked", str(folder / "order"))
+        raise TimeoutError(errno.ETIMEDOUT, "another process keeps it locked", str(folder / "order"))
     try:
         yield Order(folder, fd)
     finally:

@@ -157,5 +157,5 @@ def home_error(home: Path, error: OSError) -> HomeError:
     if error.errno in DISK_ERRORS or error.filename is None:
         hint = "Free some space, or set CODEX_SERVER_HOME to a directory that you can write."
         return HomeError(f"cannot write {home}: {reason}", hint=hint)
-    hint = "See what stands there and whose it is, or set CODEX_SERVER_HOME to a directory of your own."
+    hint = "Check what is there and who owns it, or set CODEX_SERVER_HOME to a directory of your own."
     return HomeError(f"cannot write {error.filename}: {reason}", hint=hint)

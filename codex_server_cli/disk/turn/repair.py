@@ -144,7 +144,7 @@ def outcome_of_defect(turn: TurnDir, request: TurnRequest, error: TurnError) -> 
 
 def _result_of_our_defect(turn: TurnDir, error: Exception) -> dict[str, Any]:
     message = f"a defect of codex-server: {type(error).__name__}: {error}"
-    hint = "Please report it, with this line; what had come is kept in the turn's directory."
+    hint = "Please report it, with this line; what was received is kept in the turn's directory."
     outcome = outcome_of_defect(turn, bare_request(turn), make_error(ErrorKind.INTERNAL, message, hint=hint))
     return result_of(turn, outcome, meta_of(turn))
 

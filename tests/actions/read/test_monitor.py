@@ -238,4 +238,4 @@ def test_an_end_that_is_known_and_cannot_be_published_is_said(
     turn.lock.unlink()
     turn.lock.mkdir()
     assert read_stream(0) == []
-    assert warnings == [f"the end of turn {turn.turn_id} cannot be written; it is told once it can be"]
+    assert warnings == [f"the end of turn {turn.turn_id} cannot be written; it is reported once it can be"]

@@ -218,7 +218,7 @@ def test_a_turn_that_a_defect_keeps_from_its_end_costs_no_other_turn(
     watch = monitor.Watch(settings, warnings.append)
     watch.look_back(0)
     assert list(watch.running) == [running.turn_id]
-    assert warnings == [f"the end of turn {bad.turn_id} cannot be written; it is told once it can be"]
+    assert warnings == [f"the end of turn {bad.turn_id} cannot be written; it is reported once it can be"]
     collected = collect(settings.home, -1.0, read.READER, is_dry_run=False, includes_named=True)
     assert collected.turn_ids == (ended.turn_id,)
     assert bad.path.is_dir()

@@ -34,7 +34,7 @@ def test_without_a_codex_every_verb_is_69(shell: Shell, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
-    [("exits", fake.STDERR_TAIL), ("refuses", "codex app-server does not answer: it left no word")],
+    [("exits", fake.STDERR_TAIL), ("refuses", "codex app-server does not answer: it printed nothing")],
 )
 def test_a_codex_that_does_not_talk_is_69(shell: Shell, behaviour: str, expected: str) -> None:
     shell.install(behaviour)

@@ -192,7 +192,7 @@ def test_a_login_that_failed_is_told_in_codex_words(reason: str | None, expected
 
 
 def test_a_login_that_nobody_completes_comes_to_an_end() -> None:
-    with pytest.raises(NotLoggedInError, match="nobody logged in within 20 minutes"):
+    with pytest.raises(NotLoggedInError, match="no login was completed within 20 minutes"):
         play(queries.await_login(LOGIN), {})
 
 

@@ -148,7 +148,7 @@ def test_what_codex_does_not_tell_may_be_billed_and_another_configuration_would_
     provider: str, configuration: Json, account: Json, tells: str
 ) -> None:
     found = judge(provider, configuration, None, account)
-    assert found == Judgement(None, f"Codex does not tell who pays for its model provider {provider!r}.", tells)
+    assert found == Judgement(None, f"Codex does not report who pays for its model provider {provider!r}.", tells)
 
 
 @for_each(

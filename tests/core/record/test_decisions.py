@@ -45,7 +45,7 @@ def test_a_decision_is_told(result: Any, expected: str) -> None:
 
 def test_a_decision_that_nobody_took_says_so() -> None:
     decline = {"decision": "decline"}
-    assert outcome(RequestKind.COMMAND, {}, decline, is_overdue=True) == "declined: nobody answered in time"
+    assert outcome(RequestKind.COMMAND, {}, decline, is_overdue=True) == "declined: no answer in time"
 
 
 def test_one_answer_is_its_words_and_several_name_their_questions() -> None:

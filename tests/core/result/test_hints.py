@@ -215,8 +215,8 @@ def test_a_duration_is_told_as_a_flag_takes_it(value: float, text: str) -> None:
 def test_only_what_had_come_is_said_to_be_kept(kind: ErrorKind) -> None:
     assert hint_of(End(kind), NEW).startswith("To ask again: `codex-server new")
     begun = hint_of(End(kind, has_begun=True), NEW)
-    assert begun.startswith("What had come is kept; to ask again: `codex-server new")
-    assert "hat had come is kept; to go on: `codex-server continue" in hint_of(End(kind, is_resumable=True), NEW)
+    assert begun.startswith("What was received is kept; to ask again: `codex-server new")
+    assert "hat was received is kept; to go on: `codex-server continue" in hint_of(End(kind, is_resumable=True), NEW)
 
 
 def test_better_words_of_the_record_stand_alone() -> None:
@@ -224,7 +224,7 @@ def test_better_words_of_the_record_stand_alone() -> None:
     unreached = End(ErrorKind.STALLED, f"{failures.ONLY_RETRIED}, for 10 minutes", is_resumable=True)
     assert hint_of(unreached, NEW) == f"Check the network, then: {go_on}"
     cut = End(ErrorKind.BAD_REQUEST, "Incomplete response returned, reason: max_output_tokens", is_resumable=True)
-    assert hint_of(cut, NEW) == f"The model stopped at a limit of its own; what had come is kept; to go on: {go_on}"
+    assert hint_of(cut, NEW) == f"The model stopped at a limit of its own; what was received is kept; to go on: {go_on}"
 
 
 @for_each("word", ["a`b", "it's `so`", "plain", "two words", '"', "'"])

@@ -111,6 +111,6 @@ def test_of_two_ways_with_one_verb_the_first_is_the_next() -> None:
     assert reported["continue"] == "codex-server continue --thread t --fork"
 
 
-@for_each("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Mend `x`, then ask again."}], ids=str)
+@for_each("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Fix `x`, then ask again."}], ids=str)
 def test_a_hint_without_commands_leaves_the_rest(error: dict[str, Any]) -> None:
     assert [*next_commands(view(State.FAILED, answer="half")._replace(error=error))] == ["answer", "tail"]

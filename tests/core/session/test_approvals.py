@@ -287,7 +287,7 @@ def test_an_undecided_request_is_declined_when_its_time_is_over() -> None:
     assert results(talk) == [{"id": 0, "result": {"decision": "decline"}}]
     talk.serve("approve", request="0")
     assert error_of(talk).message == "request 0 was declined when its time was over"
-    assert talk.text.endswith("[approval 0: declined: nobody answered in time]\n")
+    assert talk.text.endswith("[approval 0: declined: no answer in time]\n")
     assert b'"dir":"out","why":"timeout","id":0,' in talk.events
     assert replay(talk.events)[1] == talk.text
 
