@@ -138,8 +138,8 @@ def test_the_real_codex_tells_its_version(codex: Path) -> None:
     ("behaviour", "version", "expected"),
     [
         ("too_old", "codex-cli 0.20.0", "is version 0.20.0, too old to speak app-server"),
-        ("silent", "Codex Browser", "does not tell its version: is it codex"),
-        ("silent", "", "does not tell its version: is it codex"),
+        ("silent", "Codex Browser", "does not report a version: is it codex"),
+        ("silent", "", "does not report a version: is it codex"),
         ("silent", "silent", "cannot be run: .*timed out"),
     ],
 )

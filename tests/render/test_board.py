@@ -128,7 +128,7 @@ def test_of_an_answer_that_streams_the_end_is_shown_and_of_all_else_the_beginnin
 def test_how_many_there_are_stands_above_and_below() -> None:
     others = [turn(1), turn(2, Phase.QUEUED), turn(3, State.COMPLETE)]
     lines = shown((turn(9), "x"), others=others)
-    assert lines[0].startswith("2 running · 1 in line  ")
+    assert lines[0].startswith("2 running · 1 queued  ")
     assert lines[-1] == "… 2 more running: codex-server status"
     assert shown((turn(9), "x"), others=others[2:])[-1] == "… more: codex-server list-turns"
     assert shown() == [header("nothing runs"), "No turns."]

@@ -51,7 +51,7 @@ _NO_RESET = (
     "This asks Codex for one and waits for it, and starts at once where there is none: {go_on}"
 )
 _KEPT = "what was received is kept; "
-_ASK_CODEX = "{recover} tells whether Codex had finished it. "
+_ASK_CODEX = "To see whether Codex had finished it: {recover}. "
 _CORRECTION = "Give your answer again, as one JSON document that fits the schema, and nothing else."
 
 

@@ -223,7 +223,7 @@ def test_ends_that_cannot_be_written_are_tried_again_later_and_said_once_each(
     watch.look_back(journal.end(settings.home))
     watch.probe()
     assert watch.running == {}
-    why = "cannot be written: Is a directory; it is told once it can be"
+    why = "cannot be written: Is a directory; it is reported once it can be"
     assert warnings == [f"the end of turn {turn.turn_id} {why}" for turn in both]
     (folder / "lock").rmdir()
     watch.probe()

@@ -124,7 +124,7 @@ def test_each_directory_that_is_opened_by_name_is_asked_about(repository: Path, 
 
 def test_without_git_nothing_tells(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(BadInputError, match=r"^there is no git to ask, so nothing tells") as caught:
+    with pytest.raises(BadInputError, match=r"^there is no git to ask, so it is not known") as caught:
         checks.check_git(str(repository))
     assert caught.value.hint == "Install git."
 

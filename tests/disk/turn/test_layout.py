@@ -171,7 +171,7 @@ def test_what_stands_in_the_place_of_something_of_ours_is_named(
         pass
     error = home_error(turns_path.parent, caught.value)
     assert error.message == f"cannot write {path}: {reason}"
-    assert error.hint.startswith("See what stands there")
+    assert error.hint.startswith("Check what is there")
 
 
 def test_a_home_that_is_there_stays_as_it_is(turns_path: Path) -> None:
