@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from typing import Any
 
@@ -25,7 +24,11 @@ def is_terminal() -> bool:
 
 def width() -> int:
     """Columns that a table may use; wide enough for whole lines in a pipe."""
-    return shutil.get_terminal_size().columns if is_terminal() else 160
+    if not is_terminal():
+        return 160
+    from shutil import get_terminal_size  # 3 ms that a pipe need not spend
+
+    return get_terminal_size().columns
 
 
 def show_json(document: Any) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -189,7 +188,7 @@ def _ask_status(codex: Path) -> None:
     """
     try:
         lines = _status_lines(codex)
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise NotLoggedInError(f"codex login status did not answer: {error}", hint=LOGIN_GUIDE) from error
     if _LOGGED_IN in lines:
         return
@@ -200,15 +199,25 @@ def _ask_status(codex: Path) -> None:
 
 
 def _status_lines(codex: Path) -> list[str]:
-    run = subprocess.run(
-        [codex, "login", "status"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=_TIMEOUT_S,
-        env=codex_environment(may_bill_api_key=False),
-        check=False,
-    )
+    """What `codex login status` prints.
+
+    Raises:
+        OSError: it cannot be run, or does not end in time.
+    """
+    import subprocess  # 3 ms that a login which the files prove need not spend
+
+    try:
+        run = subprocess.run(
+            [codex, "login", "status"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TIMEOUT_S,
+            env=codex_environment(may_bill_api_key=False),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(str(error)) from error
     return [line.strip() for line in run.stdout.decode("utf-8", "replace").splitlines()]
 
 
@@ -255,7 +264,7 @@ def _read_config(path: Path, codex: Path) -> tuple[dict[str, Any] | None, BadInp
         unread = BadInputError(f"Codex's {path} is broken: {error}", hint=f"Fix {path}: no turn can start.")
     try:
         _raise_configuration_error(_status_lines(codex))  # Codex's own parser decides
-    except (BadInputError, OSError, subprocess.TimeoutExpired) as error:
+    except (BadInputError, OSError) as error:
         raise unread from error
     return None, unread
 

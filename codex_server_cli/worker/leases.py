@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from codex_server_cli.disk.queue import thread_locks
+from codex_server_cli.disk.queue import queue, thread_locks
 from codex_server_cli.disk.queue.queue import Slot, Ticket
 from codex_server_cli.disk.queue.thread_locks import ThreadLock
 
@@ -28,6 +28,23 @@ class Leases:
         self.slot: Slot | None = None
         self.was_told_to_stop = False
         self._turns_path = turns_path
+
+    def try_slot(self, turn_id: str, max_running: int, parent: str | None) -> None:
+        """Take a slot for a new turn that need not wait, and leave the queue with it: so the next one need not either.
+
+        It takes one if no turn waits before it and one is free, or if its parent turn has room.
+
+        Args:
+            parent: the turn that started it, if any.
+        """
+        folder = queue.folder_of(self._turns_path)
+        with contextlib.suppress(OSError):  # the queue cannot be used: the waiting process meets the same, and reports
+            if self.ticket is not None and self.ticket.is_head():
+                self.slot = queue.take_slot(folder, turn_id, max_running)
+            if self.slot is None and parent is not None:
+                self.slot = queue.take_slot_below(folder, turn_id, parent)
+        if self.slot is not None:
+            self.leave_line()
 
     def leave_line(self) -> None:
         """Leave the queue: the next turn becomes its head. Idempotent."""

@@ -2,7 +2,7 @@
 
 Runs in the worker, spawned by `launch` with only two pipes: the turn comes on stdin, the answer goes to stdout. Owns
 making the directory, so that the process which keeps the lock is the one that takes it: it is never passed on. Must
-never import typer or rich.
+import no more than that needs before it has reported the turn: the launcher waits for it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from codex_server_cli.disk.journal.turn_journal import TurnJournal
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.queue import queue, thread_locks
 from codex_server_cli.disk.queue.thread_locks import ThreadLock
@@ -25,11 +24,8 @@ from codex_server_cli.disk.safe_open import open_regular
 from codex_server_cli.disk.turn import layout
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import HomeError
-from codex_server_cli.worker import queue_wait
 from codex_server_cli.worker.leases import Leases
-from codex_server_cli.worker.live_file import write_queued
 from codex_server_cli.worker.log import say
-from codex_server_cli.worker.run import carry_on
 
 
 def main() -> None:
@@ -58,20 +54,37 @@ def main() -> None:
         return
     _answer(common | {"turn_id": directory.turn_id, "is_published": True})
     _detach_output(directory)
-    try:
-        if leases.slot is None:
-            parent, request = meta.get("parent_turn"), meta["request"]
-            held_until_s = _held_until_s(turns_path) if request.get("is_after_reset") else None
-            if held_until_s:
-                leases.leave_line()
-            write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
-            TurnJournal(directory.path, meta.get("name")).phase("queued")
-            queue_wait.exec_waiter(
-                directory.path, lock_fd, leases, turn["max_running"], request.get("deadline_s"), parent, held_until_s
-            )
-    except OSError as error:
-        say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
+    if leases.slot is None:
+        try:
+            _wait_for_slot(directory, lock_fd, leases, meta, turn["max_running"])
+        except OSError as error:
+            say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
+    from codex_server_cli.worker.run import carry_on  # half of all imports: the launcher has its answer before
+
     carry_on(directory, lock_fd, leases)
+
+
+def _wait_for_slot(
+    directory: TurnDir, lock_fd: int, leases: Leases, meta: dict[str, Any], max_running: int
+) -> NoReturn:
+    """Become the process that waits in the queue.
+
+    Raises:
+        OSError: the queue cannot be used.
+    """
+    from codex_server_cli.disk.journal.turn_journal import TurnJournal
+    from codex_server_cli.worker import queue_wait
+    from codex_server_cli.worker.live_file import write_queued
+
+    parent, request = meta.get("parent_turn"), meta["request"]
+    held_until_s = _held_until_s(directory.path.parent) if request.get("is_after_reset") else None
+    if held_until_s:
+        leases.leave_line()
+    write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
+    TurnJournal(directory.path, meta.get("name")).phase("queued")
+    queue_wait.exec_waiter(
+        directory.path, lock_fd, leases, max_running, request.get("deadline_s"), parent, held_until_s
+    )
 
 
 def _held_until_s(turns_path: Path) -> float:
@@ -141,7 +154,7 @@ def _make_directory(
             undo.pop_all()
             leases = Leases(turns_path, ticket, thread)
             if not meta["request"].get("is_after_reset"):  # before the next turn is made, which is to find no ticket
-                queue_wait.try_slot(directory.path, leases, turn["max_running"], meta.get("parent_turn"))
+                leases.try_slot(directory.turn_id, turn["max_running"], meta.get("parent_turn"))
     return directory, lock_fd, leases
 
 

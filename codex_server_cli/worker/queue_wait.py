@@ -9,7 +9,6 @@ import no more than it uses: 200 turns may be queued at once.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -30,24 +29,6 @@ if TYPE_CHECKING:
     from codex_server_cli.worker.leases import Leases
 
 _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.queue_wait import main; main()"
-
-
-def try_slot(turn_path: Path, leases: Leases, max_running: int, parent: str | None) -> None:
-    """Take a slot for a new turn that need not wait, and leave the queue with it: so the next one need not wait either.
-
-    It takes one if no turn waits before it and one is free, or if its parent turn has room.
-
-    Args:
-        parent: the turn that started it, if any.
-    """
-    folder = queue.folder_of(turn_path.parent)
-    with contextlib.suppress(OSError):  # the queue cannot be used: the waiting process meets the same, and reports it
-        if leases.ticket is not None and leases.ticket.is_head():
-            leases.slot = queue.take_slot(folder, turn_path.name, max_running)
-        if leases.slot is None and parent is not None:
-            leases.slot = queue.take_slot_below(folder, turn_path.name, parent)
-    if leases.slot is not None:
-        leases.leave_line()
 
 
 def exec_waiter(

@@ -18,7 +18,6 @@ from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.disk.turn import inbox
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.worker import queue_wait
 from codex_server_cli.worker.launch import Launch
 from codex_server_cli.worker.leases import Leases
 from tests.kit.support import DEADLINE_S, wait_until
@@ -32,7 +31,6 @@ CODEX = "#!/bin/sh\nwhile read -r line; do :; done\n"
 RUN_TURNS = f"""
 import os, pathlib, sys, time
 from codex_server_cli.disk.queue import queue
-from codex_server_cli.worker import queue_wait
 from codex_server_cli.worker.leases import Leases
 from codex_server_cli.worker.queued_turn import QueuedTurn
 
@@ -46,7 +44,7 @@ for _ in range({TURNS}):
         (path / "inbox").mkdir(parents=True)
         os.mkfifo(path / "wake")
         leases = Leases(turns_path, ticket, None)
-        queue_wait.try_slot(path, leases, {MAX_RUNNING}, None)
+        leases.try_slot(path.name, {MAX_RUNNING}, None)
         if leases.slot is not None:
             os.write(log_fd, f"{{ticket.turn_id}}\\n".encode())
     if leases.slot is None:
@@ -76,7 +74,7 @@ def new_turn(turns_path: Path) -> Leases:
 
 def try_slot(turns_path: Path, leases: Leases, max_running: int = 1, parent: str | None = None) -> bool:
     assert leases.ticket is not None
-    queue_wait.try_slot(turns_path / leases.ticket.turn_id, leases, max_running, parent)
+    leases.try_slot(leases.ticket.turn_id, max_running, parent)
     return leases.slot is not None
 
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import is_turn_id, is_turn_name
-from codex_server_cli.disk.turn.contents import meta_of
-from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, UsageError
 from codex_server_cli.settings.places import Settings
 
@@ -218,6 +216,9 @@ def check_nesting(settings: Settings, *, may_nest: bool) -> str | None:
     parent = settings.parent_turn
     if parent is None or not is_turn_id(parent):
         return None
+    from codex_server_cli.disk.turn.contents import meta_of  # only in a turn
+    from codex_server_cli.disk.turn.layout import TurnDir
+
     meta = meta_of(TurnDir(settings.turns_path / parent))
     if meta.get("parent_turn") is not None and not may_nest:
         message = f"turn {parent} was itself started from a turn; a third level is refused"
