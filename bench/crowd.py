@@ -1,6 +1,5 @@
-"""Many turns at once, each with its own app-server.
-
-In ChatGPT mode, as subscribers run them: codex then does more than twice as much for a turn as with a custom provider.
+"""Many turns at once, each with its own app-server: in ChatGPT mode, as subscribers run them, and with a provider of
+one's own, for which codex does less than half as much a turn, so that our own part shows more.
 """
 
 from __future__ import annotations
@@ -16,9 +15,13 @@ from codex_server_cli.demo.codex_home import write_chatgpt_login
 
 def crowd(world: World, scale: Scale) -> Iterator[Row]:
     """From the first `new` until the last turn is over, beside one bare process that drives as many turns."""
-    codex_home = world.root / "codex-chatgpt"
-    write_chatgpt_login(codex_home, world.model_origin)
-    env = world.homes(world.home, codex_home)
+    chatgpt_home = world.root / "codex-chatgpt"
+    write_chatgpt_login(chatgpt_home, world.model_origin)
+    for mode, codex_home in (("ChatGPT mode", chatgpt_home), ("a provider of one's own", world.codex_home)):
+        yield _row(world, scale, mode, world.homes(world.home, codex_home))
+
+
+def _row(world: World, scale: Scale, mode: str, env: dict[str, str]) -> Row:
     world.bare(1, TRIVIAL, env)  # codex creates its databases
 
     def start_all() -> None:
@@ -28,5 +31,5 @@ def crowd(world: World, scale: Scale) -> Iterator[Row]:
             world.await_end(turn)
 
     ours, bare = alternate(scale.rounds, start_all, lambda: world.bare(scale.at_once, TRIVIAL, env))
-    what = f"{scale.at_once} turns at once, spawned, ChatGPT mode"
-    yield Row(what, in_s(ours), in_s(bare, "bare driver"), max_ratio=1.15)
+    what = f"{scale.at_once} turns at once, spawned, {mode}"
+    return Row(what, in_s(ours), in_s(bare, "bare driver"), max_ratio=1.2)
