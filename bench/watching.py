@@ -52,10 +52,10 @@ def watching(world: World, scale: Scale) -> Iterator[Row]:
         process.communicate()
     many = f"{scale.watched} turns"
     of_many = ("`wait` on", "`wait --any` on", "`tail --follow --all` of", "`watch` of")
-    names = [*(f"{what} {many}" for what in of_many), "a turn in line"]
+    names = [*(f"{what} {many}" for what in of_many), "a queued turn"]
     for what, cost in zip(names, costs, strict=True):
         yield Row(f"{what}, one core over {scale.idle_s:g} s", cost, max_value=0.5)
-    yield Row("worker of a turn in line, proportional memory", Amount(queued_mb, "MB"), max_value=6)
+    yield Row("worker of a queued turn, proportional memory", Amount(queued_mb, "MB"), max_value=6)
 
 
 @contextlib.contextmanager
