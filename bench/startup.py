@@ -37,7 +37,7 @@ def new(world: World, scale: Scale) -> Iterator[Row]:
         start,
         wait_quiet=world.await_newest,
     )
-    yield Row("`new`, stdin a pipe that nobody writes to", in_ms(idle), in_ms(empty, "`/dev/null`"), max_ratio=1.4)
+    yield Row("`new`, stdin an idle pipe", in_ms(idle), in_ms(empty, "`/dev/null`"), max_ratio=1.4)
 
 
 def turn(world: World, scale: Scale) -> Iterator[Row]:

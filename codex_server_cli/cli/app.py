@@ -45,7 +45,7 @@ def run(arguments: list[str], launch: object = None) -> int:
     except output.ReaderGoneError:
         output.abandon_stdout()
         return Exit.OK
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):  # Ctrl-D is the answer to a question that a verb asks
         return Exit.INTERRUPTED
     except OSError as error:
         return _fail(_error_of_system(error), verb)

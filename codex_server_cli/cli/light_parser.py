@@ -56,7 +56,7 @@ def _value(parameter: Parameter, text: str | None) -> Any:
         return text
     if issubclass(parameter.type, StrEnum):
         return next((each for each in parameter.type if each == text), None)
-    is_plain = text.isascii() and text.isdigit() and int(text) >= (parameter.minimum or 0)
+    is_plain = len(text) < 10 and text.isascii() and text.isdigit() and int(text) >= (parameter.minimum or 0)
     return int(text) if is_plain else None
 
 

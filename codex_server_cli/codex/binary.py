@@ -92,9 +92,9 @@ def _run(path: Path, *arguments: str) -> tuple[int, str]:
 
 
 def _on_path(search_path: str) -> Path | None:
-    for folder in search_path.split(os.pathsep):  # as `shutil.which`, whose import takes 3 ms
+    for folder in search_path.split(os.pathsep) if search_path else ():  # as `shutil.which`, whose import takes 3 ms
         path = Path(folder, "codex")
-        if path.is_file() and os.access(path, os.X_OK):
+        if _is_executable(path):
             return native_of(path)
     return None
 
@@ -130,4 +130,5 @@ def _bundled() -> Path | None:
 
 
 def _is_executable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+    """False, too, where it may not be looked at."""
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113 — pathlib raises there

@@ -49,10 +49,7 @@ _LOGGED_IN = "Logged in using ChatGPT"
 _TIMEOUT_S = 10.0
 _HOME_PROBLEM = r'^CODEX_HOME points to "(?P<home>.*)", but that path (?P<what>.*)$'
 _CHATGPT_MODES = ("chatgpt", "chatgptauthtokens")
-_RUNS_ON = {
-    Payer.CHATGPT: "ChatGPT",
-    Payer.NONE: "a model provider of your own, which needs no login",
-}
+_RUNS_ON = {Payer.CHATGPT: "ChatGPT", Payer.NONE: "a model provider of your own, which needs no login"}
 
 
 class ThreadTerms(NamedTuple):
@@ -199,11 +196,7 @@ def _ask_status(codex: Path) -> None:
 
 
 def _status_lines(codex: Path) -> list[str]:
-    """What `codex login status` prints.
-
-    Raises:
-        OSError: it cannot be run, or does not end in time.
-    """
+    """What `codex login status` prints; raises OSError where it cannot be run, or does not end in time."""
     import subprocess  # 3 ms that a login which the files prove need not spend
 
     try:

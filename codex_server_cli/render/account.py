@@ -17,7 +17,7 @@ def mode_words(account: Account) -> str:
         return _MODES.get(account.mode, account.mode)
     if account.unavailable is not None:
         return "unknown"
-    return "nobody" if account.requires_login else "nobody, and the configured provider needs no login"
+    return "no" if account.requires_login else "no; the configured provider needs no login"
 
 
 def account_text(account: Account, *, has_refreshed: bool | None = None) -> str:

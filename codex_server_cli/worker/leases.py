@@ -29,7 +29,7 @@ class Leases:
         self.was_told_to_stop = False
         self._turns_path = turns_path
 
-    def try_slot(self, turn_id: str, max_running: int, parent: str | None) -> None:
+    def try_slot(self, max_running: int, parent: str | None) -> None:
         """Take a slot for a new turn that need not wait, and leave the queue with it: so the next one need not either.
 
         It takes one if no turn waits before it and one is free, or if its parent turn has room.
@@ -37,12 +37,13 @@ class Leases:
         Args:
             parent: the turn that started it, if any.
         """
+        assert self.ticket is not None, "a new turn has one"
         folder = queue.folder_of(self._turns_path)
         with contextlib.suppress(OSError):  # the queue cannot be used: the waiting process meets the same, and reports
-            if self.ticket is not None and self.ticket.is_head():
-                self.slot = queue.take_slot(folder, turn_id, max_running)
+            if self.ticket.is_head():
+                self.slot = queue.take_slot(folder, self.ticket.turn_id, max_running)
             if self.slot is None and parent is not None:
-                self.slot = queue.take_slot_below(folder, turn_id, parent)
+                self.slot = queue.take_slot_below(folder, self.ticket.turn_id, parent)
         if self.slot is not None:
             self.leave_line()
 

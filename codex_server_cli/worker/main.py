@@ -59,7 +59,8 @@ def main() -> None:
             _wait_for_slot(directory, lock_fd, leases, meta, turn["max_running"])
         except OSError as error:
             say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
-    from codex_server_cli.worker.run import carry_on  # half of all imports: the launcher has its answer before
+    # Half of all imports: the launcher has its answer before. A worker that fails here has died, as by a kill.
+    from codex_server_cli.worker.run import carry_on
 
     carry_on(directory, lock_fd, leases)
 
@@ -154,7 +155,7 @@ def _make_directory(
             undo.pop_all()
             leases = Leases(turns_path, ticket, thread)
             if not meta["request"].get("is_after_reset"):  # before the next turn is made, which is to find no ticket
-                leases.try_slot(directory.turn_id, turn["max_running"], meta.get("parent_turn"))
+                leases.try_slot(turn["max_running"], meta.get("parent_turn"))
     return directory, lock_fd, leases
 
 

@@ -5,27 +5,23 @@ Root runs these without the capability to bypass permissions, so that they hold 
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import ErrorKind
+from tests.kit.capabilities import IS_ROOT, without_powers
 from tests.kit.command_run import Run
 from tests.kit.shell import Shell, assert_refused
 from tests.kit.turns_on_disk import ANSWER, TurnsOnDisk
 
 OTHER_UID = 65534
-IS_ROOT = os.geteuid() == 0
 WITHOUT_POWERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-kill") if IS_ROOT else ()
-POWERS = 1 << 1 | 1 << 2 | 1 << 5  # the same three, as bits of the kernel's capability sets
-_VERSION_3 = 0x20080522  # of `capget` and `capset`: two words for each set
 
 
 @pytest.fixture(autouse=True)
@@ -60,25 +56,6 @@ def close_files(turn: TurnDir) -> None:
 def run(shell: Shell, *arguments: str) -> Run:
     with without_powers():
         return shell.call(*arguments)
-
-
-@contextmanager
-def without_powers() -> Iterator[None]:
-    """Root's permissions are checked like any user's: by this thread alone, and by no process that it starts."""
-    if not IS_ROOT:
-        yield
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    header, sets = (ctypes.c_uint32 * 2)(_VERSION_3, 0), (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable
-    assert libc.capget(header, sets) == 0
-    before = sets[0]
-    try:
-        sets[0] = before & ~POWERS
-        assert libc.capset(header, sets) == 0
-        yield
-    finally:
-        sets[0] = before
-        assert libc.capset(header, sets) == 0
 
 
 def left_in(turn: TurnDir) -> dict[str, tuple[int, int]]:

@@ -50,7 +50,16 @@ PLAIN: dict[str, dict[str, Any]] = {
 LEFT_TO_TYPER = (
     *("new --help", "new -h", "new hi -wf", "new hi -mM", "new hi -m=M", "new hi there now", "new --mod M", "new -5"),
     *("new hi --write=1", "new hi --model", "new hi --sandbox anything", "new hi --approval Ask", "wait", "wait a -C"),
-    *("tail a -n -1", "tail a -n 1.5", "tail a --after x", "list-turns --limit 0", "answer", "answer a b", "cancel"),
+    *(
+        "tail a -n -1",
+        "tail a -n 1.5",
+        "tail a --after x",
+        f"tail a -n {'9' * 5000}",
+        "list-turns --limit 0",
+        "answer",
+        "answer a b",
+        "cancel",
+    ),
 )
 
 

@@ -391,7 +391,7 @@ def test_three_words_are_a_usage_error(shell: Shell) -> None:
 # --- the other verbs
 
 
-def test_continue_and_the_instructions_of_a_review_take_it_too(shell: Shell) -> None:
+def test_the_instructions_of_a_review_take_it_too(shell: Shell) -> None:
     taken = Taken()
     for text, code in (("look at this", 0), ("-", 0), ("\u200b", 64)):
         run = shell.call("review", "--instructions", text, stdin=DIFF.encode(), launch=taken)

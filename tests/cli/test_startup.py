@@ -29,7 +29,7 @@ HEAVY = (
     "http",
     "PIL",
 )
-WORKER_MODULES = "import codex_server_cli.worker.main, sys; print(*sys.modules, sep='\\n')"
+WORKER_MODULES = "import codex_server_cli.worker.main{more}, sys; print(*sys.modules, sep='\\n')"
 
 
 def imported(importtime: str) -> set[str]:
@@ -64,9 +64,9 @@ def test_a_reader_imports_no_process_business(shell: Shell, command: str) -> Non
     }
 
 
-def test_only_the_module_of_the_verb_is_imported() -> None:
+def test_only_the_module_of_the_verb_is_imported(shell: Shell) -> None:
     code = "from codex_server_cli.cli.app import run; import sys; run(['status']); print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], env=shell.env, capture_output=True, text=True, check=True)
     of_verbs = {f"codex_server_cli.cli.{verb.target.partition(':')[0]}" for verb in VERBS.values()}
     assert of_verbs & set(run.stdout.split()) == {"codex_server_cli.cli.verbs.status"}
 
@@ -79,9 +79,19 @@ def test_the_worker_is_spawned_before_anything_heavy_is_imported(shell: Shell) -
     assert not before & {"typing", "re", "enum", "json", "pathlib", "subprocess", "typer", "codex_server_cli.errors"}
 
 
+def worker_modules(more: str = "") -> set[str]:
+    code = WORKER_MODULES.format(more=more)
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_a_worker_imports_nothing_that_runs_a_turn_before_it_has_reported_it() -> None:
+    modules = {name.removeprefix("codex_server_cli.") for name in worker_modules()}
+    assert {"disk.turn.layout", "disk.queue.queue"} <= modules
+    assert not modules & {"worker.run", "worker.loop", "core.session.session", "disk.journal.journal", "subprocess"}
+
+
 def test_the_worker_imports_no_face() -> None:
-    run = subprocess.run([sys.executable, "-c", WORKER_MODULES], capture_output=True, text=True, check=True)
-    modules = set(run.stdout.split())
+    modules = worker_modules(", codex_server_cli.worker.run")
     assert "codex_server_cli.worker.loop" in modules
     assert heavy(modules) == set()
     assert not {name for name in modules if name.partition(".")[0] in ("typer", "click", "ctypes", "inspect", "ast")}

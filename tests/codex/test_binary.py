@@ -11,6 +11,7 @@ from codex_server_cli.codex import binary as codex_binary
 from codex_server_cli.codex.binary import CodexBinary, find_codex, native_of, probe
 from codex_server_cli.errors import CodexMissingError, Exit
 from tests.fakes import codex as fake
+from tests.kit.capabilities import without_powers
 
 PLATFORM, TRIPLE = "codex-linux-x64", "x86_64-unknown-linux-musl"
 
@@ -76,6 +77,26 @@ def test_the_first_executable_on_path_is_taken(tmp_path: Path) -> None:
     fake.write(tmp_path / "second" / "codex")
     path = os.pathsep.join(str(tmp_path / name) for name in ("nowhere", "data", "first", "second"))
     assert find_codex(None, path) == CodexBinary(first, "0.169.0")
+
+
+def test_a_folder_on_path_that_may_not_be_searched_is_passed_over(tmp_path: Path) -> None:
+    closed = fake.write(tmp_path / "closed" / "codex").parent
+    (tmp_path / "named" / "codex").mkdir(parents=True)
+    found = fake.write(tmp_path / "open" / "codex", version="codex-cli 0.169.0")
+    path = os.pathsep.join(str(folder) for folder in (closed, tmp_path / "named", found.parent))
+    with without_powers():
+        closed.chmod(0)
+        try:
+            assert find_codex(None, path).path == found
+        finally:
+            closed.chmod(0o700)
+
+
+def test_an_empty_path_is_no_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.write(tmp_path / "codex")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CodexMissingError):
+        find_codex(None, "")
 
 
 def test_a_pinned_binary_is_trusted_without_being_run(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def read_until(process: subprocess.Popen[str], message: str) -> str:
 
 def test_a_login_in_a_browser_and_what_it_gives_until_the_logout(home: Home, issuer: Issuer) -> None:
     nobody = home.run("account")
-    assert (nobody.code, nobody.stdout) == (2, "logged in  nobody\n")
+    assert (nobody.code, nobody.stdout) == (2, "logged in  no\n")
     assert "codex-server login --device" in nobody.stderr
     assert home.run("limits").code == 2
     install_browser(home)
@@ -232,7 +232,7 @@ def test_an_api_key_logs_in_from_stdin_where_config_json_allows_it(home: Home) -
 def test_a_provider_of_ones_own_needs_no_login(home: Home) -> None:
     home.model([say("done")])
     run = home.run("account")
-    assert (run.code, run.stdout) == (0, "logged in  nobody, and the configured provider needs no login\n")
+    assert (run.code, run.stdout) == (0, "logged in  no; the configured provider needs no login\n")
 
 
 def test_models_are_listed_without_a_login_and_kept_for_the_checks(home: Home) -> None:

@@ -26,7 +26,7 @@ MEMBERS = {
 STALLS_SOON = (
     "from codex_server_cli.core.model import timers\nfrom codex_server_cli.core.session import session\n"
     "session.STALL_CHECK_MS = timers.LIMIT_MS[timers.Timer.RECONCILE] = 500\n"
-    "timers.LIMIT_MS[timers.Timer.STALL] = 1000"
+    "timers.LIMIT_MS[timers.Timer.STALL] = 2000"
 )
 ANY_TIME: list[list[str]] = [[]]
 DEADLINES = [["--deadline", str(deadline_s)] for deadline_s in (1, 8, 32)]

@@ -108,7 +108,7 @@ def test_a_turn_whose_end_is_never_told_is_complete_once_codex_has_it_on_record(
 
 
 def test_a_turn_that_falls_silent_and_has_no_end_on_record_is_stalled(one_home: Home) -> None:
-    shorten(one_home, STALL=1000)
+    shorten(one_home, STALL=2000)
     turn = start_with(one_home, "loses the end")
     ended = assert_ended(one_home, turn, "failed", "stalled", FIRST_HALF, tokens=faulty.TOKENS)
     assert ended["error"]["retryable"]
@@ -148,7 +148,7 @@ def test_what_is_no_message_or_comes_twice_changes_nothing(one_home: Home, app_s
 
 
 def test_nothing_but_garbage(one_home: Home) -> None:
-    shorten(one_home, REQUEST=1500)
+    shorten(one_home, REQUEST=4000)
     turn = start_with(one_home, "garbage")
     assert_ended(one_home, turn, "failed", "protocol", None)
     assert any(event.get("invalid") == "Welcome!" for event in turn.events)

@@ -118,7 +118,7 @@ def assert_ended(
 
     Args:
         state, kind: what `wait` prints.
-        answer: the answer, or the part of it that had come.
+        answer: the answer, or the part of it that was received.
         tokens: the turn's total usage; None where Codex sent none.
 
     Returns:

@@ -15,11 +15,11 @@ def with_variable(name: str, value: str) -> list[psutil.Process]:
 
     Reads the files of Linux itself where there are any: psutil takes ten times as long for all processes of a machine.
     """
-    wanted = f"{name}={value}"
+    wanted, is_linux = f"{name}={value}", Path("/proc/self/environ").exists()
     found = []
     for pid in psutil.pids():
         try:
-            if Path("/proc/self/environ").exists():
+            if is_linux:
                 is_wanted = wanted.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             else:
                 is_wanted = psutil.Process(pid).environ().get(name) == value

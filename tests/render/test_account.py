@@ -24,10 +24,10 @@ def test_an_account_is_one_fact_a_line() -> None:
 @for_each(
     ("account", "text"),
     [
-        (Account(), "logged in  nobody\n"),
+        (Account(), "logged in  no\n"),
         (Account("api_key"), "logged in  an API key\n"),
         (Account("new\x1b[31m"), "logged in  new␛[31m\n"),
-        (Account(requires_login=False), "logged in  nobody, and the configured provider needs no login\n"),
+        (Account(requires_login=False), "logged in  no; the configured provider needs no login\n"),
         (Account("chatgpt", unavailable="no network"), "logged in  ChatGPT\ndetails    unavailable: no network\n"),
         (Account(unavailable="no network"), "logged in  unknown\ndetails    unavailable: no network\n"),
     ],

@@ -44,7 +44,7 @@ for _ in range({TURNS}):
         (path / "inbox").mkdir(parents=True)
         os.mkfifo(path / "wake")
         leases = Leases(turns_path, ticket, None)
-        leases.try_slot(path.name, {MAX_RUNNING}, None)
+        leases.try_slot({MAX_RUNNING}, None)
         if leases.slot is not None:
             os.write(log_fd, f"{{ticket.turn_id}}\\n".encode())
     if leases.slot is None:
@@ -73,8 +73,7 @@ def new_turn(turns_path: Path) -> Leases:
 
 
 def try_slot(turns_path: Path, leases: Leases, max_running: int = 1, parent: str | None = None) -> bool:
-    assert leases.ticket is not None
-    leases.try_slot(leases.ticket.turn_id, max_running, parent)
+    leases.try_slot(max_running, parent)
     return leases.slot is not None
 
 

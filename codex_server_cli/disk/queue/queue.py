@@ -4,8 +4,8 @@ Every claim is a flock, so a death at any moment releases it; there is no daemon
 proceed. A turn waits only for the one before it, asleep in the kernel, and only the head of the queue takes a slot.
 The queue is totally ordered: by the ids of its tickets, the newest id last. A turn that waits for something else
 (`--after-reset`) leaves the queue, so that it blocks no other, and returns later with a new ticket, at the end.
-A turn that finds a slot at its creation takes it and leaves the queue under the same lock on `order`: with free slots
-no turn ever finds one before it. One that had to wait stays until its codex runs: turns that wait start in order.
+A turn that finds a slot at its creation takes it and leaves the queue under the same lock on `order`, so that the next
+one does not find it there. One that had to wait stays until its codex runs: turns that wait start in order.
 
     queue/order      locked while a turn is created; holds the newest ticket's id, which is the end of the queue
     queue/<id>       a ticket: locked while a turn is in the queue, then deleted; holds the id of the one before it. Its
