@@ -8,18 +8,20 @@ before the end is published, so that a waiter for that end finds both free.
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 
 from codex_server_cli.disk.queue import queue, thread_locks
 from codex_server_cli.disk.queue.queue import Slot, Ticket
 from codex_server_cli.disk.queue.thread_locks import ThreadLock
+from codex_server_cli.worker.log import say
 
 
 class Leases:
     """The leases of one turn. A worker that dies releases them all: each is a flock.
 
     Attributes:
-        was_told_to_stop: whether a signal asked the worker to stop while it was queued or got ready after that.
+        was_told_to_stop: whether a signal asked the worker to stop before its turn could take notice.
     """
 
     def __init__(self, turns_path: Path, ticket: Ticket | None, thread: ThreadLock | None) -> None:
@@ -28,6 +30,15 @@ class Leases:
         self.slot: Slot | None = None
         self.was_told_to_stop = False
         self._turns_path = turns_path
+
+    def record_signals(self) -> None:
+        """From now on a signal that asks the worker to stop is recorded, until the turn installs its own handlers."""
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, self._on_signal)
+
+    def _on_signal(self, signum: int, _frame: object) -> None:
+        say(f"told to stop by signal {signum}")
+        self.was_told_to_stop = True
 
     def try_slot(self, max_running: int, parent: str | None) -> None:
         """Take a slot for a new turn that need not wait, and leave the queue with it: so the next one need not either.

@@ -52,6 +52,8 @@ def main() -> None:
         refusal = error if isinstance(error, HomeError) else layout.home_error(turns_path.parent, error)
         _answer({"home_error": refusal.message, "hint": refusal.hint})
         return
+    if leases.slot is not None:
+        leases.record_signals()  # what runs the turn is still to be loaded
     _answer(common | {"turn_id": directory.turn_id, "is_published": True})
     _detach_output(directory)
     if leases.slot is None:

@@ -179,8 +179,7 @@ class QueuedTurn:
     def forward_signals(self, leases: Leases) -> None:
         """From now on signals are recorded in `leases`, until the turn installs its own handlers."""
         leases.was_told_to_stop = self._has_stop_signal
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, lambda *_: setattr(leases, "was_told_to_stop", True))
+        leases.record_signals()
 
     def _on_signal(self, signum: int, _frame: FrameType | None) -> None:
         say(f"told to stop by signal {signum}")

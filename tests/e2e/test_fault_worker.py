@@ -15,7 +15,16 @@ import pytest
 from codex_server_cli.demo.replies import reply, say
 from tests.fakes import faulty
 from tests.kit.escalations import ASK, escalated, pending, wait_for_request
-from tests.kit.faults import FIRST_HALF, SIGNALS, WHOLE, assert_ended, methods, pin_fake_codex, signal_worker
+from tests.kit.faults import (
+    FIRST_HALF,
+    SIGNALS,
+    WHOLE,
+    assert_ended,
+    change_workers,
+    methods,
+    pin_fake_codex,
+    signal_worker,
+)
 from tests.kit.home import Home, Turn, sleepers, start_sleeping
 from tests.kit.support import DEADLINE_S, Json, wait_until
 
@@ -52,6 +61,34 @@ def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_
     assert "Traceback" not in stderr
     assert one_home.turn_ids == []
     assert one_home.processes() == []
+
+
+HELD_IMPORT = """
+import os, sys, time
+
+class Held:
+    def find_spec(self, name, path=None, target=None):
+        while name == "codex_server_cli.worker.run" and not os.path.exists({gate!r}):
+            time.sleep(0.01)
+
+sys.meta_path.insert(0, Held())
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_worker_that_is_stopped_before_it_has_loaded_what_runs_a_turn_ends_it_in_order(
+    one_home: Home, signum: signal.Signals
+) -> None:
+    gate, notified = one_home.root / "gate", one_home.root / "notified"
+    pin_fake_codex(one_home, "silent")
+    change_workers(one_home, HELD_IMPORT.format(gate=str(gate)))
+    turn = one_home.start("new", "hi", "--notify", f"touch {notified}")
+    turn.worker().send_signal(signum)
+    wait_until(lambda: f"stop by signal {int(signum)}" in (turn.path / "worker.log").read_text(), what="the signal")
+    gate.touch()
+    ended = assert_abandoned(one_home, turn, signum)
+    assert ended["error"]["message"] == "The system stopped the worker before the turn ended."
+    wait_until(notified.exists, what="the notify command")
 
 
 @DEADLY
