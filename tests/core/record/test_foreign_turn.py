@@ -20,5 +20,11 @@ def test_the_message_is_the_one_that_the_last_such_turn_began_with() -> None:
         assert (turn.turn_id, turn.message) == ("a", None), params
     turn.note("item/completed", item("a", "userMessage"))
     assert turn.message == {"type": "userMessage", "id": "a"}
-    turn.note("turn/started", {"turn": {"id": "c"}})
-    assert (turn.turn_id, turn.message) == ("c", None)
+
+
+def test_a_later_turn_has_a_message_of_its_own() -> None:
+    turn = ForeignTurn()
+    turn.note("turn/started", {"turn": {"id": "a"}})
+    turn.note("item/completed", item("a", "userMessage"))
+    turn.note("turn/started", {"turn": {"id": "b"}})
+    assert (turn.turn_id, turn.message) == ("b", None)
