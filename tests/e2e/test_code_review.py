@@ -105,6 +105,7 @@ def test_a_review_whose_worker_was_killed_is_repaired_and_recovered(home: Home) 
     home.model([say(_finding(home.project / "a.txt"))])
     turn = home.start("review", "--base", "main")
     answer = turn.wait()["answer"]
+    turn.wait_for_exit_of_worker()
     lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
     cut = next(index for index, line in enumerate(lines) if b'"exitedReviewMode"' in line)
     for name in ("done", "result.json", "answer.txt"):

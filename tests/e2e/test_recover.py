@@ -7,7 +7,6 @@ import json
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from codex_server_cli.core.history.stored_turn import NOTICE
@@ -15,7 +14,6 @@ from codex_server_cli.core.history.stored_turn_query import PAGE_TURNS
 from codex_server_cli.core.record.replay import replay
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn
-from tests.kit.story import is_alive
 from tests.kit.support import DEADLINE_S, AppServer, Json, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
@@ -24,16 +22,9 @@ NOTHING_NEW = "Codex's record of this turn holds nothing that is not here alread
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 
 
-def has_no_worker(turn: Turn) -> bool:
-    try:
-        return not is_alive(psutil.Process(turn.meta["pid"]))
-    except psutil.NoSuchProcess:
-        return True
-
-
 def cut(turn: Turn, before: str, *, of_item: str = "") -> None:
     """Turn an ended turn into one whose worker was killed just before it recorded the last such message."""
-    wait_until(lambda: has_no_worker(turn), what="the end of its worker, which would repair what it finds")
+    turn.wait_for_exit_of_worker()
     lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
     marks = (f'"method":"{before}"'.encode(), of_item.encode())
     at = max(number for number, line in enumerate(lines) if all(mark in line for mark in marks))
@@ -141,7 +132,7 @@ def test_a_whole_answer_in_codex_record_of_a_killed_turn_is_kept_without_calling
     wait_until(lambda: turn.status()["phase"] == "running_command", what="the command")
     turn.app_server().kill()
     assert turn.wait()["state"] == "failed"
-    wait_until(lambda: has_no_worker(turn), what="the end of its worker, which would repair what it finds")
+    turn.wait_for_exit_of_worker()
     lines = (turn.path / "events.jsonl").read_bytes().splitlines(keepends=True)
     at = next(number for number, line in enumerate(lines) if b'"item/agentMessage/delta"' in line)
     (turn.path / "events.jsonl").write_bytes(b"".join(lines[: at + 1]))

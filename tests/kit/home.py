@@ -24,7 +24,7 @@ from codex_server_cli.demo.replies import hold, reply, run_command, say
 from codex_server_cli.demo.scripted_model import Script, ScriptedModel
 from tests.kit.command_run import Run
 from tests.kit.in_process import call
-from tests.kit.processes import end, has, is_forked_of_itself, is_over, with_variable
+from tests.kit.processes import end, has, is_forked_of_itself, is_over, is_running, with_variable
 from tests.kit.support import DEADLINE_S, Json, codex_env, wait_until
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
@@ -245,6 +245,10 @@ class Turn:
     def wait(self) -> Json:
         """The output of `wait` at the end: status and answer."""
         return self._home.call("wait", self.id, "--print", "json", "--timeout", str(DEADLINE_S)).json
+
+    def wait_for_exit_of_worker(self) -> None:
+        """Wait for it before the files of an ended turn are changed: once a day it repairs what it finds, at its end."""
+        wait_until(lambda: not is_running(self.meta["pid"]), what="the exit of the worker")
 
     def worker(self) -> psutil.Process:
         """The worker, once it has recorded its pid."""

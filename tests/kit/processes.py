@@ -46,6 +46,14 @@ def is_over(process: psutil.Process) -> bool:
         return True
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, that is no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def has(process: psutil.Process, words: tuple[str, ...]) -> bool:
     try:
         line = " ".join(process.cmdline())
