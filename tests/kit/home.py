@@ -247,7 +247,7 @@ class Turn:
         return self._home.call("wait", self.id, "--print", "json", "--timeout", str(DEADLINE_S)).json
 
     def wait_for_exit_of_worker(self) -> None:
-        """Wait for it before the files of an ended turn are changed: once a day it repairs what it finds, at its end."""
+        """Before the files of an ended turn are changed: once a day a worker repairs what it finds, at its end."""
         wait_until(lambda: not is_running(self.meta["pid"]), what="the exit of the worker")
 
     def worker(self) -> psutil.Process:
