@@ -171,6 +171,7 @@ def test_a_second_login_ends_the_first_which_says_so(one_home: Home, one_issuer:
     assert "only one at a time" in stderr
 
 
+@pytest.mark.full  # codex itself tries again for 6 s
 def test_taken_ports_are_75_with_the_way_around(one_home: Home, one_issuer: Issuer) -> None:
     with login_ports(), contextlib.ExitStack() as held:
         for port in LOGIN_PORTS:

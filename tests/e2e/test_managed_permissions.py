@@ -200,6 +200,7 @@ def assert_not_allowed(managed: Managed, run: Run, requests: int = 0) -> Json:
     return error
 
 
+@pytest.mark.full
 def test_a_list_that_lets_everything_be_read_alone_holds_for_every_turn(managed: Managed) -> None:
     managed.requires_alone(READS_ALONE)
     runs = [managed.run("new", "hi", *options) for options in WIDER]

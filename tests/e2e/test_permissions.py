@@ -96,7 +96,7 @@ def assert_denied(output: str, *, may_write: bool) -> None:
 # --- every way to run a turn
 
 
-@pytest.mark.parametrize("extends", [":workspace", ":read-only"])
+@pytest.mark.parametrize("extends", [":workspace", pytest.param(":read-only", marks=pytest.mark.full)])
 def test_what_is_denied_stays_denied(denied: Denied, extends: str) -> None:
     ways = {"plain": [], "write": ["--write", "--add-dir", "deep"], "plan": ["--plan"]}
     model = denied.model([reply for way in ways for reply in (look(way), say("done"))], denied.rules(extends))

@@ -122,7 +122,14 @@ def test_cancelling_a_turn_in_line_never_starts_codex(home: Home) -> None:
     assert len(model.requests) == 2
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "signum",
+    [
+        signal.SIGKILL,
+        signal.SIGTERM,
+        *(pytest.param(each, marks=pytest.mark.full) for each in (signal.SIGINT, signal.SIGHUP)),
+    ],
+)
 def test_a_turn_in_line_whose_worker_is_ended_is_passed_over(one_home: Home, signum: signal.Signals) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)
