@@ -6,6 +6,7 @@ the next reader does. In every case but SIGHUP the turn is `abandoned`, unless C
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from unittest.mock import ANY
@@ -64,12 +65,12 @@ def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_
 
 
 HELD_IMPORT = """
-import os, sys, time
+import sys
 
 class Held:
     def find_spec(self, name, path=None, target=None):
-        while name == "codex_server_cli.worker.run" and not os.path.exists({gate!r}):
-            time.sleep(0.01)
+        if name == "codex_server_cli.worker.run":
+            open({gate!r}).close()  # a FIFO: until it is opened for writing
 
 sys.meta_path.insert(0, Held())
 """
@@ -81,11 +82,12 @@ def test_a_worker_that_is_stopped_before_it_has_loaded_what_runs_a_turn_ends_it_
 ) -> None:
     gate, notified = one_home.root / "gate", one_home.root / "notified"
     pin_fake_codex(one_home, "silent")
+    os.mkfifo(gate)
     change_workers(one_home, HELD_IMPORT.format(gate=str(gate)))
     turn = one_home.start("new", "hi", "--notify", f"touch {notified}")
     turn.worker().send_signal(signum)
     wait_until(lambda: f"stop by signal {int(signum)}" in (turn.path / "worker.log").read_text(), what="the signal")
-    gate.touch()
+    gate.open("w").close()
     ended = assert_abandoned(one_home, turn, signum)
     assert ended["error"]["message"] == "The system stopped the worker before the turn ended."
     wait_until(notified.exists, what="the notify command")

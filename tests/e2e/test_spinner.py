@@ -13,7 +13,7 @@ from codex_server_cli.demo.replies import hold as hold_reply
 from codex_server_cli.demo.replies import say
 from tests.kit.home import COMMAND, FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import PlayedTurn, hold, let_go
-from tests.kit.support import DEADLINE_S
+from tests.kit.support import DEADLINE_S, wait_until
 from tests.kit.tmux import Terminal
 
 ANSWER = f"{FIRST_HALF}{SECOND_HALF}"
@@ -31,7 +31,8 @@ def follow_last(home: Home, *before: str) -> Terminal:
 
 def let_silence_last() -> None:
     """Longer than it lasts before the spinner is drawn: that nothing is drawn takes time to be seen."""
-    time.sleep(2 * SILENCE_S)
+    begun_s = time.monotonic()
+    wait_until(lambda: time.monotonic() - begun_s > 2 * SILENCE_S, what="a silence")
 
 
 def test_new_shows_what_the_turn_does_until_it_speaks_and_leaves_no_trace(home: Home) -> None:

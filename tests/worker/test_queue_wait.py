@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,7 +28,7 @@ MAX_RUNNING = 2
 CODEX = "#!/bin/sh\nwhile read -r line; do :; done\n"
 """Says nothing, and ends at the end of its input."""
 RUN_TURNS = f"""
-import os, pathlib, sys, time
+import os, pathlib, sys
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.worker.leases import Leases
 from codex_server_cli.worker.queued_turn import QueuedTurn
@@ -53,7 +52,6 @@ for _ in range({TURNS}):
         leases.slot = turn.wait()
         os.write(log_fd, f"{{ticket.turn_id}}\\n".encode())
         leases.leave_line()
-    time.sleep(0.002)
     leases.release()
 """
 """Turns one after the other, as a worker and the process that waits take their slots; each slot is logged."""
@@ -185,8 +183,11 @@ def test_slots_are_taken_in_the_order_of_ids_whatever_is_killed(turns_path: Path
     for _ in range(4):
         n_before = len(log.read_text().splitlines())
         victim = subprocess.Popen(command)
-        while len(log.read_text().splitlines()) <= n_before and victim.poll() is None:
-            time.sleep(dice.uniform(0, 0.04))  # no moment is safe
+        n_enough = n_before + dice.randrange(1, 12)  # no moment is safe
+        wait_until(
+            lambda: len(log.read_text().splitlines()) >= n_enough or victim.poll() is not None,  # noqa: B023
+            what="turns of all, or the end of the victim",
+        )
         victim.kill()
         victim.wait()
     assert [survivor.wait(DEADLINE_S) for survivor in survivors] == [0, 0, 0]
