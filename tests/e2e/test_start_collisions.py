@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -135,7 +136,7 @@ def test_turns_at_once_on_a_fresh_codex_home_all_complete(home: Home, number: in
     shutil.rmtree(home.codex_home)
     home.model([say(WHOLE)])
     _start_together(home, number)
-    commands = [home.spawn("new", f"number {each}") for each in range(number)]
+    commands = [home.spawn("new", f"number {each}", stdin=subprocess.DEVNULL) for each in range(number)]
     runs = [command.communicate(timeout=DEADLINE_S) for command in commands]
     assert [command.returncode for command in commands] == [0] * number, runs
     assert [errors for _, errors in runs] == [""] * number

@@ -109,13 +109,13 @@ class Home:
             return self.run(*args, cwd=cwd)
         return call(*args, env=self.env, cwd=cwd or self.project)
 
-    def spawn(self, *args: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-        """Start `codex-server ARGS`, its three streams being pipes; `close` ends what the test leaves running."""
+    def spawn(self, *args: str, cwd: Path | None = None, stdin: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start `codex-server ARGS`, its streams being pipes; `close` ends what the test leaves running."""
         process = subprocess.Popen(
             [COMMAND, *args],
             cwd=cwd or self.project,
             env=self.env,
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
