@@ -111,7 +111,8 @@ def run_python(project: Path, *args: str, floor: int) -> subprocess.CompletedPro
     """Run Python in a project whose folder `half` has a floor."""
     conftest = project / "conftest.py"
     conftest.write_text(conftest.read_text().replace("FLOOR,", f"{floor},"))
-    env = {"PYTHONPATH": f"{project}{os.pathsep}{TESTS.parent}"}
+    # A folder of its own for temporary files: a run of pytest deletes what earlier runs left in the common one.
+    env = {"PYTHONPATH": f"{project}{os.pathsep}{TESTS.parent}", "TMPDIR": str(project)}
     return subprocess.run([sys.executable, *args], cwd=project, env=env, capture_output=True, text=True, check=False)
 
 

@@ -47,7 +47,8 @@ def run_demo(settings: Settings, note: Callable[[str], None], *, keeps_home: boo
     home = Path(tempfile.mkdtemp(prefix="demo-", dir=cache))
     try:
         with ScriptedModel(demo_script()) as model:
-            write_custom_provider(home / "codex", model.base_url)
+            # Codex's list of plugins comes from the network: the demo uses none.
+            write_custom_provider(home / "codex", model.base_url, features={"plugins": False})
             write_json(home / "config.json", {"codex": str(codex.path)})
             (home / "project").mkdir()
             return _run_commands(home, note)

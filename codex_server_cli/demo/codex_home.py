@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,15 +26,17 @@ def write_custom_provider(
     model: str = "scripted",
     request_max_retries: int = 0,
     stream_max_retries: int = 0,
+    features: Mapping[str, bool] | None = None,
     extra_toml: str = "",
 ) -> None:
     """Make `codex_home` (created if need be) use the model at `base_url`, without a login.
 
-    Retries default to none, so that failures come at once. `extra_toml` is appended and so must begin with a
-    table header. Without a login `codex login status` says "Not logged in" (exit 1), and turns run all the same.
+    Retries default to none, so that failures come at once. `features` are Codex's own switches (`codex features list`).
+    `extra_toml` is appended and so must begin with a table header. Without a login `codex login status` says "Not
+    logged in" (exit 1), and turns run all the same.
     """
     provider = _provider(base_url, request_max_retries, stream_max_retries)
-    _write_config(codex_home, f"model = {_quoted(model)}\n{provider}", extra_toml)
+    _write_config(codex_home, f"model = {_quoted(model)}\n{provider}", features or {}, extra_toml)
 
 
 def write_chatgpt_login(
@@ -44,14 +47,15 @@ def write_chatgpt_login(
     email: str = "user@example.com",
     request_max_retries: int | None = None,
     stream_max_retries: int | None = None,
+    features: Mapping[str, bool] | None = None,
     extra_toml: str = "",
 ) -> None:
     """Make `codex_home` (created if need be) look logged in with ChatGPT, every service being at `origin`.
 
     The tokens are unsigned and invalid elsewhere. Request compression is off, so that bodies are readable
     without zstandard. The built-in provider retries up to 30 requests over 25 s and cannot be configured: with
-    either retry count given, a custom provider is used that accepts the same login. `extra_toml` is appended
-    and so must begin with a table header.
+    either retry count given, a custom provider is used that accepts the same login. `features` and `extra_toml`: as
+    above.
     """
     services = f"chatgpt_base_url = {_quoted(origin + '/backend-api/')}\n"
     if request_max_retries is None and stream_max_retries is None:
@@ -59,8 +63,8 @@ def write_chatgpt_login(
     else:
         provider = _provider(f"{origin}/v1", request_max_retries or 0, stream_max_retries or 0)
         provider += "requires_openai_auth = true\n"
-    features = "\n[features]\nenable_request_compression = false\n"
-    _write_config(codex_home, f"{services}{provider}{features}", extra_toml)
+    uncompressed = {"enable_request_compression": False}
+    _write_config(codex_home, f"{services}{provider}", uncompressed | dict(features or {}), extra_toml)
     _write_auth(codex_home / "auth.json", plan, email)
 
 
@@ -99,14 +103,16 @@ def _write_auth(path: Path, plan: str, email: str) -> None:
     path.write_text(json.dumps(auth))
 
 
-def _write_config(codex_home: Path, config: str, extra_toml: str) -> None:
+def _write_config(codex_home: Path, config: str, features: Mapping[str, bool], extra_toml: str) -> None:
     codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (codex_home / "config.toml").write_text(f"{config}\n{_PLAN_TOOL}\n{extra_toml}")
+    lines = [f"{name} = {_quoted(is_on)}" for name, is_on in features.items()]
+    switches = "\n".join(["[features]", *lines, ""]) if lines else ""
+    (codex_home / "config.toml").write_text(f"{config}\n{_PLAN_TOOL}\n{switches}\n{extra_toml}")
 
 
-def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a subset of TOML's for text without surrogates."""
-    return json.dumps(text)
+def _quoted(value: str | bool) -> str:
+    """A TOML basic string or boolean; JSON's escapes are a subset of TOML's for text without surrogates."""
+    return json.dumps(value)
 
 
 def _unsigned_jwt(payload: dict[str, object]) -> str:

@@ -52,10 +52,11 @@ def main() -> None:
         refusal = error if isinstance(error, HomeError) else layout.home_error(turns_path.parent, error)
         _answer({"home_error": refusal.message, "hint": refusal.hint})
         return
+    _log_to(directory)
     if leases.slot is not None:
         leases.record_signals()  # what runs the turn is still to be loaded
     _answer(common | {"turn_id": directory.turn_id, "is_published": True})
-    _detach_output(directory)
+    _leave_pipes()
     if leases.slot is None:
         try:
             _wait_for_slot(directory, lock_fd, leases, meta, turn["max_running"])
@@ -189,15 +190,19 @@ def _answer(answer: dict[str, Any]) -> None:
         pass  # the launcher is dead; the turn is not
 
 
-def _detach_output(directory: TurnDir) -> None:
-    """Close the launcher's pipes: from now on stdout and stderr are `worker.log`."""
-    null_fd = os.open(os.devnull, os.O_RDWR)
+def _log_to(directory: TurnDir) -> None:
+    """Make `worker.log` stderr, before anything is logged: the launcher reads stderr only of one that failed."""
     try:
         log_fd = open_regular(directory.log, os.O_WRONLY | os.O_APPEND)
-    except OSError:  # deleted already, or a limit on open files: the turn goes on
-        log_fd = os.dup(null_fd)
-    os.dup2(null_fd, 0)
-    os.dup2(log_fd, 1)
+    except OSError:  # deleted already, or a limit on open files: messages are lost, the turn is not
+        return
     os.dup2(log_fd, 2)
-    os.close(null_fd)
     os.close(log_fd)
+
+
+def _leave_pipes() -> None:
+    """Close the launcher's pipes: stdin is empty from now on, and stdout is stderr."""
+    null_fd = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null_fd, 0)
+    os.close(null_fd)
+    os.dup2(2, 1)

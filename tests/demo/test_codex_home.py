@@ -36,6 +36,12 @@ def test_a_chatgpt_login_is_private_and_names_plan_and_email(tmp_path: Path) -> 
     assert tomllib.loads((tmp_path / "config.toml").read_text())["features"] == {"enable_request_compression": False}
 
 
+def test_switches_of_codex_stand_beside_what_a_login_needs(tmp_path: Path) -> None:
+    write_chatgpt_login(tmp_path, "http://127.0.0.1:1", features={"plugins": False}, extra_toml="[history]\n")
+    features = tomllib.loads((tmp_path / "config.toml").read_text())["features"]
+    assert features == {"enable_request_compression": False, "plugins": False}
+
+
 @pytest.mark.parametrize(("retries", "provider"), [(None, None), (0, "scripted"), (1, "scripted")])
 def test_a_chatgpt_login_uses_the_built_in_provider_unless_retries_are_set(
     tmp_path: Path, retries: int | None, provider: str | None

@@ -6,11 +6,10 @@ import json
 import shlex
 from pathlib import Path
 
-import psutil
-
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.faults import change_workers
 from tests.kit.home import COMMAND, Home
+from tests.kit.processes import is_running
 from tests.kit.support import AppServer, wait_until
 
 
@@ -70,8 +69,8 @@ def test_a_program_that_takes_too_long_is_ended(home: Home) -> None:
     home.model([say("hello")])
     notify_with(home, program)
     assert home.start("new", "hi").wait()["state"] == "complete"
-    process = psutil.Process(int(wait_until(pid_file.exists, what="its pid") and pid_file.read_text()))
-    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE, what="its end")
+    wait_until(pid_file.exists, what="its pid")
+    wait_until(lambda: not is_running(int(pid_file.read_text())), what="its end")
 
 
 def test_a_command_that_calls_itself_the_program_is_ended_with_its_turn(home: Home) -> None:
@@ -83,8 +82,7 @@ def test_a_command_that_calls_itself_the_program_is_ended_with_its_turn(home: Ho
     notify_with(home, reported)
     turn = home.start("new", "hi", "--sandbox", "danger-full-access", "--skip-git-check")
     assert turn.wait()["state"] == "complete"
-    process = psutil.Process(int(pid_file.read_text())) if psutil.pid_exists(int(pid_file.read_text())) else None
-    assert process is None or process.status() == psutil.STATUS_ZOMBIE
+    assert not is_running(int(pid_file.read_text()))
 
 
 def test_a_program_that_starts_a_turn_itself_starts_one(home: Home) -> None:

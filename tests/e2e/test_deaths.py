@@ -18,7 +18,7 @@ FULL_ACCESS = ("--sandbox", "danger-full-access", "--skip-git-check")
 
 def test_a_killed_worker_is_abandoned_at_once_with_its_partial_answer(home: Home) -> None:
     turn, _ = home.start_held()
-    turn.worker().kill()
+    turn.kill_worker()
     status = turn.status()
     assert home.left_running() == []
     assert (status["state"], status["error"]["kind"]) == ("abandoned", "worker_died")
@@ -34,7 +34,7 @@ def test_a_follower_sees_the_death_of_the_worker(one_home: Home) -> None:
     turn, _ = one_home.start_held()
     tail = one_home.spawn("tail", turn.id, "--follow")
     wait = one_home.spawn("wait", turn.id)
-    turn.worker().kill()
+    turn.kill_worker()
     for follower in (tail, wait):
         _, errors = follower.communicate(timeout=DEADLINE_S)
         assert follower.returncode == 3
@@ -53,7 +53,7 @@ def test_a_follower_sees_the_death_of_the_worker(one_home: Home) -> None:
 )
 def test_a_killed_worker_leaves_no_command_running(home: Home, command: str, options: tuple[str, ...]) -> None:
     turn, sleep = start_sleeping(home, command, *options)
-    turn.worker().kill()
+    turn.kill_worker()
     assert turn.status()["state"] == "abandoned"
     assert sleepers(sleep) == []
     assert home.left_running() == []
@@ -86,7 +86,7 @@ def test_a_worker_killed_after_the_turn_had_ended_loses_nothing(home: Home) -> N
     home.model([say(WHOLE)])
     turn = home.start("new", "hi")
     wait_until(lambda: any(event.get("method") == "turn/completed" for event in turn.events))
-    turn.worker().kill()
+    turn.kill_worker()
     assert not turn.is_ended
     status = turn.status()
     assert (status["state"], status["error"]) == ("complete", None)

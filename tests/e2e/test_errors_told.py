@@ -42,7 +42,7 @@ def kill_codex(_home: Home, turn: Turn) -> None:
 
 
 def kill_worker(_home: Home, turn: Turn) -> None:
-    turn.worker().kill()
+    turn.kill_worker()
 
 
 def stop_worker(_home: Home, turn: Turn) -> None:

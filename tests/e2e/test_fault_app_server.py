@@ -193,7 +193,7 @@ def test_a_flood_on_stderr(one_home: Home) -> None:
 
 def test_a_worker_killed_under_a_line_of_50_megabytes_is_repaired(one_home: Home) -> None:
     turn = start_silent(one_home)
-    turn.worker().kill()
+    turn.kill_worker()
     wait_until(lambda: not one_home.processes("worker.main"), what="the worker's death")
     append(turn.path / "events.jsonl", b'{"seq":9,"ts":1,"dir":"in","method":"x","params":"' + b"x" * 50_000_000)
     ended = turn.wait()

@@ -16,6 +16,7 @@ import pytest
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.kit.faults import pin_fake_codex
 from tests.kit.home import Home
+from tests.kit.support import wait_until
 
 SHADOWED = ("calendar", "json", "typing", "signal", "subprocess", "select", "pathlib", "shlex", "datetime", "struct")
 INSTALLED = ("typer", "rich", "watchfiles", "psutil", "jsonschema")
@@ -90,7 +91,7 @@ def test_modules_on_the_python_path_do_not_stop_a_turn_that_stands_in_line(one_h
     one_home.configure(max_running=1, codex=str(one_home.codex))
     first, gate = one_home.start_held()
     second = one_home.start("new", "hi")
-    assert second.status()["phase"] == "queued"
+    wait_until(lambda: second.status()["phase"] == "queued", what="phase queued")
     gate.open()
     assert (first.wait()["state"], second.wait()["state"]) == ("complete", "complete")
 

@@ -67,7 +67,7 @@ def test_a_killed_worker_is_told_within_two_looks_without_any_other_reader(one_h
     held, _ = one_home.start_held()
     monitor = Monitor(one_home)
     monitor.read_until(held.id, "phase")
-    held.worker().kill()
+    held.kill_worker()
     end = monitor.read_until(held.id)
     assert monitor_action.PROBE_INTERVAL_S <= 1
     assert (end["state"], end["kind"]) == ("abandoned", "worker_died")

@@ -57,7 +57,7 @@ def kill_codex(_home: Home, turn: Turn) -> None:
 
 
 def kill_worker(home: Home, turn: Turn) -> None:
-    turn.worker().kill()
+    turn.kill_worker()
     wait_until(lambda: turn.status()["state"] == "abandoned", what="the repair")
 
 

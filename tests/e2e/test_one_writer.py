@@ -91,7 +91,7 @@ def test_going_on_right_after_the_end_never_meets_a_busy_thread(one_home: Home, 
 
 def test_going_on_right_after_the_worker_was_killed_does_not_meet_its_codex(home: Home) -> None:
     turn, gate = home.start_held()
-    turn.worker().kill()
+    turn.kill_worker()
     gate.open()
     home.model([say("more")])
     run = home.run("continue", "--turn", turn.id, "go on", "--wait")

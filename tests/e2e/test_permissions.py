@@ -40,9 +40,15 @@ class Denied:
             '[permissions.mine.filesystem.":workspace_roots"]\n"**/*.env" = "deny"\n'
         )
 
-    def model(self, script: Script, toml: str | None = None, name: str | None = "mine") -> ScriptedModel:
+    def model(
+        self,
+        script: Script,
+        toml: str | None = None,
+        name: str | None = "mine",
+        features: dict[str, bool] | None = None,
+    ) -> ScriptedModel:
         """Serve a script to a Codex that runs under a profile; `toml` may hold other rules."""
-        model = self.home.model(script, extra_toml=self.rules() if toml is None else toml)
+        model = self.home.model(script, features=features, extra_toml=self.rules() if toml is None else toml)
         config = self.home.codex_home / "config.toml"
         if name is not None:
             config.write_text(f'default_permissions = "{name}"\n' + config.read_text())
@@ -286,9 +292,8 @@ allow_local_binding = true
 [permissions.mine.network.domains]
 "127.0.0.1" = "allow"
 "denied.example" = "deny"
-[features]
-network_proxy = true
 """
+PROXY = {"network_proxy": True}
 OFF = ["--config", "features.network_proxy=false"]
 
 
@@ -300,13 +305,13 @@ def fetch(model_url: str) -> ToolCall:
 
 
 def test_a_profile_that_opens_the_network_opens_it_to_no_turn_that_was_not_asked_to_have_it(denied: Denied) -> None:
-    model = denied.model([say("done")], NETWORK)
+    model = denied.model([say("done")], NETWORK, features=PROXY)
     ended = denied.home.start("new", "hi").wait()
     assert (ended["state"], ended["error"]["kind"], model.model_requests) == ("failed", "sandbox", [])
     hint = ended["error"]["hint"]
     assert " --config features.network_proxy=false " in hint
 
-    model = denied.model([fetch(model.origin), say("done")], NETWORK)
+    model = denied.model([fetch(model.origin), say("done")], NETWORK, features=PROXY)
     assert denied.home.start("new", "hi", *OFF).wait()["state"] == "complete"
     assert "HTTP 000" in output_of(model, "1")
 
@@ -315,7 +320,7 @@ def test_a_profile_that_opens_the_network_opens_it_to_no_turn_that_was_not_asked
 def test_with_network_its_rules_hold(denied: Denied) -> None:
     with ScriptedModel([]) as other:
         fetch_denied = run_command("curl -s http://denied.example/", call_id="2")
-        model = denied.model([fetch(other.origin), fetch_denied, say("done")], NETWORK)
+        model = denied.model([fetch(other.origin), fetch_denied, say("done")], NETWORK, features=PROXY)
         assert denied.home.start("new", "hi", "--network").wait()["state"] == "complete"
     assert "HTTP 404" in output_of(model, "1")
     assert "explicitly denied by policy" in output_of(model, "2")

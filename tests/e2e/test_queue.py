@@ -159,7 +159,7 @@ def test_the_death_of_a_running_worker_lets_the_next_turn_run_and_ends_what_it_l
     (first,), gate, _ = start_full(home)
     second = queued(home)
     orphan = first.app_server()
-    first.worker().kill()
+    first.kill_worker()
     wait_until(lambda: second.status()["phase"] != "queued", what="its turn to run")
     assert first.is_ended  # it was not read so far: the turn that takes its place repairs it
     assert not is_alive(orphan)

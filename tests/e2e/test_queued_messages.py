@@ -121,7 +121,7 @@ def test_a_worker_that_was_killed_with_a_message_in_its_hands_loses_nothing(home
     queue_message(home, thread_id)
     wait_until(lambda: is_taken(turn), what="the message out of Codex's reach")
     assert queued(home, thread_id) == []
-    turn.worker().kill()
+    turn.kill_worker()
     ended = turn.status()
     assert (ended["state"], ended["put_back"]) == ("abandoned", 1)
     assert queued(home, thread_id) == [WORDS]

@@ -100,7 +100,7 @@ def test_what_codex_finishes_after_the_death_of_our_worker_comes_back(home: Home
     # A codex that ignores the end of its stdin and of its stdout, and so outlives the worker until it is swept.
     home.wrap_codex(f'(cat; exec sleep 300) | {home.codex} "$@" | (cat; exec cat >/dev/null)')
     turn, gate = home.start_held()
-    turn.worker().kill()
+    turn.kill_worker()
     gate.open()
     wait_until(lambda: has_completed(home, turn), what="the end in Codex's session file")
     assert turn.status()["state"] == "abandoned"

@@ -82,6 +82,6 @@ def test_turns_that_fail_tell_no_secret(secretive: Home) -> None:
     assert [turn.wait()["state"] for turn in turns] == ["failed", "failed"]
     secretive.configure()
     held, _ = secretive.start_held()
-    held.worker().kill()
+    held.kill_worker()
     assert held.wait()["state"] == "abandoned"
     assert_nothing_leaked(secretive)

@@ -208,7 +208,7 @@ def test_a_command_kept_from_our_environment_is_found_after_the_death_of_the_wor
     assert environment["A"] == "b"
     assert environment.get("B") == ("c" if options else None)
     assert "CODEX_SERVER_HOME" not in environment
-    turn.worker().kill()
+    turn.kill_worker()
     assert turn.status()["state"] == "abandoned"
     assert sleepers(sleep) == []
 

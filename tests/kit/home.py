@@ -25,7 +25,7 @@ from codex_server_cli.demo.scripted_model import Script, ScriptedModel
 from tests.kit.command_run import Run
 from tests.kit.in_process import call
 from tests.kit.processes import end, has, is_forked_of_itself, is_over, is_running, with_variable
-from tests.kit.support import DEADLINE_S, Json, codex_env, wait_until
+from tests.kit.support import DEADLINE_S, SPARED_FEATURES, Json, codex_env, wait_until
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "codex-server")
 """The command as pip installed it."""
@@ -74,16 +74,24 @@ class Home:
 
     # --- the model
 
-    def model(self, script: Script, *, retries: int = 0, extra_toml: str = "") -> ScriptedModel:
+    def model(
+        self, script: Script, *, retries: int = 0, features: dict[str, bool] | None = None, extra_toml: str = ""
+    ) -> ScriptedModel:
         """Serve `script` and make Codex use it through a provider that needs no login."""
         model = self.opened.enter_context(ScriptedModel(script))
-        write_custom_provider(self.codex_home, model.base_url, stream_max_retries=retries, extra_toml=extra_toml)
+        write_custom_provider(
+            self.codex_home,
+            model.base_url,
+            stream_max_retries=retries,
+            features=SPARED_FEATURES | (features or {}),
+            extra_toml=extra_toml,
+        )
         return model
 
     def chatgpt(self, script: Script) -> ScriptedModel:
         """Serve `script` and make Codex use it in ChatGPT mode, logged in."""
         model = self.opened.enter_context(ScriptedModel(script))
-        write_chatgpt_login(self.codex_home, model.origin)
+        write_chatgpt_login(self.codex_home, model.origin, features=SPARED_FEATURES)
         return model
 
     # --- commands
@@ -247,13 +255,18 @@ class Turn:
         return self._home.call("wait", self.id, "--print", "json", "--timeout", str(DEADLINE_S)).json
 
     def wait_for_exit_of_worker(self) -> None:
-        """Before the files of an ended turn are changed: once a day a worker repairs what it finds, at its end."""
+        """As before the files of an ended turn are changed: once a day a worker repairs what it finds, at its end."""
         wait_until(lambda: not is_running(self.meta["pid"]), what="the exit of the worker")
 
     def worker(self) -> psutil.Process:
         """The worker, once it has recorded its pid."""
         pid: int = wait_until(lambda: self.meta["pid"], what="the worker's pid")
         return psutil.Process(pid)
+
+    def kill_worker(self) -> None:
+        """Kill it, and wait until the kernel has freed its lock: a dying process holds it for a moment more."""
+        self.worker().kill()
+        self.wait_for_exit_of_worker()
 
     def app_server(self) -> psutil.Process:
         """The worker's app-server, once its exec is done."""

@@ -28,6 +28,9 @@ expected comes. It is long enough for a slow and busy machine; pytest's own time
 _POLL_S = 0.01
 _END_S = 30.0
 """For an app-server after EOF on its stdin; no test asserts anything about how it ends then."""
+SPARED_FEATURES = {} if NPM_CODEX_ENV in os.environ else {"plugins": False, "shell_snapshot": False}
+"""What is switched off in the Codex of everyday tests: the list of plugins, which it asks the network for, and a
+snapshot of the login shell. They are half of what a turn costs. Runs with both versions have all of Codex."""
 # A rejected ChatGPT token makes codex ask for a new one; no test may reach the real service. Port 9 refuses.
 _NOWHERE = "http://127.0.0.1:9/"
 _API_KEYS = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
