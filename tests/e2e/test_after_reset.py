@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import signal
 import time
 from dataclasses import replace
@@ -19,7 +18,7 @@ from codex_server_cli.disk import lock
 from tests.e2e.test_queue import MAX_QUEUED_PSS_KB, handles, is_light, pss_kb, started_at_ms
 from tests.kit.home import Home, Turn
 from tests.kit.story import is_alive
-from tests.kit.support import wait_until
+from tests.kit.support import delete_tree, wait_until
 
 FAR_S = 2_000_000_000
 SOON_S = 3
@@ -132,7 +131,7 @@ def test_a_held_turn_ends_like_any_other_in_line(one_home: Home) -> None:
     listening_worker(stopped).terminate()
     assert [turn.wait()["state"] for turn in (killed, stopped)] == ["abandoned", "abandoned"]
     worker = listening_worker(deleted)
-    shutil.rmtree(deleted.path)
+    delete_tree(deleted.path)
     worker.terminate()
     wait_until(lambda: not is_alive(worker), what="the end of its worker")
     assert late.wait()["error"]["kind"] == "deadline"

@@ -8,6 +8,7 @@ from codex_server_cli.demo.replies import hold, reply, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from tests.kit.home import SECOND_HALF, Home, Turn
+from tests.kit.support import delete_tree
 
 
 def echo(request: Request) -> ReplyLike:
@@ -63,9 +64,7 @@ def test_continue_in_a_directory_without_a_thread_takes_no_other_projects(home: 
 def test_continue_finds_the_thread_of_another_codex_client_in_this_directory(one_home: Home) -> None:
     model = one_home.model(echo)
     first = ended(one_home, "new", "one")
-    for path in sorted(first.path.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    first.path.rmdir()  # no turn of ours is left: only Codex's own session
+    delete_tree(first.path)  # no turn of ours is left: only Codex's own session
     ended(one_home, "continue", "two")
     assert prompts_and_answers(model) == ["one", "re: one", "two"]
 
