@@ -30,17 +30,16 @@ _FAILURES = (
     r"apply_patch (?:verification )?failed|patch rejected|approval policy is|exec_command failed|"
     r"unsupported (?:custom tool )?call|failed to parse function arguments|unable to locate image|write_stdin failed"
 )
-_BEGINS_AS_FAILURE = re.compile(_FAILURES)
-_FAILURE_IN_SCRIPT = re.compile(rf"(?:^|Error: )({_FAILURES})", re.MULTILINE)
-_BY_USER = re.compile(r"rejected by user(?! approval)|^aborted")
+_FAILURE_IN_SCRIPT = rf"(?m)(?:^|Error: )({_FAILURES})"
+_BY_USER = r"rejected by user(?! approval)|^aborted"
 """Declined on request, or interrupted: its item reports it, or the turn's end."""
 
-_PATCH_PATH = re.compile(r"\*\*\* (?:Add|Update|Delete) File: ([^\n\\`\"]+)")
-_SCRIPT_COMMAND = re.compile(r"\bcmd[\"']?\s*:\s*([\"'`])((?:\\.|(?!\1).)*)\1", re.DOTALL)
-_OUTPUT_HEAD = re.compile(r"Chunk ID: .*?\nOutput:\n", re.DOTALL)
-_DENIAL_LINE = re.compile(r"^.*: Read-only file system$", re.MULTILINE)
-_DENIED_WRITE = re.compile(r"Read-only file system|Operation not permitted")
-_DENIED_NETWORK = re.compile(r"Could not resolve host|name resolution|Network is unreachable")
+_PATCH_PATH = r"\*\*\* (?:Add|Update|Delete) File: ([^\n\\`\"]+)"
+_SCRIPT_COMMAND = r"(?s)\bcmd[\"']?\s*:\s*([\"'`])((?:\\.|(?!\1).)*)\1"
+_OUTPUT_HEAD = r"(?s)Chunk ID: .*?\nOutput:\n"
+_DENIAL_LINE = r"(?m)^.*: Read-only file system$"
+_DENIED_WRITE = r"Read-only file system|Operation not permitted"
+_DENIED_NETWORK = r"Could not resolve host|name resolution|Network is unreachable"
 _UNSANDBOXED = ("dangerFullAccess", "externalSandbox")
 
 
@@ -138,7 +137,9 @@ def denial_of(item: Message, settings: Message) -> str | None:
     if item.get("status") != "failed" or policy.get("type") in _UNSANDBOXED:
         return None
     for line in text_in(item.get("aggregatedOutput")).split("\n"):
-        if _DENIED_WRITE.search(line) or (policy.get("networkAccess") is False and _DENIED_NETWORK.search(line)):
+        if re.search(_DENIED_WRITE, line) or (
+            policy.get("networkAccess") is False and re.search(_DENIED_NETWORK, line)
+        ):
             return _one_line(line)
     return None
 
@@ -150,29 +151,29 @@ def refusal_of(call: Message, output: Message) -> Refusal | None:
         call, output: raw response items.
     """
     text, name = _output_text(output), text_in(call.get("name")) or "local_shell"
-    denial = _DENIAL_LINE.search(text)
+    denial = re.search(_DENIAL_LINE, text)
     if name in _SCRIPT_TOOLS:
-        found = _FAILURE_IN_SCRIPT.search(text)
+        found = re.search(_FAILURE_IN_SCRIPT, text)
         reason = text[found.start(1) :] if found else denial[0] if denial else ""
-    elif name in _ITEM_TOOLS or _BEGINS_AS_FAILURE.match(text):
-        reason = denial[0] if denial else _OUTPUT_HEAD.sub("", text)
+    elif name in _ITEM_TOOLS or re.match(_FAILURES, text):
+        reason = denial[0] if denial else re.sub(_OUTPUT_HEAD, "", text)
     else:
         return None
-    if not reason.strip() or _BY_USER.search(reason):
+    if not reason.strip() or re.search(_BY_USER, reason):
         return None
     return _classify(call, name, _one_line(reason))
 
 
 def _classify(call: Message, name: str, reason: str) -> Refusal:
     asked = text_in(call.get("input")) or _arguments_text(call)
-    is_of_command = reason.startswith(("approval policy", "exec_command")) or _DENIAL_LINE.match(reason) is not None
+    is_of_command = reason.startswith(("approval policy", "exec_command")) or re.match(_DENIAL_LINE, reason) is not None
     if "*** Begin Patch" in asked and not is_of_command:
-        return Refusal("patch", tuple(dict.fromkeys(path.strip() for path in _PATCH_PATH.findall(asked))), reason)
+        return Refusal("patch", tuple(dict.fromkeys(path.strip() for path in re.findall(_PATCH_PATH, asked))), reason)
     if name == "apply_patch":
         return Refusal("patch", (), reason)
     if name in _COMMAND_TOOLS:
         return Refusal("command", (_cut(asked),) if asked else (), reason)
-    command = _SCRIPT_COMMAND.search(asked) if is_of_command else None
+    command = re.search(_SCRIPT_COMMAND, asked) if is_of_command else None
     return Refusal("command", (_cut(command[2]),), reason) if command else Refusal("tool", (name,), reason)
 
 

@@ -25,16 +25,14 @@ NO_MODEL = "Those that there are: {models}; with the usual one: {usual}"
 
 _ARCHIVED = "Take it out of Codex's archive with `codex unarchive {thread_id}`, then: {{again}}"
 _OF_POLICY = frozenset({"cyberPolicy", "bioPolicy", "misalignmentPolicyViolation", "inferenceHookDenied"})
-_ARCHIVED_THREAD = re.compile(r"session (?P<thread_id>[0-9a-fA-F-]+) is archived")
-_DATABASE = re.compile(
+_ARCHIVED_THREAD = r"session (?P<thread_id>[0-9a-fA-F-]+) is archived"
+_DATABASE = (
     r"failed to initialize sqlite state runtime|database disk image is malformed|file is not a database"
     r"|unable to open database file|attempt to write a readonly database|disk I/O error"
 )
-_SESSION_FILE = re.compile(
-    r"failed to read session metadata|does not start with session metadata|rollout at .+ is empty"
-)
+_SESSION_FILE = r"failed to read session metadata|does not start with session metadata|rollout at .+ is empty"
 
-_NO_ROOM = re.compile(
+_NO_ROOM = (
     r"\(os error (?:11|12|23|24)\)|Too many open files|No file descriptors available"
     r"|Resource temporarily unavailable|Cannot allocate memory"
 )
@@ -42,17 +40,17 @@ _NO_ROOM = re.compile(
 
 def is_without_room(text: str) -> bool:
     """Whether this reports a limit of the system: files, processes, memory."""
-    return _NO_ROOM.search(text) is not None
+    return re.search(_NO_ROOM, text) is not None
 
 
 def is_of_database(text: str) -> bool:
     """Whether Codex says that it cannot use its databases, for a permanent reason."""
-    return _DATABASE.search(text) is not None
+    return re.search(_DATABASE, text) is not None
 
 
 def is_of_session_file(text: str) -> bool:
     """Whether Codex says that it cannot read the beginning of a thread's session file."""
-    return _SESSION_FILE.search(text) is not None
+    return re.search(_SESSION_FILE, text) is not None
 
 
 def words_for(message: str, info: Any) -> str | None:
@@ -68,7 +66,7 @@ def words_for(message: str, info: Any) -> str | None:
         return POLICY
     if is_without_room(message):
         return NO_ROOM
-    archived = _ARCHIVED_THREAD.search(message)
+    archived = re.search(_ARCHIVED_THREAD, message)
     if archived is not None:
         return _ARCHIVED.format(thread_id=archived["thread_id"])
     if is_of_database(message):

@@ -36,14 +36,15 @@ _NETWORK_INFO = frozenset(
         "responseTooManyFailedAttempts",
     }
 )
+# The patterns of what fails are strings: `re` compiles one when it is first used, and most turns use none.
 _KIND_OF_TEXT = (  # of errors whose `codexErrorInfo` is `other`, or missing: by Codex's text, and codes in a raw body
-    (re.compile(r"hit your usage limit|usage_limit_reached|insufficient_quota"), ErrorKind.USAGE_LIMIT),
-    (re.compile(r"out of credits|hit your spend cap|Quota exceeded"), ErrorKind.USAGE_LIMIT),
-    (re.compile(r"ran out of room in the model's context|context_length_exceeded"), ErrorKind.CONTEXT_WINDOW),
-    (re.compile(r"could not be refreshed|sign in again|Not logged in"), ErrorKind.AUTH),
+    (r"hit your usage limit|usage_limit_reached|insufficient_quota", ErrorKind.USAGE_LIMIT),
+    (r"out of credits|hit your spend cap|Quota exceeded", ErrorKind.USAGE_LIMIT),
+    (r"ran out of room in the model's context|context_length_exceeded", ErrorKind.CONTEXT_WINDOW),
+    (r"could not be refreshed|sign in again|Not logged in", ErrorKind.AUTH),
 )
-_BROKEN_STREAM = re.compile(  # how Codex reports a broken connection; without retries it says nothing else
-    r"^(?:stream disconnected before completion|Reconnecting)|error sending request|connection closed", re.IGNORECASE
+_BROKEN_STREAM = (  # how Codex reports a broken connection; without retries it says nothing else
+    r"(?i)^(?:stream disconnected before completion|Reconnecting)|error sending request|connection closed"
 )
 ONLY_RETRIED = "Codex only tried the network again"
 """How the message of a stall begins where the model was unreachable."""
@@ -52,26 +53,26 @@ WRONG_ANSWER = "The answer "
 """How the message of kind `bad_schema` begins where the answer is wrong, and not the schema."""
 
 _INCOMPLETE = "Incomplete response returned"  # `response.incomplete`: complete up to a limit of the model
-_SCHEMA_REFUSAL = re.compile(r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema")
+_SCHEMA_REFUSAL = r"invalid_json_schema|Invalid schema for response_format|text\.format\.schema"
 _DISK_FULL = r"database or disk is full|No space left on device"
-_PROVIDER_GONE = re.compile(  # of a thread that keeps it; the first pattern is that of 0.163.0
+_PROVIDER_GONE = (  # of a thread that keeps it; the first pattern is that of 0.163.0
     r"Model provider `.*` not found|uses model provider .* no longer configured"
 )
 _REFUSALS = (  # by the message of a JSON-RPC error of thread/* or turn/*; its code -32600 is not specific
-    (re.compile(r"already has an active writer|is behind durable rollout"), ErrorKind.THREAD_BUSY),
-    (re.compile(r"no rollout found|thread not found|is archived|invalid session id"), ErrorKind.THREAD_MISSING),
+    (r"already has an active writer|is behind durable rollout", ErrorKind.THREAD_BUSY),
+    (r"no rollout found|thread not found|is archived|invalid session id", ErrorKind.THREAD_MISSING),
     (
-        re.compile(
+        (
             r"failed to load configuration|error loading config|default_permissions|no longer configured"
             r"|Model provider `.*` not found"
         ),
         ErrorKind.BAD_INPUT,
     ),
-    (re.compile(r"required MCP servers failed"), ErrorKind.BAD_INPUT),
-    (re.compile(r"Input exceeds the maximum"), ErrorKind.BAD_INPUT),
-    (re.compile(r"authentication required|not logged in", re.IGNORECASE), ErrorKind.AUTH),
-    (re.compile(r"unknown variant `"), ErrorKind.PROTOCOL),
-    (re.compile(_DISK_FULL), ErrorKind.DISK),
+    (r"required MCP servers failed", ErrorKind.BAD_INPUT),
+    (r"Input exceeds the maximum", ErrorKind.BAD_INPUT),
+    (r"(?i)authentication required|not logged in", ErrorKind.AUTH),
+    (r"unknown variant `", ErrorKind.PROTOCOL),
+    (_DISK_FULL, ErrorKind.DISK),
 )
 
 
@@ -98,14 +99,16 @@ def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
             before it show that the network was the cause (capture error_DISC).
     """
     info, text = error.get("codexErrorInfo"), str(error.get("message") or "")
-    if _SCHEMA_REFUSAL.search(text):
+    if re.search(_SCHEMA_REFUSAL, text):
         return ErrorKind.BAD_SCHEMA
     if isinstance(info, str) and info != "other":
         return _KIND_OF_INFO.get(info, ErrorKind.BAD_REQUEST)
-    kind = _kind_of_network_info(info) or next((kind for pattern, kind in _KIND_OF_TEXT if pattern.search(text)), None)
+    kind = _kind_of_network_info(info) or next(
+        (kind for pattern, kind in _KIND_OF_TEXT if re.search(pattern, text)), None
+    )
     if kind is None and not text.startswith("{"):
         kind = _kind_of_network_info(last_retry.get("codexErrorInfo")) if last_retry is not None else None
-        if kind is None and _BROKEN_STREAM.search(text) and not is_incomplete(error):
+        if kind is None and re.search(_BROKEN_STREAM, text) and not is_incomplete(error):
             kind = ErrorKind.NETWORK
     return kind or ErrorKind.BAD_REQUEST
 
@@ -138,7 +141,7 @@ def kind_of_refusal(error: Message) -> ErrorKind:
         return ErrorKind.DISK
     if is_of_session_file(text):
         return ErrorKind.BAD_INPUT
-    return next((kind for pattern, kind in _REFUSALS if pattern.search(text)), ErrorKind.BAD_REQUEST)
+    return next((kind for pattern, kind in _REFUSALS if re.search(pattern, text)), ErrorKind.BAD_REQUEST)
 
 
 def error_of_refusal(method: str, error: Message, times: int | None = None) -> TurnError:
@@ -150,7 +153,7 @@ def error_of_refusal(method: str, error: Message, times: int | None = None) -> T
     """
     how_often = f" {times} times" if times is not None else ""
     message = f"Codex refused {method}{how_often}: {readable_message(error)}"
-    is_without_provider = method == "thread/resume" and _PROVIDER_GONE.search(message) is not None
+    is_without_provider = method == "thread/resume" and re.search(_PROVIDER_GONE, message) is not None
     return make_error(kind_of_refusal(error), message, hint=_OTHER_PROVIDER if is_without_provider else "")
 
 
@@ -172,27 +175,25 @@ def telling_line(stderr: str) -> str:
     Skips what Codex warns of at every start, usage help, and how to get a longer backtrace. The text may be that of our
     own Python interpreter, too. An error that is printed with its causes, one per line, becomes one line.
     """
-    text = _BACKTRACE.split(stderr, maxsplit=1)[0]
-    chain = _CAUSES.search(text)
+    text = re.split(_BACKTRACE, stderr, maxsplit=1)[0]
+    chain = re.search(_CAUSES, text)
     after = _last_informative(text[chain.end() :]) if chain is not None else ""
     if chain is None or after:
         return after or _last_informative(text)
-    causes = [_NUMBER.sub("", line) for line in map(str.strip, chain[0].splitlines()[1:]) if line]
+    causes = [re.sub(_NUMBER, "", line) for line in map(str.strip, chain[0].splitlines()[1:]) if line]
     return ": ".join(filter(None, [_last_informative(text[: chain.start()]), *causes]))
 
 
 def _last_informative(text: str) -> str:
     lines = (line.strip() for line in text.splitlines())
-    return next((line for line in reversed([*lines]) if line and not _UNINFORMATIVE.search(line)), "")
+    return next((line for line in reversed([*lines]) if line and not re.search(_UNINFORMATIVE, line)), "")
 
 
-_BACKTRACE = re.compile(
-    r"^\s*(?:stack backtrace:|Location:$|(?:Current )?thread 0x|Extension modules:)", re.IGNORECASE | re.MULTILINE
-)
-_CAUSES = re.compile(r"^Caused by:[ \t]*\n(?:[ \t]+\S.*\n?){1,10}", re.MULTILINE)
+_BACKTRACE = r"(?im)^\s*(?:stack backtrace:|Location:$|(?:Current )?thread 0x|Extension modules:)"
+_CAUSES = r"(?m)^Caused by:[ \t]*\n(?:[ \t]+\S.*\n?){1,10}"
 """How Rust's error types print them: indented, and numbered where there are several."""
-_NUMBER = re.compile(r"^\d+: ")
-_UNINFORMATIVE = re.compile(
+_NUMBER = r"^\d+: "
+_UNINFORMATIVE = (
     r"(?:WARN|ERROR)\b.*\bcodex_app_server\b.*could not find bubblewrap|^WARNING: proceeding, even though"
     r"|^Refusing to create helper binaries|^note: run with `RUST_BACKTRACE|^Usage:|^For more information, try"
     r"|^Error:$"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])")
-_CUT = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)?\Z")
+_SEQUENCE = rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])"
+_CUT = rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b\n]*\x1b?|[ -/]*)?\Z"
 _LONGEST = 256
 """Bytes of an unterminated sequence: more are text."""
 
 
 def without_sequences(data: bytes) -> bytes:
     """Whole text without its escape sequences: colours, cursor movements, titles, links."""
-    return _SEQUENCE.sub(b"", data)
+    return re.sub(_SEQUENCE, b"", data)
 
 
 class PlainLog:
@@ -24,6 +24,6 @@ class PlainLog:
     def feed(self, data: bytes) -> bytes:
         """The next piece, without its sequences; an incomplete one at its end is held back."""
         text = without_sequences(self._held + data)
-        cut = _CUT.search(text)
+        cut = re.search(_CUT, text)
         self._held = text[cut.start() :] if cut is not None and len(text) - cut.start() <= _LONGEST else b""
         return text[: len(text) - len(self._held)]

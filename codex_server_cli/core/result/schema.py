@@ -26,7 +26,7 @@ from typing import Any
 from codex_server_cli.errors import BadInputError, ErrorKind
 
 MAX_PROPERTIES = 5000
-_FENCED = re.compile(r"(`{3,}|~{3,})[ \t]*(?:json)?(?=[\s{])(?P<body>.*?)\1[`~]{0,9}", re.DOTALL | re.IGNORECASE)
+_FENCED = r"(?si)(`{3,}|~{3,})[ \t]*(?:json)?(?=[\s{])(?P<body>.*?)\1[`~]{0,9}"
 _MAX_SHOWN = 20
 _MAX_EXCERPT_CHARS = 160
 
@@ -38,7 +38,7 @@ _REF_COMPANIONS = frozenset({"$ref", "$defs", "definitions", "$schema", "$id", "
 _MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions")
 _LISTS_OF_SCHEMAS = ("prefixItems", "anyOf")
 _SINGLE_SCHEMAS = ("items",)
-_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
+_PLAIN_KEY = r"[A-Za-z_$][A-Za-z0-9_$-]*"
 
 
 def parse_schema(text: str, source: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def document_in(answer: str) -> str:
     and one code fence of Markdown around all of it. An answer with any other text in it is unchanged.
     """
     text = _bare(answer)
-    fenced = _FENCED.fullmatch(text)
+    fenced = re.fullmatch(_FENCED, text)
     return _bare(fenced["body"]) if fenced is not None else text
 
 
@@ -250,7 +250,7 @@ def _path(steps: Iterable[str | int]) -> str:
 def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{json.dumps(step, ensure_ascii=False)}]"
+    return f".{step}" if re.fullmatch(_PLAIN_KEY, step) else f"[{json.dumps(step, ensure_ascii=False)}]"
 
 
 def _one_line(text: str) -> str:

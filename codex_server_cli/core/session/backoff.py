@@ -45,16 +45,16 @@ class Backoff:
         return steady_ms * (0.5 + crc32(f"{self._seed} {self.failures}".encode()) / 2**32)
 
 
-_COLLISIONS = re.compile(
+_COLLISIONS = (
     # 0.163.0 names no cause where another one initialises CODEX_HOME; a newer one that names one has a permanent one.
-    r"failed to initialize sqlite state runtime under (?P<home>.+): failed to initialize state runtime at (?P=home)\s*$"
+    r"(?m)failed to initialize sqlite state runtime under (?P<home>.+): "
+    r"failed to initialize state runtime at (?P=home)\s*$"
     r"|database (?:table |schema )?is locked"
-    r"|state db backfill (?:already running|not complete) at |timed out waiting for state db backfill at ",
-    re.MULTILINE,
+    r"|state db backfill (?:already running|not complete) at |timed out waiting for state db backfill at "
 )
 
 
-_STORE_COLLISIONS = re.compile(r"is behind durable rollout|database (?:table |schema )?is locked")
+_STORE_COLLISIONS = r"is behind durable rollout|database (?:table |schema )?is locked"
 
 
 def is_store_collision(refusal: str) -> bool:
@@ -63,9 +63,9 @@ def is_store_collision(refusal: str) -> bool:
     A fork reads a thread that may be in use; 0.169.0 refuses it with "thread history projection for … is behind durable
     rollout" while the other codex writes, and accepts it a moment later.
     """
-    return _STORE_COLLISIONS.search(refusal) is not None
+    return re.search(_STORE_COLLISIONS, refusal) is not None
 
 
 def is_start_collision(stderr: str) -> bool:
     """Whether an app-server's stderr shows a collision with another one over Codex's databases (notes, section 12)."""
-    return _COLLISIONS.search(stderr) is not None
+    return re.search(_COLLISIONS, stderr) is not None
