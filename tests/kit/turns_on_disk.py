@@ -53,7 +53,8 @@ class TurnsOnDisk:
     def running(self, prompt: str = "hi", **meta: Any) -> TurnDir:
         """A turn whose lock is held, by this process. `meta` goes into `meta.json`."""
         self._count += 1
-        turn_id = f"20261120-{165500 + self._count}-482-7f3a"
+        # Of this process alone: another test that cleans up after a turn ends all processes that bear its id.
+        turn_id = f"20261120-{165500 + self._count}-482-{os.getpid() & 0xFFFF:04x}"
         known: dict[str, Any] = {
             "version": 1,
             "started_at": "2026-11-20T16:55:01.482Z",

@@ -145,10 +145,10 @@ def test_whoever_repairs_a_turn_leaves_it_alone_and_ends_the_rest(turns: TurnsOn
         wait_until(lambda: UserProgram(mine.pid, "turn-1").pids() == {program}, what="the program")
         turn.meta.write_text(turn_with.meta.read_text())
         clean_up(turn)
-        assert not _is_running(command)
+        wait_until(lambda: not _is_running(command), what="the end of the command")
         assert _is_running(program)
         turn.meta.write_text("{}")
         clean_up(turn)
-        assert not _is_running(program)
+        wait_until(lambda: not _is_running(program), what="the end of the program")
     finally:
         mine.close()
