@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import crowd, idling, listing, startup, streaming, watching
+from bench import crowd, idling, listing, reading, startup, streaming, watching
 from bench.scale import FULL, QUICK, Scale
 from bench.table import Row, machine, markdown, replace_between_marks
 from bench.world import BenchError, World
@@ -22,6 +22,7 @@ _README = Path(__file__).parent.parent / "README.md"
 _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
     "new": startup.new,
     "turn": startup.turn,
+    "reading": reading.reading,
     "memory": streaming.memory,
     "stream": streaming.stream,
     "latency": streaming.latency,

@@ -105,14 +105,14 @@ class CodexServerError(Exception):
             self.kind = kind
 
     def to_json(self) -> dict[str, Any]:
-        """The contract's error object: `{"version":1,"error":{"kind","message","hint","exit_code"}}`."""
+        """The contract's error object: `{"version":2,"error":{"kind","message","hint","exit_code"}}`."""
         error = {
             "kind": str(self.kind),
             "message": self.message,
             "hint": self.hint,
             "exit_code": int(self.exit_code),
         }
-        return {"version": 1, "error": error}
+        return {"version": 2, "error": error}
 
 
 class UsageError(CodexServerError):

@@ -106,7 +106,7 @@ Feature: Codex turns that never make a shell wait
     Given a login with an API key
     When I start a turn
     Then the exit code is 2
-    And stderr holds the way to log in
+    And the error tells the way to log in
     And there are 0 turns on disk
     And the lists and doctor still work
 

@@ -61,7 +61,7 @@ def test_only_what_may_pass_by_itself_is_retryable() -> None:
 def test_every_error_has_the_same_json(cls: type[CodexServerError]) -> None:
     error = cls("what is wrong", hint="what to do")
     assert error.to_json() == {
-        "version": 1,
+        "version": 2,
         "error": {
             "kind": str(cls.kind),
             "message": "what is wrong",

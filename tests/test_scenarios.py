@@ -290,9 +290,9 @@ def _(story: Story) -> None:
     assert (story.home.codex_home / "config.toml").read_text() == story.config_toml
 
 
-@then("stderr holds the way to log in")
+@then("the error tells the way to log in")
 def _(story: Story) -> None:
-    assert "codex-server login" in story.last.stderr
+    assert "codex-server login" in story.last.error["hint"]
 
 
 @then("the lists and doctor still work")

@@ -252,7 +252,7 @@ def test_the_error_kinds_are_those_of_the_code() -> None:
 
 def test_the_keys_of_json_are_those_of_the_code() -> None:
     view = TurnView("id", "/turns/id", State.COMPLETE)
-    started, status = " ".join(turn_documents.started(view)), " ".join(turn_documents.status(view))
+    started, status = " ".join(turn_documents.started(view, is_full=True)), " ".join(turn_documents.full_status(view))
     readme = _read("README.md").replace("`", "")
     assert f"| new, continue | {started} |" in readme
     assert f"| status, cancel | {status} |" in readme
@@ -295,4 +295,4 @@ def test_the_skill_has_the_version_of_the_package() -> None:
 
 
 def test_the_skill_stays_short() -> None:
-    assert len(_read("SKILL.md").splitlines()) <= 150
+    assert len(_read("SKILL.md")) <= 7_000  # about 1,900 tokens: an agent reads it whole, whatever it is there for

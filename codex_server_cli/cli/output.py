@@ -74,6 +74,11 @@ def note(text: str) -> None:
         sys.stderr.flush()
 
 
+def note_told(text: str) -> None:
+    """Print the first line of a message whose rest is in the JSON on stdout; all of it where a person looks."""
+    note(text if is_terminal() else text.partition("\n")[0])
+
+
 def note_if(problem: str | None) -> None:
     """Print a problem that is no failure on stderr; nothing for None."""
     if problem is not None:
@@ -81,13 +86,18 @@ def note_if(problem: str | None) -> None:
 
 
 def show_error(error: CodexServerError, *, as_json: bool) -> None:
-    """Report a failure: one line and its hint on stderr, with `as_json` also the contract's JSON on stdout."""
+    """Report a failure: one line and its hint on stderr. With `as_json` the contract's JSON on stdout, whose hint a
+    program need not be told twice.
+    """
+    hint = error.hint if not as_json or is_terminal() else ""
     if as_json:
+        from codex_server_cli.core.documents.lean import without_empty
+
         try:
-            show_json(error.to_json())
+            show_json(without_empty(error.to_json()))
         except (ReaderGoneError, CodexServerError):
             abandon_stdout()
-    note(f"codex-server: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
+    note(f"codex-server: {error.message}" + (f"\n{hint}" if hint else ""))
 
 
 def abandon_stdout() -> None:

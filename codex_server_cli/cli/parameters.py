@@ -93,14 +93,17 @@ UNTIL = option(
     type=Until,
     default=Until.END,
 )
-PRINTED = option("printed", "--print", help="What to print at the end: out; of several, a JSON array.", type=Printed)
+PRINTED = option(
+    "printed", "--print", help="What to print at the end: out; of several, a line of JSON for each.", type=Printed
+)
 
 # --- turns, directories, formats
 
 _TURN_HELP = "An id, a unique prefix of one, a name, or last."
+_TURNS_HELP = "Ids, unique prefixes, names, patterns of names ('rev-*'), or last."
 TURN = argument("turn", help=_TURN_HELP, metavar="TURN", is_required=True, is_turn=True)
-TURNS = argument("turns", help=_TURN_HELP, metavar="TURN...", is_list=True, is_required=True, is_turn=True)
-SOME_TURNS = argument("turns", help=_TURN_HELP, metavar="TURN...", is_list=True, is_turn=True)
+TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, is_required=True, is_turn=True)
+SOME_TURNS = argument("turns", help=_TURNS_HELP, metavar="TURN...", is_list=True, is_turn=True)
 ANY_TURNS = argument(
     "turns", help="As elsewhere; none: those that run now.", metavar="[TURN]...", is_list=True, is_turn=True
 )
@@ -112,9 +115,11 @@ LAST_CWD = option("cwd", "--cwd", "-C", help="The directory whose turn last mean
 ONLY_CWD = option("cwd", "--cwd", "-C", help="Only those of this directory.", metavar="DIR")
 LIMIT = number("limit", "--limit", help="How many at the most.", minimum=1, default=20)
 STATE = option("state", "--state", help="running, complete, failed …", type=State, metavar="S")
-TABLE_JSON = switch("json", "--json", help="One JSON array instead of a table.")
-TEXT_JSON = switch("json", "--json", help="One JSON array instead of text.")
-OBJECT_JSON = switch("json", "--json", help="One JSON object instead of text.")
+FULL = switch("full", "--full", help="In JSON: every key, empty ones too.")
+FIELDS = option("fields", "--fields", help="In JSON: only these keys.", metavar="A,B")
+TABLE_JSON = (switch("json", "--json", help="One JSON array instead of a table."), FULL, FIELDS)
+TEXT_JSON = (switch("json", "--json", help="One JSON array instead of text."), FULL, FIELDS)
+OBJECT_JSON = (switch("json", "--json", help="One JSON object instead of text."), FULL)
 
 # --- the thread to go on with
 
@@ -164,6 +169,7 @@ _OF_ONE_TURN = (
     _NESTED,
     switch("follow", "--follow", "-f", help="Show the turn as it runs, and end with it."),
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),
+    FULL,
 )
 START_FLAGS = (
     *(_FILE, _MODEL, _EFFORT, _CWD, _SCHEMA, _IMAGE, *_SANDBOX, *_CONFIG),

@@ -92,13 +92,16 @@ def show_pieces(pieces: Iterable[bytes], show: Callable[[str], None] = output.sh
         show("\n")
 
 
-def report_end(view: TurnView) -> Exit:
+def report_end(view: TurnView, *, is_told: bool = False) -> Exit:
     """Say on stderr why a turn did not complete.
+
+    Args:
+        is_told: the JSON on stdout has told it, and what to do next: a program gets one line more.
 
     Returns:
         The turn's own exit code.
     """
     note = end_note(view)
     if note:
-        output.note(note)
+        (output.note_told if is_told else output.note)(note)
     return EXIT_OF_STATE[view.state]

@@ -88,7 +88,7 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
         output.note(f"codex-server: {warning}")
     view = started.view
     if not (flags["follow"] or flags["wait"]):
-        output.show_json(turn_documents.started(view))
+        output.show_json(turn_documents.started(view, is_full=flags["full"]))
         return Exit.OK
     from codex_server_cli.cli.show_turn import follow_text, report_end, wait_for_end, wait_for_end_or_request
 
@@ -97,5 +97,5 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
         return follow_text(Settings.load(), view.turn_id)
     wait = wait_for_end_or_request if options.may_ask else wait_for_end
     ended = wait(Settings.load(), view.turn_id)
-    output.show_json(turn_documents.status_with_answer(ended))
-    return report_end(ended)
+    output.show_json(turn_documents.status_with_answer(ended, is_full=flags["full"]))
+    return report_end(ended, is_told=True)

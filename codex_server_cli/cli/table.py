@@ -5,37 +5,13 @@ Both parsers of the command line read it. Must never import a verb's own module:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import Final, NamedTuple
+from typing import Final
 
 from codex_server_cli.cli import parameters as p
-from codex_server_cli.cli.parameters import Parameter, argument, number, option, switch
+from codex_server_cli.cli.parameters import argument, number, option, switch
+from codex_server_cli.cli.verb import Verb
 
 START, READ, CONTROL, ACCOUNT, SYSTEM = "Start", "Read", "Control", "Account", "System"
-
-
-class Verb(NamedTuple):
-    """One verb of the command line.
-
-    Attributes:
-        target: its function, as `module:function` below `codex_server_cli.cli`; it takes the `parameters` as keywords,
-            and returns an exit code, or None for 0.
-        panel: the heading under which `--help` lists it.
-        help: what it does, in one or two sentences.
-        parameters: its flags and arguments, in the order of `--help`.
-    """
-
-    target: str
-    panel: str
-    help: str
-    parameters: tuple[Parameter, ...] = ()
-
-    def load(self) -> Callable[..., int | None]:
-        """Import its module, and return its function."""
-        module, _, function = self.target.partition(":")
-        found: Callable[..., int | None] = getattr(import_module(f"codex_server_cli.cli.{module}"), function)
-        return found
 
 
 VERBS: Final[dict[str, Verb]] = {
@@ -94,6 +70,7 @@ VERBS: Final[dict[str, Verb]] = {
             switch("json", "--json", help="The same as --events: one JSON object a line."),
             number("after", "--after", help="Only events with a higher seq; with --all, a cursor.", metavar="CURSOR"),
             switch("no_deltas", "--no-deltas", help="Leave out the pieces of streamed text."),
+            p.FULL,
             p.LAST_CWD,
         ),
     ),
@@ -108,14 +85,25 @@ VERBS: Final[dict[str, Verb]] = {
             p.UNTIL,
             option("timeout", "--timeout", help="Stop waiting after S seconds, or 5m (124).", metavar="S"),
             p.PRINTED,
+            p.FULL,
             p.LAST_CWD,
         ),
     ),
     "status": Verb(
-        "verbs.status:status", READ, "Print where turns stand, as one JSON object.", (p.ANY_TURNS, p.LAST_CWD)
+        "verbs.status:status",
+        READ,
+        "Print where turns stand, as one JSON object.",
+        (p.ANY_TURNS, p.FULL, p.FIELDS, p.LAST_CWD),
     ),
     "answer": Verb(
-        "verbs.read:answer", READ, "Print the final answer of an ended turn, and nothing else.", (p.TURN, p.LAST_CWD)
+        "verbs.read:answer",
+        READ,
+        "Print the final answers of ended turns, and nothing else.",
+        (
+            p.TURNS,
+            number("max_chars", "--max-chars", help="The first N characters; then where the rest is.", minimum=1),
+            p.LAST_CWD,
+        ),
     ),
     "list-turns": Verb(
         "verbs.lists:list_turns",
@@ -126,7 +114,10 @@ VERBS: Final[dict[str, Verb]] = {
             p.STATE,
             p.ONLY_CWD,
             option("thread", "--thread", help="Only those of this thread, or name.", metavar="ID"),
-            p.TABLE_JSON,
+            option("search", "--search", help="Only those whose prompt or name holds T.", metavar="T"),
+            option("since", "--since", help="Only those started within the last 12h, or 7d.", metavar="AGE"),
+            option("name", "--name", help="Only those whose name matches, like 'rev-*'.", metavar="GLOB"),
+            *p.TABLE_JSON,
         ),
     ),
     "list": Verb(
@@ -137,7 +128,7 @@ VERBS: Final[dict[str, Verb]] = {
             p.LIMIT,
             p.ONLY_CWD,
             option("search", "--search", help="Only those whose first prompt holds T.", metavar="T"),
-            p.TABLE_JSON,
+            *p.TABLE_JSON,
         ),
     ),
     "show": Verb(
@@ -149,7 +140,7 @@ VERBS: Final[dict[str, Verb]] = {
                 "thread", help="A thread's id, a unique prefix of it, or its name.", metavar="THREAD", is_required=True
             ),
             number("lines", "-n", help="How many of its last entries.", default=10),
-            p.OBJECT_JSON,
+            *p.OBJECT_JSON,
         ),
     ),
     "watch": Verb(
@@ -166,13 +157,18 @@ VERBS: Final[dict[str, Verb]] = {
         "verbs.control:cancel",
         CONTROL,
         "Interrupt turns: their commands die too, what was received is kept. An ended turn stays as it is.",
-        (p.TURNS, p.LAST_CWD),
+        (
+            p.SOME_TURNS,
+            switch("is_all", "--all", help="All that run; with --cwd those of this directory."),
+            p.FULL,
+            p.LAST_CWD,
+        ),
     ),
     "recover": Verb(
         "verbs.control:recover",
         CONTROL,
         "Ask Codex's own record for what an ended turn did not get; end with the turn's code.",
-        (p.TURN, p.LAST_CWD),
+        (p.TURN, p.FULL, p.LAST_CWD),
     ),
     "pending": Verb(
         "verbs.approvals:pending",
@@ -180,7 +176,7 @@ VERBS: Final[dict[str, Verb]] = {
         "Show what waits for your answer, in full, with the commands that give it.",
         (
             argument("turn", help="As elsewhere; none: all that run.", metavar="[TURN]", is_turn=True),
-            p.TEXT_JSON,
+            *p.TEXT_JSON,
             p.LAST_CWD,
         ),
     ),
@@ -192,13 +188,14 @@ VERBS: Final[dict[str, Verb]] = {
             p.WAITING_TURN,
             p.REQUEST,
             switch("session", "--session", help="Allow the same again, for the rest of the turn."),
+            p.FULL,
         ),
     ),
     "decline": Verb(
         "verbs.approvals:decline",
         CONTROL,
         "Refuse what a turn asks for; the turn goes on without it.",
-        (p.TURN, p.REQUEST, p.LAST_CWD),
+        (p.TURN, p.REQUEST, p.FULL, p.LAST_CWD),
     ),
     "reply": Verb(
         "verbs.approvals:reply",
@@ -215,6 +212,7 @@ VERBS: Final[dict[str, Verb]] = {
                 metavar="Q=A",
                 is_list=True,
             ),
+            p.FULL,
         ),
     ),
     "steer": Verb(
@@ -226,6 +224,7 @@ VERBS: Final[dict[str, Verb]] = {
             argument("text", help="What to tell Codex; what is piped in comes behind it."),
             argument("stdin", help="Read stdin to its end.", metavar="[-]"),
             option("file", "--file", "-F", help="Read it from a file.", metavar="FILE"),
+            p.FULL,
             p.LAST_CWD,
         ),
     ),
@@ -246,19 +245,19 @@ VERBS: Final[dict[str, Verb]] = {
         "verbs.account:account",
         ACCOUNT,
         "Show who is logged in; end with 2 where no turn could start.",
-        (switch("refresh", "--refresh", help="Let Codex renew its token first."), p.OBJECT_JSON),
+        (switch("refresh", "--refresh", help="Let Codex renew its token first."), *p.OBJECT_JSON),
     ),
     "limits": Verb(
         "verbs.account:limits",
         ACCOUNT,
         "Show the usage limits of the ChatGPT login, and when they reset.",
-        (p.TEXT_JSON,),
+        p.TEXT_JSON,
     ),
     "models": Verb(
         "verbs.account:models",
         ACCOUNT,
         "List the models, with the efforts and inputs that each takes.",
-        (switch("shows_hidden", "--all", help="The hidden ones, too."), p.TEXT_JSON),
+        (switch("shows_hidden", "--all", help="The hidden ones, too."), *p.TEXT_JSON),
     ),
     "setup": Verb(
         "verbs.system:setup", SYSTEM, "Prepare the home, pin the native codex binary, initialise a fresh CODEX_HOME."
@@ -267,7 +266,7 @@ VERBS: Final[dict[str, Verb]] = {
         "verbs.system:doctor",
         SYSTEM,
         "Look at everything a turn needs; end with the code of the first thing that is missing.",
-        (switch("json", "--json", help="One JSON array instead of lines."),),
+        (switch("json", "--json", help="One JSON array instead of lines."), p.FULL),
     ),
     "gc": Verb(
         "verbs.system:gc",

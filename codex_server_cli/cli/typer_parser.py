@@ -15,7 +15,8 @@ from codex_server_cli import __version__
 from codex_server_cli.cli import output
 from codex_server_cli.cli.completion import complete_turn
 from codex_server_cli.cli.parameters import Parameter
-from codex_server_cli.cli.table import VERBS, Verb
+from codex_server_cli.cli.table import VERBS
+from codex_server_cli.cli.verb import Verb
 from codex_server_cli.errors import CodexServerError, UsageError
 
 _PROMPT_VERBS = ("new", "continue", "chat", "steer")

@@ -51,7 +51,10 @@ def event_line(seen: MonitorEvent) -> str:
 
 
 def still_running_note(views: Sequence[TurnView], options: str) -> str:
-    """How many of several turns still run, and the command to wait further with the same options."""
+    """How many of several turns still run, and the command to wait further with the same options.
+
+    It names those that have ended, too: its exit code is that of all.
+    """
     count = sum(view.state is State.RUNNING for view in views)
     ids = " ".join(view.turn_id for view in views)
     verb = "runs" if count == 1 else "run"

@@ -45,14 +45,14 @@ def main() -> None:
     if command is None:  # the turn was deleted
         return
     if event == "end":
-        document = turn_documents.status_with_answer(view)
+        document = turn_documents.status_with_answer(view, is_full=True)
     else:
-        pending = [turn_documents.approval_request(turn.turn_id, entry) for entry in requests_in(turn)]
+        pending = [turn_documents.approval_request(turn.turn_id, entry, is_full=True) for entry in requests_in(turn)]
         if view.state is not State.RUNNING or all(entry.get("id") not in request_ids for entry in pending):
             say(f"notify: request {request_ids[0]} was decided before the command was told")
             return
-        document = {**turn_documents.status(view), "request": request_ids[0], "pending": pending}
-    payload: dict[str, Any] = {"version": 1, "turn_id": turn.turn_id, "event": event, **document}
+        document = {**turn_documents.full_status(view), "request": request_ids[0], "pending": pending}
+    payload: dict[str, Any] = {"version": turn_documents.VERSION, "turn_id": turn.turn_id, "event": event, **document}
     data = turn_documents.dump(payload, is_indented=False).encode() + b"\n"
     run = begin(turn.path, event, request_ids[0] if request_ids else None)
     # In the turn's directory: in the project a program might load the project's files.

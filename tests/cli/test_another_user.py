@@ -85,7 +85,7 @@ def test_its_state_is_unreadable_whatever_it_is(shell: Shell, turns: TurnsOnDisk
         turn = turns.failed(ErrorKind.NETWORK) if end == "failed" else getattr(turns, end)()
         close(turn.path) if how == "directory" else close_files(turn)
         before = left_in(turn)
-        seen = run(shell, "status", turn.turn_id)
+        seen = run(shell, "status", turn.turn_id, "--full")
         document = json.loads(seen.stdout)
         told = (document["state"], document["turn_id"], document["next"])
         assert (seen.code, *told) == (73, "unreadable", turn.turn_id, {}), end
@@ -119,7 +119,7 @@ def test_every_verb_says_so_and_does_nothing(shell: Shell, closed: TurnDir) -> N
         result = run(shell, *words)
         expected = f"turn {closed.turn_id} cannot be read: {closed.path}"
         assert_refused(result, 73, expected, as_json=as_json, case=command)
-        assert "ask as that user" in result.stderr or "the right to read it" in result.stderr, command
+        assert "ask as that user" in result.told or "the right to read it" in result.told, command
         assert left_in(closed) == before, command
         assert len(shell.left) == count, command
     for real in (["wait", closed.turn_id], ["continue", "--turn", closed.turn_id, "go on"]):
@@ -150,13 +150,13 @@ def test_a_turn_whose_inbox_is_closed_keeps_no_other_from_being_cancelled(shell:
 def test_waiting_for_several_goes_on_with_the_others(shell: Shell, turns: TurnsOnDisk, closed: TurnDir) -> None:
     complete, running = turns.complete(), turns.running()
     result = run(shell, "wait", closed.turn_id, complete.turn_id)
-    assert (result.code, [each["state"] for each in json.loads(result.stdout)]) == (73, ["unreadable", "complete"])
+    assert (result.code, [each["state"] for each in result.json_lines]) == (73, ["unreadable", "complete"])
     first = run(shell, "wait", "--any", closed.turn_id, complete.turn_id)
     assert first.code == 0
     for until in ([], ["--until", "attention"]):
         still = run(shell, "wait", "--any", closed.turn_id, running.turn_id, "--timeout", "0.5", *until)
         assert still.code == 124, still
-        assert [each["state"] for each in json.loads(still.stdout)] == ["unreadable", "running"]
+        assert [each["state"] for each in still.json_lines] == ["unreadable"]
         assert still.duration_s > 0.5
 
 

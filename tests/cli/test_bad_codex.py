@@ -37,7 +37,7 @@ def test_no_codex_at_all_is_69_and_says_how_to_get_one(shell: Shell) -> None:
     (shell.bin / "codex").unlink()
     for run, is_new in ((shell.run("new", "hi", under=WITHOUT_THE_EXTRA), True), (shell.call("setup"), False)):
         assert_refused(run, 69, "no codex binary was found on PATH", as_json=is_new)
-        assert "npm install -g @openai/codex" in run.stderr
+        assert "npm install -g @openai/codex" in run.told
     doctor = shell.call("doctor")
     assert doctor.code == 69
     assert "✗ codex" in doctor.stdout
@@ -63,7 +63,7 @@ def test_a_pinned_codex_that_has_vanished_is_found_again(shell: Shell) -> None:
     shell.configure(json.dumps({"codex": str(shell.root / "gone" / "codex")}))
     run = shell.run("new", "hi")
     assert run.code == 0
-    meta = json.loads(Path(run.json["meta_path"]).read_bytes())
+    meta = json.loads((Path(run.json["turn_dir"]) / "meta.json").read_bytes())
     assert meta["codex"] == str(shell.bin / "codex")
     assert shell.run("wait", run.json["turn_id"]).code == 1
 

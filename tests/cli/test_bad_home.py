@@ -37,7 +37,7 @@ def test_a_home_below_a_file_is_73_also_for_those_who_read(shell: Shell) -> None
     shell.env["CODEX_SERVER_HOME"] = str(shell.root / "file" / "home")
     for run, is_new in ((shell.run("new", "hi"), True), (shell.call("setup"), False)):
         assert_refused(run, 73, f"cannot write {shell.root}/file/home: ", as_json=is_new)
-        assert "CODEX_SERVER_HOME" in run.stderr
+        assert "CODEX_SERVER_HOME" in run.told
     for command in (["list-turns"], ["status", "2026"], ["wait", "name"], ["gc"]):
         run = shell.call(*command)
         expected = f"cannot read {shell.root}/file/home/turns: "

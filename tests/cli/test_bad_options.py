@@ -74,7 +74,7 @@ COMMAND_LINES: list[tuple[list[str], str]] = [
     (["wait", "last", "--print", "all"], "'all' is not one of"),
     (["tail", "last", "--after", "3"], "--after and --no-deltas need --events"),
     (["tail", "last", "-n", "-1"], "-1 is not in the range x>=0"),
-    (["answer", "a", "b"], "unexpected extra argument"),
+    (["recover", "a", "b"], "unexpected extra argument"),
     (["cancel"], "Missing argument 'TURN...'"),
     (["status", "--json"], "No such option: --json"),
 ]
@@ -138,7 +138,7 @@ def test_a_turn_that_is_not_there_is_66(shell: Shell) -> None:
     for verb, turn in ((verb, turn) for verb in OF_A_TURN for turn in (TURN_ID, "../../etc", "last")):
         case, run = (verb, turn), shell.call(verb, turn)
         if verb == "status":
-            assert (run.code, run.json) == (66, {"version": 1, "turn_id": turn, "state": "missing"}), case
+            assert (run.code, run.json) == (66, {"version": 2, "turn_id": turn, "state": "missing"}), case
             assert run.stderr.startswith("codex-server: no"), case
         else:
             words = {TURN_ID: f"no such turn: {TURN_ID}", "last": "no turn was started in"}.get(turn, "not a turn id")
@@ -151,7 +151,7 @@ def test_a_prefix_that_two_turns_share_is_66(shell: Shell, turns: TurnsOnDisk) -
     for verb in OF_A_TURN:
         run = shell.call(verb, "2026")
         assert_refused(run, 66, f"2 turns begin with 2026: {two}, {one}", as_json=verb in JSON_VERBS, case=verb)
-        assert run.stderr.endswith("Give more of the id.\n"), verb
+        assert run.told.strip().endswith("Give more of the id."), verb
 
 
 def test_a_typo_among_several_turns_cancels_none(shell: Shell, turns: TurnsOnDisk) -> None:

@@ -44,7 +44,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "status a": {"turns": ["a"]},
     "tail a -f -n 5": {"turns": ["a"], "follows": True, "lines": 5},
     "tail --all --json --after 17": {"is_all": True, "json": True, "after": 17},
-    "answer last": {"turn": "last"},
+    "answer last": {"turns": ["last"]},
     "list-turns --limit 3 --json": {"limit": 3, "json": True},
 }
 LEFT_TO_TYPER = (
@@ -57,8 +57,8 @@ LEFT_TO_TYPER = (
         f"tail a -n {'9' * 5000}",
         "list-turns --limit 0",
         "answer",
-        "answer a b",
-        "cancel",
+        "recover a b",
+        "decline",
     ),
 )
 

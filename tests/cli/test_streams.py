@@ -100,7 +100,7 @@ def test_a_terminal_gets_indented_json_and_a_pipe_one_line(shell: Shell, turns: 
     piped = shell.call("status", turn_id).stdout
     assert piped.count("\n") == 1
     shown = console.type_in(f"{COMMAND} status {turn_id}", shell.env, shell.project)
-    assert shown.startswith('{\n  "version": 1,\n')
+    assert shown.startswith('{\n  "version": 2,\n')
     assert {**json.loads(shown), "elapsed_s": 0} == {**json.loads(piped), "elapsed_s": 0}
 
 

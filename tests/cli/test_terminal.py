@@ -143,5 +143,5 @@ def test_a_pipe_gets_every_byte_as_it_is(shell: Shell, turn_variables: dict[str,
     assert (answer.code, answer.stdout) == (0, f"{EVIL}\n")
     tail = shell.call("tail", turn_variables["COMPLETE"])
     assert tail.stdout == f"{EVIL}\n"
-    assert shell.call("status", turn_variables["COMPLETE"]).json["cwd"] == f"/{EVIL}"
+    assert shell.call("status", turn_variables["COMPLETE"], "--full").json["cwd"] == f"/{EVIL}"
     assert (shell.home / "turns" / turn_variables["COMPLETE"] / "answer.txt").read_bytes() == EVIL.encode()

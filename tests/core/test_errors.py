@@ -26,7 +26,7 @@ def test_the_table_holds_the_whole_tree() -> None:
 def test_each_failure_has_its_exit_code_and_kind(class_: type[CodexServerError], exit_code: int, kind: str) -> None:
     error = class_("what is wrong", hint="what to do")
     assert error.to_json() == {
-        "version": 1,
+        "version": 2,
         "error": {"kind": kind, "message": "what is wrong", "hint": "what to do", "exit_code": exit_code},
     }
     assert str(error) == "what is wrong"

@@ -60,7 +60,7 @@ def install_browser(home: Home) -> None:
 
 def account(home: Home) -> Json:
     """The output of `account --json`."""
-    return home.run("account", "--json").json
+    return home.run("account", "--full").json
 
 
 def read_until(process: subprocess.Popen[str], message: str) -> str:
@@ -201,7 +201,7 @@ def test_an_account_whose_details_are_unavailable_is_not_logged_out(home: Home, 
     assert "logged in  ChatGPT\ndetails    unavailable: workspace routing discovery failed\n" in run.stdout
     assert "token      could not be renewed" in run.stdout
     home.env["CODEX_REFRESH_TOKEN_URL_OVERRIDE"] = f"{issuer.url}/oauth/token"
-    assert home.run("account", "--refresh", "--json").json["refreshed"] is True
+    assert home.run("account", "--refresh", "--full").json["refreshed"] is True
     model.wham_usage = None
     limits = home.run("limits")
     assert (limits.code, limits.stdout) == (1, "")
@@ -224,7 +224,7 @@ def test_an_api_key_logs_in_from_stdin_where_config_json_allows_it(home: Home) -
     assert (account(home)["mode"], account(home)["problem"]) == ("api_key", None)
     assert home.run("limits").code == 2
     home.configure()
-    found = home.run("account", "--json")
+    found = home.run("account", "--full")
     assert (found.code, found.json["problem"]) == (2, "Codex is logged in with an API key, not with ChatGPT")
     assert home.run("logout").code == 0
     assert account(home)["mode"] is None

@@ -22,10 +22,10 @@ def test_an_escalated_command_waits_and_runs_once_it_is_approved_from_a_second_s
     run = home.run("wait", turn.id, "--until", "attention", "--timeout", "100")
     assert run.code == 5
     (request,) = run.json["pending"]
-    assert (request["kind"], request["reason"], request["answer_with"]) == ("command", "to leave a mark", "approve")
+    assert (request["kind"], request["reason"]) == ("command", "to leave a mark")
     assert request["command"].endswith(f"'echo hello > {home.root}/mark'")
     assert request["cwd"] == str(home.project)
-    assert f"codex-server approve {turn.id} 0\n" in run.stderr
+    assert run.stderr == f"Then: codex-server wait {turn.id} --until attention --timeout 100\n"
     assert f"│ $ {request['command']}\n" in home.run("pending").stdout
     assert [each["id"] for each in pending(home)] == [each["id"] for each in pending(home, turn)] == ["0"]
     status = turn.status()

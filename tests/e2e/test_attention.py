@@ -42,20 +42,18 @@ def test_of_several_turns_the_first_that_needs_a_person_ends_the_wait(one_home: 
     for scope in ((), ("--all",)):
         run = one_home.run("wait", over.id, asks.id, *scope, "--until", "attention", "--timeout", "100")
         assert run.code == 5, run
-        assert [(each["state"], len(each["pending"])) for each in json.loads(run.stdout)] == [
-            ("complete", 0),
-            ("running", 1),
-        ]
-        assert f"codex-server reply {asks.id} 0" in run.stderr
-        assert f"Then: codex-server wait {over.id} {asks.id} --until attention --timeout 100\n" in run.stderr
+        ended, waits = run.json_lines
+        assert (ended["state"], waits["state"]) == ("complete", "running")
+        assert f"codex-server reply {asks.id} 0" in waits["pending"][0]["next"]["reply"]
+        assert run.stderr == f"Then: codex-server wait {over.id} {asks.id} --until attention --timeout 100\n"
     quiet = one_home.run("wait", asks.id, "--until", "attention", "--print", "none")
-    assert (quiet.code, quiet.stdout) == (5, "")
+    assert (quiet.code, quiet.stdout, f"codex-server reply {asks.id} 0" in quiet.stderr) == (5, "", True)
     late = one_home.run("wait", asks.id, "--timeout", "0")
     assert (late.code, f"codex-server pending {asks.id}\n" in late.stderr) == (124, True)
     assert one_home.run("reply", asks.id, "-a", "Red").code == 0
     asks.end("As you like.")
     last = one_home.run("wait", over.id, asks.id, "--until", "attention", "--timeout", "100")
-    assert (last.code, [each["answer"] for each in json.loads(last.stdout)]) == (0, ["Done.", "As you like."])
+    assert (last.code, [each["answer"] for each in last.json_lines]) == (0, ["Done.", "As you like."])
 
 
 def test_who_waits_for_a_new_turn_is_told_once_that_it_asks(one_home: Home) -> None:

@@ -65,7 +65,7 @@ def test_cancel_leaves_an_ended_turn_as_it_is(home: Home) -> None:
     turn = home.start("new", "hi")
     ended = turn.wait()
     before = {path.name: path.read_bytes() for path in turn.path.iterdir() if path.is_file()}
-    run = home.run("cancel", turn.id)
+    run = home.run("cancel", turn.id, "--full")
     assert (run.code, run.json["state"], run.json["finished_at"]) == (0, "complete", ended["finished_at"])
     assert {path.name: path.read_bytes() for path in turn.path.iterdir() if path.is_file()} == before
 
@@ -78,7 +78,7 @@ def test_two_shells_may_cancel_at_once_and_followers_see_it(home: Home) -> None:
     for cancel in cancels:
         stdout, _ = cancel.communicate(timeout=DEADLINE_S)
         assert cancel.returncode == 0
-        assert '"state": "cancelled"' in stdout
+        assert '"state":"cancelled"' in stdout
     for follower in (tail, wait):
         follower.communicate(timeout=DEADLINE_S)
         assert follower.returncode == 4
@@ -126,7 +126,7 @@ def test_a_deadline_ends_the_turn(home: Home) -> None:
     for deadline_s in DEADLINES_S:
         gate = Gate()
         home.model([say(FIRST_HALF, hold(gate), "never")])
-        run = home.run("new", "hi", "--deadline", str(deadline_s), "--wait")
+        run = home.run("new", "hi", "--deadline", str(deadline_s), "--wait", "--full")
         assert deadline_s <= run.json["elapsed_s"] < deadline_s + LATE_S
         if run.json["answer"] is not None:
             break

@@ -56,7 +56,7 @@ def test_continue_in_a_directory_without_a_thread_takes_no_other_projects(home: 
     for arguments in (["continue", "--last", "two"], ["continue", "two"]):
         run = home.call(*arguments, cwd=other)
         assert (run.code, run.error["kind"]) == (65, "thread_missing")
-        assert "codex-server new" in run.stderr
+        assert "codex-server new" in run.told
     assert len(model.model_requests) == 1
     assert len(home.turn_ids) == 1
 

@@ -104,7 +104,7 @@ def test_a_turn_whose_end_was_not_published_is_completed_by_its_next_reader(home
     shutil.copytree(turn.path, hidden, ignore=shutil.ignore_patterns("result.json", "answer.txt", "done", "wake"))
     (hidden / "out.txt").write_text("")
     hidden.rename(copy)
-    run = home.run("wait", copy.name, "--print", "json")
+    run = home.run("wait", copy.name, "--print", "json", "--full")
     assert (run.code, run.json["state"], run.json["answer"]) == (0, "complete", WHOLE)
     assert run.json["usage"] == ended["usage"]
     assert (copy / "out.txt").read_bytes() == (turn.path / "out.txt").read_bytes()

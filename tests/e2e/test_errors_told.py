@@ -71,7 +71,7 @@ def errors_of(home: Home, turn: Turn) -> list[Json]:
     """The turn's error, from every place that reports it."""
     marker: Json = json.loads((turn.path / "error").read_text())
     del marker["finished_at"]
-    rows = json.loads(home.call("list-turns", "--json").stdout)
+    rows = json.loads(home.call("list-turns", "--full").stdout)
     (listed,) = (row for row in rows if row["turn_id"] == turn.id)
     return [marker, turn.result["error"], turn.status()["error"], turn.wait()["error"], listed["error"]]
 

@@ -75,7 +75,7 @@ def assert_disk(home: Home, turn: Turn) -> None:
     assert home.left_running() == []
     log = (turn.path / "worker.log").read_text()
     assert (turn.path / "error").exists(), log  # although there is no space: some was reserved
-    run = home.run("wait", turn.id, "--print", "json")
+    run = home.run("wait", turn.id, "--print", "json", "--full")
     error = run.json["error"]
     assert (run.code, run.json["state"], error["kind"], error["retryable"]) == (1, "failed", "disk", True), run
     assert "Free some space" in error["hint"]

@@ -57,7 +57,7 @@ def test_a_worker_that_dies_before_it_is_ready_gives_one_clear_error_and_leaves_
     stdout, stderr = launcher.communicate("hi", timeout=DEADLINE_S)
     assert launcher.returncode == 1
     assert stdout.count("\n") == 1
-    assert '"kind": "internal"' in stdout
+    assert '"kind":"internal"' in stdout
     assert f"the worker could not start: signal {int(signum)} ended it" in stderr
     assert "Traceback" not in stderr
     assert one_home.turn_ids == []

@@ -67,7 +67,7 @@ def ask(home: Home, *options: str) -> str:
     seen = subprocess.run([path, *commands], cwd=home.project, env=home.env, capture_output=True, check=False)
     assert (seen.returncode, b"Traceback" in seen.stderr) == (0, False), seen
     said = seen.stdout.decode()
-    assert f'"turn_id": "{turn_id}"' in said.splitlines()[0]
+    assert f'"turn_id":"{turn_id}"' in said.splitlines()[0]
     return said.partition(home.turn(turn_id).out)[2]  # what `wait` prints, and then `answer`
 
 

@@ -41,7 +41,7 @@ def refused(home: Home, *words: str) -> None:
     assert run.duration_s < PROMPTLY_S
     assert run.stderr.startswith(f"codex-server: {run.error['message']}\n")
     for word in words:
-        assert word in run.stderr
+        assert word in run.told
     assert home.turn_ids == []
 
 

@@ -54,8 +54,8 @@ class Managed:
         self.model = self.home.model([reply for n in "1234" for reply in (run_command(look, call_id=n), say(n))])
 
     def run(self, *args: str) -> Run:
-        """Run `codex-server ARGS --wait` there."""
-        return self._machine.run(*args, "--wait")
+        """Run `codex-server ARGS --wait --full` there."""
+        return self._machine.run(*args, "--wait", "--full")
 
     def output_of(self, call_id: str = "1") -> str:
         """The output of the command of this id."""

@@ -8,18 +8,11 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from tests.kit.command_run import Run
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import PlayedTurn, hold, let_go
-from tests.kit.support import DEADLINE_S, Json, wait_until
+from tests.kit.support import DEADLINE_S, wait_until
 
 UNKNOWN = "20261120-165501-482-7f3a"
-
-
-def array(run: Run) -> list[Json]:
-    assert run.stdout.count("\n") == 1
-    found: list[Json] = json.loads(run.stdout)
-    return found
 
 
 def start_three(home: Home) -> tuple[PlayedTurn, PlayedTurn, PlayedTurn]:
@@ -30,37 +23,43 @@ def start_three(home: Home) -> tuple[PlayedTurn, PlayedTurn, PlayedTurn]:
     return fine, held, fails
 
 
-def test_waiting_for_several_prints_one_array_and_ends_with_the_first_that_is_not_complete(one_home: Home) -> None:
+def test_waiting_for_several_prints_each_as_it_ends_and_ends_with_the_first_that_is_not_complete(
+    one_home: Home,
+) -> None:
     fine, held, fails = start_three(one_home)
     waiting = one_home.spawn("wait", held.id, fails.id, fine.id, held.id)
+    assert waiting.stdout is not None
+    first, second = (json.loads(waiting.stdout.readline()) for _ in range(2))  # while the other still runs
+    assert (first["turn_id"], first["state"], first["error"]["kind"]) == (fails.id, "failed", "usage_limit")
+    assert second == {"turn_id": fine.id, "state": "complete", "answer": f"{FIRST_HALF}Done."}
     let_go(held)
     stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
-    found = json.loads(stdout)
-    assert [(turn["turn_id"], turn["state"]) for turn in found] == [
-        (held.id, "complete"),
-        (fails.id, "failed"),
-        (fine.id, "complete"),
-    ]
-    assert [found[0]["answer"], found[2]["answer"]] == [FIRST_HALF + SECOND_HALF, f"{FIRST_HALF}Done."]
-    assert found[1]["error"]["kind"] == "usage_limit"
-    assert (waiting.returncode, fails.id in stderr, fine.id in stderr) == (1, True, False)
+    assert json.loads(stdout) == {"turn_id": held.id, "state": "complete", "answer": FIRST_HALF + SECOND_HALF}
+    assert (waiting.returncode, fails.id in stderr, fine.id in stderr, stderr.count("\n")) == (1, True, False, 1)
     assert one_home.run("wait", held.id, fine.id, "--all").code == 0
     quiet = one_home.run("wait", held.id, fine.id, "--print", "none")
     assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
-    assert [turn["state"] for turn in array(one_home.run("wait", held.id, held.id))] == ["complete"]
+    assert [turn["state"] for turn in one_home.run("wait", held.id, held.id).json_lines] == ["complete"]
+    full = one_home.run("wait", held.id, fine.id, "--full").json_lines
+    assert [(turn["answer"], turn["finished_at"] is not None) for turn in full] == [
+        (FIRST_HALF + SECOND_HALF, True),
+        (f"{FIRST_HALF}Done.", True),
+    ]
 
 
 def test_waiting_for_any_ends_with_the_first_that_ends(one_home: Home) -> None:
     fine, held, fails = start_three(one_home)
     at_once = one_home.run("wait", "--any", held.id, fails.id, fine.id)
-    assert [turn["state"] for turn in array(at_once)] == ["running", "failed", "complete"]
+    assert [turn["state"] for turn in at_once.json_lines] == ["failed", "complete"]
     assert at_once.code == 1
     assert one_home.run("wait", "--any", held.id, fine.id, fails.id).code == 0
     other = hold(one_home)
     waiting = one_home.spawn("wait", "--any", other.id, held.id)
     let_go(held)
     stdout, stderr = waiting.communicate(timeout=DEADLINE_S)
-    assert [turn["state"] for turn in json.loads(stdout)] == ["running", "complete"]
+    assert [(turn["turn_id"], turn["state"]) for turn in map(json.loads, stdout.splitlines())] == [
+        (held.id, "complete")
+    ]
     assert (waiting.returncode, stderr) == (0, "")
 
 
@@ -68,11 +67,11 @@ def test_a_wait_for_several_that_runs_out_of_time_says_how_many_run_and_how_to_g
     fine, held, _ = start_three(one_home)
     run = one_home.run("wait", fine.id, held.id, "--timeout", "1")
     assert run.code == 124
-    assert [turn["state"] for turn in array(run)] == ["complete", "running"]
+    assert [turn["state"] for turn in run.json_lines] == ["complete"]
     assert run.stderr.count("\n") == 1
     assert "1 of 2 turns" in run.stderr
     again = run.stderr.strip().rpartition("codex-server ")[2].split()
-    assert again == ["wait", fine.id, held.id, "--timeout", "1"]
+    assert again == ["wait", fine.id, held.id, "--timeout", "1"]  # its code is that of both
     let_go(held)
     assert one_home.run(*again[:-2]).code == 0
     quiet = one_home.run("wait", fine.id, held.id, "--any", "--timeout", "1", "--print", "none")
@@ -81,9 +80,9 @@ def test_a_wait_for_several_that_runs_out_of_time_says_how_many_run_and_how_to_g
 
 def test_ctrl_c_on_a_wait_for_several_leaves_them_running(one_home: Home) -> None:
     first, second = hold(one_home), hold(one_home)
-    for option, is_asleep in (("--any", _is_watching), ("--all", _is_asleep_in_a_flock)):
+    for option in ("--any", "--all"):
         waiting = one_home.spawn("wait", option, first.id, second.id)
-        wait_until(partial(is_asleep, waiting.pid), what="a wait that sleeps")
+        wait_until(partial(_is_watching, waiting.pid), what="a wait that sleeps")
         waiting.send_signal(signal.SIGINT)
         _, stderr = waiting.communicate(timeout=DEADLINE_S)
         assert waiting.returncode == 130
@@ -99,15 +98,8 @@ def _is_watching(pid: int) -> bool:
     return False
 
 
-def _is_asleep_in_a_flock(pid: int) -> bool:
-    with open("/proc/locks", encoding="ascii") as file:  # noqa: PTH123
-        return any("->" in line and f" {pid} " in line for line in file)
-
-
 def test_what_makes_no_sense_is_refused_and_named(one_home: Home) -> None:
     for arguments, word in (
-        (["wait", UNKNOWN, UNKNOWN, "--print", "out"], "one turn"),
-        (["wait", UNKNOWN, UNKNOWN, "--print", "answer"], "one turn"),
         (["wait", UNKNOWN, "--any", "--all"], "exclude"),
         (["wait"], "TURN"),
         (["tail"], "TURN"),

@@ -108,7 +108,7 @@ def test_a_cancelled_turn_goes_on_or_is_asked_again(home: Home, when: str) -> No
         home.configure(max_running=1)
     first, gate = home.start_held("new", "hi", *given)
     turn = first if when == "in its middle" else home.start("new", "hi", *given)
-    ended = home.run("cancel", turn.id).json
+    ended = home.run("cancel", turn.id, "--full").json
     (words,) = starts(ended)
     assert (words[0], "answer" in ended["next"]) == (("continue", True) if turn is first else ("new", False))
     gate.open()

@@ -24,7 +24,7 @@ def test_a_list_is_empty_and_says_why(mistyped: Home) -> None:
     for command, stdout in (
         ("list-turns", ""),
         ("list-turns --json", "[]\n"),
-        ("status", '{"version": 1, "turns": []}\n'),
+        ("status", '{"version":2,"turns":[]}\n'),
         ("pending", "Nothing waits for an answer.\n"),
         ("tail --all", ""),
     ):

@@ -162,7 +162,7 @@ def test_a_notifier_that_fails_changes_nothing(one_home: Home) -> None:
     reported = wait_until(lambda: (notify := turn.status()["notify"]) and notify["ended_at"] and notify, what="its end")
     assert (reported["event"], reported["exit_code"], reported["signal"], reported["problem"]) == ("end", 7, None, None)
     assert reported == json.loads((turn.path / "notify.json").read_text())
-    assert json.loads(one_home.run("list-turns", "--json").stdout)[0]["notify"] == reported
+    assert json.loads(one_home.run("list-turns", "--full").stdout)[0]["notify"] == reported
 
 
 def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_home: Home) -> None:

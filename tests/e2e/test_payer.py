@@ -102,7 +102,7 @@ def test_a_thread_that_was_made_with_a_key_is_not_gone_on_with_and_a_fork_is(hom
     config.write_text(config.read_text() + "".join(providers))
     for name, thread in threads_of(home, names).items():
         asked = len(model.model_requests)
-        run = home.run("continue", "--thread", thread, "go on", "--wait")
+        run = home.run("continue", "--thread", thread, "go on", "--wait", "--full")
         error = run.json["error"]
         assert (run.code, run.json["state"], error["kind"]) == (1, "failed", "auth"), name
         assert f"'{name}' has credentials of its own" in error["message"]
@@ -117,7 +117,7 @@ def test_with_any_auth_it_goes_on_and_the_record_says_who_paid(home: Home) -> No
     model = with_chatgpt(home, KEYS["env_key"])
     thread = made_by_codex(home, "p")
     home.configure(auth="any")
-    run = home.run("continue", "--thread", thread, "go on", "--wait")
+    run = home.run("continue", "--thread", thread, "go on", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, "provider")
     assert model.model_requests[-1].headers["authorization"] == "Bearer sk-paid"
 
@@ -125,10 +125,10 @@ def test_with_any_auth_it_goes_on_and_the_record_says_who_paid(home: Home) -> No
 def test_a_thread_of_a_keyless_provider_goes_on_without_a_login(home: Home) -> None:
     with_chatgpt(home, KEYLESS)
     thread = made_by_codex(home, "p")
-    run = home.run("continue", "--thread", thread, "go on", "--wait")
+    run = home.run("continue", "--thread", thread, "go on", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, "none")
     (home.codex_home / "auth.json").unlink()
-    run = home.run("continue", "--thread", thread, "go on", "--wait")
+    run = home.run("continue", "--thread", thread, "go on", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, "none")
     assert home.call("new", "hi").code == 2
 
@@ -140,7 +140,7 @@ def test_a_thread_whose_provider_nothing_defines_any_more_is_forked_as_the_hint_
     config.write_text(before + provider(model, KEYLESS, "gone"))
     thread = made_by_codex(home, "gone")
     config.write_text(before)
-    run = home.run("continue", "--thread", thread, "go on", "--wait")
+    run = home.run("continue", "--thread", thread, "go on", "--wait", "--full")
     assert (run.code, run.json["error"]["kind"]) == (1, "bad_input")
     fork = run_hint(home, commands_in(run.json["error"]["hint"])[0])
     assert (fork.code, meta_of(home, fork)["payer"]) == (0, "chatgpt")
@@ -149,7 +149,7 @@ def test_a_thread_whose_provider_nothing_defines_any_more_is_forked_as_the_hint_
 def test_a_profile_with_a_provider_that_there_is_not_is_told_for_what_it_is(one_home: Home) -> None:
     one_home.chatgpt([say("never")])
     (one_home.codex_home / "odd.config.toml").write_text('model_provider = "nowhere"\n')
-    run = one_home.run("new", "hi", "--profile", "odd", "--wait")
+    run = one_home.run("new", "hi", "--profile", "odd", "--wait", "--full")
     assert (run.code, run.json["error"]["kind"]) == (1, "bad_input")
     assert "Model provider `nowhere` not found" in run.json["error"]["message"]
 
@@ -157,16 +157,16 @@ def test_a_profile_with_a_provider_that_there_is_not_is_told_for_what_it_is(one_
 def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: Home) -> None:
     """Codex, configured with another provider, does not report the login: another app-server is asked."""
     model = with_chatgpt(home, KEYLESS, answers=5)
-    first = home.run("new", "hi", "--wait")
+    first = home.run("new", "hi", "--wait", "--full")
     assert meta_of(home, first)["payer"] == "chatgpt"
     configure_provider(home, "p")
-    run = home.run("continue", "--turn", first.json["turn_id"], "go on", "--wait")
+    run = home.run("continue", "--turn", first.json["turn_id"], "go on", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, "chatgpt")
     assert model.model_requests[-1].headers["authorization"].startswith("Bearer ey")
     key = {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-paid"}
     (home.codex_home / "auth.json").write_text(json.dumps(key))
     asked = len(model.model_requests)
-    run = home.run("continue", "--turn", first.json["turn_id"], "go on", "--wait")
+    run = home.run("continue", "--turn", first.json["turn_id"], "go on", "--wait", "--full")
     assert (run.code, run.json["error"]["kind"], meta_of(home, run)["payer"]) == (1, "auth", "api_key")
     assert len(model.model_requests) == asked
     fork = run_hint(home, commands_in(run.json["error"]["hint"])[0])
@@ -175,14 +175,14 @@ def test_a_thread_of_the_chatgpt_plan_goes_on_whatever_is_configured_now(home: H
 
 def test_a_configured_key_is_refused_at_once_but_not_for_a_thread_that_does_not_use_it(home: Home) -> None:
     with_chatgpt(home, KEYS["env_key"])
-    first = home.run("new", "hi", "--wait").json["turn_id"]
+    first = home.run("new", "hi", "--wait", "--full").json["turn_id"]
     configure_provider(home, "p")
     before = home.turn_ids
     for refused in (("new", "hi"), ("continue", "--turn", first, "x", "--fork"), ("review", "--instructions", "x")):
         run = home.call(*refused)
         assert (run.code, run.error["kind"]) == (2, "auth"), refused
     assert home.turn_ids == before
-    run = home.run("continue", "--turn", first, "go on", "--wait")
+    run = home.run("continue", "--turn", first, "go on", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, "chatgpt")
 
 
@@ -191,18 +191,18 @@ def test_a_profile_chooses_its_provider(home: Home, keys: str, payer: str) -> No
     model = home.chatgpt([say("answered")])
     profile = f'model_provider = "q"\n{provider(model, keys, "q")}'
     (home.codex_home / "quick.config.toml").write_text(profile)
-    run = home.run("new", "hi", "--profile", "quick", "--wait")
+    run = home.run("new", "hi", "--profile", "quick", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, payer)
 
 
 def test_a_fork_with_the_provider_of_a_profile_is_made_once(home: Home) -> None:
     model = home.chatgpt([say("answered")])
-    first = home.run("new", "hi", "--wait").json["turn_id"]
+    first = home.run("new", "hi", "--wait", "--full").json["turn_id"]
     config = home.codex_home / "config.toml"
     config.write_text(f'model_provider = "k"\n{config.read_text()}{provider(model, KEYLESS, "k")}')
     profile = f'model_provider = "q"\n{provider(model, "requires_openai_auth = true", "q")}'
     (home.codex_home / "quick.config.toml").write_text(profile)
-    run = home.run("continue", "--turn", first, "--fork", "--profile", "quick", "hi", "--wait")
+    run = home.run("continue", "--turn", first, "--fork", "--profile", "quick", "hi", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, "chatgpt")
     assert len(list((home.codex_home / "sessions").rglob("*.jsonl"))) == 2
 
@@ -210,7 +210,7 @@ def test_a_fork_with_the_provider_of_a_profile_is_made_once(home: Home) -> None:
 def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_it(home: Home) -> None:
     model = home.chatgpt([say("never")])
     (home.codex_home / "cloud.config.toml").write_text('model_provider = "amazon-bedrock"\n')
-    run = home.run("new", "hi", "--profile", "cloud", "--wait")
+    run = home.run("new", "hi", "--profile", "cloud", "--wait", "--full")
     assert (run.code, run.json["error"]["kind"], meta_of(home, run)["payer"]) == (1, "auth", "provider")
     assert model.model_requests == []
     (home.codex_home / "local.config.toml").write_text('model_provider = "ollama"\n')
@@ -227,7 +227,7 @@ def test_a_profile_that_names_one_of_codex_own_is_judged_by_what_codex_says_of_i
 def test_a_key_in_the_system_wide_configuration_is_nobodys_consent(home: Home) -> None:
     model = home.chatgpt([say("never")])
     machine = Machine(home, f'model_provider = "p"\n{provider(model, KEYS["bearer"])}')
-    run = machine.run("new", "hi", "--wait")
+    run = machine.run("new", "hi", "--wait", "--full")
     assert (run.code, run.json["error"]["kind"], meta_of(home, run)["payer"]) == (1, "auth", "provider")
     assert model.model_requests == []
     assert machine.run("doctor").code == 2
@@ -238,7 +238,7 @@ def test_a_keyless_provider_in_the_system_wide_configuration_needs_no_login(home
     model = home.chatgpt([say("answered")])
     (home.codex_home / "auth.json").unlink()
     machine = Machine(home, f'model_provider = "p"\n{provider(model, KEYLESS)}')
-    run = machine.run("new", "hi", "--wait")
+    run = machine.run("new", "hi", "--wait", "--full")
     assert (run.code, meta_of(home, run)["payer"]) == (0, "none")
     for verb in ("doctor", "account"):
         assert machine.run(verb).code == 0

@@ -25,7 +25,7 @@ def test_a_running_turn_is_told_by_status_and_its_text_by_tail_as_it_comes(home:
     assert tail.poll() is None
     # `live.json` is rewritten at most four times a second.
     status = wait_until(lambda: (now := turn.status())["phase"] == "answering" and now, what="phase answering")
-    assert (status["version"], status["turn_id"], status["state"]) == (1, turn.id, "running")
+    assert (status["version"], status["turn_id"], status["state"]) == (2, turn.id, "running")
     assert status["thread_id"] == turn.meta["thread_id"]
     assert (status["model"], status["sandbox"], status["approval"]) == ("scripted", "read-only", "never")
     assert (status["error"], status["pending"], status["finished_at"]) == (None, [], None)
@@ -111,7 +111,7 @@ def test_status_without_ids_lists_those_that_run_and_with_several_those_named(on
     first, second = PlayedTurn(one_home), hold(one_home)
     first.end()
     running = one_home.run("status").json
-    assert (running["version"], [turn["turn_id"] for turn in running["turns"]]) == (1, [second.id])
+    assert (running["version"], [turn["turn_id"] for turn in running["turns"]]) == (2, [second.id])
     both = one_home.run("status", first.id, second.id).json
     assert [turn["state"] for turn in both["turns"]] == ["complete", "running"]
     let_go(second)
@@ -121,7 +121,7 @@ def test_status_without_ids_lists_those_that_run_and_with_several_those_named(on
 def test_a_turn_that_is_not_there_is_missing_for_status_and_an_error_for_the_others(one_home: Home) -> None:
     unknown = "20261120-165501-482-7f3a"
     run = one_home.run("status", unknown)
-    assert (run.code, run.json) == (66, {"version": 1, "turn_id": unknown, "state": "missing"})
+    assert (run.code, run.json) == (66, {"version": 2, "turn_id": unknown, "state": "missing"})
     for verb in ("tail", "wait", "answer"):
         missing = one_home.run(verb, unknown)
         assert (missing.code, missing.stdout) == (66, "")

@@ -16,7 +16,7 @@ def test_a_steer_reaches_the_model_after_the_response_under_way(home: Home) -> N
     turn = home.start("new", "hi")
     wait_until(lambda: FIRST_HALF in turn.out, what="the first half")
     run = home.run("steer", turn.id, "-", stdin="look to the left")
-    assert (run.code, run.json["text"]) == (0, "look to the left")
+    assert (run.code, list(run.json["next"])) == (0, ["wait"])
     gate.open()
     assert turn.wait()["answer"] == "To the left, then."
     assert model.model_requests[1].prompt == "look to the left"

@@ -25,6 +25,17 @@ class Run:
         return document
 
     @property
+    def json_lines(self) -> list[Json]:
+        """The JSON objects that stdout is, one a line."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    @property
+    def told(self) -> str:
+        """What a command that failed says to do: on stderr, or in the hint of its JSON."""
+        error = self.json.get("error", {}) if self.stdout.startswith("{") else {}
+        return f"{self.stderr}{error.get('hint', '')}"
+
+    @property
     def error(self) -> Json:
         """The error object of a command that failed."""
         error: Json = self.json["error"]

@@ -33,8 +33,8 @@ def question(*questions: Json) -> ToolCall:
 
 
 def pending(home: Home, turn: Turn | None = None) -> list[Json]:
-    """The output of `pending --json`."""
-    found: list[Json] = json.loads(home.call("pending", *([turn.id] if turn else []), "--json").stdout)
+    """The output of `pending --full`."""
+    found: list[Json] = json.loads(home.call("pending", *([turn.id] if turn else []), "--full").stdout)
     return found
 
 

@@ -248,11 +248,11 @@ class Turn:
 
     def status(self) -> Json:
         """The output of `status`, of a real command: the kernel frees the lock of a killed worker meanwhile."""
-        return self._home.run("status", self.id).json
+        return self._home.run("status", self.id, "--full").json
 
     def wait(self) -> Json:
         """The output of `wait` at the end: status and answer."""
-        return self._home.call("wait", self.id, "--print", "json", "--timeout", str(DEADLINE_S)).json
+        return self._home.call("wait", self.id, "--print", "json", "--full", "--timeout", str(DEADLINE_S)).json
 
     def wait_for_exit_of_worker(self) -> None:
         """As before the files of an ended turn are changed: once a day a worker repairs what it finds, at its end."""

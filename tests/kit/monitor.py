@@ -1,4 +1,4 @@
-"""A monitor as a test runs it: `tail --all --follow --json` in a separate process. Never here: assertions."""
+"""A monitor as a test runs it: `tail --all --follow --full` in a separate process. Never here: assertions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import IO
 from tests.kit.home import Home
 from tests.kit.support import DEADLINE_S, Json
 
-FOLLOW = ("tail", "--all", "--follow", "--json")
+FOLLOW = ("tail", "--all", "--follow", "--full")
 
 
 class Monitor:
-    """A running `tail --all --follow --json`, read line by line."""
+    """A running `tail --all --follow --full`, read line by line."""
 
     def __init__(self, home: Home, *options: str) -> None:
         self.process = home.spawn(*FOLLOW, *options)

@@ -42,7 +42,7 @@ def test_a_token_that_could_not_be_renewed_is_said() -> None:
 
 def test_an_account_is_one_document() -> None:
     assert account_document(PRO, "why", has_refreshed=False) == {
-        "version": 1,
+        "version": 2,
         "mode": "chatgpt",
         "email": "user@example.com",
         "plan": "pro",
@@ -79,7 +79,7 @@ def test_models_are_a_table_with_the_default_effort_starred() -> None:
 
 def test_a_model_is_one_document() -> None:
     assert model_document(model("one", is_default=True)) == {
-        "version": 1,
+        "version": 2,
         "model": "one",
         "display_name": "ONE",
         "description": "Good.",

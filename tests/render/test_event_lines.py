@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codex_server_cli.core.documents import lean
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.monitor_event import MonitorEvent
 from codex_server_cli.core.model.turn import State
@@ -18,11 +19,12 @@ FAILED = COMPLETE._replace(state="failed", kind="network")
 
 
 def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
-    assert turn_documents.event(PHASE) == {
-        **{"version": 1, "cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix"},
+    assert turn_documents.event(PHASE, is_full=True) == {
+        **{"version": 2, "cursor": 7, "at": "2026-11-20T16:55:01.482Z", "turn_id": TURN, "name": "fix"},
         **{"event": "phase", "phase": "thinking", "state": "running", "kind": None, "request": None},
         **{"message": None, "next": None},
     }
+    assert turn_documents.event(PHASE) == lean.without_empty(turn_documents.event(PHASE, is_full=True))
 
 
 @for_each(
@@ -36,7 +38,7 @@ def test_a_line_has_exactly_the_keys_of_the_contract() -> None:
     ],
 )
 def test_what_wants_an_action_names_its_command(event: MonitorEvent, command: str | None) -> None:
-    assert turn_documents.event(event)["next"] == command
+    assert turn_documents.event(event).get("next") == command
 
 
 @for_each(
@@ -56,9 +58,8 @@ def test_people_get_one_safe_line(event: MonitorEvent, line: str) -> None:
 
 def test_a_wait_that_ran_out_says_how_many_run_and_how_to_go_on() -> None:
     running, over = TurnView("a", "/a", State.RUNNING), TurnView("b", "/b", State.COMPLETE)
-    assert still_running_note([running, over], " --timeout 5") == (
-        "codex-server: 1 of 2 turns still runs: codex-server wait a b --timeout 5"
-    )
+    head = "codex-server: 1 of 2 turns still runs: codex-server wait"
+    assert still_running_note([running, over], " --timeout 5") == f"{head} a b --timeout 5"
     assert still_running_note([running, running._replace(turn_id="c")], "").startswith(
         "codex-server: 2 of 2 turns still run: codex-server wait a c"
     )

@@ -88,12 +88,12 @@ def test_what_was_asked_can_neither_move_the_cursor_nor_pass_for_words_of_ours()
 
 
 def test_a_program_gets_the_request_in_full_with_time_and_commands() -> None:
-    document = turn_documents.pending(VIEW, COMMAND, NOW_MS)
-    assert document.items() >= {**COMMAND, "version": 1, "turn_id": TURN, "name": "fix", "expires_in_s": 590.0}.items()
+    document = turn_documents.pending(VIEW, COMMAND, NOW_MS, is_full=True)
+    assert document.items() >= {**COMMAND, "version": 2, "turn_id": TURN, "name": "fix", "expires_in_s": 590.0}.items()
     assert document["next"]["approve_for_session"] == f"codex-server approve {TURN} 0 --session"
     late = turn_documents.pending(VIEW, COMMAND | {"expires_at": "2026-11-20T16:00:00.000Z"}, NOW_MS)
     assert late["expires_in_s"] == 0.0
-    assert turn_documents.pending(VIEW, COMMAND | {"expires_at": None}, NOW_MS)["expires_in_s"] is None
+    assert "expires_in_s" not in turn_documents.pending(VIEW, COMMAND | {"expires_at": None}, NOW_MS)
 
 
 @for_each(
@@ -125,16 +125,15 @@ def test_a_question_id_begins_no_line_of_ours() -> None:
 def test_a_status_tells_what_waits_and_how_to_see_it() -> None:
     short = {"id": "0", "message": "run touch f1"}
     waiting = VIEW._replace(live={"pending": [short]})
-    status = turn_documents.status(waiting)
+    status = turn_documents.status(waiting, is_full=True)
     assert status["pending"] == [short]
     assert status["next"]["pending"] == f"codex-server pending {TURN}"
-    assert "pending" not in turn_documents.status(VIEW)["next"]
+    assert "pending" not in turn_documents.status(VIEW, is_full=True)["next"]
     assert turn_documents.status_with_requests(waiting, [COMMAND])["pending"][0]["command"] == COMMAND["command"]
 
 
 def test_who_decided_or_steered_is_told_what_and_how_to_go_on() -> None:
-    assert (
-        turn_documents.decided(VIEW, "approve", COMMAND).items() >= {"decided": "approve", "request": COMMAND}.items()
-    )
-    assert turn_documents.steered(VIEW, "look left")["text"] == "look left"
+    decided = turn_documents.decided(VIEW, "approve", COMMAND, is_full=True)
+    assert decided.items() >= {"decided": "approve", "request": COMMAND}.items()
+    assert turn_documents.steered(VIEW, "look left", is_full=True)["text"] == "look left"
     assert turn_documents.steered(VIEW, "look left")["next"]["wait"].startswith(f"codex-server wait {TURN}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView, may_ask
 from codex_server_cli.core.result.commands import bounded_wait
 from codex_server_cli.disk import lock
@@ -82,9 +83,45 @@ def find(settings: Settings, selector: str, cwd: str | None = None) -> TurnDir:
     return lookup.resolve(settings.turns_path, selector, cwd)
 
 
+def means_several(selectors: list[str]) -> bool:
+    """Whether these select several turns, or a pattern of names, which may: then each is told with its name."""
+    return len(selectors) > 1 or any(map(lookup.is_pattern, selectors))
+
+
+def expand(settings: Settings, selectors: list[str]) -> list[str]:
+    """Selectors with each pattern (`'rev-*'`) replaced by the ids of the turns whose names match.
+
+    Raises:
+        NotFoundError: none matches, or there is no home to look in.
+    """
+    if not any(map(lookup.is_pattern, selectors)):
+        return selectors
+    check_home(settings)
+    return [
+        selector
+        for given in selectors
+        for selector in (lookup.matching(settings.turns_path, given) if lookup.is_pattern(given) else [given])
+    ]
+
+
+def find_all(settings: Settings, selectors: list[str], cwd: str | None = None) -> list[TurnDir]:
+    """The turns that a user means, each once, in the order given; a pattern means several.
+
+    Raises:
+        NotFoundError: one of them means none, or several, or there is no home to look in.
+    """
+    found = (find(settings, selector, cwd) for selector in expand(settings, selectors))
+    return list({directory.turn_id: directory for directory in found}.values())
+
+
 def status(directory: TurnDir) -> TurnView:
     """One turn, now."""
     return READER.view(directory)
+
+
+def directory_of(view: TurnView) -> TurnDir:
+    """The directory that a view is of."""
+    return TurnDir(Path(view.path))
 
 
 def status_after_repair(directory: TurnDir) -> TurnView:
@@ -120,20 +157,36 @@ def refuse_unless_readable(directory: TurnDir, path: Path) -> None:
         return
 
 
-def running(settings: Settings) -> list[TurnView]:
-    """All running turns, newest first, and those that are not readable, whose state is unknown."""
+def running(settings: Settings, cwd: str | None = None) -> list[TurnView]:
+    """All running turns, newest first, and those that are not readable, whose state is unknown.
+
+    Args:
+        cwd: only those of this directory.
+    """
     directories = (TurnDir(settings.turns_path / turn_id) for turn_id in lookup.turn_ids(settings.turns_path))
     # A marker proves an end whatever the lock says, so the cheap look comes first: most turns are over.
     views = (status(directory) for directory in directories if directory.marker is None)
-    return [view for view in views if view.state in (State.RUNNING, State.UNREADABLE)]
+    found = [view for view in views if view.state in (State.RUNNING, State.UNREADABLE)]
+    place = os.path.realpath(cwd) if cwd is not None else None
+    return [view for view in found if place is None or lookup.is_place(view.meta.get("cwd"), place)]
 
 
 class TurnFilter(NamedTuple):
-    """Which turns a listing shows; None means any."""
+    """Which turns a listing shows; None means any.
+
+    Attributes:
+        state, cwd, thread_ids: theirs.
+        since_ms: started at this Unix time, or later.
+        name: a pattern that their name matches.
+        text: what their prompt or name holds, in any case of letters.
+    """
 
     state: State | None = None
     cwd: str | None = None
     thread_ids: frozenset[str] | None = None
+    since_ms: int | None = None
+    name: str | None = None
+    text: str | None = None
 
 
 def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnView]:
@@ -142,6 +195,8 @@ def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnV
     for directory in _candidates(settings, wanted):
         if len(found) >= limit:
             break
+        if wanted.since_ms is not None and (time_ms(directory.turn_id) or 0) < wanted.since_ms:
+            break  # ids sort by age
         view = status(directory)
         if view.state is not State.MISSING and wanted.state in (None, view.state):
             found.append(view)
@@ -149,21 +204,36 @@ def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnV
 
 
 def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
-    if wanted.cwd is None and wanted.thread_ids is None:
+    if wanted._replace(state=None, since_ms=None) == TurnFilter():
         for turn_id in lookup.turn_ids(settings.turns_path):
             yield TurnDir(settings.turns_path / turn_id)
         return
     cwd = os.path.realpath(wanted.cwd) if wanted.cwd is not None else None
     for directory, meta in lookup.iter_meta(settings.turns_path):
-        is_there = cwd is None or lookup.is_place(meta.get("cwd"), cwd)
-        if is_there and (wanted.thread_ids is None or meta.get("thread_id") in wanted.thread_ids):
+        name = meta.get("name") or ""
+        if (
+            (cwd is None or lookup.is_place(meta.get("cwd"), cwd))
+            and (wanted.thread_ids is None or meta.get("thread_id") in wanted.thread_ids)
+            and (wanted.name is None or lookup.has_name(meta, wanted.name))
+            and (wanted.text is None or _holds(directory, name, wanted.text.casefold()))
+        ):
             yield directory
+
+
+def _holds(directory: TurnDir, name: str, text: str) -> bool:
+    """Whether a turn's prompt or name holds a text in folded case."""
+    if text in name.casefold():
+        return True
+    try:
+        return text in read_bytes(directory.prompt).decode("utf-8", "replace").casefold()
+    except OSError:  # deleted meanwhile, or another user's
+        return False
 
 
 def prompt_beginning(view: TurnView, max_bytes: int = 400) -> str:
     """The beginning of what a turn was asked."""
     try:
-        return read_bytes(TurnDir(Path(view.path)).prompt, max_bytes=max_bytes).decode("utf-8", "ignore")
+        return read_bytes(directory_of(view).prompt, max_bytes=max_bytes).decode("utf-8", "ignore")
     except OSError:
         return ""
 
@@ -183,17 +253,6 @@ def wait(directory: TurnDir, timeout_s: float | None = None) -> TurnView:
         lock.wait_until_free(directory.lock, rest_s)
         view = status(directory)
     return view
-
-
-def wait_all(directories: list[TurnDir], timeout_s: float | None = None) -> list[TurnView]:
-    """Sleep until all of these turns have ended, or the time runs out; uses no processor time.
-
-    Returns:
-        The turns then, in the order given; `state` is `running` for each that still runs.
-    """
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    # All have ended when each has, so one is waited for after the other.
-    return [wait(directory, None if deadline is None else deadline - time.monotonic()) for directory in directories]
 
 
 def answer(directory: TurnDir) -> TurnView:

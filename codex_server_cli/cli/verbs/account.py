@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.actions import account as actions
 from codex_server_cli.cli import output
+from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import account as documents
+from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.errors import BadInputError, Exit, UsageError
 from codex_server_cli.render.account import account_text, models_table
 from codex_server_cli.render.limits import limits_text
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
 _MAX_KEY_CHARS = 4096
 
 
-def account(*, refresh: bool, json: bool) -> Exit:
+def account(*, refresh: bool, json: bool, full: bool) -> Exit:
     """Show who is logged in; end with 2 where no turn could start."""
     report = actions.read_account(Settings.load(), refreshes=refresh)
     problem = report.problem
-    if json:
+    if json or full:
         message = problem.message if problem else None
-        output.show_json(documents.account_document(report.account, message, has_refreshed=report.has_refreshed))
+        document = documents.account_document(report.account, message, has_refreshed=report.has_refreshed)
+        output.show_json(document if full else without_empty(document))
     else:
         output.show(account_text(report.account, has_refreshed=report.has_refreshed))
     if problem is not None:
@@ -83,19 +86,28 @@ def logout() -> None:
     output.show("Logged out.\n")
 
 
-def limits(*, json: bool) -> None:
+def limits(*, json: bool, full: bool, fields: str | None) -> None:
     """Show the usage limits of the ChatGPT login, and when they reset."""
+    names = read_fields(fields, documents.LIMITS_KEYS, is_full=full)
     found = actions.read_limits(Settings.load())
-    if json:
-        output.show_json([documents.limits_document(limit) for limit in found])
+    if json or full or names:
+        _show_rows([documents.limits_document(limit) for limit in found], names, is_full=full)
     else:
         output.show(limits_text(found, time.time()))
 
 
-def models(*, shows_hidden: bool, json: bool) -> None:
+def models(*, shows_hidden: bool, json: bool, full: bool, fields: str | None) -> None:
     """List the models, with the efforts and inputs that each takes."""
+    names = read_fields(fields, documents.MODEL_KEYS, is_full=full)
     found = [model for model in actions.read_models(Settings.load()) if shows_hidden or not model.is_hidden]
-    if json:
-        output.show_json([documents.model_document(model) for model in found])
+    if json or full or names:
+        _show_rows([documents.model_document(model) for model in found], names, is_full=full)
     else:
         output.show(models_table(found, output.width()))
+
+
+def _show_rows(rows: list[dict[str, Any]], names: tuple[str, ...] | None, *, is_full: bool) -> None:
+    if names:
+        output.show_json([only(names, row, {}) for row in rows])
+    else:
+        output.show_json(rows if is_full else rows_of(rows))

@@ -9,6 +9,7 @@ from typing import Any
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.turn import State
@@ -22,9 +23,10 @@ _ID = re.compile(r"[\w.-]+")
 Entry = dict[str, Any]
 
 
-def pending(*, turn: str | None, json: bool, cwd: str | None) -> None:
+def pending(*, turn: str | None, json: bool, full: bool, fields: str | None, cwd: str | None) -> None:
     """Show what waits for your answer, in full, with the commands that give it."""
     settings = Settings.load()
+    names = read_fields(fields, turn_documents.pending_keys(), is_full=full)
     if turn is None:
         output.note_if(read.absent_home(settings))
     views = read.running(settings) if turn is None else [read.readable(read.find(settings, turn, cwd))]
@@ -33,8 +35,9 @@ def pending(*, turn: str | None, json: bool, cwd: str | None) -> None:
             output.note(end_note(view))
     waiting = [(view, entry) for view in views for entry in approvals.pending_of(view)]
     now_ms = time.time_ns() // 1_000_000
-    if json:
-        output.show_json([turn_documents.pending(view, entry, now_ms) for view, entry in waiting])
+    if json or full or names:
+        documents = [turn_documents.pending(*each, now_ms, is_full=full or bool(names)) for each in waiting]
+        output.show_json([only(names, each, {}) for each in documents] if names else documents)
     elif not waiting:
         output.show("Nothing waits for an answer.\n")
     else:
@@ -42,38 +45,38 @@ def pending(*, turn: str | None, json: bool, cwd: str | None) -> None:
         output.show("\n".join(pending_text(view, entry, now_ms, width) for view, entry in waiting))
 
 
-def approve(*, turn: str, request: str | None, session: bool) -> None:
+def approve(*, turn: str, request: str | None, session: bool, full: bool) -> None:
     """Allow what a turn asks for: a command, a patch, permissions, a tool."""
     directory = approvals.find_waiting(Settings.load(), turn)
     decided = approvals.approve(directory, request, is_for_session=session)
-    output.show_json(turn_documents.decided(read.status(directory), "approve", decided))
+    output.show_json(turn_documents.decided(read.status(directory), "approve", decided, is_full=full))
 
 
-def decline(*, turn: str, request: str | None, cwd: str | None) -> None:
+def decline(*, turn: str, request: str | None, full: bool, cwd: str | None) -> None:
     """Refuse what a turn asks for; the turn goes on without it."""
     directory = read.find(Settings.load(), turn, cwd)
     decided = approvals.decline(directory, request)
-    output.show_json(turn_documents.decided(read.status(directory), "decline", decided))
+    output.show_json(turn_documents.decided(read.status(directory), "decline", decided, is_full=full))
 
 
-def reply(*, turn: str, request: str | None, answer: list[str]) -> None:
+def reply(*, turn: str, request: str | None, answer: list[str], full: bool) -> None:
     """Answer what a turn asks in words: one --answer for each question, or several where several may be chosen."""
     if not answer or any(is_blank(each) for each in answer):
         raise UsageError("an answer is missing", hint="--answer Q=A; codex-server pending shows the questions.")
     directory = approvals.find_waiting(Settings.load(), turn)
     known = _questions(approvals.pending_of(read.status(directory)), request)
     decided = approvals.reply(directory, request, _with_stdin(_by_question(answer, known)))
-    output.show_json(turn_documents.decided(read.status(directory), "reply", decided))
+    output.show_json(turn_documents.decided(read.status(directory), "reply", decided, is_full=full))
 
 
-def steer(*, turn: str, text: str | None, stdin: str | None, file: str | None, cwd: str | None) -> None:
+def steer(*, turn: str, text: str | None, stdin: str | None, file: str | None, full: bool, cwd: str | None) -> None:
     """Give a running turn more to consider; Codex breaks off the response under way for it."""
     from codex_server_cli.cli.prompts import read_prompt
 
     directory = read.find(Settings.load(), turn, cwd)
     message = read_prompt((text, stdin), file)
     approvals.steer(directory, message)
-    output.show_json(turn_documents.steered(read.status(directory), message))
+    output.show_json(turn_documents.steered(read.status(directory), message, is_full=full))
 
 
 def _questions(entries: list[Entry], request: str | None) -> list[str]:

@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.documents.lean import without_empty
+from codex_server_cli.core.documents.turn import VERSION
+from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.notes import thread_text
 from codex_server_cli.render.tables import short_path, table, turns_table
 from codex_server_cli.settings.places import Settings
 
+_THREAD_KEYS = ("version", "thread_id", "name", "cwd", "model", "started_at", "updated_at", "first_prompt", "path")
 
-def list_turns(*, limit: int, state: State | None, cwd: str | None, thread: str | None, json: bool) -> None:
+
+def list_turns(
+    *,
+    limit: int,
+    state: State | None,
+    cwd: str | None,
+    thread: str | None,
+    search: str | None,
+    since: str | None,
+    name: str | None,
+    json: bool,
+    full: bool,
+    fields: str | None,
+) -> None:
     """List turns, newest first."""
+    names = read_fields(fields, (*turn_documents.status_keys(), "prompt"), is_full=full)
+    since_ms = None
+    if since is not None:
+        since_ms = time.time_ns() // 1_000_000 - int(parse_duration_s(since, "--since", needs_unit=True) * 1000)
     settings = Settings.load()
-    wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread))
+    wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread), since_ms, name, search)
     rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
     problem = read.absent_home(settings)
     output.note_if(problem)
-    if json:
-        output.show_json([{**turn_documents.status(view), "prompt": prompt} for view, prompt in rows])
+    if json or full or names:
+        output.show_json([_row(view, prompt, names, is_full=full) for view, prompt in rows])
     elif not rows and wanted == read.TurnFilter():
         output.show("" if problem else 'No turns yet. Start one: codex-server new "your prompt"\n')
     else:
         output.show(turns_table(rows, output.width()))
 
 
-def list_(*, limit: int, cwd: str | None, search: str | None, json: bool) -> None:
+def list_(*, limit: int, cwd: str | None, search: str | None, json: bool, full: bool, fields: str | None) -> None:
     """List Codex's own recent threads, newest first."""
+    names = read_fields(fields, _THREAD_KEYS, is_full=full)
     from codex_server_cli.actions.start import threads
 
     settings = Settings.load()
     found = threads.recent(settings, limit=limit, cwd=cwd, search=search)
-    if json:
-        output.show_json([_thread_document(summary) for summary in found])
+    if json or full or names:
+        documents = [_thread_document(summary, is_full=full or bool(names)) for summary in found]
+        output.show_json([only(names, each, {}) for each in documents] if names else documents)
     elif not found:
         output.show("No threads.\n")
     else:
@@ -48,15 +74,16 @@ def list_(*, limit: int, cwd: str | None, search: str | None, json: bool) -> Non
         output.show(table(headings, rows, output.width()))
 
 
-def show(*, thread: str, lines: int, json: bool) -> None:
+def show(*, thread: str, lines: int, json: bool, full: bool) -> None:
     """Show one thread: its facts and its last entries."""
     from codex_server_cli.actions.start import threads
 
     view = threads.show(Settings.load(), thread, limit=lines)
     summary = view.summary
-    if json:
+    if json or full:
         entries = [{"type": entry.type, "text": entry.text, "at": entry.at} for entry in view.entries]
-        output.show_json({**_thread_document(summary), "entries": entries})
+        document = {**_thread_document(summary, is_full=full), "entries": entries}
+        output.show_json(document if full else without_empty(document))
         return
     header = [
         ("thread", summary.thread_id),
@@ -69,6 +96,11 @@ def show(*, thread: str, lines: int, json: bool) -> None:
         ("continue", f"codex-server continue --thread {summary.thread_id} -"),
     ]
     output.show(thread_text(header, [(e.type, e.at, e.text) for e in view.entries], output.width()))
+
+
+def _row(view: TurnView, prompt: str, names: tuple[str, ...] | None, *, is_full: bool) -> dict[str, Any]:
+    full = turn_documents.listed(view, prompt, is_full=is_full or bool(names))
+    return only(names, full, turn_documents.status(view)) if names else full
 
 
 def _title(summary: Any) -> str:
@@ -85,15 +117,9 @@ def _thread_ids(settings: Settings, thread: str | None) -> frozenset[str] | None
     return threads.ids_of(settings, thread)
 
 
-def _thread_document(summary: Any) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "thread_id": summary.thread_id,
-        "name": summary.name,
-        "cwd": summary.cwd,
-        "model": summary.model,
-        "started_at": summary.started_at,
-        "updated_at": summary.updated_at,
-        "first_prompt": summary.first_prompt,
-        "path": str(summary.path),
-    }
+def _thread_document(summary: Any, *, is_full: bool) -> dict[str, Any]:
+    full = {"version": VERSION, **{key: getattr(summary, key) for key in _THREAD_KEYS[1:-1]}, "path": str(summary.path)}
+    if is_full:
+        return full
+    lean: dict[str, Any] = without_empty({key: full[key] for key in _THREAD_KEYS[1:-1]})
+    return lean

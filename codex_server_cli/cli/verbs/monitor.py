@@ -13,7 +13,7 @@ from codex_server_cli.render import notes
 from codex_server_cli.settings.places import Settings
 
 
-def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict[str, bool]) -> Exit:
+def show_all(*, follows: bool, as_json: bool, is_full: bool, after: int | None, forbidden: dict[str, bool]) -> Exit:
     """Show the events of all turns; with `follows` also new ones, until Ctrl-C or until the reader of stdout is gone.
 
     Args:
@@ -35,13 +35,14 @@ def show_all(*, follows: bool, as_json: bool, after: int | None, forbidden: dict
     else:
         output.note_if(read.absent_home(settings))
         after = 0 if after is None else after
-    has_any = show_events(monitor.stream(settings, after, follows=follows, warn=output.note_if), as_json=as_json)
+    stream = monitor.stream(settings, after, follows=follows, warn=output.note_if)
+    has_any = show_events(stream, as_json=as_json, is_full=is_full)
     if not (has_any or as_json or after):
         output.note("Nothing has happened yet.")
     return Exit.OK
 
 
-def show_events(stream: Iterable[MonitorEvent | None], *, as_json: bool) -> bool:
+def show_events(stream: Iterable[MonitorEvent | None], *, as_json: bool, is_full: bool = False) -> bool:
     """Show a stream line by line, until the reader of stdout is gone.
 
     Returns:
@@ -54,7 +55,8 @@ def show_events(stream: Iterable[MonitorEvent | None], *, as_json: bool) -> bool
             if output.is_reader_gone():
                 raise output.ReaderGoneError
         elif as_json:
-            output.show(turn_documents.dump(turn_documents.event(event), is_indented=False) + "\n")
+            document = turn_documents.event(event, is_full=is_full)
+            output.show(turn_documents.dump(document, is_indented=False) + "\n")
         else:
             output.show(notes.event_line(event) + "\n")
     return has_any

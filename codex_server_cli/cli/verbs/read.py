@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.actions.read import follow, read
 from codex_server_cli.cli import output
@@ -17,6 +17,7 @@ from codex_server_cli.core.model.turn import EXIT_OF_STATE, State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import is_delta, seq_of
 from codex_server_cli.core.result.commands import wait_command
+from codex_server_cli.core.result.excerpt import beginning_of
 from codex_server_cli.errors import Exit, HomeError, UsageError
 from codex_server_cli.render.notes import running_note, still_running_note
 from codex_server_cli.render.pending import pending_text
@@ -35,6 +36,7 @@ def tail(
     json: bool,
     after: int | None,
     no_deltas: bool,
+    full: bool,
     cwd: str | None,
 ) -> Exit:
     """Show what turns have said so far, or one as it goes on; or what happens to all."""
@@ -42,15 +44,13 @@ def tail(
         from codex_server_cli.cli.verbs.monitor import show_all
 
         forbidden = {"TURN": bool(turns), "-n": lines is not None, "--events": events, "--no-deltas": no_deltas}
-        return show_all(follows=follows, as_json=json, after=after, forbidden=forbidden)
+        return show_all(follows=follows, as_json=json or full, is_full=full, after=after, forbidden=forbidden)
     if not turns:
         raise UsageError("Missing argument 'TURN...'", hint="Or --all. Try: codex-server tail --help")
     settings = Settings.load()
-    if follows and len(turns) > 1:
-        raise UsageError("--follow takes one turn", hint="Follow each in a shell of its own, or all with --all.")
     if not (events or json) and (after is not None or no_deltas):
         raise UsageError("--after and --no-deltas need --events")
-    directories = [read.find(settings, turn, cwd) for turn in turns]
+    directories = _to_show(settings, turns, cwd, follows=follows)
     code = Exit.OK
     for directory in directories:
         if len(directories) > 1:
@@ -68,6 +68,16 @@ def tail(
     if follows and code is Exit.OK:
         code = report_end(read.status(directories[0]))
     return code
+
+
+def _to_show(settings: Settings, turns: list[str], cwd: str | None, *, follows: bool) -> list[Any]:
+    hint = "Follow each in a shell of its own, or all with --all."
+    if follows and len(turns) > 1:
+        raise UsageError("--follow takes one turn", hint=hint)
+    directories = [read.find(settings, turn, cwd) for turn in read.expand(settings, turns)]
+    if follows and len(directories) > 1:
+        raise UsageError(f"--follow takes one turn, and {turns[0]!r} matches {len(directories)}", hint=hint)
+    return directories
 
 
 def _show_text(directory: Any, lines: int | None, *, follows: bool) -> None:
@@ -92,81 +102,124 @@ def wait(
     until: Until,
     timeout: str | None,
     printed: Printed | None,
+    full: bool,
     cwd: str | None,
 ) -> Exit:
     """Sleep until turns have ended; print them and end with their code."""
     if is_any and is_all:
         raise UsageError("--any and --all exclude each other")
-    if len(turns) > 1 and printed in (Printed.OUT, Printed.ANSWER):
-        raise UsageError(
-            f"--print {printed} takes one turn: the texts of several cannot be told apart",
-            hint="Without it, several print one JSON array, each element with its answer.",
-        )
     timeout_s = parse_duration_s(timeout, "--timeout") if timeout is not None else None
     settings = Settings.load()
-    directories = list({turn.turn_id: turn for turn in (read.find(settings, turn, cwd) for turn in turns)}.values())
+    directories = read.find_all(settings, turns, cwd)
     ids = [directory.turn_id for directory in directories]
     given = [("--any", is_any), (f"--until {until}", until is Until.ATTENTION)]
     given += [(f"--timeout {timeout}", timeout is not None), (f"--print {printed}", printed is not None)]
-    options = "".join(f" {option}" for option, is_given in given if is_given)
+    options = "".join(f" {option}" for option, is_given in [*given, ("--full", full)] if is_given)
     with leaving_running(*ids):
-        seen = _wait_for_ends(directories, until, is_any=is_any, timeout_s=timeout_s)
-    views = [view for view, _ in seen]
-    if any(requests for _, requests in seen):
-        return _report_asked(seen, is_one=len(turns) == 1, printed=printed, options=options)
-    if len(turns) == 1:
-        return _report_one(views[0], printed or Printed.OUT, options)
-    if printed is not Printed.NONE:
-        output.show_json([turn_documents.status_with_answer(view) for view in views])
-    return _report_ends(views, is_any=is_any, options=options)
+        if read.means_several(turns):
+            return _wait_for_several(directories, until, timeout_s, _Shown(printed, options, full), is_any=is_any)
+        ((view, requests),) = _wait_for_one(directories[0], until, timeout_s)
+    if requests:
+        return _report_asked([(view, requests)], ids, _Shown(printed, options, full))
+    return _report_one(view, _Shown(printed or Printed.OUT, options, full))
 
 
-def _wait_for_ends(
-    directories: Sequence[Any], until: Until, *, is_any: bool, timeout_s: float | None
-) -> Sequence[tuple[TurnView, list[Entry]]]:
-    """Wait, and return the turns, each with its pending requests where `until` asks for them."""
-    until_attention = until is Until.ATTENTION
-    if not until_attention and (len(directories) == 1 or not is_any):
-        return [(view, []) for view in read.wait_all([*directories], timeout_s)]
+class _Shown(NamedTuple):
+    """What is printed of a turn: `--print`, the options for the command that waits further, and `--full`."""
+
+    printed: Printed | None
+    options: str
+    is_full: bool
+
+
+def _wait_for_one(directory: Any, until: Until, timeout_s: float | None) -> Sequence[tuple[TurnView, list[Entry]]]:
+    """Wait, and return the turn, with its pending requests where `until` asks for them."""
+    if until is not Until.ATTENTION:
+        return [(read.wait(directory, timeout_s), [])]
     from codex_server_cli.actions.read import wait  # 2 ms that the kernel's wait need not spend
 
-    return wait.wait([*directories], is_any=is_any, until_attention=until_attention, timeout_s=timeout_s)
+    return wait.wait([directory], is_any=False, timeout_s=timeout_s)
 
 
-def _report_asked(
-    seen: Sequence[tuple[TurnView, list[Entry]]], *, is_one: bool, printed: Printed | None, options: str
+def _wait_for_several(
+    directories: Sequence[Any], until: Until, timeout_s: float | None, shown: _Shown, *, is_any: bool
 ) -> Exit:
-    """Show the pending requests: in full on stderr, and in the JSON where that is printed."""
-    if printed not in (Printed.NONE, Printed.ANSWER):
-        found = [turn_documents.status_with_requests(view, requests) for view, requests in seen]
-        output.show_json(found[0] if is_one else found)
-    now_ms, width = time.time_ns() // 1_000_000, output.width() if output.is_terminal() else None
-    for view, requests in seen:
-        for request in requests:
-            output.note(pending_text(view, request, now_ms, width))
-    output.note(f"Then: {wait_command(' '.join(view.turn_id for view, _ in seen), options)}")
+    """Wait for several turns, and print each as it ends."""
+    from codex_server_cli.actions.read import wait
+
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    views: dict[str, TurnView] = {}
+    remaining = [*directories]
+    while remaining:
+        rest_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        seen = wait.wait(remaining, is_any=True, until_attention=until is Until.ATTENTION, timeout_s=rest_s)
+        for view, _ in seen:
+            views[view.turn_id] = view
+            if view.state is not State.RUNNING:
+                _show_outcome(view, shown)
+        remaining = [each for each in remaining if views[each.turn_id].state is State.RUNNING]
+        if asked := [(view, requests) for view, requests in seen if requests]:
+            _report_those_that_ended(views.values(), shown)
+            return _report_asked(asked, [each.turn_id for each in directories], shown)
+        if is_any or (deadline is not None and time.monotonic() >= deadline):
+            break
+    return _report_ends([views[each.turn_id] for each in directories], shown, is_any=is_any)
+
+
+def _report_those_that_ended(views: Iterable[TurnView], shown: _Shown) -> list[Exit]:
+    """Say on stderr why they did not complete; their own exit codes."""
+    is_told = shown.printed in (None, Printed.JSON)
+    return [report_end(view, is_told=is_told) for view in views if view.state is not State.RUNNING]
+
+
+def _show_outcome(view: TurnView, shown: _Shown) -> None:
+    if shown.printed in (None, Printed.JSON):
+        output.show_json(turn_documents.outcome(view, is_full=shown.is_full))
+    elif shown.printed is not Printed.NONE:
+        output.show(_heading(view))
+        if shown.printed is Printed.ANSWER:
+            _show_answer(view)
+        elif view.state not in (State.UNREADABLE, State.MISSING):
+            show_pieces(follow.text(read.directory_of(view)))
+
+
+def _heading(view: TurnView) -> str:
+    """What tells one text of several from the next."""
+    return f"==> {view.meta.get('name') or view.turn_id} <==\n"
+
+
+def _report_asked(asked: Sequence[tuple[TurnView, list[Entry]]], ids: list[str], shown: _Shown) -> Exit:
+    """Show the pending requests: in the JSON, or in full on stderr where none is printed, or a person looks."""
+    is_json = shown.printed not in (Printed.NONE, Printed.ANSWER)
+    if is_json:
+        for view, requests in asked:
+            output.show_json(turn_documents.status_with_requests(view, requests, is_full=shown.is_full))
+    if not is_json or output.is_terminal():
+        now_ms, width = time.time_ns() // 1_000_000, output.width() if output.is_terminal() else None
+        for view, requests in asked:
+            for request in requests:
+                output.note(pending_text(view, request, now_ms, width))
+    output.note(f"Then: {wait_command(' '.join(ids), shown.options)}")
     return Exit.ATTENTION
 
 
-def _report_one(view: TurnView, printed: Printed, options: str) -> Exit:
+def _report_one(view: TurnView, shown: _Shown) -> Exit:
+    printed = shown.printed
     if view.state is State.RUNNING:
         if printed in (Printed.OUT, Printed.JSON):
-            output.show_json(turn_documents.status(view))
-        output.note(running_note(view, options))
+            output.show_json(turn_documents.status(view, is_full=shown.is_full))
+        output.note(running_note(view, shown.options))
         return Exit.TIMEOUT
-    if view.state is State.UNREADABLE:
-        if printed is Printed.JSON:
-            output.show_json(turn_documents.status_with_answer(view))
-    elif printed is Printed.OUT:
-        show_pieces(follow.text(read.find(Settings.load(), view.turn_id)))
-    elif printed is Printed.ANSWER:
+    if printed is Printed.JSON:
+        output.show_json(turn_documents.status_with_answer(view, is_full=shown.is_full))
+    elif view.state is not State.UNREADABLE and printed is Printed.OUT:
+        show_pieces(follow.text(read.directory_of(view)))
+    elif view.state is not State.UNREADABLE and printed is Printed.ANSWER:
         _show_answer(view)
-    elif printed is Printed.JSON:
-        output.show_json(turn_documents.status_with_answer(view))
-    return report_end(view)
+    return report_end(view, is_told=printed is Printed.JSON)
 
 
-def _report_ends(views: list[TurnView], *, is_any: bool, options: str) -> Exit:
+def _report_ends(views: list[TurnView], shown: _Shown, *, is_any: bool) -> Exit:
     """Say on stderr why turns did not complete, and which still run.
 
     Returns:
@@ -177,22 +230,32 @@ def _report_ends(views: list[TurnView], *, is_any: bool, options: str) -> Exit:
     if is_any and len(ended) < len(views):
         ended = [view for view in ended if view.state is not State.UNREADABLE]  # their end is never seen
     ended.sort(key=lambda view: is_any and view.state is State.UNREADABLE)
-    codes = [report_end(view) for view in ended]
+    codes = _report_those_that_ended(ended, shown)
     if not ended or not (is_any or len(ended) == len(views)):
-        output.note(still_running_note(views, options))
+        output.note(still_running_note(views, shown.options))
         return Exit.TIMEOUT
     return codes[0] if is_any else next((code for code in codes if code is not Exit.OK), Exit.OK)
 
 
-def answer(*, turn: str, cwd: str | None) -> Exit:
-    """Print the final answer of an ended turn, and nothing else."""
-    view = read.answer(read.find(Settings.load(), turn, cwd))
-    _show_answer(view)
-    report_end(view)
-    return EXIT_OF_STATE[view.state]
+def answer(*, turns: list[str], max_chars: int | None, cwd: str | None) -> Exit:
+    """Print the final answers of ended turns, and nothing else."""
+    settings = Settings.load()
+    directories = read.find_all(settings, turns, cwd)
+    views = [read.answer(directory) for directory in directories]  # all or none: one still runs, say
+    for view in views:
+        if read.means_several(turns):
+            output.show(_heading(view))
+        _show_answer(view, max_chars)
+        report_end(view)
+    return next((code for code in (EXIT_OF_STATE[view.state] for view in views) if code is not Exit.OK), Exit.OK)
 
 
-def _show_answer(view: TurnView) -> None:
+def _show_answer(view: TurnView, max_chars: int | None = None) -> None:
     text = view.answer
-    if text:
-        output.show(text if text.endswith("\n") else text + "\n")
+    if not text:
+        return
+    shown = text if max_chars is None else beginning_of(text, max_chars)
+    output.show(shown if shown.endswith("\n") else shown + "\n")
+    if len(shown) < len(text.rstrip("\n")):
+        left = f"{len(text) - len(shown):,} of {len(text):,} characters left out"
+        output.show(f"[{left}; the whole answer: {view.path}/answer.txt]\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
 from codex_server_cli.core.documents import turn as turn_documents
@@ -12,20 +14,44 @@ from codex_server_cli.render.notes import end_note
 from codex_server_cli.settings.places import Settings
 
 
-def status(*, turns: list[str], cwd: str | None) -> Exit:
+def status(*, turns: list[str], full: bool, fields: str | None, cwd: str | None) -> Exit:
     """Print where turns stand, as one JSON object."""
     settings = Settings.load()
+    names = _names(fields, is_full=full)
+    selectors = read.expand(settings, turns)
     if not turns:
         output.note_if(read.absent_home(settings))
-        output.show_json(turn_documents.several(read.running(settings)))
+        output.show_json(_several(read.running(settings), names, is_full=full))
         return Exit.OK
-    views = [_view(settings, turn, cwd, is_one=len(turns) == 1) for turn in turns]
-    output.show_json(turn_documents.status(views[0]) if len(views) == 1 else turn_documents.several(views))
+    is_one = not read.means_several(turns)
+    views = [_view(settings, selector, cwd, is_one=is_one) for selector in selectors]
+    output.show_json(_one(views[0], names, is_full=full) if is_one else _several(views, names, is_full=full))
     for note in (end_note(view) for view in views if view.state is State.UNREADABLE):
-        output.note(note)
+        output.note_told(note)
     states = {view.state for view in views}
     bad = [state for state in (State.MISSING, State.UNREADABLE) if state in states]
     return EXIT_OF_STATE[bad[0]] if bad else Exit.OK
+
+
+def _names(fields: str | None, *, is_full: bool) -> tuple[str, ...] | None:
+    if fields is None:
+        return None
+    from codex_server_cli.cli.fields import read_fields
+
+    return read_fields(fields, turn_documents.status_keys(), is_full=is_full)
+
+
+def _one(view: TurnView, names: tuple[str, ...] | None, *, is_full: bool) -> dict[str, Any]:
+    if names is None:
+        return turn_documents.status(view, is_full=is_full)
+    from codex_server_cli.cli.fields import only
+
+    return only(names, turn_documents.full_status(view), turn_documents.status(view))
+
+
+def _several(views: list[TurnView], names: tuple[str, ...] | None, *, is_full: bool) -> dict[str, Any]:
+    document = turn_documents.several(views, is_full=is_full)
+    return document if names is None else document | {"turns": [_one(view, names, is_full=False) for view in views]}
 
 
 def _view(settings: Settings, turn: str, cwd: str | None, *, is_one: bool) -> TurnView:

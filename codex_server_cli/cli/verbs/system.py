@@ -6,6 +6,8 @@ from codex_server_cli import __version__
 from codex_server_cli.actions import system
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
+from codex_server_cli.core.documents.lean import rows_of
+from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.notes import check_lines, size
@@ -30,13 +32,14 @@ def setup() -> None:
         output.note(result.login_problem.hint)
 
 
-def doctor(*, json: bool) -> Exit:
+def doctor(*, json: bool, full: bool) -> Exit:
     """Look at everything a turn needs; end with the code of the first thing that is missing."""
     checks = system.doctor(Settings.load())
-    if json:
-        output.show_json(
-            [{"version": 1, "name": c.name, "ok": c.is_ok, "detail": c.detail, "hint": c.hint} for c in checks]
-        )
+    if json or full:
+        documents = [
+            {"version": VERSION, "name": c.name, "ok": c.is_ok, "detail": c.detail, "hint": c.hint} for c in checks
+        ]
+        output.show_json(documents if full else rows_of(documents))
     else:
         output.show(check_lines([(check.name, check.is_ok, check.detail, check.hint) for check in checks]))
     return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.account.account import Account, Model
+from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.model.turn import format_time_ms
 from codex_server_cli.core.record.rate_limits import Limits, Window
+
+LIMITS_KEYS = ("version", "limit_id", "name", "plan", "reached", "windows", "credits")
+MODEL_KEYS = (
+    *("version", "model", "display_name", "description", "default", "hidden"),
+    *("efforts", "default_effort", "modalities"),
+)
 
 
 def account_document(account: Account, problem: str | None, *, has_refreshed: bool | None = None) -> dict[str, Any]:
     """An account; `problem` is why no turn would start with it, null where one would."""
     return {
-        "version": 1,
+        "version": VERSION,
         "mode": account.mode,
         "email": account.email,
         "plan": account.plan,
@@ -29,7 +36,7 @@ def limits_document(limits: Limits) -> dict[str, Any]:
     """One limit with its windows; times are RFC 3339 in UTC."""
     credits = limits.credits
     return {
-        "version": 1,
+        "version": VERSION,
         "limit_id": limits.limit_id,
         "name": limits.name,
         "plan": limits.plan,
@@ -51,7 +58,7 @@ def _window(window: Window) -> dict[str, Any]:
 def model_document(model: Model) -> dict[str, Any]:
     """One model."""
     return {
-        "version": 1,
+        "version": VERSION,
         "model": model.name,
         "display_name": model.display_name,
         "description": model.description,

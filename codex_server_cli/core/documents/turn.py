@@ -1,30 +1,38 @@
-"""The JSON documents on stdout: a versioned contract (README, "JSON"). Owns their keys; `next_step` decides `next`."""
+"""The JSON documents on stdout: a versioned contract (README, "JSON"). Owns their keys; `next_step` decides `next`.
+
+Each has a full form, with every key, and a lean one (`lean`), which an agent reads: it is that without `is_full`.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from codex_server_cli.core.documents import lean
 from codex_server_cli.core.model.turn import State, parse_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
 from codex_server_cli.core.result.commands import PROGRAM
-from codex_server_cli.core.result.next_step import next_commands
+from codex_server_cli.core.result.next_step import next_command, next_commands
 
 if TYPE_CHECKING:
     from codex_server_cli.core.model.monitor_event import MonitorEvent
+
+VERSION = 2
+"""Of every document."""
 
 PLACEHOLDER = "…"
 """The placeholder for the answer in a command that is shown."""
 
 
 def dump(document: Any, *, is_indented: bool) -> str:
-    """Serialise a document: indented for people, one line for programs; in ASCII where UTF-8 is not possible."""
-    text = json.dumps(document, ensure_ascii=False, indent=2 if is_indented else None)
+    """Serialise a document: indented for people, one tight line for programs; in ASCII where UTF-8 is not possible."""
+    form: dict[str, Any] = {"indent": 2} if is_indented else {"separators": (",", ":")}
+    text = json.dumps(document, ensure_ascii=False, **form)
     try:
         text.encode()
     except UnicodeEncodeError:  # a lone surrogate: only the escaped form can be written
-        text = json.dumps(document, indent=2 if is_indented else None)
+        text = json.dumps(document, **form)
     return text
 
 
@@ -40,25 +48,30 @@ def paths(view: TurnView) -> dict[str, str]:
     }
 
 
-def started(view: TurnView) -> dict[str, Any]:
+def started(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
     """The output of `new` and `continue`."""
-    return {
-        "version": 1,
+    full = {
+        "version": VERSION,
         "turn_id": view.turn_id,
         "thread_id": view.thread_id,
         "state": str(view.state),
         **paths(view),
         "next": next_commands(view),
     }
+    if is_full:
+        return full
+    return {key: full[key] for key in ("version", "turn_id", "state", "turn_dir", "out_path")} | {
+        "next": next_command(view)
+    }
 
 
-def status(view: TurnView) -> dict[str, Any]:
-    """One turn; a missing one has only its id and state."""
+def full_status(view: TurnView) -> dict[str, Any]:
+    """One turn, with every key; a missing one has only its id and state."""
     if view.state is State.MISSING:
-        return {"version": 1, "turn_id": view.turn_id, "state": "missing"}
+        return {"version": VERSION, "turn_id": view.turn_id, "state": "missing"}
     meta, live = view.meta, view.live
     return {
-        "version": 1,
+        "version": VERSION,
         "turn_id": view.turn_id,
         "name": meta.get("name"),
         "state": str(view.state),
@@ -87,51 +100,103 @@ def status(view: TurnView) -> dict[str, Any]:
     }
 
 
-def status_with_answer(view: TurnView) -> dict[str, Any]:
+def status_keys() -> tuple[str, ...]:
+    """The keys of the full status of a turn."""
+    return tuple(full_status(TurnView("", "", State.RUNNING)))
+
+
+def status(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
+    """One turn."""
+    full = full_status(view)
+    if is_full or view.state is State.MISSING:
+        return full
+    return lean.status_of(full, view, next_command(view))
+
+
+def status_with_answer(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
     """The status and the answer: what `new --wait` prints at the end."""
-    return {**status(view), "answer": view.answer}
+    if is_full:
+        return {**full_status(view), "answer": view.answer}
+    return _lean_with_answer(view)
 
 
-def status_with_requests(view: TurnView, requests: list[dict[str, Any]]) -> dict[str, Any]:
+def _lean_with_answer(view: TurnView, *, has_asked_codex: bool = False) -> dict[str, Any]:
+    is_told = not lean.is_answer_told_by_size(view)
+    next_ = next_command(view, is_answer_told=is_told, has_asked_codex=has_asked_codex)
+    return {**lean.status_of(full_status(view), view, next_), **lean.answer_of(view, lean.MOST_ANSWER_CHARS)}
+
+
+def status_with_requests(view: TurnView, requests: list[dict[str, Any]], *, is_full: bool = False) -> dict[str, Any]:
     """The status, with the requests that wait for an answer in full: entries of `pending.json`."""
-    return {**status_with_answer(view), "pending": [approval_request(view.turn_id, each) for each in requests]}
+    pending = [approval_request(view.turn_id, each, is_full=is_full) for each in requests]
+    if is_full:
+        return {**status_with_answer(view, is_full=True), "pending": pending}
+    # Each request has the commands that decide it: until then there is no other next step.
+    return lean.status_of(full_status(view), view, {}) | {"pending": pending}
 
 
-def recovered(view: TurnView, message: str, *, is_recovered: bool) -> dict[str, Any]:
+def outcome(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
+    """One of several turns that were waited for: a line of the output of `wait`."""
+    return status_with_answer(view, is_full=True) if is_full else lean.outcome_of(view)
+
+
+def recovered(view: TurnView, message: str, *, is_recovered: bool, is_full: bool = False) -> dict[str, Any]:
     """The output of `recover`: the turn afterwards, its answer, whether anything was restored, and the message."""
-    return {**status_with_answer(view), "recovered": is_recovered, "message": message}
+    document = status_with_answer(view, is_full=True) if is_full else _lean_with_answer(view, has_asked_codex=True)
+    return {**document, "recovered": is_recovered, "message": message}
 
 
-def several(views: list[TurnView]) -> dict[str, Any]:
+def several(views: list[TurnView], *, is_full: bool = False) -> dict[str, Any]:
     """Several turns in one document."""
-    return {"version": 1, "turns": [status(view) for view in views]}
+    return {"version": VERSION, "turns": [row(view, is_full=is_full) for view in views]}
 
 
-def event(seen: MonitorEvent) -> dict[str, Any]:
+def row(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
+    """One turn among others."""
+    full = full_status(view)
+    return full if is_full else lean.row_of(full)
+
+
+def listed(view: TurnView, prompt: str | None, *, is_full: bool = False) -> dict[str, Any]:
+    """One turn of `list-turns`, with the beginning of its prompt."""
+    document = {**row(view, is_full=is_full), "prompt": prompt}
+    return document if is_full else lean.without_empty(document)
+
+
+def event(seen: MonitorEvent, *, is_full: bool = False) -> dict[str, Any]:
     """One line of the monitor's stream; `next` is the command for what has to be done about it."""
     command = None
     if seen.event == "attention" or seen.is_end:
         verb = "answer" if seen.state == State.COMPLETE else "status" if seen.is_end else "pending"
         command = f"{PROGRAM} {verb} {seen.turn_id}"
-    return {"version": 1, **seen._asdict(), "next": command}
+    document = {"version": VERSION, **seen._asdict(), "next": command}
+    return document if is_full else lean.without_empty(document)
 
 
-def approval_request(turn_id: str, entry: dict[str, Any]) -> dict[str, Any]:
+def approval_request(turn_id: str, entry: dict[str, Any], *, is_full: bool = False) -> dict[str, Any]:
     """One entry of `pending.json`, and the commands that decide it."""
-    return {**entry, "next": answer_commands(turn_id, entry)}
+    return {**(entry if is_full else lean.request_of(entry)), "next": answer_commands(turn_id, entry)}
 
 
-def pending(view: TurnView, entry: dict[str, Any], now_ms: int) -> dict[str, Any]:
+def pending(view: TurnView, entry: dict[str, Any], now_ms: int, *, is_full: bool = False) -> dict[str, Any]:
     """One request as `pending --json` lists it.
 
     Args:
         entry: one of `pending.json`.
         now_ms: Unix time, for how long it still waits.
     """
-    document = approval_request(view.turn_id, entry)
-    return {"version": 1, "turn_id": view.turn_id, "name": view.meta.get("name"), **document} | {
-        "expires_in_s": time_left_s(entry, now_ms)
-    }
+    document = approval_request(view.turn_id, entry, is_full=is_full)
+    listed = {"turn_id": view.turn_id, "name": view.meta.get("name"), **document}
+    listed["expires_in_s"] = time_left_s(entry, now_ms)
+    return {"version": VERSION, **listed} if is_full else lean.without_empty(listed)
+
+
+def pending_keys() -> tuple[str, ...]:
+    """The keys of a full request as `pending --json` lists it."""
+    from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
+
+    entry = ApprovalRequest("", "", RequestKind.COMMAND, {}, None, 0, 0).to_json()
+    return tuple(pending(TurnView("", "", State.RUNNING), entry, 0, is_full=True))
 
 
 def time_left_s(entry: dict[str, Any], now_ms: int) -> float | None:
@@ -156,11 +221,15 @@ def answer_commands(turn_id: str, entry: dict[str, Any]) -> dict[str, str]:
     return {"approve": approve, **lasting, **decline}
 
 
-def decided(view: TurnView, op: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The output of `approve`, `decline` and `reply`: the request that was decided, and the next commands."""
-    return {"version": 1, "turn_id": view.turn_id, "decided": op, "request": request, "next": next_commands(view)}
+def decided(view: TurnView, op: str, request: dict[str, Any], *, is_full: bool = False) -> dict[str, Any]:
+    """The output of `approve`, `decline` and `reply`: the request that was decided, and what to run next."""
+    shown = request if is_full else {"id": request.get("id")}
+    next_ = next_commands(view) if is_full else next_command(view)
+    return {"version": VERSION, "turn_id": view.turn_id, "decided": op, "request": shown, "next": next_}
 
 
-def steered(view: TurnView, text: str) -> dict[str, Any]:
-    """The output of `steer`: the text that Codex accepted."""
-    return {"version": 1, "turn_id": view.turn_id, "text": text, "next": next_commands(view)}
+def steered(view: TurnView, text: str, *, is_full: bool = False) -> dict[str, Any]:
+    """The output of `steer`: the text that Codex accepted, where all is asked for, and what to run next."""
+    if is_full:
+        return {"version": VERSION, "turn_id": view.turn_id, "text": text, "next": next_commands(view)}
+    return {"version": VERSION, "turn_id": view.turn_id, "next": next_command(view)}

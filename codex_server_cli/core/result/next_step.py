@@ -36,6 +36,25 @@ def next_commands(view: TurnView) -> dict[str, str]:
     return found
 
 
+def next_command(view: TurnView, *, is_answer_told: bool = False, has_asked_codex: bool = False) -> dict[str, str]:
+    """The one of `next_commands` to run next, as things stand; empty where there is none, as after a cancel.
+
+    Args:
+        is_answer_told: the whole answer stands beside it.
+        has_asked_codex: `recover` was run just now, so it is not the next step.
+    """
+    commands = next_commands(view)
+    if view.state is State.RUNNING:
+        verb = "pending" if "pending" in commands else "wait"
+    elif view.error is not None:
+        hinted = [] if view.state is State.CANCELLED else commands_in(str(view.error.get("hint") or ""))
+        passed_over = ("recover", "answer", "tail") if has_asked_codex else ()
+        verb = next((each for each in commands if hinted and each not in passed_over), "")
+    else:
+        verb = "continue" if is_answer_told or not view.answer else "answer"
+    return {verb: commands[verb]} if verb in commands else {}
+
+
 def go_on_command(view: TurnView) -> str:
     """The command for the next turn of its thread, with the prompt on stdin; the name is not reused."""
     return resume(view.turn_id, "-", _flags_of(view), view.path, name=None)

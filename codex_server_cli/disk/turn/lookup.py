@@ -6,7 +6,8 @@ Must never write a turn directory, or judge what state a turn is in (`reader`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,34 @@ def resolve(turns_path: Path, selector: str, cwd: str | None) -> TurnDir:
     if is_turn_name(selector):
         return _by_name(turns_path, selector)
     raise NotFoundError(f"not a turn id, prefix or name: {selector!r}", hint="codex-server list-turns shows them.")
+
+
+def is_pattern(selector: str) -> bool:
+    """Whether it selects turns by a pattern of their names, as a shell does with files; no id or name is one."""
+    return any(character in selector for character in "*?[")
+
+
+def has_name(meta: Mapping[str, Any], pattern: str) -> bool:
+    """Whether a turn has a name that matches, by its `meta.json`."""
+    name = meta.get("name")
+    return isinstance(name, str) and fnmatchcase(name, pattern)
+
+
+def matching(turns_path: Path, pattern: str) -> list[str]:
+    """The ids of the newest turn of each name that matches, oldest first.
+
+    Raises:
+        NotFoundError: there is none.
+        HomeError: there is none that we may read.
+    """
+    newest: dict[str, str] = {}
+    for turn, meta in iter_meta(turns_path):
+        if has_name(meta, pattern):
+            newest.setdefault(str(meta["name"]), turn.turn_id)
+    if not newest:
+        _refuse_if_unknown(turns_path, f"no turn's name matches {pattern!r}")
+        raise NotFoundError(f"no turn's name matches {pattern!r}", hint="codex-server list-turns shows them.")
+    return sorted(newest.values())
 
 
 def _last(turns_path: Path, cwd: str | None) -> TurnDir:

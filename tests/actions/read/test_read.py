@@ -58,32 +58,6 @@ def test_waiting_for_a_turn_that_is_deleted_meanwhile_ends(turns: TurnsOnDisk, t
     timer.join()
 
 
-def states(views: list[TurnView]) -> list[State]:
-    return [view.state for view in views]
-
-
-def test_waiting_for_all_ends_with_the_last_and_keeps_their_order(turns: TurnsOnDisk) -> None:
-    first, second, third = turns.running(), turns.complete(), turns.running()
-    timers = [Timer(0.1, turns.drop_lock, [third.turn_id]), Timer(0.3, turns.drop_lock, [first.turn_id])]
-    for timer in timers:
-        timer.start()
-    views = read.wait_all([first, second, third], DEADLINE_S)
-    assert (ids(views), states(views)) == (
-        [first.turn_id, second.turn_id, third.turn_id],
-        [State.ABANDONED, State.COMPLETE, State.ABANDONED],
-    )
-    for timer in timers:
-        timer.join()
-
-
-def test_waiting_for_several_gives_up_when_its_time_is_over(turns: TurnsOnDisk) -> None:
-    directories = [turns.running(), turns.running()]
-    started, worked = time.monotonic(), time.process_time()
-    assert states(read.wait_all(directories, 1)) == [State.RUNNING] * 2
-    assert 1 <= time.monotonic() - started < DEADLINE_S
-    assert time.process_time() - worked < 0.5
-
-
 def test_an_answer_is_final_or_busy(turns: TurnsOnDisk) -> None:
     assert read.answer(turns.complete()).answer == ANSWER
     running = turns.running()

@@ -29,10 +29,10 @@ STATUS_KEYS = (
 
 def test_new_answers_with_exactly_the_keys_of_the_contract() -> None:
     view = TurnView(TURN_ID, PATH, State.RUNNING, meta={"thread_id": None})
-    document = turn_documents.started(view)
+    document = turn_documents.started(view, is_full=True)
     commands = document.pop("next")
     assert document == {
-        "version": 1,
+        "version": 2,
         "turn_id": TURN_ID,
         "thread_id": None,
         "state": "running",
@@ -50,50 +50,59 @@ UNREADABLE = TurnView(TURN_ID, PATH, State.UNREADABLE, error={"kind": "disk"})
 
 
 def test_nothing_can_be_done_next_with_what_may_not_be_read() -> None:
-    document = turn_documents.status(UNREADABLE)
+    document = turn_documents.status(UNREADABLE, is_full=True)
     assert (document["state"], document["error"], document["next"]) == ("unreadable", {"kind": "disk"}, {})
 
 
 @for_each("view", [RUNNING, COMPLETE, UNREADABLE], ids=["running", "complete", "unreadable"])
 def test_a_status_has_the_same_keys_in_every_state(view: TurnView) -> None:
-    assert tuple(turn_documents.status(view)) == STATUS_KEYS
-    assert tuple(turn_documents.status_with_answer(view)) == (*STATUS_KEYS, "answer")
+    assert tuple(turn_documents.status(view, is_full=True)) == STATUS_KEYS
+    assert tuple(turn_documents.status_with_answer(view, is_full=True)) == (*STATUS_KEYS, "answer")
 
 
 def test_a_running_turn_tells_what_it_does_and_has_used() -> None:
-    status = turn_documents.status(RUNNING)
+    status = turn_documents.status(RUNNING, is_full=True)
     assert (status["state"], status["phase"], status["elapsed_s"]) == ("running", "thinking", 1.5)
     assert (status["usage"], status["pending"], status["error"]) == ({"total_tokens": 1}, [], None)
-    assert turn_documents.status_with_answer(RUNNING)["answer"] is None
+    assert turn_documents.status_with_answer(RUNNING, is_full=True)["answer"] is None
 
 
 def test_a_turn_that_waits_for_a_limit_or_has_met_one_says_when_it_resets() -> None:
     at = "2026-11-20T21:00:00.000Z"
     held = RUNNING._replace(phase=Phase.QUEUED, live={"resets_at": at})
     met = COMPLETE._replace(state=State.FAILED, error={"kind": "usage_limit", "resets_at": at})
-    assert [turn_documents.status(view)["resets_at"] for view in (held, met, RUNNING, COMPLETE)] == [at, at, None, None]
+    assert [turn_documents.status(view, is_full=True)["resets_at"] for view in (held, met, RUNNING, COMPLETE)] == [
+        at,
+        at,
+        None,
+        None,
+    ]
 
 
 def test_an_ended_turn_tells_its_answer_and_no_phase() -> None:
-    document = turn_documents.status_with_answer(COMPLETE)
+    document = turn_documents.status_with_answer(COMPLETE, is_full=True)
     assert (document["state"], document["phase"], document["answer"]) == ("complete", None, "yes")
     assert document["last_activity"] == "f"
 
 
 def test_a_recovered_turn_is_its_status_and_answer_and_what_was_done() -> None:
-    document = turn_documents.recovered(COMPLETE, "all is well", is_recovered=True)
-    assert document == {**turn_documents.status_with_answer(COMPLETE), "recovered": True, "message": "all is well"}
+    document = turn_documents.recovered(COMPLETE, "all is well", is_recovered=True, is_full=True)
+    assert document == {
+        **turn_documents.status_with_answer(COMPLETE, is_full=True),
+        "recovered": True,
+        "message": "all is well",
+    }
 
 
 def test_a_missing_turn_has_its_id_and_state_alone() -> None:
     missing = TurnView("nope", "", State.MISSING)
-    assert turn_documents.status(missing) == {"version": 1, "turn_id": "nope", "state": "missing"}
+    assert turn_documents.status(missing, is_full=True) == {"version": 2, "turn_id": "nope", "state": "missing"}
 
 
 def test_several_turns_are_one_document() -> None:
-    document = turn_documents.several([RUNNING, COMPLETE])
-    assert (document["version"], [turn["state"] for turn in document["turns"]]) == (1, ["running", "complete"])
-    assert turn_documents.several([]) == {"version": 1, "turns": []}
+    document = turn_documents.several([RUNNING, COMPLETE], is_full=True)
+    assert (document["version"], [turn["state"] for turn in document["turns"]]) == (2, ["running", "complete"])
+    assert turn_documents.several([]) == {"version": 2, "turns": []}
 
 
 GO_ON = f"codex-server continue --turn {TURN_ID} 'go on'"
@@ -112,18 +121,18 @@ GO_ON = f"codex-server continue --turn {TURN_ID} 'go on'"
     ids=["running", "complete", "without a thread", "ephemeral", "failed", "without a hint"],
 )
 def test_the_next_commands_are_those_that_make_sense(view: TurnView, commands: set[str]) -> None:
-    found = turn_documents.status(view)["next"]
+    found = turn_documents.status(view, is_full=True)["next"]
     assert set(found) == commands
     assert all(command.startswith("codex-server ") and TURN_ID in command for command in found.values())
 
 
 def test_a_document_is_one_line_for_programs_and_indented_for_people() -> None:
-    assert turn_documents.dump({"text": "é\n"}, is_indented=False) == '{"text": "é\\n"}'
+    assert turn_documents.dump({"text": "é\n"}, is_indented=False) == '{"text":"é\\n"}'
     assert turn_documents.dump({"text": "é\n"}, is_indented=True) == '{\n  "text": "é\\n"\n}'
 
 
 def test_a_lone_surrogate_is_written_escaped() -> None:
-    assert turn_documents.dump({"text": "\ud800é"}, is_indented=False) == '{"text": "\\ud800\\u00e9"}'
+    assert turn_documents.dump({"text": "\ud800é"}, is_indented=False) == '{"text":"\\ud800\\u00e9"}'
 
 
 @given(

@@ -83,7 +83,7 @@ def assert_is_reported(turn: TurnDir) -> None:
     assert (error["kind"], error["message"]) == ("internal", "the record cannot be read")
     assert TurnReader(sweep).state(turn) is State.FAILED
     assert contents.end_of(turn) == (State.FAILED, "internal")
-    document = turn_documents.status_with_answer(view)
+    document = turn_documents.status_with_answer(view, is_full=True)
     assert json.loads(turn_documents.dump(document, is_indented=False))["answer"] == ANSWER
     assert document["next"] == {
         "tail": f"codex-server tail {turn.turn_id}",
