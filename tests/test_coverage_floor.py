@@ -76,7 +76,7 @@ def test_all_but_everything_is_not_everything(per_cent: float, is_missed: bool) 
         ("test_starting.py", "test_it[pypi]", True, True),
         ("test_starting.py", "test_it[npm]", False, False),
         ("test_load.py", "test_it", True, False),
-        ("test_queue.py", "test_a_turn_in_line_is_light_and_idle", True, False),
+        ("test_queue.py", "test_a_queued_turn_is_light_and_idle", True, False),
     ],
 )
 def test_only_the_processes_of_what_is_named_are_measured(

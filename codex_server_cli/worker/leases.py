@@ -56,9 +56,9 @@ class Leases:
             if self.slot is None and parent is not None:
                 self.slot = queue.take_slot_below(folder, self.ticket.turn_id, parent)
         if self.slot is not None:
-            self.leave_line()
+            self.leave_queue()
 
-    def leave_line(self) -> None:
+    def leave_queue(self) -> None:
         """Leave the queue: the next turn becomes its head. Idempotent."""
         ticket, self.ticket = self.ticket, None
         if ticket is not None:

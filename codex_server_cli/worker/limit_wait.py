@@ -48,7 +48,7 @@ def wait_for_reset(turn: QueuedTurn, turn_path: Path, held_until_s: float) -> Sl
         slot = turn.wait()
         if slot is None:
             return None
-        turn.leave_line()
+        turn.leave_queue()
         held_until_s = _ask(turn, turn_path)
         if not held_until_s or turn.stop_cause is not None:
             return slot
@@ -60,7 +60,7 @@ def _wait_until(turn: QueuedTurn, until_s: float) -> None:
     while turn.stop_cause is None and (rest_s := until_s - time.time()) > 0:
         turn.rest(min(rest_s, POLL_S))
     if turn.stop_cause is None:
-        turn.stand_in_line()
+        turn.enqueue()
 
 
 def _ask(turn: QueuedTurn, turn_path: Path) -> float:

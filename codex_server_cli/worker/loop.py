@@ -182,7 +182,7 @@ class TurnLoop:
         except StartError as failure:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
-        self._leases.leave_line()
+        self._leases.leave_queue()
         self._meta["app_server_pid"] = link.pid  # and the session that what it starts is found in
         for fd in link.fds():
             self._listen(link, fd, partial(self._on_readable, fd))

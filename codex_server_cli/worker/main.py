@@ -83,7 +83,7 @@ def _wait_for_slot(
     parent, request = meta.get("parent_turn"), meta["request"]
     held_until_s = _held_until_s(directory.path.parent) if request.get("is_after_reset") else None
     if held_until_s:
-        leases.leave_line()
+        leases.leave_queue()
     write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
     TurnJournal(directory.path, meta.get("name")).phase("queued")
     queue_wait.exec_waiter(

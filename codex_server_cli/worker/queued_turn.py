@@ -83,8 +83,8 @@ class QueuedTurn:
             self._sleep()
         return None
 
-    def leave_line(self) -> None:
-        """Leave the queue; `stand_in_line` re-enters it."""
+    def leave_queue(self) -> None:
+        """Leave the queue; `enqueue` re-enters it."""
         ticket, self.ticket = self.ticket, None
         if ticket is not None:
             ticket.leave()
@@ -92,7 +92,7 @@ class QueuedTurn:
             os.close(self._slots_fd)
             self._slots_fd = None
 
-    def stand_in_line(self) -> None:
+    def enqueue(self) -> None:
         """Take the last place in the queue.
 
         Raises:

@@ -128,7 +128,7 @@ def run_turn(
         writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
         _log_traceback()
-        leases.leave_line()
+        leases.leave_queue()
         leases.release()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
         publish(directory, outcome, meta)
@@ -153,7 +153,7 @@ def run_turn(
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
     _clean_up(directory, program, noted)
-    leases.leave_line()
+    leases.leave_queue()
     leases.release()
     is_told = _publish_end(writer, outcome, meta, journal)
     writer.close()
@@ -161,7 +161,7 @@ def run_turn(
 
 
 def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
-    leases.leave_line()
+    leases.leave_queue()
     leases.release()
     if not directory.exists:
         TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)

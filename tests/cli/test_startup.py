@@ -98,7 +98,7 @@ def test_the_worker_imports_no_face() -> None:
     assert not {name for name in modules if name.startswith(("codex_server_cli.cli", "codex_server_cli.actions"))}
 
 
-def test_a_turn_in_line_imports_nothing_heavy_and_no_journal() -> None:
+def test_a_queued_turn_imports_nothing_heavy_and_no_journal() -> None:
     heavy = {"typing", "psutil", "subprocess", "threading", "codex_server_cli.disk.journal.journal"}
     # limit_wait: one that waits for a reset
     code = "from codex_server_cli.worker import limit_wait, queue_wait; print(*sys.modules)"

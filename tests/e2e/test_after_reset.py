@@ -123,7 +123,7 @@ def listening_worker(turn: Turn) -> psutil.Process:
     return worker
 
 
-def test_a_held_turn_ends_like_any_other_in_line(one_home: Home) -> None:
+def test_a_held_turn_ends_like_any_other_in_the_queue(one_home: Home) -> None:
     chatgpt(one_home, FAR_S)
     late = one_home.start("new", "hi", "--after-reset", "--deadline", "3")
     killed, stopped, deleted = held(one_home), held(one_home), held(one_home)

@@ -86,7 +86,7 @@ def test_modules_where_the_user_stands_stop_nothing(one_home: Home) -> None:
     assert ask(one_home) == "Yes.\n"
 
 
-def test_modules_on_the_python_path_do_not_stop_a_turn_that_stands_in_line(one_home: Home) -> None:
+def test_modules_on_the_python_path_do_not_stop_a_queued_turn(one_home: Home) -> None:
     one_home.env["PYTHONPATH"] = str(fill(one_home.root / "mine", *SHADOWED, *INSTALLED))
     one_home.configure(max_running=1, codex=str(one_home.codex))
     first, gate = one_home.start_held()

@@ -126,14 +126,14 @@ class Shot:
 
     Attributes:
         target: `worker` or `codex`.
-        is_in_line: counted from the time it is queued, not from its start to run.
+        is_queued: counted from the time it is queued, not from its start to run.
         may_miss: the turn runs on meanwhile, so that the shot hits its last moments or comes too late. Any other turn
             pauses in the middle of its answer until the shot was fired, so that the machine's speed does not matter.
     """
 
     target: Literal["worker", "codex"]
     delay_s: float
-    is_in_line: bool
+    is_queued: bool
     may_miss: bool
 
 
@@ -141,9 +141,9 @@ def plan(victims: Sequence[int], target: Literal["worker", "codex"], dice: rando
     """A shot for each of these turns, by its prompt: most while it runs, some while it is queued, a few too late."""
     shots = {}
     for place, number in enumerate(victims):
-        is_in_line = target == "worker" and place % 3 == 0
+        is_queued = target == "worker" and place % 3 == 0
         may_miss = place % 5 == 1
-        shots[prompt_of(number, victims)] = Shot(target, dice.uniform(0, 1.2), is_in_line, may_miss)
+        shots[prompt_of(number, victims)] = Shot(target, dice.uniform(0, 1.2), is_queued, may_miss)
     return shots
 
 
@@ -198,7 +198,7 @@ class Killer:
 
     def _hunt(self, turn: Turn, prompt: str, shot: Shot) -> None:
         try:
-            if not shot.is_in_line:
+            if not shot.is_queued:
                 self._wait(lambda: phase_of(turn) not in (None, "queued") or turn.is_ended, "its turn to run")
             self._is_called_off.wait(shot.delay_s)
             # As long as it takes: a queued turn has no codex yet, and one that starts may be replaced by another.

@@ -70,7 +70,7 @@ def test_whoever_waits_for_a_turn_is_told_that_its_lock_is_gone(one_home: Home) 
     assert (waiter.returncode, stdout) == (3, f"{FIRST_HALF}\n"), stderr
 
 
-def test_a_turn_in_line_whose_lock_was_taken_away_never_starts_codex(one_home: Home) -> None:
+def test_a_queued_turn_whose_lock_was_taken_away_never_starts_codex(one_home: Home) -> None:
     one_home.configure(max_running=1)
     first, gate = one_home.start_held()
     second = one_home.start("new", "hi")

@@ -146,7 +146,7 @@ def test_a_monitor_ends_when_nobody_reads_it_any_more_though_nothing_happens(one
     assert monitor.close() == (0, "")
 
 
-def test_a_turn_in_line_is_told_and_so_is_its_cancel(one_home: Home) -> None:
+def test_a_queued_turn_is_told_and_so_is_its_cancel(one_home: Home) -> None:
     one_home.configure(max_running=1)
     one_home.model([])
     PlayedTurn(one_home, max_running=1)

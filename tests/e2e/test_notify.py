@@ -182,7 +182,7 @@ def test_a_line_for_a_shell_is_refused_and_the_hint_has_the_one_that_works(one_h
         assert one_home.start("new", "hi").wait()["state"] == "complete"
 
 
-def test_a_turn_that_is_cancelled_in_line_is_told(one_home: Home, notes: Notes) -> None:
+def test_a_turn_that_is_cancelled_in_the_queue_is_told(one_home: Home, notes: Notes) -> None:
     one_home.configure(max_running=1)
     one_home.model([])
     PlayedTurn(one_home, max_running=1)

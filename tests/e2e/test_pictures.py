@@ -55,7 +55,7 @@ def test_pictures_reach_the_model_byte_by_byte_and_are_kept_with_the_turn(home: 
     assert stat.S_IMODE((turn.path / "images").stat().st_mode) == 0o700
 
 
-def test_a_file_that_is_overwritten_or_removed_while_the_turn_stands_in_line_changes_nothing(home: Home) -> None:
+def test_a_file_that_is_overwritten_or_removed_while_the_turn_stands_in_the_queue_changes_nothing(home: Home) -> None:
     gate = Gate()
     model = home.model([say("first", hold(gate)), say("second")])
     home.configure(max_running=1)

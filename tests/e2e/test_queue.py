@@ -96,7 +96,7 @@ def test_turns_start_in_the_order_of_their_ids_and_never_too_many_run(one_home: 
     assert names | {"slot-1"} == {"order", "slot-0", "slot-1", "wake"}  # a slow machine may need one slot alone
 
 
-def test_a_turn_in_line_is_light_and_idle(one_home: Home) -> None:
+def test_a_queued_turn_is_light_and_idle(one_home: Home) -> None:
     _, gate, _ = start_full(one_home)
     turns = [queued(one_home) for _ in range(3)]
     workers = [turn.worker() for turn in turns]
@@ -109,7 +109,7 @@ def test_a_turn_in_line_is_light_and_idle(one_home: Home) -> None:
     assert {turn.wait()["state"] for turn in turns} == {"complete"}
 
 
-def test_cancelling_a_turn_in_line_never_starts_codex(home: Home) -> None:
+def test_cancelling_a_queued_turn_never_starts_codex(home: Home) -> None:
     cancel_and_wait(home)
     (first,), gate, model = start_full(home)
     second, third = queued(home), queued(home)
@@ -130,7 +130,7 @@ def test_cancelling_a_turn_in_line_never_starts_codex(home: Home) -> None:
         *(pytest.param(each, marks=pytest.mark.full) for each in (signal.SIGINT, signal.SIGHUP)),
     ],
 )
-def test_a_turn_in_line_whose_worker_is_ended_is_passed_over(one_home: Home, signum: signal.Signals) -> None:
+def test_a_queued_turn_whose_worker_is_ended_is_passed_over(one_home: Home, signum: signal.Signals) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)
     worker = second.worker()
@@ -168,7 +168,7 @@ def test_the_death_of_a_running_worker_lets_the_next_turn_run_and_ends_what_it_l
     assert second.wait()["answer"] == WHOLE
 
 
-def test_the_deadline_of_a_turn_counts_while_it_stands_in_line(one_home: Home) -> None:
+def test_the_deadline_of_a_turn_counts_while_it_is_queued(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second = one_home.start("new", "hi", "--deadline", "0.5")
     ended = second.wait()
@@ -178,7 +178,7 @@ def test_the_deadline_of_a_turn_counts_while_it_stands_in_line(one_home: Home) -
     assert first.wait()["state"] == "complete"
 
 
-def test_a_turn_that_is_deleted_in_line_ends(one_home: Home) -> None:
+def test_a_turn_that_is_deleted_in_the_queue_ends(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)
     worker = second.worker()
@@ -190,7 +190,7 @@ def test_a_turn_that_is_deleted_in_line_ends(one_home: Home) -> None:
     assert [turn.wait()["state"] for turn in (first, third)] == ["complete", "complete"]
 
 
-def test_a_second_continue_is_refused_though_the_first_stands_in_line(one_home: Home) -> None:
+def test_a_second_continue_is_refused_though_the_first_is_queued(one_home: Home) -> None:
     one_home.model([say("one")])
     earlier = one_home.start("new", "hi")
     thread_id = earlier.wait()["thread_id"]
@@ -204,7 +204,7 @@ def test_a_second_continue_is_refused_though_the_first_stands_in_line(one_home: 
     assert waiting.wait()["state"] == "complete"
 
 
-def test_a_worker_in_line_holds_its_lock_under_the_pid_that_its_record_names(one_home: Home) -> None:
+def test_a_queued_worker_holds_its_lock_under_the_pid_that_its_record_names(one_home: Home) -> None:
     _, gate, _ = start_full(one_home)
     second = queued(one_home)
     assert lock.is_held(second.path / "lock")
@@ -214,7 +214,7 @@ def test_a_worker_in_line_holds_its_lock_under_the_pid_that_its_record_names(one
     assert second.meta["pid_start_ticks"] is not None
 
 
-def test_a_higher_limit_counts_for_those_who_stand_in_line_already(one_home: Home) -> None:
+def test_a_higher_limit_counts_for_those_that_are_queued_already(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     second, third = queued(one_home), queued(one_home)
     one_home.configure(max_running=2)
@@ -242,7 +242,7 @@ def test_a_turn_that_waits_for_one_of_its_own_does_not_wait_for_ever(one_home: H
     assert not list((one_home.path / "queue").glob("below-*"))
 
 
-def test_a_queue_that_is_deleted_under_the_line_keeps_its_limit(one_home: Home) -> None:
+def test_a_queue_that_is_deleted_under_its_turns_keeps_its_limit(one_home: Home) -> None:
     (first,), gate, _ = start_full(one_home)
     turns = [queued(one_home) for _ in range(3)]
     gone = (one_home.path / "queue").rename(one_home.root / "gone")  # at once: the turns in it make files

@@ -212,7 +212,7 @@ def test_an_active_goal_makes_a_thread_busy_and_a_paused_one_does_not(home: Home
 
 
 @pytest.mark.parametrize("option", [(), ("--fork-if-busy",)])
-def test_a_message_that_is_queued_while_our_turn_stands_in_line_is_seen_before_the_thread_is_opened(
+def test_a_message_that_is_queued_while_our_turn_waits_for_a_slot_is_seen_before_the_thread_is_opened(
     home: Home, option: tuple[str, ...]
 ) -> None:
     turn, thread_id = a_thread(home)

@@ -81,7 +81,7 @@ def test_it_says_who_is_waited_for_and_what_to_type(one_home: Home) -> None:
         assert terminal.history().endswith("Done.")
 
 
-def test_a_turn_in_line_says_so(one_home: Home) -> None:
+def test_a_queued_turn_says_so(one_home: Home) -> None:
     one_home.configure(max_running=1)
     one_home.model([])
     PlayedTurn(one_home, max_running=1)

@@ -46,7 +46,7 @@ def test_what_is_no_text_steers_nothing(one_home: Home) -> None:
     assert not [event for event in turn.events if event.get("method") == "turn/steer"]
 
 
-def test_a_turn_in_line_is_not_steered_yet(one_home: Home) -> None:
+def test_a_queued_turn_is_not_steered_yet(one_home: Home) -> None:
     one_home.configure(max_running=1)
     first = PlayedTurn(one_home, max_running=1)
     one_home.model([say("Done.")])

@@ -88,7 +88,7 @@ def test_an_archived_thread_is_told_with_the_command_that_brings_it_back(home: H
     assert home.run("continue", "more", "--wait").json["thread_id"] == thread
 
 
-def test_a_thread_that_is_archived_while_its_turn_stands_in_line_says_so(home: Home) -> None:
+def test_a_thread_that_is_archived_while_its_turn_is_queued_says_so(home: Home) -> None:
     (thread,) = threads(home, 1)
     (turn_id,) = home.turn_ids
     home.wrap_codex(f'case $1 in app-server) {home.codex} archive {thread} >&2 ;; esac\nexec {home.codex} "$@"')

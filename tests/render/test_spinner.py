@@ -44,7 +44,7 @@ def test_it_moves() -> None:
         (Phase.QUEUED, 45, "⠋ queued · 1m 12s"),
     ],
 )
-def test_a_long_silence_of_codex_is_told_but_not_of_a_turn_in_line(phase: Phase, silent_s: float, shown: str) -> None:
+def test_a_long_silence_of_codex_is_told_but_not_of_a_queued_turn(phase: Phase, silent_s: float, shown: str) -> None:
     assert line(turn(phase), silent_s=silent_s) == shown
 
 

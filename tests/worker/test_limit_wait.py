@@ -36,10 +36,10 @@ class World:
         self.calls.append("wait")
         return queue.take_slot(self._folder, "20261120-165501-482-7f3a", 1) if self.stop_cause is None else None
 
-    def leave_line(self) -> None:
+    def leave_queue(self) -> None:
         self.calls.append("leave")
 
-    def stand_in_line(self) -> None:
+    def enqueue(self) -> None:
         self.calls.append("stand")
 
     def rest(self, timeout_s: float, fd: int | None = None) -> bool:
@@ -90,7 +90,7 @@ def test_where_no_limit_holds_the_first_slot_is_it(
     slot.release()
 
 
-def test_a_limit_is_waited_out_of_the_line_by_a_clock_that_is_looked_at_often(
+def test_a_limit_is_waited_out_of_the_queue_by_a_clock_that_is_looked_at_often(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(monkeypatch, tmp_path, "1025.0", "0.0")

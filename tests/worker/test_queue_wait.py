@@ -51,7 +51,7 @@ for _ in range({TURNS}):
         turn.listen()
         leases.slot = turn.wait()
         os.write(log_fd, f"{{ticket.turn_id}}\\n".encode())
-        leases.leave_line()
+        leases.leave_queue()
     leases.release()
 """
 """Turns one after the other, as a worker and the process that waits take their slots; each slot is logged."""
@@ -131,7 +131,7 @@ def test_a_free_slot_belongs_to_the_turn_that_waits_and_not_to_a_new_one(turns_p
     new.release()
 
 
-def test_a_turn_that_died_in_line_keeps_no_new_one_from_a_free_slot(turns_path: Path) -> None:
+def test_a_turn_that_died_in_the_queue_keeps_no_new_one_from_a_free_slot(turns_path: Path) -> None:
     running, dead = new_turn(turns_path), new_turn(turns_path)
     assert try_slot(turns_path, running)
     assert not try_slot(turns_path, dead)
@@ -161,12 +161,12 @@ def test_a_turn_below_another_passes_those_that_wait_and_opens_no_gap_between_th
     last.release()
 
 
-def test_a_queue_without_a_slot_that_can_be_had_leaves_the_turn_in_line(turns_path: Path) -> None:
+def test_a_queue_without_a_slot_that_can_be_had_leaves_the_turn_queued(turns_path: Path) -> None:
     (queue.folder_of(turns_path) / "slot-0").mkdir(parents=True)
     leases = new_turn(turns_path)
     assert not try_slot(turns_path, leases)
     assert leases.ticket is not None
-    leases.leave_line()
+    leases.leave_queue()
 
 
 def test_slots_are_taken_in_the_order_of_ids_whatever_is_killed(turns_path: Path) -> None:

@@ -23,7 +23,7 @@ from codex_server_cli.worker.run import run_turn
 from tests.kit.turns_on_disk import TurnsOnDisk
 
 
-def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_path: Path) -> None:
+def test_a_turn_that_was_deleted_in_the_queue_leaves_it_and_is_told_as_cancelled(tmp_path: Path) -> None:
     turns_path = tmp_path / "home" / "turns"
     turns_path.mkdir(parents=True)
     with queue.in_order(queue.folder_of(turns_path)) as order:
@@ -42,7 +42,7 @@ def test_a_turn_that_was_deleted_in_line_leaves_it_and_is_told_as_cancelled(tmp_
     ("request_", "kind"),
     [({"images": [1]}, "internal"), ({"sandbox": "wider"}, "internal"), ({"cwd": None}, "cancelled")],
 )
-def test_a_turn_whose_record_was_edited_in_line_still_comes_to_its_end(
+def test_a_turn_whose_record_was_edited_in_the_queue_still_comes_to_its_end(
     tmp_path: Path, request_: dict[str, Any], kind: str
 ) -> None:
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
@@ -67,7 +67,7 @@ def test_a_defect_that_the_replay_meets_too_ends_the_turn_all_the_same(
         assert (error["kind"], error["message"]) == ("internal", "RuntimeError: odd")
 
 
-def test_a_turn_whose_lock_was_deleted_in_line_is_not_begun(tmp_path: Path) -> None:
+def test_a_turn_whose_lock_was_deleted_in_the_queue_is_not_begun(tmp_path: Path) -> None:
     with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
         turn = turns.running(request={"cwd": "/"})
         turn.lock.unlink()

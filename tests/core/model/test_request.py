@@ -72,7 +72,7 @@ def test_a_word_of_a_newer_version_is_none_that_a_request_can_be_run_with(member
     ("deadline_s", "waited_s", "left_s"),
     [(None, 5.0, None), (90.5, 0.0, 90.5), (90.5, 30.5, 60.0), (90.5, 100.0, 0.001)],
 )
-def test_what_was_waited_in_line_is_taken_off_the_deadline(
+def test_what_was_waited_in_the_queue_is_taken_off_the_deadline(
     deadline_s: float | None, waited_s: float, left_s: float | None
 ) -> None:
     assert _request(deadline_s=deadline_s).after(waited_s) == _request(deadline_s=left_s)

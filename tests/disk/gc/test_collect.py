@@ -438,7 +438,7 @@ def test_a_lock_that_cannot_be_deleted_is_no_fault(turns: TurnsOnDisk, monkeypat
     assert run(turns).leftovers == 0
 
 
-def test_tickets_of_turns_that_died_in_line_go_and_those_of_the_living_stay(turns: TurnsOnDisk) -> None:
+def test_tickets_of_turns_that_died_in_the_queue_go_and_those_of_the_living_stay(turns: TurnsOnDisk) -> None:
     line = turns.path.parent / "queue"
     with queue.in_order(line) as order:
         dead = order.take_ticket()

@@ -41,7 +41,7 @@ def wake() -> Iterator[tuple[int, int]]:
     os.close(write_fd)
 
 
-def stand_in_line(folder: Path, count: int) -> list[Ticket]:
+def enqueue(folder: Path, count: int) -> list[Ticket]:
     tickets = []
     for _ in range(count):
         with queue.in_order(folder) as order:
@@ -59,7 +59,7 @@ def is_woken(read_fd: int, timeout_s: float) -> bool:
 
 
 def test_tickets_are_turn_ids_in_order(folder: Path) -> None:
-    ids = [ticket.turn_id for ticket in stand_in_line(folder, 50)]
+    ids = [ticket.turn_id for ticket in enqueue(folder, 50)]
     assert all(map(is_turn_id, ids))
     assert ids == sorted(set(ids))
 
@@ -75,7 +75,7 @@ def test_processes_that_take_tickets_at_the_same_time_get_them_in_one_order(fold
 
 
 def test_each_is_the_head_once_those_before_it_have_left(folder: Path) -> None:
-    first, second, third = stand_in_line(folder, 3)
+    first, second, third = enqueue(folder, 3)
     assert [first.is_head(), second.is_head(), third.is_head()] == [True, False, False]
     first.leave()
     assert [second.is_head(), third.is_head()] == [True, False]
@@ -85,18 +85,18 @@ def test_each_is_the_head_once_those_before_it_have_left(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["order"]
 
 
-def test_one_that_leaves_from_the_middle_of_the_line_opens_no_gap_behind_it(folder: Path) -> None:
-    first, second, third = stand_in_line(folder, 3)
+def test_one_that_leaves_from_the_middle_of_the_queue_opens_no_gap_behind_it(folder: Path) -> None:
+    first, second, third = enqueue(folder, 3)
     die(second)
     assert not third.is_head()
     first.leave()
     assert third.is_head()
 
 
-def test_a_turn_that_is_cancelled_in_line_lets_nobody_push_in(folder: Path) -> None:
-    first, second, third = stand_in_line(folder, 3)
+def test_a_turn_that_is_cancelled_in_the_queue_lets_nobody_push_in(folder: Path) -> None:
+    first, second, third = enqueue(folder, 3)
     second.leave()
-    (fourth,) = stand_in_line(folder, 1)
+    (fourth,) = enqueue(folder, 1)
     assert not third.is_head()
     third.leave()
     assert not fourth.is_head()
@@ -107,10 +107,10 @@ def test_a_turn_that_is_cancelled_in_line_lets_nobody_push_in(folder: Path) -> N
 
 
 def test_one_that_leaves_and_comes_back_stands_behind_all_who_came_meanwhile(folder: Path) -> None:
-    first, second = stand_in_line(folder, 2)
+    first, second = enqueue(folder, 2)
     first.leave()
     assert second.is_head()
-    (back,) = stand_in_line(folder, 1)
+    (back,) = enqueue(folder, 1)
     assert back.turn_id > second.turn_id
     assert not back.is_head()
     second.leave()
@@ -119,13 +119,13 @@ def test_one_that_leaves_and_comes_back_stands_behind_all_who_came_meanwhile(fol
     assert sorted(path.name for path in folder.iterdir()) == ["order"]
 
 
-def test_a_machine_without_threads_to_spare_costs_no_turn_in_line(
+def test_a_machine_without_threads_to_spare_costs_no_queued_turn(
     folder: Path, wake: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    first, second = stand_in_line(folder, 2)
+    first, second = enqueue(folder, 2)
     with monkeypatch.context() as patch:
         patch.setattr(_thread, "start_new_thread", refuse)
         second.wake_behind(wake[1])
@@ -143,8 +143,8 @@ def test_whoever_is_stopped_over_making_a_turn_keeps_nobody_for_ever(
 
 
 @pytest.mark.parametrize("dead", [(0,), (1, 2), (0, 1, 2), (2, 3)])
-def test_whoever_dies_in_line_is_passed_over(folder: Path, dead: tuple[int, ...]) -> None:
-    line = stand_in_line(folder, 5)
+def test_whoever_dies_in_the_queue_is_passed_over(folder: Path, dead: tuple[int, ...]) -> None:
+    line = enqueue(folder, 5)
     for index in dead:
         die(line[index])
     alive = [ticket for index, ticket in enumerate(line) if index not in dead]
@@ -155,9 +155,9 @@ def test_whoever_dies_in_line_is_passed_over(folder: Path, dead: tuple[int, ...]
 
 
 def test_a_line_whose_end_died_goes_on_behind_those_that_live(folder: Path) -> None:
-    first, second = stand_in_line(folder, 2)
+    first, second = enqueue(folder, 2)
     die(second)
-    (third,) = stand_in_line(folder, 1)
+    (third,) = enqueue(folder, 1)
     assert not third.is_head()
     first.leave()
     assert third.is_head()
@@ -165,7 +165,7 @@ def test_a_line_whose_end_died_goes_on_behind_those_that_live(folder: Path) -> N
 
 
 def test_a_turn_is_woken_when_the_one_before_it_leaves(folder: Path, wake: tuple[int, int]) -> None:
-    first, second = stand_in_line(folder, 2)
+    first, second = enqueue(folder, 2)
     assert not second.is_head()
     second.wake_behind(wake[1])
     second.wake_behind(wake[1])  # once is enough
@@ -178,7 +178,7 @@ def test_a_turn_is_woken_when_the_one_before_it_leaves(folder: Path, wake: tuple
 
 
 def test_a_turn_is_woken_when_the_one_before_it_dies(folder: Path, wake: tuple[int, int]) -> None:
-    first, second = stand_in_line(folder, 2)
+    first, second = enqueue(folder, 2)
     assert not second.is_head()
     second.wake_behind(wake[1])
     die(first)
@@ -191,18 +191,18 @@ def test_a_turn_is_woken_when_the_one_before_it_dies(folder: Path, wake: tuple[i
     "words", [b"", b"no id", b"../../etc/passwd", b"\xff" * 200, b"20\x00", b"20991399-999999-999-zzzz"]
 )
 def test_an_order_file_that_was_damaged_costs_the_order_and_nothing_else(folder: Path, words: bytes) -> None:
-    stand_in_line(folder, 1)
+    enqueue(folder, 1)
     (folder / "order").write_bytes(words)
-    (ticket,) = stand_in_line(folder, 1)
+    (ticket,) = enqueue(folder, 1)
     assert is_turn_id(ticket.turn_id)
     assert ticket.is_head()
     ticket.leave()
 
 
 def test_a_clock_that_was_set_back_does_not_let_a_turn_push_in(folder: Path) -> None:
-    stand_in_line(folder, 1)
+    enqueue(folder, 1)
     (folder / "order").write_text("20991231-235959-999-ffff")
-    ids = [ticket.turn_id for ticket in stand_in_line(folder, 2)]
+    ids = [ticket.turn_id for ticket in enqueue(folder, 2)]
     assert [turn_id[:19] for turn_id in ids] == ["21000101-000000-000", "21000101-000000-001"]
 
 
@@ -240,7 +240,7 @@ def test_a_slot_tells_which_turn_died_in_it(folder: Path) -> None:
     assert again.left_by == "2026-1"
 
 
-def test_the_head_of_the_line_hears_of_a_free_slot(folder: Path) -> None:
+def test_the_head_of_the_queue_hears_of_a_free_slot(folder: Path) -> None:
     slot = take(folder, "2026-1", 1)
     assert slot is not None
     wake_fd = queue.open_wake(folder)
@@ -284,15 +284,15 @@ def test_below_a_turn_there_is_one_slot_which_leaves_no_file(folder: Path) -> No
 
 
 def test_a_ticket_in_whose_place_something_else_stands_blocks_nobody(folder: Path) -> None:
-    first, second = stand_in_line(folder, 2)
+    first, second = enqueue(folder, 2)
     (folder / first.turn_id).unlink()
     (folder / first.turn_id).mkdir()
     assert second.is_head()
     second.leave()
 
 
-def test_a_folder_that_is_deleted_under_the_line_is_made_again(folder: Path) -> None:
-    (ticket,) = stand_in_line(folder, 1)
+def test_a_folder_that_is_deleted_under_its_tickets_is_made_again(folder: Path) -> None:
+    (ticket,) = enqueue(folder, 1)
     shutil.rmtree(folder)
     assert ticket.is_head()
     assert take(folder, ticket.turn_id, 1) is not None
@@ -302,8 +302,8 @@ def test_a_folder_that_is_deleted_under_the_line_is_made_again(folder: Path) -> 
 # --- cleanup
 
 
-def test_tickets_of_the_dead_are_swept_when_the_line_is_empty(folder: Path) -> None:
-    first, second, third = stand_in_line(folder, 3)
+def test_tickets_of_the_dead_are_swept_when_the_queue_is_empty(folder: Path) -> None:
+    first, second, third = enqueue(folder, 3)
     die(first)
     die(third)
     assert queue.sweep_tickets(folder) == 0  # they are links of a queue in which a turn waits

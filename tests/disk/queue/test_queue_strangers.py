@@ -58,7 +58,7 @@ def take_ticket(folder: Path) -> Ticket:
         return order.take_ticket()
 
 
-def test_a_strangers_ticket_is_waited_for_while_he_stands_in_line(folder: Path, close: Close) -> None:
+def test_a_strangers_ticket_is_waited_for_while_he_is_queued(folder: Path, close: Close) -> None:
     first, second = take_ticket(folder), take_ticket(folder)
     close(folder / first.turn_id)
     assert not second.is_head()
