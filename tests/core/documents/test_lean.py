@@ -90,6 +90,9 @@ def test_a_request_that_is_told_in_full_has_the_commands_that_decide_it_and_noth
         },
     }
     assert "next" not in document  # to wait would return the same request at once
+    full = turn_documents.status_with_requests(asking, [REQUEST], is_full=True)
+    assert full["pending"] == [REQUEST | {"next": request["next"]}]
+    assert (list(full["next"])[:2], full["answer"]) == (["pending", "wait"], None)
 
 
 def test_a_complete_turn_leads_to_its_answer_and_one_told_with_it_to_the_next_turn() -> None:
