@@ -66,6 +66,10 @@ def test_a_running_turn_is_told_with_the_command_to_wait() -> None:
     }
 
 
+def test_a_turn_without_an_answer_has_no_such_key() -> None:
+    assert turn_documents.status_with_answer(RUNNING) == turn_documents.status(RUNNING)
+
+
 def test_a_turn_that_asks_names_the_request_and_where_to_see_it() -> None:
     entry = {key: REQUEST[key] for key in ("id", "kind", "message")} | {"answer_with": "approve", "expires_at": "e"}
     asking = RUNNING._replace(live={"pending": [entry]})
