@@ -100,8 +100,11 @@ def send_byte(path: Path) -> bool:
     return True
 
 
-def make_directory(path: Path) -> None:
-    """Create a directory of mode 0700, and its missing parents.
+def make_directory(path: Path, *, makes_parents: bool = True) -> None:
+    """Create a directory of mode 0700.
+
+    Args:
+        makes_parents: create its missing parents, too; otherwise they are an error.
 
     Raises:
         OSError: it cannot be created, or the path exists.
@@ -109,7 +112,7 @@ def make_directory(path: Path) -> None:
     try:
         path.mkdir(_PRIVATE_DIRECTORY)
     except FileNotFoundError:
-        if path.parent == path:
+        if not makes_parents or path.parent == path:
             raise
         with contextlib.suppress(FileExistsError):  # created concurrently
             make_directory(path.parent)

@@ -40,10 +40,10 @@ def open_folder(folder: Path, *, may_create: bool = False) -> int:
     try:
         return os.open(folder, flags)
     except FileNotFoundError:
-        if not may_create or not folder.parent.is_dir():
+        if not may_create:
             raise
     with contextlib.suppress(FileExistsError):  # another turn has just created it
-        make_directory(folder)
+        make_directory(folder, makes_parents=False)
     return os.open(folder, flags)
 
 

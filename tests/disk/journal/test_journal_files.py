@@ -74,6 +74,20 @@ def test_a_home_that_was_deleted_is_not_made_again(tmp_path: Path) -> None:
     assert not (tmp_path / "gone").exists()
 
 
+def test_a_home_that_is_deleted_at_that_very_moment_is_not_either(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def make_late(path: Path, mode: int = 0o777) -> None:
+        if home.exists():
+            home.rmdir()
+        make(path, mode)
+
+    monkeypatch.setattr(Path, "mkdir", make_late)
+    with pytest.raises(FileNotFoundError):
+        journal.append(home, entry(0))
+    assert not home.exists()
+
+
 def test_a_full_disk_is_told_and_spoils_nothing(home: Path, full_disk: FullDisk) -> None:
     fill(home, 1)
     with full_disk(), pytest.raises(OSError, match="large"):
