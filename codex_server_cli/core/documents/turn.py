@@ -107,10 +107,12 @@ def status_keys() -> tuple[str, ...]:
 
 def status(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
     """One turn."""
+    return full_status(view) if is_full else _lean_status(view, next_command(view))
+
+
+def _lean_status(view: TurnView, next_: dict[str, str]) -> dict[str, Any]:
     full = full_status(view)
-    if is_full or view.state is State.MISSING:
-        return full
-    return lean.status_of(full, view, next_command(view))
+    return full if view.state is State.MISSING else lean.status_of(full, view, next_)
 
 
 def status_with_answer(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def status_with_answer(view: TurnView, *, is_full: bool = False) -> dict[str, An
 def _lean_with_answer(view: TurnView, *, has_asked_codex: bool = False) -> dict[str, Any]:
     is_told = not lean.is_answer_told_by_size(view)
     next_ = next_command(view, is_answer_told=is_told, has_asked_codex=has_asked_codex)
-    return {**lean.status_of(full_status(view), view, next_), **lean.answer_of(view, lean.MOST_ANSWER_CHARS)}
+    return {**_lean_status(view, next_), **lean.answer_of(view, lean.MOST_ANSWER_CHARS)}
 
 
 def status_with_requests(view: TurnView, requests: list[dict[str, Any]], *, is_full: bool = False) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def status_with_requests(view: TurnView, requests: list[dict[str, Any]], *, is_f
     if is_full:
         return {**status_with_answer(view, is_full=True), "pending": pending}
     # Each request has the commands that decide it: until then there is no other next step.
-    return lean.status_of(full_status(view), view, {}) | {"pending": pending}
+    return _lean_status(view, {}) | {"pending": pending}
 
 
 def outcome(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:

@@ -70,6 +70,14 @@ def test_a_turn_without_an_answer_has_no_such_key() -> None:
     assert turn_documents.status_with_answer(RUNNING) == turn_documents.status(RUNNING)
 
 
+def test_a_turn_that_has_vanished_is_missing_in_every_document() -> None:
+    gone, missing = TurnView(TURN_ID, "", State.MISSING), {"version": 2, "turn_id": TURN_ID, "state": "missing"}
+    assert turn_documents.status(gone) == turn_documents.status_with_answer(gone) == missing
+    assert turn_documents.status_with_requests(gone, []) == missing | {"pending": []}
+    assert turn_documents.recovered(gone, "m", is_recovered=False) == missing | {"recovered": False, "message": "m"}
+    assert turn_documents.outcome(gone) == {"turn_id": TURN_ID, "state": "missing"}
+
+
 def test_a_turn_that_asks_names_the_request_and_where_to_see_it() -> None:
     entry = {key: REQUEST[key] for key in ("id", "kind", "message")} | {"answer_with": "approve", "expires_at": "e"}
     asking = RUNNING._replace(live={"pending": [entry]})
