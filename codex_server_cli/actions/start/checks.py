@@ -47,7 +47,7 @@ def check_git(*places: str) -> None:
     Raises:
         BadInputError: one of them is in no git work tree, or git cannot be asked.
     """
-    from codex_server_cli.actions.start.git import outside_of_work_tree  # only for turns that write
+    from codex_server_cli.worker.git.git import outside_of_work_tree  # only for turns that write
 
     hint = "Run it in a git work tree. Only the user can decide to do without, by --skip-git-check."
     for place in places:

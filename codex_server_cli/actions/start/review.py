@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codex_server_cli.actions.start.checks import check_cwd
-from codex_server_cli.actions.start.git import ask_git, outside_of_work_tree
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.actions.start.start import Started, new
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.git.git import ask_git, outside_of_work_tree
 from codex_server_cli.worker.launch import Launch
 
 

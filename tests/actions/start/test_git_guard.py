@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.actions.start import checks, git
+from codex_server_cli.actions.start import checks
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.errors import BadInputError
+from codex_server_cli.worker.git import git
 from tests.kit.support import DEADLINE_S, make_repository
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.actions.start import git, review
+from codex_server_cli.actions.start import review
 from codex_server_cli.actions.start.review import ReviewChoice
 from codex_server_cli.errors import BadInputError
+from codex_server_cli.worker.git import git
 
 
 def run_git(cwd: Path, *arguments: str) -> str:
@@ -100,11 +101,11 @@ def test_a_git_that_cannot_be_asked_is_told_of(
     def fail(*_: object, **__: object) -> None:
         raise failure
 
-    monkeypatch.setattr(git, "_run", fail)
+    monkeypatch.setattr(git, "run_git", fail)
     with pytest.raises(BadInputError, match=message):
         subject(tmp_path)
 
 
 def test_a_git_that_fails_without_a_word_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(git, "_run", lambda *_: (1, b"", b""))
+    monkeypatch.setattr(git, "run_git", lambda *_: git.GitOutput(1, b"", b""))
     assert git.ask_git(tmp_path, "status").complaint == "git failed and printed nothing"

@@ -1,0 +1,1 @@
+"""The declarations of verbs, one file for each heading of `--help`. Must never import a verb's own module."""

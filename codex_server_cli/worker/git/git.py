@@ -1,0 +1,106 @@
+"""Running git. Owns how: bounded in time, and never in a repository that our environment may name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from codex_server_cli.errors import BadInputError
+from codex_server_cli.settings.environment import inherited_environment
+
+TIMEOUT_S = 10.0
+
+
+class GitAnswer(NamedTuple):
+    """Git's output; `complaint` is the first line of its error message, None where it succeeded."""
+
+    text: str
+    complaint: str | None
+
+
+class GitOutput(NamedTuple):
+    """What one run of git gave: its exit code, and what it printed, as bytes."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def complaint(self) -> str | None:
+        """The first line of its error message; None where it succeeded."""
+        if self.code == 0:
+            return None
+        lines = self.stderr.decode("utf-8", "replace").strip().splitlines()
+        return lines[0].removeprefix("fatal: ") if lines else "git failed and printed nothing"
+
+
+def ask_git(cwd: Path, *arguments: str) -> GitAnswer:
+    """Run a git command that only reads in `cwd`.
+
+    Raises:
+        BadInputError: git is not installed, or does not answer.
+    """
+    try:
+        output = run_git(cwd, "--no-optional-locks", *arguments)
+    except FileNotFoundError as error:
+        raise BadInputError("there is no git to ask", hint="Install git.") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BadInputError(f"git does not answer: {error}", hint=f"Try: git -C {cwd} status") from error
+    return GitAnswer(output.stdout.decode("utf-8", "replace").strip(), output.complaint)
+
+
+def run_git(
+    cwd: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = TIMEOUT_S,
+) -> GitOutput:
+    """Run a git command in `cwd`, ignoring a repository that our environment may name.
+
+    At the timeout the process group is killed: a wrapper's child would hold the pipes open.
+
+    Args:
+        variables: added to git's environment.
+        stdin: what it reads.
+        timeout_s: after how long it is killed.
+
+    Raises:
+        FileNotFoundError: git is not installed, or `cwd` is gone.
+        OSError: it cannot be started.
+        subprocess.TimeoutExpired: it took longer than `timeout_s`.
+    """
+    with subprocess.Popen(
+        ["git", "-c", "core.fsmonitor=false", *arguments],
+        cwd=cwd,
+        env=inherited_environment() | dict(variables or {}),
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(stdin or None, timeout=timeout_s)
+        except BaseException:  # Ctrl-C too: it does not reach git's session
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return GitOutput(process.returncode, stdout, stderr)
+
+
+def outside_of_work_tree(place: Path) -> str | None:
+    """Why a directory is in no work tree, as git's message; None where it is in one.
+
+    Raises:
+        BadInputError: as `ask_git`.
+    """
+    inside = ask_git(place, "rev-parse", "--is-inside-work-tree")
+    if inside.complaint is not None:
+        return inside.complaint
+    if inside.text == "true":
+        return None
+    is_bare = ask_git(place, "rev-parse", "--is-bare-repository").text == "true"
+    return "it is bare" if is_bare else "it is git's own directory"
