@@ -109,21 +109,42 @@ def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
     return True
 
 
-def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, includes_named: bool) -> Collected:
+def gc(
+    settings: Settings,
+    older_than_s: float | None,
+    *,
+    is_dry_run: bool,
+    includes_named: bool,
+    includes_worktrees: bool = False,
+) -> Collected:
     """Delete turns that ended longer ago than `older_than_s`; None takes the age of `config.json`.
+
+    Args:
+        includes_worktrees: turns with changes in a worktree that were not applied, too.
 
     Raises:
         HomeError: the home cannot be written.
     """
     if older_than_s is None:
         older_than_s = read_config(settings.config_path).gc_days * 86400
+    from codex_server_cli.worker.git.unused import Worktrees
+
+    worktrees = Worktrees(settings.home, is_asked=includes_worktrees)
     try:
-        return collect.collect(
-            settings.home, older_than_s, READER, is_dry_run=is_dry_run, includes_named=includes_named
+        collected = collect.collect(
+            settings.home,
+            older_than_s,
+            READER,
+            is_dry_run=is_dry_run,
+            includes_named=includes_named,
+            keeps=worktrees.keeps,
         )
     except OSError as error:
         hint = "See whose it is, and whether it is mounted read-only."
         raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}", hint=hint) from error
+    if not is_dry_run:
+        worktrees.remove_unused()
+    return collected
 
 
 class Check(NamedTuple):

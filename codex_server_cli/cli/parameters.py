@@ -171,8 +171,12 @@ _OF_ONE_TURN = (
     switch("wait", "--wait", help="Print one JSON object at the end, with the answer."),
     FULL,
 )
+_WORKTREE = (
+    switch("worktree", "--worktree", help="Write in a git worktree of its own; apply brings it back."),
+    option("worktree_name", "--worktree-name", help="The same, named N: branch codex/N.", metavar="N"),
+)
 START_FLAGS = (
-    *(_FILE, _MODEL, _EFFORT, _CWD, _SCHEMA, _IMAGE, *_SANDBOX, *_CONFIG),
+    *(_FILE, _MODEL, _EFFORT, _CWD, _SCHEMA, _IMAGE, *_SANDBOX, *_WORKTREE, *_CONFIG),
     *(_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _PLAN, *_OF_ONE_TURN),
 )
 """The flags of a turn with a prompt."""

@@ -62,6 +62,8 @@ def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
         notify=given["notify"],
         may_skip_git_check=given["skip_git_check"],
         may_nest=given["allow_nested"],
+        has_worktree=given["worktree"] or given["worktree_name"] is not None,
+        worktree_name=given["worktree_name"],
     )
     if given["approval_timeout"] is not None and not options.may_ask:
         raise UsageError("--approval-timeout needs --approval ask, --questions or --plan", hint="Nothing else waits.")

@@ -14,6 +14,6 @@ VERBS: Final[dict[str, Verb]] = start.VERBS | read.VERBS | control.VERBS | syste
 """By name, in the order of `--help`."""
 
 JSON_VERBS: Final = frozenset(
-    {"new", "continue", "review", "status", "cancel", "recover", "approve", "decline", "reply", "steer"}
+    {"new", "continue", "review", "status", "cancel", "recover", "apply", "approve", "decline", "reply", "steer"}
 )
 """Verbs that print exactly one JSON object on stdout, also when they fail."""

@@ -71,14 +71,16 @@ class CodexProcess:
         try:
             self.link = AppServer(
                 self._codex,
-                request.cwd,
+                request.work_dir,
                 may_bill_api_key=request.may_bill_api_key,
                 turn_id=request.turn_id,
                 on_stderr=write_log,
                 provider=provider,
             )
         except OSError as error:
-            raise StartError(_start_error(error, request.cwd), is_passing=error.errno in _PASSING_ERRORS) from error
+            raise StartError(
+                _start_error(error, request.work_dir), is_passing=error.errno in _PASSING_ERRORS
+            ) from error
         become_subreaper(self.link.pid)  # costs no time while codex starts
         return self.link
 

@@ -85,9 +85,12 @@ def _collect_once_a_day(home: Path) -> None:
         from codex_server_cli.disk.turn.reader import TurnReader
         from codex_server_cli.settings.config import read_config
         from codex_server_cli.worker.cleanup.dead_worker import clean_up
+        from codex_server_cli.worker.git.unused import Worktrees
 
         os.nice(19)
-        collect_if_due(home, read_config(home / "config.json").gc_days, TurnReader(clean_up))
+        worktrees = Worktrees(home)
+        if collect_if_due(home, read_config(home / "config.json").gc_days, TurnReader(clean_up), worktrees.keeps):
+            worktrees.remove_unused()
     except (OSError, CodexServerError) as error:
         say(f"cannot tidy {home}: {error}")
 
@@ -136,7 +139,7 @@ def run_turn(
         return Afterwards(silence)
     journal = TurnJournal(directory.path, meta.get("name"))
     notifier = Notifier(directory.path, request.notify if request is not None else None)
-    noted = program = None
+    noted = program = worktree_fd = None
     try:
         if request is None:
             outcome = unreadable(TurnRecord(), directory.turn_id)  # nothing is run that was not asked for
@@ -144,8 +147,17 @@ def run_turn(
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
             journal.phase(Phase.STARTING)
+            if meta.get("worktree") is not None:
+                from codex_server_cli.worker.git import turn_worktree  # for the few that have one
+
+                leases.leave_queue()  # a checkout may take long, and those behind need not wait for it
+                worktree_fd = turn_worktree.enter(directory, meta, writer.write_meta)
+                request = request._replace(worktree_cwd=meta["cwd"])
             noted = _note_mount_targets(directory, request)
             outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
+    except CodexServerError as error:
+        failure = make_error(error.kind, error.message)
+        outcome = decide(TurnRecord(), Cause.FAILED, request or bare_request(directory), error=failure)
     except LockLostError:
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
@@ -153,6 +165,8 @@ def run_turn(
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
     _clean_up(directory, program, noted)
+    if worktree_fd is not None:
+        turn_worktree.leave(meta, worktree_fd)
     leases.leave_queue()
     leases.release()
     is_told = _publish_end(writer, outcome, meta, journal)
@@ -197,7 +211,7 @@ def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targe
     """What the turn must not leave in the project; None where its sandbox makes nothing."""
     if sys.platform != "linux" or request.sandbox is not Sandbox.WORKSPACE_WRITE:
         return None
-    return mount_targets.note(directory, (request.cwd, *request.writable_roots), temporary_directories())
+    return mount_targets.note(directory, (request.work_dir, *request.writable_roots), temporary_directories())
 
 
 def _log_traceback() -> None:

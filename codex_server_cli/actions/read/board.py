@@ -18,7 +18,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.disk.files import tail_text
 from codex_server_cli.disk.turn.contents import meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.disk.turn.lookup import is_place
+from codex_server_cli.disk.turn.lookup import is_of
 from codex_server_cli.disk.turn.reader import read_live
 from codex_server_cli.settings.places import Settings
 
@@ -52,7 +52,7 @@ class Selection:
             return True
         if turn_id not in self._has_place:
             meta = meta_of(self.directory(turn_id))
-            self._has_place[turn_id] = is_place(meta.get("cwd"), self._real_cwd)
+            self._has_place[turn_id] = is_of(meta, self._real_cwd)
         return self._has_place[turn_id]
 
 

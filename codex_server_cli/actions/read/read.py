@@ -168,7 +168,7 @@ def running(settings: Settings, cwd: str | None = None) -> list[TurnView]:
     views = (status(directory) for directory in directories if directory.marker is None)
     found = [view for view in views if view.state in (State.RUNNING, State.UNREADABLE)]
     place = os.path.realpath(cwd) if cwd is not None else None
-    return [view for view in found if place is None or lookup.is_place(view.meta.get("cwd"), place)]
+    return [view for view in found if place is None or lookup.is_of(view.meta, place)]
 
 
 class TurnFilter(NamedTuple):
@@ -212,7 +212,7 @@ def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
     for directory, meta in lookup.iter_meta(settings.turns_path):
         name = meta.get("name") or ""
         if (
-            (cwd is None or lookup.is_place(meta.get("cwd"), cwd))
+            (cwd is None or lookup.is_of(meta, cwd))
             and (wanted.thread_ids is None or meta.get("thread_id") in wanted.thread_ids)
             and (wanted.name is None or lookup.has_name(meta, wanted.name))
             and (wanted.text is None or _holds(directory, name, wanted.text.casefold()))

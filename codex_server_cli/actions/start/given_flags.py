@@ -24,6 +24,7 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
         "--write": _switch(options.sandbox is Sandbox.WORKSPACE_WRITE),
         "--sandbox": _value(options.sandbox if options.sandbox is not Sandbox.WORKSPACE_WRITE else None),
         "--skip-git-check": _switch(options.may_skip_git_check),
+        "--worktree": _switch(options.has_worktree),  # without its name, which the first one has
         "--add-dir": [*request.writable_roots] or None,
         "--network": _switch(options.has_network),
         "--approval": _value(options.approval if asks else None),

@@ -33,6 +33,8 @@ class StartOptions(NamedTuple):
     deadline_s: float | None = None
     may_skip_git_check: bool = False
     may_nest: bool = False
+    has_worktree: bool = False
+    worktree_name: str | None = None
 
     @property
     def may_ask(self) -> bool:
@@ -49,6 +51,7 @@ class ThreadChoice(NamedTuple):
         resumed_from: our turn that it was selected by, if any.
         fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
         model: its last model, if known.
+        worktree: the record of the worktree of ours that `cwd` lies in; see `worker.git.turn_worktree`.
     """
 
     thread_id: str
@@ -56,3 +59,4 @@ class ThreadChoice(NamedTuple):
     resumed_from: str | None = None
     fork_after: str | None = None
     model: str | None = None
+    worktree: dict[str, Any] | None = None

@@ -67,8 +67,12 @@ def go_on(
     from codex_server_cli.core.result.commands import thread_busy, thread_occupied
 
     selector = given_selector(choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
+    if "/worktrees/" in (choice.cwd or ""):
+        from codex_server_cli.actions.start.worktree import placed  # runs git
+
+        choice = placed(settings, choice)
     if options.cwd is None:
-        options = options._replace(cwd=choice.cwd)
+        options = options._replace(cwd=choice.worktree["started_in"] if choice.worktree else choice.cwd)
     if not is_fork:
         holder = holder_of_thread(settings, choice.thread_id)
         if holder is not None and not may_fork_if_busy:
@@ -107,6 +111,8 @@ def _start(
         may_fork_if_busy=may_fork_if_busy,
     )
     request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
+    worktree, told = _choose_worktree(settings, options, choice, request, parent)
+    warnings += told
     warnings += warn_of_pattern(settings, options.notify, config)
     codex = find_codex(config.codex, settings.search_path, lambda path: _probe_once(settings, path))
     terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
@@ -123,6 +129,7 @@ def _start(
         "started_at": format_time_ms(time.time_ns() // 1_000_000),
         "finished_at": None,
         "cwd": request.cwd,
+        "worktree": worktree,
         "model": request.model,
         "effort": request.effort,
         "sandbox": str(request.sandbox),
@@ -146,8 +153,27 @@ def _start(
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     used_meta = fork_meta if has_forked and fork_meta is not None else meta
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=used_meta)
-    warnings += checks.warn_of_open_home(settings, request)
+    if worktree is None:
+        warnings += checks.warn_of_open_home(settings, request)
     return Started(view, config.warnings + warnings)
+
+
+def _choose_worktree(
+    settings: Settings, options: StartOptions, choice: ThreadChoice | None, request: TurnRequest, parent: str | None
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The turn's worktree, if it has one; and the warnings about it, or about who else writes where this turn does."""
+    record: dict[str, Any] | None = None
+    if options.has_worktree or (choice is not None and choice.worktree is not None):
+        from codex_server_cli.actions.start.worktree import choose  # runs git
+
+        record, warnings = choose(settings, options, choice, request.cwd)
+        if options.has_worktree:
+            return record, warnings
+    if request.sandbox is Sandbox.READ_ONLY:
+        return record, ()
+    from codex_server_cli.actions.start.second_writer import warn_of_writer  # only for turns that write
+
+    return record, warn_of_writer(settings, record["path"] if record is not None else request.cwd, parent)
 
 
 def _probe_once(settings: Settings, path: Path) -> CodexBinary:

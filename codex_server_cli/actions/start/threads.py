@@ -186,7 +186,7 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     """
     here = os.path.realpath(check_cwd(cwd))
     for directory, meta in lookup.iter_meta(settings.turns_path):
-        if lookup.is_place(meta.get("cwd"), here):
+        if lookup.is_of(meta, here):
             choice = _choice_of(settings, directory, meta)
             if choice is not None:
                 _refuse_archived(settings, choice.thread_id)

@@ -10,6 +10,7 @@ from codex_server_cli.actions.start.given_flags import schema_source
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.core.model.codex_config import layered
 from codex_server_cli.core.model.request import APPROVAL_TIMEOUT_S, Sandbox, TurnRequest
+from codex_server_cli.errors import UsageError
 from codex_server_cli.settings.config import Config
 from codex_server_cli.settings.places import Settings
 
@@ -38,8 +39,10 @@ def make_request(
     cwd = checks.check_cwd(options.cwd)
     sandbox = options.sandbox or Sandbox(config.sandbox or Sandbox.READ_ONLY)
     writable_roots = checks.check_add_dirs(options.add_dirs, sandbox)
+    if options.has_worktree and sandbox is Sandbox.READ_ONLY:
+        raise UsageError("--worktree needs --write", hint="A turn that writes nothing needs no copy to write in.")
     if sandbox is not Sandbox.READ_ONLY and not options.may_skip_git_check:
-        checks.check_git(cwd, *writable_roots)
+        checks.check_git(*(() if options.has_worktree else (cwd,)), *writable_roots)  # of a worktree git is asked more
     if options.name is not None:
         checks.check_name(options.name)
     overrides = checks.parse_overrides(options.config)

@@ -28,6 +28,12 @@ VERBS: Final[dict[str, Verb]] = {
         "Ask Codex's own record for what an ended turn did not get; end with the turn's code.",
         (p.TURN, p.FULL, p.LAST_CWD),
     ),
+    "apply": Verb(
+        "verbs.control:apply",
+        CONTROL,
+        "Bring what a turn changed in its worktree back into your files, uncommitted; 1 where that conflicts.",
+        (p.TURN, p.FULL, p.LAST_CWD),
+    ),
     "pending": Verb(
         "verbs.approvals:pending",
         CONTROL,

@@ -62,6 +62,7 @@ VERBS: Final[dict[str, Verb]] = {
             ),
             switch("dry_run", "--dry-run", help="Only say what would be deleted."),
             switch("named", "--named", help="Delete turns that have a name, too."),
+            switch("worktrees", "--worktrees", help="Those with changes in a worktree that were not applied, too."),
         ),
     ),
     "demo": Verb(

@@ -47,6 +47,20 @@ def cancel(*, turns: list[str], is_all: bool, full: bool, cwd: str | None) -> Ex
     return EXIT_OF_STATE[State.UNREADABLE] if unreadable else Exit.OK
 
 
+def apply(*, turn: str, full: bool, cwd: str | None) -> Exit:
+    """Bring back what a turn changed in its worktree; end with 1 where that conflicts."""
+    from codex_server_cli.actions.control.apply import apply as bring_back  # runs git, which `cancel` does not need
+
+    settings = Settings.load()
+    done = bring_back(settings, read.find(settings, turn, cwd))
+    output.show_json(turn_documents.applied(done.turn_id, done.changes, done._asdict(), is_full=full))
+    if not done.changes and not done.conflicts:
+        output.note(f"codex-server: {done.message}")
+    for path in done.conflicts:
+        output.note(f"conflict: {path}")
+    return Exit.FAILED if done.conflicts else Exit.OK
+
+
 def recover(*, turn: str, full: bool, cwd: str | None) -> Exit:
     """Ask Codex's own record for what an ended turn did not get; end with the turn's code."""
     from codex_server_cli.actions.control.recover import (

@@ -45,12 +45,12 @@ def doctor(*, json: bool, full: bool) -> Exit:
     return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)
 
 
-def gc(*, older_than: str | None, dry_run: bool, named: bool) -> None:
+def gc(*, older_than: str | None, dry_run: bool, named: bool, worktrees: bool) -> None:
     """Delete turns that ended some time ago, and what killed turns left. Running and named turns stay."""
     settings = Settings.load()
     age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
     output.note_if(read.absent_home(settings))
-    collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named)
+    collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named, includes_worktrees=worktrees)
     verb = "would delete" if dry_run else "deleted"
     more = f", {collected.orphans} unfinished directories" if collected.orphans else ""
     more += f", {collected.leftovers} unused locks and tickets" if collected.leftovers else ""

@@ -20,6 +20,7 @@ MOST_ANSWER_CHARS_OF_SEVERAL = 500
 
 _STATUS = ("version", "turn_id", "name", "state", "phase", "elapsed_s", "thread_id", "resets_at", "put_back")
 _ROW = ("turn_id", "name", "state", "phase", "elapsed_s")
+_WORKTREE = ("path", "branch")
 _ERROR = ("kind", "message", "hint", "retryable")
 _REQUEST = ("id", "kind", "message")
 _REPEATED = ("method", "thread_id", "item_id", "asked_at", "can_last", "answer_with")
@@ -57,6 +58,7 @@ def status_of(full: Mapping[str, Any], view: TurnView, next_command: Mapping[str
         "put_back": full["put_back"] or None,
         "pending": [{key: entry.get(key) for key in _REQUEST} for entry in objects_in(full["pending"])],
         "refused": full["refused"],
+        "worktree": {key: full["worktree"].get(key) for key in _WORKTREE} if view.has_worktree else None,
         "usage": {"total_tokens": at(full, "usage.total_tokens", int)},
         "notify": _failure_of(view.notify),
         "error": error_of(view.error, next_command),

@@ -6,6 +6,7 @@ Each has a full form, with every key, and a lean one (`lean`), which an agent re
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.documents import lean
@@ -79,6 +80,7 @@ def full_status(view: TurnView) -> dict[str, Any]:
         "thread_id": view.thread_id,
         "codex_turn_id": meta.get("codex_turn_id"),
         "cwd": meta.get("cwd"),
+        "worktree": meta.get("worktree"),
         "model": meta.get("model"),
         "effort": meta.get("effort"),
         "sandbox": meta.get("sandbox"),
@@ -146,6 +148,27 @@ def recovered(view: TurnView, message: str, *, is_recovered: bool, is_full: bool
     """The output of `recover`: the turn afterwards, its answer, whether anything was restored, and the message."""
     document = status_with_answer(view, is_full=True) if is_full else _lean_with_answer(view, has_asked_codex=True)
     return {**document, "recovered": is_recovered, "message": message}
+
+
+def applied(
+    turn_id: str, changes: Sequence[tuple[str, str]], facts: Mapping[str, Any], *, is_full: bool = False
+) -> dict[str, Any]:
+    """The output of `apply`.
+
+    Args:
+        changes: path and kind of each file that was written.
+        facts: `conflicts`, `branch`, `message`, and `next`, a command of git's.
+    """
+    document = {
+        "version": VERSION,
+        "turn_id": turn_id,
+        "applied": [{"path": path, "kind": kind} for path, kind in changes],
+        "conflicts": list(facts["conflicts"]),
+        "branch": facts["branch"],
+        "message": facts["message"],
+        "next": {"status": facts["next"]} if facts["next"] else {},
+    }
+    return document if is_full else {"applied": [], **lean.without_empty(document)}
 
 
 def several(views: list[TurnView], *, is_full: bool = False) -> dict[str, Any]:

@@ -75,6 +75,7 @@ class TurnRequest(NamedTuple):
         flags: what the user gave on the command line, for the commands of hints; None where unknown.
         schema_source: the schema's file, where it has one that can be edited.
         prompt_path: absolute path of the stored prompt, for hints; the images are beside it. Not stored.
+        worktree_cwd: where it works instead of `cwd`, which the user named: in its own worktree. Not stored.
     """
 
     turn_id: str
@@ -106,11 +107,17 @@ class TurnRequest(NamedTuple):
     flags: Flags | None = None
     schema_source: str | None = None
     prompt_path: str | None = None
+    worktree_cwd: str | None = None
+
+    @property
+    def work_dir(self) -> str:
+        """Where it works."""
+        return self.worktree_cwd or self.cwd
 
     def to_json(self) -> dict[str, Any]:
         """The request as a JSON object; `from_json` is its inverse."""
         stored = self._asdict()
-        del stored["prompt_path"]
+        del stored["prompt_path"], stored["worktree_cwd"]
         return stored
 
     @classmethod
@@ -156,10 +163,10 @@ class TurnRequest(NamedTuple):
             params["model"] = self.asked_model
         if self.thread_id is None:
             # Refusals are reported only in raw items; `thread/resume` and `thread/fork` have no such parameter.
-            own: Message = {"cwd": self.cwd, "ephemeral": self.is_ephemeral, "experimentalRawEvents": True}
+            own: Message = {"cwd": self.work_dir, "ephemeral": self.is_ephemeral, "experimentalRawEvents": True}
             return "thread/start", params | own
         # Without `cwd` Codex applies the configuration of the thread's previous directory, with its denials.
-        params |= {"threadId": self.thread_id, "cwd": self.cwd, "excludeTurns": True}
+        params |= {"threadId": self.thread_id, "cwd": self.work_dir, "excludeTurns": True}
         if not self.is_fork:
             return "thread/resume", params
         if self.fork_after is not None:
@@ -216,7 +223,7 @@ class TurnRequest(NamedTuple):
             "input": [{"type": "text", "text": prompt}, *images],
             **self.approval_policy(),
             **({"sandboxPolicy": self.sandbox_policy()} if has_policy else {}),
-            "cwd": self.cwd,
+            "cwd": self.work_dir,
         }
         asked_model, effort = self.asked_model, self.asked_effort
         optional = {"model": asked_model, "effort": effort, "outputSchema": self.schema}

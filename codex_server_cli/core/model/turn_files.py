@@ -69,11 +69,18 @@ _REQUEST: Mapping[str, _Check] = {
     **dict.fromkeys(("review", "schema", "config", "profile_config"), _is_object),
     "flags": _map_of(_are_texts),
 }
+_WORKTREE: Mapping[str, _Check] = {
+    **dict.fromkeys(("repository", "prefix", "started_in"), lambda value: value is not None and _is_path(value)),
+    "base": lambda value: isinstance(value, str),
+    **dict.fromkeys(("path", "branch", "name"), _is_path),
+    "is_removed": _is_switch,
+}
 _META: Mapping[str, _Check] = {
     **dict.fromkeys(("turn_id", "name", "thread_id", "codex_turn_id", "started_at", "finished_at"), _is_text),
     **dict.fromkeys(("model", "effort", "sandbox", "approval", "boot_id", "parent_turn"), _is_text),
     **dict.fromkeys(("cwd", "codex"), _is_path),
     **dict.fromkeys(("pid", "pid_start_ticks", "app_server_pid", "put_back"), _is_count),
+    "worktree": lambda value: value is None or _has(value, _WORKTREE),
     "request": lambda value: value is not None and _has(value, _REQUEST),
 }
 _ERROR: Mapping[str, _Check] = {

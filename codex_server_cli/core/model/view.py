@@ -62,6 +62,12 @@ class TurnView(NamedTuple):
         return self.meta.get("codex_turn_id") is not None and not is_ephemeral
 
     @property
+    def has_worktree(self) -> bool:
+        """Whether the turn has left changes in a worktree of its own, or may do so as it runs."""
+        record = self.meta.get("worktree")
+        return record is not None and not record.get("is_removed")
+
+    @property
     def thread_id(self) -> str | None:
         """Codex's id of the conversation, once it has one."""
         thread_id: str | None = self.meta.get("thread_id")

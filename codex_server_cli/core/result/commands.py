@@ -22,6 +22,8 @@ WAIT_TIMEOUT_S = 100
 
 _IN_HINT = re.compile(r"""`(codex(?:-server| unarchive) (?:'[^']*'|"[^"]*"|[^`'"])*)`""")
 _LONGEST_S = 3650 * 86400
+_WORKTREE = "--worktree"
+"""Asks for a new one: a turn that goes on stays in its thread's."""
 _SELECTORS = ("--thread", "--turn", "--fork", "--fork-if-busy")
 
 
@@ -71,7 +73,7 @@ def resume(turn_id: str, prompt: str, flags: Flags, folder: str, **changed: list
         folder: the turn's directory.
         changed: flag values to replace, by name without dashes; None drops a flag.
     """
-    arguments = _flag_args(_changed(flags, changed), folder, without=_SELECTORS)
+    arguments = _flag_args(_changed(flags, changed), folder, without=(*_SELECTORS, _WORKTREE))
     return _command("continue", "--turn", turn_id, prompt, *arguments)
 
 

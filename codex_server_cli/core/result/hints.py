@@ -129,7 +129,7 @@ class _Step:
 
     def _read_only(self) -> str:
         """Read-only and without network, whatever `config.json` says."""
-        wider = {"write": None, "network": None, "add_dir": None}
+        wider = {"write": None, "network": None, "add_dir": None, "worktree": None}
         return commands.again(self._request, sandbox=["read-only"], **wider)
 
     def _without_proxy(self) -> str:

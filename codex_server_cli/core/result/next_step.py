@@ -31,6 +31,8 @@ def next_commands(view: TurnView) -> dict[str, str]:
     if view.answer:
         found["answer"] = of_turn("answer", turn_id)
     found["tail"] = of_turn("tail", turn_id)
+    if view.has_worktree:
+        found["apply"] = of_turn("apply", turn_id)
     if view.error is None and view.is_resumable:
         found["continue"] = go_on_command(view)
     return found
@@ -51,7 +53,8 @@ def next_command(view: TurnView, *, is_answer_told: bool = False, has_asked_code
         passed_over = ("recover", "answer", "tail") if has_asked_codex else ()
         verb = next((each for each in commands if hinted and each not in passed_over), "")
     else:
-        verb = "continue" if is_answer_told or not view.answer else "answer"
+        on = "apply" if view.has_worktree else "continue"
+        verb = on if is_answer_told or not view.answer else "answer"
     return {verb: commands[verb]} if verb in commands else {}
 
 

@@ -123,7 +123,7 @@ class Handshake:
 
     def _send_queries(self, now_ms: float) -> None:
         """Queue and goal matter only for a resumed thread: Codex copies neither to a fork."""
-        queries: dict[str, Message] = {"config/read": {"cwd": self._request.cwd}, READ: {}}
+        queries: dict[str, Message] = {"config/read": {"cwd": self._request.work_dir}, READ: {}}
         if self._request.thread_id is not None and not self._request.is_fork:
             queries |= {method: {"threadId": self._request.thread_id} for method in (LIST, GOAL)}
         self._missing_replies = set(queries)

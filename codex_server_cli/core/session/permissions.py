@@ -197,7 +197,7 @@ def denied_by_name(profile: PermissionProfile, request: TurnRequest) -> tuple[st
     """
     if request.sandbox is Sandbox.READ_ONLY and request.approval is Approval.NEVER:
         return ()
-    paths = [path.replace(_ROOTS, request.cwd, 1) for path, access in profile.rules.items() if access == "deny"]
+    paths = [path.replace(_ROOTS, request.work_dir, 1) for path, access in profile.rules.items() if access == "deny"]
     return tuple(path for path in paths if path.startswith(("/", "~/")) and not _GLOB & set(path))
 
 

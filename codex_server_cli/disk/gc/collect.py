@@ -12,9 +12,9 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.model.turn import State, parse_time_ms
 from codex_server_cli.disk import lock
@@ -22,7 +22,7 @@ from codex_server_cli.disk.gc.stamp import DAY_S, STAMP, is_due
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.disk.turn import lookup
-from codex_server_cli.disk.turn.contents import ended_at_ms, read_meta
+from codex_server_cli.disk.turn.contents import ended_at_ms, meta_of, read_meta
 from codex_server_cli.disk.turn.layout import UNPUBLISHED, TurnDir
 from codex_server_cli.disk.turn.reader import TurnReader
 
@@ -31,6 +31,9 @@ DELETED = ".gc-"
 
 _REFUSALS = (errno.EROFS, errno.EACCES)
 """What says that nothing may be moved in a directory, whatever it is. EPERM speaks of one name alone (`chattr +i`)."""
+
+Keeps = Callable[[Mapping[str, Any]], bool]
+"""Whether a turn has to stay whatever its age, by its `meta.json`."""
 
 _ORPHAN_AGE_S = 3600.0
 _LOCK_TRIES = 10
@@ -56,7 +59,7 @@ class Collected(NamedTuple):
     unreadable: tuple[str, ...] = ()
 
 
-def collect_if_due(home: Path, gc_days: float, reader: TurnReader) -> bool:
+def collect_if_due(home: Path, gc_days: float, reader: TurnReader, keeps: Keeps = lambda _: False) -> bool:
     """Collect, where that was not done in the last 24 hours: of many workers that come at once, one does it.
 
     The stamp is touched before the work, so that a collector which dies over it is not followed by one a second. One
@@ -66,6 +69,7 @@ def collect_if_due(home: Path, gc_days: float, reader: TurnReader) -> bool:
         home: the home.
         gc_days: how many days a turn stays after its end.
         reader: reads turns that have no marker, and repairs them where their worker is dead.
+        keeps: says of an old turn that it has to stay.
 
     Returns:
         Whether we did it.
@@ -80,14 +84,20 @@ def collect_if_due(home: Path, gc_days: float, reader: TurnReader) -> bool:
         if not is_due(home):  # whatever the caller saw: another may have done it since
             return False
         os.pwrite(fd, b"\n", 0)
-        collect(home, gc_days * DAY_S, reader, is_dry_run=False, includes_named=False)
+        collect(home, gc_days * DAY_S, reader, is_dry_run=False, includes_named=False, keeps=keeps)
     finally:
         os.close(fd)
     return True
 
 
 def collect(
-    home: Path, older_than_s: float, reader: TurnReader, *, is_dry_run: bool, includes_named: bool
+    home: Path,
+    older_than_s: float,
+    reader: TurnReader,
+    *,
+    is_dry_run: bool,
+    includes_named: bool,
+    keeps: Keeps = lambda _: False,
 ) -> Collected:
     """Delete the turns that ended longer ago than `older_than_s`, and what the dead left behind.
 
@@ -96,6 +106,7 @@ def collect(
 
     Args:
         reader: reads turns that have no marker, and repairs them where their worker is dead.
+        keeps: says of an old turn that it has to stay; for turns with a worktree.
 
     Raises:
         OSError: the home is read-only, or nothing may be moved in its turns directory.
@@ -106,6 +117,8 @@ def collect(
     turn_ids: list[str] = []
     unreadable: list[str] = []
     for turn in _old_turns(turns_path, older_than_s, reader, unreadable, includes_named=includes_named):
+        if keeps(meta_of(turn)):
+            continue
         freed = _delete(turn, is_dry_run=is_dry_run)
         if freed is not None:
             turn_ids.append(turn.turn_id)

@@ -99,7 +99,7 @@ def _last(turns_path: Path, cwd: str | None) -> TurnDir:
     except OSError as error:
         raise NotFoundError("the current directory is gone", hint="Name another with --cwd.") from error
     for turn, meta in iter_meta(turns_path):
-        if is_place(meta.get("cwd"), wanted):
+        if is_of(meta, wanted):
             return turn
     _refuse_if_unknown(turns_path, f"no turn was started in {wanted}")
     raise NotFoundError(f"no turn was started in {wanted}", hint="codex-server list-turns shows those of other places.")
@@ -115,6 +115,12 @@ def _refuse_if_unknown(turns_path: Path, nothing_found: str) -> None:
             refusal = refusal_of(turn, error)
             message = f"{nothing_found}, of those that may be read; {refusal.message}"
             raise HomeError(message, hint=refusal.hint) from error
+
+
+def is_of(meta: Mapping[str, Any], real_path: str) -> bool:
+    """Whether a turn was started in this directory, or works in it: one with a worktree works elsewhere."""
+    record = meta.get("worktree") or {}
+    return is_place(meta.get("cwd"), real_path) or is_place(record.get("started_in"), real_path)
 
 
 def is_place(path: str | None, real_path: str) -> bool:

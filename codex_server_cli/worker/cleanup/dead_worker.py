@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from codex_server_cli.core.model import turn_files
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.worker.cleanup.sweep import sweep
@@ -25,6 +26,10 @@ def clean_up(turn: TurnDir) -> None:
     """
     meta = read_json(turn.meta) or {}
     sweep(turn.turn_id, meta if "app_server_pid" in meta else None, spared=lambda: _program_of(meta))
+    if meta.get("worktree") and turn_files.is_meta(meta):
+        from codex_server_cli.worker.git import turn_worktree  # for a rare case
+
+        turn_worktree.clean_up(turn, meta)
     if os.path.lexists(turn.queued):
         from codex_server_cli.worker.cleanup.queue_restore import restore_later  # for a rare case
 

@@ -13,6 +13,7 @@ from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.environment import inherited_environment
 
 TIMEOUT_S = 10.0
+_NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 
 
 class GitAnswer(NamedTuple):
@@ -51,6 +52,38 @@ def ask_git(cwd: Path, *arguments: str) -> GitAnswer:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadInputError(f"git does not answer: {error}", hint=f"Try: git -C {cwd} status") from error
     return GitAnswer(output.stdout.decode("utf-8", "replace").strip(), output.complaint)
+
+
+def require_git(
+    place: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = TIMEOUT_S,
+    codes: tuple[int, ...] = (0,),
+) -> str:
+    """Run a git command that must succeed, without any hook of the repository's.
+
+    Args:
+        codes: the exit codes that count as success.
+
+    Returns:
+        Its output, without the last line break; names as `os.fsdecode` gives them.
+
+    Raises:
+        BadInputError: it fails, is not installed, or takes longer than `timeout_s`.
+    """
+    try:
+        output = run_git(place, *_NO_HOOKS, *arguments, variables=variables, stdin=stdin, timeout_s=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise BadInputError(f"git took longer than {timeout_s:g} s in {place}") from error
+    except OSError as error:
+        reason = f"there is no git, or no {place}" if isinstance(error, FileNotFoundError) else error.strerror
+        raise BadInputError(f"git cannot be run: {reason}") from error
+    if output.code not in codes:
+        command = next(each for each in arguments if each[:1] != "-")
+        raise BadInputError(f"git {command}: {output.complaint}")
+    return os.fsdecode(output.stdout).removesuffix("\n")
 
 
 def run_git(

@@ -267,3 +267,22 @@ def test_the_keys_that_can_be_chosen_are_those_of_the_full_documents() -> None:
 
 def _entry() -> dict[str, Any]:
     return ApprovalRequest("0", 0, RequestKind.COMMAND, {"command": "ls"}, None, 0, 0).to_json()
+
+
+WORKTREE = {"path": "/h/worktrees/x", "branch": "codex/x", "base": "c", "started_in": "/p", "is_removed": False}
+
+
+def test_a_worktree_is_told_by_place_and_branch_and_what_it_holds_is_applied_next() -> None:
+    view = COMPLETE._replace(meta={**META, "worktree": WORKTREE})
+    document = turn_documents.status_with_answer(view)
+    assert document["worktree"] == {"path": "/h/worktrees/x", "branch": "codex/x"}
+    assert document["next"] == {"apply": f"codex-server apply {TURN_ID}"}
+    assert turn_documents.status(view)["next"] == {"answer": f"codex-server answer {TURN_ID}"}
+
+
+def test_a_worktree_that_is_gone_is_not_told() -> None:
+    document = turn_documents.status_with_answer(
+        COMPLETE._replace(meta={**META, "worktree": {**WORKTREE, "is_removed": True}})
+    )
+    assert "worktree" not in document
+    assert "continue" in document["next"]

@@ -19,7 +19,8 @@ META = {"thread_id": "t", "codex_turn_id": "c", "cwd": "/home/dev", "model": "m"
 RUNNING = TurnView(TURN_ID, PATH, State.RUNNING, Phase.THINKING, 1.5, META, {"usage": {"total_tokens": 1}})
 COMPLETE = TurnView(TURN_ID, PATH, State.COMPLETE, meta=META | {"finished_at": "f"}, result={"answer": "yes"})
 STATUS_KEYS = (
-    *("version", "turn_id", "name", "state", "phase", "thread_id", "codex_turn_id", "cwd", "model", "effort"),
+    *("version", "turn_id", "name", "state", "phase", "thread_id", "codex_turn_id", "cwd", "worktree"),
+    *("model", "effort"),
     *("sandbox", "approval", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits"),
     *("refused", "pending", "put_back"),
     *("resets_at", "error", "notify"),
@@ -142,3 +143,26 @@ def test_any_text_can_be_written_and_read_back(value: Any) -> None:
     text = turn_documents.dump({"value": value}, is_indented=False)
     text.encode()
     assert json.loads(text) == {"value": value}
+
+
+def test_what_was_applied_is_told_by_file() -> None:
+    facts = {"conflicts": (), "branch": "codex/x", "message": "Applied.", "next": "git status"}
+    full = turn_documents.applied(TURN_ID, [("a", "add")], facts, is_full=True)
+    assert full == {
+        "version": 2,
+        "turn_id": TURN_ID,
+        "applied": [{"path": "a", "kind": "add"}],
+        "conflicts": [],
+        "branch": "codex/x",
+        "message": "Applied.",
+        "next": {"status": "git status"},
+    }
+    lean = turn_documents.applied(TURN_ID, [("a", "add")], facts)
+    assert lean == {key: value for key, value in full.items() if key != "conflicts"}
+
+
+def test_where_nothing_was_left_to_apply_nothing_is_next() -> None:
+    facts = {"conflicts": (), "branch": "codex/x", "message": "Already applied.", "next": ""}
+    document = turn_documents.applied(TURN_ID, [], facts)
+    assert document["applied"] == []
+    assert "next" not in document

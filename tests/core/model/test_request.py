@@ -260,3 +260,13 @@ def test_the_policy_of_the_turn_outweighs_the_one_the_thread_was_opened_with() -
 def test_without_a_turn_to_mark_nor_overrides_a_thread_is_opened_without_a_configuration() -> None:
     _, params = TurnRequest("", "/project").open_thread()
     assert "config" not in params
+
+
+def test_a_turn_works_in_its_worktree_and_is_asked_for_again_in_the_users_directory() -> None:
+    request = TurnRequest(TURN_ID, "/project", worktree_cwd="/home/worktrees/x")
+    assert (BARE.work_dir, request.work_dir) == (BARE.cwd, "/home/worktrees/x")
+    assert request.open_thread()[1]["cwd"] == "/home/worktrees/x"
+    assert request.open_turn("t", "hi")[1]["cwd"] == "/home/worktrees/x"
+    resumed = request._replace(thread_id="t")
+    assert resumed.open_thread()[1]["cwd"] == "/home/worktrees/x"
+    assert "worktree_cwd" not in request.to_json()

@@ -94,3 +94,20 @@ def test_a_turn_of_which_nothing_tells_what_was_asked_fails_with_what_had_come()
     assert (outcome.state, outcome.answer) == (State.FAILED, "whole")
     assert outcome.error == unreadable_error(TURN_ID, "whole")
     assert outcome.error.kind is ErrorKind.INTERNAL
+
+
+RECORD = {"repository": "/p", "prefix": "", "started_in": "/p", "base": "c", "path": None, "is_removed": False}
+
+
+@for_each(
+    "changed", [{}, {"path": "/h/worktrees/x", "branch": "codex/x", "name": "x", "of_a_newer_version": 1}], ids=str
+)
+def test_the_record_of_a_worktree_passes(changed: dict[str, Any]) -> None:
+    assert is_meta({**META, "worktree": {**RECORD, **changed}})
+
+
+@for_each(
+    "changed", [{"base": None}, {"started_in": None}, {"prefix": 1}, {"path": "a\0b"}, {"is_removed": "no"}], ids=str
+)
+def test_one_that_cannot_be_followed_does_not(changed: dict[str, Any]) -> None:
+    assert not is_meta({**META, "worktree": {**RECORD, **changed}})

@@ -114,3 +114,14 @@ def test_of_two_ways_with_one_verb_the_first_is_the_next() -> None:
 @for_each("error", [{}, {"hint": None}, {"hint": 3}, {"hint": "Fix `x`, then ask again."}], ids=str)
 def test_a_hint_without_commands_leaves_the_rest(error: dict[str, Any]) -> None:
     assert [*next_commands(view(State.FAILED, answer="half")._replace(error=error))] == ["answer", "tail"]
+
+
+def test_a_turn_that_goes_on_stays_in_its_worktree() -> None:
+    assert next_commands(view(answer="yes", flags={"--write": [], "--worktree": []}))["continue"] == f"{GO_ON} - --write"
+
+
+def test_a_request_for_reading_alone_takes_no_worktree() -> None:
+    request = TurnRequest(TURN_ID, "/p", flags={"--write": [], "--worktree": []}, prompt_path=f"{PATH}/prompt.txt")
+    hint = hint_of(End(ErrorKind.SANDBOX, words="Read alone: {plain}"), request)
+    assert "--sandbox read-only" in hint
+    assert "--worktree" not in hint

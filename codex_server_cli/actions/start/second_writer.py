@@ -1,0 +1,44 @@
+"""Whether another turn writes in the same directory. Looks at the turns that hold a slot, and at no others."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from codex_server_cli.core.model.request import Sandbox
+from codex_server_cli.disk.queue import queue
+from codex_server_cli.disk.turn.contents import meta_of
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.settings.places import Settings
+
+
+def warn_of_writer(settings: Settings, cwd: str, parent: str | None) -> tuple[str, ...]:
+    """The warning for a turn that may write in `cwd`, where a running one may write there too; else `()`.
+
+    Args:
+        parent: the turn that we run inside of, which knows of this one.
+    """
+    here = os.path.realpath(cwd)
+    for turn_id in queue.holders(queue.folder_of(settings.turns_path), only_living=True):
+        turn = TurnDir(settings.turns_path / turn_id)
+        meta = meta_of(turn)
+        if turn_id == parent or turn.marker is not None or meta.get("sandbox", Sandbox.READ_ONLY) == Sandbox.READ_ONLY:
+            continue
+        there = _place_of(meta)
+        if there is not None and _overlap(here, there):
+            name = f" ({meta['name']})" if meta.get("name") else ""
+            where = "here" if there == here else f"in {there}"
+            return (f"turn {turn_id}{name} may be writing {where} just now; --worktree gives a turn its own copy",)
+    return ()
+
+
+def _place_of(meta: dict[str, Any]) -> str | None:
+    """Where a turn writes; None where that is not known, or its worktree is still being made."""
+    record, cwd = meta.get("worktree"), meta.get("cwd")
+    if record is not None:
+        cwd = record["path"]
+    return os.path.realpath(cwd) if cwd is not None else None
+
+
+def _overlap(one: str, other: str) -> bool:
+    return os.path.commonpath((one, other)) in (one, other)

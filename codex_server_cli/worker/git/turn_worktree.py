@@ -1,0 +1,154 @@
+"""The worktree of one turn, as its `meta.json` tells of it. Owns when it is made, and when it goes with its turn.
+
+The launcher has looked at the repository, and recorded what to make: `repository` (its top level), `prefix` (of the
+turn's directory in it), `base` (a commit), `started_in` (the directory as the user named it), and `name` where one was
+asked for. A turn that goes on in an earlier turn's worktree has that one's record, with `path` and `branch` too; then
+`is_removed` says that the folder is to be made again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, HomeError
+from codex_server_cli.worker.git import worktree
+from codex_server_cli.worker.log import say
+
+_REPAIR_TIMEOUT_S = 5.0
+"""A reader waits for a repairer; what takes longer is left to `gc`."""
+
+
+def cwd_in(record: dict[str, Any]) -> str:
+    """The turn's directory within its worktree."""
+    return os.path.join(str(record["path"]), str(record["prefix"])).rstrip("/")  # noqa: PTH118 — any name
+
+
+def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, Any]], None]) -> int:
+    """Make the worktree, unless it is an earlier turn's that is there, and hold it.
+
+    Args:
+        meta: names the worktree afterwards, and the turn's directory in it.
+        save: writes `meta`: before anything is made, so that what a killed worker leaves can be found; and after.
+
+    Returns:
+        The descriptor that holds it.
+
+    Raises:
+        BadInputError: git cannot make it; nothing is left.
+        BusyError: another process is making or removing it.
+        HomeError: the home cannot be written.
+    """
+    is_new = meta["worktree"]["path"] is None
+    if is_new:
+        path = worktree.folder_of(directory.path.parents[1]) / (meta["worktree"]["name"] or directory.turn_id)
+        meta["worktree"] |= {"path": str(path), "branch": worktree.branch_of(path), "is_removed": True}
+        save(meta)
+    record = meta["worktree"]
+    path, repository = Path(record["path"]), Path(record["repository"])
+    try:
+        worktree.prepare_folder(path)
+        if is_new or not _is_there(path):
+            _make(directory, path, repository, record["base"], is_new=is_new)
+        fd = worktree.hold(path, worktree.MAKE_TIMEOUT_S)
+        if fd is None:
+            raise _busy(path)
+        cwd = cwd_in(record)
+        os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — a directory without a file in git is not in the worktree
+    except OSError as error:
+        raise HomeError(f"cannot make the worktree {path}: {error.strerror}", hint="Free some space.") from error
+    meta["worktree"] = record | {"is_removed": False}
+    meta["cwd"] = cwd
+    save(meta)
+    return fd
+
+
+def _is_there(path: Path) -> bool:
+    """Whether it can be worked in; in doubt it can: git then tells the turn what is wrong."""
+    if not os.path.lexists(path):
+        return False
+    try:
+        return worktree.is_whole(path)
+    except BadInputError:
+        return True
+
+
+def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new: bool) -> None:
+    fd = _hold_alone(path, is_new=is_new)
+    is_made = False
+    try:
+        if is_new and os.path.lexists(path):
+            raise BadInputError(f"{path} is in the way of the worktree")
+        if is_new or not _is_there(path):  # another turn may have made it meanwhile
+            if not is_new:
+                worktree.remove(path, repository, only_at=base)  # what a killed maker left
+            worktree.make(path, repository, base, directory.turn_id, is_again=not is_new)
+        is_made = True
+    finally:
+        if not is_made:
+            worktree.lock_of(path).unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _hold_alone(path: Path, *, is_new: bool) -> int:
+    if is_new:
+        try:
+            return lock.create_locked(worktree.lock_of(path))
+        except FileExistsError as error:
+            raise BadInputError(f"there is already a worktree {path.name}") from error
+    fd = lock.acquire(worktree.lock_of(path), worktree.MAKE_TIMEOUT_S)
+    if fd is None:
+        raise _busy(path)
+    return fd
+
+
+def _busy(path: Path) -> BusyError:
+    return BusyError(f"another process is at work on the worktree {path}", hint="Try again in a minute.")
+
+
+def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = worktree.READ_TIMEOUT_S) -> bool:
+    """Remove the worktree at the turn's end, where nothing changed in it and no other turn works there. Never raises.
+
+    Args:
+        meta: says that it is gone, where it is.
+        fd: what holds it; closed. None for a turn whose worker is dead.
+        timeout_s: for the look at its files.
+
+    Returns:
+        Whether `meta` was changed.
+    """
+    record = meta["worktree"]
+    path = Path(record["path"])
+    if fd is not None:
+        os.close(fd)
+    try:
+        alone = lock.try_acquire(worktree.lock_of(path)) if worktree.lock_of(path).exists() else None
+    except OSError as error:
+        say(f"the worktree {path} stays: {error}")
+        return False
+    if alone is None:  # another turn works in it, or nothing was made
+        return False
+    try:
+        if os.path.lexists(path) and worktree.is_whole(path) and not worktree.is_unchanged(path, timeout_s):
+            return False
+        worktree.remove(path, Path(record["repository"]), only_at=record["base"])
+        worktree.lock_of(path).unlink(missing_ok=True)
+    except (CodexServerError, OSError) as error:
+        say(f"the worktree {path} stays: {error}")
+        return False
+    finally:
+        os.close(alone)
+    meta["worktree"] = record | {"is_removed": True}
+    return True
+
+
+def clean_up(turn: TurnDir, meta: dict[str, Any]) -> None:
+    """The same for a dead worker's turn, whose lock the caller holds."""
+    from codex_server_cli.disk.files import write_json
+
+    if meta["worktree"].get("path") and leave(meta, timeout_s=_REPAIR_TIMEOUT_S):
+        write_json(turn.meta, meta)

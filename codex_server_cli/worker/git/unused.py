@@ -1,0 +1,84 @@
+"""The worktrees of turns that are gone, and which turns have to stay for the sake of theirs. For `gc`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.turn import lookup
+from codex_server_cli.errors import BadInputError
+from codex_server_cli.worker.git import worktree
+from codex_server_cli.worker.git.merge import is_applied
+
+
+class Worktrees:
+    """The worktrees of a home, in one collection.
+
+    Args:
+        is_asked: whether those with changes that were not applied may go, too.
+    """
+
+    def __init__(self, home: Path, *, is_asked: bool = False) -> None:
+        self._home = home
+        self._is_asked = is_asked
+        self._is_expendable: dict[Path, bool] = {}
+
+    def keeps(self, meta: Mapping[str, Any]) -> bool:
+        """Whether a turn has to stay, by its `meta.json`: its worktree holds changes that were not applied."""
+        path = (meta.get("worktree") or {}).get("path")
+        return path is not None and os.path.lexists(path) and not self._may_go(Path(path))
+
+    def _may_go(self, path: Path) -> bool:
+        if self._is_asked:
+            return True
+        if path not in self._is_expendable:
+            try:
+                found = not worktree.is_whole(path) or worktree.is_unchanged(path) or is_applied(path)
+            except (BadInputError, OSError):  # its repository is gone, or git cannot tell
+                found = False
+            self._is_expendable[path] = found
+        return self._is_expendable[path]
+
+    def remove_unused(self) -> int:
+        """Remove the worktrees that no turn has any more, and finish what one that was killed had begun; how many."""
+        folder = worktree.folder_of(self._home)
+        try:
+            names = os.listdir(folder)  # noqa: PTH208 — names, not paths
+        except OSError:  # there has never been one
+            return 0
+        for name in names:
+            if name.startswith(worktree.GONE):
+                self._finish(folder / name.removeprefix(worktree.GONE))
+        paths = [folder / name for name in names if not name.startswith(".") and not name.endswith(".lock")]
+        used = set(self._used()) if paths else set()
+        return sum(self._remove(path) for path in paths if str(path) not in used)
+
+    def _used(self) -> Iterable[str]:
+        for _, meta in lookup.iter_meta(self._home / "turns"):
+            path = (meta.get("worktree") or {}).get("path")
+            if path is not None:
+                yield path
+
+    def _finish(self, path: Path) -> None:
+        if not os.path.lexists(path):
+            worktree.remove(path)
+
+    def _remove(self, path: Path) -> bool:
+        """Remove a worktree, unless somebody works there."""
+        try:
+            fd = lock.try_acquire(worktree.lock_of(path))
+        except OSError:  # another user's, or read-only
+            return False
+        if fd is None:
+            return False
+        try:
+            if not self._may_go(path):
+                return False
+            worktree.remove(path)
+            worktree.lock_of(path).unlink(missing_ok=True)
+        finally:
+            os.close(fd)
+        return not os.path.lexists(path)

@@ -1,0 +1,217 @@
+"""A git worktree of a turn's own: making it, asking whether it still holds something, removing it.
+
+Its folder is `NAME` in the home's `worktrees`, its branch is `codex/NAME`, and two refs of the user's repository say
+the rest: `refs/codex-server/NAME/base`, the commit that it began with, which exists once the worktree is whole, and
+`…/applied`, the tree that was last brought back from it. So nothing of it depends on the turn's directory. The file
+`NAME.lock` beside the folder is held shared by each turn that works in it, and alone by what removes or reads it whole.
+
+No hook of the user's repository is run here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.safe_open import ensure_directory, open_regular
+from codex_server_cli.errors import BadInputError, ErrorKind
+from codex_server_cli.worker.git.git import require_git
+
+MAKE_TIMEOUT_S = 120.0
+"""For a checkout: of a large repository, or through a filter that asks the network."""
+READ_TIMEOUT_S = 60.0
+"""For a look at every file."""
+GONE = ".gone-"
+"""Prefix of a folder that is being removed."""
+BRANCHES = "codex/"
+_POLL_S = 0.01
+
+
+def folder_of(home: Path) -> Path:
+    """The folder of a home's worktrees, as git records it: without symbolic links."""
+    return Path(os.path.realpath(home)) / "worktrees"
+
+
+def branch_of(path: Path) -> str:
+    """The branch that a worktree is made with."""
+    return f"{BRANCHES}{path.name}"
+
+
+def ref_of(path: Path, what: str) -> str:
+    """The ref of our own for a worktree: `base` or `applied`."""
+    return f"refs/codex-server/{path.name}/{what}"
+
+
+def lock_of(path: Path) -> Path:
+    """The lock file of a worktree."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def hold(path: Path, timeout_s: float) -> int | None:
+    """Hold a worktree together with other turns, so that none removes it.
+
+    Returns:
+        The descriptor that does, until it is closed; None where another process kept it alone for `timeout_s`.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        os.close(open_regular(lock_of(path), os.O_RDWR | os.O_CREAT))
+        fd = lock.probe(lock_of(path))
+        if fd is not None:
+            if lock.is_own(fd, lock_of(path)):
+                return fd
+            os.close(fd)  # it was deleted with its worktree
+        elif time.monotonic() > deadline:
+            return None
+        time.sleep(_POLL_S)
+
+
+def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: bool) -> None:
+    """Make a worktree, or finish one that was begun. The caller holds its lock alone.
+
+    Args:
+        is_again: whether it had been made before: a branch of its name is then its own, and is checked out.
+        repository: a directory of the user's repository.
+        base: the commit to begin with.
+        turn_id: what runs git is marked with it, so that it ends with the turn.
+
+    Raises:
+        BadInputError: git cannot; nothing is left.
+    """
+    from codex_server_cli.settings.environment import turn_environment
+
+    branch = branch_of(path)
+    has_branch = is_branch(repository, branch)
+    if has_branch and not is_again:
+        raise BadInputError(f"there is already a branch {branch} in {repository}")
+    new = ("--no-track", "-b", branch, str(path), base)
+    try:
+        require_git(
+            repository,
+            *("worktree", "add", "--quiet", *(("--force", str(path), branch) if has_branch else new)),
+            variables=turn_environment(turn_id),
+            timeout_s=MAKE_TIMEOUT_S,
+        )
+        require_git(repository, "update-ref", ref_of(path, "base"), base)
+    except BadInputError as error:
+        remove(path, repository, only_at=base)
+        if "No space left on device" in error.message:
+            error.kind = ErrorKind.DISK
+        raise
+
+
+def require_git_in(path: Path, *arguments: str, **more: Any) -> str:
+    """As `require_git`, in a worktree of ours: git must not find the repository of a folder above instead.
+
+    Raises:
+        BadInputError: as `require_git`; or there is no worktree.
+    """
+    ceiling = {"GIT_CEILING_DIRECTORIES": str(path.parent)}
+    return require_git(path, *arguments, **more | {"variables": ceiling | (more.get("variables") or {})})
+
+
+def is_branch(repository: Path, name: str) -> bool:
+    """Whether the repository has this branch.
+
+    Raises:
+        BadInputError: git cannot be asked.
+    """
+    return _commit_of(repository, name) is not None
+
+
+def _commit_of(repository: Path, branch: str) -> str | None:
+    found = require_git(
+        repository, "for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}"
+    ).splitlines()  # with all branches below that name
+    return next((line[: -len(branch) - 12] for line in found if line.endswith(f" refs/heads/{branch}")), None)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a worktree was made to the end; False where its maker was killed.
+
+    Raises:
+        BadInputError: its repository cannot be asked.
+    """
+    return "base" in refs_of(path)
+
+
+def refs_of(path: Path) -> Mapping[str, str]:
+    """What our refs for a worktree name: object ids, by `base` and `applied`.
+
+    Raises:
+        BadInputError: its repository cannot be asked.
+    """
+    found = require_git_in(path, "for-each-ref", "--format=%(objectname) %(refname)", ref_of(path, ""))
+    pairs = (line.split(" ", 1) for line in found.splitlines())
+    return {name.rpartition("/")[2]: object_id for object_id, name in pairs}
+
+
+def is_unchanged(path: Path, timeout_s: float = READ_TIMEOUT_S) -> bool:
+    """Whether a worktree is as it was made: no commit, and no file that git would tell of.
+
+    Raises:
+        BadInputError: git cannot tell.
+    """
+    told = require_git_in(
+        path,
+        *("--no-optional-locks", "status", "--porcelain=v2", "--branch", "-z"),
+        # What a submodule's folder holds is the turn's: git must not run in it under a configuration of the turn's.
+        *("--untracked-files=normal", "--ignore-submodules=all"),
+        timeout_s=timeout_s,
+    ).split("\0")
+    head = next((line.split(" ")[2] for line in told if line.startswith("# branch.oid ")), None)
+    return head == refs_of(path).get("base") and not any(line and not line.startswith("# ") for line in told)
+
+
+def remove(path: Path, repository: Path | None = None, *, only_at: str | None = None) -> None:
+    """Remove a worktree, its branch and our refs; best effort. The caller holds its lock alone.
+
+    The folder is renamed first: one that is half deleted must not look like one with changes. Each step may have been
+    done before, by one that was killed.
+
+    Args:
+        repository: where its folder is missing, and cannot tell.
+        only_at: leave the branch alone unless it is at this commit, and so holds nothing of its own.
+    """
+    hidden = path.with_name(f"{GONE}{path.name}")
+    if os.path.lexists(path):
+        shutil.rmtree(hidden, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            path.rename(hidden)
+    common = _common_directory(hidden) or repository
+    if common is not None:
+        with contextlib.suppress(BadInputError):
+            require_git(common, "worktree", "remove", "--force", "--force", str(path))
+        with contextlib.suppress(BadInputError):
+            if only_at in (None, _commit_of(common, branch_of(path))):
+                require_git(common, "branch", "--quiet", "-D", branch_of(path))  # never one that is checked out
+        for what in ("base", "applied"):
+            with contextlib.suppress(BadInputError):
+                require_git(common, "update-ref", "-d", ref_of(path, what))
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _common_directory(place: Path) -> Path | None:
+    """The repository's own directory, which all its worktrees share; None where it is gone."""
+    try:
+        return Path(require_git_in(place, "rev-parse", "--git-common-dir"))
+    except BadInputError:
+        return None
+
+
+def prepare_folder(path: Path) -> None:
+    """Make the folder of worktrees.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    ensure_directory(path.parent, may_be_link=False)
