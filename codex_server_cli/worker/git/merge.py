@@ -106,8 +106,10 @@ def bring_back(path: Path, repository: Path) -> Brought:
     """
     target = _Target(repository)
     target.refuse_in_the_middle()
+    if worktree.common_directory(path) != worktree.common_directory(repository):
+        raise BadInputError(f"the worktree {path} is none of the repository {repository}")
     refs = worktree.refs_of(path)
-    if not {"base"} <= refs.keys():
+    if "base" not in refs:
         raise BadInputError(f"{path} is no whole worktree")
     theirs = tree_of(path)
     base = target.ask("rev-parse", f"{refs.get('applied', refs['base'])}^{{tree}}")

@@ -8,6 +8,7 @@ asked for. A turn that goes on in an earlier turn's worktree has that one's reco
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -47,10 +48,10 @@ def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, An
     if is_new:
         path = worktree.folder_of(directory.path.parents[1]) / (meta["worktree"]["name"] or directory.turn_id)
         meta["worktree"] |= {"path": str(path), "branch": worktree.branch_of(path), "is_removed": True}
-        save(meta)
     record = meta["worktree"]
     path, repository = Path(record["path"]), Path(record["repository"])
     try:
+        save(meta)
         worktree.prepare_folder(path)
         if is_new or not _is_there(path):
             _make(directory, path, repository, record["base"], is_new=is_new)
@@ -59,11 +60,15 @@ def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, An
             raise _busy(path)
         cwd = cwd_in(record)
         os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — a directory without a file in git is not in the worktree
+        if not f"{os.path.realpath(cwd)}/".startswith(f"{path}/"):
+            os.close(fd)
+            raise BadInputError(f"{record['prefix']} is a link in the last commit, and leads out of the worktree")
     except OSError as error:
         raise HomeError(f"cannot make the worktree {path}: {error.strerror}", hint="Free some space.") from error
     meta["worktree"] = record | {"is_removed": False}
     meta["cwd"] = cwd
-    save(meta)
+    with contextlib.suppress(OSError):  # it is written again with all that Codex reports
+        save(meta)
     return fd
 
 

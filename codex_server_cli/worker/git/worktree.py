@@ -140,7 +140,10 @@ def is_whole(path: Path) -> bool:
 
     Raises:
         BadInputError: its repository cannot be asked.
+        OSError: it is gone.
     """
+    if not os.path.lexists(path / ".git"):
+        return bool(os.listdir(path))  # noqa: PTH208 — git makes an empty folder first; in any other there is work
     return "base" in refs_of(path)
 
 
@@ -187,7 +190,7 @@ def remove(path: Path, repository: Path | None = None, *, only_at: str | None = 
         shutil.rmtree(hidden, ignore_errors=True)
         with contextlib.suppress(OSError):
             path.rename(hidden)
-    common = _common_directory(hidden) or repository
+    common = common_directory(hidden) or repository
     if common is not None:
         with contextlib.suppress(BadInputError):
             require_git(common, "worktree", "remove", "--force", "--force", str(path))
@@ -200,10 +203,14 @@ def remove(path: Path, repository: Path | None = None, *, only_at: str | None = 
     shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _common_directory(place: Path) -> Path | None:
-    """The repository's own directory, which all its worktrees share; None where it is gone."""
+def common_directory(place: Path) -> Path | None:
+    """The repository's own directory, which all its worktrees share; None where it is gone.
+
+    Args:
+        place: the top of a worktree.
+    """
     try:
-        return Path(require_git_in(place, "rev-parse", "--git-common-dir"))
+        return Path(os.path.realpath(place / require_git_in(place, "rev-parse", "--git-common-dir")))
     except BadInputError:
         return None
 

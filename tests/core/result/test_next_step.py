@@ -117,7 +117,9 @@ def test_a_hint_without_commands_leaves_the_rest(error: dict[str, Any]) -> None:
 
 
 def test_a_turn_that_goes_on_stays_in_its_worktree() -> None:
-    assert next_commands(view(answer="yes", flags={"--write": [], "--worktree": []}))["continue"] == f"{GO_ON} - --write"
+    assert (
+        next_commands(view(answer="yes", flags={"--write": [], "--worktree": []}))["continue"] == f"{GO_ON} - --write"
+    )
 
 
 def test_a_request_for_reading_alone_takes_no_worktree() -> None:
