@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from codex_server_cli import __version__
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
-from codex_server_cli.core.model.turn import Phase, State, TurnError
+from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.core.result.outcome import Cause, Outcome, decide, unreadable
@@ -32,6 +32,7 @@ from codex_server_cli.errors import CodexServerError, ErrorKind
 from codex_server_cli.settings.environment import temporary_directories
 from codex_server_cli.worker.cleanup.sweep import sweep
 from codex_server_cli.worker.codex_process import CodexProcess
+from codex_server_cli.worker.git.entrance import NoWorktreeError, enter_worktree, leave_worktree
 from codex_server_cli.worker.leases import Leases
 from codex_server_cli.worker.live_file import LiveFile
 from codex_server_cli.worker.log import say
@@ -150,12 +151,12 @@ def run_turn(
             journal.phase(Phase.STARTING)
             if meta.get("worktree") is not None:
                 started_s = time.monotonic()
-                worktree_fd = _enter_worktree(directory, writer, meta, leases)
+                worktree_fd = enter_worktree(directory, writer, meta, leases)
                 request = request._replace(worktree_cwd=meta["cwd"])
                 waited_s += time.monotonic() - started_s
             noted = _note_mount_targets(directory, request)
             outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
-    except _NoWorktreeError as failure:
+    except NoWorktreeError as failure:
         outcome = decide(TurnRecord(), Cause.FAILED, request or bare_request(directory), error=failure.error)
     except LockLostError:
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
@@ -165,41 +166,12 @@ def run_turn(
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
     _clean_up(directory, program, noted)
     if worktree_fd is not None:
-        _leave_worktree(meta, worktree_fd)
+        leave_worktree(meta, worktree_fd)
     leases.leave_queue()
     leases.release()
     is_told = _publish_end(writer, outcome, meta, journal)
     writer.close()
     return Afterwards(notifier if is_told else silence, program)
-
-
-class _NoWorktreeError(Exception):
-    """The turn's worktree cannot be made, for the reason in `error`."""
-
-    def __init__(self, error: TurnError) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
-def _enter_worktree(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any], leases: Leases) -> int:
-    """Make the turn's worktree; the descriptor that holds it.
-
-    Raises:
-        _NoWorktreeError: it cannot be made.
-    """
-    from codex_server_cli.worker.git import turn_worktree  # for the few that have one
-
-    leases.leave_queue()  # a checkout may take long, and those behind need not wait for it
-    try:
-        return turn_worktree.enter(directory, meta, writer.write_meta)
-    except CodexServerError as error:
-        raise _NoWorktreeError(make_error(error.kind, error.message)) from error
-
-
-def _leave_worktree(meta: dict[str, Any], fd: int) -> None:
-    from codex_server_cli.worker.git import turn_worktree
-
-    turn_worktree.leave(meta, fd)
 
 
 def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
