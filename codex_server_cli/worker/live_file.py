@@ -85,6 +85,12 @@ def write_queued(directory: TurnDir, now_ms: int, held_until_s: float | None = N
         write_json(directory.live, _content(str(Phase.QUEUED), now_ms, 0, now_ms) | resets_at)
 
 
+def write_starting(directory: TurnDir, now_ms: int) -> None:
+    """Write the `live.json` of a turn that is no longer queued, and has no codex yet."""
+    with contextlib.suppress(OSError):  # as above
+        write_json(directory.live, _content(str(Phase.STARTING), now_ms, 0, now_ms))
+
+
 def _content(phase: str, since_ms: int, seq: int, now_ms: int) -> dict[str, Any]:
     return {
         "version": 1,

@@ -168,7 +168,8 @@ def applied(
         "message": facts["message"],
         "next": {"status": facts["next"]} if facts["next"] else {},
     }
-    return document if is_full else {"applied": [], **lean.without_empty(document)}
+    kept = document if is_full else lean.without_empty(document)
+    return {key: document[key] for key in document if key in kept or key == "applied"}
 
 
 def several(views: list[TurnView], *, is_full: bool = False) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.errors import CodexServerError
+from codex_server_cli.worker.live_file import write_starting
 
 if TYPE_CHECKING:
     from codex_server_cli.disk.turn.layout import TurnDir
@@ -33,6 +35,7 @@ def enter_worktree(directory: TurnDir, writer: TurnWriter, meta: dict[str, Any],
     """
     from codex_server_cli.worker.git import turn_worktree
 
+    write_starting(directory, time.time_ns() // 1_000_000)
     leases.leave_queue()  # a checkout may take long, and those behind need not wait for it
     try:
         return turn_worktree.enter(directory, meta, writer.write_meta)

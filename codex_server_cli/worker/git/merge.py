@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,8 @@ from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.git import require_git
 
 _TIMEOUT_S = 120.0
+_WHOLE = ("-c", "core.sparseCheckout=false")
+"""A file is merged and written whether or not the user's sparse checkout would have it."""
 _NO_ID = "0" * 40
 _IN_THE_MIDDLE = {
     "MERGE_HEAD": "a merge",
@@ -65,7 +66,7 @@ def tree_of(place: Path) -> str:
         BadInputError: git cannot.
     """
     index = Path(worktree.require_git_in(place, "rev-parse", "--git-path", "index"))
-    with tempfile.TemporaryDirectory() as folder:
+    with worktree.scratch(place) as folder:
         own = Path(folder, "index")
         with contextlib.suppress(FileNotFoundError):  # it has no file
             # With its time: git compares that with a file's, which may have changed within the same second.
@@ -114,8 +115,9 @@ def bring_back(path: Path, repository: Path) -> Brought:
     theirs = tree_of(path)
     base = target.ask("rev-parse", f"{refs.get('applied', refs['base'])}^{{tree}}")
     if theirs == base:
+        target.ask("update-ref", worktree.ref_of(path, "applied"), theirs)
         return Brought(is_new=False)
-    with tempfile.TemporaryDirectory() as folder:
+    with worktree.scratch(path) as folder:
         tree, conflicts = _merge(target, Path(folder), (base, target.tree, theirs), worktree.branch_of(path))
         changes = target.changes_to(tree)
         target.write(Path(folder, "written"), tree, changes)
@@ -145,7 +147,7 @@ class _Target:
         """As `require_git`; with `may_fail` its exit code 1 is an answer, too."""
         codes = (0, 1) if may_fail else (0,)
         more: dict[str, Any] = {"variables": variables, "stdin": stdin, "timeout_s": _TIMEOUT_S, "codes": codes}
-        return require_git(self._top, *arguments, **more)
+        return require_git(self._top, *_WHOLE, *arguments, **more)
 
     def refuse_in_the_middle(self) -> None:
         """Raise where the user has begun something that they have to finish first."""

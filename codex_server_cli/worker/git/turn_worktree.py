@@ -53,11 +53,13 @@ def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, An
     try:
         save(meta)
         worktree.prepare_folder(path)
-        if is_new or not _is_there(path):
-            _make(directory, path, repository, record["base"], is_new=is_new)
-        fd = worktree.hold(path, worktree.MAKE_TIMEOUT_S)
-        if fd is None:
-            raise _busy(path)
+        if is_new:
+            _make(directory, path, repository, record["base"], is_new=True)
+        fd = _hold(path)
+        while not _is_there(path):  # it may also be removed before we hold it
+            os.close(fd)
+            _make(directory, path, repository, record["base"], is_new=False)
+            fd = _hold(path)
         cwd = cwd_in(record)
         os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — a directory without a file in git is not in the worktree
         if not f"{os.path.realpath(cwd)}/".startswith(f"{path}/"):
@@ -106,6 +108,13 @@ def _hold_alone(path: Path, *, is_new: bool) -> int:
         except FileExistsError as error:
             raise BadInputError(f"there is already a worktree {path.name}") from error
     fd = lock.acquire(worktree.lock_of(path), worktree.MAKE_TIMEOUT_S)
+    if fd is None:
+        raise _busy(path)
+    return fd
+
+
+def _hold(path: Path) -> int:
+    fd = worktree.hold(path, worktree.MAKE_TIMEOUT_S)
     if fd is None:
         raise _busy(path)
     return fd

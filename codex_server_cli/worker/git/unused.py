@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from codex_server_cli.disk.turn import lookup
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.merge import is_applied
+
+_SCRATCH_AGE_S = 3600.0
+"""Far longer than a merge takes."""
 
 
 class Worktrees:
@@ -24,23 +30,24 @@ class Worktrees:
     def __init__(self, home: Path, *, is_asked: bool = False) -> None:
         self._home = home
         self._is_asked = is_asked
-        self._is_expendable: dict[Path, bool] = {}
+        self._is_kept: dict[str, bool] = {}
 
     def keeps(self, meta: Mapping[str, Any]) -> bool:
         """Whether a turn has to stay, by its `meta.json`: its worktree holds changes that were not applied."""
         path = (meta.get("worktree") or {}).get("path")
-        return path is not None and os.path.lexists(path) and not self._may_go(Path(path))
+        if path is None or not os.path.lexists(path):
+            return False
+        if path not in self._is_kept:  # several turns may have worked there
+            self._is_kept[path] = not self._may_go(Path(path))
+        return self._is_kept[path]
 
     def _may_go(self, path: Path) -> bool:
         if self._is_asked:
             return True
-        if path not in self._is_expendable:
-            try:
-                found = not worktree.is_whole(path) or worktree.is_unchanged(path) or is_applied(path)
-            except (BadInputError, OSError):  # its repository is gone, or git cannot tell
-                found = False
-            self._is_expendable[path] = found
-        return self._is_expendable[path]
+        try:
+            return not worktree.is_whole(path) or worktree.is_unchanged(path) or is_applied(path)
+        except (BadInputError, OSError):  # its repository is gone, or git cannot tell
+            return False
 
     def remove_unused(self) -> int:
         """Remove the worktrees that no turn has any more, and finish what one that was killed had begun; how many."""
@@ -52,6 +59,8 @@ class Worktrees:
         for name in names:
             if name.startswith(worktree.GONE):
                 self._finish(folder / name.removeprefix(worktree.GONE))
+            elif name.startswith(worktree.SCRATCH):
+                _delete_scratch(folder / name)
         paths = [folder / name for name in names if not name.startswith(".") and not name.endswith(".lock")]
         used = set(self._used()) if paths else set()
         return sum(self._remove(path) for path in paths if str(path) not in used)
@@ -82,3 +91,10 @@ class Worktrees:
         finally:
             os.close(fd)
         return not os.path.lexists(path)
+
+
+def _delete_scratch(path: Path) -> None:
+    """Delete what one that was killed has left."""
+    with contextlib.suppress(OSError):  # it is gone
+        if time.time() - path.lstat().st_mtime > _SCRATCH_AGE_S:
+            shutil.rmtree(path, ignore_errors=True)

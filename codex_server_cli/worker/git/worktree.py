@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ READ_TIMEOUT_S = 60.0
 """For a look at every file."""
 GONE = ".gone-"
 """Prefix of a folder that is being removed."""
+SCRATCH = ".tmp-"
+"""Prefix of a folder that is needed for moments."""
 BRANCHES = "codex/"
 _POLL_S = 0.01
 
@@ -213,6 +216,11 @@ def common_directory(place: Path) -> Path | None:
         return Path(os.path.realpath(place / require_git_in(place, "rev-parse", "--git-common-dir")))
     except BadInputError:
         return None
+
+
+def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder to work in beside a worktree, where no command of a turn can write."""
+    return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent)
 
 
 def prepare_folder(path: Path) -> None:

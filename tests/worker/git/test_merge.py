@@ -77,14 +77,11 @@ def test_a_second_time_merges_what_was_changed_further(repository: Repository, t
 
 def test_the_users_head_may_have_moved(repository: Repository, tree: Path) -> None:
     repository.write({"f.txt": "T\n2\n3\n4\n5\n"}, tree)
-    (tree / "sub/a.txt").rename(tree / "sub/b.txt")
-    repository.write({"f.txt": "1\n2\n3\n4\nU\n", "other": "o\n", "sub/a.txt": "one\ntwo\n"})
+    repository.write({"f.txt": "1\n2\n3\n4\nU\n", "other": "o\n"})
     repository.commit("Mine")
-    # Git sees the rename only where the file is much the same, so the one with one line is a conflict.
-    repository.write({"f.txt": "1\n2\n3\n4\nU\n"})
     brought = bring_back(tree, repository.path)
     assert (repository.path / "f.txt").read_text() == "T\n2\n3\n4\nU\n"
-    assert "other" not in dict(brought.changes)
+    assert brought == Brought((("f.txt", "update"),))
 
 
 def test_a_renamed_file_gets_the_users_changes(repository: Repository, tree: Path) -> None:
@@ -230,3 +227,30 @@ def test_hooks_of_the_repository_are_not_run(repository: Repository, tree: Path,
     repository.write({"new.txt": "n\n"}, tree)
     bring_back(tree, repository.path)
     assert not (tmp_path / "trapped").exists()
+
+
+def test_a_split_index_and_a_sparse_checkout_are_no_obstacle(repository: Repository, tree: Path) -> None:
+    repository.git("update-index", "--split-index")
+    repository.git("sparse-checkout", "set", "--cone", "elsewhere")
+    assert not (repository.path / "sub").exists()
+    repository.write({"deep/d": "d\n", "f.txt": "T\n"}, tree)
+    bring_back(tree, repository.path)
+    assert (repository.path / "deep/d").read_text() == "d\n"
+    assert (repository.path / "f.txt").read_text() == "T\n"
+    assert not (repository.path / "sub").exists()
+
+
+def test_a_file_that_changed_within_the_second_that_git_looked_at_it_is_seen(
+    repository: Repository, tree: Path
+) -> None:
+    for text in ("a\n", "b\n", "c\n"):
+        repository.write({"keep": text}, tree)
+        repository.git("status", cwd=tree)
+        bring_back(tree, repository.path)
+        assert (repository.path / "keep").read_text() == text
+        repository.commit(text)
+
+
+def test_a_worktree_is_not_applied_to_another_repository(tree: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="is none of the repository"):
+        bring_back(tree, Repository(tmp_path / "another").path)
