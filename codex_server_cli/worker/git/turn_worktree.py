@@ -63,7 +63,7 @@ def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, An
         cwd = cwd_in(record)
         os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — a directory without a file in git is not in the worktree
         if not f"{os.path.realpath(cwd)}/".startswith(f"{path}/"):
-            os.close(fd)
+            leave({"worktree": record}, fd)
             raise BadInputError(f"{record['prefix']} is a link in the last commit, and leads out of the worktree")
     except OSError as error:
         raise HomeError(f"cannot make the worktree {path}: {error.strerror}", hint="Free some space.") from error
