@@ -10,6 +10,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import apply_patch, hold, reply, run_command, say
 from tests.kit.home import Home, Turn
+from tests.kit.shell import assert_refused
 from tests.kit.support import wait_until
 from tests.worker.git.conftest import Repository
 
@@ -152,8 +153,7 @@ def test_a_worktree_of_a_repository_that_is_gone_is_deleted_when_asked(one_home:
     path = tree_of(turn)
     one_project.path.rename(one_home.root / "moved")
     one_home.project.mkdir()
-    refused = one_home.call("apply", turn.id)
-    assert refused.code == 65
+    assert_refused(one_home.call("apply", turn.id), 65, "is gone", as_json=True)
     assert one_home.call("gc", "--older-than", "0s").stdout == ""
     assert path.exists()
     assert turn.id in one_home.call("gc", "--older-than", "0s", "--worktrees").stdout
@@ -166,8 +166,7 @@ def test_conflicts_end_with_1_and_are_named(one_home: Home, one_project: Reposit
     turn.wait()
     one_project.write({"top": "mine\n"})
     refused = one_home.call("apply", "w")
-    assert refused.code == 65
-    assert refused.stderr.count("top") == 1
+    assert_refused(refused, 65, f"uncommitted work in {one_home.project}: top", as_json=True)
     assert not (one_home.project / "clean ü").exists()
     one_project.commit("Mine")
     conflicting = one_home.call("apply", "w")
@@ -190,11 +189,11 @@ def test_a_running_turn_is_not_applied_and_a_second_writer_is_warned(one_home: H
     assert one_home.run("new", "hi").stderr == ""
     own = one_home.run("new", "hi", "--write", "--worktree")
     assert own.stderr == ""
-    refused = one_home.call("apply", first.id)
-    assert refused.code == 75
+    assert_refused(one_home.call("apply", first.id), 75, "is still running", as_json=True)
     gate.open()
     first.wait()
-    assert one_home.call("apply", first.id).code == 65
+    assert_refused(one_home.call("apply", first.id), 65, "has no worktree: it worked in", as_json=True)
+    assert_refused(one_home.call("apply", "nobody"), 66, "no turn is named nobody", as_json=True)
     one_home.turn(own.json["turn_id"]).wait()
     one_home.turn(second.json["turn_id"]).wait()
 

@@ -69,7 +69,7 @@ def apply(settings: Settings, directory: TurnDir) -> Applied:
             return Applied(view.turn_id, record["branch"], (), (), "The turn changed nothing.", "")
         raise BadInputError(f"the worktree of turn {view.turn_id} is gone: {path}", hint=_branch_hint(record))
     if not repository.is_dir():
-        hint = f"Its changes are in {path}; move the repository back."
+        hint = f"What it wrote is in {path}."
         raise BadInputError(f"the repository of turn {view.turn_id} is gone: {repository}", hint=hint)
     with _alone(settings, path, view.turn_id):
         brought = _bring_back(path, repository)

@@ -105,10 +105,12 @@ def bring_back(path: Path, repository: Path) -> Brought:
         DirtyError: files that it would write hold uncommitted work; nothing was touched.
         BadInputError: git cannot, or the repository is in the middle of something; nothing was touched.
     """
+    common = worktree.common_directory(path)
+    if common is None or common != worktree.common_directory(repository):
+        what = f"the repository of the worktree {path} is gone, or is not that of {repository} any more"
+        raise BadInputError(what, hint=f"What the turn wrote is in {path}.")
     target = _Target(repository)
     target.refuse_in_the_middle()
-    if worktree.common_directory(path) != worktree.common_directory(repository):
-        raise BadInputError(f"the worktree {path} is none of the repository {repository}")
     refs = worktree.refs_of(path)
     if "base" not in refs:
         raise BadInputError(f"{path} is no whole worktree")

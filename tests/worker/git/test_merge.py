@@ -252,5 +252,5 @@ def test_a_file_that_changed_within_the_second_that_git_looked_at_it_is_seen(
 
 
 def test_a_worktree_is_not_applied_to_another_repository(tree: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="is none of the repository"):
+    with pytest.raises(BadInputError, match="is not that of"):
         bring_back(tree, Repository(tmp_path / "another").path)
