@@ -21,6 +21,7 @@ from codex_server_cli.disk.turn.layout import TurnDir, home_error
 from codex_server_cli.errors import BadInputError, BusyError
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.git import merge, worktree
+from codex_server_cli.worker.git.target import DirtyError
 
 _LOCK_TIMEOUT_S = 10.0
 """For another `apply`, or a reader that removes what is unchanged."""
@@ -110,7 +111,7 @@ def _alone(settings: Settings, path: Path, turn_id: str) -> Iterator[None]:
 def _bring_back(path: Path, repository: Path) -> merge.Brought:
     try:
         return merge.bring_back(path, repository)
-    except merge.DirtyError as error:
+    except DirtyError as error:
         hint = f"Commit, stash or move them, then the same command again: `git -C {quote(str(repository))} status`"
         message = f"nothing was applied: it would write over uncommitted work in {repository}: {_listed(error.paths)}"
         raise BadInputError(message, hint=hint) from error

@@ -1,9 +1,10 @@
 """A git worktree of a turn's own: making it, asking whether it still holds something, removing it.
 
-Its folder is `NAME` in the home's `worktrees`, its branch is `codex/NAME`, and two refs of the user's repository say
-the rest: `refs/codex-server/NAME/base`, the commit that it began with, which exists once the worktree is whole, and
-`…/applied`, the tree that was last brought back from it. So nothing of it depends on the turn's directory. The file
-`NAME.lock` beside the folder is held shared by each turn that works in it, and alone by what removes or reads it whole.
+Its folder is `NAME` in the home's `worktrees`, its branch is `codex/NAME`, and refs of the user's repository say the
+rest: `refs/codex-server/NAME/base`, the commit that it began with, which exists once the worktree is whole;
+`…/applied`, the tree that was last brought back from it, and `…/written`, what that gave in the user's own files. So
+nothing of it depends on the turn's directory. The file `NAME.lock` beside the folder is held shared by each turn that
+works in it, and alone by what removes or reads it whole.
 
 No hook of the user's repository is run here.
 """
@@ -47,7 +48,7 @@ def branch_of(path: Path) -> str:
 
 
 def ref_of(path: Path, what: str) -> str:
-    """The ref of our own for a worktree: `base` or `applied`."""
+    """The ref of our own for a worktree: `base`, `applied` or `written`."""
     return f"refs/codex-server/{path.name}/{what}"
 
 
@@ -151,7 +152,7 @@ def is_whole(path: Path) -> bool:
 
 
 def refs_of(path: Path) -> Mapping[str, str]:
-    """What our refs for a worktree name: object ids, by `base` and `applied`.
+    """What our refs for a worktree name: object ids, by `base`, `applied` and `written`.
 
     Raises:
         BadInputError: its repository cannot be asked.
@@ -200,7 +201,7 @@ def remove(path: Path, repository: Path | None = None, *, only_at: str | None = 
         with contextlib.suppress(BadInputError):
             if only_at in (None, _commit_of(common, branch_of(path))):
                 require_git(common, "branch", "--quiet", "-D", branch_of(path))  # never one that is checked out
-        for what in ("base", "applied"):
+        for what in ("base", "applied", "written"):
             with contextlib.suppress(BadInputError):
                 require_git(common, "update-ref", "-d", ref_of(path, what))
     shutil.rmtree(hidden, ignore_errors=True)

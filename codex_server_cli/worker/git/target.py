@@ -1,0 +1,195 @@
+"""The user's own work tree, as the place that a worktree's changes are brought back to.
+
+Owns what counts as uncommitted work of the user's, and that nothing is written over it. What an earlier `apply` wrote
+and nobody has touched since is none: it counts as if it had been committed. HEAD and the user's index stay as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.disk.safe_open import is_directory
+from codex_server_cli.errors import BadInputError
+from codex_server_cli.worker.git.git import require_git
+
+_TIMEOUT_S = 120.0
+_WHOLE = ("-c", "core.sparseCheckout=false")
+"""A file is merged and written whether or not the user's sparse checkout would have it."""
+_NO_ID = "0" * 40
+_IN_THE_MIDDLE = {
+    "MERGE_HEAD": "a merge",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+}
+_KINDS = {"A": "add", "D": "delete"}
+Changes = list[tuple[str, str]]
+"""Path and kind (`add`, `update`, `delete`) of each file."""
+
+
+class DirtyError(Exception):
+    """Files that would be written hold uncommitted work; nothing was touched. `paths` are theirs."""
+
+    def __init__(self, paths: list[str]) -> None:
+        super().__init__(", ".join(paths))
+        self.paths = paths
+
+
+class Target:
+    """A user's work tree.
+
+    Args:
+        top: its top level.
+        index: where to put an index of our own, which knows what the user's knows of unchanged files.
+        written: the tree that was written there by the `apply` before, if any.
+
+    Attributes:
+        tree: its files, without uncommitted work: those of HEAD, and what was written by the `apply` before.
+
+    Raises:
+        BadInputError: it is in the middle of something, or git cannot read it.
+    """
+
+    def __init__(self, top: Path, index: Path, written: str | None) -> None:
+        self._top, self._index = top, index
+        self._git_dir = Path(require_git(top, "rev-parse", "--absolute-git-dir"))
+        self._refuse_in_the_middle()
+        self._head = self.ask("rev-parse", "--verify", "HEAD^{tree}")
+        self._own = self.variables(index)
+        with contextlib.suppress(FileNotFoundError):
+            # With its time: git compares that with a file's, which may have changed within the same second.
+            shutil.copy2(top / self.ask("rev-parse", "--git-path", "index"), index)
+        self.ask("read-tree", "--reset", "HEAD", variables=self._own)
+        self._refresh()
+        if written is not None:
+            self._accept(written)
+        self.tree = self.ask("write-tree", variables=self._own)
+
+    def ask(
+        self,
+        *arguments: str,
+        variables: dict[str, str] | None = None,
+        stdin: bytes = b"",
+        may_fail: bool = False,
+    ) -> str:
+        """As `require_git`; with `may_fail` its exit code 1 is an answer, too."""
+        codes = (0, 1) if may_fail else (0,)
+        more: dict[str, Any] = {"variables": variables, "stdin": stdin, "timeout_s": _TIMEOUT_S, "codes": codes}
+        return require_git(self._top, *_WHOLE, *arguments, **more)
+
+    def variables(self, index: Path, work_tree: Path | None = None) -> dict[str, str]:
+        """What makes git work with another index, and in another folder."""
+        found = {"GIT_DIR": str(self._git_dir), "GIT_INDEX_FILE": str(index)}
+        return found | {"GIT_WORK_TREE": str(work_tree or self._top)}
+
+    def changes_to(self, tree: str) -> Changes:
+        """What differs in a tree from ours."""
+        return self._changes(self.tree, tree)
+
+    def write(self, tree: str) -> Changes:
+        """Write a tree's files over ours, those that differ.
+
+        Raises:
+            DirtyError: some hold uncommitted work; nothing was touched.
+        """
+        changes = self.changes_to(tree)
+        names = {name for name, _ in changes}
+        dirty = self._dirty() | (self._staged(self._head) & self._staged(self.tree))
+        touched = [name for name, kind in changes if name in dirty or (kind == "add" and self._is_blocked(name, names))]
+        # One may be as it is to be: it was written by one that was killed then.
+        if touched and (in_use := self._take_over(touched, tree)):
+            raise DirtyError(in_use)
+        if changes:
+            self.ask("read-tree", "-m", "-u", self.tree, tree, variables=self._own)
+        return changes
+
+    def _refuse_in_the_middle(self) -> None:
+        """Raise where the user has begun something that they have to finish first."""
+        what = next((what for name, what in _IN_THE_MIDDLE.items() if os.path.lexists(self._git_dir / name)), None)
+        if what is None and not self.ask("ls-files", "-u"):
+            return
+        hint = "Finish it, or abort it; `git status` there tells more."
+        raise BadInputError(f"{self._top} is in the middle of {what or 'resolving conflicts'}", hint=hint)
+
+    def _accept(self, written: str) -> None:
+        """Take over what the `apply` before has written, as far as it is still as it was."""
+        dirty, changes = self._dirty(), self._changes(self._head, written)
+        names = {name for name, _ in changes}
+        found = [
+            name
+            for name, kind in changes
+            if name in dirty or (kind == "add" and os.path.lexists(self._top / name) and self._is_blocked(name, names))
+        ]
+        if not found:
+            return
+        in_use = self._take_over(found, written)
+        of_head = _entries(self.ask("ls-tree", "-r", "-z", self._head))
+        settled = [
+            f"{' '.join(of_head[name])}\t{name}" if name in of_head else f"0 {_NO_ID}\t{name}" for name in in_use
+        ]
+        self.ask("update-index", "-z", "--index-info", variables=self._own, stdin=listed(settled))
+        self._refresh()
+
+    def _take_over(self, names: list[str], tree: str) -> list[str]:
+        """Take these files into our index as they stand; those that are not as in a tree."""
+        try:
+            self.ask("update-index", "--add", "--remove", "-z", "--stdin", variables=self._own, stdin=listed(names))
+        except BadInputError:  # a directory is in the way of one
+            return names
+        wanted = _entries(self.ask("ls-tree", "-r", "-z", tree))
+        found = _entries(self.ask("ls-files", "-s", "-z", variables=self._own))
+        return [name for name in names if found.get(name) != wanted.get(name)]
+
+    def _refresh(self) -> None:
+        self.ask("update-index", "-q", "--really-refresh", variables=self._own, may_fail=True)  # where one has changed
+
+    def _changes(self, before: str, after: str) -> Changes:
+        told = self.ask("diff-tree", "-r", "-z", "--no-renames", "--name-status", before, after).split("\0")
+        return [(name, _KINDS.get(kind, "update")) for kind, name in zip(told[::2], told[1::2], strict=False)]
+
+    def _dirty(self) -> set[str]:
+        """The files that are not as in our index."""
+        return self._names("diff-files", variables=self._own)
+
+    def _staged(self, tree: str) -> set[str]:
+        """The files that are in the user's index not as in a tree."""
+        return self._names("diff-index", "--cached", tree)
+
+    def _names(self, command: str, *arguments: str, variables: dict[str, str] | None = None) -> set[str]:
+        told = self.ask(command, "-z", "--name-only", "--ignore-submodules=all", *arguments, variables=variables)
+        return {name for name in told.split("\0") if name}
+
+    def _is_blocked(self, name: str, names: set[str]) -> bool:
+        """Whether something stands where a new file would come that git does not remove first (`names` it does)."""
+        parts = name.split("/")
+        for count in range(1, len(parts)):
+            place = "/".join(parts[:count])
+            if not os.path.lexists(self._top / place):
+                return False
+            if not is_directory(self._top / place):  # a link to one neither: what is written would go elsewhere
+                return place not in names
+        path = self._top / name
+        if not is_directory(path):
+            return os.path.lexists(path)
+        found = (Path(folder, file) for folder, _, files in os.walk(path) for file in files)
+        return any(str(file.relative_to(self._top)) not in names for file in found)
+
+
+def _entries(listing: str) -> dict[str, tuple[str, str]]:
+    """Mode and object of each path in the output of `ls-tree` or `ls-files -s`."""
+    found = {}
+    for entry in filter(None, listing.split("\0")):
+        told, _, name = entry.partition("\t")
+        mode, *rest = told.split(" ")
+        found[name] = (mode, next(word for word in rest if len(word) >= len(_NO_ID)))
+    return found
+
+
+def listed(names: list[str]) -> bytes:
+    """Names as git reads them with `-z`."""
+    return b"".join(os.fsencode(name) + b"\0" for name in names)
