@@ -6,9 +6,6 @@ import os
 from typing import Any
 
 from codex_server_cli.core.model.request import Sandbox
-from codex_server_cli.disk.queue import queue
-from codex_server_cli.disk.turn.contents import meta_of
-from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.settings.places import Settings
 
 
@@ -18,6 +15,12 @@ def warn_of_writer(settings: Settings, cwd: str, parent: str | None) -> tuple[st
     Args:
         parent: the turn that we run inside of, which knows of this one.
     """
+    if not _is_anything_running(settings):
+        return ()
+    from codex_server_cli.disk.queue import queue  # these take 5 ms, which a turn alone need not wait for
+    from codex_server_cli.disk.turn.contents import meta_of
+    from codex_server_cli.disk.turn.layout import TurnDir
+
     here = os.path.realpath(cwd)
     for turn_id in queue.holders(queue.folder_of(settings.turns_path), only_living=True):
         turn = TurnDir(settings.turns_path / turn_id)
@@ -30,6 +33,15 @@ def warn_of_writer(settings: Settings, cwd: str, parent: str | None) -> tuple[st
             where = "here" if there == here else f"in {there}"
             return (f"turn {turn_id}{name} may be writing {where} just now; --worktree gives a turn its own copy",)
     return ()
+
+
+def _is_anything_running(settings: Settings) -> bool:
+    """Whether a slot has a holder, living or dead: its file is empty otherwise (`disk.queue.queue`)."""
+    try:
+        with os.scandir(settings.home / "queue") as entries:
+            return any(entry.name.startswith(("slot-", "below-")) and entry.stat().st_size for entry in entries)
+    except OSError:  # no turn has ever run here
+        return False
 
 
 def _place_of(meta: dict[str, Any]) -> str | None:
