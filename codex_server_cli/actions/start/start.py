@@ -153,8 +153,9 @@ def _start(
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     used_meta = fork_meta if has_forked and fork_meta is not None else meta
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=used_meta)
-    if worktree is None:
-        warnings += checks.warn_of_open_home(settings, request)
+    # A worktree lies in the home, where nothing around it may be written.
+    place = request if worktree is None else request._replace(cwd=f"{settings.home}/worktrees")
+    warnings += checks.warn_of_open_home(settings, place)
     return Started(view, config.warnings + warnings)
 
 

@@ -31,11 +31,17 @@ class Worktrees:
         self._home = home
         self._is_asked = is_asked
         self._is_kept: dict[str, bool] = {}
+        self._lost: dict[str, Mapping[str, Any]] = {}  # records of those whose folder is gone, by path
 
     def keeps(self, meta: Mapping[str, Any]) -> bool:
         """Whether a turn has to stay, by its `meta.json`: its worktree holds changes that were not applied."""
-        path = (meta.get("worktree") or {}).get("path")
-        if path is None or not os.path.lexists(path):
+        record = meta.get("worktree") or {}
+        path = record.get("path")
+        if path is None:
+            return False
+        if not os.path.lexists(path):
+            if not record.get("is_removed"):
+                self._lost[path] = record
             return False
         if path not in self._is_kept:  # several turns may have worked there
             self._is_kept[path] = not self._may_go(Path(path))
@@ -62,7 +68,10 @@ class Worktrees:
             elif name.startswith(worktree.SCRATCH):
                 _delete_scratch(folder / name)
         paths = [folder / name for name in names if not name.startswith(".") and not name.endswith(".lock")]
-        used = set(self._used()) if paths else set()
+        used = set(self._used()) if paths or self._lost else set()
+        for path, record in self._lost.items():
+            if path not in used and os.path.isdir(record["repository"]):  # noqa: PTH112 — as recorded
+                worktree.remove(Path(path), Path(record["repository"]), only_at=record["base"])
         return sum(self._remove(path) for path in paths if str(path) not in used)
 
     def _used(self) -> Iterable[str]:

@@ -166,3 +166,15 @@ def test_a_turn_without_one_is_never_kept_for_it(tmp_path: Path) -> None:
     for meta in ({}, {"worktree": None}, {"worktree": {"path": None}}, {"worktree": {"path": str(tmp_path / "none")}}):
         assert not Worktrees(tmp_path).keeps(meta)
     assert Worktrees(tmp_path).remove_unused() == 0
+
+
+def test_of_one_that_the_user_has_removed_what_is_ours_goes_with_its_turn(repository: Repository, tree: Path) -> None:
+    repository.git("worktree", "remove", "--force", str(tree))
+    record = {"path": str(tree), "repository": str(repository.path), "base": repository.head}
+    worktrees = Worktrees(tree.parents[1])
+    assert not worktrees.keeps({"worktree": {**record, "is_removed": True}})
+    assert worktrees.remove_unused() == 0
+    assert "refs/codex-server/t1/base" in repository.refs
+    assert not worktrees.keeps({"worktree": record})
+    assert worktrees.remove_unused() == 0
+    assert repository.refs == {"refs/heads/main"}
