@@ -117,4 +117,5 @@ def placed(settings: Settings, choice: ThreadChoice) -> ThreadChoice:
         metas = iter([meta_of(TurnDir(settings.turns_path / choice.resumed_from))])
     else:
         metas = (meta for _, meta in lookup.iter_meta(settings.turns_path) if meta.get("thread_id") == choice.thread_id)
-    return choice._replace(worktree=next((meta["worktree"] for meta in metas if meta.get("worktree")), None))
+    records = (meta.get("worktree") or {} for meta in metas)  # without a path of one that was never begun
+    return choice._replace(worktree=next((record for record in records if record.get("path")), None))
