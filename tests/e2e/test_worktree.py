@@ -233,7 +233,10 @@ def test_a_killed_workers_worktree_goes_unless_it_holds_something(
         assert one_home.call("apply", turn.id).json["applied"] == [{"path": "one", "kind": "add"}]
 
 
-def test_a_maker_that_is_killed_leaves_what_the_repairer_removes(one_home: Home, one_project: Repository) -> None:
+@pytest.mark.parametrize("how", ["killed", "cancelled"])
+def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
+    one_home: Home, one_project: Repository, how: str
+) -> None:
     one_home.model([say("done")])
     one_project.write({".gitattributes": "* filter=slow\n"})
     one_project.commit("Filtered")
@@ -241,8 +244,12 @@ def test_a_maker_that_is_killed_leaves_what_the_repairer_removes(one_home: Home,
     turn = one_home.start("new", "hi", "--write", "--worktree")
     wait_until(lambda: (one_home.root / "reached").exists(), what="the checkout")
     path = tree_of(turn)
-    turn.kill_worker()
-    assert turn.wait()["state"] == "abandoned"
+    assert turn.status()["phase"] == "starting"
+    if how == "killed":
+        turn.kill_worker()
+    else:
+        assert one_home.call("cancel", turn.id).code == 0
+    assert turn.wait()["state"] == ("abandoned" if how == "killed" else "cancelled")
     assert not path.exists()
     assert one_project.worktrees == 1
     assert one_project.refs == {"refs/heads/main"}

@@ -20,7 +20,6 @@ from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.target import Target, listed
 
 _TIMEOUT_S = 120.0
-_NO_ID = "0" * 40
 
 
 class Brought(NamedTuple):
@@ -138,7 +137,7 @@ def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: st
         for name, told in stages.items()
         if "2" in told and name not in written and not (place / name).is_dir()
     ]
-    settled = [f"0 {_NO_ID}\t{name}" for name in stages] + kept
+    settled = [f"0 {'0' * len(ours)}\t{name}" for name in stages] + kept
     target.ask("update-index", "-z", "--index-info", variables=own, stdin=listed(settled))
     target.ask("update-index", "--add", "--replace", "-z", "--stdin", variables=own, stdin=listed(written))
     return target.ask("write-tree", variables=own), tuple(stages)

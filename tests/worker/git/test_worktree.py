@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.disk import lock
-from codex_server_cli.errors import BadInputError
+from codex_server_cli.errors import BadInputError, ErrorKind
 from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.merge import bring_back
 from codex_server_cli.worker.git.unused import Worktrees
@@ -99,6 +99,18 @@ def test_a_failed_make_leaves_nothing_but_what_was_there(repository: Repository,
     with pytest.raises(BadInputError, match="already a branch"):
         worktree.make(path, repository.path, repository.head, TURN_ID, is_again=False)
     assert "refs/heads/codex/t2" in repository.refs
+
+
+def test_a_full_disk_is_told_as_one(repository: Repository, tmp_path: Path) -> None:
+    path = tmp_path / "worktrees" / "t2"
+    path.parent.mkdir()
+    repository.write({".gitattributes": "* filter=full\n"})
+    repository.commit("Filtered")
+    repository.git("config", "filter.full.smudge", "echo 'fatal: No space left on device' >&2; false")
+    repository.git("config", "filter.full.required", "true")
+    with pytest.raises(BadInputError) as failed:
+        worktree.make(path, repository.path, repository.head, TURN_ID, is_again=False)
+    assert failed.value.kind is ErrorKind.DISK
 
 
 def test_one_that_was_begun_is_not_whole_and_one_without_a_repository_is_not_judged(
