@@ -19,7 +19,6 @@ from codex_server_cli.worker.git.git import require_git
 _TIMEOUT_S = 120.0
 _WHOLE = ("-c", "core.sparseCheckout=false")
 """A file is merged and written whether or not the user's sparse checkout would have it."""
-_NO_ID = "0" * 40
 _IN_THE_MIDDLE = {
     "MERGE_HEAD": "a merge",
     "CHERRY_PICK_HEAD": "a cherry-pick",
@@ -129,9 +128,8 @@ class Target:
             return
         in_use = self._take_over(found, written)
         of_head = _entries(self.ask("ls-tree", "-r", "-z", self._head))
-        settled = [
-            f"{' '.join(of_head[name])}\t{name}" if name in of_head else f"0 {_NO_ID}\t{name}" for name in in_use
-        ]
+        gone = ("0", "0" * len(self._head))
+        settled = [f"{' '.join(of_head.get(name, gone))}\t{name}" for name in in_use]
         self.ask("update-index", "-z", "--index-info", variables=self._own, stdin=listed(settled))
         self._refresh()
 
@@ -186,7 +184,7 @@ def _entries(listing: str) -> dict[str, tuple[str, str]]:
     for entry in filter(None, listing.split("\0")):
         told, _, name = entry.partition("\t")
         mode, *rest = told.split(" ")
-        found[name] = (mode, next(word for word in rest if len(word) >= len(_NO_ID)))
+        found[name] = (mode, next(word for word in rest if len(word) >= 40))
     return found
 
 

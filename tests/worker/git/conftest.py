@@ -16,10 +16,10 @@ FILES = {"f.txt": "1\n2\n3\n4\n5\n", "sub/a.txt": "one\n", "keep": "k\n", ".giti
 class Repository:
     """A repository on disk, and what can be asked of it."""
 
-    def __init__(self, path: Path, files: dict[str, str] | None = None) -> None:
+    def __init__(self, path: Path, files: dict[str, str] | None = None, object_format: str = "sha1") -> None:
         self.path = path
         path.mkdir()
-        self.git("init", "-q", "-b", "main")
+        self.git("init", "-q", "-b", "main", f"--object-format={object_format}")
         self.write(FILES if files is None else files)
         self.commit("First")
 
