@@ -164,5 +164,7 @@ def clean_up(turn: TurnDir, meta: dict[str, Any]) -> None:
     """The same for a dead worker's turn, whose lock the caller holds."""
     from codex_server_cli.disk.files import write_json
 
-    if meta["worktree"].get("path") and leave(meta, timeout_s=_REPAIR_TIMEOUT_S):
+    path = meta["worktree"].get("path")
+    is_here = path is not None and Path(path).parent == worktree.folder_of(turn.path.parents[1])  # in no copied home
+    if is_here and leave(meta, timeout_s=_REPAIR_TIMEOUT_S):
         write_json(turn.meta, meta)

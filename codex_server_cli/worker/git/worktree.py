@@ -143,11 +143,13 @@ def is_whole(path: Path) -> bool:
     """Whether a worktree was made to the end; False where its maker was killed.
 
     Raises:
-        BadInputError: its repository cannot be asked.
+        BadInputError: its repository cannot be asked; or it is a copy, which the repository knows nothing of.
         OSError: it is gone.
     """
     if not os.path.lexists(path / ".git"):
         return bool(os.listdir(path))  # noqa: PTH208 — git makes an empty folder first; in any other there is work
+    if not _is_registered(path, path):
+        raise BadInputError(f"{path} is the copy of a worktree that lies elsewhere")
     return "base" in refs_of(path)
 
 
@@ -194,8 +196,9 @@ def remove(path: Path, repository: Path | None = None, *, only_at: str | None = 
         shutil.rmtree(hidden, ignore_errors=True)
         with contextlib.suppress(OSError):
             path.rename(hidden)
+    is_copy = os.path.lexists(hidden / ".git") and not _is_registered(hidden, path)
     common = common_directory(hidden) or repository
-    if common is not None:
+    if common is not None and not is_copy:
         with contextlib.suppress(BadInputError):
             require_git(common, "worktree", "remove", "--force", "--force", str(path))
         with contextlib.suppress(BadInputError):
@@ -222,6 +225,19 @@ def common_directory(place: Path) -> Path | None:
 def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
     """A folder to work in beside a worktree, where no command of a turn can write."""
     return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent)
+
+
+def _is_registered(place: Path, path: Path) -> bool:
+    """Whether the repository of the worktree in `place` knows it as `path`. One in a copied home it does not know.
+
+    True where the repository is gone.
+    """
+    try:
+        admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir"))
+        named = (admin / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+    except (BadInputError, OSError):
+        return True
+    return os.path.realpath((admin / named).parent) == os.path.realpath(path)
 
 
 def prepare_folder(path: Path) -> None:

@@ -190,3 +190,14 @@ def test_of_one_that_the_user_has_removed_what_is_ours_goes_with_its_turn(reposi
     assert not worktrees.keeps({"worktree": record})
     assert worktrees.remove_unused() == 0
     assert repository.refs == {"refs/heads/main"}
+
+
+def test_a_copy_of_the_home_takes_nothing_from_the_original(repository: Repository, tree: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tree.parent, copy / "worktrees")
+    refs = repository.refs
+    for is_asked in (False, True):
+        assert Worktrees(copy, is_asked=is_asked).remove_unused() == int(is_asked)
+        assert repository.refs == refs
+        assert worktree.is_whole(tree)
+    assert list((copy / "worktrees").iterdir()) == []
