@@ -63,7 +63,7 @@ def go_on(
         BusyError: the thread is being written, or has queued messages or a goal, and no fork was asked for.
         CodexServerError: as `new`.
     """
-    from codex_server_cli.actions.start.threads import holder_of_thread, what_waits_in_thread
+    from codex_server_cli.actions.start.thread_writer import holder_of_thread, what_waits_in_thread
     from codex_server_cli.core.result.commands import thread_busy, thread_occupied
 
     selector = given_selector(choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
