@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
 from typing import Any, NamedTuple
 
@@ -146,6 +145,8 @@ def _refuse_archived(settings: Settings, thread: str) -> None:
     """Raise `NotFoundError` for an archived thread, which Codex does not open."""
     archived = archived_ids(settings.codex_home, thread)
     if archived:
+        import shutil  # 2 ms that no thread at hand needs
+
         is_on_path = shutil.which("codex", path=settings.search_path)
         codex = None if is_on_path else read_config(settings.config_path).codex
         hint = f"{shlex.quote(codex or 'codex')} unarchive {archived[0]}"
