@@ -140,11 +140,13 @@ def test_another_call_under_the_same_key_is_refused_with_what_differs(one_home: 
         (("new", "hi", "--effort", "high", "--write"), "--effort and --write differ"),
         (("continue", "hi", "--effort", "low", "--turn", turn.id), "the verb and --turn differ"),
         (("review", "--instructions", "ho", "--effort", "low"), "the verb and the prompt differ"),
-        (("new", "hi", "--effort", "low", "--cwd", ".."), "--cwd differs"),
+        (("new", "hi", "--effort", "low", "--cwd", ".."), "the directory differs"),
     ):
         run = one_home.run(*args, "--once", "job 1")
         assert (run.code, run.error["kind"]) == (65, "bad_input"), args
-        assert run.stderr.endswith(f" of turn {turn.id}, which was asked for otherwise: {what}\n"), args
+        refusal = f"turn {turn.id} has the key 'job 1', and was started by another call: {what}"
+        assert run.error["message"] == refusal, args
+        assert run.stderr == f"codex-server: {refusal}\n"
         command = run.error["hint"].split("`")[1]
         assert one_home.call(*command.split()[1:]).json["turn_id"] == turn.id
     again = one_home.run("new", "hi", "--effort", "low", "--once", "job 1", "--deadline", "30", "--skip-git-check")

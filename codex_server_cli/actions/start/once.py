@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable
-from typing import Any
 
 from codex_server_cli.actions.start.checks import check_cwd
 from codex_server_cli.actions.start.given_flags import given_flags
@@ -20,6 +19,7 @@ from codex_server_cli.actions.start.start import Started
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.request import Flags, TurnRequest
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.disk.turn import once as keys
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -92,11 +92,11 @@ def _asked(options: StartOptions, call: Flags) -> Flags:
     add_dirs = tuple(os.path.abspath(path) for path in options.add_dirs)  # noqa: PTH100 — as given, links and all
     given = given_flags(options, TurnRequest("", "/", writable_roots=add_dirs, notify=options.notify))
     files = {"--schema": (options.schema,) if options.schema else (), "--image": options.images}
-    paths = {flag: [os.path.abspath(path) for path in given] for flag, given in files.items() if given}  # noqa: PTH100
+    paths = {flag: [os.path.abspath(path) for path in each] for flag, each in files.items() if each}  # noqa: PTH100
     cwd = os.path.abspath(options.cwd) if options.cwd else check_cwd(options.cwd)  # noqa: PTH100
     prompt = hashlib.sha256(options.prompt.encode("utf-8", "surrogatepass")).hexdigest()
     flags = {name: values for name, values in given.items() if name not in _PERMISSIONS}
-    return {**call, "prompt": [prompt], "--cwd": [cwd], **flags, **paths}
+    return {**call, "prompt": [prompt], "directory": [cwd], **flags, **paths}
 
 
 def _turn_by_now(settings: Settings, once: Once) -> str | None:
@@ -119,14 +119,12 @@ def _existing(settings: Settings, turn_id: str, key: str, asked: Flags) -> Start
     view = readable(TurnDir(settings.turns_path / turn_id))
     if view.state is State.MISSING:
         raise BusyError(f"turn {turn_id} was deleted just now", hint="The same command again starts another.")
-    theirs: Any = view.meta.get("once")
-    theirs = theirs.get("asked") if isinstance(theirs, dict) else None
-    theirs = theirs if isinstance(theirs, dict) else {}
+    theirs = at(view.meta, "once.asked", dict) or {}
     differing = [name for name in {**theirs, **asked} if theirs.get(name) != asked.get(name)]
     refused = [name if name.startswith("-") else f"the {name}" for name in differing if name not in _KEPT]
     if refused:
         what = " and ".join(filter(None, (", ".join(refused[:-1]), refused[-1])))
-        message = f"--once {key!r} is the key of turn {turn_id}, which was asked for otherwise: {what} differ"
+        message = f"turn {turn_id} has the key {key!r}, and was started by another call: {what} differ"
         hint = f"Give another key for another turn. What became of that one: `{of_turn('status', turn_id)}`"
         raise BadInputError(message + ("s" if len(refused) == 1 else ""), hint=hint)
     kept = [name for name in differing if name in _KEPT]

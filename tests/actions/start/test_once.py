@@ -56,7 +56,7 @@ def test_a_call_starts_one_turn_and_is_answered_with_it_from_then_on(settings: S
     ("changed", "differing"),
     [
         ({"prompt": "hi\n"}, "the prompt differs"),
-        ({"cwd": "/srv/x"}, "--cwd differs"),
+        ({"cwd": "/srv/x"}, "the directory differs"),
         ({"model": "m", "effort": "low"}, "--model and --effort differ"),
         ({"sandbox": Sandbox.WORKSPACE_WRITE, "add_dirs": ("d",), "name": "n"}, "--write, --add-dir and --name differ"),
         ({"schema": "s.json", "images": ("a.png", "b.png")}, "--schema and --image differ"),
@@ -69,9 +69,9 @@ def test_another_call_is_refused_with_what_differs_whichever_comes_first(
     for number, (first, second) in enumerate([({}, changed), (changed, {})]):
         once = Once(f"k{number}", YEARS_S)
         started = only_once(settings, OPTIONS._replace(once=once, **first), None, CALL, begin)
-        with pytest.raises(BadInputError, match=f"otherwise: {differing}$") as caught:
+        with pytest.raises(BadInputError, match=f"another call: {differing}$") as caught:
             only_once(settings, OPTIONS._replace(once=once, **second), None, CALL, begin)
-        assert f"--once 'k{number}' is the key of turn {started.view.turn_id}" in caught.value.message
+        assert f"turn {started.view.turn_id} has the key 'k{number}'" in caught.value.message
         assert f"`codex-server status {started.view.turn_id}`" in caught.value.hint
     assert begin.count == 2
 
@@ -100,7 +100,7 @@ def test_a_record_without_what_was_asked_is_another_call(
 ) -> None:
     for asked in (None, "new", {"verb": "new"}):
         turns.running(once={"key": "k", "asked": asked})
-        with pytest.raises(BadInputError, match="the verb, the prompt and --cwd differ"):
+        with pytest.raises(BadInputError, match="the verb, the prompt and the directory differ"):
             only_once(settings, OPTIONS, None, CALL, begin)
 
 
