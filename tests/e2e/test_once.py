@@ -141,6 +141,7 @@ def test_another_call_under_the_same_key_is_refused_with_what_differs(one_home: 
         (("continue", "hi", "--effort", "low", "--turn", turn.id), "the verb and --turn differ"),
         (("review", "--instructions", "ho", "--effort", "low"), "the verb and the prompt differ"),
         (("new", "hi", "--effort", "low", "--cwd", ".."), "the directory differs"),
+        (("continue", "hi", "--effort", "low", "--thread", ""), "the verb and --thread differ"),
     ):
         run = one_home.run(*args, "--once", "job 1")
         assert (run.code, run.error["kind"]) == (65, "bad_input"), args

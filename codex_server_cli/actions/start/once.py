@@ -19,7 +19,7 @@ from codex_server_cli.actions.start.start import Started
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.request import Flags, TurnRequest
 from codex_server_cli.core.model.turn import State
-from codex_server_cli.core.protocol.rpc import at
+from codex_server_cli.core.protocol.rpc import object_at
 from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.disk.turn import once as keys
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -119,7 +119,7 @@ def _existing(settings: Settings, turn_id: str, key: str, asked: Flags) -> Start
     view = readable(TurnDir(settings.turns_path / turn_id))
     if view.state is State.MISSING:
         raise BusyError(f"turn {turn_id} was deleted just now", hint="The same command again starts another.")
-    theirs = at(view.meta, "once.asked", dict) or {}
+    theirs = object_at(view.meta, "once.asked")
     differing = [name for name in {**theirs, **asked} if theirs.get(name) != asked.get(name)]
     refused = [name if name.startswith("-") else f"the {name}" for name in differing if name not in _KEPT]
     if refused:

@@ -95,7 +95,7 @@ def review(
 
 def _given(verb: str, **flags: str | bool | None) -> Flags:
     """What makes a call besides its options: the verb, and these flags where they are given."""
-    given = {f"--{name.replace('_', '-')}": value for name, value in flags.items() if value}
+    given = {f"--{name.replace('_', '-')}": value for name, value in flags.items() if value not in (None, False)}
     return {"verb": [verb]} | {flag: [] if value is True else [str(value)] for flag, value in given.items()}
 
 
