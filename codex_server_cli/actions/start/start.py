@@ -30,10 +30,11 @@ from codex_server_cli.worker.launch import Launch
 
 
 class Started(NamedTuple):
-    """A started turn; `warnings` are for people."""
+    """A started turn; `warnings` are for people. `is_existing`: an earlier call has started it (`once`)."""
 
     view: TurnView
     warnings: tuple[str, ...] = ()
+    is_existing: bool = False
 
 
 def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
@@ -44,6 +45,7 @@ def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
 
     Raises:
         CodexServerError: any subclass but `NotFoundError`; nothing was created.
+        TurnExistsError: the options have a key, and another call has just started its turn (`once.only_once`).
     """
     return _start(settings, options, launch, None, is_fork=False)
 
@@ -142,6 +144,8 @@ def _start(
         "images": list(request.images),
         "request": request.to_json(),
     }
+    if options.once is not None:
+        meta["once"] = options.once._asdict()
     fork_meta = _make_fork_meta(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     used_meta = fork_meta if has_forked and fork_meta is not None else meta
