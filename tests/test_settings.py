@@ -249,6 +249,7 @@ BAD_VALUES: dict[str, tuple[object, ...]] = {
     "auth": ("apikey", True, "ANY", ""),
     "max_running": (0, -1, 1.5, "8", True, float("inf"), float("nan")),
     "sandbox": ("write", "read_only", 1),
+    "events": ("FULL", "lean", "", True, [], {}),
     "gc_days": (0, -7, "7d", False, float("nan")),
     "server": (1, [], {}),
     "model": (1, [], {}),
