@@ -16,6 +16,10 @@ from codex_server_cli.core.protocol.rpc import Message, object_at, params_of, pa
 Span = tuple[int, int]
 """Where a line, or several without a gap, begins and ends in the log, in bytes."""
 
+MOST_CHARS = 4 << 20
+"""The deltas of a longer text are kept: Codex cuts what a command prints at 1 MiB, in the completed item but not in
+them, and memory is limited."""
+
 _Item = tuple[str, str, str]
 """The ids of thread, turn and item."""
 
@@ -39,8 +43,14 @@ class _Run:
         self.item = item
         self.spans: list[Span] = []
         self._pieces = [begun]
+        self._chars = 0
 
     def add(self, delta: str, span: Span) -> None:
+        self._chars += len(delta)
+        if self._chars > MOST_CHARS:
+            self._pieces.clear()
+            self.spans.clear()
+            return
         self._pieces.append(delta)
         if self.spans and self.spans[-1][1] == span[0]:
             span = (self.spans.pop()[0], span[1])
@@ -52,7 +62,7 @@ class _Run:
 
 
 class _Search:
-    """Takes the lines, oldest first. Its memory is the texts of the items that are open."""
+    """Takes the lines, oldest first. Remembers the texts of the open items, as far as `MOST_CHARS` each."""
 
     def __init__(self) -> None:
         self.found: list[Span] = []

@@ -6,9 +6,11 @@ import copy
 import io
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codex_server_cli.core.protocol import superfluous as superfluous_lines
 from codex_server_cli.core.protocol.event_log import is_delta, read_events
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.protocol.superfluous import superfluous
@@ -140,6 +142,15 @@ def test_what_may_be_the_only_one_is_kept(events: list[Json]) -> None:
 def test_a_message_that_starts_again_is_judged_from_there() -> None:
     events = [started(), delta("a"), event("error", willRetry=True), started(), delta("a"), completed(text="a")]
     assert left(*events) == [0, 1, 2, 3, 5]
+
+
+def test_a_text_that_is_too_long_to_be_remembered_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for most, kept in ((4, [0, 3]), (3, [0, 1, 2, 3])):
+        monkeypatch.setattr(superfluous_lines, "MOST_CHARS", most)
+        assert (
+            left(started("x"), delta("ab", PRINTED), delta("cd", PRINTED), completed("x", aggregatedOutput="abcd"))
+            == kept
+        )
 
 
 def test_lines_that_are_no_messages_are_kept() -> None:
