@@ -91,7 +91,7 @@ class _Search:
             self._messages.pop(thread_id, None)
             if method == "item/started":
                 self._start(key, item)
-            elif method == "turn/diff/updated":
+            elif method == "turn/diff/updated" and turn_id and isinstance(params.get("diff"), str):
                 if (previous := self._diffs.get((thread_id, turn_id))) is not None:
                     self.found.append(previous)
                 self._diffs[thread_id, turn_id] = span

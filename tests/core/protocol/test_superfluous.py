@@ -131,6 +131,8 @@ _SAID_ONCE: dict[str, list[Json]] = {
     "an item without an id": [started(item_id=None), delta("a", itemId=""), completed(item_id=None, text="a")],
     "deltas of another kind": [started("x"), delta("a", "item/fileChange/outputDelta"), completed("x", text="a")],
     "one diff": [diff()],
+    "diffs of no turn": [diff(""), diff("")],
+    "a diff before something else of that name": [diff(), event("turn/diff/updated", files=[])],
 }
 
 
