@@ -72,15 +72,16 @@ class ChatTurn:
 
     def follow(self) -> Iterator[Seen]:
         """Yield snapshots from the turn's first event to its end, or until `leave`; blocks in between."""
-        file, decoder = GrowingFile(self.directory.events), LineDecoder()
-        for _ in wakeups(self.directory.path):
-            if self._is_left:
-                return
-            view = read.status(self.directory)  # before its events: the other order can miss the last ones (law 2)
-            events = list(read_events(decoder.feed(file.read_more())))
-            yield Seen(view, events, approvals.pending_of(view))
-            if view.state is not State.RUNNING:
-                break
+        decoder = LineDecoder()
+        with GrowingFile(self.directory.events) as file:
+            for _ in wakeups(self.directory.path):
+                if self._is_left:
+                    return
+                view = read.status(self.directory)  # before its events: the other order can miss the last ones (law 2)
+                events = list(read_events(decoder.feed(file.read_more())))
+                yield Seen(view, events, approvals.pending_of(view))
+                if view.state is not State.RUNNING:
+                    break
         if self._worker is not None:
             self._worker.reap()
 

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,17 +25,23 @@ def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
     Raises:
         OSError: the directory cannot be written; nothing is left behind.
     """
+    write_pieces(path, (data,), is_durable=is_durable)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, is_durable: bool = False) -> None:
+    """As `write_atomic`, for content that need not be in memory at once."""
     neighbour = path.with_name(f".{path.name}.{os.getpid()}")
     fd = _create_replacing(neighbour)
     try:
         try:
-            write_all(fd, data)
+            for piece in pieces:
+                write_all(fd, piece)
             if is_durable:
                 os.fsync(fd)
         finally:
             os.close(fd)
         neighbour.rename(path)
-    except OSError:
+    except Exception:
         neighbour.unlink(missing_ok=True)
         raise
 

@@ -155,7 +155,7 @@ def run_turn(
     _clean_up(directory, program, noted)
     leases.leave_queue()
     leases.release()
-    is_told = _publish_end(writer, outcome, meta, journal)
+    is_told = _publish_end(writer, outcome, meta, journal, keeps_events=request is None or request.keeps_events)
     writer.close()
     return Afterwards(notifier if is_told else silence, program)
 
@@ -167,10 +167,14 @@ def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
         TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
 
 
-def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal) -> bool:
+def _publish_end(
+    writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal, *, keeps_events: bool
+) -> bool:
     """Publish the end, unless the turn was deleted, and journal it; False where both are left to the next reader."""
     try:
         if writer.may_write():
+            if not keeps_events:
+                _compact_events(writer)
             writer.finish(outcome, meta)
     except LockLostError:
         return False
@@ -179,6 +183,15 @@ def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], jou
         return False
     journal.end(outcome.state, outcome.error.kind if outcome.error else None)
     return True
+
+
+def _compact_events(writer: TurnWriter) -> None:
+    try:
+        writer.compact_events()
+    except OSError as error:  # no space, or no permission any more
+        say(f"events.jsonl is left as it is: {error}")
+    except Exception:  # a larger file is no reason to lose the end
+        _log_traceback()
 
 
 def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:
