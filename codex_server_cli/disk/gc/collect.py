@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import shutil
-import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import NamedTuple
 
 from codex_server_cli.core.model.turn import State, parse_time_ms
 from codex_server_cli.disk import lock
+from codex_server_cli.disk.gc.keeping import is_as_we_made_it, reason_to_keep
+from codex_server_cli.disk.gc.sizes import size_of
 from codex_server_cli.disk.gc.stamp import DAY_S, STAMP, is_due
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
@@ -102,7 +103,7 @@ def collect(
     """
     turns_path = home / "turns"
     orphans = list(_orphans(turns_path))
-    freed_bytes = sum(_size_of(path) if is_dry_run else _delete_orphan(path) for path in orphans)
+    freed_bytes = sum(size_of(path) if is_dry_run else _delete_orphan(path) for path in orphans)
     turn_ids: list[str] = []
     unreadable: list[str] = []
     for turn in _old_turns(turns_path, older_than_s, reader, unreadable, includes_named=includes_named):
@@ -134,21 +135,9 @@ def _old_turns(
             continue
         ended_ms = parse_time_ms(meta.get("finished_at")) or ended_at_ms(turn)
         is_old = ended_ms is not None and now_ms - ended_ms > older_than_s * 1000
-        # The messages in `queued.json` exist nowhere else until they have been put back.
-        is_kept = (meta.get("name") and not includes_named) or os.path.lexists(turn.queued)
-        if is_old and not is_kept and meta.get("turn_id") == turn_id and _is_as_we_made_it(turn.path):
+        is_named = meta.get("name") and not includes_named
+        if is_old and not is_named and reason_to_keep(turn, meta) is None:
             yield turn
-
-
-def _is_as_we_made_it(path: Path) -> bool:
-    """A real turn directory with files, an inbox and pictures: no link, and no other tree inside it."""
-    try:
-        info = path.lstat()
-        with os.scandir(path) as entries:
-            folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
-    except OSError:  # another user's, or gone meanwhile
-        return False
-    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox", "images"}
 
 
 def _delete(turn: TurnDir, *, is_dry_run: bool) -> int | None:
@@ -161,7 +150,7 @@ def _delete(turn: TurnDir, *, is_dry_run: bool) -> int | None:
     if fd is None:
         return None
     try:
-        return _size_of(turn.path) if is_dry_run else _remove(turn.path, turn.turn_id)
+        return size_of(turn.path) if is_dry_run else _remove(turn.path, turn.turn_id)
     finally:
         os.close(fd)
 
@@ -202,8 +191,8 @@ def _orphans(turns_path: Path) -> Iterator[Path]:
     now = time.time()
     half_deleted = turns_path.glob(f"{DELETED}*")
     half_made = (path for path in turns_path.glob(f"{UNPUBLISHED}*") if _age_s(path, now) > _ORPHAN_AGE_S)
-    yield from filter(_is_as_we_made_it, half_deleted)
-    yield from (path for path in half_made if _is_as_we_made_it(path) and _is_free(path / "lock"))
+    yield from filter(is_as_we_made_it, half_deleted)
+    yield from (path for path in half_made if is_as_we_made_it(path) and _is_free(path / "lock"))
 
 
 def _is_free(path: Path) -> bool:
@@ -239,18 +228,9 @@ def _remove(path: Path, name: str) -> int | None:
         if error.errno in _REFUSALS:
             raise
         return None
-    size = _size_of(hidden)
+    size = size_of(hidden)
     shutil.rmtree(hidden, ignore_errors=True)
-    return size - _size_of(hidden)
-
-
-def _size_of(path: Path) -> int:
-    total = 0
-    for folder, _, names in os.walk(path):
-        for file in (Path(folder), *(Path(folder, name) for name in names)):
-            with contextlib.suppress(OSError):  # another collector may be at work
-                total += file.lstat().st_blocks * 512
-    return total
+    return size - size_of(hidden)
 
 
 def _delete_leftovers(home: Path, journal_age_s: float) -> int:
