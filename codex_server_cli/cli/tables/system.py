@@ -64,6 +64,24 @@ VERBS: Final[dict[str, Verb]] = {
             switch("named", "--named", help="Delete turns that have a name, too."),
         ),
     ),
+    "usage": Verb(
+        "verbs.usage:usage",
+        SYSTEM,
+        "Show what turns have used: how many there were, their tokens, what failed, how long they took.",
+        (
+            option(
+                "since", "--since", help="Only turns started within the last 12h, or 7d.", metavar="AGE", default="7d"
+            ),
+            option(
+                "by",
+                "--by",
+                help="A line for each day (of their start, in local time), model, directory or state.",
+                type=p.UsageKey,
+                default=p.UsageKey.DAY,
+            ),
+            *p.OBJECT_JSON,
+        ),
+    ),
     "demo": Verb(
         "verbs.system:demo",
         SYSTEM,
