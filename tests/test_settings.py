@@ -220,6 +220,7 @@ def test_every_key_is_read(path: Path) -> None:
         "sandbox": "workspace-write",
         "notify": "notify-send",
         "gc_days": 0.5,
+        "gc_named_days": 90,
     }
     known = {name: value for name, value in values.items() if name != "auth"}
     assert read(path, values)._replace(warnings=())._asdict() == {**known, "may_bill_api_key": True, "warnings": ()}
@@ -227,7 +228,7 @@ def test_every_key_is_read(path: Path) -> None:
 
 
 def test_null_means_the_default_and_chatgpt_is_the_default_of_auth(path: Path) -> None:
-    assert read(path, dict.fromkeys(("codex", "auth", "model", "sandbox", "gc_days"))) == Config()
+    assert read(path, dict.fromkeys(("codex", "auth", "model", "sandbox", "gc_days", "gc_named_days"))) == Config()
     assert read(path, {"auth": "chatgpt"}).may_bill_api_key is False
 
 
@@ -248,6 +249,7 @@ BAD_VALUES: dict[str, tuple[object, ...]] = {
     "max_running": (0, -1, 1.5, "8", True, float("inf"), float("nan")),
     "sandbox": ("write", "read_only", 1),
     "gc_days": (0, -7, "7d", False, float("nan")),
+    "gc_named_days": (0, "30d"),
     "server": (1, [], {}),
     "model": (1, [], {}),
     "notify": (1, [], {}),

@@ -20,6 +20,7 @@ RUNNING = "running"
 UNREADABLE = "not readable: another user's"
 STRANGE = "not as it was made"
 QUEUED = "has messages to put back"
+STUCK = "cannot be deleted"
 NAMED = "named"
 """Not for ever: named turns go, too, after a longer time."""
 
