@@ -11,19 +11,16 @@ _BLOCK_BYTES = 512
 
 def size_of(path: Path) -> int:
     """The bytes of all that is at `path`; what is gone, or may not be looked into (another user's), counts nothing."""
-    total = _blocks_of(path)
-    folders = [path]
+    n_blocks, folders = 0, [os.fspath(path)]
+    with contextlib.suppress(OSError):
+        n_blocks = path.lstat().st_blocks
     while folders:
         with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
-                total += _blocks_of(entry)
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(Path(entry.path))
-    return total * _BLOCK_BYTES
-
-
-def _blocks_of(path: Path | os.DirEntry[str]) -> int:
-    try:
-        return os.lstat(path).st_blocks
-    except OSError:  # it has just been replaced, or another collector is at work
-        return 0
+                try:
+                    n_blocks += entry.stat(follow_symlinks=False).st_blocks
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                except OSError:  # it has just been replaced, or another collector is at work
+                    continue
+    return n_blocks * _BLOCK_BYTES

@@ -53,7 +53,7 @@ class Space(NamedTuple):
 
 
 def space(home: Path) -> Space:
-    """What a home takes now. About 0.1 ms for each turn.
+    """What a home takes now. About 0.2 ms for each turn.
 
     Returns:
         Zeros for what does not exist; what we may not look into (another user's) counts without bytes.
