@@ -29,7 +29,7 @@ def list_turns(world: World, scale: Scale) -> Iterator[Row]:
 
 
 def usage(world: World, scale: Scale) -> Iterator[Row]:
-    """`usage` over a month of turns, by what stands in one file of each, and by what takes two."""
+    """`usage` over a month of turns."""
     home = world.root / "a-month"
     world.make_home(home)
     n_turns = len(month.fill(world.specimen, home / "turns", days=scale.days, shares_files=True))
