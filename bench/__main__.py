@@ -31,6 +31,7 @@ _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
     "status": startup.status,
     "list-turns": listing.list_turns,
     "list": listing.list_threads,
+    "usage": listing.usage,
     "idle": idling.idle,
     "watch": watching.watching,
 }

@@ -221,6 +221,7 @@ def test_every_key_is_read(path: Path) -> None:
         "notify": "notify-send",
         "events": "full",
         "gc_days": 0.5,
+        "gc_named_days": 90,
     }
     switches = {"may_bill_api_key": True, "keeps_events": True}
     known = {name: value for name, value in values.items() if name not in ("auth", "events")}
@@ -229,7 +230,8 @@ def test_every_key_is_read(path: Path) -> None:
 
 
 def test_null_means_the_default_and_the_names_of_defaults_may_be_given(path: Path) -> None:
-    assert read(path, dict.fromkeys(("codex", "auth", "model", "sandbox", "events", "gc_days"))) == Config()
+    keys = ("codex", "auth", "model", "sandbox", "events", "gc_days", "gc_named_days")
+    assert read(path, dict.fromkeys(keys)) == Config()
     assert read(path, {"auth": "chatgpt", "events": "compact"}) == Config()
 
 
@@ -251,6 +253,7 @@ BAD_VALUES: dict[str, tuple[object, ...]] = {
     "sandbox": ("write", "read_only", 1),
     "events": ("FULL", "lean", "", True, [], {}),
     "gc_days": (0, -7, "7d", False, float("nan")),
+    "gc_named_days": (0, "30d"),
     "server": (1, [], {}),
     "model": (1, [], {}),
     "notify": (1, [], {}),

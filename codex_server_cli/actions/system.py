@@ -17,10 +17,12 @@ from codex_server_cli.actions.read.read import READER, check_home
 from codex_server_cli.codex.binary import CodexBinary, find_codex, native_of, probe
 from codex_server_cli.codex.client import DOCTOR, read_user_agent
 from codex_server_cli.codex.login import check_login
+from codex_server_cli.core.model.collected import Collected
 from codex_server_cli.disk import lock, model_cache
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.gc import collect
-from codex_server_cli.disk.gc.collect import Collected
+from codex_server_cli.disk.gc.bounds import by_age
+from codex_server_cli.disk.gc.stamp import DAY_S
 from codex_server_cli.disk.turn import layout
 from codex_server_cli.errors import CodexMissingError, CodexServerError, Exit, HomeError
 from codex_server_cli.settings.config import read_config, read_config_values
@@ -67,7 +69,7 @@ def setup(settings: Settings) -> SetupResult:
         problem = None
     except CodexServerError as error:
         problem = error
-    collected = gc(settings, None, is_dry_run=False, includes_named=False)
+    collected = gc(settings)
     return SetupResult(settings.home, codex, is_newly_pinned, has_initialised, problem, collected)
 
 
@@ -109,18 +111,28 @@ def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
     return True
 
 
-def gc(settings: Settings, older_than_s: float | None, *, is_dry_run: bool, includes_named: bool) -> Collected:
-    """Delete turns that ended longer ago than `older_than_s`; None takes the age of `config.json`.
+def gc(
+    settings: Settings,
+    older_than_s: float | None = None,
+    *,
+    keep: int | None = None,
+    max_bytes: int | None = None,
+    is_dry_run: bool = False,
+    includes_named: bool = False,
+) -> Collected:
+    """Delete ended turns that are beyond one of the bounds: see `disk.gc.bounds.Bounds`.
+
+    Args:
+        older_than_s: None takes the age of `config.json`, which has that of named turns, too.
 
     Raises:
         HomeError: the home cannot be written.
     """
-    if older_than_s is None:
-        older_than_s = read_config(settings.config_path).gc_days * 86400
+    config = read_config(settings.config_path)
+    bounds = by_age(config.gc_days * DAY_S if older_than_s is None else older_than_s, config.gc_named_days)
+    bounds = bounds._replace(keep=keep, max_bytes=max_bytes, includes_named=includes_named)
     try:
-        return collect.collect(
-            settings.home, older_than_s, READER, is_dry_run=is_dry_run, includes_named=includes_named
-        )
+        return collect.collect(settings.home, bounds, READER, is_dry_run=is_dry_run)
     except OSError as error:
         hint = "See whose it is, and whether it is mounted read-only."
         raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}", hint=hint) from error

@@ -86,6 +86,15 @@ class Printed(StrEnum):
     NONE = "none"
 
 
+class UsageKey(StrEnum):
+    """What `usage` groups turns by."""
+
+    DAY = "day"
+    MODEL = "model"
+    CWD = "cwd"
+    STATE = "state"
+
+
 UNTIL = option(
     "until",
     "--until",

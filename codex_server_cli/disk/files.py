@@ -82,7 +82,7 @@ def encode_json(value: Any) -> bytes:
         return json.dumps(value, indent=1).encode() + b"\n"
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path | str) -> dict[str, Any] | None:
     """The JSON object in a file; None where the file is missing or unreadable, or holds no object (torn, or edited by
     hand)."""
     try:
@@ -91,7 +91,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def read_permitted_json(path: Path) -> dict[str, Any] | None:
+def read_permitted_json(path: Path | str) -> dict[str, Any] | None:
     """As `read_json`, for callers that must tell an unreadable file from a missing one.
 
     Raises:
@@ -120,7 +120,7 @@ def _refuse(text: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
-def read_bytes(path: Path, offset: int = 0, max_bytes: int = -1) -> bytes:
+def read_bytes(path: Path | str, offset: int = 0, max_bytes: int = -1) -> bytes:
     """The content of a regular file from an offset on, all of it or at most `max_bytes`.
 
     Raises:

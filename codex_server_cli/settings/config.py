@@ -11,6 +11,7 @@ from codex_server_cli.errors import BadInputError, HomeError
 
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 _DEFAULT_GC_DAYS = 7.0
+_DEFAULT_GC_NAMED_DAYS = 30.0
 
 
 class Config(NamedTuple):
@@ -24,6 +25,7 @@ class Config(NamedTuple):
     sandbox: str | None = None
     notify: str | None = None
     gc_days: float = _DEFAULT_GC_DAYS
+    gc_named_days: float = _DEFAULT_GC_NAMED_DAYS
     keeps_events: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -40,7 +42,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sandbox": (lambda value: value in _SANDBOXES, "one of " + ", ".join(_SANDBOXES)),
     "notify": (lambda value: isinstance(value, str), "a command"),
     "events": (lambda value: value in ("compact", "full"), '"compact" or "full"'),
-    "gc_days": (lambda value: _is_number(value) and value > 0, "a number of days"),
+    **dict.fromkeys(("gc_days", "gc_named_days"), (lambda value: _is_number(value) and value > 0, "a number of days")),
 }
 
 

@@ -81,13 +81,15 @@ def _collect_once_a_day(home: Path) -> None:
     try:
         if not stamp.is_due(home):
             return
+        from codex_server_cli.disk.gc.bounds import by_age
         from codex_server_cli.disk.gc.collect import collect_if_due
         from codex_server_cli.disk.turn.reader import TurnReader
         from codex_server_cli.settings.config import read_config
         from codex_server_cli.worker.cleanup.dead_worker import clean_up
 
         os.nice(19)
-        collect_if_due(home, read_config(home / "config.json").gc_days, TurnReader(clean_up))
+        config = read_config(home / "config.json")
+        collect_if_due(home, by_age(config.gc_days * stamp.DAY_S, config.gc_named_days), TurnReader(clean_up))
     except (OSError, CodexServerError) as error:
         say(f"cannot tidy {home}: {error}")
 

@@ -11,7 +11,7 @@ from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.lean import without_empty
 from codex_server_cli.core.documents.turn import VERSION
-from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.duration import since_ms
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.render.notes import entries_text, turn_header
@@ -36,11 +36,9 @@ def list_turns(
 ) -> None:
     """List turns, newest first."""
     names = read_fields(fields, (*turn_documents.status_keys(), "prompt"), is_full=full)
-    since_ms = None
-    if since is not None:
-        since_ms = time.time_ns() // 1_000_000 - int(parse_duration_s(since, "--since", needs_unit=True) * 1000)
+    start_ms = since_ms(since, "--since", time.time_ns() // 1_000_000) if since is not None else None
     settings = Settings.load()
-    wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread), since_ms, name, search)
+    wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread), start_ms, name, search)
     rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
     problem = read.absent_home(settings)
     output.note_if(problem)
