@@ -29,3 +29,14 @@ def test_one_that_waits_for_its_turn_is_not_told(shell: Shell) -> None:
     for flag in ("--wait", "--follow"):
         assert "CI job" not in shell.run("new", "hi", flag, env=JOB).stderr
     assert not list(shell.home.glob(".warned-*"))
+
+
+def test_doctor_says_so_each_time_as_a_warning_that_changes_no_exit_code(shell: Shell) -> None:
+    quiet = shell.call("doctor")
+    assert "✓ workers" in quiet.stdout
+    shell.env |= JOB
+    for _ in range(2):
+        warned = shell.call("doctor")
+        assert warned.code == quiet.code
+        assert "! workers       would end with its CI job, whose runner ends every process" in warned.stdout
+        assert "codex-server wait TURN, before the job ends; on a machine of your own" in warned.stdout

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from codex_server_cli.core.model.surroundings import ENDING_OF_LOGOUT, Ending
-from codex_server_cli.disk import surroundings
+from codex_server_cli.disk.machine import surroundings
 from codex_server_cli.disk.safe_open import open_regular
 from codex_server_cli.settings.environment import job_variables
 from codex_server_cli.settings.places import Settings

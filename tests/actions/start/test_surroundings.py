@@ -41,7 +41,7 @@ def place(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     settings.home.mkdir()
     place = Place(settings, tmp_path / "cgroup")
     monkeypatch.setattr(checks, "_CGROUPS", str(place.cgroups))
-    monkeypatch.setattr("codex_server_cli.disk.surroundings.ending", place.ending)
+    monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.ending", place.ending)
     for name in JOB_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return place

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.core.model.surroundings import ENDING_OF_LOGOUT, Ending
-from codex_server_cli.disk import surroundings
+from codex_server_cli.disk.machine import surroundings
 
 USER = "/user.slice/user-1000.slice"
 MANAGER = f"{USER}/user@1000.service"
