@@ -247,5 +247,8 @@ def test_without_proc_or_as_the_first_process_or_without_a_shell_nothing_is_know
     (tmp_path / "self").mkdir()
     monkeypatch.setattr("subprocess.run", failing())
     assert place.Orphan(tmp_path).problem() is None
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: SimpleNamespace(stdout=""))
+    (tmp_path / "stat").write_text("cpu 1 2 3")  # of the whole machine
+    assert place.Orphan(tmp_path).problem() is None
     monkeypatch.setattr("os.getpid", lambda: 1)
     assert place.Orphan().problem() is None

@@ -39,8 +39,9 @@ class Orphan:
         if os.getpid() == 1 or not (proc / "self").exists():
             return  # the container ends with us; or macOS, whose launchd collects
         with contextlib.suppress(OSError):
-            run = subprocess.run(["/bin/sh", "-c", "sleep 0 & echo $!"], stdout=subprocess.PIPE, text=True, check=False)
-            self._path = proc / run.stdout.strip()
+            run = subprocess.run(["/bin/sh", "-c", "sleep 0 & echo $!"], capture_output=True, text=True, check=False)
+            pid = run.stdout.strip()
+            self._path = proc / pid if pid.isdecimal() else None
 
     def problem(self) -> tuple[str, str] | None:
         """What is wrong with the process that inherits it; None where it has collected it."""
