@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from codex_server_cli.actions.start.checks import warn_of_surroundings
 from codex_server_cli.actions.start.options import Once, StartOptions
 from codex_server_cli.actions.start.start import Started
 from codex_server_cli.cli import output
@@ -103,6 +104,8 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
         output.note(f"already started as {view.turn_id} ({view.state})")
     if not (flags["follow"] or flags["wait"]):
         output.show_json(turn_documents.started(view, is_full=flags["full"], is_existing=started.is_existing))
+        if not started.is_existing:
+            output.note_if(warn_of_surroundings(Settings.load()))  # after the id, which somebody waits for
         return Exit.OK
     from codex_server_cli.cli.show_turn import follow_text, report_end, wait_for_end, wait_for_end_or_request
 

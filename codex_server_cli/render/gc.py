@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codex_server_cli.core.model.collected import Collected, Why
-from codex_server_cli.render.notes import size
+from codex_server_cli.core.size import size
 from codex_server_cli.render.tables import duration, table
 
 _FLAG_OF = {Why.AGE: "age", Why.KEEP: "--keep", Why.MAX_SIZE: "--max-size"}

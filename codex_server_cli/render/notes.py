@@ -106,21 +106,12 @@ def entries_text(
 
 
 def check_lines(checks: Sequence[tuple[str, bool, str, str]]) -> str:
-    """Checks, one per line: name, whether it is ok, detail, hint."""
+    """Checks, one per line: name, whether it is ok, detail, hint. One that is ok and has a hint is a warning."""
     pad = max(len(name) for name, *_ in checks)
     lines = []
     for name, is_ok, detail, hint in checks:
-        lines.append(f"{'✓' if is_ok else '✗'} {name.ljust(pad)}  {detail}")
-        if hint and not is_ok:
+        mark = "✗" if not is_ok else "!" if hint else "✓"
+        lines.append(f"{mark} {name.ljust(pad)}  {detail}")
+        if hint:
             lines += [f"{' ' * (pad + 4)}{line}" for line in hint.split("\n")]
     return "\n".join(lines) + "\n"
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    value = float(count)
-    for unit in ("bytes", "KB", "MB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GB"

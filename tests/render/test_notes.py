@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.render.notes import check_lines, end_note, entries_text, running_note, size, turn_header
-from tests.kit.cases import for_each
+from codex_server_cli.render.notes import check_lines, end_note, entries_text, running_note, turn_header
 
 TURN_ID = "20261120-165501-482-7f3a"
 
@@ -95,26 +94,17 @@ def test_the_facts_of_a_turn_end_with_the_command_to_run_next() -> None:
     assert ended["error"] == "usage_limit: The limit is reached."
 
 
-def test_findings_show_a_hint_only_where_something_is_wrong() -> None:
-    checks = [("home", True, "fine", "unused"), ("login", False, "not logged in", "codex login\nor so")]
+def test_findings_show_what_to_do_and_a_warning_differs_from_a_fault() -> None:
+    checks = [
+        ("codex", True, "fine", ""),
+        ("home", True, "on nfs4", "one machine only"),
+        ("login", False, "not logged in", "codex login\nor so"),
+    ]
     assert check_lines(checks).splitlines() == [
-        "✓ home   fine",
+        "✓ codex  fine",
+        "! home   on nfs4",
+        "         one machine only",
         "✗ login  not logged in",
         "         codex login",
         "         or so",
     ]
-
-
-@for_each(
-    ("count", "text"),
-    [
-        (0, "0 bytes"),
-        (1023, "1023 bytes"),
-        (1024, "1.0 KB"),
-        (5 * 2**20, "5.0 MB"),
-        (3 * 2**30, "3.0 GB"),
-        (2**50, "1048576.0 GB"),
-    ],
-)
-def test_sizes_are_short(count: int, text: str) -> None:
-    assert size(count) == text

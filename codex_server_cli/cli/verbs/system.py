@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codex_server_cli import __version__
 from codex_server_cli.actions import system
+from codex_server_cli.actions.doctor import doctor as diagnosis
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
 from codex_server_cli.core.byte_size import parse_size
@@ -11,9 +12,10 @@ from codex_server_cli.core.documents.gc import gc_document
 from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.size import size
 from codex_server_cli.errors import Exit
 from codex_server_cli.render.gc import gone_table, remarks, summary
-from codex_server_cli.render.notes import check_lines, size
+from codex_server_cli.render.notes import check_lines
 from codex_server_cli.settings.places import Settings
 
 
@@ -37,7 +39,7 @@ def setup() -> None:
 
 def doctor(*, json: bool, full: bool) -> Exit:
     """Look at everything a turn needs; end with the code of the first thing that is missing."""
-    checks = system.doctor(Settings.load())
+    checks = diagnosis.doctor(Settings.load())
     if json or full:
         documents = [
             {"version": VERSION, "name": c.name, "ok": c.is_ok, "detail": c.detail, "hint": c.hint} for c in checks
@@ -45,7 +47,7 @@ def doctor(*, json: bool, full: bool) -> Exit:
         output.show_json(documents if full else rows_of(documents))
     else:
         output.show(check_lines([(check.name, check.is_ok, check.detail, check.hint) for check in checks]))
-    return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)
+    return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)  # a warning is ok
 
 
 def gc(
@@ -85,4 +87,4 @@ def demo(*, keep: bool) -> int:
 
 def version() -> None:
     """Print the versions of codex-server and of its codex."""
-    output.show(f"codex-server {__version__} (codex {system.codex_version(Settings.load()) or 'not found'})\n")
+    output.show(f"codex-server {__version__} (codex {diagnosis.codex_version(Settings.load()) or 'not found'})\n")

@@ -76,3 +76,12 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     (ours / "link").symlink_to(tmp_path / "theirs")
     assert size_of(ours) == du(ours) < 100_000
     assert size_of(tmp_path / "gone") == 0
+
+
+def test_without_the_time_for_all_turns_the_rest_is_counted_only(turns: TurnsOnDisk) -> None:
+    turns.complete(), turns.complete(), turns.complete(name="keep")
+    newest = du(max(turns.path.iterdir()))
+    looks = iter((True, False))
+    found = space.space(turns.path.parent, lambda: next(looks))
+    assert (found.turns, found.n_looked) == (Share(3, newest), 1)
+    assert space.space(turns.path.parent).n_looked == 3
