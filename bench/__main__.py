@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import crowd, idling, listing, reading, startup, streaming, watching
+from bench import crowd, directory, idling, listing, reading, startup, streaming, watching
 from bench.scale import FULL, QUICK, Scale
 from bench.table import Row, machine, markdown, replace_between_marks
 from bench.world import BenchError, World
@@ -26,10 +26,12 @@ _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
     "memory": streaming.memory,
     "stream": streaming.stream,
     "latency": streaming.latency,
+    "directory": directory.directory,
     "crowd": crowd.crowd,
     "status": startup.status,
     "list-turns": listing.list_turns,
     "list": listing.list_threads,
+    "usage": listing.usage,
     "idle": idling.idle,
     "watch": watching.watching,
 }

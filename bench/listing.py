@@ -1,14 +1,14 @@
-"""Lists over many files: our turns, and Codex's sessions. Copies both from one real specimen."""
+"""Lists over many files: our turns, and Codex's sessions; what a month of turns has used. All copied."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import month
 from bench.measure import alternate, in_ms
 from bench.scale import Scale
 from bench.table import Row
@@ -16,20 +16,30 @@ from bench.world import TYPER, BenchError, World
 
 _FIRST_S = 1_780_000_000
 _SPARE_BYTES = 1 << 30
-_REWRITTEN = ("meta.json", "result.json")
 
 
 def list_turns(world: World, scale: Scale) -> Iterator[Row]:
     """`list-turns` without options: the newest twenty of all."""
     home = world.root / "many-turns"
     world.make_home(home)
-    (home / "turns").mkdir()
-    for i in range(scale.files):
-        _copy_turn(
-            world.specimen, home / "turns" / f"20260528-{i // 3600 % 24:02}{i // 60 % 60:02}{i % 60:02}-000-{i:04x}"
-        )
+    month.fill(world.specimen, home / "turns", days=scale.files // month.A_DAY, shares_files=True)
     env = world.homes(home, world.codex_home)
     yield _row(world, scale, f"`list-turns` with {scale.files:,} turns", env, "list-turns", max_ratio=1.0)
+    shutil.rmtree(home)
+
+
+def usage(world: World, scale: Scale) -> Iterator[Row]:
+    """`usage` over a month of turns."""
+    home = world.root / "a-month"
+    world.make_home(home)
+    n_turns = len(month.fill(world.specimen, home / "turns", days=scale.days, shares_files=True))
+    os.sync()
+    env = world.homes(home, world.codex_home)
+    groupings = ("day", "model")
+    verbs = [(world.command, "usage", "--since", "60d", "--by", by) for by in groupings]
+    runs = [lambda verb=verb: world.run(*verb, env=env) for verb in verbs]
+    for by, times_s in zip(groupings, alternate(scale.samples, *runs), strict=True):
+        yield Row(f"`usage --by {by}` with {n_turns:,} turns", in_ms(times_s), max_value=1000)
     shutil.rmtree(home)
 
 
@@ -50,19 +60,6 @@ def _row(world: World, scale: Scale, what: str, env: dict[str, str], verb: str, 
     os.sync()  # the copies must not be written back during the measurement
     ours, typer = alternate(scale.samples, lambda: world.run(world.command, verb, env=env), world.import_typer)
     return Row(what, in_ms(ours), in_ms(typer, TYPER), max_ratio=max_ratio)
-
-
-def _copy_turn(specimen: Path, turn: Path) -> None:
-    """An ended turn under another id; files that hold no id are shared."""
-    turn.mkdir()
-    for path in specimen.iterdir():
-        copy = turn / path.name
-        if path.name in _REWRITTEN:
-            copy.write_text(json.dumps({**json.loads(path.read_bytes()), "turn_id": turn.name}))
-        elif path.is_dir():
-            copy.mkdir()
-        else:
-            copy.hardlink_to(path)
 
 
 def _copy_sessions(specimen: Path, sessions: Path, n: int) -> None:

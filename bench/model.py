@@ -1,7 +1,8 @@
 """The scripted model's replies to the benchmarks; run by `python -m codex_server_cli.demo --script`.
 
 The prompt is a command: `N` → so many one-word pieces; `ticks N` → numbered pieces, one every 50 ms;
-`hold N PATH` → `N` pieces, then nothing until the file exists; anything else comes back word by word.
+`hold N PATH` → `N` pieces, then nothing until the file exists; `typical` → what an agent does all day, see `TYPICAL`;
+anything else comes back word by word.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from codex_server_cli.demo.gates import FileGate
-from codex_server_cli.demo.replies import Answer, hold, pause, reply, say
+from codex_server_cli.demo.replies import Answer, apply_patch, hold, pause, reply, run_command, say
 from codex_server_cli.demo.request import Request
 from codex_server_cli.demo.script import words_script
 
 TICK_S = 0.05
+TYPICAL = "typical"
+"""Ten commands and a patch, a remark of 20 pieces before each of them, and an answer: 640 pieces in all."""
+
+_COMMANDS, _REMARK_PIECES, _PIECES = 10, 20, 640
+_COMMAND = "seq -f 'src/module_%g.py: def function(argument): ...' 1 20"
+_PATCH = "\n".join(["*** Begin Patch", "*** Add File: NOTES.md", *(f"+line {n}" for n in range(20)), "*** End Patch"])
 _WORDS = ("alpha ", "beta ", "gamma ", "delta ")
 _words = words_script()
 
@@ -26,5 +33,16 @@ def script(request: Request) -> Answer:
             return reply(say(*(piece for i in range(int(n)) for piece in (f"tick-{i} ", pause(TICK_S)))))
         case ["hold", n, path]:
             return reply(say(*islice(cycle(_WORDS), int(n)), hold(FileGate(Path(path))), "end"))
+        case [command] if command == TYPICAL:
+            return _typical(len(request.tool_outputs))
         case _:
             return _words(request)
+
+
+def _typical(step: int) -> Answer:
+    remark = say(*islice(cycle(_WORDS), _REMARK_PIECES), phase="commentary")
+    if step < _COMMANDS:
+        return reply(remark, run_command(_COMMAND))
+    if step == _COMMANDS:
+        return reply(remark, apply_patch(_PATCH))
+    return reply(say(*islice(cycle(_WORDS), _PIECES - step * _REMARK_PIECES)))

@@ -16,6 +16,7 @@ class Scale(NamedTuple):
         at_once, rounds: how many turns run at once, and how often.
         watched: how many turns are followed at once.
         files: how many turns, and how many sessions, are on disk.
+        days: of 500 turns each, that `usage` looks over.
     """
 
     samples: int
@@ -27,9 +28,12 @@ class Scale(NamedTuple):
     rounds: int
     watched: int
     files: int
+    days: int
 
 
 FULL = Scale(
-    samples=20, deltas=100_000, streams=3, ticks=400, idle_s=60, at_once=32, rounds=3, watched=50, files=10_000
+    samples=20, deltas=100_000, streams=3, ticks=400, idle_s=60, at_once=32, rounds=3, watched=50, files=10_000, days=30
 )
-QUICK = Scale(samples=5, deltas=20_000, streams=1, ticks=40, idle_s=10, at_once=8, rounds=1, watched=10, files=2_000)
+QUICK = Scale(
+    samples=5, deltas=20_000, streams=1, ticks=40, idle_s=10, at_once=8, rounds=1, watched=10, files=2_000, days=4
+)

@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bench.measure import in_s, memory_mb
 from bench.scale import Scale
@@ -52,6 +52,7 @@ def stream(world: World, scale: Scale) -> Iterator[Row]:
 def latency(world: World, scale: Scale) -> Iterator[Row]:
     """From the timestamp of an event in `events.jsonl` to its text on the other end of `tail --follow`'s pipe."""
     turn = world.start(f"ticks {scale.ticks}")
+    log = (turn / "events.jsonl").open("rb")  # the deltas are dropped from it at the end, by another file of its name
     tail = world.popen(world.command, "tail", turn.name, "--follow")
     assert tail.stdout is not None
     attached_s, printed_s = 0.0, dict[str, float]()
@@ -63,7 +64,7 @@ def latency(world: World, scale: Scale) -> Iterator[Row]:
     world.await_end(turn)
     delays_ms = [
         (printed_s[event["params"]["delta"]] - event["ts"] / 1000) * 1000
-        for event in _events(turn)
+        for event in _events(log)
         if event.get("method") == "item/agentMessage/delta" and event["ts"] / 1000 > attached_s
     ]
     what = "`tail --follow`, event written → printed"
@@ -77,12 +78,14 @@ def worker_pid(turn: Path) -> int:
     return pid
 
 
-def _events(turn: Path) -> Iterator[dict[str, Any]]:
-    with (turn / "events.jsonl").open("rb") as lines:
+def _events(log: BinaryIO) -> Iterator[dict[str, Any]]:
+    with log as lines:
         yield from map(json.loads, lines)
 
 
 def _sent_s(turn: Path, method: str) -> float:
     """When the worker sent its one request of this method, as Unix time."""
-    sent_ms: int = next(e["ts"] for e in _events(turn) if e["dir"] == "out" and e.get("method") == method)
+    sent_ms: int = next(
+        e["ts"] for e in _events((turn / "events.jsonl").open("rb")) if e["dir"] == "out" and e.get("method") == method
+    )
     return sent_ms / 1000

@@ -5,7 +5,8 @@
     ├── BadInputError         65  a prompt, schema, image, cwd or config file is wrong
     ├── NotLoggedInError       2  no ChatGPT login (with the login guide)
     ├── NotFoundError         66  no such turn or thread
-    │   └── AmbiguousError    66  a prefix that several share
+    │   ├── AmbiguousError    66  a prefix that several share
+    │   └── UnknownThreadError 66 no thread has this id, prefix or name
     ├── CodexMissingError     69  no usable codex binary
     ├── HomeError             73  the home cannot be written
     ├── BusyError             75  held by another process, or not ended yet: retry
@@ -145,6 +146,12 @@ class NotFoundError(CodexServerError):
 
 class AmbiguousError(NotFoundError):
     """A prefix that several turns or threads share."""
+
+
+class UnknownThreadError(NotFoundError):
+    """No thread has this id, prefix or name."""
+
+    kind = ErrorKind.THREAD_MISSING
 
 
 class CodexMissingError(CodexServerError):

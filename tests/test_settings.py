@@ -219,16 +219,20 @@ def test_every_key_is_read(path: Path) -> None:
         "model": "gpt-5.5",
         "sandbox": "workspace-write",
         "notify": "notify-send",
+        "events": "full",
         "gc_days": 0.5,
+        "gc_named_days": 90,
     }
-    known = {name: value for name, value in values.items() if name != "auth"}
-    assert read(path, values)._replace(warnings=())._asdict() == {**known, "may_bill_api_key": True, "warnings": ()}
+    switches = {"may_bill_api_key": True, "keeps_events": True}
+    known = {name: value for name, value in values.items() if name not in ("auth", "events")}
+    assert read(path, values)._replace(warnings=())._asdict() == {**known, **switches, "warnings": ()}
     assert read_config_values(path) == values
 
 
-def test_null_means_the_default_and_chatgpt_is_the_default_of_auth(path: Path) -> None:
-    assert read(path, dict.fromkeys(("codex", "auth", "model", "sandbox", "gc_days"))) == Config()
-    assert read(path, {"auth": "chatgpt"}).may_bill_api_key is False
+def test_null_means_the_default_and_the_names_of_defaults_may_be_given(path: Path) -> None:
+    keys = ("codex", "auth", "model", "sandbox", "events", "gc_days", "gc_named_days")
+    assert read(path, dict.fromkeys(keys)) == Config()
+    assert read(path, {"auth": "chatgpt", "events": "compact"}) == Config()
 
 
 def test_an_unknown_key_is_a_warning(path: Path) -> None:
@@ -247,7 +251,9 @@ BAD_VALUES: dict[str, tuple[object, ...]] = {
     "auth": ("apikey", True, "ANY", ""),
     "max_running": (0, -1, 1.5, "8", True, float("inf"), float("nan")),
     "sandbox": ("write", "read_only", 1),
+    "events": ("FULL", "lean", "", True, [], {}),
     "gc_days": (0, -7, "7d", False, float("nan")),
+    "gc_named_days": (0, "30d"),
     "server": (1, [], {}),
     "model": (1, [], {}),
     "notify": (1, [], {}),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
-from codex_server_cli.actions.start import start, threads
+from codex_server_cli.actions.start import start, thread_writer, threads
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.core.history.entries import ThreadEntry
 from codex_server_cli.core.model.turn import State
@@ -29,7 +29,7 @@ from codex_server_cli.disk.model_cache import read_efforts
 from codex_server_cli.disk.safe_open import opened_regular
 from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
 from codex_server_cli.disk.turn.layout import TurnDir
-from codex_server_cli.errors import AmbiguousError, CodexServerError, HomeError, NotFoundError
+from codex_server_cli.errors import CodexServerError
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.launch import Launch
 
@@ -72,15 +72,16 @@ class ChatTurn:
 
     def follow(self) -> Iterator[Seen]:
         """Yield snapshots from the turn's first event to its end, or until `leave`; blocks in between."""
-        file, decoder = GrowingFile(self.directory.events), LineDecoder()
-        for _ in wakeups(self.directory.path):
-            if self._is_left:
-                return
-            view = read.status(self.directory)  # before its events: the other order can miss the last ones (law 2)
-            events = list(read_events(decoder.feed(file.read_more())))
-            yield Seen(view, events, approvals.pending_of(view))
-            if view.state is not State.RUNNING:
-                break
+        decoder = LineDecoder()
+        with GrowingFile(self.directory.events) as file:
+            for _ in wakeups(self.directory.path):
+                if self._is_left:
+                    return
+                view = read.status(self.directory)  # before its events: the other order can miss the last ones (law 2)
+                events = list(read_events(decoder.feed(file.read_more())))
+                yield Seen(view, events, approvals.pending_of(view))
+                if view.state is not State.RUNNING:
+                    break
         if self._worker is not None:
             self._worker.reap()
 
@@ -147,36 +148,29 @@ def target_of_turn(settings: Settings, selector: str, cwd: str | None) -> ChatTa
         NotFoundError: no such turn, or several.
         BadInputError: it left no thread to continue.
     """
-    directory = read.find(settings, selector, cwd)
-    if read.status(directory).state is State.RUNNING:
-        return ChatTarget(running=ChatTurn(directory))
-    return _target_of(settings, threads.choose_by_turn(settings, selector, cwd))
+    return _target_of_turn(settings, read.find(settings, selector, cwd))
 
 
 def target_of(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
     """The thread of the turn that the selector names, else the thread that it names.
 
     Raises:
-        NotFoundError, HomeError, BadInputError: as `target_of_turn`, where it names neither.
+        NotFoundError, HomeError, BadInputError: as `threads.find_either`, and as `target_of_turn`.
     """
-    try:
-        return target_of_turn(settings, selector, cwd)
-    except AmbiguousError:
-        raise
-    except (NotFoundError, HomeError) as no_turn:
-        try:
-            return target_of_thread(settings, selector)
-        except AmbiguousError:
-            raise
-        except NotFoundError as error:
-            if isinstance(no_turn, HomeError):  # it may be a turn that is not readable
-                raise no_turn from error
-            hint = "codex-server list-turns shows the turns, codex-server list the threads."
-            raise NotFoundError(f"no such turn or thread: {selector}", hint=hint) from error
+    found = threads.find_either(settings, selector, cwd)
+    if isinstance(found, TurnDir):
+        return _target_of_turn(settings, found)
+    return _target_of(settings, ThreadChoice(found.thread_id, found.cwd))
+
+
+def _target_of_turn(settings: Settings, directory: TurnDir) -> ChatTarget:
+    if read.status(directory).state is State.RUNNING:
+        return ChatTarget(running=ChatTurn(directory))
+    return _target_of(settings, threads.choose_by_turn(settings, directory.turn_id, None))
 
 
 def _target_of(settings: Settings, choice: ThreadChoice) -> ChatTarget:
-    holder = threads.holder_of_thread(settings, choice.thread_id)
+    holder = thread_writer.holder_of_thread(settings, choice.thread_id)
     if holder is None or holder.turn_id is None:
         return ChatTarget(choice)
     return ChatTarget(choice, ChatTurn(read.find(settings, holder.turn_id)))

@@ -1,34 +1,28 @@
-"""Setup, diagnosis and garbage collection. Owns the only write of `config.json`."""
+"""Setup and garbage collection. Owns the only write of `config.json`."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_server_cli import __version__
 from codex_server_cli.actions.account import read_models
-from codex_server_cli.actions.read.read import READER, check_home
+from codex_server_cli.actions.read.read import READER
 from codex_server_cli.codex.binary import CodexBinary, find_codex, native_of, probe
-from codex_server_cli.codex.client import DOCTOR, read_user_agent
+from codex_server_cli.codex.client import read_user_agent
 from codex_server_cli.codex.login import check_login
-from codex_server_cli.disk import lock, model_cache
+from codex_server_cli.core.model.collected import Collected
+from codex_server_cli.disk import model_cache
 from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.gc import collect
-from codex_server_cli.disk.gc.collect import Collected
+from codex_server_cli.disk.gc.bounds import by_age
+from codex_server_cli.disk.gc.stamp import DAY_S
 from codex_server_cli.disk.turn import layout
-from codex_server_cli.errors import CodexMissingError, CodexServerError, Exit, HomeError
+from codex_server_cli.errors import CodexMissingError, CodexServerError, HomeError
 from codex_server_cli.settings.config import read_config, read_config_values
 from codex_server_cli.settings.places import Settings
 
 _MODELS_TIMEOUT_S = 5.0
-_RUN_BY_HAND = "Start it by hand and see what it says: the path above, with app-server behind it."
-_LOW_SPACE_BYTES = 200 * 1024 * 1024
 
 
 class SetupResult(NamedTuple):
@@ -67,7 +61,7 @@ def setup(settings: Settings) -> SetupResult:
         problem = None
     except CodexServerError as error:
         problem = error
-    collected = gc(settings, None, is_dry_run=False, includes_named=False)
+    collected = gc(settings)
     return SetupResult(settings.home, codex, is_newly_pinned, has_initialised, problem, collected)
 
 
@@ -111,133 +105,34 @@ def _initialise_codex_home(settings: Settings, codex: Path) -> bool:
 
 def gc(
     settings: Settings,
-    older_than_s: float | None,
+    older_than_s: float | None = None,
     *,
-    is_dry_run: bool,
-    includes_named: bool,
+    keep: int | None = None,
+    max_bytes: int | None = None,
+    is_dry_run: bool = False,
+    includes_named: bool = False,
     includes_worktrees: bool = False,
 ) -> Collected:
-    """Delete turns that ended longer ago than `older_than_s`; None takes the age of `config.json`.
+    """Delete ended turns that are beyond one of the bounds: see `disk.gc.bounds.Bounds`.
 
     Args:
+        older_than_s: None takes the age of `config.json`, which has that of named turns, too.
         includes_worktrees: turns with changes in a worktree that were not applied, too.
 
     Raises:
         HomeError: the home cannot be written.
     """
-    if older_than_s is None:
-        older_than_s = read_config(settings.config_path).gc_days * 86400
+    config = read_config(settings.config_path)
+    bounds = by_age(config.gc_days * DAY_S if older_than_s is None else older_than_s, config.gc_named_days)
+    bounds = bounds._replace(keep=keep, max_bytes=max_bytes, includes_named=includes_named)
     from codex_server_cli.worker.git.unused import Worktrees
 
     worktrees = Worktrees(settings.home, is_asked=includes_worktrees)
     try:
-        collected = collect.collect(
-            settings.home,
-            older_than_s,
-            READER,
-            is_dry_run=is_dry_run,
-            includes_named=includes_named,
-            keeps=worktrees.keeps,
-        )
+        collected = collect.collect(settings.home, bounds, READER, is_dry_run=is_dry_run, keeps=worktrees.keeps)
     except OSError as error:
         hint = "See whose it is, and whether it is mounted read-only."
         raise HomeError(f"cannot tidy {settings.turns_path}: {error.strerror}", hint=hint) from error
     if not is_dry_run:
         worktrees.remove_unused()
     return collected
-
-
-class Check(NamedTuple):
-    """One finding of `doctor`; `exit_code` is the exit code of a command that fails because of it."""
-
-    name: str
-    is_ok: bool
-    detail: str
-    hint: str = ""
-    exit_code: Exit = Exit.OK
-
-
-def doctor(settings: Settings) -> list[Check]:
-    """Check everything that a turn needs. Creates the default home; Codex creates its own."""
-    codex: list[CodexBinary] = []
-
-    def find() -> str:
-        found = find_codex(_pinned(settings), settings.search_path)
-        codex.append(found if found.version else probe(found.path))
-        return f"{codex[0].path} ({codex[0].version})"
-
-    def login() -> str:
-        try:
-            may_bill = read_config(settings.config_path).may_bill_api_key
-        except CodexServerError:
-            may_bill = False  # reported by its own check
-        return check_login(settings.codex_home, codex[0].path, may_bill_api_key=may_bill, is_thorough=True)
-
-    def answers() -> str:
-        started = time.monotonic()
-        agent = read_user_agent(codex[0].path, settings.user_home)
-        return f"{agent.partition(' ')[0]} in {(time.monotonic() - started) * 1000:.0f} ms"
-
-    checks = [
-        _check("codex-server", lambda: f"{__version__}, Python {sys.version.split()[0]}"),
-        _check("home", lambda: _check_home(settings)),
-        _check("config.json", lambda: _check_config(settings)),
-        _check("codex", find),
-    ]
-    if codex:
-        checks += [_check("app-server", answers), _check("login", login)]
-    return checks
-
-
-def codex_version(settings: Settings) -> str | None:
-    """The version of the codex that turns would use, None where there is none."""
-    try:
-        found = find_codex(_pinned(settings), settings.search_path)
-        return found.version or probe(found.path).version
-    except CodexServerError:
-        return None
-
-
-def _check(name: str, run: Callable[[], str]) -> Check:
-    try:
-        return Check(name, True, run())
-    except CodexServerError as error:
-        hint = _RUN_BY_HAND if error.hint == DOCTOR else error.hint  # not a hint to run doctor
-        return Check(name, False, error.message, hint, error.exit_code)
-
-
-def _pinned(settings: Settings) -> str | None:
-    try:
-        return read_config(settings.config_path).codex
-    except CodexServerError:
-        return None  # reported by its own check
-
-
-def _check_config(settings: Settings) -> str:
-    config = read_config(settings.config_path)
-    if config.warnings:
-        return "; ".join(config.warnings)
-    return str(settings.config_path) if settings.config_path.exists() else "none yet: `codex-server setup` writes it"
-
-
-def _check_home(settings: Settings) -> str:
-    """Check that turns can be made here, and that the file system supports flock."""
-    check_home(settings)
-    layout.prepare_home(settings.turns_path)
-    trial = settings.turns_path / f"{layout.UNPUBLISHED}doctor-{os.getpid()}"
-    try:
-        fd = lock.create_locked(trial)
-        try:
-            keeps_locks = lock.is_held(trial)
-        finally:
-            os.close(fd)
-            trial.unlink()
-        free_bytes = shutil.disk_usage(settings.home).free
-    except OSError as error:
-        raise HomeError(f"cannot write {settings.home}: {error.strerror}") from error
-    if not keeps_locks:
-        raise HomeError(f"{settings.home} is on a file system without flock", hint="Set CODEX_SERVER_HOME elsewhere.")
-    if free_bytes < _LOW_SPACE_BYTES:
-        raise HomeError(f"only {free_bytes // 2**20} MB are free at {settings.home}", hint="Free some space.")
-    advice = f"; others can look into it: chmod 700 {settings.home}" if settings.home.stat().st_mode & 0o077 else ""
-    return f"{settings.home}, {free_bytes // 2**30} GB free{advice}"

@@ -86,6 +86,15 @@ class Printed(StrEnum):
     NONE = "none"
 
 
+class UsageKey(StrEnum):
+    """What `usage` groups turns by."""
+
+    DAY = "day"
+    MODEL = "model"
+    CWD = "cwd"
+    STATE = "state"
+
+
 UNTIL = option(
     "until",
     "--until",
@@ -163,6 +172,8 @@ _NESTED = switch("allow_nested", "--allow-nested", help="Allow it from inside a 
 _OF_ONE_TURN = (
     switch("ephemeral", "--ephemeral", help="Leave no Codex session; cannot be continued."),
     option("name", "--name", help="A name to call the turn by.", metavar="N"),
+    option("once", "--once", help="The same key again: the same turn.", metavar="KEY"),
+    option("once_for", "--once-for", help="How long it counts (default: 24h).", metavar="AGE"),
     option("deadline", "--deadline", help="End the turn after S seconds, or 5m.", metavar="S"),
     switch("after_reset", "--after-reset", help="Start once the usage limit has reset."),
     option("notify", "--notify", help="Run it when the turn ends or needs you; JSON on stdin.", metavar="CMD"),

@@ -18,12 +18,16 @@ from codex_server_cli.settings.places import Settings
 
 
 @contextlib.contextmanager
-def leaving_running(*turn_ids: str) -> Iterator[None]:
-    """Ctrl-C ends this command, not the turns: say so, and print the command that resumes."""
+def leaving_running(*turn_ids: str, options: str = "") -> Iterator[None]:
+    """Ctrl-C ends this command, not the turns: say so, and print the command that resumes.
+
+    Args:
+        options: those of the wait for several turns; they begin with a space.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        one, several = f"codex-server tail {turn_ids[0]} --follow", wait_command(" ".join(turn_ids))
+        one, several = f"codex-server tail {turn_ids[0]} --follow", wait_command(" ".join(turn_ids), options)
         output.note(f"\nThe turn goes on: {one}" if len(turn_ids) == 1 else f"\nThe turns go on: {several}")
         raise
 

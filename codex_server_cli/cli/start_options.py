@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.actions.start.options import StartOptions
+from codex_server_cli.actions.start.checks import warn_of_surroundings
+from codex_server_cli.actions.start.options import Once, StartOptions
 from codex_server_cli.actions.start.start import Started
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import START_FLAGS, defaults_of
@@ -34,7 +35,7 @@ def read_options(flags: dict[str, Any]) -> StartOptions:
 def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
     """Convert the parsed flags for the action; a flag that the verb does not have gets its default."""
     given = defaults_of(START_FLAGS) | given
-    for name in ("model", "effort", "schema", "profile", "notify"):
+    for name in ("model", "effort", "schema", "profile", "notify", "once"):
         if given[name] is not None and not given[name].strip():  # an unset variable of a script
             raise UsageError(f"--{name} is empty")
     if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
@@ -62,6 +63,7 @@ def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
         notify=given["notify"],
         may_skip_git_check=given["skip_git_check"],
         may_nest=given["allow_nested"],
+        once=_once(given["once"], given["once_for"]),
         has_worktree=given["worktree"] or given["worktree_name"] is not None,
         worktree_name=given["worktree_name"],
     )
@@ -80,6 +82,17 @@ def check_one_thread(*, last: bool, thread: str | None, turn: str | None) -> Non
         raise UsageError("--last, --thread and --turn exclude each other")
 
 
+def _once(key: str | None, once_for: str | None) -> Once | None:
+    if once_for is None:
+        return Once(key) if key is not None else None
+    if key is None:
+        raise UsageError("--once-for needs --once")
+    for_s = parse_duration_s(once_for, "--once-for", needs_unit=True)
+    if not for_s:
+        raise UsageError("--once-for must be more than 0 seconds")
+    return Once(key, for_s)
+
+
 def _seconds(text: str | None, flag: str) -> float | None:
     return parse_duration_s(text, flag) if text is not None else None
 
@@ -89,15 +102,20 @@ def show_started(started: Started, options: StartOptions, flags: dict[str, Any])
     for warning in started.warnings:
         output.note(f"codex-server: {warning}")
     view = started.view
+    if started.is_existing:
+        output.note(f"already started as {view.turn_id} ({view.state})")
     if not (flags["follow"] or flags["wait"]):
-        output.show_json(turn_documents.started(view, is_full=flags["full"]))
+        output.show_json(turn_documents.started(view, is_full=flags["full"], is_existing=started.is_existing))
+        if not started.is_existing:
+            output.note_if(warn_of_surroundings(Settings.load()))  # after the id, which somebody waits for
         return Exit.OK
     from codex_server_cli.cli.show_turn import follow_text, report_end, wait_for_end, wait_for_end_or_request
 
-    output.note(f"turn {view.turn_id}")
+    if not started.is_existing:
+        output.note(f"turn {view.turn_id}")
     if flags["follow"]:
         return follow_text(Settings.load(), view.turn_id)
     wait = wait_for_end_or_request if options.may_ask else wait_for_end
     ended = wait(Settings.load(), view.turn_id)
-    output.show_json(turn_documents.status_with_answer(ended, is_full=flags["full"]))
+    output.show_json(turn_documents.ended(ended, is_full=flags["full"], is_existing=started.is_existing))
     return report_end(ended, is_told=True)

@@ -28,3 +28,12 @@ def parse_duration_s(text: str, flag: str, *, needs_unit: bool = False) -> float
         what = "a number with its unit" if lacks_unit else "a duration"
         raise UsageError(f"{flag} takes {what}, not {text[:40]!r}", hint="Like 45s, 30m, 12h or 7d.")
     return seconds
+
+
+def since_ms(text: str, flag: str, now_ms: int) -> int:
+    """The moment so long ago, in Unix milliseconds; a duration that needs its unit, as `7d`.
+
+    Raises:
+        UsageError: as `parse_duration_s`.
+    """
+    return now_ms - int(parse_duration_s(text, flag, needs_unit=True) * 1000)

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from codex_server_cli.core.history.entries import ThreadEntry, parse_entries
 from codex_server_cli.core.history.session_file import (
@@ -39,8 +38,7 @@ _DATE_DEPTH = 3
 """`YYYY/MM/DD`: a bound, so that no symlink loop makes the walk endless."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadSummary:
+class ThreadSummary(NamedTuple):
     """One session of Codex.
 
     Attributes:
@@ -73,11 +71,12 @@ class ThreadSummary:
     is_subagent: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _SessionFile:
-    thread_id: str
-    path: str
+class _SessionFile(NamedTuple):
+    """A session file; sorts by its age."""
+
     mtime_s: float
+    path: str
+    thread_id: str
 
 
 def list_threads(
@@ -210,12 +209,14 @@ def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> 
 
 def _newest_first(codex_home: Path, prefix: str = "", folder: str = "sessions") -> list[_SessionFile]:
     """Every session file whose thread id begins with `prefix`, by modification time."""
-    files = list(_walk(os.fspath(codex_home / folder), prefix, _DATE_DEPTH))
-    files.sort(key=lambda file: (file.mtime_s, file.path), reverse=True)
+    files: list[_SessionFile] = []
+    _collect(os.fspath(codex_home / folder), prefix, _DATE_DEPTH, files)
+    files.sort(reverse=True)
     return files
 
 
-def _walk(directory: str, prefix: str, depth: int) -> Iterator[_SessionFile]:
+def _collect(directory: str, prefix: str, depth: int, files: list[_SessionFile]) -> None:
+    """Append the session files below a directory. A list takes half the time of nested generators."""
     try:
         with os.scandir(directory) as found:
             entries = list(found)
@@ -223,15 +224,16 @@ def _walk(directory: str, prefix: str, depth: int) -> Iterator[_SessionFile]:
         return
     for entry in entries:
         thread_id = thread_id_of(entry.name)
-        if thread_id is not None and thread_id.startswith(prefix):
+        if thread_id is None:
+            if depth and entry.name.isdigit():
+                _collect(entry.path, prefix, depth - 1, files)
+        elif thread_id.startswith(prefix):
             try:
                 status = entry.stat()
             except OSError:  # archived or deleted meanwhile
                 continue
             if stat.S_ISREG(status.st_mode):
-                yield _SessionFile(thread_id, entry.path, status.st_mtime)
-        elif depth and entry.name.isdigit():
-            yield from _walk(entry.path, prefix, depth - 1)
+                files.append(_SessionFile(status.st_mtime, entry.path, thread_id))
 
 
 def _read_meta(path: str) -> RolloutMeta | None:

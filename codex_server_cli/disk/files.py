@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,17 +25,23 @@ def write_atomic(path: Path, data: bytes, *, is_durable: bool = False) -> None:
     Raises:
         OSError: the directory cannot be written; nothing is left behind.
     """
+    write_pieces(path, (data,), is_durable=is_durable)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], *, is_durable: bool = False) -> None:
+    """As `write_atomic`, for content that need not be in memory at once."""
     neighbour = path.with_name(f".{path.name}.{os.getpid()}")
     fd = _create_replacing(neighbour)
     try:
         try:
-            write_all(fd, data)
+            for piece in pieces:
+                write_all(fd, piece)
             if is_durable:
                 os.fsync(fd)
         finally:
             os.close(fd)
         neighbour.rename(path)
-    except OSError:
+    except Exception:
         neighbour.unlink(missing_ok=True)
         raise
 
@@ -75,7 +82,7 @@ def encode_json(value: Any) -> bytes:
         return json.dumps(value, indent=1).encode() + b"\n"
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path | str) -> dict[str, Any] | None:
     """The JSON object in a file; None where the file is missing or unreadable, or holds no object (torn, or edited by
     hand)."""
     try:
@@ -84,7 +91,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def read_permitted_json(path: Path) -> dict[str, Any] | None:
+def read_permitted_json(path: Path | str) -> dict[str, Any] | None:
     """As `read_json`, for callers that must tell an unreadable file from a missing one.
 
     Raises:
@@ -113,7 +120,7 @@ def _refuse(text: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
 
 
-def read_bytes(path: Path, offset: int = 0, max_bytes: int = -1) -> bytes:
+def read_bytes(path: Path | str, offset: int = 0, max_bytes: int = -1) -> bytes:
     """The content of a regular file from an offset on, all of it or at most `max_bytes`.
 
     Raises:

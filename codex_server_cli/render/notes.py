@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.result.commands import PROGRAM, wait_command
+from codex_server_cli.core.result.next_step import next_command
 from codex_server_cli.render.escape import one_line
 from codex_server_cli.render.tables import duration
 
@@ -64,10 +65,32 @@ def still_running_note(views: Sequence[TurnView], options: str) -> str:
     return "\n".join([f"{PROGRAM}: {count} of {len(views)} turns still {verb}: {wait_command(ids, options)}", *asked])
 
 
-def thread_text(
+def turn_header(view: TurnView, prompt: str) -> list[tuple[str, str | None]]:
+    """The facts of a turn: label and value of each, None for a value that is not known."""
+    meta, error = view.meta, view.error
+    usage = view.result.get("usage") or view.live.get("usage") or {}
+    tokens = usage.get("total_tokens")
+    command = next(iter(next_command(view).values()), None)
+    return [
+        ("turn", view.turn_id),
+        ("name", meta.get("name")),
+        ("state", f"{view.state}: {view.phase}" if view.phase else str(view.state)),
+        ("error", f"{error.get('kind')}: {error.get('message')}" if error is not None else None),
+        ("directory", meta.get("cwd")),
+        ("model", meta.get("model")),
+        ("thread", view.thread_id),
+        ("started", meta.get("started_at")),
+        ("took", duration(view.elapsed_s)),
+        ("tokens", None if tokens is None else str(tokens)),
+        ("prompt", prompt),
+        ("next", command),
+    ]
+
+
+def entries_text(
     header: Sequence[tuple[str, str | None]], entries: Sequence[tuple[str, str | None, str]], width: int
 ) -> str:
-    """A thread: its facts, then its last entries.
+    """A turn or a thread: its facts, then its last entries.
 
     Args:
         header: label and value; a missing value is left out.
@@ -83,21 +106,12 @@ def thread_text(
 
 
 def check_lines(checks: Sequence[tuple[str, bool, str, str]]) -> str:
-    """Checks, one per line: name, whether it is ok, detail, hint."""
+    """Checks, one per line: name, whether it is ok, detail, hint. One that is ok and has a hint is a warning."""
     pad = max(len(name) for name, *_ in checks)
     lines = []
     for name, is_ok, detail, hint in checks:
-        lines.append(f"{'✓' if is_ok else '✗'} {name.ljust(pad)}  {detail}")
-        if hint and not is_ok:
+        mark = "✗" if not is_ok else "!" if hint else "✓"
+        lines.append(f"{mark} {name.ljust(pad)}  {detail}")
+        if hint:
             lines += [f"{' ' * (pad + 4)}{line}" for line in hint.split("\n")]
     return "\n".join(lines) + "\n"
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    value = float(count)
-    for unit in ("bytes", "KB", "MB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} GB"

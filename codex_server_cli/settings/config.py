@@ -11,6 +11,7 @@ from codex_server_cli.errors import BadInputError, HomeError
 
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 _DEFAULT_GC_DAYS = 7.0
+_DEFAULT_GC_NAMED_DAYS = 30.0
 
 
 class Config(NamedTuple):
@@ -24,6 +25,8 @@ class Config(NamedTuple):
     sandbox: str | None = None
     notify: str | None = None
     gc_days: float = _DEFAULT_GC_DAYS
+    gc_named_days: float = _DEFAULT_GC_NAMED_DAYS
+    keeps_events: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -38,10 +41,12 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model": (lambda value: isinstance(value, str), "a model's name"),
     "sandbox": (lambda value: value in _SANDBOXES, "one of " + ", ".join(_SANDBOXES)),
     "notify": (lambda value: isinstance(value, str), "a command"),
-    "gc_days": (lambda value: _is_number(value) and value > 0, "a number of days"),
+    "events": (lambda value: value in ("compact", "full"), '"compact" or "full"'),
+    **dict.fromkeys(("gc_days", "gc_named_days"), (lambda value: _is_number(value) and value > 0, "a number of days")),
 }
 
 
+_SWITCHES = ("auth", "events")
 _WITHOUT_EFFECT = ("server",)
 
 
@@ -62,10 +67,11 @@ def read_config(path: Path) -> Config:
             raise BadInputError(f"{path}: {name} must be {wanted}, not {found}", hint=f"Fix {path}.")
     warnings = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
     warnings += [f"{path}: {name!r} has no effect in this version" for name in _WITHOUT_EFFECT if name in values]
-    known = {name: values[name] for name in _RULES if values.get(name) is not None and name != "auth"}
+    known = {name: values[name] for name in _RULES if values.get(name) is not None and name not in _SWITCHES}
     if "max_running" in known:
         known["max_running"] = int(known["max_running"])  # 8.0 is an integer, too
-    return Config(**known, may_bill_api_key=values.get("auth") == "any", warnings=tuple(warnings))
+    known |= {"may_bill_api_key": values.get("auth") == "any", "keeps_events": values.get("events") == "full"}
+    return Config(**known, warnings=tuple(warnings))
 
 
 def read_config_values(path: Path) -> dict[str, Any]:

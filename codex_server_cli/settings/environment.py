@@ -21,6 +21,11 @@ _DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "WSL_DISTRO_NAME"
 UTF8 = ("-X", "utf8")
 """Makes our Python decode names and arguments as UTF-8, whatever the locale, as Codex does."""
 
+JOB_VARIABLES = (
+    *("RUNNER_TRACKING_ID", "VSTS_PROCESS_LOOKUP_ID", "JENKINS_URL", "JENKINS_NODE_COOKIE", "BUILD_ID"),
+    "CI_DISPOSABLE_ENVIRONMENT",
+)
+"""The variables that show a CI job which ends its processes."""
 _API_KEY_VARIABLES = ("OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN")
 _PATH_VARIABLES = (
     *("HOME", "CODEX_SERVER_HOME", "CODEX_HOME", "CODEX_SQLITE_HOME"),
@@ -173,6 +178,11 @@ def notifier_environment(home: Path) -> dict[str, str]:
 def told_environment() -> dict[str, str]:
     """The environment of a notify command: outside of any turn, and marked as such a command."""
     return unmarked_environment() | {NOTIFY_VARIABLE: "1"}
+
+
+def job_variables() -> dict[str, str]:
+    """Those of `JOB_VARIABLES` that are set."""
+    return {name: os.environ[name] for name in JOB_VARIABLES if name in os.environ}
 
 
 def unmarked_environment() -> dict[str, str]:

@@ -29,8 +29,20 @@ _READY_TIMEOUT_S = 30.0
 _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.main import main; main()"
 
 
+class TurnExistsError(Exception):
+    """There is a turn with the key (`once`) already; no other was made.
+
+    Args:
+        turn_id: that turn.
+    """
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__(turn_id)
+        self.turn_id = turn_id
+
+
 class Launch:
-    """A worker, from its spawn until `hand_over` gives it a turn; dropping it before that ends it."""
+    """A worker, from its spawn until `hand_over` gives it a turn; our exit before that ends it, as `drop` does."""
 
     def __init__(self) -> None:
         self._is_spawned = False
@@ -91,6 +103,7 @@ class Launch:
             HomeError: the directory could not be made.
             BusyError: another turn writes the thread, or the system has no room for a worker.
             InternalError: the worker did not start; nothing was made.
+            TurnExistsError: `meta` has a key, and there is a turn with it.
 
         A worker reports its turn's id once before it publishes the directory and once after. Where it dies in between,
         or its second report is late, the directory decides: if it exists, the turn was started, and that is no error.
@@ -117,10 +130,23 @@ class Launch:
         answer = self._read_answer()
         if _is_published(answer, turns_path):
             return str(answer["turn_id"]), bool(answer["has_forked"])
+        if "existing" in answer:
+            self.reap()
+            raise TurnExistsError(answer["existing"])
         error = self._error_of(answer, meta)
         if _is_published(answer, turns_path):  # published just before it was killed
             return str(answer["turn_id"]), bool(answer["has_forked"])
         raise error
+
+    def drop(self) -> None:
+        """End a worker that was spawned and is not needed: it owns nothing yet."""
+        if self._is_spawned and self._failure is None:
+            import signal
+
+            os.close(self._to_worker)
+            os.close(self._from_worker)
+            os.kill(self._pid, signal.SIGKILL)  # our own child, not reaped: the pid cannot be another's
+            self.reap()
 
     def reap(self) -> None:
         """Wait for the worker's exit and reap it, in a program that outlives it: it is our child."""

@@ -40,6 +40,10 @@ def main() -> None:
     turns_path = Path(turn["turns_path"])
     try:
         layout.prepare_home(turns_path)
+        key_fd, existing = _claim_key(turns_path, turn["meta"])
+        if existing is not None:
+            _answer({"existing": existing})
+            return
         meta, thread = _claim_thread(turns_path, turn)
         if meta is None:
             _answer(_busy_answer(turns_path, turn["meta"]["thread_id"]))
@@ -52,6 +56,8 @@ def main() -> None:
         refusal = error if isinstance(error, HomeError) else layout.home_error(turns_path.parent, error)
         _answer({"home_error": refusal.message, "hint": refusal.hint})
         return
+    if key_fd is not None:
+        os.close(key_fd)
     _log_to(directory)
     if leases.slot is not None:
         leases.record_signals()  # what runs the turn is still to be loaded
@@ -96,6 +102,24 @@ def _held_until_s(turns_path: Path) -> float:
     from codex_server_cli.worker.limit_probe import known_until_s
 
     return known_until_s(turns_path) or 0.0
+
+
+def _claim_key(turns_path: Path, meta: dict[str, Any]) -> tuple[int | None, str | None]:
+    """Look for a turn with the key of this one, which comes before all else: that turn may hold the thread.
+
+    Returns:
+        The lock to hold until the turn is published, where it has a key; and the turn that has the key already.
+
+    Raises:
+        OSError: the home cannot be written.
+        HomeError: it cannot be read.
+    """
+    if "once" not in meta:
+        return None, None
+    from codex_server_cli.disk.turn import once  # most turns have no key
+
+    key_fd = once.hold(turns_path)
+    return key_fd, once.turn_of_key(turns_path, meta["once"]["key"], meta["once"]["for_s"])
 
 
 def _claim_thread(turns_path: Path, turn: dict[str, Any]) -> tuple[dict[str, Any] | None, ThreadLock | None]:

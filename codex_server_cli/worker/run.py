@@ -83,6 +83,7 @@ def _collect_once_a_day(home: Path) -> None:
     try:
         if not stamp.is_due(home):
             return
+        from codex_server_cli.disk.gc.bounds import by_age
         from codex_server_cli.disk.gc.collect import collect_if_due
         from codex_server_cli.disk.turn.reader import TurnReader
         from codex_server_cli.settings.config import read_config
@@ -90,8 +91,9 @@ def _collect_once_a_day(home: Path) -> None:
         from codex_server_cli.worker.git.unused import Worktrees
 
         os.nice(19)
-        worktrees = Worktrees(home)
-        if collect_if_due(home, read_config(home / "config.json").gc_days, TurnReader(clean_up), worktrees.keeps):
+        config, worktrees = read_config(home / "config.json"), Worktrees(home)
+        bounds = by_age(config.gc_days * stamp.DAY_S, config.gc_named_days)
+        if collect_if_due(home, bounds, TurnReader(clean_up), worktrees.keeps):
             worktrees.remove_unused()
     except (OSError, CodexServerError) as error:
         say(f"cannot tidy {home}: {error}")
@@ -169,7 +171,7 @@ def run_turn(
         leave_worktree(meta, worktree_fd)
     leases.leave_queue()
     leases.release()
-    is_told = _publish_end(writer, outcome, meta, journal)
+    is_told = _publish_end(writer, outcome, meta, journal, keeps_events=request is None or request.keeps_events)
     writer.close()
     return Afterwards(notifier if is_told else silence, program)
 
@@ -181,10 +183,14 @@ def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
         TurnJournal(directory.path).end(State.CANCELLED, ErrorKind.CANCELLED)
 
 
-def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal) -> bool:
+def _publish_end(
+    writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], journal: TurnJournal, *, keeps_events: bool
+) -> bool:
     """Publish the end, unless the turn was deleted, and journal it; False where both are left to the next reader."""
     try:
         if writer.may_write():
+            if not keeps_events:
+                _compact_events(writer)
             writer.finish(outcome, meta)
     except LockLostError:
         return False
@@ -193,6 +199,15 @@ def _publish_end(writer: TurnWriter, outcome: Outcome, meta: dict[str, Any], jou
         return False
     journal.end(outcome.state, outcome.error.kind if outcome.error else None)
     return True
+
+
+def _compact_events(writer: TurnWriter) -> None:
+    try:
+        writer.compact_events()
+    except OSError as error:  # no space, or no permission any more
+        say(f"events.jsonl is left as it is: {error}")
+    except Exception:  # a larger file is no reason to lose the end
+        _log_traceback()
 
 
 def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:

@@ -77,6 +77,9 @@ def test_in_a_read_only_home_everything_reads_and_nothing_starts(
     assert_refused(shell.run("cancel", running, under=read_only), 73, "Read-only file system", as_json=True)
     gc = shell.run("gc", "--older-than", "0s", under=read_only)
     assert_refused(gc, 73, f"cannot tidy {shell.home}/turns: Read-only file system", as_json=False)
+    doctor = shell.run("doctor", under=read_only)
+    assert doctor.code == 73
+    assert f"✗ home          cannot write {shell.home}: Read-only file system" in doctor.stdout
     assert shell.run("answer", complete, under=read_only).stdout == f"{ANSWER}\n"
     status = shell.run("status", dead, under=read_only)
     assert (status.code, status.json["state"], status.json["error"]["kind"]) == (0, "abandoned", "worker_died")

@@ -43,6 +43,15 @@ OF_NEW: list[tuple[list[str], int, str]] = [
     (["--name", "x" * 65], 65, "not a turn name: 'xxx"),
     (["--name", "two words"], 65, "not a turn name: 'two words'"),
     (["--name", ""], 65, "not a turn name: ''"),
+    (["--once", ""], 64, "--once is empty"),
+    (["--once", "\u200b"], 65, r"not a key for --once: '\u200b'"),
+    (["--once", "two\nlines"], 65, r"not a key for --once: 'two\nlines'"),
+    (["--once", "a\x1bb"], 65, r"not a key for --once: 'a\x1bb'"),
+    (["--once", "x" * 201], 65, f"not a key for --once: '{'x' * 40}' …"),
+    (["--once-for", "2h"], 64, "--once-for needs --once"),
+    (["--once", "k", "--once-for", "0"], 64, "--once-for must be more than 0 seconds"),
+    (["--once", "k", "--once-for", "7"], 64, "--once-for takes a number with its unit, not '7'"),
+    (["--once", "k", "--once-for", "soon"], 64, "--once-for takes a duration, not 'soon'"),
     (["--follow", "--wait"], 64, "--follow and --wait exclude each other"),
     (["--image", "missing.png"], 65, "cannot read the image {project}/missing.png: No such file"),
     (["--image", "a-file"], 65, "{project}/a-file is no PNG, JPEG, GIF or WebP image"),
@@ -96,9 +105,10 @@ def test_a_wrong_option_of_new_is_refused(shell: Shell) -> None:
 def test_an_option_that_is_not_utf_8_is_refused_because_codex_could_never_be_told(shell: Shell) -> None:
     bad = b"model=caf\xe9"
     Path(shell.project, bad.decode(errors="surrogateescape")).mkdir()
-    for option in ("--cwd", "--model", "--config", "--effort", "--add-dir"):
+    for option in ("--cwd", "--model", "--config", "--effort", "--add-dir", "--once"):
         run = shell.call("new", "hi", "--write", option, bad)
-        assert_refused(run, 65, "not valid UTF-8", as_json=True, case=option)
+        expected = "not valid UTF-8" if option != "--once" else "not a key for --once"
+        assert_refused(run, 65, expected, as_json=True, case=option)
         assert shell.left == []
     assert_refused(shell.run("new", "hi", "--model", bad), 65, "not valid UTF-8", as_json=True)
 

@@ -164,6 +164,19 @@ def test_ctrl_c_ends_the_command_and_never_the_turn(shell: Shell, turns: TurnsOn
     turns.drop_lock(turn_id)
 
 
+def test_ctrl_c_in_a_wait_for_several_names_the_same_wait(shell: Shell, turns: TurnsOnDisk) -> None:
+    ids = [turns.running().turn_id, turns.running().turn_id]
+    process = shell.spawn("wait", *ids, "--any", "--timeout", "5m")
+    _wait_until_it_waits(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, f"codex-server wait {' '.join(ids)} --any --timeout 5m" in stderr) == (130, True), (
+        stderr
+    )
+    for turn_id in ids:
+        turns.drop_lock(turn_id)
+
+
 @pytest.mark.parametrize("option", ["--wait", "--follow"])
 def test_ctrl_c_in_new_leaves_the_turn_running_and_names_it(shell: Shell, option: str) -> None:
     shell.install("silent")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.duration import parse_duration_s, since_ms
 from codex_server_cli.errors import UsageError
 from tests.kit.cases import for_each
 
@@ -32,3 +32,9 @@ def test_a_bare_number_is_refused_where_seconds_are_not_what_comes_to_mind() -> 
     with pytest.raises(UsageError, match="--older-than takes a number with its unit, not '7'") as caught:
         parse_duration_s("7", "--older-than", needs_unit=True)
     assert "7d" in caught.value.hint
+
+
+def test_a_moment_is_so_long_before_now() -> None:
+    assert since_ms("1.5h", "--since", 10_000_000) == 10_000_000 - 5_400_000
+    with pytest.raises(UsageError, match="--since takes a number with its unit, not '7'"):
+        since_ms("7", "--since", 0)

@@ -53,7 +53,7 @@ def test_a_shell_that_stands_in_a_turn_and_one_that_follows_it_hinder_nothing(on
     end_long_ago(turn)
     gc = one_home.run("gc", cwd=turn.path)
     assert (gc.code, gc.stdout) == (0, f"{turn.id}\n")
-    assert "deleted 1 turns" in gc.stderr
+    assert "deleted 1 turn," in gc.stderr
     assert one_home.turn_ids == []
 
 

@@ -10,6 +10,7 @@ from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, reply, run_command, say
 from tests.kit.faults import change_workers
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, nap, sleepers, start_sleeping
+from tests.kit.in_process import call
 from tests.kit.support import DEADLINE_S, wait_until
 
 WHOLE = f"{FIRST_HALF}{SECOND_HALF}"
@@ -28,6 +29,19 @@ def test_a_killed_worker_is_abandoned_at_once_with_its_partial_answer(home: Home
     run = home.call("answer", turn.id)
     assert (run.code, run.stdout) == (3, f"{FIRST_HALF}\n")
     assert turn.out.count(FIRST_HALF) == 1
+
+
+@pytest.mark.parametrize("has_lock", [True, False], ids=["whole", "without-lock"])
+def test_a_copy_of_the_home_can_be_read_while_the_turn_runs(one_home: Home, has_lock: bool) -> None:
+    turn, gate = one_home.start_held()
+    copy = one_home.root / "backup"
+    shutil.copytree(one_home.path, copy, ignore=shutil.ignore_patterns("wake"))
+    if not has_lock:
+        (copy / "turns" / turn.id / "lock").unlink()
+    read = call("status", turn.id, env=one_home.env | {"CODEX_SERVER_HOME": str(copy)}, cwd=one_home.project)
+    assert read.json["state"] == "abandoned", read
+    gate.open()
+    assert turn.wait()["answer"] == WHOLE
 
 
 def test_a_follower_sees_the_death_of_the_worker(one_home: Home) -> None:

@@ -182,7 +182,8 @@ def test_a_line_of_50_megabytes(one_home: Home) -> None:
 def test_a_hundred_thousand_lines_without_a_pause(one_home: Home) -> None:
     turn = start_with(one_home, "many lines")
     answer = FIRST_HALF + "word " * faulty.DELTAS
-    assert_ended(one_home, turn, "complete", None, answer, tokens=faulty.TOKENS)
+    assert_ended(one_home, turn, "complete", None, answer, tokens=faulty.TOKENS, is_compacted=True)
+    assert turn.events[-1]["seq"] > faulty.DELTAS
 
 
 def test_a_flood_on_stderr(one_home: Home) -> None:

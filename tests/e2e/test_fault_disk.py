@@ -12,7 +12,7 @@ import pytest
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold, say
 from tests.fakes import faulty
-from tests.kit.faults import FIRST_HALF, WHOLE, assert_ended, change_workers, pin_fake_codex, start_silent
+from tests.kit.faults import FIRST_HALF, MANY, WHOLE, assert_ended, change_workers, pin_fake_codex, start_silent
 from tests.kit.home import Home, Turn
 from tests.kit.support import delete_tree, wait_until
 
@@ -21,6 +21,16 @@ BALLAST_BYTES = (1 << 20) - 310_000
 """Leaves room for the reserve, for a turn's small files, and for about half of the output."""
 LIMIT_BYTES = 120_000
 """More than `result.json` has, which holds the output twice, and less than `events.jsonl` would have."""
+NO_ROOM = """
+import errno
+from codex_server_cli.disk.turn import compaction
+
+def _no_room(*given, _kept=compaction._kept):
+    yield next(_kept(*given))[:1000]
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+compaction._kept = _no_room
+"""
 Mount = Callable[..., None]
 
 
@@ -130,6 +140,14 @@ def test_an_end_for_which_there_is_no_space_at_all_is_told_all_the_same_and_publ
     assert (ended["state"], ended["answer"]) == (reported["state"], reported["answer"])
     assert (turn.path / "answer.txt").read_text() == reported["answer"]
     assert one_home.left_running() == []
+
+
+def test_a_disk_without_room_for_the_shorter_events_keeps_the_long_ones(one_home: Home) -> None:
+    change_workers(one_home, NO_ROOM)
+    one_home.model([say(*["word "] * MANY)])
+    turn = one_home.start("new", "hi")
+    assert_ended(one_home, turn, "complete", None, "word " * MANY, tokens=faulty.TOKENS)
+    assert "events.jsonl is left as it is" in (turn.path / "worker.log").read_text()
 
 
 def test_a_turn_whose_directory_becomes_read_only_goes_on_and_its_end_is_published_later(

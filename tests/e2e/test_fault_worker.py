@@ -18,6 +18,7 @@ from tests.fakes import faulty
 from tests.kit.escalations import ASK, escalated, pending, wait_for_request
 from tests.kit.faults import (
     FIRST_HALF,
+    MANY,
     SIGNALS,
     WHOLE,
     assert_ended,
@@ -171,6 +172,40 @@ def test_a_worker_that_is_killed_while_it_ends_codex_has_completed_its_turn(
     wait_until(lambda: "turn/completed" in methods(turn), what="the end")
     signal_worker(turn, signum)
     assert_ended(one_home, turn, "complete", None, WHOLE, tokens=faulty.TOKENS)
+
+
+KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
+KILLED_IN_THE_MIDDLE = f"""
+import os, signal
+from codex_server_cli.disk.turn import compaction
+
+def _in_the_middle(*given, _kept=compaction._kept):
+    yield next(_kept(*given))[:1000]
+    {KILLED}
+
+compaction._kept = _in_the_middle
+"""
+KILLED_AFTER_IT = f"""
+import os, signal
+from codex_server_cli.disk.turn import writer
+writer.publish = lambda *_: {KILLED}
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "is_compacted"),
+    [(KILLED_IN_THE_MIDDLE, False), (KILLED_AFTER_IT, True)],
+    ids=["in the middle", "after the rename"],
+)
+def test_a_worker_that_is_killed_while_it_shortens_the_events_has_completed_its_turn(
+    one_home: Home, code: str, is_compacted: bool
+) -> None:
+    change_workers(one_home, code)
+    one_home.model([say(*["word "] * MANY)])
+    turn = one_home.start("new", "hi")
+    turn.wait_for_exit_of_worker()
+    assert not turn.is_ended
+    assert_ended(one_home, turn, "complete", None, "word " * MANY, tokens=faulty.TOKENS, is_compacted=is_compacted)
 
 
 def test_two_readers_at_once_publish_the_result_that_a_worker_could_not(one_home: Home) -> None:

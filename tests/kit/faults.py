@@ -19,6 +19,8 @@ from tests.kit.support import DEADLINE_S, Json, wait_until
 
 FIRST_HALF, WHOLE = faulty.FIRST_HALF, faulty.WHOLE
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+MANY = 200
+"""So many deltas make a log long enough to be compacted."""
 NOWHERE = "http://127.0.0.1:9/v1"
 KILLED_AFTER_S = 2 * DEADLINE_S
 _HAND_ON = """
@@ -112,7 +114,14 @@ def signal_worker(turn: Turn, signum: int) -> None:
 
 
 def assert_ended(
-    home: Home, turn: Turn, state: str, kind: str | None, answer: str | None, *, tokens: int | None = None
+    home: Home,
+    turn: Turn,
+    state: str,
+    kind: str | None,
+    answer: str | None,
+    *,
+    tokens: int | None = None,
+    is_compacted: bool = False,
 ) -> Json:
     """Assert how a turn ended, that everything of it is kept and agrees, and that none of its processes stays.
 
@@ -120,6 +129,7 @@ def assert_ended(
         state, kind: what `wait` prints.
         answer: the answer, or the part of it that was received.
         tokens: the turn's total usage; None where Codex sent none.
+        is_compacted: the deltas have been dropped from its events; else they have every number.
 
     Returns:
         The output of `wait --print json`.
@@ -128,12 +138,23 @@ def assert_ended(
     error = ended["error"] or {}
     assert (ended["state"], error.get("kind"), ended["answer"]) == (state, kind, answer), ended
     assert home.left_running() == []
+    _assert_numbers(turn, is_compacted=is_compacted)
     _assert_files_agree(turn, ended, (ended["usage"] or {}).get("total_tokens"), tokens)
     if kind is not None:
         assert error["message"]
         assert error["hint"]
         assert "Traceback" not in error["message"] + error["hint"]
     return ended
+
+
+def _assert_numbers(turn: Turn, *, is_compacted: bool) -> None:
+    seqs = [event["seq"] for event in turn.events]
+    if is_compacted:
+        assert seqs == sorted({*seqs})
+        assert len(seqs) < seqs[-1] - MANY / 2
+        assert "item/agentMessage/delta" not in methods(turn)
+    else:
+        assert seqs == list(range(len(seqs)))
 
 
 def _assert_files_agree(turn: Turn, ended: Json, used: Any, tokens: int | None) -> None:
@@ -146,8 +167,6 @@ def _assert_files_agree(turn: Turn, ended: Json, used: Any, tokens: int | None) 
     if answer:
         assert (turn.path / "answer.txt").read_text(encoding="utf-8") == answer
         assert answer in turn.out
-    events = turn.events
-    assert [event["seq"] for event in events] == list(range(len(events)))
     assert (turn.path / "prompt.txt").read_text() == "hi"
     hidden = [path.name for path in turn.path.iterdir() if path.name.startswith(".")]
     assert hidden == []

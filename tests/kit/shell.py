@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from codex_server_cli.demo.codex_home import write_custom_provider
+from codex_server_cli.settings.environment import JOB_VARIABLES
 from codex_server_cli.worker.launch import Launch
 from tests.fakes import codex as fake
 from tests.kit import in_process
@@ -26,7 +27,7 @@ from tests.kit.support import DEADLINE_S, make_repository, wait_until
 
 NOWHERE = "http://127.0.0.1:9/v1"
 JSON_VERBS = ("new", "continue", "status", "cancel", "recover")
-_OUR_VARIABLES = ("CODEX_", "OPENAI_", "CODEX_SERVER_")
+_OUR_VARIABLES = ("CODEX_", "OPENAI_", "CODEX_SERVER_", *JOB_VARIABLES)
 
 
 class Shell:

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from codex_server_cli.settings.environment import JOB_VARIABLES
+
 Json = dict[str, Any]
 T = TypeVar("T")
 
@@ -68,8 +70,9 @@ def delete_tree(path: Path) -> None:
 
 
 def codex_env(codex_home: Path, **more: str) -> dict[str, str]:
-    """An environment for a real codex: ours, less every API key, with `CODEX_HOME` set, kept off the network."""
-    env = {name: value for name, value in os.environ.items() if name not in _API_KEYS}
+    """An environment for a real codex: ours, less every API key, with `CODEX_HOME` set, kept off the network, and as if
+    it were in no CI job."""
+    env = {name: value for name, value in os.environ.items() if name not in (*_API_KEYS, *JOB_VARIABLES)}
     tokens = {"CODEX_REFRESH_TOKEN_URL_OVERRIDE": _NOWHERE, "CODEX_REVOKE_TOKEN_URL_OVERRIDE": _NOWHERE}
     return {**env, **tokens, "CODEX_HOME": str(codex_home), **more}
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.render.notes import check_lines, end_note, running_note, size, thread_text
-from tests.kit.cases import for_each
+from codex_server_cli.render.notes import check_lines, end_note, entries_text, running_note, turn_header
 
 TURN_ID = "20261120-165501-482-7f3a"
 
@@ -65,7 +64,7 @@ def test_a_turn_that_waits_for_the_usage_limit_says_until_when() -> None:
 def test_a_thread_is_its_facts_and_then_its_entries() -> None:
     header = [("thread", "t"), ("name", None), ("directory", "/home\n/dev")]
     entries = [("user", "2026", "what?\n"), ("agent", None, "that")]
-    assert thread_text(header, entries, 80).splitlines() == [
+    assert entries_text(header, entries, 80).splitlines() == [
         "thread     t",
         "directory  /home /dev",
         "",
@@ -75,29 +74,37 @@ def test_a_thread_is_its_facts_and_then_its_entries() -> None:
         "── agent",
         "that",
     ]
-    assert thread_text([], [], 80) == "\n"
+    assert entries_text([], [], 80) == "\n"
 
 
-def test_findings_show_a_hint_only_where_something_is_wrong() -> None:
-    checks = [("home", True, "fine", "unused"), ("login", False, "not logged in", "codex login\nor so")]
+def test_the_facts_of_a_turn_end_with_the_command_to_run_next() -> None:
+    running = TurnView(TURN_ID, "/", State.RUNNING, Phase.THINKING, 1.25, {"cwd": "/p", "name": "n"})
+    known = {label: value for label, value in turn_header(running, "hi") if value}
+    assert known == {
+        "turn": TURN_ID,
+        "name": "n",
+        "state": "running: thinking",
+        "directory": "/p",
+        "took": "1.2 s",
+        "prompt": "hi",
+        "next": f"codex-server wait {TURN_ID} --timeout 100",
+    }
+    ended = dict(turn_header(failed()._replace(result={"usage": {"total_tokens": 0}}), ""))
+    assert (ended["state"], ended["tokens"], ended["next"]) == ("failed", "0", None)
+    assert ended["error"] == "usage_limit: The limit is reached."
+
+
+def test_findings_show_what_to_do_and_a_warning_differs_from_a_fault() -> None:
+    checks = [
+        ("codex", True, "fine", ""),
+        ("home", True, "on nfs4", "one machine only"),
+        ("login", False, "not logged in", "codex login\nor so"),
+    ]
     assert check_lines(checks).splitlines() == [
-        "✓ home   fine",
+        "✓ codex  fine",
+        "! home   on nfs4",
+        "         one machine only",
         "✗ login  not logged in",
         "         codex login",
         "         or so",
     ]
-
-
-@for_each(
-    ("count", "text"),
-    [
-        (0, "0 bytes"),
-        (1023, "1023 bytes"),
-        (1024, "1.0 KB"),
-        (5 * 2**20, "5.0 MB"),
-        (3 * 2**30, "3.0 GB"),
-        (2**50, "1048576.0 GB"),
-    ],
-)
-def test_sizes_are_short(count: int, text: str) -> None:
-    assert size(count) == text

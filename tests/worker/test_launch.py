@@ -22,7 +22,7 @@ from codex_server_cli.disk.turn import inbox
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BusyError, HomeError, InternalError
 from codex_server_cli.worker import launch as launch_module
-from codex_server_cli.worker.launch import Launch
+from codex_server_cli.worker.launch import Launch, TurnExistsError
 from tests.fakes import codex as fake
 from tests.kit.story import is_alive
 from tests.kit.support import DEADLINE_S, wait_until
@@ -170,6 +170,39 @@ def test_of_two_turns_on_one_thread_the_second_is_refused_or_forks(
     for each in (turn_id, fork_id):
         end(TurnDir(turns_path / each))
     assert list((turns_path.parent / "threads").iterdir()) == []
+
+
+def test_of_two_turns_with_one_key_there_is_the_first_even_where_it_holds_the_thread(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
+) -> None:
+    with_key = meta | {"thread_id": "019a-1", "once": {"key": "k", "for_s": 60.0, "asked": None}}
+    turn_id, _ = launched().hand_over(turns_path, "one", dict(with_key), MAX_RUNNING)
+    again = launched()
+    with pytest.raises(TurnExistsError, match=turn_id):
+        again.hand_over(turns_path, "two", dict(with_key), MAX_RUNNING, dict(with_key))
+    assert not psutil.pid_exists(again._pid)
+    assert not lock.is_held(turns_path.parent / "once.lock")  # though the turn runs
+    end(TurnDir(turns_path / turn_id))
+    assert [path.name for path in turns_path.iterdir()] == [turn_id]
+
+
+def test_a_turn_without_a_key_has_nothing_to_do_with_their_lock_and_one_that_cannot_have_it_is_not_made(
+    launched: Callable[[], Launch], turns_path: Path, meta: dict[str, Any]
+) -> None:
+    (turns_path.parent / "once.lock").mkdir(parents=True)
+    turn_id, _ = launched().hand_over(turns_path, "hi", dict(meta), MAX_RUNNING)
+    end(TurnDir(turns_path / turn_id))
+    with pytest.raises(HomeError, match=r"once\.lock: Is a directory"):
+        launched().hand_over(turns_path, "hi", meta | {"once": {"key": "k", "for_s": 60.0}}, MAX_RUNNING)
+    assert [path.name for path in turns_path.iterdir()] == [turn_id]
+
+
+def test_a_worker_that_is_not_needed_is_dropped_at_once(launched: Callable[[], Launch], turns_path: Path) -> None:
+    launch = launched()
+    launch.drop()
+    assert not psutil.pid_exists(launch._pid)
+    Launch().drop()  # never spawned
+    assert not turns_path.exists()
 
 
 def test_a_home_that_cannot_be_written_is_told_by_the_worker(launched: Callable[[], Launch], tmp_path: Path) -> None:

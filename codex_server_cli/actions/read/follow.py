@@ -12,7 +12,7 @@ from pathlib import Path
 from codex_server_cli.actions.read.read import READER, readable, refuse_unless_readable
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.protocol.jsonl import LineDecoder
-from codex_server_cli.disk.turn.follow import GrowingFile, last_lines_offset, wakeups
+from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
 from codex_server_cli.disk.turn.layout import TurnDir
 
 PROBE_INTERVAL_S = 1.0
@@ -33,18 +33,18 @@ def events(directory: TurnDir, *, last_lines: int | None = None, follows: bool =
 def _pieces(directory: TurnDir, path: Path, last_lines: int | None, *, follows: bool) -> Iterator[bytes]:
     readable(directory)
     refuse_unless_readable(directory, path)
-    file = GrowingFile(path, 0 if last_lines is None else last_lines_offset(path, last_lines))
-    has_ended = _end_probe(directory)
-    if not follows:
-        yield file.read_more()
-        return
-    for _ in wakeups(directory.path):
-        is_over = has_ended()
-        data = file.read_more()
-        if data:
-            yield data
-        if is_over:
+    with GrowingFile(path, last_lines) as file:
+        if not follows:
+            yield file.read_more()
             return
+        has_ended = _end_probe(directory)
+        for _ in wakeups(directory.path):
+            is_over = has_ended()
+            data = file.read_more()
+            if data:
+                yield data
+            if is_over:
+                return
 
 
 def _end_probe(directory: TurnDir) -> Callable[[], bool]:

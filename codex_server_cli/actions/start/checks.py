@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import is_turn_id, is_turn_name
 from codex_server_cli.errors import BadInputError, UsageError
+from codex_server_cli.settings.environment import job_variables
 from codex_server_cli.settings.places import Settings
 
 _MAX_SCHEMA_BYTES = 4 * 1024 * 1024
+
+LOGIN_STAMP = ".looked-at-login"
+"""The file in the home that says when it was looked last at what logind does at a logout, and it was nothing: at most
+once a day, because that takes a millisecond and hardly ever changes."""
+_DAY_S = 86400.0
+_CGROUPS = "/proc/self/cgroup"
 
 
 def check_cwd(cwd: str | None, flag: str = "--cwd") -> str:
@@ -73,6 +81,38 @@ def warn_of_open_home(settings: Settings, request: TurnRequest) -> tuple[str, ..
     writable = (os.path.realpath(root) for root in (request.cwd, *request.writable_roots))
     around = next((root for root in writable if os.path.commonpath((home, root)) == root), None)
     return (f"this turn may write in {around}, and so change codex-server's own records in {home}",) if around else ()
+
+
+def warn_of_surroundings(settings: Settings) -> str | None:
+    """The warning for a turn that nobody waits for and that will end with the place that it was started in; once.
+
+    Nearly always there is nothing to look at: then this reads one small file, and imports nothing.
+    """
+    looked = settings.home / LOGIN_STAMP
+    if not (job_variables() or _is_in_unit(looked)):
+        return None
+    from codex_server_cli.actions.start.surroundings import warn_once
+
+    return warn_once(settings, looked)
+
+
+def _is_in_unit(looked: Path) -> bool:
+    """Whether systemd, where there is one, has us in a service, or in a login that was not looked at today."""
+    try:
+        with open(_CGROUPS, "rb") as file:  # noqa: PTH123 — in the time of a start
+            cgroups = file.read()
+    except OSError:  # macOS
+        return False
+    if b".service\n" in cgroups:
+        return True
+    return b"/session-" in cgroups and not _was_looked_at_today(looked)
+
+
+def _was_looked_at_today(stamp: Path) -> bool:
+    try:
+        return 0 <= time.time() - stamp.lstat().st_mtime < _DAY_S
+    except OSError:  # never, or the home has just been deleted
+        return False
 
 
 def warn_of_unknown_reset(settings: Settings) -> tuple[str, ...]:

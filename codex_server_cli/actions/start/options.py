@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.model.request import Approval, Sandbox
+from codex_server_cli.core.model.request import Approval, Flags, Sandbox
+
+ONCE_FOR_S = 86400.0
+"""How long a key of `--once` stands for its turn by default."""
+
+
+class Once(NamedTuple):
+    """The key under which a turn is started once; stored in `meta.json`.
+
+    Attributes:
+        key: any line of text.
+        for_s: how long ago its turn may have been started at most, by this call.
+        asked: what makes the call, to tell another one by (`actions.start.once`).
+    """
+
+    key: str
+    for_s: float = ONCE_FOR_S
+    asked: Flags | None = None
 
 
 class StartOptions(NamedTuple):
@@ -33,6 +50,7 @@ class StartOptions(NamedTuple):
     deadline_s: float | None = None
     may_skip_git_check: bool = False
     may_nest: bool = False
+    once: Once | None = None
     has_worktree: bool = False
     worktree_name: str | None = None
 

@@ -38,7 +38,7 @@ def review(settings: Settings, options: StartOptions, launch: Launch, choice: Re
     """Start a review on a new thread. It reads and never writes, whatever `config.json` says.
 
     Args:
-        options: without their prompt, which is ignored.
+        options: their prompt is ignored.
 
     Raises:
         BadInputError: git does not know the subject.

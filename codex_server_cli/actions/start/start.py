@@ -30,10 +30,11 @@ from codex_server_cli.worker.launch import Launch
 
 
 class Started(NamedTuple):
-    """A started turn; `warnings` are for people."""
+    """A started turn; `warnings` are for people. `is_existing`: an earlier call has started it (`once`)."""
 
     view: TurnView
     warnings: tuple[str, ...] = ()
+    is_existing: bool = False
 
 
 def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
@@ -44,6 +45,7 @@ def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
 
     Raises:
         CodexServerError: any subclass but `NotFoundError`; nothing was created.
+        TurnExistsError: the options have a key, and another call has just started its turn (`once.only_once`).
     """
     return _start(settings, options, launch, None, is_fork=False)
 
@@ -63,12 +65,12 @@ def go_on(
         BusyError: the thread is being written, or has queued messages or a goal, and no fork was asked for.
         CodexServerError: as `new`.
     """
-    from codex_server_cli.actions.start.threads import holder_of_thread, what_waits_in_thread
+    from codex_server_cli.actions.start.thread_writer import holder_of_thread, what_waits_in_thread
     from codex_server_cli.core.result.commands import thread_busy, thread_occupied
 
     selector = given_selector(choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
     if "/worktrees/" in (choice.cwd or ""):
-        from codex_server_cli.actions.start.worktree import placed  # runs git
+        from codex_server_cli.actions.start.place.worktree import placed  # runs git
 
         choice = placed(settings, choice)
     if options.cwd is None:
@@ -149,6 +151,8 @@ def _start(
         "images": list(request.images),
         "request": request.to_json(),
     }
+    if options.once is not None:
+        meta["once"] = options.once._asdict()
     fork_meta = _make_fork_meta(meta, request, choice) if choice and may_fork_if_busy and not is_fork else None
     turn_id, has_forked = launch.hand_over(settings.turns_path, prompt, meta, config.max_running, fork_meta, pictures)
     used_meta = fork_meta if has_forked and fork_meta is not None else meta
@@ -165,14 +169,14 @@ def _choose_worktree(
     """The turn's worktree, if it has one; and the warnings about it, or about who else writes where this turn does."""
     record: dict[str, Any] | None = None
     if options.has_worktree or (choice is not None and choice.worktree is not None):
-        from codex_server_cli.actions.start.worktree import choose  # runs git
+        from codex_server_cli.actions.start.place.worktree import choose  # runs git
 
         record, warnings = choose(settings, options, choice, request.cwd)
         if options.has_worktree:
             return record, warnings
     if request.sandbox is Sandbox.READ_ONLY:
         return record, ()
-    from codex_server_cli.actions.start.second_writer import warn_of_writer  # only for turns that write
+    from codex_server_cli.actions.start.place.second_writer import warn_of_writer  # only for turns that write
 
     return record, warn_of_writer(settings, record["path"] if record is not None else request.cwd, parent)
 

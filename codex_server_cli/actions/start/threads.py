@@ -8,20 +8,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from codex_server_cli.actions.read.read import check_codex_home, find, status
+from codex_server_cli.actions.read.read import check_codex_home, find
 from codex_server_cli.actions.start.checks import check_cwd
 from codex_server_cli.actions.start.options import ThreadChoice
 from codex_server_cli.core.history.entries import ThreadEntry
+from codex_server_cli.core.model.turn import is_turn_id
 from codex_server_cli.core.model.view import may_ask
 from codex_server_cli.core.result.commands import bounded_wait
-from codex_server_cli.core.session.queued_messages import what_waits
-from codex_server_cli.disk import lock
-from codex_server_cli.disk.codex_queue import read_goal, read_queue
 from codex_server_cli.disk.codex_sessions import (
     ThreadSummary,
     archived_ids,
@@ -34,14 +30,20 @@ from codex_server_cli.disk.codex_sessions import (
     read_tail,
 )
 from codex_server_cli.disk.files import read_json
-from codex_server_cli.disk.lock_holder import holder_pid
-from codex_server_cli.disk.queue import thread_locks
 from codex_server_cli.disk.session_access import refusal
 from codex_server_cli.disk.turn import lookup
 from codex_server_cli.disk.turn.contents import meta_of, read_meta
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.refusal import refusal_of
-from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, HomeError, NotFoundError
+from codex_server_cli.errors import (
+    AmbiguousError,
+    BadInputError,
+    BusyError,
+    ErrorKind,
+    HomeError,
+    NotFoundError,
+    UnknownThreadError,
+)
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
@@ -91,6 +93,30 @@ def show(settings: Settings, thread: str, *, limit: int) -> ThreadView:
     return ThreadView(summary, read_tail(summary, limit=limit))
 
 
+def find_either(settings: Settings, selector: str, cwd: str | None) -> TurnDir | ThreadSummary:
+    """The turn that a selector names, else the thread that it names.
+
+    Raises:
+        AmbiguousError: several.
+        NotFoundError: neither.
+        HomeError: no thread, and it may be a turn that is not readable.
+    """
+    try:
+        return find(settings, selector, cwd)
+    except AmbiguousError:
+        raise
+    except (NotFoundError, HomeError) as no_turn:
+        if selector == "last" or is_turn_id(selector):  # which no thread is called
+            raise
+        try:
+            return _find_thread(settings, selector)
+        except UnknownThreadError as error:
+            if isinstance(no_turn, HomeError):
+                raise no_turn from error
+            hint = "codex-server list-turns shows the turns, codex-server list the threads."
+            raise NotFoundError(f"no such turn or thread: {selector}", hint=hint) from error
+
+
 def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
     home, has_name = settings.codex_home, not _WHOLE_ID.fullmatch(thread)
     found = find_named(home, thread) if has_name else []
@@ -103,7 +129,7 @@ def _find_thread(settings: Settings, thread: str) -> ThreadSummary:
     if damaged := damaged_file(home, thread) if _WHOLE_ID.fullmatch(thread) else None:
         hint = "Restore it, or start anew: codex-server new"
         raise BadInputError(f"the session file of thread {thread} is damaged: {damaged}", hint=hint)
-    raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
+    raise UnknownThreadError(f"no such thread: {thread}", hint=_LIST_HINT)
 
 
 def _single(thread: str, found: list[ThreadSummary], *, has_name: bool) -> ThreadSummary:
@@ -119,6 +145,8 @@ def _refuse_archived(settings: Settings, thread: str) -> None:
     """Raise `NotFoundError` for an archived thread, which Codex does not open."""
     archived = archived_ids(settings.codex_home, thread)
     if archived:
+        import shutil  # 2 ms that no thread at hand needs
+
         is_on_path = shutil.which("codex", path=settings.search_path)
         codex = None if is_on_path else read_config(settings.config_path).codex
         hint = f"{shlex.quote(codex or 'codex')} unarchive {archived[0]}"
@@ -138,7 +166,7 @@ def ids_of(settings: Settings, thread: str) -> frozenset[str]:
     if ids := frozenset([*(summary.thread_id for summary in found), *archived_ids(home, thread)]):
         return ids
     _refuse_if_unreadable(settings, prefix or "no id")
-    raise NotFoundError(f"no such thread: {thread}", hint=_LIST_HINT, kind=ErrorKind.THREAD_MISSING)
+    raise UnknownThreadError(f"no such thread: {thread}", hint=_LIST_HINT)
 
 
 def choose_by_id(settings: Settings, thread: str) -> ThreadChoice:
@@ -232,69 +260,3 @@ def _fork_after(directory: TurnDir, meta: dict[str, Any]) -> str | None:
         return None
     codex_turn_id: str | None = meta.get("codex_turn_id")
     return codex_turn_id
-
-
-class Holder(NamedTuple):
-    """The writer of a thread: as text, and our turn's id if it is one that has recorded it.
-
-    Attributes:
-        pid: of the process, if it is another codex that is visible to us.
-        may_ask: whether that turn may come to wait for an answer.
-    """
-
-    words: str
-    turn_id: str | None = None
-    pid: int | None = None
-    may_ask: bool = False
-
-
-def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
-    """The writer of a thread: one of our turns, or another codex; None where there is none.
-
-    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe is a momentary
-    shared lock, and a codex that opens the thread just then would be refused: so we ask the kernel for a holder first,
-    and probe only if there seems to be one.
-    """
-    try:
-        turn_id = thread_locks.holder(settings.turns_path, thread_id)
-    except PermissionError as error:
-        raise _unknown_holder(thread_id, error) from error
-    if turn_id:
-        meta = meta_of(TurnDir(settings.turns_path / turn_id))
-        return Holder(f"turn {turn_id}", turn_id, may_ask=may_ask(meta))
-    if turn_id is not None:
-        return Holder("a turn that is just starting")
-    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
-    if _writer_pid(writer_lock) is None:
-        return None
-    _end_dead_writers(settings, thread_id)
-    pid = _writer_pid(writer_lock)
-    if pid is None:
-        return None
-    return Holder(f"another codex process (pid {pid})", pid=pid) if pid else Holder("another codex process")
-
-
-def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
-    hint = "Another user's turn made it: wait for that one, or go on from a copy with --fork."
-    return HomeError(f"it is not known who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
-
-
-def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:
-    """What Codex would run in this thread before our turn, as text; None where nothing is known to be pending."""
-    return what_waits(read_queue(settings.codex_home, thread_id), read_goal(settings.codex_home, thread_id))
-
-
-def _writer_pid(writer_lock: Path) -> int | None:
-    pid = holder_pid(writer_lock)
-    try:
-        return pid if pid is not None and lock.is_held(writer_lock) else None
-    except PermissionError:  # another user's: only the kernel's answer is available
-        return pid
-
-
-def _end_dead_writers(settings: Settings, thread_id: str) -> None:
-    """End the codex of a killed worker, which lives on for a moment: reading the turn's status has it reaped."""
-    for turn_id in lookup.turn_ids(settings.turns_path):
-        turn = TurnDir(settings.turns_path / turn_id)
-        if turn.marker is None and meta_of(turn).get("thread_id") == thread_id:
-            status(turn)

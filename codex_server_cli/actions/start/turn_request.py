@@ -74,6 +74,7 @@ def make_request(
         may_bill_api_key=config.may_bill_api_key,
         notify=choose_command(settings, options.notify, config),
         is_after_reset=options.is_after_reset,
+        keeps_events=config.keeps_events,
         schema_source=schema_source(options),
     )
     checks.check_encodable(request)

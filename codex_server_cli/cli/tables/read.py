@@ -88,13 +88,18 @@ VERBS: Final[dict[str, Verb]] = {
     "show": Verb(
         "verbs.lists:show",
         READ,
-        "Show one thread: its facts and its last entries.",
+        "Show one turn, or one thread of Codex: its facts and its last entries.",
         (
             argument(
-                "thread", help="A thread's id, a unique prefix of it, or its name.", metavar="THREAD", is_required=True
+                "which",
+                help="A turn as elsewhere; or a thread's id, a unique prefix of it, or its name.",
+                metavar="TURN|THREAD",
+                is_required=True,
+                is_turn=True,
             ),
             number("lines", "-n", help="How many of its last entries.", default=10),
             *p.OBJECT_JSON,
+            p.LAST_CWD,
         ),
     ),
     "watch": Verb(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from codex_server_cli.cli import parameters as p
-from codex_server_cli.cli.parameters import option, switch
+from codex_server_cli.cli.parameters import number, option, switch
 from codex_server_cli.cli.verb import Verb
 
 ACCOUNT = "Account"
@@ -55,14 +55,40 @@ VERBS: Final[dict[str, Verb]] = {
     "gc": Verb(
         "verbs.system:gc",
         SYSTEM,
-        "Delete turns that ended some time ago, and what killed turns left. Running and named turns stay.",
+        "Delete ended turns that are old, too many or too large, and what killed turns left. Running turns stay.",
         (
             option(
                 "older_than", "--older-than", help="Like 7d or 12h (default: gc_days of config.json, 7).", metavar="AGE"
             ),
-            switch("dry_run", "--dry-run", help="Only say what would be deleted."),
-            switch("named", "--named", help="Delete turns that have a name, too."),
+            option(
+                "max_size",
+                "--max-size",
+                help="The oldest too, until those that ended take no more: 500M, 2G.",
+                metavar="SIZE",
+            ),
+            number("keep", "--keep", help="All but the N newest that have ended, too.", minimum=1),
+            switch("dry_run", "--dry-run", help="Only say what would be deleted, and why."),
+            switch("named", "--named", help="Named turns like others (default: after gc_named_days, 30)."),
             switch("worktrees", "--worktrees", help="Those with changes in a worktree that were not applied, too."),
+            *p.OBJECT_JSON,
+        ),
+    ),
+    "usage": Verb(
+        "verbs.usage:usage",
+        SYSTEM,
+        "Show what turns have used: how many there were, their tokens, what failed, how long they took.",
+        (
+            option(
+                "since", "--since", help="Only turns started within the last 12h, or 7d.", metavar="AGE", default="7d"
+            ),
+            option(
+                "by",
+                "--by",
+                help="A line for each day (of their start, in local time), model, directory or state.",
+                type=p.UsageKey,
+                default=p.UsageKey.DAY,
+            ),
+            *p.OBJECT_JSON,
         ),
     ),
     "demo": Verb(

@@ -11,10 +11,10 @@ from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.lean import without_empty
 from codex_server_cli.core.documents.turn import VERSION
-from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.duration import since_ms
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.render.notes import thread_text
+from codex_server_cli.render.notes import entries_text, turn_header
 from codex_server_cli.render.tables import short_path, table, turns_table
 from codex_server_cli.settings.places import Settings
 
@@ -36,11 +36,9 @@ def list_turns(
 ) -> None:
     """List turns, newest first."""
     names = read_fields(fields, (*turn_documents.status_keys(), "prompt"), is_full=full)
-    since_ms = None
-    if since is not None:
-        since_ms = time.time_ns() // 1_000_000 - int(parse_duration_s(since, "--since", needs_unit=True) * 1000)
+    start_ms = since_ms(since, "--since", time.time_ns() // 1_000_000) if since is not None else None
     settings = Settings.load()
-    wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread), since_ms, name, search)
+    wanted = read.TurnFilter(state, cwd, _thread_ids(settings, thread), start_ms, name, search)
     rows = [(view, read.prompt_beginning(view)) for view in read.list_turns(settings, limit, wanted)]
     problem = read.absent_home(settings)
     output.note_if(problem)
@@ -74,18 +72,26 @@ def list_(*, limit: int, cwd: str | None, search: str | None, json: bool, full: 
         output.show(table(headings, rows, output.width()))
 
 
-def show(*, thread: str, lines: int, json: bool, full: bool) -> None:
-    """Show one thread: its facts and its last entries."""
-    from codex_server_cli.actions.start import threads
+def show(*, which: str, lines: int, json: bool, full: bool, cwd: str | None) -> None:
+    """Show one turn or one thread: its facts and its last entries."""
+    from codex_server_cli.actions.read import show as show_action
 
-    view = threads.show(Settings.load(), thread, limit=lines)
-    summary = view.summary
+    settings = Settings.load()
+    shown = show_action.show(settings, which, cwd, limit=lines)
+    if isinstance(shown, show_action.ShownTurn):
+        document = turn_documents.status(shown.view, is_full=full) | {"prompt": shown.prompt}
+        header = turn_header(shown.view, shown.prompt)
+    else:
+        document, header = _thread_document(shown.summary, is_full=full), _thread_header(shown.summary)
     if json or full:
-        entries = [{"type": entry.type, "text": entry.text, "at": entry.at} for entry in view.entries]
-        document = {**_thread_document(summary, is_full=full), "entries": entries}
+        document |= {"entries": [{"type": entry.type, "text": entry.text, "at": entry.at} for entry in shown.entries]}
         output.show_json(document if full else without_empty(document))
         return
-    header = [
+    output.show(entries_text(header, [(e.type, e.at, e.text) for e in shown.entries], output.width()))
+
+
+def _thread_header(summary: Any) -> list[tuple[str, str | None]]:
+    return [
         ("thread", summary.thread_id),
         ("name", summary.name),
         ("directory", summary.cwd),
@@ -95,7 +101,6 @@ def show(*, thread: str, lines: int, json: bool, full: bool) -> None:
         ("first prompt", summary.first_prompt),
         ("continue", f"codex-server continue --thread {summary.thread_id} -"),
     ]
-    output.show(thread_text(header, [(e.type, e.at, e.text) for e in view.entries], output.width()))
 
 
 def _row(view: TurnView, prompt: str, names: tuple[str, ...] | None, *, is_full: bool) -> dict[str, Any]:

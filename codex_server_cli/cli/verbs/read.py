@@ -53,8 +53,8 @@ def tail(
     directories = _to_show(settings, turns, cwd, follows=follows)
     code = Exit.OK
     for directory in directories:
-        if len(directories) > 1:
-            output.show(f"==> {directory.turn_id} <==\n")
+        if read.means_several(turns):
+            output.show(_heading(read.status(directory)))
         try:
             with leaving_running(directory.turn_id):
                 if events or json:
@@ -74,7 +74,7 @@ def _to_show(settings: Settings, turns: list[str], cwd: str | None, *, follows: 
     hint = "Follow each in a shell of its own, or all with --all."
     if follows and len(turns) > 1:
         raise UsageError("--follow takes one turn", hint=hint)
-    directories = [read.find(settings, turn, cwd) for turn in read.expand(settings, turns)]
+    directories = read.find_all(settings, turns, cwd)
     if follows and len(directories) > 1:
         raise UsageError(f"--follow takes one turn, and {turns[0]!r} matches {len(directories)}", hint=hint)
     return directories
@@ -115,7 +115,7 @@ def wait(
     given = [("--any", is_any), (f"--until {until}", until is Until.ATTENTION)]
     given += [(f"--timeout {timeout}", timeout is not None), (f"--print {printed}", printed is not None)]
     options = "".join(f" {option}" for option, is_given in [*given, ("--full", full)] if is_given)
-    with leaving_running(*ids):
+    with leaving_running(*ids, options=options):
         if read.means_several(turns):
             return _wait_for_several(directories, until, timeout_s, _Shown(printed, options, full), is_any=is_any)
         ((view, requests),) = _wait_for_one(directories[0], until, timeout_s)

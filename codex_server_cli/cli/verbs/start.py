@@ -6,21 +6,27 @@ of the prompt's. And `launch`, the worker that is being prepared, where the entr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.actions.control.prepare import prepare
 from codex_server_cli.actions.start import start
+from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli.prompts import read_prompt, warn_of_unread_stdin
 from codex_server_cli.cli.start_options import check_one_thread, read_options, show_started
 from codex_server_cli.core.inputs import is_blank
+from codex_server_cli.core.model.request import Flags
 from codex_server_cli.errors import Exit, UsageError
 from codex_server_cli.settings.places import Settings
 
 
 def new(launch: Any = None, **flags: Any) -> Exit:
     """Start a turn on a new thread, and show it as its flags say."""
-    options = read_options(flags)
-    return show_started(start.new(Settings.load(), options, launch or prepare()), options, flags)
+    options, settings = read_options(flags), Settings.load()
+    started = _start(
+        settings, options, launch, {"verb": ["new"]}, lambda keyed: start.new(settings, keyed, launch or prepare())
+    )
+    return show_started(started, options, flags)
 
 
 def continue_(
@@ -41,14 +47,18 @@ def continue_(
     if options.is_ephemeral and not (fork or fork_if_busy):
         raise UsageError("--ephemeral needs --fork", hint="An existing thread stays what it is.")
     settings = Settings.load()
-    if thread is not None:
-        choice = threads.choose_by_id(settings, thread)
-    elif turn is not None:
-        choice = threads.choose_by_turn(settings, turn, options.cwd)
-    else:
-        choice = threads.choose_last(settings, options.cwd)
-    started = start.go_on(settings, options, launch or prepare(), choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
-    return show_started(started, options, flags)
+
+    def begin(keyed: StartOptions) -> start.Started:
+        if thread is not None:
+            choice = threads.choose_by_id(settings, thread)
+        elif turn is not None:
+            choice = threads.choose_by_turn(settings, turn, keyed.cwd)
+        else:
+            choice = threads.choose_last(settings, keyed.cwd)
+        return start.go_on(settings, keyed, launch or prepare(), choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
+
+    call = _given("continue", thread=thread, turn=turn, fork=fork, fork_if_busy=fork_if_busy)
+    return show_started(_start(settings, options, launch, call, begin), options, flags)
 
 
 def review(
@@ -75,4 +85,30 @@ def review(
             "git tells what is reviewed; `--instructions TEXT` takes what is piped in, behind its text"
         )
     choice = reviews.ReviewChoice(base, commit, read_prompt((instructions,)) if instructions is not None else None)
-    return show_started(reviews.review(Settings.load(), options, launch or prepare(), choice), options, flags)
+    settings, options = Settings.load(), options._replace(prompt=choice.instructions or "")
+    call = _given("review", base=base, commit=commit)
+    started = _start(
+        settings, options, launch, call, lambda keyed: reviews.review(settings, keyed, launch or prepare(), choice)
+    )
+    return show_started(started, options, flags)
+
+
+def _given(verb: str, **flags: str | bool | None) -> Flags:
+    """What makes a call besides its options: the verb, and these flags where they are given."""
+    given = {f"--{name.replace('_', '-')}": value for name, value in flags.items() if value not in (None, False)}
+    return {"verb": [verb]} | {flag: [] if value is True else [str(value)] for flag, value in given.items()}
+
+
+def _start(
+    settings: Settings,
+    options: StartOptions,
+    launch: Any,
+    call: Flags,
+    begin: Callable[[StartOptions], start.Started],
+) -> start.Started:
+    """Start a turn; where it has a key, one for all calls with that (`once.only_once`)."""
+    if options.once is None:
+        return begin(options)
+    from codex_server_cli.actions.start.once import only_once
+
+    return only_once(settings, options, launch, call, begin)

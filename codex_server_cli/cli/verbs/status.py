@@ -24,7 +24,8 @@ def status(*, turns: list[str], full: bool, fields: str | None, cwd: str | None)
         output.show_json(_several(read.running(settings), names, is_full=full))
         return Exit.OK
     is_one = not read.means_several(turns)
-    views = [_view(settings, selector, cwd, is_one=is_one) for selector in selectors]
+    found = (_view(settings, selector, cwd, is_one=is_one) for selector in selectors)
+    views = list({view.turn_id: view for view in found}.values())
     output.show_json(_one(views[0], names, is_full=full) if is_one else _several(views, names, is_full=full))
     for note in (end_note(view) for view in views if view.state is State.UNREADABLE):
         output.note_told(note)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from codex_server_cli import __version__
 from codex_server_cli.actions import system
+from codex_server_cli.actions.doctor import doctor as diagnosis
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
-from codex_server_cli.core.documents.lean import rows_of
+from codex_server_cli.core.byte_size import parse_size
+from codex_server_cli.core.documents.gc import gc_document
+from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.size import size
 from codex_server_cli.errors import Exit
-from codex_server_cli.render.notes import check_lines, size
+from codex_server_cli.render.gc import gone_table, remarks, summary
+from codex_server_cli.render.notes import check_lines
 from codex_server_cli.settings.places import Settings
 
 
@@ -34,7 +39,7 @@ def setup() -> None:
 
 def doctor(*, json: bool, full: bool) -> Exit:
     """Look at everything a turn needs; end with the code of the first thing that is missing."""
-    checks = system.doctor(Settings.load())
+    checks = diagnosis.doctor(Settings.load())
     if json or full:
         documents = [
             {"version": VERSION, "name": c.name, "ok": c.is_ok, "detail": c.detail, "hint": c.hint} for c in checks
@@ -42,22 +47,44 @@ def doctor(*, json: bool, full: bool) -> Exit:
         output.show_json(documents if full else rows_of(documents))
     else:
         output.show(check_lines([(check.name, check.is_ok, check.detail, check.hint) for check in checks]))
-    return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)
+    return next((check.exit_code for check in checks if not check.is_ok), Exit.OK)  # a warning is ok
 
 
-def gc(*, older_than: str | None, dry_run: bool, named: bool, worktrees: bool) -> None:
-    """Delete turns that ended some time ago, and what killed turns left. Running and named turns stay."""
-    settings = Settings.load()
+def gc(
+    *,
+    older_than: str | None,
+    max_size: str | None,
+    keep: int | None,
+    dry_run: bool,
+    named: bool,
+    worktrees: bool,
+    json: bool,
+    full: bool,
+) -> None:
+    """Delete ended turns that are old, too many or too large, and what killed turns left."""
     age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
+    max_bytes = parse_size(max_size, "--max-size") if max_size is not None else None
+    settings = Settings.load()
     output.note_if(read.absent_home(settings))
-    collected = system.gc(settings, age_s, is_dry_run=dry_run, includes_named=named, includes_worktrees=worktrees)
-    verb = "would delete" if dry_run else "deleted"
-    more = f", {collected.orphans} unfinished directories" if collected.orphans else ""
-    more += f", {collected.leftovers} unused locks and tickets" if collected.leftovers else ""
-    output.show("".join(f"{turn_id}\n" for turn_id in collected.turn_ids))
-    output.note(f"{verb} {len(collected.turn_ids)} turns{more}, {size(collected.freed_bytes)}")
-    if collected.unreadable:
-        output.note(f"left alone, because they cannot be read (another user's): {', '.join(collected.unreadable)}")
+    collected = system.gc(
+        settings,
+        age_s,
+        keep=keep,
+        max_bytes=max_bytes,
+        is_dry_run=dry_run,
+        includes_named=named,
+        includes_worktrees=worktrees,
+    )
+    if json or full:
+        document = gc_document(collected, is_dry_run=dry_run)
+        output.show_json(document if full else without_empty(document))
+    elif dry_run:
+        output.show(f"{gone_table(collected, output.width())}{summary(collected, is_dry_run=True)}\n")
+    else:
+        output.show("".join(f"{turn_id}\n" for turn_id in collected.turn_ids))
+        output.note(summary(collected, is_dry_run=False))
+    for line in remarks(collected, max_size, keep):
+        output.note(line)
 
 
 def demo(*, keep: bool) -> int:
@@ -69,4 +96,4 @@ def demo(*, keep: bool) -> int:
 
 def version() -> None:
     """Print the versions of codex-server and of its codex."""
-    output.show(f"codex-server {__version__} (codex {system.codex_version(Settings.load()) or 'not found'})\n")
+    output.show(f"codex-server {__version__} (codex {diagnosis.codex_version(Settings.load()) or 'not found'})\n")

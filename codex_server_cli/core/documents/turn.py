@@ -49,19 +49,21 @@ def paths(view: TurnView) -> dict[str, str]:
     }
 
 
-def started(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
-    """The output of `new` and `continue`."""
+def started(view: TurnView, *, is_full: bool = False, is_existing: bool = False) -> dict[str, Any]:
+    """The output of `new` and `continue`; `is_existing`: an earlier call has started the turn (`--once`)."""
     full = {
         "version": VERSION,
         "turn_id": view.turn_id,
         "thread_id": view.thread_id,
         "state": str(view.state),
+        "existing": is_existing,
         **paths(view),
         "next": next_commands(view),
     }
     if is_full:
         return full
-    return {key: full[key] for key in ("version", "turn_id", "state", "turn_dir", "out_path")} | {
+    existing = ("existing",) if is_existing else ()
+    return {key: full[key] for key in ("version", "turn_id", "state", *existing, "turn_dir", "out_path")} | {
         "next": next_command(view)
     }
 
@@ -118,10 +120,16 @@ def _lean_status(view: TurnView, next_: dict[str, str]) -> dict[str, Any]:
 
 
 def status_with_answer(view: TurnView, *, is_full: bool = False) -> dict[str, Any]:
-    """The status and the answer: what `new --wait` prints at the end."""
+    """The status and the answer."""
     if is_full:
         return {**full_status(view), "answer": view.answer}
     return _lean_with_answer(view)
+
+
+def ended(view: TurnView, *, is_full: bool = False, is_existing: bool = False) -> dict[str, Any]:
+    """What `new --wait` prints at the end: the status and the answer; `is_existing` as in `started`."""
+    document = status_with_answer(view, is_full=is_full)
+    return {**document, "existing": is_existing} if is_full or is_existing else document
 
 
 def _lean_with_answer(view: TurnView, *, has_asked_codex: bool = False) -> dict[str, Any]:

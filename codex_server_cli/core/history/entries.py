@@ -17,8 +17,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.protocol.rpc import at, object_at, objects_in
 
@@ -27,8 +26,7 @@ Json = dict[str, Any]
 _SHELL_TOOLS = frozenset({"exec_command", "shell", "shell_command", "local_shell", "container.exec"})
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadEntry:
+class ThreadEntry(NamedTuple):
     """One message, command or change of a thread.
 
     Attributes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from codex_server_cli.core.history.entries import Json, as_text, content_texts, event_entry, parse_line, payload_of
 
@@ -38,8 +38,7 @@ _INJECTED_PREFIXES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutMeta:
+class RolloutMeta(NamedTuple):
     """The first line of a session file: where, by which client and with which model provider the thread was started."""
 
     cwd: str
@@ -51,8 +50,7 @@ class RolloutMeta:
     provider: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SessionHead:
+class SessionHead(NamedTuple):
     """What the head of a session file has beyond its first line."""
 
     first_prompt: str | None

@@ -72,6 +72,7 @@ class TurnRequest(NamedTuple):
         may_bill_api_key: `"auth": "any"` in config.json.
         notify: command line to run when the turn ends or needs attention.
         is_after_reset: wait in the queue until the usage limit has reset.
+        keeps_events: `"events": "full"` in config.json: at its end nothing is dropped from `events.jsonl`.
         flags: what the user gave on the command line, for the commands of hints; None where unknown.
         schema_source: the schema's file, where it has one that can be edited.
         prompt_path: absolute path of the stored prompt, for hints; the images are beside it. Not stored.
@@ -104,6 +105,7 @@ class TurnRequest(NamedTuple):
     may_bill_api_key: bool = False
     notify: str | None = None
     is_after_reset: bool = False
+    keeps_events: bool = False
     flags: Flags | None = None
     schema_source: str | None = None
     prompt_path: str | None = None

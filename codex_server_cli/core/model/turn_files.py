@@ -89,7 +89,8 @@ _ERROR: Mapping[str, _Check] = {
     "retryable": _is_switch,
 }
 _RESULT: Mapping[str, _Check] = {
-    **dict.fromkeys(("thread_id", "codex_turn_id", "answer", "finished_at"), _is_text),
+    **dict.fromkeys(("thread_id", "codex_turn_id", "model", "answer", "finished_at"), _is_text),
+    "cwd": _is_path,
     "state": lambda value: value in _ENDS,
     "usage": _map_of(_is_count),
     **dict.fromkeys(("limits", "recovered"), _is_object),

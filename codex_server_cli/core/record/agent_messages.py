@@ -83,6 +83,11 @@ class AgentMessages:
         message = self._messages.get(item_id)
         return message is not None and message.is_complete
 
+    def text_of(self, item_id: str) -> str:
+        """What is known of a message's text; empty where it has not started."""
+        message = self._messages.get(item_id)
+        return "" if message is None else message.text
+
     def note_review(self, item: Message) -> None:
         """A review starts or ends."""
         self.is_reviewing = item.get("type") == "enteredReviewMode"

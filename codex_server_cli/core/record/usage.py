@@ -23,6 +23,11 @@ _KEYS = {
 _LABELS = {"limitId", "limitName"}
 
 
+def no_usage() -> Usage:
+    """No tokens: every count is zero."""
+    return dict.fromkeys(_KEYS.values(), 0)
+
+
 def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
     """Add one `thread/tokenUsage/updated` to the turn's sum.
 
@@ -32,7 +37,7 @@ def add_usage(so_far: Usage | None, token_usage: Any) -> Usage | None:
     last = object_at(token_usage, "last")
     if not (_number(last.get("inputTokens")) or _number(last.get("outputTokens"))):
         return so_far
-    sums = so_far or dict.fromkeys(_KEYS.values(), 0)
+    sums = so_far or no_usage()
     return {ours: sums[ours] + _number(last.get(wire)) for wire, ours in _KEYS.items()}
 
 

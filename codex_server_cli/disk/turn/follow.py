@@ -6,12 +6,15 @@ there is one each second without an event.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from codex_server_cli.disk.files import read_bytes
+from codex_server_cli.disk.safe_open import open_regular
 
 WAKE_INTERVAL_MS = 1000
 DEBOUNCE_MS = 50
@@ -65,25 +68,45 @@ def _watcher(directory: Path) -> Any:
 
 
 class GrowingFile:
-    """A file that others append to, read piece by piece."""
+    """A file that others append to, read piece by piece; a context manager, which closes it.
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    It stays open: at the end of a turn `events.jsonl` is replaced by a shorter one, in which an offset means nothing.
+    The one that was read holds all lines, because none follows its replacement.
+
+    Args:
+        last_lines: begin where so many of its present last lines begin; None begins at its beginning.
+    """
+
+    def __init__(self, path: Path, last_lines: int | None = None) -> None:
         self._path = path
-        self.offset = offset
+        self._file: FileIO | None = None
+        if last_lines is not None and (file := self._open()) is not None:
+            data = file.read()
+            file.seek(_beginning_of_last(data, last_lines))
+
+    def __enter__(self) -> GrowingFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def read_more(self) -> bytes:
         """What was appended since the last call; `b""` while the file is missing."""
-        try:
-            data = read_bytes(self._path, self.offset)
-        except OSError:  # not created yet, or deleted with its turn
-            return b""
-        self.offset += len(data)
-        return data
+        file = self._open()
+        return b"" if file is None else file.read()
+
+    def _open(self) -> FileIO | None:
+        if self._file is None:
+            with contextlib.suppress(OSError):  # not created yet, or deleted with its turn
+                self._file = FileIO(open_regular(self._path))
+        return self._file
 
 
-def last_lines_offset(path: Path, lines: int) -> int:
-    """The offset at which the last `lines` lines of a file begin."""
-    data = GrowingFile(path).read_more()
+def _beginning_of_last(data: bytes, lines: int) -> int:
+    """The offset at which the last `lines` lines begin."""
     end = len(data) - 1 if data.endswith(b"\n") else len(data)
     for _ in range(lines):
         end = data.rfind(b"\n", 0, max(end, 0))

@@ -19,6 +19,9 @@ from codex_server_cli.disk.safe_open import is_regular, open_regular
 from codex_server_cli.disk.turn import reserve
 from codex_server_cli.disk.turn.layout import TurnDir
 
+COMPACTED_FROM_BYTES = 32 * 1024
+"""Smaller logs are left as they are: half of one is the handshake, and the rest is not worth the time."""
+
 
 class LockLostError(Exception):
     """The lock of a turn was deleted or replaced by hand: a reader may hold a new one, and repair the turn."""
@@ -44,6 +47,7 @@ class TurnWriter:
         except OSError:
             os.close(self._events_fd)  # publishing the end needs a free descriptor
             raise
+        self._are_events_durable = False
         reserve.set_aside(directory)
 
     def may_write(self) -> bool:
@@ -79,6 +83,19 @@ class TurnWriter:
         content = {"version": 1, "turn_id": self.directory.turn_id, "pending": requests}
         write_json(self.directory.pending, content)
 
+    def compact_events(self) -> None:
+        """Drop what `events.jsonl` says twice, where that is worth it. The last step before `finish`: nothing may be
+        appended after it.
+
+        Raises:
+            OSError: the disk is full, or the directory cannot be written: nothing is dropped.
+        """
+        if os.fstat(self._events_fd).st_size < COMPACTED_FROM_BYTES:
+            return
+        from codex_server_cli.disk.turn.compaction import compact  # 1 ms that a short turn does not need
+
+        self._are_events_durable = compact(self.directory.events, self._events_fd)
+
     def finish(self, outcome: Outcome, meta: dict[str, Any]) -> None:
         """Publish the end: events flushed, result, answer, meta, then the marker, then the directory.
 
@@ -86,7 +103,8 @@ class TurnWriter:
         ended before the marker exists, and the marker can be derived from `result.json`.
         """
         reserve.release(self.directory)
-        os.fsync(self._events_fd)
+        if not self._are_events_durable:
+            os.fsync(self._events_fd)
         publish(self.directory, outcome, meta)
 
     def close(self) -> None:
@@ -107,6 +125,8 @@ def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str
         "turn_id": turn.turn_id,
         "thread_id": meta.get("thread_id"),
         "codex_turn_id": meta.get("codex_turn_id"),
+        "model": meta.get("model"),  # with the directory again, so that `usage` reads one file of each turn
+        "cwd": meta.get("cwd"),
         "state": str(outcome.state),
         "answer": outcome.answer,
         "usage": outcome.usage,

@@ -5,12 +5,14 @@ For a repairer, which holds the turn's lock (`disk.turn.repair`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from codex_server_cli.core.model import turn_files
 from codex_server_cli.disk.files import read_json
+from codex_server_cli.disk.process import living_worker
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.worker.cleanup.sweep import sweep
 from codex_server_cli.worker.cleanup.user_program import UserProgram
@@ -22,9 +24,12 @@ _RESTORE_TIMEOUT_S = 5.0
 def clean_up(turn: TurnDir) -> None:
     """End what runs, then put back what was taken: the dead worker's app-server may have the thread open until then.
 
-    Takes 2 s at most for the processes, and `_RESTORE_TIMEOUT_S` for the messages.
+    Takes 2 s at most for the processes, and `_RESTORE_TIMEOUT_S` for the messages. Does nothing in a copy of the turn's
+    directory: what runs there belongs to the original.
     """
     meta = read_json(turn.meta) or {}
+    if _is_copy(turn, meta):
+        return
     sweep(turn.turn_id, meta if "app_server_pid" in meta else None, spared=lambda: _program_of(meta))
     if meta.get("worktree") and turn_files.is_meta(meta):
         from codex_server_cli.worker.git import turn_worktree  # for a rare case
@@ -34,6 +39,24 @@ def clean_up(turn: TurnDir) -> None:
         from codex_server_cli.worker.cleanup.queue_restore import restore_later  # for a rare case
 
         restore_later(turn, _RESTORE_TIMEOUT_S)
+
+
+def _is_copy(turn: TurnDir, meta: Mapping[str, Any]) -> bool:
+    """Whether the turn's worker is alive and holds its lock in another directory: this one is a backup of that.
+
+    A deleted lock is none of another directory: its worker has lost the turn.
+    """
+    pid = living_worker(meta)
+    if pid is None:
+        return False
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/fd") as entries:  # macOS; or it has just exited
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                path = os.readlink(entry.path)  # noqa: PTH115 — compared as text
+                is_lock = path.endswith(f"/{turn.turn_id}/{turn.lock.name}")
+                if is_lock and os.path.realpath(path) != os.path.realpath(turn.lock):
+                    return True
+    return False
 
 
 def _program_of(meta: Mapping[str, Any]) -> set[int]:

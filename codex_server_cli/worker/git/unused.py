@@ -16,6 +16,8 @@ from codex_server_cli.errors import BadInputError
 from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.merge import is_applied
 
+NOT_APPLIED = "not applied"
+"""Why such a turn stays: `apply` brings back what its worktree holds, and `gc --worktrees` deletes it."""
 _SCRATCH_AGE_S = 3600.0
 """Far longer than a merge takes."""
 
@@ -33,19 +35,19 @@ class Worktrees:
         self._is_kept: dict[str, bool] = {}
         self._lost: dict[str, Mapping[str, Any]] = {}  # records of those whose folder is gone, by path
 
-    def keeps(self, meta: Mapping[str, Any]) -> bool:
-        """Whether a turn has to stay, by its `meta.json`: its worktree holds changes that were not applied."""
+    def keeps(self, meta: Mapping[str, Any]) -> str | None:
+        """Why a turn has to stay, by its `meta.json`: its worktree holds changes that were not applied; else None."""
         record = meta.get("worktree") or {}
         path = record.get("path")
         if path is None:
-            return False
+            return None
         if not os.path.lexists(path):
             if not record.get("is_removed"):
                 self._lost[path] = record
-            return False
+            return None
         if path not in self._is_kept:  # several turns may have worked there
             self._is_kept[path] = not self._may_go(Path(path))
-        return self._is_kept[path]
+        return NOT_APPLIED if self._is_kept[path] else None
 
     def _may_go(self, path: Path) -> bool:
         if self._is_asked:

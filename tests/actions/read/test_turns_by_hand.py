@@ -24,6 +24,7 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.disk.gc.bounds import Bounds
 from codex_server_cli.disk.gc.collect import collect
 from codex_server_cli.disk.turn import inbox, repair
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -169,7 +170,7 @@ def _read_all(home: Path, turn: TurnDir) -> None:
         read.answer(turn)
     with suppress(CodexServerError):
         control.cancel([turn])
-    collect(home, 0.0, read.READER, is_dry_run=False, includes_named=True)
+    collect(home, Bounds(0.0, 0.0), read.READER, is_dry_run=False)
 
 
 @examples(max_examples=150)
@@ -219,7 +220,7 @@ def test_a_turn_that_a_defect_keeps_from_its_end_costs_no_other_turn(
     watch.look_back(0)
     assert list(watch.running) == [running.turn_id]
     assert warnings == [f"the end of turn {bad.turn_id} cannot be written; it is reported once it can be"]
-    collected = collect(settings.home, -1.0, read.READER, is_dry_run=False, includes_named=True)
+    collected = collect(settings.home, Bounds(-1.0, -1.0), read.READER, is_dry_run=False)
     assert collected.turn_ids == (ended.turn_id,)
     assert bad.path.is_dir()
 
@@ -267,7 +268,7 @@ def test_a_link_in_a_turns_place_is_no_turn_and_what_it_leads_to_is_left_alone(
     for selector in (target.turn_id, target.turn_id[:8], "last"):
         with pytest.raises(NotFoundError):
             read.find(settings, selector, "/")
-    collect(settings.home, 0.0, read.READER, is_dry_run=False, includes_named=True)
+    collect(settings.home, Bounds(0.0, 0.0), read.READER, is_dry_run=False)
     assert sorted(path.name for path in target.path.iterdir()) == before
     assert link.path.is_symlink()
 
@@ -281,7 +282,7 @@ def test_a_home_whose_turns_lie_elsewhere_works_through_the_link(tmp_path: Path,
         assert [view.turn_id for view in read.list_turns(settings, 5, read.TurnFilter())] == [turn.turn_id]
         assert read.find(settings, turn.turn_id[:8]).turn_id == turn.turn_id
         assert (tmp_path / "disk").stat().st_mode & 0o777 == 0o755  # it may hold more than turns
-        collect(settings.home, 0.0, read.READER, is_dry_run=False, includes_named=True)
+        collect(settings.home, Bounds(0.0, 0.0), read.READER, is_dry_run=False)
     assert list((tmp_path / "disk").iterdir()) == []
 
 

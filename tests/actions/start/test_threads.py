@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.actions.start import threads
+from codex_server_cli.actions.start import thread_writer, threads
 from codex_server_cli.actions.start.options import ThreadChoice
-from codex_server_cli.actions.start.threads import Holder
+from codex_server_cli.actions.start.thread_writer import Holder
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.queue import thread_locks
 from codex_server_cli.errors import AmbiguousError, BadInputError, BusyError, ErrorKind, Exit, NotFoundError
@@ -165,26 +165,26 @@ def test_a_turn_that_left_no_thread_or_what_can_be_none_is_passed_over_for_an_ol
 
 
 def test_the_holder_of_a_thread_is_our_turn_or_another_codex(settings: Settings, turns: TurnsOnDisk) -> None:
-    assert threads.holder_of_thread(settings, OURS) is None
+    assert thread_writer.holder_of_thread(settings, OURS) is None
     turns.complete(thread_id=OURS)
     claim = thread_locks.claim(settings.turns_path, OURS)
     assert claim is not None
-    assert threads.holder_of_thread(settings, OURS) == Holder("a turn that is just starting")
+    assert thread_writer.holder_of_thread(settings, OURS) == Holder("a turn that is just starting")
     turn_id = "20261120-165501-482-7f3a"
     claim.name_holder(turn_id)
-    assert threads.holder_of_thread(settings, OURS) == Holder(f"turn {turn_id}", turn_id)
+    assert thread_writer.holder_of_thread(settings, OURS) == Holder(f"turn {turn_id}", turn_id)
     may_ask_turn = turns.running(request={"approval": "ask"})
     claim.name_holder(may_ask_turn.turn_id)
-    assert threads.holder_of_thread(settings, OURS) == Holder(
+    assert thread_writer.holder_of_thread(settings, OURS) == Holder(
         f"turn {may_ask_turn.turn_id}", may_ask_turn.turn_id, may_ask=True
     )
     claim.release()
-    assert threads.holder_of_thread(settings, OURS) is None
-    assert threads.holder_of_thread(settings, CODEX_SESSION) is None
+    assert thread_writer.holder_of_thread(settings, OURS) is None
+    assert thread_writer.holder_of_thread(settings, CODEX_SESSION) is None
     (settings.codex_home / "thread-writer-locks").mkdir()
     fd = lock.create_locked(settings.codex_home / "thread-writer-locks" / f"{CODEX_SESSION}.lock")
-    assert threads.holder_of_thread(settings, CODEX_SESSION) == Holder(
+    assert thread_writer.holder_of_thread(settings, CODEX_SESSION) == Holder(
         f"another codex process (pid {os.getpid()})", pid=os.getpid()
     )
     os.close(fd)
-    assert threads.holder_of_thread(settings, CODEX_SESSION) is None
+    assert thread_writer.holder_of_thread(settings, CODEX_SESSION) is None

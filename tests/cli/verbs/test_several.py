@@ -44,6 +44,14 @@ def test_one_turn_is_followed_and_a_pattern_of_several_is_refused(shell: Shell, 
     assert shell.call("tail", "a1*", "--follow").code == 0
 
 
+def test_a_turn_that_is_named_twice_is_told_once(shell: Shell, turns: TurnsOnDisk) -> None:
+    turn = turns.complete(name="a")
+    turn.out.write_text("text\n")
+    assert len(shell.call("status", "a", turn.turn_id).json["turns"]) == 1
+    assert len(shell.call("status", "a", "zzz", "zzz").json["turns"]) == 2
+    assert shell.call("tail", "a", turn.turn_id).stdout == "==> a <==\ntext\n"
+
+
 def test_answers_of_several_have_headings_and_end_with_the_first_that_is_not_complete(
     shell: Shell, turns: TurnsOnDisk
 ) -> None:

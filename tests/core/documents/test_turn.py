@@ -37,6 +37,7 @@ def test_new_answers_with_exactly_the_keys_of_the_contract() -> None:
         "turn_id": TURN_ID,
         "thread_id": None,
         "state": "running",
+        "existing": False,
         "turn_dir": PATH,
         "out_path": f"{PATH}/out.txt",
         "events_path": f"{PATH}/events.jsonl",
@@ -45,6 +46,18 @@ def test_new_answers_with_exactly_the_keys_of_the_contract() -> None:
         "meta_path": f"{PATH}/meta.json",
     }
     assert {"wait", "tail", "status"} <= set(commands)
+
+
+def test_a_turn_that_an_earlier_call_has_started_is_said_to_be_existing_and_another_is_not() -> None:
+    new, existing = (turn_documents.started(COMPLETE, is_existing=each) for each in (False, True))
+    assert existing == {**new, "existing": True}
+    assert (existing["state"], list(existing["next"])) == ("complete", ["answer"])
+    assert turn_documents.started(COMPLETE, is_full=True, is_existing=True)["existing"]
+    told = turn_documents.status_with_answer(COMPLETE)
+    assert turn_documents.ended(COMPLETE) == told
+    assert turn_documents.ended(COMPLETE, is_existing=True) == {**told, "existing": True}
+    full = turn_documents.status_with_answer(COMPLETE, is_full=True)
+    assert turn_documents.ended(COMPLETE, is_full=True) == {**full, "existing": False}
 
 
 UNREADABLE = TurnView(TURN_ID, PATH, State.UNREADABLE, error={"kind": "disk"})

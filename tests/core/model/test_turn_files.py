@@ -67,7 +67,11 @@ def test_a_request_with_a_member_of_another_type_does_not(changed: dict[str, Any
 
 
 @for_each(
-    "changed", [{"state": "running"}, {"state": []}, {"answer": 7}, {"error": {"kind": "x"}}, {"usage": {"a": "b"}}]
+    "changed",
+    [
+        *({"state": "running"}, {"state": []}, {"answer": 7}, {"error": {"kind": "x"}}, {"usage": {"a": "b"}}),
+        *({"model": 7}, {"cwd": "\0"}),
+    ],
 )
 def test_a_result_with_a_member_of_another_type_does_not(changed: dict[str, Any]) -> None:
     assert not is_result({**RESULT, **changed})

@@ -13,11 +13,13 @@ from typing import NoReturn
 
 import pytest
 
+from codex_server_cli.core.model.collected import Collected
 from codex_server_cli.core.model.turn import State, format_time_ms
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.gc import collect
-from codex_server_cli.disk.gc.collect import Collected
+from codex_server_cli.disk.gc.bounds import by_age
+from codex_server_cli.disk.gc.stamp import DAY_S
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -25,7 +27,7 @@ from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.errors import ErrorKind
 from tests.kit.turns_on_disk import WHOLE_TURN, TurnsOnDisk
 
-DAY_S = 86400.0
+NAMED_DAYS = 30.0
 LONG_AGO = format_time_ms(int((time.time() - 8 * DAY_S) * 1000))
 
 
@@ -35,7 +37,8 @@ def ended(_turn: TurnDir) -> int:
 
 
 def run(turns: TurnsOnDisk, older_than_s: float = 7 * DAY_S, *, dry: bool = False, named: bool = False) -> Collected:
-    return collect.collect(turns.path.parent, older_than_s, TurnReader(ended), is_dry_run=dry, includes_named=named)
+    bounds = by_age(older_than_s, NAMED_DAYS)._replace(includes_named=named)
+    return collect.collect(turns.path.parent, bounds, TurnReader(ended), is_dry_run=dry)
 
 
 def orphan(turns: TurnsOnDisk, name: str, age_s: float) -> Path:
@@ -91,7 +94,7 @@ def test_a_turn_whose_worker_died_gets_its_end_and_is_as_old_as_that(turns: Turn
 
 def test_what_a_dead_worker_left_running_is_swept(turns: TurnsOnDisk) -> None:
     turn, swept = turns.dead(), list[TurnDir]()
-    collect.collect(turns.path.parent, DAY_S, TurnReader(swept.append), is_dry_run=False, includes_named=False)
+    collect.collect(turns.path.parent, by_age(DAY_S, 1), TurnReader(swept.append), is_dry_run=False)
     assert [each.turn_id for each in swept] == [turn.turn_id]
     assert turn.error.exists()
 
@@ -132,7 +135,8 @@ def test_a_dry_run_tells_and_deletes_nothing(turns: TurnsOnDisk) -> None:
     assert turn.prompt.exists()
     assert left.exists()
     done = run(turns)
-    assert done == planned
+    assert [turn._replace(age_s=0) for turn in done.turns] == [turn._replace(age_s=0) for turn in planned.turns]
+    assert done._replace(turns=()) == planned._replace(turns=())
     assert names_in(turns) == []
 
 
@@ -150,8 +154,7 @@ def test_a_turn_is_out_of_sight_before_its_first_file_goes(turns: TurnsOnDisk, m
 
 
 def test_without_a_turns_directory_there_is_nothing_to_delete(tmp_path: Path) -> None:
-    collected = collect.collect(tmp_path / "none", 0, TurnReader(ended), is_dry_run=False, includes_named=True)
-    assert collected == Collected((), 0, 0)
+    assert collect.collect(tmp_path / "none", by_age(0, 1), TurnReader(ended), is_dry_run=False) == Collected()
 
 
 # --- what has an unexpected shape

@@ -13,14 +13,14 @@ import pytest
 from codex_server_cli.core.model.turn import format_time_ms
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.gc import collect
+from codex_server_cli.disk.gc.bounds import by_age
 from codex_server_cli.disk.gc.collect import collect_if_due
-from codex_server_cli.disk.gc.stamp import STAMP
+from codex_server_cli.disk.gc.stamp import DAY_S, STAMP
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.reader import TurnReader
 from tests.kit.support import DEADLINE_S
 from tests.kit.turns_on_disk import TurnsOnDisk
 
-DAY_S = 86400.0
 LONG_AGO = format_time_ms(int((time.time() - 8 * DAY_S) * 1000))
 
 
@@ -48,10 +48,10 @@ def stamp_of_age(home: Path, age_s: float) -> Path:
 
 
 def test_a_home_that_never_was_collected_is_due_and_then_is_not(home: Path, turns: TurnsOnDisk) -> None:
-    assert collect_if_due(home, 7, TurnReader(ended))
+    assert collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended))
     assert turns_left(home) == 0
     turns.complete(finished_at=LONG_AGO)
-    assert not collect_if_due(home, 7, TurnReader(ended))
+    assert not collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended))
     assert turns_left(home) == 1
     assert (home / STAMP).stat().st_mode & 0o777 == 0o600
 
@@ -63,13 +63,13 @@ def test_a_home_that_never_was_collected_is_due_and_then_is_not(home: Path, turn
 )
 def test_a_day_must_have_passed(home: Path, age_s: float, is_due: bool) -> None:
     stamp = stamp_of_age(home, age_s)
-    assert collect_if_due(home, 7, TurnReader(ended)) is is_due
+    assert collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended)) is is_due
     assert (turns_left(home) == 0) is is_due
     assert abs(time.time() - stamp.stat().st_mtime) < 120 or not is_due
 
 
 def test_days_may_be_parts_of_one(home: Path) -> None:
-    assert collect_if_due(home, 9.5, TurnReader(ended))
+    assert collect_if_due(home, by_age(9.5 * DAY_S, 30), TurnReader(ended))
     assert turns_left(home) == 1
 
 
@@ -79,16 +79,16 @@ def test_the_day_is_noted_before_the_work(home: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(collect, "collect", die)
     with pytest.raises(SystemExit):
-        collect_if_due(home, 7, TurnReader(ended))
+        collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended))
     monkeypatch.undo()
-    assert not collect_if_due(home, 7, TurnReader(ended))
+    assert not collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended))
 
 
 def test_who_comes_while_another_collects_goes_away_at_once(home: Path) -> None:
     stamp = stamp_of_age(home, 2 * DAY_S)
     fd = lock.try_lock(stamp)
     assert fd is not None
-    assert not collect_if_due(home, 7, TurnReader(ended))
+    assert not collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended))
     os.close(fd)
     assert turns_left(home) == 1
 
@@ -103,16 +103,17 @@ def test_who_gets_the_lock_after_another_is_done_leaves_it_at_that(home: Path, m
         return fd
 
     monkeypatch.setattr(lock, "try_acquire", come_late)
-    assert not collect_if_due(home, 7, TurnReader(ended))
+    assert not collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended))
     assert turns_left(home) == 1
 
 
 _ASK = """
 import sys
 from pathlib import Path
+from codex_server_cli.disk.gc.bounds import by_age
 from codex_server_cli.disk.gc.collect import collect_if_due
 sys.stdin.readline()
-print(collect_if_due(Path(sys.argv[1]), 7, lambda turn_id: 0))
+print(collect_if_due(Path(sys.argv[1]), by_age(7 * 86400, 30), lambda turn_id: 0))
 """
 
 
@@ -134,13 +135,13 @@ def test_a_stamp_that_is_a_link_is_not_followed(home: Path, tmp_path: Path) -> N
     (home / STAMP).symlink_to(theirs)
     os.utime(home / STAMP, (0, 0), follow_symlinks=False)
     with pytest.raises(OSError, match="symbolic link"):
-        collect_if_due(home, 7, TurnReader(ended))
+        collect_if_due(home, by_age(7 * DAY_S, 30), TurnReader(ended))
     assert theirs.read_text() == "theirs"
 
 
 def test_a_home_that_is_gone_is_told_and_not_made_again(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        collect_if_due(tmp_path / "gone", 7, TurnReader(ended))
+        collect_if_due(tmp_path / "gone", by_age(7 * DAY_S, 30), TurnReader(ended))
     assert not (tmp_path / "gone").exists()
 
 

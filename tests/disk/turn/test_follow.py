@@ -13,7 +13,7 @@ import pytest
 import watchfiles._rust_notify as rust
 
 from codex_server_cli.disk.turn import follow
-from codex_server_cli.disk.turn.follow import GrowingFile, last_lines_offset, wakeups
+from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
 from tests.kit.support import DEADLINE_S
 
 LATE_S = DEADLINE_S
@@ -31,22 +31,26 @@ def append(path: Path, data: bytes) -> None:
 
 
 def test_every_byte_is_read_once_however_it_was_cut(path: Path) -> None:
-    file = GrowingFile(path)
-    assert file.read_more() == b""
     text = "né 🦀 \u2028\n".encode()
     pieces = []
-    for index in range(len(text)):
-        append(path, text[index : index + 1])
-        pieces.append(file.read_more())
+    with GrowingFile(path) as file:
         assert file.read_more() == b""
+        for index in range(len(text)):
+            append(path, text[index : index + 1])
+            pieces.append(file.read_more())
+            assert file.read_more() == b""
     assert pieces == [text[index : index + 1] for index in range(len(text))]
 
 
-def test_reading_begins_where_it_is_told(path: Path) -> None:
-    append(path, b"one two")
-    file = GrowingFile(path, 4)
-    assert file.read_more() == b"two"
-    assert file.offset == 7
+def test_a_file_that_is_replaced_is_read_to_its_end(path: Path, tmp_path: Path) -> None:
+    append(path, b"one\ntwo\n")
+    with GrowingFile(path) as file, GrowingFile(path, 1) as last:
+        assert (file.read_more(), last.read_more()) == (b"one\ntwo\n", b"two\n")
+        append(path, b"three\n")
+        (tmp_path / "shorter").write_bytes(b"three\n")
+        (tmp_path / "shorter").rename(path)
+        assert (file.read_more(), last.read_more()) == (b"three\n", b"three\n")
+        assert (file.read_more(), last.read_more()) == (b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -66,19 +70,22 @@ def test_reading_begins_where_it_is_told(path: Path) -> None:
 )
 def test_the_last_lines_begin_where_the_line_before_them_ends(path: Path, data: bytes, lines: int, rest: bytes) -> None:
     path.write_bytes(data)
-    assert data[last_lines_offset(path, lines) :] == rest
+    with GrowingFile(path, lines) as file:
+        assert file.read_more() == rest
 
 
 @pytest.mark.parametrize("data", [b"", b"no newline yet", b"a\n"])
 def test_asking_for_no_lines_loses_nothing_of_what_comes_next(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-    file = GrowingFile(path, last_lines_offset(path, 0))
-    append(path, b"next")
-    assert file.read_more() == b"next"
+    with GrowingFile(path, 0) as file:
+        append(path, b"next")
+        assert file.read_more() == b"next"
 
 
 def test_a_file_that_is_not_there_yet_begins_at_its_beginning(path: Path) -> None:
-    assert last_lines_offset(path, 3) == 0
+    with GrowingFile(path, 3) as file:
+        append(path, b"1\n2\n3\n4\n")
+        assert file.read_more() == b"1\n2\n3\n4\n"
 
 
 @pytest.fixture

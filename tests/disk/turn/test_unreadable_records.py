@@ -11,6 +11,7 @@ import pytest
 from codex_server_cli.actions.read import follow, read
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.disk.gc.bounds import by_age
 from codex_server_cli.disk.gc.collect import collect
 from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.turn import contents
@@ -185,6 +186,6 @@ def test_its_end_is_told_as_a_failure_and_it_costs_no_other_turn(turns: TurnsOnD
     turn.meta.write_text("{")
     assert append_end_once(turn)
     assert [(entry["state"], entry["kind"]) for _, entry in journal.read(turns.path.parent)] == [("failed", "internal")]
-    collected = collect(turns.path.parent, -1.0, TurnReader(sweep), is_dry_run=False, includes_named=False)
+    collected = collect(turns.path.parent, by_age(-1.0, 30), TurnReader(sweep), is_dry_run=False)
     assert collected.turn_ids == (other.turn_id,)  # it may have had a name
     assert turn.path.is_dir()

@@ -35,7 +35,7 @@ def no_sweep(_turn: TurnDir) -> int:
 
 
 def test_a_complete_turn_gets_result_answer_and_done(turns: TurnsOnDisk) -> None:
-    turn = turns.running(thread_id="t", codex_turn_id="c")
+    turn = turns.running(thread_id="t", codex_turn_id="c", model="m", cwd="/project")
     end(turn, COMPLETE)
     result = json.loads(turn.result.read_bytes())
     finished_at = result.pop("finished_at")
@@ -44,6 +44,8 @@ def test_a_complete_turn_gets_result_answer_and_done(turns: TurnsOnDisk) -> None
         "turn_id": turn.turn_id,
         "thread_id": "t",
         "codex_turn_id": "c",
+        "model": "m",
+        "cwd": "/project",
         "state": "complete",
         "answer": "the answer",
         "usage": None,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.actions.start.options import StartOptions
-from codex_server_cli.actions.start.worktree import choose
+from codex_server_cli.actions.start.place.worktree import choose
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.places import Settings
 from tests.worker.git.conftest import Repository

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.actions.start.second_writer import warn_of_writer
+from codex_server_cli.actions.start.place.second_writer import warn_of_writer
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.settings.places import Settings
 from tests.kit.turns_on_disk import TurnsOnDisk

@@ -1,0 +1,1 @@
+"""`doctor`: everything that a turn needs, looked at in one go."""

@@ -1,0 +1,1 @@
+"""Where a turn works: its worktree, and who else writes there."""

@@ -1,0 +1,85 @@
+"""Who writes a thread of Codex's now, and what Codex would run in it before our turn. Must never write either."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from codex_server_cli.actions.read.read import status
+from codex_server_cli.core.model.view import may_ask
+from codex_server_cli.core.session.queued_messages import what_waits
+from codex_server_cli.disk import lock
+from codex_server_cli.disk.codex_queue import read_goal, read_queue
+from codex_server_cli.disk.lock_holder import holder_pid
+from codex_server_cli.disk.queue import thread_locks
+from codex_server_cli.disk.turn import lookup
+from codex_server_cli.disk.turn.contents import meta_of
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.errors import HomeError
+from codex_server_cli.settings.places import Settings
+
+
+class Holder(NamedTuple):
+    """The writer of a thread: as text, and our turn's id if it is one that has recorded it.
+
+    Attributes:
+        pid: of the process, if it is another codex that is visible to us.
+        may_ask: whether that turn may come to wait for an answer.
+    """
+
+    words: str
+    turn_id: str | None = None
+    pid: int | None = None
+    may_ask: bool = False
+
+
+def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
+    """The writer of a thread: one of our turns, or another codex; None where there is none.
+
+    Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe is a momentary
+    shared lock, and a codex that opens the thread just then would be refused: so we ask the kernel for a holder first,
+    and probe only if there seems to be one.
+    """
+    try:
+        turn_id = thread_locks.holder(settings.turns_path, thread_id)
+    except PermissionError as error:
+        raise _unknown_holder(thread_id, error) from error
+    if turn_id:
+        meta = meta_of(TurnDir(settings.turns_path / turn_id))
+        return Holder(f"turn {turn_id}", turn_id, may_ask=may_ask(meta))
+    if turn_id is not None:
+        return Holder("a turn that is just starting")
+    writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
+    if _writer_pid(writer_lock) is None:
+        return None
+    _end_dead_writers(settings, thread_id)
+    pid = _writer_pid(writer_lock)
+    if pid is None:
+        return None
+    return Holder(f"another codex process (pid {pid})", pid=pid) if pid else Holder("another codex process")
+
+
+def _unknown_holder(thread_id: str, error: PermissionError) -> HomeError:
+    hint = "Another user's turn made it: wait for that one, or go on from a copy with --fork."
+    return HomeError(f"it is not known who writes thread {thread_id}: {error.filename}: {error.strerror}", hint=hint)
+
+
+def what_waits_in_thread(settings: Settings, thread_id: str) -> str | None:
+    """What Codex would run in this thread before our turn, as text; None where nothing is known to be pending."""
+    return what_waits(read_queue(settings.codex_home, thread_id), read_goal(settings.codex_home, thread_id))
+
+
+def _writer_pid(writer_lock: Path) -> int | None:
+    pid = holder_pid(writer_lock)
+    try:
+        return pid if pid is not None and lock.is_held(writer_lock) else None
+    except PermissionError:  # another user's: only the kernel's answer is available
+        return pid
+
+
+def _end_dead_writers(settings: Settings, thread_id: str) -> None:
+    """End the codex of a killed worker, which lives on for a moment: reading the turn's status has it reaped."""
+    for turn_id in lookup.turn_ids(settings.turns_path):
+        turn = TurnDir(settings.turns_path / turn_id)
+        if turn.marker is None and meta_of(turn).get("thread_id") == thread_id:
+            status(turn)

@@ -1,0 +1,49 @@
+"""Why a turn stays, however old it is and however much room it takes. Owns the reasons.
+
+Must never know of an age or a bound, nor whether a turn has ended: `collect` asks about turns that have.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from codex_server_cli.disk.turn.layout import TurnDir
+
+_FOLDERS = {"inbox", "images"}
+
+RUNNING = "running"
+"""Its worker, or somebody who repairs it, holds its lock."""
+UNREADABLE = "not readable: another user's"
+STRANGE = "not as it was made"
+QUEUED = "has messages to put back"
+STUCK = "cannot be deleted"
+NAMED = "named"
+"""Not for ever: named turns go, too, after a longer time."""
+
+
+def reason_to_keep(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
+    """Why an ended turn must not be deleted, in words that go behind its id; None where it may be.
+
+    Args:
+        meta: its `meta.json`.
+    """
+    if meta.get("turn_id") != turn.turn_id or not is_as_we_made_it(turn.path):
+        return STRANGE
+    if os.path.lexists(turn.queued):  # these messages exist nowhere else until they have been put back
+        return QUEUED
+    return None
+
+
+def is_as_we_made_it(path: Path) -> bool:
+    """A real turn directory with files, an inbox and pictures: no link, and no other tree inside it."""
+    try:
+        info = path.lstat()
+        with os.scandir(path) as entries:
+            folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+    except OSError:  # another user's, or gone meanwhile
+        return False
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= _FOLDERS

@@ -1,0 +1,54 @@
+"""Rewriting `events.jsonl` at the end of a turn, without what it says twice. Owns how; `superfluous` says what.
+
+The new file is complete and durable before it takes the old one's name, so that a crash at any instant leaves one of
+the two. Needs the turn's lock (law 1), and must be the last change of the file: followers keep reading the old one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from codex_server_cli.core.protocol.superfluous import Span, superfluous
+from codex_server_cli.disk.files import write_pieces
+from codex_server_cli.disk.safe_open import open_regular
+
+_LEAST_BYTES = 4096
+"""What a rewriting has to save: a block of most file systems."""
+_READ_BYTES = 1 << 20
+
+
+def compact(events: Path, events_fd: int) -> bool:
+    """Drop the superfluous lines; whether the file was replaced, durably.
+
+    Args:
+        events_fd: the file as its writer has it; another one under its name, put there by hand, is left alone.
+
+    Raises:
+        OSError: it cannot be read, or its directory cannot be written; it is as it was.
+    """
+    with open(open_regular(events), "rb", _READ_BYTES) as file:  # noqa: PTH123 — a descriptor, not a path
+        if not os.path.sameopenfile(file.fileno(), events_fd):
+            return False
+        spans = superfluous(file)
+        if sum(end - start for start, end in spans) < _LEAST_BYTES:
+            return False
+        write_pieces(events, _kept(file, spans), is_durable=True)
+    return True
+
+
+def _kept(file: BinaryIO, dropped: Sequence[Span]) -> Iterator[bytes]:
+    """What is left of a file without these parts of it."""
+    size, position = file.seek(0, os.SEEK_END), 0
+    for start, end in (*dropped, (size, size)):
+        file.seek(position)
+        while position < start:
+            piece = file.read(min(start - position, _READ_BYTES))
+            if not piece:
+                raise OSError(errno.EIO, "The file became shorter while it was read")
+            position += len(piece)
+            yield piece
+        position = end

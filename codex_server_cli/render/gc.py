@@ -1,0 +1,54 @@
+"""A collection of old turns, for people. Owns its words."""
+
+from __future__ import annotations
+
+from codex_server_cli.core.model.collected import Collected, Why
+from codex_server_cli.core.size import size
+from codex_server_cli.render.tables import duration, table
+
+_FLAG_OF = {Why.AGE: "age", Why.KEEP: "--keep", Why.MAX_SIZE: "--max-size"}
+_DAY_S = 86400
+
+
+def gone_table(collected: Collected, width: int) -> str:
+    """The turns that would go, oldest first; empty where there are none."""
+    if not collected.turns:
+        return ""
+    rows = [
+        (turn.turn_id, _age(turn.age_s), size(turn.n_bytes), _FLAG_OF[turn.why], str(turn.state or ""), turn.name or "")
+        for turn in collected.turns
+    ]
+    return table(("TURN", "AGE", "SIZE", "WHY", "STATE", "NAME"), rows, width)
+
+
+def summary(collected: Collected, *, is_dry_run: bool) -> str:
+    """One line with the sums."""
+    n_turns = len(collected.turns)
+    parts = [f"{'would delete' if is_dry_run else 'deleted'} {n_turns} {'turn' if n_turns == 1 else 'turns'}"]
+    parts += [f"{collected.orphans} unfinished directories"] if collected.orphans else []
+    parts += [f"{collected.leftovers} unused locks and tickets"] if collected.leftovers else []
+    return ", ".join([*parts, size(collected.freed_bytes)])
+
+
+def remarks(collected: Collected, max_size: str | None, keep: int | None) -> list[str]:
+    """What stays that a bound would take, and the bounds that do not hold because of it: a line each.
+
+    Args:
+        max_size, keep: the bounds as they were given.
+    """
+    lines = []
+    if collected.kept:
+        lines.append(f"kept: {', '.join(f'{number} {reason}' for reason, number in sorted(collected.kept.items()))}")
+    if Why.KEEP in collected.exceeded:
+        lines.append(f"{collected.n_left} ended turns are left, more than --keep {keep}")
+    if Why.MAX_SIZE in collected.exceeded:
+        lines.append(
+            f"the ended turns that are left take {size(collected.left_bytes or 0)}, more than --max-size {max_size}"
+        )
+    if collected.unreadable:
+        lines.append(f"left alone, because they cannot be read (another user's): {', '.join(collected.unreadable)}")
+    return lines
+
+
+def _age(seconds: float) -> str:
+    return f"{seconds / _DAY_S:.1f} days" if seconds >= _DAY_S else duration(max(seconds, 0.0))

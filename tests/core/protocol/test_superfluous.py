@@ -1,0 +1,277 @@
+"""What an ended turn's events say twice: it can go, and the turn reads as before."""
+
+from __future__ import annotations
+
+import copy
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codex_server_cli.core.protocol import superfluous as superfluous_lines
+from codex_server_cli.core.protocol.event_log import is_delta, read_events
+from codex_server_cli.core.protocol.rpc import encode
+from codex_server_cli.core.protocol.superfluous import superfluous
+from codex_server_cli.core.record.agent_messages import AgentMessage
+from codex_server_cli.core.record.replay import replay
+from tests.kit.captures import CapturedTurn, capture_names, captured_turns
+from tests.kit.cases import for_each
+
+Json = dict[str, Any]
+ITEM = {"threadId": "t", "turnId": "c", "itemId": "i"}
+SAID, PLANNED = "item/agentMessage/delta", "item/plan/delta"
+PRINTED, SUMMED, THOUGHT = (
+    "item/commandExecution/outputDelta",
+    "item/reasoning/summaryTextDelta",
+    "item/reasoning/textDelta",
+)
+LIMITS: Json = {"dir": "in", "method": "account/rateLimits/updated", "params": {}}
+TURNS = [turn for name in capture_names() for turn in captured_turns(name)]
+
+
+def event(method: str, **params: Any) -> Json:
+    return {"dir": "in", "method": method, "params": {"threadId": "t", "turnId": "c", **params}}
+
+
+def delta(text: str, method: str = SAID, **more: Any) -> Json:
+    return event(method, **{"itemId": "i", "delta": text, **more})
+
+
+def started(type_: str = "agentMessage", item_id: Any = "i", **members: Any) -> Json:
+    return event("item/started", item={"type": type_, "id": item_id, **members})
+
+
+def completed(type_: str = "agentMessage", item_id: Any = "i", **members: Any) -> Json:
+    return event("item/completed", item={"type": type_, "id": item_id, **members})
+
+
+def diff(turn_id: str = "c") -> Json:
+    return event("turn/diff/updated", turnId=turn_id, diff="all of it")
+
+
+def left_of(log: bytes) -> bytes:
+    """The log without what is superfluous."""
+    for start, end in reversed(superfluous(io.BytesIO(log))):
+        log = log[:start] + log[end:]
+    return log
+
+
+def left(*events: Json) -> list[int]:
+    """Which of these events are left, by their place."""
+    log = b"".join(encode({"seq": seq, **event_}) for seq, event_ in enumerate(events))
+    return [seen["seq"] for seen in read_events(left_of(log))]
+
+
+_SAID_TWICE: dict[str, tuple[list[Json], list[int]]] = {
+    "a message": ([started(), delta("a"), delta("b"), completed(text="ab")], [0, 3]),
+    "a message that had a beginning": ([started(text="a"), delta("b"), completed(text="ab")], [0, 2]),
+    "more than its deltas had": ([started(), delta("a"), completed(text="ab")], [0, 2]),
+    "a command": ([started("x"), delta("b", PRINTED), completed("x", aggregatedOutput="ab\n")], [0, 2]),
+    "a plan": ([started("plan"), delta("ab", PLANNED), completed("plan", text="ab")], [0, 2]),
+    "a summary of two parts": (
+        [
+            started("reasoning"),
+            delta("a", SUMMED, summaryIndex=0),
+            delta("b", SUMMED, summaryIndex=1),
+            completed("reasoning", summary=["a", "b"]),
+        ],
+        [0, 3],
+    ),
+    "reasoning": (
+        [started("reasoning"), delta("a", THOUGHT, contentIndex=0), completed("reasoning", content=["a"])],
+        [0, 2],
+    ),
+    "two items at once": (
+        [
+            started(),
+            delta("a"),
+            delta("1", PRINTED, itemId="command"),
+            LIMITS,
+            delta("x", itemId="theirs", threadId="another"),
+            delta("b"),
+            completed(text="ab"),
+        ],
+        [0, 2, 3, 4, 6],
+    ),
+    "diffs": ([diff(), diff("d"), diff(), diff("d")], [2, 3]),
+}
+
+
+@for_each("events, kept", _SAID_TWICE.values(), ids=[*_SAID_TWICE])
+def test_what_another_line_has_whole_is_superfluous(events: list[Json], kept: list[int]) -> None:
+    assert left(*events) == kept
+
+
+_SAID_ONCE: dict[str, list[Json]] = {
+    "other text": [started(), delta("b"), completed(text="ab")],
+    "an open item": [started(), delta("a")],
+    "an unknown start": [delta("a"), completed(text="a")],
+    "an unknown start of a command": [delta("a", PRINTED), completed("x", aggregatedOutput="a")],
+    "another item": [started(), delta("a"), completed(item_id="j", text="a")],
+    "another type": [started(), delta("a"), completed("plan", text="a")],
+    "a type without text": [started("x"), delta("a"), completed(text="a")],
+    "another message between": [started(), delta("a"), delta("b", itemId="j"), delta("c"), completed(text="ac")],
+    "a warning between": [started(), delta("a"), event("warning"), completed(text="a")],
+    "a request between": [started(), delta("a"), {**event("item/tool/call"), "id": 0}, completed(text="a")],
+    "a reply of ours between": [started(), delta("a"), {"dir": "out", "id": 0}, completed(text="a")],
+    "a line without a thread between": [
+        started(),
+        delta("a"),
+        {"dir": "in", "method": "configWarning"},
+        completed(text="a"),
+    ],
+    "a retry": [started(), delta("a"), event("error", willRetry=True), delta("a"), completed(text="a")],
+    "no output": [started("x"), delta("a", PRINTED), completed("x", aggregatedOutput=None)],
+    "output that was cut": [started("x"), delta("abc", PRINTED), completed("x", aggregatedOutput="a … c")],
+    "no such part": [started("x"), delta("a", SUMMED, summaryIndex=1), completed("x", summary=["a"])],
+    "no part": [started("x"), delta("a", SUMMED), completed("x", summary=["a"])],
+    "an odd part": [started("x"), delta("a", SUMMED, summaryIndex=[]), completed("x", summary=["a"])],
+    "an item without an id": [started(item_id=None), delta("a", itemId=""), completed(item_id=None, text="a")],
+    "deltas of another kind": [started("x"), delta("a", "item/fileChange/outputDelta"), completed("x", text="a")],
+    "one diff": [diff()],
+    "diffs of no turn": [diff(""), diff("")],
+    "a diff before something else of that name": [diff(), event("turn/diff/updated", files=[])],
+}
+
+
+@for_each("events", _SAID_ONCE.values(), ids=[*_SAID_ONCE])
+def test_what_may_be_the_only_one_is_kept(events: list[Json]) -> None:
+    assert left(*events) == list(range(len(events)))
+
+
+def test_a_message_that_starts_again_is_judged_from_there() -> None:
+    events = [started(), delta("a"), event("error", willRetry=True), started(), delta("a"), completed(text="a")]
+    assert left(*events) == [0, 1, 2, 3, 5]
+
+
+def test_a_text_that_is_too_long_to_be_remembered_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for most, kept in ((4, [0, 3]), (3, [0, 1, 2, 3])):
+        monkeypatch.setattr(superfluous_lines, "MOST_CHARS", most)
+        assert (
+            left(started("x"), delta("ab", PRINTED), delta("cd", PRINTED), completed("x", aggregatedOutput="abcd"))
+            == kept
+        )
+
+
+def test_lines_that_are_no_messages_are_kept() -> None:
+    log = b'{"dir":"in","method":["odd"]}\nodd\n\n[1]\n\xff\xfe\n{"dir":"in","method":"x","params":[]}\n{"torn'
+    assert left_of(log) == log
+
+
+def facts_of(value: Any) -> Any:
+    """Everything that a record holds, less what is held back for as long as the turn has no id."""
+    if isinstance(value, dict):
+        return {key: facts_of(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [facts_of(member) for member in value]
+    if isinstance(value, AgentMessage):
+        return value.phase, value.text, value.is_complete
+    if type(value).__module__.startswith("codex_server_cli.core.record."):
+        return {name: facts_of(member) for name, member in vars(value).items() if name != "_early"}
+    return value
+
+
+def assert_reads_the_same(log: bytes) -> None:
+    shorter = left_of(log)
+    (record, text), (record_of_shorter, text_of_shorter) = replay(log), replay(shorter)
+    assert text_of_shorter == text
+    assert facts_of(record_of_shorter) == facts_of(record)
+
+
+@for_each("turn", TURNS, ids=[turn.name for turn in TURNS])
+def test_a_recorded_turn_reads_the_same_without_it(turn: CapturedTurn) -> None:
+    log = turn.events()
+    assert_reads_the_same(log)
+    if turn.name == "basic_turn":
+        assert any(map(is_delta, log.split(b"\n")))
+        assert not any(map(is_delta, left_of(log).split(b"\n")))
+
+
+@st.composite
+def _disturbed_turns(draw: st.DrawFn) -> CapturedTurn:
+    """A recorded turn of which some messages are lost, repeated, moved, or of another item."""
+    turn = draw(st.sampled_from(TURNS))
+    messages = list(turn.messages)
+    for _ in range(draw(st.integers(1, 6))):
+        at, to = (draw(st.integers(0, len(messages) - 1)) for _ in range(2))
+        match draw(st.sampled_from(["lose", "repeat", "move", "change", "retry"])):
+            case "lose":
+                del messages[at]
+            case "repeat":
+                messages.insert(to, messages[at])
+            case "move":
+                messages.insert(to, messages.pop(at))
+            case "retry":
+                messages.insert(at, (False, {"method": "error", "params": _retry_of(messages)}))
+            case _:
+                messages[at] = (messages[at][0], _changed(copy.deepcopy(messages[at][1]), draw))
+    return CapturedTurn(turn.name, tuple(messages))
+
+
+def _retry_of(messages: list[tuple[bool, Json]]) -> Json:
+    params: Json = next((m["params"] for _, m in messages if "turnId" in (m.get("params") or {})), {})
+    return {**{name: params.get(name) for name in ("threadId", "turnId")}, "willRetry": True, "error": {"message": "x"}}
+
+
+def _changed(message: Json, draw: st.DrawFn) -> Json:
+    params = message.get("params")
+    if isinstance(params, dict) and params:
+        inner = params["item"] if isinstance(params.get("item"), dict) else params
+        inner[draw(st.sampled_from(sorted(inner)))] = draw(st.sampled_from([None, "", "odd", 1]))
+    return message
+
+
+@settings(max_examples=300)
+@given(_disturbed_turns())
+def test_a_turn_that_went_otherwise_reads_the_same_without_it_too(turn: CapturedTurn) -> None:
+    assert_reads_the_same(turn.events())
+
+
+_BEGIN = encode({"dir": "out", "id": 1, "method": "turn/start", "params": {"threadId": "t"}}) + encode(
+    {"dir": "in", "id": 1, "result": {"turn": {"id": "c"}}}
+)
+_WORDS = ["", "a", "b", "ab", "aba\n"]
+_IDS, _TYPES = ["i", "j"], ["agentMessage", "agentMessage", "commandExecution", "plan"]
+_words, _ids, _types = st.sampled_from(_WORDS), st.sampled_from(_IDS), st.sampled_from(_TYPES)
+_others = [
+    event("error", willRetry=True, error={"message": "x"}),
+    event("thread/tokenUsage/updated", tokenUsage={"last": {"totalTokens": 1}}),
+    event("warning", message="x"),
+    diff(),
+    LIMITS,
+    completed("userMessage", "u", content=[{"text": "x"}]),
+    completed("enteredReviewMode", "r", review="x"),
+    event("thread/status/changed", status={"type": "idle"}),
+    event("turn/started", turn={"id": "c"}),
+    {"dir": "out", "id": 2, "method": "turn/steer", "params": {}},
+    {**event("item/commandExecution/requestApproval", itemId="i"), "id": 0},
+]
+_lines = st.one_of(
+    st.builds(lambda text, id_: delta(text, itemId=id_), _words, _ids),
+    st.builds(lambda text, id_: delta(text, PRINTED, itemId=id_), _words, _ids),
+    st.builds(lambda type_, id_, text: started(type_, id_, text=text), _types, _ids, st.sampled_from(["", "", "a"])),
+    st.builds(lambda type_, id_, text: completed(type_, id_, text=text, aggregatedOutput=text), _types, _ids, _words),
+    st.sampled_from(_others),
+)
+_messages = st.builds(
+    lambda id_, pieces, rest: [started(item_id=id_), *pieces, completed(item_id=id_, text=_said(pieces) + rest)],
+    _ids,
+    st.lists(st.one_of(st.builds(delta, _words), st.builds(delta, _words, st.just(PRINTED))), max_size=4),
+    _words,
+).map(lambda events: [{**each, "params": {**each["params"], "itemId": _id_of(events)}} for each in events])
+
+
+def _said(pieces: list[Json]) -> str:
+    return "".join(piece["params"]["delta"] for piece in pieces if piece["method"] == SAID)
+
+
+def _id_of(events: list[Json]) -> str:
+    return str(events[0]["params"]["item"]["id"])
+
+
+@settings(max_examples=600)
+@given(st.lists(st.one_of(_messages, _lines.map(lambda line: [line])), max_size=12))
+def test_whatever_order_its_lines_come_in_a_turn_reads_the_same(parts: list[list[Json]]) -> None:
+    assert_reads_the_same(_BEGIN + b"".join(encode(line) for part in parts for line in part))
