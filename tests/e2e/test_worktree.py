@@ -65,6 +65,7 @@ def test_a_turn_writes_in_its_worktree_and_apply_brings_it_back(home: Home, proj
     lean = home.call("status", turn.id).json
     assert lean["worktree"] == {"path": str(path), "branch": f"codex/{turn.id}"}
     assert project.status == ["?? sub/mine"]
+    assert turn.result["cwd"] == str(home.project / "sub")
     assert (home.codex_home / "config.toml").read_bytes() == config
     assert (path / "sub" / "where.txt").read_text() == f"{path / 'sub'}\n"
     assert turn.sent("turn/start")["cwd"] == str(path / "sub")

@@ -126,7 +126,7 @@ def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str
         "thread_id": meta.get("thread_id"),
         "codex_turn_id": meta.get("codex_turn_id"),
         "model": meta.get("model"),  # with the directory again, so that `usage` reads one file of each turn
-        "cwd": meta.get("cwd"),
+        "cwd": (meta.get("worktree") or {}).get("started_in") or meta.get("cwd"),
         "state": str(outcome.state),
         "answer": outcome.answer,
         "usage": outcome.usage,
