@@ -61,6 +61,7 @@ def test_a_call_starts_one_turn_and_is_answered_with_it_from_then_on(settings: S
         ({"sandbox": Sandbox.WORKSPACE_WRITE, "add_dirs": ("d",), "name": "n"}, "--write, --add-dir and --name differ"),
         ({"schema": "s.json", "images": ("a.png", "b.png")}, "--schema and --image differ"),
         ({"deadline_s": 5.0, "is_ephemeral": True}, "--ephemeral differs"),
+        ({"has_worktree": True, "worktree_name": "n"}, "--worktree and --worktree-name differ"),
     ],
 )
 def test_another_call_is_refused_with_what_differs_whichever_comes_first(
