@@ -232,7 +232,7 @@ def _drive(
     session = Session(request, read_bytes(directory.prompt).decode(), __version__)
     codex_process = CodexProcess(Path(meta["codex"]), request)
     try:
-        live = LiveFile(writer, journal, notifier)
+        live = LiveFile(writer, journal, notifier, request.cwd)
         outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live).run()
         return outcome, _program_of(session.record, meta)
     finally:

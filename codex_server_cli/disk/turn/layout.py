@@ -44,6 +44,7 @@ class TurnDir:
         self.queued = path / "queued.json"
         self.result = path / "result.json"
         self.answer = path / "answer.txt"
+        self.diff = path / "changes.diff"
         self.done = path / "done"
         self.error = path / "error"
         self.inbox = path / "inbox"
