@@ -39,6 +39,7 @@ from codex_server_cli.worker.notify import Notifier
 
 if TYPE_CHECKING:
     from codex_server_cli.worker.cleanup.user_program import UserProgram
+    from codex_server_cli.worker.git.snapshot import Snapshot
 
 
 class Afterwards(NamedTuple):
@@ -136,7 +137,7 @@ def run_turn(
         return Afterwards(silence)
     journal = TurnJournal(directory.path, meta.get("name"))
     notifier = Notifier(directory.path, request.notify if request is not None else None)
-    noted = program = None
+    noted = program = snapshot = None
     try:
         if request is None:
             outcome = unreadable(TurnRecord(), directory.turn_id)  # nothing is run that was not asked for
@@ -144,8 +145,9 @@ def run_turn(
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
             journal.phase(Phase.STARTING)
-            noted = _note_mount_targets(directory, request)
-            outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
+            noted, snapshot = _note_mount_targets(directory, request), _snapshot_of(directory, request)
+            told = (journal, notifier)
+            outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, told, snapshot)
     except LockLostError:
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
@@ -153,6 +155,8 @@ def run_turn(
         _log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
     _clean_up(directory, program, noted)
+    if snapshot is not None:
+        outcome = _with_all_changes(outcome, snapshot, writer)
     leases.leave_queue()
     leases.release()
     is_told = _publish_end(writer, outcome, meta, journal)
@@ -200,6 +204,29 @@ def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targe
     return mount_targets.note(directory, (request.cwd, *request.writable_roots), temporary_directories())
 
 
+def _snapshot_of(directory: TurnDir, request: TurnRequest) -> Snapshot | None:
+    """What tells what commands write; None where none may."""
+    if not request.may_write:
+        return None
+    from codex_server_cli.worker.git.snapshot import Snapshot
+
+    return Snapshot(directory, request.cwd)
+
+
+def _with_all_changes(outcome: Outcome, snapshot: Snapshot, writer: TurnWriter) -> Outcome:
+    """The outcome with what commands wrote, where it is known, once nothing of the turn runs any more."""
+    try:
+        if not writer.may_write():
+            return outcome
+        found = snapshot.finish()
+        return outcome if found is None else outcome.with_work_tree(found, os.path.realpath(snapshot.cwd))
+    except LockLostError:  # the next reader has the directory
+        return outcome
+    except Exception:  # what patches changed is known
+        _log_traceback()
+        return outcome
+
+
 def _log_traceback() -> None:
     try:
         import traceback  # 2 ms that no turn without a defect needs
@@ -221,8 +248,8 @@ def _drive(
     meta: dict[str, Any],
     request: TurnRequest,
     leases: Leases,
-    journal: TurnJournal,
-    notifier: Notifier,
+    told: tuple[TurnJournal, Notifier],
+    snapshot: Snapshot | None,
 ) -> tuple[Outcome, UserProgram | None]:
     """Run the turn, end codex, then put back what was queued for its thread meanwhile.
 
@@ -232,10 +259,12 @@ def _drive(
     session = Session(request, read_bytes(directory.prompt).decode(), __version__)
     codex_process = CodexProcess(Path(meta["codex"]), request)
     try:
-        live = LiveFile(writer, journal, notifier, request.cwd)
-        outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live).run()
+        live = LiveFile(writer, *told, request.cwd)
+        outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live, snapshot).run()
         return outcome, _program_of(session.record, meta)
     finally:
+        if snapshot is not None:
+            snapshot.changes = session.record.changes
         codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
         if not session.queue.is_untouched:
             from codex_server_cli.worker.cleanup.queue_restore import restore_after_turn  # for a rare case

@@ -22,6 +22,8 @@ _ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 _ESCAPE_OF = {char: name for name, char in _ESCAPES.items()} | {'"': '"', "\\": "\\"}
 _HASHES = "index "
+_KINDS = {"A": "add", "D": "delete", "R": "move"}
+_TWO_NAMES = ("R", "C")
 _NO_FILE = "/dev/null"
 _NAMES = ("--- ", "+++ ", "rename from ", "rename to ")
 
@@ -37,6 +39,7 @@ class FileDiff(NamedTuple):
         head: what stands between the names and the body, in lines: modes, hashes.
         body: the hunks, or what stands for them where the file is binary; empty where the content is the same.
         is_by_command: no patch of Codex's touched it.
+        is_cut: its body is missing here.
     """
 
     path: str
@@ -47,6 +50,7 @@ class FileDiff(NamedTuple):
     head: tuple[str, ...] = ()
     body: str = ""
     is_by_command: bool = False
+    is_cut: bool = False
 
     def renamed(self, rename: Callable[[str], str]) -> FileDiff:
         """The same with other names."""
@@ -77,6 +81,25 @@ def parse_diff(text: str) -> list[FileDiff]:
     return [_parse_section(section) for section in _SECTION.split(text) if section.startswith("diff --git ")]
 
 
+def parse_listing(text: str) -> list[FileDiff]:
+    """The files of `git diff-tree -z --raw --numstat`: without their text."""
+    kinds: dict[str, str] = {}
+    files = []
+    tokens = iter(text.split("\0"))
+    for token in tokens:
+        if token.startswith(":"):
+            status = token.rpartition(" ")[2][:1]
+            path = next(tokens, "")
+            kinds[next(tokens, "") if status in _TWO_NAMES else path] = _KINDS.get(status, "update")
+        elif token:
+            added, removed, path = (*token.split("\t", 2), "", "")[:3]
+            old_path = None if path else next(tokens, "")
+            path = path or next(tokens, "")
+            counts = [int(count) if count.isdecimal() else None for count in (added, removed)]
+            files.append(FileDiff(path, old_path, kinds.get(path, "update"), counts[0], counts[1], is_cut=True))
+    return files
+
+
 def diff_text(files: Iterable[FileDiff], most_chars: int) -> str:
     """One diff of all these files, that `git apply` accepts.
 
@@ -86,7 +109,7 @@ def diff_text(files: Iterable[FileDiff], most_chars: int) -> str:
     texts, comments, left_out, room = [], "", "", most_chars
     for file in files:
         section = file.text
-        if len(section) > room:
+        if file.is_cut or len(section) > room:
             left_out += f"{LEFT_OUT}{quoted(file.path)}\n"
             continue
         room -= len(section)

@@ -63,6 +63,20 @@ def below(directory: str) -> Callable[[str], str]:
     return lambda path: path.removeprefix(prefix)
 
 
+def with_tree(files: Iterable[FileDiff], prefix: str, patched: set[str], beyond: Iterable[FileDiff]) -> ChangeSet:
+    """What a work tree tells, and of Codex's patches what it cannot.
+
+    Args:
+        files: how its state differs, names relative to it.
+        prefix: the work tree, with a slash at its end.
+        patched: all that Codex's patches touched, with absolute names; a command touched the rest.
+        beyond: what patches changed outside of it, or in what git ignores.
+    """
+    found = [file.renamed(lambda name: prefix + name) for file in files]
+    marked = [file._replace(is_by_command=patched.isdisjoint((file.path, file.old_path))) for file in found]
+    return ChangeSet((*marked, *beyond), prefix.rstrip("/") or "/")
+
+
 class Changes:
     """Takes the facts about patches, of our thread and of others.
 

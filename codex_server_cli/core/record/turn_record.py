@@ -68,7 +68,7 @@ class TurnRecord:
         self.thread_id: str | None = None
         self.turn_id: str | None = None
         self.active_turn_id: str | None = None
-        self.has_started = self.is_idle = self.is_retrying = self._is_turn_requested = False
+        self.has_started = self.is_idle = self.is_retrying = self.is_turn_requested = False
         self.status: str | None = None
         self.error: Message | None = None
         self.completed_s: int | None = None
@@ -122,9 +122,9 @@ class TurnRecord:
         if method in TURN_STARTERS or method in THREAD_OPENERS:
             self.asked |= {name: params[name] for name in _TERMS if name in params}
         if method in TURN_STARTERS:
-            self._is_turn_requested = True
+            self.is_turn_requested = True
             self.thread_id = params.get("threadId", self.thread_id)
-        elif method == "thread/settings/update" and self._is_turn_requested:
+        elif method == "thread/settings/update" and self.is_turn_requested:
             self._set_for_later = params
 
     def feed_in(self, message: Message) -> list[Message]:
@@ -195,7 +195,7 @@ class TurnRecord:
             return []  # a sub-agent's thread, or another client's
         if method == "thread/settings/updated":
             self._on_settings(params)  # it may have the settings that the turn will run under
-        if self.turn_id is None and self._is_turn_requested:
+        if self.turn_id is None and self.is_turn_requested:
             self._early.append(message)
             return []
         if self.turn_id is None or not self._is_ours(params):

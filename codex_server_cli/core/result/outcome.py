@@ -14,7 +14,7 @@ from codex_server_cli.core.model.timers import LIMIT_MS, Timer
 from codex_server_cli.core.model.turn import State, TurnError, format_time_ms, state_of_kind
 from codex_server_cli.core.model.turn_files import unreadable_error
 from codex_server_cli.core.protocol import rpc
-from codex_server_cli.core.record.changes import ChangesOf
+from codex_server_cli.core.record.changes import ChangeSet, ChangesOf
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.record.usage import Usage
 from codex_server_cli.core.result import failures
@@ -77,6 +77,10 @@ class Outcome(NamedTuple):
             return self._replace(changes=found.to_json(request.cwd), changes_of=changes_of, diff=found.diff())
         except Exception:  # a diff that we cannot read must not lose the outcome
             return self._replace(changes_of=changes_of)
+
+    def with_work_tree(self, found: ChangeSet, cwd: str) -> Outcome:
+        """The same outcome with all that changed: `found` has what commands wrote, too."""
+        return self._replace(changes=found.to_json(cwd), changes_of=ChangesOf.WORK_TREE, diff=found.diff())
 
     def with_stderr(self, tail: str) -> Outcome:
         """The same outcome with Codex's stderr tail in its error."""

@@ -23,7 +23,7 @@ from codex_server_cli.disk.journal import journal
 from codex_server_cli.disk.queue import queue
 from codex_server_cli.disk.turn import lookup
 from codex_server_cli.disk.turn.contents import ended_at_ms, read_meta
-from codex_server_cli.disk.turn.layout import UNPUBLISHED, TurnDir
+from codex_server_cli.disk.turn.layout import SNAPSHOT, UNPUBLISHED, TurnDir
 from codex_server_cli.disk.turn.reader import TurnReader
 
 DELETED = ".gc-"
@@ -141,14 +141,14 @@ def _old_turns(
 
 
 def _is_as_we_made_it(path: Path) -> bool:
-    """A real turn directory with files, an inbox and pictures: no link, and no other tree inside it."""
+    """A real turn directory with files, an inbox, pictures, a dead worker's snapshot: no link, no other tree."""
     try:
         info = path.lstat()
         with os.scandir(path) as entries:
             folders = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
     except OSError:  # another user's, or gone meanwhile
         return False
-    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox", "images"}
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and folders <= {"inbox", "images", SNAPSHOT}
 
 
 def _delete(turn: TurnDir, *, is_dry_run: bool) -> int | None:

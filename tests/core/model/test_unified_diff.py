@@ -13,6 +13,7 @@ from codex_server_cli.core.model.unified_diff import (
     encoded,
     moved,
     parse_diff,
+    parse_listing,
     quoted,
 )
 from tests.kit.cases import for_each
@@ -109,6 +110,26 @@ def test_what_has_no_place_below_the_directory_is_a_comment_and_what_is_too_long
     assert text.endswith(f'# rename to p\n{LEFT_OUT}"long\\n.txt"\n')
     assert all(line.startswith("# ") for line in text.removeprefix(UPDATE).splitlines())
     assert "# +n\n" in text
+
+
+def test_a_listing_has_the_files_without_their_text() -> None:
+    zeros, hash_ = "0" * 40, "4" * 40
+    raw = [
+        f":000000 100644 {zeros} {hash_} A\0a\tb\0",
+        f":100644 100644 {hash_} {hash_} R100\0old\0new\0",
+        f":100644 000000 {hash_} {zeros} D\0d\0",
+        f":100644 100644 {hash_} {hash_} M\0m\0",
+    ]
+    numbers = ["3\t0\ta\tb\0", "0\t0\t\0old\0new\0", "0\t2\td\0", "-\t-\tm\0", "9"]
+    files = parse_listing("".join(raw + numbers))
+    assert [file._replace(is_cut=False) for file in files] == [
+        FileDiff("a\tb", None, "add", 3, 0),
+        FileDiff("new", "old", "move", 0, 0),
+        FileDiff("d", None, "delete", 0, 2),
+        FileDiff("m", None, "update", None, None),
+        FileDiff("", "", "update", 9, None),
+    ]
+    assert diff_text(files[:1], 1000) == f'{LEFT_OUT}"a\\tb"\n'
 
 
 def test_a_file_may_be_renamed_in_its_diff() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.record.changes import Changes, ChangeSet
+from codex_server_cli.core.model.unified_diff import parse_diff
+from codex_server_cli.core.record.changes import Changes, ChangeSet, with_tree
 from codex_server_cli.core.record.replay import replay
-from tests.core.model.test_unified_diff import ADDED, BINARY, DELETED, UPDATE
+from tests.core.model.test_unified_diff import ADDED, BINARY, DELETED, MOVED, UPDATE
 from tests.kit.captures import captured_turns
 from tests.kit.cases import for_each
 
@@ -135,6 +136,17 @@ def test_two_changes_of_one_file_are_one_entry() -> None:
 def test_what_a_command_wrote_is_marked() -> None:
     file = told(item((f"{CWD}/a.txt", None)), diff(in_pkg(UPDATE))).found(CWD).files[0]._replace(is_by_command=True)
     assert ChangeSet((file,)).to_json(CWD)[0]["by"] == "command"
+
+
+def test_a_work_tree_tells_what_patches_do_not_and_they_what_it_cannot() -> None:
+    files = parse_diff(UPDATE + DELETED + MOVED)
+    (beyond,) = parse_diff(ADDED)
+    found = with_tree(files, "/w/", {"/w/a.txt", "/w/c.txt"}, [beyond._replace(path="/tmp/n.txt")])
+    told = [(entry["path"], entry.get("by")) for entry in found.to_json("/w")]
+    assert told == [("a.txt", None), ("d.txt", "command"), ("sub/d.txt", None), ("/tmp/n.txt", None)]
+    assert found.base == "/w"
+    assert found.diff().startswith(UPDATE + DELETED + MOVED)
+    assert with_tree([], "/", set(), []).base == "/"
 
 
 def test_the_record_of_a_turn_has_the_changes_of_its_messages() -> None:

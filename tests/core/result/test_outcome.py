@@ -6,6 +6,7 @@ from typing import Any
 
 from codex_server_cli.core.model.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.record.changes import ChangeSet
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result import failures
 from codex_server_cli.core.result.outcome import Cause, decide
@@ -283,3 +284,8 @@ def test_what_patches_changed_is_told_with_what_it_is_known_from(terms: dict[str
 def test_a_diff_that_cannot_be_read_costs_no_answer() -> None:
     outcome = decide(_patched(), Cause.TURN_ENDED, REQUEST._replace(cwd=None))  # type: ignore[arg-type]
     assert (outcome.answer, outcome.changes) == ("Done.", [])
+
+
+def test_what_the_work_tree_tells_takes_the_place_of_what_patches_did() -> None:
+    outcome = decide(_patched(), Cause.TURN_ENDED, REQUEST).with_work_tree(ChangeSet(base="/project"), "/project")
+    assert (outcome.changes, outcome.changes_of, outcome.diff) == ([], "work_tree", "")
