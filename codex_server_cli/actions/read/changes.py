@@ -57,6 +57,8 @@ def changes(directory: TurnDir) -> Changed:
         compared = _compared(directory, patches, cwd)
         if compared is not None:
             return Changed(view, compared.to_json(os.path.realpath(cwd)), ChangesOf.WORK_TREE, compared.diff(), None)
+        if read.status(directory).state is not State.RUNNING:  # it has just ended
+            return changes(directory)
     found = patches.found(cwd)
     entries = found.to_json(cwd) if is_running or not view.changes else view.changes
     changes_of = _changes_of(directory, view) and ChangesOf.PATCHES  # all that this text has

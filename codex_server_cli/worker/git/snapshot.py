@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+from codex_server_cli import TURN_VARIABLE
 from codex_server_cli.core.record.changes import Changes, ChangeSet, with_tree
 from codex_server_cli.disk.files import read_json, write_json
 from codex_server_cli.disk.safe_open import make_directory
@@ -48,6 +49,7 @@ class Snapshot:
         self._thread: threading.Thread | None = None
         self._deadline = 0.0
         self._problem: str | None = None
+        self._is_settled = False
         self._taken: tuple[TreeState, WorkTree, str] | None = None
         self._before: tuple[TreeState, WorkTree, str] | None = None
 
@@ -60,13 +62,14 @@ class Snapshot:
 
     def settle(self) -> None:
         """Wait for the first state, before anything can write; or give it up."""
-        if self._thread is None or self._before is not None or self._problem is not None:
+        if self._thread is None or self._is_settled:
             return
+        self._is_settled = True
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         self._before = self._taken
         if self._before is None:
-            self._problem = self._problem or f"git did not finish within {LIMIT_S:g} s"
-            say(f"what commands write will not be known: {self._problem}")
+            reason = self._problem or f"git did not finish within {LIMIT_S:g} s"
+            say(f"what commands write will not be known: {reason}")
             return
         _, tree, name = self._before
         with contextlib.suppress(OSError):  # a full disk: only readers of the running turn need it
@@ -75,6 +78,8 @@ class Snapshot:
     def finish(self) -> ChangeSet | None:
         """What differs now, commands' changes marked; None where only patches are known. Removes the first state."""
         if self._before is None:
+            if self._thread is not None:  # the turn ended before it was sent
+                self._thread.join(max(0.0, self._deadline - time.monotonic()))
             self._remove()
             return None
         state, tree, before = self._before
@@ -92,11 +97,12 @@ class Snapshot:
     def _take(self) -> None:
         deadline = self._deadline - _KILL_S
         try:
-            tree = find_work_tree(self.cwd, deadline)
+            mark = {TURN_VARIABLE: self._directory.turn_id}  # so that git ends with the turn, were we killed
+            tree = find_work_tree(self.cwd, deadline, mark)
             folder = self._directory.snapshot
             make_directory(folder)
             copy_index(tree, folder)
-            state = TreeState(folder, tree, self._directory.turn_id, _home_of(self._directory))
+            state = TreeState(folder, tree, _home_of(self._directory), mark=mark)
             name = state.write(deadline)
         except (SnapshotError, OSError) as error:
             self._problem = str(error)
@@ -121,7 +127,7 @@ def live_changes(directory: TurnDir, changes: Changes, cwd: str, scratch: Path) 
         tree = WorkTree(**stored)
         shutil.copy2(directory.snapshot / "index", scratch)
         objects = str(directory.snapshot / "objects")
-        state = TreeState(scratch, tree, directory.turn_id, _home_of(directory), [objects])
+        state = TreeState(scratch, tree, _home_of(directory), [objects])
         return _compared(state, tree, before, changes, cwd, time.monotonic() + LIMIT_S)
     except (KeyError, TypeError, OSError, SnapshotError):  # not taken; or just removed: it has ended
         return None

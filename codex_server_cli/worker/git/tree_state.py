@@ -18,19 +18,24 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
-from codex_server_cli import TURN_VARIABLE
 from codex_server_cli.core.model.unified_diff import FileDiff, parse_diff, parse_listing
 from codex_server_cli.disk.safe_open import make_directory
 from codex_server_cli.worker.git.git import read_git, run_git
 
 LIMIT_S = 2.0
+_LEAST_S = 0.001
 _MOST_PATCH_BYTES = 4 << 20
+_MOST_NAME_BYTES = 16 << 20
+_MOST_CONTENT_BYTES = 256 << 20
+"""Of new and changed files: each of them is copied once."""
 _SETTINGS = {
     "core.hooksPath": "/dev/null",  # an index that is written runs a hook
     "core.splitIndex": "false",  # a shared index would be written beside the user's
@@ -41,7 +46,14 @@ _SETTINGS = {
     "core.quotePath": "false",
     "gc.auto": "0",
 }
-_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+_VARIABLES = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_LAZY_FETCH": "1",  # git before 2.44 does not know it, and is allowed no protocol
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+NONE: Mapping[str, str] = MappingProxyType({})
 _TREE = re.compile(r"[0-9a-f]{40,64}")
 _OFF = {"clean": "", "process": "", "required": "false"}
 
@@ -75,16 +87,20 @@ class TreeState:
         folder: where both are.
         home: ours, which is no part of the work tree, wherever it is; nor is `folder`.
         alternates: further directories of objects.
+        mark: variables for git's environment.
     """
 
-    def __init__(self, folder: Path, tree: WorkTree, turn_id: str, home: Path, alternates: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, tree: WorkTree, home: Path, alternates: Iterable[str] = (), mark: Mapping[str, str] = NONE
+    ) -> None:
         self._tree = tree
         self._settings = _flags(())
-        self._variables = _VARIABLES | {
+        self._variables = {
+            **_VARIABLES,
+            **mark,
             "GIT_INDEX_FILE": str(folder / "index"),
             "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": ":".join(map(_quoted, (tree.objects_path, *alternates))),
-            TURN_VARIABLE: turn_id,
         }
         own = (os.path.realpath(each).removeprefix(tree.prefix) for each in (home, folder))
         self._others = [f":(top,exclude,literal){path}" for path in own if not path.startswith("/")]
@@ -99,8 +115,10 @@ class TreeState:
         keys = self._run(deadline, "config", "--null", "--name-only", "--get-regexp", r"^filter\.").split("\0")
         self._settings = _flags({key[len("filter.") :].rpartition(".")[0] for key in keys if key})
         which = ("-m", "-d", "-o", "--exclude-standard", "--", ":/", *self._others)
-        listed = self._run(deadline, "ls-files", "-z", *which).split("\0")
-        present, gone = self._sorted(name for name in listed if name and not name.endswith("/"))  # inner repositories
+        listed = self._read(deadline, _MOST_NAME_BYTES, "ls-files", "-z", *which)
+        if len(listed) >= _MOST_NAME_BYTES:
+            raise SnapshotError("too many files are new or changed")
+        present, gone = self._sorted(listed.split("\0"), deadline)
         if gone:
             self._run(deadline, "update-index", "--force-remove", "-z", "--stdin", stdin=_joined(gone))
         if present:
@@ -111,23 +129,34 @@ class TreeState:
             raise SnapshotError("git wrote no tree")
         return name
 
-    def _sorted(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Which of these names to add, and which to remove. One that we may not read stays as it was."""
+    def _sorted(self, names: Iterable[str], deadline: float) -> tuple[list[str], list[str]]:
+        """Which of these names to add, and which to remove. One that we may not read stays as it was.
+
+        Raises:
+            SnapshotError: there is too much of it.
+        """
         present: dict[str, None] = {}
         gone: dict[str, None] = {}
         real: dict[str, bool] = {}
+        rest_bytes = _MOST_CONTENT_BYTES
         for name in names:
-            folder = os.path.dirname(f"{self._tree.top}/{name}")  # noqa: PTH120 — of thousands
+            if not name or name.endswith("/"):  # an inner repository
+                continue
+            path = self._tree.prefix + name
+            folder = path.rpartition("/")[0]
             if folder not in real:
-                real[folder] = os.path.realpath(folder) == folder  # else a symlink took the place of a folder
-            path = f"{self._tree.top}/{name}"
-            if not real[folder] or not os.path.lexists(path):
+                real[folder] = os.path.realpath(folder) == (folder or "/")  # else a symlink took its place
+            info = _info_of(path) if real[folder] else None
+            if info is None:
                 gone[name] = None
-            elif os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 — as above
+            elif stat.S_ISDIR(info.st_mode):
                 if not os.path.lexists(f"{path}/.git"):  # in the place of a file; else an inner repository
                     gone[name] = None
-            elif os.path.islink(path) or os.access(path, os.R_OK):  # noqa: PTH114
+            elif stat.S_ISLNK(info.st_mode) or os.access(path, os.R_OK):
                 present[name] = None
+                rest_bytes -= info.st_size
+            if rest_bytes < 0 or _rest_s(deadline) <= _LEAST_S:
+                raise SnapshotError("too much is new or changed")
         return [*present], [*gone]
 
     def compare(self, before: str, after: str, deadline: float) -> list[FileDiff]:
@@ -140,15 +169,9 @@ class TreeState:
             return []
         command = ("diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv", "--no-color")
         prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
-        with _told():
-            patch = read_git(
-                Path(self._tree.top),
-                *(*self._settings, *command, "-p", "--binary", *prefixes, before, after),
-                variables=self._variables,
-                most_bytes=_MOST_PATCH_BYTES,
-                timeout_s=_rest_s(deadline),
-            )
-        files = parse_diff(patch.decode("utf-8", "surrogateescape"))
+        how = (*command, "-p", "--binary", *prefixes)
+        patch = self._read(deadline, _MOST_PATCH_BYTES, *how, before, after)
+        files = parse_diff(patch)
         if len(patch) >= _MOST_PATCH_BYTES:  # the last one is cut off, and others may be missing
             known = {file.path: file for file in files[:-1]}
             listing = self._run(deadline, *command, "-z", "--raw", "--numstat", before, after)
@@ -165,17 +188,32 @@ class TreeState:
         except SnapshotError:  # one of them is in a submodule, say
             return asked
 
+    def _read(self, deadline: float, most_bytes: int, *arguments: str) -> str:
+        with _told():
+            data = read_git(
+                Path(self._tree.top),
+                *(*self._settings, *arguments),
+                variables=self._variables,
+                most_bytes=most_bytes,
+                timeout_s=_rest_s(deadline),
+            )
+        return data.decode("utf-8", "surrogateescape")
+
     def _run(self, deadline: float, *arguments: str, stdin: bytes = b"") -> str:
         return _git(self._tree.top, (*self._settings, *arguments), self._variables, deadline, stdin)
 
 
-def find_work_tree(cwd: str, deadline: float) -> WorkTree:
+def find_work_tree(cwd: str, deadline: float, mark: Mapping[str, str] = NONE) -> WorkTree:
     """The work tree of a directory.
+
+    Args:
+        mark: variables for git's environment.
 
     Raises:
         SnapshotError: there is none, or git does not tell.
     """
-    places = _git(cwd, ("rev-parse", "--show-toplevel", "--git-path", "objects", "--git-path", "index"), {}, deadline)
+    asked = ("rev-parse", "--show-toplevel", "--git-path", "objects", "--git-path", "index")
+    places = _git(cwd, asked, {**_VARIABLES, **mark}, deadline)
     lines = places.removesuffix("\n").split("\n")
     if len(lines) != 3:
         raise SnapshotError("git does not tell its places in three lines")
@@ -193,6 +231,13 @@ def _flags(filters: Iterable[str]) -> tuple[str, ...]:
     """The settings for each git, as flags; a filter that is empty and not required does nothing."""
     off = {f"filter.{name}.{key}": value for name in filters for key, value in _OFF.items()}
     return tuple(word for name, value in (_SETTINGS | off).items() for word in ("-c", f"{name}={value}"))
+
+
+def _info_of(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:  # gone
+        return None
 
 
 def _joined(names: Iterable[str]) -> bytes:
@@ -214,9 +259,7 @@ def _git(cwd: str, arguments: Iterable[str], variables: Mapping[str, str], deadl
         SnapshotError: it cannot be run, fails for good, or is too slow.
     """
     with _told():
-        output = run_git(
-            Path(cwd), *arguments, variables={**_VARIABLES, **variables}, stdin=stdin, timeout_s=_rest_s(deadline)
-        )
+        output = run_git(Path(cwd), *arguments, variables=variables, stdin=stdin, timeout_s=_rest_s(deadline))
     fatal = [line for line in output.stderr.decode("utf-8", "replace").splitlines() if line.startswith("fatal: ")]
     if fatal or output.code not in (0, 1):  # 1: some file could not be read, or there is nothing to list
         raise SnapshotError(fatal[0].removeprefix("fatal: ") if fatal else f"git ended with {output.code}")
@@ -236,4 +279,4 @@ def _told() -> Iterator[None]:
 
 
 def _rest_s(deadline: float) -> float:
-    return max(0.001, deadline - time.monotonic())
+    return max(_LEAST_S, deadline - time.monotonic())

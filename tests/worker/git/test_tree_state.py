@@ -28,13 +28,14 @@ def git(directory: Path, *arguments: str, stdin: bytes = b"") -> str:
 def hash_of(directory: Path) -> str:
     """A digest of all that is in a repository: names, contents and times.
 
-    Not those of objects: git notes in them that an object is still wanted, here by the new tree that has it, too.
+    Not those of objects and of a shared index: by these git notes that they are still wanted, whenever it reads them.
     """
     digest = hashlib.sha256()
     for path in sorted(directory.rglob("*")):
         info = path.lstat()
         content = path.read_bytes() if path.is_file() else b""
-        time_ns = 0 if "objects" in path.parts else info.st_mtime_ns
+        is_kept = "objects" in path.parts or path.name.startswith("sharedindex.")
+        time_ns = 0 if is_kept else info.st_mtime_ns
         digest.update(repr((str(path), info.st_mode, time_ns, content)).encode())
     return digest.hexdigest()
 
@@ -65,7 +66,7 @@ class Taken:
         self.tree = find_work_tree(str(cwd), self.deadline)
         folder.mkdir(parents=True)
         copy_index(self.tree, folder)
-        self.state = TreeState(folder, self.tree, "a-turn", cwd / "home")
+        self.state = TreeState(folder, self.tree, cwd / "home")
         self.before = self.state.write(self.deadline)
 
     def files(self) -> list[FileDiff]:
@@ -202,6 +203,7 @@ def trap(path: Path, mark: Path) -> str:
 def test_no_hook_and_no_monitor_is_run_and_no_shared_index_is_written(
     repository: Path, tmp_path: Path, take: Callable[[Path], Taken]
 ) -> None:
+    git(repository, "update-index", "--split-index")
     mark = tmp_path / "mark"
     program = trap(tmp_path / "program", mark)
     hooks = repository / ".git" / "hooks"
@@ -321,6 +323,17 @@ def test_of_a_patch_that_is_too_long_the_files_are_known(
         ("there", "move", 0, True),
     ]
     assert files[-1].old_path == "moved"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_MOST_NAME_BYTES", 10), ("_MOST_CONTENT_BYTES", 10)])
+def test_too_much_is_not_looked_at(
+    repository: Path, take: Callable[[Path], Taken], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    taken = take(repository)
+    monkeypatch.setattr(tree_state, limit, value)
+    (repository / "a long name").write_text("of more than ten bytes\n")
+    with pytest.raises(SnapshotError, match="too m"):
+        taken.files()
 
 
 def test_what_git_ignores_is_told_apart(repository: Path, take: Callable[[Path], Taken]) -> None:
