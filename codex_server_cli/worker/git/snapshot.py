@@ -104,7 +104,7 @@ class Snapshot:
             copy_index(tree, folder)
             state = TreeState(folder, tree, _home_of(self._directory), mark=mark)
             name = state.write(deadline)
-        except (SnapshotError, OSError) as error:
+        except Exception as error:  # in a thread nothing else would tell it
             self._problem = str(error)
         else:
             self._taken = (state, tree, name)
