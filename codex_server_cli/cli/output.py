@@ -38,7 +38,7 @@ def show_json(document: Any) -> None:
 
 def show(text: str) -> None:
     """Print text on stdout: raw into a pipe or file, neutralised on a terminal."""
-    _write(neutralise(text) if is_terminal() else text)
+    show_bytes((neutralise(text) if is_terminal() else text).encode("utf-8", "replace"))
 
 
 def can_redraw() -> bool:
@@ -105,11 +105,12 @@ def abandon_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write(text: str) -> None:
+def show_bytes(data: bytes) -> None:
+    """Print bytes on stdout as they are: for what never goes to a terminal."""
     # Bytes, because the locale may be ASCII while answers are not; an unencodable surrogate becomes "?".
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except BrokenPipeError as error:
         raise ReaderGoneError from error

@@ -22,13 +22,18 @@ _PENDING_KEYS = ("id", "kind", "message", "answer_with", "expires_at")
 
 
 class LiveFile:
-    """Keeps `live.json` and the journal up to date with the session. `due_ms` is when a delayed write is due."""
+    """Keeps `live.json` and the journal up to date with the session. `due_ms` is when a delayed write is due.
 
-    def __init__(self, writer: TurnWriter, journal: TurnJournal, notifier: Notifier) -> None:
+    Args:
+        cwd: the turn's directory, which the names of changed files are relative to.
+    """
+
+    def __init__(self, writer: TurnWriter, journal: TurnJournal, notifier: Notifier, cwd: str) -> None:
         self.due_ms: float | None = None
         self._writer = writer
         self._journal = journal
         self._notifier = notifier
+        self._cwd = cwd
         self._phase: Phase | None = None
         self._pending: tuple[ApprovalRequest, ...] = ()
         self._since_ms = 0.0
@@ -71,7 +76,8 @@ class LiveFile:
             {key: entry[key] for key in _PENDING_KEYS}
             for entry in (request.to_json() for request in session.approvals.pending)
         ]
-        return content | {"usage": record.usage, "refused": record.refusals.to_json(), "pending": pending}
+        facts = {"usage": record.usage, "refused": record.refusals.to_json()}
+        return content | facts | {"changes": record.changes.listed(self._cwd), "pending": pending}
 
 
 def write_queued(directory: TurnDir, now_ms: int, held_until_s: float | None = None) -> None:

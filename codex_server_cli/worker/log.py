@@ -20,3 +20,13 @@ def write_log(data: bytes) -> None:
     """Append bytes to the log; best effort: a full disk only loses log output."""
     with contextlib.suppress(OSError):
         os.write(LOG_FD, data)
+
+
+def log_traceback() -> None:
+    """Write the traceback of the exception that is being handled into the turn's log."""
+    try:
+        import traceback  # 2 ms that no turn without a defect needs
+    except OSError as error:  # no room for one more open file
+        say(f"{error.__context__!r}")
+        return
+    say(traceback.format_exc())

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.core.model.turn import TurnError
@@ -41,6 +41,9 @@ from codex_server_cli.worker.live_file import LiveFile
 from codex_server_cli.worker.log import say
 from codex_server_cli.worker.queue_watch import QueueWatch
 
+if TYPE_CHECKING:
+    from codex_server_cli.worker.git.snapshot import Snapshot
+
 _INBOX_LOOK_S = 2.0  # how often the inbox is read without a wake-up
 _QUEUE_LOOK_S = 0.5  # how often Codex's queues are: two `stat`s
 _EPOCH_MS = (time.time() - time.monotonic()) * 1000
@@ -58,6 +61,7 @@ class TurnLoop:
         codex_process: CodexProcess,
         leases: Leases,
         live: LiveFile,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self._directory = directory
         self._writer = writer
@@ -66,6 +70,7 @@ class TurnLoop:
         self._codex_process = codex_process
         self._leases = leases
         self._live = live
+        self._snapshot = snapshot  # of the work tree, where a command may write
         self._queues = QueueWatch()
         self._selector = selectors.DefaultSelector()
         self._wake_fd = inbox.open_wake(directory)
@@ -166,6 +171,8 @@ class TurnLoop:
 
             note_debt(self._directory, self._meta, self._session, step.queued)
         if step.sends and link is not None:
+            if self._snapshot is not None and self._session.record.is_turn_requested:
+                self._snapshot.settle()  # before the first command
             self._send(link, step.sends)
         if step.replies:  # a reader sees the result before the reply
             self._live.update(self._session, _now_ms())
@@ -182,6 +189,8 @@ class TurnLoop:
         except StartError as failure:
             self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
             return
+        if self._snapshot is not None:
+            self._snapshot.begin()  # takes no longer than codex does to start, mostly
         self._leases.leave_queue()
         self._meta["app_server_pid"] = link.pid  # and the session that what it starts is found in
         for fd in link.fds():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -32,15 +31,16 @@ from codex_server_cli.errors import CodexServerError, ErrorKind
 from codex_server_cli.settings.environment import temporary_directories
 from codex_server_cli.worker.cleanup.sweep import sweep
 from codex_server_cli.worker.codex_process import CodexProcess
-from codex_server_cli.worker.git.entrance import NoWorktreeError, enter_worktree, leave_worktree
+from codex_server_cli.worker.git.workplace import NoWorktreeError, Workplace
 from codex_server_cli.worker.leases import Leases
 from codex_server_cli.worker.live_file import LiveFile
-from codex_server_cli.worker.log import say
+from codex_server_cli.worker.log import log_traceback, say
 from codex_server_cli.worker.loop import TurnLoop
 from codex_server_cli.worker.notify import Notifier
 
 if TYPE_CHECKING:
     from codex_server_cli.worker.cleanup.user_program import UserProgram
+    from codex_server_cli.worker.git.snapshot import Snapshot
 
 
 class Afterwards(NamedTuple):
@@ -134,7 +134,7 @@ def run_turn(
     try:
         writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
-        _log_traceback()
+        log_traceback()
         leases.leave_queue()
         leases.release()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -143,7 +143,7 @@ def run_turn(
         return Afterwards(silence)
     journal = TurnJournal(directory.path, meta.get("name"))
     notifier = Notifier(directory.path, request.notify if request is not None else None)
-    noted = program = worktree_fd = None
+    workplace, noted, program = Workplace(directory, writer, meta), None, None
     try:
         if request is None:
             outcome = unreadable(TurnRecord(), directory.turn_id)  # nothing is run that was not asked for
@@ -151,24 +151,20 @@ def run_turn(
             outcome = decide(TurnRecord(), stop_cause, request)
         else:
             journal.phase(Phase.STARTING)
-            if meta.get("worktree") is not None:
-                started_s = time.monotonic()
-                worktree_fd = enter_worktree(directory, writer, meta, leases)
-                request = request._replace(worktree_cwd=meta["cwd"])
-                waited_s += time.monotonic() - started_s
+            request = workplace.enter(request.after(waited_s), leases)
             noted = _note_mount_targets(directory, request)
-            outcome, program = _drive(directory, writer, meta, request.after(waited_s), leases, journal, notifier)
+            live = LiveFile(writer, journal, notifier, request.work_dir)
+            outcome, program = _drive(directory, writer, meta, request, leases, live, workplace.snapshot)
     except NoWorktreeError as failure:
         outcome = decide(TurnRecord(), Cause.FAILED, request or bare_request(directory), error=failure.error)
     except LockLostError:
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
     except Exception as error:
-        _log_traceback()
+        log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
     _clean_up(directory, program, noted)
-    if worktree_fd is not None:
-        leave_worktree(meta, worktree_fd)
+    outcome = workplace.leave(outcome)
     leases.leave_queue()
     leases.release()
     is_told = _publish_end(writer, outcome, meta, journal, keeps_events=request is None or request.keeps_events)
@@ -195,7 +191,7 @@ def _publish_end(
     except LockLostError:
         return False
     except OSError:  # no space, or no permission any more: the next reader publishes it
-        _log_traceback()
+        log_traceback()
         return False
     journal.end(outcome.state, outcome.error.kind if outcome.error else None)
     return True
@@ -207,7 +203,7 @@ def _compact_events(writer: TurnWriter) -> None:
     except OSError as error:  # no space, or no permission any more
         say(f"events.jsonl is left as it is: {error}")
     except Exception:  # a larger file is no reason to lose the end
-        _log_traceback()
+        log_traceback()
 
 
 def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targets.Note | None) -> None:
@@ -219,7 +215,7 @@ def _clean_up(directory: TurnDir, program: UserProgram | None, noted: mount_targ
             sweep(directory.turn_id, is_worker=True, spared=program.pids)
         mount_targets.clean(directory, noted)
     except Exception:  # a process left running is bad; an unpublished end would be worse
-        _log_traceback()
+        log_traceback()
 
 
 def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targets.Note | None:
@@ -227,15 +223,6 @@ def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targe
     if sys.platform != "linux" or request.sandbox is not Sandbox.WORKSPACE_WRITE:
         return None
     return mount_targets.note(directory, (request.work_dir, *request.writable_roots), temporary_directories())
-
-
-def _log_traceback() -> None:
-    try:
-        import traceback  # 2 ms that no turn without a defect needs
-    except OSError as error:  # no room for one more open file
-        say(f"{error.__context__!r}")
-        return
-    say(traceback.format_exc())
 
 
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
@@ -250,8 +237,8 @@ def _drive(
     meta: dict[str, Any],
     request: TurnRequest,
     leases: Leases,
-    journal: TurnJournal,
-    notifier: Notifier,
+    live: LiveFile,
+    snapshot: Snapshot | None,
 ) -> tuple[Outcome, UserProgram | None]:
     """Run the turn, end codex, then put back what was queued for its thread meanwhile.
 
@@ -261,10 +248,11 @@ def _drive(
     session = Session(request, read_bytes(directory.prompt).decode(), __version__)
     codex_process = CodexProcess(Path(meta["codex"]), request)
     try:
-        live = LiveFile(writer, journal, notifier)
-        outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live).run()
+        outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live, snapshot).run()
         return outcome, _program_of(session.record, meta)
     finally:
+        if snapshot is not None:
+            snapshot.changes = session.record.changes
         codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
         if not session.queue.is_untouched:
             from codex_server_cli.worker.cleanup.queue_restore import restore_after_turn  # for a rare case

@@ -98,6 +98,14 @@ def test_the_worker_imports_no_face() -> None:
     assert not {name for name in modules if name.startswith(("codex_server_cli.cli", "codex_server_cli.actions"))}
 
 
+def test_a_turn_that_changes_nothing_imports_nothing_that_reads_diffs_or_runs_git() -> None:
+    modules = {name.removeprefix("codex_server_cli.") for name in worker_modules(", codex_server_cli.worker.run")}
+    assert {"worker.loop", "core.record.changes"} <= modules
+    git = {name for name in modules if name.startswith("worker.git.")}
+    assert git == {"worker.git.workplace"}
+    assert "core.model.unified_diff" not in modules
+
+
 def test_a_queued_turn_imports_nothing_heavy_and_no_journal() -> None:
     heavy = {"typing", "psutil", "subprocess", "threading", "codex_server_cli.disk.journal.journal"}
     # limit_wait: one that waits for a reset

@@ -135,7 +135,7 @@ class PlayedTurn(Turn):
             self._slot = queue.take_slot(queue.folder_of(turns), self.id, max_running)
         self._writer = TurnWriter(self._directory, self._lock_fd)
         self._journal = TurnJournal(self.path, name)
-        self._live = LiveFile(self._writer, self._journal, Notifier(self.path, None))
+        self._live = LiveFile(self._writer, self._journal, Notifier(self.path, None), "/")
         self._mutex = threading.RLock()
         self.is_over = False
         self._message = self._message_count = self._request_count = 0

@@ -66,7 +66,7 @@ def settings(tmp_path: Any) -> Settings:
 def test_what_waits_is_written_at_once_and_told_afterwards(turn: TurnDir, writer: TurnWriter) -> None:
     talk = Dialogue(approval=Approval.ASK).started()
     notifier = Remembering(turn.path, None)
-    file = LiveFile(writer, TurnJournal(turn.path), notifier)
+    file = LiveFile(writer, TurnJournal(turn.path), notifier, "/")
     file.update(talk.session, NOW_MS)
     talk.receive(asked(0), asked(1))
     file.update(talk.session, NOW_MS + 1)
@@ -84,7 +84,7 @@ def test_what_waits_is_written_at_once_and_told_afterwards(turn: TurnDir, writer
 
 def test_what_else_changes_is_held_back(turn: TurnDir, writer: TurnWriter) -> None:
     talk = Dialogue().started()
-    file = LiveFile(writer, TurnJournal(turn.path), Notifier(turn.path, None))
+    file = LiveFile(writer, TurnJournal(turn.path), Notifier(turn.path, None), "/")
     file.update(talk.session, NOW_MS)
     seq = (read_json(turn.live) or {})["seq"]
     file.update(talk.session, NOW_MS + 1)

@@ -59,6 +59,19 @@ VERBS: Final[dict[str, Verb]] = {
             p.LAST_CWD,
         ),
     ),
+    "diff": Verb(
+        "verbs.diff:diff",
+        READ,
+        "Print what a turn changed, so far or at its end, as a diff that git apply accepts.",
+        (
+            p.TURN,
+            switch("stat", "--stat", help="A line for each file, and how much changed in it."),
+            switch("name_only", "--name-only", help="The names of the files."),
+            switch("json", "--json", help="One JSON object: the files, and the diff."),
+            p.FULL,
+            p.LAST_CWD,
+        ),
+    ),
     "list-turns": Verb(
         "verbs.lists:list_turns",
         READ,

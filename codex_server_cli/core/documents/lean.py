@@ -11,12 +11,16 @@ from typing import Any
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import at, objects_in
+from codex_server_cli.core.result.commands import of_turn
 from codex_server_cli.errors import ErrorKind
 
 MOST_ANSWER_CHARS = 16_000
 """A longer answer of one turn is told by its size: agents' shells cut a long output, in the middle of its JSON."""
 MOST_ANSWER_CHARS_OF_SEVERAL = 500
 """The same for each of several turns."""
+
+MOST_CHANGES = 20
+"""More files are told by their number, and the command that lists them."""
 
 _STATUS = ("version", "turn_id", "name", "state", "phase", "elapsed_s", "thread_id", "resets_at", "put_back")
 _ROW = ("turn_id", "name", "state", "phase", "elapsed_s")
@@ -59,6 +63,7 @@ def status_of(full: Mapping[str, Any], view: TurnView, next_command: Mapping[str
         "pending": [{key: entry.get(key) for key in _REQUEST} for entry in objects_in(full["pending"])],
         "refused": full["refused"],
         "worktree": {key: full["worktree"].get(key) for key in _WORKTREE} if view.has_worktree else None,
+        **changes_of(view),
         "usage": {"total_tokens": at(full, "usage.total_tokens", int)},
         "notify": _failure_of(view.notify),
         "error": error_of(view.error, next_command),
@@ -100,6 +105,14 @@ def answer_of(view: TurnView, most_chars: int) -> dict[str, Any]:
     if len(answer) <= most_chars:
         return {"answer": answer}
     return {"answer_chars": len(answer), "answer_path": f"{view.path}/answer.txt"}
+
+
+def changes_of(view: TurnView) -> dict[str, Any]:
+    """The files that a turn changed, or how many, and the command that lists them; empty where there are none."""
+    changes = objects_in(view.changes)
+    if len(changes) <= MOST_CHANGES:
+        return {"changes": changes} if changes else {}
+    return {"changes_count": len(changes), "changes_listed_by": of_turn("diff", f"{view.turn_id} --stat")}
 
 
 def is_answer_told_by_size(view: TurnView, most_chars: int = MOST_ANSWER_CHARS) -> bool:

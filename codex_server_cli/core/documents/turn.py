@@ -94,6 +94,8 @@ def full_status(view: TurnView) -> dict[str, Any]:
         "usage": view.result.get("usage") or live.get("usage"),
         "limits": view.result.get("limits"),
         "refused": view.result.get("refused") or live.get("refused") or [],
+        "changes": view.changes,
+        "changes_of": view.changes_of,
         "pending": live.get("pending") or [],
         "put_back": meta.get("put_back"),
         "resets_at": live.get("resets_at") or (view.error or {}).get("resets_at"),

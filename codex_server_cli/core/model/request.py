@@ -143,6 +143,11 @@ class TurnRequest(NamedTuple):
         known["approval_timeout_s"] = known.get("approval_timeout_s") or APPROVAL_TIMEOUT_S
         return cls(**known | {"turn_id": turn_id, "prompt_path": prompt_path})
 
+    @property
+    def may_write(self) -> bool:
+        """Whether a command of the turn may write, with an approval perhaps."""
+        return self.sandbox is not Sandbox.READ_ONLY or self.approval is not Approval.NEVER
+
     def after(self, waited_s: float) -> TurnRequest:
         """The request with the time spent in the queue taken off its deadline."""
         if self.deadline_s is None or not waited_s:

@@ -88,6 +88,11 @@ _ERROR: Mapping[str, _Check] = {
     **dict.fromkeys(("hint", "resets_at", "stderr_tail", "partial_answer"), _is_text),
     "retryable": _is_switch,
 }
+_CHANGE: Mapping[str, _Check] = {
+    **dict.fromkeys(("path", "kind"), lambda value: isinstance(value, str)),
+    **dict.fromkeys(("added", "removed"), _is_count),
+    **dict.fromkeys(("from", "by"), _is_text),
+}
 _RESULT: Mapping[str, _Check] = {
     **dict.fromkeys(("thread_id", "codex_turn_id", "model", "answer", "finished_at"), _is_text),
     "cwd": _is_path,
@@ -95,6 +100,8 @@ _RESULT: Mapping[str, _Check] = {
     "usage": _map_of(_is_count),
     **dict.fromkeys(("limits", "recovered"), _is_object),
     "refused": _list_of(_is_object),
+    "changes": _list_of(lambda value: _has(value, _CHANGE)),
+    "changes_of": _is_text,
     "error": lambda value: value is None or _has(value, _ERROR),
 }
 

@@ -56,6 +56,18 @@ class TurnView(NamedTuple):
         return answer
 
     @property
+    def changes(self) -> list[dict[str, Any]]:
+        """The files that it changed, so far."""
+        changes: list[dict[str, Any]] = self.result.get("changes") or self.live.get("changes") or []
+        return changes
+
+    @property
+    def changes_of(self) -> str | None:
+        """What these are known from: see `outcome.ChangesOf`; None where no command of it can write."""
+        changes_of: str | None = self.result.get("changes_of") or self.live.get("changes_of")
+        return changes_of
+
+    @property
     def is_resumable(self) -> bool:
         """Whether the turn left a thread that `continue` can resume."""
         is_ephemeral = (self.meta.get("request") or {}).get("is_ephemeral")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, readable_message, text_in
+from codex_server_cli.core.record.changes import ChangesOf
 
 MAX_OUTPUT_LINES = 20
 MAX_OUTPUT_CHARS = 2000
@@ -85,6 +86,13 @@ def _change_details(change: Message) -> str:
     removed = sum(line.startswith("-") and not line.startswith("---") for line in lines)
     moved_to = at(change, "kind.move_path", str)
     return f" +{added} −{removed}" + (f" → {moved_to}" if moved_to else "")
+
+
+def changes_line(changes: list[Message], changes_of: str | None) -> str:
+    """The last line of a turn that changed files: `± 3 files +40 −2`."""
+    added, removed = (sum(change.get(count) or 0 for change in changes) for count in ("added", "removed"))
+    doubt = " (by patches; what commands wrote is not known)" if changes_of == ChangesOf.PATCHES else ""
+    return f"± {len(changes)} file{'' if len(changes) == 1 else 's'} +{added} −{removed}{doubt}\n"
 
 
 def _reasoning(item: Message) -> str:

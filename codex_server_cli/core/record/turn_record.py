@@ -24,7 +24,7 @@ from codex_server_cli.core.protocol.rpc import (
     text_in,
 )
 from codex_server_cli.core.record.agent_messages import REVIEW_ITEMS, AgentMessages
-from codex_server_cli.core.record.agents_patches import AgentsPatches
+from codex_server_cli.core.record.changes import DIFF_METHOD, Changes
 from codex_server_cli.core.record.codex_facts import CodexFacts
 from codex_server_cli.core.record.foreign_turn import ForeignTurn
 from codex_server_cli.core.record.refusals import Refusals
@@ -60,7 +60,7 @@ class TurnRecord:
         payer: who pays, once `payer_check` has judged it from Codex's replies; no message states it.
         asked: the terms that thread and turn were opened with (`model`, `effort`, `approvalPolicy`, `config`).
         settings: the last announced effective settings (`sandboxPolicy` …), less what we set for later turns.
-        foreign: a turn of our thread that Codex started by itself while we had it.
+        foreign: a turn of our thread that Codex started by itself while we had it. `changes`: by patches.
         refusals: what was not carried out. `session_path`: the thread's session file; empty where it has none.
     """
 
@@ -68,7 +68,7 @@ class TurnRecord:
         self.thread_id: str | None = None
         self.turn_id: str | None = None
         self.active_turn_id: str | None = None
-        self.has_started = self.is_idle = self.is_retrying = self._is_turn_requested = False
+        self.has_started = self.is_idle = self.is_retrying = self.is_turn_requested = False
         self.status: str | None = None
         self.error: Message | None = None
         self.completed_s: int | None = None
@@ -76,15 +76,13 @@ class TurnRecord:
         self.usage: Usage | None = None
         self.limits: dict[str, Any] | None = None
         self.payer: Payer | None = None
-        self.codex = CodexFacts()
-        self.foreign = ForeignTurn()
+        self.codex, self.foreign = CodexFacts(), ForeignTurn()
         self.asked: Message = {}
         self.settings: Message = {}
         self.refusals, self.session_path = Refusals(), ""
         self.open_items: dict[str, Message] = {}
-        self.messages = AgentMessages()
+        self.messages, self.changes = AgentMessages(), Changes()
         self._methods: dict[Any, str] = {}  # our request id → method
-        self._agents_patches = AgentsPatches()
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
         self._set_for_later: Message = {}
 
@@ -103,7 +101,7 @@ class TurnRecord:
     @property
     def items_asked_about(self) -> dict[str, Message]:
         """Open items by id, sub-agents' patches included: what a request may refer to."""
-        return self._agents_patches.open_items | self.open_items
+        return self.changes.open_items | self.open_items
 
     @property
     def answer(self) -> str | None:
@@ -124,9 +122,9 @@ class TurnRecord:
         if method in TURN_STARTERS or method in THREAD_OPENERS:
             self.asked |= {name: params[name] for name in _TERMS if name in params}
         if method in TURN_STARTERS:
-            self._is_turn_requested = True
+            self.is_turn_requested = True
             self.thread_id = params.get("threadId", self.thread_id)
-        elif method == "thread/settings/update" and self._is_turn_requested:
+        elif method == "thread/settings/update" and self.is_turn_requested:
             self._set_for_later = params
 
     def feed_in(self, message: Message) -> list[Message]:
@@ -193,11 +191,11 @@ class TurnRecord:
             return []
         thread_id = params.get("threadId")
         if thread_id is not None and thread_id != self.thread_id:
-            self._agents_patches.note(method, params.get("item"))
+            self.changes.note(method, params)
             return []  # a sub-agent's thread, or another client's
         if method == "thread/settings/updated":
             self._on_settings(params)  # it may have the settings that the turn will run under
-        if self.turn_id is None and self._is_turn_requested:
+        if self.turn_id is None and self.is_turn_requested:
             self._early.append(message)
             return []
         if self.turn_id is None or not self._is_ours(params):
@@ -245,6 +243,7 @@ class TurnRecord:
         item_id = str(item.get("id"))
         self.open_items.pop(item_id, None)
         self.refusals.add_item(item, self.settings)
+        self.changes.note_item(item)
         if item.get("type") == "agentMessage":
             self.messages.complete(item_id, item)
         elif item.get("type") in REVIEW_ITEMS:
@@ -293,6 +292,7 @@ _HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {
     "item/started": TurnRecord._on_item_started,
     "item/completed": TurnRecord._on_item_completed,
     "thread/tokenUsage/updated": TurnRecord._on_usage,
+    DIFF_METHOD: lambda record, params: record.changes.note_diff(params),
     "error": TurnRecord._on_error,
     "thread/settings/updated": TurnRecord._on_settings,
     "thread/status/changed": TurnRecord._on_thread_status,

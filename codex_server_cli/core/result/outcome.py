@@ -14,6 +14,7 @@ from codex_server_cli.core.model.timers import LIMIT_MS, Timer
 from codex_server_cli.core.model.turn import State, TurnError, format_time_ms, state_of_kind
 from codex_server_cli.core.model.turn_files import unreadable_error
 from codex_server_cli.core.protocol import rpc
+from codex_server_cli.core.record.changes import ChangeSet, ChangesOf
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.record.usage import Usage
 from codex_server_cli.core.result import failures
@@ -53,6 +54,9 @@ class Outcome(NamedTuple):
         limits: the last rate-limit snapshot (wire names), None where Codex sent none.
         error: why it is not `complete`; None when it is.
         refused: what Codex tried and was refused, as by `Refusal.to_json`.
+        changes: the files that the turn changed, as by `ChangeSet.to_json`.
+        changes_of: what these are known from; None where no command of the turn could write.
+        diff: the changes, as text.
     """
 
     state: State
@@ -61,6 +65,22 @@ class Outcome(NamedTuple):
     limits: dict[str, Any] | None
     error: TurnError | None
     refused: list[dict[str, Any]] = []  # noqa: RUF012 — shared, and never changed
+    changes: list[dict[str, Any]] = []  # noqa: RUF012
+    changes_of: ChangesOf | None = None
+    diff: str = ""
+
+    def with_changes(self, record: TurnRecord, request: TurnRequest) -> Outcome:
+        """The same outcome with what the patches of the turn changed."""
+        changes_of = ChangesOf.PATCHES if request.may_write else None
+        try:
+            found = record.changes.found(request.work_dir)
+            return self._replace(changes=found.to_json(request.work_dir), changes_of=changes_of, diff=found.diff())
+        except Exception:  # a diff that we cannot read must not lose the outcome
+            return self._replace(changes_of=changes_of)
+
+    def with_work_tree(self, found: ChangeSet, cwd: str) -> Outcome:
+        """The same outcome with all that changed: `found` has what commands wrote, too."""
+        return self._replace(changes=found.to_json(cwd), changes_of=ChangesOf.WORK_TREE, diff=found.diff())
 
     def with_stderr(self, tail: str) -> Outcome:
         """The same outcome with Codex's stderr tail in its error."""
@@ -81,6 +101,10 @@ def decide(record: TurnRecord, cause: Cause, request: TurnRequest, *, error: Tur
         request: what was asked: the schema that the answer must satisfy, and what the hints name.
         error: the driver's own error, with `Cause.FAILED`.
     """
+    return _decide(record, cause, request, error).with_changes(record, request)
+
+
+def _decide(record: TurnRecord, cause: Cause, request: TurnRequest, error: TurnError | None) -> Outcome:
     answer = record.answer if record.answer is not None else record.partial_answer
     if record.status == "completed" and (error is None or error.kind is not ErrorKind.SANDBOX):
         answer, error = _checked(answer or "", request.schema)

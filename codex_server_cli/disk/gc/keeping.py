@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.disk.turn.layout import SNAPSHOT, TurnDir
 
-_FOLDERS = {"inbox", "images"}
+_FOLDERS = {"inbox", "images", SNAPSHOT}
 
 RUNNING = "running"
 """Its worker, or somebody who repairs it, holds its lock."""
@@ -39,7 +39,7 @@ def reason_to_keep(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
 
 
 def is_as_we_made_it(path: Path) -> bool:
-    """A real turn directory with files, an inbox and pictures: no link, and no other tree inside it."""
+    """A real turn directory with files, an inbox, pictures, a dead worker's snapshot: no link, no other tree."""
     try:
         info = path.lstat()
         with os.scandir(path) as entries:

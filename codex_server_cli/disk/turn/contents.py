@@ -135,9 +135,10 @@ def request_of(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:
     from codex_server_cli.core.model.request import TurnRequest  # most readers need only the state
 
     try:
-        return TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
+        request = TurnRequest.from_json(meta["request"], turn.turn_id, str(turn.prompt))
     except (KeyError, ValueError):
         return None
+    return request if meta.get("worktree") is None else request._replace(worktree_cwd=meta.get("cwd"))
 
 
 def told_request(turn: TurnDir, meta: dict[str, Any]) -> TurnRequest | None:

@@ -28,6 +28,10 @@ UNPUBLISHED = ".new-"
 """Prefix of a directory that is being filled; readers ignore names that start with a dot."""
 
 
+SNAPSHOT = ".snapshot"
+"""The folder with the state of the work tree before the turn, while it runs."""
+
+
 class TurnDir:
     """The paths of one turn."""
 
@@ -44,6 +48,8 @@ class TurnDir:
         self.queued = path / "queued.json"
         self.result = path / "result.json"
         self.answer = path / "answer.txt"
+        self.diff = path / "changes.diff"
+        self.snapshot = path / SNAPSHOT
         self.done = path / "done"
         self.error = path / "error"
         self.inbox = path / "inbox"

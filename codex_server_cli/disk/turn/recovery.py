@@ -106,6 +106,9 @@ def publish_recovery(turn: TurnDir, ended: Ended, recovery: Recovery, source: st
         result = result_of(turn, recovery.outcome, meta)
         for name in ("usage", "limits"):  # Codex's record has neither
             result[name] = result[name] or ended.result.get(name)
+        if "changes_of" in ended.result:  # what commands wrote is known to the worker alone
+            result.pop("changes", None)
+            result |= {name: ended.result[name] for name in ("changes", "changes_of") if name in ended.result}
         result["finished_at"] = meta.get("finished_at") or result["finished_at"]
     else:
         error = {**(ended.result.get("error") or {}), "partial_answer": recovery.answer}

@@ -102,6 +102,11 @@ class TurnWriter:
         A crash at any instant leaves a directory that reads correctly or that a repairer completes: the turn has not
         ended before the marker exists, and the marker can be derived from `result.json`.
         """
+        if outcome.diff:
+            from codex_server_cli.core.model.unified_diff import encoded
+
+            with contextlib.suppress(OSError):  # a full disk: the events have the patches, too
+                write_atomic(self.directory.diff, encoded(outcome.diff))
         reserve.release(self.directory)
         if not self._are_events_durable:
             os.fsync(self._events_fd)
@@ -132,6 +137,8 @@ def result_of(turn: TurnDir, outcome: Outcome, meta: dict[str, Any]) -> dict[str
         "usage": outcome.usage,
         "limits": outcome.limits,
         "refused": outcome.refused,
+        **({"changes": outcome.changes} if outcome.changes else {}),
+        **({"changes_of": outcome.changes_of} if outcome.changes_of else {}),
         "error": outcome.error.to_json() if outcome.error else None,
         "finished_at": now(),
     }
@@ -152,7 +159,7 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
     """
     answer, finished_at = result.get("answer"), result.get("finished_at") or now()
     known = {name: result.get(name) for name in ("thread_id", "codex_turn_id") if meta.get(name) is None}
-    _end_last_line(turn)
+    _end_text(turn, result)
     if answer is not None:
         write_atomic(turn.answer, answer.encode("utf-8", "replace"))
     # Durable too: an ended turn is not readable from its marker alone after a power failure.
@@ -168,16 +175,30 @@ def complete(turn: TurnDir, result: dict[str, Any], meta: dict[str, Any]) -> Non
     fsync_directory(turn.path)
 
 
-def _end_last_line(turn: TurnDir) -> None:
-    """End an unfinished last line of `out.txt`, so that anything printed after it begins a new line."""
+def _end_text(turn: TurnDir, result: dict[str, Any]) -> None:
+    """End an unfinished last line of `out.txt`, so that anything printed after it begins a new line; and add, once, the
+    line that tells how much the turn changed.
+    """
     with contextlib.suppress(OSError):  # no text, or no space: the end is published in any case
         fd = open_regular(turn.out, os.O_RDWR | os.O_APPEND)
         try:
             size = os.lseek(fd, 0, os.SEEK_END)
-            if size and os.pread(fd, 1, size - 1) != b"\n":
-                write_all(fd, b"\n")
+            line_end = b"\n" if size and os.pread(fd, 1, size - 1) != b"\n" else b""
+            write_all(fd, line_end + _changes_line(fd, size, result))
         finally:
             os.close(fd)
+
+
+def _changes_line(fd: int, size: int, result: dict[str, Any]) -> bytes:
+    """That line, as a block of its own; empty where there is none, or the text has it: its end is published again."""
+    if not result.get("changes"):
+        return b""
+    from codex_server_cli.core.record.item_text import changes_line
+
+    line = changes_line(result["changes"], result.get("changes_of")).encode()
+    if b"\n" + line in b"\n" + os.pread(fd, size, 0):
+        return b""
+    return b"\n" + line if size else line
 
 
 def now() -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from codex_server_cli.settings.environment import inherited_environment
 
 TIMEOUT_S = 10.0
 _NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+_READ_BYTES = 1 << 16
 
 
 class GitAnswer(NamedTuple):
@@ -107,21 +110,66 @@ def run_git(
         OSError: it cannot be started.
         subprocess.TimeoutExpired: it took longer than `timeout_s`.
     """
-    with subprocess.Popen(
-        ["git", "-c", "core.fsmonitor=false", *arguments],
-        cwd=cwd,
-        env=inherited_environment() | dict(variables or {}),
-        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    with _start(cwd, arguments, variables, stdin=subprocess.PIPE if stdin else subprocess.DEVNULL) as process:
         try:
             stdout, stderr = process.communicate(stdin or None, timeout=timeout_s)
         except BaseException:  # Ctrl-C too: it does not reach git's session
             os.killpg(process.pid, signal.SIGKILL)
             raise
     return GitOutput(process.returncode, stdout, stderr)
+
+
+def read_git(
+    cwd: Path, *arguments: str, variables: Mapping[str, str], most_bytes: int, timeout_s: float = TIMEOUT_S
+) -> bytes:
+    """The first bytes that a git command prints; at `most_bytes` of them it is killed.
+
+    Raises:
+        FileNotFoundError, OSError, subprocess.TimeoutExpired: as `run_git`; OSError also where it fails.
+    """
+    deadline = time.monotonic() + timeout_s
+    with _start(cwd, arguments, variables, stderr=subprocess.DEVNULL) as process:
+        try:
+            found = _read(process, most_bytes, deadline, timeout_s)
+            is_failed = len(found) < most_bytes and process.wait(timeout_s) != 0
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if is_failed:
+        raise OSError(f"git ended with {process.returncode}")
+    return found
+
+
+def _read(process: subprocess.Popen[bytes], most_bytes: int, deadline: float, timeout_s: float) -> bytes:
+    assert process.stdout is not None
+    found = b""
+    while len(found) < most_bytes:
+        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise subprocess.TimeoutExpired(process.args, timeout_s)
+        piece = os.read(process.stdout.fileno(), min(_READ_BYTES, most_bytes - len(found)))
+        if not piece:
+            break
+        found += piece
+    return found
+
+
+def _start(
+    cwd: Path,
+    arguments: Iterable[str],
+    variables: Mapping[str, str] | None,
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stderr: int = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["git", "-c", "core.fsmonitor=false", *arguments],
+        cwd=cwd,
+        env=inherited_environment() | dict(variables or {}),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+    )
 
 
 def outside_of_work_tree(place: Path) -> str | None:

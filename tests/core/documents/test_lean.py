@@ -126,6 +126,19 @@ def test_a_long_answer_is_told_by_its_size() -> None:
     assert turn_documents.status_with_answer(view, is_full=True)["answer"] == longer
 
 
+def test_few_changed_files_are_listed_and_many_are_told_by_their_number() -> None:
+    entries = [{"path": f"{number}.txt", "kind": "add", "added": 1, "removed": 0} for number in range(21)]
+    few = COMPLETE._replace(result={**COMPLETE.result, "changes": entries[:20], "changes_of": "work_tree"})
+    assert turn_documents.status(few)["changes"] == entries[:20]
+    assert turn_documents.status(few, is_full=True)["changes_of"] == "work_tree"
+    many = RUNNING._replace(live={**RUNNING.live, "changes": entries})
+    document = turn_documents.status_with_answer(many)
+    assert (document["changes_count"], document["changes_listed_by"]) == (21, f"codex-server diff {TURN_ID} --stat")
+    assert "changes" not in document
+    assert turn_documents.status(many, is_full=True)["changes"] == entries
+    assert not [key for key in turn_documents.status(COMPLETE) if key.startswith("changes")]
+
+
 def test_a_failure_has_its_reason_once_and_the_command_of_its_hint_as_the_next_one() -> None:
     document = turn_documents.status_with_answer(FAILED)
     assert document["error"] == {

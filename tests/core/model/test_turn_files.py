@@ -22,6 +22,8 @@ RESULT: dict[str, Any] = {
     "error": ERROR,
     "usage": {"total_tokens": 7},
     "refused": [],
+    "changes": [{"path": "a", "kind": "move", "from": "b", "added": 1, "removed": 0}, {"path": "b", "kind": "add"}],
+    "changes_of": "patches",
 }
 
 

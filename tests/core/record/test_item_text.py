@@ -152,3 +152,19 @@ def test_a_retry_and_an_end_are_told_apart() -> None:
 )
 def test_a_notification_is_one_line(method: str, params: dict[str, Any], text: str) -> None:
     assert item_text.notice_block(method, params) == text
+
+
+@for_each(
+    "changes, changes_of, line",
+    [
+        ([{"path": "a", "added": 1, "removed": 0}], "work_tree", "± 1 file +1 −0\n"),
+        ([{"path": "a", "added": 1, "removed": 2}, {"path": "b", "binary": True}], None, "± 2 files +1 −2\n"),
+        (
+            [{"path": "a", "added": 1, "removed": 0}],
+            "patches",
+            "± 1 file +1 −0 (by patches; what commands wrote is not known)\n",
+        ),
+    ],
+)
+def test_how_much_changed_is_one_line(changes: list[dict[str, Any]], changes_of: str | None, line: str) -> None:
+    assert item_text.changes_line(changes, changes_of) == line

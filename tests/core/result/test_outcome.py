@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.request import Approval, Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import State
+from codex_server_cli.core.record.changes import ChangeSet
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result import failures
 from codex_server_cli.core.result.outcome import Cause, decide
@@ -261,3 +262,30 @@ def test_an_ephemeral_turn_is_asked_again_and_what_had_come_of_it_is_kept(turn_i
     assert error.hint is not None
     assert "o ask again: `codex-server new" in error.hint
     assert ("is kept" in error.hint) == is_kept
+
+
+def _patched() -> TurnRecord:
+    record = _record("completed", "Done.")
+    change = {"path": "/project/a.txt", "kind": {"type": "update", "move_path": "/project/b.txt"}, "diff": ""}
+    record.changes.note_item({"type": "fileChange", "status": "completed", "changes": [change]})
+    return record
+
+
+@for_each(
+    "terms, changes_of",
+    [({}, None), ({"sandbox": Sandbox.WORKSPACE_WRITE}, "patches"), ({"approval": Approval.ASK}, "patches")],
+)
+def test_what_patches_changed_is_told_with_what_it_is_known_from(terms: dict[str, Any], changes_of: str | None) -> None:
+    outcome = decide(_patched(), Cause.TURN_ENDED, REQUEST._replace(**terms))
+    assert outcome.changes == [{"path": "b.txt", "kind": "move", "from": "a.txt", "added": 0, "removed": 0}]
+    assert (outcome.changes_of, outcome.diff.splitlines()[-1]) == (changes_of, "rename to b.txt")
+
+
+def test_a_diff_that_cannot_be_read_costs_no_answer() -> None:
+    outcome = decide(_patched(), Cause.TURN_ENDED, REQUEST._replace(cwd=None))  # type: ignore[arg-type]
+    assert (outcome.answer, outcome.changes) == ("Done.", [])
+
+
+def test_what_the_work_tree_tells_takes_the_place_of_what_patches_did() -> None:
+    outcome = decide(_patched(), Cause.TURN_ENDED, REQUEST).with_work_tree(ChangeSet(base="/project"), "/project")
+    assert (outcome.changes, outcome.changes_of, outcome.diff) == ([], "work_tree", "")

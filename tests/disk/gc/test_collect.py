@@ -67,6 +67,13 @@ def test_pictures_are_deleted_with_their_turn_whole_or_half_made(turns: TurnsOnD
     assert collected.freed_bytes >= 200_000
 
 
+def test_what_a_killed_worker_left_of_its_work_tree_goes_with_the_turn(turns: TurnsOnDisk) -> None:
+    turn = turns.complete(finished_at=LONG_AGO)
+    (turn.snapshot / "objects").mkdir(parents=True)
+    assert run(turns).turn_ids == (turn.turn_id,)
+    assert names_in(turns) == []
+
+
 def test_turns_that_ended_long_ago_are_deleted_and_others_stay(turns: TurnsOnDisk) -> None:
     old = [turns.complete(finished_at=LONG_AGO), turns.failed(ErrorKind.NETWORK, finished_at=LONG_AGO)]
     young = turns.complete()

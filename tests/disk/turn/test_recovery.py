@@ -111,6 +111,16 @@ def test_a_recovery_makes_a_result_that_cannot_be_read_anew(turns: TurnsOnDisk) 
         assert (view.state, view.answer, (view.error or {}).get("kind")) == end
 
 
+def test_what_commands_wrote_is_kept(turns: TurnsOnDisk) -> None:
+    turn = turns.failed(ErrorKind.CODEX_CRASHED, thread_id="thread", codex_turn_id="turn")
+    known = {"changes": [{"path": "a", "kind": "add", "added": 1, "removed": 0, "by": "command"}]}
+    write_json(turn.result, (read_json(turn.result) or {}) | known | {"changes_of": "work_tree"})
+    outcome = Outcome(State.COMPLETE, WHOLE, None, None, None, changes=[{"path": "b", "kind": "add"}])
+    publish(turn, Recovery(WHOLE, outcome))
+    result = read_json(turn.result) or {}
+    assert (result["changes"], result["changes_of"]) == (known["changes"], "work_tree")
+
+
 def test_what_was_used_is_kept(turns: TurnsOnDisk) -> None:
     turn = turns.failed(ErrorKind.CODEX_CRASHED, thread_id="thread", codex_turn_id="turn")
     write_json(turn.result, (read_json(turn.result) or {}) | {"usage": {"total_tokens": 5}, "limits": {"primary": 1}})

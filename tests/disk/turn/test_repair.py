@@ -169,6 +169,16 @@ def test_repairing_again_changes_nothing(turns: TurnsOnDisk, sweep: Sweeps) -> N
     assert len(sweep.turn_ids) == 1
 
 
+def test_the_state_of_the_work_tree_goes_with_its_worker(turns: TurnsOnDisk, sweep: Sweeps) -> None:
+    turn = turns.dead()
+    (turn.snapshot / "objects").mkdir(parents=True)
+    (turn.snapshot / "index").write_bytes(b"x")
+    (turn.path / ".live.json.1").write_bytes(b"torn")
+    assert repair.repair(turn, sweep) is None
+    assert list(turn.path.glob(".*")) == []
+    assert turn.marker is Marker.ERROR
+
+
 def test_a_turn_that_is_alive_after_all_is_left_alone(
     turns: TurnsOnDisk, sweep: Sweeps, monkeypatch: pytest.MonkeyPatch
 ) -> None:

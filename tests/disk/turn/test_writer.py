@@ -73,6 +73,42 @@ def test_the_text_of_a_turn_that_has_ended_ends_its_last_line(
     assert (turn.out.read_bytes().decode() if turn.out.exists() else None) == left
 
 
+CHANGED = COMPLETE._replace(changes=[{"path": "a", "kind": "add", "added": 2, "removed": 0}], diff="ä\udcff\n")
+
+
+@pytest.mark.parametrize(
+    ("shown", "left"),
+    [
+        ("cut off", "cut off\n\n± 1 file +2 −0\n"),
+        ("whole\n", "whole\n\n± 1 file +2 −0\n"),
+        ("", "± 1 file +2 −0\n"),
+        ("whole\n\n± 1 file +2 −0\n", "whole\n\n± 1 file +2 −0\n"),
+        ("± 1 file +2 −0\n\nmore, of a recovery", "± 1 file +2 −0\n\nmore, of a recovery\n"),
+    ],
+)
+def test_the_text_of_a_turn_that_changed_files_tells_how_much_once(turns: TurnsOnDisk, shown: str, left: str) -> None:
+    turn = turns.running()
+    turn.out.write_bytes(shown.encode())
+    end(turn, CHANGED)
+    end(turn, CHANGED)
+    assert turn.out.read_bytes().decode() == left
+
+
+def test_the_diff_of_a_turn_is_stored_as_it_is_and_costs_no_end_where_there_is_no_room(
+    turns: TurnsOnDisk,
+) -> None:
+    kept, lost, unchanged = turns.running(), turns.running(), turns.running()
+    for turn, outcome in ((kept, CHANGED), (lost, CHANGED), (unchanged, COMPLETE)):
+        if turn is lost:
+            lost.diff.mkdir()  # nothing can be renamed over it
+        with turn.lock.open("rb") as lock:
+            TurnWriter(turn, lock.fileno()).finish(outcome, read_json(turn.meta) or {})
+        assert turn.done.exists()
+    assert kept.diff.read_bytes() == "ä".encode() + b"\xff\n"
+    assert (lost.diff.is_dir(), unchanged.diff.exists()) == (True, False)
+    assert (read_json(kept.result) or {})["changes"] == CHANGED.changes
+
+
 def test_any_other_end_gets_an_error_that_tells_all(turns: TurnsOnDisk) -> None:
     turn = turns.running()
     end(turn, CANCELLED)

@@ -1,0 +1,104 @@
+"""Where a turn works: its worktree, where it has one, and the state of its work tree before it and after it.
+
+Must import nothing that a turn without them does not need.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.disk.turn.writer import LockLostError
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.worker.live_file import write_starting
+from codex_server_cli.worker.log import log_traceback
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.model.request import TurnRequest
+    from codex_server_cli.core.result.outcome import Outcome
+    from codex_server_cli.disk.turn.layout import TurnDir
+    from codex_server_cli.disk.turn.writer import TurnWriter
+    from codex_server_cli.worker.git.snapshot import Snapshot
+    from codex_server_cli.worker.leases import Leases
+
+
+class NoWorktreeError(Exception):
+    """The turn's worktree cannot be made, for the reason in `error`."""
+
+    def __init__(self, error: TurnError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Workplace:
+    """Where one turn works. For the worker.
+
+    Args:
+        meta: `meta.json`; from `enter` on it names the directory in the worktree, and from `leave` on whether that is
+            gone.
+
+    Attributes:
+        snapshot: what tells what commands write; None where none may.
+    """
+
+    def __init__(self, directory: TurnDir, writer: TurnWriter, meta: dict[str, Any]) -> None:
+        self.snapshot: Snapshot | None = None
+        self._directory, self._writer, self._meta = directory, writer, meta
+        self._worktree_fd: int | None = None
+
+    def enter(self, request: TurnRequest, leases: Leases) -> TurnRequest:
+        """Make the turn's worktree, where it is to have one.
+
+        Returns:
+            The request, with the directory to work in, and the time that it took taken off its deadline.
+
+        Raises:
+            NoWorktreeError: it cannot be made.
+        """
+        if self._meta.get("worktree") is not None:
+            started_s = time.monotonic()
+            self._worktree_fd = self._enter_worktree(leases)
+            request = request._replace(worktree_cwd=self._meta["cwd"]).after(time.monotonic() - started_s)
+        if request.may_write:
+            from codex_server_cli.worker.git.snapshot import Snapshot
+
+            self.snapshot = Snapshot(self._directory, request.work_dir)
+        return request
+
+    def _enter_worktree(self, leases: Leases) -> int:
+        from codex_server_cli.worker.git import turn_worktree
+
+        write_starting(self._directory, time.time_ns() // 1_000_000)
+        leases.leave_queue()  # a checkout may take long, and those behind need not wait for it
+        try:
+            return turn_worktree.enter(self._directory, self._meta, self._writer.write_meta)
+        except CodexServerError as error:
+            raise NoWorktreeError(make_error(error.kind, error.message)) from error
+
+    def leave(self, outcome: Outcome) -> Outcome:
+        """Look what has changed, and remove a worktree in which nothing has. Nothing of the turn runs any more.
+
+        Returns:
+            The outcome, with what commands wrote, where that is known.
+        """
+        outcome = self._with_all_changes(outcome)
+        if self._worktree_fd is not None:
+            from codex_server_cli.worker.git import turn_worktree
+
+            turn_worktree.leave(self._meta, self._worktree_fd)
+        return outcome
+
+    def _with_all_changes(self, outcome: Outcome) -> Outcome:
+        try:
+            if self.snapshot is None or not self._writer.may_write():
+                return outcome
+            found = self.snapshot.finish()
+            return outcome if found is None else outcome.with_work_tree(found, os.path.realpath(self.snapshot.cwd))
+        except LockLostError:  # the next reader has the directory
+            return outcome
+        except Exception:  # what patches changed is known
+            log_traceback()
+            return outcome
