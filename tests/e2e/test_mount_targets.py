@@ -14,7 +14,7 @@ import pytest
 from codex_server_cli.demo.replies import reply, run_command, say
 from tests.e2e.test_cancelling import DEADLINES_S, is_begun
 from tests.kit.escalations import ASK, wait_for_request
-from tests.kit.home import Home, Turn, nap, sleepers, start_sleeping
+from tests.kit.home import Home, Turn, await_sleeper, nap, start_sleeping
 from tests.kit.support import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only bubblewrap needs mount targets")
@@ -104,9 +104,9 @@ def test_two_turns_in_one_project_leave_nothing_when_the_last_has_ended(one_home
     sleep = nap(one_home)
     one_home.model([run_command(sleep), run_command(f"{sleep}1"), say("done")])
     first = one_home.start("new", "hi", *WRITE)
-    wait_until(lambda: sleepers(sleep), what="the first command")
+    await_sleeper(first, sleep)
     second = one_home.start("new", "hi", *WRITE)
-    wait_until(lambda: sleepers(f"{sleep}1"), what="the second command")
+    await_sleeper(second, f"{sleep}1")
     cancel(one_home, first)
     assert names(one_home.project) == TARGETS  # they protect the second turn's command
     cancel(one_home, second)
@@ -137,7 +137,7 @@ def test_what_stands_for_a_denied_file_that_is_not_there_goes_too(
     if options is ASK:
         wait_for_request(home, turn)
         assert home.run("approve", turn.id).code == 0
-    wait_until(lambda: sleepers(sleep), what="the command")
+    await_sleeper(turn, sleep)
     assert (home.project / "secret").is_file()
     assert (sub / ".env").is_file()
     end(home, turn)

@@ -287,10 +287,16 @@ def sleepers(command: str) -> list[psutil.Process]:
     return [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == command.split()]
 
 
+def await_sleeper(turn: Turn, command: str) -> None:
+    """Wait until this command of a turn runs; a turn that ends without it fails the test at once, and says why."""
+    wait_until(lambda: sleepers(command) or turn.is_ended, what=f"the process {command}")
+    assert sleepers(command), turn.status()
+
+
 def start_sleeping(home: Home, command: str, *options: str) -> tuple[Turn, str]:
     """Start a turn that has some output and now runs `command`, in which `{nap}` stands for a long sleep."""
     sleep = nap(home)
     home.model([reply(say(FIRST_HALF), run_command(command.format(nap=sleep))), reply(say(SECOND_HALF))])
     turn = home.start("new", "hi", *options)
-    wait_until(lambda: sleepers(sleep), what=f"the process {sleep}")
+    await_sleeper(turn, sleep)
     return turn, sleep
