@@ -27,9 +27,12 @@ def end_note(view: TurnView) -> str:
         return f"{PROGRAM}: {error.get('message')}\n{error.get('hint')}"
     kind = "" if error.get("kind") == view.state else f" ({error.get('kind')})"
     line = f"{PROGRAM}: turn {view.turn_id} {view.state}{kind}: {error.get('message')}"
-    resets_at = f" The limit resets at {error['resets_at']}." if error.get("resets_at") else ""
-    hint = f"{error.get('hint') or ''}{resets_at}".strip()
-    return f"{line}\n{hint}" if hint else line
+    resets_at = f"The limit resets at {error['resets_at']}." if error.get("resets_at") else ""
+    hint = str(error.get("hint") or "")
+    # A hint may end with a command, which is no end of a sentence.
+    between = ". " if hint and resets_at and not hint.endswith(".") else " "
+    told = f"{hint}{between}{resets_at}".strip()
+    return f"{line}\n{told}" if told else line
 
 
 def running_note(view: TurnView, options: str) -> str:

@@ -45,6 +45,12 @@ def test_a_limit_that_resets_says_when() -> None:
     assert end_note(failed(resets_at="2026-11-20T21:00:00.000Z")).endswith(
         "\nWait. The limit resets at 2026-11-20T21:00:00.000Z."
     )
+    assert end_note(failed(resets_at="2026-11-20T21:00:00.000Z", hint="Then: `x`")).endswith(
+        "\nThen: `x`. The limit resets at 2026-11-20T21:00:00.000Z."
+    )
+    assert end_note(failed(resets_at="2026-11-20T21:00:00.000Z", hint="")).endswith(
+        "\nThe limit resets at 2026-11-20T21:00:00.000Z."
+    )
 
 
 def test_a_running_turn_says_how_to_go_on_waiting() -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView, may_ask
-from codex_server_cli.core.result.commands import bounded_wait
+from codex_server_cli.core.result.commands import bounded_wait, of_turn
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.files import read_bytes
 from codex_server_cli.disk.turn import lookup, reader
@@ -265,6 +265,7 @@ def answer(directory: TurnDir) -> TurnView:
     status_after_repair(directory)
     view = readable(directory)
     if view.state is State.RUNNING:
-        hint = f"First: `{bounded_wait(view.turn_id, may_ask=may_ask(view.meta))} --print answer`"
+        first = f"{bounded_wait(view.turn_id, may_ask=may_ask(view.meta))} --print answer"
+        hint = f"First: `{first}`. Its text so far: `{of_turn('tail', view.turn_id)}`"
         raise BusyError(f"turn {view.turn_id} is still running", hint=hint)
     return view

@@ -12,6 +12,7 @@ from codex_server_cli.actions.read import follow, read
 from codex_server_cli.actions.read.read import TurnFilter
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.result.commands import commands_in
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BusyError, ErrorKind, Exit
 from codex_server_cli.settings.places import Settings
@@ -64,7 +65,10 @@ def test_an_answer_is_final_or_busy(turns: TurnsOnDisk) -> None:
     with pytest.raises(BusyError) as caught:
         read.answer(running)
     assert caught.value.exit_code is Exit.BUSY
-    assert caught.value.hint == f"First: `codex-server wait {running.turn_id} --timeout 100 --print answer`"
+    assert commands_in(caught.value.hint) == [
+        f"codex-server wait {running.turn_id} --timeout 100 --print answer",
+        f"codex-server tail {running.turn_id}",
+    ]
 
 
 def test_those_that_run_are_told_newest_first_and_the_dead_are_not_among_them(
