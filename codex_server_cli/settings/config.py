@@ -42,7 +42,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sandbox": (lambda value: value in _SANDBOXES, "one of " + ", ".join(_SANDBOXES)),
     "notify": (lambda value: isinstance(value, str), "a command"),
     "events": (lambda value: value in ("compact", "full"), '"compact" or "full"'),
-    **dict.fromkeys(("gc_days", "gc_named_days"), (lambda value: _is_number(value) and value > 0, "a number of days")),
+    **dict.fromkeys(("gc_days", "gc_named_days"), (lambda value: _is_number(value) and value > 0, "more than 0 days")),
 }
 
 

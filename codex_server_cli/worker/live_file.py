@@ -6,7 +6,7 @@ A request that waits for a person must be in `pending.json` and `live.json` befo
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.model.turn import Phase, format_time_ms
 from codex_server_cli.core.record.approval_request import ApprovalRequest
@@ -16,6 +16,9 @@ from codex_server_cli.disk.journal.turn_journal import TurnJournal
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.writer import TurnWriter
 from codex_server_cli.worker.notify import Notifier
+
+if TYPE_CHECKING:
+    from codex_server_cli.core.record.turn_record import TurnRecord
 
 INTERVAL_MS = 250.0
 _PENDING_KEYS = ("id", "kind", "message", "answer_with", "expires_at")
@@ -76,8 +79,14 @@ class LiveFile:
             {key: entry[key] for key in _PENDING_KEYS}
             for entry in (request.to_json() for request in session.approvals.pending)
         ]
-        facts = {"usage": record.usage, "refused": record.refusals.to_json()}
-        return content | facts | {"changes": record.changes.listed(self._cwd), "pending": pending}
+        facts = {"usage": record.usage, "refused": record.refusals.to_json(), "changes": self._changes_of(record)}
+        return content | facts | {"pending": pending}
+
+    def _changes_of(self, record: TurnRecord) -> list[dict[str, Any]]:
+        try:
+            return record.changes.listed(self._cwd)
+        except Exception:  # a diff that we cannot read must not end the turn
+            return []
 
 
 def write_queued(directory: TurnDir, now_ms: int, held_until_s: float | None = None) -> None:

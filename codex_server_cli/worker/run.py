@@ -185,7 +185,7 @@ def _publish_end(
     """Publish the end, unless the turn was deleted, and journal it; False where both are left to the next reader."""
     try:
         if writer.may_write():
-            if not keeps_events:
+            if not keeps_events and outcome.state is not State.CANCELLED:  # `cancel` waits, and kills after a while
                 _compact_events(writer)
             writer.finish(outcome, meta)
     except LockLostError:

@@ -68,7 +68,19 @@ def test_a_configuration_that_cannot_be_read_is_one_fault_and_no_more(settings: 
 
 def test_what_the_configuration_warns_of_is_shown(settings: Settings) -> None:
     configure(settings, '{"colour": "red"}')
-    assert "unknown key 'colour'" in checks(settings)["config.json"].detail
+    found = checks(settings)["config.json"]
+    assert (found.is_ok, found.hint) == (True, f"Fix {settings.config_path}.")
+    assert "unknown key 'colour'" in found.detail
+
+
+def test_a_pinned_codex_that_is_gone_and_a_home_that_is_open_are_warnings(settings: Settings) -> None:
+    configure(settings, '{"codex": "/nonexistent/codex"}')
+    settings.home.chmod(0o755)
+    found = checks(settings)
+    assert "the pinned codex /nonexistent/codex is gone" in found["config.json"].detail
+    assert found["config.json"].hint == "Pin another: codex-server setup"
+    assert found["home"].hint.endswith(f"Others can look into it: chmod 700 {settings.home}")
+    assert found["home"].is_ok
 
 
 def test_a_home_without_locks_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +224,7 @@ def test_what_would_end_a_worker_is_a_warning_with_its_remedy(
     monkeypatch.setattr("codex_server_cli.disk.machine.surroundings.ending", lambda *_: ENDING_OF_LOGOUT)
     workers = checks(settings)["workers"]
     assert (workers.is_ok, workers.hint) == (True, "loginctl enable-linger")
-    assert workers.detail.startswith("would end with your last logout")
+    assert workers.detail.startswith("one that is started here ends with your last logout")
 
 
 def first_process(proc: Path, pid: str, state: str) -> None:

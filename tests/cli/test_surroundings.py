@@ -38,5 +38,8 @@ def test_doctor_says_so_each_time_as_a_warning_that_changes_no_exit_code(shell: 
     for _ in range(2):
         warned = shell.call("doctor")
         assert warned.code == quiet.code
-        assert "! workers       would end with its CI job, whose runner ends every process" in warned.stdout
+        assert (
+            "! workers       one that is started here ends with its CI job, whose runner ends every process"
+            in warned.stdout
+        )
         assert "codex-server wait TURN, before the job ends; on a machine of your own" in warned.stdout

@@ -230,8 +230,13 @@ class Turn:
     @property
     def events(self) -> list[Json]:
         """`events.jsonl`, whole lines only."""
-        data = (self.path / "events.jsonl").read_bytes()
-        return [json.loads(line) for line in data.rpartition(b"\n")[0].split(b"\n") if line]
+        return [json.loads(line) for line in self.event_bytes.rpartition(b"\n")[0].split(b"\n") if line]
+
+    @property
+    def event_bytes(self) -> bytes:
+        """`events.jsonl`; empty until it exists."""
+        path = self.path / "events.jsonl"
+        return path.read_bytes() if path.exists() else b""
 
     def sent(self, method: str) -> Json:
         """The parameters of the one request of this method that went to Codex."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 from codex_server_cli import __version__
 from codex_server_cli.actions.doctor.check import Check, check
@@ -67,8 +68,10 @@ def _pinned(settings: Settings) -> str | None:
         return None  # reported by its own check
 
 
-def _look_at_config(settings: Settings) -> str:
+def _look_at_config(settings: Settings) -> str | tuple[str, str]:
     config = read_config(settings.config_path)
     if config.warnings:
-        return "; ".join(config.warnings)
+        return "; ".join(config.warnings), f"Fix {settings.config_path}."
+    if config.codex is not None and not Path(config.codex).exists():
+        return f"{settings.config_path}: the pinned codex {config.codex} is gone", "Pin another: codex-server setup"
     return str(settings.config_path) if settings.config_path.exists() else "none yet: `codex-server setup` writes it"

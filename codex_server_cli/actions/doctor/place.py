@@ -22,7 +22,7 @@ def look_at_place(settings: Settings) -> str | tuple[str, str]:
     found = ending(settings)
     if found is None:
         return "outlive the shell, the terminal and the connection that start them"
-    return f"would end with {found.event}", found.remedy
+    return f"one that is started here ends with {found.event}", found.remedy
 
 
 class Orphan:

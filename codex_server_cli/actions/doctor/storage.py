@@ -42,9 +42,10 @@ def look_at_home(settings: Settings) -> tuple[str, str]:
         raise HomeError(f"only {size(n_free)} are free at {settings.home}", hint="Free some space: codex-server gc")
     file_system = home_trial.type_of(settings.home)
     is_on = f" on {file_system}" if file_system is not None else ""
-    open_to = f"; others can look into it: chmod 700 {settings.home}" if settings.home.stat().st_mode & 0o077 else ""
-    advice = advice_for(file_system) if file_system is not None else ""
-    return f"{settings.home}{is_on}, {size(n_free)} free{open_to}", advice
+    hints = [advice_for(file_system) if file_system is not None else ""]
+    if settings.home.stat().st_mode & 0o077:
+        hints.append(f"Others can look into it: chmod 700 {settings.home}")
+    return f"{settings.home}{is_on}, {size(n_free)} free", "\n".join(filter(None, hints))
 
 
 def _refuse(settings: Settings, what: str) -> NoReturn:

@@ -94,7 +94,8 @@ def _asked(options: StartOptions, call: Flags) -> Flags:
     files = {"--schema": (options.schema,) if options.schema else (), "--image": options.images}
     paths = {flag: [os.path.abspath(path) for path in each] for flag, each in files.items() if each}  # noqa: PTH100
     cwd = os.path.abspath(options.cwd) if options.cwd else check_cwd(options.cwd)  # noqa: PTH100
-    prompt = hashlib.sha256(options.prompt.encode("utf-8", "surrogatepass")).hexdigest()
+    text = options.prompt.rstrip("\n")  # piped in or from a file it has a last line break, as an argument none
+    prompt = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     flags = {name: values for name, values in given.items() if name not in _PERMISSIONS}
     if options.worktree_name is not None:
         flags["--worktree-name"] = [options.worktree_name]

@@ -29,7 +29,10 @@ def warn_once(settings: Settings, looked: Path) -> str | None:
     Args:
         looked: the stamp of a look that found nothing.
     """
-    found = ending(settings)
+    try:
+        found = ending(settings)
+    except OSError:  # a file system that does not answer: the turn runs all the same
+        return None
     if found is None or found is ENDING_OF_LOGOUT:
         with contextlib.suppress(OSError):  # the next one looks again
             os.close(open_regular(looked, os.O_WRONLY | os.O_CREAT))

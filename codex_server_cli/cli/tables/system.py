@@ -76,7 +76,7 @@ VERBS: Final[dict[str, Verb]] = {
     "usage": Verb(
         "verbs.usage:usage",
         SYSTEM,
-        "Show what turns have used: how many there were, their tokens, what failed, how long they took.",
+        "Show what the turns that are on disk have used: how many, their tokens, what failed, how long they took.",
         (
             option(
                 "since", "--since", help="Only turns started within the last 12h, or 7d.", metavar="AGE", default="7d"

@@ -65,7 +65,7 @@ def gc(
     age_s = parse_duration_s(older_than, "--older-than", needs_unit=True) if older_than is not None else None
     max_bytes = parse_size(max_size, "--max-size") if max_size is not None else None
     settings = Settings.load()
-    output.note_if(read.absent_home(settings))
+    read.check_home(settings)  # a timer with a mistyped home must not succeed for ever
     collected = system.gc(
         settings,
         age_s,

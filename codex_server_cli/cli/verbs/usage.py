@@ -20,9 +20,8 @@ def usage(*, since: str, by: UsageKey, json: bool, full: bool) -> None:
     """Show what turns have used: how many, their tokens, what failed, how long they took."""
     start_ms = since_ms(since, "--since", time.time_ns() // 1_000_000)
     settings = Settings.load()
-    problem = read.absent_home(settings)
+    read.check_home(settings)
     report = read_usage(settings, start_ms, str(by))
-    output.note_if(problem)
     if report.n_unreadable:
         left_out = "1 turn is" if report.n_unreadable == 1 else f"{report.n_unreadable} turns are"
         output.note_if(f"{left_out} left out: the record cannot be read")
@@ -32,7 +31,7 @@ def usage(*, since: str, by: UsageKey, json: bool, full: bool) -> None:
         )
         output.show_json(document if full else without_empty(document))
     elif not report.groups:
-        output.show("" if problem else f"No turns in the last {since}.\n")
+        output.show(f"There is no turn of the last {since}.\n")
     else:
         _show(report, by, str(settings.user_home))
 

@@ -56,7 +56,8 @@ def ending_of_job(variables: Mapping[str, str]) -> Ending | None:
         if variables.get(name):
             remedy = f"{_IN_JOB}; on a machine of your own `{name}= codex-server new …` outlives it"
             return Ending("job", f"its CI job, whose runner ends every process that has {name}", remedy)
-    if variables.get("JENKINS_URL") and _SPARED not in (variables.get(name) for name in _JENKINS):
+    is_jenkins = variables.get("JENKINS_URL") or variables.get(_JENKINS[0])
+    if is_jenkins and _SPARED not in (variables.get(name) for name in _JENKINS):
         spared = " ".join(f"{name}={_SPARED}" for name in _JENKINS)
         remedy = f"{_IN_JOB}; or `{spared} codex-server new …`, which Jenkins spares"
         return Ending("job", "its Jenkins build", remedy)

@@ -42,6 +42,7 @@ _KIND_OF_TEXT = (  # of errors whose `codexErrorInfo` is `other`, or missing: by
     (r"out of credits|hit your spend cap|Quota exceeded", ErrorKind.USAGE_LIMIT),
     (r"ran out of room in the model's context|context_length_exceeded", ErrorKind.CONTEXT_WINDOW),
     (r"could not be refreshed|sign in again|Not logged in", ErrorKind.AUTH),
+    (r"fs sandbox helper failed", ErrorKind.CODEX_CRASHED),  # its shields of denied files race with each other
 )
 _BROKEN_STREAM = (  # how Codex reports a broken connection; without retries it says nothing else
     r"(?i)^(?:stream disconnected before completion|Reconnecting)|error sending request|connection closed"
@@ -69,6 +70,7 @@ _REFUSALS = (  # by the message of a JSON-RPC error of thread/* or turn/*; its c
         ErrorKind.BAD_INPUT,
     ),
     (r"required MCP servers failed", ErrorKind.BAD_INPUT),
+    (r"fs sandbox helper failed", ErrorKind.CODEX_CRASHED),  # the same, before it has answered
     (r"Input exceeds the maximum", ErrorKind.BAD_INPUT),
     (r"(?i)authentication required|not logged in", ErrorKind.AUTH),
     (r"unknown variant `", ErrorKind.PROTOCOL),

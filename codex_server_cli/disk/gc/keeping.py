@@ -18,9 +18,9 @@ _FOLDERS = {"inbox", "images", SNAPSHOT}
 RUNNING = "running"
 """Its worker, or somebody who repairs it, holds its lock."""
 UNREADABLE = "not readable: another user's"
-STRANGE = "not as it was made"
+STRANGE = "strange (another id in its record, or foreign files)"
 QUEUED = "has messages to put back"
-STUCK = "cannot be deleted"
+STUCK = "stuck (no lock file, or it cannot be moved)"
 NAMED = "named"
 """Not for ever: named turns go, too, after a longer time."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,25 +20,37 @@ from codex_server_cli.disk.safe_open import open_regular
 _LEAST_BYTES = 4096
 """What a rewriting has to save: a block of most file systems."""
 _READ_BYTES = 1 << 20
+_LOOK_S = 2.0
+"""Enough for 100 MB; 100,000 deltas are 25."""
 
 
 def compact(events: Path, events_fd: int) -> bool:
     """Drop the superfluous lines; whether the file was replaced, durably.
 
+    Takes `_LOOK_S` at most to find them, else the file stays as it is: somebody waits for the end of the turn.
+
     Args:
         events_fd: the file as its writer has it; another one under its name, put there by hand, is left alone.
 
     Raises:
-        OSError: it cannot be read, or its directory cannot be written; it is as it was.
+        OSError: it cannot be read, or its directory cannot be written, or that takes too long; it is as it was.
     """
+    deadline_s = time.monotonic() + _LOOK_S
     with open(open_regular(events), "rb", _READ_BYTES) as file:  # noqa: PTH123 — a descriptor, not a path
         if not os.path.sameopenfile(file.fileno(), events_fd):
             return False
-        spans = superfluous(file)
+        spans = superfluous(_lines_until(file, deadline_s))
         if sum(end - start for start, end in spans) < _LEAST_BYTES:
             return False
         write_pieces(events, _kept(file, spans), is_durable=True)
     return True
+
+
+def _lines_until(lines: Iterable[bytes], deadline_s: float) -> Iterator[bytes]:
+    for line in lines:
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(errno.ETIMEDOUT, f"what it says twice was not found within {_LOOK_S:g} s")
+        yield line
 
 
 def _kept(file: BinaryIO, dropped: Sequence[Span]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from codex_server_cli.errors import BadInputError
@@ -52,8 +54,13 @@ def ask_git(cwd: Path, *arguments: str) -> GitAnswer:
         output = run_git(cwd, "--no-optional-locks", *arguments)
     except FileNotFoundError as error:
         raise BadInputError("there is no git to ask", hint="Install git.") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BadInputError(f"git does not answer: {error}", hint=f"Try: git -C {cwd} status") from error
+    except subprocess.TimeoutExpired as error:
+        raise BadInputError(
+            f"git does not answer within {TIMEOUT_S:g} s", hint=f"Try: git -C {quote(str(cwd))} status"
+        ) from error
+    except OSError as error:
+        hint = f"Try: git -C {quote(str(cwd))} status"
+        raise BadInputError(f"git does not answer: {error.strerror or error}", hint=hint) from error
     return GitAnswer(output.stdout.decode("utf-8", "replace").strip(), output.complaint)
 
 
@@ -114,7 +121,7 @@ def run_git(
         try:
             stdout, stderr = process.communicate(stdin or None, timeout=timeout_s)
         except BaseException:  # Ctrl-C too: it does not reach git's session
-            os.killpg(process.pid, signal.SIGKILL)
+            _kill(process)
             raise
     return GitOutput(process.returncode, stdout, stderr)
 
@@ -131,10 +138,10 @@ def read_git(
     with _start(cwd, arguments, variables, stderr=subprocess.DEVNULL) as process:
         try:
             found = _read(process, most_bytes, deadline, timeout_s)
-            is_failed = len(found) < most_bytes and process.wait(timeout_s) != 0
+            is_failed = len(found) < most_bytes and process.wait(max(0.0, deadline - time.monotonic())) != 0
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill(process)
     if is_failed:
         raise OSError(f"git ended with {process.returncode}")
     return found
@@ -142,7 +149,7 @@ def read_git(
 
 def _read(process: subprocess.Popen[bytes], most_bytes: int, deadline: float, timeout_s: float) -> bytes:
     assert process.stdout is not None
-    found = b""
+    found = bytearray()
     while len(found) < most_bytes:
         if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
             raise subprocess.TimeoutExpired(process.args, timeout_s)
@@ -150,7 +157,13 @@ def _read(process: subprocess.Popen[bytes], most_bytes: int, deadline: float, ti
         if not piece:
             break
         found += piece
-    return found
+    return bytes(found)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill git and what it has started. No error where all of it has just ended: it would replace the reason."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _start(

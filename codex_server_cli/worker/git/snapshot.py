@@ -106,6 +106,7 @@ class Snapshot:
             name = state.write(deadline)
         except Exception as error:  # in a thread nothing else would tell it
             self._problem = str(error)
+            self._remove()
         else:
             self._taken = (state, tree, name)
 

@@ -2,7 +2,7 @@
 
 Owns that: the index is a copy; new objects go to a directory of their own, which has the repository's objects as its
 alternate; no hook, no filter and no monitor is run, and no lock is taken. What git ignores is not seen, nor what is in
-another repository inside of the work tree.
+another repository inside of the work tree. A file with a filter (Git LFS) is taken as it stands, not in git's form.
 
 We are outside of the turn's sandbox, and read what its commands wrote. So never `git add`, nor anything else that looks
 into such an inner repository: it runs `git status` there, and with it what that repository's own configuration names,
@@ -34,8 +34,10 @@ LIMIT_S = 2.0
 _LEAST_S = 0.001
 _MOST_PATCH_BYTES = 4 << 20
 _MOST_NAME_BYTES = 16 << 20
-_MOST_CONTENT_BYTES = 256 << 20
+_MOST_CONTENT_BYTES = 64 << 20
 """Of new and changed files: each of them is copied once."""
+_SPARE_BYTES = 200 << 20
+"""What must stay free on the disk of the copies: it is that of all turns."""
 _SETTINGS = {
     "core.hooksPath": "/dev/null",  # an index that is written runs a hook
     "core.splitIndex": "false",  # a shared index would be written beside the user's
@@ -94,6 +96,7 @@ class TreeState:
         self, folder: Path, tree: WorkTree, home: Path, alternates: Iterable[str] = (), mark: Mapping[str, str] = NONE
     ) -> None:
         self._tree = tree
+        self._folder = folder
         self._settings = _flags(())
         self._variables = {
             **_VARIABLES,
@@ -157,6 +160,8 @@ class TreeState:
                 rest_bytes -= info.st_size
             if rest_bytes < 0 or _rest_s(deadline) <= _LEAST_S:
                 raise SnapshotError("too much is new or changed")
+        if shutil.disk_usage(self._folder).free < _SPARE_BYTES + _MOST_CONTENT_BYTES - rest_bytes:
+            raise SnapshotError("the disk of the home has too little space")
         return [*present], [*gone]
 
     def compare(self, before: str, after: str, deadline: float) -> list[FileDiff]:

@@ -52,10 +52,16 @@ def test_a_call_starts_one_turn_and_is_answered_with_it_from_then_on(settings: S
     assert (other.is_existing, begin.count) == (False, 2)
 
 
+def test_a_prompt_from_a_pipe_and_the_same_as_an_argument_are_one_call(settings: Settings, begin: _Starts) -> None:
+    started = only_once(settings, OPTIONS, None, CALL, begin)
+    again = only_once(settings, OPTIONS._replace(prompt="hi\n"), None, CALL, begin)
+    assert (again.is_existing, again.view.turn_id) == (True, started.view.turn_id)
+
+
 @pytest.mark.parametrize(
     ("changed", "differing"),
     [
-        ({"prompt": "hi\n"}, "the prompt differs"),
+        ({"prompt": "hi!"}, "the prompt differs"),
         ({"cwd": "/srv/x"}, "the directory differs"),
         ({"model": "m", "effort": "low"}, "--model and --effort differ"),
         ({"sandbox": Sandbox.WORKSPACE_WRITE, "add_dirs": ("d",), "name": "n"}, "--write, --add-dir and --name differ"),

@@ -92,7 +92,7 @@ def test_outside_of_a_work_tree_there_is_nothing_to_review(tmp_path: Path) -> No
     [
         (FileNotFoundError(2, "No such file"), "there is no git to ask"),
         (PermissionError(13, "Permission denied"), "git does not answer: "),
-        (subprocess.TimeoutExpired("git", 20), "git does not answer: "),
+        (subprocess.TimeoutExpired("git", 20), "git does not answer within 10 s"),
     ],
 )
 def test_a_git_that_cannot_be_asked_is_told_of(

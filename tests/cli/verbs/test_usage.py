@@ -46,13 +46,14 @@ def test_json_has_a_group_for_each_and_all_of_them_together(shell: Shell, month:
 
 def test_where_there_are_no_turns_that_is_said(shell: Shell) -> None:
     shell.configure("{}")
-    assert shell.call("usage", "--since", "12h").stdout == "No turns in the last 12h.\n"
+    assert shell.call("usage", "--since", "12h").stdout == "There is no turn of the last 12h.\n"
     assert shell.call("usage", "--json").json["total"]["turns"] == 0
     (shell.home / "config.json").unlink()
     shell.home.rmdir()
     run = shell.call("usage")
-    assert (run.code, run.stdout) == (0, "")
+    assert (run.code, run.stdout) == (66, "")
     assert "there is no such directory" in run.stderr
+    assert_refused(shell.call("gc"), 66, "there is no such directory", as_json=False)
 
 
 def test_what_is_no_age_or_no_group_is_refused(shell: Shell) -> None:

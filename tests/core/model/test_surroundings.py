@@ -135,6 +135,7 @@ def test_a_logout_ends_the_workers_of_those_whom_logind_is_told_to_end(text: str
         ({"VSTS_PROCESS_LOOKUP_ID": "vsts_1a2b"}, ("VSTS_PROCESS_LOOKUP_ID",)),
         ({"JENKINS_URL": "https://ci", "BUILD_ID": "7"}, ("Jenkins", "BUILD_ID=dontKillMe codex-server new")),
         ({"JENKINS_URL": "https://ci"}, ("Jenkins",)),
+        ({"JENKINS_NODE_COOKIE": "x"}, ("Jenkins",)),
         ({"CI_DISPOSABLE_ENVIRONMENT": "true"}, ("GitLab", "codex-server wait TURN")),
     ],
 )

@@ -144,6 +144,10 @@ def test_an_answer_that_the_service_broke_off_is_no_failure_of_the_network() -> 
         ('{"error": {"code": "context_length_exceeded"}}', ErrorKind.CONTEXT_WINDOW),
         ("Your access token could not be refreshed. Please log out and sign in again.", ErrorKind.AUTH),
         ("Incomplete response returned, reason: max_output_tokens", ErrorKind.BAD_REQUEST),
+        (
+            "failed to load AGENTS.md instructions: fs sandbox helper failed: bwrap: Can't bind mount /bindfile: …",
+            ErrorKind.CODEX_CRASHED,
+        ),
     ],
 )
 def test_an_error_without_a_name_is_told_by_its_words(info: str | None, message: str, kind: ErrorKind) -> None:

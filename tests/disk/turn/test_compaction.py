@@ -194,3 +194,14 @@ def test_a_worker_that_dies_right_after_that_is_repaired_from_what_is_left(
     assert_repaired(turns, turn)
     assert deltas(turn) == 0
     assert turn.out.read_text() == replay(LONG)[1]
+
+
+def test_a_log_that_takes_too_long_to_look_through_stays_as_it_is(
+    turn: TurnDir, writer: TurnWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "_LOOK_S", -1.0)
+    with pytest.raises(TimeoutError):
+        writer.compact_events()
+    assert turn.events.read_bytes() == LONG
+    writer.finish(COMPLETE, {})
+    assert_reads_the_same(turn)

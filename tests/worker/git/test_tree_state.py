@@ -325,14 +325,21 @@ def test_of_a_patch_that_is_too_long_the_files_are_known(
     assert files[-1].old_path == "moved"
 
 
-@pytest.mark.parametrize(("limit", "value"), [("_MOST_NAME_BYTES", 10), ("_MOST_CONTENT_BYTES", 10)])
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [
+        ("_MOST_NAME_BYTES", 10, "too many files"),
+        ("_MOST_CONTENT_BYTES", 10, "too much is new"),
+        ("_SPARE_BYTES", 1 << 60, "the disk of the home has too little space"),
+    ],
+)
 def test_too_much_is_not_looked_at(
-    repository: Path, take: Callable[[Path], Taken], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+    repository: Path, take: Callable[[Path], Taken], monkeypatch: pytest.MonkeyPatch, limit: str, value: int, told: str
 ) -> None:
     taken = take(repository)
     monkeypatch.setattr(tree_state, limit, value)
     (repository / "a long name").write_text("of more than ten bytes\n")
-    with pytest.raises(SnapshotError, match="too m"):
+    with pytest.raises(SnapshotError, match=told):
         taken.files()
 
 
