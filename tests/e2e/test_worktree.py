@@ -178,6 +178,38 @@ def test_conflicts_end_with_1_and_are_named(one_home: Home, one_project: Reposit
     assert (one_home.project / "clean ü").read_text() == "1\n"
 
 
+def test_what_git_ignores_keeps_the_worktree_and_is_named(one_home: Home, one_project: Repository) -> None:
+    one_home.model([run_command("mkdir out && echo r > out/report.md"), say("done")])
+    one_project.write({".gitignore": "out/\n"})
+    one_project.commit("Ignored")
+    turn = one_home.start("new", "hi", "--write", "--worktree")
+    turn.wait()
+    turn.wait_for_exit_of_worker()
+    applied = one_home.call("apply", turn.id)
+    assert applied.code == 0
+    assert applied.json["left"] == ["out/"]
+    told = f"Nothing new to apply. What git ignores, and repositories within, stay in {tree_of(turn)}: out/."
+    assert told in applied.stderr
+    assert one_home.call("gc", "--older-than", "0s").stdout == ""
+    assert (tree_of(turn) / "out" / "report.md").exists()
+
+
+def test_a_conflict_without_markers_is_told_each_time(one_home: Home, one_project: Repository) -> None:
+    one_home.model([run_command("printf '\\0theirs' > top"), say("done")])
+    turn = one_home.start("new", "hi", "--write", "--worktree")
+    turn.wait()
+    turn.wait_for_exit_of_worker()
+    one_project.write({"top": "\0mine"})
+    one_project.commit("Mine")
+    for _ in range(2):
+        applied = one_home.call("apply", turn.id)
+        assert (applied.code, applied.json["applied"]) == (1, [])
+        assert applied.json["conflicts"] == applied.json["left"] == ["top"]
+        assert f"Yours was kept of top; the turn's is in {tree_of(turn)}" in applied.json["message"]
+        assert "next" not in applied.json
+        assert one_home.call("gc", "--older-than", "0s").stdout == ""
+
+
 def test_a_running_turn_is_not_applied_and_a_second_writer_is_warned(one_home: Home, one_project: Repository) -> None:
     gate = Gate()
     one_home.model([reply(say("a", hold(gate), "b")), say("two"), say("three"), say("four")])

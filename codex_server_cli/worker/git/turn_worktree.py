@@ -18,6 +18,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, HomeError
 from codex_server_cli.worker.git import worktree
+from codex_server_cli.worker.git.held import look
 from codex_server_cli.worker.log import say
 
 _REPAIR_TIMEOUT_S = 5.0
@@ -92,7 +93,7 @@ def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new
             raise BadInputError(f"{path} is in the way of the worktree")
         if is_new or not _is_there(path):  # another turn may have made it meanwhile
             if not is_new:
-                worktree.remove(path, repository, only_at=base)  # what a killed maker left
+                worktree.remove(path, repository, base=base)  # what a killed maker left
             worktree.make(path, repository, base, directory.turn_id, is_again=not is_new)
         is_made = True
     finally:
@@ -147,9 +148,9 @@ def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = wor
     if alone is None:  # another turn works in it, or nothing was made
         return False
     try:
-        if os.path.lexists(path) and worktree.is_whole(path) and not worktree.is_unchanged(path, timeout_s):
+        if os.path.lexists(path) and worktree.is_whole(path) and not look(path, timeout_s).is_as_made:
             return False
-        worktree.remove(path, Path(record["repository"]), only_at=record["base"])
+        worktree.remove(path, Path(record["repository"]), base=record["base"])
         worktree.lock_of(path).unlink(missing_ok=True)
     except (CodexServerError, OSError) as error:
         say(f"the worktree {path} stays: {error}")

@@ -2,8 +2,9 @@
 
 Its folder is `NAME` in the home's `worktrees`, its branch is `codex/NAME`, and refs of the user's repository say the
 rest: `refs/codex-server/NAME/base`, the commit that it began with, which exists once the worktree is whole;
-`…/applied`, the tree that was last brought back from it, and `…/written`, what that gave in the user's own files. So
-nothing of it depends on the turn's directory. The file `NAME.lock` beside the folder is held shared by each turn that
+`…/applied`, the tree that was last brought back from it, `…/written`, what that gave in the user's own files, `…/onto`,
+the commit that they had checked out then, and `…/writing`, what is just being written to them. So nothing of it depends
+on the turn's directory. The file `NAME.lock` beside the folder is held shared by each turn that
 works in it, and alone by what removes or reads it whole.
 
 No hook of the user's repository is run here.
@@ -23,7 +24,7 @@ from typing import Any
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.safe_open import ensure_directory, open_regular
 from codex_server_cli.errors import BadInputError, ErrorKind
-from codex_server_cli.worker.git.git import require_git
+from codex_server_cli.worker.git.git import TIMEOUT_S, require_git
 
 MAKE_TIMEOUT_S = 120.0
 """For a checkout: of a large repository, or through a filter that asks the network."""
@@ -34,6 +35,7 @@ GONE = ".gone-"
 SCRATCH = ".tmp-"
 """Prefix of a folder that is needed for moments."""
 BRANCHES = "codex/"
+_REFS = ("base", "applied", "written", "onto", "writing")
 _POLL_S = 0.01
 
 
@@ -48,7 +50,7 @@ def branch_of(path: Path) -> str:
 
 
 def ref_of(path: Path, what: str) -> str:
-    """The ref of our own for a worktree: `base`, `applied` or `written`."""
+    """The ref of our own for a worktree: one of `_REFS`."""
     return f"refs/codex-server/{path.name}/{what}"
 
 
@@ -107,7 +109,7 @@ def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: boo
         )
         require_git(repository, "update-ref", ref_of(path, "base"), base)
     except BadInputError as error:
-        remove(path, repository, only_at=base)
+        remove(path, repository, base=base)
         if "No space left on device" in error.message:
             error.kind = ErrorKind.DISK
         raise
@@ -129,17 +131,26 @@ def is_branch(repository: Path, name: str) -> bool:
     Raises:
         BadInputError: git cannot be asked.
     """
-    return _commit_of(repository, name) is not None
+    return _target_of(repository, f"refs/heads/{name}") is not None
 
 
-def _commit_of(repository: Path, branch: str) -> str | None:
-    found = require_git(
-        repository, "for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}"
-    ).splitlines()  # with all branches below that name
-    return next((line[: -len(branch) - 12] for line in found if line.endswith(f" refs/heads/{branch}")), None)
+def _target_of(repository: Path, ref: str) -> str | None:
+    found = require_git(repository, "for-each-ref", "--format=%(objectname) %(refname)", ref)
+    pairs = (line.split(" ", 1) for line in found.splitlines())  # with all refs below that name
+    return next((object_id for object_id, name in pairs if name == ref), None)
 
 
-def is_whole(path: Path) -> bool:
+def _is_spare(repository: Path, branch: str, base: str | None) -> bool:
+    """Whether a branch can be deleted without a loss: it is at its base, or another has its commits, too."""
+    commit = _target_of(repository, f"refs/heads/{branch}")
+    if commit is None or commit == base:
+        return commit is not None
+    kinds = ("refs/heads", "refs/remotes", "refs/tags")
+    others = require_git(repository, "for-each-ref", "--format=%(refname)", "--contains", commit, *kinds)
+    return bool(set(others.splitlines()) - {f"refs/heads/{branch}"})
+
+
+def is_whole(path: Path, timeout_s: float = TIMEOUT_S) -> bool:
     """Whether a worktree was made to the end; False where its maker was killed.
 
     Raises:
@@ -148,40 +159,24 @@ def is_whole(path: Path) -> bool:
     """
     if not os.path.lexists(path / ".git"):
         return bool(os.listdir(path))  # noqa: PTH208 — git makes an empty folder first; in any other there is work
-    if not _is_registered(path, path):
+    if not _is_registered(path, path, timeout_s):
         raise BadInputError(f"{path} is the copy of a worktree that lies elsewhere")
-    return "base" in refs_of(path)
+    return "base" in refs_of(path, timeout_s)
 
 
-def refs_of(path: Path) -> Mapping[str, str]:
-    """What our refs for a worktree name: object ids, by `base`, `applied` and `written`.
+def refs_of(path: Path, timeout_s: float = TIMEOUT_S) -> Mapping[str, str]:
+    """What our refs for a worktree name: object ids, by the last part of the ref's name.
 
     Raises:
         BadInputError: its repository cannot be asked.
     """
-    found = require_git_in(path, "for-each-ref", "--format=%(objectname) %(refname)", ref_of(path, ""))
+    arguments = ("for-each-ref", "--format=%(objectname) %(refname)", ref_of(path, ""))
+    found = require_git_in(path, *arguments, timeout_s=timeout_s)
     pairs = (line.split(" ", 1) for line in found.splitlines())
     return {name.rpartition("/")[2]: object_id for object_id, name in pairs}
 
 
-def is_unchanged(path: Path, timeout_s: float = READ_TIMEOUT_S) -> bool:
-    """Whether a worktree is as it was made: no commit, and no file that git would tell of.
-
-    Raises:
-        BadInputError: git cannot tell.
-    """
-    told = require_git_in(
-        path,
-        *("--no-optional-locks", "status", "--porcelain=v2", "--branch", "-z"),
-        # What a submodule's folder holds is the turn's: git must not run in it under a configuration of the turn's.
-        *("--untracked-files=normal", "--ignore-submodules=all"),
-        timeout_s=timeout_s,
-    ).split("\0")
-    head = next((line.split(" ")[2] for line in told if line.startswith("# branch.oid ")), None)
-    return head == refs_of(path).get("base") and not any(line and not line.startswith("# ") for line in told)
-
-
-def remove(path: Path, repository: Path | None = None, *, only_at: str | None = None) -> None:
+def remove(path: Path, repository: Path | None = None, *, base: str | None = None) -> None:
     """Remove a worktree, its branch and our refs; best effort. The caller holds its lock alone.
 
     The folder is renamed first: one that is half deleted must not look like one with changes. Each step may have been
@@ -189,7 +184,7 @@ def remove(path: Path, repository: Path | None = None, *, only_at: str | None = 
 
     Args:
         repository: where its folder is missing, and cannot tell.
-        only_at: leave the branch alone unless it is at this commit, and so holds nothing of its own.
+        base: the commit that it began with; by its ref if None. The branch stays where it has commits of its own.
     """
     hidden = path.with_name(f"{GONE}{path.name}")
     if os.path.lexists(path):
@@ -202,9 +197,9 @@ def remove(path: Path, repository: Path | None = None, *, only_at: str | None = 
         with contextlib.suppress(BadInputError):
             require_git(common, "worktree", "remove", "--force", "--force", str(path))
         with contextlib.suppress(BadInputError):
-            if only_at in (None, _commit_of(common, branch_of(path))):
+            if _is_spare(common, branch_of(path), base or _target_of(common, ref_of(path, "base"))):
                 require_git(common, "branch", "--quiet", "-D", branch_of(path))  # never one that is checked out
-        for what in ("base", "applied", "written"):
+        for what in _REFS:
             with contextlib.suppress(BadInputError):
                 require_git(common, "update-ref", "-d", ref_of(path, what))
     shutil.rmtree(hidden, ignore_errors=True)
@@ -216,10 +211,18 @@ def common_directory(place: Path) -> Path | None:
     Args:
         place: the top of a worktree.
     """
-    try:
-        return Path(os.path.realpath(place / require_git_in(place, "rev-parse", "--git-common-dir")))
-    except BadInputError:
-        return None
+    with contextlib.suppress(BadInputError):
+        return common_directory_of(place)
+    return None
+
+
+def common_directory_of(place: Path) -> Path:
+    """The same.
+
+    Raises:
+        BadInputError: it is gone, or git cannot tell.
+    """
+    return Path(os.path.realpath(place / require_git_in(place, "rev-parse", "--git-common-dir")))
 
 
 def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
@@ -227,13 +230,13 @@ def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent)
 
 
-def _is_registered(place: Path, path: Path) -> bool:
+def _is_registered(place: Path, path: Path, timeout_s: float = TIMEOUT_S) -> bool:
     """Whether the repository of the worktree in `place` knows it as `path`. One in a copied home it does not know.
 
     True where the repository is gone.
     """
     try:
-        admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir"))
+        admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir", timeout_s=timeout_s))
         named = (admin / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
     except (BadInputError, OSError):
         return True

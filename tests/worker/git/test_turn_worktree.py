@@ -12,6 +12,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, HomeError
 from codex_server_cli.worker.git import turn_worktree, worktree
+from codex_server_cli.worker.git.held import look
 from tests.kit.capabilities import without_powers
 from tests.worker.git.conftest import Repository
 
@@ -93,7 +94,7 @@ def test_what_a_killed_maker_left_is_made_anew_by_the_next(home: Path, repositor
     (first.path / "keep").unlink()
     os.close(first.enter())
     assert (first.path / "keep").exists()
-    assert worktree.is_unchanged(first.path)
+    assert look(first.path).is_as_made
 
 
 def test_the_repairer_removes_what_a_killed_maker_left(home: Path, repository: Repository) -> None:
