@@ -75,17 +75,13 @@ class Target:
         self._look_at_skipped()
         self._refresh()
         self.discarded: list[str] = []
-        self._unlinked: set[str] = set()
+        self._begun = refs.get("writing")
         for other in others:
             self._accept(other)
         if "written" in refs:
             as_before = self._accept(refs["written"])
             moved = {name for name, _ in self._changes(f"{refs.get('onto', 'HEAD')}^{{tree}}", self._head)}
             self.discarded = [name for name in as_before if name not in moved]
-        if "writing" in refs:
-            names = [name for name, _ in self._changes(self.tree, refs["writing"])]
-            self._accept(refs["writing"])
-            self._unlinked = {name for name in names if not os.path.lexists(top / name)}
 
     def ask(
         self,
@@ -129,14 +125,16 @@ class Target:
             BadInputError: git has failed.
         """
         changes = self.changes_to(tree)
-        names = {name for name, _ in changes}
+        unlinked = self._take_over_begun()
+        left = self.changes_to(tree)
+        names = {name for name, _ in left}
         dirty = self._dirty() | (self._staged(self._head) & self._staged(self.tree))
-        touched = [name for name, kind in changes if name in dirty or (kind == "add" and self._is_blocked(name, names))]
-        touched = [name for name in touched if name not in self._unlinked]
-        # One may be as it is to be: it was written by one that was killed then.
+        touched = [name for name, kind in left if name in dirty or (kind == "add" and self._is_blocked(name, names))]
+        touched = [name for name in touched if name not in unlinked]
+        # One may be as it is to be: the user has copied it.
         if touched and (in_use := self._take_over(touched, tree)):
             raise DirtyError(in_use)
-        if changes:
+        if left:
             self.ask("update-ref", ref, tree)
             try:
                 self.ask("read-tree", "-m", "-u", self.tree, tree, variables=self._own)
@@ -144,6 +142,14 @@ class Target:
                 hint = "The same command again writes the rest."
                 raise BadInputError(f"maybe not all files were written: {error.message}", hint=hint) from error
         return changes
+
+    def _take_over_begun(self) -> set[str]:
+        """Take over what one that was killed has written; the files that it has removed and not written."""
+        if self._begun is None:
+            return set()
+        names = [name for name, _ in self._changes(self.tree, self._begun)]
+        self._accept(self._begun)
+        return {name for name in names if not os.path.lexists(self._top / name)}
 
     def _refuse_in_the_middle(self) -> None:
         """Raise where the user has begun something that they have to finish first."""
