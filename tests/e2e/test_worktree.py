@@ -283,6 +283,7 @@ def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
     else:
         assert one_home.call("cancel", turn.id).code == 0
     assert turn.wait()["state"] == ("abandoned" if how == "killed" else "cancelled")
+    assert "The turn changed nothing: it never began." in one_home.call("apply", turn.id).stderr
     assert not path.exists()
     assert one_project.worktrees == 1
     assert one_project.refs == {"refs/heads/main"}

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_server_cli.worker.git.worktree import READ_TIMEOUT_S, refs_of, require_git_in
+from codex_server_cli.worker.git.worktree import READ_TIMEOUT_S, refs_of, require_git_in, time_left
 
 _CACHES = frozenset({"__pycache__", "node_modules"})
 _MARKS = ("CACHEDIR.TAG", "pyvenv.cfg")
@@ -29,8 +29,11 @@ class Held(NamedTuple):
     left: tuple[str, ...]
 
 
-def look(path: Path, timeout_s: float = READ_TIMEOUT_S) -> Held:
+def look(path: Path, until_s: float | None = None) -> Held:
     """Look what a worktree holds.
+
+    Args:
+        until_s: see `worktree.time_left`.
 
     Raises:
         BadInputError: git cannot tell.
@@ -40,22 +43,22 @@ def look(path: Path, timeout_s: float = READ_TIMEOUT_S) -> Held:
         *("--no-optional-locks", "status", "--porcelain=v2", "--branch", "-z", "--no-renames"),
         # What a submodule's folder holds is the turn's: git must not run in it under a configuration of the turn's.
         *("--untracked-files=all", "--ignored=matching", "--ignore-submodules=all"),
-        timeout_s=timeout_s,
+        timeout_s=time_left(until_s, READ_TIMEOUT_S),
     ).split("\0")
     head = next((line.split(" ")[2] for line in told if line.startswith("# branch.oid ")), None)
     entries = [line for line in told if line and not line.startswith("# ")]
     ignored = [name[2:] for name in entries if name.startswith("! ") and _is_work(path, name[2:])]
     # Of all untracked files a repository is the one that git tells of by its folder.
     inner = [name[2:] for name in entries if name.startswith("? ") and name.endswith("/")]
-    left = tuple(sorted([*ignored, *inner, *_in_submodules(path, timeout_s)]))
+    left = tuple(sorted([*ignored, *inner, *_in_submodules(path, until_s)]))
     has_changes = any(not line.startswith("! ") for line in entries)
-    is_as_made = not has_changes and not left and head == refs_of(path, timeout_s).get("base")
+    is_as_made = not has_changes and not left and head == refs_of(path, until_s).get("base")
     return Held(is_as_made, left)
 
 
-def _in_submodules(path: Path, timeout_s: float) -> list[str]:
+def _in_submodules(path: Path, until_s: float | None) -> list[str]:
     """The folders of submodules that hold something: git makes them empty."""
-    entries = require_git_in(path, "ls-files", "-s", "-z", timeout_s=timeout_s).split("\0")
+    entries = require_git_in(path, "ls-files", "-s", "-z", timeout_s=time_left(until_s, READ_TIMEOUT_S)).split("\0")
     names = [entry.partition("\t")[2] for entry in entries if entry.startswith("160000 ")]
     return [f"{name}/" for name in names if _is_work(path, f"{name}/")]
 

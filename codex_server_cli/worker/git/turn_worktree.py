@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.held import look
 from codex_server_cli.worker.log import say
 
+CANCEL_TIMEOUT_S = 2.0
+"""Who cancels a turn waits for its end (`control.CANCEL_TIMEOUT_S`); what takes longer is left to `gc`."""
 _REPAIR_TIMEOUT_S = 5.0
 """A reader waits for a repairer; what takes longer is left to `gc`."""
 
@@ -131,13 +134,13 @@ def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = wor
     Args:
         meta: says that it is gone, where it is.
         fd: what holds it; closed. None for a turn whose worker is dead.
-        timeout_s: for the look at its files.
+        timeout_s: for all that git does.
 
     Returns:
         Whether `meta` was changed.
     """
     record = meta["worktree"]
-    path = Path(record["path"])
+    path, until_s = Path(record["path"]), time.monotonic() + timeout_s
     if fd is not None:
         os.close(fd)
     try:
@@ -148,10 +151,16 @@ def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = wor
     if alone is None:  # another turn works in it, or nothing was made
         return False
     try:
-        if os.path.lexists(path) and worktree.is_whole(path) and not look(path, timeout_s).is_as_made:
-            return False
-        worktree.remove(path, Path(record["repository"]), base=record["base"])
+        if os.path.lexists(path):
+            if worktree.is_whole(path, until_s) and not look(path, until_s).is_as_made:
+                return False
+        elif not record["is_removed"] and not os.path.lexists(worktree.hidden(path)):
+            return False  # the user has removed it, with what the turn wrote
+        worktree.remove(path, Path(record["repository"]), base=record["base"], until_s=until_s)
         worktree.lock_of(path).unlink(missing_ok=True)
+        if time.monotonic() > until_s:
+            say(f"something of the worktree {path} may be left: git has taken longer than {timeout_s:g} s")
+            return False
     except (CodexServerError, OSError) as error:
         say(f"the worktree {path} stays: {error}")
         return False

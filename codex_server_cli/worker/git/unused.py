@@ -80,6 +80,8 @@ class Worktrees:
         for path, record in self._lost.items():
             if path not in used and os.path.isdir(record["repository"]):  # noqa: PTH112 — as recorded
                 worktree.remove(Path(path), Path(record["repository"]), base=record["base"])
+                with contextlib.suppress(OSError):
+                    worktree.lock_of(Path(path)).unlink(missing_ok=True)
         return sum(self._remove(path) for path in paths if str(path) not in used)
 
     def _used(self) -> Iterable[str]:

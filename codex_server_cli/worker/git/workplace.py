@@ -9,7 +9,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.model.turn import State, TurnError
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.disk.turn.writer import LockLostError
 from codex_server_cli.errors import CodexServerError
@@ -87,8 +87,11 @@ class Workplace:
         outcome = self._with_all_changes(outcome)
         if self._worktree_fd is not None:
             from codex_server_cli.worker.git import turn_worktree
+            from codex_server_cli.worker.git.worktree import READ_TIMEOUT_S
 
-            turn_worktree.leave(self._meta, self._worktree_fd)
+            is_cancelled = outcome.state is State.CANCELLED
+            timeout_s = turn_worktree.CANCEL_TIMEOUT_S if is_cancelled else READ_TIMEOUT_S
+            turn_worktree.leave(self._meta, self._worktree_fd, timeout_s=timeout_s)
         return outcome
 
     def _with_all_changes(self, outcome: Outcome) -> Outcome:

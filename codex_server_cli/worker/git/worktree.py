@@ -35,7 +35,6 @@ GONE = ".gone-"
 SCRATCH = ".tmp-"
 """Prefix of a folder that is needed for moments."""
 BRANCHES = "codex/"
-_REFS = ("base", "applied", "written", "onto", "writing")
 _POLL_S = 0.01
 
 
@@ -50,8 +49,13 @@ def branch_of(path: Path) -> str:
 
 
 def ref_of(path: Path, what: str) -> str:
-    """The ref of our own for a worktree: one of `_REFS`."""
+    """The ref of our own for a worktree: `base`, `applied`, `written`, `onto` or `writing`."""
     return f"refs/codex-server/{path.name}/{what}"
+
+
+def hidden(path: Path) -> Path:
+    """The folder of a worktree that is being removed."""
+    return path.with_name(f"{GONE}{path.name}")
 
 
 def lock_of(path: Path) -> Path:
@@ -131,27 +135,20 @@ def is_branch(repository: Path, name: str) -> bool:
     Raises:
         BadInputError: git cannot be asked.
     """
-    return _target_of(repository, f"refs/heads/{name}") is not None
+    arguments = ("for-each-ref", "--format=%(refname)", f"refs/heads/{name}")
+    return f"refs/heads/{name}" in require_git(repository, *arguments).splitlines()
 
 
-def _target_of(repository: Path, ref: str) -> str | None:
-    found = require_git(repository, "for-each-ref", "--format=%(objectname) %(refname)", ref)
-    pairs = (line.split(" ", 1) for line in found.splitlines())  # with all refs below that name
-    return next((object_id for object_id, name in pairs if name == ref), None)
+def time_left(until_s: float | None, most_s: float = TIMEOUT_S) -> float:
+    """How long one run of git may take, where several have to end until an instant of the monotonic clock."""
+    return most_s if until_s is None else min(most_s, max(until_s - time.monotonic(), 0.01))
 
 
-def _is_spare(repository: Path, branch: str, base: str | None) -> bool:
-    """Whether a branch can be deleted without a loss: it is at its base, or another has its commits, too."""
-    commit = _target_of(repository, f"refs/heads/{branch}")
-    if commit is None or commit == base:
-        return commit is not None
-    kinds = ("refs/heads", "refs/remotes", "refs/tags")
-    others = require_git(repository, "for-each-ref", "--format=%(refname)", "--contains", commit, *kinds)
-    return bool(set(others.splitlines()) - {f"refs/heads/{branch}"})
-
-
-def is_whole(path: Path, timeout_s: float = TIMEOUT_S) -> bool:
+def is_whole(path: Path, until_s: float | None = None) -> bool:
     """Whether a worktree was made to the end; False where its maker was killed.
+
+    Args:
+        until_s: see `time_left`.
 
     Raises:
         BadInputError: its repository cannot be asked; or it is a copy, which the repository knows nothing of.
@@ -159,24 +156,31 @@ def is_whole(path: Path, timeout_s: float = TIMEOUT_S) -> bool:
     """
     if not os.path.lexists(path / ".git"):
         return bool(os.listdir(path))  # noqa: PTH208 — git makes an empty folder first; in any other there is work
-    if not _is_registered(path, path, timeout_s):
+    if not _is_registered(path, path, until_s):
         raise BadInputError(f"{path} is the copy of a worktree that lies elsewhere")
-    return "base" in refs_of(path, timeout_s)
+    return "base" in refs_of(path, until_s)
 
 
-def refs_of(path: Path, timeout_s: float = TIMEOUT_S) -> Mapping[str, str]:
+def refs_of(path: Path, until_s: float | None = None) -> Mapping[str, str]:
     """What our refs for a worktree name: object ids, by the last part of the ref's name.
 
     Raises:
         BadInputError: its repository cannot be asked.
     """
-    arguments = ("for-each-ref", "--format=%(objectname) %(refname)", ref_of(path, ""))
-    found = require_git_in(path, *arguments, timeout_s=timeout_s)
-    pairs = (line.split(" ", 1) for line in found.splitlines())
-    return {name.rpartition("/")[2]: object_id for object_id, name in pairs}
+    found = _refs_below(path, ref_of(path, ""), until_s)
+    return {name.rpartition("/")[2]: object_id for name, object_id in found.items()}
 
 
-def remove(path: Path, repository: Path | None = None, *, base: str | None = None) -> None:
+def _refs_below(place: Path, ref: str, until_s: float | None = None) -> dict[str, str]:
+    """What refs name: this one, or all below it."""
+    arguments = ("for-each-ref", "--format=%(objectname) %(refname)", ref)
+    found = require_git_in(place, *arguments, timeout_s=time_left(until_s))
+    return {name: object_id for object_id, name in (line.split(" ", 1) for line in found.splitlines())}
+
+
+def remove(
+    path: Path, repository: Path | None = None, *, base: str | None = None, until_s: float | None = None
+) -> None:
     """Remove a worktree, its branch and our refs; best effort. The caller holds its lock alone.
 
     The folder is renamed first: one that is half deleted must not look like one with changes. Each step may have been
@@ -185,44 +189,66 @@ def remove(path: Path, repository: Path | None = None, *, base: str | None = Non
     Args:
         repository: where its folder is missing, and cannot tell.
         base: the commit that it began with; by its ref if None. The branch stays where it has commits of its own.
+        until_s: see `time_left`; what git has not done by then is left.
     """
-    hidden = path.with_name(f"{GONE}{path.name}")
+    place = hidden(path)
     if os.path.lexists(path):
-        shutil.rmtree(hidden, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
         with contextlib.suppress(OSError):
-            path.rename(hidden)
-    is_copy = os.path.lexists(hidden / ".git") and not _is_registered(hidden, path)
-    common = common_directory(hidden) or repository
+            path.rename(place)
+    is_copy = os.path.lexists(place / ".git") and not _is_registered(place, path, until_s)
+    common = common_directory(place, until_s) or repository
     if common is not None and not is_copy:
         with contextlib.suppress(BadInputError):
-            require_git(common, "worktree", "remove", "--force", "--force", str(path))
-        with contextlib.suppress(BadInputError):
-            if _is_spare(common, branch_of(path), base or _target_of(common, ref_of(path, "base"))):
-                require_git(common, "branch", "--quiet", "-D", branch_of(path))  # never one that is checked out
-        for what in _REFS:
-            with contextlib.suppress(BadInputError):
-                require_git(common, "update-ref", "-d", ref_of(path, what))
-    shutil.rmtree(hidden, ignore_errors=True)
+            arguments = ("worktree", "remove", "--force", "--force", str(path))
+            require_git(common, *arguments, timeout_s=time_left(until_s))
+        _remove_refs(path, common, base, until_s)
+    shutil.rmtree(place, ignore_errors=True)
 
 
-def common_directory(place: Path) -> Path | None:
+def _remove_refs(path: Path, repository: Path, base: str | None, until_s: float | None) -> None:
+    """Remove the branch of a worktree, unless it has commits of its own, and our refs; best effort."""
+    branch = branch_of(path)
+    with contextlib.suppress(BadInputError):
+        ours = _refs_below(repository, ref_of(path, ""), until_s)
+        commit = _refs_below(repository, f"refs/heads/{branch}", until_s).get(f"refs/heads/{branch}")
+        if commit is not None:
+            is_spare = commit == (base or ours.get(ref_of(path, "base")))
+            if is_spare or _has_another(repository, branch, commit, until_s):
+                with contextlib.suppress(BadInputError):  # it is checked out
+                    require_git(repository, "branch", "--quiet", "-D", branch, timeout_s=time_left(until_s))
+        if ours:
+            lines = "".join(f"delete {ref}\n" for ref in ours).encode()
+            require_git(repository, "update-ref", "--stdin", stdin=lines, timeout_s=time_left(until_s))
+
+
+def _has_another(repository: Path, branch: str, commit: str, until_s: float | None) -> bool:
+    """Whether another branch has a commit of this one, too, or a tag or a remote one."""
+    kinds = ("refs/heads", "refs/remotes", "refs/tags")
+    arguments = ("for-each-ref", "--format=%(refname)", "--contains", commit, *kinds)
+    found = require_git(repository, *arguments, timeout_s=time_left(until_s)).splitlines()
+    return bool(set(found) - {f"refs/heads/{branch}"})
+
+
+def common_directory(place: Path, until_s: float | None = None) -> Path | None:
     """The repository's own directory, which all its worktrees share; None where it is gone.
 
     Args:
         place: the top of a worktree.
     """
     with contextlib.suppress(BadInputError):
-        return common_directory_of(place)
+        return common_directory_of(place, until_s)
     return None
 
 
-def common_directory_of(place: Path) -> Path:
+def common_directory_of(place: Path, until_s: float | None = None) -> Path:
     """The same.
 
     Raises:
         BadInputError: it is gone, or git cannot tell.
     """
-    return Path(os.path.realpath(place / require_git_in(place, "rev-parse", "--git-common-dir")))
+    found = require_git_in(place, "rev-parse", "--git-common-dir", timeout_s=time_left(until_s))
+    return Path(os.path.realpath(place / found))
 
 
 def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
@@ -230,13 +256,13 @@ def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent)
 
 
-def _is_registered(place: Path, path: Path, timeout_s: float = TIMEOUT_S) -> bool:
+def _is_registered(place: Path, path: Path, until_s: float | None = None) -> bool:
     """Whether the repository of the worktree in `place` knows it as `path`. One in a copied home it does not know.
 
     True where the repository is gone.
     """
     try:
-        admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir", timeout_s=timeout_s))
+        admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir", timeout_s=time_left(until_s)))
         named = (admin / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
     except (BadInputError, OSError):
         return True
