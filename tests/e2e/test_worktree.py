@@ -266,7 +266,7 @@ def test_a_killed_workers_worktree_goes_unless_it_holds_something(
         assert one_home.call("apply", turn.id).json["applied"] == [{"path": "one", "kind": "add"}]
 
 
-@pytest.mark.parametrize("how", ["killed", "cancelled"])
+@pytest.mark.parametrize("how", ["killed", "cancelled", "late"])
 def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
     one_home: Home, one_project: Repository, how: str
 ) -> None:
@@ -274,15 +274,17 @@ def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
     one_project.write({".gitattributes": "* filter=slow\n"})
     one_project.commit("Filtered")
     one_project.git("config", "filter.slow.smudge", f"touch {one_home.root}/reached; sleep 300")
-    turn = one_home.start("new", "hi", "--write", "--worktree")
+    turn = one_home.start("new", "hi", "--write", "--worktree", *(("--deadline", "3") if how == "late" else ()))
     wait_until(lambda: (one_home.root / "reached").exists(), what="the checkout")
     path = tree_of(turn)
-    assert turn.status()["phase"] == "starting"
     if how == "killed":
+        assert turn.status()["phase"] == "starting"
         turn.kill_worker()
-    else:
+    elif how == "cancelled":
         assert one_home.call("cancel", turn.id).code == 0
-    assert turn.wait()["state"] == ("abandoned" if how == "killed" else "cancelled")
+    ended = turn.wait()
+    assert ended["state"] == {"killed": "abandoned", "cancelled": "cancelled", "late": "failed"}[how]
+    assert ended["error"]["kind"] == {"killed": "worker_died", "cancelled": "cancelled", "late": "deadline"}[how]
     assert "The turn changed nothing: it never began." in one_home.call("apply", turn.id).stderr
     assert not path.exists()
     assert one_project.worktrees == 1

@@ -33,12 +33,15 @@ def cwd_in(record: dict[str, Any]) -> str:
     return os.path.join(str(record["path"]), str(record["prefix"])).rstrip("/")  # noqa: PTH118 — any name
 
 
-def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, Any]], None]) -> int:
+def enter(
+    directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, Any]], None], *, until_s: float | None = None
+) -> int:
     """Make the worktree, unless it is an earlier turn's that is there, and hold it.
 
     Args:
         meta: names the worktree afterwards, and the turn's directory in it.
         save: writes `meta`: before anything is made, so that what a killed worker leaves can be found; and after.
+        until_s: see `worktree.time_left`.
 
     Returns:
         The descriptor that holds it.
@@ -58,12 +61,12 @@ def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, An
         save(meta)
         worktree.prepare_folder(path)
         if is_new:
-            _make(directory, path, repository, record["base"], is_new=True)
-        fd = _hold(path)
+            _make(directory, path, repository, record["base"], is_new=True, until_s=until_s)
+        fd = _hold(path, until_s)
         while not _is_there(path):  # it may also be removed before we hold it
             os.close(fd)
-            _make(directory, path, repository, record["base"], is_new=False)
-            fd = _hold(path)
+            _make(directory, path, repository, record["base"], is_new=False, until_s=until_s)
+            fd = _hold(path, until_s)
         cwd = cwd_in(record)
         os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — a directory without a file in git is not in the worktree
         if not f"{os.path.realpath(cwd)}/".startswith(f"{path}/"):
@@ -88,8 +91,8 @@ def _is_there(path: Path) -> bool:
         return True
 
 
-def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new: bool) -> None:
-    fd = _hold_alone(path, is_new=is_new)
+def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new: bool, until_s: float | None) -> None:
+    fd = _hold_alone(path, until_s, is_new=is_new)
     is_made = False
     try:
         if is_new and os.path.lexists(path):
@@ -97,7 +100,7 @@ def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new
         if is_new or not _is_there(path):  # another turn may have made it meanwhile
             if not is_new:
                 worktree.remove(path, repository, base=base)  # what a killed maker left
-            worktree.make(path, repository, base, directory.turn_id, is_again=not is_new)
+            worktree.make(path, repository, base, directory.turn_id, is_again=not is_new, until_s=until_s)
         is_made = True
     finally:
         if not is_made:
@@ -105,20 +108,20 @@ def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new
         os.close(fd)
 
 
-def _hold_alone(path: Path, *, is_new: bool) -> int:
+def _hold_alone(path: Path, until_s: float | None, *, is_new: bool) -> int:
     if is_new:
         try:
             return lock.create_locked(worktree.lock_of(path))
         except FileExistsError as error:
             raise BadInputError(f"there is already a worktree {path.name}") from error
-    fd = lock.acquire(worktree.lock_of(path), worktree.MAKE_TIMEOUT_S)
+    fd = lock.acquire(worktree.lock_of(path), worktree.time_left(until_s, worktree.MAKE_TIMEOUT_S))
     if fd is None:
         raise _busy(path)
     return fd
 
 
-def _hold(path: Path) -> int:
-    fd = worktree.hold(path, worktree.MAKE_TIMEOUT_S)
+def _hold(path: Path, until_s: float | None) -> int:
+    fd = worktree.hold(path, worktree.time_left(until_s, worktree.MAKE_TIMEOUT_S))
     if fd is None:
         raise _busy(path)
     return fd

@@ -85,7 +85,9 @@ def hold(path: Path, timeout_s: float) -> int | None:
         time.sleep(_POLL_S)
 
 
-def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: bool) -> None:
+def make(
+    path: Path, repository: Path, base: str, turn_id: str, *, is_again: bool, until_s: float | None = None
+) -> None:
     """Make a worktree, or finish one that was begun. The caller holds its lock alone.
 
     Args:
@@ -93,6 +95,7 @@ def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: boo
         repository: a directory of the user's repository.
         base: the commit to begin with.
         turn_id: what runs git is marked with it, so that it ends with the turn.
+        until_s: see `time_left`.
 
     Raises:
         BadInputError: git cannot; nothing is left.
@@ -109,7 +112,7 @@ def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: boo
             repository,
             *("worktree", "add", "--quiet", *(("--force", str(path), branch) if has_branch else new)),
             variables=turn_environment(turn_id),
-            timeout_s=MAKE_TIMEOUT_S,
+            timeout_s=time_left(until_s, MAKE_TIMEOUT_S),
         )
         require_git(repository, "update-ref", ref_of(path, "base"), base)
     except BadInputError as error:
