@@ -154,13 +154,13 @@ def is_whole(path: Path, until_s: float | None = None) -> bool:
         until_s: see `time_left`.
 
     Raises:
-        BadInputError: its repository cannot be asked; or it is a copy, which the repository knows nothing of.
+        BadInputError: its repository cannot be asked, or knows nothing of it: it is a copy, or another was put there.
         OSError: it is gone.
     """
     if not os.path.lexists(path / ".git"):
         return bool(os.listdir(path))  # noqa: PTH208 — git makes an empty folder first; in any other there is work
     if not _is_registered(path, path, until_s):
-        raise BadInputError(f"{path} is the copy of a worktree that lies elsewhere")
+        raise BadInputError(f"{path} is not the worktree that git made: a copy, or a repository of its own")
     return "base" in refs_of(path, until_s)
 
 
@@ -267,6 +267,8 @@ def _is_registered(place: Path, path: Path, until_s: float | None = None) -> boo
     try:
         admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir", timeout_s=time_left(until_s)))
         named = (admin / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+    except FileNotFoundError:  # a repository that a turn has put there instead
+        return False
     except (BadInputError, OSError):
         return True
     return os.path.realpath((admin / named).parent) == os.path.realpath(path)

@@ -114,6 +114,23 @@ def test_one_that_the_user_has_removed_meanwhile_is_not_said_to_be_unchanged(
     assert list((home / "worktrees").iterdir()) == []
 
 
+@pytest.mark.parametrize("is_separate", [False, True])
+def test_one_that_a_turn_has_made_a_repository_of_its_own_stays(
+    home: Path, repository: Repository, tmp_path: Path, is_separate: bool
+) -> None:
+    turn = Entering(home, repository)
+    fd = turn.enter()
+    (turn.path / ".git").unlink()
+    repository.git("init", "-q", *((f"--separate-git-dir={tmp_path}/else",) if is_separate else ()), cwd=turn.path)
+    repository.write({"x": "x\n"}, turn.path)
+    assert not turn_worktree.leave(turn.meta, fd)
+    assert (turn.path / "x").exists()
+    assert Worktrees(home).keeps(turn.meta)
+    assert not Worktrees(home, is_asked=True).keeps(turn.meta)
+    assert Worktrees(home, is_asked=True).remove_unused() == 1
+    assert not turn.path.exists()
+
+
 def test_git_that_hangs_holds_the_end_up_no_longer_than_it_may(
     home: Path, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
