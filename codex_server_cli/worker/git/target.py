@@ -76,12 +76,12 @@ class Target:
         self._refresh()
         self.discarded: list[str] = []
         self._begun = refs.get("writing")
-        for other in others:
-            self._accept(other)
         if "written" in refs:
             as_before = self._accept(refs["written"])
             moved = {name for name, _ in self._changes(f"{refs.get('onto', 'HEAD')}^{{tree}}", self._head)}
             self.discarded = [name for name in as_before if name not in moved]
+        for other in others:  # after our own: what another has changed further is not thrown away
+            self._accept(other)
 
     def ask(
         self,

@@ -103,3 +103,18 @@ def test_what_another_turn_has_written_is_no_work_of_the_users(repository: Repos
         bring_back(other, repository.path)
     repository.git("checkout", "-q", "--", ".")
     assert not is_applied(other, repository.path)
+
+
+def test_what_another_turn_has_changed_further_is_not_thrown_away(
+    repository: Repository, tree: Path, other: Path
+) -> None:
+    repository.write({"f.txt": "T\n2\n3\n4\n5\n"}, tree)
+    bring_back(tree, repository.path)
+    repository.write({"f.txt": "1\n2\n3\n4\nO\n"}, other)
+    bring_back(other, repository.path)
+    repository.write({"f.txt": "O\n2\n3\n4\nO\n"}, other)
+    assert bring_back(other, repository.path).conflicts == ("f.txt",)
+    repository.write({"f.txt": "T\n2\n3\n4\nO\n"})
+    repository.write({"keep": "T\n", "new": "n\n"}, tree)
+    assert bring_back(tree, repository.path) == Brought((("keep", "update"), ("new", "add")))
+    assert (repository.path / "f.txt").read_text() == "T\n2\n3\n4\nO\n"
