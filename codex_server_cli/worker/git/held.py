@@ -72,11 +72,12 @@ def _is_work(top: Path, name: str) -> bool:
             return False
     if not name.endswith("/"):
         return True
-    for folder, folders, files in os.walk(place):
+    unreadable: list[OSError] = []
+    for folder, folders, files in os.walk(place, onerror=unreadable.append):
         if files or any(Path(folder, each).is_symlink() for each in folders):
             return True
         folders[:] = [each for each in folders if not _is_cache(Path(folder, each))]
-    return False
+    return bool(unreadable)
 
 
 def _is_cache(place: Path) -> bool:

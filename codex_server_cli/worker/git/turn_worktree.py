@@ -159,10 +159,10 @@ def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = wor
                 return False
         elif not record["is_removed"] and not os.path.lexists(worktree.hidden(path)):
             return False  # the user has removed it, with what the turn wrote
-        worktree.remove(path, Path(record["repository"]), base=record["base"], until_s=until_s)
+        is_done = worktree.remove(path, Path(record["repository"]), base=record["base"], until_s=until_s)
         worktree.lock_of(path).unlink(missing_ok=True)
-        if time.monotonic() > until_s:
-            say(f"something of the worktree {path} may be left: git has taken longer than {timeout_s:g} s")
+        if not is_done:  # `gc` finds by `meta` that it has to go
+            say(f"branch or refs of the worktree {path} may be left: git has failed, or taken too long")
             return False
     except (CodexServerError, OSError) as error:
         say(f"the worktree {path} stays: {error}")

@@ -183,7 +183,7 @@ def _refs_below(place: Path, ref: str, until_s: float | None = None) -> dict[str
 
 def remove(
     path: Path, repository: Path | None = None, *, base: str | None = None, until_s: float | None = None
-) -> None:
+) -> bool:
     """Remove a worktree, its branch and our refs; best effort. The caller holds its lock alone.
 
     The folder is renamed first: one that is half deleted must not look like one with changes. Each step may have been
@@ -193,6 +193,9 @@ def remove(
         repository: where its folder is missing, and cannot tell.
         base: the commit that it began with; by its ref if None. The branch stays where it has commits of its own.
         until_s: see `time_left`; what git has not done by then is left.
+
+    Returns:
+        False where git has failed, and branch or refs may be left.
     """
     place = hidden(path)
     if os.path.lexists(path):
@@ -201,18 +204,20 @@ def remove(
             path.rename(place)
     is_copy = os.path.lexists(place / ".git") and not _is_registered(place, path, until_s)
     common = common_directory(place, until_s) or repository
+    is_done = True
     if common is not None and not is_copy:
         with contextlib.suppress(BadInputError):
             arguments = ("worktree", "remove", "--force", "--force", str(path))
             require_git(common, *arguments, timeout_s=time_left(until_s))
-        _remove_refs(path, common, base, until_s)
+        is_done = _remove_refs(path, common, base, until_s)
     shutil.rmtree(place, ignore_errors=True)
+    return is_done
 
 
-def _remove_refs(path: Path, repository: Path, base: str | None, until_s: float | None) -> None:
-    """Remove the branch of a worktree, unless it has commits of its own, and our refs; best effort."""
+def _remove_refs(path: Path, repository: Path, base: str | None, until_s: float | None) -> bool:
+    """Remove the branch of a worktree, unless it has commits of its own, and our refs; False where git has failed."""
     branch = branch_of(path)
-    with contextlib.suppress(BadInputError):
+    try:
         ours = _refs_below(repository, ref_of(path, ""), until_s)
         commit = _refs_below(repository, f"refs/heads/{branch}", until_s).get(f"refs/heads/{branch}")
         if commit is not None:
@@ -223,6 +228,9 @@ def _remove_refs(path: Path, repository: Path, base: str | None, until_s: float 
         if ours:
             lines = "".join(f"delete {ref}\n" for ref in ours).encode()
             require_git(repository, "update-ref", "--stdin", stdin=lines, timeout_s=time_left(until_s))
+    except BadInputError:
+        return False
+    return True
 
 
 def _has_another(repository: Path, branch: str, commit: str, until_s: float | None) -> bool:

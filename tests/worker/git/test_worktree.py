@@ -15,6 +15,7 @@ from codex_server_cli.worker.git import worktree
 from codex_server_cli.worker.git.held import Held, look
 from codex_server_cli.worker.git.merge import bring_back
 from codex_server_cli.worker.git.unused import Worktrees
+from tests.kit.capabilities import without_powers
 from tests.worker.git.conftest import Repository
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -57,6 +58,15 @@ def test_a_cache_is_no_work(repository: Repository, tree: Path) -> None:
     assert look(tree) == Held(is_as_made=True, left=())
     repository.write({"out/report.md": "r\n"}, tree)
     assert look(tree) == Held(is_as_made=False, left=("out/",))
+
+
+def test_an_ignored_folder_that_cannot_be_read_is_work(repository: Repository, tree: Path) -> None:
+    repository.write({".git/info/exclude": "out/\n"})
+    (tree / "out").mkdir()
+    (tree / "out").chmod(0)
+    with without_powers():
+        assert look(tree).left == ("out/",)
+    (tree / "out").chmod(0o700)
 
 
 def test_a_repository_within_it_and_what_lies_in_a_submodules_folder_are_work(
