@@ -89,6 +89,8 @@ def is_applied(path: Path, repository: Path) -> bool:
     refs = worktree.refs_of(path)
     if "applied" not in refs or look(path).left or refs["applied"] != tree_of(path):
         return False
+    if not worktree.require_git_in(path, "for-each-ref", "--contains", "HEAD", "--count=1"):
+        return False  # its commits are on no branch
     with worktree.scratch(path) as folder:
         return not Target(repository, Path(folder, "own"), refs).discarded
 

@@ -201,7 +201,7 @@ def test_only_what_is_unchanged_or_applied_may_go(repository: Repository, tree: 
     assert list(tree.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("how", ["ignored", "inner repository", "conflict", "thrown away"])
+@pytest.mark.parametrize("how", ["ignored", "inner repository", "conflict", "thrown away", "detached"])
 def test_one_that_alone_has_something_of_its_turns_stays_though_it_was_applied(
     repository: Repository, tree: Path, how: str
 ) -> None:
@@ -213,6 +213,9 @@ def test_one_that_alone_has_something_of_its_turns_stays_though_it_was_applied(
     elif how == "conflict":
         repository.write({"bin": "\0mine"})
         repository.commit("Mine")
+    elif how == "detached":
+        repository.git("checkout", "-q", "--detach", cwd=tree)
+        repository.git("commit", "-q", "--allow-empty", "-m", "Work", cwd=tree)
     bring_back(tree, repository.path)
     if how == "thrown away":
         (repository.path / "new").unlink()
