@@ -178,6 +178,38 @@ def test_conflicts_end_with_1_and_are_named(one_home: Home, one_project: Reposit
     assert (one_home.project / "clean ü").read_text() == "1\n"
 
 
+def test_what_git_ignores_keeps_the_worktree_and_is_named(one_home: Home, one_project: Repository) -> None:
+    one_home.model([run_command("mkdir out && echo r > out/report.md"), say("done")])
+    one_project.write({".gitignore": "out/\n"})
+    one_project.commit("Ignored")
+    turn = one_home.start("new", "hi", "--write", "--worktree")
+    turn.wait()
+    turn.wait_for_exit_of_worker()
+    applied = one_home.call("apply", turn.id)
+    assert applied.code == 0
+    assert applied.json["left"] == ["out/"]
+    told = f"Nothing new to apply. What git ignores, and repositories within, stay in {tree_of(turn)}: out/."
+    assert told in applied.stderr
+    assert one_home.call("gc", "--older-than", "0s").stdout == ""
+    assert (tree_of(turn) / "out" / "report.md").exists()
+
+
+def test_a_conflict_without_markers_is_told_each_time(one_home: Home, one_project: Repository) -> None:
+    one_home.model([run_command("printf '\\0theirs' > top"), say("done")])
+    turn = one_home.start("new", "hi", "--write", "--worktree")
+    turn.wait()
+    turn.wait_for_exit_of_worker()
+    one_project.write({"top": "\0mine"})
+    one_project.commit("Mine")
+    for _ in range(2):
+        applied = one_home.call("apply", turn.id)
+        assert (applied.code, applied.json["applied"]) == (1, [])
+        assert applied.json["conflicts"] == applied.json["left"] == ["top"]
+        assert f"Yours was kept of top; the turn's is in {tree_of(turn)}" in applied.json["message"]
+        assert "next" not in applied.json
+        assert one_home.call("gc", "--older-than", "0s").stdout == ""
+
+
 def test_a_running_turn_is_not_applied_and_a_second_writer_is_warned(one_home: Home, one_project: Repository) -> None:
     gate = Gate()
     one_home.model([reply(say("a", hold(gate), "b")), say("two"), say("three"), say("four")])
@@ -234,7 +266,7 @@ def test_a_killed_workers_worktree_goes_unless_it_holds_something(
         assert one_home.call("apply", turn.id).json["applied"] == [{"path": "one", "kind": "add"}]
 
 
-@pytest.mark.parametrize("how", ["killed", "cancelled"])
+@pytest.mark.parametrize("how", ["killed", "cancelled", "late"])
 def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
     one_home: Home, one_project: Repository, how: str
 ) -> None:
@@ -242,15 +274,18 @@ def test_a_turn_that_ends_while_its_worktree_is_made_leaves_none(
     one_project.write({".gitattributes": "* filter=slow\n"})
     one_project.commit("Filtered")
     one_project.git("config", "filter.slow.smudge", f"touch {one_home.root}/reached; sleep 300")
-    turn = one_home.start("new", "hi", "--write", "--worktree")
+    turn = one_home.start("new", "hi", "--write", "--worktree", *(("--deadline", "3") if how == "late" else ()))
     wait_until(lambda: (one_home.root / "reached").exists(), what="the checkout")
     path = tree_of(turn)
-    assert turn.status()["phase"] == "starting"
     if how == "killed":
+        assert turn.status()["phase"] == "starting"
         turn.kill_worker()
-    else:
+    elif how == "cancelled":
         assert one_home.call("cancel", turn.id).code == 0
-    assert turn.wait()["state"] == ("abandoned" if how == "killed" else "cancelled")
+    ended = turn.wait()
+    assert ended["state"] == {"killed": "abandoned", "cancelled": "cancelled", "late": "failed"}[how]
+    assert ended["error"]["kind"] == {"killed": "worker_died", "cancelled": "cancelled", "late": "deadline"}[how]
+    assert "The turn changed nothing: it never began." in one_home.call("apply", turn.id).stderr
     assert not path.exists()
     assert one_project.worktrees == 1
     assert one_project.refs == {"refs/heads/main"}

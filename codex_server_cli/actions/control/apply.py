@@ -6,7 +6,7 @@ Owns what is refused, and the words. Must never print.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
@@ -35,6 +35,7 @@ class Applied(NamedTuple):
         branch: the worktree's.
         changes: path and kind of each file that was written.
         conflicts: the files with conflict markers in them, or whose two sides cannot be merged.
+        left: what of the turn's is in its worktree alone (`merge.Brought`).
         message: how it went, for people.
         next: the command that shows what was written; empty where nothing was.
     """
@@ -43,6 +44,7 @@ class Applied(NamedTuple):
     branch: str
     changes: tuple[tuple[str, str], ...]
     conflicts: tuple[str, ...]
+    left: tuple[str, ...]
     message: str
     next: str
 
@@ -52,7 +54,8 @@ def apply(settings: Settings, directory: TurnDir) -> Applied:
 
     Raises:
         BusyError: the turn still runs, or another works in the same worktree.
-        BadInputError: it has no worktree, or the repository cannot take the changes; nothing was touched.
+        BadInputError: it has no worktree, or the repository cannot take the changes; nothing was touched, unless the
+            message says so.
         HomeError: we may not read it, or cannot write the home.
     """
     view = read.readable(directory)
@@ -67,7 +70,9 @@ def apply(settings: Settings, directory: TurnDir) -> Applied:
     path, repository = Path(record["path"]), Path(record["repository"])
     if not os.path.lexists(path):
         if record.get("is_removed"):
-            return Applied(view.turn_id, record["branch"], (), (), "The turn changed nothing.", "")
+            has_begun = view.meta.get("codex_turn_id") is not None
+            message = "The turn changed nothing." if has_begun else "The turn changed nothing: it never began."
+            return Applied(view.turn_id, record["branch"], (), (), (), message, "")
         raise BadInputError(f"the worktree of turn {view.turn_id} is gone: {path}", hint=_branch_hint(record))
     if not repository.is_dir():
         hint = f"What it wrote is in {path}."
@@ -120,20 +125,27 @@ def _bring_back(path: Path, repository: Path) -> merge.Brought:
 
 
 def _told(turn_id: str, record: dict[str, Any], brought: merge.Brought) -> Applied:
-    repository = record["repository"]
+    repository, path = record["repository"], record["path"]
+    kept = [name for name in brought.left if name in brought.conflicts]
+    held = [name for name in brought.left if name not in brought.conflicts]
     if not brought.is_new:
-        message = "Already applied: the worktree holds nothing new."
+        message = "Nothing new to apply." if held else "Already applied: the worktree holds nothing new."
     elif brought.conflicts:
-        message = f"Applied to {repository}, with conflicts to resolve: {_listed(brought.conflicts)}."
+        how = "Applied to" if brought.changes else "Not applied to"
+        message = f"{how} {repository}, with conflicts to resolve: {_listed(brought.conflicts)}."
     elif brought.changes:
         message = f"Applied to {repository}, uncommitted."
     else:
         message = f"{repository} has all of it already."
-    is_written = bool(brought.changes or brought.conflicts)
-    command = f"git -C {quote(repository)} status --short" if is_written else ""
-    return Applied(turn_id, record["branch"], brought.changes, brought.conflicts, message, command)
+    if kept:
+        how = f"the turn's is in {path}: make both the same, commit, and apply again"
+        message += f" Yours was kept of {_listed(kept)}; {how}."
+    if held:
+        message += f" What git ignores, and repositories within, stay in {path}: {_listed(held)}."
+    command = f"git -C {quote(repository)} status --short" if brought.changes else ""
+    return Applied(turn_id, record["branch"], brought.changes, brought.conflicts, brought.left, message, command)
 
 
-def _listed(paths: list[str] | tuple[str, ...]) -> str:
+def _listed(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
     return ", ".join(paths[:_MOST_NAMED]) + more

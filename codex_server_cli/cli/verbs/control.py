@@ -54,7 +54,7 @@ def apply(*, turn: str, full: bool, cwd: str | None) -> Exit:
     settings = Settings.load()
     done = bring_back(settings, read.find(settings, turn, cwd))
     output.show_json(turn_documents.applied(done.turn_id, done.changes, done._asdict(), is_full=full))
-    if not done.changes and not done.conflicts:
+    if done.left or not (done.changes or done.conflicts):
         output.note(f"codex-server: {done.message}")
     for path in done.conflicts:
         output.note(f"conflict: {path}")

@@ -167,13 +167,14 @@ def applied(
 
     Args:
         changes: path and kind of each file that was written.
-        facts: `conflicts`, `branch`, `message`, and `next`, a command of git's.
+        facts: `conflicts`, `left`, `branch`, `message`, and `next`, a command of git's.
     """
     document = {
         "version": VERSION,
         "turn_id": turn_id,
         "applied": [{"path": path, "kind": kind} for path, kind in changes],
         "conflicts": list(facts["conflicts"]),
+        "left": list(facts["left"]),
         "branch": facts["branch"],
         "message": facts["message"],
         "next": {"status": facts["next"]} if facts["next"] else {},

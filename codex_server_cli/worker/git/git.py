@@ -17,7 +17,8 @@ from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.environment import inherited_environment
 
 TIMEOUT_S = 10.0
-_NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+_OURS = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.splitIndex=false")
+"""No hook of the repository's is run, and an index of ours leaves no shared one in its `.git`."""
 _READ_BYTES = 1 << 16
 
 
@@ -84,14 +85,15 @@ def require_git(
         BadInputError: it fails, is not installed, or takes longer than `timeout_s`.
     """
     try:
-        output = run_git(place, *_NO_HOOKS, *arguments, variables=variables, stdin=stdin, timeout_s=timeout_s)
+        output = run_git(place, *_OURS, *arguments, variables=variables, stdin=stdin, timeout_s=timeout_s)
     except subprocess.TimeoutExpired as error:
         raise BadInputError(f"git took longer than {timeout_s:g} s in {place}") from error
     except OSError as error:
         reason = f"there is no git, or no {place}" if isinstance(error, FileNotFoundError) else error.strerror
         raise BadInputError(f"git cannot be run: {reason}") from error
     if output.code not in codes:
-        command = next(each for each in arguments if each[:1] != "-")
+        before = ("", *arguments)
+        command = next(each for last, each in zip(before, arguments, strict=False) if each[:1] != "-" and last != "-c")
         raise BadInputError(f"git {command}: {output.complaint}")
     return os.fsdecode(output.stdout).removesuffix("\n")
 

@@ -1,7 +1,8 @@
 """Bringing a worktree's changes back into the user's own directory, by a three-way merge of git's.
 
-The base is what was brought back before, or the commit that the worktree began with; the one side is the user's, the
-other the worktree as it stands. The merge happens in an empty folder and an index of its own, so that its whole result
+The base is what was brought back before, or the commit that the worktree began with, also for what was brought back and
+is neither in the user's files nor in their last commit any more; the one side is the user's, the other the worktree as
+it stands. The merge happens in an empty folder and an index of its own, so that its whole result
 is known before anything of the user's is touched: git takes a missing file for an unchanged one. Then git itself writes
 what differs (`target`). Works with git 2.30; its renames are git's.
 """
@@ -11,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.worker.git import worktree
-from codex_server_cli.worker.git.target import Target, listed
+from codex_server_cli.worker.git.held import look
+from codex_server_cli.worker.git.target import DirtyError, Target, listed
 
 _TIMEOUT_S = 120.0
 
@@ -29,11 +31,22 @@ class Brought(NamedTuple):
         changes: path and kind (`add`, `update`, `delete`) of each file.
         conflicts: the paths that git could not merge.
         is_new: whether the worktree held anything that had not been brought back before.
+        left: what of the turn's is in its worktree alone: conflicts of which git keeps the user's side, without
+            markers; and what is never brought back (`held`).
     """
 
     changes: tuple[tuple[str, str], ...] = ()
     conflicts: tuple[str, ...] = ()
     is_new: bool = True
+    left: tuple[str, ...] = ()
+
+
+class _Merged(NamedTuple):
+    """What a merge gives: `unwritten` are the conflicts whose other side is in no file."""
+
+    tree: str
+    conflicts: tuple[str, ...]
+    unwritten: tuple[str, ...]
 
 
 def tree_of(place: Path) -> str:
@@ -63,15 +76,23 @@ def tree_of(place: Path) -> str:
         return ask("write-tree")
 
 
-def is_applied(path: Path) -> bool:
-    """Whether the worktree holds what was brought back last, and nothing more.
+def is_applied(path: Path, repository: Path) -> bool:
+    """Whether all that the worktree holds was brought back, and the user has not thrown it away.
+
+    Args:
+        path, repository: as `bring_back`.
 
     Raises:
         BadInputError: git cannot tell.
         OSError: the home cannot be written.
     """
-    applied = worktree.refs_of(path).get("applied")
-    return applied is not None and applied == tree_of(path)
+    refs = worktree.refs_of(path)
+    if "applied" not in refs or look(path).left or refs["applied"] != tree_of(path):
+        return False
+    if not worktree.require_git_in(path, "for-each-ref", "--contains", "HEAD", "--count=1"):
+        return False  # its commits are on no branch
+    with worktree.scratch(path) as folder:
+        return not Target(repository, Path(folder, "own"), refs).discarded
 
 
 def bring_back(path: Path, repository: Path) -> Brought:
@@ -83,40 +104,76 @@ def bring_back(path: Path, repository: Path) -> Brought:
 
     Raises:
         DirtyError: files that it would write hold uncommitted work; nothing was touched.
-        BadInputError: git cannot, or the repository is in the middle of something; nothing was touched.
+        BadInputError: git cannot, or the repository is in the middle of something; nothing was touched, unless the
+            message says so.
         OSError: the home cannot be written.
     """
-    common = worktree.common_directory(path)
-    if common is None or common != worktree.common_directory(repository):
-        what = f"the repository of the worktree {path} is gone, or is not that of {repository} any more"
-        raise BadInputError(what, hint=f"What the turn wrote is in {path}.")
+    _check_repository(path, repository)
     refs = worktree.refs_of(path)
     if "base" not in refs:
         raise BadInputError(f"{path} is no whole worktree", hint="Its turn was killed while it was made.")
+    left = look(path).left
+    try:
+        brought = _bring_back(path, repository, refs, ())
+    except DirtyError:  # what the `apply` of another turn has written is no work of the user's, either
+        others = _written_by_others(path)
+        if not others:
+            raise
+        brought = _bring_back(path, repository, refs, others)
+    return brought._replace(left=(*brought.left, *left))
+
+
+def _check_repository(path: Path, repository: Path) -> None:
+    hint = f"What the turn wrote is in {path}."
+    try:
+        is_same = worktree.common_directory_of(path) == worktree.common_directory_of(repository)
+    except BadInputError as error:
+        if "not a git repository" not in error.message:
+            raise BadInputError(error.message, hint=hint) from error
+        is_same = False
+    if not is_same:
+        what = f"the repository of the worktree {path} is gone, or is not that of {repository} any more"
+        raise BadInputError(what, hint=hint)
+
+
+def _written_by_others(path: Path) -> tuple[str, ...]:
+    """The trees that `apply` has written of other worktrees of the repository."""
+    refs = worktree.require_git_in(path, "for-each-ref", "--format=%(objectname) %(refname)", "refs/codex-server/")
+    pairs = (line.split(" ", 1) for line in refs.splitlines())
+    own = worktree.ref_of(path, "written")
+    return tuple({object_id for object_id, name in pairs if name.endswith("/written") and name != own})
+
+
+def _bring_back(path: Path, repository: Path, refs: Mapping[str, str], others: tuple[str, ...]) -> Brought:
     with worktree.scratch(path) as folder:
-        target = Target(repository, Path(folder, "own"), refs.get("written"))
+        target = Target(repository, Path(folder, "own"), refs, others)
         theirs = tree_of(path)
-        base = target.ask("rev-parse", f"{refs.get('applied', refs['base'])}^{{tree}}")
+        made = target.ask("rev-parse", f"{refs['base']}^{{tree}}")
+        base = target.mixed(refs.get("applied", made), made, target.discarded)
         if theirs == base:
             target.ask("update-ref", worktree.ref_of(path, "applied"), theirs)
             return Brought(is_new=False)
-        tree, conflicts = _merge(target, Path(folder), (base, target.tree, theirs), worktree.branch_of(path))
-        changes = target.write(tree)
-        target.ask("update-ref", worktree.ref_of(path, "written"), tree)
-        target.ask("update-ref", worktree.ref_of(path, "applied"), theirs)
-        return Brought(tuple(changes), conflicts)
+        merged = _merge(target, Path(folder), (base, target.tree, theirs), worktree.branch_of(path))
+        changes = target.write(merged.tree, worktree.ref_of(path, "writing"))
+        done = {
+            "written": merged.tree,
+            "onto": target.head,
+            # What was not written has not been brought back: it is merged again the next time.
+            "applied": target.mixed(theirs, base, merged.unwritten),
+        }
+        lines = [f"update {worktree.ref_of(path, what)} {object_id}" for what, object_id in done.items()]
+        lines.append(f"delete {worktree.ref_of(path, 'writing')}")
+        target.ask("update-ref", "--stdin", stdin="\n".join([*lines, ""]).encode())
+        return Brought(tuple(changes), merged.conflicts, left=merged.unwritten)
 
 
-def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: str) -> tuple[str, tuple[str, ...]]:
-    """A three-way merge.
+def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: str) -> _Merged:
+    """A three-way merge; the tree that it gives has conflict markers and all.
 
     Args:
         folder: where to make what it needs.
         trees: base, the user's, the worktree's.
         branch: what the worktree's side is called in the markers.
-
-    Returns:
-        The tree that it gives, conflict markers and all; and the paths with conflicts.
     """
     base, ours, theirs = trees
     place = folder / "files"
@@ -140,7 +197,16 @@ def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: st
     settled = [f"0 {'0' * len(ours)}\t{name}" for name in stages] + kept
     target.ask("update-index", "-z", "--index-info", variables=own, stdin=listed(settled))
     target.ask("update-index", "--add", "--replace", "-z", "--stdin", variables=own, stdin=listed(written))
-    return target.ask("write-tree", variables=own), tuple(stages)
+    tree = target.ask("write-tree", variables=own)
+    changed = {name for name, _ in target.changes_to(tree)}
+    unwritten = [
+        name
+        for name, told in stages.items()
+        if ("3" in told or {"1", "2"} <= told.keys())  # theirs has changed it, or deleted it
+        and name not in changed
+        and not any(each.startswith(f"{name}~") for each in written)
+    ]
+    return _Merged(tree, tuple(stages), tuple(unwritten))
 
 
 def _files_in(place: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,29 +46,42 @@ class Target:
     Args:
         top: its top level.
         index: where to put an index of our own, which knows what the user's knows of unchanged files.
-        written: the tree that was written there by the `apply` before, if any.
+        refs: those of the worktree (`worktree.refs_of`): what the `apply` before has written there, or was writing as
+            it was killed.
+        others: trees that the `apply` of other turns has written there.
 
     Attributes:
-        tree: its files, without uncommitted work: those of HEAD, and what was written by the `apply` before.
+        head: its commit.
+        tree: its files, without uncommitted work: those of HEAD, and what `apply` has written.
+        discarded: what the `apply` before has written and is as it was before that, in the files and in HEAD.
 
     Raises:
-        BadInputError: it is in the middle of something, or git cannot read it.
+        BadInputError: it is in the middle of something, it has no commit, or git cannot read it.
     """
 
-    def __init__(self, top: Path, index: Path, written: str | None) -> None:
+    def __init__(self, top: Path, index: Path, refs: Mapping[str, str], others: Iterable[str] = ()) -> None:
         self._top, self._index = top, index
         self._git_dir = Path(require_git(top, "rev-parse", "--absolute-git-dir"))
         self._refuse_in_the_middle()
-        self._head = self.ask("rev-parse", "--verify", "HEAD^{tree}")
+        self.head = self.ask("rev-parse", "--verify", "--quiet", "HEAD", may_fail=True)
+        if not self.head:
+            raise BadInputError(f"the branch of {top} has no commit yet", hint="Commit there, or check out another.")
+        self._head = self.tree = self.ask("rev-parse", "HEAD^{tree}")
         self._own = self.variables(index)
         with contextlib.suppress(FileNotFoundError):
             # With its time: git compares that with a file's, which may have changed within the same second.
             shutil.copy2(top / self.ask("rev-parse", "--git-path", "index"), index)
         self.ask("read-tree", "--reset", "HEAD", variables=self._own)
+        self._look_at_skipped()
         self._refresh()
-        if written is not None:
-            self._accept(written)
-        self.tree = self.ask("write-tree", variables=self._own)
+        self.discarded: list[str] = []
+        self._begun = refs.get("writing")
+        if "written" in refs:
+            as_before = self._accept(refs["written"])
+            moved = {name for name, _ in self._changes(f"{refs.get('onto', 'HEAD')}^{{tree}}", self._head)}
+            self.discarded = [name for name in as_before if name not in moved]
+        for other in others:  # after our own: what another has changed further is not thrown away
+            self._accept(other)
 
     def ask(
         self,
@@ -90,22 +104,52 @@ class Target:
         """What differs in a tree from ours."""
         return self._changes(self.tree, tree)
 
-    def write(self, tree: str) -> Changes:
+    def mixed(self, tree: str, other: str, names: Iterable[str]) -> str:
+        """A tree in which these paths are as in another."""
+        names = list(names)
+        if not names:
+            return tree
+        own = self.variables(self._index.with_name("mixed"))
+        self.ask("read-tree", tree, variables=own)
+        self._set_as_in(other, names, own)
+        return self.ask("write-tree", variables=own)
+
+    def write(self, tree: str, ref: str) -> Changes:
         """Write a tree's files over ours, those that differ.
+
+        Args:
+            ref: names the tree from before the first file is written on; for the next one, where this one is killed.
 
         Raises:
             DirtyError: some hold uncommitted work; nothing was touched.
+            BadInputError: git has failed.
         """
         changes = self.changes_to(tree)
-        names = {name for name, _ in changes}
+        unlinked = self._take_over_begun()
+        left = self.changes_to(tree)
+        names = {name for name, _ in left}
         dirty = self._dirty() | (self._staged(self._head) & self._staged(self.tree))
-        touched = [name for name, kind in changes if name in dirty or (kind == "add" and self._is_blocked(name, names))]
-        # One may be as it is to be: it was written by one that was killed then.
+        touched = [name for name, kind in left if name in dirty or (kind == "add" and self._is_blocked(name, names))]
+        touched = [name for name in touched if name not in unlinked]
+        # One may be as it is to be: the user has copied it.
         if touched and (in_use := self._take_over(touched, tree)):
             raise DirtyError(in_use)
-        if changes:
-            self.ask("read-tree", "-m", "-u", self.tree, tree, variables=self._own)
+        if left:
+            self.ask("update-ref", ref, tree)
+            try:
+                self.ask("read-tree", "-m", "-u", self.tree, tree, variables=self._own)
+            except BadInputError as error:
+                hint = "The same command again writes the rest."
+                raise BadInputError(f"maybe not all files were written: {error.message}", hint=hint) from error
         return changes
+
+    def _take_over_begun(self) -> set[str]:
+        """Take over what one that was killed has written; the files that it has removed and not written."""
+        if self._begun is None:
+            return set()
+        names = [name for name, _ in self._changes(self.tree, self._begun)]
+        self._accept(self._begun)
+        return {name for name in names if not os.path.lexists(self._top / name)}
 
     def _refuse_in_the_middle(self) -> None:
         """Raise where the user has begun something that they have to finish first."""
@@ -115,23 +159,39 @@ class Target:
         hint = "Finish it, or abort it; `git status` there tells more."
         raise BadInputError(f"{self._top} is in the middle of {what or 'resolving conflicts'}", hint=hint)
 
-    def _accept(self, written: str) -> None:
-        """Take over what the `apply` before has written, as far as it is still as it was."""
-        dirty, changes = self._dirty(), self._changes(self._head, written)
+    def _look_at_skipped(self) -> None:
+        """Let git look at the files that it was told to skip, and that are there."""
+        told = self.ask("ls-files", "-t", "-z", variables=self._own).split("\0")
+        found = [line[2:] for line in told if line.startswith("S ") and os.path.lexists(self._top / line[2:])]
+        if found:
+            skipped = listed(found)
+            self.ask("update-index", "--no-skip-worktree", "-z", "--stdin", variables=self._own, stdin=skipped)
+
+    def _accept(self, written: str) -> list[str]:
+        """Take over what `apply` has written, as far as it is still as it was.
+
+        Returns:
+            The other paths that it has written, as far as they are as in our tree.
+        """
+        dirty, changes = self._dirty(), self._changes(self.tree, written)
         names = {name for name, _ in changes}
         found = [
             name
             for name, kind in changes
             if name in dirty or (kind == "add" and os.path.lexists(self._top / name) and self._is_blocked(name, names))
         ]
-        if not found:
-            return
-        in_use = self._take_over(found, written)
-        of_head = _entries(self.ask("ls-tree", "-r", "-z", self._head))
+        if found:
+            self._set_as_in(self.tree, self._take_over(found, written), self._own)
+            self._refresh()
+            self.tree = self.ask("write-tree", variables=self._own)
+        return [name for name, _ in changes if name not in found]
+
+    def _set_as_in(self, tree: str, names: list[str], own: dict[str, str]) -> None:
+        """Let an index have these paths as they are in a tree."""
+        entries = _entries(self.ask("ls-tree", "-r", "-z", tree))
         gone = ("0", "0" * len(self._head))
-        settled = [f"{' '.join(of_head.get(name, gone))}\t{name}" for name in in_use]
-        self.ask("update-index", "-z", "--index-info", variables=self._own, stdin=listed(settled))
-        self._refresh()
+        settled = [f"{' '.join(entries.get(name, gone))}\t{name}" for name in names]
+        self.ask("update-index", "-z", "--index-info", variables=own, stdin=listed(settled))
 
     def _take_over(self, names: list[str], tree: str) -> list[str]:
         """Take these files into our index as they stand; those that are not as in a tree."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, BusyError, CodexServerError, HomeError
 from codex_server_cli.worker.git import worktree
+from codex_server_cli.worker.git.held import look
 from codex_server_cli.worker.log import say
 
+CANCEL_TIMEOUT_S = 2.0
+"""Who cancels a turn waits for its end (`control.CANCEL_TIMEOUT_S`); what takes longer is left to `gc`."""
 _REPAIR_TIMEOUT_S = 5.0
 """A reader waits for a repairer; what takes longer is left to `gc`."""
 
@@ -29,12 +33,15 @@ def cwd_in(record: dict[str, Any]) -> str:
     return os.path.join(str(record["path"]), str(record["prefix"])).rstrip("/")  # noqa: PTH118 — any name
 
 
-def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, Any]], None]) -> int:
+def enter(
+    directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, Any]], None], *, until_s: float | None = None
+) -> int:
     """Make the worktree, unless it is an earlier turn's that is there, and hold it.
 
     Args:
         meta: names the worktree afterwards, and the turn's directory in it.
         save: writes `meta`: before anything is made, so that what a killed worker leaves can be found; and after.
+        until_s: see `worktree.time_left`.
 
     Returns:
         The descriptor that holds it.
@@ -54,12 +61,12 @@ def enter(directory: TurnDir, meta: dict[str, Any], save: Callable[[dict[str, An
         save(meta)
         worktree.prepare_folder(path)
         if is_new:
-            _make(directory, path, repository, record["base"], is_new=True)
-        fd = _hold(path)
+            _make(directory, path, repository, record["base"], is_new=True, until_s=until_s)
+        fd = _hold(path, until_s)
         while not _is_there(path):  # it may also be removed before we hold it
             os.close(fd)
-            _make(directory, path, repository, record["base"], is_new=False)
-            fd = _hold(path)
+            _make(directory, path, repository, record["base"], is_new=False, until_s=until_s)
+            fd = _hold(path, until_s)
         cwd = cwd_in(record)
         os.makedirs(cwd, exist_ok=True)  # noqa: PTH103 — a directory without a file in git is not in the worktree
         if not f"{os.path.realpath(cwd)}/".startswith(f"{path}/"):
@@ -84,16 +91,16 @@ def _is_there(path: Path) -> bool:
         return True
 
 
-def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new: bool) -> None:
-    fd = _hold_alone(path, is_new=is_new)
+def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new: bool, until_s: float | None) -> None:
+    fd = _hold_alone(path, until_s, is_new=is_new)
     is_made = False
     try:
         if is_new and os.path.lexists(path):
             raise BadInputError(f"{path} is in the way of the worktree")
         if is_new or not _is_there(path):  # another turn may have made it meanwhile
             if not is_new:
-                worktree.remove(path, repository, only_at=base)  # what a killed maker left
-            worktree.make(path, repository, base, directory.turn_id, is_again=not is_new)
+                worktree.remove(path, repository, base=base)  # what a killed maker left
+            worktree.make(path, repository, base, directory.turn_id, is_again=not is_new, until_s=until_s)
         is_made = True
     finally:
         if not is_made:
@@ -101,20 +108,20 @@ def _make(directory: TurnDir, path: Path, repository: Path, base: str, *, is_new
         os.close(fd)
 
 
-def _hold_alone(path: Path, *, is_new: bool) -> int:
+def _hold_alone(path: Path, until_s: float | None, *, is_new: bool) -> int:
     if is_new:
         try:
             return lock.create_locked(worktree.lock_of(path))
         except FileExistsError as error:
             raise BadInputError(f"there is already a worktree {path.name}") from error
-    fd = lock.acquire(worktree.lock_of(path), worktree.MAKE_TIMEOUT_S)
+    fd = lock.acquire(worktree.lock_of(path), worktree.time_left(until_s, worktree.MAKE_TIMEOUT_S))
     if fd is None:
         raise _busy(path)
     return fd
 
 
-def _hold(path: Path) -> int:
-    fd = worktree.hold(path, worktree.MAKE_TIMEOUT_S)
+def _hold(path: Path, until_s: float | None) -> int:
+    fd = worktree.hold(path, worktree.time_left(until_s, worktree.MAKE_TIMEOUT_S))
     if fd is None:
         raise _busy(path)
     return fd
@@ -130,13 +137,13 @@ def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = wor
     Args:
         meta: says that it is gone, where it is.
         fd: what holds it; closed. None for a turn whose worker is dead.
-        timeout_s: for the look at its files.
+        timeout_s: for all that git does.
 
     Returns:
         Whether `meta` was changed.
     """
     record = meta["worktree"]
-    path = Path(record["path"])
+    path, until_s = Path(record["path"]), time.monotonic() + timeout_s
     if fd is not None:
         os.close(fd)
     try:
@@ -147,10 +154,16 @@ def leave(meta: dict[str, Any], fd: int | None = None, *, timeout_s: float = wor
     if alone is None:  # another turn works in it, or nothing was made
         return False
     try:
-        if os.path.lexists(path) and worktree.is_whole(path) and not worktree.is_unchanged(path, timeout_s):
-            return False
-        worktree.remove(path, Path(record["repository"]), only_at=record["base"])
+        if os.path.lexists(path):
+            if worktree.is_whole(path, until_s) and not look(path, until_s).is_as_made:
+                return False
+        elif not record["is_removed"] and not os.path.lexists(worktree.hidden(path)):
+            return False  # the user has removed it, with what the turn wrote
+        is_done = worktree.remove(path, Path(record["repository"]), base=record["base"], until_s=until_s)
         worktree.lock_of(path).unlink(missing_ok=True)
+        if not is_done:  # `gc` finds by `meta` that it has to go
+            say(f"branch or refs of the worktree {path} may be left: git has failed, or taken too long")
+            return False
     except (CodexServerError, OSError) as error:
         say(f"the worktree {path} stays: {error}")
         return False

@@ -14,6 +14,7 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn import lookup
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.worker.git import worktree
+from codex_server_cli.worker.git.held import look
 from codex_server_cli.worker.git.merge import is_applied
 
 NOT_APPLIED = "not applied"
@@ -33,6 +34,7 @@ class Worktrees:
         self._home = home
         self._is_asked = is_asked
         self._is_kept: dict[str, bool] = {}
+        self._repositories: dict[str, str | None] = {}  # of those that we have looked at, by path
         self._lost: dict[str, Mapping[str, Any]] = {}  # records of those whose folder is gone, by path
 
     def keeps(self, meta: Mapping[str, Any]) -> str | None:
@@ -46,6 +48,7 @@ class Worktrees:
                 self._lost[path] = record
             return None
         if path not in self._is_kept:  # several turns may have worked there
+            self._repositories[path] = record.get("repository")
             self._is_kept[path] = not self._may_go(Path(path))
         return NOT_APPLIED if self._is_kept[path] else None
 
@@ -53,7 +56,10 @@ class Worktrees:
         if self._is_asked:
             return True
         try:
-            return not worktree.is_whole(path) or worktree.is_unchanged(path) or is_applied(path)
+            if not worktree.is_whole(path) or look(path).is_as_made:
+                return True
+            repository = self._repositories.get(str(path))  # unknown where its turn's directory went before
+            return repository is not None and is_applied(path, Path(repository))
         except (BadInputError, OSError):  # its repository is gone, or git cannot tell
             return False
 
@@ -73,7 +79,9 @@ class Worktrees:
         used = set(self._used()) if paths or self._lost else set()
         for path, record in self._lost.items():
             if path not in used and os.path.isdir(record["repository"]):  # noqa: PTH112 — as recorded
-                worktree.remove(Path(path), Path(record["repository"]), only_at=record["base"])
+                worktree.remove(Path(path), Path(record["repository"]), base=record["base"])
+                with contextlib.suppress(OSError):
+                    worktree.lock_of(Path(path)).unlink(missing_ok=True)
         return sum(self._remove(path) for path in paths if str(path) not in used)
 
     def _used(self) -> Iterable[str]:

@@ -9,10 +9,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.model.turn import State, TurnError
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.disk.turn.writer import LockLostError
-from codex_server_cli.errors import CodexServerError
+from codex_server_cli.errors import CodexServerError, ErrorKind
 from codex_server_cli.worker.live_file import write_starting
 from codex_server_cli.worker.log import log_traceback
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from codex_server_cli.disk.turn.writer import TurnWriter
     from codex_server_cli.worker.git.snapshot import Snapshot
     from codex_server_cli.worker.leases import Leases
+
+_LATE = "The turn's deadline passed as its worktree was made."
 
 
 class NoWorktreeError(Exception):
@@ -60,7 +62,7 @@ class Workplace:
         """
         if self._meta.get("worktree") is not None:
             started_s = time.monotonic()
-            self._worktree_fd = self._enter_worktree(leases)
+            self._worktree_fd = self._enter_worktree(leases, request.deadline_s)
             request = request._replace(worktree_cwd=self._meta["cwd"]).after(time.monotonic() - started_s)
         if request.may_write:
             from codex_server_cli.worker.git.snapshot import Snapshot
@@ -68,15 +70,18 @@ class Workplace:
             self.snapshot = Snapshot(self._directory, request.work_dir)
         return request
 
-    def _enter_worktree(self, leases: Leases) -> int:
+    def _enter_worktree(self, leases: Leases, deadline_s: float | None) -> int:
         from codex_server_cli.worker.git import turn_worktree
 
         write_starting(self._directory, time.time_ns() // 1_000_000)
         leases.leave_queue()  # a checkout may take long, and those behind need not wait for it
+        until_s = None if deadline_s is None else time.monotonic() + deadline_s
         try:
-            return turn_worktree.enter(self._directory, self._meta, self._writer.write_meta)
+            return turn_worktree.enter(self._directory, self._meta, self._writer.write_meta, until_s=until_s)
         except CodexServerError as error:
-            raise NoWorktreeError(make_error(error.kind, error.message)) from error
+            is_late = until_s is not None and time.monotonic() >= until_s
+            kind, message = (ErrorKind.DEADLINE, _LATE) if is_late else (error.kind, error.message)
+            raise NoWorktreeError(make_error(kind, message)) from error
 
     def leave(self, outcome: Outcome) -> Outcome:
         """Look what has changed, and remove a worktree in which nothing has. Nothing of the turn runs any more.
@@ -87,8 +92,11 @@ class Workplace:
         outcome = self._with_all_changes(outcome)
         if self._worktree_fd is not None:
             from codex_server_cli.worker.git import turn_worktree
+            from codex_server_cli.worker.git.worktree import READ_TIMEOUT_S
 
-            turn_worktree.leave(self._meta, self._worktree_fd)
+            is_cancelled = outcome.state is State.CANCELLED
+            timeout_s = turn_worktree.CANCEL_TIMEOUT_S if is_cancelled else READ_TIMEOUT_S
+            turn_worktree.leave(self._meta, self._worktree_fd, timeout_s=timeout_s)
         return outcome
 
     def _with_all_changes(self, outcome: Outcome) -> Outcome:

@@ -2,8 +2,9 @@
 
 Its folder is `NAME` in the home's `worktrees`, its branch is `codex/NAME`, and refs of the user's repository say the
 rest: `refs/codex-server/NAME/base`, the commit that it began with, which exists once the worktree is whole;
-`…/applied`, the tree that was last brought back from it, and `…/written`, what that gave in the user's own files. So
-nothing of it depends on the turn's directory. The file `NAME.lock` beside the folder is held shared by each turn that
+`…/applied`, the tree that was last brought back from it, `…/written`, what that gave in the user's own files, `…/onto`,
+the commit that they had checked out then, and `…/writing`, what is just being written to them. So nothing of it depends
+on the turn's directory. The file `NAME.lock` beside the folder is held shared by each turn that
 works in it, and alone by what removes or reads it whole.
 
 No hook of the user's repository is run here.
@@ -23,7 +24,7 @@ from typing import Any
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.safe_open import ensure_directory, open_regular
 from codex_server_cli.errors import BadInputError, ErrorKind
-from codex_server_cli.worker.git.git import require_git
+from codex_server_cli.worker.git.git import TIMEOUT_S, require_git
 
 MAKE_TIMEOUT_S = 120.0
 """For a checkout: of a large repository, or through a filter that asks the network."""
@@ -48,8 +49,13 @@ def branch_of(path: Path) -> str:
 
 
 def ref_of(path: Path, what: str) -> str:
-    """The ref of our own for a worktree: `base`, `applied` or `written`."""
+    """The ref of our own for a worktree: `base`, `applied`, `written`, `onto` or `writing`."""
     return f"refs/codex-server/{path.name}/{what}"
+
+
+def hidden(path: Path) -> Path:
+    """The folder of a worktree that is being removed."""
+    return path.with_name(f"{GONE}{path.name}")
 
 
 def lock_of(path: Path) -> Path:
@@ -79,7 +85,9 @@ def hold(path: Path, timeout_s: float) -> int | None:
         time.sleep(_POLL_S)
 
 
-def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: bool) -> None:
+def make(
+    path: Path, repository: Path, base: str, turn_id: str, *, is_again: bool, until_s: float | None = None
+) -> None:
     """Make a worktree, or finish one that was begun. The caller holds its lock alone.
 
     Args:
@@ -87,6 +95,7 @@ def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: boo
         repository: a directory of the user's repository.
         base: the commit to begin with.
         turn_id: what runs git is marked with it, so that it ends with the turn.
+        until_s: see `time_left`.
 
     Raises:
         BadInputError: git cannot; nothing is left.
@@ -103,11 +112,11 @@ def make(path: Path, repository: Path, base: str, turn_id: str, *, is_again: boo
             repository,
             *("worktree", "add", "--quiet", *(("--force", str(path), branch) if has_branch else new)),
             variables=turn_environment(turn_id),
-            timeout_s=MAKE_TIMEOUT_S,
+            timeout_s=time_left(until_s, MAKE_TIMEOUT_S),
         )
         require_git(repository, "update-ref", ref_of(path, "base"), base)
     except BadInputError as error:
-        remove(path, repository, only_at=base)
+        remove(path, repository, base=base)
         if "No space left on device" in error.message:
             error.kind = ErrorKind.DISK
         raise
@@ -129,59 +138,52 @@ def is_branch(repository: Path, name: str) -> bool:
     Raises:
         BadInputError: git cannot be asked.
     """
-    return _commit_of(repository, name) is not None
+    arguments = ("for-each-ref", "--format=%(refname)", f"refs/heads/{name}")
+    return f"refs/heads/{name}" in require_git(repository, *arguments).splitlines()
 
 
-def _commit_of(repository: Path, branch: str) -> str | None:
-    found = require_git(
-        repository, "for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}"
-    ).splitlines()  # with all branches below that name
-    return next((line[: -len(branch) - 12] for line in found if line.endswith(f" refs/heads/{branch}")), None)
+def time_left(until_s: float | None, most_s: float = TIMEOUT_S) -> float:
+    """How long one run of git may take, where several have to end until an instant of the monotonic clock."""
+    return most_s if until_s is None else min(most_s, max(until_s - time.monotonic(), 0.01))
 
 
-def is_whole(path: Path) -> bool:
+def is_whole(path: Path, until_s: float | None = None) -> bool:
     """Whether a worktree was made to the end; False where its maker was killed.
 
+    Args:
+        until_s: see `time_left`.
+
     Raises:
-        BadInputError: its repository cannot be asked; or it is a copy, which the repository knows nothing of.
+        BadInputError: its repository cannot be asked, or knows nothing of it: it is a copy, or another was put there.
         OSError: it is gone.
     """
     if not os.path.lexists(path / ".git"):
         return bool(os.listdir(path))  # noqa: PTH208 — git makes an empty folder first; in any other there is work
-    if not _is_registered(path, path):
-        raise BadInputError(f"{path} is the copy of a worktree that lies elsewhere")
-    return "base" in refs_of(path)
+    if not _is_registered(path, path, until_s):
+        raise BadInputError(f"{path} is not the worktree that git made: a copy, or a repository of its own")
+    return "base" in refs_of(path, until_s)
 
 
-def refs_of(path: Path) -> Mapping[str, str]:
-    """What our refs for a worktree name: object ids, by `base`, `applied` and `written`.
+def refs_of(path: Path, until_s: float | None = None) -> Mapping[str, str]:
+    """What our refs for a worktree name: object ids, by the last part of the ref's name.
 
     Raises:
         BadInputError: its repository cannot be asked.
     """
-    found = require_git_in(path, "for-each-ref", "--format=%(objectname) %(refname)", ref_of(path, ""))
-    pairs = (line.split(" ", 1) for line in found.splitlines())
-    return {name.rpartition("/")[2]: object_id for object_id, name in pairs}
+    found = _refs_below(path, ref_of(path, ""), until_s)
+    return {name.rpartition("/")[2]: object_id for name, object_id in found.items()}
 
 
-def is_unchanged(path: Path, timeout_s: float = READ_TIMEOUT_S) -> bool:
-    """Whether a worktree is as it was made: no commit, and no file that git would tell of.
-
-    Raises:
-        BadInputError: git cannot tell.
-    """
-    told = require_git_in(
-        path,
-        *("--no-optional-locks", "status", "--porcelain=v2", "--branch", "-z"),
-        # What a submodule's folder holds is the turn's: git must not run in it under a configuration of the turn's.
-        *("--untracked-files=normal", "--ignore-submodules=all"),
-        timeout_s=timeout_s,
-    ).split("\0")
-    head = next((line.split(" ")[2] for line in told if line.startswith("# branch.oid ")), None)
-    return head == refs_of(path).get("base") and not any(line and not line.startswith("# ") for line in told)
+def _refs_below(place: Path, ref: str, until_s: float | None = None) -> dict[str, str]:
+    """What refs name: this one, or all below it."""
+    arguments = ("for-each-ref", "--format=%(objectname) %(refname)", ref)
+    found = require_git_in(place, *arguments, timeout_s=time_left(until_s))
+    return {name: object_id for object_id, name in (line.split(" ", 1) for line in found.splitlines())}
 
 
-def remove(path: Path, repository: Path | None = None, *, only_at: str | None = None) -> None:
+def remove(
+    path: Path, repository: Path | None = None, *, base: str | None = None, until_s: float | None = None
+) -> bool:
     """Remove a worktree, its branch and our refs; best effort. The caller holds its lock alone.
 
     The folder is renamed first: one that is half deleted must not look like one with changes. Each step may have been
@@ -189,37 +191,75 @@ def remove(path: Path, repository: Path | None = None, *, only_at: str | None = 
 
     Args:
         repository: where its folder is missing, and cannot tell.
-        only_at: leave the branch alone unless it is at this commit, and so holds nothing of its own.
+        base: the commit that it began with; by its ref if None. The branch stays where it has commits of its own.
+        until_s: see `time_left`; what git has not done by then is left.
+
+    Returns:
+        False where git has failed, and branch or refs may be left.
     """
-    hidden = path.with_name(f"{GONE}{path.name}")
+    place = hidden(path)
     if os.path.lexists(path):
-        shutil.rmtree(hidden, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
         with contextlib.suppress(OSError):
-            path.rename(hidden)
-    is_copy = os.path.lexists(hidden / ".git") and not _is_registered(hidden, path)
-    common = common_directory(hidden) or repository
+            path.rename(place)
+    is_copy = os.path.lexists(place / ".git") and not _is_registered(place, path, until_s)
+    common = common_directory(place, until_s) or repository
+    is_done = True
     if common is not None and not is_copy:
         with contextlib.suppress(BadInputError):
-            require_git(common, "worktree", "remove", "--force", "--force", str(path))
-        with contextlib.suppress(BadInputError):
-            if only_at in (None, _commit_of(common, branch_of(path))):
-                require_git(common, "branch", "--quiet", "-D", branch_of(path))  # never one that is checked out
-        for what in ("base", "applied", "written"):
-            with contextlib.suppress(BadInputError):
-                require_git(common, "update-ref", "-d", ref_of(path, what))
-    shutil.rmtree(hidden, ignore_errors=True)
+            arguments = ("worktree", "remove", "--force", "--force", str(path))
+            require_git(common, *arguments, timeout_s=time_left(until_s))
+        is_done = _remove_refs(path, common, base, until_s)
+    shutil.rmtree(place, ignore_errors=True)
+    return is_done
 
 
-def common_directory(place: Path) -> Path | None:
+def _remove_refs(path: Path, repository: Path, base: str | None, until_s: float | None) -> bool:
+    """Remove the branch of a worktree, unless it has commits of its own, and our refs; False where git has failed."""
+    branch = branch_of(path)
+    try:
+        ours = _refs_below(repository, ref_of(path, ""), until_s)
+        commit = _refs_below(repository, f"refs/heads/{branch}", until_s).get(f"refs/heads/{branch}")
+        if commit is not None:
+            is_spare = commit == (base or ours.get(ref_of(path, "base")))
+            if is_spare or _has_another(repository, branch, commit, until_s):
+                with contextlib.suppress(BadInputError):  # it is checked out
+                    require_git(repository, "branch", "--quiet", "-D", branch, timeout_s=time_left(until_s))
+        if ours:
+            lines = "".join(f"delete {ref}\n" for ref in ours).encode()
+            require_git(repository, "update-ref", "--stdin", stdin=lines, timeout_s=time_left(until_s))
+    except BadInputError:
+        return False
+    return True
+
+
+def _has_another(repository: Path, branch: str, commit: str, until_s: float | None) -> bool:
+    """Whether another branch has a commit of this one, too, or a tag or a remote one."""
+    kinds = ("refs/heads", "refs/remotes", "refs/tags")
+    arguments = ("for-each-ref", "--format=%(refname)", "--contains", commit, *kinds)
+    found = require_git(repository, *arguments, timeout_s=time_left(until_s)).splitlines()
+    return bool(set(found) - {f"refs/heads/{branch}"})
+
+
+def common_directory(place: Path, until_s: float | None = None) -> Path | None:
     """The repository's own directory, which all its worktrees share; None where it is gone.
 
     Args:
         place: the top of a worktree.
     """
-    try:
-        return Path(os.path.realpath(place / require_git_in(place, "rev-parse", "--git-common-dir")))
-    except BadInputError:
-        return None
+    with contextlib.suppress(BadInputError):
+        return common_directory_of(place, until_s)
+    return None
+
+
+def common_directory_of(place: Path, until_s: float | None = None) -> Path:
+    """The same.
+
+    Raises:
+        BadInputError: it is gone, or git cannot tell.
+    """
+    found = require_git_in(place, "rev-parse", "--git-common-dir", timeout_s=time_left(until_s))
+    return Path(os.path.realpath(place / found))
 
 
 def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
@@ -227,14 +267,16 @@ def scratch(path: Path) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=path.parent)
 
 
-def _is_registered(place: Path, path: Path) -> bool:
+def _is_registered(place: Path, path: Path, until_s: float | None = None) -> bool:
     """Whether the repository of the worktree in `place` knows it as `path`. One in a copied home it does not know.
 
     True where the repository is gone.
     """
     try:
-        admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir"))
+        admin = Path(require_git_in(place, "rev-parse", "--absolute-git-dir", timeout_s=time_left(until_s)))
         named = (admin / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+    except FileNotFoundError:  # a repository that a turn has put there instead
+        return False
     except (BadInputError, OSError):
         return True
     return os.path.realpath((admin / named).parent) == os.path.realpath(path)

@@ -159,23 +159,24 @@ def test_any_text_can_be_written_and_read_back(value: Any) -> None:
 
 
 def test_what_was_applied_is_told_by_file() -> None:
-    facts = {"conflicts": (), "branch": "codex/x", "message": "Applied.", "next": "git status"}
+    facts = {"conflicts": (), "left": (), "branch": "codex/x", "message": "Applied.", "next": "git status"}
     full = turn_documents.applied(TURN_ID, [("a", "add")], facts, is_full=True)
     assert full == {
         "version": 2,
         "turn_id": TURN_ID,
         "applied": [{"path": "a", "kind": "add"}],
         "conflicts": [],
+        "left": [],
         "branch": "codex/x",
         "message": "Applied.",
         "next": {"status": "git status"},
     }
     lean = turn_documents.applied(TURN_ID, [("a", "add")], facts)
-    assert lean == {key: value for key, value in full.items() if key != "conflicts"}
+    assert lean == {key: value for key, value in full.items() if key not in ("conflicts", "left")}
 
 
 def test_where_nothing_was_left_to_apply_nothing_is_next() -> None:
-    facts = {"conflicts": (), "branch": "codex/x", "message": "Already applied.", "next": ""}
+    facts = {"conflicts": (), "left": (), "branch": "codex/x", "message": "Already applied.", "next": ""}
     document = turn_documents.applied(TURN_ID, [], facts)
     assert document["applied"] == []
     assert "next" not in document

@@ -41,6 +41,7 @@ def test_what_was_changed_is_written_and_left_uncommitted(repository: Repository
     assert os.access(place / "f.txt", os.X_OK)
     assert not (place / "keep").exists()
     assert not (place / "built.log").exists()
+    assert brought.left == ("built.log",)
     assert sorted(repository.status) == sorted(
         [" M f.txt", " D keep", " M sub/a.txt", "?? bin", "?? dir/deep", "?? link", "?? new ü b.txt"]
     )
@@ -58,11 +59,11 @@ def test_commits_in_the_worktree_are_brought_too(repository: Repository, tree: P
 def test_a_second_time_brings_only_what_is_new(repository: Repository, tree: Path) -> None:
     repository.write({"a.txt": "1\n"}, tree)
     bring_back(tree, repository.path)
-    assert is_applied(tree)
+    assert is_applied(tree, repository.path)
     assert bring_back(tree, repository.path) == Brought(is_new=False)
     repository.commit("Applied")
     repository.write({"b.txt": "2\n"}, tree)
-    assert not is_applied(tree)
+    assert not is_applied(tree, repository.path)
     assert bring_back(tree, repository.path).changes == (("b.txt", "add"),)
 
 
@@ -121,6 +122,16 @@ def test_conflicts_leave_markers_and_the_rest_is_written(repository: Repository,
     assert (place / "df/z").read_text() == "z\n"
     assert (place / "df~HEAD").read_text() == "f\n"
     assert repository.git("ls-files", "-u") == ""
+    assert set(brought.left) == {"gone", "bin"}  # of which the user's side was kept, without markers
+    assert not is_applied(tree, place)
+    again = bring_back(tree, place)
+    assert again == Brought(conflicts=again.conflicts, left=again.left)
+    assert set(again.conflicts) == set(again.left) == {"gone", "bin"}
+    shutil.copy(tree / "bin", place / "bin")  # theirs here
+    shutil.copy(place / "gone", tree / "gone")  # and ours there
+    repository.commit("Resolved")
+    assert bring_back(tree, place) == Brought()
+    assert is_applied(tree, place)
     assert not bring_back(tree, place).is_new
 
 
@@ -147,7 +158,7 @@ def test_a_file_with_uncommitted_work_is_refused_and_nothing_is_touched(
     assert refused.value.paths == [path]
     assert repository.status == before
     assert (repository.path / "sub/a.txt").read_text() == "one\n"
-    assert not is_applied(tree)
+    assert not is_applied(tree, repository.path)
 
 
 def test_work_elsewhere_stays_as_it_is(repository: Repository, tree: Path) -> None:
@@ -186,7 +197,7 @@ def test_one_that_was_killed_after_writing_is_finished(repository: Repository, t
     brought = bring_back(tree, repository.path)
     assert dict(brought.changes) == {"f.txt": "update", "new.txt": "add", "keep": "delete"}
     assert not (repository.path / "keep").exists()
-    assert is_applied(tree)
+    assert is_applied(tree, repository.path)
 
 
 def test_line_ends_are_those_that_the_repository_asks_for(repository: Repository, tree: Path) -> None:
@@ -215,7 +226,9 @@ def test_a_repository_within_the_worktree_is_left_out_and_never_run_in(
     inner = Repository(tree / "inner")
     inner.git("config", "core.fsmonitor", f"touch {tmp_path}/trapped")
     repository.write({"new.txt": "n\n"}, tree)
-    assert bring_back(tree, repository.path).changes == (("new.txt", "add"),)
+    assert bring_back(tree, repository.path) == Brought((("new.txt", "add"),), left=("inner/",))
+    assert not is_applied(tree, repository.path)
+    assert bring_back(tree, repository.path) == Brought(is_new=False, left=("inner/",))
     assert not (tmp_path / "trapped").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import BadInputError, HomeError
 from codex_server_cli.worker.git import turn_worktree, worktree
+from codex_server_cli.worker.git.held import look
+from codex_server_cli.worker.git.unused import Worktrees
 from tests.kit.capabilities import without_powers
 from tests.worker.git.conftest import Repository
 
@@ -93,7 +96,63 @@ def test_what_a_killed_maker_left_is_made_anew_by_the_next(home: Path, repositor
     (first.path / "keep").unlink()
     os.close(first.enter())
     assert (first.path / "keep").exists()
-    assert worktree.is_unchanged(first.path)
+    assert look(first.path).is_as_made
+
+
+def test_one_that_the_user_has_removed_meanwhile_is_not_said_to_be_unchanged(
+    home: Path, repository: Repository
+) -> None:
+    turn = Entering(home, repository)
+    fd = turn.enter()
+    repository.git("worktree", "remove", "--force", str(turn.path))
+    assert not turn_worktree.leave(turn.meta, fd)
+    assert not turn.meta["worktree"]["is_removed"]
+    worktrees = Worktrees(home)
+    assert not worktrees.keeps(turn.meta)
+    worktrees.remove_unused()
+    assert repository.refs == {"refs/heads/main"}
+    assert list((home / "worktrees").iterdir()) == []
+
+
+@pytest.mark.parametrize("is_separate", [False, True])
+def test_one_that_a_turn_has_made_a_repository_of_its_own_stays(
+    home: Path, repository: Repository, tmp_path: Path, is_separate: bool
+) -> None:
+    turn = Entering(home, repository)
+    fd = turn.enter()
+    (turn.path / ".git").unlink()
+    repository.git("init", "-q", *((f"--separate-git-dir={tmp_path}/else",) if is_separate else ()), cwd=turn.path)
+    repository.write({"x": "x\n"}, turn.path)
+    assert not turn_worktree.leave(turn.meta, fd)
+    assert (turn.path / "x").exists()
+    assert Worktrees(home).keeps(turn.meta)
+    assert not Worktrees(home, is_asked=True).keeps(turn.meta)
+    assert Worktrees(home, is_asked=True).remove_unused() == 1
+    assert not turn.path.exists()
+
+
+def test_git_that_hangs_holds_the_end_up_no_longer_than_it_may(
+    home: Path, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = Entering(home, repository)
+    fd = turn.enter()
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+        started_s = time.monotonic()
+        assert not turn_worktree.leave(turn.meta, fd, timeout_s=0.3)
+        assert not worktree.remove(turn.path, repository.path, until_s=time.monotonic() + 0.3)
+        assert time.monotonic() - started_s < 5.0
+    assert not turn.path.exists()
+    assert "refs/codex-server/n/base" in repository.refs
+    worktrees = Worktrees(home)
+    assert not worktrees.keeps(turn.meta)
+    worktrees.remove_unused()
+    assert repository.refs == {"refs/heads/main"}
+    assert repository.worktrees == 1
 
 
 def test_the_repairer_removes_what_a_killed_maker_left(home: Path, repository: Repository) -> None:

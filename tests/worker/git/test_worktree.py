@@ -12,8 +12,10 @@ import pytest
 from codex_server_cli.disk import lock
 from codex_server_cli.errors import BadInputError, ErrorKind
 from codex_server_cli.worker.git import worktree
+from codex_server_cli.worker.git.held import Held, look
 from codex_server_cli.worker.git.merge import bring_back
 from codex_server_cli.worker.git.unused import Worktrees
+from tests.kit.capabilities import without_powers
 from tests.worker.git.conftest import Repository
 
 TURN_ID = "20261120-165501-482-7f3a"
@@ -21,7 +23,7 @@ TURN_ID = "20261120-165501-482-7f3a"
 
 def test_one_that_was_made_begins_with_its_commit_and_is_unchanged(repository: Repository, tree: Path) -> None:
     assert worktree.is_whole(tree)
-    assert worktree.is_unchanged(tree)
+    assert look(tree).is_as_made
     assert worktree.refs_of(tree) == {"base": repository.head}
     assert repository.git("branch", "--show-current", cwd=tree) == "codex/t1"
 
@@ -39,12 +41,46 @@ def test_any_change_counts(repository: Repository, tree: Path, how: str) -> None
     if how == "staged":
         repository.git("add", "keep", cwd=tree)
         repository.write({"keep": "k\n"}, tree)
-    assert not worktree.is_unchanged(tree)
+    assert not look(tree).is_as_made
 
 
-def test_what_git_ignores_is_no_change(repository: Repository, tree: Path) -> None:
-    repository.write({"a.log": "x\n", "empty/b.log": "x\n"}, tree)
-    assert worktree.is_unchanged(tree)
+def test_what_git_ignores_is_work_as_well(repository: Repository, tree: Path) -> None:
+    repository.write({"a.log": "x\n", "folder/b.log": "x\n"}, tree)
+    assert look(tree) == Held(is_as_made=False, left=("a.log", "folder/b.log"))
+
+
+def test_a_cache_is_no_work(repository: Repository, tree: Path) -> None:
+    repository.write({".git/info/exclude": "out/\n.venv/\n*.pyc\nnode_modules/\nempty/\n"})
+    files = {"sub/__pycache__/a.pyc": "x", "node_modules/m/index.js": "x", ".venv/pyvenv.cfg": "x", ".venv/bin/p": "x"}
+    files |= {"out/node_modules/index.js": "x", ".c/.gitignore": "*\n", ".c/CACHEDIR.TAG": "x", ".c/v/data": "x"}
+    repository.write(files, tree)
+    (tree / "empty" / "er").mkdir(parents=True)
+    assert look(tree) == Held(is_as_made=True, left=())
+    repository.write({"out/report.md": "r\n"}, tree)
+    assert look(tree) == Held(is_as_made=False, left=("out/",))
+
+
+def test_an_ignored_folder_that_cannot_be_read_is_work(repository: Repository, tree: Path) -> None:
+    repository.write({".git/info/exclude": "out/\n"})
+    (tree / "out").mkdir()
+    (tree / "out").chmod(0)
+    with without_powers():
+        assert look(tree).left == ("out/",)
+    (tree / "out").chmod(0o700)
+
+
+def test_a_repository_within_it_and_what_lies_in_a_submodules_folder_are_work(
+    repository: Repository, tree: Path
+) -> None:
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{repository.head},module")
+    repository.git("commit", "-qm", "Module")
+    repository.git("reset", "-q", "--hard", "main", cwd=tree)
+    repository.git("update-ref", "refs/codex-server/t1/base", "main")
+    assert look(tree).is_as_made
+    (tree / "module" / "new").write_text("n\n")
+    assert look(tree) == Held(is_as_made=False, left=("module/",))
+    subprocess.run(["git", "init", "-q", str(tree / "deep" / "inner")], check=True)
+    assert look(tree).left == ("deep/inner/", "module/")
 
 
 def test_a_removed_one_leaves_nothing(repository: Repository, tree: Path) -> None:
@@ -54,13 +90,18 @@ def test_a_removed_one_leaves_nothing(repository: Repository, tree: Path) -> Non
     assert list(tree.parent.iterdir()) == []
 
 
-def test_a_branch_that_holds_something_stays_where_only_an_unchanged_one_is_removed(
-    repository: Repository, tree: Path
+@pytest.mark.parametrize("is_base_told", [True, False])
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_a_branch_with_commits_that_no_other_has_stays(
+    repository: Repository, tree: Path, is_base_told: bool, is_merged: bool
 ) -> None:
     base = repository.head
     repository.git("commit", "-q", "--allow-empty", "-m", "Work", cwd=tree)
-    worktree.remove(tree, only_at=base)
-    assert repository.refs == {"refs/heads/main", "refs/heads/codex/t1"}
+    if is_merged:
+        repository.git("merge", "-q", "codex/t1")
+    worktree.remove(tree, base=base if is_base_told else None)
+    assert repository.refs == {"refs/heads/main"} | (set() if is_merged else {"refs/heads/codex/t1"})
+    assert not tree.exists()
 
 
 def test_a_branch_that_the_user_has_checked_out_stays(repository: Repository, tree: Path) -> None:
@@ -129,7 +170,7 @@ def test_the_repository_of_a_folder_above_is_never_taken_for_its_own(tree: Path)
     subprocess.run(["git", "init", "-q", str(tree.parent)], check=True)
     (tree / ".git").unlink()
     with pytest.raises(BadInputError, match="not a git repository"):
-        worktree.is_unchanged(tree)
+        look(tree)
 
 
 def test_those_who_work_in_it_keep_out_who_wants_it_alone(tree: Path) -> None:
@@ -146,16 +187,41 @@ def test_those_who_work_in_it_keep_out_who_wants_it_alone(tree: Path) -> None:
 
 
 def test_only_what_is_unchanged_or_applied_may_go(repository: Repository, tree: Path) -> None:
-    home, meta = tree.parents[1], {"worktree": {"path": str(tree)}}
+    home, meta = tree.parents[1], {"worktree": {"path": str(tree), "repository": str(repository.path)}}
     assert not Worktrees(home).keeps(meta)
     repository.write({"new": "n\n"}, tree)
     assert Worktrees(home).keeps(meta)
     assert not Worktrees(home, is_asked=True).keeps(meta)
     assert Worktrees(home).remove_unused() == 0
     bring_back(tree, repository.path)
-    assert not Worktrees(home).keeps(meta)
-    assert Worktrees(home).remove_unused() == 1
+    assert Worktrees(home).remove_unused() == 0  # whose it is has gone: it may have been thrown away since
+    worktrees = Worktrees(home)
+    assert not worktrees.keeps(meta)
+    assert worktrees.remove_unused() == 1
     assert list(tree.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", ["ignored", "inner repository", "conflict", "thrown away", "detached"])
+def test_one_that_alone_has_something_of_its_turns_stays_though_it_was_applied(
+    repository: Repository, tree: Path, how: str
+) -> None:
+    repository.write({"new": "n\n", "bin": "\0theirs"}, tree)
+    if how == "ignored":
+        repository.write({"report.log": "r\n"}, tree)
+    elif how == "inner repository":
+        subprocess.run(["git", "init", "-q", str(tree / "inner")], check=True)
+    elif how == "conflict":
+        repository.write({"bin": "\0mine"})
+        repository.commit("Mine")
+    elif how == "detached":
+        repository.git("checkout", "-q", "--detach", cwd=tree)
+        repository.git("commit", "-q", "--allow-empty", "-m", "Work", cwd=tree)
+    bring_back(tree, repository.path)
+    if how == "thrown away":
+        (repository.path / "new").unlink()
+    meta = {"worktree": {"path": str(tree), "repository": str(repository.path)}}
+    assert Worktrees(tree.parents[1]).keeps(meta)
+    assert not Worktrees(tree.parents[1], is_asked=True).keeps(meta)
 
 
 def test_one_that_a_turn_works_in_stays(tree: Path) -> None:
