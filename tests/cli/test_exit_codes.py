@@ -138,7 +138,8 @@ def test_a_running_turn_is_75_for_its_answer_and_124_for_a_wait_that_runs_out(sh
     turn_id = turns.running().turn_id
     answer = shell.run("answer", turn_id)
     assert (answer.code, answer.stdout) == (75, "")
-    assert answer.stderr.splitlines()[1] == f"First: `codex-server wait {turn_id} --timeout 100 --print answer`"
+    first, so_far = f"codex-server wait {turn_id} --timeout 100 --print answer", f"codex-server tail {turn_id}"
+    assert answer.stderr.splitlines()[1] == f"First: `{first}`. Its text so far: `{so_far}`"
     wait = shell.run("wait", turn_id, "--timeout", "0")
     assert (wait.code, wait.json["state"]) == (124, "running")
     assert wait.stderr.splitlines()[1].startswith(f"codex-server wait {turn_id}")

@@ -64,10 +64,10 @@ def test_setup_writes_a_config_that_is_its_owners_alone(shell: Shell) -> None:
 def test_doctor_says_so_where_others_can_look_into_the_home_and_leaves_it_as_it_is(shell: Shell) -> None:
     shell.home.mkdir()
     shell.home.chmod(0o755)
-    assert f"others can look into it: chmod 700 {shell.home}" in shell.call("doctor").stdout
+    assert f"Others can look into it: chmod 700 {shell.home}" in shell.call("doctor").stdout
     assert stat.S_IMODE(shell.home.stat().st_mode) == 0o755
     shell.home.chmod(0o700)
-    assert "others can look into it" not in shell.call("doctor").stdout
+    assert "Others can look into it" not in shell.call("doctor").stdout
 
 
 def test_a_config_that_its_user_keeps_elsewhere_is_written_there_and_its_link_lives_on(shell: Shell) -> None:
