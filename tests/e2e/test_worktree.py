@@ -332,3 +332,17 @@ def test_git_prunes_a_worktree_folder_that_the_user_deleted_and_the_thread_goes_
     assert second.wait()["state"] == "complete"
     assert tree_of(second) == tree_of(first)
     assert (tree_of(second) / "listing").read_text() == "listing\nsub\ntop\n"
+
+
+@pytest.mark.parametrize("command", ["rm .git", "mv .git .git.bak", "rm .git; git init -q"])
+def test_a_worktree_whose_turn_breaks_it_stays_with_its_work(
+    one_home: Home, one_project: Repository, command: str
+) -> None:
+    """The worker reaps orphans, and with them a git of its own: a git that has failed must not look like one without
+    changes.
+    """
+    one_home.model([run_command(f"{command}; echo hi > n"), say("done")])
+    turn = one_home.start("new", "hi", "--sandbox", "danger-full-access", "--worktree")
+    assert turn.wait()["state"] == "complete"
+    assert (tree_of(turn) / "n").read_text() == "hi\n"
+    assert not turn.meta["worktree"]["is_removed"]

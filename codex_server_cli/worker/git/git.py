@@ -37,9 +37,14 @@ class GitOutput(NamedTuple):
     stderr: bytes
 
     @property
+    def has_given_up(self) -> bool:
+        """Whether it says so: its exit code is lost where a handler of SIGCHLD has reaped it, and then 0."""
+        return any(line.startswith(b"fatal: ") for line in self.stderr.splitlines())
+
+    @property
     def complaint(self) -> str | None:
         """The first line of its error message; None where it succeeded."""
-        if self.code == 0:
+        if self.code == 0 and not self.has_given_up:
             return None
         lines = self.stderr.decode("utf-8", "replace").strip().splitlines()
         return lines[0].removeprefix("fatal: ") if lines else "git failed and printed nothing"
@@ -91,7 +96,7 @@ def require_git(
     except OSError as error:
         reason = f"there is no git, or no {place}" if isinstance(error, FileNotFoundError) else error.strerror
         raise BadInputError(f"git cannot be run: {reason}") from error
-    if output.code not in codes:
+    if output.code not in codes or output.has_given_up:
         before = ("", *arguments)
         command = next(each for last, each in zip(before, arguments, strict=False) if each[:1] != "-" and last != "-c")
         raise BadInputError(f"git {command}: {output.complaint}")

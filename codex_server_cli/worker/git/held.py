@@ -52,7 +52,7 @@ def look(path: Path, until_s: float | None = None) -> Held:
     inner = [name[2:] for name in entries if name.startswith("? ") and name.endswith("/")]
     left = tuple(sorted([*ignored, *inner, *_in_submodules(path, until_s)]))
     has_changes = any(not line.startswith("! ") for line in entries)
-    is_as_made = not has_changes and not left and head == refs_of(path, until_s).get("base")
+    is_as_made = not has_changes and not left and head is not None and head == refs_of(path, until_s).get("base")
     return Held(is_as_made, left)
 
 

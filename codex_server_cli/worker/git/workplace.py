@@ -6,6 +6,7 @@ Must import nothing that a turn without them does not need.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,9 @@ class Workplace:
 
             is_cancelled = outcome.state is State.CANCELLED
             timeout_s = turn_worktree.CANCEL_TIMEOUT_S if is_cancelled else READ_TIMEOUT_S
+            handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # git's exit codes are ours
             turn_worktree.leave(self._meta, self._worktree_fd, timeout_s=timeout_s)
+            signal.signal(signal.SIGCHLD, handler)
         return outcome
 
     def _with_all_changes(self, outcome: Outcome) -> Outcome:
