@@ -192,6 +192,11 @@ def _start(
     )
 
 
+def nul_terminated(names: Iterable[str]) -> bytes:
+    """Names as git reads them with `-z`."""
+    return b"".join(os.fsencode(name) + b"\0" for name in names)
+
+
 def outside_of_work_tree(place: Path) -> str | None:
     """Why a directory is in no work tree, as git's message; None where it is in one.
 

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.worker.git import worktree
+from codex_server_cli.worker.git.git import nul_terminated
 from codex_server_cli.worker.git.held import look
-from codex_server_cli.worker.git.target import DirtyError, Target, listed
+from codex_server_cli.worker.git.target import DirtyError, Target
 
 _TIMEOUT_S = 120.0
 
@@ -72,7 +73,7 @@ def tree_of(place: Path) -> str:
         untracked = ask("ls-files", "-z", "--others", "--exclude-standard")
         names = [name for name in (changed + untracked).split("\0") if name and not name.endswith("/")]
         if names:
-            ask("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=listed(names))
+            ask("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=nul_terminated(names))
         return ask("write-tree")
 
 
@@ -195,8 +196,8 @@ def _merge(target: Target, folder: Path, trees: tuple[str, str, str], branch: st
         if "2" in told and name not in written and not (place / name).is_dir()
     ]
     settled = [f"0 {'0' * len(ours)}\t{name}" for name in stages] + kept
-    target.ask("update-index", "-z", "--index-info", variables=own, stdin=listed(settled))
-    target.ask("update-index", "--add", "--replace", "-z", "--stdin", variables=own, stdin=listed(written))
+    target.ask("update-index", "-z", "--index-info", variables=own, stdin=nul_terminated(settled))
+    target.ask("update-index", "--add", "--replace", "-z", "--stdin", variables=own, stdin=nul_terminated(written))
     tree = target.ask("write-tree", variables=own)
     changed = {name for name, _ in target.changes_to(tree)}
     unwritten = [

@@ -15,7 +15,7 @@ from typing import Any
 
 from codex_server_cli.disk.safe_open import is_directory
 from codex_server_cli.errors import BadInputError
-from codex_server_cli.worker.git.git import require_git
+from codex_server_cli.worker.git.git import nul_terminated, require_git
 
 _TIMEOUT_S = 120.0
 _WHOLE = ("-c", "core.sparseCheckout=false")
@@ -164,7 +164,7 @@ class Target:
         told = self.ask("ls-files", "-t", "-z", variables=self._own).split("\0")
         found = [line[2:] for line in told if line.startswith("S ") and os.path.lexists(self._top / line[2:])]
         if found:
-            skipped = listed(found)
+            skipped = nul_terminated(found)
             self.ask("update-index", "--no-skip-worktree", "-z", "--stdin", variables=self._own, stdin=skipped)
 
     def _accept(self, written: str) -> list[str]:
@@ -191,12 +191,14 @@ class Target:
         entries = _entries(self.ask("ls-tree", "-r", "-z", tree))
         gone = ("0", "0" * len(self._head))
         settled = [f"{' '.join(entries.get(name, gone))}\t{name}" for name in names]
-        self.ask("update-index", "-z", "--index-info", variables=own, stdin=listed(settled))
+        self.ask("update-index", "-z", "--index-info", variables=own, stdin=nul_terminated(settled))
 
     def _take_over(self, names: list[str], tree: str) -> list[str]:
         """Take these files into our index as they stand; those that are not as in a tree."""
         try:
-            self.ask("update-index", "--add", "--remove", "-z", "--stdin", variables=self._own, stdin=listed(names))
+            self.ask(
+                "update-index", "--add", "--remove", "-z", "--stdin", variables=self._own, stdin=nul_terminated(names)
+            )
         except BadInputError:  # a directory is in the way of one
             return names
         wanted = _entries(self.ask("ls-tree", "-r", "-z", tree))
@@ -246,8 +248,3 @@ def _entries(listing: str) -> dict[str, tuple[str, str]]:
         mode, *rest = told.split(" ")
         found[name] = (mode, next(word for word in rest if len(word) >= 40))
     return found
-
-
-def listed(names: list[str]) -> bytes:
-    """Names as git reads them with `-z`."""
-    return b"".join(os.fsencode(name) + b"\0" for name in names)

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from codex_server_cli.core.model.unified_diff import FileDiff, parse_diff, parse_listing
 from codex_server_cli.disk.safe_open import make_directory
-from codex_server_cli.worker.git.git import read_git, run_git
+from codex_server_cli.worker.git.git import nul_terminated, read_git, run_git
 
 LIMIT_S = 2.0
 _LEAST_S = 0.001
@@ -123,10 +123,10 @@ class TreeState:
             raise SnapshotError("too many files are new or changed")
         present, gone = self._sorted(listed.split("\0"), deadline)
         if gone:
-            self._run(deadline, "update-index", "--force-remove", "-z", "--stdin", stdin=_joined(gone))
+            self._run(deadline, "update-index", "--force-remove", "-z", "--stdin", stdin=nul_terminated(gone))
         if present:
             how = ("--add", "--replace", "--remove", "-z", "--stdin")
-            self._run(deadline, "update-index", *how, stdin=_joined(present))
+            self._run(deadline, "update-index", *how, stdin=nul_terminated(present))
         name = self._run(deadline, "write-tree", "--missing-ok").strip()
         if not _TREE.fullmatch(name):
             raise SnapshotError("git wrote no tree")
@@ -189,7 +189,9 @@ class TreeState:
         if not asked:
             return set()
         try:
-            return set(self._run(deadline, "check-ignore", "-z", "--stdin", stdin=_joined(asked)).split("\0")) - {""}
+            return set(
+                self._run(deadline, "check-ignore", "-z", "--stdin", stdin=nul_terminated(asked)).split("\0")
+            ) - {""}
         except SnapshotError:  # one of them is in a submodule, say
             return asked
 
@@ -243,10 +245,6 @@ def _info_of(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except OSError:  # gone
         return None
-
-
-def _joined(names: Iterable[str]) -> bytes:
-    return b"".join(os.fsencode(name) + b"\0" for name in names)
 
 
 def _quoted(path: str) -> str:
