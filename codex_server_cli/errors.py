@@ -8,6 +8,7 @@
     │   ├── AmbiguousError    66  a prefix that several share
     │   └── UnknownThreadError 66 no thread has this id, prefix or name
     ├── CodexMissingError     69  no usable codex binary
+    ├── ServerError           69  the app-server that was named cannot be reached, or refuses
     ├── HomeError             73  the home cannot be written
     ├── BusyError             75  held by another process, or not ended yet: retry
     └── InternalError          1  a defect of this program, never the user's fault
@@ -159,6 +160,13 @@ class CodexMissingError(CodexServerError):
 
     exit_code = Exit.CODEX_MISSING
     kind = ErrorKind.CODEX_MISSING
+
+
+class ServerError(CodexServerError):
+    """The app-server that the user named cannot be reached, refuses, or is none."""
+
+    exit_code = Exit.CODEX_MISSING
+    kind = ErrorKind.NETWORK
 
 
 class HomeError(CodexServerError):
