@@ -14,7 +14,7 @@ from tests.kit.cases import for_each
 from tests.kit.shared_server import SharedServer
 
 NAMES = [name for name in capture_names() if name != "interrupt"]  # its turn ends only when it is told to
-LOST_METHODS = ("error", "warning", "turn/plan/updated", "model/rerouted")
+LOST_METHODS = ("error", "warning", "turn/plan/updated", "turn/diff/updated", "model/rerouted")
 
 
 def _uncut(turn: CapturedTurn, without: tuple[int, int]) -> SharedServer:
@@ -80,3 +80,13 @@ def test_a_turn_whose_connection_is_lost_anywhere_ends_as_it_would_have(name: st
         except BaseException as error:
             error.add_note(f"cut after {cut} of {length} messages, {missed} missed")
             raise
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", NAMES)
+def test_so_does_one_that_misses_anything(name: str) -> None:
+    turn = captured_turns(name)[0]
+    length = len(SharedServer(turn).stream)
+    for cut in range(length + 1):
+        for missed in range(length + 1 - cut):
+            check(turn, cut, missed)
