@@ -238,6 +238,12 @@ class Dialogue:
         assert outcome is not None, "the turn has not ended"
         return outcome
 
+    def outcome_after(self, *methods: str) -> Outcome:
+        """How the turn ended, once these requests are answered."""
+        for method in methods:
+            self.reply(method)
+        return self.outcome
+
     @property
     def kind(self) -> ErrorKind | None:
         """The error kind of the outcome."""
