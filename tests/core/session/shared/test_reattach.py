@@ -444,11 +444,29 @@ def test_another_refusal_loses_the_turn_which_is_interrupted_all_the_same() -> N
 def test_the_turn_of_an_ephemeral_thread_is_interrupted_and_lost() -> None:
     talk = shared(is_ephemeral=True).started().lose().reconnected()
     assert talk.requests("thread/resume") == []
-    talk.reply("turn/interrupt")
+    talk.advance(LIMIT_MS[Timer.INTERRUPT])
+    for message in [message for message in talk.sent if message.get("method") == "turn/interrupt"]:
+        talk.receive({"id": message["id"], "result": {}})
+    assert len(talk.requests(CLOSE[0])) == 1
     assert talk.outcome_after(*CLOSE).error is not None
     assert talk.kind is ErrorKind.NETWORK
     assert talk.outcome.error is not None
     assert "ephemeral" in talk.outcome.error.message
+
+
+def test_a_turn_that_is_being_stopped_is_cancelled_whatever_is_found() -> None:
+    talk = shared().started().lose().stop().reconnected()
+    talk.reply("thread/resume", error={"code": -32600, "message": "failed to load configuration: x"})
+    talk.advance(LIMIT_MS[Timer.CLOSING])
+    assert talk.kind is ErrorKind.CANCELLED
+
+
+def test_a_stalled_turn_that_is_interrupted_over_another_connection_stays_stalled() -> None:
+    talk = shared().started().receive(message_started())
+    talk.advance(LIMIT_MS[Timer.STALL] + LIMIT_MS[Timer.RECONCILE]).lose()
+    back(talk, turn(status="interrupted"))
+    assert talk.outcome_after(*COUNTED).error is not None
+    assert talk.kind is ErrorKind.STALLED
 
 
 # --- what waits for a user, and other shells
