@@ -96,7 +96,7 @@ def upgrade(
     if head.is_upgrade(accept):
         sock.settimeout(0)
         return rest
-    body = beginning_of(_body(sock, head, rest, deadline).decode("utf-8", "replace").strip(), 60)
+    body = " ".join(_body(sock, head, rest, deadline).decode("utf-8", "replace").split())
     raise _refusal(name, head.status, body, has_token=token is not None)
 
 
@@ -181,11 +181,14 @@ def _refusal(name: str, status: int, body: str, *, has_token: bool) -> ServerErr
         )
     if status == 101:
         return _no_app_server(name, "its answer to the WebSocket handshake is wrong")
-    return _no_app_server(name, f"it answers HTTP {status}{f' ({body})' if body and body.isprintable() else ''}")
+    excerpt = beginning_of(body, 60)
+    return _no_app_server(
+        name, f"it answers HTTP {status}{f' ({excerpt})' if excerpt and excerpt.isprintable() else ''}"
+    )
 
 
 def _no_app_server(name: str, why: str) -> ServerError:
+    tls = "; behind TLS it is wss://" if name.startswith("ws://") else ""
     return ServerError(
-        f"{shown(name)} is no app-server: {why}",
-        hint="See what listens there, and name an app-server: codex app-server --help tells how one is started.",
+        f"{shown(name)} is no app-server: {why}", hint=f"See what listens there, or name another server{tls}."
     )

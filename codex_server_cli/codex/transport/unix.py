@@ -19,6 +19,8 @@ from codex_server_cli.codex.transport.handshake import Deadline, shown, silent, 
 from codex_server_cli.codex.transport.websocket import WebSocketLink
 from codex_server_cli.errors import ServerError
 
+DEFAULT_SOCKET = "app-server-control/app-server-control.sock"
+"""Below `CODEX_HOME`: where `codex app-server --listen unix://` listens."""
 _DAEMON_DIRECTORY = re.compile(r"(?:/private)?/tmp/codex-daemon-\d+")
 _BUSY_S = 0.005
 
@@ -107,10 +109,10 @@ def _connect(sock: socket.socket, target: str, path: str, deadline: Deadline) ->
 
 def _no_connection(path: str, target: str, error: OSError) -> ServerError:
     where, code = shown(path), error.errno
-    start = f"Start it: codex app-server --listen unix://{shlex.quote(path)}; or have ours started: --server shared."
+    start = f"Start it: {_command(path)}; or have one of ours started: --server shared."
     if code is None:  # Python itself has measured it
         return ServerError(
-            f"the path of the socket is too long ({len(os.fsencode(target))} bytes; a client can name 107)",
+            f"the path of the socket is too long ({len(os.fsencode(target))} bytes; a client can name about 100)",
             hint="Make a link to it in a shorter place, and name the link: ln -s SOCKET /tmp/codex.sock",
         )
     if code == errno.ENOENT and Path(path).is_symlink():
@@ -127,3 +129,12 @@ def _no_connection(path: str, target: str, error: OSError) -> ServerError:
             hint="An app-server serves the user who started it: run this as that user, or start one of your own.",
         )
     return ServerError(f"{where} cannot be connected to: {os.strerror(code)}", hint="Name a socket that exists.")
+
+
+def _command(path: str) -> str:
+    """What starts an app-server that listens at a path; but for the default one it makes no directory."""
+    if path.endswith(f"/{DEFAULT_SOCKET}"):
+        return "codex app-server --listen unix://"
+    parent = Path(path).parent
+    making = "" if parent.is_dir() else f"mkdir -p -m 700 {shlex.quote(str(parent))} && "
+    return f"{making}codex app-server --listen unix://{shlex.quote(path)}"

@@ -1,7 +1,7 @@
 """A connection that has been upgraded to WebSocket, as a `Link`: JSON lines on our side, frames on the other.
 
-Owns the socket, what is unsent, pings and the polite close; must never know what a line means. Only `end`
-blocks.
+Owns the socket, what is unsent, pings and the polite close; must never know what a line means. It never
+blocks, but in `end`.
 """
 
 from __future__ import annotations

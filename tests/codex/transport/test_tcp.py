@@ -105,7 +105,8 @@ def http(status: str, body: str = "", *headers: str) -> Callable[[socket.socket]
         (http("401 Unauthorized", "go away"), "refuses without a token (401)"),
         (http("403 Forbidden"), "forbids the connection (403)"),
         (http("200 OK", "<html>\n"), "is no app-server: it answers HTTP 200 (<html>)"),
-        (http("502 Bad Gateway", "no\ntext"), "is no app-server: it answers HTTP 502"),
+        (http("502 Bad Gateway", "a\n text"), "is no app-server: it answers HTTP 502 (a text)"),
+        (http("502 Bad Gateway", "\x1b[31m"), "is no app-server: it answers HTTP 502"),
         (http("200 OK", "x" * 5000), f"is no app-server: it answers HTTP 200 ({'x' * 60})"),
         (
             http("101 Switching Protocols", "", "Upgrade: h2c"),
@@ -114,11 +115,13 @@ def http(status: str, body: str = "", *headers: str) -> Callable[[socket.socket]
         (lambda sock: sock.sendall(b"\x15\x03\x01\x00\x02\x02\x46" * bool(request_of(sock))), "speaks TLS"),
         (lambda sock: request_of(sock), "is no app-server: it closes the connection without an answer"),
     ],
-    ids=["401", "403", "page", "proxy", "long page", "other protocol", "tls alert", "hang up"],
+    ids=["401", "403", "page", "proxy", "colours", "long page", "other protocol", "tls alert", "hang up"],
 )
 def test_another_server_is_told_from_an_app_server(behave: Callable[[socket.socket], None], words: str) -> None:
     with peer(behave) as url:
-        assert refusal(to(url)).startswith(f"{url} {words}")
+        message = refusal(to(url))
+    assert message.startswith(f"{url} {words}")
+    assert message.isprintable()
 
 
 def test_a_token_that_is_refused_in_unknown_words_is_refused_all_the_same() -> None:

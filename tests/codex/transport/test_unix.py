@@ -149,10 +149,18 @@ def at_(path: Path) -> Route:
     return Route(ServerAddress(ServerKind.UNIX, "unix://"), str(path))
 
 
-def test_the_next_step_of_a_dead_path_is_a_command_that_works(tmp_path: Path) -> None:
+@for_each(
+    ("path", "command"),
+    [
+        ("a b", "codex app-server --listen unix://'{}/a b'"),
+        ("no/s", "mkdir -p -m 700 {0}/no && codex app-server --listen unix://{0}/no/s"),
+        ("app-server-control/app-server-control.sock", "codex app-server --listen unix://"),
+    ],
+)
+def test_the_next_step_of_a_dead_path_is_a_command_that_works(path: str, command: str, tmp_path: Path) -> None:
     with pytest.raises(ServerError) as caught:
-        connect(at_(tmp_path / "a b"))
-    assert f"codex app-server --listen unix://'{tmp_path}/a b'" in caught.value.hint
+        connect(at_(tmp_path / path))
+    assert caught.value.hint.startswith(f"Start it: {command.format(tmp_path)}; ")
 
 
 @for_each("code", [errno.EACCES, errno.EPERM])
