@@ -11,6 +11,7 @@ import pytest
 
 from codex_server_cli.codex.transport import handshake
 from codex_server_cli.codex.transport.connect import Route, check_route, connect, route_of
+from codex_server_cli.codex.transport.tcp import _TlsWire
 from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.protocol.websocket import BINARY, TEXT, frame
 from codex_server_cli.errors import ErrorKind, ServerError
@@ -140,6 +141,23 @@ def test_a_body_that_never_comes_holds_nobody_up_for_long() -> None:
 
     with peer(behave) as url:
         assert refusal(to(url), 0.2) == f"{url} refuses without a token (401)"
+
+
+def test_a_body_that_comes_in_pieces_is_read_to_its_end() -> None:
+    def behave(sock: socket.socket) -> None:
+        request_of(sock)
+        sock.sendall(b"HTTP/1.1 401 Unauthorized\r\n\r\n")
+        for piece in (b"expired web", b"socket jwt"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.sendall(piece)
+
+    with peer(behave) as url:
+        assert refusal(to(url, "secret")) == f"{url} refuses the token: it has expired"
+
+
+def test_of_a_server_behind_ssh_nothing_is_seen_beforehand() -> None:
+    check_route(to("ssh://box"))
+    check_route(to("shared"))  # none runs yet
 
 
 @for_each(
@@ -275,6 +293,30 @@ def test_a_tls_server_that_is_spoken_to_in_plain_text() -> None:
     with peer(accept_upgrade, is_tls=True) as url:
         message = refusal(to(url.replace("wss://", "ws://")))
     assert message.endswith(("speaks TLS", "it drops the connection: Connection reset by peer", "without an answer"))
+
+
+def test_what_came_over_tls_before_a_reset_is_read_before_it_is_told() -> None:
+    class Records:
+        """A TLS socket with two records, then a reset."""
+
+        fileno = close = None
+
+        def __init__(self) -> None:
+            self._records = [b"one ", b"two"]
+
+        def pending(self) -> int:
+            return len(self._records)
+
+        def recv(self, _: int) -> bytes:
+            if not self._records:
+                raise ConnectionResetError
+            return self._records.pop(0)
+
+    wire = _TlsWire(Records())  # type: ignore[arg-type]
+    assert wire.recv(4) == b"one two"
+    with pytest.raises(ConnectionResetError):
+        wire.recv(4)
+    assert _TlsWire(Records()).recv(100) == b"one two"  # type: ignore[arg-type]
 
 
 def test_the_wire_of_tls_ends_as_a_plain_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
