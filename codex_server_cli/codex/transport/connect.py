@@ -61,7 +61,7 @@ def route_of(
     if address.kind is not ServerKind.WS:
         if token_file is not None or token_env is not None:
             raise BadInputError(
-                f"{address.url} takes no token", hint="A token is for ws:// and wss://: leave it out, or --server."
+                f"{address.url} takes no token", hint="Leave the token out: it is for ws:// and wss:// alone."
             )
         return Route(address, _socket_path(address, codex_home), None, server_command)
     from codex_server_cli.codex.transport.bearer import read_token

@@ -155,6 +155,15 @@ def test_a_body_that_comes_in_pieces_is_read_to_its_end() -> None:
         assert refusal(to(url, "secret")) == f"{url} refuses the token: it has expired"
 
 
+def test_a_length_that_is_no_number_to_reckon_with_is_passed_over() -> None:
+    def behave(sock: socket.socket) -> None:
+        request_of(sock)
+        sock.sendall(b"HTTP/1.1 404 No\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\ngone")
+
+    with peer(behave) as url:
+        assert refusal(to(url)) == f"{url} is no app-server: it answers HTTP 404 (gone)"
+
+
 def test_of_a_server_behind_ssh_nothing_is_seen_beforehand() -> None:
     check_route(to("ssh://box"))
     check_route(to("shared"))  # none runs yet
@@ -167,6 +176,15 @@ def test_of_a_server_behind_ssh_nothing_is_seen_beforehand() -> None:
 def test_a_web_server_is_found_out_before_a_turn_exists(status: str, body: str, why: str) -> None:
     with peer(http(status, body)) as url:
         assert check_refusal(to(url))[0] == f"{url} is no app-server: {why}"
+
+
+def test_an_empty_body_in_chunks_is_empty_too() -> None:
+    def behave(sock: socket.socket) -> None:
+        request_of(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+
+    with peer(behave) as url:
+        assert check_refusal(to(url))[0].startswith(f"{url} is no app-server: it answers HTTP 200"), "to the upgrade"
 
 
 def test_behind_a_proxy_readiness_is_not_asked_for() -> None:

@@ -227,6 +227,21 @@ def test_a_directory_of_sockets_that_others_may_enter_is_not_used(
         assert "belongs to another user" in refusal(at(daemon / "socket"))
 
 
+def test_a_directory_of_sockets_that_is_a_link_to_anywhere_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon, elsewhere = tmp_path / "codex-daemon-0", tmp_path / "elsewhere"
+    monkeypatch.setattr(unix, "_DAEMON_DIRECTORY", re.compile(re.escape(str(daemon))))
+    elsewhere.mkdir(mode=0o700)
+    daemon.symlink_to(elsewhere)
+    (tmp_path / "first").symlink_to("second")
+    (tmp_path / "second").symlink_to(daemon / "socket")
+    with peer(accept_upgrade, path=elsewhere / "socket"):
+        check_route(at(elsewhere / "socket"))
+        for name in ("first", "second"):
+            assert "belongs to another user" in refusal(at(tmp_path / name))
+
+
 def test_the_directory_of_sockets_is_known_by_its_name(tmp_path: Path) -> None:
     assert unix._DAEMON_DIRECTORY.fullmatch("/tmp/codex-daemon-1000")
     assert unix._DAEMON_DIRECTORY.fullmatch("/private/tmp/codex-daemon-501")
