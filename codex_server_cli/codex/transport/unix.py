@@ -66,7 +66,7 @@ def _target(path: str) -> str:
     """
     named, real = Path(path), Path(os.path.realpath(path))
     for _ in range(_MOST_LINKS):
-        if not named.is_symlink():
+        if not os.path.islink(named):  # noqa: PTH114 — pathlib's raises where it may not look
             break
         named = named.parent / named.readlink()
     # As it is named, too: the directory may be a link that somebody else has put there.
@@ -115,12 +115,14 @@ def _connect(sock: socket.socket, target: str, path: str, deadline: Deadline) ->
 
 def _no_connection(path: str, target: str, error: OSError) -> ServerError:
     where, code = shown(path), error.errno
-    if code is None:  # Python itself has measured it
+    if code is None and not os.path.lexists(target):  # Python measures a path before anybody looks for it
+        code = errno.ENOENT
+    if code is None:
         return ServerError(
             f"the path of the socket is too long ({len(os.fsencode(target))} bytes; a client can name about 100)",
             hint="Make a link to it in a shorter place, and name the link: ln -s SOCKET /tmp/codex.sock",
         )
-    if code == errno.ENOENT and Path(path).is_symlink():
+    if code == errno.ENOENT and os.path.islink(path):  # noqa: PTH114
         return ServerError(
             f"nobody listens at {where} any more: the socket that it leads to is gone", hint=_start_hint(path)
         )
@@ -143,6 +145,6 @@ def _start_hint(path: str) -> str:
     command = f"codex app-server --listen unix://{shlex.quote(path)}"
     if path.endswith(f"/{DEFAULT_SOCKET}"):
         command = "codex app-server --listen unix://"
-    elif not (parent := Path(path).parent).is_dir():
+    elif not os.path.isdir(parent := Path(path).parent):  # noqa: PTH112
         command = f"mkdir -p -m 700 {shlex.quote(str(parent))} && {command}"
     return f"Start it: {command}; or have one of ours started: --server shared."

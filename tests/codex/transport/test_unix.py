@@ -141,6 +141,9 @@ def test_where_nobody_listens_it_is_said_what_is_there_in_place(tmp_path: Path) 
     assert refusal(at(tmp_path)) == f"{tmp_path} is no socket"
     assert refusal(at(tmp_path / "file" / "x")).endswith("cannot be connected to: Not a directory")
     assert refusal(at(tmp_path / "loop")).endswith("cannot be connected to: Too many levels of symbolic links")
+    assert refusal(at(tmp_path / ("x" * 120))).endswith("there is no such socket")
+    assert refusal(at(tmp_path / ("x" * 300) / "s")).endswith("there is no such socket")
+    (tmp_path / ("x" * 120)).touch()
     assert refusal(at(tmp_path / ("x" * 120))).startswith("the path of the socket is too long")
 
 
@@ -240,6 +243,16 @@ def test_a_directory_of_sockets_that_is_a_link_to_anywhere_is_not_used(
         check_route(at(elsewhere / "socket"))
         for name in ("first", "second"):
             assert "belongs to another user" in refusal(at(tmp_path / name))
+
+
+def test_a_path_that_may_not_be_looked_at_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert refusal(at(tmp_path / "s")) == f"this user may not connect to {tmp_path / 's'}"
 
 
 def test_the_directory_of_sockets_is_known_by_its_name(tmp_path: Path) -> None:
