@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from codex_server_cli.actions import server
 from codex_server_cli.cli import output
-from codex_server_cli.core.documents.lean import without_empty
+from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.core.documents.server import servers_document
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.server.report import ServerReport
+from codex_server_cli.core.result.failures import without_colours
 from codex_server_cli.render.server.shared import NONE_RUNS, server_line, servers_text
 from codex_server_cli.settings.places import Settings
 
@@ -56,12 +57,12 @@ def status(*, json: bool, full: bool) -> None:
 def logs(*, lines: int, follows: bool) -> None:
     """Print what the shared app-server and its keeper have said."""
     for piece in server.log_lines(Settings.load(), lines, follows=follows):
-        output.show(piece.decode("utf-8", "replace"))
+        output.show(without_colours(piece.decode("utf-8", "replace")))
 
 
 def _show_json(reports: Sequence[ServerReport], *, full: bool, **more: object) -> None:
     document = servers_document(reports, **more)
-    output.show_json(document if full else {"servers": [], **without_empty(document)})
+    output.show_json(document if full else {**without_empty(document), "servers": rows_of(document["servers"])})
 
 
 def _tell_of_turns(reports: Sequence[ServerReport]) -> None:

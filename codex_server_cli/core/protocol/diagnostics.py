@@ -7,6 +7,9 @@ from typing import NamedTuple
 from codex_server_cli.core.protocol.query import Query, initialize
 from codex_server_cli.core.protocol.rpc import at, objects_in
 
+_OURS = "app.requests.in_flight"
+"""The gauge of our own question, which is there whenever gauges are told."""
+
 
 class Diagnostics(NamedTuple):
     """The state of an app-server; None where it does not say.
@@ -33,6 +36,9 @@ def ask_diagnostics(version: str) -> Query[Diagnostics | None]:
     if result is None:
         return None
     gauges = {gauge.get("name"): at(gauge, "value", int) for gauge in objects_in(result.get("gauges"))}
+    unset = 0 if _OURS in gauges else None  # a gauge is told once something was counted
     return Diagnostics(
-        at(result, "process.residentMemoryBytes", int), gauges.get("core.threads.live"), gauges.get("core.turns.active")
+        at(result, "process.residentMemoryBytes", int),
+        gauges.get("core.threads.live", unset),
+        gauges.get("core.turns.active", unset),
     )
