@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from codex_server_cli import __version__
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
+from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result.failures import make_error
@@ -245,8 +246,8 @@ def _drive(
     Returns:
         The outcome; and how to know the user's own program, where Codex has started it.
     """
-    session = Session(request, read_bytes(directory.prompt).decode(), __version__)
-    codex_process = CodexProcess(Path(meta["codex"]), request)
+    codex_process, request, terms = _reach_codex(meta, request)
+    session = Session(request, read_bytes(directory.prompt).decode(), __version__, terms)
     try:
         outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live, snapshot).run()
         return outcome, _program_of(session.record, meta)
@@ -254,15 +255,28 @@ def _drive(
         if snapshot is not None:
             snapshot.changes = session.record.changes
         codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
+        if meta.get("server") is not None:
+            from codex_server_cli.worker.server.left_turn import leave
+
+            leave(directory, meta, request, session.record)
         if not session.queue.is_untouched:
             from codex_server_cli.worker.cleanup.queue_restore import restore_after_turn  # for a rare case
 
             restore_after_turn(directory, meta, session, writer)
 
 
+def _reach_codex(meta: dict[str, Any], request: TurnRequest) -> tuple[CodexProcess, TurnRequest, ServerTerms]:
+    """The app-server of the turn: one of its own, unless another is named."""
+    if meta.get("server") is None:
+        return CodexProcess(Path(meta["codex"]), request), request, OWN_SERVER
+    from codex_server_cli.worker.server.attach import attach
+
+    return attach(meta, request)
+
+
 def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:
     has_program = record.codex.has_program or "notify" in (record.asked.get("config") or {})
-    if not has_program or record.status is None or record.turn_id is None:
+    if not has_program or "app_server_pid" not in meta or record.status is None or record.turn_id is None:
         return None
     from codex_server_cli.worker.cleanup.user_program import UserProgram, clock_s  # only where one is configured
 
