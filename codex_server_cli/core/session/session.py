@@ -2,7 +2,8 @@
 
 Each method takes the time and returns a `Step` for the caller to do: record, show, start an app-server, send, and once,
 finish. Must never read a clock, touch a file or know a process. `handshake` opens a turn, `record` holds what the
-messages prove, and `outcome` decides what an end means. Protocol facts: notes, sections 1 to 6.
+messages prove, and `outcome` decides what an end means; `shared` has what another server than our own takes. Protocol
+facts: notes, sections 1 to 6, and transport notes, sections 3 and 4.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.timers import LIMIT_MS, STALL_CHECK_MS, Timer, Timers
 from codex_server_cli.core.model.turn import Phase, TurnError
 from codex_server_cli.core.protocol import rpc
-from codex_server_cli.core.protocol.rpc import Message, MessageType
-from codex_server_cli.core.record.turn_record import TURN_STARTERS, TurnRecord
+from codex_server_cli.core.protocol.rpc import Message, MessageType, object_at
+from codex_server_cli.core.record.attach.attachment import waits_for_nobody
+from codex_server_cli.core.record.turn_record import THREAD_OPENERS, TURN_STARTERS, TurnRecord
 from codex_server_cli.core.result import failures
 from codex_server_cli.core.result.outcome import Cause, Outcome, decide
 from codex_server_cli.core.session.approvals import Approvals
@@ -24,26 +27,40 @@ from codex_server_cli.core.session.control import ShellRequest, ShellRequests
 from codex_server_cli.core.session.handshake import Handshake, too_wide
 from codex_server_cli.core.session.outbox import Outbox, Step
 from codex_server_cli.core.session.requests import Requests, is_tolerated
+from codex_server_cli.core.session.shared import reattach
+from codex_server_cli.core.session.shared.closing import Closing
+from codex_server_cli.core.session.shared.reattach import Found, Reattach
 from codex_server_cli.core.session.thread_queue import QueueKeeper
 from codex_server_cli.errors import ErrorKind
 
 
 class Session:
-    """Drive one turn. Callers may read `record` and `queue`; `wakeup_ms` says when to call `tick` at the latest."""
+    """Drive one turn. Callers may read `record` and `queue`; `wakeup_ms` says when to call `tick` at the latest.
 
-    def __init__(self, request: TurnRequest, prompt: str, client_version: str) -> None:
+    Args:
+        server: how the turn stands to its app-server.
+    """
+
+    def __init__(
+        self, request: TurnRequest, prompt: str, client_version: str, server: ServerTerms = OWN_SERVER
+    ) -> None:
         self.outcome: Outcome | None = None
         self._request = request
-        self._outbox = Outbox()
+        self._server = server
+        self._outbox = Outbox(is_shared=server.is_shared)
         self._timers = Timers()
         self._requests = Requests(self._outbox, self._timers, request.turn_id)
-        self._handshake = Handshake(request, prompt, client_version, self._outbox, self._requests)
+        self._handshake = Handshake(request, prompt, client_version, self._outbox, self._requests, server)
         self.queue = QueueKeeper(request, self._outbox, self._requests, lambda: self._handshake.has_policy)
         self._shell_requests = ShellRequests(request, self._outbox, self._requests, self._timers)
         self._start_backoff = Backoff(f"{request.turn_id} app-server")
-        self._now_ms = self._last_message_ms = 0.0
+        self._reattach = Reattach(request, self._handshake, self._outbox, self._requests, self._timers)
+        self._closing = Closing(self._outbox, self._requests, self._timers)
+        self._now_ms = 0.0
         self._stop_cause: Cause | None = None
+        self._cause: Cause | None = None  # why the turn is over, once it is
         self._own_error: TurnError | None = None
+        self._has_resent = False  # the prompt, as Codex had not got it
 
     @property
     def record(self) -> TurnRecord:
@@ -53,7 +70,16 @@ class Session:
     @property
     def phase(self) -> Phase:
         """What the turn is doing."""
+        if self.is_closing:
+            return Phase.FINISHING
+        if self._reattach.is_away:
+            return Phase.RETRYING
         return self.approvals.phase or self.record.phase
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the turn is over, and what it left on a shared app-server is being ended; `outcome` comes then."""
+        return self._cause is not None and self.outcome is None
 
     @property
     def approvals(self) -> Approvals:
@@ -80,7 +106,7 @@ class Session:
 
     def feed(self, data: bytes, now_ms: float) -> Step:
         """Take bytes of the app-server's stdout."""
-        self._now_ms = self._last_message_ms = now_ms
+        self._now_ms = now_ms
         for message in self._outbox.receive(data, now_ms):
             self._on_message(message)
         self.queue.record_foreign()
@@ -126,30 +152,82 @@ class Session:
         self._now_ms = now_ms
         for message in self._outbox.receive_rest(now_ms):
             self._on_message(message)
-        if is_collision and not self._handshake.is_turn_sent and self.outcome is None:
+        if is_collision and not self._handshake.is_turn_sent and self._cause is None:
             delay_ms = self._start_backoff.delay_ms(now_ms)
             if delay_ms is not None:
                 self._requests.forget()
                 self._timers.set(Timer.START, now_ms + delay_ms)
                 return self._outbox.take(self.outcome)
             error = error._replace(message=f"{error.message} (started {self._start_backoff.failures} times)")
-        self._outbox.adopt_early()
-        if self.record.status is not None or self.record.error is not None or self._stop_cause is not None:
-            self._finish(self._stop_cause or Cause.TURN_ENDED)
-        else:
-            self._own_error = self._own_error or error
-            self._finish(Cause.FAILED)
+        self._end(error)
         return self._outbox.take(self.outcome)
+
+    def lost(self, error: TurnError, now_ms: float, *, is_final: bool = False) -> Step:
+        """The connection to a shared app-server was lost, or could not be made again: the turn may run on there.
+
+        A later `tick` asks for another connection, where one is to be made, as for the start of an app-server.
+
+        Args:
+            is_final: whether that server is gone for certain, without another one in its place.
+        """
+        self._now_ms = now_ms
+        if self.outcome is None:
+            self._on_lost(error, is_final=is_final)
+        return self._outbox.take(self.outcome)
+
+    def _end(self, error: TurnError) -> None:
+        """Nothing more can be asked."""
+        self._outbox.adopt_early()
+        if self.record.status is None and self.record.error is None and self._stop_cause is None:
+            self._own_error = self._own_error or error
+            self._finish(Cause.FAILED, is_gone=True)
+        else:
+            self._finish(self._stop_cause or Cause.TURN_ENDED, is_gone=True)
+
+    def _on_lost(self, error: TurnError, *, is_final: bool) -> None:
+        for timer in (Timer.STALL, Timer.RETRIES, Timer.COMPLETION, Timer.INTERRUPT, Timer.RECONCILE):
+            self._timers.clear(timer)
+        self._shell_requests.steering.lose()
+        self.queue.lose()
+        self._requests.forget()
+        is_over = self.is_closing and not self._closing.is_unfinished
+        if is_over or is_final or not self._reattach.lose(error, self._now_ms):
+            self._end(error if is_final else self._reattach.error or error)
+
+    def _on_found(self, found: Found, message: Message) -> None:
+        """A reply over another connection."""
+        if found is Found.NOTHING_YET:
+            return
+        if found is Found.NO_TURN and not self._has_resent and self._cause is self._stop_cause is None:
+            self._has_resent = True
+            self._begin_anew()
+            return
+        self.queue.regain(self._now_ms)
+        self._timers.start(Timer.STALL, self._now_ms)
+        if waits_for_nobody(object_at(message, "result")):
+            self.approvals.withdraw()
+        is_cut = self.record.status == "interrupted" and self._stop_cause is None
+        if self.is_closing:
+            self._closing.connected(self._now_ms, is_subscribed=self._reattach.is_subscribed)
+        elif found is not Found.OUR_TURN or is_cut:  # nobody asked for the interrupt: the turn went with its server
+            self._own_error = self._reattach.error
+            self._finish(self._stop_cause or Cause.FAILED)
+        elif self._stop_cause is not None:
+            self._interrupt()
 
     def _on_message(self, message: Message) -> None:
         own = self._outbox.apply(message)
         kind = rpc.message_type(message)
         if kind is MessageType.RESPONSE:
             self._on_response(message)
-        elif self.outcome is None and kind is not MessageType.INVALID:
+        elif self._cause is None and kind is not MessageType.INVALID:
             self.approvals.receive(message, self._now_ms)
         for notification in own:
             self._after_own_notification(notification["method"])
+        if self.is_closing:
+            self._closing.heard(self._now_ms)
+            if not self._closing.is_open:
+                self._close()
 
     def _after_own_notification(self, method: str) -> None:
         """Update what we wait for after a notification of our turn."""
@@ -158,7 +236,7 @@ class Session:
         if is_delta and record.status is None and not self._timers.is_running(Timer.RETRIES):
             return  # the hot path: nothing that we wait for can have changed
         self.queue.on_notification(method, self._now_ms)
-        if self.outcome is not None:
+        if self._cause is not None:
             return
         if self._handshake.is_policy_announced and self._request.is_wider(record.settings):
             self._refuse_policy()
@@ -178,12 +256,20 @@ class Session:
 
     def _on_response(self, message: Message) -> None:
         asked = self._requests.answered(message, self._now_ms)
-        if asked is None or self.queue.answered(asked, message, self._now_ms) or self.outcome is not None:
+        if asked is None or self.queue.answered(asked, message, self._now_ms):
+            return
+        if asked.tag == reattach.TAG:
+            self._on_found(self._reattach.answered(asked, message, self._now_ms), message)
+            return
+        if self._closing.answered(asked, message, self._now_ms) or self._cause is not None:
             return
         error, is_given_up = message.get("error"), asked.backoff.is_exhausted
         self._shell_requests.steering.answered(asked, error)
         refusal = error if isinstance(error, dict) else {}
-        if error is not None and (is_given_up or not is_tolerated(asked.method, refusal)):
+        if self._server.is_shared and failures.is_draining(refusal) and asked.method in THREAD_OPENERS | TURN_STARTERS:
+            self._handshake.is_turn_sent = False  # it was refused: another server will take its place
+            self._on_lost(failures.error_of_refusal(asked.method, refusal), is_final=False)
+        elif error is not None and (is_given_up or not is_tolerated(asked.method, refusal)):
             times = asked.backoff.failures if is_given_up else None
             self._own_error = failures.error_of_refusal(asked.method, refusal, times)
             self._finish(Cause.FAILED)
@@ -208,7 +294,15 @@ class Session:
         self._finish(self._stop_cause or (Cause.TURN_ENDED if record.status is not None else Cause.STALLED))
 
     def _begin(self) -> None:
-        self._last_message_ms = self._now_ms
+        """Have an app-server started, or connected to: to begin, or to find our turn there."""
+        self._outbox.heard_ms = self._now_ms
+        if self._handshake.is_turn_sent:
+            self._reattach.connect(self._now_ms)
+        else:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._reattach.begin_anew(self._now_ms)
         self._timers.start(Timer.STALL, self._now_ms)
         self._handshake.begin(self._now_ms)
 
@@ -222,7 +316,7 @@ class Session:
             self._stop(Cause.FAILED)
 
     def _stop(self, cause: Cause) -> None:
-        if self._stop_cause is not None or self.outcome is not None:
+        if self._stop_cause is not None or self._cause is not None:
             return
         self._stop_cause = cause
         if not self._handshake.is_turn_sent or self._requests.cancel_retries(TURN_STARTERS):
@@ -233,7 +327,11 @@ class Session:
 
     def _interrupt(self) -> None:
         """Request the interrupt, repeatedly: before `turn/started` it is refused and the turn runs on."""
-        if self.record.turn_id is not None and self.record.has_started:
+        if self.is_closing:
+            self._closing.go_on(self._now_ms)
+        elif self._reattach.is_mute:
+            pass  # until there is a connection again
+        elif self.record.turn_id is not None and self.record.has_started:
             params = {"threadId": self.record.thread_id, "turnId": self.record.active_turn_id or self.record.turn_id}
             self._requests.ask("turn/interrupt", params, self._now_ms)
             self._timers.start(Timer.INTERRUPT, self._now_ms)
@@ -246,12 +344,34 @@ class Session:
         self._requests.ask("thread/turns/list", {"threadId": self.record.thread_id, **page}, self._now_ms)
         self._timers.start(Timer.RECONCILE, self._now_ms)
 
-    def _finish(self, cause: Cause) -> None:
-        if self.outcome is None:
+    def _finish(self, cause: Cause, *, is_gone: bool = False) -> None:
+        """The turn is over; on a shared app-server, the outcome waits for what is left of it there.
+
+        Args:
+            is_gone: whether nothing can be asked any more.
+        """
+        if self._cause is None:
             self._outbox.adopt_early()
-            self.outcome = decide(self.record, cause, self._request, error=self._own_error)
+            self._cause = cause
             self._shell_requests.close()
             self.queue.close(self._now_ms)
+            is_to_connect = self._timers.is_running(Timer.START)
+            self._timers.clear_all()
+            may_run = self._handshake.is_turn_sent and self.record.status is None
+            is_open = self.record.thread_id is not None and (may_run or not self._reattach.is_mute)
+            if self._server.is_shared and is_open and not is_gone:
+                self._closing.begin(self._now_ms, may_run=may_run)
+                if is_to_connect:
+                    self._timers.set(Timer.START, self._now_ms)
+                elif not self._reattach.is_mute:
+                    self._closing.connected(self._now_ms, is_subscribed=self._reattach.is_subscribed)
+        if is_gone or not self._closing.is_open:
+            self._close()
+
+    def _close(self) -> None:
+        """What was received last counts, too: a late end of the turn, its usage."""
+        if self._cause is not None and self.outcome is None:
+            self.outcome = decide(self.record, self._cause, self._request, error=self._own_error)
             self._timers.clear_all()
 
     def _on_request_timeout(self) -> None:
@@ -262,7 +382,11 @@ class Session:
             self.queue.answered(asked, {}, self._now_ms)
             self._shell_requests.steering.answered(asked, {"message": "Codex did not answer"})
         self._outbox.adopt_early()
-        if self.record.turn_id is None:
+        if self._reattach.is_away:
+            names = f"Codex did not answer {methods}"
+            self._own_error = failures.make_error(ErrorKind.NETWORK, f"The connection was lost, and then {names}.")
+            self._finish(self._stop_cause or Cause.FAILED)
+        elif self.record.turn_id is None:
             limit_s = max(self._now_ms - asked.sent_ms for asked in overdue) / 1000
             self._fail(ErrorKind.PROTOCOL, f"Codex did not answer {methods} within {limit_s:.0f} s.")
         else:
@@ -276,9 +400,10 @@ class Session:
 
     def _on_stall_due(self) -> None:
         """Silence is a stall only where nothing is open: a command and the user may be silent, an open message not."""
-        quiet_until_ms = max(self._last_message_ms + LIMIT_MS[Timer.STALL], self._requests.silence_allowed_until_ms)
+        quiet_until_ms = max(self._outbox.heard_ms + LIMIT_MS[Timer.STALL], self._requests.silence_allowed_until_ms)
+        may_run = self.approvals.pending or self.record.attachment.may_hide_items
         types = {item.get("type") for item in self.record.open_items.values()}
-        if quiet_until_ms > self._now_ms or self.approvals.pending or types - {"agentMessage"}:
+        if quiet_until_ms > self._now_ms or may_run or types - {"agentMessage"}:
             self._timers.set(Timer.STALL, max(quiet_until_ms, self._now_ms + STALL_CHECK_MS))
         else:
             self._reconcile()
@@ -296,4 +421,6 @@ _ON_DUE: dict[Timer, Callable[[Session], None]] = {
     Timer.AGAIN: lambda session: session._requests.send_due_retries(session._now_ms),
     Timer.APPROVAL: lambda session: session.approvals.expire(session._now_ms),
     Timer.START: Session._begin,
+    Timer.POLL: lambda session: session._reattach.look(session._now_ms),
+    Timer.CLOSING: Session._close,
 }

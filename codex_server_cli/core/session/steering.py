@@ -34,6 +34,7 @@ class Steering:
         self._outbox = outbox
         self._requests = requests
         self._tags: list[str] = []  # of shells that wait for a reply
+        self._has_ended = False
 
     def steer(self, steer: Steer, now_ms: float) -> None:
         """Send text.
@@ -43,6 +44,8 @@ class Steering:
             BusyError: the turn has yet to begin.
         """
         record = self._outbox.record
+        if self._has_ended:
+            raise self._too_late("it has ended")
         if is_blank(steer.text):
             raise BadInputError("there is no text to steer with", hint="Give some: nothing was sent.")
         if self._request.review is not None:
@@ -71,8 +74,16 @@ class Steering:
         else:
             self._reply(asked.tag, self._too_late(readable_message(error if isinstance(error, dict) else {})))
 
+    def lose(self) -> None:
+        """The connection was lost: whether Codex has taken up what is pending is not known."""
+        hint = f"codex-server out {self._request.turn_id} shows what it took up; send again what is missing."
+        for tag in list(self._tags):
+            lost = "the connection to the app-server was lost: the text was sent, and may have reached Codex or not"
+            self._reply(tag, BusyError(lost, hint=hint, kind=ErrorKind.NETWORK))
+
     def close(self) -> None:
-        """Refuse what is pending: the turn is over."""
+        """Refuse what is pending, and all that comes: the turn is over."""
+        self._has_ended = True
         for tag in list(self._tags):
             self._reply(tag, self._too_late("the turn ended before Codex took it up"))
 
