@@ -189,7 +189,7 @@ class TurnLoop:
     def _start_codex(self, provider: str | None) -> None:
         self._end_codex()
         try:
-            link = self._codex_process.start(provider)
+            link = self._codex_process.start(provider, is_turn_there=self._session.record.is_turn_requested)
         except StartError as failure:
             self._do(self._codex_process.report(self._session, failure.error, failure.is_passing, _now_ms()))
             return

@@ -227,6 +227,8 @@ def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targe
 
 
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
+    if isinstance(error, CodexServerError):  # as of a token that is gone by now
+        return outcome_of_defect(directory, request, make_error(error.kind, error.message, hint=error.hint))
     is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
     kind = ErrorKind.DISK if is_disk else ErrorKind.OVERLOADED if is_without_room(error) else ErrorKind.INTERNAL
     return outcome_of_defect(directory, request, make_error(kind, f"{type(error).__name__}: {error}"))
@@ -246,7 +248,7 @@ def _drive(
     Returns:
         The outcome; and how to know the user's own program, where Codex has started it.
     """
-    codex_process, request, terms = _reach_codex(meta, request)
+    codex_process, request, terms = _reach_codex(meta, request, writer)
     session = Session(request, read_bytes(directory.prompt).decode(), __version__, terms)
     try:
         outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live, snapshot).run()
@@ -255,23 +257,25 @@ def _drive(
         if snapshot is not None:
             snapshot.changes = session.record.changes
         codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
-        if meta.get("server") is not None:
-            from codex_server_cli.worker.server.left_turn import leave
+        if codex_process.may_leave(session.record):
+            from codex_server_cli.worker.server.left_turn import end_there
 
-            leave(directory, meta, request, session.record)
+            say(end_there(directory, meta) or "nothing of the turn was left on its server")
         if not session.queue.is_untouched:
             from codex_server_cli.worker.cleanup.queue_restore import restore_after_turn  # for a rare case
 
             restore_after_turn(directory, meta, session, writer)
 
 
-def _reach_codex(meta: dict[str, Any], request: TurnRequest) -> tuple[CodexProcess, TurnRequest, ServerTerms]:
+def _reach_codex(
+    meta: dict[str, Any], request: TurnRequest, writer: TurnWriter
+) -> tuple[CodexProcess, TurnRequest, ServerTerms]:
     """The app-server of the turn: one of its own, unless another is named."""
     if meta.get("server") is None:
         return CodexProcess(Path(meta["codex"]), request), request, OWN_SERVER
     from codex_server_cli.worker.server.attach import attach
 
-    return attach(meta, request)
+    return attach(meta, request, writer.write_meta)
 
 
 def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:

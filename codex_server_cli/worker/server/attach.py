@@ -5,7 +5,9 @@ Loaded by such turns alone.
 
 from __future__ import annotations
 
+import contextlib
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +30,12 @@ class Attached(NamedTuple):
     terms: ServerTerms
 
 
-def attach(meta: dict[str, Any], request: TurnRequest) -> Attached:
+def attach(meta: dict[str, Any], request: TurnRequest, write_meta: Callable[[dict[str, Any]], None]) -> Attached:
     """Nothing is connected yet.
 
     Args:
         meta: `meta.json`, which names a server; where the connection leads to is noted in it.
+        write_meta: stores it.
 
     Raises:
         CodexServerError: the token cannot be used any more, or the record is damaged.
@@ -47,9 +50,20 @@ def attach(meta: dict[str, Any], request: TurnRequest) -> Attached:
         from codex_server_cli.worker.server.ssh import SshCodex
 
         return Attached(SshCodex(request, route), request, OWN_SERVER)
+    terms = _terms_of(route.address, request)
+    if kind is ServerKind.SHARED:
+        from codex_server_cli.codex.server.key import make_key
+        from codex_server_cli.worker.server.shared import SharedConnection
+
+        def note() -> None:
+            with contextlib.suppress(OSError):  # a full disk: the turn itself will tell
+                write_meta(meta)
+
+        key = make_key(settings.codex_home, Path(meta["codex"]), may_bill_api_key=request.may_bill_api_key)
+        return Attached(SharedConnection(request, route, record, key, settings, note), request, terms)
     from codex_server_cli.worker.server.connection import ServerConnection
 
-    return Attached(ServerConnection(request, route, record), request, _terms_of(route.address, request))
+    return Attached(ServerConnection(request, route, record), request, terms)
 
 
 def _terms_of(address: ServerAddress, request: TurnRequest) -> ServerTerms:

@@ -14,6 +14,7 @@ from codex_server_cli.codex.transport.connect import Route, connect
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.server.address import ServerKind
 from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.core.session.outbox import Step
 from codex_server_cli.core.session.session import Session
@@ -33,6 +34,8 @@ class ServerConnection(CodexProcess):
         route: leads to it.
         record: `server` of `meta.json`.
     """
+
+    again = "connecting again"
 
     def __init__(self, request: TurnRequest, route: Route, record: dict[str, Any]) -> None:
         super().__init__(Path(), request)
@@ -66,6 +69,10 @@ class ServerConnection(CodexProcess):
     def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
         """See `CodexProcess.report`: the turn may run on without us."""
         return session.lost(error, now_ms, is_final=not is_passing)
+
+    def may_leave(self, record: TurnRecord) -> bool:
+        """See `CodexProcess.may_leave`: where a connection was lost for good, or a full disk ended the turn."""
+        return record.is_turn_requested and record.status is None
 
     def close(self, *, has_farewell: bool = False) -> None:
         """Close the connection; the server goes on."""

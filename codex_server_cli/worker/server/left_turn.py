@@ -10,17 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from codex_server_cli import __version__
-from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.server.address import ServerKind
-from codex_server_cli.core.model.server.record import is_by_ssh
 from codex_server_cli.core.record.replay import replay
-from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.session.shared.left_turn import end_left_turn
 from codex_server_cli.disk.turn.contents import event_lines
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.settings.places import Settings
-from codex_server_cli.worker.log import say
 from codex_server_cli.worker.server.route import client_to, route_to
 
 _CONNECT_S, _QUERY_S = 1.0, 2.0
@@ -51,19 +47,6 @@ def end_there(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
     except CodexServerError as error:
         return f"whether the turn still runs at {record['url']} is not known: {error.message}"
     return f"the turn still ran at {record['url']}, and was interrupted" if was_running else None
-
-
-def leave(turn: TurnDir, meta: Mapping[str, Any], request: TurnRequest, record: TurnRecord) -> None:
-    """The same at the end of a turn in its own worker, where it is not known that nothing is left.
-
-    A connection that was lost for good, a full disk or a defect of ours leaves a turn running; what is detached on
-    another host, only a sandbox ends.
-    """
-    may_run = record.is_turn_requested and record.status is None
-    if request.may_write if is_by_ssh(meta["server"]) else may_run:
-        told = end_there(turn, meta)
-        if told is not None:
-            say(told)
 
 
 def _ids_of(turn: TurnDir, meta: Mapping[str, Any]) -> tuple[str | None, str | None]:

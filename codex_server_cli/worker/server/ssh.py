@@ -6,13 +6,14 @@ from pathlib import Path
 
 from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.codex.transport.connect import Route
-from codex_server_cli.codex.transport.ssh import SshServer, remote_sweep
+from codex_server_cli.codex.transport.ssh import SshServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.errors import ServerError
 from codex_server_cli.worker.codex_process import CodexProcess
-from codex_server_cli.worker.log import say, write_log
+from codex_server_cli.worker.log import write_log
 from codex_server_cli.worker.server.connection import start_error
 
 
@@ -46,8 +47,6 @@ class SshCodex(CodexProcess):
             error = make_error(problem.kind, problem.message, hint=problem.hint)
         return error, is_collision
 
-    def sweep(self, timeout_s: float) -> None:
-        """End what the turn left running on the other host, once its app-server there is gone."""
-        told = remote_sweep(self._route, self.request.turn_id, timeout_s)
-        if told is not None:
-            say(told)
+    def may_leave(self, record: TurnRecord) -> bool:
+        """See `CodexProcess.may_leave`: what is detached there, only a sandbox ends."""
+        return record.is_turn_requested and self.request.may_write

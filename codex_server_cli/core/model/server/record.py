@@ -30,11 +30,6 @@ def is_foreign(record: Any) -> bool:
     return url_of(record) not in _OURS
 
 
-def is_by_ssh(record: Any) -> bool:
-    """Whether the turn's app-server is its own, on another host."""
-    return url_of(record).startswith("ssh://")
-
-
 def text_of(record: Any, name: str) -> str | None:
     """A member that is text; None where it is missing, or of another type."""
     value = record.get(name) if isinstance(record, Mapping) else None
