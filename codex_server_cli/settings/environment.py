@@ -212,6 +212,11 @@ def told_environment() -> dict[str, str]:
     return unmarked_environment() | {NOTIFY_VARIABLE: "1"}
 
 
+def variable(name: str) -> str | None:
+    """A variable that the user names (`--server-token-env`); None where it is not set."""
+    return os.environ.get(name)
+
+
 def job_variables() -> dict[str, str]:
     """Those of `JOB_VARIABLES` that are set."""
     return {name: os.environ[name] for name in JOB_VARIABLES if name in os.environ}

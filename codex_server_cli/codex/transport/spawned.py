@@ -114,6 +114,9 @@ class AppServer:
         """See `Link`."""
         self._pipes.send(data)
 
+    def tick(self) -> None:
+        """See `Link`: a pipe tells of its end by itself."""
+
     def drain_stderr(self) -> bool:
         """Read what codex wrote to stderr; its beginning goes to `on_stderr`, its tail is kept.
 
