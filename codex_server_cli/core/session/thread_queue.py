@@ -125,11 +125,10 @@ class QueueKeeper:
 
     def lose(self) -> None:
         """The connection was lost: no reply will come, and what was queued meanwhile is not known."""
-        self.is_mute, self._unanswered = True, 0
+        self._unanswered = 0
 
     def regain(self, now_ms: float) -> None:
-        """There is a connection again."""
-        self.is_mute = False
+        """Our turn is found over another connection."""
         self.check(now_ms)
 
     def record_foreign(self) -> None:

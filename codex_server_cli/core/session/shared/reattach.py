@@ -33,6 +33,9 @@ _NEWEST = 5
 """How many turns a second look takes: others may have begun some after ours."""
 
 
+_NOTHING_LOST = TurnError(ErrorKind.NETWORK, "The connection was lost.")
+
+
 class Found(Enum):
     """What a reply has shown."""
 
@@ -57,7 +60,7 @@ class Reattach:
     ) -> None:
         self.is_away = self.is_mute = False
         self.is_subscribed = True
-        self.error: TurnError | None = None
+        self.error = _NOTHING_LOST
         self._request = request
         self._handshake = handshake
         self._outbox = outbox
@@ -81,7 +84,7 @@ class Reattach:
         self.error = error
         delay_ms = self._backoff.delay_ms(now_ms)
         if delay_ms is None:
-            self._explain(f"tried {self._backoff.failures} times")
+            self.explain(f"tried {self._backoff.failures} times")
             return False
         self._timers.set(Timer.START, now_ms + delay_ms)
         return True
@@ -151,13 +154,13 @@ class Reattach:
             return self._lost("Codex does not show the turn any more")
         return Found.NO_TURN
 
-    def _lost(self, why: str) -> Found:
-        self._explain(why)
-        return Found.LOST
+    def explain(self, why: str, kind: ErrorKind | None = None) -> None:
+        """Add to `error` why the turn is lost with the connection."""
+        self.error = self.error._replace(message=f"{self.error.message} ({why})", kind=kind or self.error.kind)
 
-    def _explain(self, why: str) -> None:
-        assert self.error is not None
-        self.error = self.error._replace(message=f"{self.error.message} ({why})")
+    def _lost(self, why: str) -> Found:
+        self.explain(why)
+        return Found.LOST
 
     def _new_backoff(self) -> Backoff:
         return Backoff(f"{self._request.turn_id} connection", RECONNECT)
