@@ -13,10 +13,13 @@ import sys
 import time
 
 from codex_server_cli.codex.server.process import start_ticks
+from codex_server_cli.codex.server.server_log import ServerLog
 from codex_server_cli.settings.environment import inherited_environment
 
+_POLL_S = 0.005
 _CLIENT_PATH_BYTES = 107
 """The longest path that a client of a unix socket can name; codex's own has no limit, as it makes a link."""
+_LISTENING = "listening on: "
 _VERSION_S = 5.0
 _VERSION_CHARS = frozenset("0123456789.-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -79,7 +82,8 @@ class CodexServer:
 
     Attributes:
         number: of its generation.
-        socket_path: where it listens.
+        socket_path: where it listens, unless its arguments say otherwise.
+        url: where it listens; empty until that is known.
         pid: its process, and that of its session.
         start_ticks: when that began; 0 where it was gone at once.
         exit_status: as `waitpid` gives it; None while it runs. Set by the keeper, which reaps.
@@ -90,7 +94,7 @@ class CodexServer:
 
         Args:
             codex: the binary.
-            arguments: further ones.
+            arguments: further ones; with `--listen=…` it listens there.
             directory: where its socket goes.
             number: of its generation.
             log_fd: where its stderr goes.
@@ -101,21 +105,43 @@ class CodexServer:
         self.number = number
         self.socket_path = f"{directory}/g{number}.sock"
         self.exit_status: int | None = None
-        command = [codex, "app-server", "--listen", f"unix://{self.socket_path}", *UNLOAD_FLAGS, *arguments]
+        self._is_elsewhere = any(argument.startswith("--listen=") for argument in arguments)
+        self.url = "" if self._is_elsewhere else f"unix://{self.socket_path}"
+        listen = [] if self._is_elsewhere else ["--listen", self.url]
+        command = [codex, "app-server", *listen, *UNLOAD_FLAGS, *arguments]
         parent = os.getpid()
         self.pid = os.fork()  # posix_spawn cannot bind it to us
         if self.pid == 0:
             _become(command, parent, log_fd)
         self.start_ticks = start_ticks(self.pid) or 0
 
-    def accepts(self) -> bool:
-        """Whether it can be connected to."""
-        return can_connect(self.socket_path)
+    def accepts(self, words: str) -> bool:
+        """Whether it can be connected to.
+
+        Args:
+            words: what it has written to stderr, where it tells the address of a TCP port.
+        """
+        if not self._is_elsewhere:
+            return can_connect(self.socket_path)
+        self.url = words.partition(_LISTENING)[2].partition("\n")[0].strip()
+        return bool(self.url)
 
     def signal(self, signum: int) -> None:
         """Send it a signal while it is ours to signal: not reaped yet, so the pid is certainly still its."""
         if self.exit_status is None:
             os.kill(self.pid, signum)
+
+    def has_ended(self) -> bool:
+        """Whether its process has, reaping it."""
+        if self.exit_status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.exit_status = status if pid else None
+        return self.exit_status is not None
+
+    def ending(self) -> str:
+        """How it ended, for people."""
+        code = os.waitstatus_to_exitcode(self.exit_status or 0)
+        return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
 def can_connect(path: str) -> bool:
@@ -135,21 +161,19 @@ def can_connect(path: str) -> bool:
     return True
 
 
-def wait_until_it_accepts(server: CodexServer, timeout_s: float, poll_s: float, wakeup_fd: int) -> bool:
-    """Wait for a server that starts; it prints nothing when it is ready.
+def wait_until_it_accepts(server: CodexServer, log: ServerLog, timeout_s: float, wakeup_fd: int) -> bool:
+    """Wait for a server that starts; on a unix socket it prints nothing when it is ready.
 
     Returns:
         Whether it accepts; False where its process ended, a signal came to us, or the time ran out.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if server.accepts():
+        if server.accepts(log.tail()):
             return True
-        pid, status = os.waitpid(server.pid, os.WNOHANG)
-        if pid:
-            server.exit_status = status
+        if server.has_ended():
             return False
-        if select.select([wakeup_fd], [], [], poll_s)[0] and _ENDING.intersection(os.read(wakeup_fd, 512)):
+        if select.select([wakeup_fd], [], [], _POLL_S)[0] and _ENDING.intersection(os.read(wakeup_fd, 512)):
             return False
     return False
 

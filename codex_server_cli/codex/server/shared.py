@@ -111,14 +111,14 @@ def _is_usable(found: Generation, key: ServerKey) -> bool:
         and found.is_kept()
         and found.binary == binary_stamp(key.codex)
         and found.login == login_of(key.codex_home)
-        and os.path.exists(found.socket_path)  # noqa: PTH110 — a cleaner of /tmp may have deleted what it links to
+        and (not found.socket_path or os.path.exists(found.socket_path))  # noqa: PTH110 — a cleaner of /tmp deletes
     )
 
 
 def _accepts(found: Generation) -> bool:
     from codex_server_cli.codex.server.generations import can_connect
 
-    return can_connect(found.socket_path)
+    return not found.socket_path or can_connect(found.socket_path)
 
 
 def _try_lock(directory: str) -> int | None:

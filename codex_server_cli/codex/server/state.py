@@ -33,7 +33,8 @@ class Generation(NamedTuple):
         key: the name of the server's key, and of its directory.
         directory: that directory.
         number: which one it is, from 1.
-        socket_path: where it listens.
+        socket_path: where it listens; empty for one that listens on a TCP port.
+        url: where it listens.
         pid, start_ticks: its process. `keeper_pid`, `keeper_start_ticks`: our process above it.
         boot_id: the boot in which both were started.
         codex_version: as `codex --version` says; empty where it did not.
@@ -47,6 +48,7 @@ class Generation(NamedTuple):
     directory: str
     number: int
     socket_path: str
+    url: str
     pid: int
     start_ticks: int
     keeper_pid: int
@@ -126,10 +128,10 @@ def read_generation(path: str) -> Generation | None:
             found: dict[str, Any] = json.loads(file.read())
         directory = os.path.dirname(path)  # noqa: PTH120
         facts = {name: found[name] for name in _STORED}
-        facts |= {"key": directory.rpartition("/")[2], "socket_path": f"{directory}/g{facts['number']}.sock"}
-        generation = Generation(directory=directory, **facts)
+        path = f"{directory}/g{facts['number']}.sock" if facts["url"].startswith("unix:") else ""
+        generation = Generation(key=directory.rpartition("/")[2], directory=directory, socket_path=path, **facts)
         numbers = (generation.number, generation.pid, generation.start_ticks, generation.keeper_pid)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return generation if all(isinstance(each, int) and each > 0 for each in numbers) else None
 
