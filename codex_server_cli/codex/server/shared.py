@@ -25,9 +25,9 @@ from codex_server_cli.settings.environment import interpreter, server_environmen
 if TYPE_CHECKING:
     from codex_server_cli.errors import CodexServerError
 
-__all__ = ["Generation", "Lease", "ensure_shared", "find_shared", "retire"]
+__all__ = ["Generation", "Lease", "ensure_shared", "find_shared", "replace_shared", "retire"]
 
-_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.codex.server.keeper import main; main()"
+_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.codex.server.keeper.main import main; main()"
 _POLL_S = 0.005
 _LONGEST_POLL_S = 0.05
 _ABOVE_STDIO = 10
@@ -83,6 +83,22 @@ def ensure_shared(
         pause_s = min(pause_s * 1.5, _LONGEST_POLL_S)
 
 
+def replace_shared(
+    home: Path, key: ServerKey, *, idle_s: float = DEFAULT_SERVER_IDLE_S, timeout_s: float = 30.0
+) -> Generation:
+    """Start the next generation, also where the present one is good; that runs its turns to their end.
+
+    Raises:
+        CodexServerError: see `ensure_shared`.
+    """
+    deadline = time.monotonic() + timeout_s
+    old = find_shared(home, key)
+    if old is not None and retire(old):
+        while find_shared(home, key) == old and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    return ensure_shared(home, key, idle_s=idle_s, timeout_s=deadline - time.monotonic())
+
+
 def retire(generation: Generation, *, at_once: bool = False) -> bool:
     """Make a generation take no more turns; it ends after the present ones. May be called again.
 
@@ -116,7 +132,7 @@ def _is_usable(found: Generation, key: ServerKey) -> bool:
 
 
 def _accepts(found: Generation) -> bool:
-    from codex_server_cli.codex.server.generations import can_connect
+    from codex_server_cli.codex.server.keeper.generations import can_connect
 
     return not found.socket_path or can_connect(found.socket_path)
 

@@ -128,10 +128,11 @@ def read_generation(path: str) -> Generation | None:
             found: dict[str, Any] = json.loads(file.read())
         directory = os.path.dirname(path)  # noqa: PTH120
         facts = {name: found[name] for name in _STORED}
-        path = f"{directory}/g{facts['number']}.sock" if facts["url"].startswith("unix:") else ""
+        path = "" if facts["url"] else f"{directory}/g{facts['number']}.sock"
+        facts["url"] = facts["url"] or f"unix://{path}"
         generation = Generation(key=directory.rpartition("/")[2], directory=directory, socket_path=path, **facts)
         numbers = (generation.number, generation.pid, generation.start_ticks, generation.keeper_pid)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return generation if all(isinstance(each, int) and each > 0 for each in numbers) else None
 

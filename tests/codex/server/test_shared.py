@@ -9,15 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from codex_server_cli.codex.server.generations import can_connect
+from codex_server_cli.codex.server.keeper.generations import can_connect
 from codex_server_cli.codex.server.shared import Lease, ensure_shared, find_shared, retire
-from codex_server_cli.codex.server.state import read_generation
+from codex_server_cli.codex.server.state import Generation, read_generation
 from codex_server_cli.settings.environment import SERVER_MARK
 from tests.kit.shared_server import SharedServer, is_gone
 from tests.kit.support import wait_until
@@ -31,6 +30,17 @@ home, codex_home, codex = map(Path, sys.argv[1:])
 found = ensure_shared(home, make_key(codex_home, codex, may_bill_api_key=False), timeout_s=100.0)
 print(found.number, found.pid, found.keeper_pid)
 """
+
+
+def wait_for_looks(generation: Generation) -> None:
+    """Wait until the keeper has looked after its server several times: it sleeps in between."""
+
+    def sleeps() -> int:
+        status = Path(f"/proc/{generation.keeper_pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+    before = sleeps()
+    wait_until(lambda: sleeps() >= before + 3, what="three looks of the keeper")
 
 
 def race(server: SharedServer, number: int) -> list[str]:
@@ -96,7 +106,7 @@ def test_a_client_that_dies_while_it_starts_the_server_leaves_it_to_the_others(o
 def test_it_stops_after_an_idle_time_but_not_while_a_client_holds_it(one_server: SharedServer) -> None:
     generation = one_server.ensure(idle_s=0.2)
     lease = Lease(generation)
-    time.sleep(2.5)  # two looks of the keeper
+    wait_for_looks(generation)
     assert one_server.find() == generation
     lease.release()
     wait_until(lambda: not one_server.processes(), what="its idle stop")
@@ -111,7 +121,7 @@ def test_it_does_not_stop_while_remote_control_is_on(one_server: SharedServer) -
     config = one_server.home / "config.json"
     config.write_text('{"remote_control": true}')
     generation = one_server.ensure(idle_s=0.2)
-    time.sleep(2.5)
+    wait_for_looks(generation)
     assert one_server.find() == generation
     config.write_text("{}")
     wait_until(lambda: not one_server.processes(), what="its idle stop")

@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 
+from codex_server_cli.codex.server.keeper.server_log import ServerLog
 from codex_server_cli.codex.server.process import start_ticks
-from codex_server_cli.codex.server.server_log import ServerLog
 from codex_server_cli.settings.environment import inherited_environment
 
 _POLL_S = 0.005
@@ -83,7 +83,7 @@ class CodexServer:
     Attributes:
         number: of its generation.
         socket_path: where it listens, unless its arguments say otherwise.
-        url: where it listens; empty until that is known.
+        url: where it listens instead, once it has told that; else empty.
         pid: its process, and that of its session.
         start_ticks: when that began; 0 where it was gone at once.
         exit_status: as `waitpid` gives it; None while it runs. Set by the keeper, which reaps.
@@ -106,8 +106,8 @@ class CodexServer:
         self.socket_path = f"{directory}/g{number}.sock"
         self.exit_status: int | None = None
         self._is_elsewhere = any(argument.startswith("--listen=") for argument in arguments)
-        self.url = "" if self._is_elsewhere else f"unix://{self.socket_path}"
-        listen = [] if self._is_elsewhere else ["--listen", self.url]
+        self.url = ""
+        listen = [] if self._is_elsewhere else ["--listen", f"unix://{self.socket_path}"]
         command = [codex, "app-server", *listen, *UNLOAD_FLAGS, *arguments]
         parent = os.getpid()
         self.pid = os.fork()  # posix_spawn cannot bind it to us

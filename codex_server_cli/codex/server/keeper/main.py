@@ -19,11 +19,11 @@ import signal
 import sys
 import time
 
-from codex_server_cli.codex.server import generations
-from codex_server_cli.codex.server.generations import CodexServer
-from codex_server_cli.codex.server.keeping import Keeping
+from codex_server_cli.codex.server.keeper import generations
+from codex_server_cli.codex.server.keeper.generations import CodexServer
+from codex_server_cli.codex.server.keeper.keeping import Keeping
+from codex_server_cli.codex.server.keeper.server_log import ServerLog
 from codex_server_cli.codex.server.process import boot_id, start_ticks
-from codex_server_cli.codex.server.server_log import ServerLog
 
 LOCK_FD = 3
 """Where the lock comes to us."""
@@ -116,8 +116,9 @@ def _publish(keeping: Keeping, facts: str, version: str) -> None:
     started_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
     is_bound = "true" if sys.platform == "linux" else "false"
     keeping.record(
-        f'{facts}, "number": {server.number}, "url": {_quoted(server.url)}, "pid": {server.pid}, "start_ticks": {server.start_ticks}, '
-        f'"keeper_pid": {os.getpid()}, "keeper_start_ticks": {start_ticks(os.getpid())}, "boot_id": "{boot_id()}", '
+        f'{facts}, "number": {server.number}, "url": "{server.url}", "pid": {server.pid}, '
+        f'"start_ticks": {server.start_ticks}, "boot_id": "{boot_id()}", '
+        f'"keeper_pid": {os.getpid()}, "keeper_start_ticks": {start_ticks(os.getpid())}, '
         f'"codex_version": "{version}", "started_at": "{started_at}", "is_bound": {is_bound}}}\n'
     )
     keeping.log.say(f"generation {server.number} accepts: codex {version or '?'}, pid {server.pid}")
@@ -126,11 +127,6 @@ def _publish(keeping: Keeping, facts: str, version: str) -> None:
     for fd, number in ((null, 0), (null, 1), (keeping.log.fd, 2)):
         os.dup2(fd, number)
     os.close(null)
-
-
-def _quoted(text: str) -> str:
-    """A string of JSON, without the module."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _tell(text: str) -> None:

@@ -12,9 +12,9 @@ import signal
 import sys
 import time
 
-from codex_server_cli.codex.server.generations import CodexServer
-from codex_server_cli.codex.server.leftovers import end_all, left_behind
-from codex_server_cli.codex.server.server_log import ServerLog
+from codex_server_cli.codex.server.keeper.generations import CodexServer
+from codex_server_cli.codex.server.keeper.leftovers import end_all, left_behind
+from codex_server_cli.codex.server.keeper.server_log import ServerLog
 from codex_server_cli.settings.environment import inherited_environment, interpreter
 
 _TICK_S = 1.0
@@ -24,7 +24,7 @@ _UNATTENDED_S = 600.0
 """How long a draining server may run turns that no client attends."""
 _END_S = 0.5
 """For each signal; a server without a turn needs 5 to 65 ms."""
-_ASK = "from codex_server_cli.codex.server.activity import main; main()"
+_ASK = "from codex_server_cli.codex.server.keeper.activity import main; main()"
 
 
 class Keeping:
@@ -160,7 +160,7 @@ class Keeping:
         return True
 
     def _stop_if_idle(self) -> None:
-        from codex_server_cli.codex.server.idle import may_stop
+        from codex_server_cli.codex.server.keeper.idle import may_stop
 
         if may_stop(self._directory):
             self._drain(f"idle for {self._idle_s:.0f} s")
