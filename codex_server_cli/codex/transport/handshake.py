@@ -187,5 +187,5 @@ def _refusal(name: str, status: int, body: str, *, has_token: bool) -> ServerErr
 def _no_app_server(name: str, why: str) -> ServerError:
     return ServerError(
         f"{shown(name)} is no app-server: {why}",
-        hint="See what listens there; an app-server is started by: codex app-server --listen URL.",
+        hint="See what listens there, and name an app-server: codex app-server --help tells how one is started.",
     )

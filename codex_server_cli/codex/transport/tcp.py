@@ -103,7 +103,7 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
             return sock
     raise ServerError(
         f"nobody can be reached at {shown(address.url)}: {reason}",
-        hint="See whether the app-server runs and the port is right: codex app-server --listen ws://IP:PORT",
+        hint="See whether an app-server runs there, and at which port; or name another one.",
     )
 
 

@@ -56,19 +56,16 @@ def open_socket(path: str, timeout_s: float) -> socket.socket:
 
 
 def _target(path: str) -> str:
-    """What to connect to: what the link at `path` leads to, as a client's own limit of 107 bytes is on what it names.
+    """What to connect to: the path, or what it leads to if that is shorter: a client can name 107 bytes at most.
 
     Raises:
-        ServerError: it lies where others can write.
+        ServerError: the socket lies where others can put one.
     """
-    try:
-        target = str(Path(path).parent / os.readlink(path))  # noqa: PTH115 — for its one step
-    except (OSError, ValueError):  # no link
-        target = path
-    directory = str(Path(target).parent)
+    real = os.path.realpath(path)
+    directory = str(Path(real).parent)
     if _DAEMON_DIRECTORY.fullmatch(directory):
         _check_daemon_directory(directory)
-    return target
+    return min(path, real, key=lambda each: len(os.fsencode(each)))
 
 
 def _check_daemon_directory(directory: str) -> None:
@@ -102,25 +99,25 @@ def _connect(sock: socket.socket, target: str, path: str, deadline: Deadline) ->
             time.sleep(_BUSY_S)
         except TimeoutError as error:
             raise silent(path, deadline) from error
-        except (OSError, ValueError) as error:  # ValueError: a NUL
+        except OSError as error:
             raise _no_connection(path, target, error) from error
         else:
             return
 
 
-def _no_connection(path: str, target: str, error: OSError | ValueError) -> ServerError:
-    where, code = shown(path), getattr(error, "errno", None)
+def _no_connection(path: str, target: str, error: OSError) -> ServerError:
+    where, code = shown(path), error.errno
     start = f"Start it: codex app-server --listen unix://{shlex.quote(path)}; or have ours started: --server shared."
-    if isinstance(error, ValueError) or code is None:  # Python itself measures the path
+    if code is None:  # Python itself has measured it
         return ServerError(
             f"the path of the socket is too long ({len(os.fsencode(target))} bytes; a client can name 107)",
             hint="Make a link to it in a shorter place, and name the link: ln -s SOCKET /tmp/codex.sock",
         )
-    if code == errno.ENOENT and target != path:
+    if code == errno.ENOENT and Path(path).is_symlink():
         return ServerError(f"nobody listens at {where} any more: the socket that it leads to is gone", hint=start)
     if code == errno.ENOENT:
         return ServerError(f"nobody listens at {where}: there is no such socket", hint=start)
-    if code == errno.ECONNREFUSED and not _is_socket(target):
+    if code == errno.ECONNREFUSED and not Path(target).is_socket():
         return ServerError(f"{where} is no socket", hint="Name the socket that an app-server listens at.")
     if code == errno.ECONNREFUSED:
         return ServerError(f"nobody listens at {where} any more: its app-server has ended", hint=start)
@@ -130,10 +127,3 @@ def _no_connection(path: str, target: str, error: OSError | ValueError) -> Serve
             hint="An app-server serves the user who started it: run this as that user, or start one of your own.",
         )
     return ServerError(f"{where} cannot be connected to: {os.strerror(code)}", hint="Name a socket that exists.")
-
-
-def _is_socket(path: str) -> bool:
-    try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)  # noqa: PTH116 — no second object for it
-    except OSError:
-        return False
