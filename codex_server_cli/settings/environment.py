@@ -191,6 +191,20 @@ def server_variables(named: Iterable[str], *, may_bill_api_key: bool) -> list[tu
     return [(name, os.environ[name]) for name in sorted(read) if name in os.environ and name not in left_out]
 
 
+def ssh_environment(*, may_bill_api_key: bool) -> dict[str, str]:
+    """The environment of an ssh: that of a codex, with a mark of no turn.
+
+    The user's own ssh configuration may make it leave a process that later ones use (`ControlPersist`), which no turn's
+    end must end; and it may hand variables on (`SendEnv`).
+    """
+    return codex_environment(may_bill_api_key=may_bill_api_key, turn_id="ssh")
+
+
+def api_key_variables() -> tuple[str, ...]:
+    """The variables that could make a codex bill an API key."""
+    return _API_KEY_VARIABLES
+
+
 def temporary_directories() -> tuple[str, ...]:
     """Codex's temporary directories: the environment's, and the system's."""
     named = os.environ.get("TMPDIR", "")
