@@ -94,7 +94,7 @@ class TurnRecord(TurnFacts):
         self.attachment.begin()
         self.messages.reattach()
         self.is_idle = self.is_retrying = False
-        self.tokens.counts_totals = True
+        self.tokens.reattach()
 
     def adopt_stored_turns(self, turns: Any) -> None:
         """Apply Codex's own record of this turn (`thread/turns/list`, items in full)."""
@@ -126,8 +126,9 @@ class TurnRecord(TurnFacts):
     def _adopt_missed(self, turns: list[Message]) -> list[Message]:
         """Take what was missed while the connection was lost, as far as the thread's newest turns show it."""
         turn = self.attachment.own_turn(self.turn_id, turns)
-        if turn is None:
-            return []
+        return [] if turn is None else self._adopt_stored(turn)
+
+    def _adopt_stored(self, turn: Message) -> list[Message]:
         early = self._adopt(at(turn, "rootTurnId", str) or at(turn, "id", str))
         missed = self.attachment.missed(self.thread_id, turn, has_started=self.has_started)
         return early + [each for message in missed for each in self._on_notification(message)]
@@ -152,7 +153,7 @@ class TurnRecord(TurnFacts):
             self._on_settings(params)  # it may have the settings that the turn will run under
         if self.turn_id is None and self.is_turn_requested:
             self._early.append(message)
-            return []
+            return self._adopt_stored({"id": params.get("turnId")}) if self.attachment.has_prompt(params) else []
         if self.turn_id is None or not self._is_ours(params):
             self.foreign.note(method, params)
             if method == "thread/tokenUsage/updated":

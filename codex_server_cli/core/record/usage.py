@@ -48,12 +48,17 @@ class TurnUsage:
     Attributes:
         spent: so far; None where Codex reported none.
         counts_totals: reports were missed: the thread's total counts from now on.
+        is_behind: no report has come since.
     """
 
     def __init__(self) -> None:
         self.spent: Usage | None = None
-        self.counts_totals = False
+        self.counts_totals = self.is_behind = False
         self._before: Usage | None = None  # the thread's total before the turn
+
+    def reattach(self) -> None:
+        """The connection was lost, and reports with it."""
+        self.counts_totals = self.is_behind = True
 
     def note_new_thread(self) -> None:
         """The thread is new: nothing was spent in it."""
@@ -67,12 +72,15 @@ class TurnUsage:
 
     def add(self, token_usage: Any) -> Usage | None:
         """Take a report of this turn; the tokens spent so far."""
+        self.is_behind = False
         total = _counts(token_usage, "total")
         added = add_usage(None, token_usage) or no_usage()
         if self._before is None and total is not None:
             self._before = _less(total, added)
         if self.counts_totals and self._before is not None and total is not None:
-            self.spent = _less(total, self._before)
+            spent = _less(total, self._before)
+            spent["total_tokens"] = spent["input_tokens"] + spent["output_tokens"]  # a full context counts as spent
+            self.spent = spent if spent["total_tokens"] else self.spent
         else:
             self.spent = add_usage(self.spent, token_usage)
         return self.spent

@@ -23,7 +23,7 @@ from codex_server_cli.core.result.outcome import Cause, Outcome
 from codex_server_cli.core.session.approvals import Approvals
 from codex_server_cli.core.session.backoff import Backoff
 from codex_server_cli.core.session.control import ShellRequest, ShellRequests
-from codex_server_cli.core.session.end.ending import Ending
+from codex_server_cli.core.session.end.turn_end import TurnEnd
 from codex_server_cli.core.session.handshake import Handshake
 from codex_server_cli.core.session.outbox import Outbox, Step
 from codex_server_cli.core.session.requests import Requests, is_tolerated
@@ -55,7 +55,7 @@ class Session:
         self._reattach = Reattach(request, self._handshake, self._outbox, self._requests, self._timers)
         wire = (self._outbox, self._requests, self._timers, self._handshake)
         others = (self._shell_requests, self.queue, self._reattach)
-        self._ending = Ending(request, server, *wire, *others)
+        self._ending = TurnEnd(request, server, *wire, *others)
         self._connection = Connection(*wire, *others, self._ending)
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_server_cli.core.protocol.rpc import Message, at, objects_in, text_in
+from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, text_in
 
 REATTACH = "reattach"
 """Why an `initialize` is sent to an app-server that has our turn: what is known of it goes on."""
@@ -81,6 +81,11 @@ class Attachment:
         if self.newest_before is None or not turns or turns[0].get("id") == self.newest_before:
             return None
         return turns[0]
+
+    def has_prompt(self, params: Message) -> bool:
+        """Whether a notification is about our prompt: it names our turn, also where the start was never answered."""
+        item = object_at(params, "item")
+        return self.client_id is not None and self.client_id in _client_ids({"items": [item]})
 
     def missed(self, thread_id: str | None, turn: Message, *, has_started: bool) -> list[Message]:
         """The notifications that were missed of our turn, as far as what is stored of it shows them, in its order."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from codex_server_cli.core.model.timers import Timer, Timers
 from codex_server_cli.core.protocol.rpc import Message, object_at, objects_in
 from codex_server_cli.core.record.attach.attachment import has_ended
+from codex_server_cli.core.session.handshake import Handshake
 from codex_server_cli.core.session.outbox import Outbox
 from codex_server_cli.core.session.requests import Requests, SentRequest
 
@@ -19,6 +20,8 @@ TAG = "closing"
 CLEAN, LEAVE = "thread/backgroundTerminals/clean", "thread/unsubscribe"
 INTERRUPT = "turn/interrupt"
 LOOK = "thread/turns/list"
+COUNT = "thread/resume"
+"""A thread that is resumed reports its tokens again; while its turn runs it does not."""
 
 
 class Closing:
@@ -29,16 +32,17 @@ class Closing:
         is_unfinished: the turn may still run.
     """
 
-    def __init__(self, outbox: Outbox, requests: Requests, timers: Timers) -> None:
+    def __init__(self, outbox: Outbox, requests: Requests, timers: Timers, handshake: Handshake) -> None:
         self.is_open = self.is_unfinished = False
         self._outbox = outbox
         self._requests = requests
         self._timers = timers
+        self._handshake = handshake
         self._is_subscribed = True  # else the end of the turn is not reported to us
         self._is_accepted = False  # the interrupt
         self._is_asked = False  # what comes next, but for an interrupt
         self._turn_id: str | None = None
-        self._rest = [CLEAN, LEAVE]
+        self._rest = [CLEAN, COUNT, LEAVE]
 
     def begin(self, now_ms: float, *, may_run: bool) -> None:
         """Begin; nothing is asked before `go_on`.
@@ -66,15 +70,21 @@ class Closing:
         turn_id = record.active_turn_id or record.turn_id or self._turn_id
         if not self.is_unfinished:
             self._timers.clear(Timer.INTERRUPT)
-            if self._rest:
-                self._ask_once(self._rest[0], {}, now_ms)
-            else:
-                self.is_open = False
+            self._go_on_with_rest(now_ms)
         elif turn_id is None:
             self._ask_once(LOOK, {"limit": 1, "itemsView": "full"}, now_ms)
         elif not self._is_accepted:
             self._ask(INTERRUPT, {"turnId": turn_id}, now_ms)
             self._timers.start(Timer.INTERRUPT, now_ms)
+
+    def _go_on_with_rest(self, now_ms: float) -> None:
+        if not self._outbox.record.tokens.is_behind and COUNT in self._rest and not self._is_asked:
+            self._rest.remove(COUNT)
+        if not self._rest:
+            self.is_open = False
+        else:
+            params = self._handshake.resume_params(1) if self._rest[0] == COUNT else {}
+            self._ask_once(self._rest[0], params, now_ms)
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
         """Take a reply; whether it is to a request of ours."""
@@ -86,7 +96,7 @@ class Closing:
         self._is_asked = False
         if asked.method == LOOK:
             self._on_look(objects_in(object_at(response, "result").get("data")))
-        else:
+        elif asked.method in self._rest:
             self._rest.remove(asked.method)
         self.go_on(now_ms)
         return True

@@ -10,7 +10,7 @@ from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import Message, object_at
 from codex_server_cli.core.record.attach.attachment import waits_for_nobody
 from codex_server_cli.core.session.control import ShellRequests
-from codex_server_cli.core.session.end.ending import Ending
+from codex_server_cli.core.session.end.turn_end import TurnEnd
 from codex_server_cli.core.session.handshake import Handshake
 from codex_server_cli.core.session.outbox import Outbox
 from codex_server_cli.core.session.requests import Requests, SentRequest
@@ -34,7 +34,7 @@ class Connection:
         shell_requests: ShellRequests,
         queue: QueueKeeper,
         reattach: Reattach,
-        ending: Ending,
+        ending: TurnEnd,
     ) -> None:
         self._outbox = outbox
         self._requests = requests

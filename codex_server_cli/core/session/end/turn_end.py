@@ -22,7 +22,7 @@ from codex_server_cli.core.session.shared.reattach import Reattach
 from codex_server_cli.core.session.thread_queue import QueueKeeper
 
 
-class Ending:
+class TurnEnd:
     """Ends one turn.
 
     Attributes:
@@ -55,7 +55,7 @@ class Ending:
         self._shell_requests = shell_requests
         self._queue = queue
         self._reattach = reattach
-        self._closing = Closing(outbox, requests, timers)
+        self._closing = Closing(outbox, requests, timers, handshake)
 
     @property
     def is_closing(self) -> bool:
