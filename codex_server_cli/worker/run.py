@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from codex_server_cli import __version__
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
+from codex_server_cli.core.model.server.record import is_elsewhere
 from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.turn_record import TurnRecord
@@ -153,7 +154,7 @@ def run_turn(
         else:
             journal.phase(Phase.STARTING)
             request = workplace.enter(request.after(waited_s), leases)
-            noted = _note_mount_targets(directory, request)
+            noted = None if is_elsewhere(meta.get("server")) else _note_mount_targets(directory, request)
             live = LiveFile(writer, journal, notifier, request.work_dir)
             outcome, program = _drive(directory, writer, meta, request, leases, live, workplace.snapshot)
     except NoWorktreeError as failure:

@@ -16,6 +16,8 @@ from tests.kit.app_servers import ListeningServer, peer, token_flags
 from tests.kit.escalations import ASK, escalated, wait_for_request
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn, await_sleeper, nap, sleepers
 from tests.kit.played_turn import PlayedTurn
+from tests.kit.sshd import running_sshd
+from tests.kit.support import wait_until
 
 TOKEN = "a-token-of-more-than-thirty-two-characters"
 
@@ -135,6 +137,29 @@ def test_over_a_port_with_a_token_all_paths_are_those_of_the_server(one_home: Ho
         assert TOKEN not in "".join(path.read_text("utf-8", "replace") for path in turn.path.glob("*.*"))
         again = one_home.run("continue", "--last", "--cwd", str(one_home.project), "and?", *on, "--wait")
         assert (again.code, again.json["answer"]) == (0, "Two.")
+
+
+def test_on_another_host_the_turn_has_an_app_server_of_its_own_and_nothing_stays_there(one_home: Home) -> None:
+    sleep = nap(one_home)
+    (one_home.root / "bin").mkdir()
+    (one_home.root / "bin" / "codex").symlink_to(one_home.codex)
+    with running_sshd(one_home.root / "sshd", one_home.codex_home, str(one_home.root / "bin")) as sshd:
+        one_home.env["PATH"] = f"{sshd.bin}:{one_home.env['PATH']}"
+        on = ("--server", sshd.address, "--cwd", str(one_home.project))
+        detached = run_command(f"(setsid {sleep} >/dev/null 2>&1 &); echo $CODEX_SERVER_TURN_ID", call_id="c")
+        model = one_home.model([detached, say("One."), say("Two.")])
+        first = one_home.run("new", "hi", *on, "--sandbox", "danger-full-access", "--wait").json
+        assert (first["state"], first["answer"]) == ("complete", "One.")
+        assert first["turn_id"] in str(model.model_requests[1].tool_outputs["c"])
+        assert sleepers(sleep) == []
+        again = one_home.run("continue", "--turn", first["turn_id"], "and?", "--wait")
+        assert (again.code, again.json["answer"], again.json["thread_id"]) == (0, "Two.", first["thread_id"])
+        one_home.model([reply(say(FIRST_HALF), run_command(sleep)), reply(say(SECOND_HALF))])
+        turn = one_home.start("new", "hi", *on)
+        await_sleeper(turn, sleep)
+        turn.kill_worker()
+        assert turn.status()["state"] == "abandoned"
+        wait_until(lambda: not sleepers(sleep), what="the end of the command, with ssh")
 
 
 def test_a_server_that_is_not_there_gets_no_turn_and_the_configured_one_counts(one_home: Home) -> None:

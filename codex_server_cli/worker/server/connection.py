@@ -62,9 +62,10 @@ class ServerConnection(CodexProcess):
         how = link.end()
         link.close()
         self.link = None
-        say(f"{self._record['url']}: {how}")
+        name = "the shared app-server" if self._route.address.kind is ServerKind.SHARED else self._record["url"]
+        say(f"{name}: {how}")
         kind = ErrorKind.NETWORK if self._route.address.kind is ServerKind.WS else ErrorKind.CODEX_CRASHED
-        return make_error(kind, f"{how} before the turn had ended: {self._record['url']}"), True
+        return make_error(kind, f"{name}: {how} before the turn had ended"), True
 
     def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
         """See `CodexProcess.report`: the turn may run on without us."""

@@ -35,6 +35,7 @@ class DrainedLink:
         self._is_wanted = False  # the worker waits for the thread
         self._wake_fd, self._ring_fd = os.pipe()  # readable while something is held, or its end is
         self._is_rung = False
+        self._write_fd: int | None = None
         self._has_ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -48,9 +49,12 @@ class DrainedLink:
         return (*self._link.fds(), self._wake_fd)
 
     def write_fd(self) -> int | None:
-        """See `Link`."""
+        """See `Link`: another one than that for reading, as a selector takes each once."""
         with self._lock:
-            return self._link.write_fd()
+            fd = self._link.write_fd()
+            if fd is not None and self._write_fd is None:
+                self._write_fd = os.dup(fd)
+            return None if fd is None else self._write_fd
 
     def read(self, fd: int) -> bytes | None:
         """See `Link`: first what was held."""
@@ -96,8 +100,9 @@ class DrainedLink:
     def close(self) -> None:
         """See `Link`."""
         self._link.close()
-        for fd in (self._wake_fd, self._ring_fd):
-            os.close(fd)
+        for fd in (self._wake_fd, self._ring_fd, self._write_fd):
+            if fd is not None:
+                os.close(fd)
 
     def _watch(self) -> None:
         """Read what the worker leaves unread for a whole interval."""

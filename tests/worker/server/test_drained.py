@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import selectors
 import socket
 from collections.abc import Iterator
 
@@ -23,13 +24,13 @@ class SocketLink:
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
         self._end = end
-        self.ticks = 0
+        self.is_full = False
 
     def fds(self) -> tuple[int, ...]:
         return (self._end.fileno(),)
 
     def write_fd(self) -> int | None:
-        return None
+        return self._end.fileno() if self.is_full else None
 
     def read(self, fd: int) -> bytes | None:
         assert fd == self._end.fileno()
@@ -42,7 +43,6 @@ class SocketLink:
         self._end.sendall(data)
 
     def tick(self) -> float | None:
-        self.ticks += 1
         return 7.0
 
     def end(self, first_grace_s: float = 0.0) -> str:
@@ -116,11 +116,29 @@ def test_what_was_held_comes_once_and_before_what_comes_then(pair: tuple[Drained
         assert select.select([ring], [], [], 0)[0] == []
 
 
+def test_one_selector_can_wait_for_both_directions() -> None:
+    ours, theirs = socket.socketpair()
+    inner = SocketLink(ours)
+    link = DrainedLink(inner)
+    inner.is_full = True
+    fd = link.write_fd()
+    with theirs, selectors.DefaultSelector() as selector:
+        for each in link.fds():
+            selector.register(each, selectors.EVENT_READ)
+        assert fd is not None
+        assert link.write_fd() == fd
+        selector.register(fd, selectors.EVENT_WRITE)
+        assert [key.fd for key, _ in selector.select(0)] == [fd]
+    link.close()
+
+
 def test_no_descriptor_is_left_open(pair: tuple[DrainedLink, socket.socket]) -> None:
     before = set(os.listdir("/dev/fd"))  # noqa: PTH208
     ours, theirs = socket.socketpair()
-    link = DrainedLink(SocketLink(ours))
+    inner = SocketLink(ours)
+    link, inner.is_full = DrainedLink(inner), True
     assert link.read(link.fds()[0]) == b""
+    assert link.write_fd() is not None
     link.end()
     link.close()
     theirs.close()
