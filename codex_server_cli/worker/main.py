@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from codex_server_cli.core.model.server.record import is_foreign
 from codex_server_cli.disk.process import process_identity
 from codex_server_cli.disk.queue import queue, thread_locks
 from codex_server_cli.disk.queue.thread_locks import ThreadLock
@@ -100,11 +99,10 @@ def _wait_for_slot(
 
 def _held_until_s(turns_path: Path, meta: dict[str, Any]) -> float:
     """Until when the turn has to wait for the usage limit by other turns' records; 0 where Codex must be asked."""
-    if is_foreign(meta.get("server")):
-        return 0.0
+    from codex_server_cli.core.model.server.record import is_foreign
     from codex_server_cli.worker.limit_probe import known_until_s
 
-    return known_until_s(turns_path) or 0.0
+    return 0.0 if is_foreign(meta.get("server")) else known_until_s(turns_path) or 0.0
 
 
 def _claim_key(turns_path: Path, meta: dict[str, Any]) -> tuple[int | None, str | None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -28,6 +30,14 @@ def server(one_home: Home) -> Iterator[ListeningServer]:
     with ListeningServer(one_home.codex, one_home.codex_home, f"unix://{one_home.root}/s.sock") as server:
         yield server
         assert server.process.poll() is None, "it is not ours to end"
+
+
+@pytest.fixture
+def shared(one_home: Home) -> Iterator[Home]:
+    """A home whose turns use our shared app-server; that is ended with the test."""
+    one_home.configure(server="shared")
+    yield one_home
+    one_home.run("server", "stop", "--now")
 
 
 def start_napping(home: Home, server: ListeningServer) -> tuple[Turn, str]:
@@ -113,6 +123,36 @@ def test_recover_asks_the_server_of_the_turn(one_home: Home, server: ListeningSe
     assert turn.status()["state"] == "abandoned"
     run = one_home.run("recover", turn.id)
     assert (run.code, run.json["state"], run.json["answer"]) == (0, "complete", "Whole.")
+
+
+def test_turns_share_our_own_server_and_its_threads_are_those_of_every_other_turn(shared: Home) -> None:
+    shared.model([say("One."), say("Two."), say("Three.")])
+    first = shared.run("new", "hi", "--wait", "--full").json
+    assert (first["state"], first["answer"], first["server"]) == ("complete", "One.", "shared")
+    server = shared.turn(first["turn_id"]).meta["server"]
+    assert server["path"].endswith("/g1.sock")
+    # At once: the server lets go of the thread a second later, and that is waited for.
+    alone = shared.run("continue", "and?", "--server", "spawn", "--wait").json
+    assert (alone["answer"], alone["thread_id"]) == ("Two.", first["thread_id"])
+    assert shared.turn(alone["turn_id"]).meta["server"] is None
+    third = shared.run("new", "hi", "--wait").json
+    assert shared.turn(third["turn_id"]).meta["server"] == server
+
+
+def test_a_shared_server_that_is_killed_costs_its_turns_and_the_next_turn_has_another(shared: Home) -> None:
+    sleep = nap(shared)
+    shared.model([reply(say(FIRST_HALF), run_command(sleep)), say("Two.")])
+    turn = shared.start("new", "hi")
+    await_sleeper(turn, sleep)
+    before = turn.meta["server"]
+    os.kill(before["pid"], signal.SIGKILL)
+    ended = turn.wait()
+    assert (ended["state"], ended["error"]["kind"]) == ("failed", "codex_crashed")
+    assert ended["error"]["partial_answer"] == FIRST_HALF
+    assert sleepers(sleep) == []
+    again = shared.run("continue", "--turn", turn.id, "and?", "--wait").json
+    assert again["answer"] == "Two."
+    assert shared.turn(again["turn_id"]).meta["server"]["generation"] > before["generation"]
 
 
 def test_over_a_port_with_a_token_all_paths_are_those_of_the_server(one_home: Home) -> None:

@@ -69,6 +69,8 @@ class ServerConnection(CodexProcess):
 
     def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
         """See `CodexProcess.report`: the turn may run on without us."""
+        if self.is_turn_there:
+            error = error._replace(hint="")  # of one that could not begin: this turn can be recovered, or gone on with
         return session.lost(error, now_ms, is_final=not is_passing)
 
     def may_leave(self, record: TurnRecord) -> bool:
