@@ -60,7 +60,7 @@ class Handshake:
         self._requests = requests
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
         self._config: Message = {}  # Codex's effective configuration
-        self._looks: dict[str, Any] = {}  # the results of `READ`, `LIST` and `GOAL`, of any shape, by method
+        self._looks: dict[str, Any] = {}  # the results of what is asked before the thread is opened, by method
         self._missing_replies: set[str] = set()  # whose replies the thread is not opened without
         self._profile: PermissionProfile | None = None  # the user's own; determined when all else is known
         self._terms = Terms()
@@ -130,7 +130,7 @@ class Handshake:
             case "getAuthStatus":
                 self._account = account_of_status(result)
             case "config/read":
-                self._config = object_at(result, "config")
+                self._config, self._looks[method] = object_at(result, "config"), result
                 self._requests.allow_startup(startup_ms(self._configured))
                 return self._open_thread(method, now_ms)
             case "configRequirements/read" | "thread/queue/list" | "thread/goal/get":
@@ -183,7 +183,8 @@ class Handshake:
             return method, params
         if method == "thread/resume" and request.review is not None:
             params["initialTurnsPage"] = {"limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"}
-        config = config_on_server(params.get("config") or {}, self._server, self._config, self._request.turn_id)
+        read = object_at(self._looks, "config/read")
+        config = config_on_server(params.get("config") or {}, self._server, read, self._request.turn_id)
         return method, {**params, "config": config} if config else params
 
     def _start_turn(self, now_ms: float) -> TurnError | None:

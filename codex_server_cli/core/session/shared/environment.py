@@ -32,24 +32,24 @@ _SECRET = ("*KEY*", "*SECRET*", "*TOKEN*")
 WITHHELD = "(not recorded)"
 
 
-def config_on_server(overrides: Message, terms: ServerTerms, user_config: Message, turn_id: str) -> Message:
+def config_on_server(overrides: Message, terms: ServerTerms, read: Message, turn_id: str) -> Message:
     """The `config` that a thread is opened with on a shared app-server.
 
     Args:
         overrides: of this turn, with its mark, by dotted key or as tables.
-        user_config: Codex's own effective configuration, as tables, without them.
+        read: the result of `config/read`: Codex's own effective configuration, and which of it the user set.
         turn_id: the mark.
     """
     if not terms.is_shared:
         return overrides
     added: Message = {} if terms.is_ours else {_UNLOAD_DELAY: 1}
-    config = as_tables(user_config, overrides)
+    config = as_tables(object_at(read, "config"), overrides)
     if not isinstance(config.get(POLICY, {}), dict):
         return overrides  # Codex has the better error message
     policy = object_at(config, POLICY)
     if terms.environment is not None:
         added |= _policy_for(terms.environment, policy)
-        if config.get(_LOGIN_SHELL) is None:
+        if _LOGIN_SHELL not in object_at(read, "origins"):
             added[_LOGIN_SHELL] = False
         added |= _tool_servers(config, terms.environment, turn_id)
     merged = layered(added, overrides)
