@@ -87,10 +87,9 @@ class TurnEnd:
 
     def _begin_closing(self, now_ms: float, *, is_to_connect: bool) -> None:
         record, is_mute = self._outbox.record, self._reattach.is_mute
-        may_run = self._handshake.is_turn_sent and record.status is None
-        if record.thread_id is None or (is_mute and not may_run):
+        if record.thread_id is None or (is_mute and not self._closing.may_run):
             return
-        self._closing.begin(now_ms, may_run=may_run)
+        self._closing.begin(now_ms)
         if is_to_connect:
             self._timers.set(Timer.START, now_ms)
         elif not is_mute:

@@ -42,16 +42,19 @@ class Closing:
         self._is_accepted = False  # the interrupt
         self._is_asked = False  # what comes next, but for an interrupt
         self._turn_id: str | None = None
-        self._rest = [CLEAN, COUNT, LEAVE]
+        self._rest = [LEAVE]
 
-    def begin(self, now_ms: float, *, may_run: bool) -> None:
-        """Begin; nothing is asked before `go_on`.
-
-        Args:
-            may_run: whether the turn was sent, and is not known to have ended.
-        """
-        self.is_open, self.is_unfinished = True, may_run
+    def begin(self, now_ms: float) -> None:
+        """Begin; nothing is asked before `connected`. Where no turn was sent, what runs in the thread is another's."""
+        self.is_open, self.is_unfinished = True, self.may_run
+        if self._handshake.is_turn_sent:
+            self._rest = [CLEAN, COUNT, LEAVE]
         self._timers.start(Timer.CLOSING, now_ms)
+
+    @property
+    def may_run(self) -> bool:
+        """Whether the turn was sent, and is not known to have ended."""
+        return self._handshake.is_turn_sent and self._outbox.record.status is None
 
     def connected(self, now_ms: float, *, is_subscribed: bool) -> None:
         """Go on over another connection."""
@@ -78,7 +81,8 @@ class Closing:
             self._timers.start(Timer.INTERRUPT, now_ms)
 
     def _go_on_with_rest(self, now_ms: float) -> None:
-        if not self._outbox.record.tokens.is_behind and COUNT in self._rest and not self._is_asked:
+        is_counted = not (self._outbox.record.tokens.is_behind and self._is_subscribed)
+        if is_counted and COUNT in self._rest and not self._is_asked:
             self._rest.remove(COUNT)
         if not self._rest:
             self.is_open = False

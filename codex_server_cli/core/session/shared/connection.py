@@ -93,15 +93,15 @@ class Connection:
             self._handshake.is_turn_sent = False
             self.begin(now_ms)
             return True
+        was_closing = self._ending.is_closing
         if found is Found.OUR_TURN:
             self._regain(response, now_ms)
-        if self._ending.is_closing:
+        if was_closing:
             self._ending.connected(now_ms)
-        elif found is Found.OUR_TURN or found is Found.NOTHING_YET:
-            if self._ending.stop_cause is not None:
-                self._ending.interrupt(now_ms)
-        else:
+        elif found in (Found.NO_TURN, Found.LOST):
             self._ending.give_up(self._reattach.error, now_ms)
+        elif self._ending.stop_cause is not None:
+            self._ending.interrupt(now_ms)
         return True
 
     def _may_send_again(self) -> bool:
