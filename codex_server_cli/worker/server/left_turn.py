@@ -11,9 +11,8 @@ from typing import Any
 
 from codex_server_cli import __version__
 from codex_server_cli.core.model.server.address import ServerKind
-from codex_server_cli.core.protocol.query import Listen, Query, initialize
-from codex_server_cli.core.protocol.rpc import Message, at, objects_in
 from codex_server_cli.core.record.replay import replay
+from codex_server_cli.core.session.shared.interrupt_query import interrupt_turn
 from codex_server_cli.disk.turn.contents import event_lines
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import CodexServerError
@@ -21,10 +20,7 @@ from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.server.route import client_to, route_to
 
 _CONNECT_S, _QUERY_S = 1.0, 2.0
-_END_S = 1.5
-"""For the turn to end after its interrupt: 24 to 72 ms (transport notes, section 4)."""
 _SSH_S = 5.0
-_NEWEST = 5
 
 
 def end_there(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
@@ -47,7 +43,8 @@ def end_there(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
         if thread_id is None or (route.address.kind is ServerKind.SHARED and route.socket_path is None):
             return None  # it was never sent
         with client_to(record, settings, connect_s=_CONNECT_S) as client:
-            was_running = client.run(_end_turn(thread_id, codex_turn_id, turn.turn_id), _QUERY_S)
+            query = interrupt_turn(thread_id, codex_turn_id, turn.turn_id, __version__)
+            was_running = client.run(query, _QUERY_S).was_running
     except CodexServerError as error:
         return f"whether the turn still runs at {record['url']} is not known: {error.message}"
     return f"the turn still ran at {record['url']}, and was interrupted" if was_running else None
@@ -60,30 +57,3 @@ def _ids_of(turn: TurnDir, meta: Mapping[str, Any]) -> tuple[str | None, str | N
         told = replay(event_lines(turn))[0]
         thread_id, codex_turn_id = told.thread_id or thread_id, told.turn_id
     return thread_id, codex_turn_id
-
-
-def _end_turn(thread_id: str, codex_turn_id: str | None, our_id: str) -> Query[bool]:
-    """Whether the turn still ran; it is interrupted then. Its commands are ended in any case.
-
-    Args:
-        codex_turn_id: None where the reply to its start is not known: it is told by `our_id`, which was sent along.
-    """
-    yield from initialize(__version__)
-    page = {"threadId": thread_id, "limit": _NEWEST, "sortDirection": "desc", "itemsView": "full"}
-    turns = objects_in(at((yield "thread/turns/list", page), "result.data", list))
-    running = [each for each in turns if each.get("status") == "inProgress" and _is_ours(each, codex_turn_id, our_id)]
-    for each in running:
-        # Only who has resumed a thread hears of the end of its turn.
-        yield "thread/resume", {"threadId": thread_id, "excludeTurns": True}
-        reply = yield "turn/interrupt", {"threadId": thread_id, "turnId": each.get("id")}
-        if "error" not in reply:
-            yield Listen("turn/completed", _END_S)
-    yield "thread/backgroundTerminals/clean", {"threadId": thread_id}
-    yield "thread/unsubscribe", {"threadId": thread_id}
-    return bool(running)
-
-
-def _is_ours(stored: Message, codex_turn_id: str | None, our_id: str) -> bool:
-    if codex_turn_id is not None:
-        return stored.get("id") == codex_turn_id
-    return any(item.get("clientId") == our_id for item in objects_in(stored.get("items")))
