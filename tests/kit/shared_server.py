@@ -1,151 +1,134 @@
-"""A shared app-server that plays a recorded turn, and whose connection can be cut anywhere. Asserts nothing.
-
-What it stores of the turn is what the transport notes (section 4) say: each completed item, no open one.
-"""
+"""The shared app-server of one test: its key, its processes, its end. Never here: assertions about the product."""
 
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
-from codex_server_cli.core.model.request import TurnRequest
-from codex_server_cli.core.protocol.rpc import Message, encode
-from codex_server_cli.core.record.turn_record import THREAD_OPENERS, TURN_STARTERS
-from codex_server_cli.core.session.outbox import Step
-from codex_server_cli.core.session.session import Session
-from tests.kit.captures import CapturedTurn
-from tests.kit.dialogue import LOST, SHARED
+import psutil
+import pytest
 
-_ACCOUNT = {"account": None, "requiresOpenaiAuth": False}
+from codex_server_cli import __version__
+from codex_server_cli.codex.server.asking import ask
+from codex_server_cli.codex.server.key import ServerKey, make_key
+from codex_server_cli.codex.server.shared import ensure_shared, find_shared, replace_shared, retire
+from codex_server_cli.codex.server.state import Generation, directory_of, generations_in
+from codex_server_cli.core.protocol.query import Listen, Query, initialize
+from codex_server_cli.demo.codex_home import write_custom_provider
+from codex_server_cli.demo.scripted_model import Script, ScriptedModel
+from codex_server_cli.errors import CodexServerError
+from tests.kit.processes import end, with_variable
+from tests.kit.support import DEADLINE_S, wait_until
+
+HOME = "CODEX_SERVER_HOME"
 
 
 class SharedServer:
-    """One turn of a session on it.
+    """Where a shared server may be started.
 
-    Args:
-        turn: as recorded; all that came after the request that started the turn is its stream.
+    Attributes:
+        home, codex_home, codex: as a user has them.
+        opened: what is closed at the end, the last one first.
     """
 
-    def __init__(self, turn: CapturedTurn, request: TurnRequest | None = None) -> None:
-        messages, self.name = turn.messages, turn.name
-        ours = [message for is_ours, message in messages if is_ours]
-        self._asked = {message["id"]: message for message in ours if "method" in message and "id" in message}
-        start = next(n for n, (is_ours, m) in enumerate(messages) if is_ours and m.get("method") in TURN_STARTERS)
-        self.stream = [_with_client_id(m) for is_ours, m in messages[start:] if not is_ours]
-        self._opened = next(m["result"] for is_ours, m in messages if not is_ours and self._answers(m, THREAD_OPENERS))
-        self.session = Session(request or turn.request, "go", "0", SHARED)
-        self.events, self.text, self.sent = b"", "", list[Message]()
-        self._now_ms = 1_000.0
-        self._place = 0  # in the stream: what of it has been produced
-        self._is_turn_running = self._is_subscribed = False
+    def __init__(self, root: Path, codex: Path, codex_home: Path) -> None:
+        self.home, self.codex, self.codex_home = root / "home", codex, codex_home
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        self.opened = ExitStack()
+        self._threads = self.opened.enter_context(ThreadPoolExecutor(4))
+        (codex_home / "config.toml").write_text("[features]\nplugins = false\nshell_snapshot = false\n")
 
-    def play(self, cut: int | None = None, missed: int = 0) -> SharedServer:
-        """Play the whole turn.
+    def put_into_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make it that of this process."""
+        monkeypatch.setenv(HOME, str(self.home))
+        monkeypatch.setenv("CODEX_HOME", str(self.codex_home))
+        for name in ("CODEX_SERVER_TURN_ID", "OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_ACCESS_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
 
-        Args:
-            cut: after how many messages of the stream the connection is lost; None for never.
-            missed: how many it produces before there is another connection.
-        """
-        self._do(self.session.start(self._now_ms))
-        self._answer()
-        while self.session.outcome is None:
-            if self._place == cut:
-                cut = None
-                self._do(self.session.lost(LOST, self._now_ms))
-                self._place, self._is_subscribed = min(self._place + missed, len(self.stream)), False
-            elif self._is_turn_running and self._is_subscribed and self._place < len(self.stream):
-                self._place += 1
-                self._send(self.stream[self._place - 1])
-            else:
-                self._now_ms = self.session.wakeup_ms or self._now_ms
-                self._do(self.session.tick(self._now_ms))
-            self._answer()
-        return self
+    @property
+    def key(self) -> ServerKey:
+        """The key of this environment."""
+        return make_key(self.codex_home, self.codex, may_bill_api_key=False)
 
-    def _answers(self, message: Message, methods: frozenset[str]) -> bool:
-        return "method" not in message and self._asked.get(message.get("id"), {}).get("method") in methods
+    @property
+    def directory(self) -> Path:
+        """Its state."""
+        return Path(directory_of(self.home, self.key.name))
 
-    def _send(self, message: Message) -> None:
-        if self._answers(message, TURN_STARTERS):
-            message = {**message, "id": next(m["id"] for m in self.sent if m.get("method") in TURN_STARTERS)}
-        self._do(self.session.feed(encode(message), self._now_ms))
+    @property
+    def log(self) -> str:
+        """`server.log`."""
+        return (self.directory / "server.log").read_text(encoding="utf-8")
 
-    def _answer(self) -> None:
-        """Answer what was asked and is not answered yet; the turn's start is part of the stream."""
-        while self._unanswered:
-            message = self._unanswered.pop(0)
-            if message["method"] in TURN_STARTERS:
-                self._is_turn_running = self._is_subscribed = True
-                continue
-            reply = {"id": message["id"], "result": self._result(message["method"])}
-            self._do(self.session.feed(encode(reply), self._now_ms))
-            if message["method"] == "thread/resume":
-                self._is_subscribed = True
-                for again in self._repeated():
-                    self._do(self.session.feed(encode(again), self._now_ms))
+    def find(self) -> Generation | None:
+        """See `find_shared`."""
+        return find_shared(self.home, self.key)
 
-    def _result(self, method: str) -> Any:
-        match method:
-            case "account/read":
-                return _ACCOUNT
-            case "config/read":
-                return {"config": {"model_provider": self._opened.get("modelProvider")}}
-            case "thread/start":
-                return self._opened
-            case "thread/resume":
-                turn, flags = self._stored(), ["waitingOnApproval"] if self._pending() else []
-                is_over = turn["status"] != "inProgress"
-                status = {"type": "idle"} if is_over else {"type": "active", "activeFlags": flags}
-                thread = {**self._opened["thread"], "status": status}
-                return {**self._opened, "thread": thread, "initialTurnsPage": {"data": [turn]}}
-            case "thread/turns/list":
-                return {"data": [self._stored()]}
-            case _:
-                return {}
+    def ensure(self, **more: Any) -> Generation:
+        """See `ensure_shared`."""
+        return ensure_shared(self.home, self.key, **more)
 
-    def _stored(self) -> Message:
-        """The turn as it is stored now."""
-        reply = next(m for m in self.stream if self._answers(m, TURN_STARTERS))
-        turn: Message = {**reply["result"]["turn"], "items": []}
-        for message in self.stream[: self._place]:
-            params = message.get("params") or {}
-            if message.get("method") == "item/completed" and params.get("turnId") == turn["id"]:
-                turn["items"].append(params["item"])
-            elif message.get("method") == "turn/completed" and params["turn"]["id"] == turn["id"]:
-                turn |= {name: value for name, value in params["turn"].items() if name != "items"}
-        return turn
+    def replace(self) -> Generation:
+        """See `replace_shared`."""
+        return replace_shared(self.home, self.key)
 
-    def _pending(self) -> list[Message]:
-        """The requests that wait for an answer now."""
-        waiting: dict[Any, Message] = {}
-        for message in self.stream[: self._place]:
-            if "method" in message and "id" in message:
-                waiting[message["id"]] = message
-            elif message.get("method") == "serverRequest/resolved":
-                waiting.pop(message["params"]["requestId"], None)
-        return list(waiting.values())
+    def write_login(self, **login: object) -> None:
+        """Write `auth.json`."""
+        (self.codex_home / "auth.json").write_text(json.dumps(login))
 
-    def _repeated(self) -> list[Message]:
-        """What a client that resumes the thread gets again: what waits, and the tokens of a turn that is over."""
-        if self._stored()["status"] == "inProgress":
-            return self._pending()
-        return [m for m in self.stream[: self._place] if m.get("method") == "thread/tokenUsage/updated"][-1:]
+    def model(self, script: Script) -> None:
+        """Serve a script, and make Codex use it."""
+        model = self.opened.enter_context(ScriptedModel(script))
+        features = {"plugins": False, "shell_snapshot": False}
+        write_custom_provider(self.codex_home, model.base_url, features=features)
 
-    def _do(self, step: Step) -> None:
-        if step.starts_server:
-            self._unanswered = []
-        sends = [json.loads(line) for line in step.sends.split(b"\n") if line]
-        self.sent += sends
-        self._unanswered += [message for message in sends if "method" in message and "id" in message]
-        self.events += step.events
-        self.text += step.text
+    def start_turn(self, generation: Generation) -> Future[str]:
+        """Run a turn there that may do anything; its result is Codex's word for its end, or our error's message."""
+        return self._threads.submit(_run_turn, generation.socket_path, str(self.codex_home.parent))
+
+    def processes(self) -> list[psutil.Process]:
+        """Every live process of it."""
+        return [each for each in with_variable(HOME, str(self.home)) if each.pid != os.getpid()]
+
+    def end(self) -> None:
+        """End every generation at once; nothing may be left of them."""
+        for directory in (self.home / "servers").glob("*"):
+            for generation in generations_in(str(directory)):
+                retire(generation, at_once=True)
+        wait_until(lambda: not self.processes(), what="the end of the shared server")
+        self.opened.close()
+
+    def kill(self) -> None:
+        """Kill what is left of a test that has failed."""
+        end(self.processes())
+        self.opened.close()
 
 
-def _with_client_id(message: Message) -> Message:
-    """The prompt of a recording was sent without an id of ours."""
-    item = (message.get("params") or {}).get("item") or {}
-    if item.get("type") != "userMessage":
-        return message
-    from tests.kit.captures import TURN_ID
+def _run_turn(socket_path: str, cwd: str) -> str:
+    try:
+        return ask(socket_path, _turn(cwd), DEADLINE_S)
+    except CodexServerError as error:
+        return error.message
 
-    return {**message, "params": {**message["params"], "item": {**item, "clientId": TURN_ID}}}
+
+def _turn(cwd: str) -> Query[str]:
+    yield from initialize(__version__)
+    started = yield "thread/start", {"cwd": cwd, "sandbox": "danger-full-access", "approvalPolicy": "never"}
+    if "error" in started:
+        return str(started["error"])
+    params = {"threadId": started["result"]["thread"]["id"], "input": [{"type": "text", "text": "go"}]}
+    yield "turn/start", params
+    completed = yield Listen("turn/completed")
+    return str(completed["params"]["turn"]["status"])
+
+
+def is_gone(pid: int) -> bool:
+    """Whether there is no such process, or only a zombie."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -11,15 +11,15 @@ from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.record.replay import replay
 from tests.kit.captures import CapturedTurn, capture_names, captured_turns
 from tests.kit.cases import for_each
-from tests.kit.shared_server import SharedServer
+from tests.kit.played_server import PlayedServer
 
 NAMES = [name for name in capture_names() if name != "interrupt"]  # its turn ends only when it is told to
 LOST_METHODS = ("error", "warning", "turn/plan/updated", "turn/diff/updated", "model/rerouted")
 
 
-def _uncut(turn: CapturedTurn, without: tuple[int, int]) -> SharedServer:
+def _uncut(turn: CapturedTurn, without: tuple[int, int]) -> PlayedServer:
     """The same turn where nothing is lost, but without what a client that is away never gets to know."""
-    server = SharedServer(turn)
+    server = PlayedServer(turn)
     first, last = without
     resolved = [m["params"]["requestId"] for m in server.stream[:last] if m.get("method") == "serverRequest/resolved"]
     server.stream = [
@@ -36,7 +36,7 @@ def _is_lost(message: Message, resolved: list[Any]) -> bool:
 
 
 def check(turn: CapturedTurn, cut: int, missed: int) -> None:
-    server = SharedServer(turn).play(cut, missed)
+    server = PlayedServer(turn).play(cut, missed)
     whole = _uncut(turn, (cut, cut + missed))
     record, expected = server.session.record, whole.session.record
     outcome, wanted = server.session.outcome, whole.session.outcome
@@ -64,7 +64,7 @@ def _facts(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names} | {"items": sorted(record.attachment.completed)}
 
 
-def _has_broken_responses(server: SharedServer) -> bool:
+def _has_broken_responses(server: PlayedServer) -> bool:
     """By an error that is retried, or by a steer."""
     return server.name == "steer" or any("Reconnecting" in str(message.get("params")) for message in server.stream)
 
@@ -72,7 +72,7 @@ def _has_broken_responses(server: SharedServer) -> bool:
 @for_each("name", NAMES)
 def test_a_turn_whose_connection_is_lost_anywhere_ends_as_it_would_have(name: str) -> None:
     turn, random = captured_turns(name)[0], Random(name)
-    length = len(SharedServer(turn).stream)
+    length = len(PlayedServer(turn).stream)
     for cut in range(length + 1):
         missed = random.choice([0, 1, 2, random.randrange(length + 1)])
         try:
@@ -86,7 +86,7 @@ def test_a_turn_whose_connection_is_lost_anywhere_ends_as_it_would_have(name: st
 @pytest.mark.parametrize("name", NAMES)
 def test_so_does_one_that_misses_anything(name: str) -> None:
     turn = captured_turns(name)[0]
-    length = len(SharedServer(turn).stream)
+    length = len(PlayedServer(turn).stream)
     for cut in range(length + 1):
         for missed in range(length + 1 - cut):
             check(turn, cut, missed)
