@@ -77,7 +77,7 @@ def proxied(home: Home, *flags: str) -> Iterator[Proxied]:
 def pin(home: Home, *lines: str) -> None:
     """Pin a codex whose app-server is these lines of Python."""
     path = home.root / "scripted-codex"
-    path.write_text("\n".join([f"#!{sys.executable} -IS", "import json, os, sys, time", *lines, ""]))
+    path.write_text("\n".join([f"#!{sys.executable} -IS", "import json, os, sys", *lines, ""]))
     path.chmod(0o755)
     home.configure(codex=str(path))
 
@@ -146,9 +146,10 @@ def test_what_nobody_reads_yet_is_kept_so_that_the_server_is_not_slow(one_home: 
 
 def test_what_the_server_does_not_read_is_not_taken_from_the_client(one_home: Home, tmp_path: Path) -> None:
     begin = tmp_path / "begin"
+    os.mkfifo(begin)
     pin(
         one_home,
-        f"while not os.path.exists({str(begin)!r}): time.sleep(0.01)",
+        f"open({str(begin)!r}).read()",
         "count = 0",
         "while b'\"id\"' not in (line := sys.stdin.buffer.readline()): count += len(line)",
         "print(json.dumps({'id': 1, 'result': count}), flush=True)",
@@ -160,7 +161,7 @@ def test_what_the_server_does_not_read_is_not_taken_from_the_client(one_home: Ho
         while select.select([], [client.stdin], [], 1.0)[1]:
             sent += os.write(client.stdin.fileno(), line[sent % len(line) :][: select.PIPE_BUF])
         assert sent < 10_000_000
-        begin.touch()
+        begin.write_text("")
         os.set_blocking(client.stdin.fileno(), True)
         rest = line[sent % len(line) :]
         client.stdin.write(rest)
@@ -193,7 +194,7 @@ def test_a_client_that_reads_nothing_more_ends_it(one_home: Home) -> None:
 
 @pytest.mark.full
 def test_a_request_without_a_reply_keeps_it_for_seconds_only(one_home: Home) -> None:
-    pin(one_home, "sys.stdin.read(); time.sleep(600)")
+    pin(one_home, "import signal; sys.stdin.read(); signal.pause()")
     with proxied(one_home) as client:
         client.send({"id": 1, "method": "never"})
         code, stdout, stderr = client.end()
