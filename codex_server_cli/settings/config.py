@@ -1,4 +1,4 @@
-"""Owns the keys of `config.json`, and reading it. Must never write it: only `setup` does."""
+"""Owns the keys of `config.json`, and reading it. Must never write it: `actions.config_file` does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from codex_server_cli.errors import BadInputError, HomeError
 _SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
 _DEFAULT_GC_DAYS = 7.0
 _DEFAULT_GC_NAMED_DAYS = 30.0
+DEFAULT_SERVER_IDLE_S = 30 * 60.0
 
 
 class Config(NamedTuple):
@@ -28,6 +29,8 @@ class Config(NamedTuple):
     gc_days: float = _DEFAULT_GC_DAYS
     gc_named_days: float = _DEFAULT_GC_NAMED_DAYS
     keeps_events: bool = False
+    server_idle: float = DEFAULT_SERVER_IDLE_S
+    remote_control: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -44,6 +47,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sandbox": (lambda value: value in _SANDBOXES, "one of " + ", ".join(_SANDBOXES)),
     "notify": (lambda value: isinstance(value, str), "a command"),
     "events": (lambda value: value in ("compact", "full"), '"compact" or "full"'),
+    "server_idle": (lambda value: _is_number(value) and value > 0, "more than 0 seconds"),
+    "remote_control": (lambda value: isinstance(value, bool), "true or false"),
     **dict.fromkeys(("gc_days", "gc_named_days"), (lambda value: _is_number(value) and value > 0, "more than 0 days")),
 }
 

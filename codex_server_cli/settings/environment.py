@@ -12,6 +12,7 @@ from codex_server_cli import TURN_VARIABLE
 
 TYPE_CHECKING = False  # typing itself takes 3 ms
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 NOTIFY_VARIABLE = "CODEX_SERVER_NOTIFY"
@@ -32,6 +33,16 @@ _PATH_VARIABLES = (
     *("TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE"),
 )
 """Variables that name a file or a directory, for us or for Codex."""
+
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_SERVER_VARIABLES = (
+    *_PROXY_VARIABLES,
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE", "CODEX_SQLITE_HOME"),
+)
+"""What an app-server reads of its environment for itself, for life (transport notes, section 5)."""
+
+SERVER_MARK = "server"
+"""Marks the processes of the shared app-server as those of no turn."""
 
 
 def make_paths_absolute() -> None:
@@ -157,6 +168,27 @@ def codex_environment(
     environment = {name: value for name, value in inherited_environment().items() if name not in left_out}
     overrides = {TURN_VARIABLE: turn_id, "CODEX_HOME": codex_home}
     return environment | {name: value for name, value in overrides.items() if value is not None}
+
+
+def server_environment(*, may_bill_api_key: bool) -> dict[str, str]:
+    """The environment of the shared app-server and of our process above it: outside of any turn, and of no turn's.
+
+    Its mark is that of no turn. Without one the end of the turn that happens to start it would end it.
+    """
+    return codex_environment(may_bill_api_key=may_bill_api_key, turn_id=SERVER_MARK)
+
+
+def server_variables(named: Iterable[str], *, may_bill_api_key: bool) -> list[tuple[str, str]]:
+    """The variables that an app-server reads for itself, not for a turn, and their values: proxies, CAs, keys.
+
+    Args:
+        named: those that Codex's configuration names.
+        may_bill_api_key: whether it is given API keys.
+    """
+    read = {*_SERVER_VARIABLES, *(name.lower() for name in _PROXY_VARIABLES), *named}
+    read |= set(_API_KEY_VARIABLES) if may_bill_api_key else set()
+    left_out = () if may_bill_api_key else _API_KEY_VARIABLES
+    return [(name, os.environ[name]) for name in sorted(read) if name in os.environ and name not in left_out]
 
 
 def ssh_environment(*, may_bill_api_key: bool) -> dict[str, str]:

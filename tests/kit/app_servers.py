@@ -44,17 +44,19 @@ class ListeningServer:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        self.url = listen
         try:
-            if listen.startswith("ws:"):
-                self.url = wait_until(self._told_url, what="the address of the app-server")
-            else:
-                path = listen.removeprefix("unix://")
-                default = codex_home / "app-server-control" / "app-server-control.sock"
-                wait_until(lambda: self._listens(Path(path or default)), what="the socket of the app-server")
+            self.url = self._await(listen, codex_home)
         except BaseException:
             self.close()
             raise
+
+    def _await(self, listen: str, codex_home: Path) -> str:
+        if listen.startswith("ws:"):
+            return wait_until(self._told_url, what="the address of the app-server") or ""
+        default = codex_home / "app-server-control" / "app-server-control.sock"
+        path = Path(listen.removeprefix("unix://") or default)
+        wait_until(lambda: self._listens(path), what="the socket of the app-server")
+        return listen
 
     def _told_url(self) -> str | None:
         assert self.process.poll() is None, self._log.read_text()
@@ -147,9 +149,15 @@ def peer(behave: Callable[[socket.socket], None], *, path: Path | None = None, i
 
 
 def request_of(sock: socket.socket) -> str:
-    """The head of the request that has come over a connection."""
+    """The head of the request that has come over a connection.
+
+    Raises:
+        ConnectionError: none comes.
+    """
     data = b""
-    while b"\r\n\r\n" not in data and (more := sock.recv(4096)):
+    while b"\r\n\r\n" not in data:
+        if not (more := sock.recv(4096)):
+            raise ConnectionError
         data += more
     return data.decode()
 

@@ -114,7 +114,7 @@ def read_head(data: bytes) -> tuple[Head, bytes] | None:
         return None
     status_line, *lines = head.decode("latin-1").split("\r\n")
     status = status_line.split(" ")[1:2]
-    if not status or not (status[0].isascii() and status[0].isdigit()):
+    if not status or not (status[0].isascii() and status[0].isdigit() and len(status[0]) == 3):
         raise WebSocketError("does not speak HTTP")
     headers: dict[str, str] = {}
     for line in lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -50,7 +51,7 @@ class Server:
     def hear(self) -> list[tuple[Opcode, bytes]]:
         """The frames of what has come; answers to a ping or a close are kept back until `flush`."""
         self.brain.receive_data(self._sock.recv(1 << 20))
-        return [(each.opcode, each.data) for each in self.brain.events_received() if isinstance(each, Frame)]
+        return [(each.opcode, bytes(each.data)) for each in self.brain.events_received() if isinstance(each, Frame)]
 
     def has_ended(self) -> bool:
         return self._sock.recv(1 << 20) == b""
@@ -83,7 +84,7 @@ def remote(clock: list[float]) -> Iterator[Server]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that a link sees, to be set."""
     now = [1000.0]
-    monkeypatch.setattr(websocket.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(websocket, "time", SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
@@ -234,9 +235,11 @@ def test_the_end_does_not_wait_for_one_who_has_answered_and_only_so_long_for_ano
 
 
 def test_a_closed_link_has_no_descriptor(server: Server) -> None:
-    server.link.end(0.0)
-    server.link.close()
+    server.link.send(MUCH)
+    server.link.close()  # without an end before it
     assert server.link.fds() == ()
+    assert server.link.write_fd() is None
+    assert server.link.end(60.0) == CLOSED
     server.link.close()
 
 

@@ -120,8 +120,9 @@ def test_a_head_may_have_no_reason_and_no_header() -> None:
         (b"HTTP/2 200\r\n\r\n", "HTTP"),
         (b"\x15\x03\x01", "HTTP"),
         (b"HTTP/1.1\r\n\r\n", "HTTP"),
-        (b"HTTP/1.1 up\r\n\r\n", "HTTP"),
-        ("HTTP/1.1 ²\r\n\r\n".encode("latin-1"), "HTTP"),
+        (b"HTTP/1.1 up!\r\n\r\n", "HTTP"),
+        (b"HTTP/1.1 " + b"2" * 5000 + b"\r\n\r\n", "HTTP"),
+        ("HTTP/1.1 ²²²\r\n\r\n".encode("latin-1"), "HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000, "without end"),
     ],
 )

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _ELSEWHERE = ("ws://", "wss://", "ssh://")
-_SPAWNED = "spawn"
+_SPAWNED, _SHARED = "spawn", "shared"
+_OURS = (_SPAWNED, _SHARED)
 
 
 def url_of(record: Any) -> str:
@@ -22,6 +23,11 @@ def url_of(record: Any) -> str:
 def is_elsewhere(record: Any) -> bool:
     """Whether the turn's paths may be those of another host: nothing about them can be looked up here."""
     return url_of(record).startswith(_ELSEWHERE)
+
+
+def is_foreign(record: Any) -> bool:
+    """Whether the turn uses an app-server of somebody else's, which may have another login and other sessions."""
+    return url_of(record) not in _OURS
 
 
 def text_of(record: Any, name: str) -> str | None:
