@@ -14,6 +14,7 @@ from codex_server_cli.cli.parameters import (
     CHAT_FLAGS,
     PROMPT,
     REVIEW_FLAGS,
+    SERVER_FLAGS,
     START_FLAGS,
     STDIN,
     Printed,
@@ -127,6 +128,7 @@ def test_the_function_of_a_verb_takes_what_the_table_says(verb: str) -> None:
         "new": (PROMPT, STDIN, *START_FLAGS),
         "continue": (PROMPT, STDIN, *START_FLAGS),
         "review": REVIEW_FLAGS,
+        **dict.fromkeys(("rpc", "proxy"), SERVER_FLAGS),
     }
     passed_on["chat"] = CHAT_FLAGS
     assert declared - taken == {each.name for each in passed_on.get(verb, ())}
