@@ -73,7 +73,8 @@ class Keeping:
 
     def keep(self) -> None:
         """Stay until the server has ended."""
-        tick_at = time.monotonic() + _TICK_S
+        tick_s = min(_TICK_S, self._idle_s)
+        tick_at = time.monotonic() + tick_s
         while self.server.exit_status is None:
             ready = select.select([self._wakeup_fd], [], [], max(tick_at - time.monotonic(), 0))[0]
             signums = os.read(self._wakeup_fd, 512) if ready else b""
@@ -85,7 +86,7 @@ class Keeping:
             self._reap()
             if time.monotonic() >= tick_at:
                 self._tick(time.monotonic())
-                tick_at = time.monotonic() + _TICK_S
+                tick_at = time.monotonic() + tick_s
         self.log.say(f"generation {self.server.number} has ended: {self.server.ending()}")
 
     def clean_up(self) -> None:
