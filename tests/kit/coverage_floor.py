@@ -49,6 +49,7 @@ MEASURED = frozenset(
 
 WEIGHED = frozenset(
     {
+        "test_the_keeper_is_light_and_idle",
         "test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come",
         "test_a_file_that_may_not_grow_is_73_and_leaves_nothing",
         "test_a_queued_turn_is_light_and_idle",

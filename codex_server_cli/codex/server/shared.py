@@ -170,7 +170,7 @@ def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline
         stale = read_generation(f"{directory}/{CURRENT}")
         if stale is not None:  # its keeper was killed
             retire(stale)
-        answer_fd = _spawn_keeper(lock_fd, directory, key, idle_s)
+        answer_fd = _spawn_keeper(lock_fd, directory, key, (idle_s, max(deadline - time.monotonic(), 0.1)))
     except OSError as error:
         raise _no_process(error) from error
     finally:
@@ -187,8 +187,14 @@ def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline
     return None
 
 
-def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, idle_s: float) -> int:
-    """Start the keeper; returns the pipe with its answer.
+def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, times_s: tuple[float, float]) -> int:
+    """Start the keeper.
+
+    Args:
+        times_s: how long the server stays without a client, and how long it has to accept.
+
+    Returns:
+        The pipe with its answer.
 
     Raises:
         OSError: no process, or no descriptor.
@@ -206,7 +212,7 @@ def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, idle_s: float) -
         high_fd = fcntl.fcntl(lock_fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STDIO)
         pid = os.posix_spawn(
             sys.executable,
-            interpreter(_CODE, directory, key.codex, repr(idle_s), beginning, *key.extra),
+            interpreter(_CODE, directory, key.codex, *map(repr, times_s), beginning, *key.extra),
             server_environment(may_bill_api_key=key.may_bill_api_key),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

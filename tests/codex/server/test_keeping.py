@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
+
+import psutil
+import pytest
 
 from codex_server_cli.codex.server.shared import Lease
 from codex_server_cli.codex.server.state import Generation
@@ -63,3 +67,16 @@ def test_a_deleted_home_ends_it(one_server: SharedServer) -> None:
     one_server.ensure()
     shutil.rmtree(one_server.home)
     wait_until(lambda: not one_server.processes(), what="the end of a server that nobody can find")
+
+
+@pytest.mark.alone
+def test_the_keeper_is_light_and_idle(one_server: SharedServer) -> None:
+    generation = one_server.ensure()
+    wait_for_looks(generation)
+    rollup = Path(f"/proc/{generation.keeper_pid}/smaps_rollup").read_text()
+    assert int(rollup.partition("\nPss:")[2].split()[0]) <= 12 * 1024
+    keeper, began = psutil.Process(generation.keeper_pid), time.monotonic()
+    used = sum(keeper.cpu_times()[:2])
+    for _ in range(2):
+        wait_for_looks(generation)
+    assert sum(keeper.cpu_times()[:2]) - used <= max(0.003 * (time.monotonic() - began), 0.02)  # a tick is 0.01 s
