@@ -69,6 +69,27 @@ def test_a_deleted_home_ends_it(one_server: SharedServer) -> None:
     wait_until(lambda: not one_server.processes(), what="the end of a server that nobody can find")
 
 
+def test_a_directory_that_was_deleted_and_made_anew_belongs_to_the_new_keeper(one_server: SharedServer) -> None:
+    old = one_server.ensure()
+    shutil.rmtree(one_server.directory)
+    new = one_server.ensure()
+    assert new.pid != old.pid
+    wait_until(lambda: is_gone(old.keeper_pid), what="the end of the old keeper")
+    assert one_server.find() == new
+
+
+def test_what_a_killed_keeper_and_server_left_is_put_away_by_the_next(one_server: SharedServer) -> None:
+    old = one_server.ensure()
+    for pid in (old.pid, old.keeper_pid):
+        os.kill(pid, signal.SIGSTOP)
+    for pid in (old.pid, old.keeper_pid):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: is_gone(old.pid) and is_gone(old.keeper_pid), what="the end of both")
+    assert one_server.ensure().number == 2
+    names = sorted(path.name for path in one_server.directory.iterdir())
+    assert names == ["g2.clients", "g2.sock", "lock", "server.json", "server.log"]
+
+
 @pytest.mark.alone
 def test_the_keeper_is_light_and_idle(one_server: SharedServer) -> None:
     generation = one_server.ensure()

@@ -79,6 +79,7 @@ def test_a_turn_outlives_the_keeper(server: SharedServer) -> None:
     new = server.ensure()
     assert new.number == 2
     assert not is_gone(generation.pid)
+    assert [each.number for each in generations_in(str(server.directory))] == [2, 1]
     gate.open()
     turn.result()
     assert server.is_in_a_session(WHOLE)
