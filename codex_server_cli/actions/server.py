@@ -90,13 +90,14 @@ def stop(
         CodexServerError: as `running`.
     """
     before = running(settings)
-    for each in _generations(settings):
+    told = _generations(settings)
+    for each in told:
         retire(each, at_once=at_once)
     busy = [report for report in before if report.active_turns]
     if busy and not at_once:
         tell(busy)
     deadline = time.monotonic() + timeout_s
-    while (left := _generations(settings)) and time.monotonic() < deadline:
+    while (left := [each for each in told if _is_running(each)]) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
     if left:
         numbers = ", ".join(f"{each.number} (pid {each.pid})" for each in left)
@@ -128,7 +129,11 @@ def _generations(settings: Settings) -> list[Generation]:
     folder = settings.home / "servers"
     directories = sorted(folder.iterdir()) if folder.is_dir() else []
     found = [each for directory in directories for each in generations_in(str(directory))]
-    return [each for each in found if each.is_alive() or each.is_kept()]
+    return [each for each in found if _is_running(each)]
+
+
+def _is_running(generation: Generation) -> bool:
+    return generation.is_alive() or generation.is_kept()
 
 
 def _key_or_none(settings: Settings) -> ServerKey | None:

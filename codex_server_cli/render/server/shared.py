@@ -41,7 +41,7 @@ def _text(report: ServerReport, user_home: str) -> str:
         ("threads", _number(report.threads)),
         ("turns", _turns(report)),
         ("clients", _number(report.clients)),
-        *(("left over", f"{left.pid}  {left.command}") for left in report.leftovers),
+        *(("left over", f"{left.pid} {left.command}") for left in report.leftovers),
         ("log", short_path(report.log_path, user_home, 100)),
     ]
     return "".join(f"{label.ljust(10)}  {one_line(value, 400)}\n" for label, value in facts if value)
