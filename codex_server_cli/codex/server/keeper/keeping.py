@@ -186,6 +186,8 @@ class Keeping:
 
     def _switch_on_remote_control(self) -> None:
         """Do so where `config.json` may want it, in a process of its own: most users never do."""
+        if self.server.url:
+            return  # on a TCP port we have no token to ask it with
         try:
             with open(f"{self._directory}/../../config.json", "rb") as file:  # noqa: PTH123
                 is_wanted = b'"remote_control"' in file.read(_MOST_CONFIG_BYTES)
