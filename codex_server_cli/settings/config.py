@@ -1,4 +1,4 @@
-"""Owns the keys of `config.json`, and reading it. Must never write it: only `setup` does."""
+"""Owns the keys of `config.json`, and reading it. Must never write it: `actions.config_file` does."""
 
 from __future__ import annotations
 
