@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.codex.transport.base import Link
+from codex_server_cli.codex.transport.early import take
 from codex_server_cli.codex.transport.spawned import FAREWELL_S, GRACE_S, AppServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
@@ -69,7 +70,8 @@ class CodexProcess:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the orphan reaper does not know this child yet
         request = self._request
         try:
-            self.link = AppServer(
+            begun = take() if provider is None else None
+            self.link = begun or AppServer(
                 self._codex,
                 request.work_dir,
                 may_bill_api_key=request.may_bill_api_key,
