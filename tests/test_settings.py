@@ -216,12 +216,15 @@ def test_every_key_is_read(path: Path) -> None:
         "auth": "any",
         "max_running": 3,
         "server": "unix:///run/codex.sock",
+        "server_command": "/opt/codex",
         "model": "gpt-5.5",
         "sandbox": "workspace-write",
         "notify": "notify-send",
         "events": "full",
         "gc_days": 0.5,
         "gc_named_days": 90,
+        "server_idle": 60.5,
+        "remote_control": True,
     }
     switches = {"may_bill_api_key": True, "keeps_events": True}
     known = {name: value for name, value in values.items() if name not in ("auth", "events")}
@@ -230,7 +233,7 @@ def test_every_key_is_read(path: Path) -> None:
 
 
 def test_null_means_the_default_and_the_names_of_defaults_may_be_given(path: Path) -> None:
-    keys = ("codex", "auth", "model", "sandbox", "events", "gc_days", "gc_named_days")
+    keys = ("codex", "auth", "model", "sandbox", "events", "gc_days", "server_idle", "remote_control")
     assert read(path, dict.fromkeys(keys)) == Config()
     assert read(path, {"auth": "chatgpt", "events": "compact"}) == Config()
 
@@ -241,11 +244,6 @@ def test_an_unknown_key_is_a_warning(path: Path) -> None:
     assert config.warnings == (f"{path}: unknown key 'modle' is ignored",)
 
 
-def test_a_key_that_nothing_obeys_yet_is_a_warning(path: Path) -> None:
-    config = read(path, {"server": "unix:///run/codex.sock", "notify": "say", "gc_days": 1})
-    assert config.warnings == (f"{path}: 'server' has no effect in this version",)
-
-
 BAD_VALUES: dict[str, tuple[object, ...]] = {
     "codex": (7, [], "", "codex", "~/bin/codex", "./codex"),
     "auth": ("apikey", True, "ANY", ""),
@@ -254,7 +252,10 @@ BAD_VALUES: dict[str, tuple[object, ...]] = {
     "events": ("FULL", "lean", "", True, [], {}),
     "gc_days": (0, -7, "7d", False, float("nan")),
     "gc_named_days": (0, "30d"),
+    "server_idle": (0, -1, "30m", True, float("nan")),
+    "remote_control": (0, 1, "true", [], {}),
     "server": (1, [], {}),
+    "server_command": (1, [], {}, "", " "),
     "model": (1, [], {}),
     "notify": (1, [], {}),
 }

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from codex_server_cli import __version__
-from codex_server_cli.cli.table import VERBS
+from codex_server_cli.cli.table import VERBS, verb_of
 from codex_server_cli.cli.typer_parser import build
 from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.model.turn import EXIT_OF_STATE, Phase, State
@@ -170,8 +170,9 @@ def _code(text: str) -> list[str]:
 
 
 def _flags_of(verb: str) -> set[str]:
-    group: Any = typer.main.get_command(build(verb))
-    command = group.commands[verb]
+    command: Any = typer.main.get_command(build(verb))
+    for word in verb.split():
+        command = command.commands[word]
     return {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
 
 
@@ -181,8 +182,10 @@ ALL_FLAGS = {flag for verb in VERBS for flag in _flags_of(verb)} | OTHER_FLAGS
 @for_each("name", NAMES)
 def test_every_command_and_flag_that_is_named_exists(name: str) -> None:
     for code in (part for line in _code(_read(name)) for part in re.split(r"\$\(|\)", line)):
-        for verb, rest in re.findall(r"codex-server ([a-z][a-z-]*)([^|;&#,]*)", code):
-            assert verb in VERBS, code
+        for words in re.findall(r"codex-server ([a-z][a-z-]*[^|;&#,]*)", code):
+            verb = verb_of(re.findall(r"[a-z-]+", words))
+            assert verb is not None, code
+            rest = words.removeprefix(verb)
             used = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest.partition(" -- ")[0].partition('"')[0]))
             assert used <= _flags_of(verb), code
         if re.match(r"--[a-z]", code):

@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from codex_server_cli.cli import light_parser, output
-from codex_server_cli.cli.table import JSON_VERBS, VERBS
+from codex_server_cli.cli.table import JSON_VERBS, VERBS, verb_of
 from codex_server_cli.errors import (
     BadInputError,
     BusyError,
@@ -36,8 +36,8 @@ def run(arguments: list[str], launch: object = None) -> int:
         launch: the worker that is being prepared, for a verb that starts a turn.
     """
     if arguments[:1] == ["help"]:
-        arguments = [*arguments[1:2], "--help"]
-    verb = arguments[0] if arguments and arguments[0] in VERBS else None
+        arguments = [*arguments[1:3], "--help"]
+    verb = verb_of(arguments)
     try:
         return _run(arguments, verb, launch)
     except CodexServerError as error:
@@ -86,7 +86,7 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
 
     Args:
         arguments: those after the program's name.
-        verb: the first of them, if it is a verb.
+        verb: the one that they begin with, if they do.
 
     Returns:
         The verb and the values of its parameters; None where typer has done all: help, the version, completion.
@@ -95,7 +95,7 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
         UsageError: it is no valid command line.
     """
     if verb is not None and not is_completing():
-        given = light_parser.parse(VERBS[verb].parameters, arguments[1:])
+        given = light_parser.parse(VERBS[verb].parameters, arguments[len(verb.split()) :])
         if given is not None:
             return verb, given
     from codex_server_cli.cli import typer_parser

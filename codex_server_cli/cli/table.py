@@ -5,15 +5,35 @@ Both parsers of the command line read it. Must never import a verb's own module:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from codex_server_cli.cli.tables import control, read, start, system
+from codex_server_cli.cli.tables import control, listen_flags, read, remote, rpc, server, start, system
 from codex_server_cli.cli.verb import Verb
 
-VERBS: Final[dict[str, Verb]] = start.VERBS | read.VERBS | control.VERBS | system.VERBS
-"""By name, in the order of `--help`."""
+VERBS: Final[dict[str, Verb]] = (
+    start.VERBS
+    | read.VERBS
+    | control.VERBS
+    | system.VERBS
+    | server.VERBS
+    | listen_flags.VERBS
+    | remote.VERBS
+    | rpc.VERBS
+)
+"""By name, in the order of `--help`. A name has one word, or two, of which the first is a group's."""
+
+GROUPS: Final[dict[str, str]] = server.GROUPS | remote.GROUPS
+"""The first words of verbs of two words, each with its text in `--help`."""
 
 JSON_VERBS: Final = frozenset(
-    {"new", "continue", "review", "status", "cancel", "recover", "apply", "approve", "decline", "reply", "steer"}
+    {"new", "continue", "review", "status", "cancel", "recover", "apply", "approve", "decline", "reply", "steer", "rpc"}
 )
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
+
+
+def verb_of(arguments: Sequence[str]) -> str | None:
+    """The verb that a command line begins with; None where it begins with none."""
+    words = arguments[:2] if arguments and arguments[0] in GROUPS else arguments[:1]
+    name = " ".join(words)
+    return name if name in VERBS else None

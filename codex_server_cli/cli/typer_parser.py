@@ -15,7 +15,7 @@ from codex_server_cli import __version__
 from codex_server_cli.cli import output
 from codex_server_cli.cli.completion import complete_turn
 from codex_server_cli.cli.parameters import Parameter
-from codex_server_cli.cli.table import VERBS
+from codex_server_cli.cli.table import GROUPS, VERBS
 from codex_server_cli.cli.verb import Verb
 from codex_server_cli.errors import CodexServerError, UsageError
 
@@ -33,6 +33,7 @@ _EPILOG = (
     "Exit codes: 0 complete, 1 failed, 2 not logged in, 3 abandoned, 4 cancelled, 5 needs an answer, 64 usage, "
     "65 bad input, 66 no such turn or thread, 69 no codex, 73 cannot write, 75 busy, 124 still running, 130 Ctrl-C."
 )
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] | None:
@@ -40,7 +41,7 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
 
     Args:
         arguments: those after the program's name.
-        verb: the verb among them, if they begin with one.
+        verb: the verb that they begin with, if they do.
 
     Returns:
         The verb and the values of its parameters, by name; None where all was done: help, the version, completion.
@@ -49,9 +50,11 @@ def parse(arguments: list[str], verb: str | None) -> tuple[str, dict[str, Any]] 
         UsageError: it is no valid command line.
         KeyboardInterrupt: Ctrl-C.
     """
+    if not arguments or (len(arguments) == 1 and arguments[0] in GROUPS):
+        arguments = [*arguments, "--help"]
     try:
         command: Any = typer.main.get_command(build(verb))
-        result = command.main(arguments or ["--help"], prog_name="codex-server", standalone_mode=False)
+        result = command.main(arguments, prog_name="codex-server", standalone_mode=False)
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     except typer.TyperException as error:
@@ -66,11 +69,21 @@ def build(verb: str | None) -> typer.Typer:
         epilog=_EPILOG,
         invoke_without_command=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings=_CONTEXT,
     )
     app.callback()(_global_options)  # also keeps it a group when only one verb is loaded
+    groups: dict[str, typer.Typer] = {}
     for name in VERBS if verb is None else (verb,):
-        app.command(name, help=VERBS[name].help, rich_help_panel=VERBS[name].panel)(_command(name, VERBS[name]))
+        panel, declaration = VERBS[name].panel, VERBS[name]
+        first, _, second = name.partition(" ")
+        if not second:
+            app.command(name, help=declaration.help, rich_help_panel=panel)(_command(name, declaration))
+            continue
+        if first not in groups:
+            groups[first] = typer.Typer(help=GROUPS[first], context_settings=_CONTEXT, no_args_is_help=True)
+            groups[first].callback()(_no_options)  # keeps it a group, too
+            app.add_typer(groups[first], name=first, rich_help_panel=panel)
+        groups[first].command(second, help=declaration.help)(_command(name, declaration))
     return app
 
 
@@ -109,6 +122,10 @@ def _global_options(
     if version:
         output.show(f"codex-server {__version__}\n")
         raise typer.Exit
+
+
+def _no_options() -> None:
+    pass
 
 
 def _usage_error(error: typer.TyperException) -> CodexServerError:

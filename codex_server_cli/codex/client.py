@@ -1,31 +1,33 @@
-"""Running queries against a separate app-server. Owns the process and the waiting; must never decide what is asked.
+"""Running queries against an app-server: one of our own, or any that a link leads to. Owns the link and the waiting.
 
-No reply is recorded, and the process has exited when the client ends, however that happens. A start that collided with
-another app-server is retried, as a turn's is.
+Must never decide what is asked. No reply is recorded, and a process of ours has exited when the client ends, however
+that happens. A start that collided with another app-server is retried, as a turn's is; and so is any request that a
+busy one did not take.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import select
 import time
-from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from codex_server_cli import __version__
+from codex_server_cli.codex.exchange import Exchange, SilenceError
 from codex_server_cli.codex.room import is_without_room, no_room
 from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.codex.transport.spawned import AppServer
 from codex_server_cli.core.protocol import rpc
-from codex_server_cli.core.protocol.jsonl import LineDecoder
 from codex_server_cli.core.protocol.query import Ask, Listen, Query, initialize
 from codex_server_cli.core.result import advice
 from codex_server_cli.core.result.failures import telling_line
 from codex_server_cli.core.session.backoff import Backoff, is_start_collision
-from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.errors import CodexMissingError, CodexServerError, ServerError
 
 T = TypeVar("T")
 
@@ -33,6 +35,8 @@ DOCTOR = "codex-server doctor"
 INITIALIZE_TIMEOUT_S = 20.0
 _MOST_HEARD = 100
 """Notifications that are kept until a query listens for one; an account sends a handful."""
+_BUSY_FIRST_S, _BUSY_LONGEST_S = 0.05, 2.0
+"""Between two attempts at a server that is too busy: doubled each time, each with ± 50 % of jitter."""
 
 
 def run_query(codex: Path, cwd: Path, query: Query[T], timeout_s: float) -> T:
@@ -65,23 +69,56 @@ def read_user_agent(codex: Path, cwd: Path) -> str:
     return user_agent
 
 
-def no_answer(stderr_tail: str = "") -> CodexMissingError:
-    """The error for an app-server that does not answer, or answers with a refusal."""
-    last = telling_line(stderr_tail) or "it printed nothing"
+def no_answer(stderr_tail: str = "", otherwise: str = "it printed nothing") -> CodexMissingError:
+    """The error for an app-server that does not answer, or answers with a refusal.
+
+    Args:
+        otherwise: what is said where its stderr says nothing.
+    """
+    last = telling_line(stderr_tail) or otherwise
     words = advice.words_for(last, None)
     hint = re.sub(r"{\w+}", "run this again", words) if words else DOCTOR  # in place of the commands of a turn
     return CodexMissingError(f"codex app-server does not answer: {last}", hint=hint)
 
 
-class _SilenceError(Exception):
-    """The time ran out, or the stream ended."""
+def run_query_on(open_link: Callable[[], Link], address: str, query: Query[T], timeout_s: float) -> T:
+    """Reach an app-server, run a query, leave it.
+
+    Args:
+        open_link, address: see `CodexClient.on`.
+        timeout_s: for the query.
+
+    Raises:
+        ServerError: it cannot be reached, or does not answer in time.
+    """
+    with CodexClient.on(open_link, address) as client:
+        return client.run(query, timeout_s)
+
+
+def failure_of(link: Link, name: str, *, is_late: bool) -> CodexServerError:
+    """Why nothing more comes over a link; ends it.
+
+    Args:
+        name: what the app-server is called.
+        is_late: it did not answer in time; else the stream has ended.
+    """
+    from codex_server_cli.codex.transport.ssh import SshServer  # most queries reach a codex of this machine
+
+    if isinstance(link, SshServer):
+        return link.problem()
+    how = link.end()
+    if link.pid is not None:
+        tail = link.stderr_tail()
+        return no_answer(tail) if is_late else no_answer(tail, f"it printed nothing and ended ({how})")
+    message = f"{name} does not answer" if is_late else f"{name} does not answer any more: {how}"
+    return ServerError(message, hint="See that this app-server still runs; then run this again.")
 
 
 class CodexClient:
-    """A separate app-server, as a context manager: one query at a time, one request at a time."""
+    """A client of an app-server, as a context manager: one query at a time, one request at a time."""
 
     def __init__(self, codex: Path, cwd: Path, *, codex_home: str | None = None) -> None:
-        """Start it.
+        """Start an app-server of our own.
 
         Args:
             codex_home: another `CODEX_HOME` than ours.
@@ -89,23 +126,38 @@ class CodexClient:
         Raises:
             CodexMissingError: it does not start.
         """
-        self._codex, self._cwd, self._codex_home = codex, cwd, codex_home
-        self._next_id = 1
-        self._heard: deque[rpc.Message] = deque(maxlen=_MOST_HEARD)
+        spawn = partial(AppServer, codex, str(cwd), may_bill_api_key=False, codex_home=codex_home)
+        self._begin(spawn, str(codex), _MOST_HEARD)
+
+    @classmethod
+    def on(cls, open_link: Callable[[], Link], address: str, *, keeps_all: bool = False) -> CodexClient:
+        """A client of any app-server.
+
+        Args:
+            open_link: reaches it.
+            address: what it is called where it does not answer.
+            keeps_all: whether every message that nobody asked for is kept for `unasked`.
+
+        Raises:
+            CodexServerError: it cannot be reached.
+        """
+        client = cls.__new__(cls)
+        client._begin(open_link, address, None if keeps_all else _MOST_HEARD)
+        return client
+
+    def _begin(self, open_link: Callable[[], Link], name: str, most_unasked: int | None) -> None:
+        self._open_link, self._name, self._most_unasked = open_link, name, most_unasked
         self._backoff = Backoff(str(os.getpid()))
         self._start()
 
     def _start(self) -> None:
         try:
-            self._link = self._spawn()
+            self._link = self._open_link()
         except OSError as error:
             if is_without_room(error):
-                raise no_room(f"{self._codex} cannot be started", error) from error
-            raise CodexMissingError(f"{self._codex} cannot be started: {error.strerror}") from error
-        self._decoder = LineDecoder()
-
-    def _spawn(self) -> Link:
-        return AppServer(self._codex, str(self._cwd), may_bill_api_key=False, codex_home=self._codex_home)
+                raise no_room(f"{self._name} cannot be started", error) from error
+            raise CodexMissingError(f"{self._name} cannot be started: {error.strerror}") from error
+        self._exchange = Exchange(self._link, self._most_unasked)
 
     def __enter__(self) -> CodexClient:
         return self
@@ -123,6 +175,7 @@ class CodexClient:
 
         Raises:
             CodexMissingError: the app-server does not answer in time, or has gone; it is ended then.
+            ServerError: the same of one that is not ours.
         """
         deadline = time.monotonic() + timeout_s
         try:
@@ -132,8 +185,50 @@ class CodexClient:
         except StopIteration as end:
             value: T = end.value
             return value
-        except (_SilenceError, BrokenPipeError) as error:
-            raise no_answer(self.end()) from error
+        except (SilenceError, BrokenPipeError) as error:
+            raise self._failure(error) from error
+
+    def call(self, method: str, params: object, timeout_s: float) -> rpc.Message | None:
+        """Make one request.
+
+        Args:
+            params: any JSON value.
+
+        Returns:
+            The whole reply; None where none came in time.
+
+        Raises:
+            CodexServerError: the app-server has gone.
+        """
+        try:
+            return self._reply_to((method, params), time.monotonic() + timeout_s)  # type: ignore[arg-type]
+        except (SilenceError, BrokenPipeError) as error:
+            if isinstance(error, SilenceError) and not error.is_end:
+                return None
+            raise self._failure(error) from error
+
+    def unasked(self, timeout_s: float | None = None) -> Iterator[rpc.Message]:
+        """What comes without having been asked for, as it comes: notifications, and requests of the server.
+
+        Args:
+            timeout_s: for how long; None for as long as the app-server lives.
+
+        Raises:
+            CodexServerError: the app-server has gone.
+        """
+        deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
+        while True:
+            while self._exchange.unasked:
+                yield self._exchange.unasked.popleft()
+            try:
+                self._exchange.read(deadline)
+            except (SilenceError, BrokenPipeError) as error:
+                if isinstance(error, SilenceError) and not error.is_end:
+                    return
+                raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> CodexServerError:
+        return failure_of(self._link, self._name, is_late=isinstance(error, SilenceError) and not error.is_end)
 
     def end(self) -> str:
         """End the app-server and return the tail of its stderr, which is complete only then. May be called again."""
@@ -144,15 +239,28 @@ class CodexClient:
         return self._listen(step, deadline) if isinstance(step, Listen) else self._reply_to(step, deadline)
 
     def _reply_to(self, ask: Ask, deadline: float) -> rpc.Message:
-        """The reply to a request.
+        """The reply to a request, which is made again where the server was too busy to take it: it did nothing then.
 
         Raises:
-            _SilenceError, BrokenPipeError: none comes.
+            SilenceError, BrokenPipeError: none comes.
         """
+        for attempt in count():
+            reply = self._first_reply_to(ask, deadline)
+            if rpc.at(reply, "error.code", int) != rpc.OVERLOADED:
+                break
+            from random import random  # most servers are not busy
+
+            delay_s = min(_BUSY_FIRST_S * 2 ** min(attempt, 10), _BUSY_LONGEST_S) * (0.5 + random())
+            if time.monotonic() + delay_s >= deadline:
+                break
+            time.sleep(delay_s)
+        return reply
+
+    def _first_reply_to(self, ask: Ask, deadline: float) -> rpc.Message:
         while True:
             try:
-                return self._request(ask, deadline)
-            except (_SilenceError, BrokenPipeError):
+                return self._exchange.request(ask, deadline)
+            except (SilenceError, BrokenPipeError):
                 if ask[0] != "initialize" or not self._can_start_again(deadline):
                     raise
 
@@ -168,61 +276,21 @@ class CodexClient:
         self._start()
         return True
 
-    def _request(self, ask: Ask, deadline: float) -> rpc.Message:
-        request_id, self._next_id = self._next_id, self._next_id + 1
-        self._link.send(rpc.encode(rpc.request(request_id, *ask)))
-        reply: rpc.Message | None = None
-        while reply is None:
-            for message in self._read(deadline):
-                if rpc.message_type(message) is rpc.MessageType.RESPONSE and message["id"] == request_id:
-                    reply = message
-        if ask[0] == "initialize":
-            self._link.send(rpc.encode({"method": "initialized"}))
-        return reply
-
     def _listen(self, wanted: Listen, deadline: float) -> rpc.Message:
         """The next notification of the wanted method; what came before it is forgotten. `{}` where none came in time.
 
         Raises:
-            _SilenceError: the deadline of the whole query passed, or the stream ended.
+            SilenceError: the deadline of the whole query passed, or the stream ended.
         """
         until = deadline if wanted.timeout_s is None else min(time.monotonic() + wanted.timeout_s, deadline)
         while True:
-            while self._heard:
-                message = self._heard.popleft()
+            while self._exchange.unasked:
+                message = self._exchange.unasked.popleft()
                 if message["method"] == wanted.method:
                     return message
             try:
-                self._read(until)
-            except _SilenceError:
+                self._exchange.read(until)
+            except SilenceError:
                 if until < deadline and time.monotonic() >= until:
                     return {}
                 raise
-
-    def _read(self, deadline: float) -> list[rpc.Message]:
-        """The next messages; notifications are kept for a later `Listen`, requests are declined.
-
-        Raises:
-            _SilenceError: none will come, or none in time.
-        """
-        rest_s = deadline - time.monotonic()
-        if rest_s <= 0:
-            raise _SilenceError
-        unsent_fd = self._link.write_fd()
-        ready = select.select(self._link.fds(), [] if unsent_fd is None else [unsent_fd], [], rest_s)[0]
-        self._link.send(b"")
-        pieces = [self._link.read(fd) for fd in ready]
-        data = b"".join(piece for piece in pieces if piece is not None)
-        if None in pieces and not data:
-            raise _SilenceError
-        messages = [message for line in self._decoder.feed(data) if (message := rpc.parse_line(line)) is not None]
-        for message in messages:
-            self._take_unasked(message)
-        return messages
-
-    def _take_unasked(self, message: rpc.Message) -> None:
-        kind = rpc.message_type(message)
-        if kind is rpc.MessageType.NOTIFICATION:
-            self._heard.append(message)
-        elif kind is rpc.MessageType.REQUEST:  # it would block Codex
-            self._link.send(rpc.encode(rpc.refusal(message, "codex-server only asks here")))

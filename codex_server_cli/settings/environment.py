@@ -12,6 +12,7 @@ from codex_server_cli import TURN_VARIABLE
 
 TYPE_CHECKING = False  # typing itself takes 3 ms
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 NOTIFY_VARIABLE = "CODEX_SERVER_NOTIFY"
@@ -32,6 +33,16 @@ _PATH_VARIABLES = (
     *("TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE"),
 )
 """Variables that name a file or a directory, for us or for Codex."""
+
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_SERVER_VARIABLES = (
+    *_PROXY_VARIABLES,
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "CODEX_CA_CERTIFICATE", "CODEX_SQLITE_HOME"),
+)
+"""What an app-server reads of its environment for itself, for life (transport notes, section 5)."""
+
+SERVER_MARK = "server"
+"""Marks the processes of the shared app-server as those of no turn."""
 
 
 def make_paths_absolute() -> None:
@@ -162,6 +173,41 @@ def codex_environment(
     return environment | {name: value for name, value in overrides.items() if value is not None}
 
 
+def server_environment(*, may_bill_api_key: bool) -> dict[str, str]:
+    """The environment of the shared app-server and of our process above it: outside of any turn, and of no turn's.
+
+    Its mark is that of no turn. Without one the end of the turn that happens to start it would end it.
+    """
+    return codex_environment(may_bill_api_key=may_bill_api_key, turn_id=SERVER_MARK)
+
+
+def server_variables(named: Iterable[str], *, may_bill_api_key: bool) -> list[tuple[str, str]]:
+    """The variables that an app-server reads for itself, not for a turn, and their values: proxies, CAs, keys.
+
+    Args:
+        named: those that Codex's configuration names.
+        may_bill_api_key: whether it is given API keys.
+    """
+    read = {*_SERVER_VARIABLES, *(name.lower() for name in _PROXY_VARIABLES), *named}
+    read |= set(_API_KEY_VARIABLES) if may_bill_api_key else set()
+    left_out = () if may_bill_api_key else _API_KEY_VARIABLES
+    return [(name, os.environ[name]) for name in sorted(read) if name in os.environ and name not in left_out]
+
+
+def ssh_environment(*, may_bill_api_key: bool) -> dict[str, str]:
+    """The environment of an ssh: that of a codex, with a mark of no turn.
+
+    The user's own ssh configuration may make it leave a process that later ones use (`ControlPersist`), which no turn's
+    end must end; and it may hand variables on (`SendEnv`).
+    """
+    return codex_environment(may_bill_api_key=may_bill_api_key, turn_id="ssh")
+
+
+def api_key_variables() -> tuple[str, ...]:
+    """The variables that could make a codex bill an API key."""
+    return _API_KEY_VARIABLES
+
+
 def temporary_directories() -> tuple[str, ...]:
     """Codex's temporary directories: the environment's, and the system's."""
     named = os.environ.get("TMPDIR", "")
@@ -181,6 +227,11 @@ def notifier_environment(home: Path) -> dict[str, str]:
 def told_environment() -> dict[str, str]:
     """The environment of a notify command: outside of any turn, and marked as such a command."""
     return unmarked_environment() | {NOTIFY_VARIABLE: "1"}
+
+
+def variable(name: str) -> str | None:
+    """A variable that the user names (`--server-token-env`); None where it is not set."""
+    return os.environ.get(name)
 
 
 def job_variables() -> dict[str, str]:

@@ -107,7 +107,7 @@ def _wait_for_slot(
     from codex_server_cli.worker.live_file import write_queued
 
     parent, request = meta.get("parent_turn"), meta["request"]
-    held_until_s = _held_until_s(directory.path.parent) if request.get("is_after_reset") else None
+    held_until_s = _held_until_s(directory.path.parent, meta) if request.get("is_after_reset") else None
     if held_until_s:
         leases.leave_queue()
     write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
@@ -117,11 +117,12 @@ def _wait_for_slot(
     )
 
 
-def _held_until_s(turns_path: Path) -> float:
+def _held_until_s(turns_path: Path, meta: dict[str, Any]) -> float:
     """Until when the turn has to wait for the usage limit by other turns' records; 0 where Codex must be asked."""
+    from codex_server_cli.core.model.server.record import is_foreign
     from codex_server_cli.worker.limit_probe import known_until_s
 
-    return known_until_s(turns_path) or 0.0
+    return 0.0 if is_foreign(meta.get("server")) else known_until_s(turns_path) or 0.0
 
 
 def _claim_key(turns_path: Path, meta: dict[str, Any]) -> tuple[int | None, str | None]:

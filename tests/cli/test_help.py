@@ -27,7 +27,7 @@ def test_every_verb_stands_in_a_panel_that_there_is() -> None:
 
 def test_every_verb_and_option_is_explained() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
-    assert re.findall(r"^\$ codex-server (\S+) --help$", text, re.MULTILINE) == list(VERBS)
+    assert re.findall(r"^\$ codex-server (\S.*) --help$", text, re.MULTILINE) == list(VERBS)
     bare = re.findall(r"^│ \*?\s*(-\S+.*?)\s*│$", text, re.MULTILINE)
     assert bare
     assert [line for line in bare if not re.search(r"\s{2,}\S.*[a-z]", line)] == []
@@ -37,7 +37,7 @@ def test_help_is_no_error_and_names_every_verb(shell: Shell) -> None:
     runs = {words: shell.call(*words.split()) for words in ("", "--help", "-h", "help")} | {"a real one": shell.run()}
     for words, run in runs.items():
         assert (run.code, run.stderr) == (0, ""), words
-        assert all(re.search(rf"\b{verb}\b", run.stdout) for verb in VERBS), words
+        assert all(re.search(rf"\b{verb.split()[0]}\b", run.stdout) for verb in VERBS), words
     assert shell.left == []
 
 

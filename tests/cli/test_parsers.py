@@ -92,7 +92,7 @@ def test_where_the_light_parser_reads_a_line_typer_reads_the_same(line: tuple[st
     verb, words = line
     read = light_parser.parse(VERBS[verb].parameters, words)
     if read is not None:
-        by_typer = typer_parser.parse([verb, *words], verb)
+        by_typer = typer_parser.parse([*verb.split(), *words], verb)
         assert by_typer is not None
         assert (verb, read) == by_typer
         assert {name: type(value) for name, value in read.items()} == {

@@ -22,7 +22,7 @@ def help_text() -> str:
     from codex_server_cli.cli.typer_parser import build
 
     app, runner, sections = build(None), CliRunner(), []
-    for arguments in ([], *([verb] for verb in VERBS)):
+    for arguments in ([], *(verb.split() for verb in VERBS)):
         result = runner.invoke(app, [*arguments, "--help"], prog_name="codex-server")
         assert result.exit_code == 0, result.output
         lines = (line.rstrip() for line in result.output.strip().splitlines())

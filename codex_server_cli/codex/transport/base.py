@@ -12,11 +12,11 @@ class Link(Protocol):
     """A byte stream to one app-server and back, and its end. Never blocks, except in `end`.
 
     Attributes:
-        pid: the process that was started for this link.
+        pid: the process that was started for this link; None where it leads to one that others use.
     """
 
     @property
-    def pid(self) -> int:
+    def pid(self) -> int | None:
         """See above."""
 
     def fds(self) -> tuple[int, ...]:
@@ -42,6 +42,15 @@ class Link(Protocol):
             BrokenPipeError: the other side is gone.
         """
 
+    def tick(self) -> float | None:
+        """Do what is due by now: on TCP a ping. To be called in every round of a loop, after its reads.
+
+        A connection that is found dead is reported by its descriptor, as any other end: `read` gives None.
+
+        Returns:
+            After how many seconds it has to be called again at the latest; None where time means nothing to the link.
+        """
+
     def end(self, first_grace_s: float = ...) -> str:
         """End the app-server, or the connection to one that others use. May be called again.
 
@@ -49,7 +58,7 @@ class Link(Protocol):
             first_grace_s: how long it has to end by itself.
 
         Returns:
-            How it ended, for people: `exit code 0`, `signal 9`.
+            How it ended, for people: `exit code 0`, `signal 9`; `the connection was closed`, `the connection was lost`.
         """
 
     def stderr_tail(self) -> str:

@@ -1,7 +1,8 @@
-"""One spawned `codex app-server`: its start, its stderr, its end. Runs in the worker, and in a client's process.
+"""A process whose stdin and stdout lead to an app-server, and the plain one: a spawned `codex app-server`.
 
-Owns the process and its stderr; the bytes of stdin and stdout are the pipes' (`stdio`) and the session's. Must never
-start a shell, or a codex with more of the environment than `settings.environment.codex_environment` gives.
+Owns the process, its stderr and its end; the bytes of stdin and stdout are the pipes' (`stdio`) and the session's. Runs
+in the worker, and in a client's process. Must never start a shell here, or a codex with more of the environment than
+`settings.environment.codex_environment` gives.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import select
 import signal
 import subprocess
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from codex_server_cli.codex.transport.stdio import StdioPipes
@@ -32,8 +33,8 @@ _MOST_READS = 4
 _LOG_BYTES = 64 * 1024
 
 
-class AppServer:
-    """A running app-server in a process group of its own: a `Link`.
+class ServerProcess:
+    """A running process that leads to an app-server, in a process group of its own: a `Link`.
 
     Attributes:
         stderr_fd: readable when it has something for `drain_stderr`.
@@ -42,33 +43,29 @@ class AppServer:
 
     def __init__(
         self,
-        codex: Path,
+        argv: Sequence[str | Path],
         cwd: str,
+        environment: dict[str, str],
         *,
-        may_bill_api_key: bool,
-        turn_id: str | None = None,
-        codex_home: str | None = None,
-        on_stderr: Callable[[bytes], None] | None = None,
-        provider: str | None = None,
+        is_swept: bool,
+        on_stderr: Callable[[bytes], None] | None,
     ) -> None:
         """Spawn it.
 
         Args:
-            turn_id: the turn that it and all that it starts are marked with.
-            codex_home: another `CODEX_HOME` than ours.
+            is_swept: whether a sweep ends what it leaves of its process group.
             on_stderr: gets the beginning and the end of its stderr as they come; None keeps the tail alone.
-            provider: the model provider that it is configured with; None takes that of Codex's configuration.
 
         Raises:
-            OSError: the binary cannot be run, or `cwd` cannot be entered.
+            OSError: it cannot be run, or `cwd` cannot be entered.
         """
         self._process = subprocess.Popen(
-            [codex, "app-server", *([] if provider is None else ["-c", f"model_provider={_quoted(provider)}"])],
+            argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=cwd,
-            env=codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id, codex_home=codex_home),
+            env=environment,
             start_new_session=True,
             bufsize=0,
         )
@@ -82,7 +79,7 @@ class AppServer:
         os.set_blocking(self.stderr_fd, False)
         self._is_stderr_open = True
         self.exit_fd = _open_pidfd(self._process.pid)
-        self._is_swept = turn_id is not None
+        self._is_swept = is_swept
         self._tail: deque[bytes] = deque(maxlen=_TAIL_LINES)
         self._on_stderr = on_stderr
         self._plain = PlainLog()  # codex colours its stderr, terminal or not
@@ -114,6 +111,9 @@ class AppServer:
         """See `Link`."""
         self._pipes.send(data)
 
+    def tick(self) -> None:
+        """See `Link`: a pipe tells of its end by itself."""
+
     def drain_stderr(self) -> bool:
         """Read what codex wrote to stderr; its beginning goes to `on_stderr`, its tail is kept.
 
@@ -129,11 +129,15 @@ class AppServer:
                 return True
             if not data:
                 return False
-            if self._stderr_bytes < _LOG_BYTES:
-                self._log(self._plain.feed(data[: _LOG_BYTES - self._stderr_bytes]))
-            self._stderr_bytes += len(data)
-            self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
+            self._keep(data)
         return True
+
+    def _keep(self, data: bytes) -> None:
+        """Take what was said for people: log its beginning, keep its tail."""
+        if self._stderr_bytes < _LOG_BYTES:
+            self._log(self._plain.feed(data[: _LOG_BYTES - self._stderr_bytes]))
+        self._stderr_bytes += len(data)
+        self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
 
     def stderr_tail(self) -> str:
         """The tail of stderr so far, without colours."""
@@ -201,7 +205,41 @@ class AppServer:
         return True
 
 
-def _quoted(text: str) -> str:
+class AppServer(ServerProcess):
+    """A running `codex app-server` of our own."""
+
+    def __init__(
+        self,
+        codex: Path,
+        cwd: str,
+        *,
+        may_bill_api_key: bool,
+        turn_id: str | None = None,
+        codex_home: str | None = None,
+        on_stderr: Callable[[bytes], None] | None = None,
+        provider: str | None = None,
+    ) -> None:
+        """Spawn it.
+
+        Args:
+            turn_id: the turn that it and all that it starts are marked with.
+            codex_home: another `CODEX_HOME` than ours.
+            on_stderr: see `ServerProcess`.
+            provider: the model provider that it is configured with; None takes that of Codex's configuration.
+
+        Raises:
+            OSError: the binary cannot be run, or `cwd` cannot be entered.
+        """
+        super().__init__(
+            [codex, "app-server", *([] if provider is None else ["-c", f"model_provider={toml_string(provider)}"])],
+            cwd,
+            codex_environment(may_bill_api_key=may_bill_api_key, turn_id=turn_id, codex_home=codex_home),
+            is_swept=turn_id is not None,
+            on_stderr=on_stderr,
+        )
+
+
+def toml_string(text: str) -> str:
     """A string of TOML."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
 

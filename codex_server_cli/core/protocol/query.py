@@ -6,6 +6,7 @@ it returns its result. None of its requests loads, resumes or writes a thread.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import NamedTuple, TypeVar
 
@@ -31,7 +32,21 @@ Query = Generator[Ask | Listen, Message, T]
 
 
 def initialize(version: str) -> Query[str | None]:
-    """The handshake; returns the app-server's user agent, None where it refused."""
+    """The handshake; returns the app-server's user agent, None where it refused.
+
+    Always with `experimentalApi`: much of what is asked for, up to the state of the server itself, needs it.
+    """
     client = {"name": "codex_server", "title": "codex-server", "version": version}
-    result = (yield "initialize", {"clientInfo": client}).get("result")
+    params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
+    result = (yield "initialize", params).get("result")
     return str(result.get("userAgent")) if isinstance(result, dict) else None
+
+
+def version_of(user_agent: str) -> str | None:
+    """The version in an app-server's user agent; None where it names none.
+
+    What stands before the `/` is the name of the first client that the server has met, which need not be ours
+    (transport notes, section 3.3).
+    """
+    found = re.match(r"[^/]*/(\S+)", user_agent)
+    return found and found[1]

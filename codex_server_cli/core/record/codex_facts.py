@@ -5,6 +5,7 @@ Fed with the replies to `initialize` and `config/read`, whose members are those 
 
 from __future__ import annotations
 
+from codex_server_cli.core.protocol.query import version_of
 from codex_server_cli.core.protocol.rpc import Message, object_at, text_in
 
 
@@ -12,7 +13,7 @@ class CodexFacts:
     """What is known so far.
 
     Attributes:
-        version: its version; what follows the first `/` of its user agent (protocol notes, section 2).
+        version: its version, read from its user agent.
         home: the home directory of this Codex.
         has_program: whether the user has a `notify` program, which Codex starts when a turn ends.
         has_farewell: whether the user has `SessionEnd` hooks, which Codex runs before it exits.
@@ -27,7 +28,7 @@ class CodexFacts:
     def learn(self, method: str | None, result: Message) -> None:
         """Take the result of any request."""
         if method == "initialize":
-            self.version = text_in(result.get("userAgent")).partition("/")[2].partition(" ")[0] or None
+            self.version = version_of(text_in(result.get("userAgent")))
             self.home = text_in(result.get("codexHome")) or None
         elif method == "config/read":
             self.has_program = bool(object_at(result, "config").get("notify"))

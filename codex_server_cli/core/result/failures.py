@@ -134,7 +134,7 @@ def _kind_of_network_info(info: Any) -> ErrorKind | None:
 
 def kind_of_refusal(error: Message) -> ErrorKind:
     """The kind of a JSON-RPC error that answered one of our requests; the code -32600 alone says nothing."""
-    if error.get("code") == OVERLOADED:
+    if error.get("code") == OVERLOADED or is_draining(error):
         return ErrorKind.OVERLOADED
     text = str(error.get("message") or "")
     if is_without_room(text):
@@ -144,6 +144,11 @@ def kind_of_refusal(error: Message) -> ErrorKind:
     if is_of_session_file(text):
         return ErrorKind.BAD_INPUT
     return next((kind for pattern, kind in _REFUSALS if re.search(pattern, text)), ErrorKind.BAD_REQUEST)
+
+
+def is_draining(error: Message) -> bool:
+    """Whether an app-server refused one of our requests because it ends once its running turns have."""
+    return at(error, "data.reason", str) == "serverShuttingDown"
 
 
 def error_of_refusal(method: str, error: Message, times: int | None = None) -> TurnError:

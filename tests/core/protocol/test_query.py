@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.history.stored_turn_query import MAX_PAGES, StoredTurn, find_stored_turn
-from codex_server_cli.core.protocol.query import initialize
+from codex_server_cli.core.protocol.query import initialize, version_of
 from tests.kit.cases import for_each
 from tests.kit.queries import play_query as play
 
@@ -21,6 +21,22 @@ def page(*turn_ids: str, cursor: str | None = None) -> dict[str, Any]:
 def test_initialize_gives_the_user_agent() -> None:
     ((method, params),), agent = play(initialize("1.2.3"), HELLO)
     assert (method, params["clientInfo"]["version"], agent) == ("initialize", "1.2.3", "codex_server/0.169.0")
+    assert params["capabilities"] == {"experimentalApi": True}
+
+
+@for_each(
+    ("agent", "version"),
+    [
+        ("codex_server/0.169.0 (Debian 12.0.0; x86_64) dumb (codex_server; 0.1)", "0.169.0"),
+        ("probe a/0.171.0 (…) xterm (second; 1)", "0.171.0"),  # the first client of a shared server
+        ("/0.171.0-alpha.3", "0.171.0-alpha.3"),
+        ("codex", None),
+        ("codex/ (x)", None),
+        ("", None),
+    ],
+)
+def test_the_version_is_read_whatever_client_the_server_met_first(agent: str, version: str | None) -> None:
+    assert version_of(agent) == version
 
 
 @for_each("reply", [{"error": {"code": -32600, "message": "no"}}, {"result": None}, {}])

@@ -1,0 +1,183 @@
+"""The shared app-server: started, stopped, looked at. Owns what each of these means for its generations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from codex_server_cli import __version__
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.shared_route import shared_key
+from codex_server_cli.codex.server.asking import ask
+from codex_server_cli.codex.server.key import ServerKey
+from codex_server_cli.codex.server.look import count_clients, leftovers_of
+from codex_server_cli.codex.server.shared import ensure_shared, find_shared, replace_shared, retire
+from codex_server_cli.codex.server.state import CURRENT, Generation, directory_of, generations_in, read_generation
+from codex_server_cli.core.model.server.report import ServerReport, ServerState
+from codex_server_cli.core.model.turn import State, parse_time_ms
+from codex_server_cli.core.protocol.diagnostics import Diagnostics, ask_diagnostics
+from codex_server_cli.core.protocol.rpc import at
+from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
+from codex_server_cli.errors import BusyError, CodexServerError, NotFoundError
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+
+_ASK_S = 3.0
+_POLL_S = 0.02
+_MOST_TURNS = 1000
+STOP_S = 60.0
+"""How long `stop` waits for the turns that run."""
+
+
+def start(settings: Settings) -> tuple[ServerReport, bool]:
+    """Start the shared server of this environment.
+
+    Returns:
+        It, and whether it ran already.
+
+    Raises:
+        CodexServerError: it does not start: see `ensure_shared`.
+    """
+    config = read_config(settings.config_path)
+    read.check_codex_home(settings)
+    key = shared_key(settings, config)
+    before = find_shared(settings.home, key)
+    found = ensure_shared(settings.home, key, idle_s=config.server_idle)
+    return _report(settings, found, key), found == before
+
+
+def restart(settings: Settings) -> ServerReport:
+    """Start the next generation; the present one runs its turns to their end.
+
+    Raises:
+        CodexServerError: it does not start: see `ensure_shared`.
+    """
+    config = read_config(settings.config_path)
+    read.check_codex_home(settings)
+    key = shared_key(settings, config)
+    return _report(settings, replace_shared(settings.home, key, idle_s=config.server_idle), key)
+
+
+def running(settings: Settings) -> list[ServerReport]:
+    """Every generation that runs, of every environment that shares this home.
+
+    Raises:
+        BadInputError: config.json is broken.
+        NotFoundError: there is no such home.
+    """
+    read.check_home(settings)
+    key = _key_or_none(settings)
+    return [_report(settings, each, key) for each in _generations(settings)]
+
+
+def stop(
+    settings: Settings, *, at_once: bool, timeout_s: float = STOP_S, tell: Callable[[list[ServerReport]], None]
+) -> list[ServerReport]:
+    """Stop every generation, and wait for its end.
+
+    Args:
+        at_once: end their turns as well; else they run to their end.
+        timeout_s: how long to wait.
+        tell: called with those whose turns are waited for.
+
+    Returns:
+        Those that have ended, as they were before.
+
+    Raises:
+        BusyError: one still runs turns; it ends after them.
+        CodexServerError: as `running`.
+    """
+    before = running(settings)
+    for each in _generations(settings):
+        retire(each, at_once=at_once)
+    busy = [report for report in before if report.active_turns]
+    if busy and not at_once:
+        tell(busy)
+    deadline = time.monotonic() + timeout_s
+    while (left := _generations(settings)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    if left:
+        numbers = ", ".join(f"{each.number} (pid {each.pid})" for each in left)
+        message = f"the shared app-server takes no more turns, but still runs some: generation {numbers}"
+        raise BusyError(message, hint="It ends after them. At once: `codex-server server stop --now`")
+    return before
+
+
+def log_lines(settings: Settings, lines: int, *, follows: bool) -> Iterator[bytes]:
+    """The end of the server's log, and with `follows` what is added, endlessly.
+
+    Raises:
+        NotFoundError: there is none.
+        CodexServerError: as `start`.
+    """
+    read.check_home(settings)
+    directory = Path(directory_of(settings.home, shared_key(settings, read_config(settings.config_path)).name))
+    path = directory / "server.log"
+    if not path.exists():
+        raise NotFoundError("no shared app-server was started here yet", hint="codex-server server start")
+    with GrowingFile(path, lines) as file:
+        yield file.read_more()
+        if follows:
+            for _ in wakeups(directory):
+                yield file.read_more()
+
+
+def _generations(settings: Settings) -> list[Generation]:
+    folder = settings.home / "servers"
+    directories = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [each for directory in directories for each in generations_in(str(directory))]
+    return [each for each in found if each.is_alive() or each.is_kept()]
+
+
+def _key_or_none(settings: Settings) -> ServerKey | None:
+    """The key of this environment; None where there is no codex, of which others may run a server all the same."""
+    config = read_config(settings.config_path)
+    with suppress(CodexServerError):
+        return shared_key(settings, config)
+    return None
+
+
+def _report(settings: Settings, generation: Generation, key: ServerKey | None) -> ServerReport:
+    said = _diagnostics(generation)
+    is_current = generation.is_kept() and read_generation(f"{generation.directory}/{CURRENT}") == generation
+    is_silent = said is None and bool(generation.socket_path)
+    state = ServerState.DRAINING if not is_current else ServerState.SILENT if is_silent else ServerState.READY
+    started_ms = parse_time_ms(generation.started_at)
+    return ServerReport(
+        state=state,
+        key=generation.key,
+        generation=generation.number,
+        url=generation.url,
+        pid=generation.pid,
+        keeper_pid=generation.keeper_pid,
+        codex=generation.codex,
+        codex_version=generation.version,
+        codex_home=generation.codex_home,
+        is_of_this_environment=key is not None and key.name == generation.key,
+        started_at=generation.started_at,
+        uptime_s=None if started_ms is None else max(0.0, round(time.time() - started_ms / 1000, 1)),
+        memory_bytes=said.memory_bytes if said else None,
+        threads=said.threads if said else None,
+        active_turns=said.active_turns if said else None,
+        clients=count_clients(generation),
+        turns=_turns_of(settings, generation),
+        leftovers=leftovers_of(generation),
+        log_path=f"{generation.directory}/server.log",
+    )
+
+
+def _diagnostics(generation: Generation) -> Diagnostics | None:
+    """What the server says of itself; None where it does not answer, or listens where we have no token for."""
+    if not generation.socket_path:
+        return None
+    with suppress(CodexServerError):
+        return ask(generation.socket_path, ask_diagnostics(__version__), _ASK_S)
+    return None
+
+
+def _turns_of(settings: Settings, generation: Generation) -> tuple[str, ...]:
+    """Our turns that run there."""
+    views = read.list_turns(settings, _MOST_TURNS, read.TurnFilter(State.RUNNING))
+    return tuple(view.turn_id for view in views if at(view.meta, "server.pid", int) == generation.pid)

@@ -1,0 +1,76 @@
+"""From the address of an app-server to a link: the route, and what opens it. Owns that one place.
+
+Must never look whether anything answers before a link is opened, nor keep a secret outside of a `Route`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from codex_server_cli.actions.start.options import GivenServer
+from codex_server_cli.codex.transport.connect import Route, connect, route_of
+from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
+from codex_server_cli.settings.config import Config
+from codex_server_cli.settings.places import Settings
+
+if TYPE_CHECKING:
+    from codex_server_cli.codex.transport.base import Link
+
+
+def route_for(
+    settings: Settings,
+    config: Config,
+    address: ServerAddress,
+    given: GivenServer,
+) -> Route:
+    """Everything that connecting to an address takes.
+
+    Args:
+        given: says how to be let in.
+
+    Raises:
+        BadInputError: the token cannot be used.
+    """
+    return route_of(
+        address,
+        codex_home=settings.codex_home,
+        token_file=given.token_file,
+        token_env=given.token_env,
+        is_insecure=given.is_insecure,
+        server_command=config.server_command,
+    )
+
+
+def opener_of(settings: Settings, config: Config, route: Route) -> Callable[[], Link]:
+    """What opens a link to an app-server for a single command; one that is started for it starts in this directory.
+
+    Raises (also what is returned):
+        CodexMissingError: no usable codex.
+        BadInputError: `CODEX_HOME` cannot be used.
+        ServerError: there is none, or it refuses.
+        OSError: a process cannot be started.
+    """
+    kind = route.address.kind
+    if kind is ServerKind.SPAWN:
+        return _spawning(settings, config)
+    if kind is ServerKind.SSH:
+        from codex_server_cli.codex.transport.ssh import SshServer
+
+        return lambda: SshServer(route, may_bill_api_key=config.may_bill_api_key)
+    if kind is ServerKind.SHARED:
+        from codex_server_cli.actions.shared_route import open_shared
+
+        return lambda: open_shared(settings, config)
+    return lambda: connect(route)
+
+
+def _spawning(settings: Settings, config: Config) -> Callable[[], Link]:
+    from codex_server_cli.actions.read.read import check_codex_home
+    from codex_server_cli.codex.binary import find_codex
+    from codex_server_cli.codex.transport.spawned import AppServer
+
+    codex = find_codex(config.codex, settings.search_path).path
+    check_codex_home(settings)
+    return lambda: AppServer(codex, os.getcwd(), may_bill_api_key=config.may_bill_api_key)  # noqa: PTH109

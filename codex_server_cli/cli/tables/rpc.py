@@ -1,0 +1,32 @@
+"""The verbs that talk to an app-server as it is: what each takes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from codex_server_cli.cli import parameters as p
+from codex_server_cli.cli.parameters import argument, option, switch
+from codex_server_cli.cli.verb import Verb
+
+SERVERS = "Servers"
+
+VERBS: Final[dict[str, Verb]] = {
+    "rpc": Verb(
+        "verbs.rpc:rpc",
+        SERVERS,
+        "Call one method of an app-server and print its result. Sharp: no guard of a turn applies to it.",
+        (
+            argument("method", help="Like model/list.", metavar="METHOD", is_required=True),
+            argument("params", help="A JSON object, array or null; - reads stdin (default: {}).", metavar="[PARAMS|-]"),
+            *p.SERVER_FLAGS,
+            switch("follow", "--follow", "-f", help="Then print what comes, a JSON line each, until Ctrl-C."),
+            option("timeout", "--timeout", help="For the reply (default: 30s); with -f for all.", metavar="S"),
+        ),
+    ),
+    "proxy": Verb(
+        "verbs.rpc:proxy",
+        SERVERS,
+        "Connect stdin and stdout to an app-server: JSON-RPC, one message a line. No guard of a turn applies.",
+        p.SERVER_FLAGS,
+    ),
+}

@@ -1,0 +1,70 @@
+"""The verbs about the shared app-server: `server start`, `stop`, `restart`, `status`, `logs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codex_server_cli.actions import server
+from codex_server_cli.cli import output
+from codex_server_cli.core.documents.lean import rows_of, without_empty
+from codex_server_cli.core.documents.server import servers_document
+from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.model.server.report import ServerReport
+from codex_server_cli.core.result.failures import without_colours
+from codex_server_cli.render.server.shared import NONE_RUNS, server_line, servers_text
+from codex_server_cli.settings.places import Settings
+
+
+def start(*, json: bool, full: bool) -> None:
+    """Start the shared app-server of this environment, unless it runs."""
+    report, ran_already = server.start(Settings.load())
+    if json or full:
+        _show_json([report], full=full, ran_already=ran_already)
+    else:
+        output.show(server_line(report))
+        output.note_if("it ran already" if ran_already else None)
+
+
+def stop(*, now: bool, timeout: str | None, json: bool, full: bool) -> None:
+    """Stop every shared app-server of this home, once the turns that run there have ended."""
+    timeout_s = server.STOP_S if timeout is None else parse_duration_s(timeout, "--timeout")
+    stopped = server.stop(Settings.load(), at_once=now, timeout_s=timeout_s, tell=_tell_of_turns)
+    if json or full:
+        _show_json(stopped, full=full)
+    else:
+        output.show("".join(f"stopped {server_line(report)}" for report in stopped) or NONE_RUNS)
+
+
+def restart(*, json: bool, full: bool) -> None:
+    """Start the next generation; the present one runs its turns to their end."""
+    report = server.restart(Settings.load())
+    if json or full:
+        _show_json([report], full=full)
+    else:
+        output.show(server_line(report))
+
+
+def status(*, json: bool, full: bool) -> None:
+    """Show every shared app-server of this home."""
+    settings = Settings.load()
+    reports = server.running(settings)
+    if json or full:
+        _show_json(reports, full=full)
+    else:
+        output.show(servers_text(reports, str(settings.user_home)))
+
+
+def logs(*, lines: int, follows: bool) -> None:
+    """Print what the shared app-server and its keeper have said."""
+    for piece in server.log_lines(Settings.load(), lines, follows=follows):
+        output.show(without_colours(piece.decode("utf-8", "replace")))
+
+
+def _show_json(reports: Sequence[ServerReport], *, full: bool, **more: object) -> None:
+    document = servers_document(reports, **more)
+    output.show_json(document if full else {**without_empty(document), "servers": rows_of(document["servers"])})
+
+
+def _tell_of_turns(reports: Sequence[ServerReport]) -> None:
+    count = sum(report.active_turns or 0 for report in reports)
+    output.note(f"waiting for {count} {'turn' if count == 1 else 'turns'}; --now would end them")

@@ -1,0 +1,22 @@
+"""Whether a turn is active on a shared app-server: asked for the keeper, which has no room for a client."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from codex_server_cli import __version__
+from codex_server_cli.codex.server.asking import ask
+from codex_server_cli.core.protocol.diagnostics import ask_diagnostics
+from codex_server_cli.errors import CodexServerError
+
+_TIMEOUT_S = 5.0
+
+
+def main() -> None:
+    """Entry point: `SOCKET`. Exits with 0 where no turn is active; with 1 where one is, or that is not known."""
+    try:
+        found = ask(sys.argv[1], ask_diagnostics(__version__), _TIMEOUT_S)
+    except CodexServerError:
+        found = None
+    os._exit(0 if found is not None and found.active_turns == 0 else 1)

@@ -1,0 +1,199 @@
+"""One generation of the shared app-server: its process, its socket path, when it accepts. Runs in the keeper.
+
+A generation has a socket path of its own: the old one keeps its path while it drains, and a path at which anything lies
+already is never taken over. Must import next to nothing, and never start a shell.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+
+from codex_server_cli.codex.server.keeper.server_log import ServerLog
+from codex_server_cli.codex.server.process import start_ticks
+from codex_server_cli.settings.environment import inherited_environment
+
+_POLL_S = 0.005
+_CLIENT_PATH_BYTES = 107
+"""The longest path that a client of a unix socket can name; codex's own has no limit, as it makes a link."""
+_LISTENING = "listening on: "
+_VERSION_S = 5.0
+_VERSION_CHARS = frozenset("0123456789.-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+UNLOAD_FLAGS = ("-c", "thread_unload_delay_secs=1")
+"""Not 0: a connection that is lost right after `turn/start` would then end the turn (transport notes, section 3.2)."""
+
+
+def prctl(option: int, value: int) -> bool:
+    """Set an attribute of this process; False where the kernel is not Linux, or refuses."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0)
+
+
+def become_subreaper() -> None:
+    """Let the orphans among our descendants become our children: a command with an emptied environment can only be
+    found as one."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def next_number(directory: str, last: int) -> int:
+    """The number of the next generation: after the last one, and none whose files lie there already."""
+    number = last + 1
+    while any(os.path.lexists(f"{directory}/g{number}.{suffix}") for suffix in ("sock", "clients")):
+        number += 1
+    return number
+
+
+def read_codex_version(codex: str) -> str:
+    """What `codex --version` says, its last word; empty where it says nothing in time."""
+    reading, writing = os.pipe()
+    try:
+        pid = os.posix_spawn(
+            codex,
+            [codex, "--version"],
+            inherited_environment(),
+            file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)],
+        )
+    except OSError:  # its start as a server tells
+        os.close(reading)
+        return ""
+    finally:
+        os.close(writing)
+    is_in_time = bool(select.select([reading], [], [], _VERSION_S)[0])
+    data = os.read(reading, 200) if is_in_time else b""
+    os.close(reading)
+    if not is_in_time:
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    words = data.decode("ascii", "replace").split()
+    return words[-1] if words and _VERSION_CHARS.issuperset(words[-1]) else ""
+
+
+class CodexServer:
+    """A `codex app-server` that listens on a unix socket.
+
+    Attributes:
+        number: of its generation.
+        socket_path: where it listens, unless its arguments say otherwise.
+        url: where it listens instead, once it has told that; else empty.
+        pid: its process, and that of its session.
+        start_ticks: when that began; 0 where it was gone at once.
+        exit_status: as `waitpid` gives it; None while it runs. Set by the keeper, which reaps.
+    """
+
+    def __init__(self, codex: str, arguments: list[str], directory: str, number: int, log_fd: int) -> None:
+        """Start it.
+
+        Args:
+            codex: the binary.
+            arguments: further ones; with `--listen=…` it listens there.
+            directory: where its socket goes.
+            number: of its generation.
+            log_fd: where its stderr goes.
+
+        Raises:
+            OSError: no process.
+        """
+        self.number = number
+        self.socket_path = f"{directory}/g{number}.sock"
+        self.exit_status: int | None = None
+        self._is_elsewhere = any(argument.startswith("--listen=") for argument in arguments)
+        self.url = ""
+        listen = [] if self._is_elsewhere else ["--listen", f"unix://{self.socket_path}"]
+        command = [codex, "app-server", *listen, *UNLOAD_FLAGS, *arguments]
+        parent = os.getpid()
+        self.pid = os.fork()  # posix_spawn cannot bind it to us
+        if self.pid == 0:
+            _become(command, parent, log_fd)
+        self.start_ticks = start_ticks(self.pid) or 0
+
+    def accepts(self, words: str) -> bool:
+        """Whether it can be connected to.
+
+        Args:
+            words: what it has written to stderr, where it tells the address of a TCP port.
+        """
+        if not self._is_elsewhere:
+            return can_connect(self.socket_path)
+        self.url = words.partition(_LISTENING)[2].partition("\n")[0].strip()
+        return bool(self.url)
+
+    def signal(self, signum: int) -> None:
+        """Send it a signal while it is ours to signal: not reaped yet, so the pid is certainly still its."""
+        if self.exit_status is None:
+            os.kill(self.pid, signum)
+
+    def has_ended(self) -> bool:
+        """Whether its process has, reaping it."""
+        if self.exit_status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.exit_status = status if pid else None
+        return self.exit_status is not None
+
+    def ending(self) -> str:
+        """How it ended, for people."""
+        code = os.waitstatus_to_exitcode(self.exit_status or 0)
+        return f"exit code {code}" if code >= 0 else f"signal {-code}"
+
+
+def can_connect(path: str) -> bool:
+    """Whether somebody listens on a unix socket. True, too, where it is only too busy to say."""
+    from _socket import AF_UNIX, SOCK_STREAM, socket  # the module around it takes 1 MB
+
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    connection.settimeout(1.0)
+    try:
+        connection.connect(path if len(os.fsencode(path)) <= _CLIENT_PATH_BYTES else os.readlink(path))  # noqa: PTH115
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except OSError as error:  # its queue of connections is full, or there is something else
+        return isinstance(error, TimeoutError | BlockingIOError)
+    finally:
+        connection.close()
+    return True
+
+
+def wait_until_it_accepts(server: CodexServer, log: ServerLog, timeout_s: float, wakeup_fd: int) -> bool:
+    """Wait for a server that starts; on a unix socket it prints nothing when it is ready.
+
+    Returns:
+        Whether it accepts; False where its process ended, a signal came to us, or the time ran out.
+    """
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if server.accepts(log.tail()):
+            return True
+        if server.has_ended():
+            return False
+        if select.select([wakeup_fd], [], [], _POLL_S)[0] and _ENDING.intersection(os.read(wakeup_fd, 512)):
+            return False
+    return False
+
+
+def _become(command: list[str], parent: int, log_fd: int) -> None:
+    """Become codex, in the forked child. Never returns."""
+    try:
+        os.setsid()
+        # A server whose keeper was killed gets SIGTERM from the kernel: it finishes its turns and goes. Not SIGKILL,
+        # which would end the turns; and not nothing, as it never goes by itself and nobody would end its leftovers.
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(0)  # the keeper was killed before that was set
+        for signum in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(signum, signal.SIG_DFL)
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd, number in ((null, 0), (null, 1), (log_fd, 2)):
+            os.dup2(fd, number)
+        os.execv(command[0], command)
+    except OSError as error:
+        os.write(2, f"codex cannot be started: {error.strerror}\n".encode())
+    finally:
+        os._exit(127)

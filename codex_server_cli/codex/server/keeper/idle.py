@@ -1,0 +1,20 @@
+"""Whether an idle shared server may be stopped. Asked by the keeper, after the time, as it imports more than that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.settings.config import read_config
+
+
+def may_stop(directory: str) -> bool:
+    """False while remote control is on: a phone may come at any moment, and the keeper cannot see it.
+
+    Args:
+        directory: the server's, two levels below the home.
+    """
+    try:
+        return not read_config(Path(directory).parent.parent / "config.json").remote_control
+    except CodexServerError:  # a broken config.json: as if there were none
+        return True

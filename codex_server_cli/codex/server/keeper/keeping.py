@@ -1,0 +1,225 @@
+"""What the keeper does while its server runs: drains it, stops it when idle, ends what its turns leave behind.
+
+Must import next to nothing: see `keeper`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import sys
+import time
+
+from codex_server_cli.codex.server.keeper.generations import CodexServer
+from codex_server_cli.codex.server.keeper.leftovers import end_all, left_behind
+from codex_server_cli.codex.server.keeper.server_log import ServerLog
+from codex_server_cli.settings.environment import inherited_environment, interpreter
+
+_TICK_S = 1.0
+_POLL_S = 0.005
+_ASK_PAUSE_S = 5.0
+_MOST_CONFIG_BYTES = 1 << 16
+_UNATTENDED_S = 600.0
+"""How long a draining server may run turns that no client attends."""
+_END_S = 0.5
+"""For each signal; a server without a turn needs 5 to 65 ms."""
+_SWITCH_ON = "from codex_server_cli.codex.server.keeper.remote_control import main; main()"
+_ASK = "from codex_server_cli.codex.server.keeper.activity import main; main()"
+
+
+class Keeping:
+    """The life of one generation.
+
+    Attributes:
+        server: its app-server.
+        log: `server.log`.
+    """
+
+    def __init__(
+        self, directory: str, server: CodexServer, log: ServerLog, idle_s: float, fds: tuple[int, int, int]
+    ) -> None:
+        """Take over a server that was just started.
+
+        Args:
+            directory: where its state is.
+            idle_s: how long it stays without a client.
+            fds: the lock, the file of its clients, and the pipe in which each signal is a byte.
+        """
+        self.server, self.log = server, log
+        self._directory, self._idle_s = directory, idle_s
+        self._lock_fd, self._clients_fd, self._wakeup_fd = fds
+        self._record: str | None = None
+        self._is_draining = False
+        self._unattended_since: float | None = None
+        self._asked_at = 0.0
+        self._asking: tuple[int, set[int]] | None = None
+        self._switching_on: int | None = None
+
+    def record(self, text: str) -> None:
+        """Write `server.json`, by which clients find the server.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path, new = f"{self._directory}/server.json", f"{self._directory}/.server.json.new"
+        data = text.encode("utf-8", "surrogateescape")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            if os.write(fd, data) != len(data):
+                raise OSError(28, os.strerror(28))
+        finally:
+            os.close(fd)
+        self._record = path
+        os.rename(new, path)  # noqa: PTH104
+
+    def keep(self) -> None:
+        """Stay until the server has ended."""
+        self._switch_on_remote_control()
+        tick_at = time.monotonic() + _TICK_S
+        while self.server.exit_status is None:
+            ready = select.select([self._wakeup_fd], [], [], max(tick_at - time.monotonic(), 0))[0]
+            signums = os.read(self._wakeup_fd, 512) if ready else b""
+            if signal.SIGINT in signums:
+                self.log.say("ended at once, by request")
+                self._end_server()
+            elif signal.SIGTERM in signums:
+                self._drain("by request")
+            self._reap()
+            if time.monotonic() >= tick_at:
+                self._tick(time.monotonic())
+                tick_at = time.monotonic() + _TICK_S
+        self.log.say(f"generation {self.server.number} has ended: {self.server.ending()}")
+
+    def clean_up(self) -> None:
+        """End what still runs, and leave no file behind but the log and the lock."""
+        if self.server.exit_status is None:
+            self._end_server()
+        end_all(lambda: set(left_behind(self.server.pid)))
+        self._withdraw(None)
+        for suffix in ("sock", "clients"):
+            try:
+                os.unlink(f"{self._directory}/g{self.server.number}.{suffix}")  # noqa: PTH108
+            except OSError:  # codex has removed its link itself
+                continue
+
+    def _drain(self, why: str) -> None:
+        """Let the server run its present turns to their end, and the next generation start. Once: a second signal would
+        end the turns."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        self.log.say(f"generation {self.server.number} takes no more turns: {why}")
+        self._withdraw(f"{self._directory}/draining-{self.server.number}.json")
+        self.server.signal(signal.SIGTERM)
+        os.close(self._lock_fd)
+
+    def _withdraw(self, path: str | None) -> None:
+        """Rename our record, or delete it, while it is certainly ours: we hold the lock, or it has our number."""
+        record, self._record = self._record, path
+        try:
+            if record is not None and path is not None:
+                os.rename(record, path)  # noqa: PTH104
+            elif record is not None:
+                os.unlink(record)  # noqa: PTH108
+        except OSError:  # the directory was deleted
+            self._record = None
+
+    def _reap(self) -> None:
+        try:
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self.server.pid:
+                    self.server.exit_status = ended[1]
+                elif self._asking is not None and ended[0] == self._asking[0]:
+                    self._answered(ended[1], self._asking[1])
+                elif ended[0] == self._switching_on:
+                    self._switching_on = None
+        except ChildProcessError:
+            return
+
+    def _tick(self, now: float) -> None:
+        self.log.bound()
+        if not self._is_draining and not os.path.lexists(f"{self._directory}/server.json"):
+            self._drain("its directory was deleted")
+        if not self._try_alone():
+            self._unattended_since = None
+            return
+        fcntl.flock(self._clients_fd, fcntl.LOCK_UN)
+        since = self._unattended_since = self._unattended_since or now
+        orphans = self._orphans()
+        if orphans and self._asking is None and now - self._asked_at >= _ASK_PAUSE_S:
+            self._ask(orphans, now)
+        if self._is_draining and now - since >= _UNATTENDED_S:
+            self.log.say("ended: no client attends its turns")
+            self._end_server()
+        elif not self._is_draining and now - since >= self._idle_s:
+            self._unattended_since = None  # else it would be asked again each second
+            self._stop_if_idle()
+
+    def _try_alone(self) -> bool:
+        """Lock out clients; False where there is one."""
+        try:
+            fcntl.flock(self._clients_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _stop_if_idle(self) -> None:
+        from codex_server_cli.codex.server.keeper.idle import may_stop
+
+        if may_stop(self._directory):
+            self._drain(f"idle for {self._idle_s:.0f} s")
+
+    def _switch_on_remote_control(self) -> None:
+        """Do so where `config.json` may want it, in a process of its own: most users never do."""
+        try:
+            with open(f"{self._directory}/../../config.json", "rb") as file:  # noqa: PTH123
+                is_wanted = b'"remote_control"' in file.read(_MOST_CONFIG_BYTES)
+            if is_wanted:
+                command = interpreter(_SWITCH_ON, self.server.socket_path, self._directory)
+                self._switching_on = os.posix_spawn(sys.executable, command, inherited_environment())
+        except OSError:  # no such file, or no room: `remote enable` does it as well
+            return
+
+    # --- what its turns leave behind
+
+    def _orphans(self) -> set[int]:
+        ours = {self._switching_on, None if self._asking is None else self._asking[0]}
+        return set(left_behind(self.server.pid)) - ours
+
+    def _ask(self, orphans: set[int], now: float) -> None:
+        """Ask the server, in a process of its own, whether a turn is active: one of a client that holds no lease, such
+        as a phone's, or one whose worker was killed."""
+        self._asked_at = now
+        try:
+            command = interpreter(_ASK, self.server.socket_path)
+            pid = os.posix_spawn(sys.executable, command, inherited_environment())
+        except OSError:  # no room: another time
+            return
+        self._asking = pid, orphans
+
+    def _answered(self, status: int, orphans: set[int]) -> None:
+        """End those leftovers that were there before the question, where no turn was active and none has begun."""
+        self._asking = None
+        if status != 0 or not self._try_alone():
+            return
+        try:
+            ended = end_all(lambda: self._orphans() & orphans)
+        finally:
+            fcntl.flock(self._clients_fd, fcntl.LOCK_UN)
+        if ended:
+            self.log.say(f"ended what turns had left running: {', '.join(map(str, sorted(ended)))}")
+
+    # --- the end
+
+    def _end_server(self) -> None:
+        """End it at once: the second SIGTERM ends the turns of one that drains."""
+        for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            self.server.signal(signum)
+            deadline = time.monotonic() + _END_S
+            while time.monotonic() < deadline:
+                if self.server.has_ended():
+                    return
+                time.sleep(_POLL_S)
+        self.server.exit_status = os.waitpid(self.server.pid, 0)[1]

@@ -1,0 +1,53 @@
+"""What turns on the shared app-server leave running, and its end. Runs in the keeper; must import next to nothing.
+
+The keeper is a child subreaper: a process whose parent ended becomes its child, also one that emptied its environment
+(`env -i setsid …` under danger-full-access), which no search by a turn's mark finds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from codex_server_cli.codex.server.process import children_of, start_ticks
+
+TYPE_CHECKING = False  # typing itself takes 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ROUNDS = 5
+_GRACE_S = 0.2
+_POLL_S = 0.005
+
+
+def left_behind(server_pid: int) -> list[int]:
+    """Our children, less the app-server: orphans of its commands."""
+    return [pid for pid in children_of(os.getpid()) if pid != server_pid and start_ticks(pid) is not None]
+
+
+def end_all(find: Callable[[], set[int]]) -> set[int]:
+    """End processes that are our children: SIGTERM, a short grace, SIGKILL; until none is found.
+
+    Args:
+        find: returns those that are left, without zombies; they are our children, so no pid is another's meanwhile.
+
+    Returns:
+        The pids.
+    """
+    ended: set[int] = set()
+    for _ in range(_ROUNDS):
+        found = find()
+        if not found:
+            break
+        ended |= found
+        for signum in (signal.SIGTERM, signal.SIGKILL):
+            for pid in found:
+                try:
+                    os.kill(pid, signum)
+                except OSError:  # gone meanwhile
+                    continue
+            deadline = time.monotonic() + _GRACE_S
+            while (found := {pid for pid in found if start_ticks(pid) is not None}) and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+    return ended

@@ -1,0 +1,152 @@
+"""Our process above the shared app-server, and its start. `keeping` is what it does from then on.
+
+One keeper for each generation. It holds the lock of the server's directory from before its start (the client that
+starts it takes the lock and passes it on) until its server is to take no more turns: then the next client may start the
+next generation beside it, while this one runs its last turns.
+
+    SIGTERM   drain: no new turns; the server runs the present ones to their end, and goes; so do we
+    SIGINT    end at once
+
+Where this process is killed, its server drains by itself (`generations`). Must stay small: it lives as long as the
+server, and wakes up once a second. So it imports next to nothing; what needs more runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+
+from codex_server_cli.codex.server.keeper import generations
+from codex_server_cli.codex.server.keeper.generations import CodexServer
+from codex_server_cli.codex.server.keeper.keeping import Keeping
+from codex_server_cli.codex.server.keeper.server_log import ServerLog
+from codex_server_cli.codex.server.process import boot_id, start_ticks
+
+LOCK_FD = 3
+"""Where the lock comes to us."""
+_READY_S = 30.0
+
+
+class _NotStartedError(Exception):
+    """The server cannot be started, or does not accept.
+
+    Args:
+        kind: as `start_error` knows it.
+        words: what there is to say about it.
+    """
+
+    def __init__(self, kind: str, words: str) -> None:
+        super().__init__(words)
+        self.kind, self.words = kind, words
+
+
+def main() -> None:
+    """Entry point of the keeper's process: `DIRECTORY CODEX IDLE_S FACTS [ARGUMENT…]`.
+
+    `FACTS` is the beginning of `server.json`, a JSON object without its closing brace. Standard output is a pipe to the
+    client that starts us: one line, `ready N` or `failed KIND`, and what there is to say about the failure.
+    """
+    directory, codex, idle_s, facts, *arguments = sys.argv[1:]
+    if os.fork():
+        os._exit(0)  # so that we are no child of a client that lives on, as a zombie at the end
+    os.chdir("/")
+    os.set_inheritable(LOCK_FD, False)
+    wakeup_fd = _signals_into_a_pipe()
+    generations.become_subreaper()
+    try:
+        keeping = _start(directory, codex, arguments, float(idle_s), wakeup_fd)
+    except _NotStartedError as error:
+        _tell(f"failed {error.kind}\n{error.words}")
+        os._exit(1)
+    try:
+        _publish(keeping, facts, generations.read_codex_version(codex))
+    except OSError as error:
+        _tell(f"failed disk\n{directory}/server.json: {error.strerror}")
+    else:
+        keeping.keep()
+    finally:
+        keeping.clean_up()
+    os._exit(0)
+
+
+def _start(directory: str, codex: str, arguments: list[str], idle_s: float, wakeup_fd: int) -> Keeping:
+    """Start the server, and wait until it accepts.
+
+    Raises:
+        _NotStartedError: it does not; nothing is left of it.
+    """
+    try:
+        log = ServerLog(f"{directory}/server.log")
+        number = _take_number(directory)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        clients_fd = os.open(f"{directory}/g{number}.clients", flags, 0o600)
+    except OSError as error:
+        raise _NotStartedError("disk", f"{error.filename or directory}: {error.strerror}") from error
+    try:
+        server = CodexServer(codex, arguments, directory, number, log.fd)
+    except OSError as error:
+        os.unlink(f"{directory}/g{number}.clients")  # noqa: PTH108
+        raise _NotStartedError("room", error.strerror or str(error)) from error
+    keeping = Keeping(directory, server, log, idle_s, (LOCK_FD, clients_fd, wakeup_fd))
+    if generations.wait_until_it_accepts(server, log, _READY_S, wakeup_fd):
+        return keeping
+    kind = "silent" if server.exit_status is None else "exit"
+    keeping.clean_up()
+    raise _NotStartedError(kind, log.tail())
+
+
+def _take_number(directory: str) -> int:
+    """The generation's number, noted in the lock file, so that none comes twice."""
+    text = os.pread(LOCK_FD, 20, 0).strip()
+    number = generations.next_number(directory, int(text) if text.isdigit() else 0)
+    os.pwrite(LOCK_FD, b"%-20d\n" % number, 0)
+    return number
+
+
+def _publish(keeping: Keeping, facts: str, version: str) -> None:
+    """Let clients find the server, tell the one that waits, and let go of its pipe.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    server, now = keeping.server, time.time()
+    started_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+    is_bound = "true" if sys.platform == "linux" else "false"
+    keeping.record(
+        f'{facts}, "number": {server.number}, "url": "{server.url}", "pid": {server.pid}, '
+        f'"start_ticks": {server.start_ticks}, "boot_id": "{boot_id()}", '
+        f'"keeper_pid": {os.getpid()}, "keeper_start_ticks": {start_ticks(os.getpid())}, '
+        f'"codex_version": "{version}", "started_at": "{started_at}", "is_bound": {is_bound}}}\n'
+    )
+    keeping.log.say(f"generation {server.number} accepts: codex {version or '?'}, pid {server.pid}")
+    _tell(f"ready {server.number}\n")
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd, number in ((null, 0), (null, 1), (keeping.log.fd, 2)):
+        os.dup2(fd, number)
+    os.close(null)
+
+
+def _tell(text: str) -> None:
+    """Answer the client; one that was killed meanwhile is answered in vain."""
+    with contextlib.suppress(OSError):
+        os.write(1, text.encode("utf-8", "replace"))
+
+
+def _signals_into_a_pipe() -> int:
+    """Make each signal a byte that `select` sees.
+
+    Returns:
+        The reading end.
+    """
+    reading, writing = os.pipe()
+    for fd in (reading, writing):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(signum, lambda *_: None)
+    for signum in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(signum, signal.SIG_IGN)
+    return reading

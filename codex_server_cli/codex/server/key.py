@@ -1,0 +1,103 @@
+"""What tells one shared app-server from another, and an outdated one from a good one.
+
+An app-server keeps for life what it was started with: home, binary, proxies, keys. Callers that differ in these get
+another server: `ServerKey`. Login and the binary's content change under a running server, which does not notice
+(transport notes, section 7): `login_of` and `binary_stamp`, which are compared before each turn.
+A value of the environment is only ever part of a hash. Must import next to nothing: it is read at the start of a turn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from codex_server_cli.settings.environment import server_variables
+
+_NAMES_OF_VARIABLES = re.compile(
+    rb"""(?:env_key|bearer_token_env_var)["']?\s*=\s*["']([^"'\n]+)["']|env_http_headers["']?\s*=\s*(\{[^}]*\})"""
+)
+"""Where Codex's configuration names a variable of the app-server's environment. May match more: that only separates."""
+_QUOTED = re.compile(rb"""["']([^"'\n]+)["']""")
+_MOST_CONFIG_BYTES = 1 << 20
+
+
+class ServerKey(NamedTuple):
+    """What a shared app-server is started with, and keeps.
+
+    Attributes:
+        codex_home: its real path.
+        codex: the real path of the binary.
+        may_bill_api_key: `auth` of config.json: whether keys stay in its environment.
+        variables: a hash of the variables that the app-server reads for itself.
+        extra: further arguments that make it another server, as `--listen` does.
+    """
+
+    codex_home: str
+    codex: str
+    may_bill_api_key: bool
+    variables: str
+    extra: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """A short name in hexadecimal: that of its directory."""
+        return digest(repr(tuple(self)))
+
+
+def make_key(codex_home: Path, codex: Path, *, may_bill_api_key: bool, extra: tuple[str, ...] = ()) -> ServerKey:
+    """The key for this environment.
+
+    Args:
+        codex_home: Codex's home, as the environment names it.
+        codex: the native binary.
+        may_bill_api_key: whether the keys of the environment are passed on.
+        extra: further arguments of the app-server.
+    """
+    home = os.path.realpath(codex_home)
+    names = _variables_named_in(f"{home}/config.toml")
+    variables = digest(repr(server_variables(names, may_bill_api_key=may_bill_api_key)))
+    return ServerKey(home, os.path.realpath(codex), may_bill_api_key, variables, extra)
+
+
+def _variables_named_in(path: str) -> set[str]:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 — read at the start of each turn
+            found = _NAMES_OF_VARIABLES.findall(file.read(_MOST_CONFIG_BYTES))
+    except OSError:  # none, or Codex reports it
+        return set()
+    names = {name for name, _ in found if name} | {name for _, headers in found for name in _QUOTED.findall(headers)}
+    return {name.decode("utf-8", "replace") for name in names}
+
+
+def login_of(codex_home: str) -> str:
+    """What identifies the login in `auth.json`: mode, account, key, as one hash; `none` where it holds no login.
+
+    Not the file's content or time: Codex rewrites it whenever it renews its token.
+    """
+    try:
+        with open(f"{codex_home}/auth.json", "rb") as file:  # noqa: PTH123
+            found = json.loads(file.read())
+        tokens = found.get("tokens") or {}
+        facts = (found.get("auth_mode"), found.get("OPENAI_API_KEY"), tokens.get("account_id"))
+    except (OSError, ValueError, AttributeError):  # missing, or not to be understood: the login check reports that
+        return "none"
+    return "none" if facts == (None, None, None) else digest(repr(facts))
+
+
+def binary_stamp(codex: str) -> str:
+    """What changes with the content of the binary; empty where there is none."""
+    try:
+        found = os.stat(codex)  # noqa: PTH116
+    except OSError:
+        return ""
+    return f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}"
+
+
+def digest(text: str) -> str:
+    """Sixteen hexadecimal digits."""
+    from _blake2 import blake2b  # hashlib loads OpenSSL as well: 3 ms and 1.4 MB
+
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()

@@ -1,0 +1,265 @@
+"""How a client comes to the shared app-server: find it, or start it. Runs in a worker, and in verbs.
+
+Fifty clients that start it at once make one: the lock of its directory goes to one of them, which passes it on to the
+keeper that it starts, and the others wait for what that publishes. Must import next to nothing before a turn needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codex_server_cli.codex.server.key import ServerKey, binary_stamp, login_of
+from codex_server_cli.codex.server.state import CURRENT, Generation, Lease, directory_of, read_generation
+from codex_server_cli.settings.config import DEFAULT_SERVER_IDLE_S
+from codex_server_cli.settings.environment import interpreter, server_environment
+
+if TYPE_CHECKING:
+    from codex_server_cli.errors import CodexServerError
+
+__all__ = ["Generation", "Lease", "ensure_shared", "find_shared", "replace_shared", "retire"]
+
+_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.codex.server.keeper.main import main; main()"
+_POLL_S = 0.005
+_LONGEST_POLL_S = 0.05
+_ABOVE_STDIO = 10
+_LOCK_FD = 3
+
+
+def find_shared(home: Path, key: ServerKey) -> Generation | None:
+    """The generation that a turn may use now; None where none lives, or that is outdated. Starts and locks nothing.
+
+    Args:
+        home: `$CODEX_SERVER_HOME`.
+        key: which server.
+    """
+    found = read_generation(f"{directory_of(home, key.name)}/{CURRENT}")
+    return found if found is not None and _is_usable(found, key) else None
+
+
+def ensure_shared(
+    home: Path, key: ServerKey, *, idle_s: float = DEFAULT_SERVER_IDLE_S, timeout_s: float = 30.0
+) -> Generation:
+    """The same, started where needed. An outdated generation is made to drain: its turns run on to their end.
+
+    Args:
+        idle_s: how long one that is started here stays without a client.
+        timeout_s: how long to wait for one that starts.
+
+    Raises:
+        CodexMissingError: codex cannot be run, or does not start as a server.
+        ServerError: it did not accept in time.
+        HomeError: the directory cannot be written.
+        BadInputError: Codex's home or configuration is broken.
+        BusyError: no room for a process.
+    """
+    deadline, pause_s = time.monotonic() + timeout_s, _POLL_S
+    directory = directory_of(home, key.name)
+    while True:
+        found = read_generation(f"{directory}/{CURRENT}")
+        if found is not None and _is_usable(found, key) and _accepts(found):
+            return found
+        try:
+            lock_fd = _try_lock(directory)
+        except OSError as error:
+            raise _unwritable(error, directory) from error
+        if lock_fd is not None:
+            started = _start(lock_fd, directory, key, idle_s, deadline)
+            if started is not None:
+                return started
+        elif found is not None and not (_is_usable(found, key) and _accepts(found)):
+            retire(found)
+        if time.monotonic() > deadline:
+            raise _late(directory, timeout_s)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, _LONGEST_POLL_S)
+
+
+def replace_shared(
+    home: Path, key: ServerKey, *, idle_s: float = DEFAULT_SERVER_IDLE_S, timeout_s: float = 30.0
+) -> Generation:
+    """Start the next generation, also where the present one is good; that runs its turns to their end.
+
+    Raises:
+        CodexServerError: see `ensure_shared`.
+    """
+    deadline = time.monotonic() + timeout_s
+    old = find_shared(home, key)
+    if old is not None and retire(old):
+        while find_shared(home, key) == old and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+    return ensure_shared(home, key, idle_s=idle_s, timeout_s=deadline - time.monotonic())
+
+
+def retire(generation: Generation, *, at_once: bool = False) -> bool:
+    """Make a generation take no more turns; it ends after the present ones. May be called again.
+
+    Args:
+        at_once: end it and its turns now.
+
+    Returns:
+        Whether its keeper, or else it itself, was there to be told.
+    """
+    if generation.is_kept():
+        pid = generation.keeper_pid
+    elif generation.is_alive() and (at_once or not generation.is_bound):
+        pid = generation.pid  # a bound one drains already: a second signal would end its turns
+    else:
+        return False
+    try:
+        os.kill(pid, signal.SIGINT if at_once and pid == generation.keeper_pid else signal.SIGTERM)
+    except OSError:  # gone meanwhile
+        return False
+    return True
+
+
+def _is_usable(found: Generation, key: ServerKey) -> bool:
+    return (
+        found.is_alive()
+        and found.is_kept()
+        and found.binary == binary_stamp(key.codex)
+        and found.login == login_of(key.codex_home)
+        and (not found.socket_path or os.path.exists(found.socket_path))  # noqa: PTH110 — a cleaner of /tmp deletes
+    )
+
+
+def _accepts(found: Generation) -> bool:
+    from codex_server_cli.codex.server.keeper.generations import can_connect
+
+    return not found.socket_path or can_connect(found.socket_path)
+
+
+def _try_lock(directory: str) -> int | None:
+    """The lock of a server's directory, which is made; None where it is held.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(f"{directory}/lock", flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline: float) -> Generation | None:
+    """Start the next generation, as the holder of the lock, which passes to it.
+
+    Returns:
+        It; None where it collided with another app-server at its start, so that another attempt may succeed.
+
+    Raises:
+        CodexServerError: see `ensure_shared`.
+    """
+    try:
+        stale = read_generation(f"{directory}/{CURRENT}")
+        if stale is not None:  # its keeper was killed
+            retire(stale)
+        answer_fd = _spawn_keeper(lock_fd, directory, key, idle_s)
+    except OSError as error:
+        raise _no_process(error) from error
+    finally:
+        os.close(lock_fd)  # from now on the keeper alone holds it, so that it falls with the keeper
+    try:
+        answer = _read_answer(answer_fd, deadline)
+    finally:
+        os.close(answer_fd)
+    if answer.startswith("ready"):
+        return read_generation(f"{directory}/{CURRENT}")
+    head, _, words = answer.partition("\n")
+    kind = head.removeprefix("failed ") if head.startswith("failed ") else ""
+    _raise_start_error(kind, words if kind else answer, key, directory)
+    return None
+
+
+def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, idle_s: float) -> int:
+    """Start the keeper; returns the pipe with its answer.
+
+    Raises:
+        OSError: no process, or no descriptor.
+    """
+    facts = {
+        "login": login_of(key.codex_home),
+        "binary": binary_stamp(key.codex),
+        "codex_home": key.codex_home,
+        "codex": key.codex,
+    }
+    beginning = json.dumps(facts).removesuffix("}")
+    reading, writing = os.pipe()
+    high_fd = -1
+    try:
+        high_fd = fcntl.fcntl(lock_fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STDIO)
+        pid = os.posix_spawn(
+            sys.executable,
+            interpreter(_CODE, directory, key.codex, repr(idle_s), beginning, *key.extra),
+            server_environment(may_bill_api_key=key.may_bill_api_key),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, writing, 1),
+                (os.POSIX_SPAWN_DUP2, writing, 2),  # its stderr, should it die before it is ready
+                (os.POSIX_SPAWN_DUP2, high_fd, _LOCK_FD),
+            ],
+            setsid=True,
+            setsigdef=[signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD],
+            setsigmask=[],
+        )
+    except OSError:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+        if high_fd >= 0:
+            os.close(high_fd)
+    with contextlib.suppress(ChildProcessError):  # the kernel reaps where SIGCHLD is ignored
+        os.waitpid(pid, 0)  # the keeper is its child
+    return reading
+
+
+def _read_answer(fd: int, deadline: float) -> str:
+    data = b""
+    while (rest_s := deadline - time.monotonic()) > 0 and select.select([fd], [], [], rest_s)[0]:
+        piece = os.read(fd, 1 << 16)
+        data += piece
+        if not piece or (data.startswith(b"ready") and data.endswith(b"\n")):
+            return data.decode("utf-8", "replace")
+    return "failed silent\n"
+
+
+def _raise_start_error(kind: str, words: str, key: ServerKey, directory: str) -> None:
+    """Raise the error for a server that did not start; return where another attempt may succeed."""
+    from codex_server_cli.codex.server.start_error import raise_start_error
+
+    raise_start_error(kind, words, key, directory)
+
+
+def _no_process(error: OSError) -> CodexServerError:
+    from codex_server_cli.codex.server.start_error import no_process
+
+    return no_process(error)
+
+
+def _unwritable(error: OSError, directory: str) -> CodexServerError:
+    from codex_server_cli.codex.server.start_error import unwritable
+
+    return unwritable(f"{error.filename or directory}: {error.strerror}")
+
+
+def _late(directory: str, timeout_s: float) -> CodexServerError:
+    from codex_server_cli.codex.server.start_error import late
+
+    return late(directory, timeout_s)

@@ -1,0 +1,225 @@
+"""A connection that has been upgraded to WebSocket, as a `Link`: JSON lines on our side, frames on the other.
+
+Owns the socket, what is unsent, pings and the polite close; must never know what a line means. It never
+blocks, but in `end`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from typing import Protocol
+
+from codex_server_cli.core.protocol.websocket import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    FrameDecoder,
+    Received,
+    WebSocketError,
+    close_words,
+    frame,
+    message_frames,
+)
+
+GRACE_S = 0.5
+"""For a polite close; an app-server answers it within a few milliseconds."""
+PING_AFTER_S = 20.0
+"""Of silence."""
+PONG_WITHIN_S = 20.0
+CLOSED = "the connection was closed"
+LOST = "the connection was lost"
+_READ_BYTES = 256 * 1024
+_MOST_UNSENT_FOR_PONGS = 1024 * 1024
+_NORMAL_CLOSURE = (1000).to_bytes(2, "big")
+
+
+class Wire(Protocol):
+    """What is needed of a socket that does not block; a plain one satisfies it."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+
+    def recv(self, bufsize: int, /) -> bytes:
+        """As of a socket: all that can be had without the descriptor becoming readable again."""
+
+    def send(self, data: bytearray, /) -> int:
+        """As of a socket."""
+
+    def shutdown(self, how: int, /) -> None:
+        """As of a socket."""
+
+    def close(self) -> None:
+        """As of a socket."""
+
+
+class WebSocketLink:
+    """An upgraded connection. Reading never waits for writing: what does not fit is queued.
+
+    Attributes:
+        pid: None: the server is not ours to end.
+    """
+
+    pid: int | None = None
+
+    def __init__(self, wire: Wire, rest: bytes = b"", *, has_pings: bool) -> None:
+        """Take over a socket that does not block.
+
+        Args:
+            rest: what has come behind the answer to the upgrade.
+            has_pings: silence is asked about: a dead TCP peer says nothing, while the end of a unix one is seen.
+        """
+        self._wire = wire
+        self._decoder = FrameDecoder()
+        self._unsent = bytearray()
+        self._how: str | None = None  # it ended
+        self._is_open = True
+        self._is_closing = False
+        self._is_deaf = False  # what comes now is no message any more
+        self._has_pings = has_pings
+        self._alive_s = time.monotonic()
+        self._pinged_s: float | None = None
+        self._early = self._lines_of(rest)  # none in practice: an app-server does not speak first
+
+    def fds(self) -> tuple[int, ...]:
+        """See `Link`."""
+        return (self._wire.fileno(),) if self._is_open else ()
+
+    def write_fd(self) -> int | None:
+        """See `Link`."""
+        return self._wire.fileno() if self._unsent and self._is_open else None
+
+    def read(self, fd: int) -> bytes | None:
+        """See `Link`: each text message as a line."""
+        early, self._early = self._early, b""
+        try:
+            data = b"" if self._is_deaf else self._wire.recv(_READ_BYTES)
+        except BlockingIOError:  # nothing more just now
+            return early
+        except OSError:  # reset, by a server that was killed
+            data = b""
+        if not data:
+            self._end_as(LOST)
+            return early or None
+        self._alive_s, self._pinged_s = time.monotonic(), None
+        return early + self._lines_of(data)
+
+    def send(self, data: bytes) -> None:
+        """See `Link`: each line as a text message.
+
+        Raises:
+            BrokenPipeError: the connection was lost.
+        """
+        was_waiting, lines = bool(self._unsent), [line for line in data.split(b"\n") if line]
+        if self._how is None:
+            for line in lines:
+                self._unsent += message_frames(line, os.urandom)
+            if self._flush() and was_waiting:
+                self._alive_s = time.monotonic()  # who takes what has waited is there, though busy
+        if self._how not in (None, CLOSED) and (lines or was_waiting):
+            raise BrokenPipeError(self._how)
+
+    def tick(self) -> float | None:
+        """See `Link`."""
+        if not self._has_pings or self._how is not None:
+            return None
+        now_s = time.monotonic()
+        if self._pinged_s is None:
+            rest_s = self._alive_s + PING_AFTER_S - now_s
+            if rest_s > 0:
+                return rest_s
+            self._pinged_s = now_s
+            self._control(PING, b"")
+        since_s = max(self._pinged_s, self._alive_s)
+        if now_s >= since_s + PONG_WITHIN_S and not _is_ready(self._wire, select.POLLIN, 0):
+            self._end_as(f"{LOST}: no answer to a ping for {PONG_WITHIN_S:g} s")
+        return max(0.0, since_s + PONG_WITHIN_S - now_s)
+
+    def end(self, first_grace_s: float = GRACE_S) -> str:
+        """See `Link`. What is unsent is sent before, within the time."""
+        if self._how is None:
+            until_s = time.monotonic() + first_grace_s
+            self._control(CLOSE, _NORMAL_CLOSURE)
+            self._is_closing = True
+            while self._is_open and self._how is None and (rest_s := until_s - time.monotonic()) > 0:
+                _is_ready(self._wire, select.POLLIN | (select.POLLOUT if self._unsent else 0), rest_s)
+                self._flush()
+                self.read(self._wire.fileno())  # up to its answer: unread bytes would make the kernel reset it
+            self._how = CLOSED
+            self._shut()
+        return self._how
+
+    def stderr_tail(self) -> str:
+        """See `Link`: it is not ours to see."""
+        return ""
+
+    def close(self) -> None:
+        """See `Link`."""
+        self._is_open = False
+        self._wire.close()
+
+    def _lines_of(self, data: bytes) -> bytes:
+        try:
+            received = self._decoder.feed(data)
+        except WebSocketError as error:
+            self._is_deaf = True
+            self._end_as(f"{LOST}: the app-server {error}")
+            return b""
+        lines = []
+        for each in received:
+            if each.opcode == TEXT:
+                lines += [each.payload.replace(b"\n", b" "), b"\n"]
+            else:
+                self._hear(each)
+        return b"".join(lines)
+
+    def _hear(self, received: Received) -> None:
+        """A control frame; a binary message means nothing here."""
+        if received.opcode == PING and len(self._unsent) < _MOST_UNSENT_FOR_PONGS:
+            self._control(PONG, received.payload)
+        elif received.opcode == CLOSE:
+            words = close_words(received.payload)
+            if not self._is_closing:
+                self._control(CLOSE, received.payload[:2])
+            self._is_deaf = True
+            self._end_as(f"the app-server closed the connection{f' ({words})' if words else ''}")
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        self._unsent += frame(opcode, payload, os.urandom(4))
+        self._flush()
+
+    def _flush(self) -> bool:
+        """Write what fits; whether anything did. That the other side is gone, the next read reports."""
+        has_sent = False
+        while self._unsent and self._is_open:
+            try:
+                sent = self._wire.send(self._unsent)
+            except BlockingIOError:
+                break
+            except OSError:
+                self._end_as(LOST)
+                break
+            has_sent = True
+            del self._unsent[:sent]
+        return has_sent
+
+    def _end_as(self, how: str) -> None:
+        """Note how it ended, the first time, and make the descriptor readable: its next `read` gives None."""
+        if self._how is None:
+            self._how = how
+            self._unsent.clear()
+            self._shut()
+
+    def _shut(self) -> None:
+        with contextlib.suppress(OSError):  # it is gone already
+            self._wire.shutdown(socket.SHUT_RDWR)
+
+
+def _is_ready(wire: Wire, events: int, timeout_s: float) -> bool:
+    poll = select.poll()  # `select.select` fails for a descriptor above 1023
+    poll.register(wire.fileno(), events)
+    return bool(poll.poll(timeout_s * 1000))

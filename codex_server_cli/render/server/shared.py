@@ -1,0 +1,59 @@
+"""The shared app-server, for people. Owns its text; plain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codex_server_cli.core.model.server.report import ServerReport, ServerState
+from codex_server_cli.core.size import size
+from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.tables import duration, short_path
+
+NONE_RUNS = "No shared app-server runs.\n"
+_STATES = {
+    ServerState.READY: "ready",
+    ServerState.DRAINING: "draining: it runs its last turns",
+    ServerState.SILENT: "does not answer",
+}
+
+
+def servers_text(reports: Sequence[ServerReport], user_home: str) -> str:
+    """Each generation with one fact a line; what is not known is left out."""
+    return "\n".join(_text(report, user_home) for report in reports) or NONE_RUNS
+
+
+def server_line(report: ServerReport) -> str:
+    """One generation in a line."""
+    version = f"codex {report.codex_version}, " if report.codex_version else ""
+    return f"generation {report.generation}: {version}pid {report.pid}, {one_line(report.url, 400)}\n"
+
+
+def _text(report: ServerReport, user_home: str) -> str:
+    other = "" if report.is_of_this_environment else "; of another environment than this shell's"
+    facts = [
+        ("server", f"{_STATES[report.state]}{other}"),
+        ("generation", f"{report.generation}, up {duration(report.uptime_s) or 'for an unknown time'}"),
+        ("codex", f"{report.codex_version or 'version unknown'}, {short_path(report.codex, user_home, 60)}"),
+        ("home", short_path(report.codex_home, user_home, 60)),
+        ("url", report.url),
+        ("pid", f"{report.pid}, below {report.keeper_pid}"),
+        ("memory", None if report.memory_bytes is None else size(report.memory_bytes)),
+        ("threads", _number(report.threads)),
+        ("turns", _turns(report)),
+        ("clients", _number(report.clients)),
+        *(("left over", f"{left.pid}  {left.command}") for left in report.leftovers),
+        ("log", short_path(report.log_path, user_home, 100)),
+    ]
+    return "".join(f"{label.ljust(10)}  {one_line(value, 400)}\n" for label, value in facts if value)
+
+
+def _number(count: int | None) -> str | None:
+    return None if count is None else str(count)
+
+
+def _turns(report: ServerReport) -> str | None:
+    """How many run, and which of them are ours."""
+    ours = f": {', '.join(report.turns)}" if report.turns else ""
+    if report.active_turns is None:
+        return ", ".join(report.turns) or None
+    return f"{report.active_turns} running{ours}"
