@@ -20,6 +20,8 @@ from codex_server_cli.worker.server.connection import start_error
 class SshCodex(CodexProcess):
     """An app-server of the turn's own on another host."""
 
+    adopts_orphans = False  # the user's ssh may leave a process that later connections share (`ControlPersist`)
+
     def __init__(self, request: TurnRequest, route: Route) -> None:
         super().__init__(Path(), request)
         self._route = route
