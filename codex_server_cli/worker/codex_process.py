@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.codex.transport.base import Link
+from codex_server_cli.codex.transport.early import take
 from codex_server_cli.codex.transport.spawned import FAREWELL_S, GRACE_S, AppServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
@@ -90,6 +91,9 @@ class CodexProcess:
         Raises:
             StartError, OSError: it fails.
         """
+        begun = take() if provider is None else None
+        if begun is not None:
+            return begun
         request = self.request
         return AppServer(
             self._codex,

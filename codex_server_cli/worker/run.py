@@ -137,6 +137,7 @@ def run_turn(
         writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
         log_traceback()
+        _clean_up(directory, None, None)  # codex may have been begun
         leases.leave_queue()
         leases.release()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -175,6 +176,7 @@ def run_turn(
 
 
 def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
+    _clean_up(directory, None, None)  # as above
     leases.leave_queue()
     leases.release()
     if not directory.exists:

@@ -189,13 +189,15 @@ class Dialogue:
 
     def lose(self, error: TurnError = LOST, *, is_final: bool = False) -> Dialogue:
         """The connection to a shared app-server is lost."""
+        self._answered |= {message["id"] for message in self.sent if "id" in message and "method" in message}
         self._do(self.session.lost(error, self.now_ms, is_final=is_final))
         return self
 
     def reconnected(self) -> Dialogue:
         """The connection is made again, to the request that looks for our turn."""
-        before = len(self.server_starts)
-        while len(self.server_starts) == before:
+        for _ in range(2_000):
+            if self._id_of("initialize") not in self._answered:
+                break
             self.advance(10)
         return self.reply("initialize", {"userAgent": "codex_server/0.171.0 (x)"})
 
@@ -237,6 +239,12 @@ class Dialogue:
         outcome = self.session.outcome
         assert outcome is not None, "the turn has not ended"
         return outcome
+
+    def outcome_after(self, *methods: str) -> Outcome:
+        """How the turn ended, once these requests are answered."""
+        for method in methods:
+            self.reply(method)
+        return self.outcome
 
     @property
     def kind(self) -> ErrorKind | None:

@@ -83,7 +83,7 @@ class Steering:
 
     def lose(self) -> None:
         """The connection was lost: whether Codex has taken up what is pending is not known."""
-        hint = f"codex-server out {self._request.turn_id} shows what it took up; send again what is missing."
+        hint = f"codex-server watch {self._request.turn_id} shows what it took up; send again what is missing."
         for tag in list(self._tags):
             lost = "the connection to the app-server was lost: the text was sent, and may have reached Codex or not"
             self._reply(tag, BusyError(lost, hint=hint, kind=ErrorKind.NETWORK))

@@ -94,6 +94,7 @@ def test_a_refused_connection_changes_nothing(
         assert (kept(settings), state(settings, reach)) == (None, "disabled"), status
 
 
+@pytest.mark.full
 def test_what_passes_while_codex_tries_again_is_no_failure(
     settings: Settings, reach: OneServer, backend: RemoteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +112,7 @@ def test_what_passes_while_codex_tries_again_is_no_failure(
     assert (found.status.state, kept(settings)) == ("connected", True)
 
 
+@pytest.mark.full
 def test_a_failure_leaves_on_what_was_on(
     settings: Settings, reach: OneServer, backend: RemoteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +126,10 @@ def test_a_failure_leaves_on_what_was_on(
     assert state(settings, reach) != "disabled"
 
 
-@pytest.mark.parametrize(("auth", "message"), [(None, "it is logged out"), ("apikey", "logged in with an API key")])
+@pytest.mark.parametrize(
+    ("auth", "message"),
+    [(None, "it is logged out"), pytest.param("apikey", "logged in with an API key", marks=pytest.mark.full)],
+)
 def test_without_a_chatgpt_login_nothing_is_switched_on(
     settings: Settings, reach: OneServer, backend: RemoteBackend, auth: str | None, message: str
 ) -> None:

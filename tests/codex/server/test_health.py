@@ -110,7 +110,9 @@ def test_the_address_is_read_from_what_codex_tells() -> None:
     assert listening_at("error") is None
 
 
-@pytest.mark.parametrize("auth", ["none", "token", "digest", "signed"])
+@pytest.mark.parametrize(
+    "auth", ["signed", *(pytest.param(each, marks=pytest.mark.full) for each in ("none", "token", "digest"))]
+)
 def test_each_codex_starts_with_our_arguments_and_is_ready(codex: Path, codex_home: Path, auth: str) -> None:
     made = make_token(codex_home / "token")
     secret = str(made.path)

@@ -101,8 +101,7 @@ class TurnEnd:
 
     def fail(self, error: TurnError, now_ms: float) -> None:
         """The turn is over with an error of our own."""
-        if self.cause is None:
-            self._own_error = error
+        self._own_error = error
         self.finish(Cause.FAILED, now_ms)
 
     def give_up(self, error: TurnError, now_ms: float) -> None:

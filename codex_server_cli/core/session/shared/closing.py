@@ -39,7 +39,6 @@ class Closing:
         self._timers = timers
         self._handshake = handshake
         self._is_subscribed = True  # else the end of the turn is not reported to us
-        self._is_accepted = False  # the interrupt
         self._is_asked = False  # what comes next, but for an interrupt
         self._turn_id: str | None = None
         self._rest = [LEAVE]
@@ -58,7 +57,7 @@ class Closing:
 
     def connected(self, now_ms: float, *, is_subscribed: bool) -> None:
         """Go on over another connection."""
-        self._is_subscribed, self._is_accepted, self._is_asked = is_subscribed, False, False
+        self._is_subscribed, self._is_asked = is_subscribed, False
         self.go_on(now_ms)
 
     def heard(self, now_ms: float) -> None:
@@ -76,7 +75,7 @@ class Closing:
             self._go_on_with_rest(now_ms)
         elif turn_id is None:
             self._ask_once(LOOK, {"limit": 1, "itemsView": "full"}, now_ms)
-        elif not self._is_accepted:
+        else:
             self._ask(INTERRUPT, {"turnId": turn_id}, now_ms)
             self._timers.start(Timer.INTERRUPT, now_ms)
 
@@ -100,14 +99,13 @@ class Closing:
         self._is_asked = False
         if asked.method == LOOK:
             self._on_look(objects_in(object_at(response, "result").get("data")))
-        elif asked.method in self._rest:
-            self._rest.remove(asked.method)
+        else:
+            self._rest = [method for method in self._rest if method != asked.method]
         self.go_on(now_ms)
         return True
 
     def _on_interrupt(self, *, is_accepted: bool, now_ms: float) -> None:
         if is_accepted:
-            self._is_accepted = True
             self._timers.clear(Timer.INTERRUPT)
             if not self._is_subscribed:
                 self.is_unfinished = False

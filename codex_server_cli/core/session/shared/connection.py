@@ -116,7 +116,8 @@ class Connection:
         self._outbox.heard_ms = now_ms
         if waits_for_nobody(object_at(response, "result")):
             self._shell_requests.approvals.withdraw()
-        if self._outbox.record.status == "interrupted" and self._ending.stop_cause is None:
+        is_wanted = self._ending.stop_cause is not None or self._ending.is_closing
+        if self._outbox.record.status == "interrupted" and not is_wanted:
             # Nobody here asked for it: this is what a turn is that went with its server.
             self._reattach.explain("the turn was cut off with it", ErrorKind.CODEX_CRASHED)
             self._ending.give_up(self._reattach.error, now_ms)
