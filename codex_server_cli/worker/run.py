@@ -18,7 +18,7 @@ from codex_server_cli.core.model.server.record import is_elsewhere
 from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.turn_record import TurnRecord
-from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.core.result.failures import error_of, make_error
 from codex_server_cli.core.result.outcome import Cause, Outcome, decide, unreadable
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.disk import lock, mount_targets
@@ -231,7 +231,7 @@ def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targe
 
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
     if isinstance(error, CodexServerError):  # as of a token that is gone by now
-        return outcome_of_defect(directory, request, make_error(error.kind, error.message, hint=error.hint))
+        return outcome_of_defect(directory, request, error_of(error))
     is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
     kind = ErrorKind.DISK if is_disk else ErrorKind.OVERLOADED if is_without_room(error) else ErrorKind.INTERNAL
     return outcome_of_defect(directory, request, make_error(kind, f"{type(error).__name__}: {error}"))
