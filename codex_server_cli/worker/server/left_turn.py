@@ -17,7 +17,8 @@ from codex_server_cli.disk.turn.contents import event_lines
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.settings.places import Settings
-from codex_server_cli.worker.server.route import client_to, route_to
+from codex_server_cli.worker.server.client import client_to
+from codex_server_cli.worker.server.route import route_to
 
 _CONNECT_S, _QUERY_S = 1.0, 2.0
 _SSH_S = 5.0
