@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from codex_server_cli.codex.server.key import ServerKey, binary_stamp, login_of
+from codex_server_cli.codex.server.process import can_connect
 from codex_server_cli.codex.server.retiring import retire, tidy
 from codex_server_cli.codex.server.state import (
     CURRENT,
@@ -119,8 +120,6 @@ def _is_usable(found: Generation, key: ServerKey) -> bool:
 
 
 def _accepts(found: Generation) -> bool:
-    from codex_server_cli.codex.server.keeper.generations import can_connect
-
     return not found.socket_path or can_connect(found.socket_path)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codex_server_cli.codex.server.keeper.generations import can_connect
+from codex_server_cli.codex.server.process import can_connect
 from codex_server_cli.codex.server.shared import ensure_shared, find_shared, retire
 from codex_server_cli.codex.server.state import read_generation
 from codex_server_cli.settings.environment import SERVER_MARK
