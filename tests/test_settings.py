@@ -171,6 +171,8 @@ def test_what_a_server_reads_for_itself_is_told_and_a_key_only_where_it_gets_it(
     environment: pytest.MonkeyPatch,
 ) -> None:
     values = {"HTTPS_PROXY": "p", "no_proxy": "n", "MINE": "m", "OPENAI_API_KEY": "sk", "PATH": "/bin"}
+    for name in list(os.environ):
+        environment.delenv(name)
     for name, value in values.items():
         environment.setenv(name, value)
     found = server_variables({"MINE", "ABSENT", "OPENAI_API_KEY"}, may_bill_api_key=False)
