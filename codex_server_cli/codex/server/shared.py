@@ -129,8 +129,7 @@ def _try_lock(directory: str) -> int | None:
     """
     servers = os.path.dirname(directory)  # noqa: PTH120
     for path in (os.path.dirname(servers), servers, directory):  # noqa: PTH120
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)  # noqa: PTH102 — each of them ours alone, which `makedirs` does not do
+        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103 — one by one: it gives the mode to the last alone
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(f"{directory}/lock", flags, 0o600)
     try:
