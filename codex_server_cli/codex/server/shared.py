@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from codex_server_cli.codex.server.key import ServerKey, binary_stamp, login_of
+from codex_server_cli.codex.server.process import can_connect
 from codex_server_cli.codex.server.retiring import retire, tidy
 from codex_server_cli.codex.server.state import (
     CURRENT,
@@ -73,9 +74,7 @@ def ensure_shared(
         try:
             lock_fd = _try_lock(directory)
         except OSError as error:
-            from codex_server_cli.codex.server.start_error import (
-                unwritable,  # errors are rare, and their words are long
-            )
+            from codex_server_cli.codex.server.start_error import unwritable  # its words are long, and seldom needed
 
             raise unwritable(f"{error.filename or directory}: {error.strerror}") from error
         if lock_fd is not None:
@@ -105,7 +104,7 @@ def replace_shared(
     if old is not None and retire(old):
         while find_shared(home, key) == old and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-    return ensure_shared(home, key, idle_s=idle_s, timeout_s=deadline - time.monotonic())
+    return ensure_shared(home, key, idle_s=idle_s, timeout_s=max(deadline - time.monotonic(), 1.0))
 
 
 def _is_usable(found: Generation, key: ServerKey) -> bool:
@@ -119,8 +118,6 @@ def _is_usable(found: Generation, key: ServerKey) -> bool:
 
 
 def _accepts(found: Generation) -> bool:
-    from codex_server_cli.codex.server.keeper.generations import can_connect
-
     return not found.socket_path or can_connect(found.socket_path)
 
 
@@ -130,7 +127,9 @@ def _try_lock(directory: str) -> int | None:
     Raises:
         OSError: it cannot be made.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+    servers = os.path.dirname(directory)  # noqa: PTH120
+    for path in (os.path.dirname(servers), servers, directory):  # noqa: PTH120
+        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103 — one by one: it gives the mode to the last alone
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(f"{directory}/lock", flags, 0o600)
     try:

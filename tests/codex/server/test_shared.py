@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codex_server_cli.codex.server.keeper.generations import can_connect
+from codex_server_cli.codex.server.key import login_of
+from codex_server_cli.codex.server.process import can_connect
 from codex_server_cli.codex.server.shared import ensure_shared, find_shared, retire
 from codex_server_cli.codex.server.state import read_generation
 from codex_server_cli.settings.environment import SERVER_MARK
@@ -225,3 +226,21 @@ def test_further_arguments_make_another_server_and_may_say_where_it_listens(one_
     assert other.key != usual.key
     host, _, port = other.url.removeprefix("ws://").partition(":")
     socket.create_connection((host, int(port))).close()
+
+
+def test_a_login_that_is_torn_or_no_login_counts_as_none(one_server: SharedServer) -> None:
+    auth = one_server.codex_home / "auth.json"
+    for text in ("", '{"auth_mode": "chat', "[]", "{}", '{"tokens": 3, "auth_mode": "x"}'):
+        auth.write_text(text)
+        assert login_of(str(one_server.codex_home)) == "none", text
+    auth.unlink()
+    assert login_of(str(one_server.codex_home)) == "none"
+
+
+def test_a_home_that_does_not_exist_is_made_for_its_user_alone(
+    one_server: SharedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_server.home = tmp_path / "fresh"
+    one_server.put_into_environment(monkeypatch)
+    one_server.ensure()
+    assert [path.stat().st_mode & 0o777 for path in (one_server.home, one_server.home / "servers")] == [0o700] * 2
