@@ -41,6 +41,10 @@ class OneServer:
             self._client.run(initialize(__version__), DEADLINE_S)
         yield self._client
 
+    def living(self, settings: Settings) -> list[Server]:
+        """It, where it runs."""
+        return [] if self._client is None else [self._client]
+
     def die(self) -> None:
         """End it under the hands of a client."""
         assert self._client is not None

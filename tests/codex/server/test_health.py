@@ -98,7 +98,7 @@ def test_a_silent_server_takes_no_longer_than_its_time() -> None:
     assert time.monotonic() - started < 5
 
 
-def test_nobody_listening_is_told() -> None:
+def test_a_port_without_a_listener_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert "cannot be reached: Connection refused" in (read_health("127.0.0.1", port).problem or "")
