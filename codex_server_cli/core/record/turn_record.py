@@ -130,7 +130,7 @@ class TurnRecord(TurnFacts):
 
     def _adopt_stored(self, turn: Message) -> list[Message]:
         early = self._adopt(at(turn, "rootTurnId", str) or at(turn, "id", str))
-        missed = self.attachment.missed(self.thread_id, turn, has_started=self.has_started)
+        missed = self.attachment.missed(self.thread_id, turn, self.open_items, has_started=self.has_started)
         return early + [each for message in missed for each in self._on_notification(message)]
 
     def _adopt(self, turn_id: str | None) -> list[Message]:
@@ -212,7 +212,7 @@ class TurnRecord(TurnFacts):
             return
         item_id = str(item.get("id"))
         self.open_items.pop(item_id, None)
-        self.attachment.completed.add(item_id)
+        self.attachment.note_completed(item)
         self.refusals.add_item(item, self.settings)
         self.changes.note_item(item)
         if item.get("type") == "agentMessage":

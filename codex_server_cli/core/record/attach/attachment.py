@@ -2,12 +2,17 @@
 
 A shared app-server runs a turn on without its client. Whoever resumes its thread gets what is stored of the newest
 turns: each completed item once, none that is open; and from then on everything live, without the start of what is open
-(transport notes, section 4; captures `reattach_mid_stream`). What was missed is told as the notifications that would
-have come, so that there is one way to take it. Must never decide what to ask (`session.shared`).
+(transport notes, section 4; captures `reattach_mid_stream`). While the turn runs, 0.163.0 lists what is not the item
+of a call under another id, `item-1`: it is known by its content. What was missed is told as the notifications that
+would have come, so that there is one way to take it. Must never decide what to ask (`session.shared`).
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, text_in
@@ -15,6 +20,7 @@ from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_i
 REATTACH = "reattach"
 """Why an `initialize` is sent to an app-server that has our turn: what is known of it goes on."""
 
+_STAND_IN = re.compile(r"item-[0-9]+")
 _RUNNING = (None, "inProgress")
 _WAITS = ("waitingOnApproval", "waitingOnUserInput")
 
@@ -43,20 +49,24 @@ class Attachment:
     Attributes:
         is_reattached: its connection was lost at least once; what was open then lacks a part.
         may_hide_items: something may run whose start was missed: nothing was heard of any item since then.
-        completed: the ids of the items that are complete.
+        completed: the items that are complete, by id: a hash of what each of them says.
         client_id: our id of the prompt, which its user message bears.
         newest_before: the thread's newest turn before ours; empty for none, None where that is not known.
     """
 
     def __init__(self) -> None:
         self.is_reattached = self.may_hide_items = False
-        self.completed: set[str] = set()
+        self.completed: dict[str, int] = {}
         self.client_id: str | None = None
         self.newest_before: str | None = None
 
     def begin(self) -> None:
         """The connection was lost: what follows comes over another one."""
         self.is_reattached = self.may_hide_items = True
+
+    def note_completed(self, item: Message) -> None:
+        """Take a completed item."""
+        self.completed[str(item.get("id"))] = _content(item)
 
     def note_opened(self, method: str, result: Message) -> None:
         """Take the reply that opened the thread."""
@@ -87,20 +97,40 @@ class Attachment:
         item = object_at(params, "item")
         return self.client_id is not None and self.client_id in _client_ids({"items": [item]})
 
-    def missed(self, thread_id: str | None, turn: Message, *, has_started: bool) -> list[Message]:
-        """The notifications that were missed of our turn, as far as what is stored of it shows them, in its order."""
+    def missed(
+        self, thread_id: str | None, turn: Message, open_items: dict[str, Message], *, has_started: bool
+    ) -> list[Message]:
+        """The notifications that were missed of our turn, as far as what is stored of it shows them, in its order.
+
+        Args:
+            open_items: those that were open at the loss, by id.
+        """
         turn_id = turn.get("id")
         about: Message = {"threadId": thread_id, "turnId": turn_id}
         begun = {**turn, "status": "inProgress", "items": []}
         messages: list[Message] = []
         if not has_started:
             messages.append({"method": "turn/started", "params": {"threadId": thread_id, "turn": begun}})
-        for item in objects_in(turn.get("items")):
-            if str(item.get("id")) not in self.completed and not (_is_open(item) and not has_ended(turn)):
-                messages.append({"method": "item/completed", "params": {**about, "item": item}})
+        for item in self._missed_items(turn, open_items):
+            messages.append({"method": "item/completed", "params": {**about, "item": item}})
         if has_ended(turn):
             messages.append({"method": "turn/completed", "params": {"threadId": thread_id, "turn": turn}})
         return messages
+
+    def _missed_items(self, turn: Message, open_items: dict[str, Message]) -> Iterator[Message]:
+        """The stored items that are not complete here, each once."""
+        unmatched = Counter(self.completed.values())
+        still_open = dict(open_items)
+        for item in objects_in(turn.get("items")):
+            id_, content = str(item.get("id")), _content(item)
+            is_stand_in = _STAND_IN.fullmatch(id_) is not None
+            if id_ in self.completed or (is_stand_in and unmatched[content]):
+                unmatched[self.completed.get(id_, content)] -= 1
+            elif item.get("status") != "inProgress" or has_ended(turn):
+                same = [each for each, other in still_open.items() if other.get("type") == item.get("type")]
+                own_id = same[0] if is_stand_in and same else id_
+                still_open.pop(own_id, None)
+                yield {**item, "id": own_id}
 
 
 def is_undecided(turns: list[Message]) -> bool:
@@ -116,5 +146,6 @@ def _client_ids(turn: Message) -> list[Any]:
     return [item.get("clientId") for item in objects_in(turn.get("items")) if item.get("type") == "userMessage"]
 
 
-def _is_open(item: Message) -> bool:
-    return item.get("status") == "inProgress"
+def _content(item: Message) -> int:
+    """A hash of what an item says, whatever its id and its times."""
+    return hash(json.dumps([item.get(name) for name in ("type", "text", "content", "summary")]))

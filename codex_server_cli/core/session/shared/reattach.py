@@ -15,7 +15,7 @@ from codex_server_cli.core.model.timers import Timer, Timers
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import Message, object_at, readable_message
 from codex_server_cli.core.record.attach.attachment import REATTACH, has_ended, is_undecided, stored_turns
-from codex_server_cli.core.result.failures import is_draining, kind_of_refusal
+from codex_server_cli.core.result.failures import is_draining, kind_of_refusal, make_error
 from codex_server_cli.core.session.backoff import RECONNECT, Backoff
 from codex_server_cli.core.session.handshake import Handshake
 from codex_server_cli.core.session.outbox import Outbox
@@ -156,7 +156,8 @@ class Reattach:
 
     def explain(self, why: str, kind: ErrorKind | None = None) -> None:
         """Add to `error` why the turn is lost with the connection."""
-        self.error = self.error._replace(message=f"{self.error.message} ({why})", kind=kind or self.error.kind)
+        message = f"{self.error.message} ({why})"
+        self.error = make_error(kind or self.error.kind, message, hint=self.error.hint)
 
     def _lost(self, why: str) -> Found:
         self.explain(why)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.core.protocol.superfluous import superfluous
 from codex_server_cli.core.record.replay import replay
 from tests.kit.captures import CapturedTurn, capture_names, captured_turns
 from tests.kit.cases import for_each
@@ -54,14 +55,24 @@ def check(turn: CapturedTurn, cut: int, missed: int) -> None:
         assert (record.answer or "") in server.text
     else:
         assert server.text.split("\n") == whole.text.split("\n")
-    replayed, text = replay(server.events)
-    assert text == server.text
-    assert _facts(replayed) == _facts(record)
+    for events in (server.events, _trimmed(server.events)):
+        replayed, text = replay(events)
+        assert text == server.text
+        assert _facts(replayed) == _facts(record)
 
 
 def _facts(record: Any) -> dict[str, Any]:
     names = ("thread_id", "turn_id", "status", "error", "usage", "limits", "answer", "has_started", "completed_s")
     return {name: getattr(record, name) for name in names} | {"items": sorted(record.attachment.completed)}
+
+
+def _trimmed(events: bytes) -> bytes:
+    """The log as it is kept once its turn has ended."""
+    parts, position = [], 0
+    for begin, end in superfluous(events.splitlines(keepends=True)):
+        parts.append(events[position:begin])
+        position = end
+    return b"".join([*parts, events[position:]])
 
 
 def _has_broken_responses(server: PlayedServer) -> bool:
