@@ -36,6 +36,7 @@ def of_one_repository() -> list[str]:
         environment.worker_environment,
         lambda: environment.codex_environment(may_bill_api_key=True),
         lambda: environment.codex_environment(may_bill_api_key=False, turn_id="t"),
+        lambda: environment.server_environment(may_bill_api_key=False),
         lambda: environment.turn_environment("t"),
         lambda: environment.notifier_environment(Path("/srv")),
         environment.told_environment,

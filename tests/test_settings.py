@@ -24,6 +24,8 @@ from codex_server_cli.settings.environment import (
     interpreter,
     make_paths_absolute,
     notifier_environment,
+    server_environment,
+    server_variables,
     told_environment,
     turn_environment,
     unmarked_environment,
@@ -154,6 +156,28 @@ def test_codex_gets_all_but_what_could_bill_an_api_key(environment: pytest.Monke
     assert not set(keys) & for_codex.keys()
     assert kept.items() <= for_codex.items()
     assert codex_environment(may_bill_api_key=True) == dict(os.environ)
+
+
+def test_the_shared_server_gets_what_a_codex_does_and_belongs_to_no_turn(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("CODEX_SERVER_TURN_ID", TURN_ID)
+    environment.setenv("OPENAI_API_KEY", "sk")
+    made = server_environment(may_bill_api_key=False)
+    assert made == {**codex_environment(may_bill_api_key=False), "CODEX_SERVER_TURN_ID": "server"}
+    environment.setenv("CODEX_SERVER_TURN_ID", made["CODEX_SERVER_TURN_ID"])
+    assert Settings.load().parent_turn is None
+
+
+def test_what_a_server_reads_for_itself_is_told_and_a_key_only_where_it_gets_it(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    values = {"HTTPS_PROXY": "p", "no_proxy": "n", "MINE": "m", "OPENAI_API_KEY": "sk", "PATH": "/bin"}
+    for name in list(os.environ):
+        environment.delenv(name)
+    for name, value in values.items():
+        environment.setenv(name, value)
+    found = server_variables({"MINE", "ABSENT", "OPENAI_API_KEY"}, may_bill_api_key=False)
+    assert found == [("HTTPS_PROXY", "p"), ("MINE", "m"), ("no_proxy", "n")]
+    assert ("OPENAI_API_KEY", "sk") in server_variables((), may_bill_api_key=True)
 
 
 def test_what_helps_a_turn_bears_its_mark_and_who_tells_of_it_bears_none(environment: pytest.MonkeyPatch) -> None:

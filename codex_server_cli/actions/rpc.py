@@ -48,7 +48,7 @@ def call(client: CodexClient, method: str, params: Any, timeout_s: float) -> Any
     """
     reply = client.call(method, params, timeout_s)
     if reply is None:
-        raise LateError(f"no reply to {method} within {timeout_s:g} s", hint="Wait longer: --timeout S.")
+        raise LateError(f"no reply to {method} in time", hint="Wait longer: --timeout S (default: 30s).")
     if "error" in reply:
         raise _refusal(method, object_at(reply, "error"))
     return reply.get("result")

@@ -7,16 +7,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codex_server_cli.actions.start.options import GivenServer
+from codex_server_cli.actions.start.place.server import address_of
 from codex_server_cli.codex.transport.connect import Route, connect, route_of
 from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
-from codex_server_cli.settings.config import Config
+from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 
 if TYPE_CHECKING:
     from codex_server_cli.codex.transport.base import Link
+
+
+class Way(NamedTuple):
+    """How a single command reaches its app-server.
+
+    Attributes:
+        open_link: see `opener_of`.
+        address: what it is called.
+        is_socket: whether it is behind a socket, and lives on.
+    """
+
+    open_link: Callable[[], Link]
+    address: str
+    is_socket: bool
+
+
+def way_to(settings: Settings, given: GivenServer) -> Way:
+    """The way that the flags name, else `config.json`.
+
+    Raises:
+        UsageError, BadInputError: there is none such.
+        CodexServerError: as `opener_of`.
+    """
+    config = read_config(settings.config_path)
+    address = address_of(settings, given, config)
+    opener = opener_of(settings, config, route_for(settings, config, address, given))
+    return Way(opener, address.url, address.is_socket)
 
 
 def route_for(

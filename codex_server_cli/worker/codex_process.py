@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.codex.transport.base import Link
+from codex_server_cli.codex.transport.early import take
 from codex_server_cli.codex.transport.spawned import FAREWELL_S, GRACE_S, AppServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
@@ -50,6 +51,7 @@ class CodexProcess:
     """Starts and ends the app-server of a turn; `link` leads to the running one, None where none runs."""
 
     again = "codex is started again"  # for the log
+    adopts_orphans = True  # so that the sweep finds them
 
     def __init__(self, codex: Path, request: TurnRequest) -> None:
         self.link: Link | None = None
@@ -79,7 +81,7 @@ class CodexProcess:
         except OSError as error:
             start_error = _start_error(error, self.request.work_dir)
             raise StartError(start_error, is_passing=error.errno in _PASSING_ERRORS) from error
-        if self.link.pid is not None:
+        if self.link.pid is not None and self.adopts_orphans:
             become_subreaper(self.link.pid)  # costs no time while codex starts
         return self.link
 
@@ -89,6 +91,9 @@ class CodexProcess:
         Raises:
             StartError, OSError: it fails.
         """
+        begun = take() if provider is None else None
+        if begun is not None:
+            return begun
         request = self.request
         return AppServer(
             self._codex,

@@ -57,7 +57,7 @@ def _asked_until_s(turn: TurnDir, meta: dict[str, Any]) -> float | None:
     """The same as reported by the turn's app-server; None where no limit holds, or it cannot be asked."""
     try:
         if is_foreign(meta.get("server")):
-            from codex_server_cli.worker.server.route import run_query_there
+            from codex_server_cli.worker.server.client import run_query_there
 
             limits = run_query_there(meta["server"], Settings.load(), _ask(), _TIMEOUT_S)
         else:

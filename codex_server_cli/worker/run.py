@@ -137,6 +137,7 @@ def run_turn(
         writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
         log_traceback()
+        _clean_up(directory, None, None)  # codex may have been begun
         leases.leave_queue()
         leases.release()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -162,6 +163,9 @@ def run_turn(
     except LockLostError:
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
+    except CodexServerError as failure:  # no way to its server, as where the token is gone by now
+        reason = make_error(failure.kind, failure.message, hint=failure.hint)
+        outcome = outcome_of_defect(directory, request or bare_request(directory), reason)
     except Exception as error:
         log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -175,6 +179,7 @@ def run_turn(
 
 
 def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
+    _clean_up(directory, None, None)  # as above
     leases.leave_queue()
     leases.release()
     if not directory.exists:
@@ -228,8 +233,6 @@ def _note_mount_targets(directory: TurnDir, request: TurnRequest) -> mount_targe
 
 
 def _outcome_of_defect(directory: TurnDir, request: TurnRequest, error: Exception) -> Outcome:
-    if isinstance(error, CodexServerError):  # as of a token that is gone by now
-        return outcome_of_defect(directory, request, make_error(error.kind, error.message, hint=error.hint))
     is_disk = isinstance(error, OSError) and error.errno in DISK_ERRORS
     kind = ErrorKind.DISK if is_disk else ErrorKind.OVERLOADED if is_without_room(error) else ErrorKind.INTERNAL
     return outcome_of_defect(directory, request, make_error(kind, f"{type(error).__name__}: {error}"))

@@ -186,6 +186,18 @@ def test_each_generation_is_switched_on_while_config_json_wants_it(one_remote: R
     assert one_remote.state()["status"] == "disabled"
 
 
+def test_one_that_was_started_with_another_login_is_shown_and_switched_off(one_remote: Remote) -> None:
+    home, backend = one_remote.home, one_remote.backend
+    assert home.call("remote", "enable").code == 0
+    login = home.codex_home / "auth.json"
+    other = json.loads(login.read_text())
+    other["tokens"]["account_id"] = "another"
+    login.write_text(json.dumps(other))
+    assert one_remote.state()["status"] == "connected"
+    assert home.call("remote", "disable", "--json").json["status"] == "disabled"
+    wait_until(lambda: backend.connections == 0, what="the end of the connection")
+
+
 def test_a_generation_that_cannot_be_switched_on_says_why_in_the_log(one_remote: Remote) -> None:
     home = one_remote.home
     home.configure(remote_control=True)

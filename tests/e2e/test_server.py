@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -16,11 +17,21 @@ from codex_server_cli.demo.replies import reply, run_command, say
 from tests.e2e.test_pictures import picture, put, shown
 from tests.kit.app_servers import ListeningServer, peer, token_flags
 from tests.kit.escalations import ASK, escalated, wait_for_request
+from tests.kit.faults import change_workers
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home, Turn, await_sleeper, nap, sleepers
 from tests.kit.played_turn import PlayedTurn
 from tests.kit.sshd import running_sshd
 from tests.kit.support import wait_until
 
+DISK_FULL_AT_A_COMMAND = """
+from codex_server_cli.disk.turn.writer import TurnWriter
+append = TurnWriter.append_events
+def append_but_for_commands(self, lines):
+    if b"commandExecution" in lines:
+        raise OSError(28, "No space left on device")
+    append(self, lines)
+TurnWriter.append_events = append_but_for_commands
+"""
 TOKEN = "a-token-of-more-than-thirty-two-characters"
 
 
@@ -110,6 +121,35 @@ def test_the_next_reader_ends_the_turn_of_a_killed_worker_on_its_server(
     assert f"the turn still ran at {server.url}, and was interrupted" in (turn.path / "worker.log").read_text()
     one_home.model([say("Two.")])
     assert one_home.run("continue", "--turn", turn.id, "and?", "--wait").json["answer"] == "Two."
+
+
+def test_a_turn_that_can_no_longer_be_recorded_does_not_run_on_there(one_home: Home, server: ListeningServer) -> None:
+    turn, sleep = start_napping(one_home, server)
+    shutil.rmtree(turn.path)
+    wait_until(lambda: not sleepers(sleep), what="the end of a deleted turn")
+    change_workers(one_home, DISK_FULL_AT_A_COMMAND)
+    one_home.model([reply(say(FIRST_HALF), run_command(sleep)), reply(say(SECOND_HALF))])
+    turn = one_home.start("new", "hi", "--server", server.url)
+    assert turn.wait()["error"]["kind"] == "disk"
+    assert sleepers(sleep) == []
+    assert f"the turn still ran at {server.url}, and was interrupted" in (turn.path / "worker.log").read_text()
+
+
+def test_a_token_that_is_gone_when_the_turn_is_no_longer_queued_ends_it_with_the_reason(one_home: Home) -> None:
+    one_home.configure(max_running=1)
+    token = one_home.root / "token"
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+    flags = token_flags(one_home.root, TOKEN)
+    with ListeningServer(one_home.codex, one_home.codex_home, "ws://127.0.0.1:0", *flags) as server:
+        running = PlayedTurn(one_home, max_running=1)
+        on = ("--server", server.url, "--server-token-file", str(token), "--cwd", str(one_home.project))
+        queued = one_home.start("new", "hi", *on)
+        token.unlink()
+        running.end()
+        error = queued.wait()["error"]
+        assert (error["kind"], str(token) in error["message"]) == ("bad_input", True)
+        assert "Traceback" not in (queued.path / "worker.log").read_text()
 
 
 def test_recover_asks_the_server_of_the_turn(one_home: Home, server: ListeningServer) -> None:

@@ -35,7 +35,7 @@ class RemoteBackend:
 
     Attributes:
         broken: by step (`enroll`, `connect`, `pair`, `claim`, `clients`), the HTTP status that it fails with; 200 is an
-            answer that nobody understands.
+            answer that cannot be understood.
         is_claimed: whether a device has used the pairing code.
         code_lasts_s: how long a pairing code can be used.
         devices: the paired ones, as the service names their facts.

@@ -90,6 +90,15 @@ class SharedServer:
         """Run a turn there that may do anything; its result is Codex's word for its end, or our error's message."""
         return self._threads.submit(_run_turn, generation.socket_path, str(self.codex_home.parent))
 
+    def is_in_a_session(self, text: str) -> bool:
+        """Whether Codex has recorded a text of a turn.
+
+        For a turn on a draining server: its last message is sometimes lost with the connection (seen on 0.163.0 and
+        0.171.0).
+        """
+        sessions = (self.codex_home / "sessions").glob("**/*.jsonl")
+        return any(text.encode() in path.read_bytes() for path in sessions)
+
     def processes(self) -> list[psutil.Process]:
         """Every live process of it."""
         return [each for each in with_variable(HOME, str(self.home)) if each.pid != os.getpid()]

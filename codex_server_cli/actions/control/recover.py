@@ -186,7 +186,7 @@ def _is_completed(turn: Message | None) -> bool:
 
 def _ask_app_server(settings: Settings, thread_id: str, turn_id: str, server: dict[str, Any] | None) -> StoredTurn:
     if is_foreign(server):
-        from codex_server_cli.worker.server.route import run_query_there
+        from codex_server_cli.worker.server.client import run_query_there
 
         return run_query_there(server or {}, settings, find_stored_turn(thread_id, turn_id, __version__), TIMEOUT_S)
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path)

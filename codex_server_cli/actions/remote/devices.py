@@ -15,11 +15,19 @@ from codex_server_cli.core.account.remote import (
     RemoteStatus,
 )
 from codex_server_cli.core.account.remote_errors import PAIR, not_enabled
-from codex_server_cli.errors import AmbiguousError, CodexServerError, NotFoundError
+from codex_server_cli.errors import (
+    AmbiguousError,
+    CodexMissingError,
+    CodexServerError,
+    NotFoundError,
+    ServerError,
+)
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 _POLL_S = 2.0
+_CLIENTS = "codex-server remote clients"
+_SEE_CLIENTS = f"codex-server remote enable, then {_CLIENTS}: the device may be among them."
 _OFFLINE = "this machine is not connected to ChatGPT just now: codex-server remote status --follow shows when it is"
 
 
@@ -87,6 +95,10 @@ def _await_claim(server: Server, code: PairingCode, warn: Callable[[str], None],
         try:
             if server.run(queries.is_claimed(code), TIMEOUT_S):
                 return True
+        except (CodexMissingError, ServerError) as error:
+            raise ServerError(
+                "the shared server has ended meanwhile, and the wait with it", hint=_SEE_CLIENTS
+            ) from error
         except CodexServerError as error:
             if not error.kind.is_retryable:
                 raise
@@ -156,4 +168,4 @@ def _client_of(clients: list[RemoteClient], wanted: str) -> RemoteClient:
     if found:
         hint = f"Give the id: {', '.join(each.client_id for each in found)}"
         raise AmbiguousError(f"{len(found)} paired devices are called {wanted!r}", hint=hint)
-    raise NotFoundError(f"no paired device is called {wanted!r}", hint="The devices: codex-server remote clients")
+    raise NotFoundError(f"no paired device is called {wanted!r}", hint=f"The devices: {_CLIENTS}")

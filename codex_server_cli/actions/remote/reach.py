@@ -11,7 +11,8 @@ from codex_server_cli.actions.read.read import check_codex_home
 from codex_server_cli.actions.shared_route import shared_key
 from codex_server_cli.codex.client import no_answer
 from codex_server_cli.codex.server.asking import ask
-from codex_server_cli.codex.server.shared import Lease, ensure_shared, find_shared
+from codex_server_cli.codex.server.shared import Lease, ensure_shared
+from codex_server_cli.codex.server.state import CURRENT, directory_of, generations_in, read_generation
 from codex_server_cli.core.protocol.query import Query, T, initialize
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
@@ -61,14 +62,17 @@ def _after_handshake(query: Query[T]) -> Query[T]:
 def shared_server(settings: Settings, *, starts: bool) -> Iterator[Server | None]:
     """The shared server of this environment, as `Reach` says. One that may be started does not stop meanwhile.
 
+    One that lives and is outdated, as after another login, counts unless it may be started: it is connected all the
+    same.
+
     Raises:
         CodexServerError: no usable codex, or it does not start.
     """
     config = read_config(settings.config_path)
     key = shared_key(settings, config)
     if not starts:
-        found = find_shared(settings.home, key)
-        yield None if found is None else _SharedServer(found.socket_path)
+        found = read_generation(f"{directory_of(settings.home, key.name)}/{CURRENT}")
+        yield _SharedServer(found.socket_path) if found is not None and found.is_alive() else None
         return
     check_codex_home(settings)
     found = ensure_shared(settings.home, key, idle_s=config.server_idle)
@@ -77,3 +81,10 @@ def shared_server(settings: Settings, *, starts: bool) -> Iterator[Server | None
         yield _SharedServer(found.socket_path)
     finally:
         lease.release()
+
+
+def living_servers(settings: Settings) -> list[Server]:
+    """Every generation of every shared server of this home that lives, of other environments and draining ones too."""
+    folder = settings.home / "servers"
+    found = [each for path in folder.glob("*") for each in generations_in(str(path))]
+    return [_SharedServer(each.socket_path) for each in found if each.is_alive() and each.socket_path]

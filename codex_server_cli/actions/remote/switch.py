@@ -8,7 +8,7 @@ its owner runs there.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -138,21 +138,36 @@ def _is_stuck(status: RemoteStatus) -> bool:
     return status.state == ERRORED or (status.state == CONNECTING and status.environment_id is None)
 
 
-def disable_remote(settings: Settings, reach: Reach) -> Remote:
-    """Switch it off, now and for each later start; paired devices stay paired.
+def disable_remote(settings: Settings, servers: Callable[[Settings], Sequence[Server]]) -> Remote:
+    """Switch it off everywhere, now and for each later start; paired devices stay paired.
+
+    Args:
+        servers: all that live: an outdated one, or one of another environment, may be connected, too.
 
     Raises:
-        CodexServerError: the server cannot be asked; it is not switched on again at its next start all the same.
+        CodexServerError: one cannot be switched off; it is not switched on again at its next start all the same.
     """
     if read_config(settings.config_path).remote_control:
         write_config(settings, remote_control=False)
-    with reach(settings, starts=False) as server:
-        if server is None:
-            return Remote(None, is_kept=False)
+    statuses: list[RemoteStatus] = []
+    failure: CodexServerError | None = None
+    for server in servers(settings):
         try:
-            status = server.run(queries.disable(), TIMEOUT_S)
-        except CodexServerError:  # without a login Codex refuses that, too, and is connected to nothing
-            status = server.run(queries.await_connection(CONNECT_S), CONNECT_S + TIMEOUT_S)
-            if not _is_stuck(status):
-                raise
-    return Remote(status, is_kept=False)
+            statuses.append(_switched_off(server))
+        except CodexServerError as error:
+            failure = error
+    if failure is not None:
+        failure.hint = f"{failure.hint} Or end it: codex-server server restart".strip()
+        raise failure
+    statuses.sort(key=lambda each: each.state == DISABLED)
+    return Remote(statuses[0] if statuses else None, is_kept=False)
+
+
+def _switched_off(server: Server) -> RemoteStatus:
+    try:
+        return server.run(queries.disable(), TIMEOUT_S)
+    except CodexServerError:  # without a login Codex refuses that, too, and is connected to nothing
+        status = server.run(queries.await_connection(CONNECT_S), CONNECT_S + TIMEOUT_S)
+        if not _is_stuck(status):
+            raise
+        return status

@@ -6,15 +6,14 @@ from typing import Final
 
 from codex_server_cli.cli import parameters as p
 from codex_server_cli.cli.parameters import argument, option, switch
+from codex_server_cli.cli.tables.system import SYSTEM
 from codex_server_cli.cli.verb import Verb
-
-SERVERS = "Servers"
 
 VERBS: Final[dict[str, Verb]] = {
     "rpc": Verb(
         "verbs.rpc:rpc",
-        SERVERS,
-        "Call one method of an app-server and print its result. Sharp: no guard of a turn applies to it.",
+        SYSTEM,
+        "Call one method of an app-server, print its result. Sharp: it can start turns unguarded, and change Codex.",
         (
             argument("method", help="Like model/list.", metavar="METHOD", is_required=True),
             argument("params", help="A JSON object, array or null; - reads stdin (default: {}).", metavar="[PARAMS|-]"),
@@ -25,7 +24,7 @@ VERBS: Final[dict[str, Verb]] = {
     ),
     "proxy": Verb(
         "verbs.rpc:proxy",
-        SERVERS,
+        SYSTEM,
         "Connect stdin and stdout to an app-server: JSON-RPC, one message a line. No guard of a turn applies.",
         p.SERVER_FLAGS,
     ),

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from codex_server_cli.actions.remote import devices, switch
-from codex_server_cli.actions.remote.reach import shared_server
+from codex_server_cli.actions.remote.reach import living_servers, shared_server
 from codex_server_cli.cli import output
 from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.account.remote import CONNECTING, DISABLED, PairingCode
@@ -34,7 +34,7 @@ def enable(*, server: str | None, json: bool, full: bool) -> None:
 def disable(*, server: str | None, json: bool, full: bool) -> None:
     """Let no device use it any more. Paired devices stay paired."""
     _check_server(server)
-    found = switch.disable_remote(Settings.load(), shared_server)
+    found = switch.disable_remote(Settings.load(), living_servers)
     _show(found, as_json=json or full, is_full=full)
     if found.status is not None and found.status.state != DISABLED:
         output.note("It is not connected, and Codex would not end its attempts: codex-server server restart does.")

@@ -5,37 +5,23 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from codex_server_cli.actions.server_route import opener_of, route_for
+from codex_server_cli.actions.server_route import Way, way_to
 from codex_server_cli.actions.start.options import GivenServer
-from codex_server_cli.actions.start.place.server import address_of
 from codex_server_cli.cli import output
 from codex_server_cli.cli.start_options import server_of
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.errors import BadInputError, Exit, UsageError
-from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
-
-if TYPE_CHECKING:
-    from codex_server_cli.codex.transport.base import Link
 
 _MOST_PARAMS_BYTES = 64 << 20
 _SIGTERM_CODE = 143
 
 
-class _Way(NamedTuple):
-    """How the app-server is reached, what it is called, and whether it is behind a socket."""
-
-    open_link: Callable[[], Link]
-    address: str
-    is_socket: bool
-
-
 def rpc(*, method: str, params: str | None, follow: bool, timeout: str | None, **server: Any) -> Exit:
-    """Call one method of an app-server and print its result."""
+    """Call one method of an app-server, print its result."""
     from codex_server_cli.actions import rpc as actions
 
     if not method.strip():
@@ -68,14 +54,10 @@ def proxy(**server: Any) -> int:
     return Exit.TIMEOUT
 
 
-def _way(flags: dict[str, Any]) -> _Way:
+def _way(flags: dict[str, Any]) -> Way:
     given = server_of(flags) or GivenServer()
     _refuse_http(given.url)
-    settings = Settings.load()
-    config = read_config(settings.config_path)
-    address = address_of(settings, given, config)
-    route = route_for(settings, config, address, given)
-    return _Way(opener_of(settings, config, route), address.url, address.is_socket)
+    return way_to(Settings.load(), given)
 
 
 def _refuse_http(url: str | None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ _NAMES_OF_VARIABLES = re.compile(
 """Where Codex's configuration names a variable of the app-server's environment. May match more: that only separates."""
 _QUOTED = re.compile(rb"""["']([^"'\n]+)["']""")
 _MOST_CONFIG_BYTES = 1 << 20
+_READS, _READ_PAUSE_S = 3, 0.01
 
 
 class ServerKey(NamedTuple):
@@ -77,14 +79,19 @@ def login_of(codex_home: str) -> str:
 
     Not the file's content or time: Codex rewrites it whenever it renews its token.
     """
-    try:
-        with open(f"{codex_home}/auth.json", "rb") as file:  # noqa: PTH123
-            found = json.loads(file.read())
-        tokens = found.get("tokens") or {}
-        facts = (found.get("auth_mode"), found.get("OPENAI_API_KEY"), tokens.get("account_id"))
-    except (OSError, ValueError, AttributeError):  # missing, or not to be understood: the login check reports that
-        return "none"
-    return "none" if facts == (None, None, None) else digest(repr(facts))
+    for _ in range(_READS):
+        try:
+            with open(f"{codex_home}/auth.json", "rb") as file:  # noqa: PTH123
+                found = json.loads(file.read())
+            tokens = found.get("tokens") or {}
+            facts = (found.get("auth_mode"), found.get("OPENAI_API_KEY"), tokens.get("account_id"))
+        except ValueError:  # Codex is writing it, and does not do so by a rename
+            time.sleep(_READ_PAUSE_S)
+        except (OSError, AttributeError):  # missing, or not to be understood: the login check reports that
+            return "none"
+        else:
+            return "none" if facts == (None, None, None) else digest(repr(facts))
+    return "none"
 
 
 def binary_stamp(codex: str) -> str:

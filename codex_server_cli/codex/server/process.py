@@ -1,9 +1,15 @@
-"""Whether a process of the shared server is still that process. Must never signal one, and import next to nothing.
+"""What can be seen of a shared server from outside: its process, and whether somebody listens.
 
-The same proof as `disk.process` gives for a worker, which this package must not import: start in clock ticks and boot.
+Whether a process is still that process is proved as `disk.process` does it for a worker, which this package must not
+import: by its start in clock ticks, and the boot. Must never signal one, and import next to nothing.
 """
 
 from __future__ import annotations
+
+import os
+
+_CLIENT_PATH_BYTES = 107
+"""The longest path that a client of a unix socket can name; codex's own has no limit, as it makes a link."""
 
 
 def start_ticks(pid: int) -> int | None:
@@ -34,6 +40,23 @@ def children_of(pid: int) -> list[int]:
             return [int(word) for word in file.read().split()]
     except OSError:
         return []
+
+
+def can_connect(path: str) -> bool:
+    """Whether somebody listens on a unix socket. True, too, where it is only too busy to say."""
+    from _socket import AF_UNIX, SOCK_STREAM, socket  # the module around it takes 1 MB
+
+    connection = socket(AF_UNIX, SOCK_STREAM)
+    connection.settimeout(1.0)
+    try:
+        connection.connect(path if len(os.fsencode(path)) <= _CLIENT_PATH_BYTES else os.readlink(path))  # noqa: PTH115
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except OSError as error:  # its queue of connections is full, or there is something else
+        return isinstance(error, TimeoutError | BlockingIOError)
+    finally:
+        connection.close()
+    return True
 
 
 def _start_without_proc(pid: int) -> int | None:

@@ -15,15 +15,19 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from codex_server_cli.codex.server.key import ServerKey, binary_stamp, login_of
-from codex_server_cli.codex.server.state import CURRENT, Generation, Lease, directory_of, read_generation
+from codex_server_cli.codex.server.process import can_connect
+from codex_server_cli.codex.server.retiring import retire, tidy
+from codex_server_cli.codex.server.state import (
+    CURRENT,
+    Generation,
+    Lease,
+    directory_of,
+    read_generation,
+)
 from codex_server_cli.settings.config import DEFAULT_SERVER_IDLE_S
 from codex_server_cli.settings.environment import interpreter, server_environment
-
-if TYPE_CHECKING:
-    from codex_server_cli.errors import CodexServerError
 
 __all__ = ["Generation", "Lease", "ensure_shared", "find_shared", "replace_shared", "retire"]
 
@@ -70,7 +74,9 @@ def ensure_shared(
         try:
             lock_fd = _try_lock(directory)
         except OSError as error:
-            raise _unwritable(error, directory) from error
+            from codex_server_cli.codex.server.start_error import unwritable  # its words are long, and seldom needed
+
+            raise unwritable(f"{error.filename or directory}: {error.strerror}") from error
         if lock_fd is not None:
             started = _start(lock_fd, directory, key, idle_s, deadline)
             if started is not None:
@@ -78,7 +84,9 @@ def ensure_shared(
         elif found is not None and not (_is_usable(found, key) and _accepts(found)):
             retire(found)
         if time.monotonic() > deadline:
-            raise _late(directory, timeout_s)
+            from codex_server_cli.codex.server.start_error import late
+
+            raise late(directory, timeout_s)
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, _LONGEST_POLL_S)
 
@@ -96,29 +104,7 @@ def replace_shared(
     if old is not None and retire(old):
         while find_shared(home, key) == old and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-    return ensure_shared(home, key, idle_s=idle_s, timeout_s=deadline - time.monotonic())
-
-
-def retire(generation: Generation, *, at_once: bool = False) -> bool:
-    """Make a generation take no more turns; it ends after the present ones. May be called again.
-
-    Args:
-        at_once: end it and its turns now.
-
-    Returns:
-        Whether its keeper, or else it itself, was there to be told.
-    """
-    if generation.is_kept():
-        pid = generation.keeper_pid
-    elif generation.is_alive() and (at_once or not generation.is_bound):
-        pid = generation.pid  # a bound one drains already: a second signal would end its turns
-    else:
-        return False
-    try:
-        os.kill(pid, signal.SIGINT if at_once and pid == generation.keeper_pid else signal.SIGTERM)
-    except OSError:  # gone meanwhile
-        return False
-    return True
+    return ensure_shared(home, key, idle_s=idle_s, timeout_s=max(deadline - time.monotonic(), 1.0))
 
 
 def _is_usable(found: Generation, key: ServerKey) -> bool:
@@ -132,8 +118,6 @@ def _is_usable(found: Generation, key: ServerKey) -> bool:
 
 
 def _accepts(found: Generation) -> bool:
-    from codex_server_cli.codex.server.keeper.generations import can_connect
-
     return not found.socket_path or can_connect(found.socket_path)
 
 
@@ -143,7 +127,9 @@ def _try_lock(directory: str) -> int | None:
     Raises:
         OSError: it cannot be made.
     """
-    os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+    servers = os.path.dirname(directory)  # noqa: PTH120
+    for path in (os.path.dirname(servers), servers, directory):  # noqa: PTH120
+        os.makedirs(path, 0o700, exist_ok=True)  # noqa: PTH103 — one by one: it gives the mode to the last alone
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(f"{directory}/lock", flags, 0o600)
     try:
@@ -167,12 +153,12 @@ def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline
         CodexServerError: see `ensure_shared`.
     """
     try:
-        stale = read_generation(f"{directory}/{CURRENT}")
-        if stale is not None:  # its keeper was killed
-            retire(stale)
-        answer_fd = _spawn_keeper(lock_fd, directory, key, idle_s)
+        tidy(directory)
+        answer_fd = _spawn_keeper(lock_fd, directory, key, (idle_s, max(deadline - time.monotonic(), 0.1)))
     except OSError as error:
-        raise _no_process(error) from error
+        from codex_server_cli.codex.server.start_error import no_process
+
+        raise no_process(error) from error
     finally:
         os.close(lock_fd)  # from now on the keeper alone holds it, so that it falls with the keeper
     try:
@@ -183,12 +169,20 @@ def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline
         return read_generation(f"{directory}/{CURRENT}")
     head, _, words = answer.partition("\n")
     kind = head.removeprefix("failed ") if head.startswith("failed ") else ""
-    _raise_start_error(kind, words if kind else answer, key, directory)
+    from codex_server_cli.codex.server.start_error import raise_start_error
+
+    raise_start_error(kind, words if kind else answer, key, directory)
     return None
 
 
-def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, idle_s: float) -> int:
-    """Start the keeper; returns the pipe with its answer.
+def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, times_s: tuple[float, float]) -> int:
+    """Start the keeper.
+
+    Args:
+        times_s: how long the server stays without a client, and how long it has to accept.
+
+    Returns:
+        The pipe with its answer.
 
     Raises:
         OSError: no process, or no descriptor.
@@ -206,7 +200,7 @@ def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, idle_s: float) -
         high_fd = fcntl.fcntl(lock_fd, fcntl.F_DUPFD_CLOEXEC, _ABOVE_STDIO)
         pid = os.posix_spawn(
             sys.executable,
-            interpreter(_CODE, directory, key.codex, repr(idle_s), beginning, *key.extra),
+            interpreter(_CODE, directory, key.codex, *map(repr, times_s), beginning, *key.extra),
             server_environment(may_bill_api_key=key.may_bill_api_key),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -238,28 +232,3 @@ def _read_answer(fd: int, deadline: float) -> str:
         if not piece or (data.startswith(b"ready") and data.endswith(b"\n")):
             return data.decode("utf-8", "replace")
     return "failed silent\n"
-
-
-def _raise_start_error(kind: str, words: str, key: ServerKey, directory: str) -> None:
-    """Raise the error for a server that did not start; return where another attempt may succeed."""
-    from codex_server_cli.codex.server.start_error import raise_start_error
-
-    raise_start_error(kind, words, key, directory)
-
-
-def _no_process(error: OSError) -> CodexServerError:
-    from codex_server_cli.codex.server.start_error import no_process
-
-    return no_process(error)
-
-
-def _unwritable(error: OSError, directory: str) -> CodexServerError:
-    from codex_server_cli.codex.server.start_error import unwritable
-
-    return unwritable(f"{error.filename or directory}: {error.strerror}")
-
-
-def _late(directory: str, timeout_s: float) -> CodexServerError:
-    from codex_server_cli.codex.server.start_error import late
-
-    return late(directory, timeout_s)

@@ -26,6 +26,8 @@ _LOGS = "codex-server server logs"
 _ITS_HOME = re.compile(r"^(?:Error: )?CODEX_HOME points to ", re.MULTILINE)
 _CONFIGURATION = re.compile(r"[Ee]rror loading config")
 _SOCKET_DIRECTORY = "socket directory must be a user-owned directory"
+_IN_USE = "control socket is already in use"
+"""By a server whose directory was deleted and made anew: the next attempt has the next number, and so another path."""
 _SOCKET_PARENT = "socket parent must be owned"
 
 
@@ -39,7 +41,7 @@ def raise_start_error(kind: str, words: str, key: ServerKey, directory: str) -> 
     Raises:
         CodexServerError: see `shared.ensure_shared`.
     """
-    if kind == "exit" and is_start_collision(words):
+    if kind == "exit" and (is_start_collision(words) or _IN_USE in words):
         return
     raise _error(kind, words, key, directory)
 

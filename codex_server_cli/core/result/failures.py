@@ -13,7 +13,7 @@ from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import OVERLOADED, Message, at, readable_message
 from codex_server_cli.core.result.advice import is_of_database, is_of_session_file, is_without_room
 from codex_server_cli.core.result.plain_log import without_sequences
-from codex_server_cli.errors import ErrorKind
+from codex_server_cli.errors import CodexServerError, ErrorKind
 
 _KIND_OF_INFO = {
     "contextWindowExceeded": ErrorKind.CONTEXT_WINDOW,
@@ -90,6 +90,17 @@ def make_error(kind: ErrorKind, message: str, **facts: Any) -> TurnError:
     Databases that Codex cannot use make it not retryable: the next turn would fail too.
     """
     return TurnError(kind, message, retryable=kind.is_retryable and not is_of_database(message), **facts)
+
+
+def error_of(error: CodexServerError, then: str = "") -> TurnError:
+    """The error of a turn that one of our own errors ended.
+
+    Args:
+        error: its hint is a text, while that of a turn's error is a template (`hints`).
+        then: the template of what comes behind it.
+    """
+    hint = error.hint.replace("{", "{{").replace("}", "}}")
+    return make_error(error.kind, error.message, hint=hint + then if hint else "")
 
 
 def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:

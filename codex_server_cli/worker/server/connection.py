@@ -15,7 +15,7 @@ from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.server.address import ServerKind
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.record.turn_record import TurnRecord
-from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.core.result.failures import error_of, make_error
 from codex_server_cli.core.session.outbox import Step
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.errors import CodexServerError, ErrorKind, ServerError
@@ -85,5 +85,5 @@ class ServerConnection(CodexProcess):
 
 def start_error(error: CodexServerError) -> StartError:
     """The same as the failure of an attempt; only a server that does not answer is tried again."""
-    is_passing = isinstance(error, ServerError)
-    return StartError(make_error(error.kind, error.message, hint=error.hint), is_passing=is_passing)
+    is_passing = isinstance(error, ServerError) and error.kind.is_retryable
+    return StartError(error_of(error), is_passing=is_passing)

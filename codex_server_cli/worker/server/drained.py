@@ -15,6 +15,7 @@ from collections import deque
 from codex_server_cli.codex.transport.base import Link
 
 _LOOK_S = 0.25
+_MORE_MS = 50
 _END_S = 1.0
 
 
@@ -32,7 +33,6 @@ class DrainedLink:
         self._held: deque[bytes] = deque()
         self._is_over = False  # as the thread has seen, which reads nothing more then
         self._reads = 0
-        self._is_wanted = False  # the worker waits for the thread
         self._wake_fd, self._ring_fd = os.pipe()  # readable while something is held, or its end is
         self._is_rung = False
         self._write_fd: int | None = None
@@ -61,9 +61,7 @@ class DrainedLink:
         if self._thread is None:  # not before the first reply: the worker has something better to do until then
             self._thread = threading.Thread(target=self._watch, daemon=True)
             self._thread.start()
-        self._is_wanted = True
         with self._lock:
-            self._is_wanted = False
             self._reads += 1
             if self._held:
                 data = b"".join(self._held)
@@ -105,28 +103,36 @@ class DrainedLink:
                 os.close(fd)
 
     def _watch(self) -> None:
-        """Read what the worker leaves unread for a whole interval."""
+        """Read what the worker leaves unread for a whole interval, until it reads again."""
         reads = -1
         while not self._has_ended.wait(_LOOK_S):
-            if reads == self._reads and not self._is_over and self._is_waiting():
-                self._hold()
+            patience_ms = 0  # else what has just come for a worker that reads would be taken
+            while self._is_left(reads) and self._is_waiting(patience_ms):
+                self._hold(reads)
+                patience_ms = _MORE_MS  # more of a stream does not come at once
             reads = self._reads
 
-    def _is_waiting(self) -> bool:
+    def _is_left(self, reads: int) -> bool:
+        """Whether the worker has not read since, and there may be more to read."""
+        return reads == self._reads and not self._is_over and not self._has_ended.is_set()
+
+    def _is_waiting(self, patience_ms: int) -> bool:
+        """Whether there is something to read, within this time."""
         poll = select.poll()
         for fd in self._link.fds():
             poll.register(fd, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(patience_ms))
 
-    def _hold(self) -> None:
-        """Move to memory what there is, unless the worker reads again."""
+    def _hold(self, reads: int) -> None:
+        """Move to memory what there is now, unless the worker has read again."""
         with self._lock:
-            while self._is_waiting() and not (self._is_over or self._is_wanted):
-                for fd in self._link.fds():
-                    data = self._link.read(fd)
-                    if data:
-                        self._held.append(data)
-                    self._is_over = self._is_over or data is None
+            if reads != self._reads:
+                return
+            for fd in self._link.fds():
+                data = self._link.read(fd)
+                if data:
+                    self._held.append(data)
+                self._is_over = self._is_over or data is None
             if (self._held or self._is_over) and not self._is_rung:
                 self._is_rung = True
                 os.write(self._ring_fd, b"!")

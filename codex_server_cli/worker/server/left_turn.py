@@ -17,7 +17,8 @@ from codex_server_cli.disk.turn.contents import event_lines
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.settings.places import Settings
-from codex_server_cli.worker.server.route import client_to, route_to
+from codex_server_cli.worker.server.client import client_to
+from codex_server_cli.worker.server.route import route_to
 
 _CONNECT_S, _QUERY_S = 1.0, 2.0
 _SSH_S = 5.0
@@ -45,8 +46,9 @@ def end_there(turn: TurnDir, meta: Mapping[str, Any]) -> str | None:
         with client_to(record, settings, connect_s=_CONNECT_S) as client:
             query = interrupt_turn(thread_id, codex_turn_id, turn.turn_id, __version__)
             was_running = client.run(query, _QUERY_S).was_running
-    except CodexServerError as error:
-        return f"whether the turn still runs at {record['url']} is not known: {error.message}"
+    except (CodexServerError, OSError) as error:  # whatever it is, the rest of the turn's end must go on
+        why = error.message if isinstance(error, CodexServerError) else error
+        return f"whether the turn still runs at {record['url']} is not known: {why}"
     return f"the turn still ran at {record['url']}, and was interrupted" if was_running else None
 
 

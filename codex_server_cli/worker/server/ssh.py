@@ -10,7 +10,7 @@ from codex_server_cli.codex.transport.ssh import SshServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.record.turn_record import TurnRecord
-from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.core.result.failures import error_of
 from codex_server_cli.errors import ServerError
 from codex_server_cli.worker.codex_process import CodexProcess
 from codex_server_cli.worker.log import write_log
@@ -19,6 +19,8 @@ from codex_server_cli.worker.server.connection import start_error
 
 class SshCodex(CodexProcess):
     """An app-server of the turn's own on another host."""
+
+    adopts_orphans = False  # the user's ssh may leave a process that later connections share (`ControlPersist`)
 
     def __init__(self, request: TurnRequest, route: Route) -> None:
         super().__init__(Path(), request)
@@ -43,8 +45,7 @@ class SshCodex(CodexProcess):
         """See `CodexProcess.end`."""
         error, is_collision = super().end(link)
         if isinstance(link, SshServer):
-            problem = link.problem()
-            error = make_error(problem.kind, problem.message, hint=problem.hint)
+            error = error_of(link.problem(), " Then: {go_on}")
         return error, is_collision
 
     def may_leave(self, record: TurnRecord) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from codex_server_cli.actions.remote import devices, switch
 from codex_server_cli.core.account import remote as queries
 from codex_server_cli.core.account.remote import PairingCode
-from codex_server_cli.errors import AmbiguousError, BadInputError, CodexServerError, Exit, NotFoundError
+from codex_server_cli.errors import AmbiguousError, BadInputError, CodexServerError, Exit, NotFoundError, ServerError
 from codex_server_cli.settings.places import Settings
 from tests.actions.remote.conftest import OneServer
 from tests.kit.remote_backend import RemoteBackend
@@ -87,6 +87,15 @@ def test_a_service_that_fails_for_a_moment_is_asked_again(pair: Pairing, backend
         pair(waits=True)
 
 
+@pytest.mark.usefixtures("is_on")
+def test_a_server_that_ends_meanwhile_is_not_waited_for(
+    reach: OneServer, pair: Pairing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: reach.die())
+    with pytest.raises(ServerError, match="the shared server has ended meanwhile"):
+        pair(waits=True)
+
+
 REFUSALS = {
     401: (1, "gives no pairing code"),
     403: (1, "gives no pairing code"),
@@ -118,6 +127,7 @@ def test_codex_keeps_a_refusal_to_itself(pair: Pairing, backend: RemoteBackend, 
         pair()
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("is_on")
 def test_a_device_may_pair_while_the_connection_is_refused_and_is_warned(
     settings: Settings, reach: OneServer, pair: Pairing, backend: RemoteBackend

@@ -12,7 +12,7 @@ import pytest
 from codex_server_cli.actions.remote import switch
 from codex_server_cli.actions.remote.switch import Remote
 from codex_server_cli.core.account import remote as queries
-from codex_server_cli.core.protocol.query import Query
+from codex_server_cli.core.protocol.query import Query, T
 from codex_server_cli.errors import BadInputError, CodexServerError, Exit, HomeError, ServerError
 from codex_server_cli.settings.places import Settings
 from tests.actions.remote.conftest import OneServer
@@ -43,7 +43,7 @@ def test_it_is_on_until_it_is_switched_off(settings: Settings, reach: OneServer,
     assert switch.read_remote(settings, reach) == found
     assert (backend.connections, reach.starts) == (1, 1)
     assert backend.ask(1, "initialize", {"clientInfo": {"name": "phone", "title": "P", "version": "1"}})["result"]
-    off = switch.disable_remote(settings, reach)
+    off = switch.disable_remote(settings, reach.living)
     assert off.status is not None
     assert (off.status.state, off.is_kept, kept(settings)) == ("disabled", False, False)
     wait_until(lambda: backend.connections == 0, what="the end of the connection")
@@ -52,10 +52,10 @@ def test_it_is_on_until_it_is_switched_off(settings: Settings, reach: OneServer,
 
 def test_it_is_switched_off_for_later_where_no_server_runs(settings: Settings, reach: OneServer) -> None:
     settings.config_path.write_text('{"remote_control": true}')
-    assert switch.disable_remote(settings, reach) == Remote(None, is_kept=False)
+    assert switch.disable_remote(settings, reach.living) == Remote(None, is_kept=False)
     assert (kept(settings), reach.starts) == (False, 0)
     written = settings.config_path.stat().st_mtime_ns
-    switch.disable_remote(settings, reach)
+    switch.disable_remote(settings, reach.living)
     assert settings.config_path.stat().st_mtime_ns == written
 
 
@@ -94,6 +94,7 @@ def test_a_refused_connection_changes_nothing(
         assert (kept(settings), state(settings, reach)) == (None, "disabled"), status
 
 
+@pytest.mark.full
 def test_what_passes_while_codex_tries_again_is_no_failure(
     settings: Settings, reach: OneServer, backend: RemoteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +112,7 @@ def test_what_passes_while_codex_tries_again_is_no_failure(
     assert (found.status.state, kept(settings)) == ("connected", True)
 
 
+@pytest.mark.full
 def test_a_failure_leaves_on_what_was_on(
     settings: Settings, reach: OneServer, backend: RemoteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +126,10 @@ def test_a_failure_leaves_on_what_was_on(
     assert state(settings, reach) != "disabled"
 
 
-@pytest.mark.parametrize(("auth", "message"), [(None, "it is logged out"), ("apikey", "logged in with an API key")])
+@pytest.mark.parametrize(
+    ("auth", "message"),
+    [(None, "it is logged out"), pytest.param("apikey", "logged in with an API key", marks=pytest.mark.full)],
+)
 def test_without_a_chatgpt_login_nothing_is_switched_on(
     settings: Settings, reach: OneServer, backend: RemoteBackend, auth: str | None, message: str
 ) -> None:
@@ -140,7 +145,20 @@ def test_without_a_chatgpt_login_nothing_is_switched_on(
     with reach(settings, starts=False) as server:  # Codex refuses to switch off, too: that is no failure of `disable`
         assert server is not None
         server.run(queries.enable(), DEADLINE_S)
-    assert switch.disable_remote(settings, reach).is_kept is False
+    assert switch.disable_remote(settings, reach.living).is_kept is False
+
+
+def test_one_that_cannot_be_switched_off_hinders_no_other(settings: Settings, reach: OneServer) -> None:
+    switch.enable_remote(settings, reach)
+
+    class Gone:
+        def run(self, query: Query[T], timeout_s: float) -> T:
+            raise ServerError("it does not answer", hint="Look at it.")
+
+    with pytest.raises(ServerError, match="it does not answer") as caught:
+        switch.disable_remote(settings, lambda found: [Gone(), *reach.living(found), Gone()])
+    assert caught.value.hint == "Look at it. Or end it: codex-server server restart"
+    assert (kept(settings), state(settings, reach)) == (False, "disabled")
 
 
 def test_another_base_url_is_named(settings: Settings, reach: OneServer, monkeypatch: pytest.MonkeyPatch) -> None:

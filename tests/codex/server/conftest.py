@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.coverage_floor import environment_for
 from tests.kit.failed import has_failed
 from tests.kit.shared_server import SharedServer
+from tests.kit.support import codex_binaries
 
 
 def _server(request: pytest.FixtureRequest, codex: Path) -> Iterator[SharedServer]:
     server = SharedServer(request.getfixturevalue("tmp_path"), codex, request.getfixturevalue("codex_home"))
     with pytest.MonkeyPatch.context() as monkeypatch:
         server.put_into_environment(monkeypatch)
+        for name, value in environment_for(request.node, is_first_codex=codex == codex_binaries()[0][1]).items():
+            monkeypatch.setenv(name, value)
         yield server
         if has_failed(request.node):
             server.kill()

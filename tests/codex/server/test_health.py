@@ -98,7 +98,7 @@ def test_a_silent_server_takes_no_longer_than_its_time() -> None:
     assert time.monotonic() - started < 5
 
 
-def test_nobody_listening_is_told() -> None:
+def test_a_port_without_a_listener_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert "cannot be reached: Connection refused" in (read_health("127.0.0.1", port).problem or "")
@@ -110,7 +110,9 @@ def test_the_address_is_read_from_what_codex_tells() -> None:
     assert listening_at("error") is None
 
 
-@pytest.mark.parametrize("auth", ["none", "token", "digest", "signed"])
+@pytest.mark.parametrize(
+    "auth", ["signed", *(pytest.param(each, marks=pytest.mark.full) for each in ("none", "token", "digest"))]
+)
 def test_each_codex_starts_with_our_arguments_and_is_ready(codex: Path, codex_home: Path, auth: str) -> None:
     made = make_token(codex_home / "token")
     secret = str(made.path)

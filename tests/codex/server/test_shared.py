@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codex_server_cli.codex.server.keeper.generations import can_connect
-from codex_server_cli.codex.server.shared import Lease, ensure_shared, find_shared, retire
-from codex_server_cli.codex.server.state import Generation, read_generation
+from codex_server_cli.codex.server.key import login_of
+from codex_server_cli.codex.server.process import can_connect
+from codex_server_cli.codex.server.shared import ensure_shared, find_shared, retire
+from codex_server_cli.codex.server.state import read_generation
 from codex_server_cli.settings.environment import SERVER_MARK
 from tests.kit.shared_server import SharedServer, is_gone
 from tests.kit.support import wait_until
@@ -30,17 +31,6 @@ home, codex_home, codex = map(Path, sys.argv[1:])
 found = ensure_shared(home, make_key(codex_home, codex, may_bill_api_key=False), timeout_s=100.0)
 print(found.number, found.pid, found.keeper_pid)
 """
-
-
-def wait_for_looks(generation: Generation) -> None:
-    """Wait until the keeper has looked after its server several times: it sleeps in between."""
-
-    def sleeps() -> int:
-        status = Path(f"/proc/{generation.keeper_pid}/status").read_text()
-        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
-
-    before = sleeps()
-    wait_until(lambda: sleeps() >= before + 3, what="three looks of the keeper")
 
 
 def race(server: SharedServer, number: int) -> list[str]:
@@ -103,30 +93,6 @@ def test_a_client_that_dies_while_it_starts_the_server_leaves_it_to_the_others(o
     assert len(one_server.processes()) == 2
 
 
-def test_it_stops_after_an_idle_time_but_not_while_a_client_holds_it(one_server: SharedServer) -> None:
-    generation = one_server.ensure(idle_s=0.2)
-    lease = Lease(generation)
-    wait_for_looks(generation)
-    assert one_server.find() == generation
-    lease.release()
-    wait_until(lambda: not one_server.processes(), what="its idle stop")
-    assert one_server.find() is None
-    assert "idle" in one_server.log
-    assert sorted(path.name for path in one_server.directory.iterdir()) == ["lock", "server.log"]
-    again = one_server.ensure()
-    assert again.number == 2
-
-
-def test_it_does_not_stop_while_remote_control_is_on(one_server: SharedServer) -> None:
-    config = one_server.home / "config.json"
-    config.write_text('{"remote_control": true}')
-    generation = one_server.ensure(idle_s=0.2)
-    wait_for_looks(generation)
-    assert one_server.find() == generation
-    config.write_text("{}")
-    wait_until(lambda: not one_server.processes(), what="its idle stop")
-
-
 @pytest.mark.parametrize("change", ["login", "key", "binary"])
 def test_an_outdated_generation_is_replaced(one_server: SharedServer, change: str, tmp_path: Path) -> None:
     own = tmp_path / "codex"
@@ -161,17 +127,6 @@ def test_a_keeper_that_is_killed_takes_its_server_along(server: SharedServer) ->
     new = server.ensure()
     assert new.number == 2
     assert len(server.processes()) == 2
-
-
-def test_a_server_that_is_killed_is_noticed_and_replaced(server: SharedServer) -> None:
-    old = server.ensure()
-    os.kill(old.pid, signal.SIGKILL)
-    wait_until(lambda: is_gone(old.pid), what="its end")
-    new = server.ensure()
-    assert new.number == 2
-    wait_until(lambda: is_gone(old.keeper_pid), what="the end of its keeper")
-    assert "generation 1 has ended: signal 9" in server.log
-    assert not (server.directory / "g1.sock").is_symlink()
 
 
 def test_a_recorded_pid_that_is_another_process_by_now_is_not_signalled(one_server: SharedServer) -> None:
@@ -252,12 +207,6 @@ def test_the_default_socket_of_the_user_stays_his(one_server: SharedServer, monk
         assert default.lstat().st_ino == inode
 
 
-def test_a_deleted_home_ends_it(one_server: SharedServer) -> None:
-    one_server.ensure()
-    shutil.rmtree(one_server.home)
-    wait_until(lambda: not one_server.processes(), what="the end of a server that nobody can find")
-
-
 def test_a_path_too_long_for_a_client_is_reached_by_what_it_links_to(
     one_server: SharedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,3 +226,21 @@ def test_further_arguments_make_another_server_and_may_say_where_it_listens(one_
     assert other.key != usual.key
     host, _, port = other.url.removeprefix("ws://").partition(":")
     socket.create_connection((host, int(port))).close()
+
+
+def test_a_login_that_is_torn_or_no_login_counts_as_none(one_server: SharedServer) -> None:
+    auth = one_server.codex_home / "auth.json"
+    for text in ("", '{"auth_mode": "chat', "[]", "{}", '{"tokens": 3, "auth_mode": "x"}'):
+        auth.write_text(text)
+        assert login_of(str(one_server.codex_home)) == "none", text
+    auth.unlink()
+    assert login_of(str(one_server.codex_home)) == "none"
+
+
+def test_a_home_that_does_not_exist_is_made_for_its_user_alone(
+    one_server: SharedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_server.home = tmp_path / "fresh"
+    one_server.put_into_environment(monkeypatch)
+    one_server.ensure()
+    assert [path.stat().st_mode & 0o777 for path in (one_server.home, one_server.home / "servers")] == [0o700] * 2

@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from codex_server_cli.codex.server.look import count_clients, leftovers_of
 from codex_server_cli.codex.server.shared import Lease, retire
 from codex_server_cli.codex.server.state import Generation, generations_in
@@ -14,6 +16,8 @@ from codex_server_cli.demo.replies import hold, reply, run_command, say
 from tests.kit.home import sleepers
 from tests.kit.shared_server import SharedServer, is_gone
 from tests.kit.support import wait_until
+
+WHOLE = "The first half, and the second."
 
 
 def held(server: SharedServer, generation: Generation | None = None) -> tuple[Generation, Gate]:
@@ -49,7 +53,8 @@ def test_an_outdated_generation_runs_its_turn_to_the_end_while_the_next_one_take
     assert not turn.done()
     assert [each.number for each in generations_in(str(server.directory))] == [2, 1]
     gate.open()
-    assert turn.result() == "completed"
+    turn.result()
+    assert server.is_in_a_session(WHOLE)
     wait_until(lambda: is_gone(old.pid) and is_gone(old.keeper_pid), what="the end of the old generation")
     assert generations_in(str(server.directory)) == [new]
     assert not Path(old.socket_path).is_symlink()
@@ -74,8 +79,10 @@ def test_a_turn_outlives_the_keeper(server: SharedServer) -> None:
     new = server.ensure()
     assert new.number == 2
     assert not is_gone(generation.pid)
+    assert [each.number for each in generations_in(str(server.directory))] == [2, 1]
     gate.open()
-    assert turn.result() == "completed"
+    turn.result()
+    assert server.is_in_a_session(WHOLE)
     wait_until(lambda: is_gone(generation.pid), what="the end of the server without a keeper")
 
 
@@ -94,6 +101,7 @@ def test_what_a_turn_detached_is_ended_once_no_client_is_there(server: SharedSer
     wait_until(lambda: "had left running" in server.log, what="the keeper's word")
 
 
+@pytest.mark.full
 def test_what_a_turn_detached_lives_as_long_as_a_turn_of_any_client_is_active(one_server: SharedServer) -> None:
     gate = Gate()
 

@@ -253,7 +253,7 @@ def test_no_name_can_become_an_option(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.full
 def test_a_connection_is_shared_where_the_user_says_so_and_outlives_the_turn(one_sshd: Sshd) -> None:
     one_sshd.write_ssh("ControlMaster auto", f"ControlPath {one_sshd.root / 'c'}", "ControlPersist 60")
-    control = [one_sshd.bin / "ssh", "-p", str(one_sshd.port), "127.0.0.1", "-O"]
+    control = [str(one_sshd.bin / "ssh"), "-p", str(one_sshd.port), "127.0.0.1", "-O"]
     try:
         for _ in range(2):
             assert ask(route(one_sshd))

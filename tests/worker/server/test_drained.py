@@ -6,6 +6,7 @@ import os
 import select
 import selectors
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,8 @@ from codex_server_cli.worker.server.drained import DrainedLink
 from tests.kit.support import wait_until
 
 MANY = 200
+SLOW_S = 25.0
+"""One piece each time that the thread looks would take twice as long; all of them take two seconds."""
 
 
 class SocketLink:
@@ -100,6 +103,19 @@ def test_more_than_the_kernel_holds_is_taken_while_the_worker_does_not_read(
     server.close()
     assert read_until_end(link) == sent + b"later"
     assert link.read(link.fds()[0]) is None
+
+
+def test_a_stream_is_kept_up_with_whose_pieces_come_one_by_one(pair: tuple[DrainedLink, socket.socket]) -> None:
+    link, server = pair
+    fd = link.fds()[0]
+    assert link.read(fd) == b""
+    begun = time.monotonic()
+    for number in range(MANY):
+        server.sendall(b"%04d" % number * 1000)
+        wait_until(lambda: not select.select([fd], [], [], 0)[0], what="the thread to take it")
+    assert time.monotonic() - begun < SLOW_S
+    server.close()
+    assert len(read_until_end(link)) == MANY * 4000
 
 
 def test_what_was_held_comes_once_and_before_what_comes_then(pair: tuple[DrainedLink, socket.socket]) -> None:

@@ -137,10 +137,10 @@ def _of_turn(given: GivenServer, record: dict[str, Any] | None, config: Config, 
     url, path = records.url_of(record), records.text_of(record, "path")
     if path is not None and url == "unix://":
         url = f"unix://{path}"  # the default one of that turn's CODEX_HOME
-    if given != GivenServer():
-        return given._replace(url=url)
-    token_file, token_env = records.text_of(record, "token_file"), records.text_of(record, "token_env")
-    return GivenServer(url, token_file, token_env, record.get("is_insecure") is True)
+    is_insecure = given.is_insecure or record.get("is_insecure") is True
+    if given.token_file is not None or given.token_env is not None:
+        return GivenServer(url, given.token_file, given.token_env, is_insecure)
+    return GivenServer(url, records.text_of(record, "token_file"), records.text_of(record, "token_env"), is_insecure)
 
 
 def _check_token_flags(given: GivenServer, address: ServerAddress) -> None:

@@ -13,12 +13,10 @@ import sys
 import time
 
 from codex_server_cli.codex.server.keeper.server_log import ServerLog
-from codex_server_cli.codex.server.process import start_ticks
+from codex_server_cli.codex.server.process import can_connect, start_ticks
 from codex_server_cli.settings.environment import inherited_environment
 
 _POLL_S = 0.005
-_CLIENT_PATH_BYTES = 107
-"""The longest path that a client of a unix socket can name; codex's own has no limit, as it makes a link."""
 _LISTENING = "listening on: "
 _VERSION_S = 5.0
 _VERSION_CHARS = frozenset("0123456789.-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -142,23 +140,6 @@ class CodexServer:
         """How it ended, for people."""
         code = os.waitstatus_to_exitcode(self.exit_status or 0)
         return f"exit code {code}" if code >= 0 else f"signal {-code}"
-
-
-def can_connect(path: str) -> bool:
-    """Whether somebody listens on a unix socket. True, too, where it is only too busy to say."""
-    from _socket import AF_UNIX, SOCK_STREAM, socket  # the module around it takes 1 MB
-
-    connection = socket(AF_UNIX, SOCK_STREAM)
-    connection.settimeout(1.0)
-    try:
-        connection.connect(path if len(os.fsencode(path)) <= _CLIENT_PATH_BYTES else os.readlink(path))  # noqa: PTH115
-    except (FileNotFoundError, ConnectionRefusedError):
-        return False
-    except OSError as error:  # its queue of connections is full, or there is something else
-        return isinstance(error, TimeoutError | BlockingIOError)
-    finally:
-        connection.close()
-    return True
 
 
 def wait_until_it_accepts(server: CodexServer, log: ServerLog, timeout_s: float, wakeup_fd: int) -> bool:

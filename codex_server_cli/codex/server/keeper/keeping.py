@@ -71,13 +71,14 @@ class Keeping:
                 raise OSError(28, os.strerror(28))
         finally:
             os.close(fd)
-        self._record = path
         os.rename(new, path)  # noqa: PTH104
+        self._record = path
 
     def keep(self) -> None:
         """Stay until the server has ended."""
         self._switch_on_remote_control()
-        tick_at = time.monotonic() + _TICK_S
+        tick_s = min(_TICK_S, self._idle_s)
+        tick_at = time.monotonic() + tick_s
         while self.server.exit_status is None:
             ready = select.select([self._wakeup_fd], [], [], max(tick_at - time.monotonic(), 0))[0]
             signums = os.read(self._wakeup_fd, 512) if ready else b""
@@ -89,7 +90,7 @@ class Keeping:
             self._reap()
             if time.monotonic() >= tick_at:
                 self._tick(time.monotonic())
-                tick_at = time.monotonic() + _TICK_S
+                tick_at = time.monotonic() + tick_s
         self.log.say(f"generation {self.server.number} has ended: {self.server.ending()}")
 
     def clean_up(self) -> None:
@@ -97,6 +98,8 @@ class Keeping:
         if self.server.exit_status is None:
             self._end_server()
         end_all(lambda: set(left_behind(self.server.pid)))
+        if not self._has_our_directory():
+            return
         self._withdraw(None)
         for suffix in ("sock", "clients"):
             try:
@@ -116,15 +119,25 @@ class Keeping:
         os.close(self._lock_fd)
 
     def _withdraw(self, path: str | None) -> None:
-        """Rename our record, or delete it, while it is certainly ours: we hold the lock, or it has our number."""
+        """Rename our record, or delete it. It is ours: we hold the lock, or it has our number."""
         record, self._record = self._record, path
+        if record is None or not self._has_our_directory():
+            return
         try:
-            if record is not None and path is not None:
+            if path is not None:
                 os.rename(record, path)  # noqa: PTH104
-            elif record is not None:
+            else:
                 os.unlink(record)  # noqa: PTH108
-        except OSError:  # the directory was deleted
+        except OSError:  # it was deleted
             self._record = None
+
+    def _has_our_directory(self) -> bool:
+        """Whether our files are still there: a user may have deleted the home, and another keeper made it anew."""
+        try:
+            found = os.lstat(f"{self._directory}/g{self.server.number}.clients")
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._clients_fd))
 
     def _reap(self) -> None:
         try:
@@ -140,8 +153,8 @@ class Keeping:
 
     def _tick(self, now: float) -> None:
         self.log.bound()
-        if not self._is_draining and not os.path.lexists(f"{self._directory}/server.json"):
-            self._drain("its directory was deleted")
+        if not self._is_draining and not (self._has_our_directory() and os.path.lexists(self._record or "")):
+            self._drain("its files were deleted")
         if not self._try_alone():
             self._unattended_since = None
             return
@@ -173,6 +186,8 @@ class Keeping:
 
     def _switch_on_remote_control(self) -> None:
         """Do so where `config.json` may want it, in a process of its own: most users never do."""
+        if self.server.url:
+            return  # on a TCP port we have no token to ask it with
         try:
             with open(f"{self._directory}/../../config.json", "rb") as file:  # noqa: PTH123
                 is_wanted = b'"remote_control"' in file.read(_MOST_CONFIG_BYTES)

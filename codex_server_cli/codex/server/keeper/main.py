@@ -27,7 +27,6 @@ from codex_server_cli.codex.server.process import boot_id, start_ticks
 
 LOCK_FD = 3
 """Where the lock comes to us."""
-_READY_S = 30.0
 
 
 class _NotStartedError(Exception):
@@ -44,12 +43,13 @@ class _NotStartedError(Exception):
 
 
 def main() -> None:
-    """Entry point of the keeper's process: `DIRECTORY CODEX IDLE_S FACTS [ARGUMENT…]`.
+    """Entry point of the keeper's process: `DIRECTORY CODEX IDLE_S READY_S FACTS [ARGUMENT…]`.
 
-    `FACTS` is the beginning of `server.json`, a JSON object without its closing brace. Standard output is a pipe to the
-    client that starts us: one line, `ready N` or `failed KIND`, and what there is to say about the failure.
+    `READY_S` is how long the server has to accept. `FACTS` is the beginning of `server.json`, a JSON object without its
+    closing brace. Standard output is a pipe to the client that starts us: one line, `ready N` or `failed KIND`, and
+    what there is to say about the failure.
     """
-    directory, codex, idle_s, facts, *arguments = sys.argv[1:]
+    directory, codex, idle_s, ready_s, facts, *arguments = sys.argv[1:]
     if os.fork():
         os._exit(0)  # so that we are no child of a client that lives on, as a zombie at the end
     os.chdir("/")
@@ -57,7 +57,7 @@ def main() -> None:
     wakeup_fd = _signals_into_a_pipe()
     generations.become_subreaper()
     try:
-        keeping = _start(directory, codex, arguments, float(idle_s), wakeup_fd)
+        keeping = _start(directory, codex, arguments, (float(idle_s), float(ready_s)), wakeup_fd)
     except _NotStartedError as error:
         _tell(f"failed {error.kind}\n{error.words}")
         os._exit(1)
@@ -72,8 +72,11 @@ def main() -> None:
     os._exit(0)
 
 
-def _start(directory: str, codex: str, arguments: list[str], idle_s: float, wakeup_fd: int) -> Keeping:
+def _start(directory: str, codex: str, arguments: list[str], times_s: tuple[float, float], wakeup_fd: int) -> Keeping:
     """Start the server, and wait until it accepts.
+
+    Args:
+        times_s: how long it stays without a client, and how long it has to accept.
 
     Raises:
         _NotStartedError: it does not; nothing is left of it.
@@ -90,8 +93,8 @@ def _start(directory: str, codex: str, arguments: list[str], idle_s: float, wake
     except OSError as error:
         os.unlink(f"{directory}/g{number}.clients")  # noqa: PTH108
         raise _NotStartedError("room", error.strerror or str(error)) from error
-    keeping = Keeping(directory, server, log, idle_s, (LOCK_FD, clients_fd, wakeup_fd))
-    if generations.wait_until_it_accepts(server, log, _READY_S, wakeup_fd):
+    keeping = Keeping(directory, server, log, times_s[0], (LOCK_FD, clients_fd, wakeup_fd))
+    if generations.wait_until_it_accepts(server, log, times_s[1], wakeup_fd):
         return keeping
     kind = "silent" if server.exit_status is None else "exit"
     keeping.clean_up()

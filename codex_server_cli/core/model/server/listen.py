@@ -131,8 +131,7 @@ def _check_flags_of(auth: WsAuth, flags: ListenFlags, given: set[str]) -> None:
         other = WsAuth.CAPABILITY_TOKEN if is_signed else WsAuth.SIGNED_BEARER_TOKEN
         raise UsageError(f"{foreign[0]} goes with --ws-auth {other} alone", hint=f"Leave it out, or --ws-auth {other}")
     if is_signed and flags.ws_shared_secret_file is None:
-        hint = f"{_MAKE_ONE}"
-        raise UsageError(f"--ws-auth {auth} needs --ws-shared-secret-file", hint=hint)
+        raise UsageError(f"--ws-auth {auth} needs --ws-shared-secret-file", hint=_MAKE_ONE)
     if not is_signed and flags.ws_token_file is None and flags.ws_token_sha256 is None:
         raise UsageError(f"--ws-auth {auth} needs --ws-token-file or --ws-token-sha256", hint=_MAKE_ONE)
     if flags.ws_token_file is not None and flags.ws_token_sha256 is not None:

@@ -69,7 +69,11 @@ def test_the_server_of_a_turn_is_named_in_the_hints_of_the_next_one_and_that_of_
     assert flags(None, config="unix:///a") == {}
     assert flags(None, config="ssh://host", choice=of_turn(None)) == {"--server": ["spawn"]}
     given = GivenServer(None, None, "TOKEN")
-    assert flags(given, choice=of_turn(OF_WS)) == {"--server": ["ws://host:1"], "--server-token-env": ["TOKEN"]}
+    assert flags(given, choice=of_turn(OF_WS)) == {
+        "--server": ["ws://host:1"],
+        "--server-token-env": ["TOKEN"],
+        "--insecure": [],
+    }
 
 
 def test_the_record_says_where_the_token_is_and_where_the_socket_is(settings: Settings) -> None:

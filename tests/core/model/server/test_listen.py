@@ -25,7 +25,7 @@ DIGEST = "aB" * 32
         (ListenFlags("ws://[::1]:4500"), ["--listen=ws://[::1]:4500"]),
         (
             ListenFlags(ALL, TOKEN, ws_token_file="t/ok"),
-            [f"--listen={ALL}", "--ws-auth=capability-token", "--ws-token-file=/work/t/ok"],
+            [f"--listen={ALL}", "--ws-auth=capability-token", "--ws-token-file=/here/t/ok"],
         ),
         (
             ListenFlags(HERE, TOKEN, ws_token_sha256=DIGEST),
@@ -41,7 +41,7 @@ DIGEST = "aB" * 32
     ],
 )
 def test_right_flags_become_codexs_arguments(flags: ListenFlags, arguments: list[str]) -> None:
-    assert listen_arguments(flags, "/work") == arguments
+    assert listen_arguments(flags, "/here") == arguments
 
 
 def test_a_path_in_the_root_directory_has_one_slash() -> None:
@@ -78,7 +78,7 @@ def test_a_path_in_the_root_directory_has_one_slash() -> None:
 )
 def test_another_place_is_none_and_the_right_form_is_told(url: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        listen_arguments(ListenFlags(url), "/work")
+        listen_arguments(ListenFlags(url), "/here")
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert caught.value.exit_code == 64
@@ -105,6 +105,6 @@ def test_another_place_is_none_and_the_right_form_is_told(url: str, message: str
 )
 def test_flags_that_do_not_go_together_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        listen_arguments(ListenFlags(**{"listen": HERE, **given}), "/work")
+        listen_arguments(ListenFlags(**{"listen": HERE, **given}), "/here")
     assert message in caught.value.message
     assert caught.value.hint

@@ -28,11 +28,14 @@ def test_a_thread_that_took_what_was_asked_is_free(reply: Json) -> None:
     assert why_busy(ASKED, reply) is None
 
 
+def test_a_thread_whose_last_turn_failed_is_free() -> None:
+    assert why_busy(ASKED, REPLY | {"thread": {"status": {"type": "systemError"}}}) is None
+
+
 @for_each(
     ("change", "why"),
     [
         ({"thread": {"status": {"type": "active", "activeFlags": []}}}, "another client's turn runs in it"),
-        ({"thread": {"status": {"type": "systemError"}}}, "its status is systemError"),
         ({"model": "old"}, "another client has it open: model stayed old, not gpt"),
         ({"approvalPolicy": "on-request"}, "another client has it open: approvalPolicy stayed on-request, not never"),
         ({"approvalsReviewer": "auto_review"}, "another client has it open: approvalsReviewer stayed auto_review"),
