@@ -23,6 +23,7 @@ from codex_server_cli.codex.server.keeper import generations
 from codex_server_cli.codex.server.keeper.generations import CodexServer
 from codex_server_cli.codex.server.keeper.keeping import Keeping
 from codex_server_cli.codex.server.keeper.server_log import ServerLog
+from codex_server_cli.codex.server.keeper.stand_by import stand_by
 from codex_server_cli.codex.server.process import boot_id, start_ticks
 
 LOCK_FD = 3
@@ -54,8 +55,12 @@ def main() -> None:
         os._exit(0)  # so that we are no child of a client that lives on, as a zombie at the end
     os.chdir("/")
     os.set_inheritable(LOCK_FD, False)
-    wakeup_fd = _signals_into_a_pipe()
     generations.become_subreaper()
+    if keeper_pid := os.fork():
+        stand_by(keeper_pid, directory, LOCK_FD)
+        os._exit(0)
+    generations.become_subreaper()  # a fork does not inherit that
+    wakeup_fd = _signals_into_a_pipe()
     try:
         keeping = _start(directory, codex, arguments, (float(idle_s), float(ready_s)), wakeup_fd)
     except _NotStartedError as error:
