@@ -116,10 +116,10 @@ def test_bytes_pass_both_ways_and_both_ends_are_passed_on(relay: Relay) -> None:
     assert not connection.is_cut
 
 
-def test_a_connection_is_cut_after_exactly_so_many_bytes_and_the_next_one_after_its_own(relay: Relay) -> None:
+def test_a_connection_is_cut_after_exactly_so_many_bytes_in_either_direction(relay: Relay) -> None:
     relay.cut_after(70_000)
-    relay.cut_after(3, "to_server")
-    relay.cut_after(0)
+    relay.cut_after(3, "to_server", number=1)
+    relay.cut_after(0, number=2)
     with connect(relay) as first:
         with suppress(ConnectionError):
             first.sendall(bytes(100_000))

@@ -4,7 +4,7 @@ no message: what is cut is cut anywhere.
 Owns one thread and its sockets, and a file where it listens on a path. Never here: an app-server, or a turn.
 
     with Relay(socket_of_server, tmp_path / "relay") as relay:
-        relay.cut_after(1000)              # the next connection ends after so many bytes to its client
+        relay.cut_after(1000)              # its first connection ends after so many bytes to the client
         home.configure(server=relay.url)
 """
 
@@ -14,7 +14,6 @@ import select
 import socket
 import struct
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ class Relay:
         """
         self.connections: list[Connection] = []
         self._target, self._path, self._port = str(target), path, 0
-        self._plan: deque[_Cut] = deque()
+        self._plan: dict[int, _Cut] = {}
         self._is_silent = self._is_closing = False
         self._lock = threading.Lock()
         self._waker, self._woken = socket.socketpair()
@@ -111,13 +110,16 @@ class Relay:
 
     # --- what a test does to connections
 
-    def cut_after(self, count: int, direction: Direction = "to_client") -> None:
+    def cut_after(self, count: int, direction: Direction = "to_client", *, number: int = 0) -> None:
         """Cut a connection that is still to come, once exactly so many bytes have gone in this direction.
 
-        The first call is about the next connection, a second one about that after it. With 0 nothing goes that way.
+        Args:
+            count: with 0 nothing goes that way.
+            direction: which bytes are counted.
+            number: which connection; the first one ever is 0.
         """
         with self._lock:
-            self._plan.append(_Cut(count, direction))
+            self._plan[number] = _Cut(count, direction)
 
     def cut(self) -> int:
         """Cut all connections now.
@@ -239,7 +241,7 @@ class Relay:
             client, _ = listener.accept()
             server = socket.socket(socket.AF_UNIX)
             ways: dict[Direction, _Way] = {"to_server": _Way(client, server), "to_client": _Way(server, client)}
-            connection = Connection(ways, self._plan.popleft() if self._plan else None)
+            connection = Connection(ways, self._plan.get(len(self.connections)))
             self.connections.append(connection)
             try:
                 server.connect(self._target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -26,11 +27,36 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("place", cases, indirect=True)
 
 
-@pytest.fixture
-def place(request: pytest.FixtureRequest, tmp_path: Path, initialised: Initialised) -> Iterator[Place]:
-    """A home whose turns reach one codex in one way."""
-    way, codex = request.param
-    place = Place(tmp_path, codex, initialised(codex), way)
+def _place(
+    request: pytest.FixtureRequest, way: Way, codex: Path, initialised: Initialised, root: Path | None = None
+) -> Iterator[Place]:
+    place = Place(root or request.getfixturevalue("tmp_path"), codex, initialised(codex), way)
     yield place
     failed = has_failed(request.node)
     assert place.close(has_failed=failed) == [] or failed, "the turns of this test left processes behind"
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, initialised: Initialised) -> Iterator[Place]:
+    """A home whose turns reach one codex in one way."""
+    way, codex = request.param
+    yield from _place(request, way, codex, initialised)
+
+
+@pytest.fixture
+def shared_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Place]:
+    """A home whose turns are on our own shared server."""
+    yield from _place(request, Way.SHARED, one_codex, initialised)
+
+
+@pytest.fixture
+def unix_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Place]:
+    """A home whose turns are on somebody else's server."""
+    yield from _place(request, Way.UNIX, one_codex, initialised)
+
+
+@pytest.fixture
+def short_place(request: pytest.FixtureRequest, one_codex: Path, initialised: Initialised) -> Iterator[Place]:
+    """The same as `shared_place`, with paths so short that a client can name each socket."""
+    with TemporaryDirectory(prefix="place-") as root:
+        yield from _place(request, Way.SHARED, one_codex, initialised, Path(root))

@@ -23,7 +23,6 @@ def test_cancel_ends_a_running_command_keeps_what_had_come_and_the_thread_goes_o
     completed = [event for event in turn.events if event.get("method") == "turn/completed"]
     assert [event["params"]["turn"]["status"] for event in completed] == ["interrupted"]
     assert turn.result["answer"] == FIRST_HALF
-    assert turn.result["usage"]["total_tokens"] == 120
     place.model(echo)
     again = ended(place, "continue", "--turn", turn.id, "go on")
     assert (again.result["answer"], again.meta["thread_id"]) == ("re: go on", turn.meta["thread_id"])

@@ -88,7 +88,7 @@ def test_the_turn_of_a_worker_that_was_killed_is_ended_with_its_command_and_the_
         place, "(setsid {nap} &); {nap}", "--sandbox", "danger-full-access", "--skip-git-check"
     )
     turn.kill_worker()
-    assert turn.status()["state"] == "abandoned"
+    assert turn.status()["state"] == "abandoned", turn.status()["error"]
     assert (turn.result["answer"], turn.result["error"]["kind"]) == (FIRST_HALF, "worker_died")
     assert sleepers(sleep) == []
     assert place.left_running() == []
@@ -102,7 +102,7 @@ def test_what_codex_had_finished_unseen_is_recovered(place: Place) -> None:
     place.model([reply(say("Looking.", phase="commentary"), run_command("echo hi")), say(FIRST_HALF, SECOND_HALF)])
     turn = ended(place, "new", "hi")
     cut(turn, "item/agentMessage/delta")
-    assert turn.status()["state"] == "abandoned"
+    assert turn.status()["state"] == "abandoned", turn.status()["error"]
     run = place.run("recover", turn.id)
     assert (run.code, run.json["state"], run.json["answer"], run.json["recovered"]) == (0, "complete", WHOLE, True)
     assert turn.result["recovered"]["source"] == "app-server"
