@@ -2,8 +2,7 @@
 
 Every row is a ratio to a reference taken in the same run, or a number with an absolute budget. The `codex-server` on
 PATH is measured, which should be installed as users install it, with a real codex and a scripted model. Needs the
-`dev` extra, Linux, and a machine with nothing else to do. The rows of what does not exist yet (the shared app-server)
-are left out. Exit code: 0, or 1 where a budget was missed.
+`dev` extra, Linux, and a machine with nothing else to do. Exit code: 0, or 1 where a budget was missed.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import crowd, directory, idling, listing, reading, startup, streaming, watching
+from bench import crowd, directory, idling, listing, reading, shared, startup, streaming, watching
 from bench.scale import FULL, QUICK, Scale
 from bench.table import Row, machine, markdown, replace_between_marks
 from bench.world import BenchError, World
@@ -34,6 +33,10 @@ _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
     "usage": listing.usage,
     "idle": idling.idle,
     "watch": watching.watching,
+    "shared-turn": shared.turn,
+    "shared-crowd": shared.crowd,
+    "shared-memory": shared.memory,
+    "shared-idle": shared.idle,
 }
 
 

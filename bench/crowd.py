@@ -23,13 +23,16 @@ def crowd(world: World, scale: Scale) -> Iterator[Row]:
 
 def _row(world: World, scale: Scale, mode: str, env: dict[str, str]) -> Row:
     world.bare(1, TRIVIAL, env)  # codex creates its databases
-
-    def start_all() -> None:
-        commands = [world.popen(world.command, "new", TRIVIAL, env=env) for _ in range(scale.at_once)]
-        turns = [turn_of(command.communicate()[0]) for command in commands]
-        for turn in turns:
-            world.await_end(turn)
-
-    ours, bare = alternate(scale.rounds, start_all, lambda: world.bare(scale.at_once, TRIVIAL, env))
+    ours, bare = alternate(
+        scale.rounds, lambda: start_all(world, scale, env), lambda: world.bare(scale.at_once, TRIVIAL, env)
+    )
     what = f"{scale.at_once} turns at once, spawned, {mode}"
     return Row(what, in_s(ours), in_s(bare, "bare driver"), max_ratio=1.2)
+
+
+def start_all(world: World, scale: Scale, env: dict[str, str], *options: str) -> None:
+    """Start the turns, each by a `new` of its own, and wait until all are over."""
+    commands = [world.popen(world.command, "new", *options, TRIVIAL, env=env) for _ in range(scale.at_once)]
+    turns = [turn_of(command.communicate()[0]) for command in commands]
+    for turn in turns:
+        world.await_end(turn)

@@ -16,7 +16,7 @@ _QUIET_S = 2.0
 
 def idle(world: World, scale: Scale) -> Iterator[Row]:
     """`wait`, `tail --follow` and the worker of one held turn, all watched over the same time."""
-    with world.held_turn(n_deltas=10) as turn:
+    with world.held_turns(1, 10) as (turn,):
         wait = world.popen(world.command, "wait", turn.name)
         tail = world.popen(world.command, "tail", turn.name, "--follow")
         time.sleep(_QUIET_S)

@@ -5,9 +5,10 @@ Memory shares and processor time come from the kernel by way of psutil; proporti
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import psutil
 
@@ -51,6 +52,17 @@ def memory_mb(pid: int) -> float:
     """The proportional memory of a process: its own pages, and its share of the shared ones."""
     pss: int = psutil.Process(pid).memory_full_info().pss
     return pss / 1e6
+
+
+def tree_memory_mb(pids: Iterable[int]) -> float:
+    """The proportional memory of these processes and all below them."""
+    roots = [psutil.Process(pid) for pid in pids]
+    below = (child for root in roots for child in root.children(recursive=True))
+    total = 0.0
+    for process in {*roots, *below}:
+        with contextlib.suppress(psutil.Error):  # a helper of codex that has just ended
+            total += memory_mb(process.pid)
+    return total
 
 
 def idle_cost(pids: Sequence[int], duration_s: float) -> list[Amount]:

@@ -43,13 +43,10 @@ def new(world: World, scale: Scale) -> Iterator[Row]:
 def turn(world: World, scale: Scale) -> Iterator[Row]:
     """A whole turn with a spawned app-server, and the same by `codex exec`."""
 
-    def exec_turn() -> None:
-        world.run(world.codex, "exec", "--skip-git-repo-check", TRIVIAL)
-
     ours, codex = alternate(
         scale.samples,
         lambda: world.run(world.command, "new", "--wait", TRIVIAL),
-        exec_turn,
+        world.exec_turn,
         wait_quiet=world.await_newest,
     )
     yield Row("`new --wait`, whole trivial turn", in_ms(ours), in_ms(codex, "`codex exec`"), max_ratio=1.15)

@@ -16,7 +16,7 @@ from bench.scale import Scale
 from bench.table import Amount, Row
 from bench.world import World
 
-_HELD_DELTAS = 2000
+HELD_DELTAS = 2000
 _TICK = re.compile(rb"tick-\d+ ")
 _READ_BYTES = 1 << 16
 
@@ -27,7 +27,7 @@ def memory(world: World, scale: Scale) -> Iterator[Row]:
     try:
         assert bare.stdout is not None
         bare.stdout.readline()
-        with world.held_turn(_HELD_DELTAS) as turn:
+        with world.held_turns(1, HELD_DELTAS) as (turn,):
             worker_mb = memory_mb(worker_pid(turn))
             bare_mb = memory_mb(bare.pid)
     finally:

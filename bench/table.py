@@ -42,7 +42,9 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. Its budget is `max_ratio` to the reference, or else `max_value` in the unit measured."""
+    """One line of the table. Its budget is `max_ratio` to the reference, or else `max_value` in the unit measured; one
+    with neither says what another row is to be compared with.
+    """
 
     what: str
     measured: Amount
@@ -66,8 +68,13 @@ class Row:
     def cells(self) -> tuple[str, ...]:
         """The line, cell by cell."""
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
-        budget = f"≤ {self.max_ratio} ×" if self.max_ratio is not None else f"≤ {self.max_value:g} {self.measured.unit}"
         reference = "" if self.reference is None else str(self.reference)
+        if self.max_ratio is not None:
+            budget = f"≤ {self.max_ratio} ×"
+        elif self.max_value is not None:
+            budget = f"≤ {self.max_value:g} {self.measured.unit}"
+        else:
+            return (self.what, str(self.measured), reference, ratio, "", "")
         return (self.what, str(self.measured), reference, ratio, budget, "yes" if self.is_ok else "**no**")
 
 

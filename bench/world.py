@@ -168,13 +168,23 @@ class World:
         """Drive `n` turns through `bare.py`; the seconds that the longest stream took."""
         return float(self.run(self.python, BENCH / "bare.py", str(n), self.codex, self.project, prompt, env=env))
 
+    def bare_socket(self, n: int, path: str, prompt: str) -> float:
+        """Drive `n` turns through `bare_socket.py` on the server that listens there; the seconds that it took."""
+        return float(self.run(self.python, BENCH / "bare_socket.py", str(n), path, self.project, prompt))
+
+    def exec_turn(self) -> None:
+        """A trivial turn by `codex exec`."""
+        self.run(self.codex, "exec", "--skip-git-repo-check", TRIVIAL)
+
     def await_newest(self, home: Path | None = None) -> None:
         """Sleep until the turn that was started last has ended, and check that it completed."""
         self.await_end(max(((home or self.home) / "turns").iterdir()))
 
-    def start(self, prompt: str, *, stdin: int = subprocess.DEVNULL, env: dict[str, str] | None = None) -> Path:
+    def start(
+        self, prompt: str, *options: str, stdin: int = subprocess.DEVNULL, env: dict[str, str] | None = None
+    ) -> Path:
         """Start a turn; its directory."""
-        return turn_of(self.run(self.command, "new", prompt, stdin=stdin, env=env))
+        return turn_of(self.run(self.command, "new", *options, prompt, stdin=stdin, env=env))
 
     def await_end(self, turn: Path) -> None:
         """Sleep until a turn's worker has released its lock, and check that it completed."""
@@ -190,16 +200,19 @@ class World:
             time.sleep(_POLL_S)
 
     @contextmanager
-    def held_turn(self, n_deltas: int) -> Iterator[Path]:
-        """A turn that blocks after so many deltas; it ends with the `with` block."""
+    def held_turns(self, n: int, n_deltas: int, *options: str) -> Iterator[list[Path]]:
+        """Turns that block after so many deltas; they end with the `with` block."""
         gate = FileGate(self.root / "gate")
-        turn = self.start(f"hold {n_deltas} {gate.path}")
-        gate.wait_until_reached()
+        turns = [self.start(f"hold {n_deltas} {gate.path}", *options) for _ in range(n)]
         try:
-            yield turn
+            for turn in turns:
+                self.await_text(turn)
+            gate.wait_until_reached()  # by the first of them
+            yield turns
         finally:
             gate.open()
-            self.await_end(turn)
+            for turn in turns:
+                self.await_end(turn)
             gate.path.unlink()
             gate.reached_path.unlink()
 

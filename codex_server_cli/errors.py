@@ -9,6 +9,8 @@
     │   └── UnknownThreadError 66 no thread has this id, prefix or name
     ├── CodexMissingError     69  no usable codex binary
     ├── ServerError           69  the app-server that was named cannot be reached, or refuses
+    ├── RefusalError           1  an app-server answered a raw call with an error
+    ├── LateError            124  an app-server did not answer a raw call in time
     ├── HomeError             73  the home cannot be written
     ├── BusyError             75  held by another process, or not ended yet: retry
     └── InternalError          1  a defect of this program, never the user's fault
@@ -167,6 +169,35 @@ class ServerError(CodexServerError):
 
     exit_code = Exit.CODEX_MISSING
     kind = ErrorKind.NETWORK
+
+
+class RefusalError(CodexServerError):
+    """An app-server answered a raw call with an error.
+
+    Attributes:
+        error: that error, as it came.
+    """
+
+    kind = ErrorKind.BAD_REQUEST
+
+    def __init__(
+        self, message: str, *, hint: str = "", kind: ErrorKind | None = None, error: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, kind=kind)
+        self.error = error or {}
+
+    def to_json(self) -> dict[str, Any]:
+        """The error object, with the `code` and the `data` of the error that came."""
+        document = super().to_json()
+        document["error"] |= {name: self.error[name] for name in ("code", "data") if name in self.error}
+        return document
+
+
+class LateError(CodexServerError):
+    """An app-server did not answer a raw call in time; it may have done what it was asked."""
+
+    exit_code = Exit.TIMEOUT
+    kind = ErrorKind.STALLED
 
 
 class HomeError(CodexServerError):

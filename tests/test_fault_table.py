@@ -46,6 +46,6 @@ def test_each_test_that_a_row_names_exists() -> None:
 
 
 def test_each_fault_that_is_tested_stands_in_the_matrix() -> None:
-    tested = set().union(*(functions_of(path) for path in (ROOT / "tests" / "e2e").glob("test_fault_*.py")))
+    tested = set().union(*(functions_of(path) for path in (ROOT / "tests" / "e2e").rglob("test_fault_*.py")))
     assert tested
     assert tested - {test for row in rows() for test in named(row[5])} == set()

@@ -240,6 +240,7 @@ def test_every_key_is_read(path: Path) -> None:
         "auth": "any",
         "max_running": 3,
         "server": "unix:///run/codex.sock",
+        "server_command": "/opt/codex",
         "model": "gpt-5.5",
         "sandbox": "workspace-write",
         "notify": "notify-send",
@@ -267,11 +268,6 @@ def test_an_unknown_key_is_a_warning(path: Path) -> None:
     assert config.warnings == (f"{path}: unknown key 'modle' is ignored",)
 
 
-def test_a_key_that_nothing_obeys_yet_is_a_warning(path: Path) -> None:
-    config = read(path, {"server": "unix:///run/codex.sock", "notify": "say", "gc_days": 1})
-    assert config.warnings == (f"{path}: 'server' has no effect in this version",)
-
-
 BAD_VALUES: dict[str, tuple[object, ...]] = {
     "codex": (7, [], "", "codex", "~/bin/codex", "./codex"),
     "auth": ("apikey", True, "ANY", ""),
@@ -283,6 +279,7 @@ BAD_VALUES: dict[str, tuple[object, ...]] = {
     "server_idle": (0, -1, "30m", True, float("nan")),
     "remote_control": (0, 1, "true", [], {}),
     "server": (1, [], {}),
+    "server_command": (1, [], {}, "", " "),
     "model": (1, [], {}),
     "notify": (1, [], {}),
 }

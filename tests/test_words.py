@@ -46,6 +46,7 @@ OTHER_FLAGS = {
     *("--version", "--install-completion"),  # codex-server without a verb
     "--write-readme",  # python -m bench
     *("--device-auth", "--with-api-key"),  # codex login
+    "--session-source",  # codex app-server
     *("--prefix", "--no-demo", "--no-skill", "--uninstall"),  # install.sh
 }
 ANSWERS = {

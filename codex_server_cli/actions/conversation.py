@@ -16,9 +16,12 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
-from codex_server_cli.actions.start import start, thread_writer, threads
-from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
+from codex_server_cli.actions.start import checks, start, thread_writer, threads
+from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice
+from codex_server_cli.actions.start.turn_request import default_model
+from codex_server_cli.codex.binary import find_codex
 from codex_server_cli.core.history.entries import ThreadEntry
+from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.event_log import read_events
@@ -30,6 +33,7 @@ from codex_server_cli.disk.safe_open import opened_regular
 from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import CodexServerError
+from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.launch import Launch
 
@@ -123,22 +127,36 @@ def target_after(settings: Settings, chat_turn: ChatTurn, before: ChatTarget) ->
     return ChatTarget(before.choice)
 
 
-def target_of_last(settings: Settings, cwd: str | None) -> ChatTarget:
+def with_directory(settings: Settings, options: StartOptions) -> StartOptions:
+    """The options for a whole chat: their directory checked, where they name one of this machine.
+
+    Raises:
+        CodexServerError: as `start.new`, for the directory and the server.
+    """
+    if options.cwd is None:
+        return options
+    server = start.choose_server(settings, options, read_config(settings.config_path), None)[1]
+    if server is not None and server.is_elsewhere:
+        return options
+    return options._replace(cwd=checks.check_cwd(options.cwd))
+
+
+def target_of_last(settings: Settings, cwd: str | None, server: GivenServer | None = None) -> ChatTarget:
     """The newest thread of this directory.
 
     Raises:
         BadInputError, BusyError: as `threads.choose_last`.
     """
-    return _target_of(settings, threads.choose_last(settings, cwd))
+    return _target_of(settings, threads.choose_last(settings, cwd, server))
 
 
-def target_of_thread(settings: Settings, thread: str) -> ChatTarget:
+def target_of_thread(settings: Settings, thread: str, server: GivenServer | None = None) -> ChatTarget:
     """The thread of this id or unique prefix.
 
     Raises:
         NotFoundError: none, or several.
     """
-    return _target_of(settings, threads.choose_by_id(settings, thread))
+    return _target_of(settings, threads.choose_by_id(settings, thread, server))
 
 
 def target_of_turn(settings: Settings, selector: str, cwd: str | None) -> ChatTarget:
@@ -210,12 +228,24 @@ def add_to_history(settings: Settings, text: str) -> None:
 
 
 def check_model(settings: Settings, options: StartOptions, target: ChatTarget) -> None:
-    """Check the model and the effort for the next messages.
+    """Check the model and the effort for the next messages; another's server has its own, and its turns tell.
 
     Raises:
-        CodexServerError: as `start.check_model`.
+        BadInputError: as `start.new`, for the options that decide them.
+        CodexMissingError: no usable codex.
     """
-    start.check_model(settings, options, target.choice)
+    config, choice = read_config(settings.config_path), target.choice
+    server = start.choose_server(settings, options, config, choice)[1]
+    if server is not None and not server.is_ours:
+        return
+    profile, _ = start.read_named_profile(settings, options.profile)
+    overrides = checks.parse_overrides(options.config)
+    model = options.model or default_model(config, choice, profile, overrides)
+    request = TurnRequest("", "/", model, options.effort, config=overrides, profile_config=profile)
+    request = request._replace(thread_id=choice.thread_id if choice is not None else None)
+    if request.asked_model is not None or request.asked_effort is not None:
+        codex = find_codex(config.codex, settings.search_path).path
+        start.check_model(settings, codex, request, choice, is_default=options.model is None)
 
 
 def known_efforts(settings: Settings) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,28 +12,35 @@ from codex_server_cli import __version__
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.shared_route import shared_key
 from codex_server_cli.codex.server.asking import ask
+from codex_server_cli.codex.server.health import Health, read_health
 from codex_server_cli.codex.server.key import ServerKey
 from codex_server_cli.codex.server.look import count_clients, leftovers_of
 from codex_server_cli.codex.server.shared import ensure_shared, find_shared, replace_shared, retire
 from codex_server_cli.codex.server.state import CURRENT, Generation, directory_of, generations_in, read_generation
+from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.model.server.report import ServerReport, ServerState
 from codex_server_cli.core.model.turn import State, parse_time_ms
 from codex_server_cli.core.protocol.diagnostics import Diagnostics, ask_diagnostics
 from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
-from codex_server_cli.errors import BusyError, CodexServerError, NotFoundError
+from codex_server_cli.errors import BusyError, CodexMissingError, CodexServerError, NotFoundError, ServerError
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
 _ASK_S = 3.0
 _POLL_S = 0.02
 _MOST_TURNS = 1000
+_PORT_IS_TAKEN = "Address in use"
 STOP_S = 60.0
 """How long `stop` waits for the turns that run."""
 
 
-def start(settings: Settings) -> tuple[ServerReport, bool]:
+def start(settings: Settings, arguments: Sequence[str] = ()) -> tuple[ServerReport, bool]:
     """Start the shared server of this environment.
+
+    Args:
+        arguments: further ones of codex, which make it another server, on a TCP port: as its clients are not known,
+            that never stops for idleness.
 
     Returns:
         It, and whether it ran already.
@@ -43,8 +51,16 @@ def start(settings: Settings) -> tuple[ServerReport, bool]:
     config = read_config(settings.config_path)
     read.check_codex_home(settings)
     key = shared_key(settings, config)
+    if arguments:
+        key = key._replace(extra=tuple(arguments))
     before = find_shared(settings.home, key)
-    found = ensure_shared(settings.home, key, idle_s=config.server_idle)
+    try:
+        found = ensure_shared(settings.home, key, idle_s=math.inf if arguments else config.server_idle)
+    except CodexMissingError as error:
+        if arguments and _PORT_IS_TAKEN in error.message:
+            hint = "Take another port, or 0 for any free one."
+            raise ServerError("the port is taken: something else listens there", hint=hint) from error
+        raise
     return _report(settings, found, key), found == before
 
 
@@ -146,8 +162,9 @@ def _key_or_none(settings: Settings) -> ServerKey | None:
 
 def _report(settings: Settings, generation: Generation, key: ServerKey | None) -> ServerReport:
     said = _diagnostics(generation)
+    health = _health(generation)
     is_current = generation.is_kept() and read_generation(f"{generation.directory}/{CURRENT}") == generation
-    is_silent = said is None and bool(generation.socket_path)
+    is_silent = said is None if health is None else not health.is_ready
     state = ServerState.DRAINING if not is_current else ServerState.SILENT if is_silent else ServerState.READY
     started_ms = parse_time_ms(generation.started_at)
     return ServerReport(
@@ -166,11 +183,21 @@ def _report(settings: Settings, generation: Generation, key: ServerKey | None) -
         memory_bytes=said.memory_bytes if said else None,
         threads=said.threads if said else None,
         active_turns=said.active_turns if said else None,
-        clients=count_clients(generation),
+        clients=count_clients(generation) if health is None else None,
         turns=_turns_of(settings, generation),
         leftovers=leftovers_of(generation),
         log_path=f"{generation.directory}/server.log",
+        is_healthy=None if health is None else health.is_healthy,
+        problem=None if health is None else health.problem,
     )
+
+
+def _health(generation: Generation) -> Health | None:
+    """What `/readyz` and `/healthz` say; None for a server on a socket, which has none."""
+    if generation.socket_path:
+        return None
+    address = parse_address(generation.url)
+    return read_health(address.host, address.port or 0)
 
 
 def _diagnostics(generation: Generation) -> Diagnostics | None:

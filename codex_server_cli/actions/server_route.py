@@ -7,17 +7,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codex_server_cli.actions.start.options import GivenServer
+from codex_server_cli.actions.start.place.server import address_of
 from codex_server_cli.codex.transport.connect import Route, connect, route_of
 from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
-from codex_server_cli.errors import ServerError
-from codex_server_cli.settings.config import Config
+from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 
 if TYPE_CHECKING:
     from codex_server_cli.codex.transport.base import Link
+
+
+class Way(NamedTuple):
+    """How a single command reaches its app-server.
+
+    Attributes:
+        open_link: see `opener_of`.
+        address: what it is called.
+        is_socket: whether it is behind a socket, and lives on.
+    """
+
+    open_link: Callable[[], Link]
+    address: str
+    is_socket: bool
+
+
+def way_to(settings: Settings, given: GivenServer) -> Way:
+    """The way that the flags name, else `config.json`.
+
+    Raises:
+        UsageError, BadInputError: there is none such.
+        CodexServerError: as `opener_of`.
+    """
+    config = read_config(settings.config_path)
+    address = address_of(settings, given, config)
+    opener = opener_of(settings, config, route_for(settings, config, address, given))
+    return Way(opener, address.url, address.is_socket)
 
 
 def route_for(
@@ -33,9 +60,8 @@ def route_for(
 
     Raises:
         BadInputError: the token cannot be used.
-        ServerError: there is no such server.
     """
-    route = route_of(
+    return route_of(
         address,
         codex_home=settings.codex_home,
         token_file=given.token_file,
@@ -43,13 +69,6 @@ def route_for(
         is_insecure=given.is_insecure,
         server_command=config.server_command,
     )
-    return _shared(route) if address.kind is ServerKind.SHARED else route
-
-
-def _shared(route: Route) -> Route:
-    """The route to our own shared server, which is started where none runs."""
-    hint = "An app-server of this command's own: --server spawn."
-    raise ServerError(f"there is no shared app-server in this version ({route.address.url})", hint=hint)
 
 
 def opener_of(settings: Settings, config: Config, route: Route) -> Callable[[], Link]:
@@ -68,6 +87,10 @@ def opener_of(settings: Settings, config: Config, route: Route) -> Callable[[], 
         from codex_server_cli.codex.transport.ssh import SshServer
 
         return lambda: SshServer(route, may_bill_api_key=config.may_bill_api_key)
+    if kind is ServerKind.SHARED:
+        from codex_server_cli.actions.shared_route import open_shared
+
+        return lambda: open_shared(settings, config)
     return lambda: connect(route)
 
 

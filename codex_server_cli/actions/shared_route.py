@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from codex_server_cli.actions.read.read import check_codex_home
 from codex_server_cli.codex.binary import CodexBinary, find_codex, probe
+from codex_server_cli.codex.server.asking import SHARED
 from codex_server_cli.codex.server.key import ServerKey, make_key
-from codex_server_cli.codex.server.shared import ensure_shared
-from codex_server_cli.codex.transport.connect import Route
-from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
+from codex_server_cli.codex.server.shared import Lease, ensure_shared
+from codex_server_cli.codex.transport.base import Link
+from codex_server_cli.codex.transport.connect import Route, connect
 from codex_server_cli.settings.config import Config
 from codex_server_cli.settings.places import Settings
 
@@ -23,14 +25,16 @@ def shared_key(settings: Settings, config: Config) -> ServerKey:
     return make_key(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
 
 
-def shared_route(settings: Settings, config: Config) -> Route:
-    """The way to it.
+def open_shared(settings: Settings, config: Config) -> Link:
+    """A link to it, for a single command: the server does not stop for idleness before this process ends.
 
     Raises:
-        CodexServerError: it does not start: see `ensure_shared`.
+        CodexServerError: it does not start: see `ensure_shared`; or it does not answer.
     """
+    check_codex_home(settings)
     found = ensure_shared(settings.home, shared_key(settings, config), idle_s=config.server_idle)
-    return Route(ServerAddress(ServerKind.SHARED, "shared"), found.socket_path)
+    Lease(found)  # a descriptor, which the end of this process closes
+    return connect(Route(SHARED, found.socket_path))
 
 
 def _probe_once(settings: Settings, path: Path) -> CodexBinary:

@@ -1,4 +1,4 @@
-"""Setup and garbage collection. Owns the only write of `config.json`."""
+"""Setup and garbage collection."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.actions.account import read_models
+from codex_server_cli.actions.config_file import write_config
 from codex_server_cli.actions.read.read import READER
 from codex_server_cli.codex.binary import CodexBinary, find_codex, native_of, probe
 from codex_server_cli.codex.client import read_user_agent
 from codex_server_cli.codex.login import check_login
 from codex_server_cli.core.model.collected import Collected
 from codex_server_cli.disk import model_cache
-from codex_server_cli.disk.files import write_json
 from codex_server_cli.disk.gc import collect
 from codex_server_cli.disk.gc.bounds import by_age
 from codex_server_cli.disk.gc.stamp import DAY_S
@@ -50,10 +50,7 @@ def setup(settings: Settings) -> SetupResult:
     codex = _usable_pin(config.codex) or find_codex(None, settings.search_path)
     is_newly_pinned = values.get("codex") != str(codex.path)
     if is_newly_pinned:
-        try:
-            write_json(_link_target(settings.config_path), values | {"codex": str(codex.path)})
-        except OSError as error:
-            raise HomeError(f"cannot write {settings.config_path}: {error.strerror}") from error
+        write_config(settings, codex=str(codex.path))
     has_initialised = _initialise_codex_home(settings, codex.path)
     _cache_models(settings, codex.path)
     try:
@@ -70,11 +67,6 @@ def _cache_models(settings: Settings, codex: Path) -> None:
     if model_cache.read_models(settings.home, codex) is None:
         with contextlib.suppress(CodexServerError):
             read_models(settings, _MODELS_TIMEOUT_S)
-
-
-def _link_target(path: Path) -> Path:
-    """The target of a symbolic link (dotfiles), so that a write keeps the link. It has been read already."""
-    return path.resolve() if path.is_file() else path
 
 
 def _usable_pin(pinned: str | None) -> CodexBinary | None:

@@ -169,6 +169,15 @@ _APPROVAL_TIMEOUT = option("approval_timeout", "--approval-timeout", help=_DECLI
 _QUESTIONS = switch("questions", "--questions", help="Let Codex ask you mid-turn; answer with reply.")
 _PLAN = switch("plan", "--plan", help="Plan mode: Codex asks, and ends with a plan.")
 _NESTED = switch("allow_nested", "--allow-nested", help="Allow it from inside a turn that a turn started.")
+_SERVER_HELP = "The app-server: spawn, shared, unix://, unix:///PATH, ws://HOST:PORT, ssh://HOST."
+_INSECURE_HELP = "Send the token unencrypted to another host."
+SERVER_FLAGS = (
+    option("server", "--server", help=_SERVER_HELP, metavar="URL"),
+    option("server_token_file", "--server-token-file", help="A file that holds its token.", metavar="FILE"),
+    option("server_token_env", "--server-token-env", help="A variable that holds its token.", metavar="NAME"),
+    switch("insecure", "--insecure", help=_INSECURE_HELP),
+)
+"""Which app-server a verb uses, and how it is let in; `start_options.server_of` reads them."""
 _OF_ONE_TURN = (
     switch("ephemeral", "--ephemeral", help="Leave no Codex session; cannot be continued."),
     option("name", "--name", help="A name to call the turn by.", metavar="N"),
@@ -188,10 +197,13 @@ _WORKTREE = (
 )
 START_FLAGS = (
     *(_FILE, _MODEL, _EFFORT, _CWD, _SCHEMA, _IMAGE, *_SANDBOX, *_WORKTREE, *_CONFIG),
-    *(_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _PLAN, *_OF_ONE_TURN),
+    *(_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _PLAN, *SERVER_FLAGS, *_OF_ONE_TURN),
 )
 """The flags of a turn with a prompt."""
-REVIEW_FLAGS = (_MODEL, _EFFORT, _CWD, *_CONFIG, *_OF_ONE_TURN)
+REVIEW_FLAGS = (_MODEL, _EFFORT, _CWD, *_CONFIG, *SERVER_FLAGS, *_OF_ONE_TURN)
 """Those of a review: without what Codex accepts in `turn/start` only."""
-CHAT_FLAGS = (*(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG), *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NESTED))
+CHAT_FLAGS = (
+    *(_MODEL, _EFFORT, _CWD, *_SANDBOX, *_CONFIG),
+    *(_CHAT_APPROVAL, _APPROVAL_TIMEOUT, _QUESTIONS, _NESTED, *SERVER_FLAGS),
+)
 """Those of a chat: it has many turns, whose prompts come from its editor, and shows them as they run."""

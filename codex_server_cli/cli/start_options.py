@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.actions.start.checks import warn_of_surroundings
-from codex_server_cli.actions.start.options import Once, StartOptions
+from codex_server_cli.actions.start.options import GivenServer, Once, StartOptions
 from codex_server_cli.actions.start.start import Started
 from codex_server_cli.cli import output
 from codex_server_cli.cli.parameters import START_FLAGS, defaults_of
@@ -66,10 +66,28 @@ def options_of(given: dict[str, Any], prompt: str) -> StartOptions:
         once=_once(given["once"], given["once_for"]),
         has_worktree=given["worktree"] or given["worktree_name"] is not None,
         worktree_name=given["worktree_name"],
+        server=server_of(given),
     )
     if given["approval_timeout"] is not None and not options.may_ask:
         raise UsageError("--approval-timeout needs --approval ask, --questions or --plan", hint="Nothing else waits.")
     return options
+
+
+def server_of(given: dict[str, Any]) -> GivenServer | None:
+    """The app-server that the flags name; None where they name none, nor how to be let in.
+
+    Raises:
+        UsageError: one is empty, or there are two tokens.
+    """
+    flags = {name: given[name] for name in ("server", "server_token_file", "server_token_env")}
+    if not (any(value is not None for value in flags.values()) or given["insecure"]):
+        return None
+    for name, value in flags.items():
+        if value is not None and not value.strip():  # an unset variable of a script
+            raise UsageError(f"--{name.replace('_', '-')} is empty")
+    if flags["server_token_file"] is not None and flags["server_token_env"] is not None:
+        raise UsageError("--server-token-file and --server-token-env exclude each other")
+    return GivenServer(flags["server"], flags["server_token_file"], flags["server_token_env"], given["insecure"])
 
 
 def check_one_thread(*, last: bool, thread: str | None, turn: str | None) -> None:

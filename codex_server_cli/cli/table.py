@@ -8,17 +8,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from codex_server_cli.cli.tables import control, read, remote, server, start, system
+from codex_server_cli.cli.tables import control, listen_flags, read, remote, rpc, server, start, system
 from codex_server_cli.cli.verb import Verb
 
-VERBS: Final[dict[str, Verb]] = start.VERBS | read.VERBS | control.VERBS | system.VERBS | server.VERBS | remote.VERBS
+VERBS: Final[dict[str, Verb]] = (
+    start.VERBS
+    | read.VERBS
+    | control.VERBS
+    | system.VERBS
+    | server.VERBS
+    | listen_flags.VERBS
+    | remote.VERBS
+    | rpc.VERBS
+)
 """By name, in the order of `--help`. A name has one word, or two, of which the first is a group's."""
 
 GROUPS: Final[dict[str, str]] = server.GROUPS | remote.GROUPS
 """The first words of verbs of two words, each with its text in `--help`."""
 
 JSON_VERBS: Final = frozenset(
-    {"new", "continue", "review", "status", "cancel", "recover", "apply", "approve", "decline", "reply", "steer"}
+    {"new", "continue", "review", "status", "cancel", "recover", "apply", "approve", "decline", "reply", "steer", "rpc"}
 )
 """Verbs that print exactly one JSON object on stdout, also when they fail."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -72,11 +73,15 @@ class ThreadSummary(NamedTuple):
 
 
 class _SessionFile(NamedTuple):
-    """A session file; sorts by its age."""
+    """A session file."""
 
     mtime_s: float
     path: str
     thread_id: str
+
+
+_Dated = tuple[float, str, str]
+"""A file's modification time, its directory and its name: sorts by age."""
 
 
 def list_threads(
@@ -155,7 +160,9 @@ def archived_ids(codex_home: Path, thread: str) -> list[str]:
 
 def has_session(codex_home: Path, thread_id: str) -> bool:
     """Whether a thread has a session file, archived or not: Codex writes none before the first turn."""
-    return any(_newest_first(codex_home, thread_id, folder) for folder in ("sessions", "archived_sessions"))
+    return any(
+        True for folder in ("sessions", "archived_sessions") for _ in _newest_first(codex_home, thread_id, folder)
+    )
 
 
 def damaged_file(codex_home: Path, thread_id: str) -> str | None:
@@ -207,33 +214,44 @@ def _summarize(file: _SessionFile, meta: RolloutMeta, names: dict[str, str]) -> 
     )
 
 
-def _newest_first(codex_home: Path, prefix: str = "", folder: str = "sessions") -> list[_SessionFile]:
+def _newest_first(codex_home: Path, prefix: str = "", folder: str = "sessions") -> Iterator[_SessionFile]:
     """Every session file whose thread id begins with `prefix`, by modification time."""
-    files: list[_SessionFile] = []
-    _collect(os.fspath(codex_home / folder), prefix, _DATE_DEPTH, files)
-    files.sort(reverse=True)
-    return files
+    found: list[_Dated] = []
+    _collect(os.fspath(codex_home / folder), prefix, _DATE_DEPTH, found)
+    found.sort(reverse=True)
+    for mtime_s, directory, name in found:
+        thread_id = thread_id_of(name)  # most callers are content with the first ones
+        if thread_id is not None and thread_id.startswith(prefix):
+            yield _SessionFile(mtime_s, f"{directory}/{name}", thread_id)
 
 
-def _collect(directory: str, prefix: str, depth: int, files: list[_SessionFile]) -> None:
-    """Append the session files below a directory. A list takes half the time of nested generators."""
+def _collect(directory: str, prefix: str, depth: int, found: list[_Dated]) -> None:
+    """Append the regular files below a directory whose names may hold the prefix.
+
+    A list takes half the time of nested generators, and a `stat` relative to an open directory less than by its path.
+    """
     try:
-        with os.scandir(directory) as found:
-            entries = list(found)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:  # not readable (another user's), or missing
         return
-    for entry in entries:
-        thread_id = thread_id_of(entry.name)
-        if thread_id is None:
-            if depth and entry.name.isdigit():
-                _collect(entry.path, prefix, depth - 1, files)
-        elif thread_id.startswith(prefix):
-            try:
-                status = entry.stat()
-            except OSError:  # archived or deleted meanwhile
-                continue
-            if stat.S_ISREG(status.st_mode):
-                files.append(_SessionFile(status.st_mtime, entry.path, thread_id))
+    try:
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.isdigit():
+                    if depth:
+                        _collect(f"{directory}/{name}", prefix, depth - 1, found)
+                elif prefix in name:
+                    try:
+                        status = entry.stat()
+                    except OSError:  # archived or deleted meanwhile
+                        continue
+                    if stat.S_ISREG(status.st_mode):
+                        found.append((status.st_mtime, directory, name))
+    except OSError:  # a disk that fails: what was read is listed
+        return
+    finally:
+        os.close(fd)
 
 
 def _read_meta(path: str) -> RolloutMeta | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from codex_server_cli.core.model.server.record import is_foreign
 from codex_server_cli.core.result.usage_limit import evidence_of
 from codex_server_cli.disk.turn import lookup
-from codex_server_cli.disk.turn.contents import ended_at_ms, finished_result
+from codex_server_cli.disk.turn.contents import ended_at_ms, finished_result, meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
 
 _NEWEST = 64
@@ -41,7 +42,7 @@ def last_known_limit(turns_path: Path) -> KnownLimit | None:
     ended = [(end_ms / 1000, turn) for turn in newest if (end_ms := ended_at_ms(turn)) is not None]
     for end_s, turn in sorted(ended, key=lambda each: each[0], reverse=True):
         evidence = evidence_of(finished_result(turn) or {})
-        if evidence is not None:
+        if evidence is not None and not is_foreign(meta_of(turn).get("server")):  # which has another account
             return KnownLimit(evidence.until_s, end_s, evidence.is_met)
     return None
 

@@ -1,4 +1,4 @@
-"""Owns the keys of `config.json`, and reading it. Must never write it: only `setup` does."""
+"""Owns the keys of `config.json`, and reading it. Must never write it: `actions.config_file` does."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Config(NamedTuple):
     may_bill_api_key: bool = False
     max_running: int = 8
     server: str | None = None
+    server_command: str | None = None
     model: str | None = None
     sandbox: str | None = None
     notify: str | None = None
@@ -40,7 +41,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_number(value) and value >= 1 and value % 1 == 0,
         "a whole number from 1",
     ),
-    "server": (lambda value: isinstance(value, str), "a URL"),
+    "server": (lambda value: isinstance(value, str), "the address of an app-server"),
+    "server_command": (lambda value: isinstance(value, str) and bool(value.strip()), "a command of the other host"),
     "model": (lambda value: isinstance(value, str), "a model's name"),
     "sandbox": (lambda value: value in _SANDBOXES, "one of " + ", ".join(_SANDBOXES)),
     "notify": (lambda value: isinstance(value, str), "a command"),
@@ -52,7 +54,6 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 _SWITCHES = ("auth", "events")
-_WITHOUT_EFFECT = ("server",)
 
 
 def _is_number(value: Any) -> bool:
@@ -71,7 +72,6 @@ def read_config(path: Path) -> Config:
             found = json.dumps(values[name])
             raise BadInputError(f"{path}: {name} must be {wanted}, not {found}", hint=f"Fix {path}.")
     warnings = [f"{path}: unknown key {name!r} is ignored" for name in values if name not in _RULES]
-    warnings += [f"{path}: {name!r} has no effect in this version" for name in _WITHOUT_EFFECT if name in values]
     known = {name: values[name] for name in _RULES if values.get(name) is not None and name not in _SWITCHES}
     if "max_running" in known:
         known["max_running"] = int(known["max_running"])  # 8.0 is an integer, too

@@ -127,13 +127,16 @@ def interpreter(code: str, *arguments: str) -> list[str]:
 
     It is isolated (`-I`): neither the user's `PYTHON…` variables, nor their site directory, nor the current directory
     affect its imports. The variables stay in its environment, for Codex and the commands of a turn. Their settings for
-    bytecode files are kept: without these each start could be a slow one.
+    bytecode files are kept: without these each start could be a slow one. It does not look for site-packages either
+    (`-S`, 2 to 3 ms): it gets ours.
     """
+    site = [] if "coverage" in sys.modules else ["-S"]  # a file there starts it, so that what we start is measured too
     bytecode = ["-B"] if sys.dont_write_bytecode else []
     prefix = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
     return [
         sys.executable,
         "-I",
+        *site,
         *bytecode,
         *prefix,
         *UTF8,

@@ -12,11 +12,15 @@ from pathlib import Path
 
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.codex.transport.base import Link
+from codex_server_cli.codex.transport.early import take
 from codex_server_cli.codex.transport.spawned import FAREWELL_S, GRACE_S, AppServer
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result.failures import kind_of_exit, make_error, telling_line
 from codex_server_cli.core.session.backoff import is_start_collision
+from codex_server_cli.core.session.outbox import Step
+from codex_server_cli.core.session.session import Session
 from codex_server_cli.errors import ErrorKind
 from codex_server_cli.worker.cleanup.sweep import become_subreaper
 from codex_server_cli.worker.log import say, write_log
@@ -46,43 +50,59 @@ class StartError(Exception):
 class CodexProcess:
     """Starts and ends the app-server of a turn; `link` leads to the running one, None where none runs."""
 
+    again = "codex is started again"  # for the log
+    adopts_orphans = True  # so that the sweep finds them
+
     def __init__(self, codex: Path, request: TurnRequest) -> None:
         self.link: Link | None = None
         self._codex = codex
-        self._request = request
+        self.request = request
         self._count = 0
+        self.is_turn_there = False
         self._stderr_tail = ""
 
-    def start(self, provider: str | None = None) -> Link:
-        """Start an app-server.
+    def start(self, provider: str | None = None, *, is_turn_there: bool = False) -> Link:
+        """Start an app-server, or connect to one.
 
         Args:
             provider: the model provider that it is to be configured with, if it is to tell of that one.
+            is_turn_there: the turn was sent to the one that was lost, where it may run on.
 
         Raises:
             StartError: it cannot be run.
         """
-        self._count += 1
+        self._count, self.is_turn_there = self._count + 1, is_turn_there
         if self._count > 1:
             what = f", to tell of the model provider {provider!r}" if provider is not None else ""
-            say(f"codex is started again, attempt {self._count}{what}")
+            say(f"{self.again}, attempt {self._count}{what}")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the orphan reaper does not know this child yet
-        request = self._request
         try:
-            self.link = AppServer(
-                self._codex,
-                request.work_dir,
-                may_bill_api_key=request.may_bill_api_key,
-                turn_id=request.turn_id,
-                on_stderr=write_log,
-                provider=provider,
-            )
+            self.link = self.open(provider)
         except OSError as error:
-            raise StartError(
-                _start_error(error, request.work_dir), is_passing=error.errno in _PASSING_ERRORS
-            ) from error
-        become_subreaper(self.link.pid)  # costs no time while codex starts
+            start_error = _start_error(error, self.request.work_dir)
+            raise StartError(start_error, is_passing=error.errno in _PASSING_ERRORS) from error
+        if self.link.pid is not None and self.adopts_orphans:
+            become_subreaper(self.link.pid)  # costs no time while codex starts
         return self.link
+
+    def open(self, provider: str | None) -> Link:
+        """Start the app-server, or connect to one.
+
+        Raises:
+            StartError, OSError: it fails.
+        """
+        begun = take() if provider is None else None
+        if begun is not None:
+            return begun
+        request = self.request
+        return AppServer(
+            self._codex,
+            request.work_dir,
+            may_bill_api_key=request.may_bill_api_key,
+            turn_id=request.turn_id,
+            on_stderr=write_log,
+            provider=provider,
+        )
 
     def end(self, link: Link) -> tuple[TurnError, bool]:
         """Reap an app-server after EOF on its stdout.
@@ -98,6 +118,18 @@ class CodexProcess:
         line = "" if how.startswith("signal") else telling_line(self._stderr_tail)
         message = f"codex app-server ended before the turn did ({how})" + (f": {line}" if line else "")
         return make_error(kind_of_exit(self._stderr_tail), message), is_start_collision(self._stderr_tail)
+
+    def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
+        """Tell the session that there is no app-server, or none any more.
+
+        Args:
+            is_passing: whether another attempt may succeed.
+        """
+        return session.end(error, now_ms, is_collision=is_passing)
+
+    def may_leave(self, record: TurnRecord) -> bool:
+        """Whether something of the turn may go on where the sweep does not find it, once this is closed."""
+        return False
 
     def stderr_tail(self) -> str:
         """The stderr tail of the last app-server."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from codex_server_cli import __version__
 from codex_server_cli.codex.client import run_query
 from codex_server_cli.core.account.queries import ask_limits
+from codex_server_cli.core.model.server.record import is_foreign
 from codex_server_cli.core.protocol.query import Query, initialize
 from codex_server_cli.core.record.rate_limits import Limits
 from codex_server_cli.core.result.usage_limit import held_until_s
@@ -30,7 +32,9 @@ _TIMEOUT_S = 20.0
 def main() -> None:
     """Print until when the turn has to wait, in Unix seconds, or 0, and record it in its `live.json`."""
     turn = TurnDir(Path(sys.argv[1]))
-    until_s = known_until_s(turn.path.parent) or _asked_until_s(turn) or 0.0
+    meta = read_json(turn.meta) or {}
+    known_s = None if is_foreign(meta.get("server")) else known_until_s(turn.path.parent)
+    until_s = known_s or _asked_until_s(turn, meta) or 0.0
     write_queued(turn, time.time_ns() // 1_000_000, until_s)  # for the lock's holder, which waits for us
     print(until_s)
 
@@ -49,11 +53,15 @@ def known_until_s(turns_path: Path) -> float | None:
     return known.until_s if login_s(Settings.load().codex_home) <= known.told_s else None
 
 
-def _asked_until_s(turn: TurnDir) -> float | None:
-    """The same as reported by Codex; None where no limit holds, or Codex cannot be asked."""
-    codex = (read_json(turn.meta) or {}).get("codex")
+def _asked_until_s(turn: TurnDir, meta: dict[str, Any]) -> float | None:
+    """The same as reported by the turn's app-server; None where no limit holds, or it cannot be asked."""
     try:
-        limits = run_query(Path(str(codex)), turn.path, _ask(), _TIMEOUT_S)
+        if is_foreign(meta.get("server")):
+            from codex_server_cli.worker.server.client import run_query_there
+
+            limits = run_query_there(meta["server"], Settings.load(), _ask(), _TIMEOUT_S)
+        else:
+            limits = run_query(Path(str(meta.get("codex"))), turn.path, _ask(), _TIMEOUT_S)
     except CodexServerError as error:
         say(f"the usage limit is not known: {error.message}")
         return None

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.codex.transport.base import Link
+from codex_server_cli.core.model.server.record import is_elsewhere
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.record.effective_settings import effective_terms
@@ -79,6 +80,7 @@ class TurnLoop:
         self._inbox_due_ms = 0.0
         self._noted_settings: Message = {}
         self._served: set[str] = set()  # requests of other shells, by path
+        self._is_here = not is_elsewhere(meta.get("server"))  # Codex's files can be looked at
 
     def run(self) -> Outcome:
         """Loop until the turn has ended and Codex has reported what it began after it; codex may still run then.
@@ -98,7 +100,7 @@ class TurnLoop:
     def _hear_session(self) -> None:
         """Refused calls in a turn of a resumed thread are recorded only in the thread's session file."""
         record, is_resumed = self._session.record, self._meta["request"].get("thread_id") is not None
-        if is_resumed and record.session_path and record.turn_id is not None:
+        if is_resumed and self._is_here and record.session_path and record.turn_id is not None:
             lines = calls_of_turn(Path(record.session_path), record.turn_id)
             self._do(self._session.hear_session(lines, _now_ms()))
 
@@ -134,6 +136,8 @@ class TurnLoop:
 
     def _go_on(self) -> None:
         """Act on what was recorded, and on the time."""
+        if self._codex_process.link is not None:
+            self._codex_process.link.tick()  # every half a second at the least: see `_timeout_s`
         if self._is_codex_gone:
             self._reap_codex()
         now_ms = _now_ms()
@@ -152,7 +156,7 @@ class TurnLoop:
         return min(max(0.0, rest_s), _QUEUE_LOOK_S)
 
     def _look_at_queues(self) -> None:
-        if self._queues.has_changed(self._session.record.codex.home):
+        if self._is_here and self._queues.has_changed(self._session.record.codex.home):
             self._do(self._session.look_at_queue(_now_ms()))
 
     def _do(self, step: Step) -> None:
@@ -164,7 +168,7 @@ class TurnLoop:
         if step.starts_server:
             self._start_codex(step.provider)
         link = self._codex_process.link
-        if step.denied:
+        if step.denied and self._is_here:
             mount_targets.note_denied(self._directory, step.denied, temporary_directories())
         if step.queued is not None:
             from codex_server_cli.worker.cleanup.queue_restore import note_debt  # for a rare case
@@ -185,14 +189,15 @@ class TurnLoop:
     def _start_codex(self, provider: str | None) -> None:
         self._end_codex()
         try:
-            link = self._codex_process.start(provider)
+            link = self._codex_process.start(provider, is_turn_there=self._session.record.is_turn_requested)
         except StartError as failure:
-            self._do(self._session.end(failure.error, _now_ms(), is_collision=failure.is_passing))
+            self._do(self._codex_process.report(self._session, failure.error, failure.is_passing, _now_ms()))
             return
         if self._snapshot is not None:
             self._snapshot.begin()  # takes no longer than codex does to start, mostly
         self._leases.leave_queue()
-        self._meta["app_server_pid"] = link.pid  # and the session that what it starts is found in
+        if link.pid is not None:
+            self._meta["app_server_pid"] = link.pid  # and the session that what it starts is found in
         for fd in link.fds():
             self._listen(link, fd, partial(self._on_readable, fd))
 
@@ -205,11 +210,10 @@ class TurnLoop:
 
     def _reap_codex(self) -> None:
         if (end := self._end_codex()) is not None:
-            error, is_collision = end
-            self._do(self._session.end(error, _now_ms(), is_collision=is_collision))
+            self._do(self._codex_process.report(self._session, *end, _now_ms()))
 
     def _end_codex(self) -> tuple[TurnError, bool] | None:
-        """End the app-server and unregister it; the result of `CodexProcess.end`, None where there was none."""
+        """End the app-server and unregister it; as `CodexProcess.end` returns, None where there was none."""
         self._is_codex_gone = self._is_awaiting_room = False
         for fd in [fd for fd in self._selector.get_map() if fd != self._wake_fd]:
             self._selector.unregister(fd)
@@ -228,10 +232,7 @@ class TurnLoop:
         elif fd not in link.fds():
             self._selector.unregister(fd)
 
-    def _on_room(self, link: Link) -> None:
-        self._send(link, b"")
-
-    def _send(self, link: Link, data: bytes) -> None:
+    def _send(self, link: Link, data: bytes = b"") -> None:
         """Send what is unsent and `data`, as far as there is room."""
         with contextlib.suppress(BrokenPipeError):  # the EOF of its stdout reports the same, after its last output
             link.send(data)
@@ -242,7 +243,7 @@ class TurnLoop:
         fd = link.write_fd()
         if fd is not None and not self._is_awaiting_room:
             self._awaited_fd = fd
-            self._listen(link, fd, self._on_room, selectors.EVENT_WRITE)
+            self._listen(link, fd, self._send, selectors.EVENT_WRITE)
         elif fd is None and self._is_awaiting_room:
             self._selector.unregister(self._awaited_fd)
         self._is_awaiting_room = fd is not None

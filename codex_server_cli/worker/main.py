@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -25,13 +26,14 @@ from codex_server_cli.disk.turn import layout
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import HomeError
 from codex_server_cli.worker.leases import Leases
-from codex_server_cli.worker.log import say
+from codex_server_cli.worker.log import say, write_log
 
 
 def main() -> None:
     """Entry point of the spawned process."""
     _close_inherited_fds()
     os.chdir("/")
+    _load_meanwhile()
     turn = _read_turn()
     if turn is None:
         return
@@ -68,10 +70,28 @@ def main() -> None:
             _wait_for_slot(directory, lock_fd, leases, meta, turn["max_running"])
         except OSError as error:
             say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
+    else:
+        _begin_codex(directory, leases, meta)
     # Half of all imports: the launcher has its answer before. A worker that fails here has died, as by a kill.
     from codex_server_cli.worker.run import carry_on
 
     carry_on(directory, lock_fd, leases)
+
+
+def _begin_codex(directory: TurnDir, leases: Leases, meta: dict[str, Any]) -> None:
+    """Have codex start while we load what drives it, unless there is something to do before it may."""
+    assert leases.slot is not None
+    if leases.slot.left_by is not None or meta.get("worktree") is not None or meta.get("server") is not None:
+        return
+    from codex_server_cli.codex.transport.early import begin
+
+    begin(
+        Path(meta["codex"]),
+        meta["request"]["cwd"],
+        may_bill_api_key=bool(meta["request"].get("may_bill_api_key")),
+        turn_id=directory.turn_id,
+        on_stderr=write_log,
+    )
 
 
 def _wait_for_slot(
@@ -87,7 +107,7 @@ def _wait_for_slot(
     from codex_server_cli.worker.live_file import write_queued
 
     parent, request = meta.get("parent_turn"), meta["request"]
-    held_until_s = _held_until_s(directory.path.parent) if request.get("is_after_reset") else None
+    held_until_s = _held_until_s(directory.path.parent, meta) if request.get("is_after_reset") else None
     if held_until_s:
         leases.leave_queue()
     write_queued(directory, time.time_ns() // 1_000_000, held_until_s)
@@ -97,11 +117,12 @@ def _wait_for_slot(
     )
 
 
-def _held_until_s(turns_path: Path) -> float:
+def _held_until_s(turns_path: Path, meta: dict[str, Any]) -> float:
     """Until when the turn has to wait for the usage limit by other turns' records; 0 where Codex must be asked."""
+    from codex_server_cli.core.model.server.record import is_foreign
     from codex_server_cli.worker.limit_probe import known_until_s
 
-    return known_until_s(turns_path) or 0.0
+    return 0.0 if is_foreign(meta.get("server")) else known_until_s(turns_path) or 0.0
 
 
 def _claim_key(turns_path: Path, meta: dict[str, Any]) -> tuple[int | None, str | None]:
@@ -193,6 +214,12 @@ def _close_inherited_fds() -> None:
     except OSError:  # a chroot without /dev
         last = 1023
     os.closerange(3, last + 1)
+
+
+def _load_meanwhile() -> None:
+    """Load what starts codex, 5 ms, while the launcher still reads its command line: else that waits for the turn."""
+    if not select.select([0], [], [], 0)[0]:
+        from codex_server_cli.codex.transport import early  # noqa: F401
 
 
 def _read_turn() -> dict[str, Any] | None:

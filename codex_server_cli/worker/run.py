@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from codex_server_cli import __version__
 from codex_server_cli.codex.room import is_without_room
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
+from codex_server_cli.core.model.server.record import is_elsewhere
+from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.turn_record import TurnRecord
-from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.core.result.failures import error_of, make_error
 from codex_server_cli.core.result.outcome import Cause, Outcome, decide, unreadable
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.disk import lock, mount_targets
@@ -135,6 +137,7 @@ def run_turn(
         writer = TurnWriter(directory, lock_fd)
     except OSError as error:  # a limit that leaves room for no more than the worker itself
         log_traceback()
+        _clean_up(directory, None, None)  # codex may have been begun
         leases.leave_queue()
         leases.release()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -152,7 +155,7 @@ def run_turn(
         else:
             journal.phase(Phase.STARTING)
             request = workplace.enter(request.after(waited_s), leases)
-            noted = _note_mount_targets(directory, request)
+            noted = None if is_elsewhere(meta.get("server")) else _note_mount_targets(directory, request)
             live = LiveFile(writer, journal, notifier, request.work_dir)
             outcome, program = _drive(directory, writer, meta, request, leases, live, workplace.snapshot)
     except NoWorktreeError as failure:
@@ -160,6 +163,8 @@ def run_turn(
     except LockLostError:
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
+    except CodexServerError as failure:  # no way to its server, as where the token is gone by now
+        outcome = outcome_of_defect(directory, request or bare_request(directory), error_of(failure))
     except Exception as error:
         log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)
@@ -173,6 +178,7 @@ def run_turn(
 
 
 def _leave_unbegun(directory: TurnDir, leases: Leases) -> None:
+    _clean_up(directory, None, None)  # as above
     leases.leave_queue()
     leases.release()
     if not directory.exists:
@@ -245,8 +251,8 @@ def _drive(
     Returns:
         The outcome; and how to know the user's own program, where Codex has started it.
     """
-    session = Session(request, read_bytes(directory.prompt).decode(), __version__)
-    codex_process = CodexProcess(Path(meta["codex"]), request)
+    codex_process, request, terms = _reach_codex(meta, request, writer)
+    session = Session(request, read_bytes(directory.prompt).decode(), __version__, terms)
     try:
         outcome = TurnLoop(directory, writer, meta, session, codex_process, leases, live, snapshot).run()
         return outcome, _program_of(session.record, meta)
@@ -254,15 +260,30 @@ def _drive(
         if snapshot is not None:
             snapshot.changes = session.record.changes
         codex_process.close(has_farewell=session.record.codex.has_farewell and session.record.status == "completed")
+        if codex_process.may_leave(session.record):
+            from codex_server_cli.worker.server.left_turn import end_there
+
+            say(end_there(directory, meta) or "nothing of the turn was left on its server")
         if not session.queue.is_untouched:
             from codex_server_cli.worker.cleanup.queue_restore import restore_after_turn  # for a rare case
 
             restore_after_turn(directory, meta, session, writer)
 
 
+def _reach_codex(
+    meta: dict[str, Any], request: TurnRequest, writer: TurnWriter
+) -> tuple[CodexProcess, TurnRequest, ServerTerms]:
+    """The app-server of the turn: one of its own, unless another is named."""
+    if meta.get("server") is None:
+        return CodexProcess(Path(meta["codex"]), request), request, OWN_SERVER
+    from codex_server_cli.worker.server.attach import attach
+
+    return attach(meta, request, writer.write_meta)
+
+
 def _program_of(record: TurnRecord, meta: dict[str, Any]) -> UserProgram | None:
     has_program = record.codex.has_program or "notify" in (record.asked.get("config") or {})
-    if not has_program or record.status is None or record.turn_id is None:
+    if not has_program or "app_server_pid" not in meta or record.status is None or record.turn_id is None:
         return None
     from codex_server_cli.worker.cleanup.user_program import UserProgram, clock_s  # only where one is configured
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from codex_server_cli.actions import system
+from codex_server_cli.actions import config_file, system
 from codex_server_cli.actions.doctor import doctor as diagnosis
 from codex_server_cli.actions.doctor import place
 from codex_server_cli.actions.doctor.check import Check
@@ -66,6 +66,33 @@ def test_a_configuration_that_cannot_be_read_is_one_fault_and_no_more(settings: 
     assert found["codex"].is_ok
 
 
+@pytest.mark.parametrize(
+    ("server", "is_ok", "told"),
+    [
+        ("shared", True, "shared: none runs; the first turn starts it"),
+        ("unix:///nonexistent/x.sock", False, "/nonexistent/x.sock"),
+        ("ws://127.0.0.1:1", False, "127.0.0.1:1"),
+        ("https://example.org", False, "speaks HTTP"),
+    ],
+)
+def test_the_server_that_is_configured_is_asked(
+    settings: Settings, tmp_path: Path, server: str, is_ok: bool, told: str
+) -> None:
+    on_path = fake.write(tmp_path / "bin" / "codex", "exits")
+    configure(settings, f'{{"server": "{server}"}}')
+    found = checks(settings._replace(search_path=str(on_path.parent)))["server"]
+    assert (found.is_ok, told in found.detail) == (is_ok, True), found
+    assert is_ok or found.hint
+
+
+def test_a_turns_own_app_server_is_no_server_to_ask(settings: Settings) -> None:
+    assert "server" not in checks(settings)
+    configure(settings, '{"server": "spawn"}')
+    assert "server" not in checks(settings)
+    configure(settings, "{")
+    assert "server" not in checks(settings)
+
+
 def test_what_the_configuration_warns_of_is_shown(settings: Settings) -> None:
     configure(settings, '{"colour": "red"}')
     found = checks(settings)["config.json"]
@@ -117,7 +144,7 @@ def test_what_cannot_be_tidied_is_told(settings: Settings, turns: TurnsOnDisk, m
 
 def test_setup_that_cannot_pin_says_where(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     on_path = fake.write(tmp_path / "bin" / "codex")
-    monkeypatch.setattr(system, "write_json", failing())
+    monkeypatch.setattr(config_file, "write_json", failing())
     with pytest.raises(HomeError, match=r"cannot write .*config\.json"):
         system.setup(settings._replace(search_path=str(on_path.parent)))
 

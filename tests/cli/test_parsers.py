@@ -14,6 +14,7 @@ from codex_server_cli.cli.parameters import (
     CHAT_FLAGS,
     PROMPT,
     REVIEW_FLAGS,
+    SERVER_FLAGS,
     START_FLAGS,
     STDIN,
     Printed,
@@ -21,6 +22,7 @@ from codex_server_cli.cli.parameters import (
     defaults_of,
 )
 from codex_server_cli.cli.table import VERBS
+from codex_server_cli.cli.tables.listen_flags import LISTEN_FLAGS
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.errors import UsageError
 from tests.kit.shell import Shell
@@ -127,8 +129,9 @@ def test_the_function_of_a_verb_takes_what_the_table_says(verb: str) -> None:
         "new": (PROMPT, STDIN, *START_FLAGS),
         "continue": (PROMPT, STDIN, *START_FLAGS),
         "review": REVIEW_FLAGS,
+        **dict.fromkeys(("rpc", "proxy"), SERVER_FLAGS),
     }
-    passed_on["chat"] = CHAT_FLAGS
+    passed_on |= {"chat": CHAT_FLAGS, "server start": LISTEN_FLAGS[1:]}
     assert declared - taken == {each.name for each in passed_on.get(verb, ())}
     assert taken <= declared
     assert len(declared) == len(VERBS[verb].parameters)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
-from codex_server_cli.codex.client import CodexClient, run_query
+from codex_server_cli.codex.client import CodexClient, run_query, run_query_on
 from codex_server_cli.core.history.stored_turn_query import StoredTurn, find_stored_turn
 from codex_server_cli.core.protocol.query import Listen, Query, initialize
 from codex_server_cli.core.session import backoff
-from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.errors import BusyError, CodexMissingError, ServerError
 
 THREAD = "01a1fa42-6c80-78a2-9b1e-8e0f86b82eb3"
 
@@ -177,3 +180,91 @@ def test_the_real_codex_says_that_it_does_not_know_a_thread(
     found: StoredTurn = run_query(codex, tmp_path, find_stored_turn(THREAD, "t", "1"), 60)
     assert found == StoredTurn(None, f"thread not loaded: {THREAD}")
     assert children() == []
+
+
+# --- on a link to a server that others use
+
+
+class SharedLink:
+    """A link to a server that is no process of ours: it says what a test has it say."""
+
+    pid = None
+
+    def __init__(self, *said: object, replies: Sequence[object] = ()) -> None:
+        self._replies = list(replies)
+        self._ours, self.theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        self.theirs.sendall(b"".join(json.dumps(message).encode() + b"\n" for message in said))
+
+    def heard(self) -> list[object]:
+        return [json.loads(line) for line in self.theirs.recv(1 << 20).splitlines()]
+
+    def fds(self) -> tuple[int, ...]:
+        return (self._ours.fileno(),)
+
+    def write_fd(self) -> None:
+        return None
+
+    def read(self, _fd: int) -> bytes | None:
+        return self._ours.recv(1 << 20) or None
+
+    def send(self, data: bytes) -> None:
+        self._ours.sendall(data)
+        if data and self._replies:
+            self.theirs.sendall(json.dumps(self._replies.pop(0)).encode() + b"\n")
+
+    def tick(self) -> float:
+        return 0.05
+
+    def end(self, first_grace_s: float = 0.0) -> str:
+        return "the connection was lost"
+
+    def stderr_tail(self) -> str:
+        return ""
+
+    def close(self) -> None:
+        self._ours.close()
+        self.theirs.close()
+
+
+QUESTION = {"id": 0, "method": "item/commandExecution/requestApproval", "params": {}}
+
+
+def test_a_request_of_a_server_that_others_use_is_theirs_to_answer() -> None:
+    link = SharedLink(QUESTION, {"method": "news"}, {"id": 1, "result": {}})
+    with CodexClient.on(lambda: link, "unix://", keeps_all=True) as client:
+        assert client.call("thread/resume", {}, 60) == {"id": 1, "result": {}}
+        assert link.heard() == [{"id": 1, "method": "thread/resume", "params": {}}]
+        assert list(client.unasked(0.1)) == [QUESTION, {"method": "news"}]
+
+
+def test_a_server_that_others_use_is_named_where_it_is_silent_or_gone() -> None:
+    link = SharedLink()
+    with pytest.raises(ServerError, match=r"^unix:///s does not answer$"):
+        run_query_on(lambda: link, "unix:///s", ask_twice(), 0.2)
+    link = SharedLink({"id": 1, "result": 1})
+    with CodexClient.on(lambda: link, "unix:///s") as client:
+        assert client.call("x", None, 60) == {"id": 1, "result": 1}
+        assert client.call("x", None, 0.1) is None
+        link.theirs.shutdown(socket.SHUT_RDWR)
+        with pytest.raises(ServerError, match=r"^unix:///s does not answer any more: the connection was lost$"):
+            client.call("x", None, 60)
+        with pytest.raises(ServerError, match="any more"):
+            list(client.unasked())
+
+
+def test_what_a_busy_server_did_not_take_is_asked_again_within_the_time() -> None:
+    busy = {"error": {"code": -32001, "message": "Server overloaded; retry later."}}
+    link = SharedLink(replies=[{"id": 1, **busy}, {"id": 2, **busy}, {"id": 3, "result": "done"}, {"id": 4, **busy}])
+    with CodexClient.on(lambda: link, "x") as client:
+        assert client.call("m", {}, 60) == {"id": 3, "result": "done"}
+        assert [message["params"] for message in link.heard() if isinstance(message, dict)] == [{}] * 3
+        assert client.call("m", {}, 0.02) == {"id": 4, **busy}
+
+
+def test_a_link_that_finds_no_room_is_a_busy_machine() -> None:
+    def fail() -> SharedLink:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with pytest.raises(BusyError, match="ssh://far cannot be started"):
+        CodexClient.on(fail, "ssh://far")

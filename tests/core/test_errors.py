@@ -12,6 +12,9 @@ _TABLE = [
     (errors.NotLoggedInError, 2, "auth"),
     (errors.NotFoundError, 66, "bad_input"),
     (errors.CodexMissingError, 69, "codex_missing"),
+    (errors.ServerError, 69, "network"),
+    (errors.RefusalError, 1, "bad_request"),
+    (errors.LateError, 124, "stalled"),
     (errors.HomeError, 73, "disk"),
     (errors.BusyError, 75, "thread_busy"),
     (errors.InternalError, 1, "internal"),
@@ -31,6 +34,13 @@ def test_each_failure_has_its_exit_code_and_kind(class_: type[CodexServerError],
     }
     assert str(error) == "what is wrong"
     assert class_.__doc__
+
+
+def test_a_refusal_is_told_with_the_error_that_came() -> None:
+    refusal = errors.RefusalError("no", error={"code": -32600, "message": "no", "data": {"reason": "x"}})
+    own = {"kind": "bad_request", "message": "no", "hint": "", "exit_code": 1}
+    assert refusal.to_json() == {"version": 2, "error": {**own, "code": -32600, "data": {"reason": "x"}}}
+    assert errors.RefusalError("no").to_json()["error"] == own
 
 
 def test_a_finer_kind_overrides_that_of_the_class() -> None:

@@ -12,7 +12,7 @@ from tests.kit.home import Home
 from tests.kit.support import Json, wait_until
 
 
-def _finding(path: Path) -> str:
+def reviewers_text(path: Path) -> str:
     """The output of a reviewer's model: Codex makes the text of the review of it."""
     place = {"absolute_file_path": str(path), "line_range": {"start": 1, "end": 1}}
     finding = {"title": "[P1] Two is not one", "body": "It was one.", "confidence_score": 0.9, "priority": 1}
@@ -32,7 +32,7 @@ def _git(home: Home, *arguments: str) -> str:
     return run.stdout.strip()
 
 
-def _repository(home: Home) -> str:
+def make_repository_to_review(home: Home) -> str:
     """A branch with one commit over main, and one change on top of it; the commit."""
     _git(home, "init", "-q", "-b", "main")
     (home.project / "a.txt").write_text("one\n")
@@ -46,7 +46,7 @@ def _repository(home: Home) -> str:
 
 
 def test_all_four_targets_are_reviewed_and_the_review_is_the_answer(home: Home) -> None:
-    commit = _repository(home)
+    commit = make_repository_to_review(home)
     path = home.project / "a.txt"
     targets: list[tuple[list[str], Json, str, str]] = [
         ([], {"type": "uncommittedChanges"}, "Review the uncommitted changes.", "current changes"),
@@ -66,7 +66,7 @@ def test_all_four_targets_are_reviewed_and_the_review_is_the_answer(home: Home) 
     ]
     for flags, target, prompt, shown in targets:
         model = home.model(
-            [reply(say("Hm.", phase="commentary"), run_command("cat a.txt")), say(_finding(path), chunks=3)]
+            [reply(say("Hm.", phase="commentary"), run_command("cat a.txt")), say(reviewers_text(path), chunks=3)]
         )
         turn = home.start("review", *flags, "--effort", "high")
         ended = turn.wait()
@@ -83,7 +83,7 @@ def test_all_four_targets_are_reviewed_and_the_review_is_the_answer(home: Home) 
 
 
 def test_a_review_that_is_cancelled_ends_at_once_and_has_no_answer(home: Home) -> None:
-    _repository(home)
+    make_repository_to_review(home)
     gate = Gate()
     home.model([reply(say("Half a review ", hold(gate), "and more"))])
     turn = home.start("review")
@@ -101,8 +101,8 @@ def test_a_review_that_is_cancelled_ends_at_once_and_has_no_answer(home: Home) -
 
 
 def test_a_review_whose_worker_was_killed_is_repaired_and_recovered(home: Home) -> None:
-    _repository(home)
-    home.model([say(_finding(home.project / "a.txt"))])
+    make_repository_to_review(home)
+    home.model([say(reviewers_text(home.project / "a.txt"))])
     turn = home.start("review", "--base", "main")
     answer = turn.wait()["answer"]
     turn.wait_for_exit_of_worker()
@@ -117,14 +117,14 @@ def test_a_review_whose_worker_was_killed_is_repaired_and_recovered(home: Home) 
 
 
 def test_a_review_that_fails_tells_why(one_home: Home) -> None:
-    _repository(one_home)
+    make_repository_to_review(one_home)
     one_home.model([usage_limit(resets_at=4_000_000_000)])
     ended = one_home.start("review", "--commit", "HEAD").wait()
     assert (ended["state"], ended["answer"], ended["error"]["kind"]) == ("failed", None, "usage_limit")
 
 
 def test_what_cannot_be_reviewed_is_refused_before_anything_is_made(one_home: Home) -> None:
-    _repository(one_home)
+    make_repository_to_review(one_home)
     one_home.model([])
     cases = (
         (["--schema", "s.json"], 64, "--schema"),
@@ -153,7 +153,7 @@ def test_what_cannot_be_reviewed_is_refused_before_anything_is_made(one_home: Ho
 
 
 def test_where_nothing_is_uncommitted_a_review_says_so_beforehand(one_home: Home) -> None:
-    _repository(one_home)
+    make_repository_to_review(one_home)
     _git(one_home, "checkout", "a.txt")
     one_home.model([say("Nothing to see.")])
     run = one_home.run("review")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.core.record.turn_record import THREAD_OPENERS, TurnRecord
@@ -20,6 +21,9 @@ Json = dict[str, Any]
 TURN_ID = "20261120-165501-482-7f3a"
 THREAD, TURN = "thread-1", "turn-1"
 READ_ONLY = {"type": "readOnly", "networkAccess": False}
+SHARED = ServerTerms(is_shared=True, is_ours=True)
+"""Our own shared app-server."""
+LOST = TurnError(ErrorKind.NETWORK, "the connection was lost")
 CRASH = TurnError(ErrorKind.CODEX_CRASHED, "codex went away")
 
 
@@ -112,9 +116,9 @@ class Dialogue:
     `opened()`, `replied()` and `started()` take the session to a stage; each can be called once.
     """
 
-    def __init__(self, prompt: str = "hello", **request: Any) -> None:
+    def __init__(self, prompt: str = "hello", *, server: ServerTerms = OWN_SERVER, **request: Any) -> None:
         terms = {"turn_id": TURN_ID, "cwd": "/project", **request}
-        self.session = Session(TurnRequest(**terms), prompt, "1.2.3")
+        self.session = Session(TurnRequest(**terms), prompt, "1.2.3", server)
         self.now_ms = 1_000_000.0
         self.sent: list[Json] = []
         self.text = ""
@@ -183,6 +187,20 @@ class Dialogue:
         self._do(self.session.end(error, self.now_ms, is_collision=is_collision))
         return self
 
+    def lose(self, error: TurnError = LOST, *, is_final: bool = False) -> Dialogue:
+        """The connection to a shared app-server is lost."""
+        self._answered |= {message["id"] for message in self.sent if "id" in message and "method" in message}
+        self._do(self.session.lost(error, self.now_ms, is_final=is_final))
+        return self
+
+    def reconnected(self) -> Dialogue:
+        """The connection is made again, to the request that looks for our turn."""
+        for _ in range(2_000):
+            if self._id_of("initialize") not in self._answered:
+                break
+            self.advance(10)
+        return self.reply("initialize", {"userAgent": "codex_server/0.171.0 (x)"})
+
     # --- actions of the caller
 
     def serve(self, op: str, tag: str = "shell", **args: Any) -> Dialogue:
@@ -221,6 +239,12 @@ class Dialogue:
         outcome = self.session.outcome
         assert outcome is not None, "the turn has not ended"
         return outcome
+
+    def outcome_after(self, *methods: str) -> Outcome:
+        """How the turn ended, once these requests are answered."""
+        for method in methods:
+            self.reply(method)
+        return self.outcome
 
     @property
     def kind(self) -> ErrorKind | None:

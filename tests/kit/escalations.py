@@ -50,6 +50,18 @@ def wait_for_request(home: Home, turn: Turn, id_: str = "0") -> Json:
     return next(entry for entry in pending(home, turn) if entry["id"] == id_)
 
 
+def wait_for_any_id(turn: Turn, *, but: str = "") -> str:
+    """The id of the one request that waits beside this one: app-servers that others use count theirs for all."""
+    path = turn.path / "pending.json"
+
+    def find() -> list[str]:
+        entries = json.loads(path.read_bytes())["pending"] if path.exists() else []
+        return [entry["id"] for entry in entries if entry["id"] != but]
+
+    (id_,) = wait_until(find, what="a request")
+    return id_
+
+
 def of_server(turn: Turn) -> list[Json]:
     """Codex's requests in this turn, and what we replied, in the order of the events."""
     return [e for e in turn.events if "id" in e and ("method" in e) is (e["dir"] == "in") and e["dir"] in ("in", "out")]

@@ -29,7 +29,8 @@ import os
 def _changed(path, words, *rest, _start, **options):
     if "-I" in words and "-c" in words:
         at = words.index("-c") + 1
-        words[at] = f"exec(open({__file__!r}).read(), {{'__file__': {__file__!r}}}); {words[at]}"
+        path_set, end, code = words[at].partition("]; ")  # its first statement: until then it imports nothing of ours
+        words[at] = f"{path_set}{end}exec(open({__file__!r}).read(), {{'__file__': {__file__!r}}}); {code}"
     return _start(path, words, *rest, **options)
 
 from functools import partial

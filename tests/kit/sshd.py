@@ -21,9 +21,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.kit.processes import with_variable
 from tests.kit.support import wait_until
 
 _CACHE = Path(__file__).parents[2] / ".build" / "sshd"
+_MARK = "SSHD_OF_TEST"
 _PACKAGES = ("openssh-server", "libwrap0")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 _FETCH_S = 120.0
@@ -58,7 +60,10 @@ class Sshd:
         for name in ("key", "host_key", "other_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / name], check=True)
         shutil.copy(root / "key.pub", root / "authorized_keys")
-        self._environment = {"HOME": self.home, "CODEX_HOME": codex_home, "PATH": f"{path}:/usr/bin:/bin"}
+        self._environment = {
+            **{"HOME": self.home, "CODEX_HOME": codex_home, "PATH": f"{path}:/usr/bin:/bin"},
+            _MARK: str(root),
+        }
         self._started = _start(binary, self)
         self.port = _port_of(self._started, self)
         self.know(root / "host_key.pub")
@@ -89,7 +94,7 @@ class Sshd:
         )
         config.write_text("\n".join(lines) + "\n")
         wrapper = self.bin / "ssh"
-        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {shlex.quote(str(config))} "$@"\n')
+        wrapper.write_text(f'#!/bin/sh\nexec {_ssh()} -F {shlex.quote(str(config))} "$@"\n')
         wrapper.chmod(0o755)
 
     def sessions(self) -> list[psutil.Process]:
@@ -97,12 +102,13 @@ class Sshd:
         return psutil.Process(self._started.pid).children(recursive=True)
 
     def stop(self) -> None:
-        """End it and its sessions."""
-        for process in self.sessions():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        self._started.terminate()
-        self._started.wait()
+        """End it and its sessions, and what these left. May be called again."""
+        if self._started.returncode is None:
+            for process in (*self.sessions(), *with_variable(_MARK, str(self.root))):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            self._started.terminate()
+            self._started.wait()
 
 
 @contextlib.contextmanager
@@ -158,8 +164,13 @@ def _port_of(started: subprocess.Popen[bytes], server: Sshd) -> int:
     return port
 
 
+def _ssh() -> str | None:
+    """The system's own: the first on PATH may be one of `write_ssh`."""
+    return shutil.which("ssh", path=_SYSTEM_PATH)
+
+
 def _find_or_skip() -> Path:
-    if shutil.which("ssh") is None or shutil.which("ssh-keygen") is None:
+    if _ssh() is None or shutil.which("ssh-keygen") is None:
         pytest.skip("no ssh: install openssh-client")
     if not pwd.getpwuid(os.getuid()).pw_shell:
         pytest.skip("this user has no shell")
@@ -185,8 +196,8 @@ def _fetch() -> str | None:
     with tempfile.TemporaryDirectory(dir=_CACHE.parent) as name:
         folder = Path(name)
         try:
-            for command in (["apt-get", "download", "-q", *_PACKAGES],):
-                subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=_FETCH_S)
+            command = ["apt-get", "download", "-q", *_PACKAGES]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=_FETCH_S)
             for package in folder.glob("*.deb"):
                 subprocess.run(["dpkg", "-x", package, folder / "unpacked"], check=True, capture_output=True)
             (folder / "unpacked").rename(_CACHE)

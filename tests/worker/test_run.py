@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 import pytest
 
+from codex_server_cli.codex.transport import early
 from codex_server_cli.core.model.turn import Marker, State
 from codex_server_cli.core.result.outcome import Cause
 from codex_server_cli.disk.files import read_json
@@ -18,8 +20,10 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.reader import TurnReader
 from codex_server_cli.disk.turn.writer import LockLostError
 from codex_server_cli.worker import run
+from codex_server_cli.worker.cleanup.sweep import is_alive
 from codex_server_cli.worker.leases import Leases
 from codex_server_cli.worker.run import run_turn
+from tests.fakes import codex as fake
 from tests.kit.turns_on_disk import TurnsOnDisk
 
 
@@ -75,6 +79,20 @@ def test_a_turn_whose_lock_was_deleted_in_the_queue_is_not_begun(tmp_path: Path)
         run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None))
         assert sorted(turn.path.iterdir()) == before
     assert list(journal.read(tmp_path / "home")) == []
+
+
+def test_a_codex_that_was_begun_for_a_turn_that_is_not_is_ended(tmp_path: Path) -> None:
+    binary = fake.write(tmp_path / "codex")
+    with TurnsOnDisk(tmp_path / "home" / "turns") as turns:
+        turn = turns.running(request={"cwd": "/"})
+        early.begin(binary, "/", may_bill_api_key=False, turn_id=turn.turn_id, on_stderr=None)
+        turn.lock.unlink()
+        run_turn(turn, turns.lock_fd(turn.turn_id), Leases(turns.path, None, None))
+    codex = early.take()
+    assert codex is not None
+    assert not is_alive(psutil.Process(codex.pid))
+    codex.end()
+    codex.close()
 
 
 def test_an_end_is_not_published_over_that_of_a_repairer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

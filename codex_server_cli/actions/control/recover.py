@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from codex_server_cli import __version__
 from codex_server_cli.actions.read import read
@@ -16,17 +16,18 @@ from codex_server_cli.codex.binary import find_codex
 from codex_server_cli.codex.client import run_query
 from codex_server_cli.core.history.stored_turn import Recovery, merge
 from codex_server_cli.core.history.stored_turn_query import StoredTurn, find_stored_turn
+from codex_server_cli.core.model.server.record import is_elsewhere, is_foreign
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView, may_ask
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.result.commands import bounded_wait
 from codex_server_cli.disk.stored_turns import read_stored_turn
 from codex_server_cli.disk.turn import recovery
-from codex_server_cli.disk.turn.contents import end_of
+from codex_server_cli.disk.turn.contents import end_of, meta_of
 from codex_server_cli.disk.turn.journal_end import append_recovered
 from codex_server_cli.disk.turn.layout import TurnDir, home_error
 from codex_server_cli.disk.turn.recovery import Ended
-from codex_server_cli.errors import BusyError, CodexMissingError, NotFoundError
+from codex_server_cli.errors import BusyError, CodexMissingError, CodexServerError, NotFoundError, ServerError
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
@@ -126,7 +127,8 @@ def _recover(settings: Settings, directory: TurnDir) -> tuple[bool, str]:
     obstacle = _obstacle(ended)
     if obstacle is not None:
         return False, obstacle
-    stored, source, why_not = _ask(settings, str(ended.record.thread_id), str(ended.record.turn_id))
+    server = meta_of(directory).get("server")
+    stored, source, why_not = _ask(settings, str(ended.record.thread_id), str(ended.record.turn_id), server)
     if stored is None:
         return False, why_not
     found = merge(ended.record, stored, ended.published, ended.request)
@@ -147,21 +149,28 @@ def _obstacle(ended: Ended) -> str | None:
     return None
 
 
-def _ask(settings: Settings, thread_id: str, turn_id: str) -> tuple[Message | None, str, str]:
+def _ask(
+    settings: Settings, thread_id: str, turn_id: str, server: dict[str, Any] | None
+) -> tuple[Message | None, str, str]:
     """Our turn in Codex's record, and its source; None with the reason where it is not there.
 
+    Args:
+        server: of the turn's `meta.json`: somebody else's is asked itself; our shared one has the same sessions as any
+            app-server here.
+
     Raises:
-        CodexMissingError: no app-server answers, and the session file does not have the turn.
+        CodexServerError: no app-server answers, and the session file does not have the turn.
     """
+    problem: CodexServerError | None
     try:
-        answer, problem = _ask_app_server(settings, thread_id, turn_id), None
-    except CodexMissingError as error:
+        answer, problem = _ask_app_server(settings, thread_id, turn_id, server), None
+    except (CodexMissingError, ServerError) as error:
         answer, problem = StoredTurn(None), error
     if _is_completed(answer.turn):
         return answer.turn, "app-server", ""
     # An app-server that has lost its databases lists an empty thread, and one that was killed right after the end
     # reports the turn as interrupted, though the session file is complete.
-    stored = read_stored_turn(settings.codex_home, thread_id, turn_id)
+    stored = None if is_elsewhere(server) else read_stored_turn(settings.codex_home, thread_id, turn_id)
     if answer.turn is not None and not _is_completed(stored):
         return answer.turn, "app-server", ""
     if stored is None and problem is not None:
@@ -175,7 +184,11 @@ def _is_completed(turn: Message | None) -> bool:
     return turn is not None and turn.get("status") == "completed"
 
 
-def _ask_app_server(settings: Settings, thread_id: str, turn_id: str) -> StoredTurn:
+def _ask_app_server(settings: Settings, thread_id: str, turn_id: str, server: dict[str, Any] | None) -> StoredTurn:
+    if is_foreign(server):
+        from codex_server_cli.worker.server.client import run_query_there
+
+        return run_query_there(server or {}, settings, find_stored_turn(thread_id, turn_id, __version__), TIMEOUT_S)
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path)
     query = find_stored_turn(thread_id, turn_id, __version__)
     return run_query(codex.path, settings.home, query, TIMEOUT_S)

@@ -9,6 +9,7 @@ from pathlib import Path
 from codex_server_cli import __version__
 from codex_server_cli.actions.doctor.check import Check, check
 from codex_server_cli.actions.doctor.place import Orphan, look_at_place
+from codex_server_cli.actions.doctor.server import has_server, look_at_server
 from codex_server_cli.actions.doctor.storage import look_at_home, look_at_sessions, look_at_turns
 from codex_server_cli.codex.binary import CodexBinary, find_codex, probe
 from codex_server_cli.codex.client import read_user_agent
@@ -47,6 +48,8 @@ def doctor(settings: Settings) -> list[Check]:
     checks += [check("config.json", lambda: _look_at_config(settings)), check("codex", find)]
     if codex:
         checks += [check("app-server", answers), check("login", login)]
+    if has_server(settings):
+        checks.append(check("server", lambda: look_at_server(settings)))
     checks += [check("sessions", lambda: look_at_sessions(settings)), check("workers", lambda: look_at_place(settings))]
     problem = orphan.problem()
     return checks if problem is None else [*checks, check("process 1", lambda: problem)]

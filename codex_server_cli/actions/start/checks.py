@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,10 @@ def check_deadline(deadline_s: float | None, flag: str = "--deadline") -> float 
     return deadline_s
 
 
-def check_add_dirs(add_dirs: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ...]:
-    """The further writable directories, absolute.
+def check_add_dirs(
+    add_dirs: tuple[str, ...], sandbox: Sandbox, check: Callable[[str, str], str] = check_cwd
+) -> tuple[str, ...]:
+    """The further writable directories, absolute; `check` checks one.
 
     Raises:
         UsageError: nothing may be written at all.
@@ -173,7 +176,7 @@ def check_add_dirs(add_dirs: tuple[str, ...], sandbox: Sandbox) -> tuple[str, ..
     """
     if add_dirs and sandbox is not Sandbox.WORKSPACE_WRITE:
         raise UsageError("--add-dir needs --write", hint="It adds a directory to those that --write opens.")
-    return tuple(check_cwd(folder, "--add-dir") for folder in add_dirs)
+    return tuple(check(folder, "--add-dir") for folder in add_dirs)
 
 
 def read_schema(source: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
+from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice
 from codex_server_cli.core.model.request import Approval, Flags, Sandbox, TurnRequest
 from codex_server_cli.core.result.commands import seconds
 
@@ -36,6 +36,7 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
         "--profile": _value(options.profile),
         "--config": [*options.config] or None,
         "--schema": _switch(options.schema is not None),  # the turn keeps a copy; see `schema_source`
+        **_server_flags(options.server or GivenServer()),
         "--ephemeral": _switch(options.is_ephemeral),
         "--name": _value(options.name),
         "--deadline": _seconds(options.deadline_s),
@@ -46,6 +47,16 @@ def given_flags(options: StartOptions, request: TurnRequest) -> Flags:
     if options.review is not None:
         del found["--sandbox"]  # fixed for a review, which has no such flag
     return {name: values for name, values in found.items() if values is not None}
+
+
+def _server_flags(server: GivenServer) -> dict[str, list[str] | None]:
+    token_file = os.path.abspath(server.token_file) if server.token_file else None  # noqa: PTH100 — links and all
+    return {
+        "--server": _value(server.url),
+        "--server-token-file": _value(token_file),
+        "--server-token-env": _value(server.token_env),
+        "--insecure": _switch(server.is_insecure),
+    }
 
 
 def schema_source(options: StartOptions) -> str | None:

@@ -24,6 +24,21 @@ class Once(NamedTuple):
     asked: Flags | None = None
 
 
+class GivenServer(NamedTuple):
+    """The app-server that a command is to use, as it was given: not checked yet.
+
+    Attributes:
+        url: its address; None leaves that to the turn that is continued, or to `config.json`.
+        token_file, token_env: the file, or the variable, that holds its token.
+        is_insecure: the token may go unencrypted to another host.
+    """
+
+    url: str | None = None
+    token_file: str | None = None
+    token_env: str | None = None
+    is_insecure: bool = False
+
+
 class StartOptions(NamedTuple):
     """What the user asked for, as a front end parsed it; see the flags of `new`. None means the default."""
 
@@ -53,6 +68,7 @@ class StartOptions(NamedTuple):
     once: Once | None = None
     has_worktree: bool = False
     worktree_name: str | None = None
+    server: GivenServer | None = None
 
     @property
     def may_ask(self) -> bool:
@@ -70,6 +86,7 @@ class ThreadChoice(NamedTuple):
         fork_after: Codex's id of the last turn to keep, for a fork after one of our turns.
         model: its last model, if known.
         worktree: the record of the worktree of ours that `cwd` lies in; see `worker.git.turn_worktree`.
+        server: `server` of the `meta.json` of `resumed_from`; None where that turn had an app-server of its own.
     """
 
     thread_id: str
@@ -78,3 +95,4 @@ class ThreadChoice(NamedTuple):
     fork_after: str | None = None
     model: str | None = None
     worktree: dict[str, Any] | None = None
+    server: dict[str, Any] | None = None

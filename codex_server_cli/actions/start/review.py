@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.actions.start.checks import check_cwd
 from codex_server_cli.actions.start.options import StartOptions
-from codex_server_cli.actions.start.start import Started, new
+from codex_server_cli.actions.start.start import Started, choose_server, new
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.errors import BadInputError
+from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.git.git import ask_git, outside_of_work_tree
 from codex_server_cli.worker.launch import Launch
@@ -44,10 +45,16 @@ def review(settings: Settings, options: StartOptions, launch: Launch, choice: Re
         BadInputError: git does not know the subject.
         CodexServerError: as `start.new`.
     """
-    subject = _subject(options.cwd, choice)
+    is_there = choice.instructions is None and _is_elsewhere(settings, options)
+    subject = _subject_there(choice) if is_there else _subject(options.cwd, choice)
     options = options._replace(prompt=subject.words, review=subject.target, sandbox=Sandbox.READ_ONLY)
     started = new(settings, options, launch)
     return started._replace(warnings=subject.warnings + started.warnings)
+
+
+def _is_elsewhere(settings: Settings, options: StartOptions) -> bool:
+    server = choose_server(settings, options, read_config(settings.config_path), None)[1]
+    return server is not None and server.is_elsewhere
 
 
 def _subject(cwd: str | None, choice: ReviewChoice) -> _Subject:
@@ -69,6 +76,16 @@ def _subject(cwd: str | None, choice: ReviewChoice) -> _Subject:
     is_clean = not ask_git(place, "status", "--porcelain").text
     warnings = (f"nothing is uncommitted in {place}: there may be nothing to review",) if is_clean else ()
     return _Subject({"type": "uncommittedChanges"}, "Review the uncommitted changes.", warnings)
+
+
+def _subject_there(choice: ReviewChoice) -> _Subject:
+    """The subject in a work tree of another host, where git is not asked."""
+    if choice.base is not None:
+        return _Subject({"type": "baseBranch", "branch": choice.base}, f"Review the changes against {choice.base}.")
+    if choice.commit is not None:
+        target = {"type": "commit", "sha": choice.commit, "title": None}
+        return _Subject(target, f"Review the commit {choice.commit}.")
+    return _Subject({"type": "uncommittedChanges"}, "Review the uncommitted changes.")
 
 
 def _find_commit(place: Path, name: str, what: str) -> str:

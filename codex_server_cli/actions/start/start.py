@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_server_cli.actions.notify_command import warn_of_pattern
 from codex_server_cli.actions.start import checks
 from codex_server_cli.actions.start.given_flags import given_flags, given_selector
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
-from codex_server_cli.actions.start.turn_request import default_model, make_request
+from codex_server_cli.actions.start.turn_request import make_request
 from codex_server_cli.codex.binary import CodexBinary, find_codex, probe
 from codex_server_cli.codex.login import ThreadTerms, check_login
 from codex_server_cli.core.inputs import check_prompt
@@ -24,9 +24,12 @@ from codex_server_cli.core.model.request import Flags, Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import State, format_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.errors import BadInputError
-from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.launch import Launch
+
+if TYPE_CHECKING:
+    from codex_server_cli.actions.start.place.server import TurnServer
 
 
 class Started(NamedTuple):
@@ -47,7 +50,9 @@ def new(settings: Settings, options: StartOptions, launch: Launch) -> Started:
         CodexServerError: any subclass but `NotFoundError`; nothing was created.
         TurnExistsError: the options have a key, and another call has just started its turn (`once.only_once`).
     """
-    return _start(settings, options, launch, None, is_fork=False)
+    config = read_config(settings.config_path)
+    options, server = choose_server(settings, options, config, None)
+    return _start(settings, options, config, server, launch, None, is_fork=False)
 
 
 def go_on(
@@ -68,6 +73,8 @@ def go_on(
     from codex_server_cli.actions.start.thread_writer import holder_of_thread, what_waits_in_thread
     from codex_server_cli.core.result.commands import thread_busy, thread_occupied
 
+    config = read_config(settings.config_path)
+    options, server = choose_server(settings, options, config, choice)
     selector = given_selector(choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy)
     if "/worktrees/" in (choice.cwd or ""):
         from codex_server_cli.actions.start.place.worktree import placed  # runs git
@@ -76,21 +83,28 @@ def go_on(
     if options.cwd is None:
         options = options._replace(cwd=choice.worktree["started_in"] if choice.worktree else choice.cwd)
     if not is_fork:
-        holder = holder_of_thread(settings, choice.thread_id)
+        holder = holder_of_thread(settings, choice.thread_id, has_own_server=server is None)
         if holder is not None and not may_fork_if_busy:
             raise thread_busy(choice.thread_id, *holder[:3], may_ask=holder.may_ask)
-        waiting = what_waits_in_thread(settings, choice.thread_id) if holder is None else None
+        waiting = None
+        if holder is None and server is None:  # a server is asked by the worker
+            waiting = what_waits_in_thread(settings, choice.thread_id)
         if waiting is not None and not may_fork_if_busy:
             raise thread_occupied(choice.thread_id, waiting)
         is_fork = holder is not None or waiting is not None
     return _start(
-        settings, options, launch, choice, is_fork=is_fork, may_fork_if_busy=may_fork_if_busy, selector=selector
+        *(settings, options, config, server, launch, choice),
+        is_fork=is_fork,
+        may_fork_if_busy=may_fork_if_busy,
+        selector=selector,
     )
 
 
 def _start(
     settings: Settings,
     options: StartOptions,
+    config: Config,
+    server: TurnServer | None,
     launch: Launch,
     choice: ThreadChoice | None,
     *,
@@ -99,9 +113,9 @@ def _start(
     selector: Flags | None = None,
 ) -> Started:
     prompt = check_prompt(options.prompt)
-    config = read_config(settings.config_path)
-    profile, warnings = _read_profile(settings, options.profile)
+    profile, warnings = read_named_profile(settings, options.profile)
     pictures = _read_pictures(options.images)
+    is_elsewhere = server is not None and server.is_elsewhere
     request, parent = make_request(
         settings,
         options,
@@ -111,17 +125,22 @@ def _start(
         tuple(name for name, _ in pictures),
         is_fork=is_fork,
         may_fork_if_busy=may_fork_if_busy,
+        is_elsewhere=is_elsewhere,
     )
     request = request._replace(flags={**(selector or {}), **given_flags(options, request)})
-    worktree, told = _choose_worktree(settings, options, choice, request, parent)
+    worktree, told = (None, ()) if is_elsewhere else _choose_worktree(settings, options, choice, request, parent)
     warnings += told
     warnings += warn_of_pattern(settings, options.notify, config)
-    codex = find_codex(config.codex, settings.search_path, lambda path: _probe_once(settings, path))
-    terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
-    check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
-    _check_denials(settings, codex.path, request)
-    _check_model(settings, codex.path, request, choice, is_default=options.model is None)
-    if options.is_after_reset:
+    codex = None
+    if server is None or server.is_ours:
+        codex = find_codex(config.codex, settings.search_path, lambda path: _probe_once(settings, path))
+        terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
+        check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
+        _check_denials(settings, codex.path, request)
+        check_model(settings, codex.path, request, choice, is_default=options.model is None)
+    else:  # its codex, login and models are its own: the worker asks it
+        server.check(settings)
+    if options.is_after_reset and codex is not None:
         warnings += checks.warn_of_unknown_reset(settings)
     meta = {
         "version": 1,
@@ -138,12 +157,12 @@ def _start(
         "approval": str(request.approval),
         "effective": None,
         "payer": None,
-        "server": None,
+        "server": server.record if server is not None else None,
         "pid": None,
         "pid_start_ticks": None,
         "boot_id": None,
-        "codex": str(codex.path),
-        "codex_version": codex.version,
+        "codex": str(codex.path) if codex is not None else None,
+        "codex_version": codex.version if codex is not None else None,
         "resumed_from": choice.resumed_from if choice else None,
         "forked_from": request.thread_id if is_fork else None,
         "parent_turn": parent,
@@ -159,8 +178,21 @@ def _start(
     view = TurnView(turn_id, str(settings.turns_path / turn_id), State.RUNNING, meta=used_meta)
     # A worktree lies in the home, where nothing around it may be written.
     place = request if worktree is None else request._replace(cwd=f"{settings.home}/worktrees")
-    warnings += checks.warn_of_open_home(settings, place)
+    if not is_elsewhere:
+        warnings += checks.warn_of_open_home(settings, place)
     return Started(view, config.warnings + warnings)
+
+
+def choose_server(
+    settings: Settings, options: StartOptions, config: Config, choice: ThreadChoice | None
+) -> tuple[StartOptions, TurnServer | None]:
+    """See `place.server.choose`; without a server's name anywhere, nothing is imported."""
+    is_of_turn = choice is not None and choice.server is not None
+    if options.server is None and config.server is None and not is_of_turn:
+        return options, None
+    from codex_server_cli.actions.start.place.server import choose
+
+    return choose(settings, options, config, choice)
 
 
 def _choose_worktree(
@@ -203,7 +235,7 @@ def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     return read_pictures(paths)
 
 
-def _read_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+def read_named_profile(settings: Settings, name: str | None) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """A profile's settings, and the warnings about it."""
     if name is None:
         return None, ()
@@ -229,25 +261,7 @@ def _check_denials(settings: Settings, codex: Path, request: TurnRequest) -> Non
         raise BadInputError(message, hint="Use --write instead: Codex then keeps what the profile denies.")
 
 
-def check_model(settings: Settings, options: StartOptions, choice: ThreadChoice | None) -> None:
-    """Check the model and the effort of a future turn.
-
-    Raises:
-        BadInputError: as `new`, for the options that decide them.
-        CodexMissingError: no usable codex.
-    """
-    config = read_config(settings.config_path)
-    profile, _ = _read_profile(settings, options.profile)
-    overrides = checks.parse_overrides(options.config)
-    model = options.model or default_model(config, choice, profile, overrides)
-    request = TurnRequest("", "/", model, options.effort, config=overrides, profile_config=profile)
-    request = request._replace(thread_id=choice.thread_id if choice is not None else None)
-    if request.asked_model is not None or request.asked_effort is not None:
-        codex = find_codex(config.codex, settings.search_path).path
-        _check_model(settings, codex, request, choice, is_default=options.model is None)
-
-
-def _check_model(
+def check_model(
     settings: Settings, codex: Path, request: TurnRequest, choice: ThreadChoice | None, *, is_default: bool
 ) -> None:
     """Check a model or effort asked for in any way; `is_default` where the model may be `config.json`'s."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli.actions.read.read import status
+from codex_server_cli.core.model.turn import parse_time_ms
 from codex_server_cli.core.model.view import may_ask
 from codex_server_cli.core.session.queued_messages import what_waits
 from codex_server_cli.disk import lock
@@ -17,6 +19,9 @@ from codex_server_cli.disk.turn.contents import meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.errors import HomeError
 from codex_server_cli.settings.places import Settings
+
+_RELEASE_S = 2.0
+_POLL_S = 0.02
 
 
 class Holder(NamedTuple):
@@ -33,8 +38,12 @@ class Holder(NamedTuple):
     may_ask: bool = False
 
 
-def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
+def holder_of_thread(settings: Settings, thread_id: str, *, has_own_server: bool = True) -> Holder | None:
     """The writer of a thread: one of our turns, or another codex; None where there is none.
+
+    Args:
+        has_own_server: whether the next turn will have an app-server of its own. Any other may have the thread open
+            itself, which does not hinder a turn on it, and knows best who else does.
 
     Codex's own writer lock is a flock that any reader can probe (protocol notes, section 12). Our probe is a momentary
     shared lock, and a codex that opens the thread just then would be refused: so we ask the kernel for a holder first,
@@ -50,10 +59,12 @@ def holder_of_thread(settings: Settings, thread_id: str) -> Holder | None:
     if turn_id is not None:
         return Holder("a turn that is just starting")
     writer_lock = settings.codex_home / "thread-writer-locks" / f"{thread_id}.lock"
-    if _writer_pid(writer_lock) is None:
+    if not has_own_server or _writer_pid(writer_lock) is None:
         return None
     _end_dead_writers(settings, thread_id)
     pid = _writer_pid(writer_lock)
+    if pid is not None and _is_being_released(settings, thread_id):
+        pid = _writer_after(writer_lock, _RELEASE_S)
     if pid is None:
         return None
     return Holder(f"another codex process (pid {pid})", pid=pid) if pid else Holder("another codex process")
@@ -75,6 +86,25 @@ def _writer_pid(writer_lock: Path) -> int | None:
         return pid if pid is not None and lock.is_held(writer_lock) else None
     except PermissionError:  # another user's: only the kernel's answer is available
         return pid
+
+
+def _is_being_released(settings: Settings, thread_id: str) -> bool:
+    """Whether the newest turn of the thread has just ended on a server that others use: that lets go of the thread
+    about a second later (transport notes, section 3)."""
+    for turn, meta in lookup.iter_meta(settings.turns_path):
+        if meta.get("thread_id") == thread_id:
+            finished_ms = parse_time_ms(meta.get("finished_at"))
+            is_recent = finished_ms is not None and time.time() * 1000 - finished_ms < _RELEASE_S * 1000
+            return meta.get("server") is not None and turn.marker is not None and is_recent
+    return False
+
+
+def _writer_after(writer_lock: Path, timeout_s: float) -> int | None:
+    """Who writes the thread once its writer has let go of it, or once that has taken too long."""
+    deadline = time.monotonic() + timeout_s
+    while (pid := _writer_pid(writer_lock)) is not None and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return pid
 
 
 def _end_dead_writers(settings: Settings, thread_id: str) -> None:

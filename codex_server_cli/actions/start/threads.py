@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.actions.read.read import check_codex_home, find
 from codex_server_cli.actions.start.checks import check_cwd
-from codex_server_cli.actions.start.options import ThreadChoice
+from codex_server_cli.actions.start.options import GivenServer, ThreadChoice
 from codex_server_cli.core.history.entries import ThreadEntry
+from codex_server_cli.core.model.server.record import is_elsewhere
 from codex_server_cli.core.model.turn import is_turn_id
 from codex_server_cli.core.model.view import may_ask
 from codex_server_cli.core.result.commands import bounded_wait
@@ -169,16 +170,29 @@ def ids_of(settings: Settings, thread: str) -> frozenset[str]:
     raise UnknownThreadError(f"no such thread: {thread}", hint=_LIST_HINT)
 
 
-def choose_by_id(settings: Settings, thread: str) -> ThreadChoice:
+def choose_by_id(settings: Settings, thread: str, server: GivenServer | None = None) -> ThreadChoice:
     """The thread that `--thread` names.
+
+    Args:
+        server: the app-server that the turn is to use, as it was given.
 
     Raises:
         NotFoundError: there is none, or it is archived.
         AmbiguousError: several.
         BadInputError: its session file is damaged.
     """
+    if _is_server_named(settings, server):
+        from codex_server_cli.actions.start.place.server_threads import choose_there
+
+        choice = choose_there(settings, thread, server)
+        if choice is not None:
+            return choice
     summary = _find_thread(settings, thread)
     return ThreadChoice(summary.thread_id, summary.cwd)
+
+
+def _is_server_named(settings: Settings, given: GivenServer | None) -> bool:
+    return given is not None or read_config(settings.config_path).server is not None
 
 
 def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> ThreadChoice:
@@ -196,7 +210,8 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     except PermissionError as error:
         raise refusal_of(directory, error) from error
     if choice is not None:
-        _refuse_archived(settings, choice.thread_id)
+        if choice.server is None:
+            _refuse_archived(settings, choice.thread_id)
         return choice
     if directory.marker is None:
         raise _no_thread_yet(directory, meta_of(directory))
@@ -204,23 +219,35 @@ def choose_by_turn(settings: Settings, selector: str, cwd: str | None) -> Thread
     raise BadInputError(message, hint=f"{hint}`codex-server new -`", kind=ErrorKind.THREAD_MISSING)
 
 
-def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
+def choose_last(settings: Settings, cwd: str | None, server: GivenServer | None = None) -> ThreadChoice:
     """The newest thread of this directory: of our own turns first, else of Codex's sessions.
 
+    Args:
+        server: the app-server that the turn is to use, as it was given: then only turns on that one count.
+
     Raises:
+        UsageError: the directory is one of another host, and not given.
         BusyError: the newest turn here has no thread yet.
         NotFoundError: its thread is archived.
         BadInputError: there is none, or no such directory. Never the newest thread of another project.
     """
-    here = os.path.realpath(check_cwd(cwd))
+    place = None
+    if _is_server_named(settings, server):
+        from codex_server_cli.actions.start.place.server_threads import place_of
+
+        place = place_of(settings, cwd, server)
+    here = place.here if place is not None else os.path.realpath(check_cwd(cwd))
     for directory, meta in lookup.iter_meta(settings.turns_path):
-        if lookup.is_of(meta, here):
+        if place.has(settings, meta) if place is not None else _is_of_here(meta, here):
             choice = _choice_of(settings, directory, meta)
             if choice is not None:
-                _refuse_archived(settings, choice.thread_id)
+                if choice.server is None:
+                    _refuse_archived(settings, choice.thread_id)
                 return choice
             if directory.marker is None and not _is_ephemeral(meta):
                 raise _no_thread_yet(directory, meta)  # never an older thread instead
+    if place is not None:
+        place.refuse_none()
     summary = newest_thread(settings.codex_home, here)
     if summary is None:
         _refuse_if_unreadable(settings)
@@ -230,15 +257,22 @@ def choose_last(settings: Settings, cwd: str | None) -> ThreadChoice:
     return ThreadChoice(summary.thread_id, summary.cwd)
 
 
+def _is_of_here(meta: dict[str, Any], here: str) -> bool:
+    """Whether a turn is one of this directory; one on another host is not, whatever its path."""
+    return not is_elsewhere(meta.get("server")) and lookup.is_of(meta, here)
+
+
 def _choice_of(settings: Settings, directory: TurnDir, meta: dict[str, Any]) -> ThreadChoice | None:
     """The thread of a turn; None where it left none."""
     thread_id = meta.get("thread_id") or ""
     if _is_ephemeral(meta) or not _THREAD_ID.fullmatch(thread_id):  # the id becomes part of a path
         return None
     has_begun = meta.get("codex_turn_id") is not None or not directory.error.exists()
-    if not has_begun and not has_session(settings.codex_home, thread_id):
+    server = meta.get("server")
+    if not has_begun and (server is not None or not has_session(settings.codex_home, thread_id)):
         return None  # it failed before its turn began, and Codex makes no session until then
-    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, _fork_after(directory, meta), meta.get("model"))
+    after, model = _fork_after(directory, meta), meta.get("model")
+    return ThreadChoice(thread_id, meta.get("cwd"), directory.turn_id, after, model, server=server)
 
 
 def _is_ephemeral(meta: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.actions.notify_command import choose_command
@@ -25,23 +26,30 @@ def make_request(
     *,
     is_fork: bool,
     may_fork_if_busy: bool,
+    is_elsewhere: bool = False,
 ) -> tuple[TurnRequest, str | None]:
     """The request made of the options, and the turn that we run inside of, if any.
 
     Args:
         profile: the settings of their profile, if they name one.
         images: the names of the pictures' copies, within the turn's directory.
+        is_elsewhere: the turn's directories are those of another host.
 
     Raises:
         CodexServerError: as `start.new`.
     """
     parent = checks.check_nesting(settings, may_nest=options.may_nest)
-    cwd = checks.check_cwd(options.cwd)
+    check_directory: Callable[..., str] = checks.check_cwd
+    if is_elsewhere:
+        from codex_server_cli.actions.start.place.server import remote_dir
+
+        check_directory = remote_dir
+    cwd = check_directory(options.cwd)
     sandbox = options.sandbox or Sandbox(config.sandbox or Sandbox.READ_ONLY)
-    writable_roots = checks.check_add_dirs(options.add_dirs, sandbox)
+    writable_roots = checks.check_add_dirs(options.add_dirs, sandbox, check_directory)
     if options.has_worktree and sandbox is Sandbox.READ_ONLY:
         raise UsageError("--worktree needs --write", hint="A turn that writes nothing needs no copy to write in.")
-    if sandbox is not Sandbox.READ_ONLY and not options.may_skip_git_check:
+    if sandbox is not Sandbox.READ_ONLY and not (options.may_skip_git_check or is_elsewhere):
         checks.check_git(*(() if options.has_worktree else (cwd,)), *writable_roots)  # of a worktree git is asked more
     if options.name is not None:
         checks.check_name(options.name)

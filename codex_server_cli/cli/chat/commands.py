@@ -94,9 +94,9 @@ class SlashCommands:
     async def _resume(self, selector: str) -> None:
         if self._is_busy():
             return
-        settings, cwd = self._chat.settings, self._chat.options.cwd
+        settings, cwd, server = self._chat.settings, self._chat.options.cwd, self._chat.options.server
         target = await off_loop(
-            lambda: chat.target_of(settings, selector, cwd) if selector else chat.target_of_last(settings, cwd)
+            lambda: chat.target_of(settings, selector, cwd) if selector else chat.target_of_last(settings, cwd, server)
         )
         self._chat.tokens = 0
         await self._chat.switch_to(target)

@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from codex_server_cli.actions import conversation as actions
-from codex_server_cli.actions.start.checks import check_cwd
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli import output
 from codex_server_cli.cli.start_options import check_one_thread, options_of
@@ -27,9 +26,9 @@ def chat(*, prompt: str | None, last: bool, thread: str | None, turn: str | None
     _check_terminal()
     settings = Settings.load()
     if last:
-        target = actions.target_of_last(settings, options.cwd)
+        target = actions.target_of_last(settings, options.cwd, options.server)
     elif thread is not None:
-        target = actions.target_of_thread(settings, thread)
+        target = actions.target_of_thread(settings, thread, options.server)
     elif turn is not None:
         target = actions.target_of_turn(settings, turn, options.cwd)
     else:
@@ -57,7 +56,7 @@ def _run_chat(settings: Settings, options: StartOptions, target: actions.ChatTar
     from codex_server_cli.cli.chat.markdown import Painter
 
     sandbox = options.sandbox or Sandbox(read_config(settings.config_path).sandbox or Sandbox.READ_ONLY)
-    options = options._replace(sandbox=sandbox, cwd=check_cwd(options.cwd) if options.cwd is not None else None)
+    options = actions.with_directory(settings, options._replace(sandbox=sandbox))
     chat_ = Chat(settings, options, target, Painter(Console(highlight=False, markup=False, emoji=False)))
     asyncio.run(chat_.run(options.prompt or None))
     _note_follow_up(chat_.chat_turn, chat_.target)

@@ -6,6 +6,7 @@ from typing import Final
 
 from codex_server_cli.cli import parameters as p
 from codex_server_cli.cli.parameters import number, option, switch
+from codex_server_cli.cli.tables.listen_flags import LISTEN_FLAGS
 from codex_server_cli.cli.tables.system import SYSTEM
 from codex_server_cli.cli.verb import Verb
 
@@ -19,7 +20,7 @@ VERBS: Final[dict[str, Verb]] = {
         "verbs.server:start",
         SYSTEM,
         "Start the shared app-server of this environment, unless it runs. A turn does that itself.",
-        p.OBJECT_JSON,
+        (*LISTEN_FLAGS, *p.OBJECT_JSON),
     ),
     "server stop": Verb(
         "verbs.server:stop",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from codex_server_cli.actions import server
 from codex_server_cli.cli import output
@@ -11,18 +12,38 @@ from codex_server_cli.core.documents.server import servers_document
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.server.report import ServerReport
 from codex_server_cli.core.result.failures import without_colours
+from codex_server_cli.errors import UsageError
 from codex_server_cli.render.server.shared import NONE_RUNS, server_line, servers_text
 from codex_server_cli.settings.places import Settings
 
 
-def start(*, json: bool, full: bool) -> None:
-    """Start the shared app-server of this environment, unless it runs."""
-    report, ran_already = server.start(Settings.load())
+def start(*, json: bool, full: bool, listen: str | None, **given: Any) -> None:
+    """Start the shared app-server of this environment, unless it runs; with `listen` another one, on a TCP port."""
+    report, ran_already = server.start(Settings.load(), _arguments(listen, given))
     if json or full:
         _show_json([report], full=full, ran_already=ran_already)
     else:
         output.show(server_line(report))
         output.note_if("it ran already" if ran_already else None)
+
+
+def _arguments(url: str | None, given: dict[str, Any]) -> list[str]:
+    """The further arguments of codex; none for the shared app-server.
+
+    Raises:
+        UsageError: the flags are wrong.
+        BadInputError: the token or secret cannot be used.
+    """
+    if url is not None:
+        from codex_server_cli.actions.listen import checked_arguments
+        from codex_server_cli.core.model.server.listen import ListenFlags
+
+        return checked_arguments(ListenFlags(url, **given))
+    without = next((name for name, value in given.items() if value is not None), None)
+    if without is not None:
+        hint = "Like --listen ws://127.0.0.1:4500. The shared app-server needs no token: only you can open its socket."
+        raise UsageError(f"--{without.replace('_', '-')} goes with --listen", hint=hint)
+    return []
 
 
 def stop(*, now: bool, timeout: str | None, json: bool, full: bool) -> None:

@@ -50,11 +50,11 @@ def continue_(
 
     def begin(keyed: StartOptions) -> start.Started:
         if thread is not None:
-            choice = threads.choose_by_id(settings, thread)
+            choice = threads.choose_by_id(settings, thread, keyed.server)
         elif turn is not None:
             choice = threads.choose_by_turn(settings, turn, keyed.cwd)
         else:
-            choice = threads.choose_last(settings, keyed.cwd)
+            choice = threads.choose_last(settings, keyed.cwd, keyed.server)
         return start.go_on(settings, keyed, launch or prepare(), choice, is_fork=fork, may_fork_if_busy=fork_if_busy)
 
     call = _given("continue", thread=thread, turn=turn, fork=fork, fork_if_busy=fork_if_busy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from codex_server_cli.codex.transport.handshake import shown
 from codex_server_cli.errors import BadInputError
 from codex_server_cli.settings.environment import variable
 
@@ -21,7 +22,7 @@ def read_token(token_file: str | None, token_env: str | None) -> str | None:
     if token_file is not None and token_env is not None:
         raise BadInputError("both a file and a variable are named for the token", hint="Give one of the two.")
     if token_file is not None:
-        return _checked(_text_of(token_file), f"the token file {token_file}", _HINT)
+        return _checked(_text_of(token_file), f"the token file {shown(token_file)}", _HINT)
     if token_env is None:
         return None
     value = variable(token_env)
@@ -39,14 +40,14 @@ def _text_of(path: str) -> str:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise BadInputError(f"the token file {path} is no regular file", hint=_HINT)
+                raise BadInputError(f"the token file {shown(path)} is no regular file", hint=_HINT)
             return os.read(fd, _MOST_BYTES).decode("utf-8", "replace")
         finally:
             os.close(fd)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise BadInputError(
-            f"the token file {path} cannot be read: {reason}", hint="See its path and its mode, or name another one."
+            f"the token file {shown(path)} cannot be read: {reason}", hint="See its path and its mode."
         ) from error
 
 

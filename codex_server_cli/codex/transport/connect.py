@@ -61,7 +61,7 @@ def route_of(
     if address.kind is not ServerKind.WS:
         if token_file is not None or token_env is not None:
             raise BadInputError(
-                f"{address.url} takes no token", hint="A token is for ws:// and wss://: leave it out, or --server."
+                f"{address.url} takes no token", hint="Leave the token out: it is for ws:// and wss:// alone."
             )
         return Route(address, _socket_path(address, codex_home), None, server_command)
     from codex_server_cli.codex.transport.bearer import read_token
@@ -76,9 +76,11 @@ def route_of(
 
 
 def _socket_path(address: ServerAddress, codex_home: Path) -> str | None:
-    if address.kind is ServerKind.UNIX:
-        return address.path or str(codex_home / "app-server-control" / "app-server-control.sock")
-    return None
+    if address.kind is not ServerKind.UNIX or address.path is not None:
+        return address.path
+    from codex_server_cli.codex.transport.unix import DEFAULT_SOCKET
+
+    return str(codex_home / DEFAULT_SOCKET)
 
 
 def connect(route: Route, *, timeout_s: float = TIMEOUT_S) -> Link:
@@ -94,6 +96,7 @@ def connect(route: Route, *, timeout_s: float = TIMEOUT_S) -> Link:
         from codex_server_cli.codex.transport.unix import connect_unix
 
         return connect_unix(route.socket_path, timeout_s)
+    assert route.address.kind is ServerKind.WS, f"{route} cannot be connected to"
     from codex_server_cli.codex.transport.tcp import connect_tcp
 
     return connect_tcp(route.address, route.token, timeout_s)

@@ -25,6 +25,8 @@ from codex_server_cli.errors import ErrorKind, ServerError
 _MOST_BODY_BYTES = 4096
 _READ_BYTES = 64 * 1024
 _TLS_ALERT = 0x15
+_NO_CHUNK = b"0\r\n\r\n"
+"""An empty body, as a proxy may pass it on."""
 _HOW_TO_GIVE = "Give it with --server-token-file FILE or --server-token-env NAME."
 _COMPARE = "Compare it with the server's own; it reads its token file once, at its start."
 _CLAIMS = "Have a token made for this server (its --ws-issuer, --ws-audience and secret)."
@@ -96,7 +98,7 @@ def upgrade(
     if head.is_upgrade(accept):
         sock.settimeout(0)
         return rest
-    body = beginning_of(_body(sock, head, rest, deadline).decode("utf-8", "replace").strip(), 60)
+    body = " ".join(_body(sock, head, rest, deadline).decode("utf-8", "replace").split())
     raise _refusal(name, head.status, body, has_token=token is not None)
 
 
@@ -107,7 +109,7 @@ def check_ready(sock: socket.socket, name: str, deadline: Deadline, *, host: str
         ServerError: it is no app-server.
     """
     head, rest = _ask(sock, get_request(host, "/readyz", {"Connection": "close"}), name, deadline)
-    if head.status != 200 or _body(sock, head, rest, deadline):
+    if head.status != 200 or _body(sock, head, rest, deadline) not in (b"", _NO_CHUNK):
         raise _no_app_server(name, f"it answers {head.status} to /readyz")
 
 
@@ -115,7 +117,7 @@ def silent(name: str, deadline: Deadline) -> ServerError:
     """The error for a server that does not answer in time."""
     return ServerError(
         f"{shown(name)} does not answer within {deadline.timeout_s:g} s",
-        hint="Something listens there, but it hangs or is no app-server: see to it, and try again.",
+        hint="It hangs, is no app-server, or a firewall is in between: see to it, and try again.",
     )
 
 
@@ -157,7 +159,8 @@ def _ask(sock: socket.socket, request: bytes, name: str, deadline: Deadline) -> 
 def _body(sock: socket.socket, head: Head, rest: bytes, deadline: Deadline) -> bytes:
     """The beginning of the body; what does not come in time is left out."""
     length = head.headers.get("content-length", "")
-    wanted = min(int(length), _MOST_BODY_BYTES) if length.isascii() and length.isdigit() else _MOST_BODY_BYTES
+    is_known = length.isascii() and length.isdigit() and len(length) < 10
+    wanted = min(int(length), _MOST_BODY_BYTES) if is_known else _MOST_BODY_BYTES
     with contextlib.suppress(OSError):
         while len(rest) < wanted:
             sock.settimeout(min(deadline.rest_s(), 1.0))
@@ -181,11 +184,14 @@ def _refusal(name: str, status: int, body: str, *, has_token: bool) -> ServerErr
         )
     if status == 101:
         return _no_app_server(name, "its answer to the WebSocket handshake is wrong")
-    return _no_app_server(name, f"it answers HTTP {status}{f' ({body})' if body and body.isprintable() else ''}")
+    excerpt = beginning_of(body, 60)
+    return _no_app_server(
+        name, f"it answers HTTP {status}{f' ({excerpt})' if excerpt and excerpt.isprintable() else ''}"
+    )
 
 
 def _no_app_server(name: str, why: str) -> ServerError:
+    tls = "; behind TLS it is wss://" if name.startswith("ws://") else ""
     return ServerError(
-        f"{shown(name)} is no app-server: {why}",
-        hint="See what listens there; an app-server is started by: codex app-server --listen URL.",
+        f"{shown(name)} is no app-server: {why}", hint=f"See what listens there, or name another server{tls}."
     )

@@ -1,6 +1,7 @@
 """The way to an app-server over TCP, `ws://` and `wss://`. Owns the connecting, TLS with the system's authorities.
 
-No proxy is used. A TLS socket is made to look like a plain one that does not block (`_TlsWire`).
+No proxy is used. Looking up a name takes as long as the system's resolver lets it. A TLS socket
+is made to look like a plain one that does not block (`_TlsWire`).
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
             return sock
     raise ServerError(
         f"nobody can be reached at {shown(address.url)}: {reason}",
-        hint="See whether the app-server runs and the port is right: codex app-server --listen ws://IP:PORT",
+        hint="See whether an app-server runs there, and at which port; or name another one.",
     )
 
 

@@ -19,7 +19,10 @@ from codex_server_cli.codex.transport.handshake import Deadline, shown, silent, 
 from codex_server_cli.codex.transport.websocket import WebSocketLink
 from codex_server_cli.errors import ServerError
 
+DEFAULT_SOCKET = "app-server-control/app-server-control.sock"
+"""Below `CODEX_HOME`: where `codex app-server --listen unix://` listens."""
 _DAEMON_DIRECTORY = re.compile(r"(?:/private)?/tmp/codex-daemon-\d+")
+_MOST_LINKS = 40
 _BUSY_S = 0.005
 
 
@@ -56,29 +59,31 @@ def open_socket(path: str, timeout_s: float) -> socket.socket:
 
 
 def _target(path: str) -> str:
-    """What to connect to: what the link at `path` leads to, as a client's own limit of 107 bytes is on what it names.
+    """What to connect to: the path, or what it leads to if that is shorter: a client can name 107 bytes at most.
 
     Raises:
-        ServerError: it lies where others can write.
+        ServerError: the socket lies where others can put one.
     """
-    try:
-        target = str(Path(path).parent / os.readlink(path))  # noqa: PTH115 — for its one step
-    except (OSError, ValueError):  # no link
-        target = path
-    directory = str(Path(target).parent)
-    if _DAEMON_DIRECTORY.fullmatch(directory):
-        _check_daemon_directory(directory)
-    return target
+    named, real = Path(path), Path(os.path.realpath(path))
+    for _ in range(_MOST_LINKS):
+        if not os.path.islink(named):  # noqa: PTH114 — pathlib's raises where it may not look
+            break
+        named = named.parent / named.readlink()
+    # As it is named, too: the directory may be a link that somebody else has put there.
+    for directory in {named.parent, real.parent}:
+        if _DAEMON_DIRECTORY.fullmatch(os.path.normpath(directory)):
+            _check_daemon_directory(directory)
+    return min(path, str(real), key=lambda each: len(os.fsencode(each)))
 
 
-def _check_daemon_directory(directory: str) -> None:
+def _check_daemon_directory(directory: Path) -> None:
     """Codex refuses the same when it is to listen there.
 
     Raises:
         ServerError: somebody else can put a socket there.
     """
     try:
-        found = os.lstat(directory)
+        found = directory.lstat()
     except OSError:  # reported by the connection
         return
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
@@ -102,28 +107,31 @@ def _connect(sock: socket.socket, target: str, path: str, deadline: Deadline) ->
             time.sleep(_BUSY_S)
         except TimeoutError as error:
             raise silent(path, deadline) from error
-        except (OSError, ValueError) as error:  # ValueError: a NUL
+        except OSError as error:
             raise _no_connection(path, target, error) from error
         else:
             return
 
 
-def _no_connection(path: str, target: str, error: OSError | ValueError) -> ServerError:
-    where, code = shown(path), getattr(error, "errno", None)
-    start = f"Start it: codex app-server --listen unix://{shlex.quote(path)}; or have ours started: --server shared."
-    if isinstance(error, ValueError) or code is None:  # Python itself measures the path
+def _no_connection(path: str, target: str, error: OSError) -> ServerError:
+    where, code = shown(path), error.errno
+    if code is None and not os.path.lexists(target):  # Python measures a path before anybody looks for it
+        code = errno.ENOENT
+    if code is None:
         return ServerError(
-            f"the path of the socket is too long ({len(os.fsencode(target))} bytes; a client can name 107)",
+            f"the path of the socket is too long ({len(os.fsencode(target))} bytes; a client can name about 100)",
             hint="Make a link to it in a shorter place, and name the link: ln -s SOCKET /tmp/codex.sock",
         )
-    if code == errno.ENOENT and target != path:
-        return ServerError(f"nobody listens at {where} any more: the socket that it leads to is gone", hint=start)
+    if code == errno.ENOENT and os.path.islink(path):  # noqa: PTH114
+        return ServerError(
+            f"nobody listens at {where} any more: the socket that it leads to is gone", hint=_start_hint(path)
+        )
     if code == errno.ENOENT:
-        return ServerError(f"nobody listens at {where}: there is no such socket", hint=start)
-    if code == errno.ECONNREFUSED and not _is_socket(target):
+        return ServerError(f"nobody listens at {where}: there is no such socket", hint=_start_hint(path))
+    if code == errno.ECONNREFUSED and not Path(target).is_socket():
         return ServerError(f"{where} is no socket", hint="Name the socket that an app-server listens at.")
     if code == errno.ECONNREFUSED:
-        return ServerError(f"nobody listens at {where} any more: its app-server has ended", hint=start)
+        return ServerError(f"nobody listens at {where} any more: its app-server has ended", hint=_start_hint(path))
     if code in (errno.EACCES, errno.EPERM):
         return ServerError(
             f"this user may not connect to {where}",
@@ -132,8 +140,11 @@ def _no_connection(path: str, target: str, error: OSError | ValueError) -> Serve
     return ServerError(f"{where} cannot be connected to: {os.strerror(code)}", hint="Name a socket that exists.")
 
 
-def _is_socket(path: str) -> bool:
-    try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)  # noqa: PTH116 — no second object for it
-    except OSError:
-        return False
+def _start_hint(path: str) -> str:
+    """What starts an app-server that listens at a path; only for the default one it makes the directory."""
+    command = f"codex app-server --listen unix://{shlex.quote(path)}"
+    if path.endswith(f"/{DEFAULT_SOCKET}"):
+        command = "codex app-server --listen unix://"
+    elif not os.path.isdir(parent := Path(path).parent):  # noqa: PTH112
+        command = f"mkdir -p -m 700 {shlex.quote(str(parent))} && {command}"
+    return f"Start it: {command}; or have one of ours started: --server shared."

@@ -1,7 +1,7 @@
 """A connection that has been upgraded to WebSocket, as a `Link`: JSON lines on our side, frames on the other.
 
-Owns the socket, what is unsent, pings and the polite close; must never know what a line means. Only `end`
-blocks.
+Owns the socket, what is unsent, pings and the polite close; must never know what a line means. It never
+blocks, but in `end`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class WebSocketLink:
 
     def write_fd(self) -> int | None:
         """See `Link`."""
-        return self._wire.fileno() if self._unsent and self._how is None else None
+        return self._wire.fileno() if self._unsent and self._is_open else None
 
     def read(self, fd: int) -> bytes | None:
         """See `Link`: each text message as a line."""
@@ -145,7 +145,7 @@ class WebSocketLink:
             until_s = time.monotonic() + first_grace_s
             self._control(CLOSE, _NORMAL_CLOSURE)
             self._is_closing = True
-            while self._how is None and (rest_s := until_s - time.monotonic()) > 0:
+            while self._is_open and self._how is None and (rest_s := until_s - time.monotonic()) > 0:
                 _is_ready(self._wire, select.POLLIN | (select.POLLOUT if self._unsent else 0), rest_s)
                 self._flush()
                 self.read(self._wire.fileno())  # up to its answer: unread bytes would make the kernel reset it

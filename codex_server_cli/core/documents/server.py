@@ -40,4 +40,6 @@ def server_row(report: ServerReport) -> dict[str, Any]:
         "turns": list(report.turns),
         "leftovers": [left._asdict() for left in report.leftovers],
         "log_path": report.log_path,
+        "is_healthy": report.is_healthy,
+        "problem": report.problem,
     }

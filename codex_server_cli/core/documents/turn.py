@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.core.documents import lean
+from codex_server_cli.core.model.server.record import url_of
 from codex_server_cli.core.model.turn import State, parse_time_ms
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.protocol.rpc import objects_in, text_in
@@ -87,6 +88,7 @@ def full_status(view: TurnView) -> dict[str, Any]:
         "effort": meta.get("effort"),
         "sandbox": meta.get("sandbox"),
         "approval": meta.get("approval"),
+        "server": url_of(meta.get("server")),
         "started_at": meta.get("started_at"),
         "finished_at": meta.get("finished_at"),
         "last_activity": live.get("last_activity") or meta.get("finished_at"),

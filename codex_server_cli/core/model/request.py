@@ -77,6 +77,7 @@ class TurnRequest(NamedTuple):
         schema_source: the schema's file, where it has one that can be edited.
         prompt_path: absolute path of the stored prompt, for hints; the images are beside it. Not stored.
         worktree_cwd: where it works instead of `cwd`, which the user named: in its own worktree. Not stored.
+        image_urls: the same pictures as data URLs, for an app-server that cannot read them here. Not stored.
     """
 
     turn_id: str
@@ -110,6 +111,7 @@ class TurnRequest(NamedTuple):
     schema_source: str | None = None
     prompt_path: str | None = None
     worktree_cwd: str | None = None
+    image_urls: tuple[str, ...] = ()
 
     @property
     def work_dir(self) -> str:
@@ -119,7 +121,7 @@ class TurnRequest(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """The request as a JSON object; `from_json` is its inverse."""
         stored = self._asdict()
-        del stored["prompt_path"], stored["worktree_cwd"]
+        del stored["prompt_path"], stored["worktree_cwd"], stored["image_urls"]
         return stored
 
     @classmethod
@@ -224,7 +226,8 @@ class TurnRequest(NamedTuple):
         """
         if self.review is not None:
             return "review/start", {"threadId": thread_id, "target": self.review}
-        images = [{"type": "localImage", "path": path} for path in self.images]
+        images = [{"type": "image", "url": url} for url in self.image_urls]
+        images = images or [{"type": "localImage", "path": path} for path in self.images]
         params: Message = {
             "threadId": thread_id,
             "input": [{"type": "text", "text": prompt}, *images],

@@ -20,7 +20,9 @@ class Timer(Enum):
     DEADLINE = auto()  # the time limit set by the user
     AGAIN = auto()  # the moment to repeat a request that Codex was too busy for
     APPROVAL = auto()  # a user's decision
-    START = auto()  # the moment to start another app-server
+    START = auto()  # the moment to start another app-server, or to connect once more
+    POLL = auto()  # the moment to look once more for a turn whose connection was lost
+    CLOSING = auto()  # the end of what is asked after the end of a turn
 
 
 LIMIT_MS: dict[Timer, float] = {
@@ -30,6 +32,8 @@ LIMIT_MS: dict[Timer, float] = {
     Timer.COMPLETION: 2_000,  # normally 1 ms
     Timer.RECONCILE: 2_000,
     Timer.STALL: 15 * 60_000,
+    Timer.POLL: 500,
+    Timer.CLOSING: 2_000,  # 75 ms were observed, with an interrupt
     Timer.RETRIES: 10 * 60_000,  # unreachable hosts are retried without limit (notes, section 5)
 }
 STALL_CHECK_MS = 60_000

@@ -11,6 +11,7 @@ import time
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.model.turn_id import unix_s
 from codex_server_cli.errors import ErrorKind, Exit
 
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9]{3}-[0-9a-f]{4}")
@@ -176,14 +177,12 @@ def format_time_ms(unix_ms: int) -> str:
 
 def parse_time_ms(text: object) -> int | None:
     """The inverse of `format_time_ms`; None for anything else."""
-    import calendar  # 4 ms with datetime, which `new` and the worker do not need
-
     match = _TIME.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         return None
     *date, milliseconds = (int(group) for group in match.groups())
     try:
-        unix_ms = calendar.timegm((*date, 0, 0, 0)) * 1000 + milliseconds
-        return unix_ms if format_time_ms(unix_ms) == text else None  # `timegm` accepts a 31st of June
+        unix_ms = unix_s(*date) * 1000 + milliseconds
+        return unix_ms if format_time_ms(unix_ms) == text else None  # `unix_s` accepts a 31st of June
     except ValueError:
         return None

@@ -75,12 +75,19 @@ _WORKTREE: Mapping[str, _Check] = {
     **dict.fromkeys(("path", "branch", "name"), _is_path),
     "is_removed": _is_switch,
 }
+_SERVER: Mapping[str, _Check] = {
+    "url": lambda value: isinstance(value, str),
+    **dict.fromkeys(("token_file", "token_env", "path"), _is_path),
+    **dict.fromkeys(("pid", "generation"), _is_count),
+    "is_insecure": _is_switch,
+}
 _META: Mapping[str, _Check] = {
     **dict.fromkeys(("turn_id", "name", "thread_id", "codex_turn_id", "started_at", "finished_at"), _is_text),
     **dict.fromkeys(("model", "effort", "sandbox", "approval", "boot_id", "parent_turn"), _is_text),
     **dict.fromkeys(("cwd", "codex"), _is_path),
     **dict.fromkeys(("pid", "pid_start_ticks", "app_server_pid", "put_back"), _is_count),
     "worktree": lambda value: value is None or _has(value, _WORKTREE),
+    "server": lambda value: value is None or _has(value, _SERVER),
     "request": lambda value: value is not None and _has(value, _REQUEST),
 }
 _ERROR: Mapping[str, _Check] = {

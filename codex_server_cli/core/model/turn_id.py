@@ -1,4 +1,4 @@
-"""Makes turn ids. In a file of its own, because it is needed first and imports almost nothing."""
+"""Makes turn ids, and reads times. In a file of its own, because it is needed first and imports almost nothing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ def make_turn_id(now_ms: int, random_bits: int, newest: str | None = None) -> st
 
 def time_ms(turn_id: str) -> int | None:
     """The time in an id; None for an invalid one."""
-    import calendar  # 4 ms with datetime; `strptime` would take 10
-
     match = _SHAPE.fullmatch(turn_id)
     if match is None:
         return None
@@ -36,6 +34,19 @@ def time_ms(turn_id: str) -> int | None:
     date, clock = stamp.split("-")
     parts = (date[:4], date[4:6], date[6:], clock[:2], clock[2:4], clock[4:])
     try:
-        return calendar.timegm((*map(int, parts), 0, 0, 0)) * 1000 + int(milliseconds)
+        return unix_s(*map(int, parts)) * 1000 + int(milliseconds)
     except ValueError:  # a 13th month: made by hand
         return None
+
+
+def unix_s(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int:
+    """The Unix time of a date and time in UTC; as `calendar.timegm`, which with `datetime` takes 4 ms to import.
+
+    Raises:
+        ValueError: there is no such year or month. A 31st of June is the 1st of July.
+    """
+    if year < 1 or not 1 <= month <= 12:
+        raise ValueError(f"no month {year}-{month}")
+    begun = year - (month < 3)  # a year from March on, so that the 29th of February is the last day of one
+    days = 365 * begun + begun // 4 - begun // 100 + begun // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719_469
+    return ((days * 24 + hour) * 60 + minute) * 60 + second

@@ -3,9 +3,9 @@
 No extension and no subprotocol is offered. That text is UTF-8 is left to the JSON reader. Pure: keys and masks are the
 caller's.
 
-Why no library. Beside all that a worker has imported, this costs 1 ms of CPU and 0.1 MB; `websockets.client` 45 ms and
-9 MB, its core without the package around it 30 ms and 6.9 MB, `wsproto` 31 ms and 5.8 MB; a whole turn on a warm server
-takes Codex itself 93 ms. `websockets` is the oracle of the tests.
+Why no library: beside all that a worker has imported, this costs 0.6 ms of CPU and 0.05 MB; `websockets.client` 45 ms
+and 9 MB, its core without the package around it 30 ms and 6.9 MB, `wsproto` 31 ms and 5.8 MB. A whole turn on a warm
+server takes Codex itself 93 ms. A text delta of 200 bytes takes 2 µs here. `websockets` is the oracle of the tests.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def read_head(data: bytes) -> tuple[Head, bytes] | None:
         return None
     status_line, *lines = head.decode("latin-1").split("\r\n")
     status = status_line.split(" ")[1:2]
-    if not status or not (status[0].isascii() and status[0].isdigit()):
+    if not status or not (status[0].isascii() and status[0].isdigit() and len(status[0]) == 3):
         raise WebSocketError("does not speak HTTP")
     headers: dict[str, str] = {}
     for line in lines:
@@ -185,6 +185,7 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._opcode = CONTINUATION  # of the message that has begun
         self._parts: list[bytes] = []
+        self._size = 0
 
     def feed(self, data: bytes) -> list[Received]:
         """What `data` completes, oldest first.
@@ -234,8 +235,9 @@ class FrameDecoder:
             raise WebSocketError("sends the parts of a message in a wrong order")
         self._opcode = self._opcode or opcode
         self._parts.append(payload)
-        if sum(map(len, self._parts)) > self._most_bytes:
+        self._size += len(payload)
+        if self._size > self._most_bytes:
             raise WebSocketError("sends a message without end")
         if is_last:
             received.append(Received(self._opcode, b"".join(self._parts)))
-            self._opcode, self._parts = CONTINUATION, []
+            self._opcode, self._parts, self._size = CONTINUATION, [], 0

@@ -41,6 +41,11 @@ class AgentMessages:
         self.is_reviewing = False
         self._messages: dict[str, AgentMessage] = {}
         self._review: str | None = None
+        self._whole: set[str] | None = None  # after a lost connection: those that have started since
+
+    def reattach(self) -> None:
+        """The connection was lost: an open message lacks a part until its end brings all of it."""
+        self._whole = set()
 
     @property
     def answer(self) -> str | None:
@@ -61,6 +66,8 @@ class AgentMessages:
 
     def add_delta(self, item_id: str, delta: str) -> None:
         """Append a delta to a message."""
+        if self._whole is not None and item_id not in self._whole:
+            return
         message = self._messages.get(item_id)
         if message is None:
             message = self._messages[item_id] = AgentMessage(phase=None)
@@ -70,6 +77,8 @@ class AgentMessages:
     def start(self, item_id: str, item: Message) -> None:
         """A message starts. A retry starts the same item again and resends its text: it is reset and moved last."""
         self._messages.pop(item_id, None)
+        if self._whole is not None:
+            self._whole.add(item_id)
         text = text_in(item.get("text"))
         self._messages[item_id] = AgentMessage(item.get("phase"), [text] if text else [])
 

@@ -56,6 +56,10 @@ class ApprovalRequest(NamedTuple):
     asked_ms: int
     expires_ms: int
 
+    def is_again_of(self, other: ApprovalRequest | None) -> bool:
+        """Whether Codex sent that one once more: over another connection it repeats what waits (transport notes, 4)."""
+        return other is not None and (self.wire_id, self.params) == (other.wire_id, other.params)
+
     @property
     def form(self) -> Message:
         """What an elicitation asks for: JSON Schemas by property; `{}` where it only asks for consent."""

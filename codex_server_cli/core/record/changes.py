@@ -52,6 +52,8 @@ class ChangeSet(NamedTuple):
 
     def diff(self, most_chars: int = MOST_DIFF_CHARS) -> str:
         """One text that `git apply` accepts in `base`."""
+        if not self.files:
+            return ""
         from codex_server_cli.core.model.unified_diff import diff_text
 
         return diff_text((file.renamed(below(self.base)) for file in self.files), most_chars)

@@ -43,5 +43,6 @@ class RawItems:
             id_ = str(raw.get("call_id"))
             held = self._calls.pop(id_, None)
             if held is not None and id_ not in self._items and refusal_of(held[1], raw) is not None:
+                self._items.add(id_)  # after a lost connection it is read once more, from the thread's session file
                 return [held, (line, raw)]
         return []

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from codex_server_cli.core.protocol.event_log import read_events
-from codex_server_cli.core.protocol.rpc import Message, params_of
+from codex_server_cli.core.protocol.rpc import Message, object_at, params_of
 from codex_server_cli.core.record.approval_request import ApprovalRequest, read_request
+from codex_server_cli.core.record.attach.attachment import REATTACH, waits_for_nobody
 from codex_server_cli.core.record.decisions import TAKEN_BACK, TIMEOUT, outcome_of_reply
 from codex_server_cli.core.record.effective_settings import differences
 from codex_server_cli.core.record.pieces import Kind, Piece, Pieces, joined
@@ -32,11 +33,17 @@ class Replay:
         self.record = TurnRecord()
         self._transcript = Transcript(lambda item: denial_of(item, self.record.settings))
         self._open_requests: dict[str | int, ApprovalRequest] = {}  # requests without a reply
+        self._answered: dict[str | int, ApprovalRequest] = {}  # by us: each may come again over another connection
         self._has_compared = False
 
     def begin(self) -> None:
         """Another app-server: messages of the previous one no longer count, though they were shown."""
-        self.record, self._open_requests = TurnRecord(), {}
+        self.record, self._open_requests, self._answered = TurnRecord(), {}, {}
+
+    def reattach(self) -> None:
+        """Another connection to the app-server that has our turn: what is known goes on."""
+        self.record.reattach()
+        self._transcript.reattach()
 
     def feed(self, event: Message) -> tuple[list[Message], Pieces]:
         """Take one event of `events.jsonl`, of either direction; see `feed_in`."""
@@ -61,7 +68,9 @@ class Replay:
             return own, pieces  # the hot path
         if not self._has_compared and self.record.has_started:
             pieces = [*pieces, *self._compare_terms()]
-        if method is not None and "id" in message:
+        if method is None and self.record.attachment.is_reattached:
+            pieces = [*pieces, *self._on_reattached(message)]
+        elif method is not None and "id" in message:
             pieces = [*pieces, *self._on_request(message)]
         elif method == "serverRequest/resolved":
             pieces = [*pieces, *self._on_outcome(params_of(message).get("requestId"), None, None)]
@@ -73,10 +82,10 @@ class Replay:
         """Take a sent message.
 
         Args:
-            why: of a reply, why it was sent; see `decisions.TIMEOUT`.
+            why: of a reply, why it was sent; see `decisions.TIMEOUT`. Of `initialize`, see `REATTACH`.
         """
         if message.get("method") == "initialize":
-            self.begin()
+            self.reattach() if why == REATTACH else self.begin()
         self.record.feed_out(message)
         return () if "method" in message else self._on_outcome(message.get("id"), message, why)
 
@@ -102,17 +111,28 @@ class Replay:
 
     def _on_request(self, message: Message) -> Pieces:
         request = read_request(message, self.record.items_asked_about, 0, 0)
-        if request is None:
+        if request is None or request.is_again_of(self._open_requests.get(request.wire_id)):
             return ()
+        if request.is_again_of(self._answered.get(request.wire_id)):
+            return ()  # our answer was lost with the connection
         self._open_requests[request.wire_id] = request
         line = f"[waiting for {request.waited_for}: {request.message}]"
         return self._transcript.note(Kind.REQUEST, line, request.params.get("itemId"))
+
+    def _on_reattached(self, reply: Message) -> Pieces:
+        """A reply over another connection: what no longer waits was resolved while nobody was there."""
+        if not waits_for_nobody(object_at(reply, "result")):
+            return ()
+        gone = list(self._open_requests)
+        return [piece for wire_id in gone for piece in self._on_outcome(wire_id, None, None)]
 
     def _on_outcome(self, wire_id: object, reply: Message | None, why: object) -> Pieces:
         """A request is resolved: by our reply, or without one."""
         request = self._open_requests.pop(wire_id, None) if isinstance(wire_id, str | int) else None
         if request is None:
             return ()
+        if reply is not None:
+            self._answered[request.wire_id] = request
         outcome = TAKEN_BACK if reply is None else outcome_of_reply(request, reply, is_overdue=why == TIMEOUT)
         return self._transcript.note(Kind.DECISION, f"[{request.waited_for}: {outcome}]", request.params.get("itemId"))
 

@@ -38,6 +38,11 @@ class Transcript:
         self._is_interrupted = False  # a block was shown since the open message's text
         self._user_messages = 0
         self._open_command: str | None = None  # the command whose end can be shown without naming it again
+        self._whole: set[object] | None = None  # after a lost connection: the messages that have started since
+
+    def reattach(self) -> None:
+        """The connection was lost: of a message that was open, only its end shows what was missed."""
+        self._whole = set()
 
     def feed(self, message: Message) -> Pieces:
         """What this message of the turn adds; often nothing."""
@@ -63,6 +68,8 @@ class Transcript:
     # --- the agent's text
 
     def _on_delta(self, message: Message) -> Pieces:
+        if self._whole is not None and params_of(message).get("itemId") not in self._whole:
+            return ()
         return self._stream(text_in(params_of(message).get("delta")))
 
     def _stream(self, text: str) -> Pieces:
@@ -97,6 +104,8 @@ class Transcript:
 
     def _on_message_started(self, item: Message) -> Pieces:
         """Expect the part of this message that is shown already: it is open, or a retry resends it."""
+        if self._whole is not None:
+            self._whole.add(item.get("id"))
         self._keep_open_message()
         shown = self._response[self._position : self._position + 1]
         self._shown = shown

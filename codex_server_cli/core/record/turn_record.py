@@ -1,4 +1,4 @@
-"""What is known of one turn, built from the messages of both directions. Owns the facts, decides nothing.
+"""What is known of one turn, built from the messages of both directions. Owns how they make it known, decides nothing.
 
 The worker feeds it live, the repairer from `events.jsonl`, the tests from recorded transcripts: the same code.
 Must never choose what to send (that is `session`), how to show it (`transcript`) or what an end means
@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from codex_server_cli.core.model.payer import Payer
-from codex_server_cli.core.model.turn import Phase
 from codex_server_cli.core.protocol.rpc import (
     Message,
     MessageType,
@@ -23,12 +21,11 @@ from codex_server_cli.core.protocol.rpc import (
     params_of,
     text_in,
 )
-from codex_server_cli.core.record.agent_messages import REVIEW_ITEMS, AgentMessages
-from codex_server_cli.core.record.changes import DIFF_METHOD, Changes
-from codex_server_cli.core.record.codex_facts import CodexFacts
-from codex_server_cli.core.record.foreign_turn import ForeignTurn
-from codex_server_cli.core.record.refusals import Refusals
-from codex_server_cli.core.record.usage import Usage, add_usage, merge_limits
+from codex_server_cli.core.record.agent_messages import REVIEW_ITEMS
+from codex_server_cli.core.record.attach.attachment import stored_turns
+from codex_server_cli.core.record.changes import DIFF_METHOD
+from codex_server_cli.core.record.facts.turn_facts import TurnFacts
+from codex_server_cli.core.record.usage import merge_limits
 
 TURN_STARTERS = frozenset({"turn/start", "review/start"})
 """Methods whose reply names the turn."""
@@ -38,80 +35,16 @@ THREAD_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 
 _TERMS = ("model", "effort", "approvalPolicy", "config")
 _ANSWER_ITEMS = REVIEW_ITEMS | {"agentMessage"}
-_PHASE_OF_ITEM = {
-    "commandExecution": Phase.RUNNING_COMMAND,
-    "fileChange": Phase.EDITING,
-    "agentMessage": Phase.ANSWERING,
-}
 
 
-class TurnRecord:
-    """The facts of one turn. `feed_out` takes sent messages, `feed_in` received ones; both set the attributes.
-
-    Attributes:
-        thread_id, turn_id: Codex's ids, once known.
-        active_turn_id: the id that an interrupt has to name: a reviewer has its own.
-        status: the wire's `turn.status` once terminal (`completed`, `interrupted`, `failed`), else None.
-        error: the last `TurnError` of the wire that ends the turn; `retry` the last one of this response that does not.
-        usage: tokens of only this turn, summed from `tokenUsage.last`; None where Codex sent none.
-        limits: the last known rate-limit snapshot, sparse updates merged; None where Codex sent none.
-        open_items: items started and not completed, by id: the wire's item objects.
-        completed_s: when the turn ended by Codex's clock, in Unix seconds, once reported.
-        payer: who pays, once `payer_check` has judged it from Codex's replies; no message states it.
-        asked: the terms that thread and turn were opened with (`model`, `effort`, `approvalPolicy`, `config`).
-        settings: the last announced effective settings (`sandboxPolicy` …), less what we set for later turns.
-        foreign: a turn of our thread that Codex started by itself while we had it. `changes`: by patches.
-        refusals: what was not carried out. `session_path`: the thread's session file; empty where it has none.
-    """
+class TurnRecord(TurnFacts):
+    """The facts of one turn. `feed_out` takes sent messages, `feed_in` received ones; both set the attributes."""
 
     def __init__(self) -> None:
-        self.thread_id: str | None = None
-        self.turn_id: str | None = None
-        self.active_turn_id: str | None = None
-        self.has_started = self.is_idle = self.is_retrying = self.is_turn_requested = False
-        self.status: str | None = None
-        self.error: Message | None = None
-        self.completed_s: int | None = None
-        self.retry: Message | None = None
-        self.usage: Usage | None = None
-        self.limits: dict[str, Any] | None = None
-        self.payer: Payer | None = None
-        self.codex, self.foreign = CodexFacts(), ForeignTurn()
-        self.asked: Message = {}
-        self.settings: Message = {}
-        self.refusals, self.session_path = Refusals(), ""
-        self.open_items: dict[str, Message] = {}
-        self.messages, self.changes = AgentMessages(), Changes()
+        super().__init__()
         self._methods: dict[Any, str] = {}  # our request id → method
         self._early: list[Message] = []  # of our thread, before the reply that names the turn
         self._set_for_later: Message = {}
-
-    @property
-    def phase(self) -> Phase:
-        """What the turn is doing, from the items that are open."""
-        if self.status is not None:
-            return Phase.FINISHING
-        if not self.has_started:
-            return Phase.STARTING
-        if self.is_retrying:
-            return Phase.RETRYING
-        types = [item.get("type") for item in self.open_items.values()]
-        return next((phase for type_, phase in _PHASE_OF_ITEM.items() if type_ in types), Phase.THINKING)
-
-    @property
-    def items_asked_about(self) -> dict[str, Message]:
-        """Open items by id, sub-agents' patches included: what a request may refer to."""
-        return self.changes.open_items | self.open_items
-
-    @property
-    def answer(self) -> str | None:
-        """The final answer, once it is complete."""
-        return self.messages.answer
-
-    @property
-    def partial_answer(self) -> str | None:
-        """The best known answer, complete or not."""
-        return self.messages.partial_answer
 
     def feed_out(self, message: Message) -> None:
         """Take a sent message: its reply will need the method, and the turn's thread is in its params."""
@@ -123,6 +56,7 @@ class TurnRecord:
             self.asked |= {name: params[name] for name in _TERMS if name in params}
         if method in TURN_STARTERS:
             self.is_turn_requested = True
+            self.attachment.client_id = at(params, "clientUserMessageId", str)
             self.thread_id = params.get("threadId", self.thread_id)
         elif method == "thread/settings/update" and self.is_turn_requested:
             self._set_for_later = params
@@ -155,6 +89,13 @@ class TurnRecord:
                     return self._adopt(at(turn, "rootTurnId", str) or at(turn, "id", str))
         return []
 
+    def reattach(self) -> None:
+        """The connection to an app-server that lives on was lost; what follows comes over another one."""
+        self.attachment.begin()
+        self.messages.reattach()
+        self.is_idle = self.is_retrying = False
+        self.tokens.reattach()
+
     def adopt_stored_turns(self, turns: Any) -> None:
         """Apply Codex's own record of this turn (`thread/turns/list`, items in full)."""
         for turn in objects_in(turns):
@@ -169,13 +110,28 @@ class TurnRecord:
         if result is None:
             return []
         self.codex.learn(method, result)
+        if self.attachment.is_reattached:
+            return self._adopt_missed(stored_turns(method, result))
         if method in THREAD_OPENERS:
+            self.attachment.note_opened(str(method), result)
+            if method == "thread/start":
+                self.tokens.note_new_thread()
             self.thread_id = at(result, "thread.id", str) or self.thread_id
             self.session_path = at(result, "thread.path", str) or self.session_path
-            self.settings = {key: value for key, value in result.items() if key != "thread"}
+            self.settings = {key: value for key, value in result.items() if key not in ("thread", "initialTurnsPage")}
         elif method in TURN_STARTERS:
             return self._adopt(at(result, "turn.id", str))
         return []
+
+    def _adopt_missed(self, turns: list[Message]) -> list[Message]:
+        """Take what was missed while the connection was lost, as far as the thread's newest turns show it."""
+        turn = self.attachment.own_turn(self.turn_id, turns)
+        return [] if turn is None else self._adopt_stored(turn)
+
+    def _adopt_stored(self, turn: Message) -> list[Message]:
+        early = self._adopt(at(turn, "rootTurnId", str) or at(turn, "id", str))
+        missed = self.attachment.missed(self.thread_id, turn, self.open_items, has_started=self.has_started)
+        return early + [each for message in missed for each in self._on_notification(message)]
 
     def _adopt(self, turn_id: str | None) -> list[Message]:
         if turn_id is None or self.turn_id is not None:
@@ -197,9 +153,11 @@ class TurnRecord:
             self._on_settings(params)  # it may have the settings that the turn will run under
         if self.turn_id is None and self.is_turn_requested:
             self._early.append(message)
-            return []
+            return self._adopt_stored({"id": params.get("turnId")}) if self.attachment.has_prompt(params) else []
         if self.turn_id is None or not self._is_ours(params):
             self.foreign.note(method, params)
+            if method == "thread/tokenUsage/updated":
+                self.tokens.note_before(params.get("tokenUsage"))
             return []
         handler = _HANDLERS.get(method)
         if handler is not None:
@@ -218,7 +176,19 @@ class TurnRecord:
 
     def _on_agent_delta(self, params: Message) -> None:
         self.is_retrying = False
+        if self.attachment.is_reattached:
+            self._on_unseen(params, "agentMessage")
         self.messages.add_delta(str(params.get("itemId")), text_in(params.get("delta")))
+
+    def _on_output_delta(self, params: Message) -> None:
+        if self.attachment.is_reattached:
+            self._on_unseen(params, "commandExecution")
+
+    def _on_unseen(self, params: Message, type_: str) -> None:
+        """More of an item: where its start was missed, it is known to be open now."""
+        item_id, self.attachment.may_hide_items = str(params.get("itemId")), False
+        if item_id not in self.attachment.completed:
+            self.open_items.setdefault(item_id, {"type": type_, "id": item_id})
 
     def _on_turn_started(self, params: Message) -> None:
         self.has_started, self.active_turn_id = True, at(params, "turn.id", str)
@@ -227,7 +197,7 @@ class TurnRecord:
         item = at(params, "item", dict)
         if item is None:
             return
-        self.is_retrying = False
+        self.is_retrying = self.attachment.may_hide_items = False
         is_message = item.get("type") == "agentMessage"
         if is_message and self.messages.is_reviewing:
             return  # its end is never reported
@@ -242,6 +212,7 @@ class TurnRecord:
             return
         item_id = str(item.get("id"))
         self.open_items.pop(item_id, None)
+        self.attachment.note_completed(item)
         self.refusals.add_item(item, self.settings)
         self.changes.note_item(item)
         if item.get("type") == "agentMessage":
@@ -250,7 +221,7 @@ class TurnRecord:
             self.messages.note_review(item)
 
     def _on_usage(self, params: Message) -> None:
-        self.usage = add_usage(self.usage, params.get("tokenUsage"))
+        self.usage = self.tokens.add(params.get("tokenUsage"))
         self.retry = None  # sent at the end of every response: earlier errors are overcome
 
     def _on_error(self, params: Message) -> None:
@@ -288,6 +259,7 @@ class TurnRecord:
 
 _HANDLERS: dict[str, Callable[[TurnRecord, Message], None]] = {
     "item/agentMessage/delta": TurnRecord._on_agent_delta,
+    "item/commandExecution/outputDelta": TurnRecord._on_output_delta,
     "turn/started": TurnRecord._on_turn_started,
     "item/started": TurnRecord._on_item_started,
     "item/completed": TurnRecord._on_item_completed,

@@ -24,6 +24,8 @@ _IN_HINT = re.compile(r"""`(codex(?:-server| unarchive) (?:'[^']*'|"[^"]*"|[^`'"
 _LONGEST_S = 3650 * 86400
 _WORKTREE = "--worktree"
 """Asks for a new one: a turn that goes on stays in its thread's."""
+_SERVER = ("--server", "--server-token-file", "--server-token-env", "--insecure")
+"""A turn that goes on uses the server of the one that it goes on with."""
 _SELECTORS = ("--thread", "--turn", "--fork", "--fork-if-busy")
 
 
@@ -73,7 +75,7 @@ def resume(turn_id: str, prompt: str, flags: Flags, folder: str, **changed: list
         folder: the turn's directory.
         changed: flag values to replace, by name without dashes; None drops a flag.
     """
-    arguments = _flag_args(_changed(flags, changed), folder, without=(*_SELECTORS, _WORKTREE))
+    arguments = _flag_args(_changed(flags, changed), folder, without=(*_SELECTORS, *_SERVER, _WORKTREE))
     return _command("continue", "--turn", turn_id, prompt, *arguments)
 
 

@@ -13,7 +13,7 @@ from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import OVERLOADED, Message, at, readable_message
 from codex_server_cli.core.result.advice import is_of_database, is_of_session_file, is_without_room
 from codex_server_cli.core.result.plain_log import without_sequences
-from codex_server_cli.errors import ErrorKind
+from codex_server_cli.errors import CodexServerError, ErrorKind
 
 _KIND_OF_INFO = {
     "contextWindowExceeded": ErrorKind.CONTEXT_WINDOW,
@@ -92,6 +92,17 @@ def make_error(kind: ErrorKind, message: str, **facts: Any) -> TurnError:
     return TurnError(kind, message, retryable=kind.is_retryable and not is_of_database(message), **facts)
 
 
+def error_of(error: CodexServerError, then: str = "") -> TurnError:
+    """The error of a turn that one of our own errors ended.
+
+    Args:
+        error: its hint is a text, while that of a turn's error is a template (`hints`).
+        then: the template of what comes behind it.
+    """
+    hint = error.hint.replace("{", "{{").replace("}", "}}")
+    return make_error(error.kind, error.message, hint=hint + then if hint else "")
+
+
 def kind_of_turn_error(error: Message, last_retry: Message | None) -> ErrorKind:
     """The kind of a wire `TurnError` that ended a turn.
 
@@ -134,7 +145,7 @@ def _kind_of_network_info(info: Any) -> ErrorKind | None:
 
 def kind_of_refusal(error: Message) -> ErrorKind:
     """The kind of a JSON-RPC error that answered one of our requests; the code -32600 alone says nothing."""
-    if error.get("code") == OVERLOADED:
+    if error.get("code") == OVERLOADED or is_draining(error):
         return ErrorKind.OVERLOADED
     text = str(error.get("message") or "")
     if is_without_room(text):
@@ -144,6 +155,11 @@ def kind_of_refusal(error: Message) -> ErrorKind:
     if is_of_session_file(text):
         return ErrorKind.BAD_INPUT
     return next((kind for pattern, kind in _REFUSALS if re.search(pattern, text)), ErrorKind.BAD_REQUEST)
+
+
+def is_draining(error: Message) -> bool:
+    """Whether an app-server refused one of our requests because it ends once its running turns have."""
+    return at(error, "data.reason", str) == "serverShuttingDown"
 
 
 def error_of_refusal(method: str, error: Message, times: int | None = None) -> TurnError:

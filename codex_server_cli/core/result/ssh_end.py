@@ -19,7 +19,7 @@ the language of that host. Neither a shell nor codex uses it."""
 _OF_SSH = 255
 """ssh's own failure, or a remote process that was killed by a signal."""
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
-_ANSWERS = "See that this answers, without a question: {by_hand} true"
+_ANSWERS = "See that this answers without a question: `{by_hand} true`."
 _UNREACHABLE = (  # by the text of ssh before any login: what it means, and the next step
     (
         r"Permission denied|Too many authentication failures",
@@ -31,13 +31,13 @@ _UNREACHABLE = (  # by the text of ssh before any login: what it means, and the 
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|[Hh]ost key for .* has changed",
         "{host} has another host key than the one that is known here",
         "Ask who runs that host whether its key was changed; if so, forget the old one (ssh-keygen -R), then accept "
-        "the new one: {by_hand} true",
+        "the new one: `{by_hand} true`.",
         ErrorKind.BAD_INPUT,
     ),
     (
         r"Host key verification failed|host key is known for",
         "the host key of {host} is not known here",
-        "Log in once by hand, compare its fingerprint and accept it: {by_hand} true",
+        "Log in once by hand, compare its fingerprint and accept it: `{by_hand} true`.",
         ErrorKind.BAD_INPUT,
     ),
     (
@@ -107,7 +107,7 @@ def explain(
         return SshEnd(ErrorKind.NETWORK, f"ssh to {host} failed{told}", _ANSWERS.format(**words))
     if code in (_NOT_FOUND, _NOT_EXECUTABLE):
         hint = (
-            'Name it in config.json, as that host\'s shell finds it: {"server_command": "/path/to/codex"}. '
+            'Name it in config.json, in the words of that host\'s shell: {"server_command": "/path/to/codex"}. '
             "The PATH of a command that ssh runs lacks what a login adds to it (nvm, ~/.local/bin)."
         )
         return SshEnd(ErrorKind.CODEX_MISSING, f"{host} cannot run {command}{told}", hint)

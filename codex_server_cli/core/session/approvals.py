@@ -59,6 +59,7 @@ class Approvals:
         self._timers = timers
         self._closed: dict[str, str] = {}  # how each closed request ended, by id
         self._forms_closed: set[bool] = set()  # their `wants_answers`
+        self._answered: dict[str | int, tuple[ApprovalRequest, Message, str | None]] = {}  # and how, by wire id
 
     @property
     def phase(self) -> Phase | None:
@@ -80,11 +81,27 @@ class Approvals:
         """Keep a request that the user is to decide in this turn; refuse any other at once."""
         record = self._outbox.record
         request = read_request(message, record.items_asked_about, now_ms, self._request.approval_timeout_s)
+        if request is not None and self._is_again(request, now_ms):
+            return
         if request is None or not self._is_wanted(request):
             refusal = rpc.refusal(message, f"codex-server does not answer {message['method']}")
             self._outbox.send(refusal, now_ms)
             return
         self._set_pending((*self.pending, request))
+
+    def _is_again(self, request: ApprovalRequest, now_ms: float) -> bool:
+        """Whether Codex repeats a request over another connection; one that we answered is answered the same way."""
+        if any(request.is_again_of(each) for each in self.pending):
+            return True
+        known = self._answered.get(request.wire_id)
+        if known is None or not request.is_again_of(known[0]):
+            return False
+        self._outbox.send({"id": request.wire_id, "result": known[1]}, now_ms, known[2])
+        return True
+
+    def withdraw(self) -> None:
+        """Over another connection Codex says that nothing waits: all was resolved meanwhile."""
+        self._close(list(self.pending), "was taken back by Codex")
 
     def decide(self, decision: Decision, now_ms: float) -> ApprovalRequest:
         """Apply a decision.
@@ -180,6 +197,7 @@ class Approvals:
         self, request: ApprovalRequest, result: Message, ending: str, now_ms: float, why: str | None = None
     ) -> None:
         self._outbox.send({"id": request.wire_id, "result": result}, now_ms, why)
+        self._answered[request.wire_id] = (request, result, why)
         self._close([request], ending)
 
     def _close(self, requests: list[ApprovalRequest], ending: str) -> None:

@@ -7,12 +7,30 @@ Must never read a clock or a random number: the caller passes the time, and the 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 from zlib import crc32
 
 RETRY_LIMIT_MS = 20_000.0
 """For how long after its first failure an operation is retried."""
 
-_FIRST_MS, _GROWTH, _LONGEST_MS = 100.0, 1.5, 1_300.0  # each with ± 50 % of jitter
+
+class Pace(NamedTuple):
+    """How the delays of an operation grow, each with ± 50 % of jitter; `limit_ms`: how long it is retried."""
+
+    first_ms: float
+    growth: float
+    longest_ms: float
+    limit_ms: float = RETRY_LIMIT_MS
+
+
+COLLISION = Pace(100.0, 1.5, 1_300.0)
+"""Another process is in the way for a moment."""
+
+OVERLOAD = Pace(50.0, 2.0, 1_300.0)
+"""Codex is too busy: it has executed nothing (transport notes, section 6). With its jitter a delay is 2 s at most."""
+
+RECONNECT = OVERLOAD._replace(limit_ms=10_000.0)
+"""The connection to a shared app-server."""
 
 
 class Backoff:
@@ -23,25 +41,34 @@ class Backoff:
         is_exhausted: whether to give up.
     """
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, pace: Pace = COLLISION) -> None:
         self.failures = 0
         self.is_exhausted = False
         self._seed = seed
-        self._give_up_ms: float | None = None
+        self._pace = pace
+        self._first_ms: float | None = None
 
-    def delay_ms(self, now_ms: float) -> float | None:
+    def waited_ms(self, now_ms: float) -> float:
+        """How long ago the first failure was."""
+        return 0.0 if self._first_ms is None else now_ms - self._first_ms
+
+    def delay_ms(self, now_ms: float, pace: Pace | None = None) -> float | None:
         """Record one more failure.
+
+        Args:
+            pace: where this failure calls for another one.
 
         Returns:
             How long to wait before the next attempt; None to give up.
         """
         self.failures += 1
-        if self._give_up_ms is None:
-            self._give_up_ms = now_ms + RETRY_LIMIT_MS
-        if now_ms >= self._give_up_ms:
+        pace = pace or self._pace
+        if self._first_ms is None:
+            self._first_ms = now_ms
+        if now_ms - self._first_ms >= pace.limit_ms:
             self.is_exhausted = True
             return None
-        steady_ms = min(_FIRST_MS * _GROWTH ** (self.failures - 1), _LONGEST_MS)
+        steady_ms = min(pace.first_ms * pace.growth ** (self.failures - 1), pace.longest_ms)
         return steady_ms * (0.5 + crc32(f"{self._seed} {self.failures}".encode()) / 2**32)
 
 

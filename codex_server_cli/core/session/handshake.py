@@ -4,7 +4,8 @@ Account, configuration and the administrator's `requirements` are requested at o
 two are known, because they determine the profile to open it under; the turn starts when all replies are there and none
 forbids it, under the user's own permission profile where there is one (`permissions`); `payer_check` determines who
 pays. A thread in which something waits (`queued_messages`) is not even opened. Restarts with each app-server, and
-sends the prompt once: nothing is retried after that. Protocol facts: notes, sections 2 to 4.
+sends the prompt once: nothing is retried after that. On a shared app-server the thread gets the turn's environment, and
+the prompt an id of ours (`shared`). Protocol facts: notes, sections 2 to 4.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from codex_server_cli.core.model.codex_config import as_tables, startup_ms
 from codex_server_cli.core.model.payer import account_of_status
 from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import Message, object_at, text_in
 from codex_server_cli.core.result.failures import make_error
@@ -30,6 +32,9 @@ from codex_server_cli.core.session.permissions import (
 from codex_server_cli.core.session.queued_messages import GOAL, LIST, OCCUPIED, what_waits
 from codex_server_cli.core.session.requests import Requests
 from codex_server_cli.core.session.requirements import READ, is_overruled, problem_of, profile_to_open_under
+from codex_server_cli.core.session.shared.environment import config_on_server
+from codex_server_cli.core.session.shared.own_threads import OPTED_OUT
+from codex_server_cli.core.session.shared.resumed import why_busy
 from codex_server_cli.errors import ErrorKind
 
 
@@ -37,9 +42,16 @@ class Handshake:
     """The requests to an app-server until the turn runs. `is_turn_sent`: whether the prompt was sent."""
 
     def __init__(
-        self, request: TurnRequest, prompt: str, client_version: str, outbox: Outbox, requests: Requests
+        self,
+        request: TurnRequest,
+        prompt: str,
+        client_version: str,
+        outbox: Outbox,
+        requests: Requests,
+        server: ServerTerms = OWN_SERVER,
     ) -> None:
         self.is_turn_sent = False
+        self._server = server
         self._payers = PayerCheck(request)
         self._request = request
         self._prompt = prompt
@@ -48,11 +60,11 @@ class Handshake:
         self._requests = requests
         self._account: Message | None = None  # the result of `account/read`; empty where it was refused
         self._config: Message = {}  # Codex's effective configuration
-        self._requirements: Any = None  # the result of `READ`, of any shape
-        self._waiting: dict[str, Message] = {}  # the results of `LIST` and `GOAL`, by method
+        self._looks: dict[str, Any] = {}  # the results of what is asked before the thread is opened, by method
         self._missing_replies: set[str] = set()  # whose replies the thread is not opened without
         self._profile: PermissionProfile | None = None  # the user's own; determined when all else is known
         self._terms = Terms()
+        self._opened_with: Message = {}
         self._is_opened_wider = False  # than requested: the built-in profile of a managed list replaces our sandbox
         self._pending_settings: list[Message] | None = None  # not applied yet, the one sent is first; None: not known
 
@@ -75,9 +87,24 @@ class Handshake:
         """Request the start of an app-server, and send `initialize`."""
         self._outbox.begin(self._payers.provider)
         self._account = self._profile = self._pending_settings = None
+        self.is_turn_sent = False
+        self._requests.ask("initialize", self.initialize_params(), now_ms)
+
+    def initialize_params(self) -> Message:
+        """The parameters of `initialize`."""
         client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
-        params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
-        self._requests.ask("initialize", params, now_ms)
+        unwanted: Message = {"optOutNotificationMethods": [*OPTED_OUT]} if self._server.is_shared else {}
+        return {"clientInfo": client, "capabilities": {"experimentalApi": True, **unwanted}}
+
+    def resume_params(self, newest: int) -> Message:
+        """The parameters that resume our thread once it has our turn: nothing in them is wider than at its opening.
+
+        Args:
+            newest: how many of its newest turns to get, items in full.
+        """
+        own = self._request._replace(thread_id=self._outbox.record.thread_id, is_fork=False)
+        page = {"limit": newest, "sortDirection": "desc", "itemsView": "full"}
+        return {**self._opening(own, None)[1], "initialTurnsPage": page}
 
     def on_reply(self, method: str, raw_result: Any, now_ms: float) -> TurnError | None:
         """Send what follows a reply.
@@ -103,17 +130,15 @@ class Handshake:
             case "getAuthStatus":
                 self._account = account_of_status(result)
             case "config/read":
-                self._config = object_at(result, "config")
+                self._config, self._looks[method] = object_at(result, "config"), result
                 self._requests.allow_startup(startup_ms(self._configured))
                 return self._open_thread(method, now_ms)
-            case "configRequirements/read":
-                self._requirements = raw_result
-                return self._open_thread(method, now_ms)
-            case "thread/queue/list" | "thread/goal/get":
-                self._waiting[method] = result
+            case "configRequirements/read" | "thread/queue/list" | "thread/goal/get":
+                self._looks[method] = raw_result
                 return self._open_thread(method, now_ms)
             case "thread/start" | "thread/resume" | "thread/fork":
-                pass
+                if (problem := self._check_opened(method, result)) is not None:
+                    return problem
             case "thread/settings/update" if self._pending_settings:
                 del self._pending_settings[0]
                 self._send_setting(now_ms)
@@ -135,14 +160,32 @@ class Handshake:
         self._missing_replies.discard(method)
         if self._missing_replies:
             return None
-        reason = what_waits(self._waiting.get(LIST, {}), self._waiting.get(GOAL, {}))
+        reason = what_waits(object_at(self._looks, LIST), object_at(self._looks, GOAL))
         if reason is not None and not self._request.may_fork_if_busy:
             thread_id = str(self._request.thread_id)
             return _busy(thread_id, f"thread {thread_id} was not resumed: {reason}")
         request = self._request._replace(is_fork=self._request.is_fork or reason is not None)
-        under = profile_to_open_under(self._requirements, self._configured)
-        self._requests.ask(*request.open_thread(under), now_ms)
+        under = profile_to_open_under(self._looks.get(READ), self._configured)
+        method, self._opened_with = self._opening(request, under)
+        self._requests.ask(method, self._opened_with, now_ms)
         return None
+
+    def _check_opened(self, method: str, result: Message) -> TurnError | None:
+        """Whether another client of a shared app-server has the thread that was resumed."""
+        is_comparable = self._server.is_shared and method == "thread/resume"
+        reason = why_busy(self._opened_with, result) if is_comparable else None
+        thread_id = str(self._request.thread_id)
+        return None if reason is None else _busy(thread_id, f"thread {thread_id} was not used: {reason}")
+
+    def _opening(self, request: TurnRequest, under: str | None) -> tuple[str, Message]:
+        method, params = request.open_thread(under)
+        if not self._server.is_shared:
+            return method, params
+        if method == "thread/resume" and request.review is not None:
+            params["initialTurnsPage"] = {"limit": 1, "sortDirection": "desc", "itemsView": "notLoaded"}
+        read = object_at(self._looks, "config/read")
+        config = config_on_server(params.get("config") or {}, self._server, read, self._request.turn_id)
+        return method, {**params, "config": config} if config else params
 
     def _start_turn(self, now_ms: float) -> TurnError | None:
         """Start the turn once everything is known that could forbid it."""
@@ -167,8 +210,10 @@ class Handshake:
             return _busy(thread_id, f"thread {thread_id}: Codex began a turn of its own as it was opened")
         self.is_turn_sent = True
         model = self._outbox.record.settings.get("model")
-        turn = self._request.open_turn(thread_id, self._prompt, model, has_policy=self._terms.has_policy)
-        self._requests.ask(*turn, now_ms)
+        method, params = self._request.open_turn(thread_id, self._prompt, model, has_policy=self._terms.has_policy)
+        if self._server.is_shared and method == "turn/start":
+            params["clientUserMessageId"] = self._request.turn_id  # by which it is found after a lost connection
+        self._requests.ask(method, params, now_ms)
         return None
 
     def _check_payer(self, config: Message, account: Message) -> TurnError | None:
@@ -189,7 +234,7 @@ class Handshake:
 
     def _prepare_settings(self, thread_id: str) -> TurnError | None:
         """Determine which settings apply the user's own permission profile, and whether it forbids the turn."""
-        settings, requirements = self._outbox.record.settings, self._requirements
+        settings, requirements = self._outbox.record.settings, self._looks.get(READ)
         if not is_overruled(requirements, self._configured, settings):
             self._profile = profile_in_force(self._configured, settings)
         self._pending_settings = []

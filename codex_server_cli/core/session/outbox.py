@@ -17,6 +17,8 @@ from codex_server_cli.core.record.raw_items import ITEM_METHODS, RAW_ITEM, RAW_M
 from codex_server_cli.core.record.replay import Replay
 from codex_server_cli.core.record.turn_record import TurnRecord
 from codex_server_cli.core.result.outcome import Outcome
+from codex_server_cli.core.session.shared.environment import without_environment
+from codex_server_cli.core.session.shared.own_threads import OwnThreads
 from codex_server_cli.errors import CodexServerError
 
 
@@ -61,10 +63,16 @@ class Step(NamedTuple):
 
 
 class Outbox:
-    """Decode, number, record and show messages; `take` returns the batch."""
+    """Decode, number, record and show messages; `take` returns the batch.
 
-    def __init__(self) -> None:
+    Attributes:
+        heard_ms: when something for us came last. On a shared app-server only that is a sign of life, and recorded.
+    """
+
+    def __init__(self, *, is_shared: bool = False) -> None:
         self.log = EventLog()
+        self.heard_ms = 0.0
+        self._own_threads = OwnThreads() if is_shared else None
         self._replay = Replay()
         self._decoder = LineDecoder()
         self._raw_items = RawItems()
@@ -89,13 +97,23 @@ class Outbox:
             provider: see `Step`.
         """
         self._replay.begin()
-        self._decoder, self._raw_items = LineDecoder(), RawItems()
+        self._raw_items = RawItems()
+        if self._own_threads is not None:
+            self._own_threads = OwnThreads()
+        self._provider = provider
+        self.reattach()
+
+    def reattach(self) -> None:
+        """Switch to another connection to an app-server; what is known goes on."""
+        self._decoder = LineDecoder()
         self._sends = []
-        self._starts_server, self._provider = True, provider
+        self._starts_server = True
 
     def receive(self, data: bytes, now_ms: float) -> Iterator[Message]:
         """Record the lines that `data` completes and yield the messages among them, one at a time."""
         decoder = self._decoder
+        if self._own_threads is None:
+            self.heard_ms = now_ms
         for line in decoder.feed(data):
             if decoder is not self._decoder:  # an earlier message made us switch to another app-server
                 return
@@ -111,6 +129,10 @@ class Outbox:
         if not line.strip():
             return
         message = rpc.parse_line(line)
+        if self._own_threads is not None and message is not None:
+            if not self._own_threads.has(message, self.record.thread_id):
+                return
+            self.heard_ms = now_ms
         method = message.get("method") if message is not None else None
         if message is not None and method in RAW_METHODS:
             yield from self._receive_raw(line, message, now_ms)
@@ -146,6 +168,9 @@ class Outbox:
             The notifications now known to belong to the turn, oldest first.
         """
         own, pieces = self._replay.feed_in(message)
+        if "method" not in message:
+            for missed in own:
+                self._raw_items.note(missed)
         if pieces:
             self._pieces += pieces
         return own
@@ -169,8 +194,10 @@ class Outbox:
     def send(self, message: Message, now_ms: float, why: str | None = None) -> None:
         """Send one message of any type; `why` is recorded with it."""
         encoded = rpc.encode(message)
-        self._pieces += self._replay.feed_out(message, why)
-        self._events.append(self.log.line_out(encoded, int(now_ms), why))
+        recorded = without_environment(message) if self._own_threads is not None else message
+        self._pieces += self._replay.feed_out(recorded, why)
+        line = encoded if recorded is message else rpc.encode(recorded)
+        self._events.append(self.log.line_out(line, int(now_ms), why))
         self._sends.append(encoded)
 
     def take(self, outcome: Outcome | None) -> Step:

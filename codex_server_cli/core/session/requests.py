@@ -1,8 +1,9 @@
 """Pending requests to one app-server. Owns request ids, timeouts, and retries.
 
 A refusal because Codex is too busy (-32001, notes, section 1) had no effect, so the request is retried with backoff; so
-is the opening of a thread that another process has open for a moment. A request without a reply is never retried. Must
-never decide what to request, or what a reply means (`session`).
+is the opening of a thread that another process has open for a moment, or our own shared app-server for a second after
+its last turn. A request without a reply is never retried. Must never decide what to request, or what a reply means
+(`session`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.record.turn_record import THREAD_OPENERS, TURN_STARTERS
 from codex_server_cli.core.result.failures import kind_of_refusal
-from codex_server_cli.core.session.backoff import Backoff, is_store_collision
+from codex_server_cli.core.session.backoff import COLLISION, OVERLOAD, Backoff, Pace, is_store_collision
 from codex_server_cli.core.session.outbox import Outbox
 from codex_server_cli.core.session.queued_messages import GOAL, LIST
 from codex_server_cli.errors import ErrorKind
@@ -29,6 +30,8 @@ _QUERIES = frozenset(
     }
 )
 _SENT_AGAIN = _AFTER_STARTUP | _QUERIES
+_REPEATED = frozenset({"turn/interrupt"})
+"""What is sent once more after a refusal anyway."""
 
 _TOLERATED = frozenset(
     {"account/read", "getAuthStatus", LIST, GOAL, "turn/interrupt", "thread/turns/list", "turn/steer"}
@@ -36,8 +39,8 @@ _TOLERATED = frozenset(
 """Requests whose refusal does not end the turn; without `config/read` it is unknown what is denied (`permissions`)."""
 _WHERE_UNKNOWN = frozenset({"configRequirements/read"})
 """The same where Codex does not know the request; if it does, the content it refused may forbid the turn."""
-_WRITER_TRIES = 4
-"""How often opening a thread with another writer is retried: for 1.3 s at most, shorter than any turn."""
+_WRITER_MS = 2_000.0
+"""How long opening a thread with another writer is retried: a shared app-server keeps it for 1.1 s after a turn."""
 
 
 def is_tolerated(method: str, error: Message) -> bool:
@@ -52,6 +55,7 @@ class SentRequest(NamedTuple):
     Attributes:
         backoff: counts its refusals; exhausted where it will not be retried.
         tag: the caller's id of it.
+        why: it is sent, see `EventLog.line_out`.
     """
 
     method: str
@@ -59,6 +63,7 @@ class SentRequest(NamedTuple):
     backoff: Backoff
     sent_ms: float
     tag: str = ""
+    why: str | None = None
 
 
 class Requests:
@@ -83,17 +88,18 @@ class Requests:
         self._startup_ms = startup_ms
         self._set_timers()
 
-    def ask(self, method: str, params: Message, now_ms: float, tag: str = "") -> None:
+    def ask(self, method: str, params: Message, now_ms: float, tag: str = "", why: str | None = None) -> None:
         """Send a request; `answered` matches its reply."""
-        self._send(SentRequest(method, params, Backoff(f"{self._seed} {method}"), now_ms, tag))
+        self._send(SentRequest(method, params, Backoff(f"{self._seed} {method}"), now_ms, tag, why))
 
     def answered(self, response: Message, now_ms: float) -> SentRequest | None:
         """The request of this reply; None for a second or unknown reply, and where the request is retried."""
         asked = self._awaited.pop(response.get("id"), None)  # type: ignore[arg-type]
         self._set_timers()
-        if asked is None or asked.method not in _SENT_AGAIN or not _is_transient(response, asked.backoff.failures):
+        pace = _pace_of_retry(asked, response, now_ms) if asked is not None else None
+        if asked is None or pace is None:
             return asked
-        delay_ms = asked.backoff.delay_ms(now_ms)
+        delay_ms = asked.backoff.delay_ms(now_ms, pace)
         if delay_ms is None:
             return asked
         self._retries.append((now_ms + delay_ms, asked))
@@ -124,14 +130,16 @@ class Requests:
         self._set_timers()
         return list(overdue.values())
 
-    def forget(self) -> None:
-        """Drop all requests: no reply will come."""
+    def forget(self) -> list[SentRequest]:
+        """Drop and return all requests: no reply will come."""
+        dropped = [*self._awaited.values(), *(asked for _, asked in self._retries)]
         self._awaited, self._retries = {}, []
         self._set_timers()
+        return dropped
 
     def _send(self, asked: SentRequest) -> None:
         self._awaited[self._next_id] = asked
-        self._outbox.send(rpc.request(self._next_id, asked.method, asked.params), asked.sent_ms)
+        self._outbox.send(rpc.request(self._next_id, asked.method, asked.params), asked.sent_ms, asked.why)
         self._next_id += 1
         self._set_timers()
 
@@ -149,12 +157,15 @@ class Requests:
                 self._timers.clear(timer)
 
 
-def _is_transient(response: Message, failures: int) -> bool:
-    """Whether the same request may be accepted in a moment."""
+def _pace_of_retry(asked: SentRequest, response: Message, now_ms: float) -> Pace | None:
+    """How to retry a request that may be accepted in a moment; None where it is not to be."""
     error = response.get("error")
     if not isinstance(error, dict):
-        return False
-    if error.get("code") == rpc.OVERLOADED or is_store_collision(str(error.get("message"))):
-        return True
+        return None
+    if error.get("code") == rpc.OVERLOADED:
+        return OVERLOAD if asked.method not in _REPEATED else None
+    if asked.method not in _SENT_AGAIN:
+        return None
     # A probe of Codex's lock of a thread holds it for an instant, and a killed codex lives that long.
-    return failures < _WRITER_TRIES and kind_of_refusal(error) is ErrorKind.THREAD_BUSY
+    is_written = kind_of_refusal(error) is ErrorKind.THREAD_BUSY and asked.backoff.waited_ms(now_ms) < _WRITER_MS
+    return COLLISION if is_written or is_store_collision(str(error.get("message"))) else None

@@ -27,13 +27,18 @@ class Steer(NamedTuple):
 
 
 class Steering:
-    """Sends text to Codex, and reports the result to the shell that it came from."""
+    """Sends text to Codex, and reports the result to the shell that it came from.
+
+    Attributes:
+        is_mute: nothing can be asked now: the connection was lost.
+    """
 
     def __init__(self, request: TurnRequest, outbox: Outbox, requests: Requests) -> None:
         self._request = request
         self._outbox = outbox
         self._requests = requests
         self._tags: list[str] = []  # of shells that wait for a reply
+        self._has_ended = self.is_mute = False
 
     def steer(self, steer: Steer, now_ms: float) -> None:
         """Send text.
@@ -43,6 +48,8 @@ class Steering:
             BusyError: the turn has yet to begin.
         """
         record = self._outbox.record
+        if self._has_ended:
+            raise self._too_late("it has ended")
         if is_blank(steer.text):
             raise BadInputError("there is no text to steer with", hint="Give some: nothing was sent.")
         if self._request.review is not None:
@@ -50,6 +57,9 @@ class Steering:
             raise BadInputError("a review cannot be steered", hint=hint)
         if record.turn_id is None or not record.has_started:
             raise BusyError("the turn has not begun yet", hint="Try again in a moment.", kind=ErrorKind.BAD_INPUT)
+        if self.is_mute:
+            lost = "the connection to the app-server was lost, and is being made again"
+            raise BusyError(lost, hint="Try again in a moment: nothing was sent.", kind=ErrorKind.NETWORK)
         params: Message = {
             "threadId": record.thread_id,
             "expectedTurnId": record.turn_id,
@@ -71,8 +81,16 @@ class Steering:
         else:
             self._reply(asked.tag, self._too_late(readable_message(error if isinstance(error, dict) else {})))
 
+    def lose(self) -> None:
+        """The connection was lost: whether Codex has taken up what is pending is not known."""
+        hint = f"codex-server watch {self._request.turn_id} shows what it took up; send again what is missing."
+        for tag in list(self._tags):
+            lost = "the connection to the app-server was lost: the text was sent, and may have reached Codex or not"
+            self._reply(tag, BusyError(lost, hint=hint, kind=ErrorKind.NETWORK))
+
     def close(self) -> None:
-        """Refuse what is pending: the turn is over."""
+        """Refuse what is pending, and all that comes: the turn is over."""
+        self._has_ended = True
         for tag in list(self._tags):
             self._reply(tag, self._too_late("the turn ended before Codex took it up"))
 

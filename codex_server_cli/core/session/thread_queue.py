@@ -38,6 +38,7 @@ class QueueKeeper:
     """Takes out of the thread's queue what is added to it while our turn runs.
 
     Attributes:
+        is_mute: nothing can be asked now: the connection was lost.
         older_count: how many were listed while our turn ran: older than an unseen one that Codex may begin after it.
 
     Args:
@@ -49,7 +50,7 @@ class QueueKeeper:
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
         self._missed: set[str] = set()  # those of them whose delete came too late
-        self.older_count = 0
+        self.older_count, self.is_mute = 0, False
         self._request = request
         self._outbox = outbox
         self._requests = requests
@@ -122,6 +123,14 @@ class QueueKeeper:
             self._is_change_notified = now_ms > self._own_change_ms + _MOMENT_MS
             self.check(now_ms)
 
+    def lose(self) -> None:
+        """The connection was lost: no reply will come, and what was queued meanwhile is not known."""
+        self._unanswered = 0
+
+    def regain(self, now_ms: float) -> None:
+        """Our turn is found over another connection."""
+        self.check(now_ms)
+
     def record_foreign(self) -> None:
         """Record what Codex began by itself, and its message, as soon as known: a worker may be killed."""
         foreign = self._outbox.record.foreign
@@ -148,7 +157,8 @@ class QueueKeeper:
         """Read the queue, of a thread that has one: something may have been added."""
         if self._request.is_ephemeral:
             return
-        self._is_stale = bool(self._unanswered) or not self._is_confined  # before it has started, it is too early
+        # Before it has started, it is too early; without a connection, too.
+        self._is_stale = bool(self._unanswered) or not self._is_confined or self.is_mute
         if not self._is_stale:
             self._unanswered += 1
             self._ask(LIST, {}, now_ms)

@@ -196,6 +196,19 @@ def shown_text(turn: TurnDir) -> bytes:
     return b"".join(_pieces(turn.out))
 
 
+def append_log(turn: TurnDir, line: str) -> None:
+    """Append a line to `worker.log`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
+    try:
+        write_all(fd, f"{line}\n".encode("utf-8", "replace"))
+    finally:
+        os.close(fd)
+
+
 def append_text(turn: TurnDir, text: bytes) -> None:
     """Append to `out.txt`, which is never truncated; created if missing, left alone if not a regular file."""
     with contextlib.suppress(_MissingError):

@@ -14,11 +14,17 @@ from codex_server_cli.disk.turn.layout import TurnDir
 
 
 class Noted(NamedTuple):
-    """A debt, with the codex binary and the `CODEX_HOME` that it belongs to (None for the default)."""
+    """A debt, and who has its queue.
+
+    Attributes:
+        codex, codex_home: the codex binary and the `CODEX_HOME` that it belongs to (None for the default).
+        server: in place of both, the app-server of somebody else's: `server` of the turn's `meta.json`.
+    """
 
     debt: Debt
     codex: str
     codex_home: str | None = None
+    server: dict[str, Any] | None = None
 
 
 def write_debt(turn: TurnDir, noted: Noted) -> None:
@@ -28,7 +34,7 @@ def write_debt(turn: TurnDir, noted: Noted) -> None:
         OSError: the directory cannot be written.
     """
     content: dict[str, Any] = {"version": 1, **noted.debt._asdict(), "codex": noted.codex}
-    write_json(turn.queued, content | {"codex_home": noted.codex_home}, is_durable=True)
+    write_json(turn.queued, content | {"codex_home": noted.codex_home, "server": noted.server}, is_durable=True)
     fsync_directory(turn.path)
 
 
@@ -38,7 +44,8 @@ def read_debt(turn: TurnDir) -> Noted | None:
     if content is None:
         return None
     noted = {name: content[name] for name in Debt._fields}
-    return Noted(Debt(**noted | {"entries": tuple(content["entries"])}), content["codex"], content["codex_home"])
+    debt = Debt(**noted | {"entries": tuple(content["entries"])})
+    return Noted(debt, content["codex"], content["codex_home"], content.get("server"))
 
 
 def forget_debt(turn: TurnDir) -> None:

@@ -30,12 +30,15 @@ def server_line(report: ServerReport) -> str:
 
 def _text(report: ServerReport, user_home: str) -> str:
     other = "" if report.is_of_this_environment else "; of another environment than this shell's"
+    if report.is_healthy is not None:
+        other = f", on a TCP port{'' if report.is_healthy else ', and not healthy'}"
     facts = [
         ("server", f"{_STATES[report.state]}{other}"),
         ("generation", f"{report.generation}, up {duration(report.uptime_s) or 'for an unknown time'}"),
         ("codex", f"{report.codex_version or 'version unknown'}, {short_path(report.codex, user_home, 60)}"),
         ("home", short_path(report.codex_home, user_home, 60)),
         ("url", report.url),
+        ("problem", report.problem),
         ("pid", f"{report.pid}, below {report.keeper_pid}"),
         ("memory", None if report.memory_bytes is None else size(report.memory_bytes)),
         ("threads", _number(report.threads)),

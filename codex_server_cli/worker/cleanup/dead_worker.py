@@ -13,6 +13,7 @@ from typing import Any
 from codex_server_cli.core.model import turn_files
 from codex_server_cli.disk.files import read_json
 from codex_server_cli.disk.process import living_worker
+from codex_server_cli.disk.turn.contents import append_log
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.worker.cleanup.sweep import sweep
 from codex_server_cli.worker.cleanup.user_program import UserProgram
@@ -24,12 +25,20 @@ _RESTORE_TIMEOUT_S = 5.0
 def clean_up(turn: TurnDir) -> None:
     """End what runs, then put back what was taken: the dead worker's app-server may have the thread open until then.
 
-    Takes 2 s at most for the processes, and `_RESTORE_TIMEOUT_S` for the messages. Does nothing in a copy of the turn's
+    Takes 2 s at most for the processes, and `_RESTORE_TIMEOUT_S` for the messages; before that 3 s at most for a turn
+    that runs on another app-server, or 5 s on another host. Does nothing in a copy of the turn's
     directory: what runs there belongs to the original.
     """
     meta = read_json(turn.meta) or {}
     if _is_copy(turn, meta):
         return
+    if meta.get("server") is not None and turn_files.is_meta(meta):
+        from codex_server_cli.worker.server.left_turn import end_there  # for a rare case
+
+        told = end_there(turn, meta)
+        if told is not None:
+            with contextlib.suppress(OSError):  # a full disk: what runs is ended all the same
+                append_log(turn, told)
     sweep(turn.turn_id, meta if "app_server_pid" in meta else None, spared=lambda: _program_of(meta))
     if meta.get("worktree") and turn_files.is_meta(meta):
         from codex_server_cli.worker.git import turn_worktree  # for a rare case

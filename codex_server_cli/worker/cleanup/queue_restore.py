@@ -8,24 +8,24 @@ the queue as it was; a repairer does it for a worker that was killed. What canno
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from pathlib import Path
 from typing import Any
 
 from codex_server_cli import __version__
 from codex_server_cli.codex.client import CodexClient
+from codex_server_cli.core.model.server.record import is_foreign
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.session.queue_restore import Debt, RestoredQueue, restore_queue
 from codex_server_cli.core.session.queued_messages import NOT_PUT_BACK, RUN_BY_CODEX, put_back_words
 from codex_server_cli.core.session.session import Session
-from codex_server_cli.disk.files import write_all, write_json
-from codex_server_cli.disk.safe_open import open_regular
-from codex_server_cli.disk.turn.contents import meta_of
+from codex_server_cli.disk.files import write_json
+from codex_server_cli.disk.turn.contents import append_log, meta_of
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.disk.turn.queue_debt import Noted, forget_debt, read_debt, write_debt
 from codex_server_cli.disk.turn.writer import TurnWriter
 from codex_server_cli.errors import CodexServerError
+from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.log import say
 
 TIMEOUT_S = 15.0
@@ -44,7 +44,8 @@ def note_debt(turn: TurnDir, meta: dict[str, Any], session: Session, entries: tu
 def _debt_of(meta: dict[str, Any], session: Session, entries: tuple[Message, ...]) -> Noted:
     record = session.record
     debt = Debt(str(record.thread_id), record.turn_id, record.foreign.turn_id, entries, session.queue.older_count)
-    return Noted(debt, str(meta["codex"]), record.codex.home)
+    server = meta.get("server")
+    return Noted(debt, str(meta["codex"]), record.codex.home, server if is_foreign(server) else None)
 
 
 def restore_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, writer: TurnWriter) -> None:
@@ -73,10 +74,18 @@ def restore_after_turn(turn: TurnDir, meta: dict[str, Any], session: Session, wr
 
 def _restore(noted: Noted, timeout_s: float) -> RestoredQueue:
     try:
-        with CodexClient(Path(noted.codex), Path("/"), codex_home=noted.codex_home) as client:
+        with _client_of(noted) as client:
             return client.run(restore_queue(noted.debt, __version__), timeout_s)
     except CodexServerError as error:  # no codex, no answer, no room for a process: must not fail the turn
         return RestoredQueue(refusal=error.message)
+
+
+def _client_of(noted: Noted) -> CodexClient:
+    if noted.server is None:
+        return CodexClient(Path(noted.codex), Path("/"), codex_home=noted.codex_home)
+    from codex_server_cli.worker.server.client import client_to
+
+    return client_to(noted.server, Settings.load())
 
 
 def restore_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | None = None) -> str:
@@ -103,11 +112,7 @@ def restore_later(turn: TurnDir, timeout_s: float = TIMEOUT_S, codex: Path | Non
     if restored.put_back or restored.refusal is not None:
         meta = meta_of(turn)
         write_json(turn.meta, meta | {"put_back": int(meta.get("put_back") or 0) + len(restored.put_back)})
-    fd = open_regular(turn.log, os.O_WRONLY | os.O_APPEND)
-    try:
-        write_all(fd, f"queued messages: {text}\n".encode("utf-8", "replace"))
-    finally:
-        os.close(fd)
+    append_log(turn, f"queued messages: {text}")
     return text
 
 

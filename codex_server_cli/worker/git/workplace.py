@@ -10,6 +10,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from codex_server_cli.core.model.server.record import is_elsewhere
 from codex_server_cli.core.model.turn import State, TurnError
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.disk.turn.writer import LockLostError
@@ -65,7 +66,7 @@ class Workplace:
             started_s = time.monotonic()
             self._worktree_fd = self._enter_worktree(leases, request.deadline_s)
             request = request._replace(worktree_cwd=self._meta["cwd"]).after(time.monotonic() - started_s)
-        if request.may_write:
+        if request.may_write and not is_elsewhere(self._meta.get("server")):
             from codex_server_cli.worker.git.snapshot import Snapshot
 
             self.snapshot = Snapshot(self._directory, request.work_dir)

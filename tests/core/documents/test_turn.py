@@ -21,7 +21,7 @@ COMPLETE = TurnView(TURN_ID, PATH, State.COMPLETE, meta=META | {"finished_at": "
 STATUS_KEYS = (
     *("version", "turn_id", "name", "state", "phase", "thread_id", "codex_turn_id", "cwd", "worktree"),
     *("model", "effort"),
-    *("sandbox", "approval", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits"),
+    *("sandbox", "approval", "server", "started_at", "finished_at", "last_activity", "elapsed_s", "usage", "limits"),
     *("refused", "changes", "changes_of", "pending", "put_back"),
     *("resets_at", "error", "notify"),
     *("turn_dir", "out_path", "events_path", "done_marker", "error_marker", "meta_path", "next"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from typing import Any
 
 from hypothesis import given
@@ -22,7 +23,7 @@ from codex_server_cli.core.model.turn import (
     parse_time_ms,
     state_of_kind,
 )
-from codex_server_cli.core.model.turn_id import make_turn_id
+from codex_server_cli.core.model.turn_id import make_turn_id, unix_s
 from codex_server_cli.errors import ErrorKind, Exit
 from tests.kit.cases import for_each
 
@@ -182,6 +183,11 @@ def test_no_selector_can_be_taken_for_two_things_or_leave_a_directory(text: str)
 @given(_MS)
 def test_a_time_reads_back(unix_ms: int) -> None:
     assert parse_time_ms(format_time_ms(unix_ms)) == unix_ms
+
+
+@given(st.tuples(st.integers(1, 9999), st.integers(1, 12), st.integers(0, 31), *3 * [st.integers(0, 60)]))
+def test_the_unix_time_of_a_date_is_that_of_the_standard_library(parts: tuple[int, int, int, int, int, int]) -> None:
+    assert unix_s(*parts) == calendar.timegm((*parts, 0, 0, 0))
 
 
 def test_a_time_is_rfc_3339_in_utc() -> None:

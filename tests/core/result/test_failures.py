@@ -6,7 +6,7 @@ from typing import Any
 
 from codex_server_cli.core.protocol.rpc import readable_message
 from codex_server_cli.core.result import failures
-from codex_server_cli.errors import ErrorKind
+from codex_server_cli.errors import ErrorKind, ServerError
 from tests.kit.cases import for_each
 
 
@@ -323,3 +323,10 @@ def test_an_error_keeps_the_end_of_stderr(stderr: str, tail: str | None) -> None
 )
 def test_the_line_that_tells_why_stands_before_any_backtrace(stderr: str, line: str) -> None:
     assert failures.telling_line(stderr) == line
+
+
+def test_the_hint_of_an_error_of_ours_is_a_text_and_not_a_template() -> None:
+    error = failures.error_of(ServerError("m", hint='Set {"a": 1}.', kind=ErrorKind.CODEX_MISSING), " Then: {go_on}")
+    assert (error.kind, error.message, error.retryable) == (ErrorKind.CODEX_MISSING, "m", False)
+    assert error.hint.format(go_on="x") == 'Set {"a": 1}. Then: x'
+    assert failures.error_of(ServerError("m"), " Then: {go_on}").hint == ""

@@ -36,7 +36,7 @@ def end(code: int | None, said: str = "", *, has_answered: bool = False, cwd: st
             "Host key verification failed.",
             ErrorKind.BAD_INPUT,
             "the host key of me@far is not known here: Host key verification failed.",
-            "accept it: ssh -p 2222 me@far true",
+            "accept it: `ssh -p 2222 me@far true`.",
         ),
         (
             "ssh: Could not resolve hostname far: Name or service not known",

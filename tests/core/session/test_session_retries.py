@@ -149,9 +149,9 @@ def test_what_codex_was_too_busy_for_is_asked_again(asked: Json, method: str) ->
     looks = ("account/read", "config/read", "configRequirements/read")
     for refused in ("initialize", *looks, *before, method, "turn/start"):
         assert len(talk.requests(refused)) == 1
-        talk.reply(refused, error=TOO_BUSY).advance(49)
+        talk.reply(refused, error=TOO_BUSY).advance(24)
         assert len(talk.requests(refused)) == 1
-        talk.advance(101).reply(refused, error=TOO_BUSY).advance(230)
+        talk.advance(51).reply(refused, error=TOO_BUSY).advance(230)
         assert talk.requests(refused) == [talk.requests(refused)[0]] * 3
         result: Json = {"account": None, "requiresOpenaiAuth": False, "thread": {"id": THREAD}}
         talk.reply(refused, {"turn": {"id": TURN}} if refused == "turn/start" else result)

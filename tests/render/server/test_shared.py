@@ -38,6 +38,15 @@ def test_what_is_not_known_is_left_out_and_what_is_left_over_is_listed() -> None
     )
 
 
+def test_a_server_on_a_tcp_port_is_called_one_and_says_what_is_wrong() -> None:
+    well = READY._replace(url="ws://127.0.0.1:4500", is_healthy=True, clients=None)
+    ill = well._replace(state=ServerState.SILENT, is_healthy=False, problem="it does not answer")
+    assert servers_text([well], HOME).startswith("server      ready, on a TCP port\n")
+    text = servers_text([ill], HOME)
+    assert text.startswith("server      does not answer, on a TCP port, and not healthy\n")
+    assert "url         ws://127.0.0.1:4500\nproblem     it does not answer\n" in text
+
+
 def test_several_are_apart_and_none_is_said() -> None:
     draining = READY._replace(state=ServerState.DRAINING, active_turns=0, turns=())
     text = servers_text([READY, draining], HOME)

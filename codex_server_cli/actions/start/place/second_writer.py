@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from codex_server_cli.core.model.request import Sandbox
+from codex_server_cli.core.model.server.record import is_elsewhere
 from codex_server_cli.settings.places import Settings
 
 
@@ -45,8 +46,10 @@ def _is_anything_running(settings: Settings) -> bool:
 
 
 def _place_of(meta: dict[str, Any]) -> str | None:
-    """Where a turn writes; None where that is not known, or its worktree is still being made."""
+    """Where a turn writes; None where that is not known, another host's, or its worktree is still being made."""
     record, cwd = meta.get("worktree"), meta.get("cwd")
+    if is_elsewhere(meta.get("server")):
+        return None
     if record is not None:
         cwd = record["path"]
     return os.path.realpath(cwd) if cwd is not None else None

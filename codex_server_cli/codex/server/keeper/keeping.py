@@ -20,10 +20,12 @@ from codex_server_cli.settings.environment import inherited_environment, interpr
 _TICK_S = 1.0
 _POLL_S = 0.005
 _ASK_PAUSE_S = 5.0
+_MOST_CONFIG_BYTES = 1 << 16
 _UNATTENDED_S = 600.0
 """How long a draining server may run turns that no client attends."""
 _END_S = 0.5
 """For each signal; a server without a turn needs 5 to 65 ms."""
+_SWITCH_ON = "from codex_server_cli.codex.server.keeper.remote_control import main; main()"
 _ASK = "from codex_server_cli.codex.server.keeper.activity import main; main()"
 
 
@@ -53,6 +55,7 @@ class Keeping:
         self._unattended_since: float | None = None
         self._asked_at = 0.0
         self._asking: tuple[int, set[int]] | None = None
+        self._switching_on: int | None = None
 
     def record(self, text: str) -> None:
         """Write `server.json`, by which clients find the server.
@@ -73,6 +76,7 @@ class Keeping:
 
     def keep(self) -> None:
         """Stay until the server has ended."""
+        self._switch_on_remote_control()
         tick_s = min(_TICK_S, self._idle_s)
         tick_at = time.monotonic() + tick_s
         while self.server.exit_status is None:
@@ -142,6 +146,8 @@ class Keeping:
                     self.server.exit_status = ended[1]
                 elif self._asking is not None and ended[0] == self._asking[0]:
                     self._answered(ended[1], self._asking[1])
+                elif ended[0] == self._switching_on:
+                    self._switching_on = None
         except ChildProcessError:
             return
 
@@ -178,11 +184,24 @@ class Keeping:
         if may_stop(self._directory):
             self._drain(f"idle for {self._idle_s:.0f} s")
 
+    def _switch_on_remote_control(self) -> None:
+        """Do so where `config.json` may want it, in a process of its own: most users never do."""
+        if self.server.url:
+            return  # on a TCP port we have no token to ask it with
+        try:
+            with open(f"{self._directory}/../../config.json", "rb") as file:  # noqa: PTH123
+                is_wanted = b'"remote_control"' in file.read(_MOST_CONFIG_BYTES)
+            if is_wanted:
+                command = interpreter(_SWITCH_ON, self.server.socket_path, self._directory)
+                self._switching_on = os.posix_spawn(sys.executable, command, inherited_environment())
+        except OSError:  # no such file, or no room: `remote enable` does it as well
+            return
+
     # --- what its turns leave behind
 
     def _orphans(self) -> set[int]:
-        asking = set() if self._asking is None else {self._asking[0]}
-        return set(left_behind(self.server.pid)) - asking
+        ours = {self._switching_on, None if self._asking is None else self._asking[0]}
+        return set(left_behind(self.server.pid)) - ours
 
     def _ask(self, orphans: set[int], now: float) -> None:
         """Ask the server, in a process of its own, whether a turn is active: one of a client that holds no lease, such

@@ -42,6 +42,8 @@ class ServerReport(NamedTuple):
         turns: our turns that run there.
         leftovers: what turns have left running.
         log_path: what it and its keeper have said.
+        is_healthy: what `/healthz` says; None for a server on a socket.
+        problem: why `/readyz` does not say that it is ready.
     """
 
     state: ServerState
@@ -63,3 +65,5 @@ class ServerReport(NamedTuple):
     turns: tuple[str, ...]
     leftovers: tuple[LeftProcess, ...]
     log_path: str
+    is_healthy: bool | None = None
+    problem: str | None = None

@@ -1,0 +1,12 @@
+"""How an app-server on a TCP port knows its clients. Must import next to nothing: it is loaded at every start."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class WsAuth(StrEnum):
+    """The values of `--ws-auth`."""
+
+    CAPABILITY_TOKEN = "capability-token"
+    SIGNED_BEARER_TOKEN = "signed-bearer-token"

@@ -1,0 +1,152 @@
+"""What a stored turn proves after a lost connection: which one is ours, and what of it was missed.
+
+A shared app-server runs a turn on without its client. Whoever resumes its thread gets what is stored of the newest
+turns: each completed item once, none that is open; and from then on everything live, without the start of what is open
+(transport notes, section 4; captures `reattach_mid_stream`). While the turn runs, 0.163.0 lists what is not the item
+of a call under another id, `item-1`: it is known by its content. What was missed is told as the notifications that
+would have come, so that there is one way to take it. Must never decide what to ask (`session.shared`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, text_in
+
+REATTACH = "reattach"
+"""Why an `initialize` is sent to an app-server that has our turn: what is known of it goes on."""
+
+_STAND_IN = re.compile(r"item-[0-9]+")
+_RUNNING = (None, "inProgress")
+_WAITS = ("waitingOnApproval", "waitingOnUserInput")
+
+
+def stored_turns(method: str | None, result: Message) -> list[Message]:
+    """The turns in the reply to a request, items in full; none where it has none."""
+    if method == "thread/resume":
+        return objects_in(at(result, "initialTurnsPage.data", list))
+    return objects_in(result.get("data")) if method == "thread/turns/list" else []
+
+
+def has_ended(turn: Message) -> bool:
+    """Whether a stored turn is over."""
+    return turn.get("status") not in _RUNNING
+
+
+def waits_for_nobody(resumed: Message) -> bool:
+    """Whether no request of the thread waits for an answer, by the reply that resumed it."""
+    flags = at(resumed, "thread.status.activeFlags", list)
+    return flags is not None and not any(flag in _WAITS for flag in flags)
+
+
+class Attachment:
+    """How far the messages of one turn are whole.
+
+    Attributes:
+        is_reattached: its connection was lost at least once; what was open then lacks a part.
+        may_hide_items: something may run whose start was missed: nothing was heard of any item since then.
+        completed: the items that are complete, by id: a hash of what each of them says.
+        client_id: our id of the prompt, which its user message bears.
+        newest_before: the thread's newest turn before ours; empty for none, None where that is not known.
+    """
+
+    def __init__(self) -> None:
+        self.is_reattached = self.may_hide_items = False
+        self.completed: dict[str, int] = {}
+        self.client_id: str | None = None
+        self.newest_before: str | None = None
+
+    def begin(self) -> None:
+        """The connection was lost: what follows comes over another one."""
+        self.is_reattached = self.may_hide_items = True
+
+    def note_completed(self, item: Message) -> None:
+        """Take a completed item."""
+        self.completed[str(item.get("id"))] = _content(item)
+
+    def note_opened(self, method: str, result: Message) -> None:
+        """Take the reply that opened the thread."""
+        if method == "thread/start":
+            self.newest_before = ""
+        elif "initialTurnsPage" in result:
+            newest = [text_in(turn.get("id")) for turn in stored_turns(method, result)]
+            self.newest_before = newest[0] if newest else ""
+
+    def own_turn(self, turn_id: str | None, turns: list[Message]) -> Message | None:
+        """The stored turn that is ours, of the thread's newest ones; None where none is known to be.
+
+        A review's start takes no id of ours: it is what is newer than all before it.
+
+        Args:
+            turn_id: Codex's id of it; None where that is not known.
+        """
+        if turn_id is not None:
+            return next((turn for turn in turns if turn_id in (turn.get("id"), turn.get("rootTurnId"))), None)
+        if self.client_id is not None:
+            return next((turn for turn in turns if self.client_id in _client_ids(turn)), None)
+        if self.newest_before is None or not turns or turns[0].get("id") == self.newest_before:
+            return None
+        return turns[0]
+
+    def has_prompt(self, params: Message) -> bool:
+        """Whether a notification is about our prompt: it names our turn, also where the start was never answered."""
+        item = object_at(params, "item")
+        return self.client_id is not None and self.client_id in _client_ids({"items": [item]})
+
+    def missed(
+        self, thread_id: str | None, turn: Message, open_items: dict[str, Message], *, has_started: bool
+    ) -> list[Message]:
+        """The notifications that were missed of our turn, as far as what is stored of it shows them, in its order.
+
+        Args:
+            open_items: those that were open at the loss, by id.
+        """
+        turn_id = turn.get("id")
+        about: Message = {"threadId": thread_id, "turnId": turn_id}
+        begun = {**turn, "status": "inProgress", "items": []}
+        messages: list[Message] = []
+        if not has_started:
+            messages.append({"method": "turn/started", "params": {"threadId": thread_id, "turn": begun}})
+        for item in self._missed_items(turn, open_items):
+            messages.append({"method": "item/completed", "params": {**about, "item": item}})
+        if has_ended(turn):
+            messages.append({"method": "turn/completed", "params": {"threadId": thread_id, "turn": turn}})
+        return messages
+
+    def _missed_items(self, turn: Message, open_items: dict[str, Message]) -> Iterator[Message]:
+        """The stored items that are not complete here, each once."""
+        unmatched = Counter(self.completed.values())
+        taken = {content for id_, content in self.completed.items() if _STAND_IN.fullmatch(id_)}
+        still_open = dict(open_items)
+        for item in objects_in(turn.get("items")):
+            id_, content = str(item.get("id")), _content(item)
+            is_stand_in = _STAND_IN.fullmatch(id_) is not None
+            if id_ in self.completed or (unmatched[content] and (is_stand_in or content in taken)):
+                unmatched[self.completed.get(id_, content)] -= 1
+            elif item.get("status") != "inProgress" or has_ended(turn):
+                same = [each for each, other in still_open.items() if other.get("type") == item.get("type")]
+                own_id = same[0] if is_stand_in and same else id_
+                still_open.pop(own_id, None)
+                yield {**item, "id": own_id}
+
+
+def is_undecided(turns: list[Message]) -> bool:
+    """Whether the newest turn has begun and does not say yet whose prompt it has."""
+    return bool(turns) and not has_ended(turns[0]) and not _has_prompt(turns[0])
+
+
+def _has_prompt(turn: Message) -> bool:
+    return any(item.get("type") == "userMessage" for item in objects_in(turn.get("items")))
+
+
+def _client_ids(turn: Message) -> list[Any]:
+    return [item.get("clientId") for item in objects_in(turn.get("items")) if item.get("type") == "userMessage"]
+
+
+def _content(item: Message) -> int:
+    """A hash of what an item says, whatever its id and its times."""
+    return hash(json.dumps([item.get(name) for name in ("type", "text", "content", "summary")]))

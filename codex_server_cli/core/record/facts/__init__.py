@@ -1,0 +1,1 @@
+"""The facts of a turn, apart from the messages that prove them."""

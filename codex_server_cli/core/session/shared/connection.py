@@ -1,0 +1,133 @@
+"""The connection of one turn: begun, lost, made again. Owns what a loss means for the turn.
+
+Where the prompt was not sent, another connection begins from the beginning; else our turn is looked for (`reattach`).
+"""
+
+from __future__ import annotations
+
+from codex_server_cli.core.model.timers import Timer, Timers
+from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.protocol.rpc import Message, object_at
+from codex_server_cli.core.record.attach.attachment import waits_for_nobody
+from codex_server_cli.core.session.control import ShellRequests
+from codex_server_cli.core.session.end.turn_end import TurnEnd
+from codex_server_cli.core.session.handshake import Handshake
+from codex_server_cli.core.session.outbox import Outbox
+from codex_server_cli.core.session.requests import Requests, SentRequest
+from codex_server_cli.core.session.shared.reattach import TAG, Found, Reattach
+from codex_server_cli.core.session.thread_queue import QueueKeeper
+from codex_server_cli.errors import ErrorKind
+
+_WHILE_CONNECTED = (Timer.STALL, Timer.RETRIES, Timer.COMPLETION, Timer.INTERRUPT, Timer.RECONCILE)
+"""What is waited for from Codex: without a connection its silence means nothing."""
+
+
+class Connection:
+    """Begins a turn over a connection, and keeps it over others."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        requests: Requests,
+        timers: Timers,
+        handshake: Handshake,
+        shell_requests: ShellRequests,
+        queue: QueueKeeper,
+        reattach: Reattach,
+        ending: TurnEnd,
+    ) -> None:
+        self._outbox = outbox
+        self._requests = requests
+        self._timers = timers
+        self._handshake = handshake
+        self._shell_requests = shell_requests
+        self._queue = queue
+        self._reattach = reattach
+        self._ending = ending
+        self._has_resent = False
+
+    def begin(self, now_ms: float) -> None:
+        """Have an app-server started, or connected to: to begin, or to find our turn there."""
+        if self._handshake.is_turn_sent:
+            self._reattach.connect(now_ms)
+        else:
+            self._begin_anew(now_ms)
+
+    def _begin_anew(self, now_ms: float) -> None:
+        self._reattach.begin_anew(now_ms)
+        self._set_mute(False)
+        self._outbox.heard_ms = now_ms
+        self._timers.start(Timer.STALL, now_ms)
+        self._handshake.begin(now_ms)
+
+    def lost(self, error: TurnError, now_ms: float, *, is_final: bool = False) -> None:
+        """The connection was lost, or could not be made.
+
+        Args:
+            is_final: whether another one is out of the question.
+        """
+        for timer in _WHILE_CONNECTED:
+            self._timers.clear(timer)
+        self._shell_requests.steering.lose()
+        self._queue.lose()
+        self._set_mute(True)
+        self._requests.forget()
+        is_over = self._ending.is_closing and not self._ending.is_unfinished
+        if is_over or is_final:
+            self._ending.lose(error, now_ms)
+        elif not self._reattach.lose(error, now_ms):
+            self._ending.lose(self._reattach.error, now_ms)
+
+    def refused(self, error: TurnError, now_ms: float) -> None:
+        """The app-server takes no new turn: begin over another connection; another server will take its place."""
+        self._handshake.is_turn_sent = False
+        self.lost(error, now_ms)
+
+    def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
+        """Take the reply to any request; whether it was about a connection that was lost."""
+        if asked.tag != TAG:
+            return False
+        found = self._reattach.answered(asked, response, now_ms)
+        if found is Found.NO_TURN and self._may_send_again():
+            self._has_resent = True
+            self._handshake.is_turn_sent = False
+            self.begin(now_ms)
+            return True
+        was_closing = self._ending.is_closing
+        if found is Found.OUR_TURN:
+            self._regain(response, now_ms)
+        if was_closing:
+            self._ending.connected(now_ms)
+        elif found in (Found.NO_TURN, Found.LOST):
+            self._ending.give_up(self._reattach.error, now_ms)
+        elif self._ending.stop_cause is not None:
+            self._ending.interrupt(now_ms)
+        return True
+
+    def _may_send_again(self) -> bool:
+        """Whether the prompt may be sent once more: what Codex loses each time is not to be sent for ever."""
+        return not self._has_resent and self._ending.cause is self._ending.stop_cause is None
+
+    def _regain(self, response: Message, now_ms: float) -> None:
+        """Our turn is found; the record has what was missed of it."""
+        self._set_mute(False)
+        self._queue.regain(now_ms)
+        self._timers.start(Timer.STALL, now_ms)
+        self._outbox.heard_ms = now_ms
+        if waits_for_nobody(object_at(response, "result")):
+            self._shell_requests.approvals.withdraw()
+        is_wanted = self._ending.stop_cause is not None or self._ending.is_closing
+        if self._outbox.record.status == "interrupted" and not is_wanted:
+            # Nobody here asked for it: this is what a turn is that went with its server.
+            self._reattach.explain("the turn was cut off with it", ErrorKind.CODEX_CRASHED)
+            self._ending.give_up(self._reattach.error, now_ms)
+
+    def overdue(self, methods: str, now_ms: float) -> bool:
+        """A reply did not come in time; whether our turn is being looked for, and is lost now."""
+        if self._reattach.is_away:
+            self._reattach.explain(f"then Codex did not answer {methods}")
+            self._ending.give_up(self._reattach.error, now_ms)
+        return self._reattach.is_away
+
+    def _set_mute(self, is_mute: bool) -> None:
+        self._queue.is_mute = self._shell_requests.steering.is_mute = is_mute

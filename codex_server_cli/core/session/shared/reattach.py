@@ -1,0 +1,167 @@
+"""A lost connection to a shared app-server, made again while our turn runs on there. Owns the steps, and their limits.
+
+The recipe is section 4 of the transport notes: connect, resume the thread, find our turn among its newest ones. What
+is stored of it the record takes by itself (`record.attach`). A prompt is sent again only where two looks show that
+Codex has none. An ephemeral thread cannot be resumed: its turn is lost. A server that is draining lets nobody resume:
+its stored turn is read until it has ended.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.timers import Timer, Timers
+from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.protocol.rpc import Message, object_at, readable_message
+from codex_server_cli.core.record.attach.attachment import REATTACH, has_ended, is_undecided, stored_turns
+from codex_server_cli.core.result.failures import is_draining, kind_of_refusal, make_error
+from codex_server_cli.core.session.backoff import RECONNECT, Backoff
+from codex_server_cli.core.session.handshake import Handshake
+from codex_server_cli.core.session.outbox import Outbox
+from codex_server_cli.core.session.requests import Requests, SentRequest
+from codex_server_cli.errors import ErrorKind
+
+TAG = "reattach"
+"""The tag of each request of a `Reattach`."""
+
+_STEADY_MS = 2_000.0
+"""A connection that lasted as long counts as made: the next loss has its whole limit again."""
+
+_MOST_LOOKS = 20
+_NEWEST = 5
+"""How many turns a second look takes: others may have begun some after ours."""
+
+
+_NOTHING_LOST = TurnError(ErrorKind.NETWORK, "The connection was lost.")
+
+
+class Found(Enum):
+    """What a reply has shown."""
+
+    NOTHING_YET = auto()
+    OUR_TURN = auto()  # the record says whether it goes on
+    NO_TURN = auto()  # Codex never had it
+    LOST = auto()  # it cannot be known, or not be reached: `error` says why
+
+
+class Reattach:
+    """Makes the connection of one turn again, after each loss.
+
+    Attributes:
+        is_away: the connection was lost, and our turn is not found yet.
+        is_mute: nothing can be asked now.
+        is_subscribed: the end of our turn is reported to us.
+        error: why the connection was lost, and why it stays so.
+    """
+
+    def __init__(
+        self, request: TurnRequest, handshake: Handshake, outbox: Outbox, requests: Requests, timers: Timers
+    ) -> None:
+        self.is_away = self.is_mute = False
+        self.is_subscribed = True
+        self.error = _NOTHING_LOST
+        self._request = request
+        self._handshake = handshake
+        self._outbox = outbox
+        self._requests = requests
+        self._timers = timers
+        self._backoff = self._new_backoff()
+        self._made_ms = 0.0
+        self._looks = self._misses = 0
+
+    def lose(self, error: TurnError, now_ms: float) -> bool:
+        """The connection was lost, or could not be made.
+
+        Returns:
+            Whether it will be tried again: `connect` is due when `Timer.START` is. Else `error` says why not.
+        """
+        if not self.is_away and now_ms - self._made_ms >= _STEADY_MS:
+            self._backoff = self._new_backoff()
+        self.is_away = self.is_mute = True
+        self._looks = self._misses = 0
+        self._timers.clear(Timer.POLL)
+        self.error = error
+        delay_ms = self._backoff.delay_ms(now_ms)
+        if delay_ms is None:
+            self.explain(f"tried {self._backoff.failures} times")
+            return False
+        self._timers.set(Timer.START, now_ms + delay_ms)
+        return True
+
+    def begin_anew(self, now_ms: float) -> None:
+        """Codex has no turn of ours: what follows is a beginning, over a new connection."""
+        self.is_away = self.is_mute = False
+        self.is_subscribed, self._made_ms = True, now_ms
+
+    def connect(self, now_ms: float) -> None:
+        """Have the connection made, and begin."""
+        self._outbox.reattach()
+        self._requests.ask("initialize", self._handshake.initialize_params(), now_ms, TAG, REATTACH)
+
+    def look(self, now_ms: float) -> None:
+        """Look for our turn: once more, where the last look showed nothing."""
+        newest = _NEWEST if self._looks else 1
+        self._looks += 1
+        if self.is_subscribed:
+            self._requests.ask("thread/resume", self._handshake.resume_params(newest), now_ms, TAG)
+        else:
+            params = {"threadId": self._outbox.record.thread_id, "limit": newest, "itemsView": "full"}
+            self._requests.ask("thread/turns/list", params, now_ms, TAG)
+
+    def answered(self, asked: SentRequest, response: Message, now_ms: float) -> Found:
+        """Take the reply to a request of ours; the record has it already."""
+        if "error" in response:
+            return self._on_refusal(asked.method, object_at(response, "error"), now_ms)
+        if asked.method != "initialize":
+            return self._judge(stored_turns(asked.method, object_at(response, "result")), now_ms)
+        self._outbox.send({"method": "initialized"}, now_ms)
+        self.is_mute, self.is_subscribed = False, not self._request.is_ephemeral
+        if self._request.is_ephemeral:
+            return self._lost("the turn of an ephemeral thread cannot be taken up again")
+        self.look(now_ms)
+        return Found.NOTHING_YET
+
+    def _on_refusal(self, method: str, refusal: Message, now_ms: float) -> Found:
+        if method == "initialize":
+            return self._lost(readable_message(refusal))
+        if is_draining(refusal):
+            self.is_subscribed = False
+            self.look(now_ms)
+            return Found.NOTHING_YET
+        if method == "thread/turns/list" or kind_of_refusal(refusal) is ErrorKind.THREAD_MISSING:
+            return self._judge([], now_ms)
+        return self._lost(readable_message(refusal))
+
+    def _judge(self, turns: list[Message], now_ms: float) -> Found:
+        record = self._outbox.record
+        turn = record.attachment.own_turn(record.turn_id, turns)
+        if turn is not None:
+            if self.is_subscribed or has_ended(turn):
+                self.is_away, self._made_ms = False, now_ms
+                return Found.OUR_TURN
+        elif not is_undecided(turns) or self._looks >= _MOST_LOOKS:
+            self._misses += 1
+            if self._misses > 1:
+                return self._on_none()
+        self._timers.start(Timer.POLL, now_ms)
+        return Found.NOTHING_YET
+
+    def _on_none(self) -> Found:
+        record = self._outbox.record
+        is_known = record.attachment.client_id is not None or record.attachment.newest_before is not None
+        if record.turn_id is not None or not is_known or self._looks >= _MOST_LOOKS:
+            return self._lost("Codex does not show the turn any more")
+        return Found.NO_TURN
+
+    def explain(self, why: str, kind: ErrorKind | None = None) -> None:
+        """Add to `error` why the turn is lost with the connection."""
+        message = f"{self.error.message} ({why})"
+        self.error = make_error(kind or self.error.kind, message, hint=self.error.hint)
+
+    def _lost(self, why: str) -> Found:
+        self.explain(why)
+        return Found.LOST
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(f"{self._request.turn_id} connection", RECONNECT)

@@ -1,0 +1,75 @@
+"""Remote control for people: its state, a pairing code, the paired devices. Owns their text; plain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+
+from codex_server_cli.core.account.remote import (
+    CONNECTED,
+    CONNECTING,
+    DISABLED,
+    ERRORED,
+    PairingCode,
+    RemoteClient,
+    RemoteStatus,
+)
+from codex_server_cli.render.escape import one_line
+from codex_server_cli.render.limits import local_time, time_until
+from codex_server_cli.render.tables import table
+
+_STATES = {
+    DISABLED: "off",
+    CONNECTING: "on, connecting to ChatGPT",
+    CONNECTED: "on, connected to ChatGPT",
+    ERRORED: "on, but ChatGPT refuses; Codex goes on trying (codex-server remote enable says why)",
+}
+_NO_SERVER = "off: no shared server runs"
+
+
+def state_words(status: RemoteStatus | None) -> str:
+    """A state in words; None is that no shared server runs."""
+    return _NO_SERVER if status is None else _STATES.get(status.state, status.state)
+
+
+def remote_text(status: RemoteStatus | None, *, is_kept: bool) -> str:
+    """How remote control stands, one fact a line; what is not known is left out.
+
+    Args:
+        is_kept: whether it is switched on again at each start of the shared server.
+    """
+    found = status or RemoteStatus()
+    facts = [
+        ("remote control", state_words(status)),
+        ("kept on", "yes: at each start of the shared server" if is_kept else "no"),
+        ("this machine", found.server_name),
+        ("environment", found.environment_id),
+    ]
+    return "".join(f"{label.ljust(14)}  {one_line(value, 200)}\n" for label, value in facts if value)
+
+
+def change_line(status: RemoteStatus | None, at_s: float, zone: tzinfo | None = None) -> str:
+    """One change of the state, with its local time."""
+    return f"{datetime.fromtimestamp(at_s, zone):%H:%M:%S}  {one_line(state_words(status), 200)}"
+
+
+def pairing_text(code: PairingCode, now_s: float, zone: tzinfo | None = None) -> str:
+    """A pairing code, and until when it can be used."""
+    until = f"{local_time(code.expires_at_s, now_s, zone)} ({time_until(code.expires_at_s - now_s)})"
+    return f"pairing code  {one_line(code.to_type, 200)}\nvalid until   {until}\n"
+
+
+def clients_table(clients: Sequence[RemoteClient], now_s: float, width: int, zone: tzinfo | None = None) -> str:
+    """The paired devices, the one that was seen last first."""
+    if not clients:
+        return "No devices are paired.\n"
+    rows = [
+        (
+            client.client_id,
+            " ".join(filter(None, (client.platform, client.model))),
+            "" if client.last_seen_s is None else local_time(client.last_seen_s, now_s, zone),
+            client.name or "",
+        )
+        for client in clients
+    ]
+    return table(("CLIENT", "DEVICE", "LAST SEEN", "NAME"), rows, width)

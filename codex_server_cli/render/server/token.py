@@ -1,0 +1,19 @@
+"""A new token's file for people: where it is, and what to do with it. Never the token itself."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+_URL = "ws://127.0.0.1:4500"
+
+
+def token_text(path: str, sha256: str) -> str:
+    """Where it is, and the commands that use it."""
+    file = quote(path)
+    facts = (
+        ("token file", f"{path}: for you alone to read; the token is printed nowhere"),
+        ("serve", f"codex-server server start --listen {_URL} --ws-auth capability-token --ws-token-file {file}"),
+        ("connect", f"codex-server new --server {_URL} --server-token-file {file} 'your prompt'"),
+        ("sha256", f"{sha256}: for --ws-token-sha256, where the server need not have the token"),
+    )
+    return "".join(f"{label.ljust(10)}  {text}\n" for label, text in facts)

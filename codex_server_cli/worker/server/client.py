@@ -1,0 +1,45 @@
+"""Asking the app-server of a turn: beside the turn, before it, or after it. Must never decide what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from codex_server_cli.codex.client import CodexClient
+from codex_server_cli.codex.transport.base import Link
+from codex_server_cli.codex.transport.connect import Route, connect
+from codex_server_cli.core.model.server.address import ServerKind
+from codex_server_cli.core.protocol.query import Query
+from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.server.route import route_to
+
+T = TypeVar("T")
+_CONNECT_S = 4.0
+
+
+def client_to(record: Mapping[str, Any], settings: Settings, *, connect_s: float = _CONNECT_S) -> CodexClient:
+    """A client of a turn's app-server, to be used as a context manager.
+
+    Raises:
+        CodexServerError: it cannot be reached.
+    """
+    route = route_to(record, settings)
+    return CodexClient.on(lambda: _link_to(route, connect_s), route.address.url)
+
+
+def _link_to(route: Route, connect_s: float) -> Link:
+    if route.address.kind is not ServerKind.SSH:
+        return connect(route, timeout_s=connect_s)
+    from codex_server_cli.codex.transport.ssh import SshServer
+
+    return SshServer(route, may_bill_api_key=False)
+
+
+def run_query_there(record: Mapping[str, Any], settings: Settings, query: Query[T], timeout_s: float) -> T:
+    """Ask the app-server of a turn.
+
+    Raises:
+        CodexServerError: it cannot be reached, or does not answer in time.
+    """
+    with client_to(record, settings) as client:
+        return client.run(query, timeout_s)

@@ -1,0 +1,143 @@
+"""A link that is read even while the worker cannot: a server drops a reader that is 32 768 messages behind.
+
+Seven seconds of a fast stream are enough for that (transport notes, section 2), and a disk can block for longer. So a
+thread looks whether what has come is being read. Where it is not, it is moved to memory, until the worker comes back to
+it. While the worker keeps up, the thread only sleeps.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+
+from codex_server_cli.codex.transport.base import Link
+
+_LOOK_S = 0.25
+_MORE_MS = 50
+_END_S = 1.0
+
+
+class DrainedLink:
+    """A `Link` to an app-server that others use."""
+
+    def __init__(self, link: Link) -> None:
+        """Take over a link.
+
+        Raises:
+            OSError: a limit on open files.
+        """
+        self._link = link
+        self._lock = threading.Lock()
+        self._held: deque[bytes] = deque()
+        self._is_over = False  # as the thread has seen, which reads nothing more then
+        self._reads = 0
+        self._wake_fd, self._ring_fd = os.pipe()  # readable while something is held, or its end is
+        self._is_rung = False
+        self._write_fd: int | None = None
+        self._has_ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """See `Link`."""
+        return self._link.pid
+
+    def fds(self) -> tuple[int, ...]:
+        """See `Link`."""
+        return (*self._link.fds(), self._wake_fd)
+
+    def write_fd(self) -> int | None:
+        """See `Link`: another one than that for reading, as a selector takes each once."""
+        with self._lock:
+            fd = self._link.write_fd()
+            if fd is not None and self._write_fd is None:
+                self._write_fd = os.dup(fd)
+            return None if fd is None else self._write_fd
+
+    def read(self, fd: int) -> bytes | None:
+        """See `Link`: first what was held."""
+        if self._thread is None:  # not before the first reply: the worker has something better to do until then
+            self._thread = threading.Thread(target=self._watch, daemon=True)
+            self._thread.start()
+        with self._lock:
+            self._reads += 1
+            if self._held:
+                data = b"".join(self._held)
+                self._held.clear()
+                if not self._is_over:
+                    self._unring()
+                return data
+            if self._is_over:
+                return None
+            return b"" if fd == self._wake_fd else self._link.read(fd)
+
+    def send(self, data: bytes) -> None:
+        """See `Link`."""
+        with self._lock:
+            self._link.send(data)
+
+    def tick(self) -> float | None:
+        """See `Link`."""
+        with self._lock:
+            return self._link.tick()
+
+    def end(self, first_grace_s: float = 0.5) -> str:
+        """See `Link`."""
+        self._has_ended.set()
+        if self._thread is not None:
+            self._thread.join(_END_S)
+        with self._lock:
+            return self._link.end(first_grace_s)
+
+    def stderr_tail(self) -> str:
+        """See `Link`."""
+        return self._link.stderr_tail()
+
+    def close(self) -> None:
+        """See `Link`."""
+        self._link.close()
+        for fd in (self._wake_fd, self._ring_fd, self._write_fd):
+            if fd is not None:
+                os.close(fd)
+
+    def _watch(self) -> None:
+        """Read what the worker leaves unread for a whole interval, until it reads again."""
+        reads = -1
+        while not self._has_ended.wait(_LOOK_S):
+            patience_ms = 0  # else what has just come for a worker that reads would be taken
+            while self._is_left(reads) and self._is_waiting(patience_ms):
+                self._hold(reads)
+                patience_ms = _MORE_MS  # more of a stream does not come at once
+            reads = self._reads
+
+    def _is_left(self, reads: int) -> bool:
+        """Whether the worker has not read since, and there may be more to read."""
+        return reads == self._reads and not self._is_over and not self._has_ended.is_set()
+
+    def _is_waiting(self, patience_ms: int) -> bool:
+        """Whether there is something to read, within this time."""
+        poll = select.poll()
+        for fd in self._link.fds():
+            poll.register(fd, select.POLLIN)
+        return bool(poll.poll(patience_ms))
+
+    def _hold(self, reads: int) -> None:
+        """Move to memory what there is now, unless the worker has read again."""
+        with self._lock:
+            if reads != self._reads:
+                return
+            for fd in self._link.fds():
+                data = self._link.read(fd)
+                if data:
+                    self._held.append(data)
+                self._is_over = self._is_over or data is None
+            if (self._held or self._is_over) and not self._is_rung:
+                self._is_rung = True
+                os.write(self._ring_fd, b"!")
+
+    def _unring(self) -> None:
+        if self._is_rung:
+            self._is_rung = False
+            os.read(self._wake_fd, 1)

@@ -1,0 +1,60 @@
+"""The connection of a turn to our own shared app-server, which is started where none runs. See `connection`.
+
+Owns which generation of it a turn uses: that which it was sent to, as long as that lives; it may be draining. Every
+other turn gets the current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from codex_server_cli.codex.server.key import ServerKey
+from codex_server_cli.codex.server.shared import Generation, Lease, ensure_shared
+from codex_server_cli.codex.transport.connect import Route
+from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.server.connection import ServerConnection
+
+_START_S = 20.0
+
+
+class SharedConnection(ServerConnection):
+    """The connection to a generation of our shared server.
+
+    Args:
+        note: stores `meta.json`, whose `server` is `record`: a repairer has to know where the turn runs.
+    """
+
+    def __init__(
+        self,
+        request: TurnRequest,
+        route: Route,
+        record: dict[str, Any],
+        key: ServerKey,
+        settings: Settings,
+        note: Callable[[], None],
+    ) -> None:
+        super().__init__(request, route, record)
+        self._key, self._settings, self._note = key, settings, note
+        self._generation: Generation | None = None
+        self._lease: Lease | None = None
+
+    def route(self) -> Route:
+        """See `ServerConnection.route`."""
+        found = self._generation
+        if found is None or not (self.is_turn_there and found.is_alive()):
+            found = self._take_generation()
+        return self._route._replace(socket_path=found.socket_path)
+
+    def _take_generation(self) -> Generation:
+        idle_s = read_config(self._settings.config_path).server_idle
+        found = ensure_shared(self._settings.home, self._key, idle_s=idle_s, timeout_s=_START_S)
+        if found != self._generation:
+            if self._lease is not None:
+                self._lease.release()
+            self._generation, self._lease = found, Lease(found)  # until our exit, which is after the sweep
+            self._record |= {"path": found.socket_path, "pid": found.pid, "generation": found.number}
+            self._note()
+        return found
