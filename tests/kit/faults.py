@@ -29,7 +29,8 @@ import os
 def _changed(path, words, *rest, _start, **options):
     if "-I" in words and "-c" in words:
         at = words.index("-c") + 1
-        words[at] = f"exec(open({__file__!r}).read(), {{'__file__': {__file__!r}}}); {words[at]}"
+        begin, places, code = words[at].split("; ", 2)  # where it imports from is set first
+        words[at] = f"{begin}; {places}; exec(open({__file__!r}).read(), {{'__file__': {__file__!r}}}); {code}"
     return _start(path, words, *rest, **options)
 
 from functools import partial
