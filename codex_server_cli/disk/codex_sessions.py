@@ -160,7 +160,9 @@ def archived_ids(codex_home: Path, thread: str) -> list[str]:
 
 def has_session(codex_home: Path, thread_id: str) -> bool:
     """Whether a thread has a session file, archived or not: Codex writes none before the first turn."""
-    return any(_newest_first(codex_home, thread_id, folder) for folder in ("sessions", "archived_sessions"))
+    return any(
+        True for folder in ("sessions", "archived_sessions") for _ in _newest_first(codex_home, thread_id, folder)
+    )
 
 
 def damaged_file(codex_home: Path, thread_id: str) -> str | None:

@@ -98,8 +98,9 @@ class TurnLoop:
             return self._end_unrecorded(error)
 
     def _hear_session(self) -> None:
-        """Refused calls in a turn of a resumed thread are recorded only in the thread's session file."""
-        record, is_resumed = self._session.record, self._meta["request"].get("thread_id") is not None
+        """Refused calls are recorded only in the thread's session file, once the thread was resumed."""
+        record = self._session.record
+        is_resumed = self._meta["request"].get("thread_id") is not None or record.attachment.is_reattached
         if is_resumed and self._is_here and record.session_path and record.turn_id is not None:
             lines = calls_of_turn(Path(record.session_path), record.turn_id)
             self._do(self._session.hear_session(lines, _now_ms()))

@@ -18,7 +18,7 @@ from codex_server_cli.core.model.server.record import is_elsewhere
 from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import Phase, State
 from codex_server_cli.core.record.turn_record import TurnRecord
-from codex_server_cli.core.result.failures import make_error
+from codex_server_cli.core.result.failures import error_of, make_error
 from codex_server_cli.core.result.outcome import Cause, Outcome, decide, unreadable
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.disk import lock, mount_targets
@@ -164,8 +164,7 @@ def run_turn(
         say("the turn's lock was deleted or replaced: the next reader publishes its end")
         outcome = decide(TurnRecord(), Cause.CANCELLED, request or bare_request(directory))  # if the directory goes
     except CodexServerError as failure:  # no way to its server, as where the token is gone by now
-        reason = make_error(failure.kind, failure.message, hint=failure.hint)
-        outcome = outcome_of_defect(directory, request or bare_request(directory), reason)
+        outcome = outcome_of_defect(directory, request or bare_request(directory), error_of(failure))
     except Exception as error:
         log_traceback()
         outcome = _outcome_of_defect(directory, request or bare_request(directory), error)

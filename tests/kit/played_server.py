@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.protocol.rpc import Message, encode
 from codex_server_cli.core.record.turn_record import THREAD_OPENERS, TURN_STARTERS
 from codex_server_cli.core.session.outbox import Step
@@ -24,16 +23,18 @@ class PlayedServer:
 
     Args:
         turn: as recorded; all that came after the request that started the turn is its stream.
+        has_stand_ins: while the turn runs its items are listed under other ids, as 0.163.0 does.
     """
 
-    def __init__(self, turn: CapturedTurn, request: TurnRequest | None = None) -> None:
+    def __init__(self, turn: CapturedTurn, *, has_stand_ins: bool = False) -> None:
         messages, self.name = turn.messages, turn.name
         ours = [message for is_ours, message in messages if is_ours]
         self._asked = {message["id"]: message for message in ours if "method" in message and "id" in message}
         start = next(n for n, (is_ours, m) in enumerate(messages) if is_ours and m.get("method") in TURN_STARTERS)
         self.stream = [_with_client_id(m) for is_ours, m in messages[start:] if not is_ours]
         self._opened = next(m["result"] for is_ours, m in messages if not is_ours and self._answers(m, THREAD_OPENERS))
-        self.session = Session(request or turn.request, "go", "0", SHARED)
+        self.session = Session(turn.request, "go", "0", SHARED)
+        self._has_stand_ins = has_stand_ins
         self.events, self.text, self.sent = b"", "", list[Message]()
         self._now_ms = 1_000.0
         self._place = 0  # in the stream: what of it has been produced
@@ -113,6 +114,8 @@ class PlayedServer:
                 turn["items"].append(params["item"])
             elif message.get("method") == "turn/completed" and params["turn"]["id"] == turn["id"]:
                 turn |= {name: value for name, value in params["turn"].items() if name != "items"}
+        if self._has_stand_ins and turn["status"] == "inProgress":
+            turn["items"] = [_stand_in(item, n) for n, item in enumerate(turn["items"], 1)]
         return turn
 
     def _pending(self) -> list[Message]:
@@ -139,6 +142,10 @@ class PlayedServer:
         self._unanswered += [message for message in sends if "method" in message and "id" in message]
         self.events += step.events
         self.text += step.text
+
+
+def _stand_in(item: Message, number: int) -> Message:
+    return {**item, "id": f"item-{number}"} if item["type"] in ("userMessage", "agentMessage", "reasoning") else item
 
 
 def _with_client_id(message: Message) -> Message:

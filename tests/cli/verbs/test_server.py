@@ -14,6 +14,7 @@ from codex_server_cli.demo.replies import hold, say
 from tests.kit.failed import has_failed
 from tests.kit.shared_server import SharedServer
 from tests.kit.shell import Shell, assert_refused
+from tests.kit.support import wait_until
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_it_is_started_shown_restarted_and_stopped(shell: Shell, place: SharedSe
     assert "keeper: generation" in log
     assert log.count("\n") == 1
     assert shell.call("server", "stop").stdout.startswith("stopped generation 2: ")
-    assert place.processes() == []
+    wait_until(lambda: not place.processes(), what="the end of the process above the keeper")
     assert shell.call("server", "status", "--json").json == {"version": 2, "servers": []}
 
 
@@ -73,7 +74,7 @@ def test_a_server_with_a_turn_is_stopped_after_it_or_with_it(shell: Shell, place
     assert "draining: it runs its last turns" in shell.call("server", "status").stdout
     (stopped,) = shell.call("server", "stop", "--now", "--json").json["servers"]
     assert stopped["generation"] == 1
-    assert place.processes() == []
+    wait_until(lambda: not place.processes(), what="the end of the process above the keeper")
     gate.open()
     assert turn.result() != "completed"
 

@@ -86,6 +86,23 @@ def test_a_turn_outlives_the_keeper(server: SharedServer) -> None:
     wait_until(lambda: is_gone(generation.pid), what="the end of the server without a keeper")
 
 
+def test_a_killed_keeper_leaves_nothing_that_its_turns_detached(server: SharedServer) -> None:
+    gate = Gate()
+    server.model([reply(run_command(detached(server))), reply(say("a", hold(gate), "b"))])
+    generation = server.ensure()
+    turn = server.start_turn(generation)
+    gate.wait_until_reached()
+    wait_until(lambda: leftovers_of(generation), what="what the turn left")
+    os.kill(generation.keeper_pid, signal.SIGKILL)
+    wait_until(lambda: is_gone(generation.keeper_pid), what="the end of the keeper")
+    assert server.ensure().number == 2
+    assert sleepers(nap(server))  # its turn runs on
+    gate.open()
+    turn.result()
+    wait_until(lambda: not sleepers(nap(server)), what="the end of what the turn left")
+    wait_until(lambda: not Path(generation.clients_path).exists(), what="the end of the process above the keeper")
+
+
 def test_what_a_turn_detached_is_ended_once_no_client_is_there(server: SharedServer) -> None:
     server.model([reply(run_command(detached(server))), say("Done.")])
     generation = server.ensure()

@@ -162,7 +162,7 @@ def test_each_login_that_fails_is_told_with_its_next_step(one_sshd: Sshd, tmp_pa
 @pytest.mark.full
 def test_a_host_that_hangs_is_told_and_left(one_sshd: Sshd) -> None:
     greet(one_sshd, "echo busy; sleep 600\n")
-    error = failure(route(one_sshd), timeout_s=5)
+    error = failure(route(one_sshd), timeout_s=15)
     assert error.message == "127.0.0.1 does not answer in time: busy"
     assert "true" in error.hint
 

@@ -108,7 +108,7 @@ def test_a_turn_whose_keeper_is_killed_completes_and_the_next_one_has_a_new_serv
 
 
 def test_a_keeper_and_its_server_that_are_killed_leave_nothing(shared_place: Place) -> None:
-    turn, sleep = start_sleeping(shared_place, ESCAPING, *FULL_ACCESS)
+    turn, _ = start_sleeping(shared_place, ESCAPING, *FULL_ACCESS)
     keeper, pid = keeper_of(turn), server_of(turn)["pid"]
     keeper.kill()
     os.kill(pid, signal.SIGKILL)

@@ -23,6 +23,7 @@ from codex_server_cli.codex.server.keeper import generations
 from codex_server_cli.codex.server.keeper.generations import CodexServer
 from codex_server_cli.codex.server.keeper.keeping import Keeping
 from codex_server_cli.codex.server.keeper.server_log import ServerLog
+from codex_server_cli.codex.server.keeper.stand_by import stand_by
 from codex_server_cli.codex.server.process import boot_id, start_ticks
 
 LOCK_FD = 3
@@ -50,12 +51,16 @@ def main() -> None:
     what there is to say about the failure.
     """
     directory, codex, idle_s, ready_s, facts, *arguments = sys.argv[1:]
-    if os.fork():
+    if _fork():
         os._exit(0)  # so that we are no child of a client that lives on, as a zombie at the end
     os.chdir("/")
     os.set_inheritable(LOCK_FD, False)
-    wakeup_fd = _signals_into_a_pipe()
     generations.become_subreaper()
+    if keeper_pid := _fork():
+        stand_by(keeper_pid, directory, LOCK_FD)
+        os._exit(0)
+    generations.become_subreaper()  # a fork does not inherit that
+    wakeup_fd = _signals_into_a_pipe()
     try:
         keeping = _start(directory, codex, arguments, (float(idle_s), float(ready_s)), wakeup_fd)
     except _NotStartedError as error:
@@ -130,6 +135,15 @@ def _publish(keeping: Keeping, facts: str, version: str) -> None:
     for fd, number in ((null, 0), (null, 1), (keeping.log.fd, 2)):
         os.dup2(fd, number)
     os.close(null)
+
+
+def _fork() -> int:
+    """As `os.fork`; where there is no room for a process, the client is told, and we end."""
+    try:
+        return os.fork()
+    except OSError as error:
+        _tell(f"failed room\n{error.strerror}")
+        os._exit(1)
 
 
 def _tell(text: str) -> None:

@@ -120,11 +120,12 @@ class Attachment:
     def _missed_items(self, turn: Message, open_items: dict[str, Message]) -> Iterator[Message]:
         """The stored items that are not complete here, each once."""
         unmatched = Counter(self.completed.values())
+        taken = {content for id_, content in self.completed.items() if _STAND_IN.fullmatch(id_)}
         still_open = dict(open_items)
         for item in objects_in(turn.get("items")):
             id_, content = str(item.get("id")), _content(item)
             is_stand_in = _STAND_IN.fullmatch(id_) is not None
-            if id_ in self.completed or (is_stand_in and unmatched[content]):
+            if id_ in self.completed or (unmatched[content] and (is_stand_in or content in taken)):
                 unmatched[self.completed.get(id_, content)] -= 1
             elif item.get("status") != "inProgress" or has_ended(turn):
                 same = [each for each, other in still_open.items() if other.get("type") == item.get("type")]
