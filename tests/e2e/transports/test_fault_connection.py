@@ -118,7 +118,7 @@ def test_a_command_that_ran_on_meanwhile_is_told_whole_and_once(unix_place: Plac
     with ExitStack() as stack:
         relay = serve_through(unix_place, stack, "relay")
         turn = start(unix_place, relay)
-        wait_until(lambda: b"outputDelta" in turn.event_bytes or turn.is_ended, what="the command's first output")
+        wait_until(lambda: b'"commandExecution"' in turn.event_bytes or turn.is_ended, what="the command")
         assert not turn.is_ended
         relay.cut()
         wait_until(lambda: len(relay.open) == 1, what="another connection")
