@@ -25,7 +25,7 @@ def served(one_home: Home) -> Iterator[Home]:
 def test_a_server_on_a_port_is_ready_once_and_ended_with_the_others(served: Home) -> None:
     started = served.call("server", "start", "--listen", "ws://127.0.0.1:0", *TOKEN, "--json")
     (row,) = started.json["servers"]
-    assert (row["state"], row["is_healthy"], started.json["ran_already"]) == ("ready", True, False)
+    assert (row["state"], row["healthy"], started.json["ran_already"]) == ("ready", True, False)
     place = listening_at(f"listening on: {row['url']}")
     assert place is not None
     assert place[1] > 0

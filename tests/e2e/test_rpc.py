@@ -74,6 +74,8 @@ def test_bad_input_is_one_clear_line(one_home: Home, arguments: list[str], code:
 
 def test_the_refusal_of_http_names_the_way(one_home: Home) -> None:
     assert "POST" in one_home.call("rpc", "x", "--server", "HTTPS://h/rpc").json["error"]["hint"]
+    hint = one_home.call("rpc", "x", "--server", "https://h/rpc?a=1&b=2").json["error"]["hint"]
+    assert hint.endswith("'https://h/rpc?a=1&b=2'")
 
 
 def test_a_server_that_is_too_busy_is_asked_again(one_home: Home) -> None:

@@ -17,10 +17,9 @@ from pathlib import Path
 
 from codex_server_cli.codex.transport.handshake import Deadline, shown, silent, upgrade
 from codex_server_cli.codex.transport.websocket import WebSocketLink
+from codex_server_cli.core.model.server.address import DEFAULT_SOCKET
 from codex_server_cli.errors import ServerError
 
-DEFAULT_SOCKET = "app-server-control/app-server-control.sock"
-"""Below `CODEX_HOME`: where `codex app-server --listen unix://` listens."""
 _DAEMON_DIRECTORY = re.compile(r"(?:/private)?/tmp/codex-daemon-\d+")
 _MOST_LINKS = 40
 _BUSY_S = 0.005
@@ -42,7 +41,7 @@ def connect_unix(path: str, timeout_s: float) -> WebSocketLink:
 
 
 def open_socket(path: str, timeout_s: float) -> socket.socket:
-    """A socket that is connected to a path, and not upgraded: an app-server takes no offence if it is closed again.
+    """A socket that is connected to a path, and not upgraded: to close it again disturbs no app-server.
 
     Raises:
         ServerError: nobody listens there.
