@@ -57,7 +57,7 @@ def _open(address: ServerAddress, deadline: Deadline) -> socket.socket:
     """A connected socket, encrypted where it is `wss`, which blocks.
 
     Raises:
-        ServerError: nobody listens there.
+        ServerError: nothing listens there.
     """
     try:
         sock = _connected(address, deadline)
@@ -103,7 +103,7 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a request is one small piece
             return sock
     raise ServerError(
-        f"nobody can be reached at {shown(address.url)}: {reason}",
+        f"nothing can be reached at {shown(address.url)}: {reason}",
         hint="See whether an app-server runs there, and at which port; or name another one.",
     )
 
