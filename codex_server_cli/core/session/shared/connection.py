@@ -55,7 +55,7 @@ class Connection:
 
     def _begin_anew(self, now_ms: float) -> None:
         self._reattach.begin_anew(now_ms)
-        self._set_disconnected(False)
+        self._set_mute(False)
         self._outbox.heard_ms = now_ms
         self._timers.start(Timer.STALL, now_ms)
         self._handshake.begin(now_ms)
@@ -70,7 +70,7 @@ class Connection:
             self._timers.clear(timer)
         self._shell_requests.steering.lose()
         self._queue.lose()
-        self._set_disconnected(True)
+        self._set_mute(True)
         self._requests.forget()
         is_over = self._ending.is_closing and not self._ending.is_unfinished
         if is_over or is_final:
@@ -110,7 +110,7 @@ class Connection:
 
     def _regain(self, response: Message, now_ms: float) -> None:
         """Our turn is found; the record has what was missed of it."""
-        self._set_disconnected(False)
+        self._set_mute(False)
         self._queue.regain(now_ms)
         self._timers.start(Timer.STALL, now_ms)
         self._outbox.heard_ms = now_ms
@@ -124,10 +124,10 @@ class Connection:
 
     def overdue(self, methods: str, now_ms: float) -> bool:
         """A reply did not come in time; whether our turn is being looked for, and is lost now."""
-        if self._reattach.is_reattaching:
+        if self._reattach.is_away:
             self._reattach.explain(f"then Codex did not answer {methods}")
             self._ending.give_up(self._reattach.error, now_ms)
-        return self._reattach.is_reattaching
+        return self._reattach.is_away
 
-    def _set_disconnected(self, is_disconnected: bool) -> None:
-        self._queue.is_disconnected = self._shell_requests.steering.is_disconnected = is_disconnected
+    def _set_mute(self, is_mute: bool) -> None:
+        self._queue.is_mute = self._shell_requests.steering.is_mute = is_mute

@@ -49,8 +49,8 @@ class Reattach:
     """Makes the connection of one turn again, after each loss.
 
     Attributes:
-        is_reattaching: the connection was lost, and our turn is not found yet.
-        is_disconnected: there is no connection: nothing can be asked.
+        is_away: the connection was lost, and our turn is not found yet.
+        is_mute: there is no connection: nothing can be asked.
         is_subscribed: the end of our turn is reported to us.
         error: why the connection was lost, and why it stays so.
     """
@@ -58,7 +58,7 @@ class Reattach:
     def __init__(
         self, request: TurnRequest, handshake: Handshake, outbox: Outbox, requests: Requests, timers: Timers
     ) -> None:
-        self.is_reattaching = self.is_disconnected = False
+        self.is_away = self.is_mute = False
         self.is_subscribed = True
         self.error = _NOTHING_LOST
         self._request = request
@@ -76,9 +76,9 @@ class Reattach:
         Returns:
             Whether it will be tried again: `connect` is due when `Timer.START` is. Else `error` says why not.
         """
-        if not self.is_reattaching and now_ms - self._made_ms >= _STEADY_MS:
+        if not self.is_away and now_ms - self._made_ms >= _STEADY_MS:
             self._backoff = self._new_backoff()
-        self.is_reattaching = self.is_disconnected = True
+        self.is_away = self.is_mute = True
         self._looks = self._misses = 0
         self._timers.clear(Timer.POLL)
         self.error = error
@@ -91,7 +91,7 @@ class Reattach:
 
     def begin_anew(self, now_ms: float) -> None:
         """Codex has no turn of ours: what follows is a beginning, over a new connection."""
-        self.is_reattaching = self.is_disconnected = False
+        self.is_away = self.is_mute = False
         self.is_subscribed, self._made_ms = True, now_ms
 
     def connect(self, now_ms: float) -> None:
@@ -116,7 +116,7 @@ class Reattach:
         if asked.method != "initialize":
             return self._judge(stored_turns(asked.method, object_at(response, "result")), now_ms)
         self._outbox.send({"method": "initialized"}, now_ms)
-        self.is_disconnected, self.is_subscribed = False, not self._request.is_ephemeral
+        self.is_mute, self.is_subscribed = False, not self._request.is_ephemeral
         if self._request.is_ephemeral:
             return self._lost("the turn of an ephemeral thread cannot be taken up again")
         self.look(now_ms)
@@ -138,7 +138,7 @@ class Reattach:
         turn = record.attachment.own_turn(record.turn_id, turns)
         if turn is not None:
             if self.is_subscribed or has_ended(turn):
-                self.is_reattaching, self._made_ms = False, now_ms
+                self.is_away, self._made_ms = False, now_ms
                 return Found.OUR_TURN
         elif not is_undecided(turns) or self._looks >= _MOST_LOOKS:
             self._misses += 1
