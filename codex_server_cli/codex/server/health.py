@@ -1,4 +1,4 @@
-"""Whether an app-server on a TCP port is there: its two pages, `/readyz` and `/healthz`, and the address that it tells.
+"""Whether an app-server on a TCP port is there: its two pages, `/readyz` and `/healthz`. Owns what counts as ready.
 
 Plain HTTP over a socket, within a second, without a token, which these pages never ask for, and without an `Origin`,
 with which they answer 403 (transport notes, section 2).
@@ -15,7 +15,6 @@ TIMEOUT_S = 1.0
 _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _MOST_BYTES = 16 * 1024
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
-_LISTENING = re.compile(r"listening on: ws://(\[[^\]\s]+\]|[^:\s]+):(\d+)")
 
 
 class Health(NamedTuple):
@@ -83,9 +82,3 @@ def _get(host: str, port: int, page: str, timeout_s: float) -> bytes:
                 break
             answer += piece
     return answer
-
-
-def listening_at(stderr: str) -> tuple[str, int] | None:
-    """Host and port in what an app-server writes at its start, where port 0 has become the real one; else None."""
-    found = _LISTENING.search(stderr)
-    return (found[1].strip("[]"), int(found[2])) if found else None

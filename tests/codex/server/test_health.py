@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.codex.server.health import Health, listening_at, read_health
+from codex_server_cli.codex.server.health import Health, read_health
+from codex_server_cli.codex.server.keeper.generations import listening_at
 from codex_server_cli.codex.server.token import check_listen_files, make_token
+from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.model.server.listen import ListenFlags, listen_arguments
 from codex_server_cli.core.model.server.ws_auth import WsAuth
 from tests.kit.support import codex_env, wait_until
@@ -104,12 +106,6 @@ def test_a_port_without_a_listener_is_told() -> None:
     assert "cannot be reached: Connection refused" in (read_health("127.0.0.1", port).problem or "")
 
 
-def test_the_address_is_read_from_what_codex_tells() -> None:
-    assert listening_at("codex app-server (WebSockets)\n  listening on: ws://127.0.0.1:35551\n") == ("127.0.0.1", 35551)
-    assert listening_at("  listening on: ws://[::1]:80\n") == ("::1", 80)
-    assert listening_at("error") is None
-
-
 @pytest.mark.parametrize(
     "auth", ["signed", *(pytest.param(each, marks=pytest.mark.full) for each in ("none", "token", "digest"))]
 )
@@ -131,10 +127,9 @@ def test_each_codex_starts_with_our_arguments_and_is_ready(codex: Path, codex_ho
         )
     try:
         wait_until(lambda: listening_at(log.read_text()) or process.poll() is not None, what="the address")
-        found = listening_at(log.read_text())
-        assert found is not None, log.read_text()
-        assert read_health(*found) == Health(True, True)
+        address = parse_address(listening_at(log.read_text()))
+        assert read_health(address.host, address.port or 0) == Health(True, True)
     finally:
         process.terminate()
         process.wait()
-    assert read_health(*found).problem is not None
+    assert read_health(address.host, address.port or 0).problem is not None
