@@ -1,4 +1,4 @@
-"""Opening the link of any route, for a single command. Owns only which module does it; must never open a turn's link."""
+"""Opening the link of any route, for a single command. Owns which module does it; must never open that of a turn."""
 
 from __future__ import annotations
 
