@@ -193,8 +193,7 @@ def _health(generation: Generation) -> Health | None:
     """What `/readyz` and `/healthz` say; None for a server on a socket, which has none."""
     if generation.socket_path:
         return None
-    address = parse_address(generation.url)
-    return read_health(address.host, address.port or 0)
+    return read_health(parse_address(generation.url))
 
 
 def _diagnostics(generation: Generation) -> Diagnostics | None:

@@ -28,7 +28,7 @@ def test_a_server_on_a_port_is_ready_once_and_ended_with_the_others(served: Home
     (row,) = started.json["servers"]
     assert (row["state"], row["healthy"], started.json["ran_already"]) == ("ready", True, False)
     address = parse_address(row["url"])
-    assert read_health(address.host, address.port or 0).is_ready
+    assert read_health(address).is_ready
     again = served.call("server", "start", "--listen", "ws://127.0.0.1:0", *TOKEN)
     assert again.stderr == "codex-server: it ran already\n"
     assert served.call("server", "start", "--json").json["servers"][0]["url"].startswith("unix:///")
@@ -37,7 +37,7 @@ def test_a_server_on_a_port_is_ready_once_and_ended_with_the_others(served: Home
     assert f"url         {row['url']}\n" in shown.stdout
     stopped = served.call("server", "stop", "--now", "--json")
     assert len(stopped.json["servers"]) == 2
-    assert read_health(address.host, address.port or 0).problem is not None
+    assert read_health(address).problem is not None
 
 
 def test_a_port_that_is_taken_is_told(served: Home) -> None:
