@@ -18,7 +18,7 @@ from codex_server_cli.settings.environment import codex_environment
 
 INSTALL_HINT = "Install it: `npm install -g @openai/codex`, or codex-server with its extra: pip install '.[codex]'."
 _PROBE_TIMEOUT_S = 10.0
-_VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
+_VERSION = r"\d+\.\d+\.\d+\S*"
 
 
 class CodexBinary(NamedTuple):
@@ -63,7 +63,7 @@ def probe(path: Path) -> CodexBinary:
         BusyError: no resources for a process.
     """
     code, text = _run(path, "--version")
-    found = _VERSION.search(text)
+    found = re.search(_VERSION, text)
     if code != 0 or found is None:
         raise CodexMissingError(f"{path} does not report a version: is it codex?", hint=INSTALL_HINT)
     if _run(path, "app-server", "--help")[0] != 0:

@@ -6,7 +6,7 @@ import re
 
 from codex_server_cli.errors import UsageError
 
-_PATTERN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_PATTERN = r"(\d+(?:\.\d+)?)\s*([smhd]?)"
 _LONGEST_S = 3650 * 86400
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -21,7 +21,7 @@ def parse_duration_s(text: str, flag: str, *, needs_unit: bool = False) -> float
     Raises:
         UsageError: it is not a duration.
     """
-    match = _PATTERN.fullmatch(text.strip())
+    match = re.fullmatch(_PATTERN, text.strip())
     seconds = float(match.group(1)) * _SECONDS[match.group(2)] if match else -1.0
     lacks_unit = needs_unit and seconds > 0 and match is not None and not match.group(2)
     if not 0 <= seconds <= _LONGEST_S or lacks_unit:

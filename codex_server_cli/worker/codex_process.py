@@ -91,9 +91,12 @@ class CodexProcess:
         Raises:
             StartError, OSError: it fails.
         """
-        begun = take() if provider is None else None
+        begun = take()
         if begun is not None:
-            return begun
+            if provider is None:
+                return begun
+            begun.end()  # it is configured with another one
+            begun.close()
         request = self.request
         return AppServer(
             self._codex,

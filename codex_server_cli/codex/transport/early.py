@@ -7,10 +7,14 @@ the turn's other processes: it carries the turn's mark.
 from __future__ import annotations
 
 import contextlib
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 from codex_server_cli.codex.transport.spawned import AppServer
+
+_FEWEST_FILES = 64
+"""Under a lower limit on open files the rest of the worker could not be loaded beside it."""
 
 _begun: list[AppServer] = []
 
@@ -23,6 +27,8 @@ def begin(
     Args:
         codex: and the others: as of `AppServer`.
     """
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < _FEWEST_FILES:
+        return
     with contextlib.suppress(OSError):
         _begun.append(AppServer(codex, cwd, may_bill_api_key=may_bill_api_key, turn_id=turn_id, on_stderr=on_stderr))
 

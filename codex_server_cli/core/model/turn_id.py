@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 
-_SHAPE = re.compile(r"([0-9]{8}-[0-9]{6})-([0-9]{3})-[0-9a-f]{4}")
+_SHAPE = r"([0-9]{8}-[0-9]{6})-([0-9]{3})-[0-9a-f]{4}"  # compiled where it is needed: 0.2 ms
+_TIME_CHARS = 19
 _LAST_MS = 253_402_300_799_000  # end of the year 9999: later times do not fit; an id at this limit was made by hand
 
 
@@ -18,16 +19,21 @@ def make_turn_id(now_ms: int, random_bits: int, newest: str | None = None) -> st
         newest: the id that was made last. If the clock is not past its time, the next millisecond is used: ids sort
             in the order of turns, also within a millisecond and after a clock was set back.
     """
-    made_ms = time_ms(newest) if newest is not None else None
-    if made_ms is not None and now_ms <= made_ms < _LAST_MS:
-        now_ms = made_ms + 1
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ms // 1000))
-    return f"{stamp}-{now_ms % 1000:03d}-{random_bits & 0xFFFF:04x}"
+    stamp = _stamp(now_ms)
+    if newest is not None and newest[:_TIME_CHARS] >= stamp:
+        made_ms = time_ms(newest)
+        if made_ms is not None and made_ms < _LAST_MS:
+            stamp = _stamp(made_ms + 1)
+    return f"{stamp}-{random_bits & 0xFFFF:04x}"
+
+
+def _stamp(unix_ms: int) -> str:
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(unix_ms // 1000))}-{unix_ms % 1000:03d}"
 
 
 def time_ms(turn_id: str) -> int | None:
     """The time in an id; None for an invalid one."""
-    match = _SHAPE.fullmatch(turn_id)
+    match = re.fullmatch(_SHAPE, turn_id)
     if match is None:
         return None
     stamp, milliseconds = match.groups()

@@ -20,7 +20,7 @@ PROGRAM = "codex-server"
 WAIT_TIMEOUT_S = 100
 """A wait that fits into the two minutes that an agent's shell allows."""
 
-_IN_HINT = re.compile(r"""`(codex(?:-server| unarchive) (?:'[^']*'|"[^"]*"|[^`'"])*)`""")
+_IN_HINT = r"""`(codex(?:-server| unarchive) (?:'[^']*'|"[^"]*"|[^`'"])*)`"""
 _LONGEST_S = 3650 * 86400
 _WORKTREE = "--worktree"
 """Asks for a new one: a turn that goes on stays in its thread's."""
@@ -104,7 +104,7 @@ def anew(request: TurnRequest, **changed: list[str] | None) -> str:
 
 def commands_in(hint: str) -> list[str]:
     """The commands that a hint names, in its order; a quoted word of one may hold a backtick."""
-    return _IN_HINT.findall(hint)
+    return re.findall(_IN_HINT, hint)
 
 
 def of_turn(verb: str, turn_id: str) -> str:

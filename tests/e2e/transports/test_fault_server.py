@@ -108,12 +108,13 @@ def test_a_turn_whose_keeper_is_killed_completes_and_the_next_one_has_a_new_serv
 
 
 def test_a_keeper_and_its_server_that_are_killed_leave_nothing(shared_place: Place) -> None:
-    turn, _ = start_sleeping(shared_place, ESCAPING, *FULL_ACCESS)
+    turn, sleep = start_sleeping(shared_place, "(setsid {nap} &); {nap}", *FULL_ACCESS)
     keeper, pid = keeper_of(turn), server_of(turn)["pid"]
     keeper.kill()
     os.kill(pid, signal.SIGKILL)
     done = turn.wait()
     assert (done["state"], done["error"]["kind"], done["answer"]) == ("failed", "codex_crashed", FIRST_HALF)
+    assert sleepers(sleep) == []
     shared_place.model(echo)
     assert_completes(ended(shared_place, "new", "one"), "re: one")
 

@@ -67,7 +67,7 @@ class Reattach:
         self._requests = requests
         self._timers = timers
         self._backoff = self._new_backoff()
-        self._made_ms = 0.0
+        self._made_ms: float | None = None
         self._looks = self._misses = 0
 
     def lose(self, error: TurnError, now_ms: float) -> bool:
@@ -76,7 +76,7 @@ class Reattach:
         Returns:
             Whether it will be tried again: `connect` is due when `Timer.START` is. Else `error` says why not.
         """
-        if not self.is_away and now_ms - self._made_ms >= _STEADY_MS:
+        if not self.is_away and self._made_ms is not None and now_ms - self._made_ms >= _STEADY_MS:
             self._backoff = self._new_backoff()
         self.is_away = self.is_mute = True
         self._looks = self._misses = 0
@@ -89,10 +89,15 @@ class Reattach:
         self._timers.set(Timer.START, now_ms + delay_ms)
         return True
 
-    def begin_anew(self, now_ms: float) -> None:
+    def begin_anew(self) -> None:
         """Codex has no turn of ours: what follows is a beginning, over a new connection."""
         self.is_away = self.is_mute = False
-        self.is_subscribed, self._made_ms = True, now_ms
+        self.is_subscribed, self._made_ms = True, None
+
+    def heard(self, now_ms: float) -> None:
+        """A reply has come: the connection is made. A server may take its time to refuse one, or never say a word."""
+        if self._made_ms is None:
+            self._made_ms = now_ms
 
     def connect(self, now_ms: float) -> None:
         """Have the connection made, and begin."""
