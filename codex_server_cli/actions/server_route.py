@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codex_server_cli.actions.start.options import GivenServer
 from codex_server_cli.actions.start.place.server import address_of
-from codex_server_cli.codex.transport.connect import Route, connect, route_of
+from codex_server_cli.codex.transport.connect import Route, route_of
+from codex_server_cli.codex.transport.opening import open_link
 from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
 from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
@@ -83,15 +84,11 @@ def opener_of(settings: Settings, config: Config, route: Route) -> Callable[[], 
     kind = route.address.kind
     if kind is ServerKind.SPAWN:
         return _spawning(settings, config)
-    if kind is ServerKind.SSH:
-        from codex_server_cli.codex.transport.ssh import SshServer
-
-        return lambda: SshServer(route, may_bill_api_key=config.may_bill_api_key)
     if kind is ServerKind.SHARED:
         from codex_server_cli.actions.shared_route import open_shared
 
         return lambda: open_shared(settings, config)
-    return lambda: connect(route)
+    return lambda: open_link(route, may_bill_api_key=config.may_bill_api_key)
 
 
 def _spawning(settings: Settings, config: Config) -> Callable[[], Link]:

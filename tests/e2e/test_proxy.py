@@ -208,7 +208,7 @@ def test_a_server_that_is_not_there_is_told(one_home: Home) -> None:
     with proxied(one_home, "--server", "unix:///none") as client:
         code, stdout, stderr = client.end()
     assert (code, stdout) == (69, b"")
-    assert "nobody listens at /none" in stderr
+    assert "nothing listens at /none" in stderr
     pin(one_home, "sys.exit('Error: broken')")
     with proxied(one_home) as client:
         assert client.process.wait(DEADLINE_S) == 69

@@ -60,7 +60,7 @@ def test_an_error_is_told_as_every_other_with_its_code(one_home: Home) -> None:
         (["x", "--timeout", "soon"], 64, "--timeout takes a duration"),
         (["x", "--server", "https://h/rpc"], 64, "HTTP service"),
         (["x", "--server", "ssh://-oProxyCommand=x"], 64, "begins with '-'"),
-        (["x", "--server", "unix:///none"], 69, "nobody listens at /none"),
+        (["x", "--server", "unix:///none"], 69, "nothing listens at /none"),
         (["x", "--server", "ws://127.0.0.1:1"], 69, "127.0.0.1:1"),
         (["x", "--server-token-env", "T"], 65, "takes no token"),
     ],
@@ -74,6 +74,8 @@ def test_bad_input_is_one_clear_line(one_home: Home, arguments: list[str], code:
 
 def test_the_refusal_of_http_names_the_way(one_home: Home) -> None:
     assert "POST" in one_home.call("rpc", "x", "--server", "HTTPS://h/rpc").json["error"]["hint"]
+    hint = one_home.call("rpc", "x", "--server", "https://h/rpc?a=1&b=2").json["error"]["hint"]
+    assert hint.endswith("'https://h/rpc?a=1&b=2'")
 
 
 @pytest.mark.full
@@ -158,7 +160,7 @@ def test_following_ends_with_its_time_or_ctrl_c(one_home: Home) -> None:
 
 def test_the_server_of_the_configuration_is_called(one_home: Home) -> None:
     one_home.configure(server="unix:///none")
-    assert "nobody listens at /none" in one_home.run("rpc", "x").stderr
+    assert "nothing listens at /none" in one_home.run("rpc", "x").stderr
     assert one_home.run("rpc", "thread/loaded/list", "--server", "spawn").code == 0
     one_home.configure(server="nowhere")
     run = one_home.run("rpc", "x")

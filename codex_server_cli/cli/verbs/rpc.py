@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from shlex import quote
 from typing import Any, NoReturn
 
 from codex_server_cli.actions.server_route import Way, way_to
@@ -33,7 +34,7 @@ def rpc(*, method: str, params: str | None, follow: bool, timeout: str | None, *
     with actions.raw_client(way.open_link, way.address, timeout_s) as client:
         output.show_json(actions.call(client, method, value, began + timeout_s - time.monotonic()))
         if follow:
-            for message in client.unasked(None if timeout is None else began + timeout_s - time.monotonic()):
+            for message in client.unsolicited(None if timeout is None else began + timeout_s - time.monotonic()):
                 output.show_line(encode(message).rstrip())
     return Exit.OK
 
@@ -62,7 +63,7 @@ def _way(flags: dict[str, Any]) -> Way:
 
 def _refuse_http(url: str | None) -> None:
     if url is not None and url.strip().lower().startswith(("http://", "https://")):
-        hint = f"Such a service is called by a POST: curl --json '{{\"method\": …}}' {url.strip()}"
+        hint = f"Such a service is called by a POST: curl --json '{{\"method\": …}}' {quote(url.strip())}"
         raise UsageError("--server: an app-server speaks WebSocket, and this is an HTTP service", hint=hint)
 
 

@@ -71,7 +71,7 @@ def test_an_app_server_with_a_token_of_its_own_is_reached_with_it_alone(
         server.close()
         await_loss(link)
         link.close()
-        assert refusal(route) == f"nobody can be reached at {server.url}: Connection refused"
+        assert refusal(route) == f"nothing can be reached at {server.url}: Connection refused"
 
 
 def test_each_fault_of_a_signed_token_has_its_words(codex: Path, codex_home: Path, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 The recipe is section 4 of the transport notes: connect, resume the thread, find our turn among its newest ones. What
 is stored of it the record takes by itself (`record.attach`). A prompt is sent again only where two looks show that
-Codex has none. An ephemeral thread cannot be resumed: its turn is lost. A server that is draining lets nobody resume:
-its stored turn is read until it has ended.
+Codex has none. An ephemeral thread cannot be resumed: its turn is lost. A server that is draining refuses to
+resume: its stored turn is read until it has ended.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Reattach:
 
     Attributes:
         is_away: the connection was lost, and our turn is not found yet.
-        is_mute: nothing can be asked now.
+        is_mute: there is no connection: nothing can be asked.
         is_subscribed: the end of our turn is reported to us.
         error: why the connection was lost, and why it stays so.
     """
