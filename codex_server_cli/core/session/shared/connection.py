@@ -54,7 +54,7 @@ class Connection:
             self._begin_anew(now_ms)
 
     def _begin_anew(self, now_ms: float) -> None:
-        self._reattach.begin_anew(now_ms)
+        self._reattach.begin_anew()
         self._set_mute(False)
         self._outbox.heard_ms = now_ms
         self._timers.start(Timer.STALL, now_ms)
@@ -85,6 +85,7 @@ class Connection:
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
         """Take the reply to any request; whether it was about a connection that was lost."""
+        self._reattach.answered_at(now_ms)
         if asked.tag != TAG:
             return False
         found = self._reattach.answered(asked, response, now_ms)

@@ -8,6 +8,7 @@ its stored turn is read until it has ended.
 
 from __future__ import annotations
 
+import math
 from enum import Enum, auto
 
 from codex_server_cli.core.model.request import TurnRequest
@@ -89,10 +90,14 @@ class Reattach:
         self._timers.set(Timer.START, now_ms + delay_ms)
         return True
 
-    def begin_anew(self, now_ms: float) -> None:
+    def begin_anew(self) -> None:
         """Codex has no turn of ours: what follows is a beginning, over a new connection."""
         self.is_away = self.is_mute = False
-        self.is_subscribed, self._made_ms = True, now_ms
+        self.is_subscribed, self._made_ms = True, math.inf
+
+    def answered_at(self, now_ms: float) -> None:
+        """Codex has answered something: a connection to a server that only lets it time out was never made."""
+        self._made_ms = min(self._made_ms, now_ms)
 
     def connect(self, now_ms: float) -> None:
         """Have the connection made, and begin."""
