@@ -196,6 +196,15 @@ def test_a_shared_server_that_is_killed_costs_its_turns_and_the_next_turn_has_an
     assert shared.turn(again["turn_id"]).meta["server"]["generation"] > before["generation"]
 
 
+def test_a_shared_server_that_hangs_is_left_for_the_next_generation(shared: Home) -> None:
+    shared.model([say("One."), say("Two.")])
+    hung = shared.turn(shared.run("new", "hi", "--wait").json["turn_id"]).meta["server"]
+    os.kill(hung["pid"], signal.SIGSTOP)
+    again = shared.run("new", "hi", "--wait").json
+    assert again["answer"] == "Two."
+    assert shared.turn(again["turn_id"]).meta["server"]["generation"] > hung["generation"]
+
+
 def test_over_a_port_with_a_token_all_paths_are_those_of_the_server(one_home: Home) -> None:
     flags = token_flags(one_home.root, TOKEN)
     model = one_home.model([say("One."), say("Two.")])
