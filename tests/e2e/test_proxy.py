@@ -194,6 +194,15 @@ def test_a_client_that_reads_nothing_more_ends_it(one_home: Home) -> None:
         assert client.stderr.read() == b""
 
 
+def test_so_does_one_that_has_requests_without_a_reply(one_home: Home) -> None:
+    pin(one_home, "sys.stdin.readline(); print('{}', flush=True); sys.stdin.read()")
+    with proxied(one_home) as client:
+        client.send({"id": 1, "method": "never"})
+        assert client.next() == {}
+        client.stdout.close()
+        assert (client.process.wait(DEADLINE_S), client.stderr.read()) == (0, b"")
+
+
 @pytest.mark.full
 def test_a_request_without_a_reply_keeps_it_for_seconds_only(one_home: Home) -> None:
     pin(one_home, "import signal; sys.stdin.read(); signal.pause()")

@@ -53,6 +53,7 @@ def test_an_error_is_told_as_every_other_with_its_code(one_home: Home) -> None:
         (["x", "{"], 65, "PARAMS is no JSON"),
         (["x", "NaN"], 65, "PARAMS is no JSON: NaN"),
         (["x", '["\\ud800"]'], 65, "PARAMS is no JSON"),
+        (["x", '{"a": 1e999}'], 65, "PARAMS is no JSON: Out of range float values"),
         (["x", "[" * 100_000], 65, "PARAMS is no JSON"),
         (["x", "3"], 65, "PARAMS must be a JSON object, an array or null"),
         (["x", '"text"'], 65, "PARAMS must be"),

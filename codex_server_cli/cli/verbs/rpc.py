@@ -82,7 +82,8 @@ def _params(text: str | None) -> Any:
         text = data.decode("utf-8", "surrogateescape")
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half a character: Codex drops it without a word
+        # Half a character, or a number that overflowed (1e999): Codex drops either without a word.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         hint = "Like: codex-server rpc thread/list '{\"limit\": 5}'"
         raise BadInputError(f"PARAMS is no JSON: {error}", hint=hint) from error

@@ -170,7 +170,9 @@ class Handshake:
         return None
 
     def _check_opened(self, method: str, result: Message) -> TurnError | None:
-        """Whether another client of a shared app-server has the thread that was resumed."""
+        """Whether the thread was named, and whether another client of a shared app-server has it."""
+        if self._outbox.record.thread_id is None:  # nothing would follow, for a quarter of an hour
+            return make_error(ErrorKind.PROTOCOL, f"Codex's reply to {method} names no thread.")
         is_comparable = self._server.is_shared and method == "thread/resume"
         reason = why_busy(self._opened_with, result) if is_comparable else None
         thread_id = str(self._request.thread_id)

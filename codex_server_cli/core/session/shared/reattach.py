@@ -26,7 +26,10 @@ TAG = "reattach"
 """The tag of each request of a `Reattach`."""
 
 _STEADY_MS = 2_000.0
-"""A connection that lasted as long counts as made: the next loss has its whole limit again."""
+"""A connection that lasted as long counts as made: the next loss has its whole limit again.
+
+Only with a turn on it: an attempt at a server that accepts and is silent lasts as long, and would have no limit at all.
+"""
 
 _MOST_LOOKS = 20
 _NEWEST = 5
@@ -76,7 +79,8 @@ class Reattach:
         Returns:
             Whether it will be tried again: `connect` is due when `Timer.START` is. Else `error` says why not.
         """
-        if not self.is_away and self._made_ms is not None and now_ms - self._made_ms >= _STEADY_MS:
+        has_held = self._made_ms is not None and now_ms - self._made_ms >= _STEADY_MS
+        if not self.is_away and has_held and self._handshake.is_turn_sent:
             self._backoff = self._new_backoff()
         self.is_away = self.is_mute = True
         self._looks = self._misses = 0
