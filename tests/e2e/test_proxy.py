@@ -96,6 +96,7 @@ def test_a_client_that_pipes_its_requests_and_leaves_gets_every_reply(home: Home
     assert replies[None]["error"]["code"] == -32700
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("is_unix", [False, True], ids=["spawn", "unix"])
 def test_a_message_of_twenty_megabytes_goes_through_and_a_server_that_dies_is_told(
     one_home: Home, is_unix: bool
@@ -144,6 +145,7 @@ def test_what_nobody_reads_yet_is_kept_so_that_the_server_is_not_slow(one_home: 
     assert [json.loads(line)["params"]["n"] for line in stdout.splitlines()] == list(range(100_000))
 
 
+@pytest.mark.full
 def test_what_the_server_does_not_read_is_not_taken_from_the_client(one_home: Home, tmp_path: Path) -> None:
     begin = tmp_path / "begin"
     os.mkfifo(begin)

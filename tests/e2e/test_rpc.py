@@ -78,6 +78,7 @@ def test_the_refusal_of_http_names_the_way(one_home: Home) -> None:
     assert hint.endswith("'https://h/rpc?a=1&b=2'")
 
 
+@pytest.mark.full
 def test_a_server_that_is_too_busy_is_asked_again(one_home: Home) -> None:
     busy = (
         'for _ in range(3): print(json.dumps({"id": json.loads(read())["id"], "error": {"code": -32001}}), flush=True)'
@@ -90,6 +91,7 @@ def test_a_server_that_is_too_busy_is_asked_again(one_home: Home) -> None:
     assert (run.code, run.json["error"]["kind"], run.json["error"]["code"]) == (1, "overloaded", -32001)
 
 
+@pytest.mark.full
 def test_no_reply_in_time_is_124_and_a_server_that_ends_is_69(one_home: Home) -> None:
     pin(one_home, "read(); read()")
     run = one_home.run("rpc", "x", "--timeout", "4")
@@ -142,6 +144,7 @@ def test_a_codex_of_another_host_is_called_and_proxied(home: Home, tmp_path: Pat
         assert home.run("rpc", "thread/loaded/list").code == 0
 
 
+@pytest.mark.full
 def test_following_ends_with_its_time_or_ctrl_c(one_home: Home) -> None:
     replies = 'print(json.dumps({"id": json.loads(read())["id"], "result": 1}), flush=True)'
     pin(one_home, replies, """print('{"method":"m"}', flush=True)""", "read()")

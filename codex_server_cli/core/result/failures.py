@@ -60,7 +60,7 @@ _PROVIDER_GONE = (  # of a thread that keeps it; the first pattern is that of 0.
     r"Model provider `.*` not found|uses model provider .* no longer configured"
 )
 _REFUSALS = (  # by the message of a JSON-RPC error of thread/* or turn/*; its code -32600 is not specific
-    (r"already has an active writer|is behind durable rollout", ErrorKind.THREAD_BUSY),
+    (r"already has an active writer|is behind durable rollout|is closing; retry", ErrorKind.THREAD_BUSY),
     (r"no rollout found|thread not found|is archived|invalid session id", ErrorKind.THREAD_MISSING),
     (
         (

@@ -166,6 +166,7 @@ def _pace_of_retry(asked: SentRequest, response: Message, now_ms: float) -> Pace
         return OVERLOAD if asked.method not in _REPEATED else None
     if asked.method not in _SENT_AGAIN:
         return None
-    # A probe of Codex's lock of a thread holds it for an instant, and a killed codex lives that long.
+    # A probe of Codex's lock of a thread holds it for an instant, and a killed codex lives that long; a server unloads
+    # a thread a second after its last turn, and refuses it at that moment.
     is_written = kind_of_refusal(error) is ErrorKind.THREAD_BUSY and asked.backoff.waited_ms(now_ms) < _WRITER_MS
     return COLLISION if is_written or is_store_collision(str(error.get("message"))) else None

@@ -179,6 +179,7 @@ def test_a_refused_schema_is_told_by_its_message(message: str) -> None:
         (-32001, "Server overloaded; retry later.", ErrorKind.OVERLOADED),
         (-32600, "thread 01a1 already has an active writer", ErrorKind.THREAD_BUSY),
         (-32603, "thread history projection for 01a1 is behind durable rollout", ErrorKind.THREAD_BUSY),
+        (-32600, "thread 01a1 is closing; retry thread/resume after the thread is closed", ErrorKind.THREAD_BUSY),
         (-32600, "no rollout found for thread id 01a1", ErrorKind.THREAD_MISSING),
         (-32600, "thread not found: 01a1", ErrorKind.THREAD_MISSING),
         (-32603, "failed to resolve feature override precedence: Model provider `x` not found", ErrorKind.BAD_INPUT),

@@ -410,6 +410,16 @@ def test_it_is_connected_to_again_and_again_for_ten_seconds() -> None:
     assert "times" in talk.outcome.error.message
 
 
+def test_a_server_that_lets_every_connection_time_out_is_no_server_after_ten_seconds() -> None:
+    talk, attempts = shared(), 0
+    while not talk.has_ended and attempts < 10:
+        talk.advance(4_000)
+        attempts += 1
+        talk.lose().advance(2_005)
+    assert attempts == 3
+    assert talk.kind is ErrorKind.NETWORK
+
+
 def test_a_connection_that_held_has_its_ten_seconds_again() -> None:
     talk = shared().started()
     for _ in range(8):
