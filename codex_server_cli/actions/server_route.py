@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codex_server_cli.codex.transport.base import Link
 
 
-class Way(NamedTuple):
+class Connector(NamedTuple):
     """How a single command reaches its app-server.
 
     Attributes:
@@ -35,8 +35,8 @@ class Way(NamedTuple):
     is_socket: bool
 
 
-def way_to(settings: Settings, given: GivenServer) -> Way:
-    """The way that the flags name, else `config.json`.
+def connector_for(settings: Settings, given: GivenServer) -> Connector:
+    """The connector to the app-server that the flags name, else `config.json`.
 
     Raises:
         UsageError, BadInputError: there is none such.
@@ -45,7 +45,7 @@ def way_to(settings: Settings, given: GivenServer) -> Way:
     config = read_config(settings.config_path)
     address = address_of(settings, given, config)
     opener = opener_of(settings, config, route_for(settings, config, address, given))
-    return Way(opener, address.url, address.is_socket)
+    return Connector(opener, address.url, address.is_socket)
 
 
 def route_for(

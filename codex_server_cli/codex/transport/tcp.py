@@ -82,7 +82,7 @@ def _open(address: ServerAddress, deadline: Deadline) -> socket.socket:
 
 
 def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
-    """The first of the addresses of the host that takes the connection.
+    """The first of the addresses of the host that takes the connection; a silent one gets its share of the time.
 
     Raises:
         TimeoutError: none does in time.
@@ -96,14 +96,15 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
             f"the host of {shown(address.url)} is not known: {reason}", hint="See the name, and the network."
         ) from error
     reason = "no address"
-    for family, kind, protocol, _, place in found:
+    for left, (family, kind, protocol, _, place) in zip(range(len(found), 0, -1), found, strict=True):
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(deadline.rest_s())
+            sock.settimeout(deadline.rest_s() / left)
             sock.connect(place)
-        except TimeoutError:
+        except TimeoutError:  # an IPv6 address without a route, say
             sock.close()
-            raise
+            if left == 1:
+                raise
         except OSError as error:
             sock.close()
             reason = error.strerror or str(error)
