@@ -40,7 +40,7 @@ def pump(open_link: Callable[[], Link], address: str, *, is_socket: bool, stdin_
         is_socket: whether the link leads to a socket, whose messages are bounded.
 
     Returns:
-        How many of the client's requests have no reply.
+        How many of the client's requests have no reply; 0 where it does not read any more.
 
     Raises:
         CodexServerError: the app-server cannot be reached, or has ended; what it had said is written by then.
@@ -92,7 +92,7 @@ class _Pump:
                 raise error
         self._link.end()
         self._flush()
-        return self._relay.unanswered
+        return 0 if self._is_reader_gone else self._relay.unanswered
 
     def _is_over(self) -> bool:
         if self._is_reader_gone:

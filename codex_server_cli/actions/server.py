@@ -16,7 +16,7 @@ from codex_server_cli.codex.server.health import Health, read_health
 from codex_server_cli.codex.server.key import ServerKey
 from codex_server_cli.codex.server.look import count_clients, leftovers_of
 from codex_server_cli.codex.server.shared import ensure_shared, find_shared, replace_shared, retire
-from codex_server_cli.codex.server.state import CURRENT, Generation, directory_of, generations_in, read_generation
+from codex_server_cli.codex.server.state import CURRENT, Generation, directory_of, generations_of, read_generation
 from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.model.server.report import ServerReport, ServerState
 from codex_server_cli.core.model.turn import State, parse_time_ms
@@ -142,10 +142,7 @@ def log_lines(settings: Settings, lines: int, *, follows: bool) -> Iterator[byte
 
 
 def _generations(settings: Settings) -> list[Generation]:
-    folder = settings.home / "servers"
-    directories = sorted(folder.iterdir()) if folder.is_dir() else []
-    found = [each for directory in directories for each in generations_in(str(directory))]
-    return [each for each in found if _is_running(each)]
+    return [each for each in generations_of(settings.home) if _is_running(each)]
 
 
 def _is_running(generation: Generation) -> bool:
@@ -175,7 +172,7 @@ def _report(settings: Settings, generation: Generation, key: ServerKey | None) -
         pid=generation.pid,
         keeper_pid=generation.keeper_pid,
         codex=generation.codex,
-        codex_version=generation.version,
+        codex_version=generation.codex_version,
         codex_home=generation.codex_home,
         is_of_this_environment=key is not None and key.name == generation.key,
         started_at=generation.started_at,
@@ -196,8 +193,7 @@ def _health(generation: Generation) -> Health | None:
     """What `/readyz` and `/healthz` say; None for a server on a socket, which has none."""
     if generation.socket_path:
         return None
-    address = parse_address(generation.url)
-    return read_health(address.host, address.port or 0)
+    return read_health(parse_address(generation.url))
 
 
 def _diagnostics(generation: Generation) -> Diagnostics | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codex_server_cli.actions.start.options import GivenServer
 from codex_server_cli.actions.start.place.server import address_of
-from codex_server_cli.codex.transport.connect import Route, connect, route_of
+from codex_server_cli.codex.transport.connect import Route, route_of
+from codex_server_cli.codex.transport.opening import open_link
 from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
 from codex_server_cli.settings.config import Config, read_config
 from codex_server_cli.settings.places import Settings
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from codex_server_cli.codex.transport.base import Link
 
 
-class Way(NamedTuple):
+class Connector(NamedTuple):
     """How a single command reaches its app-server.
 
     Attributes:
@@ -34,8 +35,8 @@ class Way(NamedTuple):
     is_socket: bool
 
 
-def way_to(settings: Settings, given: GivenServer) -> Way:
-    """The way that the flags name, else `config.json`.
+def connector_for(settings: Settings, given: GivenServer) -> Connector:
+    """The connector to the app-server that the flags name, else `config.json`.
 
     Raises:
         UsageError, BadInputError: there is none such.
@@ -44,7 +45,7 @@ def way_to(settings: Settings, given: GivenServer) -> Way:
     config = read_config(settings.config_path)
     address = address_of(settings, given, config)
     opener = opener_of(settings, config, route_for(settings, config, address, given))
-    return Way(opener, address.url, address.is_socket)
+    return Connector(opener, address.url, address.is_socket)
 
 
 def route_for(
@@ -83,15 +84,11 @@ def opener_of(settings: Settings, config: Config, route: Route) -> Callable[[], 
     kind = route.address.kind
     if kind is ServerKind.SPAWN:
         return _spawning(settings, config)
-    if kind is ServerKind.SSH:
-        from codex_server_cli.codex.transport.ssh import SshServer
-
-        return lambda: SshServer(route, may_bill_api_key=config.may_bill_api_key)
     if kind is ServerKind.SHARED:
         from codex_server_cli.actions.shared_route import open_shared
 
         return lambda: open_shared(settings, config)
-    return lambda: connect(route)
+    return lambda: open_link(route, may_bill_api_key=config.may_bill_api_key)
 
 
 def _spawning(settings: Settings, config: Config) -> Callable[[], Link]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from codex_server_cli.actions.codex_probe import probe_once
 from codex_server_cli.actions.read.read import check_codex_home
-from codex_server_cli.codex.binary import CodexBinary, find_codex, probe
+from codex_server_cli.codex.binary import find_codex
 from codex_server_cli.codex.server.asking import SHARED
 from codex_server_cli.codex.server.key import ServerKey, make_key
 from codex_server_cli.codex.server.shared import Lease, ensure_shared
@@ -21,7 +20,7 @@ def shared_key(settings: Settings, config: Config) -> ServerKey:
     Raises:
         CodexMissingError: no usable codex.
     """
-    codex = find_codex(config.codex, settings.search_path, lambda path: _probe_once(settings, path))
+    codex = find_codex(config.codex, settings.search_path, lambda path: probe_once(settings, path))
     return make_key(settings.codex_home, codex.path, may_bill_api_key=config.may_bill_api_key)
 
 
@@ -35,10 +34,3 @@ def open_shared(settings: Settings, config: Config) -> Link:
     found = ensure_shared(settings.home, shared_key(settings, config), idle_s=config.server_idle)
     Lease(found)  # a descriptor, which the end of this process closes
     return connect(Route(SHARED, found.socket_path))
-
-
-def _probe_once(settings: Settings, path: Path) -> CodexBinary:
-    from codex_server_cli.disk.codex_versions import read_version  # a pinned codex does without
-
-    version = read_version(settings.home, path)
-    return probe(path) if version is None else CodexBinary(path, version)

@@ -7,12 +7,12 @@ busy one did not take.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -26,7 +26,7 @@ from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.query import Ask, Listen, Query, initialize
 from codex_server_cli.core.result import advice
 from codex_server_cli.core.result.failures import telling_line
-from codex_server_cli.core.session.backoff import Backoff, is_start_collision
+from codex_server_cli.core.session.backoff import OVERLOAD, Backoff, is_start_collision
 from codex_server_cli.errors import CodexMissingError, CodexServerError, ServerError
 
 T = TypeVar("T")
@@ -35,8 +35,8 @@ DOCTOR = "codex-server doctor"
 INITIALIZE_TIMEOUT_S = 20.0
 _MOST_HEARD = 100
 """Notifications that are kept until a query listens for one; an account sends a handful."""
-_BUSY_FIRST_S, _BUSY_LONGEST_S = 0.05, 2.0
-"""Between two attempts at a server that is too busy: doubled each time, each with ± 50 % of jitter."""
+_OVERLOAD = OVERLOAD._replace(limit_ms=math.inf)
+"""A request of a query has a time limit of its own."""
 
 
 def run_query(codex: Path, cwd: Path, query: Query[T], timeout_s: float) -> T:
@@ -136,7 +136,7 @@ class CodexClient:
         Args:
             open_link: reaches it.
             address: what it is called where it does not answer.
-            keeps_all: whether every message that nobody asked for is kept for `unasked`.
+            keeps_all: whether every unsolicited message is kept for `unsolicited`.
 
         Raises:
             CodexServerError: it cannot be reached.
@@ -145,8 +145,8 @@ class CodexClient:
         client._begin(open_link, address, None if keeps_all else _MOST_HEARD)
         return client
 
-    def _begin(self, open_link: Callable[[], Link], name: str, most_unasked: int | None) -> None:
-        self._open_link, self._name, self._most_unasked = open_link, name, most_unasked
+    def _begin(self, open_link: Callable[[], Link], name: str, most_unsolicited: int | None) -> None:
+        self._open_link, self._name, self._most_unsolicited = open_link, name, most_unsolicited
         self._backoff = Backoff(str(os.getpid()))
         self._start()
 
@@ -157,7 +157,7 @@ class CodexClient:
             if is_without_room(error):
                 raise no_room(f"{self._name} cannot be started", error) from error
             raise CodexMissingError(f"{self._name} cannot be started: {error.strerror}") from error
-        self._exchange = Exchange(self._link, self._most_unasked)
+        self._exchange = Exchange(self._link, self._most_unsolicited)
 
     def __enter__(self) -> CodexClient:
         return self
@@ -207,8 +207,8 @@ class CodexClient:
                 return None
             raise self._failure(error) from error
 
-    def unasked(self, timeout_s: float | None = None) -> Iterator[rpc.Message]:
-        """What comes without having been asked for, as it comes: notifications, and requests of the server.
+    def unsolicited(self, timeout_s: float | None = None) -> Iterator[rpc.Message]:
+        """The unsolicited messages, as they come: notifications, and requests of the server.
 
         Args:
             timeout_s: for how long; None for as long as the app-server lives.
@@ -218,8 +218,8 @@ class CodexClient:
         """
         deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
         while True:
-            while self._exchange.unasked:
-                yield self._exchange.unasked.popleft()
+            while self._exchange.unsolicited:
+                yield self._exchange.unsolicited.popleft()
             try:
                 self._exchange.read(deadline)
             except (SilenceError, BrokenPipeError) as error:
@@ -244,17 +244,16 @@ class CodexClient:
         Raises:
             SilenceError, BrokenPipeError: none comes.
         """
-        for attempt in count():
+        backoff = Backoff(f"{os.getpid()} {ask[0]}", _OVERLOAD)
+        while True:
             reply = self._first_reply_to(ask, deadline)
             if rpc.at(reply, "error.code", int) != rpc.OVERLOADED:
-                break
-            from random import random  # most servers are not busy
-
-            delay_s = min(_BUSY_FIRST_S * 2 ** min(attempt, 10), _BUSY_LONGEST_S) * (0.5 + random())
-            if time.monotonic() + delay_s >= deadline:
-                break
-            time.sleep(delay_s)
-        return reply
+                return reply
+            now_s = time.monotonic()
+            delay_ms = backoff.delay_ms(now_s * 1000)
+            if delay_ms is None or now_s + delay_ms / 1000 >= deadline:
+                return reply
+            time.sleep(delay_ms / 1000)
 
     def _first_reply_to(self, ask: Ask, deadline: float) -> rpc.Message:
         while True:
@@ -284,8 +283,8 @@ class CodexClient:
         """
         until = deadline if wanted.timeout_s is None else min(time.monotonic() + wanted.timeout_s, deadline)
         while True:
-            while self._exchange.unasked:
-                message = self._exchange.unasked.popleft()
+            while self._exchange.unsolicited:
+                message = self._exchange.unsolicited.popleft()
                 if message["method"] == wanted.method:
                     return message
             try:

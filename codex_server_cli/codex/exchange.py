@@ -1,4 +1,4 @@
-"""Messages over one link: requests and their replies, and what comes unasked. Owns the waiting; sends nothing unasked.
+"""Messages over one link: requests and their replies, and unsolicited ones. Owns the waiting; sends nothing of its own.
 
 The one exception: a request of a server that was started for us is declined, because it would block that server. On a
 server that others use, a request is theirs to answer.
@@ -34,16 +34,16 @@ class Exchange:
     """An exchange over a link that is open.
 
     Attributes:
-        unasked: the notifications, and requests of the server, that nobody has taken from here yet.
+        unsolicited: the notifications, and requests of the server, that have not been taken from here yet.
     """
 
-    def __init__(self, link: Link, most_unasked: int | None) -> None:
+    def __init__(self, link: Link, most_unsolicited: int | None) -> None:
         """Begin.
 
         Args:
-            most_unasked: how many of `unasked` are kept; None: all.
+            most_unsolicited: how many of `unsolicited` are kept; None: all.
         """
-        self.unasked: deque[rpc.Message] = deque(maxlen=most_unasked)
+        self.unsolicited: deque[rpc.Message] = deque(maxlen=most_unsolicited)
         self._link = link
         self._decoder = LineDecoder()
         self._next_id = 1
@@ -66,7 +66,7 @@ class Exchange:
         return reply
 
     def read(self, deadline: float) -> list[rpc.Message]:
-        """The next messages; those that are `unasked` are kept there.
+        """The next messages; those that are `unsolicited` are kept there.
 
         Raises:
             SilenceError, BrokenPipeError: none will come, or none in time.
@@ -91,6 +91,6 @@ class Exchange:
     def _keep(self, message: rpc.Message) -> None:
         kind = rpc.message_type(message)
         if kind in (rpc.MessageType.NOTIFICATION, rpc.MessageType.REQUEST):
-            self.unasked.append(message)
+            self.unsolicited.append(message)
         if kind is rpc.MessageType.REQUEST and self._link.pid is not None:
             self._link.send(rpc.encode(rpc.refusal(message, "codex-server only asks here")))

@@ -60,7 +60,7 @@ OF_NEW: list[tuple[list[str], int, str]] = [
     (["--server", ""], 64, "--server is empty"),
     (["--server", "http://a"], 64, "--server: http://a speaks HTTP"),
     (["--server", "unix:a"], 64, "--server: 'unix:a' is no address of an app-server"),
-    (["--server", "unix:///no/such.sock"], 69, "nobody listens at /no/such.sock"),
+    (["--server", "unix:///no/such.sock"], 69, "nothing listens at /no/such.sock"),
     (["--server", "ssh://-oProxyCommand=x", "--cwd", "/"], 64, "begins with '-'"),
     (["--server", "ssh://host"], 64, "a server on another host needs --cwd"),
     (["--server", "ssh://host", "--cwd", "here"], 64, "--cwd here is relative"),

@@ -22,7 +22,7 @@ from codex_server_cli.cli.parameters import (
     defaults_of,
 )
 from codex_server_cli.cli.table import VERBS
-from codex_server_cli.cli.tables.listen_flags import LISTEN_FLAGS
+from codex_server_cli.cli.tables.server import LISTEN_FLAGS
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.errors import UsageError
 from tests.kit.shell import Shell

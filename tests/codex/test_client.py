@@ -235,7 +235,7 @@ def test_a_request_of_a_server_that_others_use_is_theirs_to_answer() -> None:
     with CodexClient.on(lambda: link, "unix://", keeps_all=True) as client:
         assert client.call("thread/resume", {}, 60) == {"id": 1, "result": {}}
         assert link.heard() == [{"id": 1, "method": "thread/resume", "params": {}}]
-        assert list(client.unasked(0.1)) == [QUESTION, {"method": "news"}]
+        assert list(client.unsolicited(0.1)) == [QUESTION, {"method": "news"}]
 
 
 def test_a_server_that_others_use_is_named_where_it_is_silent_or_gone() -> None:
@@ -250,7 +250,7 @@ def test_a_server_that_others_use_is_named_where_it_is_silent_or_gone() -> None:
         with pytest.raises(ServerError, match=r"^unix:///s does not answer any more: the connection was lost$"):
             client.call("x", None, 60)
         with pytest.raises(ServerError, match="any more"):
-            list(client.unasked())
+            list(client.unsolicited())
 
 
 def test_what_a_busy_server_did_not_take_is_asked_again_within_the_time() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from codex_server_cli.codex.server.health import listening_at, read_health
+from codex_server_cli.codex.server.health import read_health
+from codex_server_cli.core.model.server.address import parse_address
 from tests.kit.home import Home
 
 TOKEN = ("--ws-auth", "capability-token", "--ws-token-file", "token")
@@ -25,11 +26,9 @@ def served(one_home: Home) -> Iterator[Home]:
 def test_a_server_on_a_port_is_ready_once_and_ended_with_the_others(served: Home) -> None:
     started = served.call("server", "start", "--listen", "ws://127.0.0.1:0", *TOKEN, "--json")
     (row,) = started.json["servers"]
-    assert (row["state"], row["is_healthy"], started.json["ran_already"]) == ("ready", True, False)
-    place = listening_at(f"listening on: {row['url']}")
-    assert place is not None
-    assert place[1] > 0
-    assert read_health(*place).is_ready
+    assert (row["state"], row["healthy"], started.json["ran_already"]) == ("ready", True, False)
+    address = parse_address(row["url"])
+    assert read_health(address).is_ready
     again = served.call("server", "start", "--listen", "ws://127.0.0.1:0", *TOKEN)
     assert again.stderr == "codex-server: it ran already\n"
     assert served.call("server", "start", "--json").json["servers"][0]["url"].startswith("unix:///")
@@ -38,7 +37,7 @@ def test_a_server_on_a_port_is_ready_once_and_ended_with_the_others(served: Home
     assert f"url         {row['url']}\n" in shown.stdout
     stopped = served.call("server", "stop", "--now", "--json")
     assert len(stopped.json["servers"]) == 2
-    assert read_health(*place).problem is not None
+    assert read_health(address).problem is not None
 
 
 def test_a_port_that_is_taken_is_told(served: Home) -> None:

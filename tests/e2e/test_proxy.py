@@ -96,6 +96,7 @@ def test_a_client_that_pipes_its_requests_and_leaves_gets_every_reply(home: Home
     assert replies[None]["error"]["code"] == -32700
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("is_unix", [False, True], ids=["spawn", "unix"])
 def test_a_message_of_twenty_megabytes_goes_through_and_a_server_that_dies_is_told(
     one_home: Home, is_unix: bool
@@ -144,6 +145,7 @@ def test_what_nobody_reads_yet_is_kept_so_that_the_server_is_not_slow(one_home: 
     assert [json.loads(line)["params"]["n"] for line in stdout.splitlines()] == list(range(100_000))
 
 
+@pytest.mark.full
 def test_what_the_server_does_not_read_is_not_taken_from_the_client(one_home: Home, tmp_path: Path) -> None:
     begin = tmp_path / "begin"
     os.mkfifo(begin)
@@ -192,6 +194,15 @@ def test_a_client_that_reads_nothing_more_ends_it(one_home: Home) -> None:
         assert client.stderr.read() == b""
 
 
+def test_so_does_one_that_has_requests_without_a_reply(one_home: Home) -> None:
+    pin(one_home, "sys.stdin.readline(); print('{}', flush=True); sys.stdin.read()")
+    with proxied(one_home) as client:
+        client.send({"id": 1, "method": "never"})
+        assert client.next() == {}
+        client.stdout.close()
+        assert (client.process.wait(DEADLINE_S), client.stderr.read()) == (0, b"")
+
+
 @pytest.mark.full
 def test_a_request_without_a_reply_keeps_it_for_seconds_only(one_home: Home) -> None:
     pin(one_home, "import signal; sys.stdin.read(); signal.pause()")
@@ -206,7 +217,7 @@ def test_a_server_that_is_not_there_is_told(one_home: Home) -> None:
     with proxied(one_home, "--server", "unix:///none") as client:
         code, stdout, stderr = client.end()
     assert (code, stdout) == (69, b"")
-    assert "nobody listens at /none" in stderr
+    assert "nothing listens at /none" in stderr
     pin(one_home, "sys.exit('Error: broken')")
     with proxied(one_home) as client:
         assert client.process.wait(DEADLINE_S) == 69

@@ -91,6 +91,7 @@ def test_it_is_switched_on_a_device_paired_listed_and_unpaired_and_it_is_switche
     )
 
 
+@pytest.mark.full
 def test_each_change_is_a_line(one_remote: Remote) -> None:
     home, backend = one_remote.home, one_remote.backend
     following = home.spawn("remote", "status", "--follow", "--json")
@@ -114,6 +115,7 @@ def test_each_change_is_a_line(one_remote: Remote) -> None:
     assert told.wait(DEADLINE_S) == 0
 
 
+@pytest.mark.full
 def test_ctrl_c_ends_the_wait_and_the_code_stays_good(one_remote: Remote) -> None:
     home = one_remote.home
     assert home.call("remote", "enable").code == 0
@@ -173,6 +175,7 @@ def test_a_token_is_made_for_a_port_and_told_nowhere(one_home: Home) -> None:
     assert one_home.call("server", "token").code == 64
 
 
+@pytest.mark.full
 def test_each_generation_is_switched_on_while_config_json_wants_it(one_remote: Remote) -> None:
     home, backend = one_remote.home, one_remote.backend
     home.configure(remote_control=True)
@@ -186,6 +189,7 @@ def test_each_generation_is_switched_on_while_config_json_wants_it(one_remote: R
     assert one_remote.state()["status"] == "disabled"
 
 
+@pytest.mark.full
 def test_one_that_was_started_with_another_login_is_shown_and_switched_off(one_remote: Remote) -> None:
     home, backend = one_remote.home, one_remote.backend
     assert home.call("remote", "enable").code == 0

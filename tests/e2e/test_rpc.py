@@ -53,6 +53,7 @@ def test_an_error_is_told_as_every_other_with_its_code(one_home: Home) -> None:
         (["x", "{"], 65, "PARAMS is no JSON"),
         (["x", "NaN"], 65, "PARAMS is no JSON: NaN"),
         (["x", '["\\ud800"]'], 65, "PARAMS is no JSON"),
+        (["x", '{"a": 1e999}'], 65, "PARAMS is no JSON: Out of range float values"),
         (["x", "[" * 100_000], 65, "PARAMS is no JSON"),
         (["x", "3"], 65, "PARAMS must be a JSON object, an array or null"),
         (["x", '"text"'], 65, "PARAMS must be"),
@@ -60,7 +61,7 @@ def test_an_error_is_told_as_every_other_with_its_code(one_home: Home) -> None:
         (["x", "--timeout", "soon"], 64, "--timeout takes a duration"),
         (["x", "--server", "https://h/rpc"], 64, "HTTP service"),
         (["x", "--server", "ssh://-oProxyCommand=x"], 64, "begins with '-'"),
-        (["x", "--server", "unix:///none"], 69, "nobody listens at /none"),
+        (["x", "--server", "unix:///none"], 69, "nothing listens at /none"),
         (["x", "--server", "ws://127.0.0.1:1"], 69, "127.0.0.1:1"),
         (["x", "--server-token-env", "T"], 65, "takes no token"),
     ],
@@ -74,8 +75,11 @@ def test_bad_input_is_one_clear_line(one_home: Home, arguments: list[str], code:
 
 def test_the_refusal_of_http_names_the_way(one_home: Home) -> None:
     assert "POST" in one_home.call("rpc", "x", "--server", "HTTPS://h/rpc").json["error"]["hint"]
+    hint = one_home.call("rpc", "x", "--server", "https://h/rpc?a=1&b=2").json["error"]["hint"]
+    assert hint.endswith("'https://h/rpc?a=1&b=2'")
 
 
+@pytest.mark.full
 def test_a_server_that_is_too_busy_is_asked_again(one_home: Home) -> None:
     busy = (
         'for _ in range(3): print(json.dumps({"id": json.loads(read())["id"], "error": {"code": -32001}}), flush=True)'
@@ -88,6 +92,7 @@ def test_a_server_that_is_too_busy_is_asked_again(one_home: Home) -> None:
     assert (run.code, run.json["error"]["kind"], run.json["error"]["code"]) == (1, "overloaded", -32001)
 
 
+@pytest.mark.full
 def test_no_reply_in_time_is_124_and_a_server_that_ends_is_69(one_home: Home) -> None:
     pin(one_home, "read(); read()")
     run = one_home.run("rpc", "x", "--timeout", "4")
@@ -140,6 +145,7 @@ def test_a_codex_of_another_host_is_called_and_proxied(home: Home, tmp_path: Pat
         assert home.run("rpc", "thread/loaded/list").code == 0
 
 
+@pytest.mark.full
 def test_following_ends_with_its_time_or_ctrl_c(one_home: Home) -> None:
     replies = 'print(json.dumps({"id": json.loads(read())["id"], "result": 1}), flush=True)'
     pin(one_home, replies, """print('{"method":"m"}', flush=True)""", "read()")
@@ -155,7 +161,7 @@ def test_following_ends_with_its_time_or_ctrl_c(one_home: Home) -> None:
 
 def test_the_server_of_the_configuration_is_called(one_home: Home) -> None:
     one_home.configure(server="unix:///none")
-    assert "nobody listens at /none" in one_home.run("rpc", "x").stderr
+    assert "nothing listens at /none" in one_home.run("rpc", "x").stderr
     assert one_home.run("rpc", "thread/loaded/list", "--server", "spawn").code == 0
     one_home.configure(server="nowhere")
     run = one_home.run("rpc", "x")

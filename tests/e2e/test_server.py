@@ -123,6 +123,7 @@ def test_the_next_reader_ends_the_turn_of_a_killed_worker_on_its_server(
     assert one_home.run("continue", "--turn", turn.id, "and?", "--wait").json["answer"] == "Two."
 
 
+@pytest.mark.full
 def test_a_turn_that_can_no_longer_be_recorded_does_not_run_on_there(one_home: Home, server: ListeningServer) -> None:
     turn, sleep = start_napping(one_home, server)
     shutil.rmtree(turn.path)
@@ -195,6 +196,15 @@ def test_a_shared_server_that_is_killed_costs_its_turns_and_the_next_turn_has_an
     assert shared.turn(again["turn_id"]).meta["server"]["generation"] > before["generation"]
 
 
+def test_a_shared_server_that_hangs_is_left_for_the_next_generation(shared: Home) -> None:
+    shared.model([say("One."), say("Two.")])
+    hung = shared.turn(shared.run("new", "hi", "--wait").json["turn_id"]).meta["server"]
+    os.kill(hung["pid"], signal.SIGSTOP)
+    again = shared.run("new", "hi", "--wait").json
+    assert again["answer"] == "Two."
+    assert shared.turn(again["turn_id"]).meta["server"]["generation"] > hung["generation"]
+
+
 def test_over_a_port_with_a_token_all_paths_are_those_of_the_server(one_home: Home) -> None:
     flags = token_flags(one_home.root, TOKEN)
     model = one_home.model([say("One."), say("Two.")])
@@ -219,6 +229,7 @@ def test_over_a_port_with_a_token_all_paths_are_those_of_the_server(one_home: Ho
         assert (again.code, again.json["answer"]) == (0, "Two.")
 
 
+@pytest.mark.full
 def test_on_another_host_the_turn_has_an_app_server_of_its_own_and_nothing_stays_there(one_home: Home) -> None:
     sleep = nap(one_home)
     (one_home.root / "bin").mkdir()

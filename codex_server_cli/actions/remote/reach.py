@@ -12,7 +12,7 @@ from codex_server_cli.actions.shared_route import shared_key
 from codex_server_cli.codex.client import no_answer
 from codex_server_cli.codex.server.asking import ask
 from codex_server_cli.codex.server.shared import Lease, ensure_shared
-from codex_server_cli.codex.server.state import CURRENT, directory_of, generations_in, read_generation
+from codex_server_cli.codex.server.state import CURRENT, directory_of, generations_of, read_generation
 from codex_server_cli.core.protocol.query import Query, T, initialize
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
@@ -85,6 +85,5 @@ def shared_server(settings: Settings, *, starts: bool) -> Iterator[Server | None
 
 def living_servers(settings: Settings) -> list[Server]:
     """Every generation of every shared server of this home that lives, of other environments and draining ones too."""
-    folder = settings.home / "servers"
-    found = [each for path in folder.glob("*") for each in generations_in(str(path))]
+    found = generations_of(settings.home)
     return [_SharedServer(each.socket_path) for each in found if each.is_alive() and each.socket_path]

@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from codex_server_cli.actions.codex_probe import probe_once
 from codex_server_cli.actions.notify_command import warn_of_pattern
 from codex_server_cli.actions.start import checks
 from codex_server_cli.actions.start.given_flags import given_flags, given_selector
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.actions.start.turn_request import make_request
-from codex_server_cli.codex.binary import CodexBinary, find_codex, probe
+from codex_server_cli.codex.binary import find_codex
 from codex_server_cli.codex.login import ThreadTerms, check_login
 from codex_server_cli.core.inputs import check_prompt
 from codex_server_cli.core.model.codex_config import layered
@@ -133,7 +134,7 @@ def _start(
     warnings += warn_of_pattern(settings, options.notify, config)
     codex = None
     if server is None or server.is_ours:
-        codex = find_codex(config.codex, settings.search_path, lambda path: _probe_once(settings, path))
+        codex = find_codex(config.codex, settings.search_path, lambda path: probe_once(settings, path))
         terms = ThreadTerms(request.cwd, layered(profile, request.config), lambda: _own_provider(settings, request))
         check_login(settings.codex_home, codex.path, terms, may_bill_api_key=config.may_bill_api_key)
         _check_denials(settings, codex.path, request)
@@ -211,19 +212,6 @@ def _choose_worktree(
     from codex_server_cli.actions.start.place.second_writer import warn_of_writer  # only for turns that write
 
     return record, warn_of_writer(settings, record["path"] if record is not None else request.cwd, parent)
-
-
-def _probe_once(settings: Settings, path: Path) -> CodexBinary:
-    """A binary that was probed before, by any turn of this home, is not probed again until it changes."""
-    from codex_server_cli.disk.codex_versions import read_version, write_version  # a pinned codex does without
-
-    version = read_version(settings.home, path)
-    if version is not None:
-        return CodexBinary(path, version)
-    found = probe(path)
-    if found.version is not None:
-        write_version(settings.home, path, found.version)
-    return found
 
 
 def _read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:

@@ -89,7 +89,7 @@ def _writer_pid(writer_lock: Path) -> int | None:
 
 
 def _is_being_released(settings: Settings, thread_id: str) -> bool:
-    """Whether the newest turn of the thread has just ended on a server that others use: that lets go of the thread
+    """Whether the newest turn of the thread has just ended on a server that others use: that releases the thread
     about a second later (transport notes, section 3)."""
     for turn, meta in lookup.iter_meta(settings.turns_path):
         if meta.get("thread_id") == thread_id:
@@ -100,7 +100,7 @@ def _is_being_released(settings: Settings, thread_id: str) -> bool:
 
 
 def _writer_after(writer_lock: Path, timeout_s: float) -> int | None:
-    """Who writes the thread once its writer has let go of it, or once that has taken too long."""
+    """Who writes the thread once its writer has released it, or once that has taken too long."""
     deadline = time.monotonic() + timeout_s
     while (pid := _writer_pid(writer_lock)) is not None and time.monotonic() < deadline:
         time.sleep(_POLL_S)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from shlex import quote
 from typing import Any, NoReturn
 
-from codex_server_cli.actions.server_route import Way, way_to
+from codex_server_cli.actions.server_route import Connector, connector_for
 from codex_server_cli.actions.start.options import GivenServer
 from codex_server_cli.cli import output
 from codex_server_cli.cli.start_options import server_of
@@ -28,12 +29,12 @@ def rpc(*, method: str, params: str | None, follow: bool, timeout: str | None, *
         raise UsageError("METHOD is empty", hint="Like: codex-server rpc model/list")
     timeout_s = actions.DEFAULT_TIMEOUT_S if timeout is None else parse_duration_s(timeout, "--timeout")
     value = _params(params)
-    way = _way(server)
+    connector = _connector(server)
     began = time.monotonic()
-    with actions.raw_client(way.open_link, way.address, timeout_s) as client:
+    with actions.raw_client(connector.open_link, connector.address, timeout_s) as client:
         output.show_json(actions.call(client, method, value, began + timeout_s - time.monotonic()))
         if follow:
-            for message in client.unasked(None if timeout is None else began + timeout_s - time.monotonic()):
+            for message in client.unsolicited(None if timeout is None else began + timeout_s - time.monotonic()):
                 output.show_line(encode(message).rstrip())
     return Exit.OK
 
@@ -42,9 +43,9 @@ def proxy(**server: Any) -> int:
     """Connect stdin and stdout to an app-server: JSON-RPC, one message a line."""
     from codex_server_cli.actions.proxy import REPLY_TIMEOUT_S, TerminatedError, pump
 
-    way = _way(server)
+    connector = _connector(server)
     try:
-        unanswered = pump(way.open_link, way.address, is_socket=way.is_socket)
+        unanswered = pump(connector.open_link, connector.address, is_socket=connector.is_socket)
     except TerminatedError:
         return _SIGTERM_CODE
     if not unanswered:
@@ -54,15 +55,15 @@ def proxy(**server: Any) -> int:
     return Exit.TIMEOUT
 
 
-def _way(flags: dict[str, Any]) -> Way:
+def _connector(flags: dict[str, Any]) -> Connector:
     given = server_of(flags) or GivenServer()
     _refuse_http(given.url)
-    return way_to(Settings.load(), given)
+    return connector_for(Settings.load(), given)
 
 
 def _refuse_http(url: str | None) -> None:
     if url is not None and url.strip().lower().startswith(("http://", "https://")):
-        hint = f"Such a service is called by a POST: curl --json '{{\"method\": …}}' {url.strip()}"
+        hint = f"Such a service is called by a POST: curl --json '{{\"method\": …}}' {quote(url.strip())}"
         raise UsageError("--server: an app-server speaks WebSocket, and this is an HTTP service", hint=hint)
 
 
@@ -81,7 +82,8 @@ def _params(text: str | None) -> Any:
         text = data.decode("utf-8", "surrogateescape")
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half a character: Codex drops it without a word
+        # Half a character, or a number that overflowed (1e999): Codex drops either without a word.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         hint = "Like: codex-server rpc thread/list '{\"limit\": 5}'"
         raise BadInputError(f"PARAMS is no JSON: {error}", hint=hint) from error

@@ -1,4 +1,4 @@
-"""The verbs about the shared app-server: `server start`, `stop`, `restart`, `status`, `logs`."""
+"""The verbs about the app-servers that we start: `server start`, `stop`, `restart`, `status`, `logs`, `token`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from codex_server_cli.actions import server
 from codex_server_cli.cli import output
 from codex_server_cli.core.documents.lean import rows_of, without_empty
-from codex_server_cli.core.documents.server import servers_document
+from codex_server_cli.core.documents.server import servers_document, token_document
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.server.report import ServerReport
 from codex_server_cli.core.result.failures import without_colours
@@ -79,6 +79,18 @@ def logs(*, lines: int, follows: bool) -> None:
     """Print what the shared app-server and its keeper have said."""
     for piece in server.log_lines(Settings.load(), lines, follows=follows):
         output.show(without_colours(piece.decode("utf-8", "replace")))
+
+
+def token(*, file: str, json: bool, full: bool) -> None:
+    """Make a file with a random token for an app-server on a TCP port."""
+    from codex_server_cli.actions.listen import make_token_file
+    from codex_server_cli.render.server.token import token_text
+
+    made = make_token_file(file)
+    if json or full:
+        output.show_json(token_document(str(made.path), made.sha256))
+    else:
+        output.show(token_text(str(made.path), made.sha256))
 
 
 def _show_json(reports: Sequence[ServerReport], *, full: bool, **more: object) -> None:

@@ -97,15 +97,3 @@ def demo(*, keep: bool) -> int:
 def version() -> None:
     """Print the versions of codex-server and of its codex."""
     output.show(f"codex-server {__version__} (codex {diagnosis.codex_version(Settings.load()) or 'not found'})\n")
-
-
-def token(*, file: str, json: bool, full: bool) -> None:
-    """Make a file with a random token for an app-server on a TCP port."""
-    from codex_server_cli.actions.listen import make_token_file
-    from codex_server_cli.render.server.token import token_text
-
-    made = make_token_file(file)
-    if json or full:
-        output.show_json({"version": VERSION, "path": str(made.path), "sha256": made.sha256})
-    else:
-        output.show(token_text(str(made.path), made.sha256))

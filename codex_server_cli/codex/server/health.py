@@ -1,21 +1,15 @@
-"""Whether an app-server on a TCP port is there: its two pages, `/readyz` and `/healthz`, and the address that it tells.
-
-Plain HTTP over a socket, within a second, without a token, which these pages never ask for, and without an `Origin`,
-with which they answer 403 (transport notes, section 2).
-"""
+"""Whether an app-server on a TCP port is there: what its pages `/readyz` and `/healthz` say. Asks nothing else."""
 
 from __future__ import annotations
 
-import re
-import socket
-import time
 from typing import NamedTuple
+
+from codex_server_cli.codex.transport.tcp import ask_page
+from codex_server_cli.core.model.server.address import ServerAddress
+from codex_server_cli.errors import ServerError
 
 TIMEOUT_S = 1.0
 _REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-_MOST_BYTES = 16 * 1024
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
-_LISTENING = re.compile(r"listening on: ws://(\[[^\]\s]+\]|[^:\s]+):(\d+)")
 
 
 class Health(NamedTuple):
@@ -32,60 +26,21 @@ class Health(NamedTuple):
     problem: str | None = None
 
 
-def read_health(host: str, port: int, timeout_s: float = TIMEOUT_S) -> Health:
+def read_health(address: ServerAddress, timeout_s: float = TIMEOUT_S) -> Health:
     """Ask both pages, each within `timeout_s`.
 
     Args:
-        host: an IP address, without brackets; that of all interfaces is asked on loopback.
+        address: of an IP address and a port; that of all interfaces is asked on loopback.
     """
-    host = _REACHED.get(host, host)
-    problem = _problem_of(host, port, "/readyz", timeout_s)
-    return Health(problem is None, _problem_of(host, port, "/healthz", timeout_s) is None, problem)
+    reached = address._replace(host=_REACHED.get(address.host, address.host))
+    problem = _problem_of(reached, "/readyz", timeout_s)
+    return Health(problem is None, _problem_of(reached, "/healthz", timeout_s) is None, problem)
 
 
-def _problem_of(host: str, port: int, page: str, timeout_s: float) -> str | None:
-    """Why a page does not say that all is well; None where it does: 200, and nothing else."""
+def _problem_of(address: ServerAddress, page: str, timeout_s: float) -> str | None:
+    """Why a page does not say that all is well; None where it does."""
     try:
-        answer = _get(host, port, page, timeout_s)
-    except TimeoutError:
-        return f"it does not answer {page} within {timeout_s:g} s"
-    except OSError as error:
-        return f"it cannot be reached: {error.strerror or error}"
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status = _STATUS.match(head)
-    if status is None:
-        return "what listens there does not speak HTTP: it is no app-server"
-    if status[1] != b"200" or body:
-        return f"what listens there answers {page} with {status[1].decode()}: it is no app-server that is ready"
+        ask_page(address, page, timeout_s)
+    except ServerError as error:
+        return error.message
     return None
-
-
-def _get(host: str, port: int, page: str, timeout_s: float) -> bytes:
-    """What a server answers, up to the end of the connection or of its time, or as much as needs to be seen.
-
-    Raises:
-        OSError: it cannot be reached; `TimeoutError` where it says nothing in time.
-    """
-    deadline = time.monotonic() + timeout_s
-    answer = b""
-    with socket.create_connection((host, port), timeout_s) as connection:
-        name = f"[{host}]" if ":" in host else host
-        connection.sendall(f"GET {page} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n".encode())
-        while len(answer) < _MOST_BYTES:
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            try:
-                piece = connection.recv(_MOST_BYTES)
-            except TimeoutError:
-                if not answer:
-                    raise
-                break  # it keeps the connection open
-            if not piece:
-                break
-            answer += piece
-    return answer
-
-
-def listening_at(stderr: str) -> tuple[str, int] | None:
-    """Host and port in what an app-server writes at its start, where port 0 has become the real one; else None."""
-    found = _LISTENING.search(stderr)
-    return (found[1].strip("[]"), int(found[2])) if found else None

@@ -27,6 +27,7 @@ def retire(generation: Generation, *, at_once: bool = False) -> bool:
         return False
     try:
         os.kill(pid, signal.SIGINT if at_once and pid == generation.keeper_pid else signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)  # one that was stopped would never hear of it
     except OSError:  # gone meanwhile
         return False
     return True

@@ -4,7 +4,7 @@
     server.json     the current generation, written by its keeper; there only while that accepts turns
     draining-N.json the same of a generation that runs its last turns
     gN.sock         the socket of generation N (codex makes it a link)
-    gN.clients      held shared by each client: nobody draws on the generation where it can be locked exclusively
+    gN.clients      held shared by each client: where it can be locked exclusively, the generation has none
     server.log      what codex says on stderr, and the keeper's own words
 
 Owns names and reading; the writer is `keeper`.
@@ -61,11 +61,6 @@ class Generation(NamedTuple):
     codex_home: str
     codex: str
     is_bound: bool
-
-    @property
-    def version(self) -> str:
-        """The version of its codex."""
-        return self.codex_version
 
     def is_alive(self) -> bool:
         """Whether its app-server runs."""
@@ -135,6 +130,11 @@ def read_generation(path: str) -> Generation | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return generation if all(isinstance(each, int) and each > 0 for each in numbers) else None
+
+
+def generations_of(home: Path) -> list[Generation]:
+    """Every generation that is recorded in a home, of every server; those that have died meanwhile, too."""
+    return [each for path in sorted((home / "servers").glob("*")) for each in generations_in(str(path))]
 
 
 def generations_in(directory: str) -> list[Generation]:

@@ -12,8 +12,10 @@ import os
 import secrets
 import stat
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
+from codex_server_cli.codex.transport.bearer import can_be_bearer
 from codex_server_cli.core.model.server.listen import ListenFlags, absolute
 from codex_server_cli.errors import BadInputError, HomeError
 
@@ -98,7 +100,7 @@ def check_token_file(path: Path, *, is_sent: bool) -> None:
     if len(text.encode()) < LEAST_BYTES:
         message = f"{path} holds {len(text.encode())} bytes, and a token needs {LEAST_BYTES} random ones at least"
         raise BadInputError(message, hint=_NEW)
-    if is_sent and not (text.isascii() and text.isprintable() and " " not in text):
+    if is_sent and not can_be_bearer(text):
         raise BadInputError(f"{path} does not hold one line of plain ASCII, as a token has to", hint=_NEW)
 
 
@@ -131,5 +133,6 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
         raise BadInputError(f"{path} belongs to another user, who knows what is in it", hint=_NEW)
     if found.st_mode & 0o077:
         message = f"others can read or change {path} (mode {stat.S_IMODE(found.st_mode):04o})"
-        hint = f"chmod 600 {path}; or, where others may have read it already, a new one: codex-server server token FILE"
+        new = "Where others may have read it already: codex-server server token FILE makes a new one."
+        hint = f"chmod 600 {quote(str(path))}. {new}"
         raise BadInputError(message, hint=hint)

@@ -34,9 +34,14 @@ def read_token(token_file: str | None, token_env: str | None) -> str | None:
     return _checked(value, f"the variable {token_env}", "It holds the token alone.")
 
 
+def can_be_bearer(text: str) -> bool:
+    """Whether a text can stand in the header of a request: plain ASCII without blanks."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
 def _text_of(path: str) -> str:
     try:
-        # A FIFO must not hold us up: what is opened is looked at first.
+        # Opening a FIFO must not block: what is opened is looked at first.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -55,6 +60,6 @@ def _checked(text: str, what: str, hint: str) -> str:
     token = text.strip()
     if not token:
         raise BadInputError(f"{what} is empty", hint=hint)
-    if not (token.isascii() and token.isprintable()) or " " in token:
+    if not can_be_bearer(token):
         raise BadInputError(f"{what} holds a blank, a second line or a special character", hint=hint)
     return token

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
+from codex_server_cli.core.model.server.address import DEFAULT_SOCKET, ServerAddress, ServerKind
 from codex_server_cli.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -78,8 +78,6 @@ def route_of(
 def _socket_path(address: ServerAddress, codex_home: Path) -> str | None:
     if address.kind is not ServerKind.UNIX or address.path is not None:
         return address.path
-    from codex_server_cli.codex.transport.unix import DEFAULT_SOCKET
-
     return str(codex_home / DEFAULT_SOCKET)
 
 

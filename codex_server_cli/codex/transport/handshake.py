@@ -102,15 +102,17 @@ def upgrade(
     raise _refusal(name, head.status, body, has_token=token is not None)
 
 
-def check_ready(sock: socket.socket, name: str, deadline: Deadline, *, host: str) -> None:
-    """Ask a TCP server for `/readyz`, which an app-server answers without a token, and with an empty body.
+def check_page(sock: socket.socket, name: str, deadline: Deadline, *, host: str, page: str) -> None:
+    """Ask a TCP server for `/readyz` or `/healthz`, which an app-server answers with 200 and an empty body.
+
+    It asks for no token there, and answers 403 to an `Origin` (transport notes, section 2).
 
     Raises:
         ServerError: it is no app-server.
     """
-    head, rest = _ask(sock, get_request(host, "/readyz", {"Connection": "close"}), name, deadline)
+    head, rest = _ask(sock, get_request(host, page, {"Connection": "close"}), name, deadline)
     if head.status != 200 or _body(sock, head, rest, deadline) not in (b"", _NO_CHUNK):
-        raise _no_app_server(name, f"it answers {head.status} to /readyz")
+        raise _no_app_server(name, f"it answers {head.status} to {page}")
 
 
 def silent(name: str, deadline: Deadline) -> ServerError:

@@ -10,7 +10,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from codex_server_cli.codex.transport.handshake import Deadline, check_ready, shown, silent, upgrade
+from codex_server_cli.codex.transport.handshake import Deadline, check_page, shown, silent, upgrade
 from codex_server_cli.codex.transport.websocket import WebSocketLink, Wire
 from codex_server_cli.core.model.server.address import ServerAddress
 from codex_server_cli.errors import ServerError
@@ -45,19 +45,28 @@ def check_tcp(address: ServerAddress, token: str | None, timeout_s: float) -> No
         ServerError: as `connect_tcp`.
     """
     if not address.is_tls and address.resource == "/":
-        deadline = Deadline(timeout_s)
-        with _open(address, deadline) as sock:
-            check_ready(sock, address.url, deadline, host=_host(address))
+        ask_page(address, "/readyz", timeout_s)
     link = connect_tcp(address, token, timeout_s)
     link.end()
     link.close()
+
+
+def ask_page(address: ServerAddress, page: str, timeout_s: float) -> None:
+    """Ask an app-server for `/readyz` or `/healthz`.
+
+    Raises:
+        ServerError: it cannot be reached, does not answer, or is none.
+    """
+    deadline = Deadline(timeout_s)
+    with _open(address, deadline) as sock:
+        check_page(sock, address.url, deadline, host=_host(address), page=page)
 
 
 def _open(address: ServerAddress, deadline: Deadline) -> socket.socket:
     """A connected socket, encrypted where it is `wss`, which blocks.
 
     Raises:
-        ServerError: nobody listens there.
+        ServerError: nothing listens there.
     """
     try:
         sock = _connected(address, deadline)
@@ -73,7 +82,7 @@ def _open(address: ServerAddress, deadline: Deadline) -> socket.socket:
 
 
 def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
-    """The first of the addresses of the host that takes the connection.
+    """The first of the addresses of the host that takes the connection; a silent one gets its share of the time.
 
     Raises:
         TimeoutError: none does in time.
@@ -87,14 +96,15 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
             f"the host of {shown(address.url)} is not known: {reason}", hint="See the name, and the network."
         ) from error
     reason = "no address"
-    for family, kind, protocol, _, place in found:
+    for left, (family, kind, protocol, _, place) in zip(range(len(found), 0, -1), found, strict=True):
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(deadline.rest_s())
+            sock.settimeout(deadline.rest_s() / left)
             sock.connect(place)
-        except TimeoutError:
+        except TimeoutError:  # an IPv6 address without a route, say
             sock.close()
-            raise
+            if left == 1:
+                raise
         except OSError as error:
             sock.close()
             reason = error.strerror or str(error)
@@ -103,7 +113,7 @@ def _connected(address: ServerAddress, deadline: Deadline) -> socket.socket:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a request is one small piece
             return sock
     raise ServerError(
-        f"nobody can be reached at {shown(address.url)}: {reason}",
+        f"nothing can be reached at {shown(address.url)}: {reason}",
         hint="See whether an app-server runs there, and at which port; or name another one.",
     )
 

@@ -17,10 +17,9 @@ from pathlib import Path
 
 from codex_server_cli.codex.transport.handshake import Deadline, shown, silent, upgrade
 from codex_server_cli.codex.transport.websocket import WebSocketLink
+from codex_server_cli.core.model.server.address import DEFAULT_SOCKET
 from codex_server_cli.errors import ServerError
 
-DEFAULT_SOCKET = "app-server-control/app-server-control.sock"
-"""Below `CODEX_HOME`: where `codex app-server --listen unix://` listens."""
 _DAEMON_DIRECTORY = re.compile(r"(?:/private)?/tmp/codex-daemon-\d+")
 _MOST_LINKS = 40
 _BUSY_S = 0.005
@@ -30,7 +29,7 @@ def connect_unix(path: str, timeout_s: float) -> WebSocketLink:
     """Connect to the app-server that listens at a path, within `timeout_s`.
 
     Raises:
-        ServerError: nobody listens, or it is no app-server.
+        ServerError: nothing listens, or it is no app-server.
     """
     deadline = Deadline(timeout_s)
     sock = open_socket(path, timeout_s)
@@ -42,10 +41,10 @@ def connect_unix(path: str, timeout_s: float) -> WebSocketLink:
 
 
 def open_socket(path: str, timeout_s: float) -> socket.socket:
-    """A socket that is connected to a path, and not upgraded: an app-server takes no offence if it is closed again.
+    """A socket that is connected to a path, and not upgraded: to close it again disturbs no app-server.
 
     Raises:
-        ServerError: nobody listens there.
+        ServerError: nothing listens there.
     """
     deadline = Deadline(timeout_s)
     target = _target(path)
@@ -124,14 +123,14 @@ def _no_connection(path: str, target: str, error: OSError) -> ServerError:
         )
     if code == errno.ENOENT and os.path.islink(path):  # noqa: PTH114
         return ServerError(
-            f"nobody listens at {where} any more: the socket that it leads to is gone", hint=_start_hint(path)
+            f"nothing listens at {where} any more: the socket that it leads to is gone", hint=_start_hint(path)
         )
     if code == errno.ENOENT:
-        return ServerError(f"nobody listens at {where}: there is no such socket", hint=_start_hint(path))
+        return ServerError(f"nothing listens at {where}: there is no such socket", hint=_start_hint(path))
     if code == errno.ECONNREFUSED and not Path(target).is_socket():
         return ServerError(f"{where} is no socket", hint="Name the socket that an app-server listens at.")
     if code == errno.ECONNREFUSED:
-        return ServerError(f"nobody listens at {where} any more: its app-server has ended", hint=_start_hint(path))
+        return ServerError(f"nothing listens at {where} any more: its app-server has ended", hint=_start_hint(path))
     if code in (errno.EACCES, errno.EPERM):
         return ServerError(
             f"this user may not connect to {where}",

@@ -1,4 +1,4 @@
-"""The JSON of the shared app-server: a versioned contract (README, "JSON"). Owns its keys."""
+"""The JSON of the app-servers that we start, and of their tokens: a versioned contract (README, "JSON"). Owns keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def server_row(report: ServerReport) -> dict[str, Any]:
         "codex": report.codex,
         "codex_version": report.codex_version or None,
         "codex_home": report.codex_home,
-        "is_of_this_environment": report.is_of_this_environment,
+        "of_this_environment": report.is_of_this_environment,
         "started_at": report.started_at,
         "uptime_s": report.uptime_s,
         "memory_bytes": report.memory_bytes,
@@ -40,6 +40,11 @@ def server_row(report: ServerReport) -> dict[str, Any]:
         "turns": list(report.turns),
         "leftovers": [left._asdict() for left in report.leftovers],
         "log_path": report.log_path,
-        "is_healthy": report.is_healthy,
+        "healthy": report.is_healthy,
         "problem": report.problem,
     }
+
+
+def token_document(path: str, sha256: str) -> dict[str, Any]:
+    """A new token's file, and the digest of the token; never the token itself."""
+    return {"version": VERSION, "path": path, "sha256": sha256}

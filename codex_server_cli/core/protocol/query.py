@@ -1,13 +1,13 @@
 """Queries: short exchanges outside of a turn. Owns what is requested and when to stop; must never do the I/O.
 
 A query is a generator: it yields a request and is sent the whole reply, or a `Listen` and is sent the notification;
-it returns its result. None of its requests loads, resumes or writes a thread.
+it returns its result. Only the queries of `core.session` resume or write a thread.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import NamedTuple, TypeVar
 
 from codex_server_cli.core.protocol.rpc import Message
@@ -36,10 +36,20 @@ def initialize(version: str) -> Query[str | None]:
 
     Always with `experimentalApi`: much of what is asked for, up to the state of the server itself, needs it.
     """
-    client = {"name": "codex_server", "title": "codex-server", "version": version}
-    params = {"clientInfo": client, "capabilities": {"experimentalApi": True}}
-    result = (yield "initialize", params).get("result")
+    result = (yield "initialize", initialize_params(version)).get("result")
     return str(result.get("userAgent")) if isinstance(result, dict) else None
+
+
+def initialize_params(version: str, opted_out: Sequence[str] = ()) -> Message:
+    """The parameters of `initialize`.
+
+    Args:
+        version: ours.
+        opted_out: the notifications that are not wanted, by method.
+    """
+    client = {"name": "codex_server", "title": "codex-server", "version": version}
+    unwanted = {"optOutNotificationMethods": [*opted_out]} if opted_out else {}
+    return {"clientInfo": client, "capabilities": {"experimentalApi": True, **unwanted}}
 
 
 def version_of(user_agent: str) -> str | None:

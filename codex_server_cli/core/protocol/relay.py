@@ -1,7 +1,7 @@
 """A client's messages to an app-server and back, one a line. Owns what is answered in the server's place, and what is
 still unanswered; must never do the I/O.
 
-The app-server drops what it cannot read without a word: a client would wait for ever. So that is refused here.
+The app-server drops what it cannot read and answers nothing: a client would wait without end. So that is refused here.
 """
 
 from __future__ import annotations

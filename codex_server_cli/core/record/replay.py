@@ -12,7 +12,7 @@ from typing import Any
 from codex_server_cli.core.protocol.event_log import read_events
 from codex_server_cli.core.protocol.rpc import Message, object_at, params_of
 from codex_server_cli.core.record.approval_request import ApprovalRequest, read_request
-from codex_server_cli.core.record.attach.attachment import REATTACH, waits_for_nobody
+from codex_server_cli.core.record.attach.attachment import REATTACH, nothing_waits
 from codex_server_cli.core.record.decisions import TAKEN_BACK, TIMEOUT, outcome_of_reply
 from codex_server_cli.core.record.effective_settings import differences
 from codex_server_cli.core.record.pieces import Kind, Piece, Pieces, joined
@@ -120,8 +120,8 @@ class Replay:
         return self._transcript.note(Kind.REQUEST, line, request.params.get("itemId"))
 
     def _on_reattached(self, reply: Message) -> Pieces:
-        """A reply over another connection: what no longer waits was resolved while nobody was there."""
-        if not waits_for_nobody(object_at(reply, "result")):
+        """A reply over another connection: what no longer waits was resolved while there was no connection."""
+        if not nothing_waits(object_at(reply, "result")):
             return ()
         gone = list(self._open_requests)
         return [piece for wire_id in gone for piece in self._on_outcome(wire_id, None, None)]

@@ -23,7 +23,7 @@ _ANSWERS = "See that this answers without a question: `{by_hand} true`."
 _UNREACHABLE = (  # by the text of ssh before any login: what it means, and the next step
     (
         r"Permission denied|Too many authentication failures",
-        "{host} lets nobody in without a password",
+        "{host} accepts no login without a password",
         "A key that ssh may use unasked is needed: ssh-copy-id it there, load it with ssh-add. " + _ANSWERS,
         ErrorKind.BAD_INPUT,
     ),

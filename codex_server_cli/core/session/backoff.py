@@ -13,6 +13,9 @@ from zlib import crc32
 RETRY_LIMIT_MS = 20_000.0
 """For how long after its first failure an operation is retried."""
 
+_MOST_GROWTH = 30
+"""Growths of a delay, which is at its longest by then: a float ends at 1024 doublings."""
+
 
 class Pace(NamedTuple):
     """How the delays of an operation grow, each with ± 50 % of jitter; `limit_ms`: how long it is retried."""
@@ -68,7 +71,8 @@ class Backoff:
         if now_ms - self._first_ms >= pace.limit_ms:
             self.is_exhausted = True
             return None
-        steady_ms = min(pace.first_ms * pace.growth ** (self.failures - 1), pace.longest_ms)
+        growth = pace.growth ** min(self.failures - 1, _MOST_GROWTH)
+        steady_ms = min(pace.first_ms * growth, pace.longest_ms)
         return steady_ms * (0.5 + crc32(f"{self._seed} {self.failures}".encode()) / 2**32)
 
 

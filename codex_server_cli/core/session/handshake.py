@@ -17,6 +17,7 @@ from codex_server_cli.core.model.payer import account_of_status
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
 from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.protocol.query import initialize_params
 from codex_server_cli.core.protocol.rpc import Message, object_at, text_in
 from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.core.session.outbox import Outbox
@@ -92,9 +93,7 @@ class Handshake:
 
     def initialize_params(self) -> Message:
         """The parameters of `initialize`."""
-        client = {"name": "codex_server", "title": "codex-server", "version": self._client_version}
-        unwanted: Message = {"optOutNotificationMethods": [*OPTED_OUT]} if self._server.is_shared else {}
-        return {"clientInfo": client, "capabilities": {"experimentalApi": True, **unwanted}}
+        return initialize_params(self._client_version, OPTED_OUT if self._server.is_shared else ())
 
     def resume_params(self, newest: int) -> Message:
         """The parameters that resume our thread once it has our turn: nothing in them is wider than at its opening.
@@ -171,7 +170,9 @@ class Handshake:
         return None
 
     def _check_opened(self, method: str, result: Message) -> TurnError | None:
-        """Whether another client of a shared app-server has the thread that was resumed."""
+        """Whether the thread was named, and whether another client of a shared app-server has it."""
+        if self._outbox.record.thread_id is None:  # nothing would follow, for a quarter of an hour
+            return make_error(ErrorKind.PROTOCOL, f"Codex's reply to {method} names no thread.")
         is_comparable = self._server.is_shared and method == "thread/resume"
         reason = why_busy(self._opened_with, result) if is_comparable else None
         thread_id = str(self._request.thread_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.protocol.query import Query
+from codex_server_cli.core.protocol.query import Query, initialize_params
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, readable_message, text_in
 from codex_server_cli.core.session.queued_messages import LIST, shown
 
@@ -63,7 +63,7 @@ def restore_queue(debt: Debt, version: str) -> Query[RestoredQueue]:
     interrupted: tuple[str, ...] = ()
     answered: tuple[str, ...] = ()
     try:
-        yield from _ask("initialize", _initialize_params(version))
+        yield from _ask("initialize", initialize_params(version))
         waiting = yield from _list_queue(debt.thread_id)
         turns = yield from _ask("thread/turns/list", _page(debt.thread_id))
         newest_first = objects_in(turns.get("data"))
@@ -81,11 +81,6 @@ def restore_queue(debt: Debt, version: str) -> Query[RestoredQueue]:
     except _RefusedError as error:
         return RestoredQueue(tuple(put_back), interrupted, answered, str(error))
     return RestoredQueue(tuple(put_back), interrupted, answered)
-
-
-def _initialize_params(version: str) -> Message:
-    client = {"name": "codex_server", "title": "codex-server", "version": version}
-    return {"clientInfo": client, "capabilities": {"experimentalApi": True}}
 
 
 def _page(thread_id: str) -> Message:

@@ -13,7 +13,7 @@ def token_text(path: str, sha256: str) -> str:
     facts = (
         ("token file", f"{path}: for you alone to read; the token is printed nowhere"),
         ("serve", f"codex-server server start --listen {_URL} --ws-auth capability-token --ws-token-file {file}"),
-        ("connect", f"codex-server new --server {_URL} --server-token-file {file} 'your prompt'"),
+        ("connect", f"codex-server new --server {_URL} --server-token-file {file} --cwd /PATH/THERE 'your prompt'"),
         ("sha256", f"{sha256}: for --ws-token-sha256, where the server need not have the token"),
     )
     return "".join(f"{label.ljust(10)}  {text}\n" for label, text in facts)

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from codex_server_cli.codex.client import CodexClient
-from codex_server_cli.codex.transport.base import Link
-from codex_server_cli.codex.transport.connect import Route, connect
-from codex_server_cli.core.model.server.address import ServerKind
+from codex_server_cli.codex.transport.opening import open_link
 from codex_server_cli.core.protocol.query import Query
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.server.route import route_to
@@ -24,15 +22,7 @@ def client_to(record: Mapping[str, Any], settings: Settings, *, connect_s: float
         CodexServerError: it cannot be reached.
     """
     route = route_to(record, settings)
-    return CodexClient.on(lambda: _link_to(route, connect_s), route.address.url)
-
-
-def _link_to(route: Route, connect_s: float) -> Link:
-    if route.address.kind is not ServerKind.SSH:
-        return connect(route, timeout_s=connect_s)
-    from codex_server_cli.codex.transport.ssh import SshServer
-
-    return SshServer(route, may_bill_api_key=False)
+    return CodexClient.on(lambda: open_link(route, timeout_s=connect_s), route.address.url)
 
 
 def run_query_there(record: Mapping[str, Any], settings: Settings, query: Query[T], timeout_s: float) -> T:

@@ -21,7 +21,7 @@ from codex_server_cli.core.session.session import Session
 from codex_server_cli.errors import CodexServerError, ErrorKind, ServerError
 from codex_server_cli.worker.codex_process import CodexProcess, StartError
 from codex_server_cli.worker.log import say
-from codex_server_cli.worker.server.drained import DrainedLink
+from codex_server_cli.worker.server.buffered import BufferedLink
 
 _CONNECT_S = 4.0
 """Less than a `cancel` waits before it kills the worker; a unix socket answers within milliseconds."""
@@ -45,7 +45,7 @@ class ServerConnection(CodexProcess):
     def open(self, provider: str | None) -> Link:
         """Connect; the server's own configuration is what it is, whatever the provider."""
         try:
-            return DrainedLink(connect(self.route(), timeout_s=_CONNECT_S))
+            return BufferedLink(connect(self.route(), timeout_s=_CONNECT_S))
         except CodexServerError as error:
             raise start_error(error) from error
 

@@ -10,14 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 from codex_server_cli.codex.server.key import ServerKey
-from codex_server_cli.codex.server.shared import Generation, Lease, ensure_shared
+from codex_server_cli.codex.server.shared import Generation, Lease, ensure_shared, retire
+from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.codex.transport.connect import Route
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
+from codex_server_cli.worker.codex_process import StartError
 from codex_server_cli.worker.server.connection import ServerConnection
 
 _START_S = 20.0
+_MOST_SILENCES = 2
 
 
 class SharedConnection(ServerConnection):
@@ -39,7 +42,18 @@ class SharedConnection(ServerConnection):
         super().__init__(request, route, record)
         self._key, self._settings, self._note = key, settings, note
         self._generation: Generation | None = None
+        self._silences = 0
         self._lease: Lease | None = None
+
+    def open(self, provider: str | None) -> Link:
+        """Connect. A generation that accepts and then is silent, twice, is made to drain: it would stop every turn."""
+        try:
+            return super().open(provider)
+        except StartError as failure:
+            self._silences += failure.is_passing
+            if self._generation is not None and not self.is_turn_there and self._silences >= _MOST_SILENCES:
+                retire(self._generation)
+            raise
 
     def route(self) -> Route:
         """See `ServerConnection.route`."""

@@ -205,6 +205,7 @@ def test_one_that_another_command_switches_off_meanwhile_is_not_kept(
     assert kept(settings) is None
 
 
+@pytest.mark.full
 def test_each_change_is_followed_through_the_end_of_a_server_and_the_next_one(
     settings: Settings, reach: OneServer, backend: RemoteBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ def test_it_is_started_shown_restarted_and_stopped(shell: Shell, place: SharedSe
     again = shell.call("server", "start")
     assert (again.stdout, again.stderr) == (started.stdout, "codex-server: it ran already\n")
     (row,) = shell.call("server", "status", "--json").json["servers"]
-    assert (row["state"], row["generation"], row["is_of_this_environment"]) == ("ready", 1, True)
+    assert (row["state"], row["generation"], row["of_this_environment"]) == ("ready", 1, True)
     assert row["pid"] in [process.pid for process in place.processes()]
     assert row["memory_bytes"] > 1 << 20
     assert "leftovers" not in row

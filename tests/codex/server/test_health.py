@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.codex.server.health import Health, listening_at, read_health
+from codex_server_cli.codex.server.health import Health, read_health
+from codex_server_cli.codex.server.keeper.generations import listening_at
 from codex_server_cli.codex.server.token import check_listen_files, make_token
+from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.model.server.listen import ListenFlags, listen_arguments
 from codex_server_cli.core.model.server.ws_auth import WsAuth
 from tests.kit.support import codex_env, wait_until
@@ -55,7 +57,7 @@ def answering(answer: bytes, *, closes: bool = True) -> Iterator[tuple[int, list
 
 def test_both_pages_are_asked_without_an_origin_and_without_a_token() -> None:
     with answering(OK) as (port, asked):
-        assert read_health("127.0.0.1", port) == Health(True, True)
+        assert read_health(parse_address(f"ws://127.0.0.1:{port}")) == Health(True, True)
     first, second = (each.decode() for each in asked)
     assert first.startswith("GET /readyz HTTP/1.1\r\n")
     assert second.startswith("GET /healthz HTTP/1.1\r\n")
@@ -65,49 +67,43 @@ def test_both_pages_are_asked_without_an_origin_and_without_a_token() -> None:
 
 def test_all_interfaces_are_asked_on_loopback() -> None:
     with answering(OK) as (port, _):
-        assert read_health("0.0.0.0", port).is_ready
+        assert read_health(parse_address(f"ws://0.0.0.0:{port}")).is_ready
 
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", "answers /readyz with 404: it is no app-server"),
-        (b"HTTP/1.0 200 OK\r\n\r\n<html>", "answers /readyz with 200: it is no app-server"),
-        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000, "answers /readyz with 200"),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "is no app-server: it answers 404 to /readyz"),
+        (b"HTTP/1.0 200 OK\r\n\r\n<html>", "is no app-server: it answers 200 to /readyz"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000, "it answers 200 to /readyz"),
         (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
-        (b"", "does not speak HTTP"),
+        (b"", "closes the connection without an answer"),
     ],
 )
 def test_another_server_is_told(answer: bytes, problem: str) -> None:
     with answering(answer) as (port, _):
-        found = read_health("127.0.0.1", port)
+        found = read_health(parse_address(f"ws://127.0.0.1:{port}"))
     assert (found.is_ready, found.is_healthy) == (False, False)
     assert problem in (found.problem or "")
 
 
 def test_a_connection_that_stays_open_after_the_answer_is_no_problem() -> None:
     with answering(OK, closes=False) as (port, _):
-        assert read_health("127.0.0.1", port, 0.2).is_ready
+        assert read_health(parse_address(f"ws://127.0.0.1:{port}"), 0.2).is_ready
 
 
 def test_a_silent_server_takes_no_longer_than_its_time() -> None:
     started = time.monotonic()
     with answering(b"", closes=False) as (port, _):
-        found = read_health("127.0.0.1", port, 0.1)
-    assert found.problem == "it does not answer /readyz within 0.1 s"
+        found = read_health(parse_address(f"ws://127.0.0.1:{port}"), 0.1)
+    assert found.problem == f"ws://127.0.0.1:{port} does not answer within 0.1 s"
     assert time.monotonic() - started < 5
 
 
 def test_a_port_without_a_listener_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert "cannot be reached: Connection refused" in (read_health("127.0.0.1", port).problem or "")
-
-
-def test_the_address_is_read_from_what_codex_tells() -> None:
-    assert listening_at("codex app-server (WebSockets)\n  listening on: ws://127.0.0.1:35551\n") == ("127.0.0.1", 35551)
-    assert listening_at("  listening on: ws://[::1]:80\n") == ("::1", 80)
-    assert listening_at("error") is None
+    assert "Connection refused" in (read_health(parse_address(f"ws://127.0.0.1:{port}")).problem or "")
 
 
 @pytest.mark.parametrize(
@@ -131,10 +127,9 @@ def test_each_codex_starts_with_our_arguments_and_is_ready(codex: Path, codex_ho
         )
     try:
         wait_until(lambda: listening_at(log.read_text()) or process.poll() is not None, what="the address")
-        found = listening_at(log.read_text())
-        assert found is not None, log.read_text()
-        assert read_health(*found) == Health(True, True)
+        address = parse_address(listening_at(log.read_text()))
+        assert read_health(address) == Health(True, True)
     finally:
         process.terminate()
         process.wait()
-    assert read_health(*found).problem is not None
+    assert read_health(address).problem is not None

@@ -63,6 +63,13 @@ def test_a_server_that_is_killed_is_noticed_and_replaced(server: SharedServer) -
     assert not (server.directory / "g1.sock").is_symlink()
 
 
+def test_a_keeper_that_was_stopped_goes_on_when_it_is_to_end(one_server: SharedServer) -> None:
+    old = one_server.ensure()
+    os.kill(old.keeper_pid, signal.SIGSTOP)
+    assert one_server.replace().number == old.number + 1
+    wait_until(lambda: is_gone(old.keeper_pid), what="the end of the old keeper")
+
+
 def test_a_deleted_home_ends_it(one_server: SharedServer) -> None:
     one_server.ensure()
     shutil.rmtree(one_server.home)

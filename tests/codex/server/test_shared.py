@@ -61,7 +61,7 @@ def test_the_first_client_starts_it_and_the_next_one_finds_it(server: SharedServ
     assert keeper.ppid() != os.getpid()  # it is no zombie of ours at its end
     assert os.getsid(first.keeper_pid) != os.getsid(0)
     assert server.directory.stat().st_mode & 0o777 == 0o700
-    assert first.version in subprocess.check_output([server.codex, "--version"], text=True)
+    assert first.codex_version in subprocess.check_output([server.codex, "--version"], text=True)
 
 
 def test_processes_that_start_it_at_once_get_one(one_server: SharedServer) -> None:

@@ -94,11 +94,11 @@ def test_a_link_to_a_private_file_is_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
 def test_a_file_that_others_can_read_or_change_is_refused_with_the_fix(tmp_path: Path, mode: int) -> None:
-    path = private(tmp_path / "t")
+    path = private(tmp_path / "my token")
     path.chmod(mode)
     with pytest.raises(BadInputError, match=f"mode {mode:04o}") as caught:
         token.check_token_file(path, is_sent=True)
-    assert f"chmod 600 {path}" in caught.value.hint
+    assert f"chmod 600 '{path}'" in caught.value.hint
 
 
 @pytest.mark.parametrize(

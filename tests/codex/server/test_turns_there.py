@@ -136,6 +136,7 @@ def test_what_a_turn_detached_lives_as_long_as_a_turn_of_any_client_is_active(on
     wait_until(lambda: not sleepers(nap(one_server)), what="the end of what the turn left")
 
 
+@pytest.mark.full
 def test_a_killed_server_leaves_nothing_that_its_turns_detached(one_server: SharedServer) -> None:
     one_server.model([reply(run_command(detached(one_server))), say("Done.")])
     generation = one_server.ensure()

@@ -151,7 +151,7 @@ def test_each_login_that_fails_is_told_with_its_next_step(one_sshd: Sshd, tmp_pa
     one_sshd.known_hosts.write_text(own)
     (one_sshd.root / "authorized_keys").write_text("")
     error = failure(route(one_sshd))
-    assert error.message.startswith("127.0.0.1 lets nobody in without a password: ")
+    assert error.message.startswith("127.0.0.1 accepts no login without a password: ")
     assert f"ssh -p {one_sshd.port} 127.0.0.1 true" in error.hint
     one_sshd.stop()
     assert "nothing accepts ssh at 127.0.0.1" in failure(route(one_sshd)).message

@@ -11,7 +11,8 @@ import pytest
 
 from codex_server_cli.codex.transport import handshake
 from codex_server_cli.codex.transport.connect import Route, check_route, connect, route_of
-from codex_server_cli.codex.transport.tcp import _TlsWire
+from codex_server_cli.codex.transport.handshake import Deadline
+from codex_server_cli.codex.transport.tcp import _connected, _TlsWire
 from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.protocol.websocket import BINARY, TEXT, frame
 from codex_server_cli.errors import ErrorKind, ServerError
@@ -71,7 +72,7 @@ def test_an_app_server_with_a_token_of_its_own_is_reached_with_it_alone(
         server.close()
         await_loss(link)
         link.close()
-        assert refusal(route) == f"nobody can be reached at {server.url}: Connection refused"
+        assert refusal(route) == f"nothing can be reached at {server.url}: Connection refused"
 
 
 def test_each_fault_of_a_signed_token_has_its_words(codex: Path, codex_home: Path, tmp_path: Path) -> None:
@@ -358,3 +359,22 @@ def test_the_wire_of_tls_ends_as_a_plain_one_does(monkeypatch: pytest.MonkeyPatc
         assert lines == b"{}\n"
         assert link.end() == "the connection was lost"
         link.close()
+
+
+def test_an_address_of_the_host_that_is_silent_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent, timeouts, connect = ("127.0.0.2", 9), [], socket.socket.connect
+
+    def connect_or_wait(sock: socket.socket, place: tuple[str, int]) -> None:
+        timeouts.append(sock.gettimeout() or 0.0)
+        if place == silent:
+            raise TimeoutError
+        connect(sock, place)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_or_wait)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        places = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", place) for place in (silent, ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
+        with _connected(parse_address(f"ws://host:{port}"), Deadline(10)) as sock:
+            assert sock.getpeername() == ("127.0.0.1", port)
+    assert 4 < timeouts[0] <= 5 < timeouts[1] <= 10

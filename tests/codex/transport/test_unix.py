@@ -134,7 +134,7 @@ def test_where_nobody_listens_it_is_said_what_is_there_in_place(tmp_path: Path) 
         "dead": "any more: its app-server has ended",
     }
     assert {name: refusal(at_(tmp_path / name)) for name in listening} == {
-        name: f"nobody listens at {tmp_path / name}{' ' if 'any more' in words else ': '}{words}"
+        name: f"nothing listens at {tmp_path / name}{' ' if 'any more' in words else ': '}{words}"
         for name, words in listening.items()
     }
     assert refusal(at(tmp_path / "file")) == f"{tmp_path / 'file'} is no socket"

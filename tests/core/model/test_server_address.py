@@ -107,6 +107,7 @@ def test_what_lives_on_and_what_runs_here_follows_from_the_kind() -> None:
     kinds = [ServerAddress(kind, "") for kind in ServerKind]
     assert {each.kind for each in kinds if each.is_socket} == {ServerKind.SHARED, UNIX, WS}
     assert {each.kind for each in kinds if each.is_here} == {ServerKind.SPAWN, ServerKind.SHARED, UNIX}
+    assert {each.kind for each in kinds if not each.is_foreign} == {ServerKind.SPAWN, ServerKind.SHARED}
 
 
 NAMES = st.text("az09_.-", max_size=6).map(lambda text: f"h{text}z")

@@ -20,7 +20,7 @@ def end(code: int | None, said: str = "", *, has_answered: bool = False, cwd: st
         (
             "me@far: Permission denied (publickey).\r\n",
             ErrorKind.BAD_INPUT,
-            "me@far lets nobody in without a password: me@far: Permission denied (publickey).",
+            "me@far accepts no login without a password: me@far: Permission denied (publickey).",
             "ssh -p 2222 me@far true",
         ),
         (

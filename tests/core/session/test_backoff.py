@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from codex_server_cli.core.session.backoff import RETRY_LIMIT_MS, Backoff, is_start_collision
+import math
+
+from codex_server_cli.core.session.backoff import OVERLOAD, RETRY_LIMIT_MS, Backoff, is_start_collision
 from tests.kit.cases import for_each
 
 SEEDS = [f"20261120-165501-482-{number:04x}" for number in range(200)]
@@ -32,6 +34,12 @@ def test_those_who_met_once_part() -> None:
     firsts = [_delays(seed)[0] for seed in SEEDS]
     tenths = [sum(50 + 10 * tenth <= first < 60 + 10 * tenth for first in firsts) for tenth in range(10)]
     assert min(tenths) >= len(SEEDS) / 30, tenths
+
+
+def test_a_server_that_is_busy_for_hours_is_asked_at_the_longest_delay() -> None:
+    backoff = Backoff("a", OVERLOAD._replace(limit_ms=math.inf))
+    delays = [backoff.delay_ms(0) or 0.0 for _ in range(1_100)]
+    assert 650 <= delays[-1] <= 1_950
 
 
 def test_the_same_turn_waits_the_same_each_time() -> None:

@@ -260,9 +260,15 @@ def test_what_no_tool_server_keeps_is_not_waited_for_longer() -> None:
     assert talk.outcome.error.message == "Codex did not answer account/read within 60 s."
 
 
-def test_a_thread_reply_without_a_thread_starts_nothing_and_times_out() -> None:
-    talk = Dialogue().reply("initialize").reply("account/read").reply("thread/start", {"thread": None})
+@for_each("thread", [None, "id", {}, {"id": 5}, {"id": ""}])
+def test_a_thread_reply_without_a_thread_starts_nothing_and_fails_at_once(thread: Any) -> None:
+    talk = Dialogue().reply("initialize").reply("account/read").reply("thread/start", {"thread": thread})
     assert talk.requests("turn/start") == []
+    assert talk.outcome.error is not None
+    assert (talk.kind, talk.outcome.error.message) == (
+        ErrorKind.PROTOCOL,
+        "Codex's reply to thread/start names no thread.",
+    )
 
 
 def test_a_reply_to_nothing_of_ours_changes_nothing() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice
 from codex_server_cli.core.model.server import record as records
 from codex_server_cli.core.model.server.address import (
+    DEFAULT_SOCKET,
     SPAWNED,
     AddressError,
     ServerAddress,
@@ -82,7 +83,7 @@ def choose(
         return options, None
     if options.has_worktree and not address.is_here:
         raise UsageError("--worktree needs a server on this machine", hint=_ELSEWHERE)
-    return options, TurnServer(address, _record_of(settings, given, address, config))
+    return options, TurnServer(address, _record_of(settings, given, address))
 
 
 def address_of(settings: Settings, given: GivenServer | None, config: Config | None = None) -> ServerAddress:
@@ -131,9 +132,9 @@ def remote_dir(path: str | None, flag: str = "--cwd") -> str:
 def _of_turn(given: GivenServer, record: dict[str, Any] | None, config: Config, settings: Settings) -> GivenServer:
     """The server of the turn that is continued, as it would be given; a token that is given counts instead of its."""
     if record is None:
-        named = address_of(settings, None, config).kind
+        named = address_of(settings, None, config)
         # Our own shared server has the same threads: what `config.json` says now is as good.
-        return given if named in (ServerKind.SPAWN, ServerKind.SHARED) else given._replace(url=SPAWNED.url)
+        return given._replace(url=SPAWNED.url) if named.is_foreign else given
     url, path = records.url_of(record), records.text_of(record, "path")
     if path is not None and url == "unix://":
         url = f"unix://{path}"  # the default one of that turn's CODEX_HOME
@@ -155,7 +156,7 @@ def _check_token_flags(given: GivenServer, address: ServerAddress) -> None:
             raise UsageError(f"{flag} needs a server at ws:// or wss://, not {address.url}", hint=hint)
 
 
-def _record_of(settings: Settings, given: GivenServer, address: ServerAddress, config: Config) -> dict[str, Any]:
+def _record_of(settings: Settings, given: GivenServer, address: ServerAddress) -> dict[str, Any]:
     token_file = os.path.abspath(given.token_file) if given.token_file is not None else None  # noqa: PTH100 — links
     record: dict[str, Any] = {"url": address.url, "token_file": token_file, "token_env": given.token_env}
     path = _socket_of(settings, address) if address.kind is ServerKind.UNIX else None
@@ -163,4 +164,4 @@ def _record_of(settings: Settings, given: GivenServer, address: ServerAddress, c
 
 
 def _socket_of(settings: Settings, address: ServerAddress) -> str:
-    return address.path or f"{settings.codex_home}/app-server-control/app-server-control.sock"
+    return address.path or f"{settings.codex_home}/{DEFAULT_SOCKET}"

@@ -13,13 +13,12 @@ from codex_server_cli.actions.start.checks import check_cwd
 from codex_server_cli.actions.start.options import GivenServer, ThreadChoice
 from codex_server_cli.actions.start.place.server import address_of, is_of_server, remote_dir
 from codex_server_cli.core.model.server import record as records
-from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
+from codex_server_cli.core.model.server.address import ServerAddress
 from codex_server_cli.disk.codex_sessions import find_threads
 from codex_server_cli.disk.turn import lookup
 from codex_server_cli.errors import BadInputError, ErrorKind
 from codex_server_cli.settings.places import Settings
 
-_OURS = (ServerKind.SPAWN, ServerKind.SHARED)
 _WHOLE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -44,8 +43,8 @@ class ServerPlace(NamedTuple):
             return False
         if not self.is_given:
             return True
-        if not is_foreign(self.address):  # a turn's own app-server and our shared one have the same threads
-            return records.url_of(meta.get("server")) in _OURS
+        if not self.address.is_foreign:  # a turn's own app-server and our shared one have the same threads
+            return not records.is_foreign(meta.get("server"))
         return is_of_server(meta, self.address, settings)
 
     def refuse_none(self) -> None:
@@ -54,15 +53,10 @@ class ServerPlace(NamedTuple):
         Raises:
             BadInputError: see above.
         """
-        if is_foreign(self.address):
+        if self.address.is_foreign:
             hint = "Start one there with `codex-server new`, or name one: --thread ID --cwd DIR"
             message = f"no earlier turn in {self.here} on {self.address.url}"
             raise BadInputError(message, hint=hint, kind=ErrorKind.THREAD_MISSING)
-
-
-def is_foreign(address: ServerAddress) -> bool:
-    """Whether a server may have another CODEX_HOME than ours."""
-    return address.kind not in _OURS
 
 
 def place_of(settings: Settings, cwd: str | None, given: GivenServer | None) -> ServerPlace:
@@ -86,7 +80,7 @@ def choose_there(settings: Settings, thread: str, given: GivenServer | None) -> 
         BadInputError: the server's host alone can look up a name, or part of an id.
     """
     address, thread_id = address_of(settings, given), thread.lower()
-    if not is_foreign(address):
+    if not address.is_foreign:
         return None
     if not _WHOLE_ID.fullmatch(thread_id):
         if address.is_here:

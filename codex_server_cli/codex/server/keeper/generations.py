@@ -19,6 +19,7 @@ from codex_server_cli.settings.environment import inherited_environment
 _POLL_S = 0.005
 _LISTENING = "listening on: "
 _VERSION_S = 5.0
+_MOST_VERSION_BYTES = 1000
 _VERSION_CHARS = frozenset("0123456789.-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
 _PR_SET_PDEATHSIG = 1
@@ -50,6 +51,12 @@ def next_number(directory: str, last: int) -> int:
     return number
 
 
+def listening_at(words: str) -> str:
+    """The address that an app-server on a TCP port has written to stderr; empty while its line is not whole."""
+    line, newline, _ = words.partition(_LISTENING)[2].partition("\n")
+    return line.strip() if newline else ""
+
+
 def read_codex_version(codex: str) -> str:
     """What `codex --version` says, its last word; empty where it says nothing in time."""
     reading, writing = os.pipe()
@@ -65,10 +72,13 @@ def read_codex_version(codex: str) -> str:
         return ""
     finally:
         os.close(writing)
-    is_in_time = bool(select.select([reading], [], [], _VERSION_S)[0])
-    data = os.read(reading, 200) if is_in_time else b""
+    deadline, data, has_ended = time.monotonic() + _VERSION_S, b"", False
+    while not has_ended and len(data) < _MOST_VERSION_BYTES and (rest_s := deadline - time.monotonic()) > 0:
+        if select.select([reading], [], [], rest_s)[0]:
+            piece = os.read(reading, _MOST_VERSION_BYTES)
+            data, has_ended = data + piece, not piece
     os.close(reading)
-    if not is_in_time:
+    if not has_ended:
         os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     words = data.decode("ascii", "replace").split()
@@ -121,7 +131,7 @@ class CodexServer:
         """
         if not self._is_elsewhere:
             return can_connect(self.socket_path)
-        self.url = words.partition(_LISTENING)[2].partition("\n")[0].strip()
+        self.url = listening_at(words)
         return bool(self.url)
 
     def signal(self, signum: int) -> None:
@@ -164,7 +174,7 @@ def _become(command: list[str], parent: int, log_fd: int) -> None:
     try:
         os.setsid()
         # A server whose keeper was killed gets SIGTERM from the kernel: it finishes its turns and goes. Not SIGKILL,
-        # which would end the turns; and not nothing, as it never goes by itself and nobody would end its leftovers.
+        # which would end the turns; and not nothing: it would stay for good, and so would what its turns have left.
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(0)  # the keeper was killed before that was set

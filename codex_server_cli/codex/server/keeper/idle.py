@@ -9,7 +9,7 @@ from codex_server_cli.settings.config import read_config
 
 
 def may_stop(directory: str) -> bool:
-    """False while remote control is on: a phone may come at any moment, and the keeper cannot see it.
+    """False while remote control is on: a paired device may connect at any moment, unseen by the keeper.
 
     Args:
         directory: the server's, two levels below the home.

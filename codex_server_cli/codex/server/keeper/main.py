@@ -115,7 +115,7 @@ def _take_number(directory: str) -> int:
 
 
 def _publish(keeping: Keeping, facts: str, version: str) -> None:
-    """Let clients find the server, tell the one that waits, and let go of its pipe.
+    """Let clients find the server, tell the one that waits, and close its pipe.
 
     Raises:
         OSError: the record cannot be written.
@@ -147,7 +147,7 @@ def _fork() -> int:
 
 
 def _tell(text: str) -> None:
-    """Answer the client; one that was killed meanwhile is answered in vain."""
+    """Answer the client; one that was killed meanwhile reads no answer."""
     with contextlib.suppress(OSError):
         os.write(1, text.encode("utf-8", "replace"))
 

@@ -1,7 +1,7 @@
 """The process above the keeper, for the case that the keeper is killed. Sleeps otherwise; must import next to nothing.
 
-Without it, what the turns have detached would then become children of the machine's first process, where nobody finds
-a command with an emptied environment. Killed together with the keeper it is of no use.
+Without it, what the turns have detached would then become children of the machine's first process, where a command with
+an emptied environment cannot be found. Killed together with the keeper it is of no use.
 """
 
 from __future__ import annotations

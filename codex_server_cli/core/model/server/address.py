@@ -10,6 +10,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 FORMS = "spawn, shared, unix://, unix:///PATH, ws://HOST:PORT, wss://HOST[:PORT], ssh://[USER@]HOST[:PORT][/CODEX_HOME]"
+DEFAULT_SOCKET = "app-server-control/app-server-control.sock"
+"""Below `CODEX_HOME`: where `codex app-server --listen unix://` listens."""
 _DEFAULT_PORT = 443
 _LOOPBACK_NAMES = ("localhost", "::1")
 
@@ -68,6 +70,11 @@ class ServerAddress(NamedTuple):
     def is_socket(self) -> bool:
         """Whether it leads to a server that lives on without the connection."""
         return self.kind in (ServerKind.SHARED, ServerKind.UNIX, ServerKind.WS)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the app-server is somebody else's, which may have another `CODEX_HOME`, login and codex than ours."""
+        return self.kind not in (ServerKind.SPAWN, ServerKind.SHARED)
 
     @property
     def is_here(self) -> bool:

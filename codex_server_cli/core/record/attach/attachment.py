@@ -1,10 +1,10 @@
 """What a stored turn proves after a lost connection: which one is ours, and what of it was missed.
 
-A shared app-server runs a turn on without its client. Whoever resumes its thread gets what is stored of the newest
-turns: each completed item once, none that is open; and from then on everything live, without the start of what is open
-(transport notes, section 4; captures `reattach_mid_stream`). While the turn runs, 0.163.0 lists what is not the item
-of a call under another id, `item-1`: it is known by its content. What was missed is told as the notifications that
-would have come, so that there is one way to take it. Must never decide what to ask (`session.shared`).
+A shared app-server runs a turn on without its client. A client that resumes its thread gets what is stored of the
+newest turns: each completed item once, none that is open; from then on everything live, without the start of what is
+open (transport notes, section 4; captures `reattach_mid_stream`). While the turn runs, 0.163.0 lists what is not the
+item of a call under another id, `item-1`: it is known by its content. What was missed is told as the notifications
+that would have come, so that there is one way to take it. Must never decide what to ask (`session.shared`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def has_ended(turn: Message) -> bool:
     return turn.get("status") not in _RUNNING
 
 
-def waits_for_nobody(resumed: Message) -> bool:
+def nothing_waits(resumed: Message) -> bool:
     """Whether no request of the thread waits for an answer, by the reply that resumed it."""
     flags = at(resumed, "thread.status.activeFlags", list)
     return flags is not None and not any(flag in _WAITS for flag in flags)

@@ -1,6 +1,6 @@
 """The end of a turn on a shared app-server: nothing of it may go on there. Owns the order of what is asked.
 
-The turn is interrupted where it may still run, what its commands left running is ended, and the thread is let go of
+The turn is interrupted where it may still run, what its commands left running is ended, and the thread is unsubscribed
 (transport notes, section 3.1). What came of the turn is known before, and waits for this no longer than
 `Timer.CLOSING`.
 """

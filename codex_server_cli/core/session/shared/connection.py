@@ -8,7 +8,7 @@ from __future__ import annotations
 from codex_server_cli.core.model.timers import Timer, Timers
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import Message, object_at
-from codex_server_cli.core.record.attach.attachment import waits_for_nobody
+from codex_server_cli.core.record.attach.attachment import nothing_waits
 from codex_server_cli.core.session.control import ShellRequests
 from codex_server_cli.core.session.end.turn_end import TurnEnd
 from codex_server_cli.core.session.handshake import Handshake
@@ -106,7 +106,7 @@ class Connection:
         return True
 
     def _may_send_again(self) -> bool:
-        """Whether the prompt may be sent once more: what Codex loses each time is not to be sent for ever."""
+        """Whether the prompt may be sent once more: once, as Codex may lose it each time."""
         return not self._has_resent and self._ending.cause is self._ending.stop_cause is None
 
     def _regain(self, response: Message, now_ms: float) -> None:
@@ -115,11 +115,11 @@ class Connection:
         self._queue.regain(now_ms)
         self._timers.start(Timer.STALL, now_ms)
         self._outbox.heard_ms = now_ms
-        if waits_for_nobody(object_at(response, "result")):
+        if nothing_waits(object_at(response, "result")):
             self._shell_requests.approvals.withdraw()
         is_wanted = self._ending.stop_cause is not None or self._ending.is_closing
         if self._outbox.record.status == "interrupted" and not is_wanted:
-            # Nobody here asked for it: this is what a turn is that went with its server.
+            # We did not ask for that: Codex marks so a turn whose server ended.
             self._reattach.explain("the turn was cut off with it", ErrorKind.CODEX_CRASHED)
             self._ending.give_up(self._reattach.error, now_ms)
 

@@ -40,8 +40,6 @@ def config_on_server(overrides: Message, terms: ServerTerms, read: Message, turn
         read: the result of `config/read`: Codex's own effective configuration, and which of it the user set.
         turn_id: the mark.
     """
-    if not terms.is_shared:
-        return overrides
     added: Message = {} if terms.is_ours else {_UNLOAD_DELAY: 1}
     config = as_tables(object_at(read, "config"), overrides)
     if not isinstance(config.get(POLICY, {}), dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codex_server_cli.core.protocol.query import Listen, Query
+from codex_server_cli.core.protocol.query import Listen, Query, initialize
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, readable_message
 from codex_server_cli.core.record.attach.attachment import Attachment, has_ended, stored_turns
 from codex_server_cli.core.session.shared.closing import CLEAN, INTERRUPT, LEAVE, LOOK
@@ -35,14 +35,13 @@ class InterruptedTurn(NamedTuple):
 
 
 def interrupt_turn(thread_id: str, turn_id: str | None, client_id: str, version: str) -> Query[InterruptedTurn]:
-    """Interrupt a turn where it still runs, end what its commands left running, and let go of its thread.
+    """Interrupt a turn where it still runs, end what its commands left running, and unsubscribe from its thread.
 
     Args:
         turn_id: Codex's id of it; None where that is not known.
         client_id: our id of it, which its prompt was sent with.
     """
-    client = {"name": "codex_server", "title": "codex-server", "version": version}
-    yield "initialize", {"clientInfo": client, "capabilities": {"experimentalApi": True}}
+    yield from initialize(version)
     narrow: Message = {"sandbox": "read-only", "approvalPolicy": "never", "excludeTurns": True}
     resumed = yield "thread/resume", {"threadId": thread_id, **narrow, "initialTurnsPage": _PAGE}
     refusal = readable_message(object_at(resumed, "error")) if "error" in resumed else None

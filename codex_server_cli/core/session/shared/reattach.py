@@ -2,8 +2,8 @@
 
 The recipe is section 4 of the transport notes: connect, resume the thread, find our turn among its newest ones. What
 is stored of it the record takes by itself (`record.attach`). A prompt is sent again only where two looks show that
-Codex has none. An ephemeral thread cannot be resumed: its turn is lost. A server that is draining lets nobody resume:
-its stored turn is read until it has ended.
+Codex has none. An ephemeral thread cannot be resumed: its turn is lost. A server that is draining refuses to
+resume: its stored turn is read until it has ended.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ TAG = "reattach"
 """The tag of each request of a `Reattach`."""
 
 _STEADY_MS = 2_000.0
-"""A connection that lasted as long counts as made: the next loss has its whole limit again."""
+"""A connection that lasted as long counts as made: the next loss has its whole limit again.
+
+Only with a turn on it: an attempt at a server that accepts and is silent lasts as long, and would have no limit at all.
+"""
 
 _MOST_LOOKS = 20
 _NEWEST = 5
@@ -50,7 +53,7 @@ class Reattach:
 
     Attributes:
         is_away: the connection was lost, and our turn is not found yet.
-        is_mute: nothing can be asked now.
+        is_mute: there is no connection: nothing can be asked.
         is_subscribed: the end of our turn is reported to us.
         error: why the connection was lost, and why it stays so.
     """
@@ -76,7 +79,8 @@ class Reattach:
         Returns:
             Whether it will be tried again: `connect` is due when `Timer.START` is. Else `error` says why not.
         """
-        if not self.is_away and self._made_ms is not None and now_ms - self._made_ms >= _STEADY_MS:
+        has_held = self._made_ms is not None and now_ms - self._made_ms >= _STEADY_MS
+        if not self.is_away and has_held and self._handshake.is_turn_sent:
             self._backoff = self._new_backoff()
         self.is_away = self.is_mute = True
         self._looks = self._misses = 0

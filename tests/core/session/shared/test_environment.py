@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli import TURN_VARIABLE
-from codex_server_cli.core.model.server.terms import OWN_SERVER, ServerTerms
+from codex_server_cli.core.model.server.terms import ServerTerms
 from codex_server_cli.core.session.shared.environment import WITHHELD, config_on_server, without_environment
 from tests.kit.cases import for_each
 from tests.kit.dialogue import TURN_ID, Dialogue
@@ -23,10 +23,6 @@ def config(overrides: dict[str, Any] | None = None, read: dict[str, Any] | None 
 def policy(read_policy: dict[str, Any], overrides: dict[str, Any] | None = None) -> dict[str, Any]:
     read = {"config": {"shell_environment_policy": read_policy}}
     return dict(config(overrides, read)["shell_environment_policy"])
-
-
-def test_on_a_server_of_its_own_a_turn_keeps_what_it_had() -> None:
-    assert config_on_server(MARKED, OWN_SERVER, {}, TURN_ID) is MARKED
 
 
 def test_a_turn_gets_the_callers_variables_in_place_of_the_servers() -> None:

@@ -410,6 +410,29 @@ def test_it_is_connected_to_again_and_again_for_ten_seconds() -> None:
     assert "times" in talk.outcome.error.message
 
 
+def test_a_server_that_lets_every_connection_time_out_is_no_server_after_ten_seconds() -> None:
+    talk, attempts = shared(), 0
+    while not talk.has_ended and attempts < 10:
+        talk.advance(4_000)
+        attempts += 1
+        talk.lose().advance(2_005)
+    assert attempts == 3
+    assert talk.kind is ErrorKind.NETWORK
+
+
+@for_each("held_ms", [0, 4_000, 30_000])
+def test_a_server_over_which_no_turn_begins_is_given_up_however_long_each_attempt_takes(held_ms: float) -> None:
+    talk = shared()
+    for starts in range(1, 100):
+        while len(talk.server_starts) < starts:
+            talk.advance(5)
+        if talk.advance(held_ms).lose().has_ended:
+            break
+    assert talk.kind is ErrorKind.NETWORK
+    assert talk.outcome.error is not None
+    assert "times" in talk.outcome.error.message
+
+
 def test_a_connection_that_held_has_its_ten_seconds_again() -> None:
     talk = shared().started()
     for _ in range(8):

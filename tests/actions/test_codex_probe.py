@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_server_cli.actions.start import start
-from codex_server_cli.actions.start.start import _probe_once
+from codex_server_cli.actions import codex_probe
+from codex_server_cli.actions.codex_probe import probe_once
 from codex_server_cli.codex.binary import CodexBinary
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.settings.places import Settings
@@ -25,7 +25,7 @@ def probed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise CodexMissingError("no codex")
         return CodexBinary(path, version)
 
-    monkeypatch.setattr(start, "probe", probe)
+    monkeypatch.setattr(codex_probe, "probe", probe)
     settings.home.mkdir()
     return versions
 
@@ -37,10 +37,10 @@ def test_it_is_probed_again_only_when_it_may_have_changed(
     codex = tmp_path / "codex"
     codex.write_text(f"{magic} 0.171.0")
     for _ in range(3):
-        assert _probe_once(settings, codex) == CodexBinary(codex, "0.171.0")
+        assert probe_once(settings, codex) == CodexBinary(codex, "0.171.0")
     assert probed == ["0.171.0"] * (1 if is_cached else 3)
     codex.write_text(f"{magic} 0.171.12")
-    assert _probe_once(settings, codex).version == "0.171.12"
+    assert probe_once(settings, codex).version == "0.171.12"
 
 
 def test_one_that_is_no_codex_is_probed_each_time(settings: Settings, tmp_path: Path, probed: list[str]) -> None:
@@ -48,5 +48,5 @@ def test_one_that_is_no_codex_is_probed_each_time(settings: Settings, tmp_path: 
     codex.write_text("\x7fELF ")
     for _ in range(2):
         with pytest.raises(CodexMissingError):
-            _probe_once(settings, codex)
+            probe_once(settings, codex)
     assert probed == ["", ""]

@@ -1,4 +1,5 @@
-"""A link that is read even while the worker cannot: a server drops a reader that is 32 768 messages behind.
+"""A link that is read even while the worker cannot: a server drops a reader that is 32 768 messages behind. Owns the
+thread that does it, and what it holds; must never know what a message means.
 
 Seven seconds of a fast stream are enough for that (transport notes, section 2), and a disk can block for longer. So a
 thread looks whether what has come is being read. Where it is not, it is moved to memory, until the worker comes back to
@@ -19,7 +20,7 @@ _MORE_MS = 50
 _END_S = 1.0
 
 
-class DrainedLink:
+class BufferedLink:
     """A `Link` to an app-server that others use."""
 
     def __init__(self, link: Link) -> None:
@@ -33,8 +34,8 @@ class DrainedLink:
         self._held: deque[bytes] = deque()
         self._is_over = False  # as the thread has seen, which reads nothing more then
         self._reads = 0
-        self._wake_fd, self._ring_fd = os.pipe()  # readable while something is held, or its end is
-        self._is_rung = False
+        self._wake_fd, self._signal_fd = os.pipe()  # the first is readable while something is held, or its end is
+        self._is_signalled = False
         self._write_fd: int | None = None
         self._has_ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -67,7 +68,7 @@ class DrainedLink:
                 data = b"".join(self._held)
                 self._held.clear()
                 if not self._is_over:
-                    self._unring()
+                    self._reset_signal()
                 return data
             if self._is_over:
                 return None
@@ -98,7 +99,7 @@ class DrainedLink:
     def close(self) -> None:
         """See `Link`."""
         self._link.close()
-        for fd in (self._wake_fd, self._ring_fd, self._write_fd):
+        for fd in (self._wake_fd, self._signal_fd, self._write_fd):
             if fd is not None:
                 os.close(fd)
 
@@ -133,11 +134,11 @@ class DrainedLink:
                 if data:
                     self._held.append(data)
                 self._is_over = self._is_over or data is None
-            if (self._held or self._is_over) and not self._is_rung:
-                self._is_rung = True
-                os.write(self._ring_fd, b"!")
+            if (self._held or self._is_over) and not self._is_signalled:
+                self._is_signalled = True
+                os.write(self._signal_fd, b"!")
 
-    def _unring(self) -> None:
-        if self._is_rung:
-            self._is_rung = False
+    def _reset_signal(self) -> None:
+        if self._is_signalled:
+            self._is_signalled = False
             os.read(self._wake_fd, 1)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from codex_server_cli.worker.server.drained import DrainedLink
+from codex_server_cli.worker.server.buffered import BufferedLink
 from tests.kit.support import wait_until
 
 MANY = 200
@@ -59,17 +59,17 @@ class SocketLink:
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[DrainedLink, socket.socket]]:
+def pair() -> Iterator[tuple[BufferedLink, socket.socket]]:
     """A link, and the server's end."""
     ours, theirs = socket.socketpair()
-    link = DrainedLink(SocketLink(ours))
+    link = BufferedLink(SocketLink(ours))
     with theirs:
         yield link, theirs
         assert link.end() == "the connection was closed"
         link.close()
 
 
-def read_until_end(link: DrainedLink) -> bytes:
+def read_until_end(link: BufferedLink) -> bytes:
     """As the worker's loop reads."""
     data = b""
     while True:
@@ -80,7 +80,7 @@ def read_until_end(link: DrainedLink) -> bytes:
             data += piece
 
 
-def test_it_is_a_link(pair: tuple[DrainedLink, socket.socket]) -> None:
+def test_it_is_a_link(pair: tuple[BufferedLink, socket.socket]) -> None:
     link, server = pair
     assert (link.pid, link.write_fd(), link.stderr_tail(), link.tick()) == (None, None, "", 7.0)
     link.send(b"ask\n")
@@ -92,7 +92,7 @@ def test_it_is_a_link(pair: tuple[DrainedLink, socket.socket]) -> None:
 
 
 def test_more_than_the_kernel_holds_is_taken_while_the_worker_does_not_read(
-    pair: tuple[DrainedLink, socket.socket],
+    pair: tuple[BufferedLink, socket.socket],
 ) -> None:
     link, server = pair
     server.sendall(b"first")
@@ -105,7 +105,7 @@ def test_more_than_the_kernel_holds_is_taken_while_the_worker_does_not_read(
     assert link.read(link.fds()[0]) is None
 
 
-def test_a_stream_is_kept_up_with_whose_pieces_come_one_by_one(pair: tuple[DrainedLink, socket.socket]) -> None:
+def test_a_stream_is_kept_up_with_whose_pieces_come_one_by_one(pair: tuple[BufferedLink, socket.socket]) -> None:
     link, server = pair
     fd = link.fds()[0]
     assert link.read(fd) == b""
@@ -118,7 +118,7 @@ def test_a_stream_is_kept_up_with_whose_pieces_come_one_by_one(pair: tuple[Drain
     assert len(read_until_end(link)) == MANY * 4000
 
 
-def test_what_was_held_comes_once_and_before_what_comes_then(pair: tuple[DrainedLink, socket.socket]) -> None:
+def test_what_was_held_comes_once_and_before_what_comes_then(pair: tuple[BufferedLink, socket.socket]) -> None:
     link, server = pair
     (fd, ring) = link.fds()
     assert link.read(fd) == b""
@@ -135,7 +135,7 @@ def test_what_was_held_comes_once_and_before_what_comes_then(pair: tuple[Drained
 def test_one_selector_can_wait_for_both_directions() -> None:
     ours, theirs = socket.socketpair()
     inner = SocketLink(ours)
-    link = DrainedLink(inner)
+    link = BufferedLink(inner)
     inner.is_full = True
     fd = link.write_fd()
     with theirs, selectors.DefaultSelector() as selector:
@@ -148,11 +148,11 @@ def test_one_selector_can_wait_for_both_directions() -> None:
     link.close()
 
 
-def test_no_descriptor_is_left_open(pair: tuple[DrainedLink, socket.socket]) -> None:
+def test_no_descriptor_is_left_open(pair: tuple[BufferedLink, socket.socket]) -> None:
     before = set(os.listdir("/dev/fd"))  # noqa: PTH208
     ours, theirs = socket.socketpair()
     inner = SocketLink(ours)
-    link, inner.is_full = DrainedLink(inner), True
+    link, inner.is_full = BufferedLink(inner), True
     assert link.read(link.fds()[0]) == b""
     assert link.write_fd() is not None
     link.end()
