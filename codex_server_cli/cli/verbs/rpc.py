@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from typing import Any, NoReturn
@@ -28,7 +29,7 @@ def rpc(*, method: str, params: str | None, follow: bool, timeout: str | None, *
         raise UsageError("METHOD is empty", hint="Like: codex-server rpc model/list")
     timeout_s = actions.DEFAULT_TIMEOUT_S if timeout is None else parse_duration_s(timeout, "--timeout")
     value = _params(params)
-    way = _way(server)
+    way = _way(server, timeout_s)
     began = time.monotonic()
     with actions.raw_client(way.open_link, way.address, timeout_s) as client:
         output.show_json(actions.call(client, method, value, began + timeout_s - time.monotonic()))
@@ -42,7 +43,7 @@ def proxy(**server: Any) -> int:
     """Connect stdin and stdout to an app-server: JSON-RPC, one message a line."""
     from codex_server_cli.actions.proxy import REPLY_TIMEOUT_S, TerminatedError, pump
 
-    way = _way(server)
+    way = _way(server, math.inf)
     try:
         unanswered = pump(way.open_link, way.address, is_socket=way.is_socket)
     except TerminatedError:
@@ -54,10 +55,10 @@ def proxy(**server: Any) -> int:
     return Exit.TIMEOUT
 
 
-def _way(flags: dict[str, Any]) -> Way:
+def _way(flags: dict[str, Any], within_s: float) -> Way:
     given = server_of(flags) or GivenServer()
     _refuse_http(given.url)
-    return way_to(Settings.load(), given)
+    return way_to(Settings.load(), given, within_s=within_s)
 
 
 def _refuse_http(url: str | None) -> None:
