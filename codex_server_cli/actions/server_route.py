@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codex_server_cli.actions.start.options import GivenServer
 from codex_server_cli.actions.start.place.server import address_of
-from codex_server_cli.codex.transport.connect import Route, route_of
+from codex_server_cli.codex.transport.connect import TIMEOUT_S, Route, route_of
 from codex_server_cli.codex.transport.opening import open_link
 from codex_server_cli.core.model.server.address import ServerAddress, ServerKind
 from codex_server_cli.settings.config import Config, read_config
@@ -35,8 +35,11 @@ class Connector(NamedTuple):
     is_socket: bool
 
 
-def connector_for(settings: Settings, given: GivenServer) -> Connector:
+def connector_for(settings: Settings, given: GivenServer, *, within_s: float = TIMEOUT_S) -> Connector:
     """The connector to the app-server that the flags name, else `config.json`.
+
+    Args:
+        within_s: see `opener_of`.
 
     Raises:
         UsageError, BadInputError: there is none such.
@@ -44,7 +47,7 @@ def connector_for(settings: Settings, given: GivenServer) -> Connector:
     """
     config = read_config(settings.config_path)
     address = address_of(settings, given, config)
-    opener = opener_of(settings, config, route_for(settings, config, address, given))
+    opener = opener_of(settings, config, route_for(settings, config, address, given), within_s=within_s)
     return Connector(opener, address.url, address.is_socket)
 
 
@@ -72,8 +75,11 @@ def route_for(
     )
 
 
-def opener_of(settings: Settings, config: Config, route: Route) -> Callable[[], Link]:
+def opener_of(settings: Settings, config: Config, route: Route, *, within_s: float = TIMEOUT_S) -> Callable[[], Link]:
     """What opens a link to an app-server for a single command; one that is started for it starts in this directory.
+
+    Args:
+        within_s: how long the command has in all, where that may be less than a connection to others' socket takes.
 
     Raises (also what is returned):
         CodexMissingError: no usable codex.
@@ -88,7 +94,8 @@ def opener_of(settings: Settings, config: Config, route: Route) -> Callable[[], 
         from codex_server_cli.actions.shared_route import open_shared
 
         return lambda: open_shared(settings, config)
-    return lambda: open_link(route, may_bill_api_key=config.may_bill_api_key)
+    timeout_s = min(TIMEOUT_S, within_s)
+    return lambda: open_link(route, may_bill_api_key=config.may_bill_api_key, timeout_s=timeout_s)
 
 
 def _spawning(settings: Settings, config: Config) -> Callable[[], Link]:

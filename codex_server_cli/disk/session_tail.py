@@ -19,7 +19,10 @@ def calls_of_turn(path: Path, codex_turn_id: str) -> list[bytes]:
     Empty where the file cannot be read, or the turn takes more than its last 16 MB.
     """
     for size in _BLOCKS:
-        data, is_whole = read_end(path, size)
+        try:
+            data, is_whole = read_end(path, size)
+        except ValueError:  # Codex named what can be no path
+            break
         lines = data.split(b"\n")
         for number in range(len(lines) - 1, -1, -1):
             if _START in lines[number] and codex_turn_id.encode() in lines[number]:

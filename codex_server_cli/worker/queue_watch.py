@@ -33,6 +33,6 @@ class QueueWatch:
 def _stamp(path: str) -> tuple[int, int]:
     try:
         info = os.stat(path)  # noqa: PTH116 — runs for every message
-    except OSError:  # Codex has queued nothing yet, or keeps it elsewhere
+    except (OSError, ValueError):  # Codex has queued nothing yet, or keeps it elsewhere; ValueError: no path at all
         return 0, 0
     return info.st_mtime_ns, info.st_size

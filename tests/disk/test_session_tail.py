@@ -32,6 +32,8 @@ def test_a_turn_that_is_not_there_or_a_file_that_cannot_be_read_tells_nothing(tm
     assert calls_of_turn(path, "t2") == []
     assert calls_of_turn(tmp_path / "none.jsonl", "t1") == []
     assert calls_of_turn(tmp_path, "t1") == []
+    assert calls_of_turn(Path("/a\0b"), "t1") == []
+    assert calls_of_turn(Path("/\ud800"), "t1") == []
 
 
 def test_a_turn_that_began_too_far_up_tells_nothing(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.kit.app_servers import ListeningServer, token_flags
+from tests.kit.app_servers import ListeningServer, peer, token_flags
 from tests.kit.cases import for_each
 from tests.kit.home import Home
 from tests.kit.sshd import running_sshd
@@ -71,6 +72,16 @@ def test_bad_input_is_one_clear_line(one_home: Home, arguments: list[str], code:
     assert (run.code, run.json["error"]["exit_code"]) == (code, code)
     assert words in run.json["error"]["message"]
     assert run.stderr.count("\n") == 1
+
+
+def test_a_peer_that_is_silent_is_given_up_within_the_time(one_home: Home) -> None:
+    def hear(sock: socket.socket) -> None:
+        while sock.recv(1 << 16):
+            pass
+
+    with peer(hear) as url:
+        run = one_home.call("rpc", "x", "--server", url, "--timeout", "1")
+    assert (run.code, run.json["error"]["message"]) == (69, f"{url} does not answer within 1 s")
 
 
 def test_the_refusal_of_http_names_the_way(one_home: Home) -> None:

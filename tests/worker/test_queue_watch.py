@@ -8,6 +8,12 @@ from pathlib import Path
 from codex_server_cli.worker.queue_watch import QueueWatch
 
 
+def test_a_home_that_no_path_can_be_never_changes() -> None:
+    watch = QueueWatch()
+    for home in ("/a\0b", "/\ud800", "/a\0b"):
+        assert not watch.has_changed(home)
+
+
 def test_a_change_of_either_file_is_noticed_once(tmp_path: Path) -> None:
     watch, home = QueueWatch(), str(tmp_path)
     assert not watch.has_changed(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from shlex import quote
@@ -29,7 +30,7 @@ def rpc(*, method: str, params: str | None, follow: bool, timeout: str | None, *
         raise UsageError("METHOD is empty", hint="Like: codex-server rpc model/list")
     timeout_s = actions.DEFAULT_TIMEOUT_S if timeout is None else parse_duration_s(timeout, "--timeout")
     value = _params(params)
-    connector = _connector(server)
+    connector = _connector(server, timeout_s)
     began = time.monotonic()
     with actions.raw_client(connector.open_link, connector.address, timeout_s) as client:
         output.show_json(actions.call(client, method, value, began + timeout_s - time.monotonic()))
@@ -43,7 +44,7 @@ def proxy(**server: Any) -> int:
     """Connect stdin and stdout to an app-server: JSON-RPC, one message a line."""
     from codex_server_cli.actions.proxy import REPLY_TIMEOUT_S, TerminatedError, pump
 
-    connector = _connector(server)
+    connector = _connector(server, math.inf)
     try:
         unanswered = pump(connector.open_link, connector.address, is_socket=connector.is_socket)
     except TerminatedError:
@@ -55,10 +56,10 @@ def proxy(**server: Any) -> int:
     return Exit.TIMEOUT
 
 
-def _connector(flags: dict[str, Any]) -> Connector:
+def _connector(flags: dict[str, Any], within_s: float) -> Connector:
     given = server_of(flags) or GivenServer()
     _refuse_http(given.url)
-    return connector_for(Settings.load(), given)
+    return connector_for(Settings.load(), given, within_s=within_s)
 
 
 def _refuse_http(url: str | None) -> None:

@@ -84,6 +84,7 @@ class ServerProcess:
         self._on_stderr = on_stderr
         self._plain = PlainLog()  # codex colours its stderr, terminal or not
         self._stderr_bytes = 0
+        self._is_line_open = False  # the last line of the tail is one that goes on
 
     @property
     def pid(self) -> int:
@@ -137,7 +138,11 @@ class ServerProcess:
         if self._stderr_bytes < _LOG_BYTES:
             self._log(self._plain.feed(data[: _LOG_BYTES - self._stderr_bytes]))
         self._stderr_bytes += len(data)
-        self._tail.extend(line[:_LINE_BYTES] for line in data.split(b"\n") if line.strip())
+        lines = data.split(b"\n")
+        if self._is_line_open:  # a read may end within a line, whose words are looked for
+            lines[0] = self._tail.pop() + lines[0]
+        self._is_line_open = bool(lines[-1].strip())
+        self._tail.extend(line[:_LINE_BYTES] for line in lines if line.strip())
 
     def stderr_tail(self) -> str:
         """The tail of stderr so far, without colours."""

@@ -95,6 +95,14 @@ def test_its_stderr_tail_are_kept_without_colours(start: Start) -> None:
     assert server.stderr_tail() == f"ERROR it begins\n{fake.STDERR_TAIL}"
 
 
+def test_a_line_of_stderr_that_comes_in_pieces_is_one_line(start: Start) -> None:
+    server = start("exits")
+    server.end()
+    for piece in (b"\n", b"env: ", b"'/no'", b": No such file\nnext", b" line\n", b"\n", b"last"):
+        server._keep(piece)
+    assert server.stderr_tail().endswith("\nenv: '/no': No such file\nnext line\nlast")
+
+
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes have one size here")
 def test_a_flood_on_stderr_leaves_time_for_all_else(start: Start) -> None:
     server = start("noisy")

@@ -35,6 +35,8 @@ UNIX, WS, SSH = ServerKind.UNIX, ServerKind.WS, ServerKind.SSH
         ),
         ("ws://[::1]:4500", ServerAddress(WS, "ws://[::1]:4500", host="::1", port=4500)),
         ("ssh://box", ServerAddress(SSH, "ssh://box", host="box")),
+        # A `Host` line of ~/.ssh/config is found by its exact case.
+        ("ssh://Me@MyBox:22", ServerAddress(SSH, "ssh://Me@MyBox:22", user="Me", host="MyBox", port=22)),
         ("ssh://me@box:2222/", ServerAddress(SSH, "ssh://me@box:2222/", user="me", host="box", port=2222)),
         (
             "ssh://me@[fe80::1]/srv/codex%20home",

@@ -126,7 +126,8 @@ def _unix(text: str, path: str) -> ServerAddress:
 
 
 def _ws(text: str, *, is_tls: bool) -> ServerAddress:
-    host, port, user, rest = _authority(text)
+    typed, port, user, rest = _authority(text)
+    host = typed.lower()
     if user is not None:
         raise AddressError(
             "an address must hold no user and no token",
@@ -152,7 +153,7 @@ def _ssh(text: str) -> ServerAddress:
 
 
 def _authority(text: str) -> tuple[str, int | None, str | None, str]:
-    """Host, port, user and path of a URL.
+    """Host, port, user and path of a URL. The host is as it was typed: ssh tells `Host` lines apart by their case.
 
     Raises:
         AddressError: it has none, or parts that no address has.
@@ -170,10 +171,12 @@ def _authority(text: str) -> tuple[str, int | None, str | None, str]:
         )
     if port == 0:
         raise AddressError(f"{text}: there is no port 0")
-    user = parts.netloc.rpartition("@")[0] if "@" in parts.netloc else None
+    before, at, place = parts.netloc.rpartition("@")
+    user = before if at else None
     if user is not None and not user:
         raise AddressError(f"{text} names no user before its '@'")
-    return host, port, user, parts.path
+    typed = place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    return typed, port, user, parts.path
 
 
 def _bracketed(host: str) -> str:
