@@ -154,7 +154,7 @@ def log_lines(settings: Settings, lines: int, *, follows: bool) -> Iterator[byte
 
 
 def _stop_what_came_of_it(settings: Settings, stopped: Sequence[ServerReport], deadline: float) -> None:
-    """Stop the next generation, if a turn has started it to look for its end, of which a server that goes may not tell."""
+    """Stop the next generation, if a turn has started it to look for its end: one that goes may not tell of that."""
     turns = _turn_dirs(settings, stopped)
     for turn in turns:
         read.wait(turn, max(deadline - time.monotonic(), 0))
