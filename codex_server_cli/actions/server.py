@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from codex_server_cli import __version__
+from codex_server_cli.actions.control.control import cancel
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.shared_route import shared_key
 from codex_server_cli.codex.server.asking import ask
@@ -23,7 +24,15 @@ from codex_server_cli.core.model.turn import State, parse_time_ms
 from codex_server_cli.core.protocol.diagnostics import Diagnostics, ask_diagnostics
 from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
-from codex_server_cli.errors import BusyError, CodexMissingError, CodexServerError, NotFoundError, ServerError
+from codex_server_cli.disk.turn.layout import TurnDir
+from codex_server_cli.errors import (
+    BusyError,
+    CodexMissingError,
+    CodexServerError,
+    HomeError,
+    NotFoundError,
+    ServerError,
+)
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 
@@ -94,7 +103,7 @@ def stop(
     """Stop every generation, and wait for its end.
 
     Args:
-        at_once: end their turns as well; else they run to their end.
+        at_once: cancel their turns; else they run to their end.
         timeout_s: how long to wait.
         tell: called with those whose turns are waited for.
 
@@ -107,6 +116,8 @@ def stop(
     """
     before = running(settings)
     told = _generations(settings)
+    if at_once:
+        _cancel_turns(settings, before)  # before it drains: it would go with the last of them, and not be there to tell
     for each in told:
         retire(each, at_once=at_once)
     busy = [report for report in before if report.active_turns]
@@ -119,6 +130,7 @@ def stop(
         numbers = ", ".join(f"{each.number} (pid {each.pid})" for each in left)
         message = f"the shared app-server takes no more turns, but still runs some: generation {numbers}"
         raise BusyError(message, hint="It ends after them. At once: `codex-server server stop --now`")
+    _stop_what_came_of_it(settings, before, deadline)
     return before
 
 
@@ -139,6 +151,27 @@ def log_lines(settings: Settings, lines: int, *, follows: bool) -> Iterator[byte
         if follows:
             for _ in wakeups(directory):
                 yield file.read_more()
+
+
+def _stop_what_came_of_it(settings: Settings, stopped: Sequence[ServerReport], deadline: float) -> None:
+    """Stop the next generation, if a turn has started it to look for its end: one that goes may not tell of that."""
+    turns = _turn_dirs(settings, stopped)
+    for turn in turns:
+        read.wait(turn, max(deadline - time.monotonic(), 0))
+    told = [each for each in _generations(settings) if turns and retire(each)]
+    until = min(deadline, time.monotonic() + _ASK_S)  # with new turns it takes longer, and that is theirs
+    while any(_is_running(each) for each in told) and time.monotonic() < until:
+        time.sleep(_POLL_S)
+
+
+def _turn_dirs(settings: Settings, reports: Sequence[ServerReport]) -> list[TurnDir]:
+    return [TurnDir(settings.turns_path / turn_id) for report in reports for turn_id in report.turns]
+
+
+def _cancel_turns(settings: Settings, reports: Sequence[ServerReport]) -> None:
+    """End our turns there: one that only loses its server starts the next generation, to look what became of it."""
+    with suppress(HomeError):  # a home that cannot be written: their connections are lost then
+        cancel(_turn_dirs(settings, reports))
 
 
 def _generations(settings: Settings) -> list[Generation]:

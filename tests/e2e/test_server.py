@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from codex_server_cli.demo.replies import reply, run_command, say
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import hold, reply, run_command, say
 from tests.e2e.test_pictures import picture, put, shown
 from tests.kit.app_servers import ListeningServer, peer, token_flags
 from tests.kit.escalations import ASK, escalated, wait_for_request
@@ -203,6 +204,43 @@ def test_a_shared_server_that_hangs_is_left_for_the_next_generation(shared: Home
     again = shared.run("new", "hi", "--wait").json
     assert again["answer"] == "Two."
     assert shared.turn(again["turn_id"]).meta["server"]["generation"] > hung["generation"]
+
+
+def test_a_server_that_is_stopped_at_once_takes_its_turns_along_and_no_other_is_started(shared: Home) -> None:
+    sleep = nap(shared)
+    shared.model([reply(say(FIRST_HALF), run_command(sleep))])
+    turn = shared.start("new", "hi")
+    await_sleeper(turn, sleep)
+    (stopped,) = shared.run("server", "stop", "--now", "--json").json["servers"]
+    assert stopped["turns"] == [turn.id]
+    assert (turn.wait()["state"], sleepers(sleep)) == ("cancelled", [])
+    assert shared.run("server", "status", "--json").json["servers"] == []
+
+
+def test_a_server_that_is_stopped_after_its_turns_leaves_no_other(shared: Home) -> None:
+    gate = Gate()
+    shared.model(lambda _: reply(say(FIRST_HALF, hold(gate), SECOND_HALF)))
+    turn = shared.start("new", "hi")
+    gate.wait_until_reached()
+    stopping = shared.spawn("server", "stop")
+    wait_until(
+        lambda: shared.run("server", "status", "--json").json["servers"][0]["state"] == "draining", what="a drain"
+    )
+    gate.open()
+    assert stopping.wait(60) == 0
+    assert turn.wait()["state"] == "complete"
+    assert shared.run("server", "status", "--json").json["servers"] == []
+
+
+def test_a_turn_whose_shared_server_was_killed_is_told_where_that_had_its_say(shared: Home) -> None:
+    sleep = nap(shared)
+    shared.model([reply(say(FIRST_HALF), run_command(sleep))])
+    turn = shared.start("new", "hi")
+    await_sleeper(turn, sleep)
+    os.kill(turn.meta["server"]["pid"], signal.SIGKILL)
+    error = turn.wait()["error"]
+    assert "stderr_tail" not in error["hint"]
+    assert "`codex-server server logs`" in error["hint"]
 
 
 def test_over_a_port_with_a_token_all_paths_are_those_of_the_server(one_home: Home) -> None:

@@ -50,7 +50,7 @@ VERBS: Final[dict[str, Verb]] = {
         SYSTEM,
         "Stop every shared app-server of this home, once the turns that run there have ended.",
         (
-            switch("now", "--now", help="At once: its turns end, too."),
+            switch("now", "--now", help="At once: its turns are cancelled."),
             option("timeout", "--timeout", help="Wait at most S seconds, or 5m (default: 1m).", metavar="S"),
             *p.OBJECT_JSON,
         ),

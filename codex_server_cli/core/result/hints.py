@@ -94,7 +94,9 @@ class _Step:
         kept = _KEPT if end.is_resumable or end.has_begun else ""
         template = template.replace("{kept}", kept).replace("{to_go_on}", words)
         asks = end.is_resumable and end.kind in KINDS_UNSEEN_TO_THE_END and not _is_unreached(end)
-        self.template = (_ASK_CODEX if asks else "") + template[0].upper() + template[1:]
+        if not template.startswith(commands.PROGRAM):  # the hint of one of our own errors may be a command alone
+            template = template[0].upper() + template[1:]
+        self.template = (_ASK_CODEX if asks else "") + template
         self.names = re.findall(r"{(\w+)}", self.template)
 
     def command(self, name: str) -> str:

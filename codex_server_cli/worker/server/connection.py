@@ -36,6 +36,7 @@ class ServerConnection(CodexProcess):
     """
 
     again = "connecting again"
+    after_a_crash = "{kept}{to_go_on}"  # the kind's own words name the stderr of a codex that was ours
 
     def __init__(self, request: TurnRequest, route: Route, record: dict[str, Any]) -> None:
         super().__init__(Path(), request)
@@ -64,12 +65,14 @@ class ServerConnection(CodexProcess):
         self.link = None
         name = "the shared app-server" if self._route.address.kind is ServerKind.SHARED else self._record["url"]
         say(f"{name}: {how}")
-        kind = ErrorKind.NETWORK if self._route.address.kind is ServerKind.WS else ErrorKind.CODEX_CRASHED
-        return make_error(kind, f"{name}: {how} before the turn had ended"), True
+        message = f"{name}: {how} before the turn had ended"
+        if self._route.address.kind is ServerKind.WS:
+            return make_error(ErrorKind.NETWORK, message), True
+        return make_error(ErrorKind.CODEX_CRASHED, message, hint=self.after_a_crash), True
 
     def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
         """See `CodexProcess.report`: the turn may run on without us."""
-        if self.is_turn_there:
+        if self.is_turn_there and error.kind is not ErrorKind.CODEX_CRASHED:
             error = error._replace(hint="")  # of one that could not begin: this turn can be recovered, or gone on with
         return session.lost(error, now_ms, is_final=not is_passing)
 

@@ -30,6 +30,8 @@ class SharedConnection(ServerConnection):
         note: stores `meta.json`, whose `server` is `record`: a repairer has to know where the turn runs.
     """
 
+    after_a_crash = "What the server has said: `codex-server server logs`; {to_go_on}"
+
     def __init__(
         self,
         request: TurnRequest,

@@ -242,6 +242,11 @@ def test_words_of_ones_own_have_their_commands_filled_in() -> None:
     assert ("--fork" in fork, "--fork" in again) == (True, False)
 
 
+def test_a_command_alone_stays_one() -> None:
+    assert hint_of(End(ErrorKind.NETWORK, words="codex-server server logs"), NEW) == "codex-server server logs"
+    assert hint_of(End(ErrorKind.NETWORK, words="look again"), NEW) == "Look again"
+
+
 def test_a_busy_thread_is_waited_for_within_the_time_of_a_shell_and_its_holder_is_told() -> None:
     may_ask = commands.thread_busy("01a1f9ff", f"turn {TURN_ID}", TURN_ID, may_ask=True)
     assert f"`codex-server wait {TURN_ID} --timeout 100 --until attention`" in may_ask.hint
