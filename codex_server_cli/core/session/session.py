@@ -73,7 +73,7 @@ class Session:
         """What the turn is doing."""
         if self.is_closing:
             return Phase.FINISHING
-        if self._reattach.is_away:
+        if self._reattach.is_reattaching:
             return Phase.RETRYING
         return self.approvals.phase or self.record.phase
 

@@ -30,7 +30,7 @@ class Steering:
     """Sends text to Codex, and reports the result to the shell that it came from.
 
     Attributes:
-        is_mute: nothing can be asked now: the connection was lost.
+        is_disconnected: nothing can be asked now: the connection was lost.
     """
 
     def __init__(self, request: TurnRequest, outbox: Outbox, requests: Requests) -> None:
@@ -38,7 +38,7 @@ class Steering:
         self._outbox = outbox
         self._requests = requests
         self._tags: list[str] = []  # of shells that wait for a reply
-        self._has_ended = self.is_mute = False
+        self._has_ended = self.is_disconnected = False
 
     def steer(self, steer: Steer, now_ms: float) -> None:
         """Send text.
@@ -57,7 +57,7 @@ class Steering:
             raise BadInputError("a review cannot be steered", hint=hint)
         if record.turn_id is None or not record.has_started:
             raise BusyError("the turn has not begun yet", hint="Try again in a moment.", kind=ErrorKind.BAD_INPUT)
-        if self.is_mute:
+        if self.is_disconnected:
             lost = "the connection to the app-server was lost, and is being made again"
             raise BusyError(lost, hint="Try again in a moment: nothing was sent.", kind=ErrorKind.NETWORK)
         params: Message = {

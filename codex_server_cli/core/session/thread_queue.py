@@ -38,7 +38,7 @@ class QueueKeeper:
     """Takes out of the thread's queue what is added to it while our turn runs.
 
     Attributes:
-        is_mute: nothing can be asked now: the connection was lost.
+        is_disconnected: nothing can be asked now: the connection was lost.
         older_count: how many were listed while our turn ran: older than an unseen one that Codex may begin after it.
 
     Args:
@@ -50,7 +50,7 @@ class QueueKeeper:
     ) -> None:
         self._listed: dict[str, Message] = {}  # by Codex's id, in the order of the queue
         self._missed: set[str] = set()  # those of them whose delete came too late
-        self.older_count, self.is_mute = 0, False
+        self.older_count, self.is_disconnected = 0, False
         self._request = request
         self._outbox = outbox
         self._requests = requests
@@ -158,7 +158,7 @@ class QueueKeeper:
         if self._request.is_ephemeral:
             return
         # Before it has started, it is too early; without a connection, too.
-        self._is_stale = bool(self._unanswered) or not self._is_confined or self.is_mute
+        self._is_stale = bool(self._unanswered) or not self._is_confined or self.is_disconnected
         if not self._is_stale:
             self._unanswered += 1
             self._ask(LIST, {}, now_ms)

@@ -86,13 +86,13 @@ class TurnEnd:
             self.close()
 
     def _begin_closing(self, now_ms: float, *, is_to_connect: bool) -> None:
-        record, is_mute = self._outbox.record, self._reattach.is_mute
-        if record.thread_id is None or (is_mute and not self._closing.may_run):
+        record, is_disconnected = self._outbox.record, self._reattach.is_disconnected
+        if record.thread_id is None or (is_disconnected and not self._closing.may_run):
             return
         self._closing.begin(now_ms)
         if is_to_connect:
             self._timers.set(Timer.START, now_ms)
-        elif not is_mute:
+        elif not is_disconnected:
             self.connected(now_ms)
 
     def end(self, cause: Cause, now_ms: float) -> None:
@@ -146,7 +146,7 @@ class TurnEnd:
         record = self._outbox.record
         if self.is_closing:
             self._closing.go_on(now_ms)
-        elif record.turn_id is not None and record.has_started and not self._reattach.is_mute:
+        elif record.turn_id is not None and record.has_started and not self._reattach.is_disconnected:
             params = {"threadId": record.thread_id, "turnId": record.active_turn_id or record.turn_id}
             self._requests.ask("turn/interrupt", params, now_ms)
             self._timers.start(Timer.INTERRUPT, now_ms)

@@ -125,10 +125,10 @@ class Connection:
 
     def overdue(self, methods: str, now_ms: float) -> bool:
         """A reply did not come in time; whether our turn is being looked for, and is lost now."""
-        if self._reattach.is_away:
+        if self._reattach.is_reattaching:
             self._reattach.explain(f"then Codex did not answer {methods}")
             self._ending.give_up(self._reattach.error, now_ms)
-        return self._reattach.is_away
+        return self._reattach.is_reattaching
 
-    def _set_mute(self, is_mute: bool) -> None:
-        self._queue.is_mute = self._shell_requests.steering.is_mute = is_mute
+    def _set_mute(self, is_disconnected: bool) -> None:
+        self._queue.is_disconnected = self._shell_requests.steering.is_disconnected = is_disconnected

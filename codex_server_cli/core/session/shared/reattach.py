@@ -52,8 +52,8 @@ class Reattach:
     """Makes the connection of one turn again, after each loss.
 
     Attributes:
-        is_away: the connection was lost, and our turn is not found yet.
-        is_mute: there is no connection: nothing can be asked.
+        is_reattaching: the connection was lost, and our turn is not found yet.
+        is_disconnected: there is no connection: nothing can be asked.
         is_subscribed: the end of our turn is reported to us.
         error: why the connection was lost, and why it stays so.
     """
@@ -61,7 +61,7 @@ class Reattach:
     def __init__(
         self, request: TurnRequest, handshake: Handshake, outbox: Outbox, requests: Requests, timers: Timers
     ) -> None:
-        self.is_away = self.is_mute = False
+        self.is_reattaching = self.is_disconnected = False
         self.is_subscribed = True
         self.error = _NOTHING_LOST
         self._request = request
@@ -80,9 +80,9 @@ class Reattach:
             Whether it will be tried again: `connect` is due when `Timer.START` is. Else `error` says why not.
         """
         has_held = self._made_ms is not None and now_ms - self._made_ms >= _STEADY_MS
-        if not self.is_away and has_held and self._handshake.is_turn_sent:
+        if not self.is_reattaching and has_held and self._handshake.is_turn_sent:
             self._backoff = self._new_backoff()
-        self.is_away = self.is_mute = True
+        self.is_reattaching = self.is_disconnected = True
         self._looks = self._misses = 0
         self._timers.clear(Timer.POLL)
         self.error = error
@@ -95,7 +95,7 @@ class Reattach:
 
     def begin_anew(self) -> None:
         """Codex has no turn of ours: what follows is a beginning, over a new connection."""
-        self.is_away = self.is_mute = False
+        self.is_reattaching = self.is_disconnected = False
         self.is_subscribed, self._made_ms = True, None
 
     def heard(self, now_ms: float) -> None:
@@ -125,7 +125,7 @@ class Reattach:
         if asked.method != "initialize":
             return self._judge(stored_turns(asked.method, object_at(response, "result")), now_ms)
         self._outbox.send({"method": "initialized"}, now_ms)
-        self.is_mute, self.is_subscribed = False, not self._request.is_ephemeral
+        self.is_disconnected, self.is_subscribed = False, not self._request.is_ephemeral
         if self._request.is_ephemeral:
             return self._lost("the turn of an ephemeral thread cannot be taken up again")
         self.look(now_ms)
@@ -147,7 +147,7 @@ class Reattach:
         turn = record.attachment.own_turn(record.turn_id, turns)
         if turn is not None:
             if self.is_subscribed or has_ended(turn):
-                self.is_away, self._made_ms = False, now_ms
+                self.is_reattaching, self._made_ms = False, now_ms
                 return Found.OUR_TURN
         elif not is_undecided(turns) or self._looks >= _MOST_LOOKS:
             self._misses += 1
