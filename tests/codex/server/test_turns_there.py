@@ -60,6 +60,17 @@ def test_an_outdated_generation_runs_its_turn_to_the_end_while_the_next_one_take
     assert not Path(old.socket_path).is_symlink()
 
 
+def test_who_is_there_when_a_generation_is_outdated_may_still_begin_a_turn(one_server: SharedServer) -> None:
+    one_server.model([say(WHOLE)])
+    generation = one_server.ensure()
+    lease = Lease(generation)
+    assert retire(generation)
+    wait_until(lambda: one_server.find() is None, what="the record of an outdated generation to be withdrawn")
+    assert one_server.start_turn(generation).result() == "completed"
+    lease.release()
+    wait_until(lambda: is_gone(generation.pid), what="its end")
+
+
 def test_at_once_means_its_turns_too(one_server: SharedServer) -> None:
     generation, gate = held(one_server)
     turn = one_server.start_turn(generation)

@@ -19,6 +19,7 @@ from codex_server_cli.settings.environment import inherited_environment, interpr
 
 _TICK_S = 1.0
 _POLL_S = 0.005
+_BEGIN_S = 1.0
 _ASK_PAUSE_S = 5.0
 _MOST_CONFIG_BYTES = 1 << 16
 _UNATTENDED_S = 600.0
@@ -52,6 +53,7 @@ class Keeping:
         self._lock_fd, self._clients_fd, self._wakeup_fd = fds
         self._record: str | None = None
         self._is_draining = False
+        self._told_at: float | None = None  # when the server is to be told that it drains
         self._unattended_since: float | None = None
         self._asked_at = 0.0
         self._asking: tuple[int, set[int]] | None = None
@@ -80,7 +82,8 @@ class Keeping:
         tick_s = min(_TICK_S, self._idle_s)
         tick_at = time.monotonic() + tick_s
         while self.server.exit_status is None:
-            ready = select.select([self._wakeup_fd], [], [], max(tick_at - time.monotonic(), 0))[0]
+            due_at = tick_at if self._told_at is None else min(tick_at, self._told_at)
+            ready = select.select([self._wakeup_fd], [], [], max(due_at - time.monotonic(), 0))[0]
             signums = os.read(self._wakeup_fd, 512) if ready else b""
             if signal.SIGINT in signums:
                 self.log.say("ended at once, by request")
@@ -88,6 +91,9 @@ class Keeping:
             elif signal.SIGTERM in signums:
                 self._drain("by request")
             self._reap()
+            if self._told_at is not None and time.monotonic() >= self._told_at:
+                self._told_at = None
+                self.server.signal(signal.SIGTERM)
             if time.monotonic() >= tick_at:
                 self._tick(time.monotonic())
                 tick_at = time.monotonic() + tick_s
@@ -109,13 +115,21 @@ class Keeping:
 
     def _drain(self, why: str) -> None:
         """Let the server run its present turns to their end, and the next generation start. Once: a second signal would
-        end the turns."""
+        end the turns.
+
+        Codex loses a turn that it began in the moment before the signal: clients that are there already get the time to
+        begin theirs.
+        """
         if self._is_draining:
             return
         self._is_draining = True
         self.log.say(f"generation {self.server.number} takes no more turns: {why}")
         self._withdraw(f"{self._directory}/draining-{self.server.number}.json")
-        self.server.signal(signal.SIGTERM)
+        self._told_at = time.monotonic()
+        if self._try_alone():
+            fcntl.flock(self._clients_fd, fcntl.LOCK_UN)
+        else:
+            self._told_at += _BEGIN_S
         os.close(self._lock_fd)
 
     def _withdraw(self, path: str | None) -> None:
