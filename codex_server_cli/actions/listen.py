@@ -7,6 +7,7 @@ from pathlib import Path
 
 from codex_server_cli.codex.server.token import NewToken, check_listen_files, make_token
 from codex_server_cli.core.model.server.listen import ListenFlags, absolute, listen_arguments
+from codex_server_cli.errors import UsageError
 
 
 def checked_arguments(flags: ListenFlags) -> list[str]:
@@ -29,7 +30,10 @@ def make_token_file(path: str) -> NewToken:
         path: absolute, or from the current directory.
 
     Raises:
+        UsageError: the path is empty.
         BadInputError: it exists.
         HomeError: it cannot be written.
     """
+    if not path:
+        raise UsageError("FILE is empty", hint="Like: codex-server server token ~/.codex-token")
     return make_token(Path(absolute(path, os.getcwd())))  # noqa: PTH109
