@@ -82,7 +82,7 @@ class PlayedServer:
             self._do(self.session.feed(encode(reply), self._now_ms))
             if message["method"] == "thread/resume":
                 self._is_subscribed = True
-                for again in self._repeated():
+                for again in self._repeated(is_whole=not message["params"]["excludeTurns"]):
                     self._do(self.session.feed(encode(again), self._now_ms))
 
     def _result(self, method: str) -> Any:
@@ -128,10 +128,16 @@ class PlayedServer:
                 waiting.pop(message["params"]["requestId"], None)
         return list(waiting.values())
 
-    def _repeated(self) -> list[Message]:
-        """What a client that resumes the thread gets again: what waits, and the tokens of a turn that is over."""
+    def _repeated(self, *, is_whole: bool) -> list[Message]:
+        """What a client that resumes the thread gets again: what waits, and the tokens of a turn that is over.
+
+        Args:
+            is_whole: it gets all turns: only then the tokens are among what it gets again.
+        """
         if self._stored()["status"] == "inProgress":
             return self._pending()
+        if not is_whole:
+            return []
         return [m for m in self.stream[: self._place] if m.get("method") == "thread/tokenUsage/updated"][-1:]
 
     def _do(self, step: Step) -> None:

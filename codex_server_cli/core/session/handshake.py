@@ -95,15 +95,18 @@ class Handshake:
         """The parameters of `initialize`."""
         return initialize_params(self._client_version, OPTED_OUT if self._server.is_shared else ())
 
-    def resume_params(self, newest: int) -> Message:
+    def resume_params(self, newest: int | None) -> Message:
         """The parameters that resume our thread once it has our turn: nothing in them is wider than at its opening.
 
         Args:
-            newest: how many of its newest turns to get, items in full.
+            newest: how many of its newest turns to get, items in full; None for all, and only then Codex reports the
+                thread's tokens again (0.163.0 and 0.171.0).
         """
         own = self._request._replace(thread_id=self._outbox.record.thread_id, is_fork=False)
-        page = {"limit": newest, "sortDirection": "desc", "itemsView": "full"}
-        return {**self._opening(own, None)[1], "initialTurnsPage": page}
+        params = self._opening(own, None)[1]
+        if newest is None:
+            return {**params, "excludeTurns": False}
+        return {**params, "initialTurnsPage": {"limit": newest, "sortDirection": "desc", "itemsView": "full"}}
 
     def on_reply(self, method: str, raw_result: Any, now_ms: float) -> TurnError | None:
         """Send what follows a reply.
@@ -136,8 +139,7 @@ class Handshake:
                 self._looks[method] = raw_result
                 return self._open_thread(method, now_ms)
             case "thread/start" | "thread/resume" | "thread/fork":
-                if (problem := self._check_opened(method, result)) is not None:
-                    return problem
+                return self._check_opened(method, result) or self._start_turn(now_ms)
             case "thread/settings/update" if self._pending_settings:
                 del self._pending_settings[0]
                 self._send_setting(now_ms)

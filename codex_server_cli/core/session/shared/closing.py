@@ -21,7 +21,7 @@ CLEAN, LEAVE = "thread/backgroundTerminals/clean", "thread/unsubscribe"
 INTERRUPT = "turn/interrupt"
 LOOK = "thread/turns/list"
 COUNT = "thread/resume"
-"""A thread that is resumed reports its tokens again; while its turn runs it does not."""
+"""A thread that is resumed whole reports its tokens again, right behind the reply; while its turn runs it does not."""
 
 
 class Closing:
@@ -86,7 +86,7 @@ class Closing:
         if not self._rest:
             self.is_open = False
         else:
-            params = self._handshake.resume_params(1) if self._rest[0] == COUNT else {}
+            params = self._handshake.resume_params(None) if self._rest[0] == COUNT else {}
             self._ask_once(self._rest[0], params, now_ms)
 
     def answered(self, asked: SentRequest, response: Message, now_ms: float) -> bool:
