@@ -78,6 +78,7 @@ def test_a_command_that_calls_itself_the_program_is_ended_with_its_turn(home: Ho
     script(home, "told", "true")
     payload = json.dumps({"type": "agent-turn-complete", "turn-id": "it does not know it"})
     command = f"(sh -c 'echo $$ > {pid_file}; sleep 300; true' told {shlex.quote(payload)} > /dev/null 2>&1 &)"
+    command += f"; until [ -s {pid_file} ]; do :; done"  # Codex ends the group of a command that returns
     home.model([reply(run_command(command)), say("hello")])
     notify_with(home, reported)
     turn = home.start("new", "hi", "--sandbox", "danger-full-access", "--skip-git-check")

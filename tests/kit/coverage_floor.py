@@ -43,6 +43,7 @@ MEASURED = frozenset(
         *("e2e/test_one_writer.py", "e2e/test_queue.py", "e2e/test_reading.py", "e2e/test_recover.py"),
         *("e2e/test_review.py", "e2e/test_sandbox.py", "e2e/test_starting.py", "e2e/test_tidying.py"),
         *("e2e/test_proxy.py", "e2e/test_rpc.py", "e2e/test_server.py", "e2e/test_ssh.py"),
+        "e2e/test_worktree.py",
         *("e2e/test_code_review.py", "e2e/test_questions.py", "e2e/test_spinner.py", "e2e/test_watch.py"),
     }
 )
