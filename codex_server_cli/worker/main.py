@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
 import sys
 import time
@@ -33,7 +32,6 @@ def main() -> None:
     """Entry point of the spawned process."""
     _close_inherited_fds()
     os.chdir("/")
-    _load_meanwhile()
     turn = _read_turn()
     if turn is None:
         return
@@ -214,12 +212,6 @@ def _close_inherited_fds() -> None:
     except OSError:  # a chroot without /dev
         last = 1023
     os.closerange(3, last + 1)
-
-
-def _load_meanwhile() -> None:
-    """Load what starts codex, 5 ms, while the launcher still reads its command line: else that waits for the turn."""
-    if not select.select([0], [], [], 0)[0]:
-        from codex_server_cli.codex.transport import early  # noqa: F401
 
 
 def _read_turn() -> dict[str, Any] | None:
