@@ -177,7 +177,7 @@ def _client(settings: Settings, timeout_s: float = TIMEOUT_S) -> Iterator[tuple[
     """An initialised client, and the path of its codex."""
     codex = find_codex(read_config(settings.config_path).codex, settings.search_path).path
     check_codex_home(settings)
-    with CodexClient(codex, _ROOT) as client:
+    with CodexClient.spawn(codex, _ROOT) as client:
         if client.run(initialize(__version__), timeout_s) is None:
             raise no_answer()
         yield client, codex

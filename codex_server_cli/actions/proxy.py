@@ -36,7 +36,7 @@ def pump(open_link: Callable[[], Link], address: str, *, is_socket: bool, stdin_
     """Pump until the client has sent all and has its replies, or does not read any more.
 
     Args:
-        open_link, address: see `CodexClient.on`.
+        open_link, address: see `CodexClient`.
         is_socket: whether the link leads to a socket, whose messages are bounded.
 
     Returns:

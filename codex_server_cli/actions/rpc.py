@@ -26,13 +26,13 @@ def raw_client(open_link: Callable[[], Link], address: str, timeout_s: float) ->
     """A client of any app-server, which is past the handshake.
 
     Args:
-        open_link, address: see `CodexClient.on`.
+        open_link, address: see `CodexClient`.
         timeout_s: for the handshake.
 
     Raises:
         CodexServerError: it cannot be reached, or does not answer.
     """
-    with CodexClient.on(open_link, address, keeps_all=True) as client:
+    with CodexClient(open_link, address, keeps_all=True) as client:
         if client.run(initialize(__version__), timeout_s) is None:
             raise ServerError(f"{address} refuses the handshake", hint="Is it an app-server of Codex?")
         yield client

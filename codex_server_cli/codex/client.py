@@ -48,7 +48,7 @@ def run_query(codex: Path, cwd: Path, query: Query[T], timeout_s: float) -> T:
     Raises:
         CodexMissingError: it does not start, or does not answer in time; the message holds the tail of its stderr.
     """
-    with CodexClient(codex, cwd) as client:
+    with CodexClient.spawn(codex, cwd) as client:
         return client.run(query, timeout_s)
 
 
@@ -85,13 +85,13 @@ def run_query_on(open_link: Callable[[], Link], address: str, query: Query[T], t
     """Reach an app-server, run a query, leave it.
 
     Args:
-        open_link, address: see `CodexClient.on`.
+        open_link, address: see `CodexClient`.
         timeout_s: for the query.
 
     Raises:
         ServerError: it cannot be reached, or does not answer in time.
     """
-    with CodexClient.on(open_link, address) as client:
+    with CodexClient(open_link, address) as client:
         return client.run(query, timeout_s)
 
 
@@ -117,7 +117,24 @@ def failure_of(link: Link, name: str, *, is_late: bool) -> CodexServerError:
 class CodexClient:
     """A client of an app-server, as a context manager: one query at a time, one request at a time."""
 
-    def __init__(self, codex: Path, cwd: Path, *, codex_home: str | None = None) -> None:
+    def __init__(self, open_link: Callable[[], Link], name: str, *, keeps_all: bool = False) -> None:
+        """Reach an app-server.
+
+        Args:
+            open_link: reaches it.
+            name: what it is called where it does not answer.
+            keeps_all: whether every unsolicited message is kept for `unsolicited`.
+
+        Raises:
+            CodexServerError: it cannot be reached.
+        """
+        self._open_link, self._name = open_link, name
+        self._most_unsolicited = None if keeps_all else _MOST_HEARD
+        self._backoff = Backoff(str(os.getpid()))
+        self._start()
+
+    @classmethod
+    def spawn(cls, codex: Path, cwd: Path, *, codex_home: str | None = None) -> CodexClient:
         """Start an app-server of our own.
 
         Args:
@@ -126,29 +143,7 @@ class CodexClient:
         Raises:
             CodexMissingError: it does not start.
         """
-        spawn = partial(AppServer, codex, str(cwd), may_bill_api_key=False, codex_home=codex_home)
-        self._begin(spawn, str(codex), _MOST_HEARD)
-
-    @classmethod
-    def on(cls, open_link: Callable[[], Link], address: str, *, keeps_all: bool = False) -> CodexClient:
-        """A client of any app-server.
-
-        Args:
-            open_link: reaches it.
-            address: what it is called where it does not answer.
-            keeps_all: whether every unsolicited message is kept for `unsolicited`.
-
-        Raises:
-            CodexServerError: it cannot be reached.
-        """
-        client = cls.__new__(cls)
-        client._begin(open_link, address, None if keeps_all else _MOST_HEARD)
-        return client
-
-    def _begin(self, open_link: Callable[[], Link], name: str, most_unsolicited: int | None) -> None:
-        self._open_link, self._name, self._most_unsolicited = open_link, name, most_unsolicited
-        self._backoff = Backoff(str(os.getpid()))
-        self._start()
+        return cls(partial(AppServer, codex, str(cwd), may_bill_api_key=False, codex_home=codex_home), str(codex))
 
     def _start(self) -> None:
         try:

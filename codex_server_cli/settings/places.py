@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codex_server_cli import TURN_VARIABLE
-from codex_server_cli.settings.environment import NOTIFY_VARIABLE, SERVER_MARK
+from codex_server_cli.settings.environment import NOTIFY_VARIABLE
 
 
 class Settings(NamedTuple):
@@ -57,16 +57,11 @@ class Settings(NamedTuple):
             codex_home=_directory("CODEX_HOME", user_home / ".codex"),
             user_home=user_home,
             search_path=os.environ.get("PATH", os.defpath),
-            parent_turn=_parent_turn(),
+            parent_turn=os.environ.get(TURN_VARIABLE) or None,
             is_codex_home_named=bool(os.environ.get("CODEX_HOME")),
             is_told=bool(os.environ.get(NOTIFY_VARIABLE)),
             is_home_given=bool(os.environ.get("CODEX_SERVER_HOME")),
         )
-
-
-def _parent_turn() -> str | None:
-    mark = os.environ.get(TURN_VARIABLE)
-    return mark if mark and mark != SERVER_MARK else None
 
 
 def _user_home() -> Path:

@@ -97,7 +97,7 @@ def test_an_interrupt_leaves_room_for_one_more_query_and_then_the_process_is_gon
         raise KeyboardInterrupt
 
     echo = 'for line in sys.stdin.buffer: print(json.dumps({"id": json.loads(line)["id"], "result": 1}), flush=True)'
-    with CodexClient(scripted(tmp_path / "codex", echo), tmp_path) as talk:
+    with CodexClient.spawn(scripted(tmp_path / "codex", echo), tmp_path) as talk:
         with pytest.raises(KeyboardInterrupt):
             talk.run(interrupted(), 60)
         assert talk.run(ask_twice(), 60) == [1, 1]
@@ -232,7 +232,7 @@ QUESTION = {"id": 0, "method": "item/commandExecution/requestApproval", "params"
 
 def test_a_request_of_a_server_that_others_use_is_theirs_to_answer() -> None:
     link = SharedLink(QUESTION, {"method": "news"}, {"id": 1, "result": {}})
-    with CodexClient.on(lambda: link, "unix://", keeps_all=True) as client:
+    with CodexClient(lambda: link, "unix://", keeps_all=True) as client:
         assert client.call("thread/resume", {}, 60) == {"id": 1, "result": {}}
         assert link.heard() == [{"id": 1, "method": "thread/resume", "params": {}}]
         assert list(client.unsolicited(0.1)) == [QUESTION, {"method": "news"}]
@@ -243,7 +243,7 @@ def test_a_server_that_others_use_is_named_where_it_is_silent_or_gone() -> None:
     with pytest.raises(ServerError, match=r"^unix:///s does not answer$"):
         run_query_on(lambda: link, "unix:///s", ask_twice(), 0.2)
     link = SharedLink({"id": 1, "result": 1})
-    with CodexClient.on(lambda: link, "unix:///s") as client:
+    with CodexClient(lambda: link, "unix:///s") as client:
         assert client.call("x", None, 60) == {"id": 1, "result": 1}
         assert client.call("x", None, 0.1) is None
         link.theirs.shutdown(socket.SHUT_RDWR)
@@ -256,7 +256,7 @@ def test_a_server_that_others_use_is_named_where_it_is_silent_or_gone() -> None:
 def test_what_a_busy_server_did_not_take_is_asked_again_within_the_time() -> None:
     busy = {"error": {"code": -32001, "message": "Server overloaded; retry later."}}
     link = SharedLink(replies=[{"id": 1, **busy}, {"id": 2, **busy}, {"id": 3, "result": "done"}, {"id": 4, **busy}])
-    with CodexClient.on(lambda: link, "x") as client:
+    with CodexClient(lambda: link, "x") as client:
         assert client.call("m", {}, 60) == {"id": 3, "result": "done"}
         assert [message["params"] for message in link.heard() if isinstance(message, dict)] == [{}] * 3
         assert client.call("m", {}, 0.02) == {"id": 4, **busy}
@@ -267,4 +267,4 @@ def test_a_link_that_finds_no_room_is_a_busy_machine() -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     with pytest.raises(BusyError, match="ssh://far cannot be started"):
-        CodexClient.on(fail, "ssh://far")
+        CodexClient(fail, "ssh://far")

@@ -55,13 +55,13 @@ class Session:
         self._reattach = Reattach(request, self._handshake, self._outbox, self._requests, self._timers)
         wire = (self._outbox, self._requests, self._timers, self._handshake)
         others = (self._shell_requests, self.queue, self._reattach)
-        self._ending = TurnEnd(request, server, *wire, *others)
-        self._connection = Connection(*wire, *others, self._ending)
+        self._turn_end = TurnEnd(request, server, *wire, *others)
+        self._connection = Connection(*wire, *others, self._turn_end)
 
     @property
     def outcome(self) -> Outcome | None:
         """How the turn ended, once it has and nothing of it is left."""
-        return self._ending.outcome
+        return self._turn_end.outcome
 
     @property
     def record(self) -> TurnRecord:
@@ -80,7 +80,7 @@ class Session:
     @property
     def is_closing(self) -> bool:
         """Whether the turn is over, and what it left on a shared app-server is being ended; `outcome` comes then."""
-        return self._ending.is_closing
+        return self._turn_end.is_closing
 
     @property
     def approvals(self) -> Approvals:
@@ -124,7 +124,7 @@ class Session:
 
     def stop(self, cause: Cause, now_ms: float) -> Step:
         """Interrupt the turn; it ends within the STOP limit, whatever the app-server does."""
-        self._ending.stop(cause, now_ms)
+        self._turn_end.stop(cause, now_ms)
         return self._outbox.take(self.outcome)
 
     def serve(self, asked: ShellRequest, now_ms: float) -> Step:
@@ -146,14 +146,14 @@ class Session:
         """
         for message in self._outbox.receive_rest(now_ms):
             self._on_message(message, now_ms)
-        if is_collision and not self._handshake.is_turn_sent and self._ending.cause is None:
+        if is_collision and not self._handshake.is_turn_sent and self._turn_end.cause is None:
             delay_ms = self._start_backoff.delay_ms(now_ms)
             if delay_ms is not None:
                 self._requests.forget()
                 self._timers.set(Timer.START, now_ms + delay_ms)
                 return self._outbox.take(self.outcome)
             error = error._replace(message=f"{error.message} (started {self._start_backoff.failures} times)")
-        self._ending.lose(error, now_ms)
+        self._turn_end.lose(error, now_ms)
         return self._outbox.take(self.outcome)
 
     def lost(self, error: TurnError, now_ms: float, *, is_final: bool = False) -> Step:
@@ -173,11 +173,11 @@ class Session:
         kind = rpc.message_type(message)
         if kind is MessageType.RESPONSE:
             self._on_response(message, now_ms)
-        elif self._ending.cause is None and kind is not MessageType.INVALID:
+        elif self._turn_end.cause is None and kind is not MessageType.INVALID:
             self.approvals.receive(message, now_ms)
         for notification in own:
             self._after_own_notification(notification["method"], now_ms)
-        self._ending.heard(now_ms)
+        self._turn_end.heard(now_ms)
 
     def _after_own_notification(self, method: str, now_ms: float) -> None:
         """Update what we wait for after a notification of our turn."""
@@ -186,17 +186,17 @@ class Session:
         if is_delta and record.status is None and not self._timers.is_running(Timer.RETRIES):
             return  # the hot path: nothing that we wait for can have changed
         self.queue.on_notification(method, now_ms)
-        if self._ending.cause is not None:
+        if self._turn_end.cause is not None:
             return
         if self._handshake.is_policy_announced and self._request.is_wider(record.settings):
-            self._ending.refuse_policy(now_ms)
+            self._turn_end.refuse_policy(now_ms)
         if record.status is not None:
-            self._ending.end(Cause.TURN_ENDED, now_ms)
+            self._turn_end.end(Cause.TURN_ENDED, now_ms)
             return
         self._await(Timer.RETRIES, record.is_retrying, now_ms)
         self._await(Timer.COMPLETION, record.error is not None or (record.is_idle and record.has_started), now_ms)
-        if method == "turn/started" and self._ending.stop_cause is not None:
-            self._ending.interrupt(now_ms)
+        if method == "turn/started" and self._turn_end.stop_cause is not None:
+            self._turn_end.interrupt(now_ms)
 
     def _await(self, timer: Timer, is_awaited: bool, now_ms: float) -> None:
         if is_awaited:
@@ -208,7 +208,7 @@ class Session:
         asked = self._requests.answered(message, now_ms)
         if asked is None or self.queue.answered(asked, message, now_ms):
             return
-        if self._connection.answered(asked, message, now_ms) or self._ending.answered(asked, message, now_ms):
+        if self._connection.answered(asked, message, now_ms) or self._turn_end.answered(asked, message, now_ms):
             return
         error, is_given_up = message.get("error"), asked.backoff.is_exhausted
         self._shell_requests.steering.answered(asked, error)
@@ -217,17 +217,17 @@ class Session:
         if self._server.is_shared and asked.method in _OPENERS and failures.is_draining(refusal):
             self._connection.refused(failures.error_of_refusal(asked.method, refusal), now_ms)
         elif error is not None and (is_given_up or not is_tolerated(asked.method, refusal)):
-            self._ending.fail(failures.error_of_refusal(asked.method, refusal, times), now_ms)
+            self._turn_end.fail(failures.error_of_refusal(asked.method, refusal, times), now_ms)
         else:
             self._on_result(asked.method, message.get("result"), now_ms)
 
     def _on_result(self, method: str, result: Any, now_ms: float) -> None:
         if method == "thread/turns/list":
-            self._ending.on_stored_turns(result if isinstance(result, dict) else {}, now_ms)
+            self._turn_end.on_stored_turns(result if isinstance(result, dict) else {}, now_ms)
             return
         problem = self._handshake.on_reply(method, result, now_ms)
         if problem is not None:
-            self._ending.fail(problem, now_ms)
+            self._turn_end.fail(problem, now_ms)
 
     def _on_request_timeout(self, now_ms: float) -> None:
         """A lost reply ends the turn only where it never began."""
@@ -242,15 +242,15 @@ class Session:
         if self.record.turn_id is None:
             limit_s = max(now_ms - asked.sent_ms for asked in overdue) / 1000
             message = f"Codex did not answer {methods} within {limit_s:.0f} s."
-            self._ending.fail(failures.make_error(ErrorKind.PROTOCOL, message), now_ms)
+            self._turn_end.fail(failures.make_error(ErrorKind.PROTOCOL, message), now_ms)
         else:
             self._after_own_notification("turn/started", now_ms)  # known without the reply
 
     def _on_completion_due(self, now_ms: float) -> None:
         if self.record.error is not None:
-            self._ending.end(Cause.TURN_ENDED, now_ms)
+            self._turn_end.end(Cause.TURN_ENDED, now_ms)
         else:
-            self._ending.reconcile(now_ms)
+            self._turn_end.reconcile(now_ms)
 
     def _on_stall_due(self, now_ms: float) -> None:
         """Silence is a stall only where nothing is open: a command and the user may be silent, an open message not."""
@@ -260,23 +260,23 @@ class Session:
         if quiet_until_ms > now_ms or may_be_silent or types - {"agentMessage"}:
             self._timers.set(Timer.STALL, max(quiet_until_ms, now_ms + STALL_CHECK_MS))
         else:
-            self._ending.reconcile(now_ms)
+            self._turn_end.reconcile(now_ms)
 
 
 _OPENERS = THREAD_OPENERS | TURN_STARTERS
 
 _ON_DUE: dict[Timer, Callable[[Session, float], None]] = {
     Timer.REQUEST: Session._on_request_timeout,
-    Timer.STOP: lambda session, now_ms: session._ending.end(Cause.STALLED, now_ms),
-    Timer.INTERRUPT: lambda session, now_ms: session._ending.interrupt(now_ms),
+    Timer.STOP: lambda session, now_ms: session._turn_end.end(Cause.STALLED, now_ms),
+    Timer.INTERRUPT: lambda session, now_ms: session._turn_end.interrupt(now_ms),
     Timer.COMPLETION: Session._on_completion_due,
-    Timer.RECONCILE: lambda session, now_ms: session._ending.end(Cause.STALLED, now_ms),
+    Timer.RECONCILE: lambda session, now_ms: session._turn_end.end(Cause.STALLED, now_ms),
     Timer.STALL: Session._on_stall_due,
-    Timer.RETRIES: lambda session, now_ms: session._ending.stop(Cause.STALLED, now_ms),
-    Timer.DEADLINE: lambda session, now_ms: session._ending.stop(Cause.DEADLINE, now_ms),
+    Timer.RETRIES: lambda session, now_ms: session._turn_end.stop(Cause.STALLED, now_ms),
+    Timer.DEADLINE: lambda session, now_ms: session._turn_end.stop(Cause.DEADLINE, now_ms),
     Timer.AGAIN: lambda session, now_ms: session._requests.send_due_retries(now_ms),
     Timer.APPROVAL: lambda session, now_ms: session.approvals.expire(now_ms),
     Timer.START: lambda session, now_ms: session._connection.begin(now_ms),
     Timer.POLL: lambda session, now_ms: session._reattach.look(now_ms),
-    Timer.CLOSING: lambda session, _: session._ending.close(),
+    Timer.CLOSING: lambda session, _: session._turn_end.close(),
 }

@@ -82,7 +82,7 @@ def _restore(noted: Noted, timeout_s: float) -> RestoredQueue:
 
 def _client_of(noted: Noted) -> CodexClient:
     if noted.server is None:
-        return CodexClient(Path(noted.codex), Path("/"), codex_home=noted.codex_home)
+        return CodexClient.spawn(Path(noted.codex), Path("/"), codex_home=noted.codex_home)
     from codex_server_cli.worker.server.client import client_to
 
     return client_to(noted.server, Settings.load())

@@ -22,7 +22,7 @@ def client_to(record: Mapping[str, Any], settings: Settings, *, connect_s: float
         CodexServerError: it cannot be reached.
     """
     route = route_to(record, settings)
-    return CodexClient.on(lambda: open_link(route, timeout_s=connect_s), route.address.url)
+    return CodexClient(lambda: open_link(route, timeout_s=connect_s), route.address.url)
 
 
 def run_query_there(record: Mapping[str, Any], settings: Settings, query: Query[T], timeout_s: float) -> T:

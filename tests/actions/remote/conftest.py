@@ -37,7 +37,7 @@ class OneServer:
         """The server, or None."""
         if self._client is None and starts:
             self.starts += 1
-            self._client = CodexClient(self._codex, Path("/"), codex_home=str(self._codex_home))
+            self._client = CodexClient.spawn(self._codex, Path("/"), codex_home=str(self._codex_home))
             self._client.run(initialize(__version__), DEADLINE_S)
         yield self._client
 
@@ -78,7 +78,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path
     def make(codex: Path) -> Path:
         if codex not in made:
             made[codex] = tmp_path_factory.mktemp("databases")
-            with CodexClient(codex, Path("/"), codex_home=str(made[codex])) as client:
+            with CodexClient.spawn(codex, Path("/"), codex_home=str(made[codex])) as client:
                 client.run(initialize(__version__), DEADLINE_S)
         return made[codex]
 

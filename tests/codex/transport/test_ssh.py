@@ -97,7 +97,7 @@ def test_it_has_the_mark_of_its_turn_and_that_hosts_settings_without_its_keys(ss
     way = route(sshd, str(home).replace(" ", "%20"))
     said: list[bytes] = []
     link = SshServer(way, str(tmp_path), may_bill_api_key=False, turn_id="turn-1", on_stderr=said.append)
-    with CodexClient.on(lambda: link, way.address.url) as client:
+    with CodexClient(lambda: link, way.address.url) as client:
         assert client.run(initialize("1"), TIMEOUT_S)
         (process,) = [each for each in with_variable(TURN_VARIABLE, "turn-1") if each.name() == "codex"]
         environment = process.environ()
@@ -117,7 +117,7 @@ def test_a_key_may_be_billed_where_that_is_allowed_and_a_provider_be_named(sshd:
         return (yield "config/read", {"includeLayers": False})["result"]["config"]["model_provider"]
 
     link = SshServer(route(sshd), may_bill_api_key=True, turn_id="turn-2", provider="ollama")
-    with CodexClient.on(lambda: link, "x") as client:
+    with CodexClient(lambda: link, "x") as client:
         assert client.run(providers(), TIMEOUT_S) == "ollama"
         (process,) = [each for each in with_variable(TURN_VARIABLE, "turn-2") if each.name() == "codex"]
         assert process.environ()["OPENAI_API_KEY"] == "sk-1"
@@ -178,7 +178,7 @@ def test_a_host_that_hangs_is_told_and_left(one_sshd: Sshd) -> None:
 )
 def test_one_that_is_killed_is_told_and_nothing_of_it_is_left(sshd: Sshd, victim: str, words: str) -> None:
     link = SshServer(route(sshd), may_bill_api_key=False)
-    client = CodexClient.on(lambda: link, "x")
+    client = CodexClient(lambda: link, "x")
     assert client.run(initialize("1"), TIMEOUT_S)
     sessions = sshd.sessions()
     (process,) = (

@@ -34,7 +34,7 @@ class Connection:
         shell_requests: ShellRequests,
         queue: QueueKeeper,
         reattach: Reattach,
-        ending: TurnEnd,
+        turn_end: TurnEnd,
     ) -> None:
         self._outbox = outbox
         self._requests = requests
@@ -43,7 +43,7 @@ class Connection:
         self._shell_requests = shell_requests
         self._queue = queue
         self._reattach = reattach
-        self._ending = ending
+        self._turn_end = turn_end
         self._has_resent = False
 
     def begin(self, now_ms: float) -> None:
@@ -55,7 +55,7 @@ class Connection:
 
     def _begin_anew(self, now_ms: float) -> None:
         self._reattach.begin_anew()
-        self._set_mute(False)
+        self._set_disconnected(False)
         self._outbox.heard_ms = now_ms
         self._timers.start(Timer.STALL, now_ms)
         self._handshake.begin(now_ms)
@@ -70,13 +70,13 @@ class Connection:
             self._timers.clear(timer)
         self._shell_requests.steering.lose()
         self._queue.lose()
-        self._set_mute(True)
+        self._set_disconnected(True)
         self._requests.forget()
-        is_over = self._ending.is_closing and not self._ending.is_unfinished
+        is_over = self._turn_end.is_closing and not self._turn_end.is_unfinished
         if is_over or is_final:
-            self._ending.lose(error, now_ms)
+            self._turn_end.lose(error, now_ms)
         elif not self._reattach.lose(error, now_ms):
-            self._ending.lose(self._reattach.error, now_ms)
+            self._turn_end.lose(self._reattach.error, now_ms)
 
     def refused(self, error: TurnError, now_ms: float) -> None:
         """The app-server takes no new turn: begin over another connection; another server will take its place."""
@@ -94,41 +94,41 @@ class Connection:
             self._handshake.is_turn_sent = False
             self.begin(now_ms)
             return True
-        was_closing = self._ending.is_closing
+        was_closing = self._turn_end.is_closing
         if found is Found.OUR_TURN:
             self._regain(response, now_ms)
         if was_closing:
-            self._ending.connected(now_ms)
+            self._turn_end.connected(now_ms)
         elif found in (Found.NO_TURN, Found.LOST):
-            self._ending.give_up(self._reattach.error, now_ms)
-        elif self._ending.stop_cause is not None:
-            self._ending.interrupt(now_ms)
+            self._turn_end.give_up(self._reattach.error, now_ms)
+        elif self._turn_end.stop_cause is not None:
+            self._turn_end.interrupt(now_ms)
         return True
 
     def _may_send_again(self) -> bool:
         """Whether the prompt may be sent once more: once, as Codex may lose it each time."""
-        return not self._has_resent and self._ending.cause is self._ending.stop_cause is None
+        return not self._has_resent and self._turn_end.cause is self._turn_end.stop_cause is None
 
     def _regain(self, response: Message, now_ms: float) -> None:
         """Our turn is found; the record has what was missed of it."""
-        self._set_mute(False)
+        self._set_disconnected(False)
         self._queue.regain(now_ms)
         self._timers.start(Timer.STALL, now_ms)
         self._outbox.heard_ms = now_ms
         if nothing_waits(object_at(response, "result")):
             self._shell_requests.approvals.withdraw()
-        is_wanted = self._ending.stop_cause is not None or self._ending.is_closing
+        is_wanted = self._turn_end.stop_cause is not None or self._turn_end.is_closing
         if self._outbox.record.status == "interrupted" and not is_wanted:
             # We did not ask for that: Codex marks so a turn whose server ended.
             self._reattach.explain("the turn was cut off with it", ErrorKind.CODEX_CRASHED)
-            self._ending.give_up(self._reattach.error, now_ms)
+            self._turn_end.give_up(self._reattach.error, now_ms)
 
     def overdue(self, methods: str, now_ms: float) -> bool:
         """A reply did not come in time; whether our turn is being looked for, and is lost now."""
         if self._reattach.is_reattaching:
             self._reattach.explain(f"then Codex did not answer {methods}")
-            self._ending.give_up(self._reattach.error, now_ms)
+            self._turn_end.give_up(self._reattach.error, now_ms)
         return self._reattach.is_reattaching
 
-    def _set_mute(self, is_disconnected: bool) -> None:
+    def _set_disconnected(self, is_disconnected: bool) -> None:
         self._queue.is_disconnected = self._shell_requests.steering.is_disconnected = is_disconnected
