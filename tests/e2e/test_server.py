@@ -197,6 +197,7 @@ def test_a_shared_server_that_is_killed_costs_its_turns_and_the_next_turn_has_an
     assert shared.turn(again["turn_id"]).meta["server"]["generation"] > before["generation"]
 
 
+@pytest.mark.full
 def test_a_shared_server_that_hangs_is_left_for_the_next_generation(shared: Home) -> None:
     shared.model([say("One."), say("Two.")])
     hung = shared.turn(shared.run("new", "hi", "--wait").json["turn_id"]).meta["server"]

@@ -179,7 +179,8 @@ class TestNesting:
         assert checks.check_nesting(inside, may_nest=True) == child
 
     @pytest.mark.parametrize(
-        "mark", ["", "x" * 100_000, TURN_ID * 1000, f"{TURN_ID}\n", f"{TURN_ID}/..", "\udcff", "../.."]
+        "mark",
+        ["", "server", "worker", "x" * 100_000, TURN_ID * 1000, f"{TURN_ID}\n", f"{TURN_ID}/..", "\udcff", "../.."],
     )
     def test_a_mark_that_is_no_id_is_no_parent(self, settings: Settings, mark: str) -> None:
         assert checks.check_nesting(settings._replace(parent_turn=mark), may_nest=False) is None

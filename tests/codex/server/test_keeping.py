@@ -97,6 +97,7 @@ def test_what_a_killed_keeper_and_server_left_is_put_away_by_the_next(one_server
     assert names == ["g2.clients", "g2.sock", "lock", "server.json", "server.log"]
 
 
+@pytest.mark.full
 @pytest.mark.alone
 def test_the_keeper_is_light_and_idle(one_server: SharedServer) -> None:
     generation = one_server.ensure()
