@@ -34,6 +34,11 @@ def leftovers_of(generation: Generation) -> tuple[LeftProcess, ...]:
         except OSError:  # gone meanwhile
             continue
         command = b" ".join(words).decode("utf-8", "replace")
-        if pid != generation.pid and command and _OUR_OWN not in command and not is_of_another(pid):
+        if (
+            pid != generation.pid
+            and command
+            and _OUR_OWN not in command
+            and not is_of_another(pid, generation.directory)
+        ):
             found.append(LeftProcess(pid, command[:_MOST_CHARS]))
     return tuple(found)

@@ -7,6 +7,7 @@ directory of the server, and the generation. Must import next to nothing: the ke
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 
@@ -37,7 +38,7 @@ def set_mark(directory: str, number: int) -> None:
 def marked(directory: str) -> dict[int, int]:
     """The processes that a server's generations have left: the number of the generation, by pid.
 
-    Without those that somebody else looks after, and what comes of them: see `is_of_another`.
+    Without those that somebody else looks after, and what comes of them (`is_of_another`).
     """
     first, found = _mark_of(directory, 0), {}
     try:
@@ -46,18 +47,43 @@ def marked(directory: str) -> dict[int, int]:
         return {}
     for pid in pids:
         number = _limit_of(pid) - first
-        if 0 < number < 1 << _NUMBER_BITS and pid != os.getpid() and not _has_another_above(pid):
+        if 0 < number < 1 << _NUMBER_BITS and pid != os.getpid() and not _has_another_above(pid, directory):
             found[pid] = number
     return found
 
 
-def is_of_another(pid: int) -> bool:
-    """Whether a process is not its server's to end: a keeper, or a process of a turn, also of one that a turn has
-    started. A turn's processes are ended with that, and it may be a turn on another server."""
+def is_of_another(pid: int, directory: str) -> bool:
+    """Whether a process is not its server's to end: a keeper, or of a turn, which may be one that a turn has started.
+
+    A turn's processes are ended with it, by its worker; without one they are a turn's of this home that has none.
+
+    Args:
+        directory: the server's, two levels below the home.
+    """
     if _KEEPER in _words("cmdline", pid):
         return True
-    variables = _words("environ", pid).split(b"\0")
-    return any(each.startswith(_TURN) and each != _SERVER for each in variables)
+    for each in _words("environ", pid).split(b"\0"):
+        if each.startswith(_TURN):
+            return each != _SERVER and not _has_no_worker(each.removeprefix(_TURN), directory)
+    return False
+
+
+def _has_no_worker(turn_id: bytes, directory: str) -> bool:
+    """Whether this home has such a turn, and nobody holds its lock."""
+    if b"/" in turn_id:
+        return False
+    path = b"%s/../../turns/%s/lock" % (os.fsencode(directory), turn_id)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def _mark_of(directory: str, number: int) -> int:
@@ -76,11 +102,11 @@ def _limit_of(pid: int) -> int:
     return 0
 
 
-def _has_another_above(pid: int) -> bool:
+def _has_another_above(pid: int, directory: str) -> bool:
     for _ in range(_MOST_ANCESTORS):
         if pid <= 1:
             return False
-        if is_of_another(pid):
+        if is_of_another(pid, directory):
             return True
         facts = _words("stat", pid).rpartition(b")")[2].split()
         pid = int(facts[1]) if facts else 0

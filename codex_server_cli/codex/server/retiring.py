@@ -12,8 +12,6 @@ import signal
 import time
 from pathlib import Path
 
-from codex_server_cli.codex.server.keeper.leftovers import end_abandoned
-from codex_server_cli.codex.server.keeper.server_log import ServerLog
 from codex_server_cli.codex.server.state import CURRENT, Generation, generations_in, read_generation
 
 _ASK_S = 1.0
@@ -40,7 +38,7 @@ def tell(generation: Generation) -> bool:
     """Make a server without a keeper drain, unless it does: the process above the keeper may do so at this moment.
 
     Returns:
-        Whether it was told now.
+        Whether it drains for certain.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
@@ -53,7 +51,7 @@ def tell(generation: Generation) -> bool:
             return _signal(generation.pid)
         is_told = _tell(generation)
         os.write(fd, b"1")
-    except OSError:  # somebody else tells it now; or a full disk
+    except OSError:  # somebody else tells it now; or a full disk: who comes next finds it draining
         return False
     finally:
         os.close(fd)
@@ -66,6 +64,9 @@ def tidy(directory: str) -> None:
     A server that outlived its keeper drains: its record says so from now on, so that `server status` shows it, and its
     turns find its socket. What a dead one has left is deleted, and what its turns have left is ended.
     """
+    from codex_server_cli.codex.server.keeper.leftovers import end_abandoned  # most turns start no server
+    from codex_server_cli.codex.server.keeper.server_log import ServerLog
+
     living: set[int] = set()
     for found in generations_in(directory):
         current, draining = f"{directory}/{CURRENT}", f"{directory}/draining-{found.number}.json"
@@ -106,7 +107,7 @@ def _tell(generation: Generation) -> bool:
 
     _signal(generation.pid)
     if generation.socket_path and is_draining(generation.socket_path, _ASK_S):  # for a TCP port we have no token
-        return False
+        return True
     return _signal(generation.pid, signal.SIGTERM)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shlex
 import subprocess
 import sys
@@ -118,6 +120,24 @@ def test_a_server_that_nothing_records_is_ended_by_the_next_start(one_server: Sh
     (one_server.directory / "server.json").unlink()  # as where they are killed before they have written it
     one_server.ensure()
     assert is_gone(old.pid)
+
+
+def test_what_a_turn_has_left_whose_worker_is_gone_is_ended(one_server: SharedServer) -> None:
+    lock = one_server.home / "turns" / ANOTHER_TURN / "lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    holder = os.open(lock, os.O_RDWR)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    own = f"{TURN_VARIABLE}={ANOTHER_TURN} setsid {nap(one_server)} >/dev/null 2>&1 & sleep 0.5"
+    one_server.model([reply(run_command(own)), say("Done.")])
+    generation = one_server.ensure()
+    assert one_server.start_turn(generation).result() == "completed"
+    (left,) = wait_until(lambda: sleepers(nap(one_server)), what="what the turn left")
+    wait_until(lambda: left.ppid() == generation.keeper_pid, what="the end of its parent")
+    assert leftovers_of(generation) == ()
+    os.close(holder)
+    wait_until(lambda: not sleepers(nap(one_server)), what="its end")
+    assert one_server.find() == generation
 
 
 def test_what_a_turn_was_told_to_start_outlives_the_server_where_it_is_a_turn_of_its_own(

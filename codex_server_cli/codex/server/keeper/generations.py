@@ -131,8 +131,7 @@ class CodexServer:
         command = [codex, "app-server", *listen, *UNLOAD_FLAGS, *arguments]
         self.pid = os.fork()  # posix_spawn cannot mark it
         if self.pid == 0:
-            set_mark(directory, number)
-            _become(command, log_fd)
+            _become(command, (directory, number), log_fd)
         self.start_ticks = start_ticks(self.pid) or 0
 
     @property
@@ -186,13 +185,14 @@ def wait_until_it_accepts(server: CodexServer, log: ServerLog, timeout_s: float,
     return False
 
 
-def _become(command: list[str], log_fd: int) -> None:
+def _become(command: list[str], mark: tuple[str, int], log_fd: int) -> None:
     """Become codex, in the forked child. Never returns.
 
     The kernel is not asked for a signal at the keeper's death: it would be the second one to a server that drains.
     """
     try:
         os.setsid()
+        set_mark(*mark)
         for signum in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(signum, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)

@@ -106,7 +106,7 @@ class Keeping:
         """End what still runs, and leave no file behind but the log and the lock."""
         if self.server.exit_status is None:
             self._end_server()
-        end_all(lambda: set(left_behind(self.server.pid)))
+        end_all(lambda: set(left_behind(self.server.pid, self._directory)))
         if not self._has_our_directory():
             return
         self._withdraw(None)
@@ -249,7 +249,7 @@ class Keeping:
 
     def _orphans(self) -> set[int]:
         ours = {self._switching_on, self._asking_whether_it_drains, None if self._asking is None else self._asking[0]}
-        return set(left_behind(self.server.pid)) - ours
+        return set(left_behind(self.server.pid, self._directory)) - ours
 
     def _ask(self, orphans: set[int], now: float) -> None:
         """Ask the server, in a process of its own, whether a turn is active: one of a client that holds no lease, such

@@ -22,10 +22,14 @@ _GRACE_S = 0.2
 _POLL_S = 0.005
 
 
-def left_behind(server_pid: int) -> list[int]:
-    """Our children, less the app-server and what is another's to end: orphans of its commands."""
+def left_behind(server_pid: int, directory: str) -> list[int]:
+    """Our children, less the app-server and what is another's to end: orphans of its commands.
+
+    Args:
+        directory: the server's.
+    """
     children = (pid for pid in children_of(os.getpid()) if pid != server_pid)
-    return [pid for pid in children if start_ticks(pid) is not None and not is_of_another(pid)]
+    return [pid for pid in children if start_ticks(pid) is not None and not is_of_another(pid, directory)]
 
 
 def end_abandoned(directory: str, living: set[int]) -> set[int]:

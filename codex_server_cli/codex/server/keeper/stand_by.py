@@ -45,7 +45,7 @@ def _take_over(keeper_pid: int, directory: str) -> None:
             os.waitpid(-1, 0)  # the server is our child by now, and so are the orphans
         except ChildProcessError:  # not where the kernel is no Linux
             time.sleep(_POLL_S)
-    end_all(lambda: set(left_behind(0)))
+    end_all(lambda: set(left_behind(0, directory)))
     if found is None:
         return
     # `server.json` may be the next generation's by now: the next start puts away what a dead one has left there.
