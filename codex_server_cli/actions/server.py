@@ -13,10 +13,11 @@ from codex_server_cli.actions.control.control import cancel
 from codex_server_cli.actions.read import read
 from codex_server_cli.actions.shared_route import shared_key
 from codex_server_cli.codex.server.asking import ask
+from codex_server_cli.codex.server.draining import is_draining
 from codex_server_cli.codex.server.health import Health, read_health
 from codex_server_cli.codex.server.key import ServerKey
 from codex_server_cli.codex.server.look import count_clients, leftovers_of
-from codex_server_cli.codex.server.shared import ensure_shared, find_shared, replace_shared, retire
+from codex_server_cli.codex.server.shared import ensure_shared, find_shared, put_away, replace_shared, retire
 from codex_server_cli.codex.server.state import CURRENT, Generation, directory_of, generations_of, read_generation
 from codex_server_cli.core.model.server.address import parse_address
 from codex_server_cli.core.model.server.report import ServerReport, ServerState
@@ -64,7 +65,8 @@ def start(settings: Settings, arguments: Sequence[str] = ()) -> tuple[ServerRepo
         key = key._replace(extra=tuple(arguments))
     before = find_shared(settings.home, key)
     try:
-        found = ensure_shared(settings.home, key, idle_s=math.inf if arguments else config.server_idle)
+        idle_s = math.inf if arguments else config.server_idle
+        found = ensure_shared(settings.home, key, idle_s=idle_s, doubted=before)
     except CodexMissingError as error:
         if arguments and _PORT_IS_TAKEN in error.message:
             hint = "Take another port, or 0 for any free one."
@@ -100,7 +102,7 @@ def running(settings: Settings) -> list[ServerReport]:
 def stop(
     settings: Settings, *, at_once: bool, timeout_s: float = STOP_S, tell: Callable[[list[ServerReport]], None]
 ) -> list[ServerReport]:
-    """Stop every generation, and wait for its end.
+    """Stop every generation, and wait for its end; end what killed ones have left.
 
     Args:
         at_once: cancel their turns; else they run to their end.
@@ -131,6 +133,7 @@ def stop(
         message = f"the shared app-server takes no more turns, but still runs some: generation {numbers}"
         raise BusyError(message, hint="It ends after them. At once: `codex-server server stop --now`")
     _stop_what_came_of_it(settings, before, deadline)
+    put_away(settings.home)
     return before
 
 
@@ -194,6 +197,8 @@ def _report(settings: Settings, generation: Generation, key: ServerKey | None) -
     said = _diagnostics(generation)
     health = _health(generation)
     is_current = generation.is_kept() and read_generation(f"{generation.directory}/{CURRENT}") == generation
+    if is_current and said is not None:  # somebody may have sent it a signal
+        is_current = not is_draining(generation.socket_path, _ASK_S)
     is_silent = said is None if health is None else not health.is_ready
     state = ServerState.DRAINING if not is_current else ServerState.SILENT if is_silent else ServerState.READY
     started_ms = parse_time_ms(generation.started_at)

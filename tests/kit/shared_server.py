@@ -86,9 +86,11 @@ class SharedServer:
         features = {"plugins": False, "shell_snapshot": False}
         write_custom_provider(self.codex_home, model.base_url, features=features)
 
-    def start_turn(self, generation: Generation) -> Future[str]:
+    def start_turn(self, generation: Generation, token_file: Path | None = None) -> Future[str]:
         """Run a turn there that may do anything; its result is Codex's word for its end, or our error's message."""
-        return self._threads.submit(_run_turn, generation.socket_path, str(self.codex_home.parent))
+        where = generation.socket_path or generation.url
+        token = None if token_file is None else str(token_file)
+        return self._threads.submit(_run_turn, where, str(self.codex_home.parent), token)
 
     def is_in_a_session(self, text: str) -> bool:
         """Whether Codex has recorded a text of a turn.
@@ -117,9 +119,9 @@ class SharedServer:
         self.opened.close()
 
 
-def _run_turn(socket_path: str, cwd: str) -> str:
+def _run_turn(where: str, cwd: str, token_file: str | None) -> str:
     try:
-        return ask(socket_path, _turn(cwd), DEADLINE_S)
+        return ask(where, _turn(cwd), DEADLINE_S, token_file)
     except CodexServerError as error:
         return error.message
 

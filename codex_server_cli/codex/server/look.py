@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from codex_server_cli.codex.server.mark import is_of_another
 from codex_server_cli.codex.server.process import children_of
 from codex_server_cli.codex.server.state import Generation
 from codex_server_cli.core.model.server.report import LeftProcess
@@ -33,6 +34,11 @@ def leftovers_of(generation: Generation) -> tuple[LeftProcess, ...]:
         except OSError:  # gone meanwhile
             continue
         command = b" ".join(words).decode("utf-8", "replace")
-        if pid != generation.pid and command and _OUR_OWN not in command:
+        if (
+            pid != generation.pid
+            and command
+            and _OUR_OWN not in command
+            and not is_of_another(pid, generation.directory)
+        ):
             found.append(LeftProcess(pid, command[:_MOST_CHARS]))
     return tuple(found)

@@ -1,13 +1,21 @@
-"""The end of a generation as a client brings it about: by telling its keeper, or in place of one that was killed."""
+"""The end of a generation as others than its keeper bring it about: by telling the keeper, or in place of a killed one.
+
+A server that has no keeper any more is told once: a second signal would end its turns (`gN.told`).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
+import time
 from pathlib import Path
 
 from codex_server_cli.codex.server.state import CURRENT, Generation, generations_in, read_generation
+
+_ASK_S = 1.0
+_END_S, _POLL_S = 0.5, 0.005
 
 
 def retire(generation: Generation, *, at_once: bool = False) -> bool:
@@ -20,32 +28,94 @@ def retire(generation: Generation, *, at_once: bool = False) -> bool:
         Whether its keeper, or else it itself, was there to be told.
     """
     if generation.is_kept():
-        pid = generation.keeper_pid
-    elif generation.is_alive() and (at_once or not generation.is_bound):
-        pid = generation.pid  # a bound one drains already: a second signal would end its turns
-    else:
+        return _signal(generation.keeper_pid, signal.SIGINT if at_once else signal.SIGTERM)
+    if not generation.is_alive():
         return False
+    return _end(generation) if at_once else tell(generation)
+
+
+def tell(generation: Generation) -> bool:
+    """Make a server without a keeper drain, unless it does: the process above the keeper may do so at this moment.
+
+    Returns:
+        Whether it drains for certain.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        os.kill(pid, signal.SIGINT if at_once and pid == generation.keeper_pid else signal.SIGTERM)
-        os.kill(pid, signal.SIGCONT)  # one that was stopped would never hear of it
-    except OSError:  # gone meanwhile
+        fd = os.open(generation.told_path, flags, 0o600)
+    except OSError:  # its directory is gone, or cannot be written: it is told by whoever notices first
+        return _tell(generation)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_size:
+            return _signal(generation.pid)
+        is_told = _tell(generation)
+        os.write(fd, b"1")
+    except OSError:  # somebody else tells it now; or a full disk: who comes next finds it draining
         return False
-    return True
+    finally:
+        os.close(fd)
+    return is_told
 
 
 def tidy(directory: str) -> None:
-    """Put away the records of killed keepers, as the holder of the lock: no keeper has a current one then.
+    """Put away what killed keepers have left, as the holder of the lock: no keeper has a current record then.
 
     A server that outlived its keeper drains: its record says so from now on, so that `server status` shows it, and its
-    turns find its socket. What a dead one has left is deleted.
+    turns find its socket. What a dead one has left is deleted, and what its turns have left is ended.
     """
+    from codex_server_cli.codex.server.keeper.leftovers import end_abandoned  # most turns start no server
+    from codex_server_cli.codex.server.keeper.server_log import ServerLog
+
+    living: set[int] = set()
     for found in generations_in(directory):
         current, draining = f"{directory}/{CURRENT}", f"{directory}/draining-{found.number}.json"
         is_current = read_generation(current) == found
         with contextlib.suppress(OSError):  # gone meanwhile
-            if found.is_alive() and is_current:
-                retire(found)
-                os.rename(current, draining)  # noqa: PTH104
-            elif not found.is_alive() and not found.is_kept():
-                for path in (found.socket_path, found.clients_path, current if is_current else draining):
+            if found.is_alive():
+                living.add(found.number)
+                if is_current or not found.is_kept():
+                    retire(found)
+                if is_current:
+                    os.rename(current, draining)  # noqa: PTH104
+            elif not found.is_kept():
+                paths = (found.socket_path, found.clients_path, found.told_path, current if is_current else draining)
+                for path in filter(None, paths):
                     Path(path).unlink(missing_ok=True)
+    ended = end_abandoned(directory, living)
+    if ended:
+        words = ", ".join(map(str, sorted(ended)))
+        with contextlib.suppress(OSError):
+            ServerLog(f"{directory}/server.log").say(f"ended what killed generations had left running: {words}")
+
+
+def _end(generation: Generation) -> bool:
+    """End a server, as its keeper would: the second signal ends the turns, where the first was understood as one."""
+    for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if not _signal(generation.pid, signum):
+            break
+        deadline = time.monotonic() + _END_S
+        while generation.is_alive() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        if not generation.is_alive():
+            break
+    return True
+
+
+def _tell(generation: Generation) -> bool:
+    from codex_server_cli.codex.server.draining import is_draining  # a client, which most ends do not need
+
+    _signal(generation.pid)
+    if generation.socket_path and is_draining(generation.socket_path, _ASK_S):  # for a TCP port we have no token
+        return True
+    return _signal(generation.pid, signal.SIGTERM)
+
+
+def _signal(pid: int, *signums: signal.Signals) -> bool:
+    """Send signals, and have a process go on that was stopped: it would never hear of them."""
+    try:
+        for signum in (*signums, signal.SIGCONT):
+            os.kill(pid, signum)
+    except OSError:  # gone meanwhile
+        return False
+    return True

@@ -29,13 +29,18 @@ from codex_server_cli.codex.server.state import (
 from codex_server_cli.settings.config import DEFAULT_SERVER_IDLE_S
 from codex_server_cli.settings.environment import interpreter, server_environment
 
-__all__ = ["Generation", "Lease", "ensure_shared", "find_shared", "replace_shared", "retire"]
+TYPE_CHECKING = False  # typing itself takes 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Generation", "Lease", "ensure_shared", "find_shared", "put_away", "replace_shared", "retire"]
 
 _CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.codex.server.keeper.main import main; main()"
 _POLL_S = 0.005
 _LONGEST_POLL_S = 0.05
 _ABOVE_STDIO = 10
 _LOCK_FD = 3
+_ASK_S = 2.0
 
 
 def find_shared(home: Path, key: ServerKey) -> Generation | None:
@@ -50,17 +55,25 @@ def find_shared(home: Path, key: ServerKey) -> Generation | None:
 
 
 def ensure_shared(
-    home: Path, key: ServerKey, *, idle_s: float = DEFAULT_SERVER_IDLE_S, timeout_s: float = 30.0
+    home: Path,
+    key: ServerKey,
+    *,
+    idle_s: float = DEFAULT_SERVER_IDLE_S,
+    timeout_s: float = 30.0,
+    doubted: Generation | None = None,
+    should_give_up: Callable[[], bool] | None = None,
 ) -> Generation:
     """The same, started where needed. An outdated generation is made to drain: its turns run on to their end.
 
     Args:
         idle_s: how long one that is started here stays without a client.
         timeout_s: how long to wait for one that starts.
+        doubted: one that may take no more turns, though nothing shows it from outside: it is asked.
+        should_give_up: called again and again while one starts. The start itself goes on: others may wait for it.
 
     Raises:
         CodexMissingError: codex cannot be run, or does not start as a server.
-        ServerError: it did not accept in time.
+        ServerError: it did not accept in time, or the wait was given up.
         HomeError: the directory cannot be written.
         BadInputError: Codex's home or configuration is broken.
         BusyError: no room for a process.
@@ -69,7 +82,9 @@ def ensure_shared(
     directory = directory_of(home, key.name)
     while True:
         found = read_generation(f"{directory}/{CURRENT}")
-        if found is not None and _is_usable(found, key) and _accepts(found):
+        if found is not None and found == doubted and not _drains(found):
+            doubted = None
+        if found is not None and found != doubted and _is_usable(found, key) and _accepts(found):
             return found
         try:
             lock_fd = _try_lock(directory)
@@ -78,11 +93,12 @@ def ensure_shared(
 
             raise unwritable(f"{error.filename or directory}: {error.strerror}") from error
         if lock_fd is not None:
-            started = _start(lock_fd, directory, key, idle_s, deadline)
+            started = _start(lock_fd, directory, key, (idle_s, deadline), should_give_up)
             if started is not None:
                 return started
-        elif found is not None and not (_is_usable(found, key) and _accepts(found)):
+        elif found is not None and (found == doubted or not (_is_usable(found, key) and _accepts(found))):
             retire(found)
+        _look_up(should_give_up)
         if time.monotonic() > deadline:
             from codex_server_cli.codex.server.start_error import late
 
@@ -107,6 +123,18 @@ def replace_shared(
     return ensure_shared(home, key, idle_s=idle_s, timeout_s=max(deadline - time.monotonic(), 1.0))
 
 
+def put_away(home: Path) -> None:
+    """End and delete what killed generations have left, where no keeper is at work."""
+    for path in (home / "servers").glob("*"):
+        try:
+            lock_fd = _try_lock(str(path))
+        except OSError:  # not ours to write
+            continue
+        if lock_fd is not None:
+            tidy(str(path))
+            os.close(lock_fd)
+
+
 def _is_usable(found: Generation, key: ServerKey) -> bool:
     return (
         found.is_alive()
@@ -119,6 +147,19 @@ def _is_usable(found: Generation, key: ServerKey) -> bool:
 
 def _accepts(found: Generation) -> bool:
     return not found.socket_path or can_connect(found.socket_path)
+
+
+def _drains(found: Generation) -> bool:
+    from codex_server_cli.codex.server.draining import is_draining  # seldom needed
+
+    return bool(found.socket_path) and is_draining(found.socket_path, _ASK_S)
+
+
+def _look_up(should_give_up: Callable[[], bool] | None) -> None:
+    if should_give_up is not None and should_give_up():
+        from codex_server_cli.codex.server.start_error import given_up
+
+        raise given_up()
 
 
 def _try_lock(directory: str) -> int | None:
@@ -143,8 +184,17 @@ def _try_lock(directory: str) -> int | None:
     return fd
 
 
-def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline: float) -> Generation | None:
+def _start(
+    lock_fd: int,
+    directory: str,
+    key: ServerKey,
+    times_s: tuple[float, float],
+    should_give_up: Callable[[], bool] | None,
+) -> Generation | None:
     """Start the next generation, as the holder of the lock, which passes to it.
+
+    Args:
+        times_s: how long the server stays without a client, and until when it has to accept.
 
     Returns:
         It; None where it collided with another app-server at its start, so that another attempt may succeed.
@@ -152,6 +202,7 @@ def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline
     Raises:
         CodexServerError: see `ensure_shared`.
     """
+    idle_s, deadline = times_s
     try:
         tidy(directory)
         answer_fd = _spawn_keeper(lock_fd, directory, key, (idle_s, max(deadline - time.monotonic(), 0.1)))
@@ -162,7 +213,7 @@ def _start(lock_fd: int, directory: str, key: ServerKey, idle_s: float, deadline
     finally:
         os.close(lock_fd)  # from now on the keeper alone holds it, so that it falls with the keeper
     try:
-        answer = _read_answer(answer_fd, deadline)
+        answer = _read_answer(answer_fd, deadline, should_give_up)
     finally:
         os.close(answer_fd)
     if answer.startswith("ready"):
@@ -224,9 +275,12 @@ def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, times_s: tuple[f
     return reading
 
 
-def _read_answer(fd: int, deadline: float) -> str:
+def _read_answer(fd: int, deadline: float, should_give_up: Callable[[], bool] | None) -> str:
     data = b""
-    while (rest_s := deadline - time.monotonic()) > 0 and select.select([fd], [], [], rest_s)[0]:
+    while (rest_s := deadline - time.monotonic()) > 0:
+        if not select.select([fd], [], [], min(rest_s, _LONGEST_POLL_S))[0]:
+            _look_up(should_give_up)
+            continue
         piece = os.read(fd, 1 << 16)
         data += piece
         if not piece or (data.startswith(b"ready") and data.endswith(b"\n")):

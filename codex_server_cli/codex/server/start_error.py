@@ -84,6 +84,11 @@ def no_process(error: OSError) -> CodexServerError:
     return InternalError(f"the shared app-server could not start: {error.strerror}", hint="codex-server doctor")
 
 
+def given_up() -> ServerError:
+    """What had asked for it is over."""
+    return ServerError("the shared app-server was not waited for any longer")
+
+
 def late(directory: str, timeout_s: float) -> BusyError:
     """The error where another client's start, or the end of an outdated generation, takes too long."""
     message = f"the shared app-server was not ready within {timeout_s:.0f} s"

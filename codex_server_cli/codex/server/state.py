@@ -5,6 +5,7 @@
     draining-N.json the same of a generation that runs its last turns
     gN.sock         the socket of generation N (codex makes it a link)
     gN.clients      held shared by each client: where it can be locked exclusively, the generation has none
+    gN.told         not empty once the app-server was told to drain
     server.log      what codex says on stderr, and the keeper's own words
 
 Owns names and reading; the writer is `keeper`.
@@ -41,7 +42,6 @@ class Generation(NamedTuple):
         started_at: RFC 3339.
         login, binary: what it was started with, to be compared: see `key`.
         codex_home, codex: the same.
-        is_bound: whether the kernel makes it drain when its keeper dies.
     """
 
     key: str
@@ -60,7 +60,6 @@ class Generation(NamedTuple):
     binary: str
     codex_home: str
     codex: str
-    is_bound: bool
 
     def is_alive(self) -> bool:
         """Whether its app-server runs."""
@@ -74,6 +73,11 @@ class Generation(NamedTuple):
     def clients_path(self) -> str:
         """The file that each client holds."""
         return f"{self.directory}/g{self.number}.clients"
+
+    @property
+    def told_path(self) -> str:
+        """The file that says whether its app-server was told to drain."""
+        return f"{self.directory}/g{self.number}.told"
 
 
 class Lease:

@@ -1,12 +1,13 @@
 """The connection of a turn to our own shared app-server, which is started where none runs. See `connection`.
 
 Owns which generation of it a turn uses: that which it was sent to, as long as that lives; it may be draining. Every
-other turn gets the current one.
+other turn gets the current one; and where that has refused it, and drains, the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from codex_server_cli.codex.server.key import ServerKey
@@ -14,10 +15,15 @@ from codex_server_cli.codex.server.shared import Generation, Lease, ensure_share
 from codex_server_cli.codex.transport.base import Link
 from codex_server_cli.codex.transport.connect import Route
 from codex_server_cli.core.model.request import TurnRequest
+from codex_server_cli.core.model.turn import TurnError
+from codex_server_cli.core.session.outbox import Step
+from codex_server_cli.core.session.session import Session
+from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.codex_process import StartError
 from codex_server_cli.worker.server.connection import ServerConnection
+from codex_server_cli.worker.server.interruption import is_told_to_stop
 
 _START_S = 20.0
 _MOST_SILENCES = 2
@@ -44,33 +50,58 @@ class SharedConnection(ServerConnection):
         super().__init__(request, route, record)
         self._key, self._settings, self._note = key, settings, note
         self._generation: Generation | None = None
+        self._doubted: Generation | None = None
+        self._is_connected = self._has_route = False
         self._silences = 0
         self._lease: Lease | None = None
 
+    def start(self, provider: str | None = None, *, is_turn_there: bool = False) -> Link:
+        """See `CodexProcess.start`. A connection that was not lost is made anew where the server has no turn of ours,
+        and may have refused it, also after the prompt was sent."""
+        if self._is_connected:
+            self._doubted, self._generation, self._is_connected = self._generation, None, False
+        return super().start(provider, is_turn_there=is_turn_there)
+
     def open(self, provider: str | None) -> Link:
         """Connect. A generation that accepts and then is silent, twice, is made to drain: it would stop every turn."""
+        self._has_route = False
         try:
-            return super().open(provider)
+            link = super().open(provider)
         except StartError as failure:
-            self._silences += failure.is_passing
+            self._silences += failure.is_passing and self._has_route
             if self._generation is not None and not self.is_turn_there and self._silences >= _MOST_SILENCES:
                 retire(self._generation)
             raise
+        self._is_connected = True
+        return link
+
+    def report(self, session: Session, error: TurnError, is_passing: bool, now_ms: float) -> Step:
+        """See `ServerConnection.report`."""
+        self._is_connected = False
+        return super().report(session, error, is_passing, now_ms)
 
     def route(self) -> Route:
         """See `ServerConnection.route`."""
         found = self._generation
         if found is None or not (self.is_turn_there and found.is_alive()):
             found = self._take_generation()
+        self._has_route = True
         return self._route._replace(socket_path=found.socket_path)
 
     def _take_generation(self) -> Generation:
-        idle_s = read_config(self._settings.config_path).server_idle
-        found = ensure_shared(self._settings.home, self._key, idle_s=idle_s, timeout_s=_START_S)
+        found = ensure_shared(
+            self._settings.home,
+            self._key,
+            idle_s=read_config(self._settings.config_path).server_idle,
+            timeout_s=_START_S,
+            doubted=self._doubted,
+            should_give_up=partial(is_told_to_stop, TurnDir(self._settings.turns_path / self.request.turn_id)),
+        )
         if found != self._generation:
-            if self._lease is not None:
-                self._lease.release()
-            self._generation, self._lease = found, Lease(found)  # until our exit, which is after the sweep
+            lease, self._lease = self._lease, Lease(found)  # until our exit, which is after the sweep
+            if lease is not None:
+                lease.release()
+            self._generation = found
             self._record |= {"path": found.socket_path, "pid": found.pid, "generation": found.number}
             self._note()
         return found

@@ -8,13 +8,27 @@ from pathlib import Path
 import pytest
 
 from codex_server_cli.codex.server.keeper import generations
-from codex_server_cli.codex.server.keeper.generations import listening_at, read_codex_version
+from codex_server_cli.codex.server.keeper.generations import asked_at, listening_at, read_codex_version
 
 
 def test_an_address_counts_once_its_line_is_whole() -> None:
     told = "codex app-server (WebSockets)\n  listening on: ws://[::1]:35551\n"
     assert [listening_at(told[:length]) for length in range(len(told))] == [""] * len(told)
     assert listening_at(f"{told}  readyz: …") == "ws://[::1]:35551"
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked"),
+    [
+        ([], ["ws://x"]),
+        (["--ws-auth=capability-token", "--ws-token-file=/a=b"], ["ws://x", "/a=b"]),
+        (["--ws-auth=capability-token", "--ws-token-sha256=00"], []),
+        (["--ws-auth=signed-bearer-token", "--ws-shared-secret-file=/s"], []),
+    ],
+    ids=["no token", "its file", "its hash", "signed ones"],
+)
+def test_one_on_a_port_is_asked_where_its_token_is_at_hand(flags: list[str], asked: list[str]) -> None:
+    assert asked_at("ws://x", ["--listen=ws://x", *flags]) == asked
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from codex_server_cli.codex.server.key import login_of
 from codex_server_cli.codex.server.process import can_connect
 from codex_server_cli.codex.server.shared import ensure_shared, find_shared, retire
 from codex_server_cli.codex.server.state import read_generation
+from codex_server_cli.errors import ServerError
 from codex_server_cli.settings.environment import SERVER_MARK
 from tests.kit.shared_server import SharedServer, is_gone
 from tests.kit.support import wait_until
@@ -136,7 +137,7 @@ def test_a_recorded_pid_that_is_another_process_by_now_is_not_signalled(one_serv
     record = json.loads((one_server.directory / "server.json").read_text())
     one_server.end()
     with subprocess.Popen(["sleep", "60"]) as stranger:
-        record |= {"pid": stranger.pid, "keeper_pid": stranger.pid, "is_bound": False}
+        record |= {"pid": stranger.pid, "keeper_pid": stranger.pid}
         (one_server.directory / "server.json").write_text(json.dumps(record))
         found = read_generation(f"{one_server.directory}/server.json")
         assert found is not None
@@ -246,3 +247,25 @@ def test_a_home_that_does_not_exist_is_made_for_its_user_alone(
     one_server.put_into_environment(monkeypatch)
     one_server.ensure()
     assert [path.stat().st_mode & 0o777 for path in (one_server.home, one_server.home / "servers")] == [0o700] * 2
+
+
+def test_a_wait_that_is_given_up_leaves_a_whole_server_to_others(one_server: SharedServer) -> None:
+    with pytest.raises(ServerError, match="not waited for"):
+        one_server.ensure(should_give_up=lambda: bool(one_server.processes()))
+    assert one_server.ensure().number == 1
+    assert len(one_server.processes()) == PROCESSES
+
+
+def test_a_wait_that_is_given_up_leaves_nothing_of_a_server_that_never_accepts(
+    one_server: SharedServer, tmp_path: Path
+) -> None:
+    one_server.codex = tmp_path / "codex"
+    one_server.codex.write_text("#!/bin/sh\nexec sleep 3600\n")
+    one_server.codex.chmod(0o755)
+    with pytest.raises(ServerError, match="not waited for"):
+        one_server.ensure(timeout_s=3.0, should_give_up=lambda: len(one_server.processes()) >= PROCESSES)
+    answers = iter([False, False, True])
+    with pytest.raises(ServerError, match="not waited for"):  # while another's start goes on
+        one_server.ensure(should_give_up=lambda: next(answers))
+    wait_until(lambda: not one_server.processes(), what="the end of the start")
+    assert sorted(path.name for path in one_server.directory.iterdir()) == ["lock", "server.log"]

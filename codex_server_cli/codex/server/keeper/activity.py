@@ -14,9 +14,9 @@ _TIMEOUT_S = 5.0
 
 
 def main() -> None:
-    """Entry point: `SOCKET`. Exits with 0 where no turn is active; with 1 where one is, or that is not known."""
+    """Entry point: `SOCKET`, or `URL [TOKEN_FILE]`. Exits with 0 where no turn is active, else with 1."""
     try:
-        found = ask(sys.argv[1], ask_diagnostics(__version__), _TIMEOUT_S)
+        found = ask(sys.argv[1], ask_diagnostics(__version__), _TIMEOUT_S, *sys.argv[2:])
     except CodexServerError:
         found = None
     os._exit(0 if found is not None and found.active_turns == 0 else 1)

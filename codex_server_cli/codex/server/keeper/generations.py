@@ -13,6 +13,7 @@ import sys
 import time
 
 from codex_server_cli.codex.server.keeper.server_log import ServerLog
+from codex_server_cli.codex.server.mark import set_mark
 from codex_server_cli.codex.server.process import can_connect, start_ticks
 from codex_server_cli.settings.environment import inherited_environment
 
@@ -22,7 +23,6 @@ _VERSION_S = 5.0
 _MOST_VERSION_BYTES = 1000
 _VERSION_CHARS = frozenset("0123456789.-+abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _ENDING = frozenset({signal.SIGTERM, signal.SIGINT})
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 UNLOAD_FLAGS = ("-c", "thread_unload_delay_secs=1")
 """Not 0: a connection that is lost right after `turn/start` would then end the turn (transport notes, section 3.2)."""
@@ -46,7 +46,7 @@ def become_subreaper() -> None:
 def next_number(directory: str, last: int) -> int:
     """The number of the next generation: after the last one, and none whose files lie there already."""
     number = last + 1
-    while any(os.path.lexists(f"{directory}/g{number}.{suffix}") for suffix in ("sock", "clients")):
+    while any(os.path.lexists(f"{directory}/g{number}.{suffix}") for suffix in ("sock", "clients", "told")):
         number += 1
     return number
 
@@ -55,6 +55,17 @@ def listening_at(words: str) -> str:
     """The address that an app-server on a TCP port has written to stderr; empty while its line is not whole."""
     line, newline, _ = words.partition(_LISTENING)[2].partition("\n")
     return line.strip() if newline else ""
+
+
+def asked_at(url: str, arguments: list[str]) -> list[str]:
+    """Its URL, and the file of the token that it takes, of an app-server on a TCP port; empty where it takes another.
+
+    Args:
+        arguments: that it was started with.
+    """
+    files = [each.partition("=")[2] for each in arguments if each.startswith("--ws-token-file=")]
+    has_auth = any(each.startswith("--ws-auth=") for each in arguments)
+    return [url, *files] if files or not has_auth else []
 
 
 def read_codex_version(codex: str) -> str:
@@ -114,14 +125,19 @@ class CodexServer:
         self.socket_path = f"{directory}/g{number}.sock"
         self.exit_status: int | None = None
         self._is_elsewhere = any(argument.startswith("--listen=") for argument in arguments)
+        self._arguments = arguments
         self.url = ""
         listen = [] if self._is_elsewhere else ["--listen", f"unix://{self.socket_path}"]
         command = [codex, "app-server", *listen, *UNLOAD_FLAGS, *arguments]
-        parent = os.getpid()
-        self.pid = os.fork()  # posix_spawn cannot bind it to us
+        self.pid = os.fork()  # posix_spawn cannot mark it
         if self.pid == 0:
-            _become(command, parent, log_fd)
+            _become(command, (directory, number), log_fd)
         self.start_ticks = start_ticks(self.pid) or 0
+
+    @property
+    def to_ask(self) -> list[str]:
+        """The arguments of a process that asks it something; none where that takes a token that we do not have."""
+        return asked_at(self.url, self._arguments) if self._is_elsewhere else [self.socket_path]
 
     def accepts(self, words: str) -> bool:
         """Whether it can be connected to.
@@ -169,15 +185,14 @@ def wait_until_it_accepts(server: CodexServer, log: ServerLog, timeout_s: float,
     return False
 
 
-def _become(command: list[str], parent: int, log_fd: int) -> None:
-    """Become codex, in the forked child. Never returns."""
+def _become(command: list[str], mark: tuple[str, int], log_fd: int) -> None:
+    """Become codex, in the forked child. Never returns.
+
+    The kernel is not asked for a signal at the keeper's death: it would be the second one to a server that drains.
+    """
     try:
         os.setsid()
-        # A server whose keeper was killed gets SIGTERM from the kernel: it finishes its turns and goes. Not SIGKILL,
-        # which would end the turns; and not nothing: it would stay for good, and so would what its turns have left.
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(0)  # the keeper was killed before that was set
+        set_mark(*mark)
         for signum in (signal.SIGPIPE, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(signum, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)

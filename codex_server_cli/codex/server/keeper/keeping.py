@@ -28,6 +28,7 @@ _END_S = 0.5
 """For each signal; a server without a turn needs 5 to 65 ms."""
 _SWITCH_ON = "from codex_server_cli.codex.server.keeper.remote_control import main; main()"
 _ASK = "from codex_server_cli.codex.server.keeper.activity import main; main()"
+_ASK_WHETHER_IT_DRAINS = "from codex_server_cli.codex.server.draining import main; main()"
 
 
 class Keeping:
@@ -58,6 +59,7 @@ class Keeping:
         self._asked_at = 0.0
         self._asking: tuple[int, set[int]] | None = None
         self._switching_on: int | None = None
+        self._asking_whether_it_drains: int | None = None
 
     def record(self, text: str) -> None:
         """Write `server.json`, by which clients find the server.
@@ -82,7 +84,8 @@ class Keeping:
         tick_s = min(_TICK_S, self._idle_s)
         tick_at = time.monotonic() + tick_s
         while self.server.exit_status is None:
-            due_at = tick_at if self._told_at is None else min(tick_at, self._told_at)
+            told_at = None if self._asking_whether_it_drains is not None else self._told_at
+            due_at = tick_at if told_at is None else min(tick_at, told_at)
             ready = select.select([self._wakeup_fd], [], [], max(due_at - time.monotonic(), 0))[0]
             signums = os.read(self._wakeup_fd, 512) if ready else b""
             if signal.SIGINT in signums:
@@ -91,9 +94,9 @@ class Keeping:
             elif signal.SIGTERM in signums:
                 self._drain("by request")
             self._reap()
-            if self._told_at is not None and time.monotonic() >= self._told_at:
-                self._told_at = None
+            if told_at is not None and self._told_at is not None and time.monotonic() >= told_at:
                 self.server.signal(signal.SIGTERM)
+                self._has_been_told()
             if time.monotonic() >= tick_at:
                 self._tick(time.monotonic())
                 tick_at = time.monotonic() + tick_s
@@ -103,17 +106,17 @@ class Keeping:
         """End what still runs, and leave no file behind but the log and the lock."""
         if self.server.exit_status is None:
             self._end_server()
-        end_all(lambda: set(left_behind(self.server.pid)))
+        end_all(lambda: set(left_behind(self.server.pid, self._directory)))
         if not self._has_our_directory():
             return
         self._withdraw(None)
-        for suffix in ("sock", "clients"):
+        for suffix in ("sock", "clients", "told"):
             try:
                 os.unlink(f"{self._directory}/g{self.server.number}.{suffix}")  # noqa: PTH108
             except OSError:  # codex has removed its link itself
                 continue
 
-    def _drain(self, why: str) -> None:
+    def _drain(self, why: str, *, may_have_turns: bool = True) -> None:
         """Let the server run its present turns to their end, and the next generation start. Once: a second signal would
         end the turns.
 
@@ -126,11 +129,37 @@ class Keeping:
         self.log.say(f"generation {self.server.number} takes no more turns: {why}")
         self._withdraw(f"{self._directory}/draining-{self.server.number}.json")
         self._told_at = time.monotonic()
+        self.server.signal(signal.SIGCONT)  # one that was stopped would never hear of it
         if self._try_alone():
             fcntl.flock(self._clients_fd, fcntl.LOCK_UN)
         else:
             self._told_at += _BEGIN_S
+        if may_have_turns and self.server.to_ask:
+            self._ask_whether_it_drains()
         os.close(self._lock_fd)
+
+    def _ask_whether_it_drains(self) -> None:
+        """Somebody may have sent it a signal, and who tells us now has found that out: ours would be the second one."""
+        try:
+            command = interpreter(_ASK_WHETHER_IT_DRAINS, *self.server.to_ask)
+            self._asking_whether_it_drains = os.posix_spawn(sys.executable, command, inherited_environment())
+        except OSError:  # no room: it most likely does not
+            return
+
+    def _has_been_told(self) -> None:
+        """Note that for those who look after the server once we were killed: see `retiring`."""
+        self._told_at = None
+        if not self._has_our_directory():
+            return
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            fd = os.open(f"{self._directory}/g{self.server.number}.told", flags, 0o600)
+            try:
+                os.write(fd, b"1")
+            finally:
+                os.close(fd)
+        except OSError:  # a full disk
+            return
 
     def _withdraw(self, path: str | None) -> None:
         """Rename our record, or delete it. It is ours: we hold the lock, or it has our number."""
@@ -162,6 +191,11 @@ class Keeping:
                     self._answered(ended[1], self._asking[1])
                 elif ended[0] == self._switching_on:
                     self._switching_on = None
+                elif ended[0] == self._asking_whether_it_drains:
+                    self._asking_whether_it_drains = None
+                    if ended[1] == 0:
+                        self.log.say("somebody else has made it drain")
+                        self._has_been_told()
         except ChildProcessError:
             return
 
@@ -175,7 +209,7 @@ class Keeping:
         fcntl.flock(self._clients_fd, fcntl.LOCK_UN)
         since = self._unattended_since = self._unattended_since or now
         orphans = self._orphans()
-        if orphans and self._asking is None and now - self._asked_at >= _ASK_PAUSE_S:
+        if orphans and self.server.to_ask and self._asking is None and now - self._asked_at >= _ASK_PAUSE_S:
             self._ask(orphans, now)
         if self._is_draining and now - since >= _UNATTENDED_S:
             self.log.say("ended: no client attends its turns")
@@ -196,7 +230,7 @@ class Keeping:
         from codex_server_cli.codex.server.keeper.idle import may_stop
 
         if may_stop(self._directory):
-            self._drain(f"idle for {self._idle_s:.0f} s")
+            self._drain(f"idle for {self._idle_s:.0f} s", may_have_turns=False)
 
     def _switch_on_remote_control(self) -> None:
         """Do so where `config.json` may want it, in a process of its own: most users never do."""
@@ -214,15 +248,15 @@ class Keeping:
     # --- what its turns leave behind
 
     def _orphans(self) -> set[int]:
-        ours = {self._switching_on, None if self._asking is None else self._asking[0]}
-        return set(left_behind(self.server.pid)) - ours
+        ours = {self._switching_on, self._asking_whether_it_drains, None if self._asking is None else self._asking[0]}
+        return set(left_behind(self.server.pid, self._directory)) - ours
 
     def _ask(self, orphans: set[int], now: float) -> None:
         """Ask the server, in a process of its own, whether a turn is active: one of a client that holds no lease, such
         as a phone's, or one whose worker was killed."""
         self._asked_at = now
         try:
-            command = interpreter(_ASK, self.server.socket_path)
+            command = interpreter(_ASK, *self.server.to_ask)
             pid = os.posix_spawn(sys.executable, command, inherited_environment())
         except OSError:  # no room: another time
             return

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 
+from codex_server_cli.codex.server.mark import is_of_another, marked
 from codex_server_cli.codex.server.process import children_of, start_ticks
 
 TYPE_CHECKING = False  # typing itself takes 3 ms
@@ -21,16 +22,38 @@ _GRACE_S = 0.2
 _POLL_S = 0.005
 
 
-def left_behind(server_pid: int) -> list[int]:
-    """Our children, less the app-server: orphans of its commands."""
-    return [pid for pid in children_of(os.getpid()) if pid != server_pid and start_ticks(pid) is not None]
+def left_behind(server_pid: int, directory: str) -> list[int]:
+    """Our children, less the app-server and what is another's to end: orphans of its commands.
+
+    Args:
+        directory: the server's.
+    """
+    children = (pid for pid in children_of(os.getpid()) if pid != server_pid)
+    return [pid for pid in children if start_ticks(pid) is not None and not is_of_another(pid, directory)]
+
+
+def end_abandoned(directory: str, living: set[int]) -> set[int]:
+    """End what generations have left whose keepers were killed with all that stood above them.
+
+    Args:
+        directory: the server's.
+        living: the numbers of those whose app-server runs.
+
+    Returns:
+        The pids.
+    """
+
+    def find() -> set[int]:
+        return {pid for pid, number in marked(directory).items() if number not in living and start_ticks(pid)}
+
+    return end_all(find)
 
 
 def end_all(find: Callable[[], set[int]]) -> set[int]:
-    """End processes that are our children: SIGTERM, a short grace, SIGKILL; until none is found.
+    """End processes: SIGTERM, a short grace, SIGKILL; until none is found.
 
     Args:
-        find: returns those that are left, without zombies; they are our children, so no pid is another's meanwhile.
+        find: returns those that are left, without zombies. Asked again before each signal: a pid may be another's.
 
     Returns:
         The pids.
@@ -42,7 +65,7 @@ def end_all(find: Callable[[], set[int]]) -> set[int]:
             break
         ended |= found
         for signum in (signal.SIGTERM, signal.SIGKILL):
-            for pid in found:
+            for pid in found & find():
                 try:
                     os.kill(pid, signum)
                 except OSError:  # gone meanwhile

@@ -7,8 +7,8 @@ next generation beside it, while this one runs its last turns.
     SIGTERM   drain: no new turns; the server runs the present ones to their end, and goes; so do we
     SIGINT    end at once
 
-Where this process is killed, its server drains by itself (`generations`). Must stay small: it lives as long as the
-server, and wakes up once a second. So it imports next to nothing; what needs more runs in a process of its own.
+Where this process is killed, the one above it makes the server drain (`stand_by`). Must stay small: it lives as long as
+the server, and wakes up once a second. So it imports next to nothing; what needs more runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -122,12 +122,11 @@ def _publish(keeping: Keeping, facts: str, version: str) -> None:
     """
     server, now = keeping.server, time.time()
     started_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-    is_bound = "true" if sys.platform == "linux" else "false"
     keeping.record(
         f'{facts}, "number": {server.number}, "url": "{server.url}", "pid": {server.pid}, '
         f'"start_ticks": {server.start_ticks}, "boot_id": "{boot_id()}", '
         f'"keeper_pid": {os.getpid()}, "keeper_start_ticks": {start_ticks(os.getpid())}, '
-        f'"codex_version": "{version}", "started_at": "{started_at}", "is_bound": {is_bound}}}\n'
+        f'"codex_version": "{version}", "started_at": "{started_at}"}}\n'
     )
     keeping.log.say(f"generation {server.number} accepts: codex {version or '?'}, pid {server.pid}")
     _tell(f"ready {server.number}\n")
