@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+FEWEST_FILES = 64
+"""Under a lower limit on open files the rest of a worker could not be loaded beside what was begun early."""
 GRACE_S = 0.5
 """For each rung of the ladder that ends an app-server; the end of stdin takes 24 to 32 ms, SIGTERM 40 to 140 (notes,
 section 8)."""

@@ -23,8 +23,12 @@ _END_S = 1.0
 class BufferedLink:
     """A `Link` to an app-server that others use."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, sent: bytes = b"", heard: bytes = b"") -> None:
         """Take over a link.
+
+        Args:
+            sent: what was sent already of what will be: it is not sent again.
+            heard: what has come already.
 
         Raises:
             OSError: a limit on open files.
@@ -39,6 +43,10 @@ class BufferedLink:
         self._write_fd: int | None = None
         self._has_ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self._sent = sent
+        if heard:
+            self._held.append(heard)
+            self._signal()
 
     @property
     def pid(self) -> int | None:
@@ -77,7 +85,21 @@ class BufferedLink:
     def send(self, data: bytes) -> None:
         """See `Link`."""
         with self._lock:
-            self._link.send(data)
+            self._link.send(self._unsent_of(data) if self._sent else data)
+
+    def _unsent_of(self, data: bytes) -> bytes:
+        """What of it was not sent already.
+
+        Raises:
+            BrokenPipeError: something else was sent. What it begins on another connection is right.
+        """
+        both = min(len(data), len(self._sent))
+        if data[:both] != self._sent[:both]:
+            self._sent = b""
+            self._link.end()
+            raise BrokenPipeError("something else was sent already")
+        self._sent = self._sent[both:]
+        return data[both:]
 
     def tick(self) -> float | None:
         """See `Link`."""
@@ -134,9 +156,13 @@ class BufferedLink:
                 if data:
                     self._held.append(data)
                 self._is_over = self._is_over or data is None
-            if (self._held or self._is_over) and not self._is_signalled:
-                self._is_signalled = True
-                os.write(self._signal_fd, b"!")
+            if self._held or self._is_over:
+                self._signal()
+
+    def _signal(self) -> None:
+        if not self._is_signalled:
+            self._is_signalled = True
+            os.write(self._signal_fd, b"!")
 
     def _reset_signal(self) -> None:
         if self._is_signalled:

@@ -17,7 +17,9 @@ from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.codex_process import StartError
+from codex_server_cli.worker.server.buffered import BufferedLink
 from codex_server_cli.worker.server.connection import ServerConnection
+from codex_server_cli.worker.server.early import take
 
 _START_S = 20.0
 _MOST_SILENCES = 2
@@ -49,6 +51,10 @@ class SharedConnection(ServerConnection):
 
     def open(self, provider: str | None) -> Link:
         """Connect. A generation that accepts and then is silent, twice, is made to drain: it would stop every turn."""
+        begun = take(self._key)
+        if begun is not None:
+            self._use(begun.generation, begun.lease)
+            return BufferedLink(begun.link, begun.sent, begun.heard)
         try:
             return super().open(provider)
         except StartError as failure:
@@ -70,7 +76,10 @@ class SharedConnection(ServerConnection):
         if found != self._generation:
             if self._lease is not None:
                 self._lease.release()
-            self._generation, self._lease = found, Lease(found)  # until our exit, which is after the sweep
-            self._record |= {"path": found.socket_path, "pid": found.pid, "generation": found.number}
-            self._note()
+            self._use(found, Lease(found))
         return found
+
+    def _use(self, generation: Generation, lease: Lease) -> None:
+        self._generation, self._lease = generation, lease  # until our exit, which is after the sweep
+        self._record |= {"path": generation.socket_path, "pid": generation.pid, "generation": generation.number}
+        self._note()

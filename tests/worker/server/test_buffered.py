@@ -91,6 +91,27 @@ def test_it_is_a_link(pair: tuple[BufferedLink, socket.socket]) -> None:
     assert link.read(fd) == b""
 
 
+def test_what_was_sent_and_heard_before_it_was_made_is_neither_sent_again_nor_lost() -> None:
+    ours, theirs = socket.socketpair()
+    link = BufferedLink(SocketLink(ours), b"one\ntwo\nthree\n", b"heard\n")
+    with theirs:
+        (fd,) = select.select(link.fds(), [], [])[0]
+        assert link.read(fd) == b"heard\n"
+        for line in (b"one\n", b"two\nthree\nfour\n", b"five\n"):
+            link.send(line)
+        assert theirs.recv(100) == b"four\nfive\n"
+    link.end()
+    link.close()
+
+
+def test_the_link_is_ended_where_something_else_was_sent_than_is_to_be() -> None:
+    ours, theirs = socket.socketpair()
+    link = BufferedLink(SocketLink(ours), b"one\n")
+    with theirs, pytest.raises(BrokenPipeError, match="something else"):
+        link.send(b"two\n")
+    link.close()
+
+
 def test_more_than_the_kernel_holds_is_taken_while_the_worker_does_not_read(
     pair: tuple[BufferedLink, socket.socket],
 ) -> None:
