@@ -70,6 +70,9 @@ def _run(arguments: list[str]) -> int:
 
         launch = prepare()
 
+    from codex_server_cli.settings import light_pathlib
+
+    light_pathlib.load()
     from codex_server_cli.cli.app import run
 
     return run(arguments, launch)
