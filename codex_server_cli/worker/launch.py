@@ -28,7 +28,7 @@ _READY_TIMEOUT_S = 30.0
 # The collector's usual threshold costs 2 ms of start-up: see `cli.entry`.
 _CODE = """\
 import gc; gc.set_threshold(100_000)
-from codex_server_cli.settings.light_pathlib import load; load()
+from codex_server_cli.settings.light_imports import load_pathlib, load_typing; load_pathlib(); load_typing()
 from codex_server_cli.worker.main import main; main()"""
 
 

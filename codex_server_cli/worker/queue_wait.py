@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _CODE = """\
 import gc; gc.set_threshold(100_000)
-from codex_server_cli.settings.light_pathlib import load; load()
+from codex_server_cli.settings.light_imports import load_pathlib; load_pathlib()
 from codex_server_cli.worker.queue_wait import main; main()"""
 
 
