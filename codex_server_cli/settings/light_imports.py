@@ -38,16 +38,17 @@ def _quote_from_bytes(data: bytes) -> str:
 def load_typing() -> None:
     """Load `typing`, whose `NamedTuple` then compiles no annotation that is text: 4 ms of a worker's start.
 
-    They stay text, as those of every other class under `from __future__ import annotations` do.
+    They stay text, as those of every other class under `from __future__ import annotations` do. It is private what is
+    replaced for that; where a Python has no such thing, or calls it in another way, it only costs what it did.
     """
     import typing
 
     module: Any = typing
     check = getattr(module, "_type_check", None)
-    if check is None:
+    if check is None or check.__module__ == __name__:
         return
 
-    def check_unless_text(arg: Any, message: str, *more: Any, **named: Any) -> Any:
+    def check_unless_text(arg: Any, message: str = "", *more: Any, **named: Any) -> Any:
         return arg if type(arg) is str and message.startswith(_OF_A_FIELD) else check(arg, message, *more, **named)
 
     module._type_check = check_unless_text

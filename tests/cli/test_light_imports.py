@@ -68,6 +68,11 @@ except TypeError: print('refused')"""
     assert lines(TYPING + code) == ["refused"]
 
 
+def test_it_is_lightened_once() -> None:
+    code = "import typing; once = typing._type_check; load_typing(); print(typing._type_check is once)"
+    assert lines(TYPING + code) == ["True"]
+
+
 def test_another_typing_is_left_alone() -> None:
     code = "import typing; del typing._type_check; " + TYPING + "print(hasattr(typing, '_type_check'))"
     assert lines(code) == ["False"]
