@@ -48,7 +48,8 @@ def load_typing() -> None:
     if check is None or check.__module__ == __name__:
         return
 
-    def check_unless_text(arg: Any, message: str = "", *more: Any, **named: Any) -> Any:
-        return arg if type(arg) is str and message.startswith(_OF_A_FIELD) else check(arg, message, *more, **named)
+    def check_unless_text(arg: Any, *more: Any, **named: Any) -> Any:
+        is_of_field = bool(more) and type(more[0]) is str and more[0].startswith(_OF_A_FIELD)
+        return arg if is_of_field and type(arg) is str else check(arg, *more, **named)
 
     module._type_check = check_unless_text
