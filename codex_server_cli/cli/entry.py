@@ -70,6 +70,10 @@ def _run(arguments: list[str]) -> int:
 
         launch = prepare()
 
+    from codex_server_cli.settings.light_imports import load_pathlib, load_typing
+
+    load_pathlib()
+    load_typing()
     from codex_server_cli.cli.app import run
 
     return run(arguments, launch)

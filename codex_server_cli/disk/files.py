@@ -98,7 +98,7 @@ def read_permitted_json(path: Path | str) -> dict[str, Any] | None:
         PermissionError: not readable: another user's.
     """
     try:
-        value = _DECODER.decode(read_bytes(path).decode("utf-8-sig"))
+        value = _DECODER.decode(read_bytes(path).decode().removeprefix(_BOM))
     except PermissionError:
         raise
     except (OSError, ValueError, RecursionError):
@@ -118,6 +118,7 @@ def _refuse(text: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
+_BOM = "\ufeff"  # without the codec `utf-8-sig`, a module of its own
 
 
 def read_bytes(path: Path | str, offset: int = 0, max_bytes: int = -1) -> bytes:

@@ -19,7 +19,7 @@ def process_identity(pid: int) -> tuple[int | None, str | None]:
         return None, None
     try:
         state, *facts = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:  # it has ended, or there is no /proc
         return _identity_without_proc(pid)
     return (None, None) if state in (b"Z", b"X") else (int(facts[18]), boot_id)

@@ -11,9 +11,7 @@ import signal
 from pathlib import Path
 
 from codex_server_cli.codex.room import is_without_room
-from codex_server_cli.codex.transport.base import Link
-from codex_server_cli.codex.transport.early import take
-from codex_server_cli.codex.transport.spawned import FAREWELL_S, GRACE_S, AppServer
+from codex_server_cli.codex.transport.base import FAREWELL_S, GRACE_S, Link
 from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.record.turn_record import TurnRecord
@@ -91,6 +89,9 @@ class CodexProcess:
         Raises:
             StartError, OSError: it fails.
         """
+        from codex_server_cli.codex.transport.early import take  # subprocess takes 3 ms, and a shared server needs none
+        from codex_server_cli.codex.transport.spawned import AppServer
+
         begun = take()
         if begun is not None:
             if provider is None:

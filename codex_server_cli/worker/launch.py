@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 _SIGINT, _SIGPIPE, _SIGTERM = 2, 13, 15  # POSIX; the signal module waits until after the spawn
 _READY_TIMEOUT_S = 30.0
 # The collector's usual threshold costs 2 ms of start-up: see `cli.entry`.
-_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.main import main; main()"
+_CODE = (
+    "import gc; gc.set_threshold(100_000); "
+    "from codex_server_cli.settings.light_imports import load_pathlib, load_typing; load_pathlib(); load_typing(); "
+    "from codex_server_cli.worker.main import main; main()"
+)
 
 
 class TurnExistsError(Exception):

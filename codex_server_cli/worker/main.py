@@ -69,17 +69,23 @@ def main() -> None:
         except OSError as error:
             say(f"running without a slot: {error}")  # one turn too many is better than one that is lost
     else:
-        _begin_codex(directory, leases, meta)
+        _begin_early(directory, leases, meta)
     # Half of all imports: the launcher has its answer before. A worker that fails here has died, as by a kill.
     from codex_server_cli.worker.run import carry_on
 
     carry_on(directory, lock_fd, leases)
 
 
-def _begin_codex(directory: TurnDir, leases: Leases, meta: dict[str, Any]) -> None:
-    """Have codex start while we load what drives it, unless there is something to do before it may."""
+def _begin_early(directory: TurnDir, leases: Leases, meta: dict[str, Any]) -> None:
+    """Have codex start, or our shared one begin, while we load the rest; unless there is something to do before."""
     assert leases.slot is not None
-    if leases.slot.left_by is not None or meta.get("worktree") is not None or meta.get("server") is not None:
+    if leases.slot.left_by is not None or meta.get("worktree") is not None:
+        return
+    if meta.get("server") is not None:
+        if meta["server"]["url"] == "shared":
+            from codex_server_cli.worker.server import early
+
+            early.begin(meta)
         return
     from codex_server_cli.codex.transport.early import begin
 

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
     from codex_server_cli.worker.leases import Leases
 
-_CODE = "import gc; gc.set_threshold(100_000); from codex_server_cli.worker.queue_wait import main; main()"
+_CODE = (
+    "import gc; gc.set_threshold(100_000); "
+    "from codex_server_cli.settings.light_imports import load_pathlib; load_pathlib(); "
+    "from codex_server_cli.worker.queue_wait import main; main()"
+)
 
 
 def exec_waiter(

@@ -23,7 +23,6 @@ from codex_server_cli.core.result.outcome import Cause, Outcome, decide, unreada
 from codex_server_cli.core.session.session import Session
 from codex_server_cli.disk import lock, mount_targets
 from codex_server_cli.disk.files import DISK_ERRORS, read_bytes
-from codex_server_cli.disk.gc import stamp
 from codex_server_cli.disk.journal.turn_journal import TurnJournal
 from codex_server_cli.disk.turn.contents import bare_request, meta_of, request_of
 from codex_server_cli.disk.turn.layout import TurnDir
@@ -83,6 +82,8 @@ def carry_on(
 def _collect_once_a_day(home: Path) -> None:
     """Delete old turns, once a day, in one worker: after its own turn, when no caller waits for it."""
     try:
+        from codex_server_cli.disk.gc import stamp
+
         if not stamp.is_due(home):
             return
         from codex_server_cli.disk.gc.bounds import by_age

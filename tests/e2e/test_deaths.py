@@ -96,7 +96,7 @@ def test_background_processes_that_end_are_reaped_while_the_turn_runs(home: Home
 def test_a_worker_killed_after_the_turn_had_ended_loses_nothing(home: Home) -> None:
     # A codex that survives the end of its stdin and SIGTERM, so that the worker still waits for it when killed.
     home.wrap_codex(f"trap '' TERM\n(cat; exec sleep 300) | {home.codex} \"$@\"")
-    change_workers(home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 60.0")
+    change_workers(home, "from codex_server_cli.codex.transport import base\nbase.GRACE_S = 60.0")
     home.model([say(WHOLE)])
     turn = home.start("new", "hi")
     wait_until(lambda: any(event.get("method") == "turn/completed" for event in turn.events))

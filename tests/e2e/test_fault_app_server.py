@@ -82,7 +82,7 @@ def test_codex_killed_while_a_command_runs_takes_the_command_along(home: Home, s
 
 @KILLS
 def test_codex_killed_after_it_has_completed_the_turn(one_home: Home, signum: signal.Signals) -> None:
-    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 1.0")
+    change_workers(one_home, "from codex_server_cli.codex.transport import base\nbase.GRACE_S = 1.0")
     turn = start_with(one_home, "stubborn at the end")
     wait_until(lambda: "turn/completed" in methods(turn), what="the end")
     turn.app_server().send_signal(signum)
@@ -129,7 +129,7 @@ def test_a_network_that_stays_out_of_reach_is_stalled(home: Home) -> None:
 
 
 def test_a_codex_that_ignores_sigterm_is_killed(one_home: Home) -> None:
-    change_workers(one_home, "from codex_server_cli.codex.transport import spawned\nspawned.GRACE_S = 1.0")
+    change_workers(one_home, "from codex_server_cli.codex.transport import base\nbase.GRACE_S = 1.0")
     turn = start_with(one_home, "stubborn at the end")
     wait_until(lambda: turn.events, what="events")
     server = turn.app_server()

@@ -27,7 +27,7 @@ def start_ticks(pid: int) -> int | None:
 def boot_id() -> str:
     """What names this boot of the machine; empty where there is no `/proc`."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:  # noqa: PTH123
             return file.read().strip()
     except OSError:
         return ""
@@ -36,7 +36,7 @@ def boot_id() -> str:
 def children_of(pid: int) -> list[int]:
     """The children of a process, zombies included; none where the kernel does not tell."""
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:  # noqa: PTH123
             return [int(word) for word in file.read().split()]
     except OSError:
         return []

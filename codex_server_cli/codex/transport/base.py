@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+FEWEST_FILES = 64
+"""Under a lower limit on open files the rest of a worker could not be loaded beside what was begun early."""
+GRACE_S = 0.5
+"""For each rung of the ladder that ends an app-server; the end of stdin takes 24 to 32 ms, SIGTERM 40 to 140 (notes,
+section 8)."""
+FAREWELL_S = 10.0
+"""For the first rung where codex runs the user's hooks before it goes; it gives each 1 s, unless he says otherwise."""
+
 
 class Link(Protocol):
     """A byte stream to one app-server and back, and its end. Never blocks, except in `end`.

@@ -11,10 +11,8 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+from codex_server_cli.codex.transport.base import FEWEST_FILES
 from codex_server_cli.codex.transport.spawned import AppServer
-
-_FEWEST_FILES = 64
-"""Under a lower limit on open files the rest of the worker could not be loaded beside it."""
 
 _begun: list[AppServer] = []
 
@@ -27,7 +25,7 @@ def begin(
     Args:
         codex: and the others: as of `AppServer`.
     """
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < _FEWEST_FILES:
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < FEWEST_FILES:
         return
     with contextlib.suppress(OSError):
         _begun.append(AppServer(codex, cwd, may_bill_api_key=may_bill_api_key, turn_id=turn_id, on_stderr=on_stderr))

@@ -6,8 +6,8 @@ Owns the words for each refusal. Must never show the token.
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
+from typing import TYPE_CHECKING
 
 from codex_server_cli.core.protocol.websocket import (
     SAMPLE_ACCEPT,
@@ -21,6 +21,9 @@ from codex_server_cli.core.protocol.websocket import (
 )
 from codex_server_cli.core.result.excerpt import beginning_of
 from codex_server_cli.errors import ErrorKind, ServerError
+
+if TYPE_CHECKING:
+    from _socket import socket  # the module around it takes 1 ms
 
 _MOST_BODY_BYTES = 4096
 _READ_BYTES = 64 * 1024
@@ -73,7 +76,7 @@ def shown(name: str) -> str:
 
 
 def upgrade(
-    sock: socket.socket,
+    sock: socket,
     name: str,
     deadline: Deadline,
     *,
@@ -102,7 +105,7 @@ def upgrade(
     raise _refusal(name, head.status, body, has_token=token is not None)
 
 
-def check_page(sock: socket.socket, name: str, deadline: Deadline, *, host: str, page: str) -> None:
+def check_page(sock: socket, name: str, deadline: Deadline, *, host: str, page: str) -> None:
     """Ask a TCP server for `/readyz` or `/healthz`, which an app-server answers with 200 and an empty body.
 
     It asks for no token there, and answers 403 to an `Origin` (transport notes, section 2).
@@ -131,7 +134,7 @@ def _key_pair() -> tuple[str, str]:
     return key, accept_of(key)
 
 
-def _ask(sock: socket.socket, request: bytes, name: str, deadline: Deadline) -> tuple[Head, bytes]:
+def _ask(sock: socket, request: bytes, name: str, deadline: Deadline) -> tuple[Head, bytes]:
     """Send a request, and read the head of the answer.
 
     Raises:
@@ -158,7 +161,7 @@ def _ask(sock: socket.socket, request: bytes, name: str, deadline: Deadline) -> 
     return answer
 
 
-def _body(sock: socket.socket, head: Head, rest: bytes, deadline: Deadline) -> bytes:
+def _body(sock: socket, head: Head, rest: bytes, deadline: Deadline) -> bytes:
     """The beginning of the body; what does not come in time is left out."""
     length = head.headers.get("content-length", "")
     is_known = length.isascii() and length.isdigit() and len(length) < 10

@@ -17,15 +17,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from codex_server_cli.codex.transport.base import GRACE_S
 from codex_server_cli.codex.transport.stdio import StdioPipes
 from codex_server_cli.core.result.failures import without_colours
 from codex_server_cli.core.result.plain_log import PlainLog
 from codex_server_cli.settings.environment import codex_environment
 
-GRACE_S = 0.5
-"""For each rung of the ladder; the end of stdin takes 24 to 32 ms, SIGTERM 40 to 140 (notes, section 8)."""
-FAREWELL_S = 10.0
-"""For the first rung where codex runs the user's hooks before it goes; it gives each 1 s, unless he says otherwise."""
 _TAIL_LINES = 200
 _TAIL_CHARS = 32 * 1024
 _LINE_BYTES = 2000

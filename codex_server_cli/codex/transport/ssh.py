@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from codex_server_cli import TURN_VARIABLE
-from codex_server_cli.codex.transport.spawned import GRACE_S, ServerProcess, toml_string
+from codex_server_cli.codex.transport.base import GRACE_S
+from codex_server_cli.codex.transport.spawned import ServerProcess, toml_string
 from codex_server_cli.core.protocol.preamble import Preamble
 from codex_server_cli.core.result.failures import telling_line
 from codex_server_cli.core.result.ssh_end import NO_DIRECTORY, explain

@@ -9,10 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shlex
-import socket
 import stat
 import time
+from _socket import AF_UNIX, SOCK_STREAM, socket  # the module around it takes 1 ms
 from pathlib import Path
 
 from codex_server_cli.codex.transport.handshake import Deadline, shown, silent, upgrade
@@ -40,7 +39,7 @@ def connect_unix(path: str, timeout_s: float) -> WebSocketLink:
         raise
 
 
-def open_socket(path: str, timeout_s: float) -> socket.socket:
+def open_socket(path: str, timeout_s: float) -> socket:
     """A socket that is connected to a path, and not upgraded: to close it again disturbs no app-server.
 
     Raises:
@@ -48,7 +47,7 @@ def open_socket(path: str, timeout_s: float) -> socket.socket:
     """
     deadline = Deadline(timeout_s)
     target = _target(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = socket(AF_UNIX, SOCK_STREAM)
     try:
         _connect(sock, target, path, deadline)
     except BaseException:
@@ -97,7 +96,7 @@ def _check_daemon_directory(directory: Path) -> None:
         )
 
 
-def _connect(sock: socket.socket, target: str, path: str, deadline: Deadline) -> None:
+def _connect(sock: socket, target: str, path: str, deadline: Deadline) -> None:
     while True:
         try:
             sock.settimeout(deadline.rest_s())
@@ -141,6 +140,8 @@ def _no_connection(path: str, target: str, error: OSError) -> ServerError:
 
 def _start_hint(path: str) -> str:
     """What starts an app-server that listens at a path; only for the default one it makes the directory."""
+    import shlex  # for words that are seldom needed
+
     command = f"codex app-server --listen unix://{shlex.quote(path)}"
     if path.endswith(f"/{DEFAULT_SOCKET}"):
         command = "codex app-server --listen unix://"

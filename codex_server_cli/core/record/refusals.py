@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, objects_in, text_in
@@ -189,6 +188,8 @@ def _arguments_text(call: Message) -> str:
         return ""
     command = arguments.get("cmd") or arguments.get("command") or arguments.get("input")
     if isinstance(command, list):
+        import shlex  # few turns have a refused call
+
         return unwrapped(shlex.join(map(str, command)))
     return text_in(command)
 

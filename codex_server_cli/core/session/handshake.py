@@ -32,8 +32,9 @@ from codex_server_cli.core.session.permissions import (
 )
 from codex_server_cli.core.session.queued_messages import GOAL, LIST, OCCUPIED, what_waits
 from codex_server_cli.core.session.requests import Requests
-from codex_server_cli.core.session.requirements import READ, is_overruled, problem_of, profile_to_open_under
+from codex_server_cli.core.session.requirements import is_overruled, problem_of, profile_to_open_under
 from codex_server_cli.core.session.shared.environment import config_on_server
+from codex_server_cli.core.session.shared.opening import INITIALIZED, READ, queries
 from codex_server_cli.core.session.shared.own_threads import OPTED_OUT
 from codex_server_cli.core.session.shared.resumed import why_busy
 from codex_server_cli.errors import ErrorKind
@@ -121,7 +122,7 @@ class Handshake:
         result: Message = raw_result if isinstance(raw_result, dict) else {}
         match method:
             case "initialize":
-                self._outbox.send({"method": "initialized"}, now_ms)
+                self._outbox.send(INITIALIZED, now_ms)
                 self._send_queries(now_ms)
                 return None
             case "account/read" if not result:  # refused, as without the network
@@ -148,12 +149,9 @@ class Handshake:
         return self._start_turn(now_ms)
 
     def _send_queries(self, now_ms: float) -> None:
-        """Queue and goal matter only for a resumed thread: Codex copies neither to a fork."""
-        queries: dict[str, Message] = {"config/read": {"cwd": self._request.work_dir}, READ: {}}
-        if self._request.thread_id is not None and not self._request.is_fork:
-            queries |= {method: {"threadId": self._request.thread_id} for method in (LIST, GOAL)}
-        self._missing_replies = set(queries)
-        for method, params in {"account/read": {}, **queries}.items():
+        asked = queries(self._request.work_dir, None if self._request.is_fork else self._request.thread_id)
+        self._missing_replies = set(asked) - {"account/read"}
+        for method, params in asked.items():
             self._requests.ask(method, params, now_ms)
 
     def _open_thread(self, method: str, now_ms: float) -> TurnError | None:

@@ -29,8 +29,6 @@ from codex_server_cli.core.result.failures import make_error
 from codex_server_cli.core.session.permissions import PermissionProfile, is_own, lets_have, profile_in_force, terms_of
 from codex_server_cli.errors import ErrorKind
 
-READ = "configRequirements/read"
-
 _READ_ONLY = ":read-only"
 _PLAIN = "To have it read only: {plain}"
 _NARROWER = "With --write instead: {narrower}"
@@ -44,7 +42,7 @@ def profile_to_open_under(result: Any, config: Message) -> str | None:
     itself: nothing else shows what it allows (`permissions`).
 
     Args:
-        result: the result of `READ`.
+        result: the result of `configRequirements/read`.
         config: Codex's effective configuration, overrides of the thread included.
     """
     requirements = _requirements(result)
@@ -86,7 +84,7 @@ def problem_of(
     """Why the requirements forbid a turn's policy; None where they do not.
 
     Args:
-        result: the result of `READ`; None where Codex does not know it.
+        result: the result of `configRequirements/read`; None where Codex does not know it.
         settings: what Codex reported when the thread was opened.
         profile: the one in force, if not built in; one with unreported rules runs unmodified.
     """

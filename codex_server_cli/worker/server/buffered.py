@@ -8,13 +8,20 @@ it. While the worker keeps up, the thread only sleeps.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
-import threading
+from _thread import allocate_lock  # the module around it takes 0.7 ms
 from collections import deque
+from typing import TYPE_CHECKING
 
 from codex_server_cli.codex.transport.base import Link
 
+if TYPE_CHECKING:
+    from threading import Event, Thread
+
+_FIRST_READS = 1
+"""After so many there is nothing to watch yet: the first reply, at which the worker has something better to do."""
 _LOOK_S = 0.25
 _MORE_MS = 50
 _END_S = 1.0
@@ -23,22 +30,29 @@ _END_S = 1.0
 class BufferedLink:
     """A `Link` to an app-server that others use."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, sent: bytes = b"", heard: bytes = b"") -> None:
         """Take over a link.
+
+        Args:
+            sent: what was sent already of what will be: it is not sent again.
+            heard: what has come already.
 
         Raises:
             OSError: a limit on open files.
         """
         self._link = link
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._held: deque[bytes] = deque()
         self._is_over = False  # as the thread has seen, which reads nothing more then
         self._reads = 0
         self._wake_fd, self._signal_fd = os.pipe()  # the first is readable while something is held, or its end is
         self._is_signalled = False
         self._write_fd: int | None = None
-        self._has_ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._watching: tuple[Thread, Event] | None = None
+        self._sent = sent
+        if heard:
+            self._held.append(heard)
+            self._signal()
 
     @property
     def pid(self) -> int | None:
@@ -59,9 +73,6 @@ class BufferedLink:
 
     def read(self, fd: int) -> bytes | None:
         """See `Link`: first what was held."""
-        if self._thread is None:  # not before the first reply: the worker has something better to do until then
-            self._thread = threading.Thread(target=self._watch, daemon=True)
-            self._thread.start()
         with self._lock:
             self._reads += 1
             if self._held:
@@ -77,18 +88,36 @@ class BufferedLink:
     def send(self, data: bytes) -> None:
         """See `Link`."""
         with self._lock:
-            self._link.send(data)
+            self._link.send(self._unsent_of(data) if self._sent else data)
+
+    def _unsent_of(self, data: bytes) -> bytes:
+        """What of it was not sent already.
+
+        Raises:
+            BrokenPipeError: something else was sent. What it begins on another connection is right.
+        """
+        both = min(len(data), len(self._sent))
+        if data[:both] != self._sent[:both]:
+            self._sent = b""
+            self._link.end()
+            raise BrokenPipeError("something else was sent already")
+        self._sent = self._sent[both:]
+        return data[both:]
 
     def tick(self) -> float | None:
         """See `Link`."""
+        if self._watching is None and self._reads > _FIRST_READS:
+            with contextlib.suppress(OSError):  # a limit on open files: it is tried again
+                self._begin_watching()
         with self._lock:
             return self._link.tick()
 
     def end(self, first_grace_s: float = 0.5) -> str:
         """See `Link`."""
-        self._has_ended.set()
-        if self._thread is not None:
-            self._thread.join(_END_S)
+        if self._watching is not None:
+            thread, has_ended = self._watching
+            has_ended.set()
+            thread.join(_END_S)
         with self._lock:
             return self._link.end(first_grace_s)
 
@@ -103,19 +132,27 @@ class BufferedLink:
             if fd is not None:
                 os.close(fd)
 
-    def _watch(self) -> None:
+    def _begin_watching(self) -> None:
+        from threading import Event, Thread
+
+        has_ended = Event()
+        thread = Thread(target=self._watch, args=(has_ended,), daemon=True)
+        thread.start()
+        self._watching = thread, has_ended
+
+    def _watch(self, has_ended: Event) -> None:
         """Read what the worker leaves unread for a whole interval, until it reads again."""
         reads = -1
-        while not self._has_ended.wait(_LOOK_S):
+        while not has_ended.wait(_LOOK_S):
             patience_ms = 0  # else what has just come for a worker that reads would be taken
-            while self._is_left(reads) and self._is_waiting(patience_ms):
+            while not has_ended.is_set() and self._is_left(reads) and self._is_waiting(patience_ms):
                 self._hold(reads)
                 patience_ms = _MORE_MS  # more of a stream does not come at once
             reads = self._reads
 
     def _is_left(self, reads: int) -> bool:
         """Whether the worker has not read since, and there may be more to read."""
-        return reads == self._reads and not self._is_over and not self._has_ended.is_set()
+        return reads == self._reads and not self._is_over
 
     def _is_waiting(self, patience_ms: int) -> bool:
         """Whether there is something to read, within this time."""
@@ -134,9 +171,13 @@ class BufferedLink:
                 if data:
                     self._held.append(data)
                 self._is_over = self._is_over or data is None
-            if (self._held or self._is_over) and not self._is_signalled:
-                self._is_signalled = True
-                os.write(self._signal_fd, b"!")
+            if self._held or self._is_over:
+                self._signal()
+
+    def _signal(self) -> None:
+        if not self._is_signalled:
+            self._is_signalled = True
+            os.write(self._signal_fd, b"!")
 
     def _reset_signal(self) -> None:
         if self._is_signalled:

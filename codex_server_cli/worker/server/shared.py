@@ -22,7 +22,9 @@ from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.places import Settings
 from codex_server_cli.worker.codex_process import StartError
+from codex_server_cli.worker.server.buffered import BufferedLink
 from codex_server_cli.worker.server.connection import ServerConnection
+from codex_server_cli.worker.server.early import take
 from codex_server_cli.worker.server.interruption import is_told_to_stop
 
 _START_S = 20.0
@@ -64,6 +66,11 @@ class SharedConnection(ServerConnection):
 
     def open(self, provider: str | None) -> Link:
         """Connect. A generation that accepts and then is silent, twice, is made to drain: it would stop every turn."""
+        begun = take(self._key)
+        if begun is not None:
+            self._use(begun.generation, begun.lease)
+            self._is_connected = True
+            return BufferedLink(begun.link, begun.sent, begun.heard)
         self._has_route = False
         try:
             link = super().open(provider)
@@ -98,10 +105,13 @@ class SharedConnection(ServerConnection):
             should_give_up=partial(is_told_to_stop, TurnDir(self._settings.turns_path / self.request.turn_id)),
         )
         if found != self._generation:
-            lease, self._lease = self._lease, Lease(found)  # until our exit, which is after the sweep
-            if lease is not None:
-                lease.release()
-            self._generation = found
-            self._record |= {"path": found.socket_path, "pid": found.pid, "generation": found.number}
-            self._note()
+            self._use(found, Lease(found))
         return found
+
+    def _use(self, generation: Generation, lease: Lease) -> None:
+        former, self._lease = self._lease, lease  # until our exit, which is after the sweep
+        if former is not None:
+            former.release()
+        self._generation = generation
+        self._record |= {"path": generation.socket_path, "pid": generation.pid, "generation": generation.number}
+        self._note()

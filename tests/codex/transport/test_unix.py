@@ -251,7 +251,7 @@ def test_a_path_that_may_not_be_looked_at_is_reported(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(os, "lstat", refuse)
     monkeypatch.setattr(os, "stat", refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(unix, "socket", type("Refusing", (socket.socket,), {"connect": refuse}))
     assert refusal(at(tmp_path / "s")) == f"this user may not connect to {tmp_path / 's'}"
 
 

@@ -69,6 +69,13 @@ def pair() -> Iterator[tuple[BufferedLink, socket.socket]]:
         link.close()
 
 
+def be_read(link: BufferedLink) -> None:
+    """Two rounds of the worker's loop, after which it is watched for being away."""
+    for _ in range(2):
+        assert link.read(link.fds()[0]) == b""
+        link.tick()
+
+
 def read_until_end(link: BufferedLink) -> bytes:
     """As the worker's loop reads."""
     data = b""
@@ -91,10 +98,32 @@ def test_it_is_a_link(pair: tuple[BufferedLink, socket.socket]) -> None:
     assert link.read(fd) == b""
 
 
+def test_what_was_sent_and_heard_before_it_was_made_is_neither_sent_again_nor_lost() -> None:
+    ours, theirs = socket.socketpair()
+    link = BufferedLink(SocketLink(ours), b"one\ntwo\nthree\n", b"heard\n")
+    with theirs:
+        (fd,) = select.select(link.fds(), [], [])[0]
+        assert link.read(fd) == b"heard\n"
+        for line in (b"one\n", b"two\nthree\nfour\n", b"five\n"):
+            link.send(line)
+        assert theirs.recv(100) == b"four\nfive\n"
+    link.end()
+    link.close()
+
+
+def test_the_link_is_ended_where_something_else_was_sent_than_is_to_be() -> None:
+    ours, theirs = socket.socketpair()
+    link = BufferedLink(SocketLink(ours), b"one\n")
+    with theirs, pytest.raises(BrokenPipeError, match="something else"):
+        link.send(b"two\n")
+    link.close()
+
+
 def test_more_than_the_kernel_holds_is_taken_while_the_worker_does_not_read(
     pair: tuple[BufferedLink, socket.socket],
 ) -> None:
     link, server = pair
+    be_read(link)
     server.sendall(b"first")
     assert link.read(link.fds()[0]) == b"first"  # from now on the worker is away
     sent = b"".join(b"%06d" % number * 10_000 for number in range(MANY))
@@ -108,7 +137,7 @@ def test_more_than_the_kernel_holds_is_taken_while_the_worker_does_not_read(
 def test_a_stream_is_kept_up_with_whose_pieces_come_one_by_one(pair: tuple[BufferedLink, socket.socket]) -> None:
     link, server = pair
     fd = link.fds()[0]
-    assert link.read(fd) == b""
+    be_read(link)
     begun = time.monotonic()
     for number in range(MANY):
         server.sendall(b"%04d" % number * 1000)
@@ -121,7 +150,7 @@ def test_a_stream_is_kept_up_with_whose_pieces_come_one_by_one(pair: tuple[Buffe
 def test_what_was_held_comes_once_and_before_what_comes_then(pair: tuple[BufferedLink, socket.socket]) -> None:
     link, server = pair
     (fd, ring) = link.fds()
-    assert link.read(fd) == b""
+    be_read(link)
     for word in (b"held", b"again"):
         server.sendall(word)
         wait_until(lambda: select.select([ring], [], [], 0)[0], what="the thread to take it")
@@ -153,7 +182,7 @@ def test_no_descriptor_is_left_open(pair: tuple[BufferedLink, socket.socket]) ->
     ours, theirs = socket.socketpair()
     inner = SocketLink(ours)
     link, inner.is_full = BufferedLink(inner), True
-    assert link.read(link.fds()[0]) == b""
+    be_read(link)
     assert link.write_fd() is not None
     link.end()
     link.close()
