@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai.chat_request import ChatRequest
-from codex_server_cli.core.openai.tools import ToolCall
+from codex_server_cli.core.openai.tools import ClientCall
 
 
 class Trailing(NamedTuple):
@@ -50,7 +50,7 @@ def prefix_keys(request: ChatRequest, added: Sequence[dict[str, Any]] = ()) -> l
     raise NotImplementedError
 
 
-def answer_items(text: str, calls: Sequence[ToolCall]) -> list[dict[str, Any]]:
+def answer_items(text: str, calls: Sequence[ClientCall]) -> list[dict[str, Any]]:
     """An answer as the items that it will be when the client sends it back."""
     raise NotImplementedError
 

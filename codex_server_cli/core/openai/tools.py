@@ -9,7 +9,7 @@ NAMESPACE = "client"
 """The namespace of all tools of clients, named in `direct_only_tool_namespaces` of the thread's config."""
 
 
-class ToolCall(NamedTuple):
+class ClientCall(NamedTuple):
     """One call of a tool by the model: `arguments` is JSON text, as the model wrote it."""
 
     id: str
