@@ -25,7 +25,7 @@ def output_item(call_id: str, output: Any) -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call_id, "output": output}
 
 
-def tool(name: str = "look", parameters: Any = None, **others: Any) -> dict[str, Any]:
+def tool(name: Any = "look", parameters: Any = None, **others: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "parameters": parameters, **others}}
 
 

@@ -95,7 +95,7 @@ def test_an_answer_of_blanks_is_skipped_but_a_question_is_not() -> None:
         ([{"role": "assistant", "content": "a", "tool_calls": None}], [message("assistant", "a")]),
     ],
     ids=None,
-)  # fmt: skip
+)
 def test_calls_and_their_results_are_items(messages: list[Any], items: list[Any]) -> None:
     assert list(parse_messages(messages)) == items
 
