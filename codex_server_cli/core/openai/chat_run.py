@@ -29,10 +29,10 @@ from codex_server_cli.core.openai.answer.content import Content
 from codex_server_cli.core.openai.answer.model_response import ModelResponse
 from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Output, Text, Thought
 from codex_server_cli.core.openai.answer.retries import RetryBudget
+from codex_server_cli.core.openai.answer.usage import ChatUsage
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.tools import ClientCall, forced_call
-from codex_server_cli.core.openai.usage import ChatUsage
 from codex_server_cli.core.openai.wire_errors import AccountLimits
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, params_of, text_in
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from codex_server_cli.core.openai.answer.code_fence import CodeFence
 from codex_server_cli.core.openai.answer.outputs import Cited, Text, Thought
+from codex_server_cli.core.openai.answer.stop_sequences import StopSequences
 from codex_server_cli.core.openai.answer.thoughts import Thoughts
 from codex_server_cli.core.openai.chat_request import ChatRequest
-from codex_server_cli.core.openai.stop_sequences import StopSequences
 from codex_server_cli.core.protocol.rpc import Message, object_at, objects_in, text_in
 
 _BREAK = "\n\n"
