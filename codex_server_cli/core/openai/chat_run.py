@@ -14,8 +14,8 @@ For its caller:
   answered, by its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the
   results is a new run with the same `turn_id`; it is fed everything that came since.
 * Server requests are not answered here. `item/tool/call` is the only one that a thread of ours may send.
-* Any other `Finish` without `Interrupt` means that the turn is over, and the thread idle. It may be kept where the
-  reason is `stop` and no call was forced.
+* `Finish("stop")` without an `Interrupt` comes with `turn/completed`: the thread is idle, and may be kept. Any other
+  thread may not, and a turn that has not ended by itself is to be interrupted.
 * `account/rateLimits/updated` is no message of a thread: give it to `limits`.
 """
 

@@ -268,6 +268,16 @@ def login_required() -> ApiError:
     return _login_required("no account")
 
 
-def interrupted(why: str = "the turn was interrupted") -> ApiError:
-    """The error answer of a request that was ended here: on its deadline, or with the gateway."""
-    return ApiError(503, f"The answer is not complete: {why}.", type="server_error", code="interrupted")
+def interrupted() -> ApiError:
+    """The error answer where somebody else has interrupted the turn."""
+    return _ended_here(503, "the turn was interrupted", "interrupted")
+
+
+def deadline_passed(limit_s: float) -> ApiError:
+    """The error answer of a request that took too long, and whose turn the caller interrupts."""
+    return _ended_here(504, f"it took more than {limit_s:g} s", "deadline")
+
+
+def _ended_here(status: int, why: str, code: str) -> ApiError:
+    """The same request would only be paid for twice."""
+    return ApiError(status, f"The answer is not complete: {why}.", type="server_error", code=code, headers=[_NO_RETRY])

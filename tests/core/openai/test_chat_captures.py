@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any, NamedTuple
 
 import pytest
@@ -151,6 +152,31 @@ def test_what_comes_twice_counts_once(name: str, version: str) -> None:
 def _is_counted(each: Recorded) -> bool:
     """Whether a second one of these says something new: a piece of text, or a retry."""
     return each.message["method"] in NOT_TO_BE_REPEATED or each.message["params"].get("willRetry") is True
+
+
+JUNK: tuple[Any, ...] = (None, 3, "text", ["text"], [{}], {"text": {}}, True)
+
+
+@every_case
+def test_any_member_may_be_of_another_shape(name: str, version: str) -> None:
+    messages = recorded(name, version)
+    members = {key for each in messages for key in each.message["params"]}
+    inner = {
+        key for each in messages for part in ("item", "turn", "error") for key in each.message["params"].get(part) or ()
+    }
+    for junk, key in product(JUNK, members | inner):
+        run = run_of(name)
+        replay(run, [each._replace(message=_with(each.message, key, junk)) for each in messages])
+        run.tick(NOW_S + 1000)
+        run.give_up(codex_unavailable("it was killed"))
+        assert completion(HEAD, run)["choices"]
+
+
+def _with(message: Any, key: str, junk: Any) -> Any:
+    """The message with junk at each member of that name."""
+    if not isinstance(message, dict):
+        return message
+    return {name: junk if name == key else _with(value, key, junk) for name, value in message.items()}
 
 
 @every_case

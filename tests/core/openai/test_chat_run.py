@@ -409,7 +409,7 @@ def test_a_policy_ends_an_answer_that_has_begun_as_a_content_filter() -> None:
 
 def test_the_caller_may_end_a_run() -> None:
     dialogue = started(stop=("END",)).receive(delta("one E"))
-    error = interrupted("the deadline has passed")
+    error = interrupted()
     outputs = dialogue.run.give_up(error)
     assert outputs == [Text("E"), Failed(error)]
     assert dialogue.run.is_over

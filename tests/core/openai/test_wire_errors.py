@@ -192,12 +192,14 @@ def test_a_request_that_the_app_server_refused(
 
 
 def test_ends_that_are_ours() -> None:
-    gone, login, stopped = (
-        wire_errors.codex_unavailable("killed"),
-        wire_errors.login_required(),
-        wire_errors.interrupted(),
-    )
+    gone, login = wire_errors.codex_unavailable("killed"), wire_errors.login_required()
+    stopped, late = wire_errors.interrupted(), wire_errors.deadline_passed(60)
     assert (gone.status, gone.code, dict(gone.headers)) == (503, "codex_unavailable", {"Retry-After": "2"})
     assert (login.status, login.code) == (401, "codex_login_required")
     assert (stopped.status, stopped.code) == (503, "interrupted")
-    assert "deadline" in wire_errors.interrupted("the deadline of 60 s has passed").message
+    assert (late.status, late.code, late.message) == (
+        504,
+        "deadline",
+        "The answer is not complete: it took more than 60 s.",
+    )
+    assert dict(stopped.headers) == dict(late.headers) == {"x-should-retry": "false"}

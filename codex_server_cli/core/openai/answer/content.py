@@ -49,7 +49,6 @@ class Content:
 
     def __init__(self, request: ChatRequest) -> None:
         self.thoughts = Thoughts()
-        self.annotations: list[dict[str, Any]] = []
         self._request = request
         self._is_json = request.output_schema is not None or request.is_json_object or request.forced is not None
         self._kept = ""
@@ -63,6 +62,7 @@ class Content:
         self._raw: list[str] = []
         self._n_raw = 0
         self._shown: list[str] = []
+        self.annotations: list[dict[str, Any]] = []
 
     @property
     def text(self) -> str:
