@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from codex_server_cli.gateway import doors
 from codex_server_cli.gateway.doors import DoorConfig, DoorProtocol, Doors
+from tests.kit.loops import until
 from tests.kit.support import DEADLINE_S
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -42,11 +43,6 @@ class Place:
     def at_work(self) -> int:
         """How many of them have asked something that is not answered yet."""
         return sum(each.silent_since is None for each in self._doors.all)
-
-    async def until(self, predicate: Callable[[], bool]) -> None:
-        """Wait for something, without stopping the server."""
-        while not predicate():
-            await asyncio.sleep(0.001)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/held":
@@ -137,7 +133,9 @@ def test_one_is_kept_between_requests_for_its_time_alone(monkeypatch: pytest.Mon
         for _ in range(2):
             writer.write(GET)
             await reader.readuntil(b"0\r\n\r\n")
-            await asyncio.sleep(0.2)
+            silent, silent_writer = await place.open()
+            assert await is_cut(silent)  # the time for a head has passed
+            silent_writer.close()
         monkeypatch.setattr(doors, "IDLE_S", 0.05)
         assert await is_cut(reader)
         writer.close()
@@ -154,7 +152,7 @@ def test_one_that_goes_on_sending_what_is_not_read_is_cut(monkeypatch: pytest.Mo
         ending = asyncio.ensure_future(is_cut(reader))
         while not ending.done():
             writer.write(b"x")
-            await asyncio.sleep(0.01)
+            await asyncio.wait((ending,), timeout=0.01)
         writer.close()
 
     run(use)
@@ -167,8 +165,8 @@ def test_one_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.create_connection(place.address) as stuck:
             stuck.setblocking(False)
             await asyncio.get_running_loop().sock_sendall(stuck, GET.replace(b"/ ", b"/long "))
-            await place.until(lambda: place.at_work == 1)
-            await place.until(lambda: place.count == 0)
+            await until(lambda: place.at_work == 1)
+            await until(lambda: place.count == 0)
 
     run(use)
 
@@ -176,11 +174,11 @@ def test_one_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() -> None:
     async def use(place: Place) -> None:
         held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
-        await place.until(lambda: place.at_work == 1)
+        await until(lambda: place.at_work == 1)
         first, first_writer = await place.open()
-        await place.until(lambda: place.count == 2)
+        await until(lambda: place.count == 2)
         second, second_writer = await place.open()
-        await place.until(lambda: place.count == 3)
+        await until(lambda: place.count == 3)
         third, third_writer = await place.open(GET)
         assert await is_cut(first)
         await third.readuntil(b"0\r\n\r\n")
@@ -197,7 +195,7 @@ def test_where_there_are_too_many_the_one_that_is_idle_for_longest_makes_room() 
 def test_where_all_are_at_work_a_further_one_is_closed() -> None:
     async def use(place: Place) -> None:
         held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
-        await place.until(lambda: place.at_work == 1)
+        await until(lambda: place.at_work == 1)
         late, late_writer = await place.open(GET)
         assert await is_cut(late)
         place.held.set()
