@@ -38,6 +38,7 @@ _STATUS_OF = {
     Exit.TIMEOUT: 504,
 }
 _STOPPING = ApiError(503, "this gateway stops", type="server_error", code="gateway_stopping")
+_LAST = {"type": "http.response.body", "body": b"", "more_body": False}
 _EVENT_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -145,6 +146,7 @@ class EventStream(Response):
         except asyncio.CancelledError:  # the gateway ends
             await _cancelled(sending, leaving)
             await send(_body(error_event(_STOPPING)))
+            await send(_LAST)
             raise
         finally:
             await _cancelled(sending, leaving)
@@ -166,7 +168,7 @@ class EventStream(Response):
                     break
                 event = None if done else event
                 await send(_body(data))
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send(_LAST)
         finally:
             await _shielded(asyncio.ensure_future(self._close(event)))
 
