@@ -24,7 +24,6 @@ _LISTS = ("anyOf", "oneOf", "allOf")
 _SINGLES = ("items", "additionalProperties")
 _SCALARS = ("string", "integer", "number", "boolean", "null")
 _TYPE_OF = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-_MAX_HOPS = 16  # a reference may lead to itself
 _REF = re.compile(r"#/(?:\$defs|definitions)/([\w.-]+)")
 
 
@@ -129,9 +128,9 @@ def _nullable(form: Schema) -> Schema:
     return {**outer, "anyOf": [*outer["anyOf"], {"type": "null"}]}
 
 
-def _required(node: Schema) -> list[Any]:
+def _required(node: Schema) -> set[str]:
     names = node.get("required")
-    return names if isinstance(names, list) else []
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def _type_names(node: Schema) -> list[Any]:
@@ -167,19 +166,20 @@ class _Document:
             raise _OpenSchemaError
         return match[1]
 
-    def alternatives(self, schema: Any, hops: int = 0) -> Iterator[Schema]:
-        """What a value by this schema may be, references and `anyOf` resolved."""
-        node = _merged(schema)
-        if hops > _MAX_HOPS:
-            return
-        if "$ref" in node:
-            target = self.root if node["$ref"] == "#" else self.definitions[self.name(node["$ref"])]
-            yield from self.alternatives(target, hops + 1)
-        elif isinstance(node.get("anyOf"), list) and "properties" not in node:
-            for option in node["anyOf"]:
-                yield from self.alternatives(option, hops + 1)
-        else:
-            yield node
+    def alternatives(self, schema: Any) -> Iterator[Schema]:
+        """What a value by this schema may be, in order: references and `anyOf` resolved, each definition once."""
+        pending, seen = [schema], set[str]()
+        while pending:
+            node = _merged(pending.pop())
+            ref = node.get("$ref")
+            if ref is not None:
+                target = self.root if ref == "#" else self.definitions[self.name(ref)]
+                pending += [] if ref in seen else [target]
+                seen.add(ref)
+            elif isinstance(node.get("anyOf"), list) and "properties" not in node:
+                pending += reversed(node["anyOf"])
+            else:
+                yield node
 
 
 class _StrictForm:
@@ -272,11 +272,8 @@ def _cleared(value: Any, schema: Any, document: _Document) -> Any:
     node: Schema = next(
         (option for option in options if option["properties"].keys() == value.keys()), {"properties": {}}
     )
-    added = {
-        name
-        for name, part in node["properties"].items()
-        if value[name] is None and name not in _required(node) and not _takes_null(part, document)
-    }
+    optional = node["properties"].keys() - _required(node)
+    added = {name for name in optional if value[name] is None and not _takes_null(node["properties"][name], document)}
     parts = {name: part for name, part in value.items() if name not in added}
     return {name: _cleared(part, node["properties"].get(name, {}), document) for name, part in parts.items()}
 

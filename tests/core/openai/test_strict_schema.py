@@ -209,6 +209,11 @@ def test_an_answer_without_its_added_nulls_fits_what_the_client_wrote(a: Any, b:
         ({"properties": {"a": TEXT}}, [{"a": None}], [{"a": None}]),
         ({"properties": {"a": TEXT}}, "x", "x"),
         ({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}}, {"a": None}, {}),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}] * 99}}},
+            {"a": None},
+            {},
+        ),
         ({"properties": {"a": {"$ref": "#/$defs/gone"}}}, {"a": None}, {"a": None}),
         ({"properties": {"a": {"type": "string", "items": 5}}}, {"a": [1]}, {"a": [1]}),
         ({"properties": {"a": {"type": "string", "properties": []}}}, {"a": {"b": None}}, {"a": {"b": None}}),
