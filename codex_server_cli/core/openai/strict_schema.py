@@ -1,8 +1,9 @@
 """JSON Schemas of clients: put into strict mode's subset, and answers by it put back. Must never judge an answer.
 
 Codex sends an output schema as strict, always. What a client did not mean to be strict is therefore rewritten: every
-object closed, every property required, an optional one nullable, every constraint that strict mode or Codex drops told
-in the description. A schema that allows what strict mode cannot say (any value, any key) has no such form.
+object closed, every property required, an optional one without a default nullable, every constraint that strict mode or
+Codex drops told in the description. A schema that allows what strict mode cannot say (any value, any key) has no such
+form.
 """
 
 from __future__ import annotations
@@ -207,7 +208,8 @@ class _StrictForm:
     def _node(self, schema: Any) -> Schema:
         node = _merged(schema)
         if "$ref" in node:
-            return self._ref(node["$ref"])
+            ref, description = self._ref(node["$ref"]), _description(node)
+            return {**description, "anyOf": [ref]} if description else ref  # a reference stands alone
         form = {**_description(node), **self._form(node)}
         return _nullable(form) if node.get("nullable") is True else form
 
@@ -237,8 +239,11 @@ class _StrictForm:
         has_others = node.get("additionalProperties", False) is not False and not properties
         if not isinstance(properties, dict) or has_others or node.get("patternProperties"):
             raise _OpenSchemaError
-        parts = {name: self._node(part) for name, part in properties.items()}
-        return _closed({name: part if name in required else _nullable(part) for name, part in parts.items()})
+        return _closed({name: self._property(part, name in required) for name, part in properties.items()})
+
+    def _property(self, schema: Any, is_required: bool) -> Schema:
+        form = self._node(schema)
+        return form if is_required or schema.get("default") is not None else _nullable(form)
 
     def _ref(self, ref: Any) -> Schema:
         if ref == "#":

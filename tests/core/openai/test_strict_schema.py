@@ -92,7 +92,15 @@ def closed(**properties: Any) -> dict[str, Any]:
         (LIST, {**(node := closed(next={"anyOf": [{"$ref": "#/$defs/node"}, NULL]})), "$defs": {"node": node}}),
         (
             {**an_object(a={"$ref": "#/definitions/x", "description": "d"}), "definitions": {"x": TEXT, "unused": {}}},
-            {**closed(a={"$ref": "#/$defs/x"}), "$defs": {"x": TEXT}},
+            {**closed(a={"description": "d", "anyOf": [{"$ref": "#/$defs/x"}]}), "$defs": {"x": TEXT}},
+        ),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/x", "default": "y"}}, "$defs": {"x": TEXT}},
+            {**closed(a={"description": '(default: "y")', "anyOf": [{"$ref": "#/$defs/x"}]}), "$defs": {"x": TEXT}},
+        ),
+        (
+            {"properties": {"a": {"type": "string", "default": "y"}, "b": {"type": "string", "default": None}}},
+            closed(a={"description": '(default: "y")', "type": "string"}, b={"anyOf": [TEXT, NULL]}),
         ),
     ],
 )
