@@ -197,6 +197,10 @@ def kinds() -> dict[str, Kind]:
         "overloaded": Kind([overloaded()], retries=(1, 1)),
         "server_error": Kind([server_error()], retries=(1, 2)),
         "cut_before": Kind([reply(cut())], retries=(1, 2)),
+        "cut_behind_answer": Kind([reply(say("Hel", "lo"), cut()), reply(say("Hello again"))], retries=(0, 1)),
+        "cut_behind_message": Kind(
+            [reply(say("Hel", "lo", phase=None), cut()), reply(say("again", phase=None))], retries=(0, 1)
+        ),
         "cut_mid": Kind(
             [
                 reply(cut_after("Hel", "lo", item_id="msg_c")),
