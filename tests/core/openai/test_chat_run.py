@@ -349,6 +349,8 @@ def test_an_open_message_that_was_read_cannot_be_taken_back_but_one_that_was_not
     assert started().receive(*opened).end == (502, "upstream_error")
     plain = started(is_stream=False).receive(*opened, *said("two", "msg-2"), COMPLETED)
     assert (plain.run.text, plain.end) == ("one\n\ntwo", "stop")
+    commented = started(is_stream=False).receive(*COMMENTARY, *opened, *said("two", "msg-2"), COMPLETED)
+    assert (commented.run.text, commented.run.reasoning) == ("one\n\ntwo", "I look.")
     unread = started().receive(*said("one", phase=None), message_started("msg-2"), RETRY, *said("two"), COMPLETED)
     assert ("".join(unread.texts), unread.end) == ("one\n\ntwo", "stop")
 
