@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -41,7 +41,8 @@ def app_of(routes: list[BaseRoute]) -> Starlette:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    request.scope["failure"] = error  # for the log
+    if not isinstance(error, ClientDisconnect):  # it has failed at nothing
+        request.scope["failure"] = error  # for the log
     return answer_of(error)
 
 

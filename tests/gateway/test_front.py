@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import httpx
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -48,7 +48,7 @@ class Place:
         self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)))
         self.log = Log()
         self.ends: list[str] = []
-        names = ("fine", "refused", "gone", "defect", "late", "stream")
+        names = ("fine", "refused", "gone", "defect", "late", "stream", "left")
         app = app_of([Route(f"/{name}", getattr(self, f"_{name}")) for name in names])
         transport = httpx.ASGITransport(app=Front(self.gateway, app, self.log))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
@@ -65,6 +65,9 @@ class Place:
 
     async def _defect(self, _: Request) -> Response:
         raise RuntimeError("a prompt")
+
+    async def _left(self, _: Request) -> Response:
+        raise ClientDisconnect
 
     async def _late(self, _: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
@@ -134,6 +137,15 @@ def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None
             with suppress(AssertionError):  # httpx's word for an answer that breaks off
                 assert (await place.client.get(path)).status_code == 200
         assert [line["event"] for line in place.log.lines] == ["defect", "request"] * 2
+
+    run(use)
+
+
+def test_a_client_that_leaves_is_no_defect() -> None:
+    async def use(place: Place) -> None:
+        await place.client.get("/left")
+        (line,) = place.log.lines
+        assert (line["event"], line["error"]) == ("request", "client_gone")
 
     run(use)
 
