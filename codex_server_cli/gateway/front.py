@@ -138,12 +138,12 @@ class _Passage:
         elif kind == "websocket.accept":
             self.status = 101
             MutableHeaders(scope=message)["x-request-id"] = self.request_id
-        elif (
-            kind == "websocket.close" and self.status is None and "endpoint" not in self.scope
-        ):  # there is no such route
-            words = f"there is no WebSocket {self.scope['path'][:_MOST_SHOWN]} here"
-            await self._refuse_socket(error_answer(404, words, type="not_found", code="unknown_url", hint=_INDEX))
-            return
+        elif kind == "websocket.close" and self.status is None:
+            if "endpoint" not in self.scope:  # there is no such route
+                words = f"there is no WebSocket {self.scope['path'][:_MOST_SHOWN]} here"
+                await self._refuse_socket(error_answer(404, words, type="not_found", code="unknown_url", hint=_INDEX))
+                return
+            self.status = 403
         elif kind == "http.response.body":
             self.sent_bytes += len(message.get("body", b""))
         await self._send(message)
