@@ -105,6 +105,7 @@ class CodexServer:
         url: where it listens instead, once it has told that; else empty.
         pid: its process, and that of its session.
         start_ticks: when that began; 0 where it was gone at once.
+        is_of_turns: whether it was started without further arguments. Only this one has remote control, if it is on.
         exit_status: as `waitpid` gives it; None while it runs. Set by the keeper, which reaps.
     """
 
@@ -124,6 +125,7 @@ class CodexServer:
         self.number = number
         self.socket_path = f"{directory}/g{number}.sock"
         self.exit_status: int | None = None
+        self.is_of_turns = not arguments
         self._is_elsewhere = any(argument.startswith("--listen=") for argument in arguments)
         self._arguments = arguments
         self.url = ""

@@ -1,0 +1,114 @@
+"""One answer to one chat request: a turn's messages go in, what the client gets comes out.
+
+Owns: the clock of the run, and what becomes of the turn at the end.
+Never here: what a message means (`ChatRun`), the form of chunks, HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from codex_server_cli.core.openai import conversation
+from codex_server_cli.core.openai.chat_request import ChatRequest
+from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.wire_errors import AccountLimits, codex_unavailable, deadline_passed
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
+from codex_server_cli.gateway.openai.client_thread import ClientTurn
+from codex_server_cli.gateway.openai.opening import held_key
+from codex_server_cli.gateway.upstream.feed import FeedOverflow
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+_LONGEST_S = 3600.0
+"""For one answer: a model that thinks hard may need a good part of it."""
+
+
+class ChatAnswer:
+    """A request whose turn runs; who makes one closes it.
+
+    Attributes:
+        run: what has come so far.
+    """
+
+    def __init__(self, state: ChatMemory, request: ChatRequest, turn: ClientTurn, limits: AccountLimits) -> None:
+        self._state, self._request, self._turn = state, request, turn
+        self.run = ChatRun(request, now_s=time.time(), turn_id=turn.id, limits=limits)
+        self._ends_s = time.time() + _LONGEST_S
+        self._is_settled = False
+        self._early: list[Output] = []
+
+    async def begin(self) -> None:
+        """Wait until the status of the answer is known.
+
+        Raises:
+            ApiError: the request has failed.
+        """
+        while not (self.run.has_begun or self.run.is_over):
+            self._early += await self._next()
+        for output in self._early:
+            if isinstance(output, Failed):
+                raise output.error
+
+    async def outputs(self) -> list[Output]:
+        """What comes next for the client; empty at the end."""
+        outputs, self._early = self._early, []
+        while not outputs and not self.run.is_over:
+            outputs = await self._next()
+        return outputs
+
+    def close(self) -> None:
+        """End what still runs, for the client has left or the answer is lost. May be called again."""
+        if not self._is_settled:
+            self._is_settled = True
+            self._state.end_turn(self._turn)
+
+    async def _next(self) -> list[Output]:
+        outputs = await self._fed()
+        self._settle(outputs)
+        return outputs
+
+    async def _fed(self) -> list[Output]:
+        due_s = min(self.run.wakeup_s or self._ends_s, self._ends_s)
+        try:
+            async with asyncio.timeout(max(0.0, due_s - time.time())):
+                message = await self._turn.next_message()
+        except TimeoutError:
+            is_late = time.time() >= self._ends_s
+            return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.time())
+        except UpstreamGone as error:
+            return self.run.give_up(codex_unavailable(error.reason))
+        except FeedOverflow as error:
+            return self.run.give_up(ApiError(500, str(error), type="server_error", code="stream_overflow"))
+        return self.run.feed(message, time.time())
+
+    def _settle(self, outputs: Sequence[Output]) -> None:
+        """Before the client knows that the answer is complete, so that its next request finds what is kept."""
+        for output in outputs:
+            match output:
+                case Interrupt() | Failed():
+                    self.close()
+                case Finish():
+                    self._finish(output)
+                case _:
+                    pass
+
+    def _finish(self, finish: Finish) -> None:
+        self._state.count(finish.usage)
+        self._state.reasoning.keep(self.run.reasoning_items)
+        if self._is_settled:
+            return
+        if self._state.gateway.is_stopping or not conversation.is_keepable(self._request):
+            self.close()
+            return
+        answer = conversation.answer_items(self.run.text, self.run.calls)
+        history = conversation.prefix_keys(self._request, answer)[-1]
+        if finish.reason == "tool_calls" and not self._turn.is_over:
+            self._is_settled = True
+            self._state.held.hold([call.id for call in self.run.calls], held_key(self._request, history), self._turn)
+        elif finish.reason == "stop" and self._turn.is_over:
+            self._is_settled = True
+            self._state.threads.keep(history, self._turn.thread)
+        else:
+            self.close()
