@@ -1,0 +1,1 @@
+"""FACE: HTTP, for `serve` (extra `serve`). The only package that imports asyncio, starlette and uvicorn."""

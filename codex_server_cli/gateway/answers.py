@@ -1,0 +1,245 @@
+"""Answers of every face: JSON, errors, streams of events. Owns their form."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.errors import CodexServerError, Exit
+from codex_server_cli.gateway.bodies import read_json
+from codex_server_cli.gateway.upstream.connection import UpstreamError
+from codex_server_cli.gateway.upstream.feed import FeedOverflow
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+__all__ = ["EventStream", "answer_of", "error_answer", "error_event", "json_answer", "read_json", "until_gone"]
+
+T = TypeVar("T")
+_KEEP_ALIVE_S = 10.0
+_TAKEN_S = 60.0
+"""A client that takes nothing for so long is given up."""
+_KEEP_ALIVE = b": ka\n"
+"""One newline only: with two the official client reads an event without data (gateway notes, section 14)."""
+_STATUS_OF = {
+    Exit.USAGE: 400,
+    Exit.BAD_INPUT: 400,
+    Exit.NOT_FOUND: 404,
+    Exit.NOT_LOGGED_IN: 401,
+    Exit.CODEX_MISSING: 503,
+    Exit.CANNOT_WRITE: 507,
+    Exit.BUSY: 409,
+    Exit.TIMEOUT: 504,
+}
+_EVENT_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+}
+
+
+def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON document as an answer."""
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return Response(body, status, headers, "application/json")
+
+
+def error_answer(
+    status: int,
+    message: str,
+    *,
+    type: str,
+    code: str | None = None,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    hint: str = "",
+) -> Response:
+    """The same form of error on every face."""
+    return json_answer(error_document(message, type=type, code=code, param=param, hint=hint), status, headers)
+
+
+def error_document(
+    message: str, *, type: str, code: str | None = None, param: str | None = None, hint: str = ""
+) -> dict[str, Any]:
+    """The body of an error, or its event in a stream."""
+    error = {"message": message, "type": type, "param": param, "code": code}
+    return {"error": error | ({"hint": hint} if hint else {})}
+
+
+def refusal_of(error: Exception) -> tuple[ApiError, str]:
+    """What an exception means for a client: the refusal, and a hint.
+
+    Args:
+        error: any; one that is not known is a defect of ours.
+    """
+    hint = ""
+    if isinstance(error, ApiError):
+        found = error
+    elif isinstance(error, CodexServerError):
+        status, hint = _STATUS_OF.get(error.exit_code, 500), error.hint
+        found = ApiError(status, error.message, type=str(error.kind), code=str(error.kind))
+    elif isinstance(error, UpstreamGone):
+        again = (("Retry-After", "2"),)
+        found = ApiError(503, error.reason, type="server_error", code="codex_unavailable", headers=again)
+    elif isinstance(error, UpstreamError):
+        found = ApiError(502, error.message, type="upstream_error", code=str(error.code))
+    elif isinstance(error, FeedOverflow):
+        found = ApiError(500, str(error), type="server_error", code="stream_overflow")
+    elif isinstance(error, HTTPException):
+        kind = "not_found" if error.status_code == 404 else "invalid_request_error"
+        found = ApiError(error.status_code, error.detail, type=kind, headers=tuple((error.headers or {}).items()))
+    else:
+        found = ApiError(500, f"a defect of codex-server: {_name_of(error)}", type="server_error", code="internal")
+    return found, hint
+
+
+def _name_of(error: Exception) -> str:
+    return type(error).__name__
+
+
+def answer_of(error: Exception) -> Response:
+    """The answer to an exception."""
+    found, hint = refusal_of(error)
+    return error_answer(
+        found.status,
+        found.message,
+        type=found.type,
+        code=found.code,
+        param=found.param,
+        headers=dict(found.headers),
+        hint=hint,
+    )
+
+
+class EventStream(Response):
+    """A stream of events: bytes of a generator as they come, and a comment where it is silent for long.
+
+    The generator is closed, and that is awaited, when the client has left: what it does then (an interrupt) is done.
+    """
+
+    def __init__(self, events: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> None:
+        self.status_code, self.background = 200, None
+        self.init_headers({**_EVENT_HEADERS, **(headers or {})})
+        self._events = events
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """See `Response`; without a length."""
+        self.raw_headers = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See `Response`."""
+        sending = asyncio.ensure_future(self._send_all(scope, send))
+        leaving = asyncio.ensure_future(_until_disconnect(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            await _cancelled(sending, leaving)
+
+    async def _send_all(self, scope: Scope, send: Send) -> None:
+        event: asyncio.Future[bytes] | None = None
+        try:
+            await _send(scope, send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            while True:
+                event = event or asyncio.ensure_future(_next(self._events))
+                done, _ = await asyncio.wait((event,), timeout=_KEEP_ALIVE_S)
+                try:
+                    data = event.result() if done else _KEEP_ALIVE
+                except StopAsyncIteration:
+                    break
+                except Exception as error:
+                    await _send(scope, send, _body(error_event(error)))
+                    raise
+                event = None if done else event
+                await _send(scope, send, _body(data))
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            closing = asyncio.ensure_future(self._close(event))
+            await _shielded(closing)
+
+    async def _close(self, event: asyncio.Future[bytes] | None) -> None:
+        if event is not None:
+            await _cancelled(event)
+        if isinstance(self._events, AsyncGenerator):
+            await self._events.aclose()
+
+
+def error_event(error: Exception) -> bytes:
+    """The last event of a stream that fails."""
+    found, hint = refusal_of(error)
+    document = error_document(found.message, type=found.type, code=found.code, param=found.param, hint=hint)
+    return f"data: {json.dumps(document, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
+
+
+async def until_gone(request: Request, coroutine: Coroutine[Any, Any, T]) -> T | None:
+    """Run what answers a request whose body was read; where the client leaves first, cancel it and wait for its end.
+
+    Returns:
+        Its result; None where the client has left.
+    """
+    work = asyncio.ensure_future(coroutine)
+    leaving = asyncio.ensure_future(_until_disconnect(request.receive))
+    try:
+        await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        await _cancelled(work, leaving)
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+async def _next(events: AsyncIterator[bytes]) -> bytes:
+    return await anext(events)
+
+
+async def _send(scope: Scope, send: Send, message: Any) -> None:
+    """Send something; a client that does not take it is given up.
+
+    Raises:
+        ClientDisconnect: so it is.
+    """
+    try:
+        async with asyncio.timeout(_TAKEN_S):
+            await send(message)
+    except TimeoutError as error:
+        abort = scope.get("state", {}).get("abort")
+        if abort is not None:
+            abort()
+        raise ClientDisconnect from error
+
+
+def _body(data: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks and wait for their ends, also where we are cancelled ourselves meanwhile."""
+    for task in tasks:
+        task.cancel()
+    await _shielded(asyncio.gather(*tasks, return_exceptions=True))
+
+
+async def _shielded(future: asyncio.Future[Any]) -> None:
+    """Wait for something to its end; a cancellation that comes meanwhile is raised afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            if future.cancelled():
+                break
+            cancelled = error
+        except Exception:
+            break
+    if cancelled is not None:
+        raise cancelled

@@ -1,0 +1,1 @@
+"""The bridge: the app-server's own protocol over HTTP, and named calls."""

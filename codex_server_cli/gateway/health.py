@@ -1,0 +1,72 @@
+"""Whether the gateway can work: `/healthz`, `/readyz`; what it counts: `/metrics`; and what it answers: `/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from codex_server_cli import __version__
+from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+from codex_server_cli.settings.environment import variable
+
+
+def routes(gateway: Gateway) -> list[BaseRoute]:
+    """What is answered here."""
+
+    async def healthz(request: Request) -> Response:
+        """Whether the app-server answers, within a second."""
+        return await _health(gateway, request)
+
+    async def readyz(request: Request) -> Response:
+        """The same; and not while the gateway stops."""
+        return await _health(gateway, request)
+
+    async def metrics(_: Request) -> Response:
+        """What was counted."""
+        await to_thread.run_sync(_measure, gateway)
+        return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def index(_: Request) -> Response:
+        """What this is."""
+        return json_answer({"name": "codex-server", "version": __version__})
+
+    return [
+        Route("/", index),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
+
+
+async def _health(gateway: Gateway, request: Request) -> Response:
+    if gateway.is_stopping:
+        return json_answer({"status": "stopping"}, 503)
+    try:
+        await gateway.app_server.probe()
+    except UpstreamGone as error:
+        # Without a token there is no reason in it: it may name paths.
+        reason = {"reason": error.reason} if request.scope.get("is_trusted", True) else {}
+        return json_answer({"status": "unavailable", **reason}, 503, {"Retry-After": "2"})
+    return json_answer({"status": "ok"})
+
+
+def _measure(gateway: Gateway) -> None:
+    import psutil
+
+    generation = gateway.app_server.generation
+    if generation is not None:
+        try:
+            gateway.metrics.app_server_bytes.set(psutil.Process(generation.pid).memory_info().rss)
+        except psutil.Error:
+            gateway.metrics.app_server_bytes.set(0)
+    folder = variable("CODEX_SQLITE_HOME") or str(gateway.settings.codex_home)
+    try:
+        gateway.metrics.log_database_bytes.set(Path(folder, "logs_2.sqlite").stat().st_size)
+    except OSError:
+        gateway.metrics.log_database_bytes.set(0)

@@ -1,0 +1,53 @@
+"""What `/metrics` tells, in a registry of its own. Owns the names; no value of a label comes from a user."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_PREFIX = "codex_server"
+_SECONDS = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+
+
+class Metrics:
+    """The counters and gauges of one gateway.
+
+    Attributes:
+        requests: by route, method and status. `seconds`: to the end of the answer, by route.
+        streams, waiting: that run now, and that wait for a place.
+        upstream_starts: of generations of the app-server; the first one counts, too.
+        upstream_connections: that are open.
+        tokens: by kind (`input`, `cached_input`, `output`, `reasoning_output`).
+        background_errors: tasks after a request that failed.
+        app_server_bytes: its resident memory. `log_database_bytes`: `logs_2.sqlite` of Codex's home.
+    """
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, namespace=_PREFIX, registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(name, text, namespace=_PREFIX, registry=registry)
+
+        self.requests = counter("requests", "Requests answered.", "route", "method", "status")
+        self.seconds = Histogram(
+            "request_seconds",
+            "Time to the end of the answer.",
+            ("route",),
+            namespace=_PREFIX,
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.streams = gauge("streams", "Streams that run.")
+        self.waiting = gauge("streams_waiting", "Streams that wait for a place.")
+        self.upstream_starts = counter("upstream_starts", "App-servers connected to after the one before had gone.")
+        self.upstream_connections = gauge("upstream_connections", "Open connections to the app-server.")
+        self.tokens = counter("tokens", "Tokens used, as the model's service counts them.", "kind")
+        self.background_errors = counter("background_errors", "Tasks after a request that failed.")
+        self.app_server_bytes = gauge("app_server_resident_bytes", "Memory of the app-server.")
+        self.log_database_bytes = gauge("codex_log_database_bytes", "Size of logs_2.sqlite in Codex's home.")
+
+    def text(self) -> bytes:
+        """All of it, in the text format of Prometheus."""
+        return generate_latest(self._registry)

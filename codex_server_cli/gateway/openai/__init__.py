@@ -1,0 +1,1 @@
+"""OpenAI's API: chat completions and models, over the app-server."""

@@ -1,0 +1,78 @@
+"""What all faces of one gateway share, and what outlives a request. Owns the background tasks and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from codex_server_cli.gateway.admission import Admission
+from codex_server_cli.gateway.metrics import Metrics
+from codex_server_cli.gateway.options import ServeOptions
+from codex_server_cli.gateway.upstream.app_server import UpstreamServer
+from codex_server_cli.settings.places import Settings
+
+T = TypeVar("T")
+_LAST_TASKS_S = 5.0
+"""For what is still under way at the end, such as interrupts."""
+
+
+class Gateway:
+    """One running `serve`.
+
+    Attributes:
+        settings, options: what it was started with.
+        app_server: the way to its app-server.
+        admission: lets streams in, or lets them wait.
+        metrics: what is counted.
+        stopping: set by SIGTERM: no new work; endless streams end themselves.
+    """
+
+    def __init__(self, settings: Settings, options: ServeOptions) -> None:
+        self.settings, self.options = settings, options
+        self.metrics = Metrics()
+        self.app_server = UpstreamServer(settings, self.metrics)
+        self.admission = Admission(options.most_streams, self.metrics)
+        self.stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._at_stop: list[Callable[[], Awaitable[None]]] = []
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no new work is taken."""
+        return self.stopping.is_set()
+
+    def task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run something that outlives its request, like an interrupt; the end waits for it, for a few seconds."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def on_stop(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Have something done as soon as no new work is taken, while the streams that run may still end."""
+        self._at_stop.append(callback)
+
+    def begin_to_stop(self) -> None:
+        """Take no new work. May be called again."""
+        if not self.is_stopping:
+            self.stopping.set()
+            for callback in self._at_stop:
+                self.task(_awaited(callback))
+
+    async def close(self) -> None:
+        """Wait for what is under way, within a bound of time, and let the app-server go."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_LAST_TASKS_S)
+            for task in late:
+                task.cancel()
+        await self.app_server.close()
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.metrics.background_errors.inc()
+
+
+async def _awaited(callback: Callable[[], Awaitable[None]]) -> None:
+    await callback()

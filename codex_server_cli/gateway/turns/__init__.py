@@ -1,0 +1,1 @@
+"""Turns over HTTP: the same directories as the command line's."""

@@ -1,0 +1,223 @@
+"""The gateway's app-server: the keeper's shared one, with a key of its own. Owns finding it, and starting it anew.
+
+A lease for each connection, and one more for as long as `serve` lives: it never stops for idleness meanwhile, and
+afterwards goes after its idle time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from codex_server_cli.actions.read.read import check_codex_home
+from codex_server_cli.actions.shared_route import shared_key
+from codex_server_cli.codex.server.key import ServerKey
+from codex_server_cli.codex.server.shared import ensure_shared
+from codex_server_cli.codex.server.state import Generation, Lease
+from codex_server_cli.codex.transport.unix import open_socket
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.gateway.metrics import Metrics
+from codex_server_cli.gateway.upstream.connection import UpstreamConnection
+from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
+from codex_server_cli.settings.config import Config, read_config
+from codex_server_cli.settings.places import Settings
+
+C = TypeVar("C")
+_OWN_KEY = ("-c", "thread_unload_delay_secs=1")
+"""Of a server for the gateway alone: what its clients do to it never reaches a turn of the command line."""
+_CONNECT_S = 10.0
+_FRESH_S = 0.5
+"""How long a generation counts as good, or as not to be started, without another look."""
+_MOST_THREADS = 8
+
+
+class UpstreamServer:
+    """The way to the app-server.
+
+    Attributes:
+        generation: the one that was used last.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self.generation: Generation | None = None
+        self._lease: Lease | None = None
+        self._looked_at = float("-inf")
+        self._failure: CodexServerError | None = None
+        self._looking: asyncio.Task[Generation] | None = None
+        self._kept: dict[str, UpstreamConnection] = {}
+        self._kept_of: dict[str, Generation] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._threads = CapacityLimiter(_MOST_THREADS)
+        self._key: tuple[ServerKey, Config] | None = None
+
+    async def start(self) -> None:
+        """Have it run and answer.
+
+        Raises:
+            CodexServerError: it cannot be started.
+            UpstreamGone: it does not answer.
+        """
+        await self._find()
+        await self.probe(_CONNECT_S)
+
+    async def connect(self) -> UpstreamConnection:
+        """A new connection on which the handshake is done.
+
+        Raises:
+            UpstreamGone: there is none to be had.
+        """
+        return await self._twice(self._connect)
+
+    async def connect_raw(self) -> RawConnection:
+        """A new connection on which nothing was said.
+
+        Raises:
+            UpstreamGone: there is none to be had.
+        """
+        return await self._twice(self._open)
+
+    async def _twice(self, attempt: Callable[[], Awaitable[C]]) -> C:
+        """Try a second time with a new look: the app-server may have ended since it was looked at."""
+        try:
+            return await attempt()
+        except UpstreamGone:
+            if self._failure is not None:
+                raise
+            self._looked_at = float("-inf")
+            return await attempt()
+
+    async def _connect(self) -> UpstreamConnection:
+        connection = UpstreamConnection(await self._open())
+        try:
+            await connection.initialize(_CONNECT_S)
+        except BaseException:
+            await asyncio.shield(connection.close())
+            raise
+        return connection
+
+    async def _open(self) -> RawConnection:
+        generation = await self._generation()
+        try:
+            sock, lease = await to_thread.run_sync(_open, generation, limiter=self._threads)
+        except (CodexServerError, OSError) as error:
+            raise UpstreamGone(_words_of(error)) from error
+        self._metrics.upstream_connections.inc()
+        return await RawConnection.open(sock, self._ender_of(lease), _CONNECT_S)
+
+    async def kept(self, face: str) -> UpstreamConnection:
+        """The connection of a name, which lives on from call to call; made anew where it was lost, or where the
+        app-server was replaced.
+
+        Raises:
+            UpstreamGone: there is none to be had.
+        """
+        async with self._locks.setdefault(face, asyncio.Lock()):
+            generation = await self._generation()
+            found = self._kept.get(face)
+            if found is not None and found.is_open and self._kept_of.get(face) == generation:
+                return found
+            # The old one is left to those who still use it: it ends with its app-server, which drains.
+            if found is not None and not found.is_open:
+                await found.close()
+            connection = self._kept[face] = await self.connect()
+            self._kept_of[face] = self.generation or generation
+            return connection
+
+    async def probe(self, timeout_s: float = 1.0) -> None:
+        """See whether it answers.
+
+        Raises:
+            UpstreamGone: it does not, with the reason.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = await self.kept("health")
+                await connection.call("thread/loaded/list", {}, timeout_s=timeout_s)
+        except TimeoutError as error:
+            raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
+
+    async def close(self) -> None:
+        """Close what is kept, and let the app-server go."""
+        await asyncio.gather(*(connection.close() for connection in self._kept.values()), return_exceptions=True)
+        self._kept.clear()
+        if self._lease is not None:
+            self._lease.release()
+
+    def _ender_of(self, lease: Lease) -> Callable[[], None]:
+        def end_once() -> None:
+            if not ended:
+                ended.append(True)
+                lease.release()
+                self._metrics.upstream_connections.dec()
+                self._looked_at = float("-inf")  # the app-server may have ended
+
+        ended: list[bool] = []
+        return end_once
+
+    async def _generation(self) -> Generation:
+        try:
+            return await self._find()
+        except CodexServerError as error:
+            raise UpstreamGone(_words_of(error)) from error
+
+    async def _find(self) -> Generation:
+        """The generation to use now. One look at a time, for all who ask; it goes on when the one who asked has left.
+
+        Raises:
+            CodexServerError: it cannot be started.
+        """
+        if time.monotonic() - self._looked_at < _FRESH_S:
+            if self._failure is not None:
+                raise self._failure
+            if self.generation is not None:
+                return self.generation
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Generation:
+        try:
+            found, lease = await to_thread.run_sync(self._ensure, limiter=self._threads)
+        except CodexServerError as error:
+            self._failure, self._looked_at = error, time.monotonic()
+            raise
+        self._failure, self._looked_at = None, time.monotonic()
+        if lease is not None:
+            if self._lease is not None:
+                self._lease.release()
+            self._lease, self.generation = lease, found
+            self._metrics.upstream_starts.inc()
+        return found
+
+    def _ensure(self) -> tuple[Generation, Lease | None]:
+        """In a thread: the generation, with a lease where it is a new one."""
+        if self._key is None or self.generation is None or not self.generation.is_alive():
+            config = read_config(self._settings.config_path)
+            check_codex_home(self._settings)
+            self._key = shared_key(self._settings, config)._replace(extra=_OWN_KEY), config
+        key, config = self._key
+        try:
+            found = ensure_shared(self._settings.home, key, idle_s=config.server_idle)
+            return found, None if found == self.generation else Lease(found)
+        except OSError as error:
+            raise CodexServerError(f"the app-server cannot be reached: {error.strerror}") from error
+
+
+def _open(generation: Generation) -> tuple[socket.socket, Lease]:
+    """In a thread: a socket, with a lease that was taken before."""
+    lease = Lease(generation)
+    try:
+        return open_socket(generation.socket_path, _CONNECT_S), lease
+    except BaseException:
+        lease.release()
+        raise
+
+
+def _words_of(error: CodexServerError | OSError) -> str:
+    return error.message if isinstance(error, CodexServerError) else str(error.strerror or error)

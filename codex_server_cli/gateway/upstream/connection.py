@@ -1,0 +1,203 @@
+"""A connection on which we are the client: calls, and what comes by itself, sorted by thread.
+
+A request of the server about a thread that nobody follows is refused here: it fails closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from codex_server_cli import __version__
+from codex_server_cli.core.protocol import rpc
+from codex_server_cli.core.protocol.query import initialize_params
+from codex_server_cli.gateway.upstream.feed import ThreadFeed
+from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
+
+_MOST_IN_FLIGHT = 64
+"""An app-server refuses from about 120 on (transport notes, section 6)."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
+_UNATTENDED = "no client of the gateway attends this thread"
+
+
+class UpstreamError(Exception):
+    """The app-server answered a call with an error.
+
+    Attributes:
+        code, message, data: as it came.
+    """
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        code = error.get("code")
+        self.code: int = code if isinstance(code, int) else 0
+        self.message = rpc.readable_message(error)
+        self.data: Any = error.get("data")
+        super().__init__(self.message)
+
+
+class UpstreamConnection:
+    """An initialised connection.
+
+    Attributes:
+        broadcasts: is called with each notification that belongs to no thread.
+    """
+
+    def __init__(self, raw: RawConnection) -> None:
+        self._raw = raw
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, asyncio.Future[rpc.Message]] = {}
+        self._feeds: dict[str, list[ThreadFeed]] = {}
+        self._in_flight = asyncio.Semaphore(_MOST_IN_FLIGHT)
+        self._refusals: set[asyncio.Task[None]] = set()
+        self.broadcasts: Callable[[rpc.Message], None] | None = None
+        self._reading = asyncio.get_running_loop().create_task(self._read())
+
+    async def initialize(self, timeout_s: float) -> None:
+        """The handshake.
+
+        Raises:
+            UpstreamGone: it does not come about.
+        """
+        try:
+            await self.call("initialize", initialize_params(__version__), timeout_s=timeout_s)
+            await self._raw.send(_text({"method": "initialized"}))
+        except UpstreamError as error:
+            raise UpstreamGone(f"the app-server refuses the handshake: {error.message}") from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither closed nor lost."""
+        return self._raw.is_open and not self._reading.done()
+
+    async def call(self, method: str, params: dict[str, Any], *, timeout_s: float = 30.0) -> Any:
+        """Make one request; again, where the app-server was too busy to take it.
+
+        Returns:
+            The `result`.
+
+        Raises:
+            UpstreamError: it answered with an error.
+            UpstreamGone: the connection was lost, or no answer came in time.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._call(method, params)
+        except TimeoutError as error:
+            raise UpstreamGone(f"the app-server does not answer {method} within {timeout_s:g} s") from error
+
+    async def _call(self, method: str, params: dict[str, Any]) -> Any:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            async with self._in_flight:
+                reply = await self._reply_to(method, params)
+            if "error" not in reply:
+                return reply.get("result")
+            error = UpstreamError(rpc.object_at(reply, "error"))
+            if error.code != rpc.OVERLOADED:
+                raise error
+            await asyncio.sleep(pause_s)  # it was not executed
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def _reply_to(self, method: str, params: dict[str, Any]) -> rpc.Message:
+        if not self.is_open:
+            raise UpstreamGone("the connection to the app-server was lost")
+        number = next(self._numbers)
+        reply: asyncio.Future[rpc.Message] = asyncio.get_running_loop().create_future()
+        self._replies[number] = reply
+        try:
+            await self._raw.send(_text(rpc.request(number, method, params)))
+            return await reply
+        finally:
+            self._replies.pop(number, None)
+
+    def follow(self, thread_id: str) -> ThreadFeed:
+        """What comes about a thread from now on."""
+        feeds = self._feeds.setdefault(thread_id, [])
+
+        def forget(feed: ThreadFeed) -> None:
+            feeds.remove(feed)
+            if not feeds and self._feeds.get(thread_id) is feeds:
+                del self._feeds[thread_id]
+
+        feed = ThreadFeed(forget)
+        feeds.append(feed)
+        if not self.is_open:
+            feed.fail(UpstreamGone("the connection to the app-server was lost"))
+        return feed
+
+    async def reply(self, request_id: Any, result: dict[str, Any]) -> None:
+        """Answer a request of the server.
+
+        Raises:
+            UpstreamGone: the connection was lost.
+        """
+        await self._raw.send(_text({"id": request_id, "result": result}))
+
+    async def refuse(self, request_id: Any, message: str) -> None:
+        """Decline a request of the server.
+
+        Raises:
+            UpstreamGone: the connection was lost.
+        """
+        await self._raw.send(_text(rpc.refusal({"id": request_id}, message)))
+
+    async def close(self) -> None:
+        """Close it; what still waits for it gets `UpstreamGone`. May be called again."""
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+        await self._raw.close()
+
+    async def _read(self) -> None:
+        reason = "the connection to the app-server was closed"
+        try:
+            while True:
+                data = await self._raw.receive_bytes()
+                message = rpc.parse_line(data)
+                if message is not None:
+                    self._take(message, len(data))
+        except UpstreamGone as error:
+            reason = error.reason
+        finally:
+            for reply in self._replies.values():
+                if not reply.done():
+                    reply.set_exception(UpstreamGone(reason))
+            for feed in [feed for feeds in self._feeds.values() for feed in feeds]:
+                feed.fail(UpstreamGone(reason))
+        await self._raw.close(is_polite=False)
+
+    def _take(self, message: rpc.Message, size: int) -> None:
+        kind = rpc.message_type(message)
+        if kind is rpc.MessageType.RESPONSE:
+            reply = self._replies.get(message["id"])
+            if reply is not None and not reply.done():
+                reply.set_result(message)
+            return
+        if kind is rpc.MessageType.INVALID:
+            return
+        thread_id = _thread_of(message)
+        feeds = self._feeds.get(thread_id, ()) if thread_id is not None else ()
+        for feed in tuple(feeds):
+            feed.put(message, size)
+        if kind is rpc.MessageType.REQUEST and not feeds:
+            task = asyncio.get_running_loop().create_task(self._refuse_unattended(message["id"]))
+            self._refusals.add(task)
+            task.add_done_callback(self._refusals.discard)
+        elif thread_id is None and self.broadcasts is not None:
+            self.broadcasts(message)
+
+    async def _refuse_unattended(self, request_id: Any) -> None:
+        try:
+            await self.refuse(request_id, _UNATTENDED)
+        except UpstreamGone:  # it asks nobody any more
+            return
+
+
+def _thread_of(message: rpc.Message) -> str | None:
+    params = rpc.params_of(message)
+    return rpc.text_or_none(params.get("threadId")) or rpc.at(params, "thread.id", str)
+
+
+def _text(message: rpc.Message) -> bytes:
+    return rpc.encode(message).rstrip(b"\n")

@@ -1,0 +1,192 @@
+"""A connection to an app-server over asyncio: text messages in and out. Owns the socket.
+
+Reading is driven by the caller, so a client that does not read makes the app-server wait, and costs no memory here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from codex_server_cli.core.protocol.websocket import (
+    CLOSE,
+    PING,
+    PONG,
+    SAMPLE_ACCEPT,
+    SAMPLE_KEY,
+    TEXT,
+    FrameDecoder,
+    Received,
+    WebSocketError,
+    close_words,
+    frame,
+    message_frames,
+    read_head,
+    upgrade_request,
+)
+
+_READ_BYTES = 256 * 1024
+_CLOSE_S = 0.5
+_NORMAL_CLOSURE = (1000).to_bytes(2, "big")
+LOST = "the connection to the app-server was lost"
+
+
+class UpstreamGone(Exception):
+    """The connection was lost; or the app-server is dead, or cannot be started.
+
+    Attributes:
+        reason: for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RawConnection:
+    """A connection that is upgraded to WebSocket, and on which nothing has been said.
+
+    Attributes:
+        is_open: whether it was neither closed nor lost.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, let_go: Callable[[], None]) -> None:
+        """See `open`."""
+        self._reader, self._writer, self._let_go = reader, writer, let_go
+        self._decoder = FrameDecoder()
+        self._received: deque[bytes] = deque()
+        self._reason: str | None = None
+
+    @classmethod
+    async def open(cls, sock: socket.socket, let_go: Callable[[], None], timeout_s: float) -> RawConnection:
+        """Upgrade a socket that is connected to an app-server, and take it over, whatever becomes of it.
+
+        Args:
+            let_go: is called when it is closed; may be called again.
+
+        Raises:
+            UpstreamGone: it does not agree in time.
+        """
+        try:
+            reader, writer = await asyncio.open_connection(sock=sock)
+        except BaseException:
+            sock.close()
+            let_go()
+            raise
+        connection = cls(reader, writer, let_go)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await connection._upgrade()
+        except BaseException as error:
+            await connection.close(is_polite=False)
+            if isinstance(error, TimeoutError):
+                raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
+            raise
+        return connection
+
+    async def _upgrade(self) -> None:
+        data = b""
+        try:
+            self._writer.write(upgrade_request("localhost", "/", SAMPLE_KEY))
+            while (answer := read_head(data)) is None:
+                more = await self._reader.read(_READ_BYTES)
+                if not more:
+                    raise UpstreamGone(LOST)
+                data += more
+        except OSError as error:
+            raise UpstreamGone(LOST) from error
+        except WebSocketError as error:
+            raise UpstreamGone(f"what listens in place of the app-server {error}") from error
+        head, rest = answer
+        if not head.is_upgrade(SAMPLE_ACCEPT):
+            raise UpstreamGone(f"the app-server refuses the connection (HTTP {head.status})")
+        self._take(rest)
+
+    @property
+    def is_open(self) -> bool:
+        """See the class."""
+        return self._reason is None
+
+    async def send(self, text: str | bytes) -> None:
+        """Send one message, and wait where the app-server is behind.
+
+        Raises:
+            UpstreamGone: the connection was lost.
+        """
+        if self._reason is not None:
+            raise UpstreamGone(self._reason)
+        data = text.encode() if isinstance(text, str) else text
+        self._writer.write(message_frames(data, os.urandom))
+        try:
+            await self._writer.drain()
+        except OSError as error:
+            self._end(LOST)
+            raise UpstreamGone(LOST) from error
+
+    async def receive(self) -> str:
+        """The next message.
+
+        Raises:
+            UpstreamGone: the connection has ended.
+        """
+        return (await self.receive_bytes()).decode("utf-8", "replace")
+
+    async def receive_bytes(self) -> bytes:
+        """The next message, as it came; cancelling it loses nothing.
+
+        Raises:
+            UpstreamGone: the connection has ended.
+        """
+        while not self._received:
+            if self._reason is not None:
+                raise UpstreamGone(self._reason)
+            try:
+                data = await self._reader.read(_READ_BYTES)
+            except OSError:  # reset, by a server that was killed
+                data = b""
+            if data:
+                self._take(data)
+            else:
+                self._end(LOST)
+        return self._received.popleft()
+
+    async def close(self, *, is_polite: bool = True) -> None:
+        """Close it. May be called again."""
+        if is_polite and self._reason is None:
+            self._writer.write(frame(CLOSE, _NORMAL_CLOSURE, os.urandom(4)))
+        self._end("the connection was closed")
+        self._writer.close()
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._writer.wait_closed()
+        finally:
+            self._writer.transport.abort()
+            self._let_go()
+
+    def _take(self, data: bytes) -> None:
+        try:
+            received = self._decoder.feed(data)
+        except WebSocketError as error:
+            self._end(f"{LOST}: it {error}")
+            return
+        for each in received:
+            if each.opcode == TEXT:
+                self._received.append(each.payload)
+            else:
+                self._hear(each)
+
+    def _hear(self, received: Received) -> None:
+        """A control frame; a binary message means nothing here."""
+        if received.opcode == PING:
+            self._writer.write(frame(PONG, received.payload, os.urandom(4)))
+        elif received.opcode == CLOSE:
+            words = close_words(received.payload)
+            self._end(f"the app-server closed the connection{f' ({words})' if words else ''}")
+
+    def _end(self, reason: str) -> None:
+        self._reason = self._reason or reason
