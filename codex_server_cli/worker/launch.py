@@ -156,11 +156,15 @@ class Launch:
             return
 
     def is_reaped(self) -> bool:
-        """Reap the worker if it has exited, without waiting; whether it is gone."""
-        try:
-            return os.waitpid(self._pid, os.WNOHANG)[0] != 0
-        except ChildProcessError:  # as in `reap`
+        """Reap the worker if it has exited, without waiting; whether it is gone, or never was."""
+        if not self._is_spawned or self._failure is not None:
             return True
+        try:
+            is_gone = os.waitpid(self._pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:  # as in `reap`
+            is_gone = True
+        self._is_spawned = not is_gone  # its pid may be another child's from now on
+        return is_gone
 
     def _read_answer(self) -> dict[str, Any]:
         """The worker's last answer, plus its other output and whether it was late (`stderr_tail`, `is_late`)."""

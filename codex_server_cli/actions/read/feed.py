@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
+from typing import TypeAlias
 
 from codex_server_cli.actions.read.read import READER
 from codex_server_cli.core.model.turn import State
@@ -18,6 +19,9 @@ from codex_server_cli.disk import lock
 from codex_server_cli.disk.safe_open import open_regular
 from codex_server_cli.disk.turn.follow import Watch
 from codex_server_cli.disk.turn.layout import TurnDir
+
+Turn: TypeAlias = TurnDir
+"""A turn by its directory, for a front end, which must not know what is in it."""
 
 STEP_MS = 20
 """How long the events of all turns are gathered before each look: 50 looks a second at the most."""
