@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -122,16 +123,13 @@ async def _wait(face: TurnsFace, directory: Turn, wait_s: float) -> TurnView:
     deadline = time.monotonic() + wait_s
     async with face.hub.feed(directory, has_ended=False) as feed:
         while True:
+            view = await face.look(read.status, directory)
             rest_s = deadline - time.monotonic()
-            try:
-                await asyncio.wait_for(feed.end(), min(_LOOK_S, max(0.0, rest_s)))
-            except TimeoutError:
-                view = await face.look(read.status, directory)
-                waiting = await face.look(pending_of, view)
-                if rest_s <= 0 or view.state is not State.RUNNING or waiting:
-                    return view
-            else:
-                return await face.look(read.status, directory)
+            waiting = await face.look(pending_of, view)
+            if view.state is not State.RUNNING or waiting or feed.is_cut or rest_s <= 0:
+                return view
+            with suppress(TimeoutError):
+                await asyncio.wait_for(feed.end(), min(_LOOK_S, rest_s))
 
 
 def _readable_after_repair(directory: Turn) -> TurnView:
