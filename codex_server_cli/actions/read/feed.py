@@ -17,14 +17,11 @@ from codex_server_cli.actions.read.read import READER
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.disk import lock
 from codex_server_cli.disk.safe_open import open_regular
-from codex_server_cli.disk.turn.follow import Watch
+from codex_server_cli.disk.turn.follow import FoldersWatch
 from codex_server_cli.disk.turn.layout import TurnDir
 
 Turn: TypeAlias = TurnDir
 """A turn by its directory, for a front end, which must not know what is in it."""
-
-STEP_MS = 20
-"""How long the events of all turns are gathered before each look: 50 looks a second at the most."""
 
 
 class EventsFile:
@@ -64,14 +61,14 @@ class TurnsWatch:
     """Sleeps until one of many turns may have more to tell: one watch, and one thread, for all of them."""
 
     def __init__(self) -> None:
-        self._watch = Watch()
+        self._watch = FoldersWatch()
 
     def wait(self, turns: Iterable[TurnDir]) -> None:
         """Sleep until something of these turns changes, `interrupt` is called, or a second is over.
 
         Other turns than the last time are watched from then on, and it returns at once: look at all of them.
         """
-        self._watch.wait(frozenset[Path](turn.path for turn in turns), STEP_MS)
+        self._watch.wait(frozenset[Path](turn.path for turn in turns))
 
     def interrupt(self) -> None:
         """Make `wait` return; from any thread."""

@@ -51,7 +51,7 @@ def _timeout_ms(deadline: float) -> int:
     return max(1, int(min(WAKE_INTERVAL_MS, (deadline - time.monotonic()) * 1000)))  # 0 means no timeout
 
 
-class Watch:
+class FoldersWatch:
     """One watch over a set of directories that changes; for one thread, but for `interrupt`. Close it at the end."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Watch:
 
         self._interrupt = Event()
 
-    def wait(self, directories: frozenset[Path], step_ms: int) -> None:
+    def wait(self, directories: frozenset[Path]) -> None:
         """Sleep until something changes in one of these directories, `interrupt` is called, or a second is over.
 
         Returns at once where they are others than before, because what changed before the watch was active is missed;
@@ -75,7 +75,7 @@ class Watch:
         if self._watcher is None:
             self._interrupt.wait(POLL_S if directories else WAKE_INTERVAL_MS / 1000)
         else:
-            self._watcher.watch(max(DEBOUNCE_MS, step_ms), step_ms, WAKE_INTERVAL_MS, self._interrupt)
+            self._watcher.watch(DEBOUNCE_MS, STEP_MS, WAKE_INTERVAL_MS, self._interrupt)
         self._interrupt.clear()
 
     def interrupt(self) -> None:

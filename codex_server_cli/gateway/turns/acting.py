@@ -113,7 +113,8 @@ def _has_body(request: Request) -> bool:
 async def _check(face: TurnsFace, directory: Turn) -> None:
     """See that a turn is one that may be told what to do from here."""
     view = await face.look(read.readable, directory)
-    await face.look(face.consent.check_turn, view.turn_id, view.meta)
+    if view.state is not State.MISSING:  # which the action reports
+        await face.look(face.consent.check_turn, view.turn_id, view.meta)
 
 
 async def _waiting(face: TurnsFace, request: Request) -> Turn:

@@ -38,7 +38,7 @@ async def events(face: TurnsFace, request: Request) -> Response:
         raise invalid(f"`{name}` is the `id` of an event, not {given[:40]!r}", name, "invalid_value")
     directory = await face.find(request)
     view = await face.look(_readable, directory)
-    if match[2]:
+    if match[2] or request.method == "HEAD":
         return Response(status_code=204)
     shown = _Shown(int(match[1]), has_deltas=query.switch("deltas", default=True), is_full=query.switch("full"))
     stream = _stream(face, directory, shown, has_ended=view.state is not State.RUNNING)

@@ -22,7 +22,7 @@ from codex_server_cli.gateway.turns.hub import Hub
 P = ParamSpec("P")
 T = TypeVar("T")
 _MOST_READERS, _MOST_ACTIONS = 8, 24
-"""Threads for what only reads, and for what may wait for a worker, for up to half a minute."""
+"""Threads for what reads a little, as each stream does, and for what may take long: to wait for a worker, say."""
 
 
 class TurnsFace:
@@ -35,7 +35,7 @@ class TurnsFace:
     """
 
     def __init__(self, gateway: Gateway) -> None:
-        self.gateway, self.settings = gateway, gateway.settings
+        self.settings = gateway.settings
         self.consent = Consent.of(gateway.options)
         self.hub = Hub(self.look)
         gateway.on_stop(self.hub.stop)
@@ -49,11 +49,11 @@ class TurnsFace:
         return CapacityLimiter(_MOST_ACTIONS)
 
     async def look(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read something beside the loop."""
+        """Read a little beside the loop."""
         return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._readers)
 
     async def act(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something beside the loop that may have to wait for others."""
+        """Do something beside the loop that may take long, or have to wait for others."""
         return await to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._actions)
 
     async def find(self, request: Request) -> Turn:
@@ -68,16 +68,6 @@ class TurnsFace:
             raise ApiError(404, error.message, type="not_found", code="turn_ambiguous") from error
         except NotFoundError as error:
             raise ApiError(404, error.message, type="not_found", code="turn_not_found") from error
-
-    def check_open(self) -> None:
-        """Check that new work is taken.
-
-        Raises:
-            ApiError: the gateway is stopping.
-        """
-        if self.gateway.is_stopping:
-            again = (("Retry-After", "5"),)
-            raise ApiError(503, "this gateway is stopping", type="server_error", code="gateway_stopping", headers=again)
 
 
 def document_answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

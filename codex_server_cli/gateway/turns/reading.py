@@ -23,12 +23,13 @@ from codex_server_cli.core.model.turn import State, is_turn_id
 from codex_server_cli.core.model.unified_diff import encoded
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import invalid
-from codex_server_cli.gateway.answers import error_answer
+from codex_server_cli.gateway.answers import error_answer, until_gone
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
 from codex_server_cli.gateway.turns.query import QueryOf
 
 MOST_WAIT_S = 300.0
 _LIMIT, _MOST_LISTED = 20, 1000
+_CLIENT_GONE = 499
 _LOOK_S = 1.0
 """How often it is seen whether a turn that is waited for needs a person."""
 
@@ -52,7 +53,7 @@ async def list_turns(face: TurnsFace, request: Request) -> Response:
         query.text("name"),
         query.text("search"),
     )
-    rows = await face.look(_rows, face, wanted, query.text("thread"), limit + 1, before)
+    rows = await face.act(_rows, face, wanted, query.text("thread"), limit + 1, before)
     shown = [_row(view, prompt, fields, is_full=is_full) for view, prompt in rows[:limit]]
     document: dict[str, Any] = {"version": turn_documents.VERSION, "turns": shown}
     if len(rows) > limit:
@@ -106,7 +107,10 @@ async def answer(face: TurnsFace, request: Request) -> Response:
     directory = await face.find(request)
     view = await face.look(_readable_after_repair, directory)
     if view.state is State.RUNNING and wait_s:
-        view = await _wait(face, directory, wait_s)
+        waited = await until_gone(request, _wait(face, directory, wait_s))
+        if waited is None:
+            return Response(status_code=_CLIENT_GONE)
+        view = waited
     if view.state is State.MISSING:
         return _missing(view.turn_id)
     if view.state is State.RUNNING:
@@ -173,7 +177,7 @@ def whole_status(view: TurnView, *, is_full: bool) -> dict[str, Any]:
 async def diff(face: TurnsFace, request: Request) -> Response:
     """What a turn changed, at its end or so far: as a diff, or with the list of files as JSON."""
     QueryOf(request)
-    found = await face.look(changes, await face.find(request))
+    found = await face.act(changes, await face.find(request))
     if _wants_json(request, "text/x-diff"):
         shown = changes_document(
             found.view.turn_id, found.entries, found.changes_of, found.diff, found.diff_path, is_full=True

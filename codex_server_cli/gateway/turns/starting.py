@@ -41,7 +41,7 @@ class Starter:
 
     async def new(self, request: Request) -> Response:
         """Start a turn on a new thread."""
-        is_full = self._begin(request)
+        is_full = QueryOf(request, "full").switch("full")
         body = parameters.members_of(await read_json(request), ("prompt", *START), OF_A_SHELL)
         options = await self._options(request, body)
         if options.cwd is None:
@@ -53,7 +53,7 @@ class Starter:
 
     async def go_on(self, request: Request) -> Response:
         """Start the next turn on the thread of a turn."""
-        is_full = self._begin(request)
+        is_full = QueryOf(request, "full").switch("full")
         directory = await self._face.find(request)
         body = parameters.members_of(await read_json(request), ("prompt", *START, *CONTINUE), OF_A_SHELL)
         forks = _Forks(**parameters.read(body, CONTINUE))
@@ -76,15 +76,6 @@ class Starter:
             )
 
         return await self._start(options, call, begin, is_full=is_full)
-
-    def _begin(self, request: Request) -> bool:
-        """Whether all of the document is wanted.
-
-        Raises:
-            ApiError: nothing is started any more, or there is another parameter behind the path.
-        """
-        self._face.check_open()
-        return QueryOf(request, "full").switch("full")
 
     async def _options(self, request: Request, body: Mapping[str, Any]) -> StartOptions:
         given = parameters.read(body, START)

@@ -44,7 +44,7 @@ def test_a_turn_is_the_document_of_status_by_id_prefix_name_and_last(one_home: H
     [
         ("/turns/nothing", 404, "turn_not_found", "no turn is named nothing"),
         ("/turns/2026", 404, "turn_ambiguous", "2 turns begin with 2026"),
-        ("/turns/..%2f..", 404, None, ""),
+        ("/turns/..%2f..", 404, "unknown_url", ""),
         ("/turns/rev-*", 404, "turn_not_found", "not a turn id"),
         ("/turns/%ff", 404, "turn_not_found", "not a turn id"),
         ("/turns/a%00b", 404, "turn_not_found", "not a turn id"),

@@ -155,12 +155,3 @@ def test_a_thread_that_works_elsewhere_or_is_being_written_is_not_gone_on_with(
     ephemeral = {"prompt": "x", "ephemeral": True}
     error_of(face.client.post(f"/turns/{busy.id}/continue", json=ephemeral), 400, "bad_input")
     assert sorted(one_home.turn_ids) == sorted([elsewhere.id, busy.id])
-
-
-def test_nothing_is_started_while_the_gateway_stops(one_home: Home, face: TurnsFaceServer) -> None:
-    face.begin_to_stop()
-    wait_until(lambda: face.gateway.is_stopping)
-    answer = face.client.post("/turns", json={"prompt": "x"})
-    error_of(answer, 503, "gateway_stopping")
-    assert answer.headers["retry-after"] == "5"
-    assert one_home.turn_ids == []
