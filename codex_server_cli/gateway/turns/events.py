@@ -38,11 +38,13 @@ async def events(face: TurnsFace, request: Request) -> Response:
         raise invalid(f"`{name}` is the `id` of an event, not {given[:40]!r}", name, "invalid_value")
     directory = await face.find(request)
     view = await face.look(_readable, directory)
-    if match[2] or request.method == "HEAD":
+    if match[2]:
         return Response(status_code=204)
+    if request.method == "HEAD":
+        return Response(media_type="text/event-stream")
     shown = _Shown(int(match[1]), has_deltas=query.switch("deltas", default=True), is_full=query.switch("full"))
     stream = _stream(face, directory, shown, has_ended=view.state is not State.RUNNING)
-    return EventStream(stream, {"x-codex-turn": view.turn_id})
+    return EventStream(stream)
 
 
 class _Shown:

@@ -118,6 +118,8 @@ class Hub:
             if not feed.streams:
                 del self._feeds[directory.turn_id]
                 self._left.append(feed)  # closed by the follower: its thread may be reading it
+                if self._task is None:
+                    self._close_left()
                 self._interrupt()
 
     async def stop(self) -> None:

@@ -187,7 +187,7 @@ def watch() -> Iterator[FoldersWatch]:
     watch.close()
 
 
-def test_one_watch_is_over_many_directories_and_others_are_looked_at_at_once(
+def test_one_watch_is_over_many_directories_and_new_ones_are_looked_at_first(
     watch: FoldersWatch, tmp_path: Path
 ) -> None:
     folders = [tmp_path / name for name in "abc"]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import pytest
+from itertools import product
 
 from codex_server_cli.core.model.request import Sandbox
 from tests.gateway.turns.conftest import Serve
@@ -34,41 +32,40 @@ def test_a_turn_is_steered(one_home: Home, face: TurnsFaceServer) -> None:
     error_of(face.client.post(f"/turns/{turn.id}/steer", json={"text": "more"}), 400, "bad_input")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "param", "message"),
-    [
-        ("steer", {}, "text", "`text` is missing"),
-        ("steer", {"text": 1}, "text", "`text` is a string"),
-        ("steer", {"tekst": "x"}, "tekst", "is it `text`?"),
-        ("steer", {"text": " "}, None, "there is no text to steer with"),
-        ("cancel", {"text": " "}, "text", "there is no parameter `text`"),
-        ("decline", {"request": 1}, "request", "`request` is a string"),
-        ("reply", {}, "answers", "give `answers` by question id"),
-        ("reply", {"answer": "a", "answers": {"q1": "a"}}, "answers", "give `answers` by question id"),
-        ("reply", {"answers": ["a"]}, "answers", "`answers` is an object"),
-        ("reply", {"answers": {"q1": 1}}, "answers.q1", "a list of strings, not a number"),
-        ("reply", {"answers": {"q1": " "}}, "answers", "an answer is empty"),
-        ("reply", {"answers": {"q1": []}}, "answers", "an answer is empty"),
-        ("reply", {"answers": {}}, "answers", "an answer is empty"),
-        ("reply", {"answer": "a"}, "answer", "give `answers`, with q1, q2"),
-    ],
-)
-def test_a_wrong_body_changes_nothing(
-    one_home: Home, face: TurnsFaceServer, path: str, body: Any, param: str | None, message: str
-) -> None:
+WRONG = [
+    ("steer", {}, "text", "`text` is missing"),
+    ("steer", {"text": 1}, "text", "`text` is a string"),
+    ("steer", {"tekst": "x"}, "tekst", "is it `text`?"),
+    ("steer", {"text": " "}, None, "there is no text to steer with"),
+    ("cancel", {"text": " "}, "text", "there is no parameter `text`"),
+    ("decline", {"request": 1}, "request", "`request` is a string"),
+    ("reply", {}, "answers", "give `answers` by question id"),
+    ("reply", {"answer": "a", "answers": {"q1": "a"}}, "answers", "give `answers` by question id"),
+    ("reply", {"answers": ["a"]}, "answers", "`answers` is an object"),
+    ("reply", {"answers": {"q1": 1}}, "answers.q1", "a list of strings, not a number"),
+    ("reply", {"answers": {"q1": " "}}, "answers", "an answer is empty"),
+    ("reply", {"answers": {"q1": []}}, "answers", "an answer is empty"),
+    ("reply", {"answers": {}}, "answers", "an answer is empty"),
+    ("reply", {"answer": "a"}, "answer", "give `answers`, with q1, q2"),
+]
+"""Actions, their bodies, and the parameter and a part of the message of the refusal."""
+
+
+def test_a_wrong_body_changes_nothing(one_home: Home, face: TurnsFaceServer) -> None:
     turn = PlayedTurn(one_home, **ASKING)
     turn.ask(*QUESTIONS)
-    answer = face.client.post(f"/turns/{turn.id}/{path}", json=body)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["param"]) == (400, param), error
-    assert message in error["message"]
+    for path, body, param, message in WRONG:
+        answer = face.client.post(f"/turns/{turn.id}/{path}", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"]) == (400, param), (path, body, error)
+        assert message in error["message"], (path, body)
     assert len(face.client.get(f"/turns/{turn.id}/pending").json()["pending"]) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"\x1f\x8b\x08"])
-def test_what_is_no_json_object_is_refused(one_home: Home, face: TurnsFaceServer, body: bytes) -> None:
+def test_what_is_no_json_object_is_refused(one_home: Home, face: TurnsFaceServer) -> None:
     turn = hold(one_home)
-    for path in ("/turns", f"/turns/{turn.id}/continue"):
+    bodies = (b"", b"{", b"[]", b"\xff", b"\x1f\x8b\x08")
+    for path, body in product(("/turns", f"/turns/{turn.id}/continue"), bodies):
         answer = face.client.post(path, content=body)
         assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
     assert one_home.turn_ids == [turn.id]

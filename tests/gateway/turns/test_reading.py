@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
@@ -39,38 +38,37 @@ def test_a_turn_is_the_document_of_status_by_id_prefix_name_and_last(one_home: H
     assert some == {"state": "complete", "cwd": str(one_home.project)}
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "code", "message"),
-    [
-        ("/turns/nothing", 404, "turn_not_found", "no turn is named nothing"),
-        ("/turns/2026", 404, "turn_ambiguous", "2 turns begin with 2026"),
-        ("/turns/..%2f..", 404, "unknown_url", ""),
-        ("/turns/rev-*", 404, "turn_not_found", "not a turn id"),
-        ("/turns/%ff", 404, "turn_not_found", "not a turn id"),
-        ("/turns/a%00b", 404, "turn_not_found", "not a turn id"),
-        ("/turns/last?ful=1", 400, "unknown_parameter", "there is no parameter `ful`; is it `full`?"),
-        ("/turns/last?full=maybe", 400, "invalid_value", "`full` is true or false, not 'maybe'"),
-        ("/turns/last?full=1&full=0", 400, "invalid_value", "`full` is given twice"),
-        ("/turns/last?full&fields=state", 400, "bad_input", "exclude each other"),
-        ("/turns/last?fields=stat", 400, "bad_input", "there is no stat"),
-        ("/turns?limit=0", 400, "invalid_value", "`limit` is a whole number from 1 to 1000"),
-        ("/turns?state=done", 400, "invalid_value", "`state` is one of missing, running, complete"),
-        ("/turns?since=7", 400, "bad_input", "since takes a number with its unit"),
-        ("/turns?before=2026", 400, "invalid_value", "`before` is the whole id of a turn"),
-        ("/turns?search=%ff", 400, "invalid_value", "`search` is not valid text"),
-        ("/turns?thread=none-such", 404, "thread_missing", "no such thread"),
-        ("/turns/last/answer?wait=301", 400, "invalid_value", "at most 300"),
-        ("/turns/last/answer?wait=soon", 400, "invalid_value", "at most 300"),
-    ],
-)
-def test_what_is_wrong_is_said_in_json(
-    one_home: Home, face: TurnsFaceServer, path: str, status: int, code: str | None, message: str
-) -> None:
+WRONG = [
+    ("/turns/nothing", 404, "turn_not_found", "no turn is named nothing"),
+    ("/turns/2026", 404, "turn_ambiguous", "2 turns begin with 2026"),
+    ("/turns/..%2f..", 404, "unknown_url", ""),
+    ("/turns/rev-*", 404, "turn_not_found", "not a turn id"),
+    ("/turns/%ff", 404, "turn_not_found", "not a turn id"),
+    ("/turns/a%00b", 404, "turn_not_found", "not a turn id"),
+    ("/turns/last?ful=1", 400, "unknown_parameter", "there is no parameter `ful`; is it `full`?"),
+    ("/turns/last?full=maybe", 400, "invalid_value", "`full` is true or false, not 'maybe'"),
+    ("/turns/last?full=1&full=0", 400, "invalid_value", "`full` is given twice"),
+    ("/turns/last?full&fields=state", 400, "bad_input", "exclude each other"),
+    ("/turns/last?fields=stat", 400, "bad_input", "there is no stat"),
+    ("/turns?limit=0", 400, "invalid_value", "`limit` is a whole number from 1 to 1000"),
+    ("/turns?state=done", 400, "invalid_value", "`state` is one of missing, running, complete"),
+    ("/turns?since=7", 400, "bad_input", "since takes a number with its unit"),
+    ("/turns?before=2026", 400, "invalid_value", "`before` is the whole id of a turn"),
+    ("/turns?search=%ff", 400, "invalid_value", "`search` is not valid text"),
+    ("/turns?thread=none-such", 404, "thread_missing", "no such thread"),
+    ("/turns/last/answer?wait=301", 400, "invalid_value", "at most 300"),
+    ("/turns/last/answer?wait=soon", 400, "invalid_value", "at most 300"),
+]
+"""Paths, and what they are answered with: status, code, a part of the message."""
+
+
+def test_what_is_wrong_is_said_in_json(one_home: Home, face: TurnsFaceServer) -> None:
     for _ in range(2):
         hold(one_home).die()
-    answer = face.client.get(path)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
-    assert message in answer.json()["error"]["message"]
+    for path, status, code, message in WRONG:
+        answer = face.client.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), (path, answer.text)
+        assert message in answer.json()["error"]["message"], path
 
 
 def test_turns_are_listed_as_by_the_command_line_and_page_by_page(one_home: Home, face: TurnsFaceServer) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
 
 import psutil
-import pytest
 
 from codex_server_cli.demo.replies import say
 from tests.gateway.turns.conftest import Serve
@@ -85,52 +83,53 @@ def test_a_schema_and_a_picture_are_given_by_value(one_home: Home, face: TurnsFa
     assert "data:image/png;base64," in asked
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ({"prompt": "x" * 1_048_577}, "Codex takes 1048576"),
-        ({"prompt": "x", "cwd": "nowhere"}, "no such directory"),
-        ({"prompt": "x", "cwd": ""}, "no such directory: ''"),
-        ({"prompt": "x", "name": "last"}, "not a turn name"),
-        ({"prompt": "x", "model": " "}, "--model is empty"),
-        ({"prompt": "x", "deadline": "soon"}, "--deadline takes a duration"),
-        ({"prompt": "x", "approval_timeout": 5}, "--approval-timeout needs"),
-        ({"prompt": "x", "once_for": "1d"}, "--once-for needs --once"),
-        ({"prompt": "x", "once": "a\nb"}, "not a key for --once"),
-        ({"prompt": "x", "schema": {"type": "array"}}, "the schema"),
-        ({"prompt": "x", "schema": "none.json"}, "cannot read the schema"),
-        ({"prompt": "x", "image": "none.png"}, "cannot read the image"),
-        ({"prompt": "x", "image": "data:image/png;base64,!"}, "image 1 is not valid base64"),
-        ({"prompt": "x", "image": "data:image/png,x"}, "image 1 is no data URL in base64"),
-        ({"prompt": "x", "image": "data:image/png;base64,AAAA"}, "no PNG, JPEG, GIF or WebP"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused_and_leaves_nothing(
-    one_home: Home, face: TurnsFaceServer, body: Json, message: str
-) -> None:
-    answer = face.client.post("/turns", json=body)
-    assert (answer.status_code, answer.json()["error"]["code"]) in ((400, "bad_input"), (400, "bad_schema"))
-    assert message in answer.json()["error"]["message"]
+WRONG: list[tuple[Json, str]] = [
+    ({"prompt": "x" * 1_048_577}, "Codex takes 1048576"),
+    ({"prompt": "x", "cwd": "nowhere"}, "no such directory"),
+    ({"prompt": "x", "cwd": ""}, "no such directory: ''"),
+    ({"prompt": "x", "name": "last"}, "not a turn name"),
+    ({"prompt": "x", "model": " "}, "--model is empty"),
+    ({"prompt": "x", "deadline": "soon"}, "--deadline takes a duration"),
+    ({"prompt": "x", "approval_timeout": 5}, "--approval-timeout needs"),
+    ({"prompt": "x", "once_for": "1d"}, "--once-for needs --once"),
+    ({"prompt": "x", "once": "a\nb"}, "not a key for --once"),
+    ({"prompt": "x", "schema": {"type": "array"}}, "the schema"),
+    ({"prompt": "x", "schema": "none.json"}, "cannot read the schema"),
+    ({"prompt": "x", "image": "none.png"}, "cannot read the image"),
+    ({"prompt": "x", "image": "data:image/png;base64,!"}, "image 1 is not valid base64"),
+    ({"prompt": "x", "image": "data:image/png,x"}, "image 1 is no data URL in base64"),
+    ({"prompt": "x", "image": "data:image/png;base64,AAAA"}, "no PNG, JPEG, GIF or WebP"),
+]
+"""Bodies, and a part of the message of their refusal."""
+
+
+def test_what_cannot_be_asked_is_refused_and_leaves_nothing(one_home: Home, face: TurnsFaceServer) -> None:
+    for body, message in WRONG:
+        answer = face.client.post("/turns", json=body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) in ((400, "bad_input"), (400, "bad_schema")), error
+        assert message in error["message"], message
     assert one_home.turn_ids == []
     assert [each for each in one_home.processes() if not is_over(each)] == []
 
 
-@pytest.mark.parametrize(
-    ("body", "flag"),
-    [
-        ({"write": True}, "--write"),
-        ({"sandbox": "danger-full-access"}, "--allow-raw-rpc"),
-        ({"config": "model_provider=x"}, "--allow-raw-rpc"),
-        ({"notify": "touch /tmp/x"}, "--allow-raw-rpc"),
-        ({"cwd": "/"}, "`serve --cwd DIR` names it"),
-        ({"server": "ws://127.0.0.1:1"}, "--allow-raw-rpc"),
-    ],
-)
+NOT_ALLOWED: list[tuple[Json, str]] = [
+    ({"write": True}, "--write"),
+    ({"sandbox": "danger-full-access"}, "--allow-raw-rpc"),
+    ({"config": "model_provider=x"}, "--allow-raw-rpc"),
+    ({"notify": "touch /tmp/x"}, "--allow-raw-rpc"),
+    ({"cwd": "/"}, "`serve --cwd DIR` names it"),
+    ({"server": "ws://127.0.0.1:1"}, "--allow-raw-rpc"),
+]
+"""Members of bodies, and the flag of `serve` that allows them."""
+
+
 def test_what_the_owner_did_not_allow_is_refused_with_the_flag_that_allows_it(
-    one_home: Home, face: TurnsFaceServer, body: dict[str, Any], flag: str
+    one_home: Home, face: TurnsFaceServer
 ) -> None:
-    error = error_of(face.client.post("/turns", json={"prompt": "x", **body}), 403, "not_allowed")
-    assert error["message"].endswith(flag)
+    for body, flag in NOT_ALLOWED:
+        error = error_of(face.client.post("/turns", json={"prompt": "x", **body}), 403, "not_allowed")
+        assert error["message"].endswith(flag), body
     assert one_home.turn_ids == []
 
 
