@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psutil
 
 from tests.kit.home import FIRST_HALF, SECOND_HALF, Home
 from tests.kit.played_turn import ASKING, PlayedTurn, hold, let_go
@@ -166,3 +168,17 @@ def test_a_diff_is_text_or_json(one_home: Home, face: TurnsFaceServer) -> None:
     assert (text.status_code, text.text, text.headers["content-type"]) == (200, "", "text/x-diff; charset=utf-8")
     document = face.client.get(f"/turns/{turn.id}/diff", headers={"Accept": "application/json"}).json()
     assert (document["turn_id"], document["changes"], document["diff"]) == (turn.id, [], "")
+
+
+def test_a_client_that_leaves_while_it_waits_is_waited_for_no_longer(one_home: Home, face: TurnsFaceServer) -> None:
+    turn = hold(one_home)
+    path = str(turn.path / "events.jsonl")
+
+    def n_readers() -> int:
+        return sum(each.path == path and each.mode == "r" for each in psutil.Process().open_files())
+
+    connection = socket.create_connection(("127.0.0.1", httpx.URL(face.url).port or 0))
+    connection.sendall(f"GET /turns/{turn.id}/answer?wait=300 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    wait_until(lambda: n_readers() == 1, what="the wait")
+    connection.close()
+    wait_until(lambda: n_readers() == 0, what="its end")

@@ -15,6 +15,7 @@ from tests.kit.played_turn import hold
 from tests.kit.processes import is_over
 from tests.kit.support import Json, make_repository, wait_until
 from tests.kit.turns_face import TurnsFaceServer
+from tests.worker.git.conftest import Repository
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -154,3 +155,18 @@ def test_a_thread_that_works_elsewhere_or_is_being_written_is_not_gone_on_with(
     ephemeral = {"prompt": "x", "ephemeral": True}
     error_of(face.client.post(f"/turns/{busy.id}/continue", json=ephemeral), 400, "bad_input")
     assert sorted(one_home.turn_ids) == sorted([elsewhere.id, busy.id])
+
+
+def test_a_turn_that_worked_in_a_worktree_counts_as_of_where_it_was_started(one_home: Home, serve: Serve) -> None:
+    one_home.model([say("One."), say("Two.")])
+    one_home.project.rmdir()
+    Repository(one_home.project, {"sub/a.txt": "one\n"})
+    face = serve(may_write=True, cwd=str(one_home.project / "sub"))
+    body = {"prompt": "x", "write": True, "worktree": True}
+    first = face.client.post("/turns", json=body).json()["turn_id"]
+    assert face.ended(first)["cwd"] == str(one_home.path.resolve() / "worktrees" / first / "sub")
+    second = face.client.post(f"/turns/{first}/continue", json={"prompt": "y", "write": True})
+    assert second.status_code == 201, second.text
+    assert face.ended(second.json()["turn_id"])["state"] == "complete"
+    elsewhere = serve(may_write=True, cwd=str(one_home.path))
+    error_of(elsewhere.client.post(f"/turns/{first}/continue", json={"prompt": "y"}), 403, "not_allowed")
