@@ -16,10 +16,12 @@ from codex_server_cli.codex.server.state import Generation, generations_of
 from codex_server_cli.demo.script import words_script
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.gateway.metrics import Metrics
+from codex_server_cli.gateway.upstream import app_server
 from codex_server_cli.gateway.upstream.app_server import UpstreamServer
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from codex_server_cli.settings.places import Settings
 from tests.kit.failed import has_failed
+from tests.kit.loops import until
 from tests.kit.processes import stopped
 from tests.kit.shared_server import SharedServer
 from tests.kit.support import DEADLINE_S, wait_until
@@ -60,13 +62,6 @@ def use(do: Use) -> Metrics:
 def living(place: SharedServer) -> list[Generation]:
     """The generations that run."""
     return [each for each in generations_of(place.home) if each.is_alive()]
-
-
-async def until(predicate: Callable[[], object]) -> None:
-    """Wait for something without stopping the loop."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not predicate():
-            await asyncio.sleep(0.01)
 
 
 def test_fifty_who_want_it_at_once_get_one_and_its_turns_run(place: SharedServer) -> None:
@@ -113,12 +108,15 @@ def test_what_is_kept_is_the_same_until_it_is_lost(place: SharedServer) -> None:
     assert b"codex_server_upstream_starts_total 2.0\n" in use(do).text()
 
 
-def test_a_generation_that_drains_is_left_to_who_uses_it_and_the_next_one_serves(place: SharedServer) -> None:
+def test_a_generation_that_drains_is_left_to_who_uses_it_and_the_next_one_serves(
+    place: SharedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_server, "_FRESH_S", 0)
+
     async def do(server: UpstreamServer) -> None:
         old = await server.kept("chat")
         (generation,) = living(place)
         place.write_login(auth_mode="chatgpt", tokens={"account_id": "another"})  # a login makes it outdated
-        await asyncio.sleep(0.6)  # what is found counts as good for so long
         new = await server.kept("chat")
         assert new is not old
         assert await new.call("thread/loaded/list", {}) is not None

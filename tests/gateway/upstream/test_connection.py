@@ -18,6 +18,7 @@ from codex_server_cli.gateway.upstream.connection import UpstreamConnection, Ups
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
 from codex_server_cli.gateway.upstream.wire import LOST, RawConnection, UpstreamGone
 from tests.kit.cases import for_each
+from tests.kit.loops import settle, until
 
 Behave = Callable[[ServerConnection], Awaitable[None]]
 Use = Callable[[RawConnection], Awaitable[None]]
@@ -241,22 +242,22 @@ def test_a_ping_is_answered_and_a_binary_message_means_nothing(path: Path) -> No
 
 def test_one_who_stops_to_read_makes_the_peer_wait(path: Path) -> None:
     sent: list[int] = []
+    peers: list[ServerConnection] = []
 
     async def behave(connection: ServerConnection) -> None:
+        peers.append(connection)
         for number in range(1000):
             await connection.send("x" * 100_000)
             sent.append(number)
 
     async def use(raw: RawConnection) -> None:
         await raw.receive()
-        before = -1
-        while len(sent) != before:
-            before = len(sent)
-            await asyncio.sleep(0.2)
-        assert before < 100
+        await until(lambda: peers[0].transport.get_write_buffer_size() > 0)
+        await settle()
+        assert len(sent) < 100
         for _ in range(999):
             await raw.receive()
-        assert len(sent) > 990
+        await until(lambda: len(sent) == 1000)
 
     meet(path, behave, use)
 
@@ -288,13 +289,13 @@ def test_a_reader_that_waits_gets_what_comes_and_its_cancellation_loses_nothing(
     async def run() -> None:
         feed = ThreadFeed(lambda _: None)
         waiting = asyncio.ensure_future(anext(feed))
-        await asyncio.sleep(0)
+        await settle()
         waiting.cancel()
         feed.put({"method": "a"}, 10)
         feed.put({"method": "b"}, 10)
         assert [(await anext(feed))["method"] for _ in range(2)] == ["a", "b"]
         ending = asyncio.ensure_future(anext(feed))
-        await asyncio.sleep(0)
+        await settle()
         feed.close()
         with pytest.raises(StopAsyncIteration):
             await ending
