@@ -14,18 +14,12 @@ from anyio import to_thread
 from codex_server_cli.disk.turn.layout import TurnDir
 from codex_server_cli.gateway.turns import hub as hub_module
 from codex_server_cli.gateway.turns.hub import Hub
-from tests.kit.support import DEADLINE_S
+from tests.kit.loops import until
 from tests.kit.turns_on_disk import TurnsOnDisk
 
 
 async def run(function: Callable[..., Any], *arguments: Any) -> Any:
     return await to_thread.run_sync(function, *arguments)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not is_so():
-            await asyncio.sleep(0)
 
 
 def running(tmp_path: Path) -> tuple[TurnsOnDisk, TurnDir]:

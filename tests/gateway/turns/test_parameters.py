@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,11 @@ def test_each_flag_of_new_is_a_parameter_or_is_one_of_a_shell_alone() -> None:
 def test_continue_has_the_flags_that_new_lacks_but_for_those_that_name_the_thread() -> None:
     own = {flag.name for flag in VERBS["continue"].parameters} - {flag.name for flag in VERBS["new"].parameters}
     assert own - {"last", "thread", "turn"} == set(CONTINUE)
+
+
+def test_the_reference_names_each_parameter() -> None:
+    text = (Path(__file__).parents[3] / "references" / "gateway.md").read_text(encoding="utf-8")
+    assert [name for name in (*KNOWN, *CONTINUE) if f"`{name}`" not in text] == []
 
 
 def read_body(body: Any) -> StartOptions:
