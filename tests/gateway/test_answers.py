@@ -182,7 +182,8 @@ def test_a_stream_that_the_end_of_the_gateway_cuts_says_so() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert source.ended == "interrupted"
-        assert b"gateway_stopping" in client.pieces[-1]
+        assert b"gateway_stopping" in client.pieces[-2]
+        assert client.is_whole
 
     asyncio.run(run())
 
