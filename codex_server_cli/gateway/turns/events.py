@@ -67,6 +67,7 @@ class _Shown:
             self.after = seq
             is_piece = is_delta(line)
             if self._has_deltas or not is_piece:
+                line = line.replace(b"\r", b"")  # in JSON it is white space, in a stream of events it ends a line
                 found.append(b"id: %d\n%sdata: %s\n\n" % (seq, b"event: delta\n" if is_piece else b"", line))
         return found
 
@@ -81,7 +82,7 @@ def _readable(directory: Turn) -> TurnView:
 async def _stream(face: TurnsFace, directory: Turn, shown: _Shown, *, has_ended: bool) -> AsyncIterator[bytes]:
     offset = 0
     async with face.hub.feed(directory, has_ended=has_ended) as feed:
-        while True:
+        while not feed.is_cut:
             size, is_over = feed.size, feed.is_over  # before its lines, or the last ones may be missed
             lines = await feed.lines_at(offset)
             offset += len(lines)
