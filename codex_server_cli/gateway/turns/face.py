@@ -37,7 +37,7 @@ class TurnsFace:
     def __init__(self, gateway: Gateway) -> None:
         self.settings = gateway.settings
         self.consent = Consent.of(gateway.options)
-        self.hub = Hub(self.look)
+        self.hub = Hub(self.look, self.act)
         gateway.on_stop(self.hub.stop)
 
     @cached_property

@@ -81,11 +81,12 @@ class Hub:
     """Follows the turns that streams are open for, as long as there are any.
 
     Args:
-        run: runs what blocks beside the loop.
+        run: reads a little beside the loop.
+        run_long: does beside it what may take seconds.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, run_long: Run) -> None:
+        self._run, self._run_long = run, run_long
         self._feeds: dict[str, Feed] = {}
         self._left: list[Feed] = []
         self._watch: TurnsWatch | None = None
@@ -180,7 +181,7 @@ class Hub:
     async def _settle(self, feed: Feed) -> None:
         """See whether a turn has really ended, which a repair may have to find out first; no other waits for that."""
         try:
-            feed.is_settled = await self._run(is_over, feed.directory)
+            feed.is_settled = await self._run_long(is_over, feed.directory)
         finally:
             feed.settling = None
         if feed.is_settled:

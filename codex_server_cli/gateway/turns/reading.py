@@ -92,7 +92,7 @@ async def one_turn(face: TurnsFace, request: Request) -> Response:
     query = QueryOf(request, "full", "fields")
     is_full = query.switch("full")
     fields = read_fields(query.text("fields"), turn_documents.status_keys(), is_full=is_full)
-    view = await face.look(read.status_after_repair, await face.find(request))
+    view = await face.act(read.status_after_repair, await face.find(request))
     if view.state is State.MISSING:
         return _missing(view.turn_id)
     if fields:
@@ -105,7 +105,7 @@ async def answer(face: TurnsFace, request: Request) -> Response:
     query = QueryOf(request, "wait", "full")
     wait_s, is_full = query.seconds("wait", most=MOST_WAIT_S), query.switch("full")
     directory = await face.find(request)
-    view = await face.look(_readable_after_repair, directory)
+    view = await face.act(_readable_after_repair, directory)
     if view.state is State.RUNNING and wait_s:
         waited = await until_gone(request, _wait(face, directory, wait_s))
         if waited is None:

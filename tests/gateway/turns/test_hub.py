@@ -31,7 +31,7 @@ def test_two_streams_of_a_turn_share_its_feed_and_the_last_one_ends_it(tmp_path:
     turns, turn = running(tmp_path)
 
     async def follow() -> None:
-        hub = Hub(run)
+        hub = Hub(run, run)
         async with hub.feed(turn, has_ended=False) as first:
             async with hub.feed(turn, has_ended=False) as second:
                 assert first is second
@@ -58,7 +58,7 @@ def test_a_turn_that_only_looks_over_is_followed_further(tmp_path: Path, monkeyp
     monkeypatch.setattr(hub_module, "is_over", lambda directory: next(answers))
 
     async def follow() -> None:
-        async with Hub(run).feed(turn, has_ended=False) as feed:
+        async with Hub(run, run).feed(turn, has_ended=False) as feed:
             await feed.end()
         assert next(answers, None) is None
 
@@ -75,7 +75,7 @@ def test_where_the_follower_fails_its_streams_are_cut_and_the_next_ones_work(
         raise RuntimeError("a defect")
 
     async def follow() -> None:
-        hub, failures = Hub(run), []
+        hub, failures = Hub(run, run), []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
         with monkeypatch.context() as patched:
             patched.setattr(hub_module, "_look_at", fail)
@@ -97,7 +97,7 @@ def test_a_stopped_hub_cuts_what_runs_and_shows_what_has_ended(tmp_path: Path) -
     turns, turn = running(tmp_path)
 
     async def follow() -> None:
-        hub = Hub(run)
+        hub = Hub(run, run)
         await hub.stop()
         async with hub.feed(turn, has_ended=False) as feed:
             assert (feed.is_over, feed.is_cut) == (True, True)

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.cli.parameters import START_FLAGS, Parameter
 from codex_server_cli.cli.tables.start import VERBS
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.errors import UsageError
 from codex_server_cli.gateway.turns.parameters import (
     CONTINUE,
     OF_A_SHELL,
@@ -114,3 +117,28 @@ def test_a_wrong_body_is_refused_with_its_parameter(body: Any, param: str | None
     error = refusal.value
     assert (error.status, error.param, error.code) == (400, param, code)
     assert message in error.message
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(VALUES | st.dictionaries(st.sampled_from([*KNOWN, *OF_A_SHELL, "promt"]), VALUES))
+def test_any_body_is_a_turn_or_a_refusal_that_can_be_sent(body: Any) -> None:
+    refusal = refusal_of(body)
+    if refusal is not None:
+        assert (refusal.status, refusal.type) == (400, "invalid_request_error")
+        json.dumps([refusal.message, refusal.param], ensure_ascii=False).encode()
+
+
+def refusal_of(body: Any) -> ApiError | None:
+    try:
+        read_body(body)
+    except ApiError as error:
+        return error
+    except UsageError:
+        return None
+    return None
