@@ -17,7 +17,7 @@ from codex_server_cli.actions.start import start, threads
 from codex_server_cli.actions.start.once import only_once
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.core.documents import turn as turn_documents
-from codex_server_cli.core.openai.refusal import invalid
+from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.errors import UsageError
 from codex_server_cli.gateway.answers import read_json
 from codex_server_cli.gateway.turns import parameters
@@ -28,6 +28,8 @@ from codex_server_cli.settings.config import read_config
 
 _KEY = "Idempotency-Key"
 _REAPED_EVERY_S = 2.0
+MOST_TURNS = 256
+"""That were started here and have not ended: far more than run at once, far less than harm a machine."""
 Call = dict[str, list[str]]
 
 
@@ -105,9 +107,15 @@ class Starter:
         *,
         is_full: bool,
     ) -> Response:
+        self._sweep()
         worker = prepare_later()
+
+        def begin_here(keyed: StartOptions) -> start.Started:
+            self._check_room()  # not before: the turn of a key may be there already
+            return begin(keyed, worker)
+
         try:
-            started = await self._face.act(self._started, options, call, begin, worker)
+            started = await self._face.act(self._started, options, call, begin_here)
         finally:
             self._workers.append(worker)  # refused, it was never spawned, or has been told to go
             self._reap_later()
@@ -118,11 +126,22 @@ class Starter:
         return document_answer(document, 200 if started.is_existing else 201, where)
 
     def _started(
-        self, options: StartOptions, call: Call, begin: Callable[[StartOptions, Worker], start.Started], worker: Worker
+        self, options: StartOptions, call: Call, begin: Callable[[StartOptions], start.Started]
     ) -> start.Started:
         if options.once is None:
-            return begin(options, worker)
-        return only_once(self._face.settings, options, None, call, lambda keyed: begin(keyed, worker))
+            return begin(options)
+        return only_once(self._face.settings, options, None, call, begin)
+
+    def _check_room(self) -> None:
+        """Check that not too many turns that were started here run, or wait in the queue: each is a process.
+
+        Raises:
+            ApiError: they do.
+        """
+        if len(self._workers) >= MOST_TURNS:
+            message = f"{len(self._workers)} turns of this gateway run or wait in the queue; try again later"
+            again = (("Retry-After", "5"),)
+            raise ApiError(429, message, type="rate_limit_error", code="gateway_busy", headers=again)
 
     def _reap_later(self) -> None:
         if self._workers and self._reaping is None:
@@ -131,8 +150,11 @@ class Starter:
     def _reap(self) -> None:
         """Reap the workers that have exited: while this process lives, no other can."""
         self._reaping = None
-        self._workers = [worker for worker in self._workers if not worker.is_reaped()]
+        self._sweep()
         self._reap_later()
+
+    def _sweep(self) -> None:
+        self._workers = [worker for worker in self._workers if not worker.is_reaped()]
 
 
 class _Forks(NamedTuple):

@@ -6,11 +6,15 @@ import base64
 import json
 
 import psutil
+import pytest
 
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.replies import hold as hold_at
 from codex_server_cli.demo.replies import say
+from codex_server_cli.gateway.turns import starting
 from tests.gateway.turns.conftest import Serve
 from tests.gateway.turns.test_reading import error_of
-from tests.kit.home import Home
+from tests.kit.home import FIRST_HALF, Home
 from tests.kit.played_turn import hold
 from tests.kit.processes import is_over
 from tests.kit.support import Json, make_repository, wait_until
@@ -170,3 +174,22 @@ def test_a_turn_that_worked_in_a_worktree_counts_as_of_where_it_was_started(one_
     assert face.ended(second.json()["turn_id"])["state"] == "complete"
     elsewhere = serve(may_write=True, cwd=str(one_home.path))
     error_of(elsewhere.client.post(f"/turns/{first}/continue", json={"prompt": "y"}), 403, "not_allowed")
+
+
+def test_no_caller_fills_the_machine_with_turns_that_wait(
+    one_home: Home, face: TurnsFaceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "MOST_TURNS", 1)
+    gate = Gate()
+    one_home.model([say(FIRST_HALF, hold_at(gate), "rest"), say("Two.")])
+    first = face.client.post("/turns", json={"prompt": "x", "once": "k"}).json()["turn_id"]
+    assert face.client.post("/turns", json={"prompt": "x", "once": "k"}).json()["turn_id"] == first
+    refused = face.client.post("/turns", json={"prompt": "y"})
+    error_of(refused, 429, "gateway_busy")
+    assert refused.headers["retry-after"] == "5"
+    gate.open()
+    face.ended(first)
+    answers = iter(lambda: face.client.post("/turns", json={"prompt": "y"}), None)
+    second = wait_until(lambda: next(answers).json().get("turn_id"), what="room")
+    assert face.ended(second)["state"] == "complete"
+    assert len(one_home.turn_ids) == 2
