@@ -177,7 +177,7 @@ SERVER_FLAGS = (
     option("server_token_env", "--server-token-env", help="A variable that holds its token.", metavar="NAME"),
     switch("insecure", "--insecure", help=_INSECURE_HELP),
 )
-"""Which app-server a verb uses, and how it is let in; `start_options.server_of` reads them."""
+"""Which app-server a verb uses, and how it is let in; `actions.start.options.server_of` reads them."""
 _OF_ONE_TURN = (
     switch("ephemeral", "--ephemeral", help="Leave no Codex session; cannot be continued."),
     option("name", "--name", help="A name to call the turn by.", metavar="N"),

@@ -159,13 +159,26 @@ class Launch:
         except ChildProcessError:  # reaped already, or by the kernel: a caller may ignore SIGCHLD
             return
 
+    def is_reaped(self) -> bool:
+        """Reap the worker if it has exited, without waiting; whether it is gone, or never was."""
+        if not self._is_spawned or self._failure is not None:
+            return True
+        try:
+            is_gone = os.waitpid(self._pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:  # as in `reap`
+            is_gone = True
+        self._is_spawned = not is_gone  # its pid may be another child's from now on
+        return is_gone
+
     def _read_answer(self) -> dict[str, Any]:
         """The worker's last answer, plus its other output and whether it was late (`stderr_tail`, `is_late`)."""
         import select
 
         answer: dict[str, Any] = {}
         data, deadline = b"", time.monotonic() + _READY_TIMEOUT_S
-        while (rest_s := deadline - time.monotonic()) > 0 and select.select([self._from_worker], [], [], rest_s)[0]:
+        poll = select.poll()  # `select.select` fails for a descriptor above 1023, which a gateway may have
+        poll.register(self._from_worker, select.POLLIN)
+        while (rest_s := deadline - time.monotonic()) > 0 and poll.poll(rest_s * 1000):
             piece = os.read(self._from_worker, 1 << 16)
             data += piece
             answer = _parse_answer(data) or answer

@@ -96,12 +96,15 @@ def test_a_worker_that_was_not_spawned_before_its_turn_is_spawned_with_it_and_ca
     children = set(psutil.Process().children())
     launch = Launch()
     assert set(psutil.Process().children()) == children  # dropped now, it has left nothing
+    assert launch.is_reaped()
     turn_id, _ = launch.hand_over(turns_path, "hi", meta, MAX_RUNNING)
     (worker,) = set(psutil.Process().children()) - children
+    assert not launch.is_reaped()
     end(TurnDir(turns_path / turn_id))
     for _ in range(2):  # the second finds it gone
         launch.reap()
         assert not psutil.pid_exists(worker.pid)
+    assert launch.is_reaped()
 
 
 def test_pictures_are_handed_over_byte_by_byte(

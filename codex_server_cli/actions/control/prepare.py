@@ -10,3 +10,12 @@ def prepare() -> Launch:
     launch = Launch()
     launch.spawn()
     return launch
+
+
+Worker = Launch
+"""A worker for a turn, for a front end, which must not know how it is spawned."""
+
+
+def prepare_later() -> Launch:
+    """A worker that is spawned when it is handed its turn: for a program that lives on after a turn was refused."""
+    return Launch()

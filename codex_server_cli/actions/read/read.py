@@ -189,10 +189,14 @@ class TurnFilter(NamedTuple):
     text: str | None = None
 
 
-def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnView]:
-    """The newest turns that pass the filter, newest first; reads no more turns than it takes to find them."""
+def list_turns(settings: Settings, limit: int, wanted: TurnFilter, before: str | None = None) -> list[TurnView]:
+    """The newest turns that pass the filter, newest first; reads no more turns than it takes to find them.
+
+    Args:
+        before: only turns older than the one of this id, which need not exist any more.
+    """
     found: list[TurnView] = []
-    for directory in _candidates(settings, wanted):
+    for directory in _candidates(settings, wanted, before):
         if len(found) >= limit:
             break
         if wanted.since_ms is not None and (time_ms(directory.turn_id) or 0) < wanted.since_ms:
@@ -203,13 +207,13 @@ def list_turns(settings: Settings, limit: int, wanted: TurnFilter) -> list[TurnV
     return found
 
 
-def _candidates(settings: Settings, wanted: TurnFilter) -> Iterator[TurnDir]:
+def _candidates(settings: Settings, wanted: TurnFilter, before: str | None) -> Iterator[TurnDir]:
     if wanted._replace(state=None, since_ms=None) == TurnFilter():
-        for turn_id in lookup.turn_ids(settings.turns_path):
+        for turn_id in lookup.turn_ids(settings.turns_path, before):
             yield TurnDir(settings.turns_path / turn_id)
         return
     cwd = os.path.realpath(wanted.cwd) if wanted.cwd is not None else None
-    for directory, meta in lookup.iter_meta(settings.turns_path):
+    for directory, meta in lookup.iter_meta(settings.turns_path, before):
         name = meta.get("name") or ""
         if (
             (cwd is None or lookup.is_of(meta, cwd))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from codex_server_cli.actions.start.options import is_path
 from codex_server_cli.core.model.request import Sandbox, TurnRequest
 from codex_server_cli.core.model.turn import is_turn_id, is_turn_name
 from codex_server_cli.errors import BadInputError, UsageError
@@ -180,13 +181,17 @@ def check_add_dirs(
 
 
 def read_schema(source: str) -> dict[str, Any]:
-    """The JSON Schema in a file.
+    """The JSON Schema in a file, or the one that `source` itself is.
 
     Raises:
         BadInputError: it cannot be read, is no JSON Schema, or breaks OpenAI's strict rules.
     """
     from codex_server_cli.core.result.schema import parse_schema
 
+    if not is_path(source):
+        if len(source) > _MAX_SCHEMA_BYTES:
+            raise BadInputError(f"the schema is larger than {_MAX_SCHEMA_BYTES} bytes", hint="Make it smaller.")
+        return parse_schema(source, "the schema")
     try:
         with Path(source).open("rb") as file:
             text = file.read(_MAX_SCHEMA_BYTES + 1).decode("utf-8")

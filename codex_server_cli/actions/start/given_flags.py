@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice
+from codex_server_cli.actions.start.options import GivenServer, StartOptions, ThreadChoice, is_path
 from codex_server_cli.core.model.request import Approval, Flags, Sandbox, TurnRequest
 from codex_server_cli.core.result.commands import seconds
 
@@ -61,8 +61,15 @@ def _server_flags(server: GivenServer) -> dict[str, list[str] | None]:
 
 def schema_source(options: StartOptions) -> str | None:
     """The schema's file; None where there is no regular file to edit: a pipe is gone when its turn ends."""
-    path = os.path.abspath(options.schema) if options.schema else None  # noqa: PTH100 — as given, links and all
+    path = schema_path(options)
     return path if path is not None and os.path.isfile(path) else None  # noqa: PTH113 — any name
+
+
+def schema_path(options: StartOptions) -> str | None:
+    """The schema's file, absolute; None where there is none, or the schema itself was given."""
+    if not options.schema or not is_path(options.schema):
+        return None
+    return os.path.abspath(options.schema)  # noqa: PTH100 — as given, links and all
 
 
 def given_selector(choice: ThreadChoice, *, is_fork: bool, may_fork_if_busy: bool) -> Flags:

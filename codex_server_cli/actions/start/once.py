@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from codex_server_cli.actions.start.checks import check_cwd
 from codex_server_cli.actions.start.given_flags import given_flags
-from codex_server_cli.actions.start.options import Once, StartOptions
+from codex_server_cli.actions.start.options import Once, StartOptions, is_path
 from codex_server_cli.actions.start.start import Started
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.request import Flags, TurnRequest
@@ -92,7 +92,7 @@ def _asked(options: StartOptions, call: Flags) -> Flags:
     add_dirs = tuple(os.path.abspath(path) for path in options.add_dirs)  # noqa: PTH100 — as given, links and all
     given = given_flags(options, TurnRequest("", "/", writable_roots=add_dirs, notify=options.notify))
     files = {"--schema": (options.schema,) if options.schema else (), "--image": options.images}
-    paths = {flag: [os.path.abspath(path) for path in each] for flag, each in files.items() if each}  # noqa: PTH100
+    paths = {flag: [_told(given) for given in each] for flag, each in files.items() if each}
     cwd = os.path.abspath(options.cwd) if options.cwd else check_cwd(options.cwd)  # noqa: PTH100
     text = options.prompt.rstrip("\n")  # piped in or from a file it has a last line break, as an argument none
     prompt = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -100,6 +100,13 @@ def _asked(options: StartOptions, call: Flags) -> Flags:
     if options.worktree_name is not None:
         flags["--worktree-name"] = [options.worktree_name]
     return {**call, "prompt": [prompt], "directory": [cwd], **flags, **paths}
+
+
+def _told(given: str) -> str:
+    """A schema or a picture as two calls are compared by it: its path, or the hash of the thing itself."""
+    if is_path(given):
+        return os.path.abspath(given)  # noqa: PTH100 — as given, links and all
+    return hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _turn_by_now(settings: Settings, once: Once) -> str | None:

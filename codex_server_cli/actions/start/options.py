@@ -1,10 +1,19 @@
-"""The input of a start: the options as a front end parsed them, and the thread to continue. Pure values."""
+"""The input of a start: the options as a front end parsed them, and the thread to continue. Pure values.
+
+Owns what the flags of `new` mean together, for every front end. Must never look at the machine: the checks do.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.model.request import Approval, Flags, Sandbox
+from codex_server_cli.errors import UsageError
+
+DATA_URL = "data:image/"
+"""How the data URL of a picture begins."""
 
 ONCE_FOR_S = 86400.0
 """How long a key of `--once` stands for its turn by default."""
@@ -40,7 +49,12 @@ class GivenServer(NamedTuple):
 
 
 class StartOptions(NamedTuple):
-    """What the user asked for, as a front end parsed it; see the flags of `new`. None means the default."""
+    """What the user asked for, as a front end parsed it; see the flags of `new`. None means the default.
+
+    Attributes:
+        schema: a file's path, or the JSON Schema itself, which begins with a brace.
+        images: paths, or data URLs of the pictures themselves.
+    """
 
     prompt: str
     cwd: str | None = None
@@ -96,3 +110,87 @@ class ThreadChoice(NamedTuple):
     model: str | None = None
     worktree: dict[str, Any] | None = None
     server: dict[str, Any] | None = None
+
+
+def is_path(given: str) -> bool:
+    """Whether a schema or an image is given by a file's path; else it is the thing itself."""
+    return not given.lstrip().startswith("{") and not given.startswith(DATA_URL)
+
+
+def from_flags(given: Mapping[str, Any], prompt: str) -> StartOptions:
+    """The options that the flags of `new` stand for; every front end reads its own form of them first.
+
+    Args:
+        given: the value of each flag by its long name, with underscores; durations as text.
+
+    Raises:
+        UsageError: one is empty, or they contradict each other.
+    """
+    for name in ("model", "effort", "schema", "profile", "notify", "once"):
+        if given[name] is not None and not given[name].strip():  # an unset variable of a script
+            raise UsageError(f"--{name} is empty")
+    if given["write"] and given["sandbox"] not in (None, Sandbox.WORKSPACE_WRITE):
+        raise UsageError(f"--write and --sandbox {given['sandbox']} exclude each other")
+    options = StartOptions(
+        prompt=prompt,
+        cwd=given["cwd"],
+        model=given["model"],
+        effort=given["effort"],
+        schema=given["schema"],
+        images=tuple(given["image"]),
+        sandbox=Sandbox.WORKSPACE_WRITE if given["write"] else given["sandbox"],
+        add_dirs=tuple(given["add_dir"]),
+        has_network=given["network"],
+        config=tuple(given["config"]),
+        profile=given["profile"],
+        approval=given["approval"],
+        approval_timeout_s=_seconds(given["approval_timeout"], "--approval-timeout"),
+        may_ask_questions=given["questions"],
+        is_plan=given["plan"],
+        is_ephemeral=given["ephemeral"],
+        name=given["name"],
+        deadline_s=_seconds(given["deadline"], "--deadline"),
+        is_after_reset=given["after_reset"],
+        notify=given["notify"],
+        may_skip_git_check=given["skip_git_check"],
+        may_nest=given["allow_nested"],
+        once=_once(given["once"], given["once_for"]),
+        has_worktree=given["worktree"] or given["worktree_name"] is not None,
+        worktree_name=given["worktree_name"],
+        server=server_of(given),
+    )
+    if given["approval_timeout"] is not None and not options.may_ask:
+        raise UsageError("--approval-timeout needs --approval ask, --questions or --plan", hint="Nothing else waits.")
+    return options
+
+
+def server_of(given: Mapping[str, Any]) -> GivenServer | None:
+    """The app-server that the flags name; None where they name none, nor how to be let in.
+
+    Raises:
+        UsageError: one is empty, or there are two tokens.
+    """
+    flags = {name: given[name] for name in ("server", "server_token_file", "server_token_env")}
+    if not (any(value is not None for value in flags.values()) or given["insecure"]):
+        return None
+    for name, value in flags.items():
+        if value is not None and not value.strip():  # an unset variable of a script
+            raise UsageError(f"--{name.replace('_', '-')} is empty")
+    if flags["server_token_file"] is not None and flags["server_token_env"] is not None:
+        raise UsageError("--server-token-file and --server-token-env exclude each other")
+    return GivenServer(flags["server"], flags["server_token_file"], flags["server_token_env"], given["insecure"])
+
+
+def _once(key: str | None, once_for: str | None) -> Once | None:
+    if once_for is None:
+        return Once(key) if key is not None else None
+    if key is None:
+        raise UsageError("--once-for needs --once")
+    for_s = parse_duration_s(once_for, "--once-for", needs_unit=True)
+    if not for_s:
+        raise UsageError("--once-for must be more than 0 seconds")
+    return Once(key, for_s)
+
+
+def _seconds(text: str | None, flag: str) -> float | None:
+    return parse_duration_s(text, flag) if text is not None else None

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import stat
 import warnings
+from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codex_server_cli.actions.start.options import is_path
 from codex_server_cli.core.images import HEAD_BYTES, has_right_checksums, image_type, kept_name
 from codex_server_cli.errors import BadInputError
 
@@ -28,7 +30,7 @@ _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # opening a FI
 
 
 def read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
-    """The pictures in these files, in this order, duplicates included.
+    """The pictures in these files, or in these data URLs, in this order, duplicates included.
 
     Returns:
         For each the path of its copy within the turn's directory, and its bytes.
@@ -39,8 +41,8 @@ def read_pictures(paths: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     pictures = []
     left = MAX_BYTES_IN_ALL
     for number, given in enumerate(paths, 1):
-        path = Path(os.path.abspath(given))  # noqa: PTH100 — as given, links and all
-        data = _read(path, left)
+        path = Path(os.path.abspath(given) if is_path(given) else f"image {number}")  # noqa: PTH100 — links and all
+        data = _read(path, left) if is_path(given) else _decoded(given, path, left)
         left -= len(data)
         kind = image_type(data[:HEAD_BYTES])
         if kind is None:
@@ -71,6 +73,19 @@ def _read(path: Path, left: int) -> bytes:
     if len(data) > left:
         raise _too_large(f"the images have more than {MAX_BYTES_IN_ALL >> 20} MB in all")
     return data
+
+
+def _decoded(url: str, name: Path, left: int) -> bytes:
+    """The bytes of a data URL; its own word for their kind is not believed."""
+    head, _, text = url.partition(",")
+    if not head.endswith(";base64"):
+        raise BadInputError(f"{name} is no data URL in base64", hint="Give data:image/png;base64,…")
+    if len(text) // 4 * 3 > min(MAX_BYTES, left) + 2:
+        raise _too_large(f"{name} has more than {min(MAX_BYTES, left) >> 20} MB")
+    try:
+        return b64decode(text, validate=True)
+    except ValueError as error:
+        raise BadInputError(f"{name} is not valid base64", hint="Give data:image/png;base64,…") from error
 
 
 def _try(path: Path, data: bytes, kind: str) -> None:

@@ -6,7 +6,6 @@ print, or wait for the turn.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from codex_server_cli.actions.codex_probe import probe_once
 from codex_server_cli.actions.notify_command import warn_of_pattern
 from codex_server_cli.actions.start import checks
-from codex_server_cli.actions.start.given_flags import given_flags, given_selector
+from codex_server_cli.actions.start.given_flags import given_flags, given_selector, schema_path
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.actions.start.turn_request import make_request
 from codex_server_cli.codex.binary import find_codex
@@ -167,7 +166,7 @@ def _start(
         "resumed_from": choice.resumed_from if choice else None,
         "forked_from": request.thread_id if is_fork else None,
         "parent_turn": parent,
-        "schema": os.path.abspath(options.schema) if options.schema else None,  # noqa: PTH100 — as given, links and all
+        "schema": schema_path(options),
         "images": list(request.images),
         "request": request.to_json(),
     }

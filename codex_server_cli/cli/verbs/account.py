@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from codex_server_cli.actions import account as actions
 from codex_server_cli.cli import output
-from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import account as documents
+from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.errors import BadInputError, Exit, UsageError
 from codex_server_cli.render.account import account_text, models_table

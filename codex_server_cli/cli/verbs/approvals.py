@@ -9,8 +9,8 @@ from typing import Any
 from codex_server_cli.actions.control import approvals
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.inputs import is_blank
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.protocol.rpc import objects_in, text_in

@@ -7,8 +7,8 @@ from typing import Any
 
 from codex_server_cli.actions.read import read
 from codex_server_cli.cli import output
-from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.documents.lean import without_empty
 from codex_server_cli.core.documents.turn import VERSION
 from codex_server_cli.core.duration import since_ms

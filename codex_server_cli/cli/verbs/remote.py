@@ -8,9 +8,9 @@ from typing import Any
 from codex_server_cli.actions.remote import devices, switch
 from codex_server_cli.actions.remote.reach import living_servers, shared_server
 from codex_server_cli.cli import output
-from codex_server_cli.cli.fields import only, read_fields
 from codex_server_cli.core.account.remote import CONNECTING, DISABLED, PairingCode
 from codex_server_cli.core.documents import remote as documents
+from codex_server_cli.core.documents.fields import only, read_fields
 from codex_server_cli.core.documents.lean import rows_of, without_empty
 from codex_server_cli.core.documents.turn import dump
 from codex_server_cli.core.duration import parse_duration_s

@@ -10,9 +10,8 @@ from shlex import quote
 from typing import Any, NoReturn
 
 from codex_server_cli.actions.server_route import Connector, connector_for
-from codex_server_cli.actions.start.options import GivenServer
+from codex_server_cli.actions.start.options import GivenServer, server_of
 from codex_server_cli.cli import output
-from codex_server_cli.cli.start_options import server_of
 from codex_server_cli.core.duration import parse_duration_s
 from codex_server_cli.core.protocol.rpc import encode
 from codex_server_cli.errors import BadInputError, Exit, UsageError

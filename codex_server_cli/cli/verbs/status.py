@@ -37,7 +37,7 @@ def status(*, turns: list[str], full: bool, fields: str | None, cwd: str | None)
 def _names(fields: str | None, *, is_full: bool) -> tuple[str, ...] | None:
     if fields is None:
         return None
-    from codex_server_cli.cli.fields import read_fields
+    from codex_server_cli.core.documents.fields import read_fields
 
     return read_fields(fields, turn_documents.status_keys(), is_full=is_full)
 
@@ -45,7 +45,7 @@ def _names(fields: str | None, *, is_full: bool) -> tuple[str, ...] | None:
 def _one(view: TurnView, names: tuple[str, ...] | None, *, is_full: bool) -> dict[str, Any]:
     if names is None:
         return turn_documents.status(view, is_full=is_full)
-    from codex_server_cli.cli.fields import only
+    from codex_server_cli.core.documents.fields import only
 
     return only(names, turn_documents.full_status(view), turn_documents.status(view))
 

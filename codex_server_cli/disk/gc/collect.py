@@ -116,6 +116,19 @@ def collect(
     )
 
 
+def delete_one(turn: TurnDir, keeps: Keeps) -> str | None:
+    """Delete one ended turn, whatever its age; why it stays, or None where it is gone.
+
+    Args:
+        keeps: as for `collect`.
+
+    Raises:
+        OSError: as `collect`.
+    """
+    found = _delete(turn, 0.0, Why.AGE, keeps, is_dry_run=False)
+    return found if isinstance(found, str) else None
+
+
 class _Ended(NamedTuple):
     """As little as possible of an ended turn: there may be tens of thousands. Sorts by age."""
 

@@ -51,7 +51,45 @@ def _timeout_ms(deadline: float) -> int:
     return max(1, int(min(WAKE_INTERVAL_MS, (deadline - time.monotonic()) * 1000)))  # 0 means no timeout
 
 
-def _watcher(directory: Path) -> Any:
+class FoldersWatch:
+    """One watch over a set of directories that changes; for one thread, but for `interrupt`. Close it at the end."""
+
+    def __init__(self) -> None:
+        self._directories: frozenset[Path] = frozenset()
+        self._watcher: Any = None
+        from threading import Event  # which followers of one turn do not need
+
+        self._interrupt = Event()
+
+    def wait(self, directories: frozenset[Path]) -> None:
+        """Sleep until something changes in one of these directories, `interrupt` is called, or a second is over.
+
+        Returns at once where they are others than before, because what changed before the watch was active is missed;
+        and after `POLL_S` where they cannot be watched: there are too many watches, or one is gone.
+        """
+        if directories != self._directories:
+            self.close()
+            self._directories = directories
+            self._watcher = _watcher(*directories) if directories else None
+            return
+        if self._watcher is None:
+            self._interrupt.wait(POLL_S if directories else WAKE_INTERVAL_MS / 1000)
+        else:
+            self._watcher.watch(DEBOUNCE_MS, STEP_MS, WAKE_INTERVAL_MS, self._interrupt)
+        self._interrupt.clear()
+
+    def interrupt(self) -> None:
+        """Make `wait` return, now or the next time; from any thread."""
+        self._interrupt.set()
+
+    def close(self) -> None:
+        """Give the watch back to the kernel."""
+        if self._watcher is not None:
+            self._watcher.close()
+        self._watcher, self._directories = None, frozenset()
+
+
+def _watcher(*directories: Path) -> Any:
     """watchfiles' own watcher; None where it is unavailable, and the caller has to poll."""
     try:
         # Its private "Rust backend", which is why pyproject.toml names the tested versions: the public API imports
@@ -60,7 +98,7 @@ def _watcher(directory: Path) -> Any:
     except ImportError:  # an untested version, forced in
         return None
     try:
-        return RustNotify([str(directory)], False, False, 0, False, False)
+        return RustNotify([str(each) for each in directories], False, False, 0, False, False)
     except (OSError, UnicodeError, TypeError, WatchfilesRustInternalError):
         # No more watches, or watchers (many systems allow 128 per user), or a name that is not UTF-8; or another
         # signature.

@@ -18,8 +18,11 @@ from codex_server_cli.disk.turn.refusal import refusal_of
 from codex_server_cli.errors import AmbiguousError, HomeError, NotFoundError
 
 
-def turn_ids(turns_path: Path) -> list[str]:
+def turn_ids(turns_path: Path, before: str | None = None) -> list[str]:
     """The ids of all turns, newest first.
+
+    Args:
+        before: only those older than this one.
 
     Raises:
         HomeError: the folder is there and cannot be read.
@@ -32,12 +35,12 @@ def turn_ids(turns_path: Path) -> list[str]:
     except OSError as error:  # that is no answer: there may be hundreds
         hint = "Look at its owner, or set CODEX_SERVER_HOME to a directory of your own."
         raise HomeError(f"cannot read {turns_path}: {error.strerror}", hint=hint) from error
-    return sorted(names, reverse=True)
+    return sorted((name for name in names if before is None or name < before), reverse=True)
 
 
-def iter_meta(turns_path: Path) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
-    """All turns with their `meta.json`, newest first; unreadable ones are passed over."""
-    for turn_id in turn_ids(turns_path):
+def iter_meta(turns_path: Path, before: str | None = None) -> Iterator[tuple[TurnDir, dict[str, Any]]]:
+    """All turns with their `meta.json`, newest first, as of `turn_ids`; unreadable ones are passed over."""
+    for turn_id in turn_ids(turns_path, before):
         turn = TurnDir(turns_path / turn_id)
         meta = meta_of(turn)
         if "request" in meta:

@@ -213,7 +213,7 @@ def _open(generation: Generation) -> tuple[socket.socket, Lease]:
     """In a thread: a socket, with a lease that was taken before."""
     lease = Lease(generation)
     try:
-        return open_socket(generation.socket_path, _CONNECT_S), lease
+        return socket.socket(fileno=open_socket(generation.socket_path, _CONNECT_S).detach()), lease
     except BaseException:
         lease.release()
         raise

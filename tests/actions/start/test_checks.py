@@ -151,6 +151,13 @@ def test_a_schema_that_is_none_is_refused(tmp_path: Path, data: bytes) -> None:
         checks.read_schema(str(path))
 
 
+def test_a_schema_may_be_given_by_value() -> None:
+    assert checks.read_schema(' {"type": "object", "additionalProperties": false}')["type"] == "object"
+    for given, message in (("{", "the schema"), ('{"type": "array"}', "the schema"), ("{" + " " * (5 << 20), "larger")):
+        with pytest.raises(BadInputError, match=message):
+            checks.read_schema(given)
+
+
 def test_a_request_in_utf_8_passes_and_any_other_is_named() -> None:
     checks.check_encodable(TurnRequest(TURN_ID, cwd="/naïve/🦀", config={"a": ["é"]}))
     with pytest.raises(BadInputError, match="config is not valid UTF-8"):

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 
@@ -196,3 +197,35 @@ def test_one_picture_takes_the_decoder_of_its_kind_alone(tmp_path: Path) -> None
     )
     run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["PIL.PngImagePlugin"]
+
+
+def data_url(data: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{b64encode(data).decode()}"
+
+
+@pytest.mark.parametrize("data", [WHOLE["png"], WHOLE["jpeg"], WHOLE["webp"]])
+def test_a_picture_may_be_given_by_value_and_its_bytes_say_what_it_is(tmp_path: Path, data: bytes) -> None:
+    ((name, kept),) = read_pictures((data_url(data, "svg+xml"),))
+    assert kept == data
+    assert name.startswith("images/1-image_1.")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("data:image/png,abc", "image 1 is no data URL in base64"),
+        ("data:image/png;base64,ab!c", "image 1 is not valid base64"),
+        ("data:image/png;base64,é", "image 1 is not valid base64"),
+        (data_url(b"<svg/>"), "is no PNG, JPEG, GIF or WebP image"),
+        (data_url(WHOLE["png"][:-20]), "is broken or cut short"),
+    ],
+)
+def test_a_value_that_is_no_picture_is_refused(given: str, message: str) -> None:
+    with pytest.raises(BadInputError, match=message):
+        read_pictures((given,))
+
+
+def test_a_value_has_the_limits_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "MAX_BYTES", 100)
+    with pytest.raises(BadInputError, match="image 1 has more than"):
+        read_pictures((data_url(bytes(1000)),))

@@ -13,7 +13,7 @@ import pytest
 import watchfiles._rust_notify as rust
 
 from codex_server_cli.disk.turn import follow
-from codex_server_cli.disk.turn.follow import GrowingFile, wakeups
+from codex_server_cli.disk.turn.follow import FoldersWatch, GrowingFile, wakeups
 from tests.kit.support import DEADLINE_S
 
 LATE_S = DEADLINE_S
@@ -177,3 +177,47 @@ def test_another_version_without_that_module_is_done_without(
     next(generator)
     assert time.monotonic() - started < LATE_S
     generator.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def watch() -> Iterator[FoldersWatch]:
+    """A watch of nothing yet."""
+    watch = FoldersWatch()
+    yield watch
+    watch.close()
+
+
+def test_one_watch_is_over_many_directories_and_new_ones_are_looked_at_first(
+    watch: FoldersWatch, tmp_path: Path
+) -> None:
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    watch.wait(frozenset(folders[:2]))  # which come at once: what happened before is not known
+    for folder in folders[:2]:
+        (folder / "file").write_text("x")
+        began_s = time.monotonic()
+        watch.wait(frozenset(folders[:2]))
+        assert time.monotonic() - began_s < 0.9  # not the look of once a second
+    watch.wait(frozenset(folders))
+    (folders[2] / "file").write_text("x")
+    began_s = time.monotonic()
+    watch.wait(frozenset(folders))
+    assert time.monotonic() - began_s < 0.9
+
+
+def test_a_watch_is_interrupted_by_another_thread_even_before_it_waits(watch: FoldersWatch, tmp_path: Path) -> None:
+    for directories in (frozenset[Path](), frozenset({tmp_path})):
+        watch.wait(directories)
+        watch.interrupt()
+        began_s = time.monotonic()
+        watch.wait(directories)
+        assert time.monotonic() - began_s < 0.9
+
+
+def test_directories_of_which_one_is_gone_are_looked_at_instead(watch: FoldersWatch, tmp_path: Path) -> None:
+    directories = frozenset({tmp_path, tmp_path / "gone"})
+    began_s = time.monotonic()
+    for _ in range(3):
+        watch.wait(directories)
+    assert time.monotonic() - began_s < 0.9

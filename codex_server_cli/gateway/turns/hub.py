@@ -1,0 +1,203 @@
+"""One follower of all turns for all streams. Owns who is woken when; the disk's part is `actions.read.feed`'s.
+
+It carries no events: a stream reads the turn's file at its own pace and is only told that there is more. So a client
+that stops reading costs one piece of the file, and 500 streams cost no thread each: one watches all turns, and streams
+that stand at the same place of the same turn share what one of them has read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+
+from codex_server_cli.actions.read.feed import EventsFile, Turn, TurnsWatch, is_over, looks_over
+
+Run = Callable[..., Awaitable[Any]]
+
+PIECE_BYTES = 128 * 1024
+_KEPT_PIECES = 4
+_PROBE_S = 1.0
+_END_S = 2.0
+
+
+class Feed:
+    """The events of one turn, for all streams of it.
+
+    Attributes:
+        directory: the turn.
+        size: how long its file was at the last look.
+        is_over: nothing more comes: the turn has ended, or the gateway stops (`is_cut`).
+    """
+
+    def __init__(self, directory: Turn, run: Run) -> None:
+        self.directory = directory
+        self.file = EventsFile(directory)
+        self.size, self.is_over, self.is_cut = 0, False, False
+        self.streams = 0
+        self.settling: asyncio.Task[None] | None = None
+        self.is_settled = False
+        self._run = run
+        self._changed = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._pieces: OrderedDict[int, bytes] = OrderedDict()
+
+    async def lines_at(self, offset: int) -> bytes:
+        """Whole lines from an offset on; empty where there is none yet."""
+        if offset >= self.size:
+            return b""
+        async with self._reading:
+            piece = self._pieces.get(offset)
+            if piece is None:
+                piece = await self._run(self.file.lines_at, offset, PIECE_BYTES)
+                if piece:
+                    self._pieces[offset] = piece
+                    if len(self._pieces) > _KEPT_PIECES:
+                        self._pieces.popitem(last=False)
+        return piece
+
+    async def change_after(self, size: int) -> None:
+        """Wait until the file is longer than that, or nothing more comes."""
+        while self.size <= size and not self.is_over:
+            await self._changed.wait()
+
+    async def end(self) -> None:
+        """Wait until nothing more comes."""
+        while not self.is_over:
+            await self._changed.wait()
+
+    def tell(self) -> None:
+        """Wake all that wait."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class Hub:
+    """Follows the turns that streams are open for, as long as there are any.
+
+    Args:
+        run: reads a little beside the loop.
+        run_long: does beside it what may take seconds.
+    """
+
+    def __init__(self, run: Run, run_long: Run) -> None:
+        self._run, self._run_long = run, run_long
+        self._feeds: dict[str, Feed] = {}
+        self._left: list[Feed] = []
+        self._watch: TurnsWatch | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
+
+    @asynccontextmanager
+    async def feed(self, directory: Turn, *, has_ended: bool) -> AsyncIterator[Feed]:
+        """The feed of a turn, for one stream.
+
+        Args:
+            has_ended: it is known to have: then nobody has to follow it.
+        """
+        if has_ended or self._is_stopping:
+            feed = Feed(directory, self._run)
+            feed.size = await self._run(feed.file.size)
+            feed.is_over, feed.is_cut = True, not has_ended
+            try:
+                yield feed
+            finally:
+                feed.file.close()
+            return
+        feed = self._feeds.setdefault(directory.turn_id, Feed(directory, self._run))
+        feed.streams += 1
+        self._follow()
+        try:
+            yield feed
+        finally:
+            feed.streams -= 1
+            if not feed.streams:
+                del self._feeds[directory.turn_id]
+                self._left.append(feed)  # closed by the follower: its thread may be reading it
+                if self._task is None:
+                    self._close_left()
+                self._interrupt()
+
+    async def stop(self) -> None:
+        """End all streams: their clients come back with their cursors once there is a gateway again."""
+        self._is_stopping = True
+        self._cut()
+        self._interrupt()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_END_S)
+
+    def _follow(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._follow_all())
+        else:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._watch is not None:
+            self._watch.interrupt()
+
+    async def _follow_all(self) -> None:
+        self._watch = watch = TurnsWatch()
+        thread, probed_s = CapacityLimiter(1), 0.0
+        try:
+            while self._feeds:
+                await to_thread.run_sync(watch.wait, [feed.directory for feed in self._live()], limiter=thread)
+                self._close_left()
+                is_due = time.monotonic() - probed_s >= _PROBE_S
+                probed_s = time.monotonic() if is_due else probed_s
+                live, settled = self._live(), [feed for feed in self._live() if feed.is_settled]
+                looks = await to_thread.run_sync(_look_at, live, is_due, limiter=thread)
+                for feed, look in zip(live, looks, strict=True):
+                    self._note(feed, *look, is_settled=feed in settled)
+        except Exception:
+            self._cut()  # they would wait for ever
+            raise
+        finally:  # without an await from the loop's last check on: a stream may open meanwhile
+            self._close_left()
+            watch.close()
+            self._watch = self._task = None
+
+    def _live(self) -> list[Feed]:
+        return [feed for feed in self._feeds.values() if not feed.is_over]
+
+    def _note(self, feed: Feed, has_ended: bool, size: int, *, is_settled: bool) -> None:
+        """Tell the streams of a feed what a look at it has found.
+
+        Args:
+            is_settled: its end was certain before that look, which so has found its last line.
+        """
+        has_more = size != feed.size
+        feed.size, feed.is_over = size, feed.is_over or is_settled
+        if has_more or is_settled:
+            feed.tell()
+        if has_ended and not feed.is_settled and feed.settling is None:
+            feed.settling = asyncio.get_running_loop().create_task(self._settle(feed))
+
+    async def _settle(self, feed: Feed) -> None:
+        """See whether a turn has really ended, which a repair may have to find out first; no other waits for that."""
+        try:
+            feed.is_settled = await self._run_long(is_over, feed.directory)
+        finally:
+            feed.settling = None
+        if feed.is_settled:
+            self._interrupt()
+
+    def _cut(self) -> None:
+        for feed in self._feeds.values():
+            feed.is_over = feed.is_cut = True
+            feed.tell()
+
+    def _close_left(self) -> None:
+        for feed in self._left:
+            feed.file.close()
+        self._left.clear()
+
+
+def _look_at(feeds: list[Feed], is_thorough: bool) -> list[tuple[bool, int]]:
+    """Whether each turn may have ended, and how long its file is: in this order, or its last lines are missed."""
+    return [(looks_over(feed.directory, is_thorough=is_thorough), feed.file.size()) for feed in feeds]

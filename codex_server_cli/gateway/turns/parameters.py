@@ -1,0 +1,185 @@
+"""The parameters of a turn in a JSON body. Owns their form; `actions.start.options` owns their meaning.
+
+They are the flags of `new` and `continue` by their long names; a test compares both tables, so that none is forgotten.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from json import dumps
+from typing import Any, NoReturn
+
+from codex_server_cli.actions.start.options import StartOptions, from_flags
+from codex_server_cli.core.inputs import is_blank
+from codex_server_cli.core.model.request import Approval, Sandbox
+from codex_server_cli.core.openai.refusal import ApiError, invalid
+
+
+class Form(StrEnum):
+    """What a parameter's value is, in words for its user."""
+
+    TEXT = "a string"
+    SWITCH = "true or false"
+    LIST = "a list of strings"
+    DURATION = 'a number of seconds, or a string like "5m"'
+    SCHEMA = "a JSON Schema, or the path of a file that holds one"
+    SANDBOX = "a sandbox"
+    APPROVAL = "an approval"
+
+
+START: Mapping[str, Form] = {
+    **dict.fromkeys(("model", "effort", "cwd", "profile", "name", "notify", "worktree_name", "once"), Form.TEXT),
+    **dict.fromkeys(("server", "server_token_file", "server_token_env"), Form.TEXT),
+    **dict.fromkeys(("image", "add_dir", "config"), Form.LIST),
+    **dict.fromkeys(("write", "network", "skip_git_check", "worktree", "questions", "plan"), Form.SWITCH),
+    **dict.fromkeys(("insecure", "ephemeral", "after_reset", "allow_nested"), Form.SWITCH),
+    **dict.fromkeys(("approval_timeout", "deadline", "once_for"), Form.DURATION),
+    "schema": Form.SCHEMA,
+    "sandbox": Form.SANDBOX,
+    "approval": Form.APPROVAL,
+}
+"""The flags of `new` that say what a turn is to be."""
+
+CONTINUE: Mapping[str, Form] = {"fork": Form.SWITCH, "fork_if_busy": Form.SWITCH}
+"""Those that `continue` has beside them; the turn is in the path."""
+
+OF_A_SHELL: Mapping[str, str] = {
+    "file": "put its text into `prompt`",
+    "follow": "GET /turns/ID/events",
+    "wait": "GET /turns/ID/answer?wait=60",
+    "full": "?full=true behind the path",
+}
+"""The flags that say what a shell reads or shows, and what is in their place here."""
+
+_CHOICES: Mapping[Form, type[StrEnum]] = {Form.SANDBOX: Sandbox, Form.APPROVAL: Approval}
+
+
+def options_of(given: Mapping[str, Any], prompt: str) -> StartOptions:
+    """The options of a turn, of checked parameters (`read`).
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    absent = {name: _absent(form) for name, form in START.items()}
+    return from_flags(absent | {name: given[name] for name in START if name in given}, prompt)
+
+
+def _absent(form: Form) -> Any:
+    """The value of a parameter that is not given."""
+    if form is Form.APPROVAL:
+        return Approval.NEVER
+    return {Form.SWITCH: False, Form.LIST: ()}.get(form)
+
+
+def prompt_of(body: Mapping[str, Any]) -> str:
+    """The member `prompt` of a body, whose length is checked elsewhere.
+
+    Raises:
+        ApiError: it is missing, empty, or no text.
+    """
+    if body.get("prompt") is None:
+        raise invalid("`prompt` is missing: what to ask", "prompt", "missing_parameter")
+    prompt: str = value_of("prompt", body["prompt"], Form.TEXT)
+    if is_blank(prompt):
+        raise invalid("`prompt` is empty", "prompt", "invalid_value")
+    return prompt
+
+
+def members_of(body: Any, known: Collection[str], elsewhere: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The members of a body by their names with underscores; those that are null count as not given.
+
+    Args:
+        known: the names that there are.
+        elsewhere: names that a user may try, and what is in their place.
+
+    Raises:
+        ApiError: it is no object, or has a member that does not exist, or one twice.
+    """
+    if not isinstance(body, dict):
+        raise invalid("the body is no JSON object", None, "invalid_type")
+    found: dict[str, Any] = {}
+    for given, value in body.items():
+        name = given.replace("-", "_")
+        if name not in known:
+            _refuse_unknown(given, name, known, elsewhere or {})
+        if name in found:
+            raise invalid(f"`{name}` is given twice", name, "invalid_value")
+        found[name] = value
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def read(body: Mapping[str, Any], forms: Mapping[str, Form]) -> dict[str, Any]:
+    """The values of these parameters in a body, as a front end hands them on.
+
+    Raises:
+        ApiError: one has a wrong type or value.
+    """
+    return {name: value_of(name, body[name], form) for name, form in forms.items() if name in body}
+
+
+def value_of(name: str, value: Any, form: Form) -> Any:
+    """The value of one parameter.
+
+    Raises:
+        ApiError: it has a wrong type, or is no value of it.
+    """
+    if form is Form.SWITCH and isinstance(value, bool):
+        return value
+    if form is Form.DURATION and _is_seconds(value):
+        return f"{value:f}" + ("s" if name == "once_for" else "")
+    if form is Form.SCHEMA and isinstance(value, dict):
+        value = dumps(value, ensure_ascii=False)
+    if form is Form.LIST:
+        return tuple(_text(name, each, form) for each in (value if isinstance(value, list) else [value]))
+    if form is Form.SWITCH:
+        _refuse_type(name, value, form)
+    text = _text(name, value, form)
+    return _choice(name, text, _CHOICES[form]) if form in _CHOICES else text
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _text(name: str, value: Any, form: Form) -> str:
+    if not isinstance(value, str):
+        _refuse_type(name, value, form)
+    if "\0" in value:
+        raise invalid(f"`{name}` holds a NUL character", name, "invalid_value")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # "\ud800" in the JSON
+        raise invalid(
+            f"`{name}` is not valid Unicode: it has half of a surrogate pair", name, "invalid_value"
+        ) from error
+    return value
+
+
+def _choice(name: str, text: str, values: type[StrEnum]) -> StrEnum:
+    try:
+        return values(text)
+    except ValueError as error:
+        known = ", ".join(values)
+        message = f"`{name}` is one of {known}, not {text[:40]!r}"
+        raise invalid(message, name, "invalid_value") from error
+
+
+def _refuse_type(name: str, value: Any, form: Form) -> NoReturn:
+    what = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}.get(type(value), "a number")
+    raise invalid(f"`{name}` is {form.value}, not {what}", name, "invalid_type")
+
+
+def _refuse_unknown(given: str, name: str, known: Collection[str], elsewhere: Mapping[str, str]) -> NoReturn:
+    shown = given if len(given) <= 80 else f"{given[:80]}…"
+    shown = shown.encode("utf-8", "replace").decode()
+    if name in elsewhere:
+        message = f"there is no parameter `{shown}` here: {elsewhere[name]}"
+    else:
+        nearest = get_close_matches(name, known, 1)
+        message = f"there is no parameter `{shown}`; " + (
+            f"is it `{nearest[0]}`?" if nearest else f"there are {', '.join(sorted(known))}"
+        )
+    raise ApiError(400, message, code="unknown_parameter", param=shown)

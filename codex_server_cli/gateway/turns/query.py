@@ -1,0 +1,76 @@
+"""The parameters behind the path. Owns their check: a mistyped one is refused, like one in a body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+from starlette.requests import Request
+
+from codex_server_cli.core.duration import parse_duration_s
+from codex_server_cli.core.openai.refusal import invalid
+from codex_server_cli.errors import UsageError
+from codex_server_cli.gateway.turns.parameters import members_of
+
+_SWITCH = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+class QueryOf:
+    """The query of one request.
+
+    Args:
+        request: the request.
+        names: the parameters that there are.
+
+    Raises:
+        ApiError: it has another one, or one twice.
+    """
+
+    def __init__(self, request: Request, *names: str) -> None:
+        given = request.query_params.multi_items()
+        twice = next((name for number, (name, _) in enumerate(given) if name in dict(given[:number])), None)
+        if twice is not None:
+            raise invalid(f"`{twice}` is given twice", twice, "invalid_value")
+        self._values: Mapping[str, str] = members_of(dict(given), names)
+        for name, value in self._values.items():
+            if "\0" in value or "\ufffd" in value:  # what was not UTF-8
+                raise invalid(f"`{name}` is not valid text", name, "invalid_value")
+
+    def text(self, name: str) -> str | None:
+        """A text; None where it is not given."""
+        return self._values.get(name)
+
+    def switch(self, name: str, *, default: bool = False) -> bool:
+        """`true` or `false`; alone it means true."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if value.lower() not in _SWITCH:
+            _refuse(name, "true or false", value)
+        return _SWITCH[value.lower()]
+
+    def number(self, name: str, *, least: int = 0, most: int = 2**53, default: int | None = None) -> int | None:
+        """A whole number."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) < 17 and least <= int(value) <= most):
+            _refuse(name, f"a whole number from {least}" + (f" to {most}" if most < 2**53 else ""), value)
+        return int(value)
+
+    def seconds(self, name: str, *, most: float) -> float:
+        """A duration, bounded; 0 where it is not given."""
+        value = self._values.get(name)
+        if value is None:
+            return 0.0
+        try:
+            seconds = parse_duration_s(value, name)
+        except UsageError:
+            seconds = most + 1
+        if seconds > most:
+            _refuse(name, f"a number of seconds, at most {most:g}", value)
+        return seconds
+
+
+def _refuse(name: str, wanted: str, value: str) -> NoReturn:
+    raise invalid(f"`{name}` is {wanted}, not {value[:40]!r}", name, "invalid_value")

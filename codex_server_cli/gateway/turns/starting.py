@@ -1,0 +1,164 @@
+"""`POST /turns` and `POST /turns/ID/continue`: starting turns. Owns the way from a body to an action, and its answer.
+
+The worker of a turn is a child of this process until one of both ends: it is reaped here, and lives on without us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from codex_server_cli.actions.control.prepare import Worker, prepare_later
+from codex_server_cli.actions.start import start, threads
+from codex_server_cli.actions.start.once import only_once
+from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
+from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.openai.refusal import ApiError, invalid
+from codex_server_cli.errors import UsageError
+from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.turns import parameters
+from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
+from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, START
+from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.settings.config import read_config
+
+_KEY = "Idempotency-Key"
+_REAPED_EVERY_S = 2.0
+MOST_TURNS = 256
+"""That were started here and have not ended: far more than run at once, far less than harm a machine."""
+Call = dict[str, list[str]]
+
+
+class Starter:
+    """Starts the turns of one gateway."""
+
+    def __init__(self, face: TurnsFace) -> None:
+        self._face = face
+        self._workers: list[Worker] = []
+        self._reaping: asyncio.TimerHandle | None = None
+
+    async def new(self, request: Request) -> Response:
+        """Start a turn on a new thread."""
+        is_full = QueryOf(request, "full").switch("full")
+        body = parameters.members_of(await read_json(request), ("prompt", *START), OF_A_SHELL)
+        options = await self._options(request, body)
+        if options.cwd is None:
+            options = options._replace(cwd=self._face.consent.cwd)
+        settings = self._face.settings
+        return await self._start(
+            options, {"verb": ["new"]}, lambda keyed, launch: start.new(settings, keyed, launch), is_full=is_full
+        )
+
+    async def go_on(self, request: Request) -> Response:
+        """Start the next turn on the thread of a turn."""
+        is_full = QueryOf(request, "full").switch("full")
+        directory = await self._face.find(request)
+        body = parameters.members_of(await read_json(request), ("prompt", *START, *CONTINUE), OF_A_SHELL)
+        forks = _Forks(**parameters.read(body, CONTINUE))
+        options = await self._options(request, body)
+        if options.is_ephemeral and not any(forks):
+            raise UsageError("--ephemeral needs --fork", hint="An existing thread stays what it is.")
+        call = {"verb": ["continue"], "--turn": [directory.turn_id]}
+        call |= {f"--{name.replace('_', '-')}": [] for name, is_given in forks._asdict().items() if is_given}
+
+        def begin(keyed: StartOptions, launch: Worker) -> start.Started:
+            choice = threads.choose_by_turn(self._face.settings, directory.turn_id, None)
+            self._check_choice(choice, keyed)
+            return start.go_on(
+                self._face.settings,
+                keyed,
+                launch,
+                choice,
+                is_fork=forks.fork,
+                may_fork_if_busy=forks.fork_if_busy,
+            )
+
+        return await self._start(options, call, begin, is_full=is_full)
+
+    async def _options(self, request: Request, body: Mapping[str, Any]) -> StartOptions:
+        given = parameters.read(body, START)
+        key = request.headers.get(_KEY)
+        if key is not None:
+            if given.get("once", key) != key:
+                raise invalid(f"`once` is another key than the header {_KEY}", "once", "invalid_value")
+            given["once"] = parameters.value_of(_KEY, key, parameters.Form.TEXT)
+        options = parameters.options_of(given, parameters.prompt_of(body))
+        return await self._face.look(self._face.consent.checked, options)  # follows links
+
+    def _check_choice(self, choice: ThreadChoice, options: StartOptions) -> None:
+        started_in = choice.cwd
+        if "/worktrees/" in (choice.cwd or ""):
+            from codex_server_cli.actions.start.place.worktree import placed  # runs git
+
+            record = placed(self._face.settings, choice).worktree
+            started_in = record["started_in"] if record is not None else started_in
+        url = read_config(self._face.settings.config_path).server
+        self._face.consent.check_choice(choice, started_in, options, url)
+
+    async def _start(
+        self,
+        options: StartOptions,
+        call: Call,
+        begin: Callable[[StartOptions, Worker], start.Started],
+        *,
+        is_full: bool,
+    ) -> Response:
+        self._sweep()
+        worker = prepare_later()
+
+        def begin_here(keyed: StartOptions) -> start.Started:
+            self._check_room()  # not before: the turn of a key may be there already
+            return begin(keyed, worker)
+
+        try:
+            started = await self._face.act(self._started, options, call, begin_here)
+        finally:
+            self._workers.append(worker)  # refused, it was never spawned, or has been told to go
+            self._reap_later()
+        document = turn_documents.started(started.view, is_full=is_full, is_existing=started.is_existing)
+        if started.warnings:
+            document["warnings"] = list(started.warnings)
+        where = {"Location": f"/turns/{started.view.turn_id}"}
+        return document_answer(document, 200 if started.is_existing else 201, where)
+
+    def _started(
+        self, options: StartOptions, call: Call, begin: Callable[[StartOptions], start.Started]
+    ) -> start.Started:
+        if options.once is None:
+            return begin(options)
+        return only_once(self._face.settings, options, None, call, begin)
+
+    def _check_room(self) -> None:
+        """Check that not too many turns that were started here run, or wait in the queue: each is a process.
+
+        Raises:
+            ApiError: they do.
+        """
+        if len(self._workers) >= MOST_TURNS:
+            message = f"{len(self._workers)} turns of this gateway run or wait in the queue; try again later"
+            again = (("Retry-After", "5"),)
+            raise ApiError(429, message, type="rate_limit_error", code="gateway_busy", headers=again)
+
+    def _reap_later(self) -> None:
+        if self._workers and self._reaping is None:
+            self._reaping = asyncio.get_running_loop().call_later(_REAPED_EVERY_S, self._reap)
+
+    def _reap(self) -> None:
+        """Reap the workers that have exited: while this process lives, no other can."""
+        self._reaping = None
+        self._sweep()
+        self._reap_later()
+
+    def _sweep(self) -> None:
+        self._workers = [worker for worker in self._workers if not worker.is_reaped()]
+
+
+class _Forks(NamedTuple):
+    """Whether the turn goes on from a copy of its thread."""
+
+    fork: bool = False
+    fork_if_busy: bool = False
