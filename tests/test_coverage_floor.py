@@ -73,10 +73,15 @@ def test_all_but_everything_is_not_everything(per_cent: float, is_missed: bool) 
 @pytest.mark.parametrize(
     ("file", "name", "is_first_codex", "is_measured"),
     [
-        ("test_starting.py", "test_it[pypi]", True, True),
-        ("test_starting.py", "test_it[npm]", False, False),
+        ("test_notify.py", "test_it[pypi]", True, True),
+        ("test_notify.py", "test_it[npm]", False, False),
         ("test_load.py", "test_it", True, False),
-        ("test_queue.py", "test_a_queued_turn_is_light_and_idle", True, False),
+        (
+            "test_after_reset.py",
+            "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
+            True,
+            False,
+        ),
     ],
 )
 def test_only_the_processes_of_what_is_named_are_measured(
