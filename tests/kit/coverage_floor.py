@@ -21,6 +21,7 @@ from coverage.exceptions import CoverageWarning
 FLOORS = {  # folders of the package → per cent of lines and branches, rounded down to a whole number
     ("core", "render"): 100,
     ("actions", "cli", "codex", "demo", "disk", "settings", "worker"): 96,
+    ("gateway",): 90,
 }
 MEASURED = frozenset(
     {
@@ -29,6 +30,7 @@ MEASURED = frozenset(
         *("cli/test_bad_codex.py", "cli/test_bad_home.py", "cli/test_help.py", "cli/test_modes.py"),
         *("cli/test_another_user.py", "cli/test_piped.py", "cli/test_piped_waits.py"),
         *("cli/test_streams.py", "cli/test_terminal.py", "demo/test_alone.py"),
+        *("cli/verbs/test_serve.py", "gateway/test_serve.py"),
         *("e2e/test_after_reset.py", "e2e/test_notify.py"),
         *("e2e/test_codex_notify.py", "e2e/test_queued_messages.py"),
         *(
