@@ -233,7 +233,7 @@ def _give_back(opening: asyncio.Future[tuple[socket.socket, Lease]]) -> None:
 
 
 def _retrieve(looking: asyncio.Future[Generation]) -> None:
-    """Take notice of a failure that nobody waits for any more: else asyncio reports it."""
+    """Take notice of a failure for which no request waits any more: else asyncio reports it."""
     if not looking.cancelled():
         looking.exception()
 
