@@ -67,7 +67,6 @@ WEIGHED = frozenset(
         "test_the_keeper_is_light_and_idle",
         "test_a_file_that_may_not_grow_fails_the_turn_which_keeps_what_had_come",
         "test_a_file_that_may_not_grow_is_73_and_leaves_nothing",
-        "test_a_queued_turn_is_light_and_idle",
         "test_a_turn_that_is_held_keeps_nobody_waits_light_and_idle_and_is_cancelled_at_once",
     }
 )
