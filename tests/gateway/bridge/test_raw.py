@@ -136,7 +136,7 @@ def test_a_process_is_followed_to_its_exit(raw_bridge: BridgeGateway) -> None:
 def test_a_turn_whose_reply_does_not_name_it_is_followed(
     raw_bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_stream, "GRACE_S", 0.05)
+    monkeypatch.setattr(turn_stream, "GRACE_S", 0.5)
     thread_id = raw_bridge.start_thread()
     params = {"threadId": thread_id, "command": "echo shelled"}
     with raw_bridge.stream({"id": 1, "method": "thread/shellCommand", "params": params}) as stream:

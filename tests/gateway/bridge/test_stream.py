@@ -12,7 +12,7 @@ import pytest
 from codex_server_cli.gateway import doors
 from codex_server_cli.gateway.bridge import frames, turn_stream
 from tests.kit.bridge import SECOND, BridgeGateway, Event, events_in
-from tests.kit.support import wait_until
+from tests.kit.support import DEADLINE_S, wait_until
 
 
 def until(events: Iterator[Event], method: str) -> Event:
@@ -31,8 +31,8 @@ def resumed(bridge: BridgeGateway, event_id: str, method: str = "GET") -> list[E
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that leaves is given up at once."""
-    monkeypatch.setattr(turn_stream, "GRACE_S", 0.05)
+    """A client that leaves is given up soon."""
+    monkeypatch.setattr(turn_stream, "GRACE_S", 0.5)
 
 
 def test_a_turn_is_streamed_to_its_end(bridge: BridgeGateway) -> None:
@@ -97,7 +97,10 @@ def test_two_streams_at_once_get_their_own_events(bridge: BridgeGateway) -> None
     assert {event.data["params"]["threadId"] for event in rest[:-1]} == {second_id}
 
 
-def test_a_stream_is_resumed_after_the_last_event_that_was_seen(bridge: BridgeGateway) -> None:
+def test_a_stream_is_resumed_after_the_last_event_that_was_seen(
+    bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_stream, "GRACE_S", DEADLINE_S)
     thread_id = bridge.start_thread()
     with bridge.stream(bridge.turn(thread_id, "hold back")) as stream:
         seen = [next(stream) for _ in range(3)]
@@ -231,7 +234,7 @@ def test_a_client_that_stops_reading_costs_a_bounded_memory_and_disturbs_nobody(
 ) -> None:
     monkeypatch.setattr(doors, "STUCK_S", 1.0)
     monkeypatch.setattr(frames.Frames.__init__, "__defaults__", (1 << 20,))
-    monkeypatch.setattr(turn_stream, "GRACE_S", 0.05)
+    monkeypatch.setattr(turn_stream, "GRACE_S", 0.5)
     thread_id = bridge.start_thread()
     with bridge.sent("/stream", bridge.turn(thread_id, "big slow"), receive_bytes=4096):
         wait_until(lambda: bridge.has_asked_for("big slow"), what="the turn")
