@@ -1,0 +1,152 @@
+"""The connection that all clients of `/rpc` and `/stream` share. Owns whose handles are whose, which threads are kept
+loaded, and how a turn is interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from codex_server_cli.core.protocol import rpc
+from codex_server_cli.core.protocol.handles import handle_in, marked, unmarked
+from codex_server_cli.core.protocol.rpc import Message
+from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+MOST_THREADS = 128
+"""How many idle threads of clients stay loaded: each costs the app-server half a megabyte and its history."""
+CALL_S = 60.0
+RAW_CALL_S = 600.0
+"""A command that a client runs with `command/exec` is one call."""
+_INTERRUPT_TRIES, _INTERRUPT_PAUSE_S = 30, 0.1
+_NOT_ACTIVE = "no active turn"
+_OPENERS = ("thread/start", "thread/resume", "thread/fork")
+Handler = Callable[[Message], None]
+
+
+class SharedLine:
+    """See the module."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._handlers: dict[tuple[str, str], list[Handler]] = {}
+        self._threads: OrderedDict[str, None] = OrderedDict()
+        self._followed: Counter[str] = Counter()
+
+    async def connection(self) -> UpstreamConnection:
+        """The connection, made anew where it was lost.
+
+        Raises:
+            UpstreamGone: there is none to be had.
+        """
+        connection = await self._gateway.app_server.kept("bridge")
+        connection.broadcasts = self._hear
+        return connection
+
+    async def call(
+        self, message: Message, client: str = "", connection: UpstreamConnection | None = None
+    ) -> dict[str, Any]:
+        """Make a request of a client.
+
+        Args:
+            message: a request, which was let through.
+            client: the name of the client, for its handles.
+            connection: to be used; by default the one that is kept.
+
+        Returns:
+            The reply without its id: `result`, or `error` as the app-server has given it.
+
+        Raises:
+            UpstreamGone: the connection was lost, or no answer came in time.
+        """
+        connection = connection or await self.connection()
+        method, sent = str(message["method"]), marked(message, client)
+        timeout_s = RAW_CALL_S if self._gateway.options.has_raw_rpc else CALL_S
+        try:
+            result = await connection.call(method, sent.get("params"), timeout_s=timeout_s)  # type: ignore[arg-type]
+        except UpstreamError as error:
+            more = {} if error.data is None else {"data": error.data}
+            return {"error": {"code": error.code, "message": error.message, **more}}
+        self._note_thread(method, message, result)
+        return {"result": result}
+
+    def hear_of(self, message: Message, client: str, handler: Handler) -> Callable[[], None]:
+        """Have a function called with each notification about the handle of a request.
+
+        Returns:
+            What ends that.
+        """
+        found = handle_in(message)
+        if found is None:
+            return lambda: None
+        key = client, found[1]
+        handlers = self._handlers.setdefault(key, [])
+        handlers.append(handler)
+
+        def forget() -> None:
+            handlers.remove(handler)
+            if not handlers and self._handlers.get(key) is handlers:
+                del self._handlers[key]
+
+        return forget
+
+    def keep(self, thread_id: str) -> None:
+        """A thread is being followed: it stays loaded until as many `let_go`."""
+        self._followed[thread_id] += 1
+
+    def let_go(self, thread_id: str) -> None:
+        """See `keep`."""
+        self._followed[thread_id] -= 1
+        self._followed += Counter()  # drops what is at zero
+
+    async def interrupt(self, thread_id: str, turn_id: str, is_over: Callable[[], bool]) -> None:
+        """End a turn, and the commands that it has running. What the app-server says to that is of no use to anybody.
+
+        Between the reply to `turn/start` and `turn/started` it knows of no active turn, under load even for a while:
+        so once more, until the turn is over.
+        """
+        with suppress(UpstreamGone):
+            connection = await self.connection()
+            for _ in range(_INTERRUPT_TRIES):
+                if is_over():
+                    break
+                try:
+                    await connection.call("turn/interrupt", {"threadId": thread_id, "turnId": turn_id}, timeout_s=5)
+                    break
+                except UpstreamError as error:
+                    if _NOT_ACTIVE not in error.message:  # the thread is gone, or another turn is active
+                        break
+                await asyncio.sleep(_INTERRUPT_PAUSE_S)
+            with suppress(UpstreamError):  # an interrupt leaves a running command alive
+                await connection.call("thread/backgroundTerminals/clean", {"threadId": thread_id}, timeout_s=5)
+
+    def _hear(self, notification: Message) -> None:
+        found = unmarked(notification)
+        if found is not None:
+            client, handle, plain = found
+            for handler in tuple(self._handlers.get((client, handle), ())):
+                handler(plain)
+
+    def _note_thread(self, method: str, message: Message, result: Any) -> None:
+        """Remember that a thread is in use; of too many, the one that was so longest ago is let go."""
+        thread_id = rpc.at(result, "thread.id", str) if method in _OPENERS else rpc.at(message, "params.threadId", str)
+        if thread_id is None:
+            return
+        if method == "thread/unsubscribe":
+            self._threads.pop(thread_id, None)
+        elif method in _OPENERS or thread_id in self._threads:
+            self._threads[thread_id] = None
+            self._threads.move_to_end(thread_id)
+        idle = [each for each in self._threads if each not in self._followed]
+        for each in idle[: max(0, len(self._threads) - MOST_THREADS)]:
+            del self._threads[each]
+            self._gateway.task(self._unsubscribe(each))
+
+    async def _unsubscribe(self, thread_id: str) -> None:
+        with suppress(UpstreamError, UpstreamGone):
+            connection = await self.connection()
+            await connection.call("thread/unsubscribe", {"threadId": thread_id})

@@ -1,0 +1,98 @@
+"""`POST /rpc`: one JSON-RPC message in, its reply out. Owns what becomes of each of the four kinds of message."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.protocol import rpc
+from codex_server_cli.core.protocol.rpc import Message, MessageType
+from codex_server_cli.gateway.answers import json_answer, until_gone
+from codex_server_cli.gateway.bridge.line import SharedLine
+from codex_server_cli.gateway.bridge.messages import TURN_STARTERS, MessageGate, client_of, read_message
+from codex_server_cli.gateway.bridge.requests import ServerRequests
+from codex_server_cli.gateway.state import Gateway
+
+_HANDSHAKE_S = 10.0
+_GONE = 499
+"""For the log alone: the client has left."""
+
+
+class Rpc:
+    """The calls of one gateway."""
+
+    def __init__(self, gateway: Gateway, line: SharedLine, gate: MessageGate, requests: ServerRequests) -> None:
+        self._gateway, self._line, self._gate, self._requests = gateway, line, gate, requests
+
+    async def post(self, request: Request) -> Response:
+        """Answer a message: a request with its reply, anything else with 204."""
+        client, message = client_of(request), await read_message(request)
+        reply = await self.answer(request, message, client)
+        return Response(status_code=204) if reply is None else json_answer({"id": message["id"], **reply})
+
+    async def answer(self, request: Request, message: Message, client: str) -> dict[str, Any] | None:
+        """The reply to a message, without its id; None where it has none.
+
+        Raises:
+            ApiError: it is refused, or the client has left.
+            UpstreamGone: the app-server does not answer.
+        """
+        message = await self._gate.let_through(message)
+        kind = rpc.message_type(message)
+        if kind is MessageType.RESPONSE:
+            if await self._requests.answer(message):
+                return None
+            words = "no request of the app-server with this id waits for an answer"
+            raise ApiError(404, words, type="not_found", code="no_such_request")
+        if kind is MessageType.NOTIFICATION:
+            if message["method"] == "initialized":  # the gateway has told it long ago
+                return None
+            words = f"the app-server knows no notification `{message['method']}`; a request has an `id`"
+            raise ApiError(400, words, code="invalid_message")
+        if message["method"] == "initialize":
+            return await self._initialize(message)
+        return await self._call(request, message, client)
+
+    async def _call(self, request: Request, message: Message, client: str) -> dict[str, Any]:
+        calling = self._gateway.task(self._line.call(message, client))
+        reply = await until_gone(request, _shielded(calling))
+        if reply is None:
+            if message["method"] in TURN_STARTERS:
+                self._gateway.task(self._take_back(message, calling))
+            raise ApiError(_GONE, "the client has left", code="client_gone")
+        return reply
+
+    async def _take_back(self, message: Message, calling: asyncio.Task[dict[str, Any]]) -> None:
+        """Interrupt the turn of a client that left before it heard of it."""
+        reply = await calling
+        turn_id, thread_id = rpc.at(reply, "result.turn.id", str), rpc.at(message, "params.threadId", str)
+        if turn_id is not None and thread_id is not None and not self._requests.is_attended(turn_id):
+            await self._line.interrupt(thread_id, turn_id, lambda: False)
+
+    async def _initialize(self, message: Message) -> dict[str, Any]:
+        """The handshake of a client: on a connection of its own, since the shared one has had its own.
+
+        Raises:
+            UpstreamGone: the app-server does not answer.
+        """
+        raw = await self._gateway.app_server.connect_raw()
+        try:
+            async with asyncio.timeout(_HANDSHAKE_S):
+                await raw.send(rpc.encode({**message, "id": 1}).decode())
+                while True:
+                    reply = rpc.parse_line((await raw.receive()).encode())
+                    if reply is not None and rpc.message_type(reply) is MessageType.RESPONSE:
+                        return {name: reply[name] for name in ("result", "error") if name in reply}
+        except TimeoutError as error:
+            raise ApiError(504, "the app-server does not answer", type="server_error", code="timeout") from error
+        finally:
+            await raw.close()
+
+
+async def _shielded(task: asyncio.Task[dict[str, Any]]) -> dict[str, Any]:
+    """The result of what goes on where the waiting for it is cancelled."""
+    return await asyncio.shield(task)

@@ -1,0 +1,92 @@
+"""What one WebSocket client has to do with: its threads, and the turns that it has begun. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from codex_server_cli.core.protocol import rpc
+from codex_server_cli.core.protocol.rpc import Message, MessageType
+from codex_server_cli.gateway.bridge.messages import TURN_STARTERS
+
+_WITHOUT_TURN = frozenset({"thread/compact/start", "thread/shellCommand"})
+"""Whose reply does not name the turn that they begin."""
+_OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
+_REMEMBERED = TURN_STARTERS | _OPENERS
+_MOST_UNANSWERED, _MOST_KNOWN, _LONGEST_ID = 1024, 10_000, 100
+"""What a client has beyond that is not followed: its memory is bounded."""
+
+
+class ClientThreads:
+    """See the module; fed with every message that passes."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._asked: dict[str, tuple[str, str | None]] = {}
+        self._turns: dict[str, str] = {}
+        self._starting: set[str] = set()
+
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether a request that begins a turn has no reply yet."""
+        return any(method in TURN_STARTERS for method, _ in self._asked.values())
+
+    def running(self) -> list[tuple[str, str]]:
+        """The turns that the client has begun and that have not ended: thread and turn."""
+        return [(thread_id, turn_id) for turn_id, thread_id in self._turns.items()]
+
+    def note_sent(self, message: Message) -> None:
+        """A message of the client that goes to the app-server."""
+        if rpc.message_type(message) is not MessageType.REQUEST:
+            return
+        thread_id = rpc.at(message, "params.threadId", str)
+        if thread_id is not None:
+            self._know(thread_id)
+        if message["method"] in _WITHOUT_TURN and thread_id is not None:
+            self._starting.add(thread_id)
+        if message["method"] in _REMEMBERED and len(self._asked) < _MOST_UNANSWERED:
+            self._asked[_key(message["id"])] = message["method"], thread_id
+
+    def note_received(self, message: Message) -> None:
+        """A message of the app-server."""
+        kind, method = rpc.message_type(message), message.get("method")
+        if kind is MessageType.RESPONSE:
+            self._note_reply(message)
+        elif method == "turn/completed":
+            self._turns.pop(str(rpc.at(message, "params.turn.id", str)), None)
+        elif method == "turn/started" and rpc.at(message, "params.threadId", str) in self._starting:
+            thread_id = str(rpc.at(message, "params.threadId", str))
+            self._starting.discard(thread_id)
+            self._turns[str(rpc.at(message, "params.turn.id", str))] = thread_id
+        elif method == "thread/started":
+            thread = rpc.object_at(message, "params.thread")
+            is_opening = any(asked in _OPENERS for asked, _ in self._asked.values())
+            if thread.get("parentThreadId") in self._known or is_opening:
+                self._know(str(thread.get("id")))
+
+    def concern(self, message: Message) -> bool:
+        """Whether the client is to have a message of the app-server: not one of another client's thread."""
+        kind = rpc.message_type(message)
+        if kind is MessageType.RESPONSE:
+            return True
+        params = rpc.params_of(message)
+        thread_id = rpc.text_or_none(params.get("threadId")) or rpc.at(params, "thread.id", str)
+        return thread_id in self._known if thread_id is not None else kind is MessageType.NOTIFICATION
+
+    def _note_reply(self, message: Message) -> None:
+        method, thread_id = self._asked.pop(_key(message["id"]), ("", None))
+        opened = rpc.at(message, "result.thread.id", str)
+        if opened is not None:
+            self._know(opened)
+        turn_id = rpc.at(message, "result.turn.id", str)
+        if method in TURN_STARTERS and turn_id is not None and thread_id is not None:
+            self._turns[turn_id] = thread_id
+
+    def _know(self, thread_id: str) -> None:
+        if len(thread_id) <= _LONGEST_ID and len(self._known) < _MOST_KNOWN:
+            self._known.add(thread_id)
+
+
+def _key(request_id: Any) -> str:
+    """An id as a key: 1 and "1" are two."""
+    return json.dumps(request_id)

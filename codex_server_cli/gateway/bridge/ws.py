@@ -1,0 +1,224 @@
+"""`GET /ws`: a client's own connection to the app-server, message for message. Owns what passes, and the end.
+
+Nothing is kept here: where one side does not read, nothing is read from the other. With the filter, a client hears of
+its own threads alone, and of the account; every connection is told of every thread by the app-server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+
+from anyio import to_thread
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.protocol import rpc
+from codex_server_cli.core.protocol.relay import INVALID_REQUEST, PARSE_ERROR
+from codex_server_cli.core.protocol.rpc import Message, MessageType
+from codex_server_cli.errors import CodexServerError
+from codex_server_cli.gateway.answers import answer_of
+from codex_server_cli.gateway.bridge.line import SharedLine
+from codex_server_cli.gateway.bridge.messages import MessageGate, checked
+from codex_server_cli.gateway.bridge.requests import ServerRequests
+from codex_server_cli.gateway.bridge.threads import ClientThreads
+from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
+
+MOST_SOCKETS = 128
+MOST_CHARACTERS = 16 * 1024 * 1024
+_LONG = 1024 * 1024
+_LONGEST_ID = 1000
+_ABNORMAL = 1006
+TAKEN_S = 60.0
+"""A client that takes nothing for so long is given up; its pings have told it by then (close code 1011)."""
+_LAST_REPLY_S = 5.0
+GOING_AWAY, UNSUPPORTED, TOO_LARGE, UPSTREAM_LOST = 1001, 1003, 1009, 1014
+
+
+class Sockets:
+    """The WebSockets of one gateway."""
+
+    def __init__(self, gateway: Gateway, line: SharedLine, gate: MessageGate, requests: ServerRequests) -> None:
+        self._gateway, self._line, self._gate, self._requests = gateway, line, gate, requests
+        self._open = 0
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One client, from its upgrade to its end."""
+        try:
+            raw = await self._connect()
+        except (ApiError, UpstreamGone) as error:
+            with suppress(OSError):  # it has left
+                await socket.send_denial_response(answer_of(error))
+            return
+        client = _Client(socket, raw, self._gate)
+        try:
+            await socket.accept()
+            await client.run(self._gateway.stopping)
+        except (WebSocketDisconnect, OSError):  # before it was accepted
+            pass
+        finally:
+            self._open -= 1
+            self._gateway.task(self._end(client, raw))
+
+    async def _connect(self) -> RawConnection:
+        """The connection of a client, before the client's own is accepted.
+
+        Raises:
+            ApiError, UpstreamGone: there is none for it.
+        """
+        if self._open >= MOST_SOCKETS:
+            message = f"this gateway has {MOST_SOCKETS} WebSockets open, as many as it may"
+            again = (("Retry-After", "5"),)
+            raise ApiError(429, message, type="rate_limit_error", code="gateway_busy", headers=again)
+        self._open += 1
+        try:
+            return await self._gateway.app_server.connect_raw()
+        except BaseException:
+            self._open -= 1
+            raise
+
+    async def _end(self, client: _Client, raw: RawConnection) -> None:
+        """Interrupt what the client has running, and nothing else."""
+        try:
+            with suppress(UpstreamGone, TimeoutError):
+                async with asyncio.timeout(_LAST_REPLY_S):
+                    await client.hear_replies()
+            for thread_id, turn_id in client.threads.running():
+                if not self._requests.is_attended(turn_id):  # else it has joined another client's turn
+                    await self._line.interrupt(thread_id, turn_id, lambda: False)
+        finally:
+            await raw.close()
+
+
+class _Client:
+    """One client, and its connection.
+
+    Attributes:
+        threads: what it has to do with.
+    """
+
+    def __init__(self, socket: WebSocket, raw: RawConnection, gate: MessageGate) -> None:
+        self.threads = ClientThreads()
+        self._socket, self._raw, self._gate = socket, raw, gate
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Pass messages on, until one of the two ends; tell the client why, by the code."""
+        tasks = [asyncio.ensure_future(each) for each in (self._up(), self._down(), _gone_away(stopping))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            code, reason = next(task.result() for task in tasks if task in done)
+        except (WebSocketDisconnect, TimeoutError):  # it has left; or it takes nothing, not even a code
+            return
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(RuntimeError, TimeoutError, WebSocketDisconnect):  # it may have left meanwhile
+            async with asyncio.timeout(_LAST_REPLY_S):
+                await self._socket.close(code, reason)
+
+    async def _up(self) -> tuple[int, str]:
+        """From the client to the app-server."""
+        try:
+            while True:
+                received = await self._socket.receive()
+                if received["type"] == "websocket.disconnect":
+                    raise WebSocketDisconnect(received["code"])
+                text = received.get("text")
+                if text is None:
+                    return UNSUPPORTED, "a message is JSON in a text frame"
+                if len(text) > MOST_CHARACTERS:
+                    return TOO_LARGE, f"a message has at most {MOST_CHARACTERS >> 20} Mi characters"
+                await self._take(text)
+        except UpstreamGone as error:
+            return UPSTREAM_LOST, _short(error.reason)
+
+    async def _take(self, text: str) -> None:
+        message = rpc.parse_line(text.encode())
+        if message is None:
+            await self._refuse(None, PARSE_ERROR, "this is no JSON object: a message is one")
+            return
+        try:
+            if len(text) < _LONG:
+                checked(message)
+            else:
+                await to_thread.run_sync(checked, message)  # other clients go on meanwhile
+            _check_id(message)
+            let_through = await self._gate.let_through(message)
+        except (ApiError, CodexServerError) as error:
+            is_request = "method" in message
+            await self._refuse(message.get("id") if is_request else None, INVALID_REQUEST, error.message)
+            return
+        self.threads.note_sent(let_through)
+        await self._raw.send(text if let_through is message else json.dumps(let_through, ensure_ascii=False))
+
+    async def _down(self) -> tuple[int, str]:
+        """From the app-server to the client."""
+        try:
+            while True:
+                text = await self._raw.receive()
+                message = rpc.parse_line(text.encode())
+                if message is None:
+                    continue
+                self.threads.note_received(message)
+                if self._gate.is_open or self.threads.concern(message):
+                    await self._send(text)
+                elif rpc.message_type(message) is MessageType.REQUEST:
+                    await self._raw.send(rpc.encode(rpc.refusal(message, "no client attends this")).decode())
+        except UpstreamGone as error:
+            return UPSTREAM_LOST, _short(error.reason)
+
+    async def hear_replies(self) -> None:
+        """After the client has left: wait for the replies that tell which turns it has begun.
+
+        Raises:
+            UpstreamGone: the connection has ended.
+        """
+        while self.threads.has_unanswered:
+            message = rpc.parse_line((await self._raw.receive()).encode())
+            if message is not None:
+                self.threads.note_received(message)
+
+    async def _refuse(self, request_id: Any, code: int, words: str) -> None:
+        answer: Message = {"id": request_id, "error": {"code": code, "message": words}}
+        await self._send(json.dumps(answer))
+
+    async def _send(self, text: str) -> None:
+        """Send a message to the client.
+
+        Raises:
+            TimeoutError: the client takes nothing.
+            WebSocketDisconnect: it has left, or was given up by uvicorn, for a ping without answer or a bad frame.
+        """
+        try:
+            async with asyncio.timeout(TAKEN_S):
+                await self._socket.send_text(text)
+        except RuntimeError as error:
+            raise WebSocketDisconnect(_ABNORMAL) from error
+
+
+async def _gone_away(stopping: asyncio.Event) -> tuple[int, str]:
+    await stopping.wait()
+    return GOING_AWAY, "this gateway is being stopped"
+
+
+def _check_id(message: Message) -> None:
+    """Refuse an id that the app-server does not read: it would drop the message and answer nothing.
+
+    Raises:
+        ApiError: so it is.
+    """
+    request_id = message.get("id")
+    is_number = isinstance(request_id, int) and not isinstance(request_id, bool) and -(2**63) <= request_id < 2**63
+    is_text = isinstance(request_id, str) and len(request_id) <= _LONGEST_ID
+    if "id" in message and not is_number and not is_text:
+        what = f"an `id` is a text of at most {_LONGEST_ID} characters, or an integer of 64 bits"
+        raise ApiError(400, what, code="invalid_message")
+
+
+def _short(reason: str) -> str:
+    """As much as fits into a close frame."""
+    return reason.encode()[:120].decode(errors="ignore")

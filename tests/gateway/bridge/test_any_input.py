@@ -1,0 +1,121 @@
+"""Any body and any frame: no defect, no hang, no other client disturbed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
+
+from codex_server_cli.core.protocol.allow_list import METHODS
+from tests.kit.bridge import BridgeGateway, events_in
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["/", "data:image/"])
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    [
+        *("threadId", "turnId", "expectedTurnId", "input", "cwd", "model", "ephemeral", "effort", "outputSchema"),
+        *("sandbox", "config", "clientInfo", "capabilities", "limit", "cursor", "type", "text", "url", "path"),
+    ]
+)
+ITEMS = st.lists(
+    st.dictionaries(NAMES, VALUES | st.sampled_from(["text", "image", "localImage"]), max_size=4), max_size=3
+)
+THREAD = b"$THREAD"
+"""Stands for a thread that there is."""
+GIVEN = st.dictionaries(NAMES, VALUES | ITEMS, max_size=4)
+PARAMS: st.SearchStrategy[Any] = GIVEN | GIVEN.map(lambda given: {**given, "threadId": THREAD.decode()}) | VALUES
+METHOD = st.sampled_from([*METHODS, "thread/resume", "command/exec", "initialized", "turn/interrupt"]) | VALUES
+MESSAGES = st.fixed_dictionaries(
+    {},
+    optional={"id": VALUES, "method": METHOD, "params": PARAMS, "result": VALUES, "error": VALUES, "jsonrpc": VALUES},
+)
+DOCUMENTS = MESSAGES | VALUES
+BODIES = DOCUMENTS.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=50)
+MANY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def thread(bridge: BridgeGateway) -> Iterator[str]:
+    """A thread for the messages that name one, while another client's turn runs on, which has to come to its end."""
+    with bridge.stream(bridge.turn(bridge.start_thread(), "hold bystander")) as stream:
+        generation = bridge.gateway.app_server.generation
+        next(event for event in stream if event.method == "item/agentMessage/delta")
+        yield bridge.start_thread()
+        bridge.gates["bystander"].open()
+        assert list(stream)[-2].data["params"]["turn"]["status"] == "completed"
+    assert bridge.gateway.app_server.generation == generation
+    assert bridge.gateway.metrics.background_errors._value.get() == 0
+
+
+@MANY
+@given(body=BODIES, header=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=70) | st.none())
+def test_any_body_of_rpc_has_its_answer(bridge: BridgeGateway, thread: str, body: bytes, header: str | None) -> None:
+    body = body.replace(THREAD, thread.encode())
+    answer = bridge.post("/rpc", body, **({} if header is None else {"x_codex_client": header}))
+    assert answer.status_code < 500, answer.text
+    if answer.status_code == 200:
+        document = answer.json()
+        assert document["id"] == json.loads(body)["id"] or document["id"] != document["id"]
+        assert ("result" in document) != ("error" in document)
+    elif answer.status_code != 204:
+        assert answer.json()["error"]["message"]
+
+
+@MANY
+@given(
+    body=BODIES,
+    event_id=st.none() | st.none() | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40),
+)
+def test_any_body_of_stream_comes_to_its_end(
+    bridge: BridgeGateway, thread: str, body: bytes, event_id: str | None
+) -> None:
+    body = body.replace(THREAD, thread.encode())
+    headers = {} if event_id is None else {"Last-Event-ID": event_id}
+    with bridge.http.stream("POST", "/stream", content=body, headers=headers) as answer:
+        if answer.status_code != 200:
+            answer.read()
+            assert answer.status_code < 500, answer.text
+            assert answer.json()["error"]["message"]
+            return
+        events = list(events_in(answer.iter_lines()))
+    names = [event.name for event in events]
+    assert names[:2] in (["ready", "result"], ["ready", "error"])
+    assert names[-1] == "done"
+    assert len(names) == 3 or events[-2].method == "turn/completed"
+
+
+@MANY
+@given(name=st.sampled_from(["codex-status", "codex-thread-start", "codex-models", "codex-rpc"]), body=BODIES)
+@pytest.mark.usefixtures("thread")
+def test_any_body_of_a_named_call_has_its_answer(bridge: BridgeGateway, name: str, body: bytes) -> None:
+    answer = bridge.post(f"/skills/invoke/{name}", body)
+    assert answer.status_code < 500, answer.text
+    assert isinstance(answer.json(), dict)
+
+
+@MANY
+@given(frames=st.lists(DOCUMENTS.map(json.dumps) | st.text(max_size=20) | st.binary(max_size=20), max_size=6))
+def test_any_frame_of_a_socket_is_answered_or_ends_it(bridge: BridgeGateway, thread: str, frames: list[Any]) -> None:
+    with bridge.socket() as client, suppress(ConnectionClosed):
+        for frame in frames:
+            client.connection.send(frame if isinstance(frame, bytes) else frame.replace(THREAD.decode(), thread))
+        assert client.reply_to({"id": "last", "method": "model/list", "params": {"limit": 1}})["result"]["data"]
+    has_bytes = any(isinstance(frame, bytes) for frame in frames)
+    assert client.connection.close_code == (1003 if has_bytes else 1000)
