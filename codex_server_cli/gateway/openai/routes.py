@@ -1,12 +1,62 @@
-"""The routes of this face."""
+"""The routes of OpenAI's face: with and without `/v1`, with a slash behind and two before, as clients ask for them."""
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.openai.chat import answer_chat
+from codex_server_cli.gateway.openai.chat_state import ChatState
+from codex_server_cli.gateway.openai.models import find
 from codex_server_cli.gateway.state import Gateway
+
+_PREFIXES = ("/v1", "//v1", "")
+_ABSENT = ("audio", "batches", "completions", "edits", "embeddings", "files", "images", "moderations", "responses")
+"""What clients ask for that is not here; the first word of the path, so that the bridge's own paths are not meant."""
+_EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/ID."
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """What this face answers."""
-    return []
+    state = ChatState(gateway)
+
+    async def chat(request: Request) -> Response:
+        """Answer a chat completion request."""
+        return await answer_chat(state, request)
+
+    async def models(_: Request) -> Response:
+        """List the models."""
+        backend = await state.backend()
+        shown = [model.document() for model in (await backend.models()).values() if not model.is_hidden]
+        return json_answer({"object": "list", "data": shown})
+
+    async def model(request: Request) -> Response:
+        """Tell of one model."""
+        backend = await state.backend()
+        name = request.path_params["name"].rstrip("/")
+        name = gateway.options.model_aliases.get(name, name).partition(":")[0]
+        return json_answer(find(await backend.models(), name).document())
+
+    return [
+        *_on("/chat/completions", chat, "POST"),
+        *_on("/chat/completions/{rest:path}", _absent, "GET", "POST", "DELETE"),
+        *_on("/models", models, "GET"),
+        *_on("/models/{name:path}", model, "GET"),
+        *(route for word in _ABSENT for route in _on(f"/{word}", _absent, "GET", "POST", "DELETE")),
+        *(Route(f"{prefix}/{{rest:path}}", _absent, methods=["GET", "POST", "DELETE"]) for prefix in _PREFIXES[:2]),
+    ]
+
+
+def _on(path: str, handler: Callable[[Request], Awaitable[Response]], *methods: str) -> list[BaseRoute]:
+    ends = ("",) if path.endswith(":path}") else ("", "/")
+    return [Route(f"{prefix}{path}{end}", handler, methods=list(methods)) for prefix in _PREFIXES for end in ends]
+
+
+async def _absent(request: Request) -> NoReturn:
+    raise ApiError(404, f"There is no {request.method} {request.url.path} here. {_EXISTS}", code="not_found")

@@ -1,0 +1,133 @@
+"""`POST /v1/chat/completions`: a request in, an answer or a stream out.
+
+Owns: the way through, from the body to the last byte, and that a client who leaves leaves nothing running.
+Never here: parsing, chunks (`core.openai`), turns (`opening`, `exchange`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from codex_server_cli.core.openai.chat_chunks import DONE, ChatHead, ChunkWriter, completion
+from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat
+from codex_server_cli.core.openai.chat_run import Failed
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.answers import EventStream, error_event, json_answer, read_json, refusal_of, until_gone
+from codex_server_cli.gateway.openai.chat_state import ChatState
+from codex_server_cli.gateway.openai.exchange import Exchange
+from codex_server_cli.gateway.openai.opening import open_turn
+from codex_server_cli.gateway.upstream.connection import UpstreamError
+from codex_server_cli.gateway.upstream.feed import FeedOverflow
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+_LOST = (UpstreamGone, FeedOverflow)
+
+
+class _Running(NamedTuple):
+    """An exchange, with what has to be closed after it."""
+
+    exchange: Exchange
+    head: ChatHead
+    opened: AsyncExitStack
+
+
+async def answer_chat(state: ChatState, request: Request) -> Response:
+    """Answer a chat completion request.
+
+    Raises:
+        ApiError, UpstreamGone, FeedOverflow: before the first byte.
+    """
+    body = await read_json(request)
+    options = state.gateway.options
+    asked = parse_chat(body, aliases=options.model_aliases, is_strict=options.is_strict)
+    headers = {"x-codex-ignored": ",".join(asked.ignored)} if asked.ignored else {}
+    answer = _stream(state, asked, body, headers) if asked.is_stream else _whole(state, asked, body, headers)
+    return await until_gone(request, answer) or Response(status_code=499)  # which nobody gets
+
+
+async def _whole(state: ChatState, asked: ChatRequest, body: Any, headers: dict[str, str]) -> Response:
+    running = await _start(state, asked, body)
+    async with running.opened:
+        while outputs := await running.exchange.outputs():
+            for output in outputs:
+                if isinstance(output, Failed):
+                    raise output.error
+        return json_answer(completion(running.head, running.exchange.run), headers=headers)
+
+
+async def _stream(state: ChatState, asked: ChatRequest, body: Any, headers: dict[str, str]) -> Response:
+    running = await _start(state, asked, body)
+    try:
+        await running.exchange.begin()
+    except BaseException:
+        await running.opened.aclose()
+        raise
+    return EventStream(_Events(running, ChunkWriter(running.head, asked)), headers)
+
+
+async def _start(state: ChatState, asked: ChatRequest, body: Any) -> _Running:
+    """Have the turn run, as soon as there is a place for it."""
+    if state.gateway.is_stopping:
+        raise ApiError(503, "This gateway is stopping.", type="server_error", code="gateway_stopping")
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(state.gateway.admission.stream())
+        try:
+            turn, limits = await open_turn(state, asked)
+        except UpstreamError as error:
+            raise request_error(error.code, error.message) from error
+        exchange = Exchange(state, asked, turn, limits)
+        opened.callback(exchange.close)
+        name = body.get("model")
+        head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), name if name else turn.thread.model)
+        return _Running(exchange, head, opened.pop_all())
+    raise AssertionError
+
+
+class _Events(AsyncGenerator[bytes, None]):
+    """The events of a stream. No function with `yield`: closing one that was never started would run nothing."""
+
+    def __init__(self, running: _Running, writer: ChunkWriter) -> None:
+        self._running, self._writer = running, writer
+        self._is_over = False
+
+    async def asend(self, value: None) -> bytes:
+        """The next events, as soon as there is one."""
+        begun = self._writer.begin()
+        if begun:
+            return begun
+        while not self._is_over:
+            if data := await self._next():
+                return data
+        raise StopAsyncIteration
+
+    async def _next(self) -> bytes:
+        try:
+            outputs = await self._running.exchange.outputs()
+        except _LOST as error:
+            self._is_over = True
+            return error_event(error) + DONE
+        self._is_over = not outputs or self._running.exchange.run.is_over
+        return b"".join(self._writer.write(output) for output in outputs)
+
+    async def athrow(
+        self,
+        typ: type[BaseException] | BaseException,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+    ) -> bytes:
+        """End it."""
+        await self.aclose()
+        raise typ if isinstance(typ, BaseException) else typ()
+
+    async def aclose(self) -> None:
+        """End what runs for it. May be called again."""
+        self._is_over = True
+        await self._running.opened.aclose()

@@ -1,0 +1,60 @@
+"""What all chat completions of one gateway share. Owns the registries and what becomes of what falls out of them."""
+
+from __future__ import annotations
+
+from anyio import to_thread
+
+from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
+from codex_server_cli.gateway.openai.models import Backend
+from codex_server_cli.gateway.openai.thread import ChatThread, ChatTurn
+from codex_server_cli.gateway.openai.threads import StickyThreads
+from codex_server_cli.gateway.state import Gateway
+
+_FACE = "openai"
+
+
+class ChatState:
+    """The memory of the chat face.
+
+    Attributes:
+        gateway: the process that it is part of.
+        threads: idle threads, for the next request of their conversations.
+        held: turns that wait for the results of tools.
+        reasoning: what the model thought before its calls.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.threads = StickyThreads(self.release_thread)
+        self.held = HeldTurns(self.end_turn)
+        self.reasoning = KeptReasoning()
+        self._backend: Backend | None = None
+        self._directory: str | None = None
+        gateway.on_stop(self._stop)
+
+    async def backend(self) -> Backend:
+        """The connection that new threads are started on, with what is known of the account; raises `UpstreamGone`."""
+        connection = await self.gateway.app_server.kept(_FACE)
+        if self._backend is None or self._backend.connection is not connection:
+            self._backend = Backend(connection)
+        return self._backend
+
+    async def empty_directory(self) -> str:
+        """The directory in which threads start: ours, private, and with nothing in it."""
+        if self._directory is None:
+            path = self.gateway.settings.home / "gateway" / "empty"
+            await to_thread.run_sync(lambda: path.mkdir(mode=0o700, parents=True, exist_ok=True))
+            self._directory = str(path)
+        return self._directory
+
+    def release_thread(self, thread: ChatThread) -> None:
+        """Let an idle thread go, behind the request."""
+        self.gateway.task(thread.release())
+
+    def end_turn(self, turn: ChatTurn) -> None:
+        """Interrupt a turn and let its thread go, behind the request: a client that has left must not stop that."""
+        self.gateway.task(turn.interrupt())
+
+    async def _stop(self) -> None:
+        self.held.clear()
+        self.threads.clear()

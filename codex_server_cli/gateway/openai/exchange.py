@@ -1,0 +1,105 @@
+"""One answer to one chat request: a turn's messages go in, what the client gets comes out.
+
+Owns: the clock of the run, and what becomes of the turn at the end.
+Never here: what a message means (`ChatRun`), the form of chunks, HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from codex_server_cli.core.openai import conversation
+from codex_server_cli.core.openai.chat_request import ChatRequest
+from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
+from codex_server_cli.core.openai.wire_errors import AccountLimits
+from codex_server_cli.gateway.openai.chat_state import ChatState
+from codex_server_cli.gateway.openai.opening import held_key
+from codex_server_cli.gateway.openai.thread import ChatTurn
+
+
+class Exchange:
+    """A request whose turn runs; whoever makes one closes it.
+
+    Attributes:
+        run: what has come so far.
+    """
+
+    def __init__(self, state: ChatState, request: ChatRequest, turn: ChatTurn, limits: AccountLimits) -> None:
+        self._state, self._request, self._turn = state, request, turn
+        self.run = ChatRun(request, now_s=time.time(), turn_id=turn.id, limits=limits)
+        self._is_settled = False
+        self._early: list[Output] = []
+
+    async def begin(self) -> None:
+        """Wait until the status of the answer is known.
+
+        Raises:
+            ApiError: the request has failed.
+            UpstreamGone, FeedOverflow: what answers it is lost.
+        """
+        while not (self.run.has_begun or self.run.is_over):
+            self._early += await self._next()
+        for output in self._early:
+            if isinstance(output, Failed):
+                raise output.error
+
+    async def outputs(self) -> list[Output]:
+        """What comes next for the client; empty at the end.
+
+        Raises:
+            UpstreamGone, FeedOverflow: what answers it is lost.
+        """
+        outputs, self._early = self._early, []
+        while not outputs and not self.run.is_over:
+            outputs = await self._next()
+        return outputs
+
+    def close(self) -> None:
+        """End what still runs, for the client has left or the answer is lost. May be called again."""
+        if not self._is_settled:
+            self._is_settled = True
+            self._state.end_turn(self._turn)
+
+    async def _next(self) -> list[Output]:
+        due_s = self.run.wakeup_s
+        try:
+            async with asyncio.timeout(None if due_s is None else max(0.0, due_s - time.time())):
+                message = await self._turn.next_message()
+        except TimeoutError:
+            outputs = self.run.tick(time.time())
+        else:
+            outputs = self.run.feed(message, time.time())
+        self._settle(outputs)
+        return outputs
+
+    def _settle(self, outputs: Sequence[Output]) -> None:
+        """Before the client knows that the answer is complete, so that its next request finds what is kept."""
+        for output in outputs:
+            match output:
+                case Interrupt() | Failed():
+                    self.close()
+                case Finish():
+                    self._finish(output)
+                case _:
+                    pass
+
+    def _finish(self, finish: Finish) -> None:
+        self._state.count(finish.usage)
+        self._state.reasoning.keep(self.run.reasoning_items)
+        if self._is_settled:
+            return
+        if self._state.gateway.is_stopping or not conversation.is_keepable(self._request):
+            self.close()
+            return
+        answer = conversation.answer_items(self.run.text, self.run.calls)
+        history = conversation.prefix_keys(self._request, answer)[-1]
+        if finish.reason == "tool_calls" and not self._turn.is_over:
+            self._is_settled = True
+            self._state.held.hold([call.id for call in self.run.calls], held_key(self._request, history), self._turn)
+        elif finish.reason == "stop" and self._turn.is_over:
+            self._is_settled = True
+            self._state.threads.keep(history, self._turn.thread)
+        else:
+            self.close()

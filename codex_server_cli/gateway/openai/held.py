@@ -1,0 +1,103 @@
+"""Turns that wait for the results of a client's tools, and the reasoning that led to calls of tools.
+
+Owns: which held turn the results of a request belong to, and until when it is held; what reasoning is remembered.
+Never here: keys (`core.openai.conversation`), how a turn goes on (`opening`).
+
+A held turn keeps the model's reasoning and the prompt cache. Where there is none any more (its time is over, the
+history was edited, the app-server ended) the conversation is injected into a fresh thread, with the reasoning of its
+calls before them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from codex_server_cli.gateway.openai.thread import ChatTurn
+
+SIZE = 64
+DEADLINE_S = 600.0
+REASONING_SIZE = 1024
+"""How many calls' reasoning is remembered: some kilobytes each."""
+
+
+class _Held(NamedTuple):
+    turn: ChatTurn
+    key: str
+    timer: asyncio.TimerHandle
+
+
+class HeldTurns:
+    """Turns by the set of the calls that each waits for.
+
+    Args:
+        end: gets every turn whose results did not come in time; it must interrupt it, for nothing else ends it.
+        size: how many are held; the one that was held first is ended first.
+        deadline_s: how long one is held.
+    """
+
+    def __init__(self, end: Callable[[ChatTurn], None], *, size: int = SIZE, deadline_s: float = DEADLINE_S) -> None:
+        self._end, self._size, self._deadline_s = end, size, deadline_s
+        self._held: OrderedDict[frozenset[str], _Held] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, call_ids: Collection[str], key: str, turn: ChatTurn) -> None:
+        """Hold a turn until the results of these calls come in a request with this key."""
+        calls = frozenset(call_ids)
+        self._drop(calls)
+        timer = asyncio.get_running_loop().call_later(self._deadline_s, self._drop, calls)
+        self._held[calls] = _Held(turn, key, timer)
+        while len(self._held) > self._size:
+            self._drop(next(iter(self._held)))
+
+    def take(self, call_ids: Collection[str], key: str) -> ChatTurn | None:
+        """Take out the turn that waits for exactly these calls.
+
+        One with another key stays: the request has another history, or other terms, and must not run on it.
+        """
+        calls = frozenset(call_ids)
+        held = self._held.get(calls)
+        if held is None or held.key != key:
+            return None
+        held.timer.cancel()
+        del self._held[calls]
+        return held.turn
+
+    def clear(self) -> None:
+        """End all."""
+        for calls in list(self._held):
+            self._drop(calls)
+
+    def _drop(self, calls: frozenset[str]) -> None:
+        if (held := self._held.pop(calls, None)) is not None:
+            held.timer.cancel()
+            self._end(held.turn)
+
+
+class KeptReasoning:
+    """The reasoning items that came before calls of tools, by call id; the oldest fall out."""
+
+    def __init__(self, size: int = REASONING_SIZE) -> None:
+        self._size = size
+        self._kept: OrderedDict[str, Sequence[dict[str, Any]]] = OrderedDict()
+
+    def keep(self, reasoning: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+        """Remember the reasoning before each of these calls."""
+        for call_id, items in reasoning.items():
+            self._kept[call_id] = items
+            self._kept.move_to_end(call_id)
+        while len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+
+    def put_before_calls(self, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The items of a conversation with what is remembered before each call."""
+        woven: list[dict[str, Any]] = []
+        for item in items:
+            if item.get("type") == "function_call":
+                woven += self._kept.get(item["call_id"], ())
+            woven.append(item)
+        return woven

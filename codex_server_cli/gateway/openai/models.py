@@ -1,0 +1,151 @@
+"""What the account behind the gateway may use: whether there is a login, and which models there are.
+
+Owns: asking the app-server, for how long an answer is good, and the check of a request against it.
+Never here: the parameters of a request (`core.openai`), routes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from codex_server_cli.core.openai.chat_request import ChatRequest
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.upstream.connection import UpstreamConnection
+
+_FRESH_S = 60.0
+_PAGE = 100
+
+
+class CodexModel(NamedTuple):
+    """One model of the catalogue, with its line of `model/list`."""
+
+    id: str
+    line: Mapping[str, Any]
+
+    @property
+    def efforts(self) -> list[str]:
+        """Its reasoning efforts."""
+        return [each["reasoningEffort"] for each in self.line.get("supportedReasoningEfforts") or ()]
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether a person is not to see it in a list."""
+        return bool(self.line.get("hidden"))
+
+    def document(self) -> dict[str, Any]:
+        """It as `/v1/models` shows it."""
+        return {
+            "id": self.id,
+            "object": "model",
+            "created": 0,
+            "owned_by": "openai",
+            "x_codex": {
+                "reasoning_efforts": self.efforts,
+                "default_effort": self.line.get("defaultReasoningEffort"),
+                "input_modalities": self.line.get("inputModalities") or [],
+                "service_tiers": [tier["id"] for tier in self.line.get("serviceTiers") or ()],
+                "is_default": bool(self.line.get("isDefault")),
+            },
+        }
+
+
+class Backend:
+    """What one connection's app-server says of the account and its models.
+
+    An app-server never learns of a new login, it is replaced: so what is known goes with the connection.
+    """
+
+    def __init__(self, connection: UpstreamConnection) -> None:
+        self.connection = connection
+        self.rate_limits: dict[str, Any] | None = None
+        self._models: tuple[float, dict[str, CodexModel]] | None = None
+        self._needs_login: bool | None = None
+        self._lock = asyncio.Lock()
+        connection.broadcasts = self._hear
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        match message.get("method"):
+            case "account/rateLimits/updated":
+                self.rate_limits = message["params"].get("rateLimits")
+            case "account/updated":
+                self._needs_login = None
+            case _:
+                pass
+
+    async def check_login(self) -> bool:
+        """See that there is a login, where the provider wants one.
+
+        Returns:
+            Whether it is OpenAI's own provider, so that the catalogue says which models there are.
+
+        Raises:
+            ApiError: 401, there is none.
+            UpstreamError, UpstreamGone: the app-server does not say.
+        """
+        if self._needs_login is None:
+            account = await self.connection.call("account/read", {})
+            if account.get("requiresOpenaiAuth") and not account.get("account"):
+                raise ApiError(
+                    401,
+                    "Codex is not logged in on the machine of this gateway: run `codex login` there.",
+                    type="authentication_error",
+                    code="codex_login_required",
+                )
+            self._needs_login = bool(account.get("requiresOpenaiAuth"))
+        return self._needs_login
+
+    async def models(self) -> dict[str, CodexModel]:
+        """The models by id, hidden ones included; asked for once a minute.
+
+        Raises:
+            UpstreamError, UpstreamGone: the app-server does not say.
+        """
+        async with self._lock:
+            if self._models is None or time.monotonic() - self._models[0] > _FRESH_S:
+                self._models = time.monotonic(), await self._list_models()
+            return self._models[1]
+
+    async def _list_models(self) -> dict[str, CodexModel]:
+        found: dict[str, CodexModel] = {}
+        cursor: str | None = None
+        while True:
+            page = await self.connection.call("model/list", {"limit": _PAGE, "includeHidden": True, "cursor": cursor})
+            found |= {line["id"]: CodexModel(line["id"], line) for line in page["data"]}
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                return found
+
+    async def check(self, request: ChatRequest) -> None:
+        """See that a request can be made: the login, the model, the effort.
+
+        Raises:
+            ApiError: 401, 404 `model_not_found` with the names that there are, or 400.
+            UpstreamError, UpstreamGone: the app-server does not say.
+        """
+        if not await self.check_login() or request.model is None:
+            return
+        model = find(await self.models(), request.model)
+        if request.effort is not None and model.efforts and request.effort not in model.efforts:
+            raise ApiError(
+                400,
+                f"The model {model.id} has no reasoning effort {request.effort!r}. It has: {', '.join(model.efforts)}.",
+                code="unsupported_value",
+                param="reasoning_effort",
+            )
+
+
+def find(models: Mapping[str, CodexModel], name: str) -> CodexModel:
+    """The model of this name; raises `ApiError` (404) with the names that there are."""
+    if name in models:
+        return models[name]
+    shown = ", ".join(model.id for model in models.values() if not model.is_hidden)
+    raise ApiError(
+        404,
+        f"The model {name!r} does not exist here. There are: {shown}. Another name can be mapped to one of them with"
+        " `serve --model-alias NAME=MODEL`.",
+        code="model_not_found",
+        param="model",
+    )

@@ -1,0 +1,121 @@
+"""From a request to a turn that runs: a held one that goes on, one on a kept thread, or one on a fresh thread.
+
+Owns: that choice, and that no thread of a chat can run a command or read a file.
+Never here: what the turn's messages mean for the client (`exchange`), HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from codex_server_cli.core.openai import conversation, thread_terms
+from codex_server_cli.core.openai.chat_request import ChatRequest
+from codex_server_cli.gateway.openai.chat_state import ChatState
+from codex_server_cli.gateway.openai.thread import ChatThread, ChatTurn
+from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+
+async def open_turn(state: ChatState, request: ChatRequest) -> ChatTurn:
+    """A running turn that answers a request; whoever gets it must see that it ends.
+
+    Cancelling this ends the turn that it would have been.
+
+    Raises:
+        ApiError: there is no login, or no such model.
+        UpstreamError: the app-server refuses the request.
+        UpstreamGone: it cannot be reached.
+    """
+    opening = state.gateway.task(_open(state, request))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(lambda done: _end_late(state, done))
+        raise
+
+
+def _end_late(state: ChatState, opening: asyncio.Task[ChatTurn]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        state.end_turn(opening.result())
+
+
+async def _open(state: ChatState, request: ChatRequest) -> ChatTurn:
+    try:
+        return await _open_once(state, request)
+    except UpstreamGone:
+        # The app-server may have ended since the connection was used last. Nothing has run, and the next one may do.
+        return await _open_once(state, request)
+
+
+async def _open_once(state: ChatState, request: ChatRequest) -> ChatTurn:
+    backend = await state.backend()
+    await backend.check(request)
+    if conversation.is_keepable(request):
+        turn = await _continue_held(state, request) or await _continue_kept(state, request)
+        if turn is not None:
+            return turn
+    return await _start_fresh(state, backend.connection, request)
+
+
+async def _continue_held(state: ChatState, request: ChatRequest) -> ChatTurn | None:
+    trailing = conversation.trailing_results(request)
+    if trailing is None:
+        return None
+    key = held_key(request, conversation.prefix_keys(request)[trailing.n_before - 1])
+    turn = state.held.take(trailing.outputs, key)
+    if turn is None:
+        return None
+    with contextlib.suppress(UpstreamError, UpstreamGone):
+        if await turn.is_waiting():
+            await turn.thread.inject(trailing.after)  # before the last result, else the model goes on without them
+            await turn.give_results(
+                {call_id: conversation.tool_result(output) for call_id, output in trailing.outputs.items()}
+            )
+            return turn
+    state.end_turn(turn)
+    return None
+
+
+def held_key(request: ChatRequest, history: str) -> str:
+    """The key of a held turn: what it cannot change, and the history up to the calls that it waits for."""
+    return f"{conversation.turn_key(request)} {history}"
+
+
+async def _continue_kept(state: ChatState, request: ChatRequest) -> ChatTurn | None:
+    found = state.threads.take(conversation.prefix_keys(request))
+    if found is None:
+        return None
+    with contextlib.suppress(UpstreamError, UpstreamGone):
+        return await _run(found.thread, request, list(request.items[found.n_items :]))
+    state.release_thread(found.thread)
+    return None
+
+
+async def _start_fresh(state: ChatState, connection: UpstreamConnection, request: ChatRequest) -> ChatTurn:
+    cwd = await state.empty_directory()
+    params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
+    servers = await _servers_off(connection, cwd)
+    thread = await ChatThread.start(connection, {**params, "config": {**params["config"], **servers}})
+    try:
+        return await _run(thread, request, state.reasoning.put_before_calls(request.items))
+    except BaseException:
+        state.release_thread(thread)
+        raise
+
+
+async def _servers_off(connection: UpstreamConnection, cwd: str) -> dict[str, Any]:
+    """The configuration that starts none of the user's MCP servers.
+
+    They are programs of this machine, and a tool that says that it only reads is called without approval. Their table
+    cannot be replaced by an empty one, only each of them be switched off; so it is asked for before every thread.
+    """
+    config = (await connection.call("config/read", {"cwd": cwd}))["config"]
+    names = config.get("mcp_servers") or {}
+    return {"mcp_servers": {name: {"enabled": False} for name in names}} if names else {}
+
+
+async def _run(thread: ChatThread, request: ChatRequest, items: list[dict[str, Any]]) -> ChatTurn:
+    await thread.inject([*items, *request.closing])
+    return await thread.start_turn(thread_terms.turn_start(request, thread.id))

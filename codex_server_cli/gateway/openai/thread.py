@@ -1,0 +1,168 @@
+"""One ephemeral thread of the app-server, and a turn that runs on it, as the chat face uses them.
+
+Owns: their life: started, injected, followed, answered, interrupted, released.
+Never here: which thread serves which request (`threads`, `held`), what the messages mean for a client (`ChatRun`).
+
+A thread belongs to the connection that started it: nobody else gets its events, and an ephemeral one cannot be resumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
+from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+_INTERRUPT_S = 10.0
+"""How long the interruption of a turn may take in all: it takes 0.1 s, unless the machine is busy."""
+_STEP_S = 1.0
+"""How long to wait for the effect of one attempt."""
+_GONE = (UpstreamError, UpstreamGone, FeedOverflow, TimeoutError, StopAsyncIteration)
+
+Message = dict[str, Any]
+
+
+class ChatThread:
+    """An ephemeral thread that we started, and whose events we get."""
+
+    def __init__(self, connection: UpstreamConnection, thread_id: str, feed: ThreadFeed) -> None:
+        self.id, self._connection, self.feed = thread_id, connection, feed
+
+    @classmethod
+    async def start(cls, connection: UpstreamConnection, params: dict[str, Any]) -> ChatThread:
+        """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`."""
+        reply = await connection.call("thread/start", params)
+        thread_id = reply["thread"]["id"]
+        return cls(connection, thread_id, connection.follow(thread_id))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the app-server that holds it can still be reached."""
+        return self._connection.is_open
+
+    async def call(self, method: str, **params: Any) -> Any:
+        """The result of a request about this thread; raises `UpstreamError`, `UpstreamGone`."""
+        return await self._connection.call(method, {"threadId": self.id, **params})
+
+    async def reply(self, request_id: Any, result: dict[str, Any]) -> None:
+        """Answer a request of the app-server; raises `UpstreamGone`."""
+        await self._connection.reply(request_id, result)
+
+    async def refuse(self, request_id: Any) -> None:
+        """Decline a request of the app-server; raises `UpstreamGone`."""
+        await self._connection.refuse(request_id, "a chat completion approves nothing")
+
+    async def inject(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Append items to its history; raises `UpstreamError`, `UpstreamGone`."""
+        if items:  # an empty list is refused
+            await self.call("thread/inject_items", items=list(items))
+
+    async def start_turn(self, params: dict[str, Any]) -> ChatTurn:
+        """Start a turn with these parameters of `turn/start`; raises `UpstreamError`, `UpstreamGone`."""
+        reply = await self._connection.call("turn/start", params)
+        return ChatTurn(self, reply["turn"]["id"])
+
+    async def release(self) -> None:
+        """Let the app-server unload it; never raises."""
+        self.feed.close()
+        with contextlib.suppress(*_GONE):
+            await self.call("thread/unsubscribe")
+
+
+class ChatTurn:
+    """A turn on a thread of ours.
+
+    Attributes:
+        thread: where it runs.
+        id: its own id.
+        is_over: whether `turn/completed` has been read.
+    """
+
+    def __init__(self, thread: ChatThread, turn_id: str) -> None:
+        self.thread, self.id = thread, turn_id
+        self.is_over = False
+        self._has_started = False
+        self._calls: dict[str, Any] = {}
+        self._results: dict[str, dict[str, Any]] = {}
+        self._unwanted: list[Any] = []
+
+    async def next_message(self) -> Message:
+        """Wait for its next message; cancelling it loses none.
+
+        Raises:
+            UpstreamGone: the connection was lost.
+            FeedOverflow: too much was unread.
+        """
+        await self._answer()
+        message: Message = await anext(self.thread.feed)
+        self._note(message)
+        return message
+
+    def _note(self, message: Message) -> None:
+        params = message.get("params") or {}
+        match message.get("method"):
+            case "turn/started":
+                self._has_started = True
+            case "turn/completed":
+                self.is_over = self.is_over or params["turn"]["id"] == self.id
+            case "item/tool/call":
+                self._calls[params["callId"]] = message["id"]
+            case _ if "id" in message:
+                self._unwanted.append(message["id"])
+            case _:
+                pass
+
+    async def give_results(self, results: Mapping[str, dict[str, Any]]) -> None:
+        """Answer its tool calls: those that it has not asked about yet, as soon as it does.
+
+        0.163.0 asks for the second of two results only when it has the first. Raises `UpstreamGone`.
+        """
+        self._results.update(results)
+        await self._answer()
+
+    async def _answer(self) -> None:
+        for call_id in self._calls.keys() & self._results.keys():
+            await self.thread.reply(self._calls[call_id], self._results[call_id])
+            self._calls.pop(call_id, None)
+        while self._unwanted:
+            await self.thread.refuse(self._unwanted[0])
+            self._unwanted.pop(0)
+
+    async def is_waiting(self) -> bool:
+        """Whether it still runs, as far as what has been received says."""
+        with contextlib.suppress(TimeoutError, UpstreamGone, FeedOverflow):
+            async with asyncio.timeout(0):
+                while not self.is_over:
+                    await self.next_message()
+        return self.thread.is_alive and not self.is_over
+
+    async def interrupt(self) -> None:
+        """End it, and release its thread; never raises.
+
+        An interrupt before `turn/started` can be refused while the model is asked all the same, so wait for that, and
+        ask again until the turn is over. Nothing else ends a turn that waits for a tool's result.
+        """
+        with contextlib.suppress(*_GONE):
+            async with asyncio.timeout(_INTERRUPT_S):
+                while not self.is_over:
+                    await self._read_until_started()
+                    with contextlib.suppress(UpstreamError):
+                        await self.thread.call("turn/interrupt", turnId=self.id)
+                    await self._read_until_over()
+        await self.thread.release()
+
+    async def _read_until_started(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STEP_S):
+                while not (self._has_started or self.is_over):
+                    await self.next_message()
+
+    async def _read_until_over(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STEP_S):
+                while not self.is_over:
+                    await self.next_message()

@@ -1,0 +1,109 @@
+"""A gateway in the test's own process, over a real app-server and a scripted model. Never here: assertions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import openai
+import psutil
+import uvicorn
+
+from codex_server_cli.demo.codex_home import write_custom_provider
+from codex_server_cli.demo.scripted_model import Script, ScriptedModel
+from codex_server_cli.gateway.app import make_app
+from codex_server_cli.gateway.options import ServeOptions
+from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.settings.places import Settings
+from tests.kit.shared_server import SharedServer
+from tests.kit.support import DEADLINE_S, SPARED_FEATURES, wait_until
+
+T = TypeVar("T")
+
+
+class ChatGateway:
+    """See the module.
+
+    Attributes:
+        gateway: its state.
+        server: where its app-server lives.
+        model: what Codex asks.
+        url: where it listens.
+    """
+
+    def __init__(
+        self,
+        server: SharedServer,
+        script: Script,
+        *,
+        options: ServeOptions | None = None,
+        write_home: Callable[[Path, ScriptedModel], None] | None = None,
+        model_name: str = "gpt-5.5",
+    ) -> None:
+        self.server = server
+        (server.home / "config.json").write_text(json.dumps({"codex": str(server.codex)}))
+        self.model = server.opened.enter_context(ScriptedModel(script))
+        if write_home is None:
+            write_custom_provider(
+                server.codex_home, self.model.base_url, model=model_name, features=dict(SPARED_FEATURES)
+            )
+        else:
+            write_home(server.codex_home, self.model)
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._options = options or ServeOptions(most_streams=64)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True, name="gateway")
+        self._thread.start()
+        wait_until(lambda: getattr(getattr(self, "_uvicorn", None), "started", False), what="the gateway")
+
+    async def _serve(self) -> None:
+        self.gateway = Gateway(Settings.load(), self._options)
+        self.loop = asyncio.get_running_loop()
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(make_app(self.gateway), log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        )
+        await self._uvicorn.serve(sockets=[self._socket])
+        self.gateway.begin_to_stop()
+        await self.gateway.close()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run something on the gateway's own loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(DEADLINE_S)
+
+    def client(self, **more: Any) -> openai.OpenAI:
+        """The official client, which tries each request once unless told otherwise."""
+        given: dict[str, Any] = {"base_url": f"{self.url}/v1", "api_key": "any", "max_retries": 0, "timeout": DEADLINE_S}
+        return openai.OpenAI(**{**given, **more})
+
+    def http(self, **more: Any) -> httpx.Client:
+        """A plain client."""
+        return httpx.Client(base_url=self.url, timeout=DEADLINE_S, **more)
+
+    @property
+    def app_server_pid(self) -> int:
+        """The process of the app-server."""
+        generation = self.gateway.app_server.generation
+        assert generation is not None
+        return generation.pid
+
+    def model_connections(self) -> int:
+        """How many connections to the model the app-server holds open now."""
+        port = int(self.model.origin.rpartition(":")[2])
+        connections = psutil.Process(self.app_server_pid).net_connections("inet")
+        return sum(
+            each.status == psutil.CONN_ESTABLISHED and bool(each.raddr) and each.raddr.port == port
+            for each in connections
+        )
+
+    def close(self) -> None:
+        """End it, and its app-server."""
+        self._uvicorn.should_exit = True
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+        self.server.end()

@@ -1,0 +1,165 @@
+"""A scripted model for chats: answers by rules, and says what it should never have been sent.
+
+Owns: the rules, and the laws that every request of the gateway keeps. Never here: the gateway, HTTP clients.
+
+The newest user message says what comes: the first line is a rule, `say hello`, and its words are the deltas.
+
+    say TEXT            the text
+    think TEXT          a reasoning summary, then the text `done`
+    call NAME JSON      a call of a client's tool; several lines, several calls. A text before them: `note TEXT`
+    json JSON           this, where a schema is asked for; else as text
+    fail NAME           a failure of `replies`, e.g. `fail usage_limit`
+    count N             so many words, w0 w1 …
+    hold                the word `begin`, then nothing until `gate` opens, then the word `end`
+    twin TEXT           `TEXT`, whatever came before
+
+After results of tools the model says `results: …`, or what stands behind `then: ` in a result. Any other text comes
+back as `echo: TEXT`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from typing import Any
+
+from codex_server_cli.demo import replies
+from codex_server_cli.demo.gates import Gate
+from codex_server_cli.demo.parts import Part, Reply, Usage
+from codex_server_cli.demo.request import Request
+
+USAGE = Usage(input=100, cached=40, output=20, reasoning=5)
+_IMAGES = ("data:image/png;base64,", "data:image/jpeg;base64,", "data:image/webp;base64,", "data:image/gif;base64,")
+
+
+class ChatModel:
+    """See above; an instance is a script.
+
+    Attributes:
+        seen: the body of each model request, in order.
+        problems: what was wrong with them; a test fails where there is any.
+        gate: what `hold` waits for; a fresh one is put in place by `close_gate`.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+        self.gate = Gate()
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def close_gate(self) -> Gate:
+        """The gate that the next `hold` waits for."""
+        self.gate = Gate()
+        return self.gate
+
+    def __call__(self, request: Request) -> Reply:
+        """The reply to one request."""
+        body = request.body
+        with self._lock:
+            self.seen.append(body)
+            self.problems += problems_of(body)
+        last = [item for item in body["input"] if item.get("role") != "developer"][-1]
+        if last["type"].endswith("_output"):
+            return replies.reply(*_after_results(body["input"]), usage=USAGE)
+        return self._by_rule(text_of(last))
+
+    def _by_rule(self, text: str) -> Reply:
+        rule, _, rest = text.partition(" ")
+        match rule:
+            case "fail":
+                failure: Reply = replies.as_reply(getattr(replies, rest)())
+                return failure
+            case "hold":
+                return replies.reply(replies.say("begin", replies.hold(self.gate), " end"), usage=USAGE)
+            case "think":
+                return replies.reply(replies.reason(rest), replies.say("done"), usage=USAGE)
+            case "call" | "note":
+                return replies.reply(*self._calls(text.splitlines()), usage=USAGE)
+            case _:
+                return replies.reply(_said(rule, rest, text), usage=USAGE)
+
+    def _calls(self, lines: list[str]) -> list[Part]:
+        parts: list[Part] = [replies.reason("which tool?")]
+        for line in lines:
+            rule, _, rest = line.partition(" ")
+            name, _, arguments = rest.partition(" ")
+            if rule == "note":
+                parts.append(replies.say(rest, phase="commentary"))
+            else:
+                call_id = f"call_{next(self._numbers)}"
+                parts.append(replies.call(name, json.loads(arguments or "{}"), call_id=call_id, namespace="client"))
+        return parts
+
+
+def _said(rule: str, rest: str, text: str) -> Part:
+    match rule:
+        case "say" | "twin":
+            return replies.say(*_words(rest))
+        case "json":
+            return replies.say(rest, chunks=3)
+        case "count":
+            return replies.say(*(f"w{number} " for number in range(int(rest))))
+        case _:
+            return replies.say(*_words(f"echo: {text}"))
+
+
+def _words(text: str) -> list[str]:
+    first, *others = text.split(" ")
+    return [first, *(f" {word}" for word in others)]
+
+
+def _after_results(items: list[dict[str, Any]]) -> list[Part]:
+    """The answer to the outputs at the end."""
+    outputs = list(itertools.takewhile(lambda item: item["type"].endswith("_output"), reversed(items)))
+    texts = [text_of(item) for item in reversed(outputs)]
+    return [replies.say(*_words(f"results: {', '.join(texts)}"))]
+
+
+def text_of(item: dict[str, Any]) -> str:
+    """The text of a message, or of the output of a tool."""
+    content = item.get("content", item.get("output"))
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content or ())
+
+
+def problems_of(body: dict[str, Any]) -> list[str]:
+    """What the gateway must never send to a model, found in a request."""
+    problems = []
+    for item in body["input"]:
+        if item.get("role") == "system":
+            problems.append("a system message")
+        for part in item.get("content") or ():
+            url = part.get("image_url") if isinstance(part, dict) else None
+            if url is not None and not url.startswith(_IMAGES):
+                problems.append(f"a picture by address: {url[:40]}")
+    text = json.dumps(body["input"])
+    if "CONTEXT CHECKPOINT COMPACTION" in text:
+        problems.append("a compaction")
+    if "<environment_context>" in text or "AGENTS.md" in text:
+        problems.append("words of Codex itself")
+    stray = {name for namespace, name in tools_of(body) if namespace not in ("client", "functions")}
+    return problems + [f"a tool that is no client's: {name}" for name in sorted(stray)]
+
+
+def tools_of(body: dict[str, Any]) -> list[tuple[str, str]]:
+    """The tools that a request offers, each with its namespace."""
+    added = [tool for item in body["input"] if item["type"] == "additional_tools" for tool in item["tools"]]
+    found = []
+    for tool in [*(body.get("tools") or ()), *added]:
+        if tool["type"] == "namespace":
+            found += [(tool["name"], each["name"]) for each in tool["tools"]]
+        else:
+            found.append(("", tool.get("name", tool["type"])))
+    return found
+
+
+def conversation_of(body: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a request holds of the conversation: role or type, and text."""
+    return [
+        (item.get("role") or item["type"], text_of(item) or item.get("arguments", ""))
+        for item in body["input"]
+        if item["type"] != "additional_tools"
+    ]
