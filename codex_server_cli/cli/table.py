@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from codex_server_cli.cli.tables import control, read, remote, rpc, server, start, system
+from codex_server_cli.cli.tables import control, read, remote, rpc, serve, server, start, system
 from codex_server_cli.cli.verb import Verb
 
 VERBS: Final[dict[str, Verb]] = (
-    start.VERBS | read.VERBS | control.VERBS | system.VERBS | server.VERBS | remote.VERBS | rpc.VERBS
+    start.VERBS | read.VERBS | control.VERBS | system.VERBS | server.VERBS | remote.VERBS | rpc.VERBS | serve.VERBS
 )
 """By name, in the order of `--help`. A name has one word, or two, of which the first is a group's."""
 

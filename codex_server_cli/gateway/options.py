@@ -1,12 +1,27 @@
-"""What `serve` was started with, checked. Owns the form; `actions` and the verb own where the values come from."""
+"""What `serve` was started with: the flags and the table `serve` of config.json, checked. Owns every refusal of them.
+
+A flag takes the place of its key; one that may be given several times takes the place of the whole list.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from codex_server_cli.codex.server.token import check_token_file
+from codex_server_cli.errors import BadInputError, UsageError
 
 DEFAULT_LISTEN = "127.0.0.1:8787"
 DEFAULT_STREAMS = 16
+_LISTEN_HINT = f"Like --listen {DEFAULT_LISTEN}, --listen '[::1]:8787', --listen unix:/run/user/1000/codex.sock"
+_HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})", re.ASCII)
+_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]+", re.ASCII)
+_LONGEST_SOCKET_BYTES = 107
+_MAKE_TOKEN = "--token-file FILE (codex-server server token FILE makes one)"
 
 
 class ServeOptions(NamedTuple):
@@ -44,3 +59,131 @@ class ServeOptions(NamedTuple):
     def __repr__(self) -> str:
         """Without the token: a traceback shows it."""
         return f"ServeOptions({self.host}:{self.port} {self.path}, has_token={self.token is not None})"
+
+
+def options_of(given: Mapping[str, Any], cwd: str) -> ServeOptions:
+    """Check what was given.
+
+    Args:
+        given: by the names of the keys of the table `serve`: None or nothing for what was given nowhere.
+        cwd: what relative paths start from.
+
+    Raises:
+        UsageError: a value is wrong.
+        BadInputError: a file is, or what was asked for would let others in.
+    """
+    options = _where(str(given.get("listen") or DEFAULT_LISTEN), cwd)._replace(
+        allowed_origins=tuple(map(_origin, given.get("allow_origin") or ())),
+        allowed_hosts=tuple(map(_host, given.get("allow_host") or ())),
+        has_raw_rpc=bool(given.get("allow_raw_rpc")),
+        cwd=_directory(given.get("cwd"), cwd),
+        may_write=bool(given.get("write")),
+        most_streams=given.get("max_streams") or DEFAULT_STREAMS,
+        model_aliases=dict(given.get("model_alias") or {}),
+        is_strict=bool(given.get("strict_params")),
+        instructions="codex" if given.get("instructions") == "codex" else "client",
+    )
+    token_file = given.get("token_file")
+    if token_file is not None:
+        if not token_file:
+            raise UsageError("--token-file is empty", hint=f"Like {_MAKE_TOKEN}")
+        return options._replace(token=check_token_file(Path(_absolute(token_file, cwd)), is_sent=True))
+    _check_without_token(options)
+    return options
+
+
+def parse_aliases(given: Sequence[str]) -> dict[str, str]:
+    """The values of `--model-alias`, `A=M` each.
+
+    Raises:
+        UsageError: one is none.
+    """
+    aliases = {}
+    for each in given:
+        name, equals, model = (part.strip() for part in each.partition("="))
+        if not (name and equals and model):
+            raise UsageError(f"--model-alias takes A=M, not {each!r}", hint="Like --model-alias gpt-4o=gpt-6.2-sol")
+        aliases[name] = model
+    return aliases
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own, which no other machine can reach."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _where(listen: str, cwd: str) -> ServeOptions:
+    if listen.startswith("unix:"):
+        path = listen.removeprefix("unix:").removeprefix("//")
+        if not path:
+            raise UsageError("--listen unix: names no path", hint=_LISTEN_HINT)
+        path = _absolute(path, cwd)
+        if len(path.encode("utf-8", "surrogateescape")) > _LONGEST_SOCKET_BYTES:
+            message = f"the path of a socket has at most {_LONGEST_SOCKET_BYTES} bytes, and this one more: {path}"
+            raise UsageError(message, hint="Take a shorter one, like --listen unix:/tmp/codex.sock")
+        return ServeOptions(host=None, port=None, path=path)
+    found = _HOST_AND_PORT.fullmatch(listen.removeprefix("http://").rstrip("/"))
+    if found is None or int(found["port"]) > 65535:
+        raise UsageError(f"--listen takes HOST:PORT or unix:PATH, not {listen!r}", hint=_LISTEN_HINT)
+    return ServeOptions(host=found["six"] or found["host"], port=int(found["port"]))
+
+
+def _check_without_token(options: ServeOptions) -> None:
+    """Check that nobody else is let in where no token is wanted.
+
+    Raises:
+        BadInputError: it is so.
+    """
+    hint = f"Give it {_MAKE_TOKEN}"
+    if options.host is not None and not is_loopback(options.host):
+        message = f"{options.host} can be reached from other machines, and without a token by everybody"
+        raise BadInputError(message, hint=f"{hint}, or listen on 127.0.0.1.")
+    if options.allowed_hosts:
+        message = (
+            f"--allow-host {options.allowed_hosts[0]} lets in who comes by that name, and without a token everybody"
+        )
+        raise BadInputError(message, hint=f"{hint}.")
+    if "*" in options.allowed_origins:
+        raise BadInputError(
+            "--allow-origin '*' without a token lets in every web page", hint=f"{hint}, or name the page's."
+        )
+
+
+def _origin(text: str) -> str:
+    origin = text.strip().rstrip("/").lower()
+    if origin in ("*", "null"):
+        return origin
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        parts = urlsplit("")
+    if not (parts.scheme and parts.netloc) or origin != f"{parts.scheme}://{parts.netloc}":
+        message = f"--allow-origin takes the scheme and the host of a web page, not {text!r}"
+        raise UsageError(message, hint="Like --allow-origin http://localhost:3000")
+    return origin
+
+
+def _host(text: str) -> str:
+    host = text.strip().lower().strip("[]").rstrip(".")
+    if not _HOST_NAME.fullmatch(host):
+        message = f"--allow-host takes the name of a host, without scheme and port, not {text!r}"
+        raise UsageError(message, hint="Like --allow-host codex.example.org, or --allow-host '*.trycloudflare.com'")
+    return host
+
+
+def _directory(given: str | None, cwd: str) -> str:
+    if given == "":
+        raise UsageError("--cwd is empty", hint="Name a directory, or leave it out.")
+    path = _absolute(given or cwd, cwd)
+    if not Path(path).is_dir():
+        raise BadInputError(f"--cwd is no directory: {path}", hint="Name one that exists.")
+    return path
+
+
+def _absolute(path: str, cwd: str) -> str:
+    return str(Path(cwd, path).expanduser())

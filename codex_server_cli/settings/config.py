@@ -16,7 +16,7 @@ DEFAULT_SERVER_IDLE_S = 30 * 60.0
 
 
 class Config(NamedTuple):
-    """`config.json`. `warnings` lists ignored keys."""
+    """`config.json`. `warnings` lists ignored keys; what is in `serve` is checked by `settings.serve`."""
 
     codex: str | None = None
     may_bill_api_key: bool = False
@@ -31,6 +31,7 @@ class Config(NamedTuple):
     keeps_events: bool = False
     server_idle: float = DEFAULT_SERVER_IDLE_S
     remote_control: bool = False
+    serve: dict[str, Any] | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -49,6 +50,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "events": (lambda value: value in ("compact", "full"), '"compact" or "full"'),
     "server_idle": (lambda value: _is_number(value) and value > 0, "more than 0 seconds"),
     "remote_control": (lambda value: isinstance(value, bool), "true or false"),
+    "serve": (lambda value: isinstance(value, dict), "an object"),
     **dict.fromkeys(("gc_days", "gc_named_days"), (lambda value: _is_number(value) and value > 0, "more than 0 days")),
 }
 

@@ -87,7 +87,7 @@ def check_listen_files(flags: ListenFlags, cwd: str) -> None:
         check_token_file(Path(absolute(flags.ws_shared_secret_file, cwd)), is_sent=False)
 
 
-def check_token_file(path: Path, *, is_sent: bool) -> None:
+def check_token_file(path: Path, *, is_sent: bool) -> str:
     """Check one file; a link is followed, as secrets are often given by one.
 
     Args:
@@ -102,6 +102,7 @@ def check_token_file(path: Path, *, is_sent: bool) -> None:
         raise BadInputError(message, hint=_NEW)
     if is_sent and not can_be_bearer(text):
         raise BadInputError(f"{path} does not hold one line of plain ASCII, as a token has to", hint=_NEW)
+    return text
 
 
 def _read_private(path: Path) -> str:

@@ -1,0 +1,42 @@
+"""The verb `serve`: what was given, with config.json, to the gateway; and what to do where its extra is missing."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from codex_server_cli.cli import output
+from codex_server_cli.errors import UsageError
+from codex_server_cli.settings.config import read_config
+from codex_server_cli.settings.places import Settings
+from codex_server_cli.settings.serve import checked_table
+
+_EXTRA = ("starlette", "uvicorn", "prometheus_client", "websockets", "anyio", "h11")
+
+
+def serve(*, model_alias: Sequence[str], **flags: Any) -> int:
+    """Serve HTTP until a signal."""
+    try:
+        from codex_server_cli.gateway import options, serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        hint = f"{shlex.quote(sys.executable)} -m pip install 'codex-server-cli[serve]'"
+        raise UsageError(f"serve needs more packages, and {error.name} is missing", hint=hint) from error
+    settings = Settings.load()
+    config = read_config(settings.config_path)
+    table, warnings = checked_table(config.serve, settings.config_path)
+    for warning in (*config.warnings, *warnings):
+        output.note(warning)
+    given = table | {name: value for name, value in flags.items() if value}
+    if model_alias:
+        given["model_alias"] = options.parse_aliases(model_alias)
+    checked = options.options_of(given, os.getcwd())  # noqa: PTH109 — as the user knows it
+    return serve.serve(settings, checked, tell=_tell, is_for_people=sys.stderr.isatty())
+
+
+def _tell(line: str) -> None:
+    output.draw(f"{line}\n")  # who started it need not read it

@@ -1,0 +1,131 @@
+"""The connections of HTTP: how many there may be, how long one may be silent. Owns what uvicorn leaves open.
+
+A connection that asks nothing is closed after a while, one whose request comes too slowly, too; where there are too
+many, the one that has been idle for longest makes room. One that takes nothing of what is written to it is cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from codex_server_cli.gateway.answers import error_document
+
+HEAD_S = 20.0
+"""From the first byte of a request, or from the connection's beginning, to the end of its head."""
+IDLE_S = 75.0
+"""Between two requests."""
+STUCK_S = 60.0
+"""In which nothing of what is written is taken."""
+_SWEEP_S = 1.0
+
+
+class Doors:
+    """All connections of one gateway."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.all: set[Any] = set()
+        self._stuck: dict[Any, tuple[int, float]] = {}
+
+    def has_room(self) -> bool:
+        """Whether one more may come in: where there are as many as may be, the one that has been idle for longest is
+        closed for it."""
+        if len(self.all) < self._most:
+            return True
+        idle = [(each.silent_since, each) for each in self.all if isinstance(each, DoorProtocol) and each.silent_since]
+        if idle:
+            min(idle, key=lambda pair: pair[0])[1].transport.abort()
+        return bool(idle)
+
+    async def sweep(self) -> None:
+        """Close what is silent or stuck, for as long as this runs."""
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            now = time.monotonic()
+            for each in tuple(self.all):
+                if (isinstance(each, DoorProtocol) and each.is_late(now)) or self._is_stuck(each, now):
+                    each.transport.abort()
+            self._stuck = {each: found for each, found in self._stuck.items() if each in self.all}
+
+    def _is_stuck(self, each: Any, now: float) -> bool:
+        size = each.transport.get_write_buffer_size()
+        before, since = self._stuck.get(each, (0, now))
+        if size == 0 or size != before:
+            self._stuck[each] = size, now
+            return False
+        return bool(now - since > STUCK_S)
+
+
+class DoorConfig(uvicorn.Config):
+    """uvicorn's, with the doors.
+
+    Attributes:
+        doors: see the class.
+    """
+
+    doors: Doors
+
+
+class DoorProtocol(H11Protocol):
+    """uvicorn's, which tells since when it waits for a request.
+
+    Attributes:
+        silent_since: None while a request is answered.
+    """
+
+    silent_since: float | None = None
+    _has_begun = False  # some of a request has come
+    _was_asked = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See `asyncio.Protocol`."""
+        assert isinstance(self.config, DoorConfig)
+        doors = self.config.doors
+        doors.all = self.connections
+        has_room = doors.has_room()
+        super().connection_made(transport)
+        self.silent_since = time.monotonic()
+        if not has_room:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        if self.silent_since is not None and not self._has_begun:
+            self._has_begun = True
+            self.silent_since = time.monotonic()
+        super().data_received(data)
+
+    def handle_events(self) -> None:
+        """See `H11Protocol`."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before and not self.cycle.response_complete:
+            self.silent_since, self._was_asked = None, True
+
+    def on_response_complete(self) -> None:
+        """See `H11Protocol`."""
+        self.silent_since, self._has_begun = time.monotonic(), False
+        super().on_response_complete()
+
+    def is_late(self, now: float) -> bool:
+        """Whether what it waits for should have come."""
+        if self.silent_since is None:
+            return False
+        is_between = self._was_asked and not self._has_begun
+        return now - self.silent_since > (IDLE_S if is_between else HEAD_S)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is answered like everything else."""
+        error = error_document("this is no HTTP request", type="invalid_request_error", code="invalid_http")
+        body = json.dumps(error).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()

@@ -1,0 +1,153 @@
+"""What each request passes on its way in and out: its id, the guard, its line in the log, its count, its errors.
+
+Plain ASGI, around the application: it must see streams as they go, and WebSockets, too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.access_log import AccessLog
+from codex_server_cli.gateway.answers import answer_of
+from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
+from codex_server_cli.gateway.state import Gateway
+
+_SLASHES = re.compile(r"/{2,}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
+
+
+class Front:
+    """The ASGI application that is served."""
+
+    def __init__(self, gateway: Gateway, app: Starlette, log: AccessLog) -> None:
+        self._gateway, self._app, self._log = gateway, app, log
+        self._guard = Guard(gateway.options)
+        self._paths = {getattr(route, "endpoint", None): getattr(route, "path", "") for route in app.routes}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one WebSocket."""
+        passage = _Passage(scope, send, self._guard)
+        try:
+            await self._pass(passage, receive)
+        except ClientDisconnect:
+            passage.error = "client_gone"
+        except Exception as error:
+            self._log.defect(error, request=passage.request_id)
+            if passage.status is None:
+                await passage.refuse(answer_of(error), receive)
+        finally:
+            self._tell(passage)
+
+    async def _pass(self, passage: _Passage, receive: Receive) -> None:
+        scope = passage.scope
+        _normalise(scope)
+        try:
+            self._guard.check(scope)
+            self._check_stopping(scope["path"])
+        except ApiError as error:
+            passage.error = error.code
+            await passage.refuse(answer_of(error), receive)
+            return
+        if scope.get("method") == "OPTIONS":
+            await Response(status_code=204, headers=preflight_headers(Headers(scope=scope)))(
+                scope, receive, passage.send
+            )
+        else:
+            await self._app(scope, receive, passage.send)
+
+    def _check_stopping(self, path: str) -> None:
+        if self._gateway.is_stopping and path not in OPEN_PATHS:
+            again = (("Retry-After", "2"), ("Connection", "close"))
+            raise ApiError(503, "this gateway stops", type="server_error", code="gateway_stopping", headers=again)
+
+    def _tell(self, passage: _Passage) -> None:
+        scope, seconds = passage.scope, time.monotonic() - passage.began
+        method = scope.get("method", "WEBSOCKET")
+        route = self._paths.get(scope.get("endpoint"), "none")
+        status = str(passage.status or 499)
+        self._gateway.metrics.requests.labels(route, method if method in _METHODS else "other", status).inc()
+        self._gateway.metrics.seconds.labels(route).observe(seconds)
+        client = scope.get("client")
+        self._log.say(
+            "request",
+            id=passage.request_id,
+            method=method,
+            path=scope["path"],
+            status=int(status),
+            ms=round(seconds * 1000, 1),
+            bytes=passage.sent_bytes,
+            client=client[0] if client else None,
+            error=passage.error,
+            **scope["log"],
+        )
+
+
+class _Passage:
+    """One request on its way.
+
+    Attributes:
+        request_id: of ours.
+        status: None while no answer has begun.
+        sent_bytes: of the body.
+        error: a word for the log.
+    """
+
+    def __init__(self, scope: Scope, send: Send, guard: Guard) -> None:
+        self.scope, self._send = scope, send
+        self.began = time.monotonic()
+        self.request_id = f"req_{os.urandom(12).hex()}"
+        self.status: int | None = None
+        self.sent_bytes = 0
+        self.error: str | None = None
+        scope["request_id"] = self.request_id
+        scope["log"] = {}
+        origin = Headers(scope=scope).get("origin")
+        self._headers = {"x-request-id": self.request_id}
+        if origin is not None and guard.is_allowed(origin):
+            self._headers |= cors_headers(origin)
+
+    async def send(self, message: Message) -> None:
+        """Pass a message out."""
+        kind = message["type"]
+        if kind in ("http.response.start", "websocket.http.response.start"):
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in self._headers.items():
+                headers[name] = value
+        elif kind == "websocket.accept":
+            self.status = 101
+            MutableHeaders(scope=message)["x-request-id"] = self.request_id
+        elif kind == "websocket.close" and self.status is None:
+            self.status = 403
+        elif kind == "http.response.body":
+            self.sent_bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    async def refuse(self, answer: Response, receive: Receive) -> None:
+        """Answer in place of the application."""
+        if self.scope["type"] == "http":
+            await answer(self.scope, receive, self.send)
+            return
+        await receive()
+        if "websocket.http.response" not in self.scope.get("extensions", {}):
+            await self.send({"type": "websocket.close", "code": 1008})
+            return
+        head: dict[str, Any] = {"status": answer.status_code, "headers": answer.raw_headers}
+        await self.send({"type": "websocket.http.response.start", **head})
+        await self.send({"type": "websocket.http.response.body", "body": bytes(answer.body)})
+
+
+def _normalise(scope: Scope) -> None:
+    """`//v1/models/` is `/v1/models`: base URLs of clients are often a slash off."""
+    path = _SLASHES.sub("/", scope["path"])
+    scope["path"] = path.rstrip("/") or "/"

@@ -1,0 +1,157 @@
+"""The socket that `serve` listens on. Owns its making, and its file. Must never take one that is used."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import resource
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from codex_server_cli.errors import BadInputError, BusyError, HomeError, ServerError
+from codex_server_cli.gateway.options import ServeOptions
+
+_BACKLOG = 1024
+_MOST_FILES = 16_384
+_MOST_CONNECTIONS = 4096
+_FILES_OF_OURS = 128
+_FILES_A_CONNECTION = 3
+"""Its own; and of a WebSocket, that to the app-server, and its lease."""
+
+
+@contextmanager
+def listening(options: ServeOptions) -> Iterator[tuple[socket.socket, str]]:
+    """Listen until the end.
+
+    Yields:
+        The socket, and where it listens, for people and clients.
+
+    Raises:
+        BadInputError: it cannot be had there.
+        BusyError: another process listens there.
+        HomeError: the socket cannot be made.
+    """
+    if options.path is None:
+        listener = _on_port(options.host or "", options.port or 0)
+        with listener:
+            host, port = listener.getsockname()[:2]
+            yield listener, f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        return
+    listener = _on_path(options.path)
+    mark = os.lstat(options.path)
+    with listener:
+        try:
+            yield listener, f"unix:{options.path}"
+        finally:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(mark, os.lstat(options.path)):
+                    Path(options.path).unlink()
+
+
+def raise_file_limit() -> int:
+    """Allow this process as many open files as it may have.
+
+    Returns:
+        How many connections that is enough for.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    files = _MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    return max(16, min(_MOST_CONNECTIONS, (files - _FILES_OF_OURS) // _FILES_A_CONNECTION))
+
+
+def _on_port(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(found[0], socket.SOCK_STREAM)
+    except OSError as error:
+        message = f"--listen: {host} is no address of this machine: {error.strerror}"
+        raise BadInputError(message, hint="Take one of its own, like 127.0.0.1.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(found[4])
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _no_port(host, port, error) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _no_port(host: str, port: int, error: OSError) -> BadInputError | BusyError:
+    import errno
+
+    if error.errno == errno.EADDRINUSE:
+        return BusyError(f"the port {port} is taken: something else listens there", hint="Take another, or 0 for any.")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return BadInputError(f"this user may not listen on port {port}", hint="Take one from 1024 on.")
+    message = f"cannot listen on {host}:{port}: {error.strerror}"
+    return BadInputError(message, hint="Take an address of this machine, like 127.0.0.1.")
+
+
+def _on_path(path: str) -> socket.socket:
+    """One at a time in a directory: two that find the same dead socket must not both take its place."""
+    directory = os.path.dirname(path)  # noqa: PTH120
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        message = f"there is no directory {directory} for the socket: {error.strerror}"
+        raise BadInputError(message, hint="Make it, for you alone (mode 0700).") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        _clear(path)
+        return _bound(path)
+    except OSError as error:
+        hint = "Look at its directory's owner and its disk, or name another path."
+        raise HomeError(f"cannot make the socket {path}: {error.strerror}", hint=hint) from error
+    finally:
+        os.close(fd)
+
+
+def _clear(path: str) -> None:
+    """Remove the socket of a gateway that was killed.
+
+    Raises:
+        BadInputError: something else is there.
+        BusyError: somebody listens there.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise BadInputError(f"{path} exists, and is no socket", hint="Name another path, or remove that first.")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108
+            return
+        except OSError as error:
+            message = f"{path} is a socket that cannot be looked at: {error.strerror or error}"
+            raise ServerError(message, hint="Name another path.") from error
+    raise BusyError(f"another process listens at {path}", hint="Name another path, or end that process.")
+
+
+def _bound(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        listener.bind(path)
+    except BaseException:
+        listener.close()
+        raise
+    finally:
+        os.umask(before)
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,162 @@
+"""`serve`: from the start to the end of one gateway. Owns its process: signals, what is printed, the exit code.
+
+The end takes some ten seconds at the most: new work is refused at once, held chats are interrupted, what streams has a
+few seconds; turns are processes of their own and go on. A second signal ends it on the spot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+
+from codex_server_cli.errors import CodexMissingError
+from codex_server_cli.gateway.access_log import AccessLog
+from codex_server_cli.gateway.app import make_app
+from codex_server_cli.gateway.bodies import MOST_BODY_BYTES
+from codex_server_cli.gateway.doors import IDLE_S, DoorConfig, DoorProtocol, Doors
+from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.listener import listening, raise_file_limit
+from codex_server_cli.gateway.options import ServeOptions
+from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+from codex_server_cli.settings.places import Settings
+
+_GRACE_S = 5
+"""For what streams when the end begins."""
+_CANCELLED_S = 2.0
+_WS_PING_S = 20.0
+
+
+def serve(settings: Settings, options: ServeOptions, *, tell: Callable[[str], None], is_for_people: bool) -> int:
+    """Serve until a signal.
+
+    Args:
+        tell: is called once with the line that says where it listens.
+        is_for_people: the form of the log on stderr.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        CodexServerError: it cannot begin.
+    """
+    most = raise_file_limit()
+    log = AccessLog(is_for_people=is_for_people)
+    log.take_over_loggers()
+    try:
+        with listening(options) as (listener, address):
+            return asyncio.run(_Service(settings, options, log, most).run(listener, address, tell))
+    finally:
+        log.close()
+
+
+class _Service:
+    """One gateway in its event loop."""
+
+    def __init__(self, settings: Settings, options: ServeOptions, log: AccessLog, most_connections: int) -> None:
+        self._settings, self._options, self._log = settings, options, log
+        self._doors = Doors(most_connections)
+        self._signal: int | None = None
+        self._gateway: Gateway | None = None
+
+    async def run(self, listener: socket.socket, address: str, tell: Callable[[str], None]) -> int:
+        """See `serve`."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._on_signal, signum)
+        gateway = self._gateway = Gateway(self._settings, self._options)
+        try:
+            if await self._start(gateway):
+                await self._serve(gateway, listener, address, tell)
+        finally:
+            await gateway.close()
+        return 130 if self._signal == signal.SIGINT else 0
+
+    async def _start(self, gateway: Gateway) -> bool:
+        """Have the app-server answer; False where a signal came first.
+
+        Raises:
+            CodexServerError: it does not.
+        """
+        starting = asyncio.ensure_future(gateway.app_server.start())
+        stopping = asyncio.ensure_future(gateway.stopping.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not starting.done():
+            starting.cancel()
+            return False
+        try:
+            starting.result()
+        except UpstreamGone as error:
+            raise CodexMissingError(error.reason, hint="codex-server server logs; codex-server doctor") from error
+        return True
+
+    async def _serve(
+        self, gateway: Gateway, listener: socket.socket, address: str, tell: Callable[[str], None]
+    ) -> None:
+        app = Front(gateway, make_app(gateway), self._log)
+        server = _Server(self._configuration(app))
+        serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+        sweeping = asyncio.ensure_future(self._doors.sweep())
+        stopping = asyncio.ensure_future(gateway.stopping.wait())
+        try:
+            while not server.started and not serving.done():
+                await asyncio.sleep(0)
+            tell(f"listening on {address}")
+            self._log.say("started", address=address, pid=os.getpid())
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            self._log.say("stopping")
+            server.should_exit = True
+            await serving
+            if server.server_state.tasks:  # they were cancelled, and may have to interrupt something
+                await asyncio.wait(server.server_state.tasks, timeout=_CANCELLED_S)
+        finally:
+            sweeping.cancel()
+            stopping.cancel()
+
+    def _configuration(self, app: Front) -> DoorConfig:
+        configuration = DoorConfig(
+            app,
+            http=DoorProtocol,
+            ws="websockets-sansio",
+            ws_max_size=MOST_BODY_BYTES,
+            ws_per_message_deflate=False,
+            ws_ping_interval=_WS_PING_S,
+            ws_ping_timeout=_WS_PING_S,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=int(IDLE_S),
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        configuration.doors = self._doors
+        return configuration
+
+    def _on_signal(self, signum: int) -> None:
+        if self._signal is not None:
+            self._log.say("ended", signal=signum)
+            self._log.close()
+            with suppress(OSError):
+                if self._options.path is not None:
+                    os.unlink(self._options.path)  # noqa: PTH108
+            os._exit(128 + signum)
+        self._signal = signum
+        if self._gateway is not None:
+            self._gateway.begin_to_stop()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, without its signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """See `uvicorn.Server`."""
+        yield
