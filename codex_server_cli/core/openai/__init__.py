@@ -1,0 +1,1 @@
+"""Chat completions and responses ↔ Codex's items, streams and errors, for the gateway."""

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from codex_server_cli.core.openai.tools import ForcedTool
+from codex_server_cli.core.openai.messages import developer_item, parse_messages
+from codex_server_cli.core.openai.parameters import parse_settings
+from codex_server_cli.core.openai.refusal import invalid
+from codex_server_cli.core.openai.response_format import parse_response_format
+from codex_server_cli.core.openai.tools import ForcedTool, parse_tools
+
+MAX_DEPTH = 64
+"""Of lists and objects in a body; parsing here is recursive. OpenAI's schemas may have 10 levels."""
+_MAX_NUMBER = 1.7976931348623157e308
 
 
 class ChatRequest(NamedTuple):
@@ -69,4 +77,53 @@ def parse_chat(body: Any, *, aliases: Mapping[str, str], is_strict: bool) -> Cha
     Raises:
         ApiError: 400, naming the parameter.
     """
-    raise NotImplementedError
+    sound = sound_body(body)
+    settings = parse_settings(sound, aliases, is_strict=is_strict)
+    box, form = parse_tools(sound), parse_response_format(sound.get("response_format"))
+    wishes = [box.wish] if box.is_forced else [form.wish]
+    return ChatRequest(
+        items=parse_messages(sound.get("messages")),
+        closing=tuple(developer_item(wish) for wish in wishes if wish),
+        tools=box.tools,
+        forced=box.forced,
+        is_choice_forced=box.is_forced,
+        output_schema=box.schema if box.is_forced else form.schema,
+        is_json_object=bool(form.wish) and not box.is_forced,
+        uses_functions=box.uses_functions,
+        **settings._asdict(),
+    )
+
+
+def sound_body(body: Any) -> dict[str, Any]:
+    """A copy of the body of a request, half characters (lone surrogates) replaced.
+
+    Raises:
+        ApiError: 400: no object, nested too deeply, or with a number that is none in JSON (NaN) or no double.
+    """
+    if not isinstance(body, dict):
+        raise invalid("The body must be a JSON object.")
+    sound: dict[str, Any] = _sound(body, 0)
+    return sound
+
+
+def _sound(value: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise invalid(f"The body is nested more than {MAX_DEPTH} levels deep.")
+    if isinstance(value, str):
+        return _sound_text(value)
+    if isinstance(value, dict):
+        return {_sound_text(key): _sound(part, depth + 1) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_sound(part, depth + 1) for part in value]
+    if isinstance(value, int | float) and not abs(value) <= _MAX_NUMBER:
+        raise invalid("The body has a number that JSON cannot carry.")
+    return value
+
+
+def _sound_text(text: str) -> str:
+    """The text; JavaScript may cut one through the middle of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

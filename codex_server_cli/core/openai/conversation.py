@@ -1,15 +1,22 @@
 """Which thread or turn a request continues: keys of its terms and of each prefix of its history.
 
-A miss is always correct, only dearer; a false hit would be an answer to another conversation.
+A miss is always correct, only dearer; a false hit would be an answer to another conversation. So the keys ignore just
+what clients are known to change when they send an answer back: null for empty, text for a list of one part, the order
+and spacing in a call's arguments, blanks at the ends of an answer, and the text beside tool calls (commentary, which
+many drop; the calls' ids name that answer well enough).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai.chat_request import ChatRequest
-from codex_server_cli.core.openai.tools import ClientCall
+from codex_server_cli.core.openai.tools import NAMESPACE, ClientCall
+
+Item = dict[str, Any]
 
 
 class Trailing(NamedTuple):
@@ -19,47 +26,123 @@ class Trailing(NamedTuple):
         n_before: how many items stand before it; the last of them is a call. `prefix_keys(request)[n_before - 1]` is
             the key under which a held turn with these calls is filed.
         outputs: the output of each call, by call id: text, or a list of content items.
-        after: the other items, in order: what the user said meanwhile.
+        after: the other items, in order: what the user (or a developer message) said meanwhile.
     """
 
     n_before: int
     outputs: dict[str, Any]
-    after: tuple[dict[str, Any], ...]
+    after: tuple[Item, ...]
 
 
 def is_keepable(request: ChatRequest) -> bool:
-    """Whether the request's thread may serve another request afterwards, or its turn be held open."""
-    raise NotImplementedError
+    """Whether the request's thread may serve another request afterwards, or its turn be held open.
+
+    A forced call leaves in the thread what is no part of the conversation: the wish, and the call as text. Neither may
+    a thread be kept whose answer was cut, by a stop sequence or an interrupt.
+    """
+    return not request.is_choice_forced
 
 
 def terms_key(request: ChatRequest) -> str:
-    """A hash of what a thread cannot change: model, tools, verbosity, emulations, the client's own key."""
-    raise NotImplementedError
+    """A hash of what a thread cannot change: model, tools, verbosity, emulations, the client's own key.
+
+    Effort and summary are in it because a turn that does not name them inherits those of the turn before.
+    """
+    tools = sorted(request.tools, key=lambda tool: str(tool["name"]))
+    wishes = (request.closing, request.uses_functions)
+    return _hash(request.model, request.effort, request.summary, request.verbosity, request.cache_key, tools, wishes)
 
 
 def turn_key(request: ChatRequest) -> str:
-    """A hash of what a running turn cannot change: the terms, and schema, effort, summary and service tier."""
-    raise NotImplementedError
+    """A hash of what a running turn cannot change: the terms, and the output schema and the service tier."""
+    return _hash(terms_key(request), request.output_schema, request.service_tier)
 
 
-def prefix_keys(request: ChatRequest, added: Sequence[dict[str, Any]] = ()) -> list[str]:
+def prefix_keys(request: ChatRequest, added: Sequence[Item] = ()) -> list[str]:
     """The key of each prefix of `items` and then `added`, shortest first, each with the terms in it.
 
     A thread is filed under the last key of its whole history: `prefix_keys(request, answer_items(text, calls))[-1]`.
     """
-    raise NotImplementedError
+    return list(_keys([*request.items, *added], terms_key(request), has_ids=not request.uses_functions))
 
 
-def answer_items(text: str, calls: Sequence[ClientCall]) -> list[dict[str, Any]]:
+def answer_items(text: str, calls: Sequence[ClientCall]) -> list[Item]:
     """An answer as the items that it will be when the client sends it back."""
-    raise NotImplementedError
+    said = [{"type": "output_text", "text": text}] if text.strip() else []
+    message = [{"type": "message", "role": "assistant", "content": said}] if said else []
+    return [*message, *map(_call_item, calls)]
 
 
 def trailing_results(request: ChatRequest) -> Trailing | None:
     """The tool results at the end of the conversation; None where it does not end in any."""
-    raise NotImplementedError
+    calls = [index for index, item in enumerate(request.items) if item["type"] == "function_call"]
+    n_before = calls[-1] + 1 if calls else len(request.items)
+    rest = request.items[n_before:]
+    outputs = {item["call_id"]: item["output"] for item in rest if item["type"] == "function_call_output"}
+    after = tuple(item for item in rest if item["type"] != "function_call_output")
+    if not outputs or any(item["role"] == "assistant" for item in after):
+        return None
+    return Trailing(n_before, outputs, after)
 
 
 def tool_result(output: Any) -> dict[str, Any]:
     """The reply to `item/tool/call` for one output of `Trailing`."""
-    raise NotImplementedError
+    parts = [{"type": "input_text", "text": output}] if isinstance(output, str) else output
+    return {"contentItems": [_content_item(part) for part in parts], "success": True}
+
+
+def _content_item(part: Item) -> Item:
+    if part["type"] == "input_image":
+        return {"type": "inputImage", "imageUrl": part["image_url"]}
+    return {"type": "inputText", "text": part["text"]}
+
+
+def _call_item(call: ClientCall) -> Item:
+    item = {"type": "function_call", "call_id": call.id, "namespace": NAMESPACE, "name": call.name}
+    return {**item, "arguments": call.arguments}
+
+
+def _keys(items: Sequence[Item], key: str, *, has_ids: bool) -> Iterator[str]:
+    is_beside = _beside_calls(items)
+    for item, is_commentary in zip(items, is_beside, strict=True):
+        if is_commentary:
+            yield _hash(key, "text beside calls")  # no thread is filed under it, and what follows does not depend on it
+        else:
+            key = _hash(key, _essence(item, has_ids=has_ids))
+            yield key
+
+
+def _beside_calls(items: Sequence[Item]) -> list[bool]:
+    """For each item whether it is text of an assistant's turn that goes on with a call."""
+    found, is_before_call = [], False
+    for item in reversed(items):
+        is_said = item.get("role") == "assistant"
+        found.append(is_said and is_before_call)
+        is_before_call = item["type"] == "function_call" or (is_said and is_before_call)
+    return found[::-1]
+
+
+def _essence(item: Item, *, has_ids: bool) -> Any:
+    """What must be the same in an item. Legacy functions have no ids: ours stand in for them."""
+    call_id = item.get("call_id") if has_ids else ""
+    if item["type"] == "function_call":
+        return ("call", call_id, item["name"], _json_value(item["arguments"]))
+    if item["type"] == "function_call_output":
+        return ("output", call_id, item["output"])
+    if item["role"] == "assistant":
+        return ("assistant", "".join(part["text"] for part in item["content"]).strip())
+    return (item["role"], item["content"])
+
+
+def _json_value(text: str) -> Any:
+    """The value, or the text itself where it is none that can be compared."""
+    try:
+        value = json.loads(text)
+        json.dumps(value)
+    except (ValueError, RecursionError):
+        return text
+    return value
+
+
+def _hash(*values: Any) -> str:
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,290 @@
+"""JSON Schemas of clients: put into strict mode's subset, and answers by it put back. Must never judge an answer.
+
+Codex sends an output schema as strict, always. What a client did not mean to be strict is therefore rewritten: every
+object closed, every property required, an optional one nullable, every constraint that strict mode or Codex drops told
+in the description. A schema that allows what strict mode cannot say (any value, any key) has no such form.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Schema = dict[str, Any]
+
+MAX_PROPERTIES = 5000
+_TOLD = (
+    *("default", "format", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum"),
+    *("exclusiveMaximum", "multipleOf", "maxItems", "uniqueItems"),
+)
+_MAPS = ("properties", "$defs", "definitions")
+_LISTS = ("anyOf", "oneOf", "allOf")
+_SINGLES = ("items", "additionalProperties")
+_SCALARS = ("string", "integer", "number", "boolean", "null")
+_TYPE_OF = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+_MAX_HOPS = 16  # a reference may lead to itself
+_REF = re.compile(r"#/(?:\$defs|definitions)/([\w.-]+)")
+
+
+class _OpenSchemaError(Exception):
+    """A schema has no strict form."""
+
+
+def with_constraints_told(schema: Schema) -> Schema:
+    """A copy for a tool: what Codex drops is told in the description, a tuple is a list, a null is left out."""
+    kept = _without_null_keywords(schema)
+    if isinstance(kept.get("items"), list):
+        kept["items"] = {"anyOf": kept["items"]}  # Codex takes no list here
+    kept |= _description(kept)
+    return _map_parts(kept, lambda part: with_constraints_told(part) if isinstance(part, dict) else part)
+
+
+def to_strict(schema: Any) -> Schema | None:
+    """The schema in strict form, with `$defs` of its own; None where it has none."""
+    try:
+        root, definitions = _StrictForm(schema, "#", "").whole()
+    except _OpenSchemaError:
+        return None
+    return _checked({**root, **({"$defs": definitions} if definitions else {})})
+
+
+def strict_choice(schemas: Mapping[str, Any]) -> Schema | None:
+    """The strict schema of one call out of several, `{"call": {"name", "arguments"}}`; None where there is none."""
+    definitions: Schema = {}
+    try:
+        for name, schema in schemas.items():
+            root, own = _StrictForm(schema, f"#/$defs/{name}", f"{name}.").whole()
+            definitions |= {name: root, **own}
+    except _OpenSchemaError:
+        return None
+    calls = [
+        _closed({"name": {"type": "string", "enum": [name]}, "arguments": {"$ref": f"#/$defs/{name}"}})
+        for name in schemas
+    ]
+    return _checked({**_closed({"call": {"anyOf": calls}}), "$defs": definitions})
+
+
+def without_added_nulls(value: Any, schema: Any) -> Any:
+    """An answer by `to_strict(schema)` without the nulls that stand there only because every property is required."""
+    try:
+        document = _Document(schema)
+        return _cleared(value, document.root, document)
+    except _OpenSchemaError:
+        return value  # no answer by that schema
+
+
+def _without_null_keywords(schema: Schema) -> Schema:
+    """Some clients send null for each keyword that they do not use."""
+    return {key: value for key, value in schema.items() if value is not None}
+
+
+def _description(node: Schema) -> Schema:
+    """The `description` of a node with its constraints, as a part of a schema; empty where there is nothing to say."""
+    constraints = [f"{key}: {json.dumps(node[key], ensure_ascii=False)}" for key in _TOLD if key in node]
+    own, told = node.get("description"), f"({', '.join(constraints)})" if constraints else ""
+    text = " ".join(part for part in (own, told) if isinstance(part, str) and part)
+    return {"description": text} if text else {}
+
+
+def _map_parts(node: Schema, change: Callable[[Any], Any]) -> Schema:
+    """A copy whose subschemas are changed; what is no schema where one should be stays for Codex to refuse."""
+    new = dict(node)
+    for key, value in node.items():
+        if key in _MAPS and isinstance(value, dict):
+            new[key] = {name: change(part) for name, part in value.items()}
+        elif key in _LISTS and isinstance(value, list):
+            new[key] = [change(part) for part in value]
+        elif key in _SINGLES:
+            new[key] = change(value)
+    return new
+
+
+def _checked(schema: Schema) -> Schema | None:
+    return schema if _count_properties(schema) <= MAX_PROPERTIES else None
+
+
+def _count_properties(node: Any) -> int:
+    if isinstance(node, list):
+        return sum(map(_count_properties, node))
+    if not isinstance(node, dict):
+        return 0
+    own = len(node["properties"]) if isinstance(node.get("properties"), dict) else 0
+    return own + sum(map(_count_properties, node.values()))
+
+
+def _closed(properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+def _allows_null(form: Schema) -> bool:
+    return "null" in _type_names(form) or any(map(_allows_null, form.get("anyOf", ())))
+
+
+def _nullable(form: Schema) -> Schema:
+    if _allows_null(form):
+        return form
+    outer: Schema = form if "anyOf" in form else {"anyOf": [form]}
+    return {**outer, "anyOf": [*outer["anyOf"], {"type": "null"}]}
+
+
+def _required(node: Schema) -> list[Any]:
+    names = node.get("required")
+    return names if isinstance(names, list) else []
+
+
+def _type_names(node: Schema) -> list[Any]:
+    kind = node.get("type")
+    return kind if isinstance(kind, list) else [kind]
+
+
+def _merged(schema: Any) -> Schema:
+    """A node with its only `allOf` part put into it (so do some generators reference), `oneOf` as `anyOf`."""
+    if not isinstance(schema, dict):
+        raise _OpenSchemaError
+    node = _without_null_keywords(schema)
+    while "allOf" in node:
+        parts = node.pop("allOf")
+        if not isinstance(parts, list) or len(parts) != 1 or not isinstance(parts[0], dict):
+            raise _OpenSchemaError
+        node |= _without_null_keywords(parts[0])
+    return {"anyOf": node["oneOf"], **node} if "oneOf" in node else node
+
+
+class _Document:
+    """A schema with its definitions."""
+
+    def __init__(self, schema: Any) -> None:
+        self.root = _merged(schema)
+        maps = (self.root.get("definitions"), self.root.get("$defs"))
+        self.definitions = {name: part for each in maps if isinstance(each, dict) for name, part in each.items()}
+
+    def name(self, ref: Any) -> str:
+        """The definition that a `$ref` names."""
+        match = _REF.fullmatch(ref) if isinstance(ref, str) else None
+        if match is None or match[1] not in self.definitions:
+            raise _OpenSchemaError
+        return match[1]
+
+    def alternatives(self, schema: Any, hops: int = 0) -> Iterator[Schema]:
+        """What a value by this schema may be, references and `anyOf` resolved."""
+        node = _merged(schema)
+        if hops > _MAX_HOPS:
+            return
+        if "$ref" in node:
+            target = self.root if node["$ref"] == "#" else self.definitions[self.name(node["$ref"])]
+            yield from self.alternatives(target, hops + 1)
+        elif isinstance(node.get("anyOf"), list) and "properties" not in node:
+            for option in node["anyOf"]:
+                yield from self.alternatives(option, hops + 1)
+        else:
+            yield node
+
+
+class _StrictForm:
+    """Makes the strict form of one schema, and of those of its definitions that it uses."""
+
+    def __init__(self, schema: Any, root_ref: str, prefix: str) -> None:
+        self._document = _Document(schema)
+        self._root_ref = root_ref
+        self._prefix = prefix
+        self._wanted: list[str] = []
+
+    def whole(self) -> tuple[Schema, Schema]:
+        """The root and the definitions, by their new names."""
+        root, definitions = self._document.root, self._document.definitions
+        root = self._node(definitions[self._document.name(root["$ref"])] if "$ref" in root else root)
+        if root.get("type") != "object":
+            raise _OpenSchemaError
+        made: Schema = {}
+        while self._wanted:
+            name = self._wanted.pop()
+            if self._prefix + name not in made:
+                made[self._prefix + name] = self._node(definitions[name])
+        return root, made
+
+    def _node(self, schema: Any) -> Schema:
+        node = _merged(schema)
+        if "$ref" in node:
+            return self._ref(node["$ref"])
+        form = {**_description(node), **self._form(node)}
+        return _nullable(form) if node.get("nullable") is True else form
+
+    def _form(self, node: Schema) -> Schema:
+        if "const" in node:
+            return _enum([node["const"]])
+        if "enum" in node:
+            return _enum(node["enum"])
+        if "properties" in node:
+            node = {"type": "object", **node}
+        elif "anyOf" in node:
+            return {"anyOf": [self._node(option) for option in _filled(node["anyOf"])]}
+        forms = [self._kind(kind, node) for kind in _filled(_type_names(node))]
+        return forms[0] if len(forms) == 1 else {"anyOf": forms}
+
+    def _kind(self, kind: Any, node: Schema) -> Schema:
+        if kind == "object":
+            return self._object(node)
+        if kind == "array" and "prefixItems" not in node:
+            return {"type": "array", "items": self._node(node.get("items"))}
+        if kind in _SCALARS:
+            return {"type": kind}
+        raise _OpenSchemaError
+
+    def _object(self, node: Schema) -> Schema:
+        properties, required = node.get("properties"), _required(node)
+        has_others = node.get("additionalProperties", False) is not False and not properties
+        if not isinstance(properties, dict) or has_others or node.get("patternProperties"):
+            raise _OpenSchemaError
+        parts = {name: self._node(part) for name, part in properties.items()}
+        return _closed({name: part if name in required else _nullable(part) for name, part in parts.items()})
+
+    def _ref(self, ref: Any) -> Schema:
+        if ref == "#":
+            return {"$ref": self._root_ref}
+        name = self._document.name(ref)
+        self._wanted.append(name)
+        return {"$ref": f"#/$defs/{self._prefix}{name}"}
+
+
+def _enum(values: Any) -> Schema:
+    kinds = list(dict.fromkeys(_TYPE_OF.get(type(value)) for value in _filled(values)))
+    if None in kinds:
+        raise _OpenSchemaError  # an object or a list
+    return {"type": kinds[0] if len(kinds) == 1 else kinds, "enum": values}
+
+
+def _filled(values: Any) -> list[Any]:
+    if not isinstance(values, list) or not values:
+        raise _OpenSchemaError
+    return values
+
+
+def _cleared(value: Any, schema: Any, document: _Document) -> Any:
+    """A value without the nulls that only strict mode asked for."""
+    if isinstance(value, list):
+        items: Any = next((option["items"] for option in document.alternatives(schema) if "items" in option), {})
+        return [_cleared(part, items, document) for part in value]
+    if not isinstance(value, dict):
+        return value
+    options = (option for option in document.alternatives(schema) if isinstance(option.get("properties"), dict))
+    node: Schema = next(
+        (option for option in options if option["properties"].keys() == value.keys()), {"properties": {}}
+    )
+    added = {
+        name
+        for name, part in node["properties"].items()
+        if value[name] is None and name not in _required(node) and not _takes_null(part, document)
+    }
+    parts = {name: part for name, part in value.items() if name not in added}
+    return {name: _cleared(part, node["properties"].get(name, {}), document) for name, part in parts.items()}
+
+
+def _takes_null(schema: Any, document: _Document) -> bool:
+    options = document.alternatives(schema)
+    return any("null" in _type_names(each) or each.get("nullable") is True or _has_null(each) for each in options)
+
+
+def _has_null(node: Schema) -> bool:
+    return isinstance(node.get("enum"), list) and None in node["enum"]
