@@ -1,0 +1,47 @@
+"""Takes the code fence off a streamed answer that should be JSON (`response_format: json_object`). Owns what is held
+back for it. Text that is no fenced block as a whole passes as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+_OPENING = re.compile(r"\s*```[ \t]*[\w+-]*[ \t]*\r?\n")
+_MAY_OPEN = re.compile(r"\s*(?:`{0,2}|```[ \t]*[\w+-]*[ \t]*\r?)\Z")
+_CLOSING = "```"
+
+
+class CodeFence:
+    """Passes text on, less a fence that it begins with, and the fence that it then ends with."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._is_open: bool | None = None  # whether it began with a fence; None while that is unknown
+
+    def feed(self, text: str) -> str:
+        """Take a piece; what may be shown now."""
+        held = self._held + text
+        if self._is_open is None:
+            opening = _OPENING.match(held)
+            if opening is None and _MAY_OPEN.match(held):
+                self._held = held
+                return ""
+            self._is_open = opening is not None
+            held = held[opening.end() :] if opening is not None else held
+        shown = len(held) - (_n_closing(held) if self._is_open else 0)
+        self._held = held[shown:]
+        return held[:shown]
+
+    def flush(self) -> str:
+        """The text is at its end; what was held back, less the closing fence."""
+        held, self._held = self._held, ""
+        return "" if self._is_open and held.strip() == _CLOSING else held
+
+
+def _n_closing(text: str) -> int:
+    """How many characters at the end of the text may belong to a closing fence: space, backticks, space."""
+    body = text.rstrip()
+    inner = body.rstrip("`")
+    n_ticks = len(body) - len(inner)
+    is_fence = n_ticks == len(_CLOSING) or (0 < n_ticks < len(_CLOSING) and body == text)
+    return len(text) - len(inner.rstrip() if is_fence else body)

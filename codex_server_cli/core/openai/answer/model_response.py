@@ -1,0 +1,86 @@
+"""One response of the model, from its raw items: which calls are the client's, and the reasoning that led to them.
+
+Raw items alone have all calls of a response, in their order: Codex 0.163.0 sends the second `item/tool/call` only after
+the first has been answered, and 0.171.0 may send the last one after `rawResponse/completed`.
+
+A call that Codex answers itself never reaches a client: of another namespace, of an unknown name, with arguments that
+are no JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from codex_server_cli.core.openai.tools import NAMESPACE, ClientCall
+from codex_server_cli.core.protocol.rpc import text_in
+
+_PRIVATE = "internal_chat_message_metadata_passthrough"
+"""A member of raw items that is Codex's own."""
+
+
+class ModelResponse:
+    """The raw items of the model response that is under way.
+
+    Args:
+        names: the tools that the client has.
+
+    Attributes:
+        reasoning_items: by call id, the `reasoning` items that came before that call, as `thread/inject_items` takes
+            them. Only those that mean something to the model, which are encrypted. They are kept from one response to
+            the next.
+    """
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.reasoning_items: dict[str, tuple[dict[str, Any], ...]] = {}
+        self._names = frozenset(names)
+        self._calls: dict[str, ClientCall] = {}
+        self._doubtful: dict[str, ClientCall] = {}
+        self._dispatched: set[str] = set()
+        self._reasoning: list[dict[str, Any]] = []
+
+    @property
+    def calls(self) -> tuple[ClientCall, ...]:
+        """The calls that are the client's, in the model's order."""
+        return tuple(self._calls.values())
+
+    @property
+    def is_dispatched(self) -> bool:
+        """Whether Codex waits for the result of a call."""
+        return not self._dispatched.isdisjoint(self._calls)
+
+    def note(self, item: dict[str, Any]) -> None:
+        """Take a raw item of our own turn."""
+        id_ = text_in(item.get("call_id"))
+        match item.get("type"):
+            case "reasoning" if item.get("encrypted_content"):
+                self._reasoning.append({name: value for name, value in item.items() if name != _PRIVATE})
+            case "function_call":
+                call = ClientCall(id_, text_in(item.get("name")), text_in(item.get("arguments")))
+                is_ours = item.get("namespace") == NAMESPACE and call.name in self._names and _is_json(call.arguments)
+                (self._calls if is_ours else self._doubtful).setdefault(id_, call)
+                if self._reasoning:
+                    self.reasoning_items[id_] = tuple(self._reasoning)
+                    self._reasoning = []
+            case "function_call_output":  # Codex answered it itself: no client has been asked so far
+                self._calls.pop(id_, None)
+
+    def note_dispatch(self, call_id: str) -> None:
+        """Codex asks for the result of a call (`item/tool/call`), which proves whose it is."""
+        if call_id in self._doubtful:
+            self._calls[call_id] = self._doubtful.pop(call_id)
+        self._dispatched.add(call_id)
+
+    def drop(self) -> None:
+        """The response was cut, and the model is asked again."""
+        self._calls, self._doubtful, self._reasoning = {}, {}, []
+
+
+def _is_json(arguments: str) -> bool:
+    """Whether Codex can read it, which knows neither NaN nor half a character."""
+    try:
+        json.dumps(json.loads(arguments), ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""How long Codex may try a model request again before the client is told. Owns the budget.
+
+For one that fails with 500 Codex makes 30 model requests in 25 s, and the official clients would send each of our 5xx
+twice more.
+"""
+
+from __future__ import annotations
+
+_LIMIT_S = 15.0
+_MOST = 2
+
+
+class RetryBudget:
+    """Counts the retries of one model response, and their time.
+
+    Attributes:
+        error: the error that was retried last; None while nothing is retried.
+    """
+
+    def __init__(self) -> None:
+        self.error: dict[str, object] | None = None
+        self._n = 0
+        self._since_s = 0.0
+
+    def note(self, error: dict[str, object], now_s: float) -> None:
+        """Codex tries again after an error."""
+        if self.error is None:
+            self._since_s = now_s
+        self.error, self._n = error, self._n + 1
+
+    def note_progress(self) -> None:
+        """The model answers: time is no longer lost, but a second retry still counts as one."""
+        self.error = None
+
+    def reset(self) -> None:
+        """A model response is complete."""
+        self.error, self._n = None, 0
+
+    @property
+    def due_s(self) -> float | None:
+        """When the budget is spent; None while nothing is retried."""
+        if self.error is None:
+            return None
+        return self._since_s + (_LIMIT_S if self._n < _MOST else 0.0)

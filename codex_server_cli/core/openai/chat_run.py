@@ -1,0 +1,295 @@
+"""The machine of one chat completion: the messages of a thread in, what the client is given out. No I/O, no clock.
+
+For its caller:
+
+    run = ChatRun(request, now_s=time.time(), limits=limits)          # limits: one AccountLimits for all runs
+    # before thread/start and turn/start: follow the thread, so that nothing is missed
+    for output in run.feed(message, time.time()): …                   # every message of the feed, in order
+    for output in run.tick(time.time()): …                            # at `run.wakeup_s`, if nothing came until then
+
+* A stream sends its status line when `has_begun` turns true. A `Failed` before that is an error answer with its own
+  status; after it, an error event. A plain answer waits for `Finish` or `Failed`, and reads `completion(head, run)`.
+* `Interrupt`: send `turn/interrupt` (it may be refused until `turn/started`), and let no other request have the thread.
+* `Calls` are followed by `Finish`. Where `is_held` is true then, the turn goes on once each `item/tool/call` has been
+  answered, by its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the
+  results is a new run with the same `turn_id`; it is fed everything that came since.
+* Server requests are not answered here. `item/tool/call` is the only one that a thread of ours may send.
+* Any other `Finish` without `Interrupt` means that the turn is over, and the thread idle. It may be kept where the
+  reason is `stop` and no call was forced.
+* `account/rateLimits/updated` is no message of a thread: give it to `limits`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from codex_server_cli.core.openai import wire_errors
+from codex_server_cli.core.openai.answer.content import Content
+from codex_server_cli.core.openai.answer.model_response import ModelResponse
+from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Output, Text, Thought
+from codex_server_cli.core.openai.answer.retries import RetryBudget
+from codex_server_cli.core.openai.chat_request import ChatRequest
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.tools import ClientCall, forced_call
+from codex_server_cli.core.openai.usage import ChatUsage
+from codex_server_cli.core.openai.wire_errors import AccountLimits
+from codex_server_cli.core.protocol.rpc import Message, at, object_at, params_of, text_in
+
+__all__ = ["Calls", "ChatRun", "Cited", "Failed", "Finish", "Interrupt", "Output", "Text", "Thought"]
+
+BEGIN_S = 10.0
+"""After this long a stream's status line is sent: reasoning is silent for long, and proxies cut a silence of 60 s."""
+
+SILENCE_S = 20.0
+"""After this long without a message a response whose calls Codex waits for counts as complete. Where the model's
+connection was cut behind a call, Codex says nothing of it until the call is answered (0.163.0 and 0.171.0)."""
+
+_NO_PROGRESS = ("userMessage", "dynamicToolCall")
+"""Items that no answer of the model begins with: a message of the user, and a call that Codex passes on later."""
+
+
+class ChatRun:
+    """One HTTP response.
+
+    Args:
+        request: what is answered.
+        now_s: Unix seconds, here as everywhere.
+        turn_id: of a turn that was held open; None for a new one, whose `turn/started` names it.
+        limits: what is known of the account's limits.
+
+    Attributes:
+        turn_id: None until it is known.
+        has_begun: the status line of a stream may be sent.
+        calls: the calls of the answer; empty until `Calls`.
+        finish: how the answer ended; None while it has not, or where it failed.
+        is_held: the turn is held open: Codex waits for the results of `calls`.
+    """
+
+    def __init__(
+        self, request: ChatRequest, *, now_s: float, turn_id: str | None = None, limits: AccountLimits | None = None
+    ) -> None:
+        self.turn_id = turn_id
+        self.has_begun = self.is_held = False
+        self.calls: tuple[ClientCall, ...] = ()
+        self.finish: Finish | None = None
+        self._request = request
+        self._limits = limits or AccountLimits()
+        self._began_s = self._now_s = now_s
+        self._error: ApiError | None = None
+        self._content = Content(request)
+        self._response = ModelResponse([tool["name"] for tool in request.tools])
+        self._usage = ChatUsage()
+        self._retries = RetryBudget()
+        self._is_sent = self._is_thought_sent = False
+        self._is_response_complete = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the answer ended or failed; everything that comes later is ignored."""
+        return self.finish is not None or self._error is not None
+
+    @property
+    def text(self) -> str:
+        """The content so far."""
+        return self._content.text
+
+    @property
+    def reasoning(self) -> str:
+        """The `reasoning_content` so far."""
+        return self._content.thoughts.text
+
+    @property
+    def annotations(self) -> list[dict[str, Any]]:
+        """The content's citations, in OpenAI's form."""
+        return self._content.annotations
+
+    @property
+    def reasoning_items(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        """By call id, the encrypted reasoning that a rebuilt history needs in front of that call."""
+        return self._response.reasoning_items
+
+    # --- the caller's side
+
+    def feed(self, message: Message, now_s: float) -> list[Output]:
+        """Take a message of the thread, or one without a thread."""
+        if self.is_over:
+            return []
+        self._now_s = now_s
+        return self._given(self._take(text_in(message.get("method")), params_of(message)))
+
+    @property
+    def wakeup_s(self) -> float | None:
+        """When `tick` is to be called, if no message comes before; None where only a message can change anything."""
+        if self.is_over:
+            return None
+        dues = [self._retries.due_s, self._begin_due_s, self._silence_due_s]
+        return min((due for due in dues if due is not None), default=None)
+
+    def tick(self, now_s: float) -> list[Output]:
+        """Time has passed."""
+        if self.is_over:
+            return []
+        if _is_due(self._retries.due_s, now_s):
+            self._now_s = now_s
+            return self._given(self._stop_retrying())
+        if _is_due(self._silence_due_s, now_s):
+            return self._given(self._hold(None))
+        self.has_begun = self.has_begun or _is_due(self._begin_due_s, now_s)
+        return []
+
+    def give_up(self, error: ApiError) -> list[Output]:
+        """The caller ends the run: on a deadline, or because the app-server is gone (`wire_errors` has the errors).
+
+        The turn, where there still is one, is the caller's to interrupt.
+        """
+        return [] if self.is_over else self._given(self._fail(error))
+
+    def _given(self, outputs: list[Output]) -> list[Output]:
+        """What the client is given now: the pieces of an answer only where it is a stream."""
+        if self._content.is_stopped and not self.is_over:
+            outputs = [*outputs, *self._interrupt_and_finish("stop")]
+        if not self._request.is_stream:
+            return [each for each in outputs if not isinstance(each, Text | Thought | Cited)]
+        self._is_sent = self._is_sent or any(isinstance(each, Text | Calls) for each in outputs)
+        self._is_thought_sent = self._is_thought_sent or any(isinstance(each, Thought) for each in outputs)
+        return outputs
+
+    @property
+    def _begin_due_s(self) -> float | None:
+        """While something is retried, it is open whether there will be an answer."""
+        is_waiting = self._request.is_stream and not self.has_begun and self._retries.error is None
+        return self._began_s + BEGIN_S if is_waiting else None
+
+    @property
+    def _silence_due_s(self) -> float | None:
+        return self._now_s + SILENCE_S if self._response.is_dispatched else None
+
+    # --- messages
+
+    def _take(self, method: str, params: Message) -> list[Output]:
+        if method == "account/rateLimits/updated":
+            self._limits.note(params)
+            return []
+        turn_id = params.get("turnId") or at(params, "turn.id", str)
+        if method == "turn/started" and self.turn_id is None:
+            self.turn_id = text_in(turn_id)
+        if turn_id != self.turn_id or turn_id is None:
+            return []  # another turn's; or the echo of what was injected, which has a turn id of its own
+        match method:
+            case "rawResponseItem/completed":
+                return self._take_raw(object_at(params, "item"))
+            case "rawResponse/completed":
+                return self._take_response(params)
+            case "item/tool/call":
+                self._response.note_dispatch(text_in(params.get("callId")))
+                is_late = self._is_response_complete and self._response.calls
+                return self._hold(self._usage.document) if is_late else []
+            case "error":
+                return self._take_error(object_at(params, "error"), will_retry=params.get("willRetry") is True)
+            case "turn/completed":
+                return self._take_end(object_at(params, "turn"))
+        if method == "item/started" and at(params, "item.type", str) not in _NO_PROGRESS:
+            self._note_progress()
+        return [*self._content.take(method, params)]
+
+    def _note_progress(self) -> None:
+        """The model answers."""
+        self.has_begun = self._request.is_stream
+        self._is_response_complete = False
+        self._retries.note_progress()
+
+    def _take_raw(self, item: Message) -> list[Output]:
+        self._response.note(item)
+        if item.get("type") == "function_call":
+            self._note_progress()
+        if item.get("type") == "message" and item.get("role") == "assistant":
+            return [*self._content.cite(text_in(item.get("id")), item.get("content"))]
+        return []
+
+    def _take_response(self, params: Message) -> list[Output]:
+        """A model response is complete: the turn goes on by itself, unless a client has to answer calls."""
+        if not self._usage.add(params.get("responseId"), params.get("usage")):
+            return []
+        if self._response.calls:
+            return self._hold(self._usage.document)
+        self._is_response_complete = True
+        self._content.keep()
+        self._retries.reset()
+        return []
+
+    def _take_error(self, error: Message, *, will_retry: bool) -> list[Output]:
+        reason = wire_errors.early_finish(error)
+        if reason is None and wire_errors.is_policy(error) and (self.text or self.has_begun):
+            reason = "content_filter"
+        if not will_retry:
+            return self._finish(reason, None) if reason is not None else self._fail(self._error_of(error))
+        if reason is not None:  # Codex would have the model answer five times more
+            return self._interrupt_and_finish(reason)
+        self._retries.note(error, self._now_s)
+        if self._is_sent or wire_errors.is_login(error) or _is_due(self._retries.due_s, self._now_s):
+            return self._stop_retrying()
+        self._response.drop()
+        self._content.restart(is_sent=self._is_thought_sent)
+        return []
+
+    def _take_end(self, turn: Message) -> list[Output]:
+        match turn.get("status"):
+            case "completed":
+                return self._finish("content_filter" if self._content.is_refused else "stop", self._usage.document)
+            case "interrupted":
+                return self._fail(wire_errors.interrupted())
+        return self._take_error(object_at(turn, "error"), will_retry=False)
+
+    # --- ends
+
+    def _error_of(self, error: Message) -> ApiError:
+        return wire_errors.error_of(error, self._limits, self._now_s)
+
+    def _stop_retrying(self) -> list[Output]:
+        return [Interrupt(), *self._fail(self._error_of(self._retries.error or {}))]
+
+    def _fail(self, error: ApiError) -> list[Output]:
+        """What was held back is shown first: half an answer is better than none."""
+        outputs: list[Output] = [*self._content.end()] if self._is_sent else []
+        self._error = error
+        return [*outputs, Failed(error)]
+
+    def _interrupt_and_finish(self, reason: str) -> list[Output]:
+        return [Interrupt(), *self._finish(reason, None)]
+
+    def _finish(self, reason: str, usage: dict[str, Any] | None) -> list[Output]:
+        """The answer ends without a call of the model's; a call that was forced is in its text."""
+        forced = self._request.forced
+        found = forced_call(forced, self._content.raw) if forced is not None and reason == "stop" else None
+        if found is not None:
+            return self._end_with([], (ClientCall(self._call_id, *found),), usage)
+        return self._end([*self._content.end()], Finish(reason, usage))
+
+    @property
+    def _call_id(self) -> str:
+        """The id of a forced call, which the model does not know of: as unique as the turn's own."""
+        return f"call_{hashlib.sha256(text_in(self.turn_id).encode()).hexdigest()[:24]}"
+
+    def _hold(self, usage: dict[str, Any] | None) -> list[Output]:
+        """The answer ends in calls that Codex waits for."""
+        calls = self._response.calls
+        self.is_held = len(calls) == 1 or not self._request.uses_functions
+        unanswered: list[Output] = [] if self.is_held else [Interrupt()]  # such a client is told of one call only
+        return [*unanswered, *self._end_with([*self._content.before_calls()], calls, usage)]
+
+    def _end_with(
+        self, before: list[Output], calls: tuple[ClientCall, ...], usage: dict[str, Any] | None
+    ) -> list[Output]:
+        is_function = self._request.uses_functions
+        self.calls = calls[:1] if is_function else calls
+        reason = "function_call" if is_function else "tool_calls"
+        return self._end([*before, Calls(self.calls)], Finish(reason, usage))
+
+    def _end(self, outputs: list[Output], finish: Finish) -> list[Output]:
+        self.has_begun, self.finish = True, finish
+        return [*outputs, finish]
+
+
+def _is_due(due_s: float | None, now_s: float) -> bool:
+    return due_s is not None and now_s >= due_s

@@ -1,0 +1,51 @@
+"""Cuts a streamed text at the first stop sequence, which no model of Codex knows of. Owns what is held back for it.
+
+The result does not depend on how the text is cut into pieces: of the sequences in it, the one that is complete first
+counts, as it would for a model that writes one character after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StopSequences:
+    """Passes text on, up to the first of `stop`.
+
+    Held back is only what may be the beginning of a sequence: never more than the longest of them, less one character.
+
+    Args:
+        stop: none of them empty; without any, all text passes at once.
+
+    Attributes:
+        is_hit: a sequence has been found, and all later text is dropped.
+    """
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self.is_hit = False
+        self._stop = tuple(stop)
+        self._longest = max(map(len, self._stop), default=1)
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Take a piece; what may be shown now."""
+        if self.is_hit:
+            return ""
+        held = self._held + text
+        found = [(start + len(stop), start) for stop in self._stop if (start := held.find(stop)) >= 0]
+        if found:
+            self.is_hit, self._held = True, ""
+            return held[: min(found)[1]]
+        shown = len(held) - self._n_begun(held)
+        self._held = held[shown:]
+        return held[:shown]
+
+    def flush(self) -> str:
+        """The text is at its end; what was held back."""
+        held, self._held = self._held, ""
+        return held
+
+    def _n_begun(self, text: str) -> int:
+        """How many characters at the end of the text are the beginning of a sequence."""
+        lengths = range(min(self._longest - 1, len(text)), 0, -1)
+        return next((n for n in lengths if any(stop.startswith(text[-n:]) for stop in self._stop)), 0)
