@@ -16,11 +16,14 @@ import psutil
 import uvicorn
 
 from codex_server_cli.demo.codex_home import write_custom_provider
-from codex_server_cli.demo.scripted_model import Script, ScriptedModel
+from codex_server_cli.demo.scripted_model import ScriptedModel
+from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
+from codex_server_cli.gateway.front import Front
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.settings.places import Settings
+from tests.kit.chat_model import ChatModel
 from tests.kit.shared_server import SharedServer
 from tests.kit.support import DEADLINE_S, SPARED_FEATURES, wait_until
 
@@ -33,14 +36,14 @@ class ChatGateway:
     Attributes:
         gateway: its state.
         server: where its app-server lives.
-        model: what Codex asks.
+        model, rules: what Codex asks, and its script.
         url: where it listens.
     """
 
     def __init__(
         self,
         server: SharedServer,
-        script: Script,
+        rules: ChatModel,
         *,
         options: ServeOptions | None = None,
         write_home: Callable[[Path, ScriptedModel], None] | None = None,
@@ -48,7 +51,8 @@ class ChatGateway:
     ) -> None:
         self.server = server
         (server.home / "config.json").write_text(json.dumps({"codex": str(server.codex)}))
-        self.model = server.opened.enter_context(ScriptedModel(script))
+        self.rules = rules
+        self.model = server.opened.enter_context(ScriptedModel(rules))
         if write_home is None:
             write_custom_provider(
                 server.codex_home, self.model.base_url, model=model_name, features=dict(SPARED_FEATURES)
@@ -65,12 +69,14 @@ class ChatGateway:
     async def _serve(self) -> None:
         self.gateway = Gateway(Settings.load(), self._options)
         self.loop = asyncio.get_running_loop()
-        self._uvicorn = uvicorn.Server(
-            uvicorn.Config(make_app(self.gateway), log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
-        )
+        log = AccessLog(is_for_people=False)
+        app = Front(self.gateway, make_app(self.gateway), log)
+        settings: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "timeout_graceful_shutdown": 1}
+        self._uvicorn = uvicorn.Server(uvicorn.Config(app, **settings))
         await self._uvicorn.serve(sockets=[self._socket])
         self.gateway.begin_to_stop()
         await self.gateway.close()
+        log.close()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run something on the gateway's own loop."""
@@ -78,7 +84,12 @@ class ChatGateway:
 
     def client(self, **more: Any) -> openai.OpenAI:
         """The official client, which tries each request once unless told otherwise."""
-        given: dict[str, Any] = {"base_url": f"{self.url}/v1", "api_key": "any", "max_retries": 0, "timeout": DEADLINE_S}
+        given: dict[str, Any] = {
+            "base_url": f"{self.url}/v1",
+            "api_key": "any",
+            "max_retries": 0,
+            "timeout": DEADLINE_S,
+        }
         return openai.OpenAI(**{**given, **more})
 
     def http(self, **more: Any) -> httpx.Client:

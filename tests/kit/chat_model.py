@@ -49,6 +49,11 @@ class ChatModel:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
+    def forget(self) -> None:
+        """Forget what was seen."""
+        with self._lock:
+            self.seen, self.problems = [], []
+
     def close_gate(self) -> Gate:
         """The gate that the next `hold` waits for."""
         self.gate = Gate()

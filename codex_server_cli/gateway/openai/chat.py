@@ -20,11 +20,10 @@ from codex_server_cli.core.openai.chat_chunks import DONE, ChatHead, ChunkWriter
 from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat
 from codex_server_cli.core.openai.chat_run import Failed
 from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.gateway.answers import EventStream, error_event, json_answer, read_json, refusal_of, until_gone
+from codex_server_cli.gateway.answers import EventStream, error_event, json_answer, read_json, until_gone
 from codex_server_cli.gateway.openai.chat_state import ChatState
 from codex_server_cli.gateway.openai.exchange import Exchange
 from codex_server_cli.gateway.openai.opening import open_turn
-from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
@@ -79,16 +78,12 @@ async def _start(state: ChatState, asked: ChatRequest, body: Any) -> _Running:
         raise ApiError(503, "This gateway is stopping.", type="server_error", code="gateway_stopping")
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(state.gateway.admission.stream())
-        try:
-            turn, limits = await open_turn(state, asked)
-        except UpstreamError as error:
-            raise request_error(error.code, error.message) from error
+        turn, limits = await open_turn(state, asked)
         exchange = Exchange(state, asked, turn, limits)
         opened.callback(exchange.close)
         name = body.get("model")
         head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), name if name else turn.thread.model)
         return _Running(exchange, head, opened.pop_all())
-    raise AssertionError
 
 
 class _Events(AsyncGenerator[bytes, None]):

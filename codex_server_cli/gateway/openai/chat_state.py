@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from anyio import to_thread
 
+from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
 from codex_server_cli.gateway.openai.thread import ChatThread, ChatTurn
@@ -11,6 +15,13 @@ from codex_server_cli.gateway.openai.threads import StickyThreads
 from codex_server_cli.gateway.state import Gateway
 
 _FACE = "openai"
+_KINDS = {
+    "input": "prompt_tokens",
+    "cached_input": "prompt_tokens_details.cached_tokens",
+    "output": "completion_tokens",
+    "reasoning_output": "completion_tokens_details.reasoning_tokens",
+}
+"""What is counted, and where it stands in a usage."""
 
 
 class ChatState:
@@ -54,6 +65,11 @@ class ChatState:
     def end_turn(self, turn: ChatTurn) -> None:
         """Interrupt a turn and let its thread go, behind the request: a client that has left must not stop that."""
         self.gateway.task(turn.interrupt())
+
+    def count(self, usage: Mapping[str, Any] | None) -> None:
+        """Count the tokens of an answer."""
+        for kind, path in _KINDS.items():
+            self.gateway.metrics.tokens.labels(kind).inc(at(usage, path, int) or 0)
 
     async def _stop(self) -> None:
         self.held.clear()

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.wire_errors import AccountLimits, login_required
+from codex_server_cli.core.protocol.rpc import params_of
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 
 _FRESH_S = 60.0
@@ -56,11 +58,15 @@ class Backend:
     """What one connection's app-server says of the account and its models.
 
     An app-server never learns of a new login, it is replaced: so what is known goes with the connection.
+
+    Attributes:
+        connection: as given.
+        limits: the account's limits, as last reported.
     """
 
     def __init__(self, connection: UpstreamConnection) -> None:
         self.connection = connection
-        self.rate_limits: dict[str, Any] | None = None
+        self.limits = AccountLimits()
         self._models: tuple[float, dict[str, CodexModel]] | None = None
         self._needs_login: bool | None = None
         self._lock = asyncio.Lock()
@@ -69,7 +75,7 @@ class Backend:
     def _hear(self, message: dict[str, Any]) -> None:
         match message.get("method"):
             case "account/rateLimits/updated":
-                self.rate_limits = message["params"].get("rateLimits")
+                self.limits.note(params_of(message))
             case "account/updated":
                 self._needs_login = None
             case _:
@@ -88,12 +94,7 @@ class Backend:
         if self._needs_login is None:
             account = await self.connection.call("account/read", {})
             if account.get("requiresOpenaiAuth") and not account.get("account"):
-                raise ApiError(
-                    401,
-                    "Codex is not logged in on the machine of this gateway: run `codex login` there.",
-                    type="authentication_error",
-                    code="codex_login_required",
-                )
+                raise login_required()
             self._needs_login = bool(account.get("requiresOpenaiAuth"))
         return self._needs_login
 

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai import conversation, thread_terms
 from codex_server_cli.core.openai.chat_request import ChatRequest
+from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal
 from codex_server_cli.gateway.openai.chat_state import ChatState
 from codex_server_cli.gateway.openai.thread import ChatThread, ChatTurn
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 
-async def open_turn(state: ChatState, request: ChatRequest) -> ChatTurn:
+class Opened(NamedTuple):
+    """A turn that runs, and the limits of the account that it runs on."""
+
+    turn: ChatTurn
+    limits: AccountLimits
+
+
+async def open_turn(state: ChatState, request: ChatRequest) -> Opened:
     """A running turn that answers a request; whoever gets it must see that it ends.
 
     Cancelling this ends the turn that it would have been.
 
     Raises:
-        ApiError: there is no login, or no such model.
-        UpstreamError: the app-server refuses the request.
-        UpstreamGone: it cannot be reached.
+        ApiError: there is no login, no such model; or Codex refuses the request.
+        UpstreamGone: the app-server cannot be reached.
     """
     opening = state.gateway.task(_open(state, request))
     try:
@@ -36,27 +43,31 @@ async def open_turn(state: ChatState, request: ChatRequest) -> ChatTurn:
         raise
 
 
-def _end_late(state: ChatState, opening: asyncio.Task[ChatTurn]) -> None:
+def _end_late(state: ChatState, opening: asyncio.Task[Opened]) -> None:
     if not opening.cancelled() and opening.exception() is None:
-        state.end_turn(opening.result())
+        state.end_turn(opening.result().turn)
 
 
-async def _open(state: ChatState, request: ChatRequest) -> ChatTurn:
+async def _open(state: ChatState, request: ChatRequest) -> Opened:
     try:
-        return await _open_once(state, request)
-    except UpstreamGone:
-        # The app-server may have ended since the connection was used last. Nothing has run, and the next one may do.
-        return await _open_once(state, request)
+        try:
+            return await _open_once(state, request)
+        except UpstreamGone:
+            # The app-server may have ended since the connection was used last. Nothing has run, and a new one may do.
+            return await _open_once(state, request)
+    except UpstreamError as error:
+        raise error_of_refusal(error.code, error.message, error.data) from error
 
 
-async def _open_once(state: ChatState, request: ChatRequest) -> ChatTurn:
+async def _open_once(state: ChatState, request: ChatRequest) -> Opened:
     backend = await state.backend()
     await backend.check(request)
-    if conversation.is_keepable(request):
-        turn = await _continue_held(state, request) or await _continue_kept(state, request)
-        if turn is not None:
-            return turn
-    return await _start_fresh(state, backend.connection, request)
+    turn = await _continue(state, request) if conversation.is_keepable(request) else None
+    return Opened(turn or await _start_fresh(state, backend.connection, request), backend.limits)
+
+
+async def _continue(state: ChatState, request: ChatRequest) -> ChatTurn | None:
+    return await _continue_held(state, request) or await _continue_kept(state, request)
 
 
 async def _continue_held(state: ChatState, request: ChatRequest) -> ChatTurn | None:

@@ -1,4 +1,4 @@
-"""The routes of OpenAI's face: with and without `/v1`, with a slash behind and two before, as clients ask for them."""
+"""The routes of OpenAI's face, with and without `/v1`: clients differ in what they take for the base URL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from codex_server_cli.gateway.openai.chat_state import ChatState
 from codex_server_cli.gateway.openai.models import find
 from codex_server_cli.gateway.state import Gateway
 
-_PREFIXES = ("/v1", "//v1", "")
+_PREFIXES = ("/v1", "")
 _ABSENT = ("audio", "batches", "completions", "edits", "embeddings", "files", "images", "moderations", "responses")
 """What clients ask for that is not here; the first word of the path, so that the bridge's own paths are not meant."""
 _EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/ID."
@@ -39,7 +39,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
     async def model(request: Request) -> Response:
         """Tell of one model."""
         backend = await state.backend()
-        name = request.path_params["name"].rstrip("/")
+        name = request.path_params["name"]
         name = gateway.options.model_aliases.get(name, name).partition(":")[0]
         return json_answer(find(await backend.models(), name).document())
 
@@ -49,13 +49,13 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         *_on("/models", models, "GET"),
         *_on("/models/{name:path}", model, "GET"),
         *(route for word in _ABSENT for route in _on(f"/{word}", _absent, "GET", "POST", "DELETE")),
-        *(Route(f"{prefix}/{{rest:path}}", _absent, methods=["GET", "POST", "DELETE"]) for prefix in _PREFIXES[:2]),
+        Route("/v1", _absent, methods=["GET"]),
+        Route("/v1/{rest:path}", _absent, methods=["GET", "POST", "DELETE"]),
     ]
 
 
 def _on(path: str, handler: Callable[[Request], Awaitable[Response]], *methods: str) -> list[BaseRoute]:
-    ends = ("",) if path.endswith(":path}") else ("", "/")
-    return [Route(f"{prefix}{path}{end}", handler, methods=list(methods)) for prefix in _PREFIXES for end in ends]
+    return [Route(f"{prefix}{path}", handler, methods=list(methods)) for prefix in _PREFIXES]
 
 
 async def _absent(request: Request) -> NoReturn:

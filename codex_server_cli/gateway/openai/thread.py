@@ -27,17 +27,22 @@ Message = dict[str, Any]
 
 
 class ChatThread:
-    """An ephemeral thread that we started, and whose events we get."""
+    """An ephemeral thread that we started.
 
-    def __init__(self, connection: UpstreamConnection, thread_id: str, feed: ThreadFeed) -> None:
-        self.id, self._connection, self.feed = thread_id, connection, feed
+    Attributes:
+        id, model: as Codex names them.
+        feed: what comes about it.
+    """
+
+    def __init__(self, connection: UpstreamConnection, thread_id: str, model: str) -> None:
+        self.id, self.model, self._connection = thread_id, model, connection
+        self.feed: ThreadFeed = connection.follow(thread_id)
 
     @classmethod
     async def start(cls, connection: UpstreamConnection, params: dict[str, Any]) -> ChatThread:
         """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`."""
         reply = await connection.call("thread/start", params)
-        thread_id = reply["thread"]["id"]
-        return cls(connection, thread_id, connection.follow(thread_id))
+        return cls(connection, reply["thread"]["id"], reply["model"])
 
     @property
     def is_alive(self) -> bool:
