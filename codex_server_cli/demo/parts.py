@@ -89,10 +89,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """A reasoning item with one summary part."""
+    """A reasoning item with one summary part; `encrypted` is what the model thought, for the model alone."""
 
     summary_text: str
     item_id: str | None = None
+    encrypted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

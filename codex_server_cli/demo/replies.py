@@ -78,9 +78,9 @@ def _split(piece: Piece, chunks: int) -> Sequence[Piece]:
     return [piece[start:end] for start, end in pairwise(bounds)]
 
 
-def reason(summary_text: str, *, item_id: str | None = None) -> Reasoning:
-    """A reasoning summary."""
-    return Reasoning(summary_text, item_id)
+def reason(summary_text: str, *, item_id: str | None = None, encrypted: str | None = None) -> Reasoning:
+    """A reasoning summary, with the encrypted reasoning itself where it is given."""
+    return Reasoning(summary_text, item_id, encrypted)
 
 
 def call(

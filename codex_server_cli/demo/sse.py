@@ -99,7 +99,8 @@ def _reasoning(reasoning: Reasoning, index: int, item_id: str) -> Iterator[bytes
     yield _event("response.reasoning_summary_part.added", **where, part={"type": "summary_text", "text": ""})
     yield _event("response.reasoning_summary_text.delta", **where, delta=text)
     yield _event("response.reasoning_summary_text.done", **where, text=text)
-    yield _done({**item, "summary": [{"type": "summary_text", "text": text}]}, index)
+    encrypted = {} if reasoning.encrypted is None else {"encrypted_content": reasoning.encrypted}
+    yield _done({**item, "summary": [{"type": "summary_text", "text": text}], **encrypted}, index)
 
 
 def _tool_call(call: ToolCall, call_id: str) -> Json:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import httpx
 import openai
@@ -20,8 +21,11 @@ from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
 from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.openai import routes
+from codex_server_cli.gateway.openai.chat_state import ChatState
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.settings.places import Settings
 from tests.kit.chat_model import ChatModel
 from tests.kit.shared_server import SharedServer
@@ -30,11 +34,33 @@ from tests.kit.support import DEADLINE_S, SPARED_FEATURES, wait_until
 T = TypeVar("T")
 
 
+class _Log(AccessLog):
+    """Keeps what would be written.
+
+    Attributes:
+        requests: a line for each that has ended.
+        defects: failures of ours.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.defects: list[BaseException] = []
+
+    def say(self, event: str, **facts: Any) -> None:
+        """See `AccessLog`."""
+        if event == "request":
+            self.requests.append(facts)
+
+    def defect(self, error: BaseException, **facts: Any) -> None:
+        """See `AccessLog`."""
+        self.defects.append(error)
+
+
 class ChatGateway:
     """See the module.
 
     Attributes:
-        gateway: its state.
+        gateway, state: what its requests share, and its chats.
         server: where its app-server lives.
         model, rules: what Codex asks, and its script.
         url: where it listens.
@@ -69,18 +95,58 @@ class ChatGateway:
     async def _serve(self) -> None:
         self.gateway = Gateway(Settings.load(), self._options)
         self.loop = asyncio.get_running_loop()
-        log = AccessLog(is_for_people=False)
-        app = Front(self.gateway, make_app(self.gateway), log)
+        log = self.log = _Log()
+        with patch.object(routes, "ChatState", self._make_state):
+            app = Front(self.gateway, make_app(self.gateway), log)
         settings: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "timeout_graceful_shutdown": 1}
         self._uvicorn = uvicorn.Server(uvicorn.Config(app, **settings))
         await self._uvicorn.serve(sockets=[self._socket])
         self.gateway.begin_to_stop()
         await self.gateway.close()
-        log.close()
+
+    def _make_state(self, gateway: Gateway) -> ChatState:
+        self.state = ChatState(gateway)
+        return self.state
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run something on the gateway's own loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(DEADLINE_S)
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call something there."""
+
+        async def called() -> T:
+            return function()
+
+        return self.run(called())
+
+    def loaded_threads(self) -> list[str]:
+        """The threads that the app-server has in memory."""
+
+        async def ask() -> list[str]:
+            connection = await self.gateway.app_server.kept("test")
+            threads: list[str] = (await connection.call("thread/loaded/list", {}))["data"]
+            return threads
+
+        return self.run(ask())
+
+    def loaded_turns(self) -> list[str]:
+        """Those of them that are active now."""
+
+        async def is_active(thread: str) -> bool:
+            connection = await self.gateway.app_server.kept("test")
+            try:
+                found = await connection.call("thread/read", {"threadId": thread})
+            except UpstreamError:
+                return False
+            return bool(found["thread"]["status"]["type"] == "active")
+
+        return [thread for thread in self.loaded_threads() if self.run(is_active(thread))]
+
+    def n_streams(self) -> tuple[float, float]:
+        """How many requests run, and how many wait for a place."""
+        metrics = self.gateway.metrics
+        return metrics.streams._value.get(), metrics.waiting._value.get()
 
     def client(self, **more: Any) -> openai.OpenAI:
         """The official client, which tries each request once unless told otherwise."""
@@ -117,4 +183,5 @@ class ChatGateway:
         self._uvicorn.should_exit = True
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
+        assert self.log.defects == []
         self.server.end()

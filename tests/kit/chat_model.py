@@ -86,7 +86,7 @@ class ChatModel:
                 return replies.reply(_said(rule, rest, text), usage=USAGE)
 
     def _calls(self, lines: list[str]) -> list[Part]:
-        parts: list[Part] = [replies.reason("which tool?")]
+        parts: list[Part] = [replies.reason("which tool?", encrypted="c2VjcmV0")]
         for line in lines:
             rule, _, rest = line.partition(" ")
             name, _, arguments = rest.partition(" ")
@@ -145,7 +145,8 @@ def problems_of(body: dict[str, Any]) -> list[str]:
         problems.append("a compaction")
     if "<environment_context>" in text or "AGENTS.md" in text:
         problems.append("words of Codex itself")
-    stray = {name for namespace, name in tools_of(body) if namespace not in ("client", "functions")}
+    # `apply_patch` of one model cannot be switched off; without an environment it can do nothing.
+    stray = {name for space, name in tools_of(body) if space not in ("client", "functions") and name != "apply_patch"}
     return problems + [f"a tool that is no client's: {name}" for name in sorted(stray)]
 
 
