@@ -55,7 +55,7 @@ class Admission:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._leave()  # the place came in the moment in which the client went
-            else:
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
         finally:
@@ -63,7 +63,9 @@ class Admission:
 
     def _leave(self) -> None:
         """Give the place to the next one that still waits."""
-        if self._waiting:
-            self._waiting.popleft().set_result(None)
-        else:
-            self._free += 1
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # else its client went in this moment
+                turn.set_result(None)
+                return
+        self._free += 1

@@ -22,9 +22,9 @@ from codex_server_cli.gateway.upstream.wire import UpstreamGone
 __all__ = ["EventStream", "answer_of", "error_answer", "error_event", "json_answer", "read_json", "until_gone"]
 
 T = TypeVar("T")
-_KEEP_ALIVE_S = 10.0
-_TAKEN_S = 60.0
-"""A client that takes nothing for so long is given up."""
+DEFECT = "internal"
+"""The code of an error that is our fault."""
+KEEP_ALIVE_S = 10.0
 _KEEP_ALIVE = b": ka\n"
 """One newline only: with two the official client reads an event without data (gateway notes, section 14)."""
 _STATUS_OF = {
@@ -37,6 +37,7 @@ _STATUS_OF = {
     Exit.BUSY: 409,
     Exit.TIMEOUT: 504,
 }
+_STOPPING = ApiError(503, "this gateway stops", type="server_error", code="gateway_stopping")
 _EVENT_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -95,7 +96,7 @@ def refusal_of(error: Exception) -> tuple[ApiError, str]:
         kind = "not_found" if error.status_code == 404 else "invalid_request_error"
         found = ApiError(error.status_code, error.detail, type=kind, headers=tuple((error.headers or {}).items()))
     else:
-        found = ApiError(500, f"a defect of codex-server: {_name_of(error)}", type="server_error", code="internal")
+        found = ApiError(500, f"a defect of codex-server: {_name_of(error)}", type="server_error", code=DEFECT)
     return found, hint
 
 
@@ -138,31 +139,36 @@ class EventStream(Response):
         leaving = asyncio.ensure_future(_until_disconnect(receive))
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
+            if not sending.done():
+                raise ClientDisconnect
+            sending.result()
+        except asyncio.CancelledError:  # the gateway ends
+            await _cancelled(sending, leaving)
+            await send(_body(error_event(_STOPPING)))
+            raise
         finally:
             await _cancelled(sending, leaving)
 
     async def _send_all(self, scope: Scope, send: Send) -> None:
         event: asyncio.Future[bytes] | None = None
         try:
-            await _send(scope, send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             while True:
                 event = event or asyncio.ensure_future(_next(self._events))
-                done, _ = await asyncio.wait((event,), timeout=_KEEP_ALIVE_S)
+                done, _ = await asyncio.wait((event,), timeout=KEEP_ALIVE_S)
                 try:
                     data = event.result() if done else _KEEP_ALIVE
                 except StopAsyncIteration:
                     break
                 except Exception as error:
-                    await _send(scope, send, _body(error_event(error)))
-                    raise
+                    scope["failure"] = error
+                    await send(_body(error_event(error)))
+                    break
                 event = None if done else event
-                await _send(scope, send, _body(data))
+                await send(_body(data))
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            closing = asyncio.ensure_future(self._close(event))
-            await _shielded(closing)
+            await _shielded(asyncio.ensure_future(self._close(event)))
 
     async def _close(self, event: asyncio.Future[bytes] | None) -> None:
         if event is not None:
@@ -200,22 +206,6 @@ async def _until_disconnect(receive: Receive) -> None:
 
 async def _next(events: AsyncIterator[bytes]) -> bytes:
     return await anext(events)
-
-
-async def _send(scope: Scope, send: Send, message: Any) -> None:
-    """Send something; a client that does not take it is given up.
-
-    Raises:
-        ClientDisconnect: so it is.
-    """
-    try:
-        async with asyncio.timeout(_TAKEN_S):
-            await send(message)
-    except TimeoutError as error:
-        abort = scope.get("state", {}).get("abort")
-        if abort is not None:
-            abort()
-        raise ClientDisconnect from error
 
 
 def _body(data: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.gateway import health
-from codex_server_cli.gateway.answers import answer_of
+from codex_server_cli.gateway.answers import answer_of, error_answer
 from codex_server_cli.gateway.bridge import routes as bridge
 from codex_server_cli.gateway.openai import routes as openai
 from codex_server_cli.gateway.state import Gateway
@@ -18,16 +18,34 @@ from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
+_MOST_SHOWN = 200
+
 
 def make_app(gateway: Gateway) -> Starlette:
     """The application of one gateway, without the guard before it."""
-    return Starlette(
+    known = (ApiError, CodexServerError, UpstreamError, UpstreamGone, FeedOverflow)
+    app = Starlette(
         routes=[*health.routes(gateway), *openai.routes(gateway), *bridge.routes(gateway), *turns.routes(gateway)],
-        exception_handlers={
-            kind: _answer for kind in (ApiError, CodexServerError, UpstreamError, UpstreamGone, FeedOverflow, 404, 405)
-        },
+        exception_handlers={**dict.fromkeys(known, _answer), 404: _not_found, 405: _not_allowed},
     )
+    app.router.redirect_slashes = False  # slashes are put right before
+    return app
 
 
 async def _answer(_: Request, error: Exception) -> Response:
     return answer_of(error)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    message = f"there is no {request.method} {_shown(request)} here"
+    return error_answer(404, message, type="not_found", code="unknown_url", hint="GET / lists what there is")
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    headers = getattr(error, "headers", None) or {}
+    message = f"{_shown(request)} does not take {request.method}, but {headers.get('Allow', 'other methods')}"
+    return error_answer(405, message, type="invalid_request_error", code="method_not_allowed", headers=headers)
+
+
+def _shown(request: Request) -> str:
+    return request.url.path[:_MOST_SHOWN]

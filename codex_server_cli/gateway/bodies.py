@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import zlib
 from typing import Any
 
+from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 
 from codex_server_cli.core.openai.refusal import ApiError
 
 MOST_BODY_BYTES = 64 * 1024 * 1024
+_MOST_AT_ONCE_BYTES = 8 * MOST_BODY_BYTES
 _BODY_S = 120.0
+_MOST_VALUES = 2_000_000
+"""A body of brackets alone would become twenty times as large in memory; the largest real ones have a tenth of this."""
+_LONG_BYTES = 1024 * 1024
+_SUSPECT = re.compile(rb"\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
+
+
+class _Reading:
+    """How much is being read at this moment, by all requests."""
+
+    size = 0
 
 
 async def read_json(request: Request) -> Any:
@@ -22,11 +35,9 @@ async def read_json(request: Request) -> Any:
         ApiError: it is none, too large, or does not come in time.
     """
     body = await read_body(request)
-    try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        what = "it is empty" if not body.strip() else str(error)
-        raise ApiError(400, f"the body is not JSON: {what}", code="invalid_json") from error
+    if len(body) < _LONG_BYTES:
+        return _parsed(body)
+    return await to_thread.run_sync(_parsed, body)  # other requests go on meanwhile
 
 
 async def read_body(request: Request) -> bytes:
@@ -35,26 +46,55 @@ async def read_body(request: Request) -> bytes:
     Raises:
         ApiError: it is too large, or does not come in time.
     """
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
+        raise _too_large(f"the body has more than {MOST_BODY_BYTES >> 20} MiB")
     inflater = _inflater(request.headers.get("content-encoding", ""))
-    pieces: list[bytes] = []
-    rest_bytes = MOST_BODY_BYTES
+    pieces = bytearray()
     try:
         async with asyncio.timeout(_BODY_S):
             async for piece in request.stream():
-                plain = piece if inflater is None else inflater.decompress(piece, rest_bytes + 1)
-                rest_bytes -= len(plain)
-                if rest_bytes < 0:
-                    raise _too_large()
-                pieces.append(plain)
+                plain = piece if inflater is None else inflater.decompress(piece, MOST_BODY_BYTES + 1 - len(pieces))
+                pieces += plain
+                _Reading.size += len(plain)
+                _check_room(len(pieces))
     except zlib.error as error:
         raise ApiError(400, f"the body cannot be inflated: {error}", code="invalid_encoding") from error
     except TimeoutError as error:
         raise ApiError(408, f"the body did not come within {_BODY_S:g} s", code="request_timeout") from error
     except ClientDisconnect as error:
         raise ApiError(400, "the client left before the end of the body", code="client_gone") from error
+    finally:
+        _Reading.size -= len(pieces)
     if inflater is not None and not inflater.eof:
         raise ApiError(400, "the body cannot be inflated: it ends too early", code="invalid_encoding")
-    return b"".join(pieces)
+    return bytes(pieces)
+
+
+def _check_room(size: int) -> None:
+    if size > MOST_BODY_BYTES:
+        raise _too_large(f"the body has more than {MOST_BODY_BYTES >> 20} MiB")
+    if _Reading.size > _MOST_AT_ONCE_BYTES:
+        again = (("Retry-After", "1"), ("Connection", "close"))
+        raise ApiError(503, "too many large bodies at once", type="server_error", code="gateway_busy", headers=again)
+
+
+def _parsed(body: bytes) -> Any:
+    """The value of a body.
+
+    Raises:
+        ApiError: it is no JSON, or holds what Codex drops without a word: half a character, a number that is too large.
+    """
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise _too_large(f"the body has more than {_MOST_VALUES} values")
+    try:
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        if _SUSPECT.search(body):
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        what = "it is empty" if not body.strip() else str(error)
+        raise ApiError(400, f"the body is not JSON: {what}", code="invalid_json") from error
+    return value
 
 
 def _inflater(encoding: str) -> Any:
@@ -67,8 +107,7 @@ def _inflater(encoding: str) -> Any:
     return zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds out which of the two it is
 
 
-def _too_large() -> ApiError:
-    message = f"the body has more than {MOST_BODY_BYTES >> 20} MiB"
+def _too_large(message: str) -> ApiError:
     return ApiError(413, message, code="request_too_large", headers=(("Connection", "close"),))
 
 

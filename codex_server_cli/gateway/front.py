@@ -5,6 +5,7 @@ Plain ASGI, around the application: it must see streams as they go, and WebSocke
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -18,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
-from codex_server_cli.gateway.answers import answer_of
+from codex_server_cli.gateway.answers import DEFECT, answer_of, refusal_of
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
 from codex_server_cli.gateway.state import Gateway
 
@@ -41,8 +42,11 @@ class Front:
             await self._pass(passage, receive)
         except ClientDisconnect:
             passage.error = "client_gone"
+        except asyncio.CancelledError:
+            passage.error = "gateway_stopping"
+            raise
         except Exception as error:
-            self._log.defect(error, request=passage.request_id)
+            scope["failure"] = error
             if passage.status is None:
                 await passage.refuse(answer_of(error), receive)
         finally:
@@ -72,6 +76,11 @@ class Front:
 
     def _tell(self, passage: _Passage) -> None:
         scope, seconds = passage.scope, time.monotonic() - passage.began
+        failure = scope.get("failure")
+        if failure is not None:
+            passage.error = refusal_of(failure)[0].code
+            if passage.error == DEFECT:
+                self._log.defect(failure, id=passage.request_id)
         method = scope.get("method", "WEBSOCKET")
         route = self._paths.get(scope.get("endpoint"), "none")
         status = str(passage.status or 499)

@@ -32,9 +32,10 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         await to_thread.run_sync(_measure, gateway)
         return Response(gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def index(_: Request) -> Response:
-        """What this is."""
-        return json_answer({"name": "codex-server", "version": __version__})
+    async def index(request: Request) -> Response:
+        """What this is, and what it answers."""
+        found = [_words_of(route) for route in request.app.routes]
+        return json_answer({"name": "codex-server", "version": __version__, "routes": found})
 
     return [
         Route("/", index),
@@ -42,6 +43,12 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
     ]
+
+
+def _words_of(route: BaseRoute) -> str:
+    methods = getattr(route, "methods", None)
+    verbs = "|".join(sorted(methods - {"HEAD"})) if methods else "WEBSOCKET"
+    return f"{verbs} {getattr(route, 'path', '')}"
 
 
 async def _health(gateway: Gateway, request: Request) -> Response:

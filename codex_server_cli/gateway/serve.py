@@ -68,8 +68,9 @@ class _Service:
     async def run(self, listener: socket.socket, address: str, tell: Callable[[str], None]) -> int:
         """See `serve`."""
         loop = asyncio.get_running_loop()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, self._on_signal, signum)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` and `&` want it
+                loop.add_signal_handler(signum, self._on_signal, signum)
         gateway = self._gateway = Gateway(self._settings, self._options)
         try:
             if await self._start(gateway):

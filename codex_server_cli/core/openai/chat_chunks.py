@@ -142,13 +142,12 @@ class ChunkWriter:
                 return [{"reasoning_content": text}]
             case Cited(annotations):
                 return [{"annotations": list(annotations)}]
-            case Calls(calls):
-                if self._request.uses_functions:
-                    return [_call_members(calls, is_function=True)]
-                return [
-                    {"tool_calls": [{"index": index, "id": call.id, "type": "function", "function": _function(call)}]}
-                    for index, call in enumerate(calls)
-                ]
+        if self._request.uses_functions:
+            return [_call_members(output.calls, is_function=True)]
+        return [
+            {"tool_calls": [{"index": index, "id": call.id, "type": "function", "function": _function(call)}]}
+            for index, call in enumerate(output.calls)
+        ]
 
     def _line(self, document: Json) -> bytes:
         return _event({**document, "usage": None} if self._request.has_usage_chunk else document)

@@ -14,8 +14,8 @@ For its caller:
   answered, by its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the
   results is a new run with the same `turn_id`; it is fed everything that came since.
 * Server requests are not answered here. `item/tool/call` is the only one that a thread of ours may send.
-* Any other `Finish` without `Interrupt` means that the turn is over, and the thread idle. It may be kept where the
-  reason is `stop` and no call was forced.
+* `Finish("stop")` without an `Interrupt` comes with `turn/completed`: the thread is idle, and may be kept. Any other
+  thread may not, and a turn that has not ended by itself is to be interrupted.
 * `account/rateLimits/updated` is no message of a thread: give it to `limits`.
 """
 
@@ -29,10 +29,10 @@ from codex_server_cli.core.openai.answer.content import Content
 from codex_server_cli.core.openai.answer.model_response import ModelResponse
 from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Output, Text, Thought
 from codex_server_cli.core.openai.answer.retries import RetryBudget
+from codex_server_cli.core.openai.answer.usage import ChatUsage
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.tools import ClientCall, forced_call
-from codex_server_cli.core.openai.usage import ChatUsage
 from codex_server_cli.core.openai.wire_errors import AccountLimits
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, params_of, text_in
 

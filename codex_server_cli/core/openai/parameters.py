@@ -81,12 +81,14 @@ PARAMETERS = (
     Parameter("store", _I, "nothing is stored", (False,)),
     Parameter("safety_identifier", _I, _NO_LEVER),
     Parameter("prompt_cache_retention", _I, _NO_LEVER),
+    Parameter("prompt_cache_options", _I, _NO_LEVER),
     Parameter("prediction", _I, _NO_LEVER),
     Parameter("n", _R, "more than one answer", (1,)),
     Parameter("logprobs", _R, "Codex does not report them", (False,)),
     Parameter("top_logprobs", _R, "Codex does not report them", (0,)),
     Parameter("audio", _R, "text only"),
     Parameter("modalities", _R, "anything but `text`", ([], ["text"])),
+    Parameter("moderation", _R, "nothing is moderated here"),
     Parameter("web_search_options", _R, "no hosted tools"),
 )
 

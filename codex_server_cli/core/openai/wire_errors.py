@@ -40,6 +40,7 @@ _POLICIES = ("cyberPolicy", "bioPolicy", "misalignmentPolicyViolation")
 _BUSY = ("serverOverloaded", "flexUnavailable", "policyCapacityUnavailable")
 _SPENT = ("usageLimitExceeded", "sessionBudgetExceeded")
 _QUOTA = r"Quota exceeded|insufficient_quota|out of credits|spend cap|Payment Required"
+_NO_MODEL = r"(?i)\bmodel\b.*(?:does not exist|not found|is not supported)"
 _INSTRUCTIONS = r"(?i)instructions are (?:not valid|required)"
 
 
@@ -144,6 +145,8 @@ def _of_status(status: int | None, text: str) -> ApiError | None:
             return _rate_limited(text)
         case 402:
             return _insufficient_quota(text)
+        case 404 if re.search(_NO_MODEL, text):  # 0.163.0 has no other name for it
+            return _no_model(text)
         case 403:
             return ApiError(403, text, type="permission_error", code="upstream_forbidden")
         case 400 | 413 | 422:
@@ -176,7 +179,7 @@ def _of_body(body: dict[str, Any], text: str) -> ApiError:
     """The service refused the request: its own error object, less what is no text in it."""
     message = text_in(body.get("message")) or text
     code, param = text_or_none(body.get("code")), text_or_none(body.get("param"))
-    if "model is not supported" in message or code == "model_not_found":
+    if code == "model_not_found" or re.search(_NO_MODEL, message):
         return _no_model(message)
     if re.search(_INSTRUCTIONS, message):
         message += " (The service insists on Codex's own instructions: start `serve` with `--instructions codex`.)"
@@ -265,6 +268,16 @@ def login_required() -> ApiError:
     return _login_required("no account")
 
 
-def interrupted(why: str = "the turn was interrupted") -> ApiError:
-    """The error answer of a request that was ended here: on its deadline, or with the gateway."""
-    return ApiError(503, f"The answer is not complete: {why}.", type="server_error", code="interrupted")
+def interrupted() -> ApiError:
+    """The error answer where somebody else has interrupted the turn."""
+    return _ended_here(503, "the turn was interrupted", "interrupted")
+
+
+def deadline_passed(limit_s: float) -> ApiError:
+    """The error answer of a request that took too long, and whose turn the caller interrupts."""
+    return _ended_here(504, f"it took more than {limit_s:g} s", "deadline")
+
+
+def _ended_here(status: int, why: str, code: str) -> ApiError:
+    """The same request would only be paid for twice."""
+    return ApiError(status, f"The answer is not complete: {why}.", type="server_error", code=code, headers=[_NO_RETRY])

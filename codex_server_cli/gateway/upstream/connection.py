@@ -51,6 +51,7 @@ class UpstreamConnection:
         self._feeds: dict[str, list[ThreadFeed]] = {}
         self._in_flight = asyncio.Semaphore(_MOST_IN_FLIGHT)
         self._refusals: set[asyncio.Task[None]] = set()
+        self._is_closing = False
         self.broadcasts: Callable[[rpc.Message], None] | None = None
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
@@ -145,6 +146,7 @@ class UpstreamConnection:
 
     async def close(self) -> None:
         """Close it; what still waits for it gets `UpstreamGone`. May be called again."""
+        self._is_closing = True
         self._reading.cancel()
         await asyncio.wait([self._reading])
         await self._raw.close()
@@ -165,7 +167,8 @@ class UpstreamConnection:
                     reply.set_exception(UpstreamGone(reason))
             for feed in [feed for feeds in self._feeds.values() for feed in feeds]:
                 feed.fail(UpstreamGone(reason))
-        await self._raw.close(is_polite=False)
+            if not self._is_closing:
+                self._raw.abort()
 
     def _take(self, message: rpc.Message, size: int) -> None:
         kind = rpc.message_type(message)

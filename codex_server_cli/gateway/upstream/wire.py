@@ -82,7 +82,7 @@ class RawConnection:
             async with asyncio.timeout(timeout_s):
                 await connection._upgrade()
         except BaseException as error:
-            await connection.close(is_polite=False)
+            connection.abort()
             if isinstance(error, TimeoutError):
                 raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
             raise
@@ -154,9 +154,9 @@ class RawConnection:
                 self._end(LOST)
         return self._received.popleft()
 
-    async def close(self, *, is_polite: bool = True) -> None:
+    async def close(self) -> None:
         """Close it. May be called again."""
-        if is_polite and self._reason is None:
+        if self._reason is None:
             self._writer.write(frame(CLOSE, _NORMAL_CLOSURE, os.urandom(4)))
         self._end("the connection was closed")
         self._writer.close()
@@ -165,8 +165,13 @@ class RawConnection:
                 async with asyncio.timeout(_CLOSE_S):
                     await self._writer.wait_closed()
         finally:
-            self._writer.transport.abort()
-            self._let_go()
+            self.abort()
+
+    def abort(self) -> None:
+        """Close it at once. May be called again."""
+        self._end(LOST)
+        self._writer.transport.abort()
+        self._let_go()
 
     def _take(self, data: bytes) -> None:
         try:

@@ -10,9 +10,9 @@ from typing import Any
 
 from codex_server_cli.core.openai.answer.code_fence import CodeFence
 from codex_server_cli.core.openai.answer.outputs import Cited, Text, Thought
+from codex_server_cli.core.openai.answer.stop_sequences import StopSequences
 from codex_server_cli.core.openai.answer.thoughts import Thoughts
 from codex_server_cli.core.openai.chat_request import ChatRequest
-from codex_server_cli.core.openai.stop_sequences import StopSequences
 from codex_server_cli.core.protocol.rpc import Message, object_at, objects_in, text_in
 
 _BREAK = "\n\n"
@@ -49,19 +49,20 @@ class Content:
 
     def __init__(self, request: ChatRequest) -> None:
         self.thoughts = Thoughts()
-        self.annotations: list[dict[str, Any]] = []
         self._request = request
         self._is_json = request.output_schema is not None or request.is_json_object or request.forced is not None
         self._kept = ""
         self._clear()
 
     def _clear(self) -> None:
-        self._messages: dict[str, _SpokenMessage] = {}
+        self._messages: list[_SpokenMessage] = []
+        self._by_id: dict[str, _SpokenMessage] = {}  # the last one of each id
         self._fence = CodeFence() if self._request.is_json_object else None
         self._stop = StopSequences(self._request.stop)
         self._raw: list[str] = []
         self._n_raw = 0
         self._shown: list[str] = []
+        self.annotations: list[dict[str, Any]] = []
 
     @property
     def text(self) -> str:
@@ -80,7 +81,7 @@ class Content:
     @property
     def is_refused(self) -> bool:
         """Whether a message began that has neither text nor end: the model refused, and Codex drops what it said."""
-        return any(not each.is_complete and not each.pieces for each in self._messages.values())
+        return any(not each.is_complete and not each.pieces for each in self._messages)
 
     # --- the agent's messages
 
@@ -104,24 +105,27 @@ class Content:
         return []
 
     def start(self, id_: str, item: dict[str, Any]) -> list[Text | Thought]:
-        """A message begins; it may have all its text already."""
-        if id_ in self._messages:
-            return self._rest(self._messages[id_], text_in(item.get("text")))
-        is_commentary = item.get("phase") == "commentary" or item.get("delivery") == "async"
-        message = self._messages[id_] = _SpokenMessage(is_commentary=is_commentary)
-        told = [] if is_commentary else self._commentary_as_thoughts()
-        return [*told, *self._add(message, text_in(item.get("text")))]
+        """A message begins; it may have all its text already. An id may be that of an earlier message."""
+        message = self._by_id.get(id_)
+        told: list[Text | Thought] = []
+        if message is None or message.is_complete:
+            is_commentary = item.get("phase") == "commentary" or item.get("delivery") == "async"
+            message = self._by_id[id_] = _SpokenMessage(is_commentary=is_commentary)
+            self._messages.append(message)
+            told = [] if is_commentary else self._commentary_as_thoughts()
+        return [*told, *self._rest(message, text_in(item.get("text")))]
 
     def add(self, id_: str, text: str) -> list[Text | Thought]:
         """Take a delta of a message."""
-        begun = [] if id_ in self._messages else self.start(id_, {})
-        return [*begun, *self._add(self._messages[id_], text)]
+        begun = [] if id_ in self._by_id else self.start(id_, {})
+        return [*begun, *self._add(self._by_id[id_], text)]
 
     def complete(self, id_: str, item: dict[str, Any]) -> list[Text | Thought]:
         """A message is complete: what of it was not streamed follows."""
-        outputs = self.start(id_, item)
-        self._messages[id_].is_complete = True
-        return outputs
+        begun = [] if id_ in self._by_id else self.start(id_, item)
+        message = self._by_id[id_]
+        message.is_complete = True
+        return [*begun, *self._rest(message, text_in(item.get("text")))]
 
     def _rest(self, message: _SpokenMessage, whole: str) -> list[Text | Thought]:
         return self._add(message, whole.removeprefix(message.text)) if whole.startswith(message.text) else []
@@ -151,7 +155,7 @@ class Content:
 
     def cite(self, id_: str, parts: Any) -> list[Cited]:
         """Take the content of a raw message, which alone has the annotations."""
-        message = self._messages.get(id_)
+        message = self._by_id.get(id_)
         at = message.at or 0 if message is not None else 0
         cited = [_citation(each, at) for part in objects_in(parts) for each in objects_in(part.get("annotations"))]
         new = [each for each in cited if each not in self.annotations]
@@ -161,7 +165,7 @@ class Content:
     # --- commentary, and the end
 
     def _untold(self) -> list[_SpokenMessage]:
-        untold = [each for each in self._messages.values() if each.is_commentary and not each.is_told and each.pieces]
+        untold = [each for each in self._messages if each.is_commentary and not each.is_told and each.pieces]
         for message in untold:
             message.is_told = True
         return untold

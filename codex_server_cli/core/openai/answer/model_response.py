@@ -52,19 +52,20 @@ class ModelResponse:
 
     def note(self, item: dict[str, Any]) -> None:
         """Take a raw item of our own turn."""
-        id_ = text_in(item.get("call_id"))
-        match item.get("type"):
-            case "reasoning" if item.get("encrypted_content"):
-                self._reasoning.append({name: value for name, value in item.items() if name != _PRIVATE})
-            case "function_call":
-                call = ClientCall(id_, text_in(item.get("name")), text_in(item.get("arguments")))
-                is_ours = item.get("namespace") == NAMESPACE and call.name in self._names and _is_json(call.arguments)
-                (self._calls if is_ours else self._doubtful).setdefault(id_, call)
-                if self._reasoning:
-                    self.reasoning_items[id_] = tuple(self._reasoning)
-                    self._reasoning = []
-            case "function_call_output":  # Codex answered it itself: no client has been asked so far
-                self._calls.pop(id_, None)
+        type_, id_ = item.get("type"), text_in(item.get("call_id"))
+        if type_ == "reasoning" and item.get("encrypted_content"):
+            self._reasoning.append({name: value for name, value in item.items() if name != _PRIVATE})
+        elif type_ == "function_call":
+            self._note_call(id_, item)
+        elif type_ == "function_call_output":  # Codex answered it itself: no client has been asked so far
+            self._calls.pop(id_, None)
+
+    def _note_call(self, id_: str, item: dict[str, Any]) -> None:
+        call = ClientCall(id_, text_in(item.get("name")), text_in(item.get("arguments")))
+        is_ours = item.get("namespace") == NAMESPACE and call.name in self._names and _is_json(call.arguments)
+        (self._calls if is_ours else self._doubtful).setdefault(id_, call)
+        if self._reasoning:
+            self.reasoning_items[id_], self._reasoning = tuple(self._reasoning), []
 
     def note_dispatch(self, call_id: str) -> None:
         """Codex asks for the result of a call (`item/tool/call`), which proves whose it is."""
