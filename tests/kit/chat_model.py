@@ -11,10 +11,9 @@ The newest user message says what comes: the first line is a rule, `say hello`, 
     fail NAME           a failure of `replies`, e.g. `fail usage_limit`
     count N             so many words, w0 w1 …
     hold                the word `begin`, then nothing until `gate` opens, then the word `end`
-    twin TEXT           `TEXT`, whatever came before
+    try                 the parts that are in `attempts`
 
-After results of tools the model says `results: …`, or what stands behind `then: ` in a result. Any other text comes
-back as `echo: TEXT`.
+After results of tools the model says `results: …`. Any other text comes back as `echo: TEXT`.
 """
 
 from __future__ import annotations
@@ -40,12 +39,14 @@ class ChatModel:
         seen: the body of each model request, in order.
         problems: what was wrong with them; a test fails where there is any.
         gate: what `hold` waits for; a fresh one is put in place by `close_gate`.
+        attempts: what the model says to `try`.
     """
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Any]] = []
         self.problems: list[str] = []
         self.gate = Gate()
+        self.attempts: list[Part] = []
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -76,6 +77,8 @@ class ChatModel:
             case "fail":
                 failure: Reply = replies.as_reply(getattr(replies, rest)())
                 return failure
+            case "try":
+                return replies.reply(*self.attempts, usage=USAGE)
             case "hold":
                 return replies.reply(replies.say("begin", replies.hold(self.gate), " end"), usage=USAGE)
             case "think":
@@ -100,7 +103,7 @@ class ChatModel:
 
 def _said(rule: str, rest: str, text: str) -> Part:
     match rule:
-        case "say" | "twin":
+        case "say":
             return replies.say(*_words(rest))
         case "json":
             return replies.say(rest, chunks=3)

@@ -17,6 +17,7 @@ _OFF = (
     *("features.shell_tool", "features.goals", "features.view_image", "features.sleep_tool", "features.multi_agent"),
     *("features.image_generation", "features.tool_suggest", "features.apps", "features.plugins", "features.hooks"),
     *("features.shell_snapshot", "agents.enabled", "include_permissions_instructions", "include_environment_context"),
+    *("features.memories", "features.current_time_reminder", "features.terminal_visualization_instructions"),
     *("include_apps_instructions", "include_collaboration_mode_instructions", "skills.include_instructions"),
 )
 
@@ -26,6 +27,8 @@ LEAN: Mapping[str, Any] = {
     "tools.update_plan": {"enabled": False},
     "web_search": "disabled",
     "project_doc_max_bytes": 0,
+    "developer_instructions": "",
+    "notify": [],  # a program of the user's, which is run at the end of every turn
     # Without it every current model gets the client's tools as JavaScript functions. `functions` must not be excluded
     # for tools without a namespace: they vanish.
     "features.code_mode": {
