@@ -9,6 +9,8 @@ The newest user message says what comes: the first line is a rule, `say hello`, 
     call NAME JSON      a call of a client's tool; several lines, several calls. A text before them: `note TEXT`
     json JSON           this, where a schema is asked for; else as text
     fail NAME           a failure of `replies`, e.g. `fail usage_limit`
+    refuse              a 400 of the service, with the words of `refusal`
+    cut TEXT            the text, and then the connection is closed
     count N             so many words, w0 w1 …
     hold                the word `begin`, then nothing until `gate` opens, then the word `end`
     try                 the parts that are in `attempts`
@@ -39,7 +41,7 @@ class ChatModel:
         seen: the body of each model request, in order.
         problems: what was wrong with them; a test fails where there is any.
         gate: what `hold` waits for; a fresh one is put in place by `close_gate`.
-        attempts: what the model says to `try`.
+        attempts, refusal: what the model says to `try`, and to `refuse`.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,7 @@ class ChatModel:
         self.problems: list[str] = []
         self.gate = Gate()
         self.attempts: list[Part] = []
+        self.refusal = ""
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -77,6 +80,10 @@ class ChatModel:
             case "fail":
                 failure: Reply = replies.as_reply(getattr(replies, rest)())
                 return failure
+            case "refuse":
+                return replies.bad_request(self.refusal)
+            case "cut":
+                return replies.reply(replies.cut_after(*_words(rest)), usage=USAGE)
             case "try":
                 return replies.reply(*self.attempts, usage=USAGE)
             case "hold":

@@ -18,6 +18,7 @@ _OFF = (
     *("features.image_generation", "features.tool_suggest", "features.apps", "features.plugins", "features.hooks"),
     *("features.shell_snapshot", "agents.enabled", "include_permissions_instructions", "include_environment_context"),
     *("features.memories", "features.current_time_reminder", "features.terminal_visualization_instructions"),
+    *("features.request_permissions_tool",),
     *("include_apps_instructions", "include_collaboration_mode_instructions", "skills.include_instructions"),
 )
 

@@ -1,0 +1,113 @@
+"""What is kept between requests, and for how long: idle threads, held turns, reasoning."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
+from codex_server_cli.gateway.openai.threads import StickyThreads
+
+KEYS = ["k1", "k2", "k3"]
+
+
+def thread(*, is_alive: bool = True) -> Any:
+    return SimpleNamespace(is_alive=is_alive)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_the_longest_history_is_taken_and_only_once() -> None:
+    async def body() -> None:
+        released: list[Any] = []
+        threads = StickyThreads(released.append)
+        short, long = thread(), thread()
+        threads.keep("k1", short)
+        threads.keep("k2", long)
+        found = threads.take(KEYS)
+        assert found is not None
+        assert (found.thread, found.n_items) == (long, 2)
+        found = threads.take(KEYS)
+        assert found is not None
+        assert (found.thread, found.n_items) == (short, 1)
+        assert threads.take(KEYS) is None
+        assert released == []
+
+    asyncio.run(body())
+
+
+def test_a_thread_falls_out_for_age_for_want_of_room_and_for_a_twin() -> None:
+    async def body() -> None:
+        released: list[Any] = []
+        threads = StickyThreads(released.append, size=2, ttl_s=0.01)
+        first, twin, second, third = thread(), thread(), thread(), thread()
+        threads.keep("k1", first)
+        threads.keep("k1", twin)
+        assert released == [first]
+        threads.keep("k2", second)
+        threads.keep("k3", third)
+        assert released == [first, twin]
+        await until(lambda: len(threads) == 0)
+        assert released == [first, twin, second, third]
+
+    asyncio.run(body())
+
+
+def test_a_thread_of_an_app_server_that_has_ended_is_passed_over() -> None:
+    async def body() -> None:
+        released: list[Any] = []
+        threads = StickyThreads(released.append)
+        short, lost = thread(), thread(is_alive=False)
+        threads.keep("k1", short)
+        threads.keep("k2", lost)
+        found = threads.take(KEYS)
+        assert found is not None
+        assert found.thread is short
+        assert released == [lost]
+
+    asyncio.run(body())
+
+
+def test_a_held_turn_goes_to_exactly_its_results() -> None:
+    async def body() -> None:
+        ended: list[Any] = []
+        held = HeldTurns(ended.append)
+        turn: Any = object()
+        held.hold(["a", "b"], "key", turn)
+        assert held.take(["a"], "key") is None
+        assert held.take(["a", "b", "c"], "key") is None
+        assert held.take(["a", "b"], "of another history") is None
+        assert held.take(["b", "a"], "key") is turn
+        assert held.take(["a", "b"], "key") is None
+        assert ended == []
+
+    asyncio.run(body())
+
+
+def test_a_held_turn_is_ended_at_its_deadline_and_the_oldest_for_want_of_room() -> None:
+    async def body() -> None:
+        ended: list[Any] = []
+        held = HeldTurns(ended.append, size=1, deadline_s=0.01)
+        first: Any = object()
+        second: Any = object()
+        held.hold(["a"], "key", first)
+        held.hold(["b"], "key", second)
+        assert ended == [first]
+        await until(lambda: len(held) == 0)
+        assert ended == [first, second]
+
+    asyncio.run(body())
+
+
+def test_reasoning_stands_before_its_call_and_the_oldest_is_forgotten() -> None:
+    kept = KeptReasoning(size=2)
+    kept.keep({"a": [{"type": "reasoning", "id": 1}]})
+    kept.keep({"b": [{"type": "reasoning", "id": 2}], "c": [{"type": "reasoning", "id": 3}]})
+    calls = [{"type": "function_call", "call_id": name} for name in "abc"]
+    woven = kept.put_before_calls([{"type": "message"}, *calls])
+    assert [item.get("id") or item.get("call_id") or "message" for item in woven] == ["message", "a", 2, "b", 3, "c"]
