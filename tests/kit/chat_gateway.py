@@ -85,7 +85,9 @@ class ChatGateway:
             )
         else:
             write_home(server.codex_home, self.model)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._options = options or ServeOptions(most_streams=64)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True, name="gateway")
