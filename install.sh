@@ -12,11 +12,12 @@ set -eu
 
 usage() {
     cat <<'END'
-Usage: ./install.sh [--prefix DIR] [--no-demo] [--no-skill]
+Usage: ./install.sh [--prefix DIR] [--serve] [--no-demo] [--no-skill]
        ./install.sh --uninstall [--prefix DIR] [--no-skill]
 
   --prefix DIR   environments in DIR/share/codex-server and the command in DIR/bin
                  (default: ${XDG_DATA_HOME:-~/.local/share}/codex-server and ~/.local/bin)
+  --serve        with what `codex-server serve` needs; later runs keep it
   --no-demo      do not end with a demo turn
   --no-skill     leave the Claude skills folder alone
   --uninstall    remove the program and its skill; your turns and your settings stay
@@ -33,11 +34,12 @@ die() { # MESSAGE [EXIT_CODE]
 # --- what to do, and where ---------------------------------------------------------------------------------------
 
 read_options() {
-    prefix='' wants_demo=yes wants_skill=yes action=install
+    prefix='' wants_serve=no wants_demo=yes wants_skill=yes action=install
     while [ $# -gt 0 ]; do
         case $1 in
             --prefix) [ $# -gt 1 ] || die "--prefix needs a directory" 64; prefix=$2; shift ;;
             --prefix=*) prefix=${1#*=} ;;
+            --serve) wants_serve=yes ;;
             --no-demo) wants_demo=no ;;
             --no-skill) wants_skill=no ;;
             --uninstall) action=uninstall ;;
@@ -137,7 +139,7 @@ cleanup() {
 # Built where it will stay, since an environment cannot be moved; until .complete is there it does not count.
 build() {
     say "Building codex-server $name in $environment; this takes up to a minute."
-    [ -z "$extras" ] || say "There is no usable codex on PATH: the package brings one (about 400 MB)."
+    case $extras in *codex*) say "There is no usable codex on PATH: the package brings one (about 400 MB)." ;; esac
     unset PYTHONHOME PYTHONPATH PIP_PREFIX PIP_REQUIRE_VIRTUALENV PIP_TARGET PIP_USER
     building=$environment
     rm -rf "$environment"
@@ -148,6 +150,7 @@ build() {
     isolate "$environment/bin/codex-server"
     "$environment/bin/codex-server" version </dev/null >/dev/null ||
         die "the new version does not start (see above); what was installed before is unchanged"
+    [ "$wants_serve" = no ] || : >"$environment/.serve"
     : >"$environment/.complete"
     building=''
 }
@@ -248,7 +251,10 @@ do_install() {
     trap 'exit 143' TERM
     take_lock
     extras=''
-    codex app-server --help </dev/null >/dev/null 2>&1 || extras='[codex]'
+    codex app-server --help </dev/null >/dev/null 2>&1 || extras=codex
+    [ ! -e "$data/current/.serve" ] || wants_serve=yes
+    [ "$wants_serve" = no ] || extras=${extras:+$extras,}serve
+    [ -z "$extras" ] || extras="[$extras]"
     name=$(name_version)
     environment=$data/versions/$name
     is_complete "$environment" || { build; changed=yes; }

@@ -108,6 +108,19 @@ def test_codex_comes_with_the_package_only_when_path_has_no_usable_one(machine: 
     assert (machine.home / "pip-was-asked-for").read_text().endswith("[codex]\n")
 
 
+def test_what_serve_needs_comes_when_it_is_asked_for_and_stays_with_later_versions(machine: Machine) -> None:
+    asked = machine.home / "pip-was-asked-for"
+    machine.install("--no-demo")
+    assert not asked.read_text().endswith("]\n")
+    said = machine.install("--no-demo", "--serve")
+    assert asked.read_text().endswith("[serve]\n")
+    assert "no usable codex" not in said
+    machine.change_source("second")
+    executable(machine.tools / "codex", "#!/bin/sh\nexit 2\n")
+    machine.install("--no-demo")
+    assert asked.read_text().endswith("[codex,serve]\n")
+
+
 def test_a_file_of_somebody_else_in_the_command_s_place_is_refused(machine: Machine) -> None:
     machine.link.parent.mkdir(parents=True)
     machine.link.write_text("mine")

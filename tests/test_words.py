@@ -47,7 +47,7 @@ OTHER_FLAGS = {
     "--write-readme",  # python -m bench
     *("--device-auth", "--with-api-key"),  # codex login
     "--session-source",  # codex app-server
-    *("--prefix", "--no-demo", "--no-skill", "--uninstall"),  # install.sh
+    *("--prefix", "--serve", "--no-demo", "--no-skill", "--uninstall"),  # install.sh
 }
 ANSWERS = {
     "Which language": "It is written in Python.",

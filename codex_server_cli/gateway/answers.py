@@ -128,6 +128,7 @@ class EventStream(Response):
         self.status_code, self.background = 200, None
         self.init_headers({**_EVENT_HEADERS, **(headers or {})})
         self._events = events
+        self._is_sent = False
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
         """See `Response`; without a length."""
@@ -139,12 +140,14 @@ class EventStream(Response):
         leaving = asyncio.ensure_future(_until_disconnect(receive))
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
+            if not (sending.done() or self._is_sent):  # a client that has all of it may be gone, too
                 raise ClientDisconnect
-            sending.result()
+            await sending
         except asyncio.CancelledError:  # the gateway ends
             await _cancelled(sending, leaving)
-            await send(_body(error_event(_STOPPING)))
+            if not self._is_sent:
+                await send(_body(error_event(_STOPPING)))
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
             raise
         finally:
             await _cancelled(sending, leaving)
@@ -166,6 +169,7 @@ class EventStream(Response):
                     break
                 event = None if done else event
                 await send(_body(data))
+            self._is_sent = True  # the server tells of a disconnect from now on
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await _shielded(asyncio.ensure_future(self._close(event)))

@@ -32,6 +32,7 @@ class Doors:
     def __init__(self, most: int) -> None:
         self._most = most
         self.all: set[Any] = set()
+        self._idle: dict[DoorProtocol, None] = {}  # that for longest first
         self._stuck: dict[Any, tuple[int, float]] = {}
 
     def has_room(self) -> bool:
@@ -39,10 +40,21 @@ class Doors:
         closed for it."""
         if len(self.all) < self._most:
             return True
-        idle = [(each.silent_since, each) for each in self.all if isinstance(each, DoorProtocol) and each.silent_since]
-        if idle:
-            min(idle, key=lambda pair: pair[0])[1].transport.abort()
-        return bool(idle)
+        if not self._idle:
+            return False
+        oldest = next(iter(self._idle))
+        self.leave(oldest)
+        oldest.transport.abort()
+        return True
+
+    def rest(self, connection: DoorProtocol) -> None:
+        """From now on it is idle."""
+        self._idle.pop(connection, None)
+        self._idle[connection] = None
+
+    def leave(self, connection: DoorProtocol) -> None:
+        """It is idle no more."""
+        self._idle.pop(connection, None)
 
     async def sweep(self) -> None:
         """Close what is silent or stuck, for as long as this runs."""
@@ -84,16 +96,24 @@ class DoorProtocol(H11Protocol):
     _has_begun = False  # some of a request has come
     _was_asked = False
 
+    @property
+    def _doors(self) -> Doors:
+        assert isinstance(self.config, DoorConfig)
+        return self.config.doors
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
-        assert isinstance(self.config, DoorConfig)
-        doors = self.config.doors
-        doors.all = self.connections
-        has_room = doors.has_room()
+        self._doors.all = self.connections
+        has_room = self._doors.has_room()
         super().connection_made(transport)
-        self.silent_since = time.monotonic()
+        self._rest()
         if not has_room:
             transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._doors.leave(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -108,11 +128,22 @@ class DoorProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before and not self.cycle.response_complete:
             self.silent_since, self._was_asked = None, True
+            self._doors.leave(self)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """See `H11Protocol`: from now on it is another protocol's."""
+        self._doors.leave(self)
+        super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """See `H11Protocol`."""
-        self.silent_since, self._has_begun = time.monotonic(), False
+        self._has_begun = False
+        self._rest()
         super().on_response_complete()
+
+    def _rest(self) -> None:
+        self.silent_since = time.monotonic()
+        self._doors.rest(self)
 
     def is_late(self, now: float) -> bool:
         """Whether what it waits for should have come."""

@@ -34,7 +34,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 
     async def index(request: Request) -> Response:
         """What this is, and what it answers."""
-        found = [_words_of(route) for route in request.app.routes]
+        found = [_words_of(route) for route in request.app.routes if getattr(route, "include_in_schema", True)]
         return json_answer({"name": "codex-server", "version": __version__, "routes": found})
 
     return [

@@ -124,6 +124,7 @@ class _Service:
     def _configuration(self, app: Front) -> DoorConfig:
         configuration = DoorConfig(
             app,
+            interface="asgi3",
             http=DoorProtocol,
             ws="websockets-sansio",
             ws_max_size=MOST_BODY_BYTES,

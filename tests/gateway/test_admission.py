@@ -9,6 +9,7 @@ import pytest
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.admission import Admission
 from codex_server_cli.gateway.metrics import Metrics
+from tests.kit.loops import settle
 
 
 class Hall:
@@ -32,12 +33,6 @@ class Hall:
         """Have it come in; it stays until the event."""
         leave = asyncio.Event()
         return asyncio.get_running_loop().create_task(self.stay(name, leave)), leave
-
-
-async def settle() -> None:
-    """Let everything happen that can."""
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 def test_who_comes_first_is_let_in_first_and_too_many_are_refused() -> None:

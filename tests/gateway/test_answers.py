@@ -28,6 +28,7 @@ from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from tests.kit.cases import for_each
+from tests.kit.loops import settle, until
 
 
 @for_each(
@@ -113,7 +114,7 @@ class Source:
             self.ended = "whole"
         finally:
             if not self.ended:
-                await asyncio.sleep(0)  # an interrupt, say
+                await settle()  # an interrupt, say
                 self.ended = "interrupted"
 
 
@@ -176,13 +177,13 @@ def test_a_stream_that_the_end_of_the_gateway_cuts_says_so() -> None:
     async def run() -> None:
         client, source = Client(), Source(b"1", stays=True)
         task = asyncio.get_running_loop().create_task(client.take(source.run()))
-        while not client.pieces:
-            await asyncio.sleep(0)
+        await until(lambda: client.pieces)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert source.ended == "interrupted"
-        assert b"gateway_stopping" in client.pieces[-1]
+        assert b"gateway_stopping" in client.pieces[-2]
+        assert client.is_whole
 
     asyncio.run(run())
 
@@ -195,7 +196,7 @@ def test_what_answers_in_one_piece_is_cancelled_when_its_client_leaves() -> None
             try:
                 await asyncio.Event().wait()
             finally:
-                await asyncio.sleep(0)
+                await settle()
                 ends.append("interrupted")
             return "never"
 

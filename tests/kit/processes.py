@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from tests.kit.support import DEADLINE_S
+from tests.kit.support import DEADLINE_S, wait_until
 
 
 def with_variable(name: str, value: str) -> list[psutil.Process]:
@@ -52,6 +55,22 @@ def is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Have a process hang meanwhile, each thread of it: they stop one after the other."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: _states_of(pid) == {"T"}, what="the stop of each thread")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _states_of(pid: int) -> set[str]:
+    files = Path(f"/proc/{pid}/task").glob("*/stat")
+    return {file.read_text().rpartition(")")[2].split()[0] for file in files} or {"T"}
 
 
 def has(process: psutil.Process, words: tuple[str, ...]) -> bool:

@@ -22,10 +22,11 @@ def serve(*, model_alias: Sequence[str], **flags: Any) -> int:
     try:
         from codex_server_cli.gateway import options, serve
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
             raise
         hint = f"{shlex.quote(sys.executable)} -m pip install 'codex-server-cli[serve]'"
-        raise UsageError(f"serve needs more packages, and {error.name} is missing", hint=hint) from error
+        raise UsageError(f"serve needs the extra `serve`: {missing} is not installed", hint=hint) from error
     settings = Settings.load()
     config = read_config(settings.config_path)
     table, warnings = checked_table(config.serve, settings.config_path)

@@ -19,13 +19,13 @@ class FeedOverflow(Exception):
 class ThreadFeed:
     """An asynchronous iterator of the messages of a thread: notifications, and requests of the server."""
 
-    def __init__(self, forget: Callable[[ThreadFeed], None], most_bytes: int = MOST_UNREAD_BYTES) -> None:
+    def __init__(self, forget: Callable[[ThreadFeed], None]) -> None:
         """Begin.
 
         Args:
             forget: is called at the end.
         """
-        self._forget, self._most_bytes = forget, most_bytes
+        self._forget = forget
         self._messages: deque[tuple[int, Message]] = deque()
         self._unread_bytes = 0
         self._end: Exception | None = None
@@ -37,9 +37,9 @@ class ThreadFeed:
         if self._end is not None or self._is_closed:
             return
         self._unread_bytes += size
-        if self._unread_bytes > self._most_bytes:
+        if self._unread_bytes > MOST_UNREAD_BYTES:
             self._messages.clear()
-            self.fail(FeedOverflow(f"more than {self._most_bytes >> 20} MiB of this thread were not read in time"))
+            self.fail(FeedOverflow(f"more than {MOST_UNREAD_BYTES >> 20} MiB of this thread were not read in time"))
             return
         self._messages.append((size, message))
         self._has_news.set()
