@@ -3,7 +3,7 @@
 A miss is always correct, only dearer; a false hit would be an answer to another conversation. So the keys ignore just
 what clients are known to change when they send an answer back: null for empty, text for a list of one part, the order
 and spacing in a call's arguments, blanks at the ends of an answer, and the text beside tool calls (commentary, which
-many drop; the calls' ids name that answer well enough).
+many drop; the calls' ids name that answer well enough, but legacy functions have none: there it counts).
 """
 
 from __future__ import annotations
@@ -103,9 +103,8 @@ def _call_item(call: ClientCall) -> Item:
 
 
 def _keys(items: Sequence[Item], key: str, *, has_ids: bool) -> Iterator[str]:
-    is_beside = _beside_calls(items)
-    for item, is_commentary in zip(items, is_beside, strict=True):
-        if is_commentary:
+    for item, is_commentary in zip(items, _beside_calls(items), strict=True):
+        if is_commentary and has_ids:
             yield _hash(key, "text beside calls")  # no thread is filed under it, and what follows does not depend on it
         else:
             key = _hash(key, _essence(item, has_ids=has_ids))

@@ -8,18 +8,16 @@ What Codex would lose without a word is mapped (`system` is sent as `developer`)
 from __future__ import annotations
 
 import json
-import re
 from hashlib import sha256
 from typing import Any
 
 from codex_server_cli.core.openai.content import content_parts, output_of
 from codex_server_cli.core.openai.refusal import invalid
-from codex_server_cli.core.openai.tools import NAMESPACE
+from codex_server_cli.core.openai.tools import NAMESPACE, TOOL_NAME
 
 Item = dict[str, Any]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-_NAME = r"[a-zA-Z0-9_-]{1,64}"
 _MAX_CALL_ID = 64  # of the Responses API; other providers' ids are longer
 
 
@@ -130,7 +128,7 @@ def _call_id(value: Any, param: str) -> str:
 
 
 def _name(value: Any, param: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch(_NAME, value):
+    if not isinstance(value, str) or not TOOL_NAME.fullmatch(value):
         raise invalid(f"`{param}` must be a name of 1 to 64 letters, digits, `_` and `-`.", param)
     return value
 

@@ -29,7 +29,7 @@ class Treatment(StrEnum):
     REFUSED = "refused"
 
 
-class Parameter(NamedTuple):
+class ChatParameter(NamedTuple):
     """One parameter.
 
     Attributes:
@@ -47,53 +47,57 @@ class Parameter(NamedTuple):
 _U, _I, _R = Treatment.USED, Treatment.IGNORED, Treatment.REFUSED
 _NO_LEVER = "Codex has no lever for it"
 PARAMETERS = (
-    Parameter("model", _U, "a model of `/v1/models`, an alias of the server, or `MODEL:EFFORT`; the default if absent"),
-    Parameter("messages", _U, "every role; text, and pictures as data URLs in user and tool messages"),
-    Parameter("tools", _U, "functions; the schema's bounds and formats are told in its descriptions"),
-    Parameter(
+    ChatParameter(
+        "model", _U, "a model of `/v1/models`, an alias of the server, or `MODEL:EFFORT`; the default if absent"
+    ),
+    ChatParameter("messages", _U, "every role; text, and pictures as data URLs in user and tool messages"),
+    ChatParameter("tools", _U, "functions; the schema's bounds and formats are told in its descriptions"),
+    ChatParameter(
         "tool_choice", _U, "`required` and a named tool are emulated: asked for in words and by an output schema"
     ),
-    Parameter("functions", _U, "legacy: as `tools`; the answer then has `function_call`"),
-    Parameter("function_call", _U, "legacy: as `tool_choice`"),
-    Parameter(
+    ChatParameter("functions", _U, "legacy: as `tools`; the answer then has `function_call`"),
+    ChatParameter("function_call", _U, "legacy: as `tool_choice`"),
+    ChatParameter(
         "response_format", _U, "a schema that is not `strict` is made so where it can be, else asked for in words"
     ),
-    Parameter("reasoning_effort", _U, "must be one that the model has"),
-    Parameter("reasoning", _U, "`{effort, summary}`; a summary (`auto`, `concise`, `detailed`) is `reasoning_content`"),
-    Parameter("verbosity", _U, "`low`, `medium` or `high`"),
-    Parameter("service_tier", _U, "`priority` (or `fast`) and `flex`; `auto` and `default` are the default"),
-    Parameter("stop", _U, "up to 4 texts; the answer is cut here, and has no usage then"),
-    Parameter("stream", _U, "server-sent events"),
-    Parameter("stream_options.include_usage", _U, "a last chunk with the usage"),
-    Parameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
-    Parameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
-    Parameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
-    Parameter("parallel_tool_calls", _I, "the model decides", (True,)),
-    Parameter("max_tokens", _I, _NO_LEVER),
-    Parameter("max_completion_tokens", _I, _NO_LEVER),
-    Parameter("temperature", _I, _NO_LEVER, (1,)),
-    Parameter("top_p", _I, _NO_LEVER, (1,)),
-    Parameter("frequency_penalty", _I, _NO_LEVER, (0,)),
-    Parameter("presence_penalty", _I, _NO_LEVER, (0,)),
-    Parameter("seed", _I, _NO_LEVER),
-    Parameter("logit_bias", _I, _NO_LEVER, ({},)),
-    Parameter("metadata", _I, "nothing is stored", ({},)),
-    Parameter("store", _I, "nothing is stored", (False,)),
-    Parameter("safety_identifier", _I, _NO_LEVER),
-    Parameter("prompt_cache_retention", _I, _NO_LEVER),
-    Parameter("prompt_cache_options", _I, _NO_LEVER),
-    Parameter("prediction", _I, _NO_LEVER),
-    Parameter("n", _R, "more than one answer", (1,)),
-    Parameter("logprobs", _R, "Codex does not report them", (False,)),
-    Parameter("top_logprobs", _R, "Codex does not report them", (0,)),
-    Parameter("audio", _R, "text only"),
-    Parameter("modalities", _R, "anything but `text`", ([], ["text"])),
-    Parameter("moderation", _R, "nothing is moderated here"),
-    Parameter("web_search_options", _R, "no hosted tools"),
+    ChatParameter("reasoning_effort", _U, "must be one that the model has"),
+    ChatParameter(
+        "reasoning", _U, "`{effort, summary}`; a summary (`auto`, `concise`, `detailed`) is `reasoning_content`"
+    ),
+    ChatParameter("verbosity", _U, "`low`, `medium` or `high`"),
+    ChatParameter("service_tier", _U, "`priority` (or `fast`) and `flex`; `auto` and `default` are the default"),
+    ChatParameter("stop", _U, "up to 4 texts; the answer is cut here, and has no usage then"),
+    ChatParameter("stream", _U, "server-sent events"),
+    ChatParameter("stream_options.include_usage", _U, "a last chunk with the usage"),
+    ChatParameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
+    ChatParameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
+    ChatParameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
+    ChatParameter("parallel_tool_calls", _I, "the model decides", (True,)),
+    ChatParameter("max_tokens", _I, _NO_LEVER),
+    ChatParameter("max_completion_tokens", _I, _NO_LEVER),
+    ChatParameter("temperature", _I, _NO_LEVER, (1,)),
+    ChatParameter("top_p", _I, _NO_LEVER, (1,)),
+    ChatParameter("frequency_penalty", _I, _NO_LEVER, (0,)),
+    ChatParameter("presence_penalty", _I, _NO_LEVER, (0,)),
+    ChatParameter("seed", _I, _NO_LEVER),
+    ChatParameter("logit_bias", _I, _NO_LEVER, ({},)),
+    ChatParameter("metadata", _I, "nothing is stored", ({},)),
+    ChatParameter("store", _I, "nothing is stored", (False,)),
+    ChatParameter("safety_identifier", _I, _NO_LEVER),
+    ChatParameter("prompt_cache_retention", _I, _NO_LEVER),
+    ChatParameter("prompt_cache_options", _I, _NO_LEVER),
+    ChatParameter("prediction", _I, _NO_LEVER),
+    ChatParameter("n", _R, "more than one answer", (1,)),
+    ChatParameter("logprobs", _R, "Codex does not report them", (False,)),
+    ChatParameter("top_logprobs", _R, "Codex does not report them", (0,)),
+    ChatParameter("audio", _R, "text only"),
+    ChatParameter("modalities", _R, "anything but `text`", ([], ["text"])),
+    ChatParameter("moderation", _R, "nothing is moderated here"),
+    ChatParameter("web_search_options", _R, "no hosted tools"),
 )
 
 
-class Settings(NamedTuple):
+class ChatSettings(NamedTuple):
     """The parameters that have an effect; see `ChatRequest`."""
 
     model: str | None
@@ -108,7 +112,7 @@ class Settings(NamedTuple):
     ignored: tuple[str, ...]
 
 
-def parse_settings(body: Mapping[str, Any], aliases: Mapping[str, str], *, is_strict: bool) -> Settings:
+def parse_settings(body: Mapping[str, Any], aliases: Mapping[str, str], *, is_strict: bool) -> ChatSettings:
     """The parameters of a body.
 
     Args:
@@ -127,7 +131,7 @@ def parse_settings(body: Mapping[str, Any], aliases: Mapping[str, str], *, is_st
     if not isinstance(options, dict | None):
         raise invalid("`stream_options` must be an object.", "stream_options")
     keys = (body.get("prompt_cache_key"), body.get("user"))
-    return Settings(
+    return ChatSettings(
         model=model,
         effort=_text(body, "reasoning_effort") or _text(reasoning, "effort", "reasoning.") or effort,
         summary=_one_of(reasoning, "summary", {**{each: each for each in SUMMARIES}, "none": None}, "reasoning."),

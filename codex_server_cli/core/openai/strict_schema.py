@@ -1,8 +1,9 @@
 """JSON Schemas of clients: put into strict mode's subset, and answers by it put back. Must never judge an answer.
 
 Codex sends an output schema as strict, always. What a client did not mean to be strict is therefore rewritten: every
-object closed, every property required, an optional one nullable, every constraint that strict mode or Codex drops told
-in the description. A schema that allows what strict mode cannot say (any value, any key) has no such form.
+object closed, every property required, an optional one without a default nullable, every constraint that strict mode or
+Codex drops told in the description. A schema that allows what strict mode cannot say (any value, any key) has no such
+form.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ _LISTS = ("anyOf", "oneOf", "allOf")
 _SINGLES = ("items", "additionalProperties")
 _SCALARS = ("string", "integer", "number", "boolean", "null")
 _TYPE_OF = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
-_MAX_HOPS = 16  # a reference may lead to itself
 _REF = re.compile(r"#/(?:\$defs|definitions)/([\w.-]+)")
 
 
@@ -129,9 +129,9 @@ def _nullable(form: Schema) -> Schema:
     return {**outer, "anyOf": [*outer["anyOf"], {"type": "null"}]}
 
 
-def _required(node: Schema) -> list[Any]:
+def _required(node: Schema) -> set[str]:
     names = node.get("required")
-    return names if isinstance(names, list) else []
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def _type_names(node: Schema) -> list[Any]:
@@ -167,19 +167,20 @@ class _Document:
             raise _OpenSchemaError
         return match[1]
 
-    def alternatives(self, schema: Any, hops: int = 0) -> Iterator[Schema]:
-        """What a value by this schema may be, references and `anyOf` resolved."""
-        node = _merged(schema)
-        if hops > _MAX_HOPS:
-            return
-        if "$ref" in node:
-            target = self.root if node["$ref"] == "#" else self.definitions[self.name(node["$ref"])]
-            yield from self.alternatives(target, hops + 1)
-        elif isinstance(node.get("anyOf"), list) and "properties" not in node:
-            for option in node["anyOf"]:
-                yield from self.alternatives(option, hops + 1)
-        else:
-            yield node
+    def alternatives(self, schema: Any) -> Iterator[Schema]:
+        """What a value by this schema may be, in order: references and `anyOf` resolved, each definition once."""
+        pending, seen = [schema], set[str]()
+        while pending:
+            node = _merged(pending.pop())
+            ref = node.get("$ref")
+            if ref is not None:
+                target = self.root if ref == "#" else self.definitions[self.name(ref)]
+                pending += [] if ref in seen else [target]
+                seen.add(ref)
+            elif isinstance(node.get("anyOf"), list) and "properties" not in node:
+                pending += reversed(node["anyOf"])
+            else:
+                yield node
 
 
 class _StrictForm:
@@ -207,7 +208,8 @@ class _StrictForm:
     def _node(self, schema: Any) -> Schema:
         node = _merged(schema)
         if "$ref" in node:
-            return self._ref(node["$ref"])
+            ref, description = self._ref(node["$ref"]), _description(node)
+            return {**description, "anyOf": [ref]} if description else ref  # a reference stands alone
         form = {**_description(node), **self._form(node)}
         return _nullable(form) if node.get("nullable") is True else form
 
@@ -237,8 +239,11 @@ class _StrictForm:
         has_others = node.get("additionalProperties", False) is not False and not properties
         if not isinstance(properties, dict) or has_others or node.get("patternProperties"):
             raise _OpenSchemaError
-        parts = {name: self._node(part) for name, part in properties.items()}
-        return _closed({name: part if name in required else _nullable(part) for name, part in parts.items()})
+        return _closed({name: self._property(part, name in required) for name, part in properties.items()})
+
+    def _property(self, schema: Any, is_required: bool) -> Schema:
+        form = self._node(schema)
+        return form if is_required or schema.get("default") is not None else _nullable(form)
 
     def _ref(self, ref: Any) -> Schema:
         if ref == "#":
@@ -272,11 +277,8 @@ def _cleared(value: Any, schema: Any, document: _Document) -> Any:
     node: Schema = next(
         (option for option in options if option["properties"].keys() == value.keys()), {"properties": {}}
     )
-    added = {
-        name
-        for name, part in node["properties"].items()
-        if value[name] is None and name not in _required(node) and not _takes_null(part, document)
-    }
+    optional = node["properties"].keys() - _required(node)
+    added = {name for name in optional if value[name] is None and not _takes_null(node["properties"][name], document)}
     parts = {name: part for name, part in value.items() if name not in added}
     return {name: _cleared(part, node["properties"].get(name, {}), document) for name, part in parts.items()}
 

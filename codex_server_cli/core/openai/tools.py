@@ -25,7 +25,7 @@ from codex_server_cli.core.result.schema import document_in
 NAMESPACE = "client"
 """The namespace of all tools of clients, named in `direct_only_tool_namespaces` of the thread's config."""
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 _CHOICES = "`none`, `auto`, `required` or a tool that is offered"
 
@@ -86,10 +86,11 @@ def parse_tools(body: Mapping[str, Any]) -> Toolbox:
     if choice is None:
         choice, param = body.get("function_call"), "function_call"
     chosen, is_forced = _chosen(choice, names, param)
-    schemas = {tool["name"]: tool["inputSchema"] for tool in tools if tool["name"] in chosen}
+    wanted = set(chosen)
+    schemas = {tool["name"]: tool["inputSchema"] for tool in tools if tool["name"] in wanted}
     offered = ({**tool, "inputSchema": with_constraints_told(tool["inputSchema"])} for tool in tools)
     box = Toolbox(
-        tuple(tool for tool in offered if tool["name"] in chosen), uses_functions=bool(functions) and not listed
+        tuple(tool for tool in offered if tool["name"] in wanted), uses_functions=bool(functions) and not listed
     )
     return _forced(box, schemas) if is_forced and schemas else box
 
@@ -147,7 +148,7 @@ def _tool(function: Any, param: str) -> dict[str, Any]:
     if not isinstance(function, dict):
         raise invalid(f"`{param}` must be an object with `name`, `description` and `parameters`.", param)
     name, description = function.get("name"), function.get("description")
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.startswith("mcp__"):
+    if not isinstance(name, str) or not TOOL_NAME.fullmatch(name) or name.startswith("mcp__"):
         message = f"The tool name {json.dumps(name)[:80]} must be 1 to 64 letters, digits, `_`, `-`, and no `mcp__…`."
         raise invalid(message, f"{param}.name")
     if not isinstance(description, str | None):
@@ -183,7 +184,7 @@ def _chosen(choice: Any, names: list[str], param: str) -> tuple[list[str], bool]
 def _allowed(allowed: Any, names: list[str], param: str) -> tuple[list[str], bool]:
     tools = allowed.get("tools") if isinstance(allowed, dict) else None
     chosen = [_name_in(tool) for tool in tools] if isinstance(tools, list) else [""]
-    if any(name not in names for name in chosen) or allowed.get("mode") not in ("auto", "required"):
+    if not set(chosen) <= set(names) or allowed.get("mode") not in ("auto", "required"):
         raise invalid(f"`{param}` must have a `mode` (`auto` or `required`) and `tools` that are offered.", param)
     return chosen, allowed["mode"] == "required"
 

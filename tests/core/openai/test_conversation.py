@@ -222,7 +222,9 @@ def test_legacy_calls_are_compared_without_the_ids_that_they_do_not_have() -> No
     trailing = trailing_results(asked)
     assert trailing is not None
     assert list(trailing.outputs.values()) == ["rain"]
-    assert prefix_keys(asked)[trailing.n_before - 1] == filed(request(**legacy), "", LOOK)
+    key = prefix_keys(asked)[trailing.n_before - 1]
+    assert key == filed(request(**legacy), "", LOOK)
+    assert key != filed(request(**legacy), "Let me see.", LOOK)
 
 
 @for_each(

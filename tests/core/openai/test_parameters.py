@@ -18,7 +18,7 @@ from codex_server_cli.core.openai.parameters import (
     PARAMETERS,
     SUMMARIES,
     VERBOSITIES,
-    Settings,
+    ChatSettings,
     Treatment,
     parse_settings,
 )
@@ -27,7 +27,7 @@ from tests.kit.cases import for_each
 
 GATEWAY = Path(__file__).parents[3] / "references" / "gateway.md"
 ALIASES = {"gpt-4o": "gpt-6.2-sol", "small": "gpt-6-luna:low", "llama:7b": "llama"}
-NOTHING = Settings(
+NOTHING = ChatSettings(
     model=None,
     effort=None,
     summary=None,
@@ -70,7 +70,7 @@ REFUSED: list[tuple[str, Any]] = [
 ]
 
 
-def read(is_strict: bool = False, **body: Any) -> Settings:
+def read(is_strict: bool = False, **body: Any) -> ChatSettings:
     return parse_settings(body, ALIASES, is_strict=is_strict)
 
 

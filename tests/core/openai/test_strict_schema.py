@@ -92,7 +92,15 @@ def closed(**properties: Any) -> dict[str, Any]:
         (LIST, {**(node := closed(next={"anyOf": [{"$ref": "#/$defs/node"}, NULL]})), "$defs": {"node": node}}),
         (
             {**an_object(a={"$ref": "#/definitions/x", "description": "d"}), "definitions": {"x": TEXT, "unused": {}}},
-            {**closed(a={"$ref": "#/$defs/x"}), "$defs": {"x": TEXT}},
+            {**closed(a={"description": "d", "anyOf": [{"$ref": "#/$defs/x"}]}), "$defs": {"x": TEXT}},
+        ),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/x", "default": "y"}}, "$defs": {"x": TEXT}},
+            {**closed(a={"description": '(default: "y")', "anyOf": [{"$ref": "#/$defs/x"}]}), "$defs": {"x": TEXT}},
+        ),
+        (
+            {"properties": {"a": {"type": "string", "default": "y"}, "b": {"type": "string", "default": None}}},
+            closed(a={"description": '(default: "y")', "type": "string"}, b={"anyOf": [TEXT, NULL]}),
         ),
     ],
 )
@@ -209,6 +217,11 @@ def test_an_answer_without_its_added_nulls_fits_what_the_client_wrote(a: Any, b:
         ({"properties": {"a": TEXT}}, [{"a": None}], [{"a": None}]),
         ({"properties": {"a": TEXT}}, "x", "x"),
         ({"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}}, {"a": None}, {}),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}] * 99}}},
+            {"a": None},
+            {},
+        ),
         ({"properties": {"a": {"$ref": "#/$defs/gone"}}}, {"a": None}, {"a": None}),
         ({"properties": {"a": {"type": "string", "items": 5}}}, {"a": [1]}, {"a": [1]}),
         ({"properties": {"a": {"type": "string", "properties": []}}}, {"a": {"b": None}}, {"a": {"b": None}}),
