@@ -81,7 +81,6 @@ class ChatRun:
         self._response = ModelResponse([tool["name"] for tool in request.tools])
         self._usage = ChatUsage()
         self._retries = RetryBudget()
-        self._is_sent = self._is_thought_sent = False
         self._is_response_complete = False
 
     @property
@@ -149,11 +148,10 @@ class ChatRun:
         """What the client is given now: the pieces of an answer only where it is a stream."""
         if self._content.is_stopped and not self.is_over:
             outputs = [*outputs, *self._interrupt_and_finish("stop")]
-        if not self._request.is_stream:
-            return [each for each in outputs if not isinstance(each, Text | Thought | Cited)]
-        self._is_sent = self._is_sent or any(isinstance(each, Text | Calls) for each in outputs)
-        self._is_thought_sent = self._is_thought_sent or any(isinstance(each, Thought) for each in outputs)
-        return outputs
+        if self._request.is_stream:
+            self.has_begun = self.has_begun or any(isinstance(each, Text | Thought) for each in outputs)
+            return outputs
+        return [each for each in outputs if not isinstance(each, Text | Thought | Cited)]
 
     @property
     def _begin_due_s(self) -> float | None:
@@ -226,11 +224,13 @@ class ChatRun:
             return self._finish(reason, None) if reason is not None else self._fail(self._error_of(error))
         if reason is not None:  # Codex would have the model answer five times more
             return self._interrupt_and_finish(reason)
+        if self._content.is_answered:  # the model would answer once more, behind its own answer
+            return self._interrupt_and_finish("stop")
         self._retries.note(error, self._now_s)
-        if self._is_sent or wire_errors.is_login(error) or _is_due(self._retries.due_s, self._now_s):
+        if self._content.is_fixed or wire_errors.is_login(error) or _is_due(self._retries.due_s, self._now_s):
             return self._stop_retrying()
         self._response.drop()
-        self._content.restart(is_sent=self._is_thought_sent)
+        self._content.restart()
         return []
 
     def _take_end(self, turn: Message) -> list[Output]:
@@ -251,7 +251,7 @@ class ChatRun:
 
     def _fail(self, error: ApiError) -> list[Output]:
         """What was held back is shown first: half an answer is better than none."""
-        outputs: list[Output] = [*self._content.end()] if self._is_sent else []
+        outputs: list[Output] = [*self._content.flush()] if self.has_begun else []
         self._error = error
         return [*outputs, Failed(error)]
 

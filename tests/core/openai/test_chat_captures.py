@@ -89,6 +89,8 @@ CASES = {
     "overloaded": Case((503, "overloaded")),
     "server_error": Case((502, "upstream_error"), is_interrupted=True),
     "cut_before": Case((502, "upstream_disconnected"), is_interrupted=True),
+    "cut_behind_answer": Case("stop", "Hello", is_interrupted=True),
+    "cut_behind_message": Case("stop", "Hello\n\nagain"),
     "cut_mid": Case((502, "upstream_disconnected"), "Hello", plain=("stop", "Hello again"), is_interrupted=True),
 }
 

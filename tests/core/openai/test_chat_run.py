@@ -333,20 +333,41 @@ def test_a_stream_that_has_begun_cannot_take_its_text_back() -> None:
 
 
 def test_before_the_first_text_one_retry_is_let_through() -> None:
-    dialogue = started().receive(REASONING, RETRY, *said("Hello"), response_completed(), RETRY)
-    assert dialogue.texts == ["Hello"]
-    once = started().receive(RETRY, *said("Hello"), COMPLETED)
-    assert (once.texts, once.end) == (["Hello"], "stop")
+    dialogue = started().receive(REASONING, RETRY, *said("Hello"), response_completed(), COMPLETED)
+    assert (dialogue.texts, dialogue.end) == (["Hello"], "stop")
+
+
+def test_a_message_that_was_complete_stays_where_the_next_response_is_cut() -> None:
+    first = [*said("one", phase=None), raw_call("call_1", "unknown"), response_completed()]
+    for is_stream in (True, False):
+        dialogue = started(is_stream=is_stream).receive(*first, RETRY, *said("two"), COMPLETED)
+        assert (dialogue.run.text, dialogue.end) == ("one\n\ntwo", "stop")
+
+
+def test_an_open_message_that_was_read_cannot_be_taken_back_but_one_that_was_not_can() -> None:
+    opened = [*said("one", phase=None), message_started("msg-2"), delta("tw", "msg-2"), RETRY]
+    assert started().receive(*opened).end == (502, "upstream_error")
+    plain = started(is_stream=False).receive(*opened, *said("two", "msg-2"), COMPLETED)
+    assert (plain.run.text, plain.end) == ("one\n\ntwo", "stop")
+    commented = started(is_stream=False).receive(*COMMENTARY, *opened, *said("two", "msg-2"), COMPLETED)
+    assert (commented.run.text, commented.run.reasoning) == ("one\n\ntwo", "I look.")
+    unread = started().receive(*said("one", phase=None), message_started("msg-2"), RETRY, *said("two"), COMPLETED)
+    assert ("".join(unread.texts), unread.end) == ("one\n\ntwo", "stop")
+
+
+def test_a_final_answer_that_is_complete_is_the_end_whatever_is_cut_behind_it() -> None:
+    dialogue = started().receive(*said("Hello"), RETRY)
+    assert dialogue.outputs[1:] == [Interrupt(), Finish("stop", None)]
+    earlier = started().receive(*said("one"), raw_call("call_1", "unknown"), response_completed(), RETRY)
+    assert earlier.end is None
 
 
 def test_the_second_retry_of_a_response_ends_the_answer() -> None:
     dialogue = started().receive(RETRY, REASONING, RETRY)
     assert dialogue.outputs[0] == Interrupt()
     assert dialogue.end == (502, "upstream_error")
-    plain = started(is_stream=False).receive(
-        delta("a"), RETRY, delta("a"), response_completed(), RETRY, delta("b"), COMPLETED
-    )
-    assert (plain.run.text, plain.end) == ("a\n\nb", "stop")  # a response that is complete stays
+    again = started().receive(REASONING, RETRY, *said("one", phase=None), response_completed(), RETRY, COMPLETED)
+    assert again.end == "stop"  # another response
 
 
 def test_a_retry_may_take_fifteen_seconds() -> None:
@@ -370,11 +391,9 @@ def test_a_login_that_is_refused_is_told_at_once() -> None:
     assert (dialogue.end, dialogue.is_interrupted) == ((401, "codex_login_required"), True)
 
 
-def test_thoughts_that_were_sent_stay_and_the_new_ones_are_set_apart() -> None:
-    streamed = started().receive(thought("hm"), RETRY, thought("hm"), delta("a"), COMPLETED)
-    assert (streamed.thoughts, streamed.end) == (["hm", "\n\nhm"], "stop")
-    plain = started(is_stream=False).receive(thought("hm"), RETRY, thought("hm"), delta("a"), COMPLETED)
-    assert (plain.run.reasoning, plain.run.text) == ("hm", "a")
+def test_thoughts_stay_and_the_new_ones_are_set_apart() -> None:
+    dialogue = started().receive(thought("hm"), RETRY, thought("hm"), delta("a"), COMPLETED)
+    assert (dialogue.thoughts, dialogue.end) == (["hm", "\n\nhm"], "stop")
 
 
 def test_calls_of_a_response_that_comes_again_are_forgotten() -> None:

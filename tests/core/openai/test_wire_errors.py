@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of, er
 from tests.kit.chat import NOW_S
 
 HOUR_S = 3600
+GATEWAY = Path(__file__).parents[3] / "references" / "gateway.md"
 
 
 def told(message: str, info: Any = "other", *, details: str | None = None) -> ApiError:
@@ -26,42 +29,42 @@ def failed(name: str, status: int | None) -> Any:
     return {name: {"httpStatusCode": status}}
 
 
-@pytest.mark.parametrize(
-    ("message", "info", "status", "code"),
-    [
-        ("spent", "sessionBudgetExceeded", 429, "usage_limit_reached"),
-        ("You are out of credits.", "usageLimitExceeded", 429, "insufficient_quota"),
-        ("wait", "rateLimitExceeded", 429, "rate_limit_exceeded"),
-        ("rate limit exceeded: wait", "other", 429, "rate_limit_exceeded"),
-        ("full", "flexUnavailable", 503, "overloaded"),
-        ("full", "policyCapacityUnavailable", 503, "overloaded"),
-        ("no", "misalignmentPolicyViolation", 400, "content_policy_violation"),
-        ("no", "bioPolicy", 400, "content_policy_violation"),
-        ("no", "badRequest", 400, None),
-        ("no", "unauthorized", 401, "codex_login_required"),
-        ("Your session could not be refreshed", "other", 401, "codex_login_required"),
-        ("error sending request for url (https://auth.example/oauth/token)", "other", 401, "codex_login_required"),
-        ("error sending request for url (https://api.example/)", "other", 502, "upstream_disconnected"),
-        ("high demand", "internalServerError", 502, "upstream_error"),
-        ("broken", failed("responseStreamDisconnected", 500), 502, "upstream_error"),
-        ("slow", failed("responseTooManyFailedAttempts", 429), 429, "rate_limit_exceeded"),
-        ("pay", failed("httpConnectionFailed", 402), 429, "insufficient_quota"),
-        ("no", failed("httpConnectionFailed", 403), 403, "upstream_forbidden"),
-        ("The model `x` does not exist", failed("httpConnectionFailed", 404), 404, "model_not_found"),
-        ("nothing here", failed("httpConnectionFailed", 404), 502, "upstream_error"),
-        ("too large", failed("httpConnectionFailed", 413), 400, None),
-        ("whatever", "aNewKind", 502, "upstream_error"),
-        ("whatever", None, 502, "upstream_error"),
-        ("whatever", ["odd"], 502, "upstream_error"),
-        ("whatever", {"odd": "shape"}, 502, "upstream_error"),
-        ("{broken", "other", 502, "upstream_error"),
-        ('{"neither": 1}', "other", 502, "upstream_error"),
-        ("[" * 9, "other", 502, "upstream_error"),
-    ],
-)
+TABLE: list[tuple[str, Any, int, str | None]] = [
+    ("spent", "sessionBudgetExceeded", 429, "usage_limit_reached"),
+    ("You are out of credits.", "usageLimitExceeded", 429, "insufficient_quota"),
+    ("wait", "rateLimitExceeded", 429, "rate_limit_exceeded"),
+    ("rate limit exceeded: wait", "other", 429, "rate_limit_exceeded"),
+    ("full", "flexUnavailable", 503, "overloaded"),
+    ("full", "policyCapacityUnavailable", 503, "overloaded"),
+    ("no", "misalignmentPolicyViolation", 400, "content_policy_violation"),
+    ("no", "bioPolicy", 400, "content_policy_violation"),
+    ("no", "badRequest", 400, None),
+    ("no", "unauthorized", 401, "codex_login_required"),
+    ("Your session could not be refreshed", "other", 401, "codex_login_required"),
+    ("error sending request for url (https://auth.example/oauth/token)", "other", 401, "codex_login_required"),
+    ("error sending request for url (https://api.example/)", "other", 502, "upstream_disconnected"),
+    ("high demand", "internalServerError", 502, "upstream_error"),
+    ("broken", failed("responseStreamDisconnected", 500), 502, "upstream_error"),
+    ("slow", failed("responseTooManyFailedAttempts", 429), 429, "rate_limit_exceeded"),
+    ("pay", failed("httpConnectionFailed", 402), 429, "insufficient_quota"),
+    ("no", failed("httpConnectionFailed", 403), 403, "upstream_forbidden"),
+    ("The model `x` does not exist", failed("httpConnectionFailed", 404), 404, "model_not_found"),
+    ("nothing here", failed("httpConnectionFailed", 404), 502, "upstream_error"),
+    ("too large", failed("httpConnectionFailed", 413), 413, None),
+    ("whatever", "aNewKind", 502, "upstream_error"),
+    ("whatever", None, 502, "upstream_error"),
+    ("whatever", ["odd"], 502, "upstream_error"),
+    ("whatever", {"odd": "shape"}, 502, "upstream_error"),
+    ("{broken", "other", 502, "upstream_error"),
+    ('{"neither": 1}', "other", 502, "upstream_error"),
+    ("[" * 9, "other", 502, "upstream_error"),
+]
+
+
+@pytest.mark.parametrize(("message", "info", "status", "code"), TABLE)
 def test_an_error_has_its_status_and_code(message: str, info: Any, status: int, code: str | None) -> None:
     error = told(message, info)
-    assert (error.status if status != 400 or code else min(error.status, 400), error.code) == (status, code)
+    assert (error.status, error.code) == (status, code)
 
 
 def test_an_error_whose_members_are_missing_is_one_of_the_service() -> None:
@@ -87,6 +90,25 @@ def test_an_error_says_whether_to_try_again(message: str, info: Any, headers: di
 def test_of_an_error_that_was_retried_the_details_count() -> None:
     error = told("Reconnecting... 2/5", failed("responseStreamDisconnected", None), details="stream disconnected: x")
     assert (error.code, error.message) == ("upstream_disconnected", "stream disconnected: x")
+
+
+def test_the_documentation_has_every_code_and_whether_to_try_again() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|.*\| (.*?) ?\|$", GATEWAY.read_text(encoding="utf-8"), re.MULTILINE)
+    documented = {code: (int(status), again) for status, code, again in rows}
+    examples = [
+        *(told(message, info) for message, info, _, code in TABLE if code is not None),
+        *(wire_errors.codex_unavailable(""), wire_errors.interrupted(), wire_errors.deadline_passed(1)),
+        error_of_refusal(-32603, "broken"),
+        told("no", "contextWindowExceeded"),
+    ]
+    assert {error.code: (error.status, _again(error)) for error in examples} == documented
+
+
+def _again(error: ApiError) -> str:
+    headers = dict(error.headers)
+    if "x-should-retry" in headers:
+        return "no"
+    return f"after {headers['Retry-After']} s" if "Retry-After" in headers else ""
 
 
 # --- the service's own body

@@ -2,6 +2,9 @@
 
 `phase` says which: a `final_answer`, or none, is content. `commentary` is content where the answer ends in tool calls,
 or where nothing else is said; otherwise it is shown as a thought, if thoughts were asked for. It is never part of JSON.
+
+Where the connection to the model is cut, Codex asks it again, and shows it the messages that it had completed: they
+stay, and only one that was open comes again (0.163.0 and 0.171.0).
 """
 
 from __future__ import annotations
@@ -27,8 +30,9 @@ class _SpokenMessage:
         is_told: commentary that has been shown.
     """
 
-    def __init__(self, *, is_commentary: bool) -> None:
-        self.is_commentary = is_commentary
+    def __init__(self, item: dict[str, Any]) -> None:
+        self.is_final = item.get("phase") == "final_answer"
+        self.is_commentary = item.get("phase") == "commentary" or item.get("delivery") == "async"
         self.is_complete = self.is_told = False
         self.pieces: list[str] = []
         self.at: int | None = None
@@ -43,26 +47,25 @@ class Content:
 
     Attributes:
         thoughts: the reasoning.
-        is_stopped: a stop sequence was found.
         annotations: citations, in OpenAI's form.
     """
 
     def __init__(self, request: ChatRequest) -> None:
         self.thoughts = Thoughts()
+        self.annotations: list[dict[str, Any]] = []
         self._request = request
         self._is_json = request.output_schema is not None or request.is_json_object or request.forced is not None
-        self._kept = ""
+        self._messages: list[_SpokenMessage] = []
+        self._by_id: dict[str, _SpokenMessage] = {}  # the last one of each id
+        self._n_earlier = 0  # messages of model responses that are complete
         self._clear()
 
     def _clear(self) -> None:
-        self._messages: list[_SpokenMessage] = []
-        self._by_id: dict[str, _SpokenMessage] = {}  # the last one of each id
         self._fence = CodeFence() if self._request.is_json_object else None
         self._stop = StopSequences(self._request.stop)
         self._raw: list[str] = []
         self._n_raw = 0
         self._shown: list[str] = []
-        self.annotations: list[dict[str, Any]] = []
 
     @property
     def text(self) -> str:
@@ -76,12 +79,13 @@ class Content:
 
     @property
     def is_stopped(self) -> bool:
+        """Whether a stop sequence was found."""
         return self._stop.is_hit
 
     @property
     def is_refused(self) -> bool:
         """Whether a message began that has neither text nor end: the model refused, and Codex drops what it said."""
-        return any(not each.is_complete and not each.pieces for each in self._messages)
+        return any(not each.pieces for each in self._open)
 
     # --- the agent's messages
 
@@ -109,10 +113,9 @@ class Content:
         message = self._by_id.get(id_)
         told: list[Text | Thought] = []
         if message is None or message.is_complete:
-            is_commentary = item.get("phase") == "commentary" or item.get("delivery") == "async"
-            message = self._by_id[id_] = _SpokenMessage(is_commentary=is_commentary)
+            message = self._by_id[id_] = _SpokenMessage(item)
             self._messages.append(message)
-            told = [] if is_commentary else self._commentary_as_thoughts()
+            told = [] if message.is_commentary else self._commentary_as_thoughts()
         return [*told, *self._rest(message, text_in(item.get("text")))]
 
     def add(self, id_: str, text: str) -> list[Text | Thought]:
@@ -192,23 +195,43 @@ class Content:
         told = self._commentary_as_content() if is_all else self._commentary_as_thoughts()
         return [*told, *self._pass(self.raw if self._request.forced is not None else "", is_last=True)]
 
+    def flush(self) -> list[Text]:
+        """The answer will not be complete: what was held back of its content, unless that should have been a call."""
+        return [] if self._request.forced is not None else self._pass("", is_last=True)
+
     # --- several responses of the model
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the model response that is under way has a final answer that is complete."""
+        return any(each.is_final and each.is_complete for each in self._messages[self._n_earlier :])
+
+    @property
+    def _open(self) -> list[_SpokenMessage]:
+        return [each for each in self._messages if not each.is_complete]
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the client of a stream has read a part of a message that is open."""
+        has_text = any(each.at is not None for each in self._open)
+        return has_text and self._request.is_stream and any(self._shown)
 
     def keep(self) -> None:
         """A model response is complete, and another one follows."""
-        self._kept = self.raw
-        self.thoughts.keep()
+        self._n_earlier = len(self._messages)
 
-    def restart(self, *, is_sent: bool) -> None:
-        """The model response was cut, and comes again; the client was given no content of it.
-
-        Args:
-            is_sent: whether the client was given its thoughts.
-        """
-        self._clear()
-        self.thoughts.restart(is_sent=is_sent)
-        if self._kept:
-            self._say(_SpokenMessage(is_commentary=False), self._kept)
+    def restart(self) -> None:
+        """The model response was cut, and another one takes its place: what was open comes again."""
+        has_text = any(each.at is not None for each in self._open)
+        self._messages = [each for each in self._messages if each.is_complete]
+        self._by_id = {}
+        self.thoughts.restart()
+        if has_text:
+            self._clear()
+            for message in self._messages:
+                if message.at is not None:
+                    message.at = None
+                    self._say(message, message.text)
 
 
 def _citation(annotation: dict[str, Any], at: int) -> dict[str, Any]:

@@ -15,7 +15,6 @@ class Thoughts:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._n_kept = 0
         self._is_at_break = False
         self._streamed: set[str] = set()
 
@@ -48,13 +47,7 @@ class Thoughts:
             thoughts += self.add(item_id, text_in(part))
         return thoughts
 
-    def keep(self) -> None:
-        """A model response is complete."""
-        self._n_kept = len(self._pieces)
-
-    def restart(self, *, is_sent: bool) -> None:
-        """The model response was cut, and comes again: its thoughts go, unless a client has read them."""
-        if not is_sent:
-            del self._pieces[self._n_kept :]
+    def restart(self) -> None:
+        """The model response was cut, and another one takes its place. What was thought stays."""
         self._streamed.clear()
         self.part()
