@@ -10,9 +10,10 @@ The newest user message says what comes: the first line is a rule, `say hello`, 
     json JSON           this, where a schema is asked for; else as text
     fail NAME           a failure of `replies`, e.g. `fail usage_limit`
     refuse              a 400 of the service, with the words of `refusal`
-    cut TEXT            the text, and then the connection is closed
+    cut TEXT            the text, and then the connection is closed; `drop`: without any
     count N             so many words, w0 w1 …
     hold                the word `begin`, then nothing until `gate` opens, then the word `end`
+    wait                nothing until `gate` opens, then `at last`
     try                 the parts that are in `attempts`
 
 After results of tools the model says `results: …`. Any other text comes back as `echo: TEXT`.
@@ -82,12 +83,16 @@ class ChatModel:
                 return failure
             case "refuse":
                 return replies.bad_request(self.refusal)
+            case "drop":
+                return replies.reply(replies.cut())
             case "cut":
                 return replies.reply(replies.cut_after(*_words(rest)), usage=USAGE)
             case "try":
                 return replies.reply(*self.attempts, usage=USAGE)
             case "hold":
                 return replies.reply(replies.say("begin", replies.hold(self.gate), " end"), usage=USAGE)
+            case "wait":
+                return replies.reply(replies.hold(self.gate), replies.say("at", " last"), usage=USAGE)
             case "think":
                 return replies.reply(replies.reason(rest), replies.say("done"), usage=USAGE)
             case "call" | "note":

@@ -16,18 +16,17 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from codex_server_cli.core.openai.chat_chunks import DONE, ChatHead, ChunkWriter, completion
+from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, completion
 from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat
 from codex_server_cli.core.openai.chat_run import Failed
 from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.gateway.answers import EventStream, error_event, json_answer, read_json, until_gone
+from codex_server_cli.gateway.answers import EventStream, json_answer, read_json, until_gone
 from codex_server_cli.gateway.openai.chat_state import ChatState
 from codex_server_cli.gateway.openai.exchange import Exchange
 from codex_server_cli.gateway.openai.opening import open_turn
-from codex_server_cli.gateway.upstream.feed import FeedOverflow
-from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
-_LOST = (UpstreamGone, FeedOverflow)
+Facts = dict[str, Any]
+"""About a request, for its line in the log."""
 
 
 class _Running(NamedTuple):
@@ -42,18 +41,19 @@ async def answer_chat(state: ChatState, request: Request) -> Response:
     """Answer a chat completion request.
 
     Raises:
-        ApiError, UpstreamGone, FeedOverflow: before the first byte.
+        ApiError, UpstreamGone: before the first byte.
     """
     body = await read_json(request)
     options = state.gateway.options
     asked = parse_chat(body, aliases=options.model_aliases, is_strict=options.is_strict)
     headers = {"x-codex-ignored": ",".join(asked.ignored)} if asked.ignored else {}
-    answer = _stream(state, asked, body, headers) if asked.is_stream else _whole(state, asked, body, headers)
-    return await until_gone(request, answer) or Response(status_code=499)  # which nobody gets
+    name, log = body.get("model") or "", request.scope.get("log", {})
+    answer = (_stream if asked.is_stream else _whole)(state, asked, name, log, headers)
+    return await until_gone(request, answer) or Response(status_code=499)  # for the log alone: the client has left
 
 
-async def _whole(state: ChatState, asked: ChatRequest, body: Any, headers: dict[str, str]) -> Response:
-    running = await _start(state, asked, body)
+async def _whole(state: ChatState, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
+    running = await _start(state, asked, name, log)
     async with running.opened:
         while outputs := await running.exchange.outputs():
             for output in outputs:
@@ -62,8 +62,8 @@ async def _whole(state: ChatState, asked: ChatRequest, body: Any, headers: dict[
         return json_answer(completion(running.head, running.exchange.run), headers=headers)
 
 
-async def _stream(state: ChatState, asked: ChatRequest, body: Any, headers: dict[str, str]) -> Response:
-    running = await _start(state, asked, body)
+async def _stream(state: ChatState, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
+    running = await _start(state, asked, name, log)
     try:
         await running.exchange.begin()
     except BaseException:
@@ -72,17 +72,17 @@ async def _stream(state: ChatState, asked: ChatRequest, body: Any, headers: dict
     return EventStream(_Events(running, ChunkWriter(running.head, asked)), headers)
 
 
-async def _start(state: ChatState, asked: ChatRequest, body: Any) -> _Running:
+async def _start(state: ChatState, asked: ChatRequest, name: str, log: Facts) -> _Running:
     """Have the turn run, as soon as there is a place for it."""
     if state.gateway.is_stopping:
         raise ApiError(503, "This gateway is stopping.", type="server_error", code="gateway_stopping")
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(state.gateway.admission.stream())
-        turn, limits = await open_turn(state, asked)
+        turn, limits, way = await open_turn(state, asked)
         exchange = Exchange(state, asked, turn, limits)
         opened.callback(exchange.close)
-        name = body.get("model")
-        head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), name if name else turn.thread.model)
+        log.update(model=turn.thread.model, thread=way)
+        head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), name or turn.thread.model)
         return _Running(exchange, head, opened.pop_all())
 
 
@@ -104,11 +104,7 @@ class _Events(AsyncGenerator[bytes, None]):
         raise StopAsyncIteration
 
     async def _next(self) -> bytes:
-        try:
-            outputs = await self._running.exchange.outputs()
-        except _LOST as error:
-            self._is_over = True
-            return error_event(error) + DONE
+        outputs = await self._running.exchange.outputs()
         self._is_over = not outputs or self._running.exchange.run.is_over
         return b"".join(self._writer.write(output) for output in outputs)
 

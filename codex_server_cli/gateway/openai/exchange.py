@@ -13,14 +13,20 @@ from collections.abc import Sequence
 from codex_server_cli.core.openai import conversation
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
-from codex_server_cli.core.openai.wire_errors import AccountLimits
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.wire_errors import AccountLimits, codex_unavailable, deadline_passed
 from codex_server_cli.gateway.openai.chat_state import ChatState
 from codex_server_cli.gateway.openai.opening import held_key
 from codex_server_cli.gateway.openai.thread import ChatTurn
+from codex_server_cli.gateway.upstream.feed import FeedOverflow
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+_LONGEST_S = 3600.0
+"""For one answer: a model that thinks hard may need a good part of it."""
 
 
 class Exchange:
-    """A request whose turn runs; whoever makes one closes it.
+    """A request whose turn runs; who makes one closes it.
 
     Attributes:
         run: what has come so far.
@@ -29,6 +35,7 @@ class Exchange:
     def __init__(self, state: ChatState, request: ChatRequest, turn: ChatTurn, limits: AccountLimits) -> None:
         self._state, self._request, self._turn = state, request, turn
         self.run = ChatRun(request, now_s=time.time(), turn_id=turn.id, limits=limits)
+        self._ends_s = time.time() + _LONGEST_S
         self._is_settled = False
         self._early: list[Output] = []
 
@@ -37,7 +44,6 @@ class Exchange:
 
         Raises:
             ApiError: the request has failed.
-            UpstreamGone, FeedOverflow: what answers it is lost.
         """
         while not (self.run.has_begun or self.run.is_over):
             self._early += await self._next()
@@ -46,11 +52,7 @@ class Exchange:
                 raise output.error
 
     async def outputs(self) -> list[Output]:
-        """What comes next for the client; empty at the end.
-
-        Raises:
-            UpstreamGone, FeedOverflow: what answers it is lost.
-        """
+        """What comes next for the client; empty at the end."""
         outputs, self._early = self._early, []
         while not outputs and not self.run.is_over:
             outputs = await self._next()
@@ -63,16 +65,23 @@ class Exchange:
             self._state.end_turn(self._turn)
 
     async def _next(self) -> list[Output]:
-        due_s = self.run.wakeup_s
-        try:
-            async with asyncio.timeout(None if due_s is None else max(0.0, due_s - time.time())):
-                message = await self._turn.next_message()
-        except TimeoutError:
-            outputs = self.run.tick(time.time())
-        else:
-            outputs = self.run.feed(message, time.time())
+        outputs = await self._fed()
         self._settle(outputs)
         return outputs
+
+    async def _fed(self) -> list[Output]:
+        due_s = min(self.run.wakeup_s or self._ends_s, self._ends_s)
+        try:
+            async with asyncio.timeout(max(0.0, due_s - time.time())):
+                message = await self._turn.next_message()
+        except TimeoutError:
+            is_late = time.time() >= self._ends_s
+            return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.time())
+        except UpstreamGone as error:
+            return self.run.give_up(codex_unavailable(error.reason))
+        except FeedOverflow as error:
+            return self.run.give_up(ApiError(500, str(error), type="server_error", code="stream_overflow"))
+        return self.run.feed(message, time.time())
 
     def _settle(self, outputs: Sequence[Output]) -> None:
         """Before the client knows that the answer is complete, so that its next request finds what is kept."""

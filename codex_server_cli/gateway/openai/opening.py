@@ -20,14 +20,20 @@ from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 
 class Opened(NamedTuple):
-    """A turn that runs, and the limits of the account that it runs on."""
+    """A turn that runs.
+
+    Attributes:
+        limits: of the account that it runs on.
+        way: `held`, `kept` or `fresh`: what became of the thread of the request before, and of its prompt cache.
+    """
 
     turn: ChatTurn
     limits: AccountLimits
+    way: str
 
 
 async def open_turn(state: ChatState, request: ChatRequest) -> Opened:
-    """A running turn that answers a request; whoever gets it must see that it ends.
+    """A running turn that answers a request; who gets it must see that it ends.
 
     Cancelling this ends the turn that it would have been.
 
@@ -62,12 +68,12 @@ async def _open(state: ChatState, request: ChatRequest) -> Opened:
 async def _open_once(state: ChatState, request: ChatRequest) -> Opened:
     backend = await state.backend()
     await backend.check(request)
-    turn = await _continue(state, request) if conversation.is_keepable(request) else None
-    return Opened(turn or await _start_fresh(state, backend.connection, request), backend.limits)
-
-
-async def _continue(state: ChatState, request: ChatRequest) -> ChatTurn | None:
-    return await _continue_held(state, request) or await _continue_kept(state, request)
+    if conversation.is_keepable(request):
+        if (turn := await _continue_held(state, request)) is not None:
+            return Opened(turn, backend.limits, "held")
+        if (turn := await _continue_kept(state, request)) is not None:
+            return Opened(turn, backend.limits, "kept")
+    return Opened(await _start_fresh(state, backend.connection, request), backend.limits, "fresh")
 
 
 async def _continue_held(state: ChatState, request: ChatRequest) -> ChatTurn | None:

@@ -3,7 +3,7 @@
 Owns: their life: started, injected, followed, answered, interrupted, released.
 Never here: which thread serves which request (`threads`, `held`), what the messages mean for a client (`ChatRun`).
 
-A thread belongs to the connection that started it: nobody else gets its events, and an ephemeral one cannot be resumed.
+A thread belongs to the connection that started it: no other gets its events, and an ephemeral one cannot be resumed.
 """
 
 from __future__ import annotations

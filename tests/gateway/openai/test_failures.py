@@ -7,18 +7,20 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from codex_server_cli.demo.codex_home import write_chatgpt_login
+from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_provider
 from codex_server_cli.demo.scripted_model import ScriptedModel
+from codex_server_cli.gateway.openai import exchange
 from tests.gateway.openai.conftest import running
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
-from tests.kit.support import codex_binaries, wait_until
+from tests.kit.support import SPARED_FEATURES, codex_binaries, wait_until
 
 MODEL = "gpt-5.5"
 _BINARIES = codex_binaries()
@@ -26,6 +28,11 @@ _BINARIES = codex_binaries()
 
 def user(text: str) -> Any:
     return {"role": "user", "content": text}
+
+
+def is_quiet(chats: ChatGateway) -> bool:
+    """Whether no turn runs."""
+    return not chats.loaded_turns()
 
 
 def error_of(client: openai.OpenAI, text: str, *, is_stream: bool = False, **more: Any) -> openai.APIStatusError:
@@ -155,3 +162,42 @@ def test_without_a_login_nothing_is_asked(tmp_path: Path, one_codex: Path) -> No
             assert isinstance(error, openai.AuthenticationError)
             assert error.code == "codex_login_required"
         assert chats.rules.seen == []
+
+
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+def test_a_model_that_breaks_off_again_and_again_is_given_up_after_two_retries(
+    tmp_path: Path, one_codex: Path, *, is_stream: bool
+) -> None:
+    def write_home(home: Path, model: ScriptedModel) -> None:
+        write_custom_provider(home, model.base_url, model=MODEL, stream_max_retries=5, features=SPARED_FEATURES)
+
+    for chats in running(tmp_path, one_codex, write_home=write_home):
+        with chats.client(max_retries=2) as client:
+            error = error_of(client, "drop", is_stream=is_stream)
+        assert (error.status_code, error.code) == (502, "upstream_disconnected")
+        assert error.response.headers["x-should-retry"] == "false"
+        wait_until(partial(is_quiet, chats), what="the end of the turn")
+        assert len(chats.rules.seen) <= 3
+
+
+@pytest.mark.full
+def test_a_stream_of_a_model_that_thinks_for_long_begins_after_ten_seconds(
+    chats: ChatGateway, client: openai.OpenAI, rules: ChatModel
+) -> None:
+    gate = rules.close_gate()
+    began = time.monotonic()
+    stream = client.chat.completions.create(model=MODEL, messages=[user("wait")], stream=True)
+    assert 9 < time.monotonic() - began < 60
+    gate.open()
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "at last"
+
+
+def test_an_answer_that_takes_too_long_is_ended(
+    chats: ChatGateway, client: openai.OpenAI, rules: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "_LONGEST_S", 0.5)
+    gate = rules.close_gate()
+    error = error_of(client, "hold")
+    assert (error.status_code, error.code) == (504, "deadline")
+    wait_until(lambda: not chats.loaded_turns(), what="the end of the turn")
+    gate.open()
