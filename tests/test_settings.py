@@ -247,6 +247,7 @@ def test_every_key_is_read(path: Path) -> None:
         "gc_named_days": 90,
         "server_idle": 60.5,
         "remote_control": True,
+        "serve": {"listen": "127.0.0.1:8787"},
     }
     switches = {"may_bill_api_key": True, "keeps_events": True}
     known = {name: value for name, value in values.items() if name not in ("auth", "events")}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError
@@ -23,16 +26,23 @@ _MOST_SHOWN = 200
 
 def make_app(gateway: Gateway) -> Starlette:
     """The application of one gateway, without the guard before it."""
-    known = (ApiError, CodexServerError, UpstreamError, UpstreamGone, FeedOverflow)
-    app = Starlette(
-        routes=[*health.routes(gateway), *openai.routes(gateway), *bridge.routes(gateway), *turns.routes(gateway)],
-        exception_handlers={**dict.fromkeys(known, _answer), 404: _not_found, 405: _not_allowed},
-    )
+    faces = (health, openai, bridge, turns)
+    return app_of([route for face in faces for route in face.routes(gateway)])
+
+
+def app_of(routes: list[BaseRoute]) -> Starlette:
+    """An application whose errors all have the one form."""
+    # Those that are named are expected; what else there is (`Exception`) is our defect, and raised again behind it.
+    known = (ApiError, CodexServerError, UpstreamError, UpstreamGone, FeedOverflow, Exception)
+    handlers: dict[Any, Any] = dict.fromkeys(known, _answer) | {404: _not_found, 405: _not_allowed}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False  # slashes are put right before
     return app
 
 
-async def _answer(_: Request, error: Exception) -> Response:
+async def _answer(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ClientDisconnect):  # it has failed at nothing
+        request.scope["failure"] = error  # for the log
     return answer_of(error)
 
 

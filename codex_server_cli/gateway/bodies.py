@@ -47,7 +47,7 @@ async def read_body(request: Request) -> bytes:
         ApiError: it is too large, or does not come in time.
     """
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
+    if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
         raise _too_large(f"the body has more than {MOST_BODY_BYTES >> 20} MiB")
     inflater = _inflater(request.headers.get("content-encoding", ""))
     pieces = bytearray()

@@ -61,7 +61,7 @@ class Guard:
     def _check_host(self, given: str, scope: Scope) -> None:
         host = _without_port(given)
         server = scope.get("server")
-        own = {self._options.host, server[0] if server else None}
+        own = {self._options.host, server[0].removeprefix("::ffff:") if server else None}  # IPv4 that came over IPv6
         if (
             is_loopback(host)
             or (host and host in own)

@@ -72,7 +72,8 @@ def options_of(given: Mapping[str, Any], cwd: str) -> ServeOptions:
         UsageError: a value is wrong.
         BadInputError: a file is, or what was asked for would let others in.
     """
-    options = _where(str(given.get("listen") or DEFAULT_LISTEN), cwd)._replace(
+    listen = given.get("listen")
+    options = _where(DEFAULT_LISTEN if listen is None else listen, cwd)._replace(
         allowed_origins=tuple(map(_origin, given.get("allow_origin") or ())),
         allowed_hosts=tuple(map(_host, given.get("allow_host") or ())),
         has_raw_rpc=bool(given.get("allow_raw_rpc")),
@@ -120,7 +121,7 @@ def is_loopback(host: str) -> bool:
 def _where(listen: str, cwd: str) -> ServeOptions:
     if listen.startswith("unix:"):
         path = listen.removeprefix("unix:").removeprefix("//")
-        if not path:
+        if not path or "\0" in path:
             raise UsageError("--listen unix: names no path", hint=_LISTEN_HINT)
         path = _absolute(path, cwd)
         if len(path.encode("utf-8", "surrogateescape")) > _LONGEST_SOCKET_BYTES:
@@ -130,7 +131,9 @@ def _where(listen: str, cwd: str) -> ServeOptions:
     found = _HOST_AND_PORT.fullmatch(listen.removeprefix("http://").rstrip("/"))
     if found is None or int(found["port"]) > 65535:
         raise UsageError(f"--listen takes HOST:PORT or unix:PATH, not {listen!r}", hint=_LISTEN_HINT)
-    return ServeOptions(host=found["six"] or found["host"], port=int(found["port"]))
+    host = found["six"] or found["host"]
+    # By its number, as `localhost` is two addresses, of which clients often try one.
+    return ServeOptions(host="127.0.0.1" if host.lower() == "localhost" else host, port=int(found["port"]))
 
 
 def _check_without_token(options: ServeOptions) -> None:
@@ -186,4 +189,4 @@ def _directory(given: str | None, cwd: str) -> str:
 
 
 def _absolute(path: str, cwd: str) -> str:
-    return str(Path(cwd, path).expanduser())
+    return str(Path(cwd, path))

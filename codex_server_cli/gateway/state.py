@@ -13,7 +13,7 @@ from codex_server_cli.gateway.upstream.app_server import UpstreamServer
 from codex_server_cli.settings.places import Settings
 
 T = TypeVar("T")
-_LAST_TASKS_S = 5.0
+_LAST_TASKS_S = 3.0
 """For what is still under way at the end, such as interrupts."""
 
 

@@ -15,7 +15,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("/")
+    return isinstance(value, str) and value.startswith("/") and "\0" not in value
 
 
 def _is_switch(value: Any) -> bool:

@@ -22,6 +22,7 @@ from codex_server_cli.cli.parameters import (
     defaults_of,
 )
 from codex_server_cli.cli.table import VERBS
+from codex_server_cli.cli.tables.serve import SERVE_FLAGS
 from codex_server_cli.cli.tables.server import LISTEN_FLAGS
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.errors import UsageError
@@ -131,7 +132,7 @@ def test_the_function_of_a_verb_takes_what_the_table_says(verb: str) -> None:
         "review": REVIEW_FLAGS,
         **dict.fromkeys(("rpc", "proxy"), SERVER_FLAGS),
     }
-    passed_on |= {"chat": CHAT_FLAGS, "server start": LISTEN_FLAGS[1:]}
+    passed_on |= {"chat": CHAT_FLAGS, "server start": LISTEN_FLAGS[1:], "serve": SERVE_FLAGS}
     assert declared - taken == {each.name for each in passed_on.get(verb, ())}
     assert taken <= declared
     assert len(declared) == len(VERBS[verb].parameters)

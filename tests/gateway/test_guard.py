@@ -54,6 +54,7 @@ def code_of(options: ServeOptions, **request: Any) -> str | None:
         (LOCAL, "", None, False),
         (LOCAL, "192.168.1.2", None, False),
         (OPEN, "192.168.1.2:8787", ("192.168.1.2", 8787), True),
+        (OPEN, "192.168.1.2:8787", ("::ffff:192.168.1.2", 8787), True),
         (OPEN, "192.168.1.3:8787", ("192.168.1.2", 8787), False),
         (OPEN, "codex.example.org", None, True),
         (OPEN, "other.example.org", None, False),

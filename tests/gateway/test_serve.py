@@ -9,6 +9,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from codex_server_cli.codex.server.token import make_token
 from tests.gateway.conftest import Serve
@@ -115,6 +118,10 @@ def test_a_foreign_host_and_a_foreign_page_are_refused_with_the_flag_that_lets_t
     assert "--allow-host evil.example" in by_host.json()["error"]["message"]
     assert "--allow-origin https://evil.example" in by_page.json()["error"]["message"]
     assert "access-control-allow-origin" not in by_page.headers
+    with pytest.raises(InvalidStatus) as refusal, connect(f"ws://127.0.0.1:{serving.port}/ws", origin=Origin("null")):
+        pass
+    assert refusal.value.response.status_code == 403
+    assert b"--allow-origin null" in refusal.value.response.body
 
 
 def test_a_page_that_is_let_in_is_answered_before_it_shows_a_token(serve: Serve, token_file: Path) -> None:

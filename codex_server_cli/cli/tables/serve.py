@@ -9,34 +9,39 @@ from codex_server_cli.cli.tables.system import SYSTEM
 from codex_server_cli.cli.verb import Verb
 from codex_server_cli.core.model.server.instructions import Instructions
 
+SERVE_FLAGS: Final = (
+    option(
+        "listen",
+        "--listen",
+        help="Where (default: 127.0.0.1:8787); port 0: any free one.",
+        metavar="HOST:PORT|unix:PATH",
+    ),
+    option("token_file", "--token-file", help="Clients send this token; a must off loopback.", metavar="FILE"),
+    option("allow_origin", "--allow-origin", help="Let in web pages of O.", metavar="O", is_list=True),
+    option("allow_host", "--allow-host", help="Be called H, too; needs a token.", metavar="H", is_list=True),
+    switch("allow_raw_rpc", "--allow-raw-rpc", help="Let the bridge call every method: it can run anything."),
+    option("cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR"),
+    switch("write", "--write", "-w", help="Let turns write there that name no sandbox."),
+    number("max_streams", "--max-streams", help="So many streams at once (default: 16).", minimum=1),
+    switch("strict_params", "--strict-params", help="Refuse parameters that have no effect."),
+    option(
+        "instructions",
+        "--instructions",
+        help="client: no system prompt but the client's (default); codex: Codex's own first.",
+        type=Instructions,
+    ),
+)
+"""Each has the name of its key in the table `serve` of config.json, and its form."""
+
 VERBS: Final[dict[str, Verb]] = {
     "serve": Verb(
         "verbs.serve:serve",
         SYSTEM,
         "Serve HTTP until Ctrl-C: OpenAI's chat completions, turns, and a bridge to the app-server. Extra `serve`.",
         (
-            option(
-                "listen",
-                "--listen",
-                help="Where (default: 127.0.0.1:8787); port 0: any free one.",
-                metavar="HOST:PORT|unix:PATH",
-            ),
-            option("token_file", "--token-file", help="Clients send this token; a must off loopback.", metavar="FILE"),
-            option("allow_origin", "--allow-origin", help="Let in web pages of O.", metavar="O", is_list=True),
-            option("allow_host", "--allow-host", help="Be called H, too; needs a token.", metavar="H", is_list=True),
-            switch("allow_raw_rpc", "--allow-raw-rpc", help="Let the bridge call every method: it can run anything."),
-            option("cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR"),
-            switch("write", "--write", "-w", help="Let turns write there that name no sandbox."),
-            number("max_streams", "--max-streams", help="So many streams at once (default: 16).", minimum=1),
+            *SERVE_FLAGS,
             option(
                 "model_alias", "--model-alias", help="Take the name A for the model M.", metavar="A=M", is_list=True
-            ),
-            switch("strict_params", "--strict-params", help="Refuse parameters that have no effect."),
-            option(
-                "instructions",
-                "--instructions",
-                help="client: no system prompt but the client's (default); codex: Codex's own first.",
-                type=Instructions,
             ),
         ),
     ),

@@ -32,7 +32,8 @@ def serve(*, model_alias: Sequence[str], **flags: Any) -> int:
     table, warnings = checked_table(config.serve, settings.config_path)
     for warning in (*config.warnings, *warnings):
         output.note(warning)
-    given = table | {name: value for name, value in flags.items() if value}
+    # An empty text was given, by a variable that is not set perhaps, and is refused below.
+    given = table | {name: value for name, value in flags.items() if value not in (None, False, [])}
     if model_alias:
         given["model_alias"] = options.parse_aliases(model_alias)
     checked = options.options_of(given, os.getcwd())  # noqa: PTH109 — as the user knows it

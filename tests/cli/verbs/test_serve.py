@@ -26,6 +26,8 @@ def assert_serve_refused(shell: Shell, code: int, words: str, *flags: str) -> No
         (("--listen", "0.0.0.0:0"), 65, "without a token by everybody"),
         (("--allow-host", "codex.example.org"), 65, "without a token everybody"),
         (("--token-file", "nowhere"), 65, "there is no file"),
+        (("--token-file", ""), 64, "--token-file is empty"),
+        (("--cwd", ""), 64, "--cwd is empty"),
         (("--model-alias", "gpt-4o"), 64, "--model-alias takes A=M"),
         (("--max-streams", "0"), 64, "--max-streams"),
         (("--instructions", "mine"), 64, "--instructions"),

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codex_server_cli.codex.server.shared import Lease
-from codex_server_cli.codex.server.state import Generation
+from codex_server_cli.codex.server.shared import Lease, ensure_shared
+from codex_server_cli.codex.server.state import Generation, directory_of
 from tests.kit.shared_server import SharedServer, is_gone
 from tests.kit.support import wait_until
 
@@ -50,6 +50,15 @@ def test_it_does_not_stop_while_remote_control_is_on(one_server: SharedServer) -
     assert one_server.find() == generation
     config.write_text("{}")
     wait_until(lambda: not one_server.processes(), what="its idle stop")
+
+
+def test_one_with_arguments_of_its_own_has_no_remote_control_and_stops(one_server: SharedServer) -> None:
+    (one_server.home / "config.json").write_text('{"remote_control": true}')
+    key = one_server.key._replace(extra=("-c", "thread_unload_delay_secs=1"))
+    ensure_shared(one_server.home, key, idle_s=0.2)
+    wait_until(lambda: not one_server.processes(), what="its idle stop")
+    log = Path(directory_of(one_server.home, key.name)) / "server.log"
+    assert "remote control" not in log.read_text()
 
 
 def test_a_server_that_is_killed_is_noticed_and_replaced(server: SharedServer) -> None:

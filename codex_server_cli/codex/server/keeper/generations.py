@@ -94,6 +94,7 @@ class CodexServer:
         url: where it listens instead, once it has told that; else empty.
         pid: its process, and that of its session.
         start_ticks: when that began; 0 where it was gone at once.
+        is_of_turns: whether it was started without further arguments. Only this one has remote control, if it is on.
         exit_status: as `waitpid` gives it; None while it runs. Set by the keeper, which reaps.
     """
 
@@ -113,6 +114,7 @@ class CodexServer:
         self.number = number
         self.socket_path = f"{directory}/g{number}.sock"
         self.exit_status: int | None = None
+        self.is_of_turns = not arguments
         self._is_elsewhere = any(argument.startswith("--listen=") for argument in arguments)
         self.url = ""
         listen = [] if self._is_elsewhere else ["--listen", f"unix://{self.socket_path}"]

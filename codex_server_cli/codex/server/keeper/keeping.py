@@ -195,13 +195,13 @@ class Keeping:
     def _stop_if_idle(self) -> None:
         from codex_server_cli.codex.server.keeper.idle import may_stop
 
-        if may_stop(self._directory):
+        if not self.server.is_of_turns or may_stop(self._directory):
             self._drain(f"idle for {self._idle_s:.0f} s")
 
     def _switch_on_remote_control(self) -> None:
         """Do so where `config.json` may want it, in a process of its own: most users never do."""
-        if self.server.url:
-            return  # on a TCP port we have no token to ask it with
+        if not self.server.is_of_turns:
+            return  # two of one home would be the same device; and on a TCP port we have no token to ask it with
         try:
             with open(f"{self._directory}/../../config.json", "rb") as file:  # noqa: PTH123
                 is_wanted = b'"remote_control"' in file.read(_MOST_CONFIG_BYTES)

@@ -1,0 +1,185 @@
+"""What each request passes on its way in and out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import httpx
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.access_log import AccessLog
+from codex_server_cli.gateway.answers import EventStream, json_answer
+from codex_server_cli.gateway.app import app_of
+from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.options import ServeOptions
+from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+from codex_server_cli.settings.places import Settings
+from tests.kit.loops import settle, until
+
+
+class Log(AccessLog):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def say(self, event: str, **facts: Any) -> None:
+        """See `AccessLog`."""
+        self.lines.append({"event": event, **facts})
+
+
+class Place:
+    """A gateway without an app-server, whose application does what the path says.
+
+    Attributes:
+        gateway, log: of it.
+        client: asks it.
+        ends: of what outlives its request.
+    """
+
+    def __init__(self) -> None:
+        self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)))
+        self.log = Log()
+        self.ends: list[str] = []
+        names = ("fine", "refused", "gone", "defect", "late", "stream", "left")
+        app = app_of([Route(f"/{name}", getattr(self, f"_{name}")) for name in names])
+        transport = httpx.ASGITransport(app=Front(self.gateway, app, self.log))
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+
+    async def _fine(self, request: Request) -> Response:
+        request.scope["log"]["turn"] = "t1"
+        return json_answer({})
+
+    async def _refused(self, _: Request) -> Response:
+        raise ApiError(429, "no", code="gateway_busy", headers=(("Retry-After", "1"),))
+
+    async def _gone(self, _: Request) -> Response:
+        raise UpstreamGone("no app-server")
+
+    async def _defect(self, _: Request) -> Response:
+        raise RuntimeError("a prompt")
+
+    async def _left(self, _: Request) -> Response:
+        raise ClientDisconnect
+
+    async def _late(self, _: Request) -> Response:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"1"
+            raise RuntimeError("a prompt")
+
+        return StreamingResponse(pieces())
+
+    async def _stream(self, _: Request) -> Response:
+        async def events() -> AsyncIterator[bytes]:
+            yield b"data: 1\n\n"
+            raise RuntimeError("a prompt")
+
+        return EventStream(events())
+
+    @property
+    def metrics(self) -> str:
+        """What is counted."""
+        return self.gateway.metrics.text().decode()
+
+
+def run(use: Callable[[Place], Awaitable[None]]) -> None:
+    """Have a place used."""
+
+    async def begin() -> None:
+        place = Place()
+        async with place.client:
+            await use(place)
+        await place.gateway.close()
+
+    asyncio.run(begin())
+
+
+def test_each_answer_has_an_id_a_line_in_the_log_and_a_count() -> None:
+    async def use(place: Place) -> None:
+        answer = await place.client.get("/fine?secret=1", headers={"origin": "http://page"})
+        (line,) = place.log.lines
+        assert answer.headers["x-request-id"] == line["id"]
+        assert answer.headers["access-control-allow-origin"] == "http://page"
+        assert (line["path"], line["status"], line["turn"], line["error"]) == ("/fine", 200, "t1", None)
+        assert 'requests_total{method="GET",route="/fine",status="200"} 1.0' in place.metrics
+        await place.client.request("BREW", "/nowhere")
+        assert 'requests_total{method="other",route="none",status="404"} 1.0' in place.metrics
+
+    run(use)
+
+
+def test_each_error_is_answered_in_json_and_told_in_the_log_without_its_words() -> None:
+    async def use(place: Place) -> None:
+        refused, gone, defect = [await place.client.get(f"/{name}") for name in ("refused", "gone", "defect")]
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "gateway_busy")
+        assert refused.headers["retry-after"] == "1"
+        assert (gone.status_code, gone.json()["error"]["code"]) == (503, "codex_unavailable")
+        assert (defect.status_code, defect.json()["error"]["code"]) == (500, "internal")
+        assert "prompt" not in defect.text + str(place.log.lines)
+        requests = [line for line in place.log.lines if line["event"] == "request"]
+        assert [line["error"] for line in requests] == ["gateway_busy", "codex_unavailable", "internal"]
+        (told,) = (line for line in place.log.lines if line["event"] == "defect")
+        assert told["id"] == requests[2]["id"]
+
+    run(use)
+
+
+def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None:
+    async def use(place: Place) -> None:
+        for path in ("/late", "/stream"):
+            with suppress(AssertionError):  # httpx's word for an answer that breaks off
+                assert (await place.client.get(path)).status_code == 200
+        assert [line["event"] for line in place.log.lines] == ["defect", "request"] * 2
+
+    run(use)
+
+
+def test_a_client_that_leaves_is_no_defect() -> None:
+    async def use(place: Place) -> None:
+        await place.client.get("/left")
+        (line,) = place.log.lines
+        assert (line["event"], line["error"]) == ("request", "client_gone")
+
+    run(use)
+
+
+def test_while_it_stops_it_takes_no_new_work_and_ends_what_was_asked_to_end() -> None:
+    async def use(place: Place) -> None:
+        async def interrupt() -> None:
+            place.ends.append("interrupted")
+
+        async def fail() -> None:
+            raise RuntimeError
+
+        place.gateway.on_stop(interrupt)
+        place.gateway.on_stop(fail)
+        place.gateway.begin_to_stop()
+        place.gateway.begin_to_stop()
+        answer = await place.client.get("/fine")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+        assert place.gateway.is_stopping
+        await until(lambda: "background_errors_total 1.0" in place.metrics)
+        assert place.ends == ["interrupted"]
+
+    run(use)
+
+
+def test_a_task_that_outlives_its_request_is_waited_for_at_the_end() -> None:
+    ends: list[str] = []
+
+    async def use(place: Place) -> None:
+        async def interrupt() -> None:
+            await settle()
+            ends.append("interrupted")
+
+        place.gateway.task(interrupt())
+
+    run(use)
+    assert ends == ["interrupted"]
