@@ -70,7 +70,8 @@ class ChatModel:
         with self._lock:
             self.seen.append(body)
             self.problems += problems_of(body)
-        last = [item for item in body["input"] if item.get("role") != "developer"][-1]
+        said = [item for item in body["input"] if item.get("role") != "developer"]
+        last = said[-1] if said else body["input"][-1]
         if last["type"].endswith("_output"):
             return replies.reply(*_after_results(body["input"]), usage=USAGE)
         return self._by_rule(text_of(last))
