@@ -22,7 +22,7 @@ from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
 from codex_server_cli.gateway.front import Front
 from codex_server_cli.gateway.openai import routes
-from codex_server_cli.gateway.openai.chat_state import ChatState
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.connection import UpstreamError
@@ -98,7 +98,7 @@ class ChatGateway:
         self.gateway = Gateway(Settings.load(), self._options)
         self.loop = asyncio.get_running_loop()
         log = self.log = _Log()
-        with patch.object(routes, "ChatState", self._make_state):
+        with patch.object(routes, "ChatMemory", self._make_state):
             app = Front(self.gateway, make_app(self.gateway), log)
         settings: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "timeout_graceful_shutdown": 1}
         self._uvicorn = uvicorn.Server(uvicorn.Config(app, **settings))
@@ -106,8 +106,8 @@ class ChatGateway:
         self.gateway.begin_to_stop()
         await self.gateway.close()
 
-    def _make_state(self, gateway: Gateway) -> ChatState:
-        self.state = ChatState(gateway)
+    def _make_state(self, gateway: Gateway) -> ChatMemory:
+        self.state = ChatMemory(gateway)
         return self.state
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

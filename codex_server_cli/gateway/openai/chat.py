@@ -1,7 +1,7 @@
 """`POST /v1/chat/completions`: a request in, an answer or a stream out.
 
 Owns: the way through, from the body to the last byte, and that a client who leaves leaves nothing running.
-Never here: parsing, chunks (`core.openai`), turns (`opening`, `exchange`).
+Never here: parsing, chunks (`core.openai`), turns (`opening`, `chat_answer`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat
 from codex_server_cli.core.openai.chat_run import Failed
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.answers import EventStream, json_answer, read_json, until_gone
-from codex_server_cli.gateway.openai.chat_state import ChatState
-from codex_server_cli.gateway.openai.exchange import Exchange
+from codex_server_cli.gateway.openai.chat_answer import ChatAnswer
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.opening import open_turn
 
 Facts = dict[str, Any]
@@ -32,12 +32,12 @@ Facts = dict[str, Any]
 class _Running(NamedTuple):
     """An exchange, with what has to be closed after it."""
 
-    exchange: Exchange
+    exchange: ChatAnswer
     head: ChatHead
     opened: AsyncExitStack
 
 
-async def answer_chat(state: ChatState, request: Request) -> Response:
+async def answer_chat(state: ChatMemory, request: Request) -> Response:
     """Answer a chat completion request.
 
     Raises:
@@ -52,7 +52,7 @@ async def answer_chat(state: ChatState, request: Request) -> Response:
     return await until_gone(request, answer) or Response(status_code=499)  # for the log alone: the client has left
 
 
-async def _whole(state: ChatState, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
+async def _whole(state: ChatMemory, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
     running = await _start(state, asked, name, log)
     async with running.opened:
         while outputs := await running.exchange.outputs():
@@ -62,7 +62,7 @@ async def _whole(state: ChatState, asked: ChatRequest, name: str, log: Facts, he
         return json_answer(completion(running.head, running.exchange.run), headers=headers)
 
 
-async def _stream(state: ChatState, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
+async def _stream(state: ChatMemory, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
     running = await _start(state, asked, name, log)
     try:
         await running.exchange.begin()
@@ -72,14 +72,14 @@ async def _stream(state: ChatState, asked: ChatRequest, name: str, log: Facts, h
     return EventStream(_Events(running, ChunkWriter(running.head, asked)), headers)
 
 
-async def _start(state: ChatState, asked: ChatRequest, name: str, log: Facts) -> _Running:
+async def _start(state: ChatMemory, asked: ChatRequest, name: str, log: Facts) -> _Running:
     """Have the turn run, as soon as there is a place for it."""
     if state.gateway.is_stopping:
         raise ApiError(503, "This gateway is stopping.", type="server_error", code="gateway_stopping")
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(state.gateway.admission.stream())
         turn, limits, way = await open_turn(state, asked)
-        exchange = Exchange(state, asked, turn, limits)
+        exchange = ChatAnswer(state, asked, turn, limits)
         opened.callback(exchange.close)
         log.update(model=turn.thread.model, thread=way)
         head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), name or turn.thread.model)

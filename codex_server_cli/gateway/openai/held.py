@@ -15,16 +15,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from codex_server_cli.gateway.openai.thread import ChatTurn
+from codex_server_cli.gateway.openai.client_thread import ClientTurn
 
 SIZE = 64
 DEADLINE_S = 600.0
-REASONING_SIZE = 1024
+REASONING_SIZE = 256
 """How many calls' reasoning is remembered: some kilobytes each."""
 
 
 class _Held(NamedTuple):
-    turn: ChatTurn
+    turn: ClientTurn
     key: str
     timer: asyncio.TimerHandle
 
@@ -38,14 +38,14 @@ class HeldTurns:
         deadline_s: how long one is held.
     """
 
-    def __init__(self, end: Callable[[ChatTurn], None], *, size: int = SIZE, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, end: Callable[[ClientTurn], None], *, size: int = SIZE, deadline_s: float = DEADLINE_S) -> None:
         self._end, self._size, self._deadline_s = end, size, deadline_s
         self._held: OrderedDict[frozenset[str], _Held] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def hold(self, call_ids: Collection[str], key: str, turn: ChatTurn) -> None:
+    def hold(self, call_ids: Collection[str], key: str, turn: ClientTurn) -> None:
         """Hold a turn until the results of these calls come in a request with this key."""
         calls = frozenset(call_ids)
         self._drop(calls)
@@ -54,7 +54,7 @@ class HeldTurns:
         while len(self._held) > self._size:
             self._drop(next(iter(self._held)))
 
-    def take(self, call_ids: Collection[str], key: str) -> ChatTurn | None:
+    def take(self, call_ids: Collection[str], key: str) -> ClientTurn | None:
         """Take out the turn that waits for exactly these calls.
 
         One with another key stays: the request has another history, or other terms, and must not run on it.

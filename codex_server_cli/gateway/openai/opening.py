@@ -1,7 +1,7 @@
 """From a request to a turn that runs: a held one that goes on, one on a kept thread, or one on a fresh thread.
 
 Owns: that choice, and that no thread of a chat can run a command or read a file.
-Never here: what the turn's messages mean for the client (`exchange`), HTTP.
+Never here: what the turn's messages mean for the client (`chat_answer`), HTTP.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from codex_server_cli.core.openai import conversation, thread_terms
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal
-from codex_server_cli.gateway.openai.chat_state import ChatState
-from codex_server_cli.gateway.openai.thread import ChatThread, ChatTurn
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
+from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
@@ -27,12 +27,12 @@ class Opened(NamedTuple):
         way: `held`, `kept` or `fresh`: what became of the thread of the request before, and of its prompt cache.
     """
 
-    turn: ChatTurn
+    turn: ClientTurn
     limits: AccountLimits
     way: str
 
 
-async def open_turn(state: ChatState, request: ChatRequest) -> Opened:
+async def open_turn(state: ChatMemory, request: ChatRequest) -> Opened:
     """A running turn that answers a request; who gets it must see that it ends.
 
     Cancelling this ends the turn that it would have been.
@@ -49,12 +49,12 @@ async def open_turn(state: ChatState, request: ChatRequest) -> Opened:
         raise
 
 
-def _end_late(state: ChatState, opening: asyncio.Task[Opened]) -> None:
+def _end_late(state: ChatMemory, opening: asyncio.Task[Opened]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         state.end_turn(opening.result().turn)
 
 
-async def _open(state: ChatState, request: ChatRequest) -> Opened:
+async def _open(state: ChatMemory, request: ChatRequest) -> Opened:
     try:
         try:
             return await _open_once(state, request)
@@ -65,7 +65,7 @@ async def _open(state: ChatState, request: ChatRequest) -> Opened:
         raise error_of_refusal(error.code, error.message, error.data) from error
 
 
-async def _open_once(state: ChatState, request: ChatRequest) -> Opened:
+async def _open_once(state: ChatMemory, request: ChatRequest) -> Opened:
     backend = await state.backend()
     await backend.check(request)
     if conversation.is_keepable(request):
@@ -76,7 +76,7 @@ async def _open_once(state: ChatState, request: ChatRequest) -> Opened:
     return Opened(await _start_fresh(state, backend.connection, request), backend.limits, "fresh")
 
 
-async def _continue_held(state: ChatState, request: ChatRequest) -> ChatTurn | None:
+async def _continue_held(state: ChatMemory, request: ChatRequest) -> ClientTurn | None:
     trailing = conversation.trailing_results(request)
     if trailing is None:
         return None
@@ -100,7 +100,7 @@ def held_key(request: ChatRequest, history: str) -> str:
     return f"{conversation.turn_key(request)} {history}"
 
 
-async def _continue_kept(state: ChatState, request: ChatRequest) -> ChatTurn | None:
+async def _continue_kept(state: ChatMemory, request: ChatRequest) -> ClientTurn | None:
     found = state.threads.take(conversation.prefix_keys(request))
     if found is None:
         return None
@@ -110,11 +110,11 @@ async def _continue_kept(state: ChatState, request: ChatRequest) -> ChatTurn | N
     return None
 
 
-async def _start_fresh(state: ChatState, connection: UpstreamConnection, request: ChatRequest) -> ChatTurn:
+async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, request: ChatRequest) -> ClientTurn:
     cwd = await state.empty_directory()
     params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
     servers = await _servers_off(connection, cwd)
-    thread = await ChatThread.start(connection, {**params, "config": {**params["config"], **servers}})
+    thread = await ClientThread.start(connection, {**params, "config": {**params["config"], **servers}})
     try:
         return await _run(thread, request, state.reasoning.put_before_calls(request.items))
     except BaseException:
@@ -133,6 +133,6 @@ async def _servers_off(connection: UpstreamConnection, cwd: str) -> dict[str, An
     return {"mcp_servers": {name: {"enabled": False} for name in names}} if names else {}
 
 
-async def _run(thread: ChatThread, request: ChatRequest, items: list[dict[str, Any]]) -> ChatTurn:
+async def _run(thread: ClientThread, request: ChatRequest, items: list[dict[str, Any]]) -> ClientTurn:
     await thread.inject([*items, *request.closing])
     return await thread.start_turn(thread_terms.turn_start(request, thread.id))

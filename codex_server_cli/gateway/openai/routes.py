@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.answers import json_answer
 from codex_server_cli.gateway.openai.chat import answer_chat
-from codex_server_cli.gateway.openai.chat_state import ChatState
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find
 from codex_server_cli.gateway.state import Gateway
 
@@ -24,7 +24,7 @@ _EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
     """What this face answers."""
-    state = ChatState(gateway)
+    state = ChatMemory(gateway)
 
     async def chat(request: Request) -> Response:
         """Answer a chat completion request."""

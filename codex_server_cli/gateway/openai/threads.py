@@ -1,7 +1,7 @@
 """The threads of answered requests, kept so that the next request of a conversation continues one.
 
 Owns: which idle thread holds which history, for how long, and how many are kept.
-Never here: how a history becomes a key (`core.openai.conversation`), what a thread is (`thread`).
+Never here: how a history becomes a key (`core.openai.conversation`), what a thread is (`client_thread`).
 
 Why: the key of the prompt cache is the thread's id, so a fresh thread for every request would never meet a cached
 prefix. A thread is taken out while it serves a request: another request with the same history meanwhile finds none and
@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from codex_server_cli.gateway.openai.thread import ChatThread
+from codex_server_cli.gateway.openai.client_thread import ClientThread
 
 SIZE = 64
 TTL_S = 600.0
@@ -24,7 +24,7 @@ TTL_S = 600.0
 class FoundThread(NamedTuple):
     """A thread that holds the first `n_items` items of a request."""
 
-    thread: ChatThread
+    thread: ClientThread
     n_items: int
 
 
@@ -37,14 +37,14 @@ class StickyThreads:
         ttl_s: how long one is kept.
     """
 
-    def __init__(self, release: Callable[[ChatThread], None], *, size: int = SIZE, ttl_s: float = TTL_S) -> None:
+    def __init__(self, release: Callable[[ClientThread], None], *, size: int = SIZE, ttl_s: float = TTL_S) -> None:
         self._release, self._size, self._ttl_s = release, size, ttl_s
-        self._kept: OrderedDict[str, tuple[ChatThread, asyncio.TimerHandle]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[ClientThread, asyncio.TimerHandle]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, key: str, thread: ChatThread) -> None:
+    def keep(self, key: str, thread: ClientThread) -> None:
         """Keep an idle thread under the key of its whole history; one with the same history falls out."""
         self._drop(key)
         self._kept[key] = thread, asyncio.get_running_loop().call_later(self._ttl_s, self._drop, key)

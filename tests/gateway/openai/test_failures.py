@@ -16,7 +16,7 @@ import pytest
 
 from codex_server_cli.demo.codex_home import write_chatgpt_login, write_custom_provider
 from codex_server_cli.demo.scripted_model import ScriptedModel
-from codex_server_cli.gateway.openai import exchange
+from codex_server_cli.gateway.openai import chat_answer
 from tests.gateway.openai.conftest import running
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
@@ -195,7 +195,7 @@ def test_a_stream_of_a_model_that_thinks_for_long_begins_after_ten_seconds(
 def test_an_answer_that_takes_too_long_is_ended(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "_LONGEST_S", 0.5)
+    monkeypatch.setattr(chat_answer, "_LONGEST_S", 0.5)
     gate = rules.close_gate()
     error = error_of(client, "hold")
     assert (error.status_code, error.code) == (504, "deadline")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
-import time
 from typing import Any
 
 import openai
 import pytest
 
+from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
-from tests.kit.support import wait_until
+from tests.kit.support import DEADLINE_S, wait_until
 
 MODEL = "gpt-5.5"
 
@@ -59,15 +60,43 @@ def test_closing_a_stream_ends_the_model(chats: ChatGateway, client: openai.Open
     gate.open()
 
 
-def test_leaving_at_any_moment_leaves_nothing_running(chats: ChatGateway, rules: ChatModel) -> None:
+STAGES = ("config/read", "thread/start", "thread/inject_items", "turn/start")
+
+
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("is_answered", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_leaving_at_any_stage_leaves_nothing_running(
+    chats: ChatGateway,
+    rules: ChatModel,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    *,
+    is_answered: bool,
+    is_stream: bool,
+) -> None:
+    chats.call(chats.state.threads.clear)
+    is_there = threading.Event()
+    call = UpstreamConnection.call
+
+    async def until_it_has_left() -> None:
+        is_there.set()
+        await asyncio.to_thread(wait_until, lambda: chats.n_streams() == (0, 0), what="that its place is free")
+
+    async def watched(self: UpstreamConnection, method: str, params: dict[str, Any], **more: Any) -> Any:
+        if method == stage and not is_answered:
+            await until_it_has_left()
+        reply = await call(self, method, params, **more)
+        if method == stage and is_answered:
+            await until_it_has_left()
+        return reply
+
+    monkeypatch.setattr(UpstreamConnection, "call", watched)
     gate = rules.close_gate()
-    asked = {"model": MODEL, "messages": [{"role": "user", "content": "hold"}]}
-    for number in range(24):
-        with leave(chats, {**asked, "stream": number % 2 == 0}):
-            time.sleep(number * 0.004)  # through the start of the thread, the injection, and the start of the turn
-    wait_until(lambda: chats.n_streams() == (0, 0), what="the end of the requests")
-    wait_until_nothing_runs(chats)
-    wait_until(lambda: chats.loaded_threads() == [], what="the end of the threads")
+    with leave(chats, {"model": MODEL, "messages": [{"role": "user", "content": "hold"}], "stream": is_stream}):
+        assert is_there.wait(DEADLINE_S)
+    wait_until(lambda: chats.loaded_threads() == [], what="the end of the thread")
+    assert chats.model_connections() == 0
     gate.open()
 
 

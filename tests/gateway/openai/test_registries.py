@@ -8,6 +8,7 @@ from typing import Any
 
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.threads import StickyThreads
+from tests.kit.support import DEADLINE_S
 
 KEYS = ["k1", "k2", "k3"]
 
@@ -16,10 +17,23 @@ def thread(*, is_alive: bool = True) -> Any:
     return SimpleNamespace(is_alive=is_alive)
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.001)
+class Fallen(list[Any]):
+    """What has fallen out, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = asyncio.Event()
+
+    def take(self, each: Any) -> None:
+        self.append(each)
+        self._news.set()
+
+    async def until(self, n: int) -> None:
+        """Wait for so many."""
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self) < n:
+                self._news.clear()
+                await self._news.wait()
 
 
 def test_the_longest_history_is_taken_and_only_once() -> None:
@@ -43,8 +57,8 @@ def test_the_longest_history_is_taken_and_only_once() -> None:
 
 def test_a_thread_falls_out_for_age_for_want_of_room_and_for_a_twin() -> None:
     async def body() -> None:
-        released: list[Any] = []
-        threads = StickyThreads(released.append, size=2, ttl_s=0.01)
+        released = Fallen()
+        threads = StickyThreads(released.take, size=2, ttl_s=0.01)
         first, twin, second, third = thread(), thread(), thread(), thread()
         threads.keep("k1", first)
         threads.keep("k1", twin)
@@ -52,7 +66,8 @@ def test_a_thread_falls_out_for_age_for_want_of_room_and_for_a_twin() -> None:
         threads.keep("k2", second)
         threads.keep("k3", third)
         assert released == [first, twin]
-        await until(lambda: len(threads) == 0)
+        await released.until(4)
+        assert len(threads) == 0
         assert released == [first, twin, second, third]
 
     asyncio.run(body())
@@ -91,14 +106,15 @@ def test_a_held_turn_goes_to_exactly_its_results() -> None:
 
 def test_a_held_turn_is_ended_at_its_deadline_and_the_oldest_for_want_of_room() -> None:
     async def body() -> None:
-        ended: list[Any] = []
-        held = HeldTurns(ended.append, size=1, deadline_s=0.01)
+        ended = Fallen()
+        held = HeldTurns(ended.take, size=1, deadline_s=0.01)
         first: Any = object()
         second: Any = object()
         held.hold(["a"], "key", first)
         held.hold(["b"], "key", second)
         assert ended == [first]
-        await until(lambda: len(held) == 0)
+        await ended.until(2)
+        assert len(held) == 0
         assert ended == [first, second]
 
     asyncio.run(body())

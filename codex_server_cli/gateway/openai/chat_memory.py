@@ -8,9 +8,9 @@ from typing import Any
 from anyio import to_thread
 
 from codex_server_cli.core.protocol.rpc import at
+from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
-from codex_server_cli.gateway.openai.thread import ChatThread, ChatTurn
 from codex_server_cli.gateway.openai.threads import StickyThreads
 from codex_server_cli.gateway.state import Gateway
 
@@ -24,7 +24,7 @@ _KINDS = {
 """What is counted, and where it stands in a usage."""
 
 
-class ChatState:
+class ChatMemory:
     """The memory of the chat face.
 
     Attributes:
@@ -58,11 +58,11 @@ class ChatState:
             self._directory = str(path)
         return self._directory
 
-    def release_thread(self, thread: ChatThread) -> None:
+    def release_thread(self, thread: ClientThread) -> None:
         """Let an idle thread go, behind the request."""
         self.gateway.task(thread.release())
 
-    def end_turn(self, turn: ChatTurn) -> None:
+    def end_turn(self, turn: ClientTurn) -> None:
         """Interrupt a turn and let its thread go, behind the request: a client that has left must not stop that."""
         self.gateway.task(turn.interrupt())
 

@@ -26,7 +26,7 @@ _GONE = (UpstreamError, UpstreamGone, FeedOverflow, TimeoutError, StopAsyncItera
 Message = dict[str, Any]
 
 
-class ChatThread:
+class ClientThread:
     """An ephemeral thread that we started.
 
     Attributes:
@@ -39,7 +39,7 @@ class ChatThread:
         self.feed: ThreadFeed = connection.follow(thread_id)
 
     @classmethod
-    async def start(cls, connection: UpstreamConnection, params: dict[str, Any]) -> ChatThread:
+    async def start(cls, connection: UpstreamConnection, params: dict[str, Any]) -> ClientThread:
         """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`."""
         reply = await connection.call("thread/start", params)
         return cls(connection, reply["thread"]["id"], reply["model"])
@@ -66,10 +66,10 @@ class ChatThread:
         if items:  # an empty list is refused
             await self.call("thread/inject_items", items=list(items))
 
-    async def start_turn(self, params: dict[str, Any]) -> ChatTurn:
+    async def start_turn(self, params: dict[str, Any]) -> ClientTurn:
         """Start a turn with these parameters of `turn/start`; raises `UpstreamError`, `UpstreamGone`."""
         reply = await self._connection.call("turn/start", params)
-        return ChatTurn(self, reply["turn"]["id"])
+        return ClientTurn(self, reply["turn"]["id"])
 
     async def release(self) -> None:
         """Let the app-server unload it; never raises."""
@@ -78,7 +78,7 @@ class ChatThread:
             await self.call("thread/unsubscribe")
 
 
-class ChatTurn:
+class ClientTurn:
     """A turn on a thread of ours.
 
     Attributes:
@@ -87,7 +87,7 @@ class ChatTurn:
         is_over: whether `turn/completed` has been read.
     """
 
-    def __init__(self, thread: ChatThread, turn_id: str) -> None:
+    def __init__(self, thread: ClientThread, turn_id: str) -> None:
         self.thread, self.id = thread, turn_id
         self.is_over = False
         self._has_started = False
@@ -111,7 +111,7 @@ class ChatTurn:
         params = message.get("params") or {}
         match message.get("method"):
             case "turn/started":
-                self._has_started = True
+                self._has_started = self._has_started or params["turn"]["id"] == self.id
             case "turn/completed":
                 self.is_over = self.is_over or params["turn"]["id"] == self.id
             case "item/tool/call":
@@ -152,13 +152,21 @@ class ChatTurn:
         ask again until the turn is over. Nothing else ends a turn that waits for a tool's result.
         """
         with contextlib.suppress(*_GONE):
-            async with asyncio.timeout(_INTERRUPT_S):
-                while not self.is_over:
-                    await self._read_until_started()
-                    with contextlib.suppress(UpstreamError):
-                        await self.thread.call("turn/interrupt", turnId=self.id)
-                    await self._read_until_over()
+            try:
+                async with asyncio.timeout(_INTERRUPT_S):
+                    await self._interrupt_until_over()
+            except FeedOverflow:  # it runs all the same, though nothing can be read of it any more
+                await self.thread.call("turn/interrupt", turnId=self.id)
         await self.thread.release()
+
+    async def _interrupt_until_over(self) -> None:
+        if not await self.is_waiting():
+            return
+        while not self.is_over:
+            await self._read_until_started()
+            with contextlib.suppress(UpstreamError):
+                await self.thread.call("turn/interrupt", turnId=self.id)
+            await self._read_until_over()
 
     async def _read_until_started(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -15,9 +15,9 @@ from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.wire_errors import AccountLimits, codex_unavailable, deadline_passed
-from codex_server_cli.gateway.openai.chat_state import ChatState
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
+from codex_server_cli.gateway.openai.client_thread import ClientTurn
 from codex_server_cli.gateway.openai.opening import held_key
-from codex_server_cli.gateway.openai.thread import ChatTurn
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
@@ -25,14 +25,14 @@ _LONGEST_S = 3600.0
 """For one answer: a model that thinks hard may need a good part of it."""
 
 
-class Exchange:
+class ChatAnswer:
     """A request whose turn runs; who makes one closes it.
 
     Attributes:
         run: what has come so far.
     """
 
-    def __init__(self, state: ChatState, request: ChatRequest, turn: ChatTurn, limits: AccountLimits) -> None:
+    def __init__(self, state: ChatMemory, request: ChatRequest, turn: ClientTurn, limits: AccountLimits) -> None:
         self._state, self._request, self._turn = state, request, turn
         self.run = ChatRun(request, now_s=time.time(), turn_id=turn.id, limits=limits)
         self._ends_s = time.time() + _LONGEST_S

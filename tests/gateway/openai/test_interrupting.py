@@ -1,0 +1,93 @@
+"""The end of a turn that has no client any more, over a connection that answers as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from codex_server_cli.gateway.openai.client_thread import ClientThread
+from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
+from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
+from codex_server_cli.gateway.upstream.wire import UpstreamGone
+
+STARTED = {"method": "turn/started", "params": {"turn": {"id": "turn"}}}
+OVER = {"method": "turn/completed", "params": {"turn": {"id": "turn"}}}
+
+
+class Played:
+    """A connection: says what comes after each call, and keeps what was called.
+
+    Args:
+        after: for each `turn/interrupt` in turn, the messages that follow, or the error.
+    """
+
+    def __init__(self, *after: list[Any] | Exception, is_open: bool = True) -> None:
+        self.is_open = is_open
+        self.called: list[str] = []
+        self.refused: list[Any] = []
+        self.feed = ThreadFeed(lambda _: None)
+        self._after = list(after)
+
+    def follow(self, _: str) -> ThreadFeed:
+        return self.feed
+
+    async def call(self, method: str, params: dict[str, Any], **_: Any) -> Any:
+        self.called.append(method)
+        if method == "turn/start":
+            return {"turn": {"id": "turn"}}
+        if method == "turn/interrupt":
+            answer = self._after.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            for message in answer:
+                self.feed.put(message, 1)
+        return {}
+
+    async def refuse(self, request_id: Any, _: str) -> None:
+        self.refused.append(request_id)
+
+
+def interrupted(played: Played, *before: Any) -> list[str]:
+    """What was called to end a turn of which these messages had come before."""
+
+    async def body() -> None:
+        thread = ClientThread(cast(UpstreamConnection, played), "thread", "model")
+        turn = await thread.start_turn({})
+        for message in before:
+            if isinstance(message, Exception):
+                played.feed.fail(message)
+            else:
+                played.feed.put(message, 1)
+        await turn.interrupt()
+
+    asyncio.run(body())
+    return played.called[1:]
+
+
+def test_a_turn_is_interrupted_when_it_has_started() -> None:
+    assert interrupted(Played([OVER]), STARTED) == ["turn/interrupt", "thread/unsubscribe"]
+
+
+def test_a_turn_that_is_over_is_let_go() -> None:
+    assert interrupted(Played(), STARTED, OVER) == ["thread/unsubscribe"]
+
+
+def test_an_interrupt_that_is_refused_is_sent_again_until_the_turn_is_over() -> None:
+    refused = UpstreamError({"code": -32600, "message": "no active turn"})
+    called = interrupted(Played(refused, [], [OVER]), STARTED)
+    assert called == ["turn/interrupt"] * 3 + ["thread/unsubscribe"]
+
+
+def test_a_turn_of_which_too_much_was_unread_is_interrupted_all_the_same() -> None:
+    assert interrupted(Played([]), FeedOverflow("too much")) == ["turn/interrupt", "thread/unsubscribe"]
+
+
+def test_nothing_is_asked_of_an_app_server_that_has_gone_but_the_last_word() -> None:
+    assert interrupted(Played(), UpstreamGone("gone")) == ["thread/unsubscribe"]
+
+
+def test_a_request_of_the_app_server_that_is_no_call_of_a_tool_is_refused() -> None:
+    played = Played([OVER])
+    asked = {"id": 7, "method": "item/commandExecution/requestApproval", "params": {}}
+    interrupted(played, STARTED, asked)
+    assert played.refused == [7]
