@@ -19,10 +19,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
-from codex_server_cli.gateway.answers import DEFECT, answer_of, refusal_of
+from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
 from codex_server_cli.gateway.state import Gateway
 
+_MOST_SHOWN = 200
+_INDEX = "GET / lists what there is"
 _SLASHES = re.compile(r"/{2,}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
@@ -137,6 +139,10 @@ class _Passage:
             self.status = 101
             MutableHeaders(scope=message)["x-request-id"] = self.request_id
         elif kind == "websocket.close" and self.status is None:
+            if "endpoint" not in self.scope:  # there is no such route
+                words = f"there is no WebSocket {self.scope['path'][:_MOST_SHOWN]} here"
+                await self._refuse_socket(error_answer(404, words, type="not_found", code="unknown_url", hint=_INDEX))
+                return
             self.status = 403
         elif kind == "http.response.body":
             self.sent_bytes += len(message.get("body", b""))
@@ -146,11 +152,10 @@ class _Passage:
         """Answer in place of the application."""
         if self.scope["type"] == "http":
             await answer(self.scope, receive, self.send)
-            return
-        await receive()
-        if "websocket.http.response" not in self.scope.get("extensions", {}):
-            await self.send({"type": "websocket.close", "code": 1008})
-            return
+        else:
+            await self._refuse_socket(answer)
+
+    async def _refuse_socket(self, answer: Response) -> None:
         head: dict[str, Any] = {"status": answer.status_code, "headers": answer.raw_headers}
         await self.send({"type": "websocket.http.response.start", **head})
         await self.send({"type": "websocket.http.response.body", "body": bytes(answer.body)})

@@ -16,6 +16,7 @@ from codex_server_cli.errors import BadInputError, BusyError, HomeError, ServerE
 from codex_server_cli.gateway.options import ServeOptions
 
 _BACKLOG = 1024
+_DEAD_PEERS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 _MOST_FILES = 16_384
 _MOST_CONNECTIONS = 4096
 _FILES_OF_OURS = 128
@@ -78,6 +79,7 @@ def _on_port(host: str, port: int) -> socket.socket:
         raise BadInputError(message, hint="Take one of its own, like 127.0.0.1.") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _notice_dead_peers(listener)
         listener.bind(found[4])
         listener.listen(_BACKLOG)
     except OSError as error:
@@ -85,6 +87,17 @@ def _on_port(host: str, port: int) -> socket.socket:
         raise _no_port(host, port, error) from error
     listener.setblocking(False)
     return listener
+
+
+def _notice_dead_peers(listener: socket.socket) -> None:
+    """Have the kernel end a connection whose other machine has vanished after a minute; its own times are hours.
+
+    Such a client's chat would run on, and its place be taken, for as long. Accepted connections inherit it.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _DEAD_PEERS.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _no_port(host: str, port: int, error: OSError) -> BadInputError | BusyError:

@@ -35,7 +35,7 @@ class ServeOptions(NamedTuple):
         allowed_hosts: further names by which it may be called; `*.example.org` for all below one.
         has_raw_rpc: whether the bridge lets every method through.
         cwd: the directory in which turns work that name none, absolute.
-        may_write: whether turns may write that name no sandbox.
+        may_write: whether turns may write there that ask to.
         most_streams: how many streams run at once.
         model_aliases: names of models of clients → ours.
         is_strict: whether parameters that have no effect are refused.

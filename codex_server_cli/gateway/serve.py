@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -109,6 +109,8 @@ class _Service:
         try:
             while not server.started and not serving.done():
                 await asyncio.sleep(0)
+            if serving.done():
+                serving.result()  # raises
             tell(f"listening on {address}")
             self._log.say("started", address=address, pid=os.getpid())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -146,10 +148,7 @@ class _Service:
         if self._signal is not None:
             self._log.say("ended", signal=signum)
             self._log.close()
-            with suppress(OSError):
-                if self._options.path is not None:
-                    os.unlink(self._options.path)  # noqa: PTH108
-            os._exit(128 + signum)
+            os._exit(128 + signum)  # a unix socket stays: the next start takes its place
         self._signal = signum
         if self._gateway is not None:
             self._gateway.begin_to_stop()

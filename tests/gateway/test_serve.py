@@ -172,6 +172,10 @@ def test_slashes_too_many_are_put_right_and_what_is_not_there_is_told_in_json(se
     assert serving.client.head("/").status_code == 200
     missing = serving.client.post("/v1/embeddings")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "unknown_url")
+    with pytest.raises(InvalidStatus) as refusal, connect(f"ws://127.0.0.1:{serving.port}/nowhere"):
+        pass
+    assert refusal.value.response.status_code == 404
+    assert b'"code":"unknown_url"' in refusal.value.response.body
     wrong = serving.client.post("/readyz")
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
 

@@ -21,7 +21,7 @@ SERVE_FLAGS: Final = (
     option("allow_host", "--allow-host", help="Be called H, too; needs a token.", metavar="H", is_list=True),
     switch("allow_raw_rpc", "--allow-raw-rpc", help="Let the bridge call every method: it can run anything."),
     option("cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR"),
-    switch("write", "--write", "-w", help="Let turns write there that name no sandbox."),
+    switch("write", "--write", "-w", help="Let turns write there that ask to."),
     number("max_streams", "--max-streams", help="So many streams at once (default: 16).", minimum=1),
     switch("strict_params", "--strict-params", help="Refuse parameters that have no effect."),
     option(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
+
+from codex_server_cli.gateway.openai import client_thread
 from codex_server_cli.gateway.openai.client_thread import ClientThread
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
@@ -72,7 +75,8 @@ def test_a_turn_that_is_over_is_let_go() -> None:
     assert interrupted(Played(), STARTED, OVER) == ["thread/unsubscribe"]
 
 
-def test_an_interrupt_that_is_refused_is_sent_again_until_the_turn_is_over() -> None:
+def test_an_interrupt_that_is_refused_is_sent_again_until_the_turn_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_thread, "_STEP_S", 0.01)
     refused = UpstreamError({"code": -32600, "message": "no active turn"})
     called = interrupted(Played(refused, [], [OVER]), STARTED)
     assert called == ["turn/interrupt"] * 3 + ["thread/unsubscribe"]
