@@ -22,6 +22,7 @@ def test_a_port_is_told_as_clients_write_it_and_dead_peers_are_noticed(host: str
         assert told == address.format(listener.getsockname()[1])
         with socket.create_connection(listener.getsockname()[:2]), listener.accept()[0] as accepted:
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert accepted.proto == socket.IPPROTO_TCP  # else asyncio does not send small pieces at once
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
 
 

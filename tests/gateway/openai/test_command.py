@@ -1,0 +1,79 @@
+"""Chats of the installed command: its flags, and its end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import openai
+import pytest
+
+from tests.gateway.conftest import home, initialised, one_home
+from tests.kit.chat_model import ChatModel, conversation_of
+from tests.kit.home import Home
+from tests.kit.serving import Serving
+from tests.kit.support import wait_until
+
+__all__ = ["home", "initialised", "one_home"]
+
+WEATHER: Any = {"type": "function", "function": {"name": "get_weather"}}
+
+
+@pytest.fixture
+def told(one_home: Home) -> Iterator[ChatModel]:
+    """The model behind the command."""
+    rules = ChatModel()
+    one_home.model(rules)
+    yield rules
+    rules.gate.open()
+
+
+def asked(text: str, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], **more}
+
+
+def client_of(serving: Serving) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{serving.address}/v1", api_key="any", max_retries=0)
+
+
+def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
+    flags = ("--model-alias", "gpt-4o=gpt-5.5:high", "--strict-params", "--instructions", "codex")
+    serving = Serving(one_home, *flags)
+    with client_of(serving) as client:
+        answer = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "say a"}])
+        assert (answer.model, answer.choices[0].message.content) == ("gpt-4o", "a")
+        with pytest.raises(openai.BadRequestError) as raised:
+            client.chat.completions.create(
+                model="gpt-4o", messages=[{"role": "user", "content": "say a"}], temperature=0.2
+            )
+    assert raised.value.param == "temperature"
+    [body] = told.seen
+    assert (body["model"], body["reasoning"]["effort"]) == ("gpt-5.5", "high")
+    assert "Codex" in (body.get("instructions") or conversation_of(body)[0][1])
+    line = serving.logged(status=200, thread="fresh")
+    assert line["model"] == "gpt-5.5"
+
+
+def test_the_end_of_the_gateway_ends_held_turns_and_streams(one_home: Home, told: ChatModel) -> None:
+    gate = told.close_gate()
+    serving = Serving(one_home)
+    held = serving.client.post("/v1/chat/completions", json=asked("call get_weather {}", tools=[WEATHER]))
+    assert held.json()["choices"][0]["finish_reason"] == "tool_calls"
+
+    def stream() -> str:
+        with serving.client.stream("POST", "/v1/chat/completions", json=asked("hold", stream=True)) as answer:
+            return answer.read().decode()
+
+    with ThreadPoolExecutor(1) as pool:
+        streamed = pool.submit(stream)
+        gate.wait_until_reached()
+        began = time.monotonic()
+        serving.process.send_signal(signal.SIGTERM)
+        assert '"error"' in streamed.result()
+    assert serving.process.wait(60) == 0
+    assert time.monotonic() - began < 30
+    gate.open()
+    wait_until(lambda: not one_home.processes(), what="the end of its app-server")
