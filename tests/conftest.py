@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,15 @@ settings.register_profile(
     "stable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("stable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_ones_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An empty `HOME` for all that is started: each command of a turn begins with a login shell, and what a profile
+    does there may take seconds (one that has pyenv waits for its lock, for a minute)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("user")))
+        yield
 
 
 @pytest.fixture

@@ -65,9 +65,8 @@ class Front:
             await passage.refuse(answer_of(error), receive)
             return
         if scope.get("method") == "OPTIONS":
-            await Response(status_code=204, headers=preflight_headers(Headers(scope=scope)))(
-                scope, receive, passage.send
-            )
+            granted = Response(status_code=204, headers=preflight_headers(Headers(scope=scope)))
+            await granted(scope, receive, passage.send)
         else:
             await self._app(scope, receive, passage.send)
 
@@ -89,18 +88,17 @@ class Front:
         self._gateway.metrics.requests.labels(route, method if method in _METHODS else "other", status).inc()
         self._gateway.metrics.seconds.labels(route).observe(seconds)
         client = scope.get("client")
-        self._log.say(
-            "request",
-            id=passage.request_id,
-            method=method,
-            path=scope["path"],
-            status=int(status),
-            ms=round(seconds * 1000, 1),
-            bytes=passage.sent_bytes,
-            client=client[0] if client else None,
-            error=passage.error,
-            **scope["log"],
-        )
+        facts = {
+            "id": passage.request_id,
+            "method": method,
+            "path": scope["path"],
+            "status": int(status),
+            "ms": round(seconds * 1000, 1),
+            "bytes": passage.sent_bytes,
+            "client": client[0] if client else None,
+            "error": passage.error,
+        }
+        self._log.say("request", **{**scope["log"], **facts})  # a face adds facts, and takes the place of none
 
 
 class _Passage:

@@ -137,7 +137,7 @@ def _where(listen: str, cwd: str) -> ServeOptions:
 
 
 def _check_without_token(options: ServeOptions) -> None:
-    """Check that nobody else is let in where no token is wanted.
+    """Check that only this machine is let in where no token is wanted.
 
     Raises:
         BadInputError: it is so.

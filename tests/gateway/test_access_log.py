@@ -1,4 +1,4 @@
-"""The log on stderr: its two forms, and that it stops nobody."""
+"""The log on stderr: its two forms, and that it blocks nothing."""
 
 from __future__ import annotations
 

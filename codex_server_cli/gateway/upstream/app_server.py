@@ -103,10 +103,14 @@ class UpstreamServer:
 
     async def _open(self) -> RawConnection:
         generation = await self._generation()
+        opening = asyncio.ensure_future(to_thread.run_sync(_open, generation, limiter=self._threads))
         try:
-            sock, lease = await to_thread.run_sync(_open, generation, limiter=self._threads)
+            sock, lease = await asyncio.shield(opening)
         except (CodexServerError, OSError) as error:
             raise UpstreamGone(_words_of(error)) from error
+        except asyncio.CancelledError:
+            opening.add_done_callback(_give_back)  # the thread goes on
+            raise
         self._metrics.upstream_connections.inc()
         return await RawConnection.open(sock, self._ender_of(lease), _CONNECT_S)
 
@@ -138,7 +142,7 @@ class UpstreamServer:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self.kept("health")
-                await connection.call("thread/loaded/list", {}, timeout_s=timeout_s)
+                await connection.call("thread/loaded/list", {}, timeout_s=2 * timeout_s)
         except TimeoutError as error:
             raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
 
@@ -179,6 +183,7 @@ class UpstreamServer:
                 return self.generation
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._look())
+            self._looking.add_done_callback(_retrieve)
         return await asyncio.shield(self._looking)
 
     async def _look(self) -> Generation:
@@ -217,6 +222,20 @@ def _open(generation: Generation) -> tuple[socket.socket, Lease]:
     except BaseException:
         lease.release()
         raise
+
+
+def _give_back(opening: asyncio.Future[tuple[socket.socket, Lease]]) -> None:
+    """Close what was opened for somebody who has left."""
+    if not opening.cancelled() and opening.exception() is None:
+        sock, lease = opening.result()
+        sock.close()
+        lease.release()
+
+
+def _retrieve(looking: asyncio.Future[Generation]) -> None:
+    """Take notice of a failure for which no request waits any more: else asyncio reports it."""
+    if not looking.cancelled():
+        looking.exception()
 
 
 def _words_of(error: CodexServerError | OSError) -> str:

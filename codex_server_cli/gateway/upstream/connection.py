@@ -1,6 +1,6 @@
 """A connection on which we are the client: calls, and what comes by itself, sorted by thread.
 
-A request of the server about a thread that nobody follows is refused here: it fails closed.
+A request of the server about a thread that has no follower is refused here: it fails closed.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class UpstreamConnection:
     async def _refuse_unattended(self, request_id: Any) -> None:
         try:
             await self.refuse(request_id, _UNATTENDED)
-        except UpstreamGone:  # it asks nobody any more
+        except UpstreamGone:  # it waits for no answer any more
             return
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,24 @@ def test_one_that_was_stopped_by_hand_is_started_again(place: SharedServer) -> N
         assert living(place)[0].number == generation.number + 1
 
     use(do)
+
+
+def test_who_leaves_while_it_is_connected_for_him_leaves_nothing_open(
+    place: SharedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_server, "_FRESH_S", 3600)
+
+    async def do(server: UpstreamServer) -> None:
+        await server.start()
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        for steps in range(40):
+            leaving = asyncio.ensure_future(server.connect())
+            for _ in range(steps):
+                await asyncio.wait((leaving,), timeout=0.0001)
+            leaving.cancel()
+            with suppress(asyncio.CancelledError):
+                await (await leaving).close()
+        await until(lambda: len(os.listdir("/proc/self/fd")) == before)  # noqa: PTH208
+        await server.probe(DEADLINE_S)
+
+    assert b"codex_server_upstream_connections 0.0\n" in use(do).text()

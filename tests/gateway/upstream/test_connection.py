@@ -163,7 +163,7 @@ def test_a_request_of_the_server_goes_to_who_follows_its_thread_and_else_is_refu
 
     async def behave(connection: ServerConnection) -> None:
         await connection.recv()
-        for number, thread_id in enumerate(("followed", "declined", "of nobody", None)):
+        for number, thread_id in enumerate(("followed", "declined", "not followed", None)):
             await tell(connection, id=number, method="item/tool/call", params={"threadId": thread_id})
         for _ in range(4):
             answer = json.loads(await connection.recv())

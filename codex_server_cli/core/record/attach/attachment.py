@@ -23,6 +23,7 @@ REATTACH = "reattach"
 _STAND_IN = re.compile(r"item-[0-9]+")
 _RUNNING = (None, "inProgress")
 _WAITS = ("waitingOnApproval", "waitingOnUserInput")
+_MOST_TORN = 4
 
 
 def stored_turns(method: str | None, result: Message) -> list[Message]:
@@ -33,8 +34,18 @@ def stored_turns(method: str | None, result: Message) -> list[Message]:
 
 
 def has_ended(turn: Message) -> bool:
-    """Whether a stored turn is over."""
+    """Whether a stored turn is over, unless it `is_torn`."""
     return turn.get("status") not in _RUNNING
+
+
+def is_torn(turn: Message) -> bool:
+    """Whether a stored turn has the status of one that was cut off, without a time of its end.
+
+    So stands for good what ended with its server; and, for some milliseconds, what is just ending: its thread is idle
+    already, and its end is not stored yet (observed on 0.163.0, a machine under load). One that was interrupted has
+    its time.
+    """
+    return turn.get("status") == "interrupted" and turn.get("completedAt") is None
 
 
 def nothing_waits(resumed: Message) -> bool:
@@ -52,6 +63,7 @@ class Attachment:
         completed: the items that are complete, by id: a hash of what each of them says.
         client_id: our id of the prompt, which its user message bears.
         newest_before: the thread's newest turn before ours; empty for none, None where that is not known.
+        torn: how often in a row our turn was shown torn.
     """
 
     def __init__(self) -> None:
@@ -59,6 +71,7 @@ class Attachment:
         self.completed: dict[str, int] = {}
         self.client_id: str | None = None
         self.newest_before: str | None = None
+        self.torn = 0
 
     def begin(self) -> None:
         """The connection was lost: what follows comes over another one."""
@@ -92,6 +105,10 @@ class Attachment:
             return None
         return turns[0]
 
+    def is_over(self, turn: Message) -> bool:
+        """Whether our stored turn has ended; one that `is_torn` has when it was shown so several times."""
+        return has_ended(turn) and (not is_torn(turn) or self.torn >= _MOST_TORN)
+
     def has_prompt(self, params: Message) -> bool:
         """Whether a notification is about our prompt: it names our turn, also where the start was never answered."""
         item = object_at(params, "item")
@@ -106,6 +123,7 @@ class Attachment:
             open_items: those that were open at the loss, by id.
         """
         turn_id = turn.get("id")
+        self.torn = self.torn + 1 if is_torn(turn) else 0
         about: Message = {"threadId": thread_id, "turnId": turn_id}
         begun = {**turn, "status": "inProgress", "items": []}
         messages: list[Message] = []
@@ -113,7 +131,7 @@ class Attachment:
             messages.append({"method": "turn/started", "params": {"threadId": thread_id, "turn": begun}})
         for item in self._missed_items(turn, open_items):
             messages.append({"method": "item/completed", "params": {**about, "item": item}})
-        if has_ended(turn):
+        if self.is_over(turn):
             messages.append({"method": "turn/completed", "params": {"threadId": thread_id, "turn": turn}})
         return messages
 
@@ -127,7 +145,7 @@ class Attachment:
             is_stand_in = _STAND_IN.fullmatch(id_) is not None
             if id_ in self.completed or (unmatched[content] and (is_stand_in or content in taken)):
                 unmatched[self.completed.get(id_, content)] -= 1
-            elif item.get("status") != "inProgress" or has_ended(turn):
+            elif item.get("status") != "inProgress" or self.is_over(turn):
                 same = [each for each, other in still_open.items() if other.get("type") == item.get("type")]
                 own_id = same[0] if is_stand_in and same else id_
                 still_open.pop(own_id, None)

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from codex_server_cli.core.protocol.query import Listen, Query, initialize
 from codex_server_cli.core.protocol.rpc import Message, at, object_at, readable_message
-from codex_server_cli.core.record.attach.attachment import Attachment, has_ended, stored_turns
+from codex_server_cli.core.record.attach.attachment import Attachment, has_ended, is_torn, stored_turns
 from codex_server_cli.core.session.shared.closing import CLEAN, INTERRUPT, LEAVE, LOOK
 
 _MOST_LOOKS = 8
+_MOST_LOOKS_AT_TORN = 3
 _LOOK_S = 0.25
 _MOST_ASKS = 40
 _ASK_S = 0.05
@@ -53,10 +54,12 @@ def interrupt_turn(thread_id: str, turn_id: str | None, client_id: str, version:
         turn = yield from _look(attachment, thread_id, turn_id)
     running_id = turn_id if turn is None else at(turn, "id", str)
     was_running = False
+    if turn is not None and is_torn(turn):  # it may be just ending
+        turn = yield from _await_end(attachment, thread_id, str(running_id), turn, _MOST_LOOKS_AT_TORN)
     if running_id is not None and not (turn is not None and has_ended(turn)):
         was_running = yield from _interrupt(thread_id, running_id)
         if was_running:
-            turn = yield from _await_end(attachment, thread_id, running_id, turn)
+            turn = yield from _await_end(attachment, thread_id, running_id, turn, _MOST_LOOKS)
     yield CLEAN, {"threadId": thread_id}
     yield LEAVE, {"threadId": thread_id}
     return InterruptedTurn(turn, was_running, refusal)
@@ -77,11 +80,13 @@ def _interrupt(thread_id: str, turn_id: str) -> Query[bool]:
     return False
 
 
-def _await_end(attachment: Attachment, thread_id: str, turn_id: str, turn: Message | None) -> Query[Message | None]:
-    """The stored turn once it has ended; as it is, where that takes too long or is not shown."""
-    for _ in range(_MOST_LOOKS):
+def _await_end(
+    attachment: Attachment, thread_id: str, turn_id: str, turn: Message | None, most_looks: int
+) -> Query[Message | None]:
+    """The stored turn once its end is stored; as it is, where that takes too long or is not shown."""
+    for _ in range(most_looks):
         turn = (yield from _look(attachment, thread_id, turn_id)) or turn
-        if turn is None or has_ended(turn):
+        if turn is None or (has_ended(turn) and not is_torn(turn)):
             return turn
         yield Listen("turn/completed", _LOOK_S)
     return turn

@@ -14,7 +14,7 @@ from codex_server_cli.core.model.request import TurnRequest
 from codex_server_cli.core.model.timers import Timer, Timers
 from codex_server_cli.core.model.turn import TurnError
 from codex_server_cli.core.protocol.rpc import Message, object_at, readable_message
-from codex_server_cli.core.record.attach.attachment import REATTACH, has_ended, is_undecided, stored_turns
+from codex_server_cli.core.record.attach.attachment import REATTACH, is_torn, is_undecided, stored_turns
 from codex_server_cli.core.result.failures import is_draining, kind_of_refusal, make_error
 from codex_server_cli.core.session.backoff import RECONNECT, Backoff
 from codex_server_cli.core.session.handshake import Handshake
@@ -146,7 +146,8 @@ class Reattach:
         record = self._outbox.record
         turn = record.attachment.own_turn(record.turn_id, turns)
         if turn is not None:
-            if self.is_subscribed or has_ended(turn):
+            # A torn one is looked at again: its end may have come before we were subscribed.
+            if record.attachment.is_over(turn) or (self.is_subscribed and not is_torn(turn)):
                 self.is_reattaching, self._made_ms = False, now_ms
                 return Found.OUR_TURN
         elif not is_undecided(turns) or self._looks >= _MOST_LOOKS:

@@ -181,7 +181,7 @@ def test_a_turn_that_may_still_run_is_connected_to_once_more_and_interrupted() -
     assert talk.session.is_closing
     talk.reconnected()
     assert talk.requests("turn/interrupt")[-1] == {"threadId": THREAD, "turnId": TURN}
-    page = {"data": [{"id": TURN, "status": "interrupted", "items": []}]}
+    page = {"data": [{"id": TURN, "status": "interrupted", "completedAt": 1, "items": []}]}
     talk.reply("thread/resume", {"thread": {"status": {"type": "idle"}}, "initialTurnsPage": page})
     talk.reply(CLEAN).reply("thread/resume").reply(LEAVE)
     assert talk.kind is ErrorKind.CANCELLED

@@ -93,7 +93,7 @@ def test_a_turn_whose_connection_is_lost_anywhere_ends_as_it_would_have(name: st
             raise
 
 
-@pytest.mark.full
+@pytest.mark.judge
 @pytest.mark.parametrize("name", NAMES)
 def test_so_does_one_that_misses_anything(name: str) -> None:
     turn = captured_turns(name)[0]

@@ -18,8 +18,10 @@ OK: dict[str, Any] = {"result": {}}
 REFUSED = {"error": {"code": -32600, "message": "no rollout found for thread id t1"}}
 
 
-def stored(status: str, *, id_: str = TURN, client: str | None = CLIENT) -> dict[str, Any]:
-    return {"id": id_, "status": status, "items": [{**PROMPT, "clientId": client}]}
+def stored(
+    status: str, *, id_: str = TURN, client: str | None = CLIENT, completed_at: int | None = 1
+) -> dict[str, Any]:
+    return {"id": id_, "status": status, "items": [{**PROMPT, "clientId": client}], "completedAt": completed_at}
 
 
 def resumed(*turns: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def test_the_recorded_repair_is_repeated_request_for_request() -> None:
     page = replies[3]["result"]
     page_reply = {"result": {**replies[2]["result"], "initialTurnsPage": page}}
     thread_id, turn_id = replies[2]["result"]["thread"]["id"], page["data"][0]["id"]
-    ended = listed({**page["data"][0], "status": "interrupted"})
+    ended = listed({**page["data"][0], "status": "interrupted", "completedAt": 1})
     query = interrupt_turn(thread_id, None, "turn-1", "1")
     steps, found = play(query, replies[1], page_reply, replies[4], ended, replies[5], replies[6])
     asked = [(m["method"], m["params"]) for m in second if "id" in m and "method" in m and m["id"] in replies]
@@ -60,6 +62,20 @@ def test_a_turn_that_has_ended_is_only_cleaned_up(status: str) -> None:
     steps, found = play(interrupt_turn(THREAD, TURN, CLIENT, "1"), OK, resumed(stored(status)), OK, OK)
     assert methods(steps) == ["initialize", "thread/resume", "thread/backgroundTerminals/clean", "thread/unsubscribe"]
     assert found == InterruptedTurn(stored(status))
+
+
+def test_one_whose_end_is_just_being_stored_is_looked_at_again() -> None:
+    torn, whole = stored("interrupted", completed_at=None), stored("completed")
+    replies = [OK, resumed(torn), listed(torn), {}, listed(whole), OK, OK]
+    steps, found = play(interrupt_turn(THREAD, TURN, CLIENT, "1"), *replies)
+    assert "turn/interrupt" not in methods(steps)
+    assert found == InterruptedTurn(whole)
+
+
+def test_one_that_was_cut_off_with_its_server_stays_so() -> None:
+    torn = stored("interrupted", completed_at=None)
+    replies = [OK, resumed(torn), *([listed(torn), {}] * 3), OK, OK]
+    assert play(interrupt_turn(THREAD, TURN, CLIENT, "1"), *replies)[1] == InterruptedTurn(torn)
 
 
 def test_another_turn_is_left_alone() -> None:

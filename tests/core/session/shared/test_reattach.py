@@ -161,9 +161,23 @@ def test_one_that_failed_has_its_error() -> None:
 
 
 def test_one_that_went_with_its_server_was_cut_off_not_cancelled() -> None:
-    talk = back(shared().started().lose(), turn(status="interrupted"))
+    torn = resumed(turn(status="interrupted"))
+    talk = shared().started().lose().reconnected().reply("thread/resume", torn)
+    for _ in range(3):  # so may stand what is just ending, for a moment
+        assert not talk.session.is_closing
+        talk.advance(LIMIT_MS[Timer.POLL]).reply("thread/resume", torn)
     assert talk.outcome_after(*COUNTED).error is not None
     assert talk.kind is ErrorKind.CODEX_CRASHED
+
+
+def test_one_whose_end_is_just_being_stored_is_looked_at_again() -> None:
+    talk = shared().started().receive(message_started(), delta("Hello")).lose()
+    talk = back(talk, turn(MESSAGE, status="interrupted"))
+    assert not talk.session.is_closing
+    talk.advance(LIMIT_MS[Timer.POLL]).reply("thread/resume", resumed(turn(MESSAGE, status="completed")))
+    assert talk.outcome_after(*COUNTED).answer == "Hello, world"
+    assert talk.outcome.state is State.COMPLETE
+    replayed(talk)
 
 
 def _usage(last: int, total: int, turn_id: str = TURN) -> Json:
@@ -354,7 +368,9 @@ def test_a_draining_server_is_asked_until_the_turn_has_ended() -> None:
 
 def test_a_turn_there_is_interrupted_where_it_is_stopped() -> None:
     talk = shared().started().lose().reconnected().reply("thread/resume", error=DRAINING)
-    talk.stop().reply("turn/interrupt").reply("thread/turns/list", {"data": [turn(status="interrupted")]})
+    talk.stop().reply("turn/interrupt").reply(
+        "thread/turns/list", {"data": [turn(status="interrupted", completedAt=1)]}
+    )
     assert talk.outcome_after(*CLOSE).error is not None
     assert talk.kind is ErrorKind.CANCELLED
 
@@ -487,7 +503,7 @@ def test_a_turn_that_is_being_stopped_is_cancelled_whatever_is_found() -> None:
 def test_a_stalled_turn_that_is_interrupted_over_another_connection_stays_stalled() -> None:
     talk = shared().started().receive(message_started())
     talk.advance(LIMIT_MS[Timer.STALL] + LIMIT_MS[Timer.RECONCILE]).lose()
-    back(talk, turn(status="interrupted"))
+    back(talk, turn(status="interrupted", completedAt=1))
     assert talk.outcome_after(*COUNTED).error is not None
     assert talk.kind is ErrorKind.STALLED
 
