@@ -8,6 +8,7 @@ from typing import Any
 from anyio import to_thread
 
 from codex_server_cli.core.protocol.rpc import at
+from codex_server_cli.errors import HomeError
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
@@ -40,7 +41,6 @@ class ChatMemory:
         self.held = HeldTurns(self.end_turn)
         self.reasoning = KeptReasoning()
         self._backend: Backend | None = None
-        self._directory: str | None = None
         gateway.on_stop(self._stop)
 
     async def backend(self) -> Backend:
@@ -51,12 +51,17 @@ class ChatMemory:
         return self._backend
 
     async def empty_directory(self) -> str:
-        """The directory in which threads start: ours, private, and with nothing in it."""
-        if self._directory is None:
-            path = self.gateway.settings.home / "gateway" / "empty"
+        """The directory in which threads start: ours, private, and with nothing in it; made anew where it was deleted.
+
+        Raises:
+            HomeError: it cannot be made.
+        """
+        path = self.gateway.settings.home / "gateway" / "empty"
+        try:
             await to_thread.run_sync(lambda: path.mkdir(mode=0o700, parents=True, exist_ok=True))
-            self._directory = str(path)
-        return self._directory
+        except OSError as error:
+            raise HomeError(f"cannot make {path}: {error.strerror}") from error
+        return str(path)
 
     def release_thread(self, thread: ClientThread) -> None:
         """Let an idle thread go, behind the request."""
