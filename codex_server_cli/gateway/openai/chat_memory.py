@@ -33,6 +33,7 @@ class ChatMemory:
         threads: idle threads, for the next request of their conversations.
         held: turns that wait for the results of tools.
         reasoning: what the model thought before its calls.
+        server_names: of the user's MCP servers, as they were when a thread was started last; None before the first.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -40,6 +41,7 @@ class ChatMemory:
         self.threads = StickyThreads(self.release_thread)
         self.held = HeldTurns(self.end_turn)
         self.reasoning = KeptReasoning()
+        self.server_names: frozenset[str] | None = None
         self._backend: Backend | None = None
         gateway.on_stop(self._stop)
 

@@ -131,6 +131,26 @@ def test_nothing_that_a_model_tries_has_an_effect(
     assert conversation_of(rules.seen[0]) == [("user", "try")]
 
 
+def test_a_server_that_comes_or_goes_meanwhile_is_noticed(open_house: ChatGateway) -> None:
+    path = open_house.server.codex_home / "config.toml"
+    before = path.read_text()
+    table = before[before.index("[mcp_servers.files]") : before.index('[mcp_servers."odd. name"]')]
+    rules = open_house.rules
+    root = open_house.server.home.parent
+    try:
+        for text in (before.replace(table, ""), before + table.replace("files", "late"), before):
+            path.write_text(text)
+            rules.forget()
+            rules.attempts = [replies.call("read", {}, namespace=f"mcp__{name}") for name in ("files", "late")]
+            with open_house.client() as client:
+                client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "try"}])
+            assert SECRET not in json.dumps(rules.seen[-1]["input"])
+            assert rules.problems == []
+    finally:
+        path.write_text(before)
+        (root / "mark").write_text("")
+
+
 def test_the_directory_of_its_threads_is_empty_and_private(open_house: ChatGateway) -> None:
     path = Path(open_house.run(open_house.state.empty_directory()))
     assert list(path.iterdir()) == []
