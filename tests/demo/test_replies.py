@@ -139,6 +139,9 @@ def test_a_plan_names_its_steps_and_their_status() -> None:
 def test_reasoning_and_web_search_are_whole_items() -> None:
     thought, search = done_items(reply(reason("hm"), web_search("cats")))
     assert thought["summary"] == [{"type": "summary_text", "text": "hm"}]
+    assert "encrypted_content" not in thought
+    [secret] = done_items(reply(reason("hm", encrypted="c2VjcmV0")))
+    assert secret["encrypted_content"] == "c2VjcmV0"
     assert search["action"] == {"type": "search", "query": "cats"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from anyio import to_thread
 
 from codex_server_cli.core.protocol.rpc import at
+from codex_server_cli.errors import HomeError
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
@@ -32,6 +33,7 @@ class ChatMemory:
         threads: idle threads, for the next request of their conversations.
         held: turns that wait for the results of tools.
         reasoning: what the model thought before its calls.
+        server_names: of the user's MCP servers, as they were when a thread was started last; None before the first.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -39,8 +41,8 @@ class ChatMemory:
         self.threads = StickyThreads(self.release_thread)
         self.held = HeldTurns(self.end_turn)
         self.reasoning = KeptReasoning()
+        self.server_names: frozenset[str] | None = None
         self._backend: Backend | None = None
-        self._directory: str | None = None
         gateway.on_stop(self._stop)
 
     async def backend(self) -> Backend:
@@ -51,12 +53,17 @@ class ChatMemory:
         return self._backend
 
     async def empty_directory(self) -> str:
-        """The directory in which threads start: ours, private, and with nothing in it."""
-        if self._directory is None:
-            path = self.gateway.settings.home / "gateway" / "empty"
+        """The directory in which threads start: ours, private, and with nothing in it; made anew where it was deleted.
+
+        Raises:
+            HomeError: it cannot be made.
+        """
+        path = self.gateway.settings.home / "gateway" / "empty"
+        try:
             await to_thread.run_sync(lambda: path.mkdir(mode=0o700, parents=True, exist_ok=True))
-            self._directory = str(path)
-        return self._directory
+        except OSError as error:
+            raise HomeError(f"cannot make {path}: {error.strerror}") from error
+        return str(path)
 
     def release_thread(self, thread: ClientThread) -> None:
         """Let an idle thread go, behind the request."""

@@ -104,35 +104,54 @@ async def _continue_kept(state: ChatMemory, request: ChatRequest) -> ClientTurn 
     found = state.threads.take(conversation.prefix_keys(request))
     if found is None:
         return None
+    thread = found.thread
     with contextlib.suppress(UpstreamError, UpstreamGone):
-        return await _run(found.thread, request, list(request.items[found.n_items :]))
-    state.release_thread(found.thread)
+        await thread.inject([*request.items[found.n_items :], *request.closing])
+        return await thread.start_turn(thread_terms.turn_start(request, thread.id))
+    state.release_thread(thread)
     return None
 
 
 async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, request: ChatRequest) -> ClientTurn:
-    cwd = await state.empty_directory()
-    params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
-    servers = await _servers_off(connection, cwd)
-    thread = await ClientThread.start(connection, {**params, "config": {**params["config"], **servers}})
-    try:
-        return await _run(thread, request, state.reasoning.put_before_calls(request.items))
-    except BaseException:
-        state.release_thread(thread)
-        raise
-
-
-async def _servers_off(connection: UpstreamConnection, cwd: str) -> dict[str, Any]:
-    """The configuration that starts none of the user's MCP servers.
+    """A turn on a new thread that has none of the user's MCP servers.
 
     They are programs of this machine, and a tool that says that it only reads is called without approval. Their table
-    cannot be replaced by an empty one, only each of them be switched off; so it is asked for before every thread.
+    cannot be replaced by an empty one, only each of them be switched off, and none that is not there (Codex refuses
+    it). So a thread starts without those that were there last time, and before the model is asked anything they are
+    looked at again: where there are others by then, it is thrown away.
     """
+    cwd = await state.empty_directory()
+    params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
+    items = [*state.reasoning.put_before_calls(request.items), *request.closing]
+    names = state.server_names
+    if names is None:
+        names = await _server_names(connection, cwd)
+    while True:
+        try:
+            thread = await ClientThread.start(connection, _without(params, names))
+        except UpstreamError:
+            now = await _server_names(connection, cwd)
+            if now == names:
+                raise
+        else:
+            try:
+                _, now = await asyncio.gather(thread.inject(items), _server_names(connection, cwd))
+                state.server_names = now
+                if now <= names:
+                    return await thread.start_turn(thread_terms.turn_start(request, thread.id))
+            except BaseException:
+                state.release_thread(thread)
+                raise
+            state.release_thread(thread)
+        names = now
+
+
+def _without(params: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """The parameters of `thread/start` with these MCP servers switched off."""
+    off = {"mcp_servers": {name: {"enabled": False} for name in names}} if names else {}
+    return {**params, "config": {**params["config"], **off}}
+
+
+async def _server_names(connection: UpstreamConnection, cwd: str) -> frozenset[str]:
     config = (await connection.call("config/read", {"cwd": cwd}))["config"]
-    names = config.get("mcp_servers") or {}
-    return {"mcp_servers": {name: {"enabled": False} for name in names}} if names else {}
-
-
-async def _run(thread: ClientThread, request: ChatRequest, items: list[dict[str, Any]]) -> ClientTurn:
-    await thread.inject([*items, *request.closing])
-    return await thread.start_turn(thread_terms.turn_start(request, thread.id))
+    return frozenset(config.get("mcp_servers") or ())

@@ -16,9 +16,6 @@ from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find
 from codex_server_cli.gateway.state import Gateway
 
-_PREFIXES = ("/v1", "")
-_ABSENT = ("audio", "batches", "completions", "edits", "embeddings", "files", "images", "moderations", "responses")
-"""What clients ask for that is not here; the first word of the path, so that the bridge's own paths are not meant."""
 _EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/ID."
 
 
@@ -45,17 +42,18 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 
     return [
         *_on("/chat/completions", chat, "POST"),
-        *_on("/chat/completions/{rest:path}", _absent, "GET", "POST", "DELETE"),
         *_on("/models", models, "GET"),
         *_on("/models/{name:path}", model, "GET"),
-        *(route for word in _ABSENT for route in _on(f"/{word}", _absent, "GET", "POST", "DELETE")),
-        Route("/v1", _absent, methods=["GET"]),
-        Route("/v1/{rest:path}", _absent, methods=["GET", "POST", "DELETE"]),
+        Route("/v1", _absent, methods=["GET"], include_in_schema=False),
+        Route("/v1/{rest:path}", _absent, methods=["GET", "POST", "DELETE"], include_in_schema=False),
     ]
 
 
-def _on(path: str, handler: Callable[[Request], Awaitable[Response]], *methods: str) -> list[BaseRoute]:
-    return [Route(f"{prefix}{path}", handler, methods=list(methods)) for prefix in _PREFIXES]
+def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: str) -> list[BaseRoute]:
+    return [
+        Route(f"/v1{path}", handler, methods=[method]),
+        Route(path, handler, methods=[method], include_in_schema=False),
+    ]
 
 
 async def _absent(request: Request) -> NoReturn:

@@ -201,3 +201,17 @@ def test_an_answer_that_takes_too_long_is_ended(
     assert (error.status_code, error.code) == (504, "deadline")
     wait_until(lambda: not chats.loaded_turns(), what="the end of the turn")
     gate.open()
+
+
+def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, one_codex: Path) -> None:
+    for chats in running(tmp_path, one_codex):
+        place = chats.server.home / "gateway"
+        place.write_text("in the way")
+        with chats.client() as client:
+            error = error_of(client, "say a")
+            assert (error.status_code, str(place) in error.message) == (507, True)
+            place.unlink()
+            messages: list[Any] = [user("say a")]
+            assert client.chat.completions.create(model=MODEL, messages=messages).choices[0].message.content == "a"
+            (place / "empty").rmdir()
+            assert client.chat.completions.create(model=MODEL, messages=messages).choices[0].message.content == "a"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from codex_server_cli.demo import replies
 from codex_server_cli.demo.codex_home import write_custom_provider
@@ -50,6 +51,7 @@ def open_house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     root = tmp_path_factory.mktemp("open")
     for name in ("mark", "secret.txt"):
         (root / name).write_text(SECRET if name != "mark" else "")
+    Image.new("RGB", (8, 8), "red").save(root / "secret.png")
     (root / "server.py").write_text(_SERVER)
     hook = root / "hook"
     hook.write_text(f"#!/bin/sh\necho hook >> {root}/mark\n")
@@ -75,13 +77,13 @@ def open_house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def attempts(root: Path) -> list[Part]:
     """What a model might try."""
-    write, read = f"echo x > {root}/written", f"{root}/secret.txt"
+    write, read, picture = f"echo x > {root}/written", f"{root}/secret.txt", f"{root}/secret.png"
     patch = f"*** Begin Patch\n*** Add File: {root}/written\n+x\n*** End Patch\n"
     script = f"""
 const tried = [];
 for (const [name, args] of [
   ["exec_command", {{cmd: {json.dumps(write)}}}], ["shell", {{command: ["sh", "-c", {json.dumps(write)}]}}],
-  ["view_image", {{path: {json.dumps(read)}}}], ["apply_patch", {json.dumps(patch)}], ["mcp__files__read", {{}}],
+  ["view_image", {{path: {json.dumps(picture)}}}], ["apply_patch", {json.dumps(patch)}], ["mcp__files__read", {{}}],
 ]) {{
   try {{ tried.push(JSON.stringify(await tools[name](args))); }} catch (error) {{ tried.push(String(error)); }}
 }}
@@ -95,7 +97,7 @@ text(tried.join("; ")); text(JSON.stringify(ALL_TOOLS));
         replies.call("local_shell", {"command": ["sh", "-c", write]}),
         replies.call("apply_patch", patch),
         replies.call("apply_patch", {"input": patch}),
-        replies.call("view_image", {"path": read}),
+        replies.call("view_image", {"path": picture}),
         replies.call("read_mcp_resource", {"server": "files", "uri": f"file://{read}"}),
         replies.call("read", {}, **server),
         replies.call("read", {}, namespace="mcp__files__"),
@@ -122,10 +124,31 @@ def test_nothing_that_a_model_tries_has_an_effect(
     outputs = json.dumps([text for kind, text in conversation_of(rules.seen[1]) if kind.endswith("_output")])
     assert len([1 for kind, _ in conversation_of(rules.seen[1]) if kind.endswith("_output")]) == len(rules.attempts)
     assert SECRET not in outputs
+    assert "data:image" not in json.dumps(rules.seen[1]["input"])
     assert not (root / "written").exists()
     assert (root / "mark").read_text() == ""
     assert rules.problems == []
     assert conversation_of(rules.seen[0]) == [("user", "try")]
+
+
+def test_a_server_that_comes_or_goes_meanwhile_is_noticed(open_house: ChatGateway) -> None:
+    path = open_house.server.codex_home / "config.toml"
+    before = path.read_text()
+    table = before[before.index("[mcp_servers.files]") : before.index('[mcp_servers."odd. name"]')]
+    rules = open_house.rules
+    root = open_house.server.home.parent
+    try:
+        for text in (before.replace(table, ""), before + table.replace("files", "late"), before):
+            path.write_text(text)
+            rules.forget()
+            rules.attempts = [replies.call("read", {}, namespace=f"mcp__{name}") for name in ("files", "late")]
+            with open_house.client() as client:
+                client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "try"}])
+            assert SECRET not in json.dumps(rules.seen[-1]["input"])
+            assert rules.problems == []
+    finally:
+        path.write_text(before)
+        (root / "mark").write_text("")
 
 
 def test_the_directory_of_its_threads_is_empty_and_private(open_house: ChatGateway) -> None:

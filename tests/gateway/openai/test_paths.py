@@ -42,7 +42,17 @@ def test_models_can_be_asked_for_and_probed(http: httpx.Client, path: str) -> No
 def test_what_is_not_here_is_a_404_that_says_what_is(http: httpx.Client, path: str) -> None:
     for answer in (http.post(path, json={}), http.get(path)):
         assert answer.status_code == 404
-        assert "/v1/chat/completions" in answer.json()["error"]["message"]
+        error = answer.json()["error"]
+        assert "/v1/chat/completions" in error["message"] or error["hint"] == "GET / lists what there is"
+
+
+def test_what_is_here_is_listed(http: httpx.Client) -> None:
+    listed = http.get("/").json()["routes"]
+    assert [each for each in listed if "/v1" in each or "models" in each] == [
+        "POST /v1/chat/completions",
+        "GET /v1/models",
+        "GET /v1/models/{name:path}",
+    ]
 
 
 def test_stored_completions_are_not_here(http: httpx.Client) -> None:
