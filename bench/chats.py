@@ -7,6 +7,7 @@ for a chat (thread, items, turn), and must never grow a feature.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import selectors
@@ -20,6 +21,7 @@ from bench.bare_socket import Drive
 
 _READ_BYTES = 1 << 20
 _SILENCE_S = 60.0
+_REST_S = 5.0
 
 
 class Chat:
@@ -46,7 +48,9 @@ class Chat:
 
     def on_readable(self) -> bool:
         """Read; False once the answer is over, or the connection lost."""
-        data = self.socket.recv(_READ_BYTES)
+        data = b""
+        with contextlib.suppress(ConnectionError):
+            data = self.socket.recv(_READ_BYTES)
         searched = max(0, len(self.data) - len(self.first_mark))  # no mark is longer than the first
         self.data += data
         if not self.first_s and self.data.find(self.first_mark, searched) >= 0:
@@ -78,8 +82,10 @@ class GatewayChat(Chat):
 
     def is_astray(self) -> bool:
         """See `Chat`: anything but one whole stream of one completion with the text, and nothing behind it."""
-        while data := self.socket.recv(_READ_BYTES):
-            self.data += data
+        with contextlib.suppress(OSError):
+            self.socket.settimeout(_REST_S)
+            while data := self.socket.recv(_READ_BYTES):
+                self.data += data
         return super().is_astray() or not _is_one_stream(self.data, self.text)
 
 
