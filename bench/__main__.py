@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import crowd, directory, idling, listing, reading, shared, startup, streaming, watching
+from bench import crowd, directory, gateway, idling, listing, reading, shared, startup, streaming, watching
 from bench.scale import FULL, QUICK, Scale
 from bench.table import Row, machine, markdown, replace_between_marks
 from bench.world import BenchError, World
@@ -37,6 +37,7 @@ _BENCHES: dict[str, Callable[[World, Scale], Iterator[Row]]] = {
     "shared-crowd": shared.crowd,
     "shared-memory": shared.memory,
     "shared-idle": shared.idle,
+    "gateway": gateway.gateway,
 }
 
 

@@ -17,6 +17,7 @@ class Scale(NamedTuple):
         watched: how many turns are followed at once.
         files: how many turns, and how many sessions, are on disk.
         days: of 500 turns each, that `usage` looks over.
+        streams_at_once, streams_in_turn: how many chat completions the gateway answers.
     """
 
     samples: int
@@ -29,11 +30,35 @@ class Scale(NamedTuple):
     watched: int
     files: int
     days: int
+    streams_at_once: int
+    streams_in_turn: int
 
 
 FULL = Scale(
-    samples=20, deltas=100_000, streams=3, ticks=400, idle_s=60, at_once=32, rounds=3, watched=50, files=10_000, days=30
+    samples=20,
+    deltas=100_000,
+    streams=3,
+    ticks=400,
+    idle_s=60,
+    at_once=32,
+    rounds=3,
+    watched=50,
+    files=10_000,
+    days=30,
+    streams_at_once=50,
+    streams_in_turn=500,
 )
 QUICK = Scale(
-    samples=5, deltas=20_000, streams=1, ticks=40, idle_s=10, at_once=8, rounds=1, watched=10, files=2_000, days=4
+    samples=5,
+    deltas=20_000,
+    streams=1,
+    ticks=40,
+    idle_s=10,
+    at_once=8,
+    rounds=1,
+    watched=10,
+    files=2_000,
+    days=4,
+    streams_at_once=10,
+    streams_in_turn=50,
 )

@@ -16,12 +16,12 @@ import psutil
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 _HEADINGS = ("what", "measured", "reference", "ratio", "budget", "ok")
-_DIGITS = {"ms": 0, "s": 2, "MB": 1, "KB": 0, "%": 2, "characters": 0}
+_DIGITS = {"ms": 0, "s": 2, "MB": 1, "KB": 0, "%": 2, "characters": 0, "answers": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A measured number in its unit (`ms`, `s`, `MB`, `KB`, `%`, `characters`).
+    """A measured number in its unit (`ms`, `s`, `MB`, `KB`, `%`, `characters`, `answers`).
 
     `best` is the least of several, where `value` is a median. `of` names what was measured, for a reference.
     """

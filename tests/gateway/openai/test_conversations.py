@@ -116,20 +116,24 @@ def test_an_answer_that_was_cut_is_not_continued(client: openai.OpenAI, rules: C
     assert [text.strip() for _, text in conversation_of(rules.seen[1])] == ["say one two three", "one", "say four"]
 
 
-def test_forty_streams_at_once_each_have_their_own_text(chats: ChatGateway, rules: ChatModel) -> None:
+def test_fifty_streams_at_once_each_have_their_own_frames(chats: ChatGateway, rules: ChatModel) -> None:
     client = chats.client(max_retries=0)
-    barrier = threading.Barrier(40)
+    barrier = threading.Barrier(50)
 
-    def one(number: int) -> tuple[str, str]:
+    def one(number: int) -> tuple[str, str, set[str]]:
         words = " ".join(f"{number}.{word}" for word in range(60))
         barrier.wait()
         stream = client.chat.completions.create(model=MODEL, messages=[user(f"say {words}")], stream=True)
-        return words, "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+        chunks = list(stream)
+        return words, "".join(chunk.choices[0].delta.content or "" for chunk in chunks), {each.id for each in chunks}
 
-    with client, ThreadPoolExecutor(40) as pool:
-        for words, said in pool.map(one, range(40)):
+    ids: list[str] = []
+    with client, ThreadPoolExecutor(50) as pool:
+        for words, said, its_ids in pool.map(one, range(50)):
             assert said == words
-    assert len(set(keys_of(rules))) == 40
+            ids += its_ids
+    assert len(set(ids)) == len(ids) == 50
+    assert len(set(keys_of(rules))) == 50
 
 
 @pytest.mark.full
