@@ -21,7 +21,7 @@ from coverage.exceptions import CoverageWarning
 FLOORS = {  # folders of the package → per cent of lines and branches, rounded down to a whole number
     ("core", "render"): 100,
     ("actions", "cli", "codex", "demo", "disk", "settings", "worker"): 96,
-    ("gateway",): 90,
+    ("gateway",): 96,
 }
 MEASURED = frozenset(
     {

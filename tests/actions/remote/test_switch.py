@@ -41,7 +41,8 @@ def test_it_is_on_until_it_is_switched_off(settings: Settings, reach: OneServer,
     assert json.loads(settings.config_path.read_text()) == {"max_running": 3, "mine": "kept", "remote_control": True}
     assert switch.enable_remote(settings, reach) == found
     assert switch.read_remote(settings, reach) == found
-    assert (backend.connections, reach.starts) == (1, 1)
+    wait_until(lambda: backend.connections == 1, what="the one connection")
+    assert reach.starts == 1
     assert backend.ask(1, "initialize", {"clientInfo": {"name": "phone", "title": "P", "version": "1"}})["result"]
     off = switch.disable_remote(settings, reach.living)
     assert off.status is not None
