@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
+from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
 from codex_server_cli.gateway.state import Gateway
 
@@ -44,9 +45,13 @@ class Front:
             await self._pass(passage, receive)
         except ClientDisconnect:
             passage.error = "client_gone"
+            if passage.status is None:
+                await passage.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
         except asyncio.CancelledError:
             passage.error = "gateway_stopping"
-            raise
+            if passage.status is not None or scope["type"] != "http":
+                raise
+            await passage.refuse(answer_of(stopping()), receive)  # in place of the server's own 500
         except Exception as error:
             scope["failure"] = error
             if passage.status is None:
@@ -72,8 +77,7 @@ class Front:
 
     def _check_stopping(self, path: str) -> None:
         if self._gateway.is_stopping and path not in OPEN_PATHS:
-            again = (("Retry-After", "2"), ("Connection", "close"))
-            raise ApiError(503, "this gateway stops", type="server_error", code="gateway_stopping", headers=again)
+            raise stopping()
 
     def _tell(self, passage: _Passage) -> None:
         scope, seconds = passage.scope, time.monotonic() - passage.began
@@ -84,7 +88,7 @@ class Front:
                 self._log.defect(failure, id=passage.request_id)
         method = scope.get("method", "WEBSOCKET")
         route = self._paths.get(scope.get("endpoint"), "none")
-        status = str(passage.status or 499)
+        status = str(passage.status or CLIENT_GONE)
         self._gateway.metrics.requests.labels(route, method if method in _METHODS else "other", status).inc()
         self._gateway.metrics.seconds.labels(route).observe(seconds)
         client = scope.get("client")

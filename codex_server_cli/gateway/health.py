@@ -58,7 +58,7 @@ async def _health(gateway: Gateway, request: Request) -> Response:
         await gateway.app_server.probe()
     except UpstreamGone as error:
         # Without a token there is no reason in it: it may name paths.
-        reason = {"reason": error.reason} if request.scope.get("is_trusted", True) else {}
+        reason = {"reason": error.reason} if request.scope.get("is_trusted", False) else {}
         return json_answer({"status": "unavailable", **reason}, 503, {"Retry-After": "2"})
     return json_answer({"status": "ok"})
 

@@ -57,6 +57,7 @@ class Gateway:
         """Take no new work. May be called again."""
         if not self.is_stopping:
             self.stopping.set()
+            self.admission.close()
             for callback in self._at_stop:
                 self.task(_awaited(callback))
 

@@ -48,7 +48,7 @@ class Place:
         self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)))
         self.log = Log()
         self.ends: list[str] = []
-        names = ("fine", "refused", "gone", "defect", "late", "stream", "left")
+        names = ("fine", "refused", "gone", "defect", "late", "stream", "left", "slow")
         app = app_of([Route(f"/{name}", getattr(self, f"_{name}")) for name in names])
         transport = httpx.ASGITransport(app=Front(self.gateway, app, self.log))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
@@ -68,6 +68,11 @@ class Place:
 
     async def _left(self, _: Request) -> Response:
         raise ClientDisconnect
+
+    async def _slow(self, _: Request) -> Response:
+        self.ends.append("begun")
+        await asyncio.Event().wait()
+        raise AssertionError
 
     async def _late(self, _: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
@@ -143,9 +148,23 @@ def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None
 
 def test_a_client_that_leaves_is_no_defect() -> None:
     async def use(place: Place) -> None:
-        await place.client.get("/left")
+        assert (await place.client.get("/left")).status_code == 499  # where it closed its sending side alone
         (line,) = place.log.lines
         assert (line["event"], line["error"]) == ("request", "client_gone")
+
+    run(use)
+
+
+def test_what_the_end_of_the_gateway_cuts_before_its_answer_gets_the_error_of_the_end() -> None:
+    async def use(place: Place) -> None:
+        asking = asyncio.ensure_future(place.client.get("/slow"))
+        await until(lambda: place.ends)
+        asking.cancel()  # as the server does it: it is the task of the request, too
+        answer = await asking
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+        assert answer.headers["retry-after"] == "2"
+        (line,) = place.log.lines
+        assert (line["status"], line["error"]) == (503, "gateway_stopping")
 
     run(use)
 
