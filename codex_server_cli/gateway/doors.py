@@ -13,6 +13,7 @@ from typing import Any
 
 import h11
 import uvicorn
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from codex_server_cli.gateway.answers import error_document
@@ -93,6 +94,7 @@ class DoorProtocol(H11Protocol):
     """
 
     silent_since: float | None = None
+    _is_half = False  # the client has closed its sending side, and may read its answer
     _has_begun = False  # some of a request has come
     _was_asked = False
 
@@ -104,6 +106,7 @@ class DoorProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
         self._doors.all = self.connections
+        self._application, self.app = self.app, self._until_half
         has_room = self._doors.has_room()
         super().connection_made(transport)
         self._rest()
@@ -121,6 +124,29 @@ class DoorProtocol(H11Protocol):
             self._has_begun = True
             self.silent_since = time.monotonic()
         super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """See `asyncio.Protocol`. A client that sends no more may still want its answer; but it may have left as well,
+        which looks the same, so that what waits for long, or streams, hears of a disconnect."""
+        if self.silent_since is not None or self.cycle is None or self.cycle.more_body:
+            return False
+        self._is_half = True
+        self.cycle.message_event.set()
+        return True
+
+    async def _until_half(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_whole = False
+
+        async def receive_until_half() -> Message:
+            nonlocal is_whole
+            message: Message = {"type": "http.disconnect"}
+            if not (is_whole and self._is_half):
+                got = await receive()
+                message = message if is_whole and self._is_half else got
+            is_whole = not message.get("more_body")
+            return message
+
+        await self._application(scope, receive_until_half, send)
 
     def handle_events(self) -> None:
         """See `H11Protocol`."""
@@ -140,6 +166,8 @@ class DoorProtocol(H11Protocol):
         self._has_begun = False
         self._rest()
         super().on_response_complete()
+        if self._is_half and self.silent_since is not None:  # nothing comes any more
+            self.transport.close()
 
     def _rest(self) -> None:
         self.silent_since = time.monotonic()
@@ -154,6 +182,9 @@ class DoorProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered like everything else."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # the request has its answer already
+            self.transport.close()
+            return
         error = error_document("this is no HTTP request", type="invalid_request_error", code="invalid_http")
         body = json.dumps(error).encode()
         headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]

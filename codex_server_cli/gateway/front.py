@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from codex_server_cli.core.openai.refusal import ApiError
@@ -36,7 +37,7 @@ class Front:
     def __init__(self, gateway: Gateway, app: Starlette, log: AccessLog) -> None:
         self._gateway, self._app, self._log = gateway, app, log
         self._guard = Guard(gateway.options)
-        self._paths = {getattr(route, "endpoint", None): getattr(route, "path", "") for route in app.routes}
+        self._routes = [route for route in app.routes if isinstance(route, Route | WebSocketRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one WebSocket."""
@@ -87,7 +88,7 @@ class Front:
             if passage.error == DEFECT:
                 self._log.defect(failure, id=passage.request_id)
         method = scope.get("method", "WEBSOCKET")
-        route = self._paths.get(scope.get("endpoint"), "none")
+        route = self._route_of(scope)
         status = str(passage.status or CLIENT_GONE)
         self._gateway.metrics.requests.labels(route, method if method in _METHODS else "other", status).inc()
         self._gateway.metrics.seconds.labels(route).observe(seconds)
@@ -103,6 +104,15 @@ class Front:
             "error": passage.error,
         }
         self._log.say("request", **{**scope["log"], **facts})  # a face adds facts, and takes the place of none
+
+    def _route_of(self, scope: Scope) -> str:
+        """The path of the route that has answered, as it was declared; one endpoint may stand behind several."""
+        found = (
+            route.path
+            for route in self._routes
+            if route.endpoint is scope.get("endpoint") and route.path_regex.match(scope["path"])
+        )
+        return next(found, "none")
 
 
 class _Passage:

@@ -21,7 +21,7 @@ from codex_server_cli.gateway.app import make_app
 from codex_server_cli.gateway.bodies import MOST_BODY_BYTES
 from codex_server_cli.gateway.doors import IDLE_S, DoorConfig, DoorProtocol, Doors
 from codex_server_cli.gateway.front import Front
-from codex_server_cli.gateway.listener import listening, raise_file_limit
+from codex_server_cli.gateway.listener import BACKLOG, listening, raise_file_limit
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
@@ -71,7 +71,7 @@ class _Service:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` and `&` want it
                 loop.add_signal_handler(signum, self._on_signal, signum)
-        gateway = self._gateway = Gateway(self._settings, self._options)
+        gateway = self._gateway = Gateway(self._settings, self._options, self._log.defect)
         try:
             if await self._start(gateway):
                 await self._serve(gateway, listener, address, tell)
@@ -107,8 +107,9 @@ class _Service:
         sweeping = asyncio.ensure_future(self._doors.sweep())
         stopping = asyncio.ensure_future(gateway.stopping.wait())
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0)
+            beginning = asyncio.ensure_future(server.begun.wait())
+            await asyncio.wait((serving, beginning), return_when=asyncio.FIRST_COMPLETED)
+            beginning.cancel()
             if serving.done():
                 serving.result()  # raises
             tell(f"listening on {address}")
@@ -138,6 +139,7 @@ class _Service:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            backlog=BACKLOG,
             timeout_keep_alive=int(IDLE_S),
             timeout_graceful_shutdown=_GRACE_S,
         )
@@ -155,7 +157,20 @@ class _Service:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, without its signals."""
+    """uvicorn's, without its signals.
+
+    Attributes:
+        begun: set once it accepts.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.begun = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`."""
+        await super().startup(sockets)
+        self.begun.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from codex_server_cli.gateway import doors
 from codex_server_cli.gateway.doors import DoorConfig, DoorProtocol, Doors
-from tests.kit.loops import until
+from tests.kit.loops import settle, until
 from tests.kit.support import DEADLINE_S
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -47,6 +47,9 @@ class Place:
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/held":
             await self.held.wait()
+        if scope["path"] == "/watch":
+            kinds = [(await receive())["type"] for _ in range(2)]
+            assert kinds == ["http.request", "http.disconnect"]
         await send({"type": "http.response.start", "status": 200, "headers": []})
         size, count = (100_000, 1000) if scope["path"] == "/long" else (10, 1)
         for _ in range(count):
@@ -214,5 +217,53 @@ def test_what_is_no_http_is_answered_in_json() -> None:
         error: dict[str, Any] = json.loads(body)["error"]
         assert error["code"] == "invalid_http"
         writer.close()
+
+    run(use)
+
+
+def test_what_is_no_http_behind_an_early_answer_ends_the_connection_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def use(place: Place) -> None:
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+        reader, writer = await place.open(head)
+        await reader.readuntil(b"0\r\n\r\n")
+        writer.write(b"ZZZZ\r\n")
+        assert await reader.read() == b""
+        writer.close()
+
+    run(use)
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("path", [b"/", b"/held", b"/watch"])
+def test_a_client_that_closes_its_sending_side_gets_its_answer(path: bytes) -> None:
+    async def use(place: Place) -> None:
+        reader, writer = await place.open(GET.replace(b"/ ", path + b" ", 1))
+        if path != b"/":
+            await until(lambda: place.at_work == 1)
+        writer.write_eof()
+        if path == b"/held":
+            await settle()
+            place.held.set()
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.endswith(b"0\r\n\r\n")
+        await until(lambda: place.count == 0)
+        writer.close()
+
+    run(use)
+
+
+def test_a_client_that_closes_its_sending_side_within_a_request_is_let_go() -> None:
+    async def use(place: Place) -> None:
+        head = b"POST /watch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        for data in (b"", b"GET / HT", head):
+            reader, writer = await place.open(data)
+            await until(lambda: place.count == 1)
+            writer.write_eof()
+            assert await is_cut(reader)
+            await until(lambda: place.count == 0)
+            writer.close()
 
     run(use)

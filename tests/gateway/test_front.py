@@ -42,14 +42,17 @@ class Place:
         gateway, log: of it.
         client: asks it.
         ends: of what outlives its request.
+        defects: of that.
     """
 
     def __init__(self) -> None:
-        self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)))
+        self.defects: list[BaseException] = []
+        self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)), self.defects.append)
         self.log = Log()
         self.ends: list[str] = []
-        names = ("fine", "refused", "gone", "defect", "late", "stream", "left", "slow")
-        app = app_of([Route(f"/{name}", getattr(self, f"_{name}")) for name in names])
+        names = ("refused", "gone", "defect", "late", "stream", "left", "slow")
+        fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/v1/{rest:path}")]
+        app = app_of([*fine, *(Route(f"/{name}", getattr(self, f"_{name}")) for name in names)])
         transport = httpx.ASGITransport(app=Front(self.gateway, app, self.log))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
@@ -114,6 +117,10 @@ def test_each_answer_has_an_id_a_line_in_the_log_and_a_count() -> None:
         assert answer.headers["access-control-allow-origin"] == "http://page"
         assert (line["path"], line["status"], line["turn"], line["error"]) == ("/fine", 200, "t1", None)
         assert 'requests_total{method="GET",route="/fine",status="200"} 1.0' in place.metrics
+        for path in ("/v1/fine", "/v1/other"):
+            await place.client.get(path)
+        assert 'requests_total{method="GET",route="/v1/fine",status="200"} 1.0' in place.metrics
+        assert 'requests_total{method="GET",route="/v1/{rest:path}",status="200"} 1.0' in place.metrics
         await place.client.request("BREW", "/nowhere")
         assert 'requests_total{method="other",route="none",status="404"} 1.0' in place.metrics
 
@@ -186,6 +193,23 @@ def test_while_it_stops_it_takes_no_new_work_and_ends_what_was_asked_to_end() ->
         assert place.gateway.is_stopping
         await until(lambda: "background_errors_total 1.0" in place.metrics)
         assert place.ends == ["interrupted"]
+        assert list(map(type, place.defects)) == [RuntimeError]
+
+    run(use)
+
+
+def test_a_failure_that_is_answered_or_no_fault_of_ours_is_no_defect_of_the_background() -> None:
+    async def use(place: Place) -> None:
+        async def fail(error: Exception) -> None:
+            raise error
+
+        with suppress(ApiError):
+            await place.gateway.awaited_task(fail(ApiError(404, "no such model")))
+        await settle()
+        assert "background_errors_total 0.0" in place.metrics
+        place.gateway.task(fail(UpstreamGone("killed")))
+        await until(lambda: "background_errors_total 1.0" in place.metrics)
+        assert place.defects == []
 
     run(use)
 
