@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
+from codex_server_cli.gateway.bodies import BodyRoom
 from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
 from codex_server_cli.gateway.state import Gateway
@@ -37,11 +38,13 @@ class Front:
     def __init__(self, gateway: Gateway, app: Starlette, log: AccessLog) -> None:
         self._gateway, self._app, self._log = gateway, app, log
         self._guard = Guard(gateway.options)
+        self._body_room = BodyRoom()
         self._routes = [route for route in app.routes if isinstance(route, Route | WebSocketRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one WebSocket."""
         passage = _Passage(scope, send, self._guard)
+        scope["body_room"] = self._body_room
         try:
             await self._pass(passage, receive)
         except ClientDisconnect:
@@ -58,6 +61,7 @@ class Front:
             if passage.status is None:
                 await passage.refuse(answer_of(error), receive)
         finally:
+            self._body_room.give_back(scope)
             self._tell(passage)
 
     async def _pass(self, passage: _Passage, receive: Receive) -> None:

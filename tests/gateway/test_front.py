@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
-from codex_server_cli.gateway.answers import EventStream, json_answer
+from codex_server_cli.gateway.answers import EventStream, json_answer, read_json
 from codex_server_cli.gateway.app import app_of
 from codex_server_cli.gateway.front import Front
 from codex_server_cli.gateway.options import ServeOptions
@@ -50,9 +50,10 @@ class Place:
         self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)), self.defects.append)
         self.log = Log()
         self.ends: list[str] = []
-        names = ("refused", "gone", "defect", "late", "stream", "left", "slow")
+        names = ("refused", "gone", "defect", "late", "stream", "left", "slow", "read")
         fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/v1/{rest:path}")]
-        app = app_of([*fine, *(Route(f"/{name}", getattr(self, f"_{name}")) for name in names)])
+        routes = [Route(f"/{name}", getattr(self, f"_{name}"), methods=["GET", "POST"]) for name in names]
+        app = app_of([*fine, *routes])
         transport = httpx.ASGITransport(app=Front(self.gateway, app, self.log))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
@@ -71,6 +72,9 @@ class Place:
 
     async def _left(self, _: Request) -> Response:
         raise ClientDisconnect
+
+    async def _read(self, request: Request) -> Response:
+        return json_answer([await read_json(request), request.scope["body_room"].size])
 
     async def _slow(self, _: Request) -> Response:
         self.ends.append("begun")
@@ -149,6 +153,14 @@ def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None
             with suppress(AssertionError):  # httpx's word for an answer that breaks off
                 assert (await place.client.get(path)).status_code == 200
         assert [line["event"] for line in place.log.lines] == ["defect", "request"] * 2
+
+    run(use)
+
+
+def test_what_a_body_takes_is_counted_for_all_requests_until_its_own_is_answered() -> None:
+    async def use(place: Place) -> None:
+        sizes = [(await place.client.post("/read", content=b"1" * 20)).json()[1] for _ in range(2)]
+        assert sizes == [20, 20]
 
     run(use)
 
