@@ -35,11 +35,11 @@ class ServeOptions(NamedTuple):
         path: the unix socket, absolute; None on a port.
         token: what a client has to send; None where none is wanted.
         allowed_origins: whose web pages may ask; `*` for all.
-        allowed_hosts: further names by which it may be called; `*.example.org` for all below one.
+        allowed_hosts: further names that a `Host` header may have; `*.example.org` for all below one.
         has_raw_rpc: whether the bridge lets every method through.
         cwd: the directory in which turns work that name none, absolute.
-        may_write: whether turns may write there that ask to.
-        most_streams: how many streams run at once.
+        may_write: whether turns there may write, if they ask to.
+        most_streams: the maximum of concurrent streams.
         model_aliases: names of models of clients → ours.
         is_strict: whether parameters that have no effect are refused.
         instructions: whose system prompt stays: the client's alone, or Codex's before it.
@@ -143,7 +143,7 @@ def _check_without_token(options: ServeOptions) -> None:
     """Check that only this machine is let in where no token is wanted.
 
     Raises:
-        BadInputError: it is so.
+        BadInputError: others would be let in.
     """
     hint = f"Give it {_MAKE_TOKEN}"
     if options.host is not None and not is_loopback(options.host):

@@ -28,7 +28,7 @@ from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from codex_server_cli.settings.places import Settings
 
 _GRACE_S = 5
-"""For what streams when the end begins."""
+"""How long streams may go on after the signal."""
 _CANCELLED_S = 2.0
 _WS_PING_S = 20.0
 
