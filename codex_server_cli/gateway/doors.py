@@ -21,7 +21,7 @@ from codex_server_cli.gateway.answers import error_document
 HEAD_S = 20.0
 """From the first byte of a request, or from the connection's beginning, to the end of its head."""
 IDLE_S = 75.0
-"""Between two requests."""
+"""Between two requests; it is uvicorn that looks after this one."""
 STUCK_S = 60.0
 """In which nothing of what is written is taken."""
 _SWEEP_S = 1.0
@@ -87,16 +87,20 @@ class DoorConfig(uvicorn.Config):
 
 
 class DoorProtocol(H11Protocol):
-    """uvicorn's, which tells since when it waits for a request.
+    """uvicorn's, which tells since when it waits for the head of a request.
 
     Attributes:
-        silent_since: None while a request is answered.
+        awaits_since: None while a request is answered, and between two.
     """
 
-    silent_since: float | None = None
+    awaits_since: float | None = None
     _is_half = False  # the client has closed its sending side, and may read its answer
     _has_begun = False  # some of a request has come
-    _was_asked = False
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     @property
     def _doors(self) -> Doors:
@@ -109,7 +113,8 @@ class DoorProtocol(H11Protocol):
         self._application, self.app = self.app, self._until_half
         has_room = self._doors.has_room()
         super().connection_made(transport)
-        self._rest()
+        self._doors.rest(self)
+        self.awaits_since = time.monotonic()
         if not has_room:
             transport.abort()
 
@@ -120,15 +125,15 @@ class DoorProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        if self.silent_since is not None and not self._has_begun:
+        if not (self.is_at_work or self._has_begun):
             self._has_begun = True
-            self.silent_since = time.monotonic()
+            self.awaits_since = time.monotonic()
         super().data_received(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """See `asyncio.Protocol`. A client that sends no more may still want its answer; but it may have left as well,
         which looks the same, so that what waits for long, or streams, hears of a disconnect."""
-        if self.silent_since is not None or self.cycle is None or self.cycle.more_body:
+        if not self.is_at_work or self.cycle.more_body:
             return False
         self._is_half = True
         self.cycle.message_event.set()
@@ -152,8 +157,8 @@ class DoorProtocol(H11Protocol):
         """See `H11Protocol`."""
         before = self.cycle
         super().handle_events()
-        if self.cycle is not before and not self.cycle.response_complete:
-            self.silent_since, self._was_asked = None, True
+        if self.cycle is not before and self.is_at_work:
+            self.awaits_since = None
             self._doors.leave(self)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
@@ -164,21 +169,14 @@ class DoorProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """See `H11Protocol`."""
         self._has_begun = False
-        self._rest()
+        self._doors.rest(self)
         super().on_response_complete()
-        if self._is_half and self.silent_since is not None:  # nothing comes any more
+        if self._is_half and not self.is_at_work:  # nothing comes any more
             self.transport.close()
 
-    def _rest(self) -> None:
-        self.silent_since = time.monotonic()
-        self._doors.rest(self)
-
     def is_late(self, now: float) -> bool:
-        """Whether what it waits for should have come."""
-        if self.silent_since is None:
-            return False
-        is_between = self._was_asked and not self._has_begun
-        return now - self.silent_since > (IDLE_S if is_between else HEAD_S)
+        """Whether the head that it waits for should have come."""
+        return self.awaits_since is not None and now - self.awaits_since > HEAD_S
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered like everything else."""

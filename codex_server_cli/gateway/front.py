@@ -29,6 +29,7 @@ from codex_server_cli.gateway.state import Gateway
 _MOST_SHOWN = 200
 _INDEX = "GET / lists what there is"
 _SLASHES = re.compile(r"/{2,}")
+_AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
 
@@ -178,6 +179,8 @@ class _Passage:
 
 
 def _normalise(scope: Scope) -> None:
-    """`//v1/models/` is `/v1/models`: base URLs of clients are often a slash off."""
-    path = _SLASHES.sub("/", scope["path"])
+    """`//v1/models/` is `/v1/models`: base URLs of clients are often a slash off; and so is
+    `http://localhost/v1/models`, as a client writes it that takes us for a proxy (RFC 9112, 3.2.2)."""
+    authority = _AUTHORITY.match(scope["path"])
+    path = _SLASHES.sub("/", scope["path"][authority.end() if authority else 0 :])
     scope["path"] = path.rstrip("/") or "/"

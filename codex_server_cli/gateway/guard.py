@@ -109,7 +109,8 @@ def _without_port(host: str) -> str:
     """The name or address in a `Host`, in small letters."""
     host = host.strip().lower()
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        name, bracket, _ = host[1:].partition("]")
+        return name if bracket else ""
     return host.partition(":")[0].rstrip(".")
 
 

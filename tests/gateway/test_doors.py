@@ -28,7 +28,8 @@ class Place:
         address: where it listens.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, idle_s: int) -> None:
+        self._idle_s = idle_s
         self.held = asyncio.Event()
         self._doors = Doors(most)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -42,7 +43,7 @@ class Place:
     @property
     def at_work(self) -> int:
         """How many of them have asked something that is not answered yet."""
-        return sum(each.silent_since is None for each in self._doors.all)
+        return sum(each.is_at_work for each in self._doors.all)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/held":
@@ -66,6 +67,7 @@ class Place:
             lifespan="off",
             log_config=None,
             access_log=False,
+            timeout_keep_alive=self._idle_s,
         )
         config.doors = self._doors
         server = uvicorn.Server(config)
@@ -97,18 +99,18 @@ async def is_cut(reader: asyncio.StreamReader) -> bool:
     return True
 
 
-def run(use: Callable[[Place], Awaitable[None]], most: int = 100) -> None:
+def run(use: Callable[[Place], Awaitable[None]], most: int = 100, idle_s: int = 3600) -> None:
     """Have a place used."""
 
     async def begin() -> None:
-        await Place(most).run(use)
+        await Place(most, idle_s).run(use)
 
     asyncio.run(begin())
 
 
 @pytest.fixture(autouse=True)
 def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEAD_S", "IDLE_S", "STUCK_S"):
+    for name in ("HEAD_S", "STUCK_S"):
         monkeypatch.setattr(doors, name, 3600.0)
     monkeypatch.setattr(doors, "_SWEEP_S", 0.02)
 
@@ -139,11 +141,10 @@ def test_one_is_kept_between_requests_for_its_time_alone(monkeypatch: pytest.Mon
             silent, silent_writer = await place.open()
             assert await is_cut(silent)  # the time for a head has passed
             silent_writer.close()
-        monkeypatch.setattr(doors, "IDLE_S", 0.05)
         assert await is_cut(reader)
         writer.close()
 
-    run(use)
+    run(use, idle_s=1)
 
 
 def test_one_that_goes_on_sending_what_is_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ class Place:
 
     Attributes:
         gateway, log: of it.
-        client: asks it.
+        front, client: its application, and what asks it.
         ends: of what outlives its request.
         defects: of that.
     """
@@ -54,7 +54,8 @@ class Place:
         fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/v1/{rest:path}")]
         routes = [Route(f"/{name}", getattr(self, f"_{name}"), methods=["GET", "POST"]) for name in names]
         app = app_of([*fine, *routes])
-        transport = httpx.ASGITransport(app=Front(self.gateway, app, self.log))
+        self.front = Front(self.gateway, app, self.log)
+        transport = httpx.ASGITransport(app=self.front)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     async def _fine(self, request: Request) -> Response:
@@ -153,6 +154,26 @@ def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None
             with suppress(AssertionError):  # httpx's word for an answer that breaks off
                 assert (await place.client.get(path)).status_code == 200
         assert [line["event"] for line in place.log.lines] == ["defect", "request"] * 2
+
+    run(use)
+
+
+def test_the_path_is_found_however_its_client_writes_it() -> None:
+    async def use(place: Place) -> None:
+        front = place.front
+        for path in ("/fine", "//fine/", "http://localhost/fine", "HTTP://localhost:1//fine"):
+            sent: list[Any] = []
+
+            async def send(message: Any, sent: list[Any] = sent) -> None:
+                sent.append(message)
+
+            async def receive() -> Any:
+                return {"type": "http.request"}
+
+            headers = [(b"host", b"localhost")]
+            scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""}
+            await front(scope, receive, send)
+            assert sent[0]["status"] == 200
 
     run(use)
 

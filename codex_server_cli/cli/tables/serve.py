@@ -17,7 +17,9 @@ SERVE_FLAGS: Final = (
         metavar="HOST:PORT|unix:PATH",
     ),
     option("token_file", "--token-file", help="Bearer token; required off loopback.", metavar="FILE"),
-    option("allow_origin", "--allow-origin", help="Allow requests from web origin O (CORS).", metavar="O", is_list=True),
+    option(
+        "allow_origin", "--allow-origin", help="Allow requests from web origin O (CORS).", metavar="O", is_list=True
+    ),
     option("allow_host", "--allow-host", help="Also accept Host header H; needs a token.", metavar="H", is_list=True),
     switch("allow_raw_rpc", "--allow-raw-rpc", help="Let the bridge call every method: it can run anything."),
     option("cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR"),
@@ -40,9 +42,7 @@ VERBS: Final[dict[str, Verb]] = {
         "Serve HTTP until Ctrl-C: OpenAI's chat completions, turns, and a bridge to the app-server. Extra `serve`.",
         (
             *SERVE_FLAGS,
-            option(
-                "model_alias", "--model-alias", help="Map model name A to M.", metavar="A=M", is_list=True
-            ),
+            option("model_alias", "--model-alias", help="Map model name A to M.", metavar="A=M", is_list=True),
         ),
     ),
 }
