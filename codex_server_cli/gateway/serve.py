@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from anyio import to_thread
 
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.gateway.access_log import AccessLog
@@ -21,6 +22,7 @@ from codex_server_cli.gateway.app import make_app
 from codex_server_cli.gateway.bodies import MOST_BODY_BYTES
 from codex_server_cli.gateway.doors import IDLE_S, DoorConfig, DoorProtocol, Doors
 from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.health import check_configuration
 from codex_server_cli.gateway.listener import BACKLOG, listening, raise_file_limit
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
@@ -83,8 +85,9 @@ class _Service:
         """Have the app-server answer; False where a signal came first.
 
         Raises:
-            CodexServerError: it does not.
+            CodexServerError: it does not, or Codex's configuration cannot be read.
         """
+        await to_thread.run_sync(check_configuration, self._settings)
         starting = asyncio.ensure_future(gateway.app_server.start())
         stopping = asyncio.ensure_future(gateway.stopping.wait())
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
