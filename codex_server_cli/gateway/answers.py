@@ -189,17 +189,17 @@ class EventStream(Response):
             await _to_its_end(asyncio.ensure_future(self._close(scope, event)))
 
     async def _close(self, scope: Scope, event: asyncio.Future[bytes] | None) -> None:
-        try:
-            if event is not None:
-                await _cancelled(event)
-                if not event.cancelled():
-                    event.result()
-            if isinstance(self._events, AsyncGenerator):
+        failure: BaseException | None = None
+        if event is not None:
+            await _cancelled(event)
+            failure = None if event.cancelled() else event.exception()
+        if isinstance(self._events, AsyncGenerator):
+            try:
                 await self._events.aclose()
-        except StopAsyncIteration:
-            return
-        except Exception as error:  # of an interrupt, say: its client has left, so it is told in the log alone
-            scope.setdefault("failure", error)
+            except Exception as error:  # of an interrupt, say: its client has left, so it is told in the log alone
+                failure = error
+        if failure is not None and not isinstance(failure, StopAsyncIteration):
+            scope.setdefault("failure", failure)
 
 
 def error_event(error: Exception) -> bytes:

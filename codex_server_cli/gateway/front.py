@@ -50,7 +50,7 @@ class Front:
             await self._pass(passage, receive)
         except ClientDisconnect:
             passage.error = "client_gone"
-            if passage.status is None:
+            if passage.status is None and scope["type"] == "http":
                 await passage.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
         except asyncio.CancelledError:
             passage.error = "gateway_stopping"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -226,6 +226,34 @@ def test_a_stream_that_is_cut_before_its_beginning_sends_nothing() -> None:
             async with asyncio.timeout(DEADLINE_S):
                 await task
         assert sent == []
+
+    asyncio.run(run())
+
+
+class Closable(AsyncGenerator[bytes, None]):
+    """Events without `yield`, as chats have them: what they hold is let go when they are closed, and not before."""
+
+    def __init__(self, end: Exception) -> None:
+        self.n_closed = 0
+        self._end = end
+
+    async def asend(self, value: None) -> bytes:
+        raise self._end
+
+    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> bytes:
+        raise typ
+
+    async def aclose(self) -> None:
+        self.n_closed += 1
+
+
+@for_each("end", [StopAsyncIteration(), UpstreamGone("gone")])
+def test_a_stream_that_ends_or_fails_is_closed(end: Exception) -> None:
+    async def run() -> None:
+        client, events = Client(), Closable(end)
+        await client.take(events)
+        assert client.is_whole
+        assert events.n_closed == 1
 
     asyncio.run(run())
 
