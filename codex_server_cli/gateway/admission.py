@@ -1,4 +1,7 @@
-"""How many streams run at once, and how many wait for it. Owns the order: first come, first served."""
+"""How many streams run at once, and how many wait for it. Owns the order: first come, first served.
+
+No `asyncio.Semaphore`: its waiters cannot be refused, and at the end of the gateway none of them may begin.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.errors import stopping
 from codex_server_cli.gateway.metrics import Metrics
 
 MOST_WAITING = 256
@@ -19,13 +23,14 @@ class Admission:
     def __init__(self, most_streams: int, metrics: Metrics, most_waiting: int = MOST_WAITING) -> None:
         self._free, self._most_waiting, self._metrics = most_streams, most_waiting, metrics
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_closed = False
 
     @asynccontextmanager
     async def stream(self) -> AsyncIterator[None]:
         """Hold a place, after waiting for one where all are taken.
 
         Raises:
-            ApiError: so many wait already that this one is refused.
+            ApiError: so many wait already that this one is refused; or the gateway is shutting down.
         """
         await self._enter()
         self._metrics.streams.inc()
@@ -35,28 +40,38 @@ class Admission:
             self._metrics.streams.dec()
             self._leave()
 
+    def close(self) -> None:
+        """Let nothing in any more: what waits is refused at once, what runs goes on. May be called again."""
+        self._is_closed = True
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_exception(stopping())
+
     async def _enter(self) -> None:
+        if self._is_closed:
+            raise stopping()
         if self._free > 0:
             self._free -= 1
             return
         if len(self._waiting) >= self._most_waiting:
             raise ApiError(
                 429,
-                f"this gateway runs as many streams as it may, and {self._most_waiting} wait; try again",
+                f"too many streams: as many as allowed are running, and {self._most_waiting} are waiting; try again",
                 type="rate_limit_error",
                 code="gateway_busy",
                 headers=(("Retry-After", "1"),),
             )
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
         self._metrics.waiting.inc()
         try:
-            await turn
+            await place
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if place.done() and not place.cancelled() and place.exception() is None:
                 self._leave()  # the place came in the moment in which the client went
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
+            elif place in self._waiting:
+                self._waiting.remove(place)
             raise
         finally:
             self._metrics.waiting.dec()
@@ -64,8 +79,8 @@ class Admission:
     def _leave(self) -> None:
         """Give the place to the next one that still waits."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():  # else its client went in this moment
-                turn.set_result(None)
+            place = self._waiting.popleft()
+            if not place.done():  # else its client went in this moment
+                place.set_result(None)
                 return
         self._free += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError, Exit
 from codex_server_cli.gateway.bodies import read_json
+from codex_server_cli.gateway.errors import client_gone, stopping
 from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
@@ -37,7 +38,6 @@ _STATUS_OF = {
     Exit.BUSY: 409,
     Exit.TIMEOUT: 504,
 }
-_STOPPING = ApiError(503, "this gateway stops", type="server_error", code="gateway_stopping")
 _EVENT_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -92,6 +92,8 @@ def refusal_of(error: Exception) -> tuple[ApiError, str]:
         found = ApiError(502, error.message, type="upstream_error", code=str(error.code))
     elif isinstance(error, FeedOverflow):
         found = ApiError(500, str(error), type="server_error", code="stream_overflow")
+    elif isinstance(error, ClientDisconnect):
+        found = client_gone()
     elif isinstance(error, HTTPException):
         kind = "not_found" if error.status_code == 404 else "invalid_request_error"
         found = ApiError(error.status_code, error.detail, type=kind, headers=tuple((error.headers or {}).items()))
@@ -124,11 +126,22 @@ class EventStream(Response):
     The generator is closed, and that is awaited, when the client has left: what it does then (an interrupt) is done.
     """
 
-    def __init__(self, events: AsyncIterator[bytes], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        events: AsyncIterator[bytes],
+        headers: Mapping[str, str] | None = None,
+        *,
+        last_words: Callable[[Exception], bytes] | None = None,
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            last_words: the end of a stream that fails, or that the end of the gateway cuts (default: `error_event`).
+        """
         self.status_code, self.background = 200, None
         self.init_headers({**_EVENT_HEADERS, **(headers or {})})
-        self._events = events
-        self._is_sent = False
+        self._events, self._last_words = events, last_words or error_event
+        self._has_begun = self._is_sent = False
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
         """See `Response`; without a length."""
@@ -145,8 +158,8 @@ class EventStream(Response):
             await sending
         except asyncio.CancelledError:  # the gateway ends
             await _cancelled(sending, leaving)
-            if not self._is_sent:
-                await send(_body(error_event(_STOPPING)))
+            if self._has_begun and not self._is_sent:
+                await send(_body(self._last_words(stopping())))
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             raise
         finally:
@@ -156,6 +169,7 @@ class EventStream(Response):
         event: asyncio.Future[bytes] | None = None
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            self._has_begun = True
             while True:
                 event = event or asyncio.ensure_future(_next(self._events))
                 done, _ = await asyncio.wait((event,), timeout=KEEP_ALIVE_S)
@@ -165,24 +179,36 @@ class EventStream(Response):
                     break
                 except Exception as error:
                     scope["failure"] = error
-                    await send(_body(error_event(error)))
+                    await send(_body(self._last_words(error)))
                     break
                 event = None if done else event
                 await send(_body(data))
             self._is_sent = True  # the server tells of a disconnect from now on
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            await _shielded(asyncio.ensure_future(self._close(event)))
+            await _to_its_end(asyncio.ensure_future(self._close(scope, event)))
 
-    async def _close(self, event: asyncio.Future[bytes] | None) -> None:
+    async def _close(self, scope: Scope, event: asyncio.Future[bytes] | None) -> None:
+        failure: BaseException | None = None
         if event is not None:
             await _cancelled(event)
+            failure = None if event.cancelled() else event.exception()
         if isinstance(self._events, AsyncGenerator):
-            await self._events.aclose()
+            try:
+                await self._events.aclose()
+            except Exception as error:  # of an interrupt, say: its client has left, so it is told in the log alone
+                failure = error
+        if failure is not None and not isinstance(failure, StopAsyncIteration):
+            scope.setdefault("failure", failure)
 
 
 def error_event(error: Exception) -> bytes:
-    """The last event of a stream that fails."""
+    """The last event of a stream that fails; it has a name, so that nothing takes it for one of the stream's own."""
+    return b"event: error\n" + error_data(error)
+
+
+def error_data(error: Exception) -> bytes:
+    """An error as an event without a name."""
     found, hint = refusal_of(error)
     document = error_document(found.message, type=found.type, code=found.code, param=found.param, hint=hint)
     return f"data: {json.dumps(document, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
@@ -220,10 +246,10 @@ async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
     """Cancel tasks and wait for their ends, also where we are cancelled ourselves meanwhile."""
     for task in tasks:
         task.cancel()
-    await _shielded(asyncio.gather(*tasks, return_exceptions=True))
+    await _to_its_end(asyncio.gather(*tasks, return_exceptions=True))
 
 
-async def _shielded(future: asyncio.Future[Any]) -> None:
+async def _to_its_end(future: asyncio.Future[Any]) -> None:
     """Wait for something to its end; a cancellation that comes meanwhile is raised afterwards."""
     cancelled: asyncio.CancelledError | None = None
     while not future.done():

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import zlib
+from collections.abc import MutableMapping
 from typing import Any
 
 from anyio import to_thread
@@ -22,10 +23,37 @@ _LONG_BYTES = 1024 * 1024
 _SUSPECT = re.compile(rb"\\u[dD][89a-fA-F]|[0-9][eE]\+?[0-9]{3}")
 
 
-class _Reading:
-    """How much is being read at this moment, by all requests."""
+_VALUE_BYTES = 64
+"""What a value takes in memory beside its text."""
 
-    size = 0
+
+class BodyRoom:
+    """How much the bodies of all requests may take, from the first byte until each is answered: they also wait for a
+    place among the streams, hundreds of them.
+
+    Attributes:
+        size: how much it is now.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, scope: MutableMapping[str, Any], size: int) -> None:
+        """Count so much more for a request.
+
+        Raises:
+            ApiError: there is no room for it now.
+        """
+        self.size += size
+        scope["body_size"] = scope.get("body_size", 0) + size
+        if self.size > _MOST_AT_ONCE_BYTES:
+            again = (("Retry-After", "1"), ("Connection", "close"))
+            message = "too many large bodies at once"
+            raise ApiError(503, message, type="server_error", code="gateway_busy", headers=again)
+
+    def give_back(self, scope: MutableMapping[str, Any]) -> None:
+        """A request was answered. May be called again."""
+        self.size -= scope.pop("body_size", 0)
 
 
 async def read_json(request: Request) -> Any:
@@ -35,7 +63,12 @@ async def read_json(request: Request) -> Any:
         ApiError: it is none, too large, or does not come in time.
     """
     body = await read_body(request)
-    if len(body) < _LONG_BYTES:
+    is_long = len(body) >= _LONG_BYTES
+    n_values = await to_thread.run_sync(_n_values, body) if is_long else _n_values(body)
+    if n_values > _MOST_VALUES:
+        raise _too_large(f"the body has more than {_MOST_VALUES} values")
+    _room_of(request).take(request.scope, n_values * _VALUE_BYTES)
+    if not is_long:
         return _parsed(body)
     return await to_thread.run_sync(_parsed, body)  # other requests go on meanwhile
 
@@ -50,33 +83,35 @@ async def read_body(request: Request) -> bytes:
     if length.isascii() and length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
         raise _too_large(f"the body has more than {MOST_BODY_BYTES >> 20} MiB")
     inflater = _inflater(request.headers.get("content-encoding", ""))
-    pieces = bytearray()
+    pieces, room = bytearray(), _room_of(request)
     try:
         async with asyncio.timeout(_BODY_S):
             async for piece in request.stream():
                 plain = piece if inflater is None else inflater.decompress(piece, MOST_BODY_BYTES + 1 - len(pieces))
                 pieces += plain
-                _Reading.size += len(plain)
-                _check_room(len(pieces))
+                if len(pieces) > MOST_BODY_BYTES:
+                    raise _too_large(f"the body has more than {MOST_BODY_BYTES >> 20} MiB")
+                room.take(request.scope, len(plain))
     except zlib.error as error:
         raise ApiError(400, f"the body cannot be inflated: {error}", code="invalid_encoding") from error
     except TimeoutError as error:
         raise ApiError(408, f"the body did not come within {_BODY_S:g} s", code="request_timeout") from error
     except ClientDisconnect as error:
         raise ApiError(400, "the client left before the end of the body", code="client_gone") from error
-    finally:
-        _Reading.size -= len(pieces)
     if inflater is not None and not inflater.eof:
         raise ApiError(400, "the body cannot be inflated: it ends too early", code="invalid_encoding")
     return bytes(pieces)
 
 
-def _check_room(size: int) -> None:
-    if size > MOST_BODY_BYTES:
-        raise _too_large(f"the body has more than {MOST_BODY_BYTES >> 20} MiB")
-    if _Reading.size > _MOST_AT_ONCE_BYTES:
-        again = (("Retry-After", "1"), ("Connection", "close"))
-        raise ApiError(503, "too many large bodies at once", type="server_error", code="gateway_busy", headers=again)
+def _room_of(request: Request) -> BodyRoom:
+    """That of the gateway, which `Front` has put there; it gives back what was taken."""
+    room: BodyRoom = request.scope.setdefault("body_room", BodyRoom())
+    return room
+
+
+def _n_values(body: bytes) -> int:
+    """How many values a body has at the most."""
+    return sum(map(body.count, (b",", b"[", b"{")))
 
 
 def _parsed(body: bytes) -> Any:
@@ -85,8 +120,6 @@ def _parsed(body: bytes) -> Any:
     Raises:
         ApiError: it is no JSON, or holds what Codex drops without a word: half a character, a number that is too large.
     """
-    if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        raise _too_large(f"the body has more than {_MOST_VALUES} values")
     try:
         value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
         if _SUSPECT.search(body):

@@ -13,6 +13,7 @@ from typing import Any
 
 import h11
 import uvicorn
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from codex_server_cli.gateway.answers import error_document
@@ -20,7 +21,7 @@ from codex_server_cli.gateway.answers import error_document
 HEAD_S = 20.0
 """From the first byte of a request, or from the connection's beginning, to the end of its head."""
 IDLE_S = 75.0
-"""Between two requests."""
+"""Between two requests; it is uvicorn that looks after this one."""
 STUCK_S = 60.0
 """In which nothing of what is written is taken."""
 _SWEEP_S = 1.0
@@ -86,15 +87,20 @@ class DoorConfig(uvicorn.Config):
 
 
 class DoorProtocol(H11Protocol):
-    """uvicorn's, which tells since when it waits for a request.
+    """uvicorn's, which tells since when it waits for the head of a request.
 
     Attributes:
-        silent_since: None while a request is answered.
+        awaits_since: None while a request is answered, and between two.
     """
 
-    silent_since: float | None = None
+    awaits_since: float | None = None
+    _is_half = False  # the client has closed its sending side, and may read its answer
     _has_begun = False  # some of a request has come
-    _was_asked = False
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     @property
     def _doors(self) -> Doors:
@@ -104,9 +110,11 @@ class DoorProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
         self._doors.all = self.connections
+        self._application, self.app = self.app, self._until_half
         has_room = self._doors.has_room()
         super().connection_made(transport)
-        self._rest()
+        self._doors.rest(self)
+        self.awaits_since = time.monotonic()
         if not has_room:
             transport.abort()
 
@@ -117,17 +125,40 @@ class DoorProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        if self.silent_since is not None and not self._has_begun:
+        if not (self.is_at_work or self._has_begun):
             self._has_begun = True
-            self.silent_since = time.monotonic()
+            self.awaits_since = time.monotonic()
         super().data_received(data)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """See `asyncio.Protocol`. A client that sends no more may still want its answer; but it may have left as well,
+        which looks the same, so that what waits for long, or streams, hears of a disconnect."""
+        if not self.is_at_work or self.cycle.more_body:
+            return False
+        self._is_half = True
+        self.cycle.message_event.set()
+        return True
+
+    async def _until_half(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_whole = False
+
+        async def receive_until_half() -> Message:
+            nonlocal is_whole
+            message: Message = {"type": "http.disconnect"}
+            if not (is_whole and self._is_half):
+                got = await receive()
+                message = message if is_whole and self._is_half else got
+            is_whole = not message.get("more_body")
+            return message
+
+        await self._application(scope, receive_until_half, send)
 
     def handle_events(self) -> None:
         """See `H11Protocol`."""
         before = self.cycle
         super().handle_events()
-        if self.cycle is not before and not self.cycle.response_complete:
-            self.silent_since, self._was_asked = None, True
+        if self.cycle is not before and self.is_at_work:
+            self.awaits_since = None
             self._doors.leave(self)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
@@ -138,22 +169,20 @@ class DoorProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """See `H11Protocol`."""
         self._has_begun = False
-        self._rest()
-        super().on_response_complete()
-
-    def _rest(self) -> None:
-        self.silent_since = time.monotonic()
         self._doors.rest(self)
+        super().on_response_complete()
+        if self._is_half and not self.is_at_work:  # nothing comes any more
+            self.transport.close()
 
     def is_late(self, now: float) -> bool:
-        """Whether what it waits for should have come."""
-        if self.silent_since is None:
-            return False
-        is_between = self._was_asked and not self._has_begun
-        return now - self.silent_since > (IDLE_S if is_between else HEAD_S)
+        """Whether the head that it waits for should have come."""
+        return self.awaits_since is not None and now - self.awaits_since > HEAD_S
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is answered like everything else."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # the request has its answer already
+            self.transport.close()
+            return
         error = error_document("this is no HTTP request", type="invalid_request_error", code="invalid_http")
         body = json.dumps(error).encode()
         headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]

@@ -15,17 +15,21 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
+from codex_server_cli.gateway.bodies import BodyRoom
+from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
 from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
 from codex_server_cli.gateway.state import Gateway
 
 _MOST_SHOWN = 200
 _INDEX = "GET / lists what there is"
 _SLASHES = re.compile(r"/{2,}")
+_AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
 
@@ -35,23 +39,30 @@ class Front:
     def __init__(self, gateway: Gateway, app: Starlette, log: AccessLog) -> None:
         self._gateway, self._app, self._log = gateway, app, log
         self._guard = Guard(gateway.options)
-        self._paths = {getattr(route, "endpoint", None): getattr(route, "path", "") for route in app.routes}
+        self._body_room = BodyRoom()
+        self._routes = [route for route in app.routes if isinstance(route, Route | WebSocketRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one WebSocket."""
         passage = _Passage(scope, send, self._guard)
+        scope["body_room"] = self._body_room
         try:
             await self._pass(passage, receive)
         except ClientDisconnect:
             passage.error = "client_gone"
+            if passage.status is None and scope["type"] == "http":
+                await passage.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
         except asyncio.CancelledError:
             passage.error = "gateway_stopping"
-            raise
+            if passage.status is not None or scope["type"] != "http":
+                raise
+            await passage.refuse(answer_of(stopping()), receive)  # in place of the server's own 500
         except Exception as error:
             scope["failure"] = error
             if passage.status is None:
                 await passage.refuse(answer_of(error), receive)
         finally:
+            self._body_room.give_back(scope)
             self._tell(passage)
 
     async def _pass(self, passage: _Passage, receive: Receive) -> None:
@@ -72,8 +83,7 @@ class Front:
 
     def _check_stopping(self, path: str) -> None:
         if self._gateway.is_stopping and path not in OPEN_PATHS:
-            again = (("Retry-After", "2"), ("Connection", "close"))
-            raise ApiError(503, "this gateway stops", type="server_error", code="gateway_stopping", headers=again)
+            raise stopping()
 
     def _tell(self, passage: _Passage) -> None:
         scope, seconds = passage.scope, time.monotonic() - passage.began
@@ -83,8 +93,8 @@ class Front:
             if passage.error == DEFECT:
                 self._log.defect(failure, id=passage.request_id)
         method = scope.get("method", "WEBSOCKET")
-        route = self._paths.get(scope.get("endpoint"), "none")
-        status = str(passage.status or 499)
+        route = self._route_of(scope)
+        status = str(passage.status or CLIENT_GONE)
         self._gateway.metrics.requests.labels(route, method if method in _METHODS else "other", status).inc()
         self._gateway.metrics.seconds.labels(route).observe(seconds)
         client = scope.get("client")
@@ -99,6 +109,15 @@ class Front:
             "error": passage.error,
         }
         self._log.say("request", **{**scope["log"], **facts})  # a face adds facts, and takes the place of none
+
+    def _route_of(self, scope: Scope) -> str:
+        """The path of the route that has answered, as it was declared; one endpoint may stand behind several."""
+        found = (
+            route.path
+            for route in self._routes
+            if route.endpoint is scope.get("endpoint") and route.path_regex.match(scope["path"])
+        )
+        return next(found, "none")
 
 
 class _Passage:
@@ -160,6 +179,8 @@ class _Passage:
 
 
 def _normalise(scope: Scope) -> None:
-    """`//v1/models/` is `/v1/models`: base URLs of clients are often a slash off."""
-    path = _SLASHES.sub("/", scope["path"])
+    """`//v1/models/` is `/v1/models`: base URLs of clients are often a slash off; and so is
+    `http://localhost/v1/models`, as a client writes it that takes us for a proxy (RFC 9112, 3.2.2)."""
+    authority = _AUTHORITY.match(scope["path"])
+    path = _SLASHES.sub("/", scope["path"][authority.end() if authority else 0 :])
     scope["path"] = path.rstrip("/") or "/"

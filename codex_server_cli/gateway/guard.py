@@ -41,7 +41,8 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not self.is_allowed(origin):
             name = _shown(origin)
-            message = f"requests of web pages of {name} are refused: start serve with --allow-origin {name}"
+            needed = f"--allow-origin {name}{' and --token-file' if name == 'null' else ''}"
+            message = f"origin {name} is not allowed: start serve with {needed}"
             raise ApiError(403, message, type="forbidden", code="origin_not_allowed")
         scope["is_trusted"] = self._has_token(headers)
         if scope["is_trusted"] or scope.get("method") == "OPTIONS" or scope["path"] in OPEN_PATHS:
@@ -70,7 +71,7 @@ class Guard:
             return
         raise ApiError(
             403,
-            f"this gateway is not called {_shown(host)}: start serve with --allow-host {_shown(host)} and --token-file",
+            f"Host {_shown(host)} is not allowed: start serve with --allow-host {_shown(host)} and --token-file",
             type="forbidden",
             code="host_not_allowed",
         )
@@ -108,7 +109,8 @@ def _without_port(host: str) -> str:
     """The name or address in a `Host`, in small letters."""
     host = host.strip().lower()
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        name, bracket, _ = host[1:].partition("]")
+        return name if bracket else ""
     return host.partition(":")[0].rstrip(".")
 
 

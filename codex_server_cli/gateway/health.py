@@ -10,10 +10,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from codex_server_cli import __version__
+from codex_server_cli.actions.shared_route import shared_key
+from codex_server_cli.codex.login import read_codex_config
+from codex_server_cli.errors import CodexServerError
 from codex_server_cli.gateway.answers import json_answer
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
+from codex_server_cli.settings.config import read_config
 from codex_server_cli.settings.environment import variable
+from codex_server_cli.settings.places import Settings
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
@@ -24,7 +29,11 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
         return await _health(gateway, request)
 
     async def readyz(request: Request) -> Response:
-        """The same; and not while the gateway stops."""
+        """The same; and whether Codex's configuration can be read: without it no chat and no turn begins."""
+        try:
+            await to_thread.run_sync(check_configuration, gateway.settings)
+        except CodexServerError as error:
+            return _unavailable(error.message, request)
         return await _health(gateway, request)
 
     async def metrics(_: Request) -> Response:
@@ -57,10 +66,24 @@ async def _health(gateway: Gateway, request: Request) -> Response:
     try:
         await gateway.app_server.probe()
     except UpstreamGone as error:
-        # Without a token there is no reason in it: it may name paths.
-        reason = {"reason": error.reason} if request.scope.get("is_trusted", True) else {}
-        return json_answer({"status": "unavailable", **reason}, 503, {"Retry-After": "2"})
+        return _unavailable(error.reason, request)
     return json_answer({"status": "ok"})
+
+
+def _unavailable(reason: str, request: Request) -> Response:
+    # Without a token there is no reason in it: it may name paths.
+    told = {"reason": reason} if request.scope.get("is_trusted", False) else {}
+    return json_answer({"status": "unavailable", **told}, 503, {"Retry-After": "2"})
+
+
+def check_configuration(settings: Settings) -> None:
+    """Check that Codex's `config.toml` and our config.json can be read.
+
+    Raises:
+        CodexServerError: one cannot, or there is no codex.
+    """
+    key = shared_key(settings, read_config(settings.config_path))
+    read_codex_config(settings.codex_home, Path(key.codex))
 
 
 def _measure(gateway: Gateway) -> None:

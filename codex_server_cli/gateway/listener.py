@@ -15,7 +15,7 @@ from pathlib import Path
 from codex_server_cli.errors import BadInputError, BusyError, HomeError, ServerError
 from codex_server_cli.gateway.options import ServeOptions
 
-_BACKLOG = 1024
+BACKLOG = 1024
 _DEAD_PEERS = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 60_000}
 _MOST_FILES = 16_384
 _MOST_CONNECTIONS = 4096
@@ -81,7 +81,7 @@ def _on_port(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _notice_dead_peers(listener)
         listener.bind(found[4])
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise _no_port(host, port, error) from error
@@ -166,6 +166,6 @@ def _bound(path: str) -> socket.socket:
         raise
     finally:
         os.umask(before)
-    listener.listen(_BACKLOG)
+    listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener

@@ -24,7 +24,7 @@ class Metrics:
         upstream_starts: of generations of the app-server; the first one counts, too.
         upstream_connections: that are open.
         tokens: by kind (`input`, `cached_input`, `output`, `reasoning_output`).
-        background_errors: tasks after a request that failed.
+        background_errors: background tasks (interrupts, say) that failed.
         app_server_bytes: its resident memory. `log_database_bytes`: `logs_2.sqlite` of Codex's home.
     """
 
@@ -49,10 +49,10 @@ class Metrics:
         )
         self.streams = gauge("streams", "Streams that run.")
         self.waiting = gauge("streams_waiting", "Streams that wait for a place.")
-        self.upstream_starts = counter("upstream_starts", "App-servers connected to after the one before had gone.")
+        self.upstream_starts = counter("upstream_starts", "App-servers so far; the first one counts.")
         self.upstream_connections = gauge("upstream_connections", "Open connections to the app-server.")
         self.tokens = counter("tokens", "Tokens used, as the model's service counts them.", "kind")
-        self.background_errors = counter("background_errors", "Tasks after a request that failed.")
+        self.background_errors = counter("background_errors", "Background tasks that failed.")
         self.app_server_bytes = gauge("app_server_resident_bytes", "Memory of the app-server.")
         self.log_database_bytes = gauge("codex_log_database_bytes", "Size of logs_2.sqlite in Codex's home.")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -21,6 +21,9 @@ _LISTEN_HINT = f"Like --listen {DEFAULT_LISTEN}, --listen '[::1]:8787', --listen
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})", re.ASCII)
 _HOST_NAME = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:]+", re.ASCII)
 _LONGEST_SOCKET_BYTES = 107
+_ANY_PAGE = ("*", "null")
+"""`null` is what a page in a sandboxed frame sends, which every page can make."""
+_PORT_OF = {"http": 80, "https": 443}
 _MAKE_TOKEN = "--token-file FILE (codex-server server token FILE makes one)"
 
 
@@ -32,11 +35,11 @@ class ServeOptions(NamedTuple):
         path: the unix socket, absolute; None on a port.
         token: what a client has to send; None where none is wanted.
         allowed_origins: whose web pages may ask; `*` for all.
-        allowed_hosts: further names by which it may be called; `*.example.org` for all below one.
+        allowed_hosts: further names that a `Host` header may have; `*.example.org` for all below one.
         has_raw_rpc: whether the bridge lets every method through.
         cwd: the directory in which turns work that name none, absolute.
-        may_write: whether turns may write there that ask to.
-        most_streams: how many streams run at once.
+        may_write: whether turns there may write, if they ask to.
+        most_streams: the maximum of concurrent streams.
         model_aliases: names of models of clients → ours.
         is_strict: whether parameters that have no effect are refused.
         instructions: whose system prompt stays: the client's alone, or Codex's before it.
@@ -113,9 +116,11 @@ def is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None  # IPv4 that comes over IPv6
+    return (mapped or address).is_loopback
 
 
 def _where(listen: str, cwd: str) -> ServeOptions:
@@ -140,7 +145,7 @@ def _check_without_token(options: ServeOptions) -> None:
     """Check that only this machine is let in where no token is wanted.
 
     Raises:
-        BadInputError: it is so.
+        BadInputError: others would be let in.
     """
     hint = f"Give it {_MAKE_TOKEN}"
     if options.host is not None and not is_loopback(options.host):
@@ -151,24 +156,29 @@ def _check_without_token(options: ServeOptions) -> None:
             f"--allow-host {options.allowed_hosts[0]} lets in who comes by that name, and without a token everybody"
         )
         raise BadInputError(message, hint=f"{hint}.")
-    if "*" in options.allowed_origins:
-        raise BadInputError(
-            "--allow-origin '*' without a token lets in every web page", hint=f"{hint}, or name the page's."
-        )
+    for each in options.allowed_origins:
+        if each in _ANY_PAGE:
+            message = f"--allow-origin '{each}' without a token lets in every web page"
+            raise BadInputError(message, hint=f"{hint}, or name the page's origin.")
 
 
 def _origin(text: str) -> str:
     origin = text.strip().rstrip("/").lower()
-    if origin in ("*", "null"):
+    if origin in _ANY_PAGE:
         return origin
     try:
         parts = urlsplit(origin)
+        port = parts.port
     except ValueError:
-        parts = urlsplit("")
-    if not (parts.scheme and parts.netloc) or origin != f"{parts.scheme}://{parts.netloc}":
+        parts, port = urlsplit(""), None
+    # As browsers write it: no user, no path, no port that is the scheme's own.
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    written = f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"
+    if not (parts.scheme and host) or origin != written or not host.isascii() or any(map(str.isspace, host)):
         message = f"--allow-origin takes the scheme and the host of a web page, not {text!r}"
         raise UsageError(message, hint="Like --allow-origin http://localhost:3000")
-    return origin
+    is_own = port is not None and port == _PORT_OF.get(parts.scheme)
+    return f"{parts.scheme}://{host}" if is_own else written
 
 
 def _host(text: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from anyio import to_thread
 
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.gateway.access_log import AccessLog
@@ -21,14 +22,15 @@ from codex_server_cli.gateway.app import make_app
 from codex_server_cli.gateway.bodies import MOST_BODY_BYTES
 from codex_server_cli.gateway.doors import IDLE_S, DoorConfig, DoorProtocol, Doors
 from codex_server_cli.gateway.front import Front
-from codex_server_cli.gateway.listener import listening, raise_file_limit
+from codex_server_cli.gateway.health import check_configuration
+from codex_server_cli.gateway.listener import BACKLOG, listening, raise_file_limit
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from codex_server_cli.settings.places import Settings
 
 _GRACE_S = 5
-"""For what streams when the end begins."""
+"""How long streams may go on after the signal."""
 _CANCELLED_S = 2.0
 _WS_PING_S = 20.0
 
@@ -71,7 +73,7 @@ class _Service:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(signum) is not signal.SIG_IGN:  # as `nohup` and `&` want it
                 loop.add_signal_handler(signum, self._on_signal, signum)
-        gateway = self._gateway = Gateway(self._settings, self._options)
+        gateway = self._gateway = Gateway(self._settings, self._options, self._log.defect)
         try:
             if await self._start(gateway):
                 await self._serve(gateway, listener, address, tell)
@@ -83,8 +85,9 @@ class _Service:
         """Have the app-server answer; False where a signal came first.
 
         Raises:
-            CodexServerError: it does not.
+            CodexServerError: it does not, or Codex's configuration cannot be read.
         """
+        await to_thread.run_sync(check_configuration, self._settings)
         starting = asyncio.ensure_future(gateway.app_server.start())
         stopping = asyncio.ensure_future(gateway.stopping.wait())
         await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -107,8 +110,9 @@ class _Service:
         sweeping = asyncio.ensure_future(self._doors.sweep())
         stopping = asyncio.ensure_future(gateway.stopping.wait())
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0)
+            beginning = asyncio.ensure_future(server.begun.wait())
+            await asyncio.wait((serving, beginning), return_when=asyncio.FIRST_COMPLETED)
+            beginning.cancel()
             if serving.done():
                 serving.result()  # raises
             tell(f"listening on {address}")
@@ -138,6 +142,7 @@ class _Service:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            backlog=BACKLOG,
             timeout_keep_alive=int(IDLE_S),
             timeout_graceful_shutdown=_GRACE_S,
         )
@@ -155,7 +160,20 @@ class _Service:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, without its signals."""
+    """uvicorn's, without its signals.
+
+    Attributes:
+        begun: set once it accepts.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.begun = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`."""
+        await super().startup(sockets)
+        self.begun.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from codex_server_cli.gateway.admission import Admission
+from codex_server_cli.gateway.answers import DEFECT, refusal_of
 from codex_server_cli.gateway.metrics import Metrics
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.upstream.app_server import UpstreamServer
@@ -25,11 +26,14 @@ class Gateway:
         app_server: the way to its app-server.
         admission: lets streams in, or lets them wait.
         metrics: what is counted.
+        tell_defect: is called with each failure of a background task that is ours.
         stopping: set by SIGTERM: no new work; endless streams end themselves.
     """
 
-    def __init__(self, settings: Settings, options: ServeOptions) -> None:
-        self.settings, self.options = settings, options
+    def __init__(
+        self, settings: Settings, options: ServeOptions, tell_defect: Callable[[BaseException], None] = lambda _: None
+    ) -> None:
+        self.settings, self.options, self.tell_defect = settings, options, tell_defect
         self.metrics = Metrics()
         self.app_server = UpstreamServer(settings, self.metrics)
         self.admission = Admission(options.most_streams, self.metrics)
@@ -43,10 +47,17 @@ class Gateway:
         return self.stopping.is_set()
 
     def task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run something that outlives its request, like an interrupt; the end waits for it, for a few seconds."""
+        """Run something that nobody waits for, like an interrupt; where it fails that is counted, and told where it is
+        our fault. The end waits for it, for a few seconds."""
+        task = self.awaited_task(coroutine)
+        task.add_done_callback(self._count_failure)
+        return task
+
+    def awaited_task(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """The same for something whose caller takes the result, or the failure, and is answered with it."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._tasks.discard)
         return task
 
     def on_stop(self, callback: Callable[[], Awaitable[None]]) -> None:
@@ -57,6 +68,8 @@ class Gateway:
         """Take no new work. May be called again."""
         if not self.is_stopping:
             self.stopping.set()
+            self.admission.close()
+            self.app_server.give_up_starts()
             for callback in self._at_stop:
                 self.task(_awaited(callback))
 
@@ -68,10 +81,12 @@ class Gateway:
                 task.cancel()
         await self.app_server.close()
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
+    def _count_failure(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             self.metrics.background_errors.inc()
+            if not isinstance(error, Exception) or refusal_of(error)[0].code == DEFECT:
+                self.tell_defect(error)
 
 
 async def _awaited(callback: Callable[[], Awaitable[None]]) -> None:

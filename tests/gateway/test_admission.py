@@ -63,6 +63,30 @@ def test_who_comes_first_is_let_in_first_and_too_many_are_refused() -> None:
     asyncio.run(run())
 
 
+def test_once_it_is_closed_what_waits_is_refused_and_what_runs_goes_on() -> None:
+    async def run() -> None:
+        hall = Hall(1, 9)
+        first, leave_first = hall.begin("first")
+        await settle()
+        waiting, leave_waiting = hall.begin("waits")
+        leaves, _ = hall.begin("leaves while it waits")
+        await settle()
+        leaves.cancel()
+        hall.admission.close()
+        hall.admission.close()
+        for late in (waiting, hall.stay("late", leave_waiting)):
+            with pytest.raises(ApiError) as refusal:
+                await late
+            assert (refusal.value.status, refusal.value.code) == (503, "gateway_stopping")
+        assert hall.inside == ["first"]
+        assert b"codex_server_streams_waiting 0.0\n" in hall.metrics.text()
+        leave_first.set()
+        await first
+        assert hall.inside == []
+
+    asyncio.run(run())
+
+
 def test_a_place_is_not_lost_with_a_client_that_leaves_in_whatever_moment() -> None:
     async def run() -> None:
         hall = Hall(1, 9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,12 +23,13 @@ from codex_server_cli.errors import (
     UsageError,
 )
 from codex_server_cli.gateway import answers
-from codex_server_cli.gateway.answers import EventStream, answer_of, until_gone
+from codex_server_cli.gateway.answers import EventStream, answer_of, error_data, until_gone
 from codex_server_cli.gateway.upstream.connection import UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 from tests.kit.cases import for_each
 from tests.kit.loops import settle, until
+from tests.kit.support import DEADLINE_S
 
 
 @for_each(
@@ -164,7 +165,7 @@ def test_a_stream_that_fails_ends_with_a_typed_error() -> None:
         scope: dict[str, Any] = {"type": "http"}
         stream = EventStream(Source(b"1", UpstreamGone("the app-server is gone")).run())
         await stream(scope, client.receive, client.send)
-        error = json.loads(client.pieces[1].removeprefix(b"data: "))["error"]
+        error = json.loads(client.pieces[1].removeprefix(b"event: error\ndata: "))["error"]
         assert (error["code"], error["message"]) == ("codex_unavailable", "the app-server is gone")
         assert client.pieces[2:] == [b""]
         assert client.is_whole
@@ -184,6 +185,92 @@ def test_a_stream_that_the_end_of_the_gateway_cuts_says_so() -> None:
         assert source.ended == "interrupted"
         assert b"gateway_stopping" in client.pieces[-2]
         assert client.is_whole
+
+    asyncio.run(run())
+
+
+def test_the_last_words_of_a_stream_are_those_of_its_face() -> None:
+    async def run() -> None:
+        cut, failed = Client(), Client()
+
+        def stream(source: Source) -> EventStream:
+            return EventStream(source.run(), last_words=lambda error: error_data(error) + b"data: [DONE]\n\n")
+
+        sending = stream(Source(b"1", stays=True))({"type": "http"}, cut.receive, cut.send)
+        task = asyncio.ensure_future(sending)
+        await until(lambda: cut.pieces)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await stream(Source(b"1", UpstreamGone("gone")))({"type": "http"}, failed.receive, failed.send)
+        for client in (cut, failed):
+            assert client.pieces[-2].startswith(b'data: {"error"')
+            assert client.pieces[-2].endswith(b"data: [DONE]\n\n")
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_is_cut_before_its_beginning_sends_nothing() -> None:
+    async def run() -> None:
+        sent: list[Any] = []
+
+        async def send_slowly(message: Any) -> None:
+            await asyncio.Event().wait()
+            sent.append(message)
+
+        stream = EventStream(Source(stays=True).run())
+        task = asyncio.ensure_future(stream({"type": "http"}, Client().receive, send_slowly))
+        await settle()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(DEADLINE_S):
+                await task
+        assert sent == []
+
+    asyncio.run(run())
+
+
+class Closable(AsyncGenerator[bytes, None]):
+    """Events without `yield`, as chats have them: what they hold is let go when they are closed, and not before."""
+
+    def __init__(self, end: Exception) -> None:
+        self.n_closed = 0
+        self._end = end
+
+    async def asend(self, value: None) -> bytes:
+        raise self._end
+
+    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> bytes:
+        raise typ
+
+    async def aclose(self) -> None:
+        self.n_closed += 1
+
+
+@for_each("end", [StopAsyncIteration(), UpstreamGone("gone")])
+def test_a_stream_that_ends_or_fails_is_closed(end: Exception) -> None:
+    async def run() -> None:
+        client, events = Client(), Closable(end)
+        await client.take(events)
+        assert client.is_whole
+        assert events.n_closed == 1
+
+    asyncio.run(run())
+
+
+def test_what_fails_while_a_stream_is_closed_is_told_in_the_log() -> None:
+    async def run() -> None:
+        async def events() -> AsyncIterator[bytes]:
+            try:
+                yield b"1"
+                await asyncio.Event().wait()
+            finally:
+                raise KeyError("turn")  # the interrupt, say
+
+        client, scope = Client(leaves_after=1), dict[str, Any](type="http")
+        with pytest.raises(ClientDisconnect):
+            await EventStream(events())(scope, client.receive, client.send)
+        assert isinstance(scope["failure"], KeyError)
 
     asyncio.run(run())
 

@@ -119,10 +119,31 @@ def test_a_body_of_brackets_alone_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert refusal_of([b"[" + b"[]," * 200 + b"0]"]) == (413, "request_too_large")
 
 
-def test_many_large_bodies_at_once_are_refused_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_MOST_AT_ONCE_BYTES", 1000)
-    assert refusal_of([b" " * 600, b" " * 600]) == (503, "gateway_busy")
-    assert read([PLAIN]) == DOCUMENT  # what was refused counts no more
+def test_a_body_counts_until_its_request_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_MOST_AT_ONCE_BYTES", 1500)
+    assert refusal_of([b" " * 800, b" " * 800]) == (503, "gateway_busy")
+    assert refusal_of([b"[" + b"0," * 30 + b"0]"]) == (503, "gateway_busy")  # small, but not in memory
+
+    async def run() -> None:
+        room = bodies.BodyRoom()
+
+        def request() -> Request:
+            async def receive() -> Any:
+                return {"type": "http.request", "body": b" " * 999 + b"1"}
+
+            return Request({"type": "http", "headers": [], "body_room": room}, receive)
+
+        first = request()
+        assert await read_json(first) == 1
+        with pytest.raises(ApiError) as refusal:
+            await read_json(second := request())
+        assert dict(refusal.value.headers)["Retry-After"] == "1"
+        for each in (first, second, second):
+            room.give_back(each.scope)
+        assert room.size == 0
+        assert await read_json(request()) == 1
+
+    asyncio.run(run())
 
 
 def test_a_large_body_is_parsed_beside_the_loop() -> None:

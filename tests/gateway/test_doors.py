@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from codex_server_cli.gateway import doors
 from codex_server_cli.gateway.doors import DoorConfig, DoorProtocol, Doors
-from tests.kit.loops import until
+from tests.kit.loops import settle, until
 from tests.kit.support import DEADLINE_S
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -28,7 +28,8 @@ class Place:
         address: where it listens.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, idle_s: int) -> None:
+        self._idle_s = idle_s
         self.held = asyncio.Event()
         self._doors = Doors(most)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -42,11 +43,14 @@ class Place:
     @property
     def at_work(self) -> int:
         """How many of them have asked something that is not answered yet."""
-        return sum(each.silent_since is None for each in self._doors.all)
+        return sum(each.is_at_work for each in self._doors.all)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/held":
             await self.held.wait()
+        if scope["path"] == "/watch":
+            kinds = [(await receive())["type"] for _ in range(2)]
+            assert kinds == ["http.request", "http.disconnect"]
         await send({"type": "http.response.start", "status": 200, "headers": []})
         size, count = (100_000, 1000) if scope["path"] == "/long" else (10, 1)
         for _ in range(count):
@@ -63,6 +67,7 @@ class Place:
             lifespan="off",
             log_config=None,
             access_log=False,
+            timeout_keep_alive=self._idle_s,
         )
         config.doors = self._doors
         server = uvicorn.Server(config)
@@ -94,18 +99,18 @@ async def is_cut(reader: asyncio.StreamReader) -> bool:
     return True
 
 
-def run(use: Callable[[Place], Awaitable[None]], most: int = 100) -> None:
+def run(use: Callable[[Place], Awaitable[None]], most: int = 100, idle_s: int = 3600) -> None:
     """Have a place used."""
 
     async def begin() -> None:
-        await Place(most).run(use)
+        await Place(most, idle_s).run(use)
 
     asyncio.run(begin())
 
 
 @pytest.fixture(autouse=True)
 def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEAD_S", "IDLE_S", "STUCK_S"):
+    for name in ("HEAD_S", "STUCK_S"):
         monkeypatch.setattr(doors, name, 3600.0)
     monkeypatch.setattr(doors, "_SWEEP_S", 0.02)
 
@@ -136,11 +141,10 @@ def test_one_is_kept_between_requests_for_its_time_alone(monkeypatch: pytest.Mon
             silent, silent_writer = await place.open()
             assert await is_cut(silent)  # the time for a head has passed
             silent_writer.close()
-        monkeypatch.setattr(doors, "IDLE_S", 0.05)
         assert await is_cut(reader)
         writer.close()
 
-    run(use)
+    run(use, idle_s=1)
 
 
 def test_one_that_goes_on_sending_what_is_not_read_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,5 +218,53 @@ def test_what_is_no_http_is_answered_in_json() -> None:
         error: dict[str, Any] = json.loads(body)["error"]
         assert error["code"] == "invalid_http"
         writer.close()
+
+    run(use)
+
+
+def test_what_is_no_http_behind_an_early_answer_ends_the_connection_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def use(place: Place) -> None:
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+        reader, writer = await place.open(head)
+        await reader.readuntil(b"0\r\n\r\n")
+        writer.write(b"ZZZZ\r\n")
+        assert await reader.read() == b""
+        writer.close()
+
+    run(use)
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("path", [b"/", b"/held", b"/watch"])
+def test_a_client_that_closes_its_sending_side_gets_its_answer(path: bytes) -> None:
+    async def use(place: Place) -> None:
+        reader, writer = await place.open(GET.replace(b"/ ", path + b" ", 1))
+        if path != b"/":
+            await until(lambda: place.at_work == 1)
+        writer.write_eof()
+        if path == b"/held":
+            await settle()
+            place.held.set()
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.endswith(b"0\r\n\r\n")
+        await until(lambda: place.count == 0)
+        writer.close()
+
+    run(use)
+
+
+def test_a_client_that_closes_its_sending_side_within_a_request_is_let_go() -> None:
+    async def use(place: Place) -> None:
+        head = b"POST /watch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+        for data in (b"", b"GET / HT", head):
+            reader, writer = await place.open(data)
+            await until(lambda: place.count == 1)
+            writer.write_eof()
+            assert await is_cut(reader)
+            await until(lambda: place.count == 0)
+            writer.close()
 
     run(use)

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
-from codex_server_cli.gateway.answers import EventStream, json_answer
+from codex_server_cli.gateway.answers import EventStream, json_answer, read_json
 from codex_server_cli.gateway.app import app_of
 from codex_server_cli.gateway.front import Front
 from codex_server_cli.gateway.options import ServeOptions
@@ -40,17 +40,22 @@ class Place:
 
     Attributes:
         gateway, log: of it.
-        client: asks it.
+        front, client: its application, and what asks it.
         ends: of what outlives its request.
+        defects: of that.
     """
 
     def __init__(self) -> None:
-        self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)))
+        self.defects: list[BaseException] = []
+        self.gateway = Gateway(Settings.load(), ServeOptions(allowed_origins=("http://page",)), self.defects.append)
         self.log = Log()
         self.ends: list[str] = []
-        names = ("fine", "refused", "gone", "defect", "late", "stream", "left")
-        app = app_of([Route(f"/{name}", getattr(self, f"_{name}")) for name in names])
-        transport = httpx.ASGITransport(app=Front(self.gateway, app, self.log))
+        names = ("refused", "gone", "defect", "late", "stream", "left", "slow", "read")
+        fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/v1/{rest:path}")]
+        routes = [Route(f"/{name}", getattr(self, f"_{name}"), methods=["GET", "POST"]) for name in names]
+        app = app_of([*fine, *routes])
+        self.front = Front(self.gateway, app, self.log)
+        transport = httpx.ASGITransport(app=self.front)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     async def _fine(self, request: Request) -> Response:
@@ -68,6 +73,14 @@ class Place:
 
     async def _left(self, _: Request) -> Response:
         raise ClientDisconnect
+
+    async def _read(self, request: Request) -> Response:
+        return json_answer([await read_json(request), request.scope["body_room"].size])
+
+    async def _slow(self, _: Request) -> Response:
+        self.ends.append("begun")
+        await asyncio.Event().wait()
+        raise AssertionError
 
     async def _late(self, _: Request) -> Response:
         async def pieces() -> AsyncIterator[bytes]:
@@ -109,6 +122,10 @@ def test_each_answer_has_an_id_a_line_in_the_log_and_a_count() -> None:
         assert answer.headers["access-control-allow-origin"] == "http://page"
         assert (line["path"], line["status"], line["turn"], line["error"]) == ("/fine", 200, "t1", None)
         assert 'requests_total{method="GET",route="/fine",status="200"} 1.0' in place.metrics
+        for path in ("/v1/fine", "/v1/other"):
+            await place.client.get(path)
+        assert 'requests_total{method="GET",route="/v1/fine",status="200"} 1.0' in place.metrics
+        assert 'requests_total{method="GET",route="/v1/{rest:path}",status="200"} 1.0' in place.metrics
         await place.client.request("BREW", "/nowhere")
         assert 'requests_total{method="other",route="none",status="404"} 1.0' in place.metrics
 
@@ -141,11 +158,53 @@ def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None
     run(use)
 
 
+def test_the_path_is_found_however_its_client_writes_it() -> None:
+    async def use(place: Place) -> None:
+        front = place.front
+        for path in ("/fine", "//fine/", "http://localhost/fine", "HTTP://localhost:1//fine"):
+            sent: list[Any] = []
+
+            async def send(message: Any, sent: list[Any] = sent) -> None:
+                sent.append(message)
+
+            async def receive() -> Any:
+                return {"type": "http.request"}
+
+            headers = [(b"host", b"localhost")]
+            scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""}
+            await front(scope, receive, send)
+            assert sent[0]["status"] == 200
+
+    run(use)
+
+
+def test_what_a_body_takes_is_counted_for_all_requests_until_its_own_is_answered() -> None:
+    async def use(place: Place) -> None:
+        sizes = [(await place.client.post("/read", content=b"1" * 20)).json()[1] for _ in range(2)]
+        assert sizes == [20, 20]
+
+    run(use)
+
+
 def test_a_client_that_leaves_is_no_defect() -> None:
     async def use(place: Place) -> None:
-        await place.client.get("/left")
+        assert (await place.client.get("/left")).status_code == 499  # where it closed its sending side alone
         (line,) = place.log.lines
         assert (line["event"], line["error"]) == ("request", "client_gone")
+
+    run(use)
+
+
+def test_what_the_end_of_the_gateway_cuts_before_its_answer_gets_the_error_of_the_end() -> None:
+    async def use(place: Place) -> None:
+        asking = asyncio.ensure_future(place.client.get("/slow"))
+        await until(lambda: place.ends)
+        asking.cancel()  # as the server does it: it is the task of the request, too
+        answer = await asking
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+        assert answer.headers["retry-after"] == "2"
+        (line,) = place.log.lines
+        assert (line["status"], line["error"]) == (503, "gateway_stopping")
 
     run(use)
 
@@ -167,6 +226,23 @@ def test_while_it_stops_it_takes_no_new_work_and_ends_what_was_asked_to_end() ->
         assert place.gateway.is_stopping
         await until(lambda: "background_errors_total 1.0" in place.metrics)
         assert place.ends == ["interrupted"]
+        assert list(map(type, place.defects)) == [RuntimeError]
+
+    run(use)
+
+
+def test_a_failure_that_is_answered_or_no_fault_of_ours_is_no_defect_of_the_background() -> None:
+    async def use(place: Place) -> None:
+        async def fail(error: Exception) -> None:
+            raise error
+
+        with suppress(ApiError):
+            await place.gateway.awaited_task(fail(ApiError(404, "no such model")))
+        await settle()
+        assert "background_errors_total 0.0" in place.metrics
+        place.gateway.task(fail(UpstreamGone("killed")))
+        await until(lambda: "background_errors_total 1.0" in place.metrics)
+        assert place.defects == []
 
     run(use)
 

@@ -49,6 +49,8 @@ def code_of(options: ServeOptions, **request: Any) -> str | None:
         (LOCAL, "localhost", None, True),
         (LOCAL, "LOCALHOST:1", None, True),
         (LOCAL, "[::1]:8787", None, True),
+        (LOCAL, "[::ffff:127.0.0.1]:8787", None, True),
+        (LOCAL, "[::1", None, False),
         (LOCAL, "127.0.0.1.evil.example", None, False),
         (LOCAL, "evil.example:8787", None, False),
         (LOCAL, "", None, False),

@@ -51,6 +51,12 @@ def test_where_it_listens(listen: str | None, host: str | None, port: int | None
         ({"listen": "example.org:80"}, BadInputError, "--token-file FILE"),
         ({"allow_host": ["codex.example.org"]}, BadInputError, "--token-file FILE"),
         ({"allow_origin": ["*"]}, BadInputError, "--token-file FILE"),
+        ({"allow_origin": ["http://page", " NULL"]}, BadInputError, "--token-file FILE"),
+        ({"allow_origin": ["http://user:word@example.org"]}, UsageError, "--allow-origin"),
+        ({"allow_origin": ["http://example.org:99999"]}, UsageError, "--allow-origin"),
+        ({"allow_origin": ["http://:80"]}, UsageError, "--allow-origin"),
+        ({"allow_origin": ["http://example org"]}, UsageError, "--allow-origin"),
+        ({"allow_origin": ["http://example.org:"]}, UsageError, "--allow-origin"),
         ({"allow_origin": ["example.org"]}, UsageError, "--allow-origin http://localhost:3000"),
         ({"allow_origin": ["https://example.org/page"]}, UsageError, "--allow-origin"),
         ({"allow_origin": ["http://[x"]}, UsageError, "--allow-origin"),
@@ -72,7 +78,8 @@ def test_what_cannot_be_is_refused_with_a_way_out(
 
 def test_with_a_token_it_may_listen_anywhere_and_never_shows_it(tmp_path: Path) -> None:
     make_token(tmp_path / "token")
-    given = {"listen": "0.0.0.0:80", "token_file": "token", "allow_host": ["Codex.Example.org."], "allow_origin": ["*"]}
+    given = {"listen": "0.0.0.0:80", "token_file": "token", "allow_host": ["Codex.Example.org."]}
+    given |= {"allow_origin": ["*", "null"]}
     found = options_of(given, str(tmp_path))
     assert found.token == (tmp_path / "token").read_text().strip()
     assert found.allowed_hosts == ("codex.example.org",)
@@ -87,10 +94,9 @@ def test_a_token_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_origins_are_compared_as_browsers_write_them() -> None:
-    assert options_of({"allow_origin": ["HTTP://LocalHost:3000/", "null"]}, CWD).allowed_origins == (
-        "http://localhost:3000",
-        "null",
-    )
+    given = ["HTTP://LocalHost:3000/", "https://example.org:443", "http://[::1]:80", "chrome-extension://abc"]
+    found = ("http://localhost:3000", "https://example.org", "http://[::1]", "chrome-extension://abc")
+    assert options_of({"allow_origin": given}, CWD).allowed_origins == found
 
 
 def test_nothing_given_is_the_default() -> None:
@@ -106,7 +112,15 @@ def test_aliases() -> None:
 
 @for_each(
     ("host", "expected"),
-    [("localhost", True), ("127.9.9.9", True), ("::1", True), ("0.0.0.0", False), ("localhost.evil", False)],
+    [
+        ("localhost", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:8.8.8.8", False),
+        ("0.0.0.0", False),
+        ("localhost.evil", False),
+    ],
 )
 def test_what_is_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected

@@ -94,6 +94,21 @@ def test_it_is_unhealthy_within_a_second_while_the_app_server_hangs(serve: Serve
     assert is_well(serving)
 
 
+def test_it_is_not_ready_while_codex_cannot_read_its_configuration(serve: Serve, one_home: Home) -> None:
+    serving = serve()
+    path = one_home.codex_home / "config.toml"
+    path.write_text("= broken")
+    answer = serving.client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert str(path) in answer.json()["reason"]
+    assert serving.client.get("/healthz").status_code == 200
+    second = one_home.run("serve", "--listen", "127.0.0.1:0")
+    assert (second.code, second.stdout) == (65, "")
+    assert str(path) in second.stderr
+    path.unlink()
+    assert is_well(serving)
+
+
 def test_without_the_token_only_health_answers_and_tells_no_reason(serve: Serve, token_file: Path) -> None:
     serving = serve("--token-file", str(token_file))
     secret = token_file.read_text().strip()

@@ -16,13 +16,15 @@ SERVE_FLAGS: Final = (
         help="Where (default: 127.0.0.1:8787); port 0: any free one.",
         metavar="HOST:PORT|unix:PATH",
     ),
-    option("token_file", "--token-file", help="Clients send this token; a must off loopback.", metavar="FILE"),
-    option("allow_origin", "--allow-origin", help="Let in web pages of O.", metavar="O", is_list=True),
-    option("allow_host", "--allow-host", help="Be called H, too; needs a token.", metavar="H", is_list=True),
+    option("token_file", "--token-file", help="Bearer token; required off loopback.", metavar="FILE"),
+    option(
+        "allow_origin", "--allow-origin", help="Allow requests from web origin O (CORS).", metavar="O", is_list=True
+    ),
+    option("allow_host", "--allow-host", help="Also accept Host header H; needs a token.", metavar="H", is_list=True),
     switch("allow_raw_rpc", "--allow-raw-rpc", help="Let the bridge call every method: it can run anything."),
     option("cwd", "--cwd", "-C", help="Where turns work that name no directory.", metavar="DIR"),
-    switch("write", "--write", "-w", help="Let turns write there that ask to."),
-    number("max_streams", "--max-streams", help="So many streams at once (default: 16).", minimum=1),
+    switch("write", "--write", "-w", help="Allow turns there to write, if they ask to."),
+    number("max_streams", "--max-streams", help="Maximum concurrent streams (default: 16).", minimum=1),
     switch("strict_params", "--strict-params", help="Refuse parameters that have no effect."),
     option(
         "instructions",
@@ -40,9 +42,7 @@ VERBS: Final[dict[str, Verb]] = {
         "Serve HTTP until Ctrl-C: OpenAI's chat completions, turns, and a bridge to the app-server. Extra `serve`.",
         (
             *SERVE_FLAGS,
-            option(
-                "model_alias", "--model-alias", help="Take the name A for the model M.", metavar="A=M", is_list=True
-            ),
+            option("model_alias", "--model-alias", help="Map model name A to M.", metavar="A=M", is_list=True),
         ),
     ),
 }

@@ -131,8 +131,10 @@ def put_away(home: Path) -> None:
         except OSError:  # not ours to write
             continue
         if lock_fd is not None:
-            tidy(str(path))
-            os.close(lock_fd)
+            try:
+                tidy(str(path))
+            finally:
+                os.close(lock_fd)
 
 
 def _is_usable(found: Generation, key: ServerKey) -> bool:
@@ -278,7 +280,8 @@ def _spawn_keeper(lock_fd: int, directory: str, key: ServerKey, times_s: tuple[f
 def _read_answer(fd: int, deadline: float, should_give_up: Callable[[], bool] | None) -> str:
     data = b""
     while (rest_s := deadline - time.monotonic()) > 0:
-        if not select.select([fd], [], [], min(rest_s, _LONGEST_POLL_S))[0]:
+        step_s = rest_s if should_give_up is None else min(rest_s, _LONGEST_POLL_S)
+        if not select.select([fd], [], [], step_s)[0]:
             _look_up(should_give_up)
             continue
         piece = os.read(fd, 1 << 16)

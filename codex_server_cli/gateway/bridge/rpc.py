@@ -58,7 +58,7 @@ class Rpc:
         return await self._call(request, message, client)
 
     async def _call(self, request: Request, message: Message, client: str) -> dict[str, Any]:
-        calling = self._gateway.task(self._line.call(message, client))
+        calling = self._gateway.awaited_task(self._line.call(message, client))
         reply = await until_gone(request, _shielded(calling))
         if reply is None:
             if message["method"] in TURN_STARTERS:

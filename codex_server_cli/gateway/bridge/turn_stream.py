@@ -54,7 +54,7 @@ class TurnStream:
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = self._is_abandoned = False
         self._exited = asyncio.Event()
-        self.running: asyncio.Task[None] = gateway.task(self._run())
+        self.running: asyncio.Task[None] = gateway.awaited_task(self._run())
 
     # --- for the client
 

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, completion
+from codex_server_cli.core.openai.chat_chunks import DONE, ChatHead, ChunkWriter, completion
 from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat
 from codex_server_cli.core.openai.chat_run import Failed
 from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.gateway.answers import EventStream, json_answer, read_json, until_gone
+from codex_server_cli.gateway.answers import EventStream, error_data, json_answer, read_json, until_gone
 from codex_server_cli.gateway.openai.chat_answer import ChatAnswer
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.opening import open_turn
@@ -69,7 +69,8 @@ async def _stream(state: ChatMemory, asked: ChatRequest, name: str, log: Facts, 
     except BaseException:
         await running.opened.aclose()
         raise
-    return EventStream(_Events(running, ChunkWriter(running.head, asked)), headers)
+    events = _Events(running, ChunkWriter(running.head, asked))
+    return EventStream(events, headers, last_words=lambda error: error_data(error) + DONE)
 
 
 async def _start(state: ChatMemory, asked: ChatRequest, name: str, log: Facts) -> _Running:

@@ -41,7 +41,7 @@ async def open_turn(state: ChatMemory, request: ChatRequest) -> Opened:
         ApiError: there is no login, no such model; or Codex refuses the request.
         UpstreamGone: the app-server cannot be reached.
     """
-    opening = state.gateway.task(_open(state, request))
+    opening = state.gateway.awaited_task(_open(state, request))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:

@@ -57,4 +57,5 @@ def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: st
 
 
 async def _absent(request: Request) -> NoReturn:
-    raise ApiError(404, f"There is no {request.method} {request.url.path} here. {_EXISTS}", code="not_found")
+    message = f"There is no {request.method} {request.url.path} here. {_EXISTS}"
+    raise ApiError(404, message, type="not_found", code="unknown_url")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -55,6 +56,7 @@ class UpstreamServer:
         self._locks: dict[str, asyncio.Lock] = {}
         self._threads = CapacityLimiter(_MOST_THREADS)
         self._key: tuple[ServerKey, Config] | None = None
+        self._is_ending = threading.Event()
 
     async def start(self) -> None:
         """Have it run and answer.
@@ -146,8 +148,13 @@ class UpstreamServer:
         except TimeoutError as error:
             raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
 
+    def give_up_starts(self) -> None:
+        """Wait no more for an app-server that is being started: the process cannot end before that thread."""
+        self._is_ending.set()
+
     async def close(self) -> None:
         """Close what is kept, and let the app-server go."""
+        self.give_up_starts()
         await asyncio.gather(*(connection.close() for connection in self._kept.values()), return_exceptions=True)
         self._kept.clear()
         if self._lease is not None:
@@ -208,7 +215,9 @@ class UpstreamServer:
             self._key = shared_key(self._settings, config)._replace(extra=_OWN_KEY), config
         key, config = self._key
         try:
-            found = ensure_shared(self._settings.home, key, idle_s=config.server_idle)
+            found = ensure_shared(
+                self._settings.home, key, idle_s=config.server_idle, should_give_up=self._is_ending.is_set
+            )
             return found, None if found == self.generation else Lease(found)
         except OSError as error:
             raise CodexServerError(f"the app-server cannot be reached: {error.strerror}") from error

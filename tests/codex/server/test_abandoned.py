@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from codex_server_cli import TURN_VARIABLE
+from codex_server_cli.codex.server import shared
 from codex_server_cli.codex.server.look import leftovers_of
 from codex_server_cli.codex.server.mark import marked, set_mark
 from codex_server_cli.codex.server.process import can_connect
@@ -173,3 +174,16 @@ def test_a_shared_server_that_a_turn_has_started_outlives_the_one_of_that_turn(o
     assert not is_gone(above(found))
     assert retire(found, at_once=True)
     wait_until(lambda: is_gone(found.keeper_pid), what="the end of the inner one")
+
+
+def test_a_directory_that_cannot_be_put_in_order_is_left_unlocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise OSError
+
+    (tmp_path / "servers" / "k").mkdir(parents=True)
+    monkeypatch.setattr(shared, "tidy", fail)
+    for _ in range(2):  # the second time it would find the lock held
+        with pytest.raises(OSError, match=r"^$"):
+            put_away(tmp_path)

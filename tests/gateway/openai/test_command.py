@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -15,7 +17,7 @@ from tests.gateway.conftest import home, initialised, one_home
 from tests.kit.chat_model import ChatModel, conversation_of
 from tests.kit.home import Home
 from tests.kit.serving import Serving
-from tests.kit.support import wait_until
+from tests.kit.support import DEADLINE_S, wait_until
 
 __all__ = ["home", "initialised", "one_home"]
 
@@ -59,20 +61,38 @@ def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
 
 def test_the_end_of_the_gateway_ends_held_turns_and_streams(one_home: Home, told: ChatModel) -> None:
     gate = told.close_gate()
-    serving = Serving(one_home)
+    serving = Serving(one_home, "--max-streams", "2")
     held = serving.client.post("/v1/chat/completions", json=asked("call get_weather {}", tools=[WEATHER]))
     assert held.json()["choices"][0]["finish_reason"] == "tool_calls"
 
-    def stream() -> str:
-        with serving.client.stream("POST", "/v1/chat/completions", json=asked("hold", stream=True)) as answer:
-            return answer.read().decode()
+    has_begun = threading.Event()
 
-    with ThreadPoolExecutor(1) as pool:
-        streamed = pool.submit(stream)
+    def stream() -> list[str]:
+        with serving.client.stream("POST", "/v1/chat/completions", json=asked("hold", stream=True)) as answer:
+            lines = []
+            for line in answer.iter_lines():
+                has_begun.set()
+                lines += [line] if line else []
+            return lines
+
+    def ask() -> httpx.Response:
+        return serving.client.post("/v1/chat/completions", json=asked("hold"))
+
+    with ThreadPoolExecutor(3) as pool:
+        streamed, whole = pool.submit(stream), pool.submit(ask)
+        wait_until(lambda: serving.metric("streams") == 2, what="both")
+        waiting = pool.submit(ask)
+        wait_until(lambda: serving.metric("streams_waiting") == 1, what="the one that waits for a place")
         gate.wait_until_reached()
+        assert has_begun.wait(DEADLINE_S)
         began = time.monotonic()
         serving.process.send_signal(signal.SIGTERM)
-        assert '"error"' in streamed.result()
+        for answer in (whole.result(), waiting.result()):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+            assert answer.headers["retry-after"] == "2"
+        *_, error, last = streamed.result()
+        assert '"gateway_stopping"' in error
+        assert last == "data: [DONE]"
     assert serving.process.wait(60) == 0
     assert time.monotonic() - began < 30
     gate.open()

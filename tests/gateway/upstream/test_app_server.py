@@ -199,3 +199,21 @@ def test_who_leaves_while_it_is_connected_for_him_leaves_nothing_open(
         await server.probe(DEADLINE_S)
 
     assert b"codex_server_upstream_connections 0.0\n" in use(do).text()
+
+
+def test_at_the_end_nobody_waits_for_an_app_server_that_is_being_started(
+    place: SharedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codex = place.home / "slow-codex"
+    codex.write_text("#!/bin/sh\nexec sleep 5\n")
+    codex.chmod(0o755)
+    (place.home / "config.json").write_text(json.dumps({"codex": str(codex), "server_idle": 0.5}))
+
+    async def do(server: UpstreamServer) -> None:
+        starting = asyncio.ensure_future(server.start())
+        await until(lambda: list(place.home.glob("servers/*/lock")))
+        server.give_up_starts()
+        with pytest.raises(CodexServerError, match="not waited for any longer"):
+            await starting
+
+    use(do)
