@@ -35,7 +35,7 @@ LAW = {  # folder → the folders that it may import besides itself
 }
 FLOORS = (  # of core: a folder imports those of lower floors, and itself
     {"protocol"},
-    {"model", "inputs", "images", "duration", "command_line"},
+    {"model", "inputs", "places", "images", "duration", "command_line"},
     {"record"},
     {"result"},
     {"account", "history", "openai"},

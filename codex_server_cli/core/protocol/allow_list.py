@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.places import is_within
 from codex_server_cli.core.protocol.rpc import Message, MessageType, message_type, text_or_none
 
 FLAG = "--allow-raw-rpc"
@@ -58,8 +59,9 @@ class ClientRights(NamedTuple):
     """What a client may do on this machine: what the server was started with.
 
     Attributes:
-        cwd: where threads work, or in a directory within; absolute, links resolved.
-        may_write: whether turns may write there.
+        cwd: where threads work; absolute, links resolved.
+        may_write: whether turns may write there. Then no thread works in a directory within: a turn could have made a
+            repository or a `.codex` of it, from which Codex would run programs outside of the sandbox.
     """
 
     cwd: str
@@ -67,7 +69,7 @@ class ClientRights(NamedTuple):
 
     def has(self, directory: str) -> bool:
         """Whether threads may work in a directory, which is absolute and has its links resolved."""
-        return f"{directory}/".startswith(f"{self.cwd.rstrip('/')}/")
+        return directory == self.cwd if self.may_write else is_within(directory, self.cwd)
 
 
 class Refused(NamedTuple):
@@ -160,7 +162,8 @@ def _refuse_directory(params: Message, rights: ClientRights) -> Refused | None:
         return Refused("the `cwd` of thread/start is an absolute path", is_malformed=True)
     if rights.has(cwd):
         return None
-    message = f"threads work in {rights.cwd} or within it; `cwd` lies elsewhere"
+    where = f"{rights.cwd} alone, as turns may write there" if rights.may_write else f"{rights.cwd} or within it"
+    message = f"threads work in {where}; `cwd` is another directory"
     return Refused(f"{message}. `codex-server serve --cwd DIR` serves another directory, {FLAG} every one")
 
 

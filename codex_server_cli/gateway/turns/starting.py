@@ -13,10 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from codex_server_cli.actions.control.prepare import Worker, prepare_later
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read.feed import Turn
 from codex_server_cli.actions.start import start, threads
 from codex_server_cli.actions.start.once import only_once
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.errors import UsageError
 from codex_server_cli.gateway.answers import read_json
@@ -66,6 +69,7 @@ class Starter:
         call |= {f"--{name.replace('_', '-')}": [] for name, is_given in forks._asdict().items() if is_given}
 
         def begin(keyed: StartOptions, launch: Worker) -> start.Started:
+            self._check_turn(directory)
             choice = threads.choose_by_turn(self._face.settings, directory.turn_id, None)
             self._check_choice(choice, keyed)
             return start.go_on(
@@ -88,6 +92,12 @@ class Starter:
             given["once"] = parameters.value_of(_KEY, key, parameters.Form.TEXT)
         options = parameters.options_of(given, parameters.prompt_of(body))
         return await self._face.look(self._face.consent.checked, options)  # follows links
+
+    def _check_turn(self, directory: Turn) -> None:
+        """See that a turn is one that a caller may go on with, or from: its thread may be its owner's."""
+        view = read.readable(directory)
+        if view.state is not State.MISSING:  # which the action reports
+            self._face.consent.check_turn(view.turn_id, view.meta)
 
     def _check_choice(self, choice: ThreadChoice, options: StartOptions) -> None:
         started_in = choice.cwd

@@ -141,8 +141,16 @@ def test_a_turn_has_the_rights_that_the_server_was_started_with() -> None:
 
 @for_each("cwd", ["/srv/project", "/srv/project/", "/srv/project/inner"])
 def test_a_thread_works_in_the_directory_of_the_server_or_within(cwd: str) -> None:
-    for terms in (READING, WRITING, ClientRights("/")):
+    for terms in (READING, ClientRights("/")):
         assert admitted("thread/start", {"cwd": cwd}, terms)["cwd"] == cwd
+
+
+@for_each("cwd", ["/srv/project/inner", "/srv/project/.git"])
+def test_where_turns_may_write_no_thread_works_in_a_directory_that_one_could_have_made(cwd: str) -> None:
+    assert admitted("thread/start", {"cwd": "/srv/project"}, WRITING)["cwd"] == "/srv/project"
+    answer = refused(asked("thread/start", {"cwd": cwd}), WRITING)
+    assert "/srv/project alone" in answer.message
+    assert not answer.is_malformed
 
 
 @for_each("cwd", ["/", "/srv", "/srv/project2", "/home/me"])

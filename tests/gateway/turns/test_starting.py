@@ -8,6 +8,7 @@ import json
 import psutil
 import pytest
 
+from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold as hold_at
 from codex_server_cli.demo.replies import say
@@ -15,7 +16,7 @@ from codex_server_cli.gateway.turns import starting
 from tests.gateway.turns.conftest import Serve
 from tests.gateway.turns.test_reading import error_of
 from tests.kit.home import FIRST_HALF, Home
-from tests.kit.played_turn import hold
+from tests.kit.played_turn import hold, let_go
 from tests.kit.processes import is_over
 from tests.kit.support import Json, make_repository, wait_until
 from tests.kit.turns_face import TurnsFaceServer
@@ -153,7 +154,9 @@ def test_a_thread_that_works_elsewhere_or_is_being_written_is_not_gone_on_with(
     one_home: Home, face: TurnsFaceServer
 ) -> None:
     elsewhere, (busy, _) = hold(one_home, cwd="/"), one_home.start_held()
-    error_of(face.client.post(f"/turns/{elsewhere.id}/continue", json={"prompt": "x"}), 403, "not_allowed")
+    for more in ({}, {"cwd": "."}, {"cwd": ".", "fork": True}):
+        body = {"prompt": "x", **more}
+        error_of(face.client.post(f"/turns/{elsewhere.id}/continue", json=body), 403, "not_allowed")
     error = error_of(face.client.post(f"/turns/{busy.id}/continue", json={"prompt": "x"}), 409, "thread_busy")
     assert busy.id in error["message"]
     ephemeral = {"prompt": "x", "ephemeral": True}
@@ -161,14 +164,28 @@ def test_a_thread_that_works_elsewhere_or_is_being_written_is_not_gone_on_with(
     assert sorted(one_home.turn_ids) == sorted([elsewhere.id, busy.id])
 
 
+def test_a_turn_that_may_do_more_than_callers_is_not_gone_on_with(one_home: Home, serve: Serve) -> None:
+    turn = hold(one_home, sandbox=Sandbox.WORKSPACE_WRITE)
+    let_go(turn)
+    reading, writing = serve(), serve(may_write=True)
+    for more in ({}, {"fork": True}):
+        answer = reading.client.post(f"/turns/{turn.id}/continue", json={"prompt": "x", **more})
+        assert error_of(answer, 403, "not_allowed")["message"].endswith("without --write")
+    assert one_home.turn_ids == [turn.id]
+    one_home.model([say("Two.")])
+    second = writing.client.post(f"/turns/{turn.id}/continue", json={"prompt": "x", "fork": True})
+    assert second.status_code != 403, second.text
+
+
 def test_a_turn_that_worked_in_a_worktree_counts_as_of_where_it_was_started(one_home: Home, serve: Serve) -> None:
     one_home.model([say("One."), say("Two.")])
     one_home.project.rmdir()
     Repository(one_home.project, {"sub/a.txt": "one\n"})
-    face = serve(may_write=True, cwd=str(one_home.project / "sub"))
+    face, below = serve(may_write=True), serve(may_write=True, cwd=str(one_home.project / "sub"))
     body = {"prompt": "x", "write": True, "worktree": True}
+    error_of(below.client.post("/turns", json=body), 403, "not_allowed")
     first = face.client.post("/turns", json=body).json()["turn_id"]
-    assert face.ended(first)["cwd"] == str(one_home.path.resolve() / "worktrees" / first / "sub")
+    assert face.ended(first)["cwd"] == str(one_home.path.resolve() / "worktrees" / first)
     second = face.client.post(f"/turns/{first}/continue", json={"prompt": "y", "write": True})
     assert second.status_code == 201, second.text
     assert face.ended(second.json()["turn_id"])["state"] == "complete"
