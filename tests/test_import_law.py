@@ -34,8 +34,9 @@ LAW = {  # folder → the folders that it may import besides itself
     "demo": {"errors"},
 }
 FLOORS = (  # of core: a folder imports those of lower floors, and itself
+    {"places"},
     {"protocol"},
-    {"model", "inputs", "places", "images", "duration", "command_line"},
+    {"model", "inputs", "images", "duration", "command_line"},
     {"record"},
     {"result"},
     {"account", "history", "openai"},

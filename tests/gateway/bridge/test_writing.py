@@ -24,7 +24,7 @@ cd ..; cp -r sub/.codex sub/.git . ; cp sub/.gitattributes .
 echo '[filter "evil"]' >>.git/config; git config filter.evil.clean x; git init -q .
 mv .git old; rm -rf .git; ln -s sub/.git .git; ln -s sub/.codex .codex; mkdir .codex; mv ../project ../old
 """
-"""Below the directory a repository and a `.codex`, whose programs leave a mark; then the same in the directory itself."""
+"""Below the directory a repository and a `.codex`, whose programs leave a mark; then the same in itself."""
 
 
 @pytest.fixture(scope="module", params=[path for _, path in _BINARIES], ids=[label for label, _ in _BINARIES])

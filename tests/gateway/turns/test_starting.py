@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 
 import psutil
 import pytest
@@ -101,6 +102,7 @@ WRONG: list[tuple[Json, str]] = [
     ({"prompt": "x", "once": "a\nb"}, "not a key for --once"),
     ({"prompt": "x", "schema": {"type": "array"}}, "the schema"),
     ({"prompt": "x", "schema": "none.json"}, "cannot read the schema"),
+    ({"prompt": "x", "schema": "fifo"}, "fifo is not a regular file"),
     ({"prompt": "x", "image": "none.png"}, "cannot read the image"),
     ({"prompt": "x", "image": "data:image/png;base64,!"}, "image 1 is not valid base64"),
     ({"prompt": "x", "image": "data:image/png,x"}, "image 1 is no data URL in base64"),
@@ -110,6 +112,7 @@ WRONG: list[tuple[Json, str]] = [
 
 
 def test_what_cannot_be_asked_is_refused_and_leaves_nothing(one_home: Home, face: TurnsFaceServer) -> None:
+    os.mkfifo(one_home.project / "fifo")
     for body, message in WRONG:
         answer = face.client.post("/turns", json=body)
         error = answer.json()["error"]
