@@ -60,8 +60,8 @@ class ClientRights(NamedTuple):
 
     Attributes:
         cwd: where threads work; absolute, links resolved.
-        may_write: whether turns may write there. Then no thread works in a directory within: a turn could have made a
-            repository or a `.codex` of it, from which Codex would run programs outside of the sandbox.
+        may_write: whether turns may write there that ask to. Then no thread works in a directory within: a turn could
+            have made a repository or a `.codex` of it, from which Codex would run programs outside of the sandbox.
     """
 
     cwd: str
@@ -119,12 +119,12 @@ def _not_let_through(what: str) -> Refused:
 
 def _admitted(method: str, params: Message, rights: ClientRights) -> Message | Refused:
     """The parameters with those that we set; a client may name these too, with the value that they get anyway."""
-    ours = _set_rights(method, rights)
+    ours = _set_rights(method, params, rights)
     passing = {}
     for name, value in params.items():
         if name in _PARAMETERS[method]:
             passing[name] = value
-        elif value is not None and (name not in ours or ours[name] != value):
+        elif value is not None and (name not in ours or not _is_as(value, ours[name])):
             return _not_let_through(f"`{name}` of {method}" if name not in ours else f"another `{name}` of {method}")
     if method == "initialize":
         refused = _refuse_capabilities(passing.get("capabilities"))
@@ -135,13 +135,23 @@ def _admitted(method: str, params: Message, rights: ClientRights) -> Message | R
     return refused or {**passing, **ours}
 
 
-def _set_rights(method: str, rights: ClientRights) -> Message:
-    """A thread is opened read-only: with more, Codex would mark its directory as trusted (see `model.request`)."""
+def _set_rights(method: str, params: Message, rights: ClientRights) -> Message:
+    """A thread is opened read-only: with more, Codex would mark its directory as trusted (see `model.request`). A turn
+    writes where it asks to and may.
+    """
     if method == "thread/start":
         return {"sandbox": "read-only", "approvalPolicy": "never"}
     if method == "turn/start":
-        return {"sandboxPolicy": WORKSPACE_WRITE if rights.may_write else READ_ONLY, "approvalPolicy": "never"}
+        writes = rights.may_write and _is_as(params.get("sandboxPolicy"), WORKSPACE_WRITE)
+        return {"sandboxPolicy": WORKSPACE_WRITE if writes else READ_ONLY, "approvalPolicy": "never"}
     return {}
+
+
+def _is_as(given: Any, ours: Any) -> bool:
+    """Whether a value is ours; of an object the type is enough, and what stands beside it is ours."""
+    if not isinstance(given, dict) or not isinstance(ours, dict):
+        return bool(given == ours)
+    return given.get("type") == ours["type"] and {**ours, **given} == ours
 
 
 def _refuse_capabilities(capabilities: Any) -> Refused | None:

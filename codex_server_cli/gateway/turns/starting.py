@@ -93,6 +93,27 @@ class Starter:
         options = parameters.options_of(given, parameters.prompt_of(body))
         return await self._face.look(self._face.consent.checked, options)  # follows links
 
+    async def launch(self, begin: Callable[[Worker], start.Started]) -> start.Started:
+        """Start a turn beside the loop, and reap its worker when it has ended."""
+        self._sweep()
+        worker = prepare_later()
+        try:
+            return await self._face.act(begin, worker)
+        finally:
+            self._workers.append(worker)  # refused, it was never spawned, or has been told to go
+            self._reap_later()
+
+    def check_thread(self, choice: ThreadChoice, options: StartOptions) -> None:
+        """See that a thread is one that a caller may go on with: the newest turn on it, and where it works.
+
+        Raises:
+            ApiError: it is not.
+        """
+        wanted = read.TurnFilter(thread_ids=frozenset([choice.thread_id]))
+        for view in read.list_turns(self._face.settings, 1, wanted, None):
+            self._face.consent.check_turn(view.turn_id, view.meta)
+        self._check_choice(choice, options)
+
     def _check_turn(self, directory: Turn) -> None:
         """See that a turn is one that a caller may go on with, or from: its thread may be its owner's."""
         view = read.readable(directory)
@@ -117,18 +138,14 @@ class Starter:
         *,
         is_full: bool,
     ) -> Response:
-        self._sweep()
-        worker = prepare_later()
+        def begin_keyed(worker: Worker) -> start.Started:
+            def begin_here(keyed: StartOptions) -> start.Started:
+                self._check_room()  # not before: the turn of a key may be there already
+                return begin(keyed, worker)
 
-        def begin_here(keyed: StartOptions) -> start.Started:
-            self._check_room()  # not before: the turn of a key may be there already
-            return begin(keyed, worker)
+            return self._started(options, call, begin_here)
 
-        try:
-            started = await self._face.act(self._started, options, call, begin_here)
-        finally:
-            self._workers.append(worker)  # refused, it was never spawned, or has been told to go
-            self._reap_later()
+        started = await self.launch(begin_keyed)
         document = turn_documents.started(started.view, is_full=is_full, is_existing=started.is_existing)
         if started.warnings:
             document["warnings"] = list(started.warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from tests.gateway.bridge.conftest import _BINARIES, served
 from tests.kit.bridge import BridgeGateway
 from tests.kit.support import Json, make_repository, wait_until
 
+WRITES = {"type": "workspaceWrite"}
 PLANT = r"""
 git init -q sub; cd sub; echo a >f.txt; echo '*.txt filter=evil' >.gitattributes; mkdir .codex
 git add . ; git -c user.email=a@b -c user.name=a commit -qm x
@@ -35,13 +37,9 @@ def writing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def run_a_command(gateway: BridgeGateway, command: str) -> None:
-    with gateway.stream(gateway.turn(gateway.start_thread(), f"run {command}")) as stream:
-        commands = [
-            event.data["params"]["item"]
-            for event in stream
-            if event.method == "item/completed" and event.data["params"]["item"]["type"] == "commandExecution"
-        ]
-    assert len(commands) == 1
+    turn = gateway.turn(gateway.start_thread(), f"run {command}", sandboxPolicy=WRITES)
+    with gateway.stream(turn) as stream:
+        assert list(stream)[-2].data["params"]["turn"]["status"] == "completed"
 
 
 def places(gateway: BridgeGateway) -> list[tuple[str, Json]]:
@@ -64,6 +62,7 @@ def places(gateway: BridgeGateway) -> list[tuple[str, Json]]:
 def test_a_turn_cannot_make_a_later_one_run_anything(writing: BridgeGateway, has_repository: bool) -> None:
     top = writing.cwd
     shutil.rmtree(top / "sub", ignore_errors=True)
+    (top / "again").unlink(missing_ok=True)
     trusted = writing.server.codex_home / "config.toml"
     if str(top) not in trusted.read_text():
         trusted.write_text(trusted.read_text() + f'\n[projects."{top}"]\ntrust_level = "trusted"\n')
@@ -82,10 +81,21 @@ def test_a_turn_cannot_make_a_later_one_run_anything(writing: BridgeGateway, has
     wait_until(lambda: writing.http.get(f"/turns/{started}").json()["state"] == "complete", what="the turn")
     answer = writing.post(f"/turns/{started}/continue", {"prompt": "x", "cwd": "sub"})
     assert answer.status_code == 403, answer.text
-    run_a_command(writing, "true")
+    run_a_command(writing, "touch again")
+    assert (top / "again").exists()
     assert not (top / "sub" / "ran").exists()
     subprocess.run([top / "sub" / "evil.sh"], stdin=subprocess.DEVNULL, check=True)
     assert (top / "sub" / "ran").exists(), "it would have left its mark"
+
+
+def test_a_chat_reads_unless_it_asks_to_write(writing: BridgeGateway) -> None:
+    if not (writing.cwd / ".git").exists():
+        make_repository(writing.cwd)
+    for more, sandbox in (({}, "read-only"), ({"write": False}, "read-only"), ({"write": True}, "workspace-write")):
+        answer = writing.post("/skills/invoke/codex-chat", {"input": {"prompt": "hello", **more}})
+        assert answer.status_code == 200, answer.text
+        meta = json.loads((writing.server.home / "turns" / answer.json()["turn_id"] / "meta.json").read_bytes())
+        assert (meta["sandbox"], meta["cwd"]) == (sandbox, str(writing.cwd))
 
 
 def files_of(directory: Path) -> dict[str, bytes]:
