@@ -85,8 +85,10 @@ class Starter:
 
     async def _options(self, request: Request, body: Mapping[str, Any]) -> StartOptions:
         given = parameters.read(body, START)
-        key = request.headers.get(_KEY)
-        if key is not None:
+        keys = request.headers.getlist(_KEY)
+        if len(keys) > 1:
+            raise invalid(f"the header {_KEY} is given twice", _KEY, "invalid_value")
+        for key in keys:
             if given.get("once", key) != key:
                 raise invalid(f"`once` is another key than the header {_KEY}", "once", "invalid_value")
             given["once"] = parameters.value_of(_KEY, key, parameters.Form.TEXT)

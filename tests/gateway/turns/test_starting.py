@@ -67,6 +67,8 @@ def test_the_same_key_is_the_same_turn_for_both_faces(one_home: Home, face: Turn
     assert (told["turn_id"], told["existing"]) == (first.json()["turn_id"], True)
     other = error_of(face.client.post("/turns", json={"prompt": "else"}, headers=headers), 400, "bad_input")
     assert "the prompt differs" in other["message"]
+    twice = [("Idempotency-Key", "k 1"), ("Idempotency-Key", "k 2")]
+    error_of(face.client.post("/turns", json=body, headers=twice), 400, "invalid_value")
     error = error_of(face.client.post("/turns", json={**body, "once": "k 2"}, headers=headers), 400, "invalid_value")
     assert error["param"] == "once"
     face.ended(first.json()["turn_id"])
