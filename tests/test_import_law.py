@@ -34,6 +34,7 @@ LAW = {  # folder → the folders that it may import besides itself
     "demo": {"errors"},
 }
 FLOORS = (  # of core: a folder imports those of lower floors, and itself
+    {"places"},
     {"protocol"},
     {"model", "inputs", "images", "duration", "command_line"},
     {"record"},

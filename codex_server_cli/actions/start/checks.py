@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from codex_server_cli.settings.environment import job_variables
 from codex_server_cli.settings.places import Settings
 
 _MAX_SCHEMA_BYTES = 4 * 1024 * 1024
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # opening a FIFO would block
 
 LOGIN_STAMP = ".looked-at-login"
 """The file in the home that says when it was looked last at what logind does at a logout, and it was nothing: at most
@@ -193,8 +195,12 @@ def read_schema(source: str) -> dict[str, Any]:
             raise BadInputError(f"the schema is larger than {_MAX_SCHEMA_BYTES} bytes", hint="Make it smaller.")
         return parse_schema(source, "the schema")
     try:
-        with Path(source).open("rb") as file:
+        with open(os.open(source, _OPEN), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise BadInputError(f"{source} is not a regular file", hint="Check --schema.")
             text = file.read(_MAX_SCHEMA_BYTES + 1).decode("utf-8")
+    except IsADirectoryError as error:
+        raise BadInputError(f"{source} is not a regular file", hint="Check --schema.") from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise BadInputError(f"cannot read the schema {source}: {reason}", hint="Check --schema.") from error

@@ -60,7 +60,7 @@ def _server_flags(server: GivenServer) -> dict[str, list[str] | None]:
 
 
 def schema_source(options: StartOptions) -> str | None:
-    """The schema's file; None where there is no regular file to edit: a pipe is gone when its turn ends."""
+    """The schema's file; None where there is no file to edit."""
     path = schema_path(options)
     return path if path is not None and os.path.isfile(path) else None  # noqa: PTH113 — any name
 

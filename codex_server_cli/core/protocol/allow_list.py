@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.places import is_within
 from codex_server_cli.core.protocol.rpc import Message, MessageType, message_type, text_or_none
 
 FLAG = "--allow-raw-rpc"
@@ -58,8 +59,9 @@ class ClientRights(NamedTuple):
     """What a client may do on this machine: what the server was started with.
 
     Attributes:
-        cwd: where threads work, or in a directory within; absolute, links resolved.
-        may_write: whether turns may write there.
+        cwd: where threads work; absolute, links resolved.
+        may_write: whether turns may write there that ask to. Then no thread works in a directory within: a turn could
+            have made a repository or a `.codex` of it, from which Codex would run programs outside of the sandbox.
     """
 
     cwd: str
@@ -67,7 +69,7 @@ class ClientRights(NamedTuple):
 
     def has(self, directory: str) -> bool:
         """Whether threads may work in a directory, which is absolute and has its links resolved."""
-        return f"{directory}/".startswith(f"{self.cwd.rstrip('/')}/")
+        return directory == self.cwd if self.may_write else is_within(directory, self.cwd)
 
 
 class Refused(NamedTuple):
@@ -117,12 +119,12 @@ def _not_let_through(what: str) -> Refused:
 
 def _admitted(method: str, params: Message, rights: ClientRights) -> Message | Refused:
     """The parameters with those that we set; a client may name these too, with the value that they get anyway."""
-    ours = _set_rights(method, rights)
+    ours = _set_rights(method, params, rights)
     passing = {}
     for name, value in params.items():
         if name in _PARAMETERS[method]:
             passing[name] = value
-        elif value is not None and (name not in ours or ours[name] != value):
+        elif value is not None and (name not in ours or not _is_as(value, ours[name])):
             return _not_let_through(f"`{name}` of {method}" if name not in ours else f"another `{name}` of {method}")
     if method == "initialize":
         refused = _refuse_capabilities(passing.get("capabilities"))
@@ -133,13 +135,23 @@ def _admitted(method: str, params: Message, rights: ClientRights) -> Message | R
     return refused or {**passing, **ours}
 
 
-def _set_rights(method: str, rights: ClientRights) -> Message:
-    """A thread is opened read-only: with more, Codex would mark its directory as trusted (see `model.request`)."""
+def _set_rights(method: str, params: Message, rights: ClientRights) -> Message:
+    """A thread is opened read-only: with more, Codex would mark its directory as trusted (see `model.request`). A turn
+    writes where it asks to and may.
+    """
     if method == "thread/start":
         return {"sandbox": "read-only", "approvalPolicy": "never"}
     if method == "turn/start":
-        return {"sandboxPolicy": WORKSPACE_WRITE if rights.may_write else READ_ONLY, "approvalPolicy": "never"}
+        writes = rights.may_write and _is_as(params.get("sandboxPolicy"), WORKSPACE_WRITE)
+        return {"sandboxPolicy": WORKSPACE_WRITE if writes else READ_ONLY, "approvalPolicy": "never"}
     return {}
+
+
+def _is_as(given: Any, ours: Any) -> bool:
+    """Whether a value is ours; of an object the type is enough, and what stands beside it is ours."""
+    if not isinstance(given, dict) or not isinstance(ours, dict):
+        return bool(given == ours)
+    return given.get("type") == ours["type"] and {**ours, **given} == ours
 
 
 def _refuse_capabilities(capabilities: Any) -> Refused | None:
@@ -160,7 +172,8 @@ def _refuse_directory(params: Message, rights: ClientRights) -> Refused | None:
         return Refused("the `cwd` of thread/start is an absolute path", is_malformed=True)
     if rights.has(cwd):
         return None
-    message = f"threads work in {rights.cwd} or within it; `cwd` lies elsewhere"
+    where = f"{rights.cwd} alone, as turns may write there" if rights.may_write else f"{rights.cwd} or within it"
+    message = f"threads work in {where}; `cwd` is another directory"
     return Refused(f"{message}. `codex-server serve --cwd DIR` serves another directory, {FLAG} every one")
 
 

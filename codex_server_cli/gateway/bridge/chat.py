@@ -1,20 +1,20 @@
-"""`codex-chat`: one detached turn, and its answer. Owns what it may do on this machine, and its document."""
+"""`codex-chat`: one detached turn, and its answer. Owns its input and document; `turns.consent` what it may do."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from typing import Any
 
-from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
-from codex_server_cli.actions import conversation
 from codex_server_cli.actions.control.control import cancel
-from codex_server_cli.actions.read.read import status
-from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
+from codex_server_cli.actions.control.prepare import Worker
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read.feed import Turn
+from codex_server_cli.actions.start import start
+from codex_server_cli.actions.start.options import StartOptions
 from codex_server_cli.actions.start.threads import choose_by_id
 from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.core.model.turn import State
@@ -23,6 +23,8 @@ from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError, ErrorKind
 from codex_server_cli.gateway.answers import error_document, json_answer, until_gone
 from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.turns.face import TurnsFace
+from codex_server_cli.gateway.turns.starting import Starter
 
 _STATUS: dict[str, int] = {
     ErrorKind.AUTH: 401,
@@ -33,22 +35,22 @@ _STATUS: dict[str, int] = {
     ErrorKind.CONTEXT_WINDOW: 400,
     ErrorKind.OVERLOADED: 503,
 }
-_INPUT = {"prompt": str, "thread_id": str, "model": str, "effort": str}
+_INPUT = {"prompt": str, "thread_id": str, "model": str, "effort": str, "write": bool}
 
 
 class ChatCall:
     """The chat of one gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self._gateway, self._cwd = gateway, os.path.realpath(gateway.options.cwd)
-        self._threads: CapacityLimiter | None = None
+        self._gateway, self._face = gateway, TurnsFace(gateway)
+        self._starter = Starter(self._face)
 
     async def post(self, request: Request, given: dict[str, Any]) -> Response:
         """Start a turn and answer with its end; a client that leaves before has it cancelled."""
         for name, value in given.items():
             if value is not None and not isinstance(value, _INPUT.get(name, ())):
                 known = ", ".join(_INPUT)
-                message = f"`input.{name}` is not known, or no text; codex-chat takes {known}"
+                message = f"`input.{name}` is not known, or of a wrong type; codex-chat takes {known}"
                 raise ApiError(400, message, code="invalid_input", param=f"input.{name}")
         chatting = asyncio.ensure_future(
             self._chat({name: value for name, value in given.items() if value is not None})
@@ -63,59 +65,53 @@ class ChatCall:
             raise ApiError(499, "the client has left", code="client_gone")
         return _answer(view)
 
-    async def _chat(self, given: dict[str, str]) -> TurnView:
+    async def _chat(self, given: dict[str, Any]) -> TurnView:
         """Run a turn; cancelled, it cancels the turn."""
-        limiter = self._threads = self._threads or CapacityLimiter(self._gateway.options.most_streams)
         async with self._gateway.admission.stream():
-            beginning = asyncio.ensure_future(to_thread.run_sync(self._begin, given, limiter=limiter))
+            beginning = asyncio.ensure_future(self._begin(given))
             try:
-                turn = await asyncio.shield(beginning)
-                return await to_thread.run_sync(_follow, turn, limiter=limiter, abandon_on_cancel=True)
+                return await self._end(await asyncio.shield(beginning))
             except asyncio.CancelledError:
                 if not self._gateway.is_stopping:  # at its end turns go on
-                    self._gateway.task(_cancel(beginning))
+                    self._gateway.task(self._cancel(beginning))
                 raise
 
-    def _begin(self, given: dict[str, str]) -> conversation.ChatTurn:
-        settings, options = self._gateway.settings, self._gateway.options
-        choice = None
-        if "thread_id" in given:
-            choice = choose_by_id(settings, given["thread_id"], None)
-            self._check(choice)
-        asked = StartOptions(
-            given.get("prompt", ""),
-            cwd=options.cwd if choice is None else None,
-            model=given.get("model"),
-            effort=given.get("effort"),
-            sandbox=Sandbox.WORKSPACE_WRITE if options.may_write else Sandbox.READ_ONLY,
-        )
-        return conversation.begin(settings, asked, choice)
-
-    def _check(self, choice: ThreadChoice) -> None:
-        """Refuse a thread that works elsewhere.
+    async def _begin(self, given: dict[str, Any]) -> Turn:
+        """Start the turn.
 
         Raises:
-            ApiError: so it does.
+            ApiError: it may not do what it asks for, or its thread is not one to go on with from here.
+            CodexServerError: it cannot start.
         """
-        place = os.path.realpath(choice.cwd or "/")
-        if not self._gateway.options.has_raw_rpc and not f"{place}/".startswith(f"{self._cwd.rstrip('/')}/"):
-            message = f"this thread works outside of {self._cwd}, which this gateway serves: see `serve --cwd`"
-            raise ApiError(403, message, type="permission_error", code="not_let_through", param="input.thread_id")
+        sandbox = Sandbox.WORKSPACE_WRITE if given.get("write") else None
+        asked = StartOptions(
+            given.get("prompt", ""), model=given.get("model"), effort=given.get("effort"), sandbox=sandbox
+        )
+        options = await self._face.look(self._face.consent.checked, asked)
+        settings, thread_id = self._gateway.settings, given.get("thread_id")
 
+        def begin(worker: Worker) -> start.Started:
+            if thread_id is None:
+                return start.new(settings, options._replace(cwd=self._face.consent.cwd), worker)
+            choice = choose_by_id(settings, thread_id, None)
+            self._starter.check_thread(choice, options)
+            return start.go_on(settings, options, worker, choice, is_fork=False)
 
-async def _cancel(beginning: asyncio.Future[conversation.ChatTurn]) -> None:
-    """Cancel a turn, which may only be beginning."""
-    with suppress(CodexServerError):  # there is none, then
-        turn = await beginning
-        await to_thread.run_sync(cancel, [turn.directory])
-        await to_thread.run_sync(_follow, turn)
+        started = await self._starter.launch(begin)
+        return await self._face.look(read.find, settings, started.view.turn_id, None)
 
+    async def _end(self, turn: Turn) -> TurnView:
+        async with self._face.hub.feed(turn, has_ended=False) as feed:
+            await feed.end()
+            if feed.is_cut:
+                message = f"this gateway is shutting down; the turn goes on: GET /turns/{turn.turn_id}"
+                raise ApiError(503, message, type="server_error", code="gateway_stopping")
+        return await self._face.act(read.status_after_repair, turn)
 
-def _follow(turn: conversation.ChatTurn) -> TurnView:
-    """In a thread: wait for the end of a turn, and reap its worker."""
-    for _ in turn.follow():
-        continue
-    return status(turn.directory)
+    async def _cancel(self, beginning: asyncio.Future[Turn]) -> None:
+        """Cancel a turn, which may only be beginning."""
+        with suppress(CodexServerError, ApiError):  # there is none, then
+            await self._face.act(cancel, [await beginning])
 
 
 def _answer(view: TurnView) -> Response:

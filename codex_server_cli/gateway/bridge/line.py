@@ -29,7 +29,7 @@ Handler = Callable[[Message], None]
 
 
 class SharedLine:
-    """See the module."""
+    """The connection of one gateway that all clients of `/rpc` and `/stream` share."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway

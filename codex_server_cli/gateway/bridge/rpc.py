@@ -82,9 +82,9 @@ class Rpc:
         raw = await self._gateway.app_server.connect_raw()
         try:
             async with asyncio.timeout(_HANDSHAKE_S):
-                await raw.send(rpc.encode({**message, "id": 1}).decode())
+                await raw.send(rpc.encode({**message, "id": 1}))
                 while True:
-                    reply = rpc.parse_line((await raw.receive()).encode())
+                    reply = rpc.parse_line(await raw.receive_bytes())
                     if reply is not None and rpc.message_type(reply) is MessageType.RESPONSE:
                         return {name: reply[name] for name in ("result", "error") if name in reply}
         except TimeoutError as error:

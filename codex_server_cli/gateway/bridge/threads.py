@@ -15,16 +15,23 @@ _OPENERS = frozenset({"thread/start", "thread/resume", "thread/fork"})
 _REMEMBERED = TURN_STARTERS | _OPENERS
 _MOST_UNANSWERED, _MOST_KNOWN, _LONGEST_ID = 1024, 10_000, 100
 """What a client has beyond that is not followed: its memory is bounded."""
+_MOST_HELD_BYTES = 4 * 1024 * 1024
 
 
 class ClientThreads:
-    """See the module; fed with every message that passes."""
+    """Fed with every message of the client, and every one of the app-server, says which of these the client hears.
+
+    The app-server tells every connection of every new thread. Whose it is, is known by the reply that names it: until
+    then, what comes about a new thread is held back where it could be the client's.
+    """
 
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._asked: dict[str, tuple[str, str | None]] = {}
         self._turns: dict[str, str] = {}
         self._starting: set[str] = set()
+        self._held: dict[str, list[bytes]] = {}
+        self._held_bytes = 0
 
     @property
     def has_unanswered(self) -> bool:
@@ -47,8 +54,27 @@ class ClientThreads:
         if message["method"] in _REMEMBERED and len(self._asked) < _MOST_UNANSWERED:
             self._asked[_key(message["id"])] = message["method"], thread_id
 
+    def told(self, message: Message, data: bytes) -> list[bytes]:
+        """What the client hears now that a message of the app-server has come, in the order in which it came.
+
+        Args:
+            data: the message as it came.
+        """
+        kind = rpc.message_type(message)
+        self.note_received(message)
+        if kind is MessageType.RESPONSE:
+            found = [*self._held.get(rpc.at(message, "result.thread.id", str) or "", ()), data]
+            if not self._is_opening:
+                self._held, self._held_bytes = {}, 0
+            return found
+        if self.concern(message):
+            return [data]
+        if kind is MessageType.NOTIFICATION and self._is_opening:
+            self._hold(message, data)
+        return []
+
     def note_received(self, message: Message) -> None:
-        """A message of the app-server."""
+        """A message of the app-server, of which the client does not hear."""
         kind, method = rpc.message_type(message), message.get("method")
         if kind is MessageType.RESPONSE:
             self._note_reply(message)
@@ -60,8 +86,7 @@ class ClientThreads:
             self._turns[str(rpc.at(message, "params.turn.id", str))] = thread_id
         elif method == "thread/started":
             thread = rpc.object_at(message, "params.thread")
-            is_opening = any(asked in _OPENERS for asked, _ in self._asked.values())
-            if thread.get("parentThreadId") in self._known or is_opening:
+            if thread.get("parentThreadId") in self._known:
                 self._know(str(thread.get("id")))
 
     def concern(self, message: Message) -> bool:
@@ -69,9 +94,20 @@ class ClientThreads:
         kind = rpc.message_type(message)
         if kind is MessageType.RESPONSE:
             return True
-        params = rpc.params_of(message)
-        thread_id = rpc.text_or_none(params.get("threadId")) or rpc.at(params, "thread.id", str)
+        thread_id = _thread_of(message)
         return thread_id in self._known if thread_id is not None else kind is MessageType.NOTIFICATION
+
+    @property
+    def _is_opening(self) -> bool:
+        return any(asked in _OPENERS for asked, _ in self._asked.values())
+
+    def _hold(self, message: Message, data: bytes) -> None:
+        """Hold a message about a thread that is new: it may turn out to be the client's."""
+        thread_id = _thread_of(message) or ""
+        is_held = message["method"] == "thread/started" or thread_id in self._held
+        if is_held and self._held_bytes + len(data) <= _MOST_HELD_BYTES:
+            self._held.setdefault(thread_id, []).append(data)
+            self._held_bytes += len(data)
 
     def _note_reply(self, message: Message) -> None:
         method, thread_id = self._asked.pop(_key(message["id"]), ("", None))
@@ -85,6 +121,11 @@ class ClientThreads:
     def _know(self, thread_id: str) -> None:
         if len(thread_id) <= _LONGEST_ID and len(self._known) < _MOST_KNOWN:
             self._known.add(thread_id)
+
+
+def _thread_of(message: Message) -> str | None:
+    params = rpc.params_of(message)
+    return rpc.text_or_none(params.get("threadId")) or rpc.at(params, "thread.id", str)
 
 
 def _key(request_id: Any) -> str:

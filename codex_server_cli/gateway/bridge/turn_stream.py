@@ -27,13 +27,13 @@ GRACE_S = 5.0
 """How long a client may be away before its turn is interrupted: a browser comes back within it."""
 _END_S = 10.0
 """How long `turn/completed` may take after the thread is idle, and after an interrupt."""
-_STEP_S, _LOOK_S = 0.01, 1.0
+_LOOK_S = 1.0
 _EXITS = {"process/spawn": "process/exited"}
 _THREAD_ENDS = ("thread/closed", "thread/deleted")
 
 
 class TurnStream:
-    """See the module.
+    """One call, from its admission to the end of its turn; it goes on while no client reads.
 
     Attributes:
         frames: its events.
@@ -53,7 +53,7 @@ class TurnStream:
         self._readers = 0
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = self._is_abandoned = False
-        self._exited = asyncio.Event()
+        self._begun, self._exited = asyncio.Event(), asyncio.Event()
         self.running: asyncio.Task[None] = gateway.awaited_task(self._run())
 
     # --- for the client
@@ -91,10 +91,9 @@ class TurnStream:
         if reason is not None:
             self._fail(reason)
         if self.admitted.is_set() and self._message["method"] in TURN_STARTERS and self._thread_id is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_END_S):
-                    while not self._turns and not self.running.done():  # its reply is under way
-                        await asyncio.sleep(_STEP_S)
+            begun = asyncio.ensure_future(self._begun.wait())  # its reply is under way
+            await asyncio.wait((begun, self.running), timeout=_END_S, return_when=asyncio.FIRST_COMPLETED)
+            begun.cancel()
             for turn_id in tuple(self._owned):
                 await self._line.interrupt(self._thread_id, turn_id, self.running.done)
             if self._owned:
@@ -196,6 +195,7 @@ class TurnStream:
     def _own(self, turn_id: str) -> None:
         """Follow a turn. It is ours but where another stream has it, which we have joined: `turn/start` may do that."""
         self._turns.add(turn_id)
+        self._begun.set()
         if self._message["method"] != "turn/steer" and not self._requests.is_attended(turn_id):
             self._owned.add(turn_id)
             self._requests.attend(self.frames.stream_id, turn_id)

@@ -137,7 +137,8 @@ class _Client:
             return UPSTREAM_LOST, _short(error.reason)
 
     async def _take(self, text: str) -> None:
-        message = rpc.parse_line(text.encode())
+        data = text.encode()
+        message = rpc.parse_line(data)
         if message is None:
             await self._refuse(None, PARSE_ERROR, "this is no JSON object: a message is one")
             return
@@ -153,20 +154,20 @@ class _Client:
             await self._refuse(message.get("id") if is_request else None, INVALID_REQUEST, error.message)
             return
         self.threads.note_sent(let_through)
-        await self._raw.send(text if let_through is message else json.dumps(let_through, ensure_ascii=False))
+        await self._raw.send(data if let_through is message else json.dumps(let_through, ensure_ascii=False))
 
     async def _down(self) -> tuple[int, str]:
         """From the app-server to the client."""
         try:
             while True:
-                text = await self._raw.receive()
-                message = rpc.parse_line(text.encode())
+                data = await self._raw.receive_bytes()
+                message = rpc.parse_line(data)
                 if message is None:
                     continue
-                self.threads.note_received(message)
-                if self._gate.is_open or self.threads.concern(message):
-                    await self._send(text)
-                elif rpc.message_type(message) is MessageType.REQUEST:
+                told = self.threads.told(message, data)
+                for each in [data] if self._gate.is_open else told:
+                    await self._send(each.decode("utf-8", "replace"))
+                if not told and not self._gate.is_open and rpc.message_type(message) is MessageType.REQUEST:
                     await self._raw.send(rpc.encode(rpc.refusal(message, "no client attends this")).decode())
         except UpstreamGone as error:
             return UPSTREAM_LOST, _short(error.reason)
@@ -178,7 +179,7 @@ class _Client:
             UpstreamGone: the connection has ended.
         """
         while self.threads.has_unanswered:
-            message = rpc.parse_line((await self._raw.receive()).encode())
+            message = rpc.parse_line(await self._raw.receive_bytes())
             if message is not None:
                 self.threads.note_received(message)
 

@@ -1,9 +1,12 @@
 """What callers may have turns do on this machine: never more than its owner allowed by the flags of `serve`.
 
-Whoever reaches the gateway is not its owner. Without `--write` their turns read; with it they write, below `--cwd`
-alone. All that leads out of the sandbox, or runs a program outside of it, is remote code execution: so it needs
-`--allow-raw-rpc`, with which the bridge allows that already. The same bounds hold for turns that somebody else started:
-a turn that may do more is not to be steered, answered or continued from here.
+Whoever reaches the gateway is not its owner. Without `--write` their turns read, in `--cwd` or below; with it they
+write, and work in `--cwd` itself alone. There Codex's sandbox keeps `.git` and `.codex` from being written, or made; in
+a directory below a turn can make both, and git's filters and the MCP servers that those name run outside of every
+sandbox as soon as another turn, which only reads, works there. All that leads out of the sandbox, or runs a program
+outside of it, is remote code execution: so it needs `--allow-raw-rpc`, with which the bridge allows that already. The
+same bounds hold for turns that somebody else started: a turn that may do more is not to be steered, answered or
+continued from here.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from codex_server_cli.actions.start.options import StartOptions, ThreadChoice, i
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.core.model.server.record import is_foreign, url_of
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.places import is_within
 from codex_server_cli.gateway.options import ServeOptions
 
 _RAW, _WRITE = "--allow-raw-rpc", "--write"
@@ -25,7 +29,7 @@ class Consent(NamedTuple):
     """What the owner allowed.
 
     Attributes:
-        cwd: the directory in which turns work, absolute.
+        cwd: the directory in which turns work, absolute; where they may write, with its links resolved.
         may_write: they may write there.
         may_do_all: their callers may run any code on this machine.
     """
@@ -37,7 +41,9 @@ class Consent(NamedTuple):
     @classmethod
     def of(cls, options: ServeOptions) -> Consent:
         """As `serve` was started."""
-        return cls(options.cwd, options.may_write, options.has_raw_rpc)
+        is_bound = options.may_write and not options.has_raw_rpc
+        cwd = os.path.realpath(options.cwd) if is_bound else options.cwd  # once: a turn may come to change a link
+        return cls(cwd, options.may_write, options.has_raw_rpc)
 
     def checked(self, options: StartOptions) -> StartOptions:
         """The options of a start with their paths made absolute, and the sandbox that was asked for, else read-only:
@@ -64,6 +70,11 @@ class Consent(NamedTuple):
         }
         if not self.may_write:
             _refuse_any(writes, _WRITE)
+        if options.has_worktree and not os.path.lexists(os.path.join(self.cwd, ".git")):  # noqa: PTH118 — text
+            message = (
+                f"`worktree` is not allowed: {self.cwd}, the directory of this gateway, is not the top of a work tree"
+            )
+            raise _refusal("worktree", message)
         _refuse_any(
             {
                 "network": options.has_network,
@@ -94,8 +105,8 @@ class Consent(NamedTuple):
         """
         if self.may_do_all:
             return
-        if options.cwd is None and not self._is_inside(started_in):
-            _refuse_outside("cwd", f"the thread works in {started_in}, which", self.cwd)
+        if options.cwd is None and not self._may_work_in(started_in):
+            self._refuse_place("cwd", f"the thread works in {started_in}, which")
         if is_foreign(choice.server) and url_of(choice.server) != url:
             _refuse("server", "to go on with a turn of that app-server", _RAW)
 
@@ -111,14 +122,15 @@ class Consent(NamedTuple):
         what = f"turn {turn_id}"
         has_more = request.get("sandbox") not in (Sandbox.READ_ONLY, Sandbox.WORKSPACE_WRITE)
         if has_more or request.get("has_network") or request.get("approval") == Approval.AUTO:
-            _refuse(None, f"{what} may do more than turns of this gateway: to steer or answer it", _RAW)
+            _refuse(None, f"{what} may do more than turns of this gateway: to tell it what to do", _RAW)
         writes = request.get("sandbox") == Sandbox.WORKSPACE_WRITE
         if writes and not self.may_write:
-            _refuse(None, f"{what} may write: to steer or answer it", _WRITE)
+            _refuse(None, f"{what} may write: to tell it what to do", _WRITE)
         record = meta.get("worktree") or {}
         places = (record.get("started_in") or meta.get("cwd"), *(request.get("writable_roots") or ()))
-        if not all(self._is_inside(place) for place in places):
-            _refuse_outside(None, f"{what} works in {places[0]}, which", self.cwd)
+        for place in places:
+            if not self._may_work_in(place):
+                self._refuse_place(None, f"{what} works in {place}, which")
 
     def check_approval(self) -> None:
         """Check that what a turn asks for may be granted from here: it runs outside of the sandbox.
@@ -131,23 +143,42 @@ class Consent(NamedTuple):
 
     def _place(self, name: str, given: str | None) -> str | None:
         """A directory, of which links are followed: the one that was judged is the one that is used."""
-        if given is None:
-            return None
-        path = os.path.join(self.cwd, given) if given else given  # noqa: PTH118 — text; an empty one is refused later
+        path = self._absolute(given)
         if self.may_do_all or not path:
             return path
-        if not self._is_inside(path):
-            _refuse_outside(name, f"`{name}` {given}", self.cwd)
+        if not self._may_work_in(path):
+            self._refuse_place(name, f"`{name}` {given}")
         return os.path.realpath(path)
 
     def _file(self, name: str, given: str | None) -> str | None:
-        return self._place(name, given) if given is not None and is_path(given) else given
+        """A file that is read, of which links are followed."""
+        if given is None or not is_path(given):
+            return given
+        path = self._absolute(given)
+        if self.may_do_all or not path:
+            return path
+        if not self._is_inside(path):
+            message = f"`{name}` {given} is outside of {self.cwd}, whose files turns of this gateway are given"
+            raise _refusal(name, f"{message}: `serve --cwd DIR` names it")
+        return os.path.realpath(path)
+
+    def _absolute(self, given: str | None) -> str | None:
+        return os.path.join(self.cwd, given) if given else given  # noqa: PTH118 — text; an empty one is refused later
 
     def _is_inside(self, path: str | None) -> bool:
-        if path is None:
-            return False
-        real, root = os.path.realpath(path), os.path.realpath(self.cwd)
-        return real == root or real.startswith(root.rstrip("/") + "/")
+        return path is not None and is_within(os.path.realpath(path), os.path.realpath(self.cwd))
+
+    def _may_work_in(self, path: str | None) -> bool:
+        if path is None or not self.may_write:
+            return self._is_inside(path)
+        return os.path.realpath(path) == os.path.realpath(self.cwd)
+
+    def _refuse_place(self, param: str | None, what: str) -> NoReturn:
+        if self.may_write:
+            why = f"{what} is not {self.cwd}: where turns may write they work in no other directory"
+        else:
+            why = f"{what} is outside of {self.cwd}, in which turns of this gateway work"
+        raise _refusal(param, f"{why}: `serve --cwd DIR` names it")
 
 
 def _refuse_any(found: Mapping[str, bool], flag: str) -> None:
@@ -157,10 +188,8 @@ def _refuse_any(found: Mapping[str, bool], flag: str) -> None:
 
 
 def _refuse(param: str | None, what: str, flag: str) -> NoReturn:
-    message = f"{what} is not allowed: this gateway was started without {flag}"
-    raise ApiError(403, message, type="permission_error", code="not_allowed", param=param)
+    raise _refusal(param, f"{what} is not allowed: this gateway was started without {flag}")
 
 
-def _refuse_outside(param: str | None, what: str, cwd: str) -> NoReturn:
-    message = f"{what} is outside of {cwd}, in which turns of this gateway work: `serve --cwd DIR` names it"
-    raise ApiError(403, message, type="permission_error", code="not_allowed", param=param)
+def _refusal(param: str | None, message: str) -> ApiError:
+    return ApiError(403, message, type="permission_error", code="not_allowed", param=param)

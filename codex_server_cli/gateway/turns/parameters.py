@@ -5,7 +5,6 @@ They are the flags of `new` and `continue` by their long names; a test compares 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
@@ -54,6 +53,9 @@ OF_A_SHELL: Mapping[str, str] = {
 }
 """The flags that say what a shell reads or shows, and what is in their place here."""
 
+_MOST_SECONDS = 10**12
+"""Thirty thousand years: beyond it a number is no length of time, and at last no float."""
+
 _CHOICES: Mapping[Form, type[StrEnum]] = {Form.SANDBOX: Sandbox, Form.APPROVAL: Approval}
 
 
@@ -61,8 +63,11 @@ def options_of(given: Mapping[str, Any], prompt: str) -> StartOptions:
     """The options of a turn, of checked parameters (`read`).
 
     Raises:
+        ApiError: the name of a picture is empty.
         UsageError: they contradict each other.
     """
+    if "" in given.get("image", ()):
+        raise invalid("`image` is empty", "image", "invalid_value")
     absent = {name: _absent(form) for name, form in START.items()}
     return from_flags(absent | {name: given[name] for name in START if name in given}, prompt)
 
@@ -130,6 +135,8 @@ def value_of(name: str, value: Any, form: Form) -> Any:
         return value
     if form is Form.DURATION and _is_seconds(value):
         return f"{value:f}" + ("s" if name == "once_for" else "")
+    if form is Form.DURATION and _is_number(value):
+        raise invalid(f"`{name}` is {form.value}, 0 or more, not {str(value)[:40]}", name, "invalid_value")
     if form is Form.SCHEMA and isinstance(value, dict):
         value = dumps(value, ensure_ascii=False)
     if form is Form.LIST:
@@ -141,7 +148,11 @@ def value_of(name: str, value: Any, form: Form) -> Any:
 
 
 def _is_seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return _is_number(value) and 0 <= value <= _MOST_SECONDS
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(name: str, value: Any, form: Form) -> str:
@@ -180,6 +191,6 @@ def _refuse_unknown(given: str, name: str, known: Collection[str], elsewhere: Ma
     else:
         nearest = get_close_matches(name, known, 1)
         message = f"there is no parameter `{shown}`; " + (
-            f"is it `{nearest[0]}`?" if nearest else f"there are {', '.join(sorted(known))}"
+            f"is it `{nearest[0]}`?" if nearest else f"there are {', '.join(sorted(known)) or 'none'}"
         )
     raise ApiError(400, message, code="unknown_parameter", param=shown)

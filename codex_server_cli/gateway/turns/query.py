@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -28,7 +29,8 @@ class QueryOf:
 
     def __init__(self, request: Request, *names: str) -> None:
         given = request.query_params.multi_items()
-        twice = next((name for number, (name, _) in enumerate(given) if name in dict(given[:number])), None)
+        times = Counter(name for name, _ in given)
+        twice = next((name for name, number in times.items() if number > 1), None)
         if twice is not None:
             raise invalid(f"`{twice}` is given twice", twice, "invalid_value")
         self._values: Mapping[str, str] = members_of(dict(given), names)

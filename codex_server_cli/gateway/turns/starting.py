@@ -13,10 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from codex_server_cli.actions.control.prepare import Worker, prepare_later
+from codex_server_cli.actions.read import read
+from codex_server_cli.actions.read.feed import Turn
 from codex_server_cli.actions.start import start, threads
 from codex_server_cli.actions.start.once import only_once
 from codex_server_cli.actions.start.options import StartOptions, ThreadChoice
 from codex_server_cli.core.documents import turn as turn_documents
+from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.errors import UsageError
 from codex_server_cli.gateway.answers import read_json
@@ -66,6 +69,7 @@ class Starter:
         call |= {f"--{name.replace('_', '-')}": [] for name, is_given in forks._asdict().items() if is_given}
 
         def begin(keyed: StartOptions, launch: Worker) -> start.Started:
+            self._check_turn(directory)
             choice = threads.choose_by_turn(self._face.settings, directory.turn_id, None)
             self._check_choice(choice, keyed)
             return start.go_on(
@@ -81,13 +85,42 @@ class Starter:
 
     async def _options(self, request: Request, body: Mapping[str, Any]) -> StartOptions:
         given = parameters.read(body, START)
-        key = request.headers.get(_KEY)
-        if key is not None:
+        keys = request.headers.getlist(_KEY)
+        if len(keys) > 1:
+            raise invalid(f"the header {_KEY} is given twice", _KEY, "invalid_value")
+        for key in keys:
             if given.get("once", key) != key:
                 raise invalid(f"`once` is another key than the header {_KEY}", "once", "invalid_value")
             given["once"] = parameters.value_of(_KEY, key, parameters.Form.TEXT)
         options = parameters.options_of(given, parameters.prompt_of(body))
         return await self._face.look(self._face.consent.checked, options)  # follows links
+
+    async def launch(self, begin: Callable[[Worker], start.Started]) -> start.Started:
+        """Start a turn beside the loop, and reap its worker when it has ended."""
+        self._sweep()
+        worker = prepare_later()
+        try:
+            return await self._face.act(begin, worker)
+        finally:
+            self._workers.append(worker)  # refused, it was never spawned, or has been told to go
+            self._reap_later()
+
+    def check_thread(self, choice: ThreadChoice, options: StartOptions) -> None:
+        """See that a thread is one that a caller may go on with: the newest turn on it, and where it works.
+
+        Raises:
+            ApiError: it is not.
+        """
+        wanted = read.TurnFilter(thread_ids=frozenset([choice.thread_id]))
+        for view in read.list_turns(self._face.settings, 1, wanted, None):
+            self._face.consent.check_turn(view.turn_id, view.meta)
+        self._check_choice(choice, options)
+
+    def _check_turn(self, directory: Turn) -> None:
+        """See that a turn is one that a caller may go on with, or from: its thread may be its owner's."""
+        view = read.readable(directory)
+        if view.state is not State.MISSING:  # which the action reports
+            self._face.consent.check_turn(view.turn_id, view.meta)
 
     def _check_choice(self, choice: ThreadChoice, options: StartOptions) -> None:
         started_in = choice.cwd
@@ -107,18 +140,14 @@ class Starter:
         *,
         is_full: bool,
     ) -> Response:
-        self._sweep()
-        worker = prepare_later()
+        def begin_keyed(worker: Worker) -> start.Started:
+            def begin_here(keyed: StartOptions) -> start.Started:
+                self._check_room()  # not before: the turn of a key may be there already
+                return begin(keyed, worker)
 
-        def begin_here(keyed: StartOptions) -> start.Started:
-            self._check_room()  # not before: the turn of a key may be there already
-            return begin(keyed, worker)
+            return self._started(options, call, begin_here)
 
-        try:
-            started = await self._face.act(self._started, options, call, begin_here)
-        finally:
-            self._workers.append(worker)  # refused, it was never spawned, or has been told to go
-            self._reap_later()
+        started = await self.launch(begin_keyed)
         document = turn_documents.started(started.view, is_full=is_full, is_existing=started.is_existing)
         if started.warnings:
             document["warnings"] = list(started.warnings)

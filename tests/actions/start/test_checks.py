@@ -151,6 +151,13 @@ def test_a_schema_that_is_none_is_refused(tmp_path: Path, data: bytes) -> None:
         checks.read_schema(str(path))
 
 
+def test_what_is_no_regular_file_is_no_schema_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path, Path("/dev/zero")):
+        with pytest.raises(BadInputError, match=f"{path} is not a regular file"):
+            checks.read_schema(str(path))
+
+
 def test_a_schema_may_be_given_by_value() -> None:
     assert checks.read_schema(' {"type": "object", "additionalProperties": false}')["type"] == "object"
     for given, message in (("{", "the schema"), ('{"type": "array"}', "the schema"), ("{" + " " * (5 << 20), "larger")):

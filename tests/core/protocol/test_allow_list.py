@@ -133,16 +133,43 @@ def test_a_thread_is_opened_read_only_in_the_directory_of_the_server() -> None:
 
 def test_a_turn_has_the_rights_that_the_server_was_started_with() -> None:
     params = {"threadId": "t", "input": TEXT, "effort": "low", "outputSchema": {"type": "object"}}
-    for terms, policy in ((READING, READ_ONLY), (WRITING, WORKSPACE_WRITE)):
-        expected = {**params, "sandboxPolicy": policy, "approvalPolicy": "never"}
+    expected = {**params, "sandboxPolicy": READ_ONLY, "approvalPolicy": "never"}
+    for terms in (READING, WRITING):
         assert admitted("turn/start", params, terms) == expected
         assert admitted("turn/start", {**expected, "cwd": None}, terms) == expected
+        assert admitted("turn/start", {**params, "sandboxPolicy": {"type": "readOnly"}}, terms) == expected
+
+
+def test_a_turn_writes_where_the_server_was_started_so_and_it_asks_to() -> None:
+    params = {"threadId": "t", "input": TEXT}
+    for asked_for in (WORKSPACE_WRITE, {"type": "workspaceWrite"}, {"type": "workspaceWrite", "networkAccess": False}):
+        given = {**params, "sandboxPolicy": asked_for}
+        assert admitted("turn/start", given, WRITING)["sandboxPolicy"] == WORKSPACE_WRITE
+        assert "sandboxPolicy" in refused(asked("turn/start", given), READING).message
+    wider: list[Any] = [
+        {"type": "workspaceWrite", "networkAccess": True},
+        {"type": "workspaceWrite", "writableRoots": ["/"]},
+        {"type": "workspaceWrite", "more": 1},
+        {"type": "dangerFullAccess"},
+        {"networkAccess": False},
+        "workspaceWrite",
+    ]
+    for policy in wider:
+        assert "sandboxPolicy" in refused(asked("turn/start", {**params, "sandboxPolicy": policy}), WRITING).message
 
 
 @for_each("cwd", ["/srv/project", "/srv/project/", "/srv/project/inner"])
 def test_a_thread_works_in_the_directory_of_the_server_or_within(cwd: str) -> None:
-    for terms in (READING, WRITING, ClientRights("/")):
+    for terms in (READING, ClientRights("/")):
         assert admitted("thread/start", {"cwd": cwd}, terms)["cwd"] == cwd
+
+
+@for_each("cwd", ["/srv/project/inner", "/srv/project/.git"])
+def test_where_turns_may_write_no_thread_works_in_a_directory_that_one_could_have_made(cwd: str) -> None:
+    assert admitted("thread/start", {"cwd": "/srv/project"}, WRITING)["cwd"] == "/srv/project"
+    answer = refused(asked("thread/start", {"cwd": cwd}), WRITING)
+    assert "/srv/project alone" in answer.message
+    assert not answer.is_malformed
 
 
 @for_each("cwd", ["/", "/srv", "/srv/project2", "/home/me"])

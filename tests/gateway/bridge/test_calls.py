@@ -66,6 +66,8 @@ def test_what_is_wrong_is_told_by_a_status(bridge: BridgeGateway) -> None:
         ("codex-chat", {"input": {"prompt": 7}}, 400, "input.prompt"),
         ("codex-chat", {"input": {"prompt": "a", "sandbox": "danger-full-access"}}, 400, "input.sandbox"),
         ("codex-chat", {"input": {"prompt": "a", "thread_id": "nope"}}, 404, "thread"),
+        ("codex-chat", {"input": {"prompt": "a", "write": "yes"}}, 400, "input.write"),
+        ("codex-chat", {"input": {"prompt": "a", "write": True}}, 403, "--write"),
         ("codex-chat", {"input": []}, 400, '{"input"'),
         ("codex-chat", [], 400, '{"input"'),
         ("codex-thread-start", {"input": {"config": {}}}, 403, "--allow-raw-rpc"),

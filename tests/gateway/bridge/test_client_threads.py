@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from codex_server_cli.gateway.bridge.threads import ClientThreads
@@ -34,6 +35,41 @@ def test_messages_about_other_clients_threads_do_not_concern_it() -> None:
     assert not threads.concern({"id": 0, **told("attestation/generate")}), "it would speak for the whole app-server"
     threads.note_sent(request(2, "thread/read", threadId="other"))
     assert threads.concern(told("turn/started", threadId="other")), "it has named it"
+
+
+def heard(threads: ClientThreads, *messages: dict[str, Any]) -> list[Any]:
+    return [json.loads(each) for message in messages for each in threads.told(message, json.dumps(message).encode())]
+
+
+def started(thread_id: str) -> dict[str, Any]:
+    return told("thread/started", thread={"id": thread_id, "parentThreadId": None})
+
+
+def test_a_thread_that_another_client_starts_meanwhile_is_not_taken_for_its_own() -> None:
+    threads = ClientThreads()
+    assert heard(threads, started("before")) == []
+    threads.note_sent(request(1, "thread/start"))
+    others = [started("other"), told("thread/status/changed", threadId="other"), told("x", threadId="third")]
+    mine = [started("mine"), told("thread/status/changed", threadId="mine")]
+    account, reply = told("account/updated"), {"id": 1, "result": {"thread": {"id": "mine"}}}
+    assert heard(threads, *others, *mine, account) == [account]
+    assert heard(threads, reply) == [*mine, reply], "in the order in which they came"
+    assert heard(threads, *others, told("turn/started", threadId="other")) == []
+    assert heard(threads, *mine) == mine
+
+
+def test_what_is_held_back_is_bounded_and_is_forgotten_with_the_last_reply() -> None:
+    threads = ClientThreads()
+    threads.note_sent(request(1, "thread/start"))
+    threads.note_sent(request(2, "thread/fork", threadId="t"))
+    for number in range(3000):
+        message = started(f"{number}")
+        assert threads.told(message, b"x" * 10_000) == []
+    assert sum(len(each) for held in threads._held.values() for each in held) < 5 << 20
+    assert heard(threads, {"id": 1, "error": {}})
+    assert threads._held, "the other one may be among them"
+    assert heard(threads, {"id": 2, "error": {}})
+    assert threads._held == {}
 
 
 def test_a_turn_is_its_own_from_its_reply_to_its_end() -> None:

@@ -91,14 +91,15 @@ def test_no_turn_of_a_client_bills_an_api_key(own_bridge: BridgeGateway) -> None
     assert bridge.model.model_requests == []
 
 
-def test_with_write_a_turn_may_write_where_the_gateway_serves_and_no_thread_works_elsewhere(
+def test_with_write_a_turn_writes_that_asks_to_where_the_gateway_serves_and_no_thread_works_elsewhere(
     one_codex: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with served(tmp_path_factory, one_codex, may_write=True) as bridge:
         thread_id = bridge.start_thread()
-        with bridge.stream(bridge.turn(thread_id, "run touch made")) as stream:
-            assert list(stream)[-2].data["params"]["turn"]["status"] == "completed"
-        assert (bridge.cwd / "made").exists()
+        for more, is_made in (({}, False), ({"sandboxPolicy": {"type": "workspaceWrite"}}, True)):
+            with bridge.stream(bridge.turn(thread_id, "run touch made", **more)) as stream:
+                assert list(stream)[-2].data["params"]["turn"]["status"] == "completed"
+            assert (bridge.cwd / "made").exists() is is_made
         answer = bridge.post("/rpc", {"id": 1, "method": "thread/start", "params": {"cwd": str(bridge.cwd.parent)}})
         assert answer.status_code == 403
         assert "trust_level" not in (bridge.server.codex_home / "config.toml").read_text()

@@ -18,9 +18,10 @@ WRITE, RAW = "--write", "--allow-raw-rpc"
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """The directory of the gateway, with one below it, and a link that leads out of it."""
+    """The directory of the gateway, the top of a work tree, with one below it, and a link that leads out of it."""
     place = tmp_path / "place"
     (place / "below").mkdir(parents=True)
+    (place / ".git").mkdir()
     (place / "out").symlink_to(tmp_path)
     return place
 
@@ -47,7 +48,7 @@ def test_a_turn_that_asks_for_nothing_reads_whatever_the_configuration_says(plac
     [
         ({"sandbox": Sandbox.WORKSPACE_WRITE}, "write", WRITE),
         ({"has_worktree": True, "worktree_name": "n"}, "worktree", WRITE),
-        ({"add_dirs": ("below",)}, "add_dir", WRITE),
+        ({"add_dirs": (".",)}, "add_dir", WRITE),
         ({"sandbox": Sandbox.DANGER_FULL_ACCESS}, "sandbox", RAW),
         ({"has_network": True}, "network", RAW),
         ({"may_skip_git_check": True}, "skip_git_check", RAW),
@@ -78,19 +79,53 @@ def test_what_widens_a_turn_needs_the_flag_of_serve_that_is_named(
 @pytest.mark.parametrize("given", ["/", "..", "out", "below/../..", "/place-and-more", "below/../out"])
 def test_no_path_leads_out_of_the_directory_of_the_gateway(place: Path, name: str, given: str) -> None:
     value: Any = (given,) if name in ("add_dirs", "images") else given
-    refused = refusal(Consent(str(place), may_write=True), **{name: value})
-    assert f"is outside of {place}" in refused.message
+    assert f"is outside of {place}" in refusal(Consent(str(place)), **{name: value}).message
+    refusal(Consent(str(place), may_write=True), **{name: value})
     Consent(str(place), may_do_all=True).checked(StartOptions("hi", **{name: value}))
 
 
 def test_paths_count_from_the_directory_of_the_gateway_and_links_are_followed_at_once(place: Path) -> None:
     (place / "link").symlink_to("below")
-    consent = Consent(str(place), may_write=True)
+    consent = Consent(str(place))
     found = consent.checked(StartOptions("hi", cwd="link", schema="s.json", images=("data:image/png;base64,AA==",)))
     assert (found.cwd, found.schema) == (str(place / "below"), str(place / "s.json"))
     assert found.images == ("data:image/png;base64,AA==",)
     assert consent.checked(StartOptions("hi", cwd="")).cwd == ""  # which is refused as no directory
     assert consent.checked(StartOptions("hi", schema='{"type": "object"}')).schema == '{"type": "object"}'
+
+
+@pytest.mark.parametrize("given", ["below", "link", "place", ".git"])
+def test_where_turns_may_write_they_work_in_the_directory_itself_alone(tmp_path: Path, place: Path, given: str) -> None:
+    (place / "link").symlink_to("below")
+    (place / "place").symlink_to(place / "below")
+    consent = Consent(str(place), may_write=True)
+    for name, value in (("cwd", given), ("add_dirs", (given,))):
+        refused = refusal(consent, sandbox=Sandbox.WORKSPACE_WRITE, **{name: value})
+        assert f"is not {place}: where turns may write" in refused.message
+    with pytest.raises(ApiError, match="where turns may write"):
+        consent.check_choice(ThreadChoice("t", None), str(place / given), StartOptions("hi"), None)
+    with pytest.raises(ApiError, match="where turns may write"):
+        consent.check_turn("t", meta(place / given))
+    (tmp_path / "other").symlink_to(place)
+    for itself in (".", "below/..", str(place), f"{place}/", str(tmp_path / "other")):
+        assert consent.checked(StartOptions("hi", cwd=itself, add_dirs=(itself,))).cwd == str(place)
+
+
+def test_a_directory_that_is_named_by_a_link_is_the_one_that_it_was_at_the_start(tmp_path: Path, place: Path) -> None:
+    (tmp_path / "name").symlink_to(place)
+    consent = Consent.of(ServeOptions(cwd=str(tmp_path / "name"), may_write=True))
+    (tmp_path / "name").unlink()
+    (tmp_path / "name").symlink_to(place / "below")
+    assert consent.checked(StartOptions("hi", cwd=".")).cwd == str(place)
+    refusal(consent, cwd=str(tmp_path / "name"))
+
+
+def test_a_worktree_is_made_only_of_a_repository_that_no_turn_can_have_made(place: Path) -> None:
+    (place / ".git").rmdir()
+    refused = refusal(Consent(str(place), may_write=True), has_worktree=True)
+    assert refused.param == "worktree"
+    assert refused.message.endswith("is not the top of a work tree")
+    Consent(str(place), may_do_all=True).checked(StartOptions("hi", has_worktree=True))
 
 
 def meta(place: Path | str, **request: Any) -> dict[str, Any]:

@@ -48,6 +48,7 @@ WRONG = [
     ("/turns/%ff", 404, "turn_not_found", "not a turn id"),
     ("/turns/a%00b", 404, "turn_not_found", "not a turn id"),
     ("/turns/last?ful=1", 400, "unknown_parameter", "there is no parameter `ful`; is it `full`?"),
+    ("/turns/last/diff?wait=1", 400, "unknown_parameter", "there is no parameter `wait`; there are none"),
     ("/turns/last?full=maybe", 400, "invalid_value", "`full` is true or false, not 'maybe'"),
     ("/turns/last?full=1&full=0", 400, "invalid_value", "`full` is given twice"),
     ("/turns/last?full&fields=state", 400, "bad_input", "exclude each other"),

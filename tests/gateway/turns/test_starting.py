@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 
 import psutil
 import pytest
 
+from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.demo.gates import Gate
 from codex_server_cli.demo.replies import hold as hold_at
 from codex_server_cli.demo.replies import say
@@ -15,7 +17,7 @@ from codex_server_cli.gateway.turns import starting
 from tests.gateway.turns.conftest import Serve
 from tests.gateway.turns.test_reading import error_of
 from tests.kit.home import FIRST_HALF, Home
-from tests.kit.played_turn import hold
+from tests.kit.played_turn import hold, let_go
 from tests.kit.processes import is_over
 from tests.kit.support import Json, make_repository, wait_until
 from tests.kit.turns_face import TurnsFaceServer
@@ -65,6 +67,8 @@ def test_the_same_key_is_the_same_turn_for_both_faces(one_home: Home, face: Turn
     assert (told["turn_id"], told["existing"]) == (first.json()["turn_id"], True)
     other = error_of(face.client.post("/turns", json={"prompt": "else"}, headers=headers), 400, "bad_input")
     assert "the prompt differs" in other["message"]
+    twice = [("Idempotency-Key", "k 1"), ("Idempotency-Key", "k 2")]
+    error_of(face.client.post("/turns", json=body, headers=twice), 400, "invalid_value")
     error = error_of(face.client.post("/turns", json={**body, "once": "k 2"}, headers=headers), 400, "invalid_value")
     assert error["param"] == "once"
     face.ended(first.json()["turn_id"])
@@ -100,6 +104,7 @@ WRONG: list[tuple[Json, str]] = [
     ({"prompt": "x", "once": "a\nb"}, "not a key for --once"),
     ({"prompt": "x", "schema": {"type": "array"}}, "the schema"),
     ({"prompt": "x", "schema": "none.json"}, "cannot read the schema"),
+    ({"prompt": "x", "schema": "fifo"}, "fifo is not a regular file"),
     ({"prompt": "x", "image": "none.png"}, "cannot read the image"),
     ({"prompt": "x", "image": "data:image/png;base64,!"}, "image 1 is not valid base64"),
     ({"prompt": "x", "image": "data:image/png,x"}, "image 1 is no data URL in base64"),
@@ -109,6 +114,7 @@ WRONG: list[tuple[Json, str]] = [
 
 
 def test_what_cannot_be_asked_is_refused_and_leaves_nothing(one_home: Home, face: TurnsFaceServer) -> None:
+    os.mkfifo(one_home.project / "fifo")
     for body, message in WRONG:
         answer = face.client.post("/turns", json=body)
         error = answer.json()["error"]
@@ -153,7 +159,9 @@ def test_a_thread_that_works_elsewhere_or_is_being_written_is_not_gone_on_with(
     one_home: Home, face: TurnsFaceServer
 ) -> None:
     elsewhere, (busy, _) = hold(one_home, cwd="/"), one_home.start_held()
-    error_of(face.client.post(f"/turns/{elsewhere.id}/continue", json={"prompt": "x"}), 403, "not_allowed")
+    for more in ({}, {"cwd": "."}, {"cwd": ".", "fork": True}):
+        body = {"prompt": "x", **more}
+        error_of(face.client.post(f"/turns/{elsewhere.id}/continue", json=body), 403, "not_allowed")
     error = error_of(face.client.post(f"/turns/{busy.id}/continue", json={"prompt": "x"}), 409, "thread_busy")
     assert busy.id in error["message"]
     ephemeral = {"prompt": "x", "ephemeral": True}
@@ -161,14 +169,28 @@ def test_a_thread_that_works_elsewhere_or_is_being_written_is_not_gone_on_with(
     assert sorted(one_home.turn_ids) == sorted([elsewhere.id, busy.id])
 
 
+def test_a_turn_that_may_do_more_than_callers_is_not_gone_on_with(one_home: Home, serve: Serve) -> None:
+    turn = hold(one_home, sandbox=Sandbox.WORKSPACE_WRITE)
+    let_go(turn)
+    reading, writing = serve(), serve(may_write=True)
+    for more in ({}, {"fork": True}):
+        answer = reading.client.post(f"/turns/{turn.id}/continue", json={"prompt": "x", **more})
+        assert error_of(answer, 403, "not_allowed")["message"].endswith("without --write")
+    assert one_home.turn_ids == [turn.id]
+    one_home.model([say("Two.")])
+    second = writing.client.post(f"/turns/{turn.id}/continue", json={"prompt": "x", "fork": True})
+    assert second.status_code != 403, second.text
+
+
 def test_a_turn_that_worked_in_a_worktree_counts_as_of_where_it_was_started(one_home: Home, serve: Serve) -> None:
     one_home.model([say("One."), say("Two.")])
     one_home.project.rmdir()
     Repository(one_home.project, {"sub/a.txt": "one\n"})
-    face = serve(may_write=True, cwd=str(one_home.project / "sub"))
+    face, below = serve(may_write=True), serve(may_write=True, cwd=str(one_home.project / "sub"))
     body = {"prompt": "x", "write": True, "worktree": True}
+    error_of(below.client.post("/turns", json=body), 403, "not_allowed")
     first = face.client.post("/turns", json=body).json()["turn_id"]
-    assert face.ended(first)["cwd"] == str(one_home.path.resolve() / "worktrees" / first / "sub")
+    assert face.ended(first)["cwd"] == str(one_home.path.resolve() / "worktrees" / first)
     second = face.client.post(f"/turns/{first}/continue", json={"prompt": "y", "write": True})
     assert second.status_code == 201, second.text
     assert face.ended(second.json()["turn_id"])["state"] == "complete"
