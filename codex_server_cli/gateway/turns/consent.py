@@ -171,7 +171,7 @@ class Consent(NamedTuple):
     def _may_work_in(self, path: str | None) -> bool:
         if path is None or not self.may_write:
             return self._is_inside(path)
-        return os.path.realpath(path) == os.path.realpath(self.cwd)
+        return os.path.realpath(path) == self.cwd
 
     def _refuse_place(self, param: str | None, what: str) -> NoReturn:
         if self.may_write:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.gateway.bridge.conftest import served
 from tests.kit.bridge import BridgeGateway
-from tests.kit.support import wait_until
+from tests.kit.support import DEADLINE_S, wait_until
 
 
 @pytest.fixture
@@ -64,6 +66,23 @@ def test_a_gateway_that_is_being_stopped_ends_streams_and_interrupts_their_turns
     bridge.gates["stop"].open()
     answer = bridge.post("/rpc", {"id": 1, "method": "thread/list"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+
+
+def test_a_chat_that_runs_at_the_end_is_told_that_its_turn_goes_on(own_bridge: BridgeGateway) -> None:
+    bridge = own_bridge
+    answers: list[httpx.Response] = []
+    body = {"input": {"prompt": "hold on"}}
+    asking = threading.Thread(target=lambda: answers.append(bridge.post("/skills/invoke/codex-chat", body)))
+    asking.start()
+    bridge.gates["on"].wait_until_reached()
+    bridge.loop.call_soon_threadsafe(bridge.gateway.begin_to_stop)
+    asking.join(DEADLINE_S)
+    error = answers[0].json()["error"]
+    assert (answers[0].status_code, error["code"]) == (503, "gateway_stopping")
+    (turn,) = (bridge.server.home / "turns").glob("2*")
+    assert error["message"].endswith(turn.name)
+    bridge.gates["on"].open()
+    wait_until((turn / "done").exists, what="the end of the turn")
 
 
 def model_connections(bridge: BridgeGateway, port: int) -> int:

@@ -13,6 +13,7 @@ import pytest
 from tests.gateway.bridge.conftest import _BINARIES, served
 from tests.kit.bridge import BridgeGateway
 from tests.kit.support import Json, make_repository, wait_until
+from tests.worker.git.conftest import Repository
 
 WRITES = {"type": "workspaceWrite"}
 PLANT = r"""
@@ -86,6 +87,28 @@ def test_a_turn_cannot_make_a_later_one_run_anything(writing: BridgeGateway, has
     assert not (top / "sub" / "ran").exists()
     subprocess.run([top / "sub" / "evil.sh"], stdin=subprocess.DEVNULL, check=True)
     assert (top / "sub" / "ran").exists(), "it would have left its mark"
+
+
+@pytest.mark.full
+def test_a_turn_in_a_worktree_cannot_give_it_another_repository(writing: BridgeGateway) -> None:
+    shutil.rmtree(writing.cwd)
+    Repository(writing.cwd, {"a.txt": "one\n"})
+    script = "echo b >a.txt; unlink .git; mv .git g; echo x >.git; mkdir .codex; echo x >.codex/config.toml; cat .git"
+    script += "; echo x >$(git rev-parse --absolute-git-dir)/config.worktree; true"
+    body = {"prompt": f"run {script}", "write": True, "worktree": True}
+    started = writing.post("/turns", body).json()["turn_id"]
+
+    def ended() -> Json | None:
+        found: Json = writing.http.get(f"/turns/{started}?full=true").json()
+        return found if found["state"] == "complete" else None
+
+    status = wait_until(ended, what="the turn")
+    assert status is not None
+    top = Path(status["worktree"]["path"])
+    assert (top / "a.txt").read_text() == "b\n", "the command ran"
+    assert (top / ".git").read_text().startswith(f"gitdir: {writing.cwd}/.git/worktrees/")
+    assert not (top / ".codex").exists()
+    assert not list((writing.cwd / ".git" / "worktrees").rglob("config.worktree"))
 
 
 def test_a_chat_reads_unless_it_asks_to_write(writing: BridgeGateway) -> None:
