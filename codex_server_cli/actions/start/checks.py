@@ -18,6 +18,8 @@ from codex_server_cli.settings.environment import job_variables
 from codex_server_cli.settings.places import Settings
 
 _MAX_SCHEMA_BYTES = 4 * 1024 * 1024
+_INHERITED = ("/dev/fd/", "/proc/self/fd/")
+"""What a shell makes of `<(…)`: a pipe of ours, whose writer it has started."""
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # opening a FIFO would block
 
 LOGIN_STAMP = ".looked-at-login"
@@ -194,9 +196,10 @@ def read_schema(source: str) -> dict[str, Any]:
         if len(source) > _MAX_SCHEMA_BYTES:
             raise BadInputError(f"the schema is larger than {_MAX_SCHEMA_BYTES} bytes", hint="Make it smaller.")
         return parse_schema(source, "the schema")
+    is_inherited = source.startswith(_INHERITED)
     try:
-        with open(os.open(source, _OPEN), "rb") as file:  # noqa: PTH123 — a descriptor, not a path
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        with open(os.open(source, os.O_RDONLY if is_inherited else _OPEN), "rb") as file:  # noqa: PTH123 — a descriptor
+            if not is_inherited and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise BadInputError(f"{source} is not a regular file", hint="Check --schema.")
             text = file.read(_MAX_SCHEMA_BYTES + 1).decode("utf-8")
     except IsADirectoryError as error:
