@@ -263,6 +263,11 @@ def codex_unavailable(reason: str) -> ApiError:
     return ApiError(503, f"Codex is gone: {reason}", type="server_error", code="codex_unavailable", headers=headers)
 
 
+def turn_in_doubt(reason: str) -> ApiError:
+    """The error answer where a turn was asked for, and nothing says whether it runs."""
+    return _ended_here(503, f"Codex was lost when the turn had been sent: {reason}", "codex_unavailable")
+
+
 def login_required() -> ApiError:
     """The error answer where `account/read` says, before any turn, that nobody is logged in."""
     return _login_required("no account")

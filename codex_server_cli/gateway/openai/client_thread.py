@@ -13,9 +13,10 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from codex_server_cli.core.protocol.rpc import at, params_of, text_in, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
-from codex_server_cli.gateway.upstream.wire import UpstreamGone
+from codex_server_cli.gateway.upstream.wire import LOST, UpstreamGone
 
 _INTERRUPT_S = 10.0
 """How long the interruption of a turn may take in all: it takes 0.1 s, unless the machine is busy."""
@@ -42,7 +43,10 @@ class ClientThread:
     async def start(cls, connection: UpstreamConnection, params: dict[str, Any]) -> ClientThread:
         """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`."""
         reply = await connection.call("thread/start", params)
-        return cls(connection, reply["thread"]["id"], reply["model"])
+        thread_id, model = at(reply, "thread.id", str), at(reply, "model", str)
+        if thread_id is None:
+            raise UpstreamError({"message": "the app-server has started a thread, and does not name it"})
+        return cls(connection, thread_id, model or text_in(params.get("model")))
 
     @property
     def is_alive(self) -> bool:
@@ -67,9 +71,20 @@ class ClientThread:
             await self.call("thread/inject_items", items=list(items))
 
     async def start_turn(self, params: dict[str, Any]) -> ClientTurn:
-        """Start a turn with these parameters of `turn/start`; raises `UpstreamError`, `UpstreamGone`."""
-        reply = await self._connection.call("turn/start", params)
-        return ClientTurn(self, reply["turn"]["id"])
+        """Start a turn with these parameters of `turn/start`.
+
+        Raises:
+            UpstreamError: it was refused, so nothing runs.
+            TurnInDoubt: it was sent, and may run.
+            UpstreamGone: it was not sent.
+        """
+        if not self.is_alive:
+            raise UpstreamGone(LOST)
+        try:
+            reply = await self._connection.call("turn/start", params)
+        except UpstreamGone as error:
+            raise TurnInDoubt(error.reason, ClientTurn(self)) from error
+        return ClientTurn(self, at(reply, "turn.id", str))
 
     async def release(self) -> None:
         """Let the app-server unload it; never raises."""
@@ -78,16 +93,29 @@ class ClientThread:
             await self.call("thread/unsubscribe")
 
 
+class TurnInDoubt(Exception):
+    """Nothing says whether a turn runs that was asked for. It must be interrupted, and never be asked for again.
+
+    Attributes:
+        reason: for people.
+        turn: it, without its id.
+    """
+
+    def __init__(self, reason: str, turn: ClientTurn) -> None:
+        super().__init__(reason)
+        self.reason, self.turn = reason, turn
+
+
 class ClientTurn:
     """A turn on a thread of ours.
 
     Attributes:
         thread: where it runs.
-        id: its own id.
+        id: its own id; where it was not told, `turn/started` tells it.
         is_over: whether `turn/completed` has been read.
     """
 
-    def __init__(self, thread: ClientThread, turn_id: str) -> None:
+    def __init__(self, thread: ClientThread, turn_id: str | None = None) -> None:
         self.thread, self.id = thread, turn_id
         self.is_over = False
         self._has_started = False
@@ -108,18 +136,22 @@ class ClientTurn:
         return message
 
     def _note(self, message: Message) -> None:
-        params = message.get("params") or {}
+        params = params_of(message)
         match message.get("method"):
             case "turn/started":
-                self._has_started = self._has_started or params["turn"]["id"] == self.id
+                self.id = self.id or at(params, "turn.id", str)  # no other turn runs on this thread
+                self._has_started = self._has_started or self._is_about_us(params)
             case "turn/completed":
-                self.is_over = self.is_over or params["turn"]["id"] == self.id
-            case "item/tool/call":
-                self._calls[params["callId"]] = message["id"]
+                self.is_over = self.is_over or self._is_about_us(params)
+            case "item/tool/call" if (call_id := text_or_none(params.get("callId"))) is not None:
+                self._calls[call_id] = message["id"]
             case _ if "id" in message:
                 self._unwanted.append(message["id"])
             case _:
                 pass
+
+    def _is_about_us(self, params: Message) -> bool:
+        return self.id is not None and at(params, "turn.id", str) == self.id
 
     async def give_results(self, results: Mapping[str, dict[str, Any]]) -> None:
         """Answer its tool calls: those that it has not asked about yet, as soon as it does.
@@ -156,7 +188,7 @@ class ClientTurn:
                 async with asyncio.timeout(_INTERRUPT_S):
                     await self._interrupt_until_over()
             except FeedOverflow:  # it runs all the same, though nothing can be read of it any more
-                await self.thread.call("turn/interrupt", turnId=self.id)
+                await self.thread.call("turn/interrupt", turnId=self.id or "")
         await self.thread.release()
 
     async def _interrupt_until_over(self) -> None:
@@ -164,8 +196,9 @@ class ClientTurn:
             return
         while not self.is_over:
             await self._read_until_started()
-            with contextlib.suppress(UpstreamError):
-                await self.thread.call("turn/interrupt", turnId=self.id)
+            if self.id is not None:
+                with contextlib.suppress(UpstreamError):
+                    await self.thread.call("turn/interrupt", turnId=self.id)
             await self._read_until_over()
 
     async def _read_until_started(self) -> None:

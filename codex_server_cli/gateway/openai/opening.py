@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai import conversation, thread_terms
 from codex_server_cli.core.openai.chat_request import ChatRequest
-from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal
+from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal, turn_in_doubt
+from codex_server_cli.core.protocol.rpc import object_at
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
-from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
+from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn, TurnInDoubt
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
@@ -38,7 +39,7 @@ async def open_turn(state: ChatMemory, request: ChatRequest) -> Opened:
     Cancelling this ends the turn that it would have been.
 
     Raises:
-        ApiError: there is no login, no such model; or Codex refuses the request.
+        ApiError: there is no login, no such model; Codex refuses the request; or it does not say whether a turn runs.
         UpstreamGone: the app-server cannot be reached.
     """
     opening = state.gateway.task(_open(state, request))
@@ -59,8 +60,11 @@ async def _open(state: ChatMemory, request: ChatRequest) -> Opened:
         try:
             return await _open_once(state, request)
         except UpstreamGone:
-            # The app-server may have ended since the connection was used last. Nothing has run, and a new one may do.
+            # The app-server may have ended since the connection was used last. No turn was sent, and a new one may do.
             return await _open_once(state, request)
+    except TurnInDoubt as doubt:
+        state.end_turn(doubt.turn)
+        raise turn_in_doubt(doubt.reason) from doubt
     except UpstreamError as error:
         raise error_of_refusal(error.code, error.message, error.data) from error
 
@@ -139,6 +143,8 @@ async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, reques
                 state.server_names = now
                 if now <= names:
                     return await thread.start_turn(thread_terms.turn_start(request, thread.id))
+            except TurnInDoubt:  # it is ended first
+                raise
             except BaseException:
                 state.release_thread(thread)
                 raise
@@ -153,5 +159,4 @@ def _without(params: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
 
 
 async def _server_names(connection: UpstreamConnection, cwd: str) -> frozenset[str]:
-    config = (await connection.call("config/read", {"cwd": cwd}))["config"]
-    return frozenset(config.get("mcp_servers") or ())
+    return frozenset(object_at(await connection.call("config/read", {"cwd": cwd}), "config.mcp_servers"))

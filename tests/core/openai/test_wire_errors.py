@@ -224,4 +224,6 @@ def test_ends_that_are_ours() -> None:
         "deadline",
         "The answer is not complete: it took more than 60 s.",
     )
-    assert dict(stopped.headers) == dict(late.headers) == {"x-should-retry": "false"}
+    doubtful = wire_errors.turn_in_doubt("killed")
+    assert (doubtful.status, doubtful.code, "killed" in doubtful.message) == (503, "codex_unavailable", True)
+    assert dict(stopped.headers) == dict(late.headers) == dict(doubtful.headers) == {"x-should-retry": "false"}
