@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codex_server_cli.core.protocol.rpc import at, params_of, text_in, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
+from codex_server_cli.gateway.upstream.weight import characters
 from codex_server_cli.gateway.upstream.wire import LOST, UpstreamGone
 
 _INTERRUPT_S = 10.0
 """How long the interruption of a turn may take in all: it takes 0.1 s, unless the machine is busy."""
 _STEP_S = 1.0
 """How long to wait for the effect of one attempt."""
+_PIECE_ITEMS = 500
+"""An app-server drops a connection on which 32 768 messages are unread, and all chats may be at it at once."""
+_PIECE_CHARACTERS = 4 * 1024 * 1024
 _GONE = (UpstreamError, UpstreamGone, FeedOverflow, TimeoutError, StopAsyncIteration)
 
 Message = dict[str, Any]
@@ -35,18 +39,31 @@ class ClientThread:
         feed: what comes about it.
     """
 
-    def __init__(self, connection: UpstreamConnection, thread_id: str, model: str) -> None:
+    def __init__(
+        self, connection: UpstreamConnection, thread_id: str, model: str, *, owns_connection: bool = False
+    ) -> None:
         self.id, self.model, self._connection = thread_id, model, connection
+        self._owns_connection = owns_connection
         self.feed: ThreadFeed = connection.follow(thread_id)
 
     @classmethod
-    async def start(cls, connection: UpstreamConnection, params: dict[str, Any]) -> ClientThread:
-        """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`."""
-        reply = await connection.call("thread/start", params)
-        thread_id, model = at(reply, "thread.id", str), at(reply, "model", str)
-        if thread_id is None:
-            raise UpstreamError({"message": "the app-server has started a thread, and does not name it"})
-        return cls(connection, thread_id, model or text_in(params.get("model")))
+    async def start(
+        cls, connection: UpstreamConnection, params: dict[str, Any], *, owns_connection: bool = False
+    ) -> ClientThread:
+        """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`.
+
+        Args:
+            owns_connection: the connection is for this thread alone, and ends with it; also where there will be none.
+        """
+        try:
+            reply = await connection.call("thread/start", params)
+            thread_id = _id_in(reply)
+        except BaseException:
+            if owns_connection:
+                await asyncio.shield(connection.close())
+            raise
+        model = at(reply, "model", str) or text_in(params.get("model"))
+        return cls(connection, thread_id, model, owns_connection=owns_connection)
 
     @property
     def is_alive(self) -> bool:
@@ -66,9 +83,21 @@ class ClientThread:
         await self._connection.refuse(request_id, "a chat completion approves nothing")
 
     async def inject(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Append items to its history; raises `UpstreamError`, `UpstreamGone`."""
-        if items:  # an empty list is refused
-            await self.call("thread/inject_items", items=list(items))
+        """Append items to its history; raises `UpstreamError`, `UpstreamGone`.
+
+        The app-server repeats each item as a notification: of all at once more than a connection may leave unread.
+        """
+        for piece in _pieces(items):
+            await self.call("thread/inject_items", items=piece)
+
+    async def inject_while_idle(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """The same where no turn runs; what comes about the thread meanwhile is left out.
+
+        The repeated items are as large as they were sent.
+        """
+        for piece in _pieces(items):
+            await self.inject(piece)
+            self.feed.skip()
 
     async def start_turn(self, params: dict[str, Any]) -> ClientTurn:
         """Start a turn with these parameters of `turn/start`.
@@ -91,6 +120,30 @@ class ClientThread:
         self.feed.close()
         with contextlib.suppress(*_GONE):
             await self.call("thread/unsubscribe")
+        if self._owns_connection:
+            await self._connection.close()
+
+
+def _id_in(reply: Any) -> str:
+    thread_id = at(reply, "thread.id", str)
+    if thread_id is None:
+        raise UpstreamError({"message": "the app-server has started a thread, and does not name it"})
+    return thread_id
+
+
+def _pieces(items: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Items in lists that are none too large for one message, none of them empty: that is refused."""
+    piece: list[Mapping[str, Any]] = []
+    size = 0
+    for item in items:
+        more = characters(item)
+        if piece and (len(piece) == _PIECE_ITEMS or size + more > _PIECE_CHARACTERS):
+            yield piece
+            piece, size = [], 0
+        piece.append(item)
+        size += more
+    if piece:
+        yield piece
 
 
 class TurnInDoubt(Exception):

@@ -11,9 +11,9 @@ import contextlib
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai import conversation, thread_terms
-from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal, turn_in_doubt
 from codex_server_cli.core.protocol.rpc import object_at
+from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn, TurnInDoubt
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
@@ -33,7 +33,7 @@ class Opened(NamedTuple):
     way: str
 
 
-async def open_turn(state: ChatMemory, request: ChatRequest) -> Opened:
+async def open_turn(state: ChatMemory, asked: Asked) -> Opened:
     """A running turn that answers a request; who gets it must see that it ends.
 
     Cancelling this ends the turn that it would have been.
@@ -42,7 +42,7 @@ async def open_turn(state: ChatMemory, request: ChatRequest) -> Opened:
         ApiError: there is no login, no such model; Codex refuses the request; or it does not say whether a turn runs.
         UpstreamGone: the app-server cannot be reached.
     """
-    opening = state.gateway.task(_open(state, request))
+    opening = state.gateway.task(_open(state, asked))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -55,13 +55,13 @@ def _end_late(state: ChatMemory, opening: asyncio.Task[Opened]) -> None:
         state.end_turn(opening.result().turn)
 
 
-async def _open(state: ChatMemory, request: ChatRequest) -> Opened:
+async def _open(state: ChatMemory, asked: Asked) -> Opened:
     try:
         try:
-            return await _open_once(state, request)
+            return await _open_once(state, asked)
         except UpstreamGone:
             # The app-server may have ended since the connection was used last. No turn was sent, and a new one may do.
-            return await _open_once(state, request)
+            return await _open_once(state, asked)
     except TurnInDoubt as doubt:
         state.end_turn(doubt.turn)
         raise turn_in_doubt(doubt.reason) from doubt
@@ -69,22 +69,22 @@ async def _open(state: ChatMemory, request: ChatRequest) -> Opened:
         raise error_of_refusal(error.code, error.message, error.data) from error
 
 
-async def _open_once(state: ChatMemory, request: ChatRequest) -> Opened:
+async def _open_once(state: ChatMemory, asked: Asked) -> Opened:
     backend = await state.backend()
-    await backend.check(request)
-    if conversation.is_keepable(request):
-        if (turn := await _continue_held(state, request)) is not None:
+    await backend.check(asked.request)
+    if conversation.is_keepable(asked.request):
+        if (turn := await _continue_held(state, asked)) is not None:
             return Opened(turn, backend.limits, "held")
-        if (turn := await _continue_kept(state, request)) is not None:
+        if (turn := await _continue_kept(state, asked)) is not None:
             return Opened(turn, backend.limits, "kept")
-    return Opened(await _start_fresh(state, backend.connection, request), backend.limits, "fresh")
+    return Opened(await _start_fresh(state, backend.connection, asked), backend.limits, "fresh")
 
 
-async def _continue_held(state: ChatMemory, request: ChatRequest) -> ClientTurn | None:
-    trailing = conversation.trailing_results(request)
+async def _continue_held(state: ChatMemory, asked: Asked) -> ClientTurn | None:
+    trailing = conversation.trailing_results(asked.request)
     if trailing is None:
         return None
-    key = held_key(request, conversation.prefix_keys(request)[trailing.n_before - 1])
+    key = held_key(asked.history, asked.history.prefix_keys()[trailing.n_before - 1])
     turn = state.held.take(trailing.outputs, key)
     if turn is None:
         return None
@@ -99,24 +99,24 @@ async def _continue_held(state: ChatMemory, request: ChatRequest) -> ClientTurn 
     return None
 
 
-def held_key(request: ChatRequest, history: str) -> str:
+def held_key(history: conversation.History, key: str) -> str:
     """The key of a held turn: what it cannot change, and the history up to the calls that it waits for."""
-    return f"{conversation.turn_key(request)} {history}"
+    return f"{history.turn} {key}"
 
 
-async def _continue_kept(state: ChatMemory, request: ChatRequest) -> ClientTurn | None:
-    found = state.threads.take(conversation.prefix_keys(request))
+async def _continue_kept(state: ChatMemory, asked: Asked) -> ClientTurn | None:
+    found = state.threads.take(asked.history.prefix_keys())
     if found is None:
         return None
-    thread = found.thread
+    thread, request = found.thread, asked.request
     with contextlib.suppress(UpstreamError, UpstreamGone):
-        await thread.inject([*request.items[found.n_items :], *request.closing])
+        await thread.inject_while_idle([*request.items[found.n_items :], *request.closing])
         return await thread.start_turn(thread_terms.turn_start(request, thread.id))
     state.release_thread(thread)
     return None
 
 
-async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, request: ChatRequest) -> ClientTurn:
+async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, asked: Asked) -> ClientTurn:
     """A turn on a new thread that has none of the user's MCP servers.
 
     They are programs of this machine, and a tool that says that it only reads is called without approval. Their table
@@ -124,7 +124,7 @@ async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, reques
     it). So a thread starts without those that were there last time, and before the model is asked anything they are
     looked at again: where there are others by then, it is thrown away.
     """
-    cwd = await state.empty_directory()
+    cwd, request = await state.empty_directory(), asked.request
     params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
     items = [*state.reasoning.put_before_calls(request.items), *request.closing]
     names = state.server_names
@@ -132,14 +132,16 @@ async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, reques
         names = await _server_names(connection, cwd)
     while True:
         try:
-            thread = await ClientThread.start(connection, _without(params, names))
+            own = await state.gateway.app_server.connect() if asked.is_large else None
+            start = ClientThread.start(own or connection, _without(params, names), owns_connection=own is not None)
+            thread = await start
         except UpstreamError:
             now = await _server_names(connection, cwd)
             if now == names:
                 raise
         else:
             try:
-                _, now = await asyncio.gather(thread.inject(items), _server_names(connection, cwd))
+                _, now = await asyncio.gather(thread.inject_while_idle(items), _server_names(connection, cwd))
                 state.server_names = now
                 if now <= names:
                     return await thread.start_turn(thread_terms.turn_start(request, thread.id))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.openai.chat_request import parse_chat
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.gateway.openai.asked import understood
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.opening import open_turn
 from codex_server_cli.gateway.options import ServeOptions
@@ -75,7 +75,7 @@ def opened(one_home: Home, monkeypatch: pytest.MonkeyPatch) -> Open:
             return upstream
 
         monkeypatch.setattr(gateway.app_server, "kept", kept)
-        asked = parse_chat({"messages": [{"role": "user", "content": "x"}]}, aliases={}, is_strict=False)
+        asked = understood({"messages": [{"role": "user", "content": "x"}]}, ServeOptions())
         try:
             return (await open_turn(memory, asked)).way
         finally:
