@@ -273,6 +273,11 @@ def login_required() -> ApiError:
     return _login_required("no account")
 
 
+def not_paid_for(problem: str, way_out: str) -> ApiError:
+    """The error answer where there is no login, or one that bills somebody who has not agreed."""
+    return ApiError(401, f"{problem}\n{way_out}", type="authentication_error", code="codex_login_required")
+
+
 def interrupted() -> ApiError:
     """The error answer where somebody else has interrupted the turn."""
     return _ended_here(503, "the turn was interrupted", "interrupted")

@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from codex_server_cli.core.protocol.rpc import at, params_of, text_in, text_or_none
+from codex_server_cli.core.protocol.rpc import at, params_of, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
 from codex_server_cli.gateway.upstream.weight import characters
@@ -35,14 +35,15 @@ class ClientThread:
     """An ephemeral thread that we started.
 
     Attributes:
-        id, model: as Codex names them.
+        id, model, provider: as Codex names them.
         feed: what comes about it.
     """
 
     def __init__(
-        self, connection: UpstreamConnection, thread_id: str, model: str, *, owns_connection: bool = False
+        self, connection: UpstreamConnection, thread_id: str, reply: Any = None, *, owns_connection: bool = False
     ) -> None:
-        self.id, self.model, self._connection = thread_id, model, connection
+        self.id, self._connection = thread_id, connection
+        self.model, self.provider = at(reply, "model", str) or "", at(reply, "modelProvider", str)
         self._owns_connection = owns_connection
         self.feed: ThreadFeed = connection.follow(thread_id)
 
@@ -62,8 +63,7 @@ class ClientThread:
             if owns_connection:
                 await asyncio.shield(connection.close())
             raise
-        model = at(reply, "model", str) or text_in(params.get("model"))
-        return cls(connection, thread_id, model, owns_connection=owns_connection)
+        return cls(connection, thread_id, reply, owns_connection=owns_connection)
 
     @property
     def is_alive(self) -> bool:

@@ -61,11 +61,13 @@ class Backend:
 
     Attributes:
         connection: as given.
+        account: the result of `account/read`; empty before `check_login`.
         limits: the account's limits, as last reported.
     """
 
     def __init__(self, connection: UpstreamConnection) -> None:
         self.connection = connection
+        self.account: dict[str, Any] = {}
         self.limits = AccountLimits()
         self._models: tuple[float, dict[str, CodexModel]] | None = None
         self._needs_login: bool | None = None
@@ -92,10 +94,11 @@ class Backend:
             UpstreamError, UpstreamGone: the app-server does not say.
         """
         if self._needs_login is None:
-            account = await self.connection.call("account/read", {})
+            reply = await self.connection.call("account/read", {})
+            account = reply if isinstance(reply, dict) else {}
             if account.get("requiresOpenaiAuth") and not account.get("account"):
                 raise login_required()
-            self._needs_login = bool(account.get("requiresOpenaiAuth"))
+            self.account, self._needs_login = account, bool(account.get("requiresOpenaiAuth"))
         return self._needs_login
 
     async def models(self) -> dict[str, CodexModel]:

@@ -10,12 +10,17 @@ import asyncio
 import contextlib
 from typing import Any, NamedTuple
 
+from codex_server_cli.codex.login import API_KEY_GUIDE
+from codex_server_cli.core.model.payer import judge
 from codex_server_cli.core.openai import conversation, thread_terms
-from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal, turn_in_doubt
-from codex_server_cli.core.protocol.rpc import object_at
+from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal, not_paid_for, turn_in_doubt
+from codex_server_cli.core.protocol.rpc import Message, object_at
+from codex_server_cli.core.result.failures import is_draining
+from codex_server_cli.errors import NotLoggedInError
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn, TurnInDoubt
+from codex_server_cli.gateway.openai.models import Backend
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
@@ -62,14 +67,21 @@ async def _open(state: ChatMemory, asked: Asked) -> Opened:
         except UpstreamGone:
             # The app-server may have ended since the connection was used last. No turn was sent, and a new one may do.
             return await _open_once(state, asked)
+        except UpstreamError as error:
+            if not is_draining({"data": error.data}):
+                raise
+            return await _open_once(state, asked)  # on the next generation
     except TurnInDoubt as doubt:
         state.end_turn(doubt.turn)
         raise turn_in_doubt(doubt.reason) from doubt
     except UpstreamError as error:
         raise error_of_refusal(error.code, error.message, error.data) from error
+    except NotLoggedInError as error:
+        raise not_paid_for(f"{error.message}.", error.hint) from error
 
 
 async def _open_once(state: ChatMemory, asked: Asked) -> Opened:
+    may_bill = await state.login.check()
     backend = await state.backend()
     await backend.check(asked.request)
     if conversation.is_keepable(asked.request):
@@ -77,7 +89,7 @@ async def _open_once(state: ChatMemory, asked: Asked) -> Opened:
             return Opened(turn, backend.limits, "held")
         if (turn := await _continue_kept(state, asked)) is not None:
             return Opened(turn, backend.limits, "kept")
-    return Opened(await _start_fresh(state, backend.connection, asked), backend.limits, "fresh")
+    return Opened(await _start_fresh(state, backend, asked, may_bill=may_bill), backend.limits, "fresh")
 
 
 async def _continue_held(state: ChatMemory, asked: Asked) -> ClientTurn | None:
@@ -116,33 +128,37 @@ async def _continue_kept(state: ChatMemory, asked: Asked) -> ClientTurn | None:
     return None
 
 
-async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, asked: Asked) -> ClientTurn:
+async def _start_fresh(state: ChatMemory, backend: Backend, asked: Asked, *, may_bill: bool) -> ClientTurn:
     """A turn on a new thread that has none of the user's MCP servers.
 
     They are programs of this machine, and a tool that says that it only reads is called without approval. Their table
     cannot be replaced by an empty one, only each of them be switched off, and none that is not there (Codex refuses
     it). So a thread starts without those that were there last time, and before the model is asked anything they are
-    looked at again: where there are others by then, it is thrown away.
+    looked at again: where there are others by then, it is thrown away. So is one that somebody would pay for who has
+    not agreed.
     """
+    connection = backend.connection
     cwd, request = await state.empty_directory(), asked.request
     params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
     items = [*state.reasoning.put_before_calls(request.items), *request.closing]
     names = state.server_names
     if names is None:
-        names = await _server_names(connection, cwd)
+        names = _servers_in(await _config(connection, cwd))
     while True:
         try:
             own = await state.gateway.app_server.connect() if asked.is_large else None
             start = ClientThread.start(own or connection, _without(params, names), owns_connection=own is not None)
             thread = await start
         except UpstreamError:
-            now = await _server_names(connection, cwd)
+            now = _servers_in(await _config(connection, cwd))
             if now == names:
                 raise
         else:
             try:
-                _, now = await asyncio.gather(thread.inject_while_idle(items), _server_names(connection, cwd))
-                state.server_names = now
+                _, config = await asyncio.gather(thread.inject_while_idle(items), _config(connection, cwd))
+                state.server_names = now = _servers_in(config)
+                if not may_bill:
+                    _check_payer(thread.provider, config, params["config"], backend.account)
                 if now <= names:
                     return await thread.start_turn(thread_terms.turn_start(request, thread.id))
             except TurnInDoubt:  # it is ended first
@@ -160,5 +176,15 @@ def _without(params: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {**params, "config": {**params["config"], **off}}
 
 
-async def _server_names(connection: UpstreamConnection, cwd: str) -> frozenset[str]:
-    return frozenset(object_at(await connection.call("config/read", {"cwd": cwd}), "config.mcp_servers"))
+def _check_payer(provider: str | None, config: Message, overrides: Message, account: Message) -> None:
+    problem = judge(provider, config, overrides, account).problem
+    if problem:
+        raise not_paid_for(problem, API_KEY_GUIDE)
+
+
+async def _config(connection: UpstreamConnection, cwd: str) -> Message:
+    return object_at(await connection.call("config/read", {"cwd": cwd}), "config")
+
+
+def _servers_in(config: Message) -> frozenset[str]:
+    return frozenset(object_at(config, "mcp_servers"))

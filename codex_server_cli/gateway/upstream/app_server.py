@@ -10,6 +10,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -46,6 +47,7 @@ class UpstreamServer:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
         self.generation: Generation | None = None
+        self._doubted: Generation | None = None
         self._lease: Lease | None = None
         self._looked_at = float("-inf")
         self._failure: CodexServerError | None = None
@@ -96,6 +98,7 @@ class UpstreamServer:
         connection = UpstreamConnection(await self._open())
         try:
             await connection.initialize(_CONNECT_S)
+            connection.when_draining = partial(self._doubt, self.generation)
         except BaseException:
             await asyncio.shield(connection.close())
             raise
@@ -164,6 +167,11 @@ class UpstreamServer:
         ended: list[bool] = []
         return end_once
 
+    def _doubt(self, generation: Generation | None) -> None:
+        """This one takes no more turns, it says: the next look asks it, and finds or starts the next one."""
+        if generation == self.generation:
+            self._doubted, self._looked_at = generation, float("-inf")
+
     async def _generation(self) -> Generation:
         try:
             return await self._find()
@@ -208,7 +216,8 @@ class UpstreamServer:
             self._key = shared_key(self._settings, config)._replace(extra=_OWN_KEY), config
         key, config = self._key
         try:
-            found = ensure_shared(self._settings.home, key, idle_s=config.server_idle)
+            doubted, self._doubted = self._doubted, None
+            found = ensure_shared(self._settings.home, key, idle_s=config.server_idle, doubted=doubted)
             return found, None if found == self.generation else Lease(found)
         except OSError as error:
             raise CodexServerError(f"the app-server cannot be reached: {error.strerror}") from error

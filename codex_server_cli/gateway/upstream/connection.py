@@ -16,6 +16,7 @@ from anyio import to_thread
 from codex_server_cli import __version__
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.query import initialize_params
+from codex_server_cli.core.result.failures import is_draining
 from codex_server_cli.gateway.upstream.feed import ThreadFeed
 from codex_server_cli.gateway.upstream.weight import LONG, characters
 from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
@@ -49,6 +50,7 @@ class UpstreamConnection:
 
     Attributes:
         broadcasts: is called with each notification that belongs to no thread.
+        when_draining: is called when the app-server has refused a call because it drains.
     """
 
     def __init__(self, raw: RawConnection) -> None:
@@ -60,6 +62,7 @@ class UpstreamConnection:
         self._refusals: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self.broadcasts: Callable[[rpc.Message], None] | None = None
+        self.when_draining: Callable[[], None] | None = None
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def initialize(self, timeout_s: float) -> None:
@@ -103,6 +106,9 @@ class UpstreamConnection:
             if "error" not in reply:
                 return reply.get("result")
             error = UpstreamError(rpc.object_at(reply, "error"))
+            if self.when_draining is not None and is_draining(rpc.object_at(reply, "error")):
+                self.when_draining()
+                raise error
             if error.code != rpc.OVERLOADED:
                 raise error
             await asyncio.sleep(pause_s)  # it was not executed

@@ -67,9 +67,13 @@ Open = Callable[[Upstream], str]
 def opened(one_home: Home, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Has a turn opened, and everything done that follows from it; returns how."""
 
+    async def allowed() -> bool:
+        return False
+
     async def body(upstream: Upstream) -> str:
         gateway = Gateway(Settings.load(), ServeOptions())
         memory = ChatMemory(gateway)
+        monkeypatch.setattr(memory.login, "check", allowed)
 
         async def kept(_: str) -> Any:
             return upstream
@@ -105,3 +109,15 @@ def test_a_thread_that_is_not_named_is_an_error_and_no_defect(opened: Open) -> N
     with pytest.raises(ApiError) as raised:
         opened(Upstream(thread_start={"model": "m"}))
     assert raised.value.status == 502
+
+
+def test_a_provider_that_somebody_pays_for_is_not_asked(opened: Open) -> None:
+    upstream = Upstream(
+        account_read={"requiresOpenaiAuth": True, "account": {"type": "apiKey"}},
+        thread_start={"thread": {"id": "thread"}, "model": "m", "modelProvider": "openai"},
+    )
+    with pytest.raises(ApiError) as raised:
+        opened(upstream)
+    assert (raised.value.status, raised.value.code) == (401, "codex_login_required")
+    assert '"auth": "any"' in raised.value.message
+    assert "turn/start" not in upstream.called
