@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from zlib import crc32
 
 import openai
 import pytest
 
 from codex_server_cli.core.openai.messages import MOST_MESSAGES
+from codex_server_cli.gateway.upstream.connection import UpstreamError
+from tests.core.openai.bodies import PNG
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
 
@@ -24,6 +29,13 @@ def user(text: Any) -> Any:
 
 def answer_to(client: openai.OpenAI, *messages: Any) -> str:
     return client.chat.completions.create(model=MODEL, messages=list(messages)).choices[0].message.content or ""
+
+
+def large_png(size: int) -> bytes:
+    """A picture with so many bytes that say nothing."""
+    plain = base64.b64decode(PNG.partition(",")[2])
+    chunk = b"teXt" + os.urandom(size)
+    return plain[:-12] + size.to_bytes(4, "big") + chunk + crc32(chunk).to_bytes(4, "big") + plain[-12:]
 
 
 @contextmanager
@@ -58,13 +70,25 @@ def test_more_messages_are_refused_before_codex_is_asked(
     assert len(rules.seen) == 1
 
 
-def test_a_text_that_is_six_times_as_long_where_it_is_escaped_arrives_whole(
-    client: openai.OpenAI, rules: ChatModel
+def test_a_message_that_would_end_the_connection_is_refused_and_a_text_is_not_made_longer(
+    chats: ChatGateway, rules: ChatModel
 ) -> None:
-    text = "\u0436" * (12 * 1024 * 1024)
-    with another_stream(client, rules):
-        assert answer_to(client, user(text), user("say whole")) == "whole"
-        assert text in str(rules.seen[-1]["input"])
+    async def body() -> None:
+        connection = await chats.gateway.app_server.connect()
+        started = await connection.call("thread/start", {"cwd": str(chats.server.home), "ephemeral": True})
+        thread_id = started["thread"]["id"]
+
+        async def inject(text: str) -> None:
+            items = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}]
+            await connection.call("thread/inject_items", {"threadId": thread_id, "items": items})
+
+        await inject("\u0436" * (12 * 1024 * 1024))  # escaped it would have 72 MiB
+        with pytest.raises(UpstreamError, match="too large"):
+            await inject("y" * (61 * 1024 * 1024))
+        await connection.call("thread/loaded/list", {})
+        await connection.close()
+
+    chats.run(body())
 
 
 def test_the_event_loop_goes_on_while_a_large_body_is_understood_and_sent(
@@ -81,10 +105,11 @@ def test_the_event_loop_goes_on_while_a_large_body_is_understood_and_sent(
     async def start() -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(tick())
 
-    messages = [user(f"{n} " + "y" * 1500) for n in range(5000)]
+    url = f"data:image/png;base64,{base64.b64encode(large_png(8 * 1024 * 1024)).decode()}"
+    picture = user([{"type": "image_url", "image_url": {"url": url}}])
     ticking = chats.run(start())
     try:
-        answer_to(client, *messages, user("say big"))
+        assert answer_to(client, picture, user("say big")) == "big"
     finally:
         chats.call(ticking.cancel)
     assert worst[0] < 0.3
