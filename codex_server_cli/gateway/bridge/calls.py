@@ -17,7 +17,7 @@ from codex_server_cli.gateway.bridge.rpc import Rpc
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
-_CALLER_S = range(-32602, -32599)
+_CALLER_CODES = range(-32602, -32599)
 """The codes of errors that are the caller's: almost all that the app-server answers with."""
 Call = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
@@ -69,7 +69,7 @@ class NamedCalls:
         if "error" in reply:
             error = reply["error"]
             raise ApiError(
-                400 if error["code"] in _CALLER_S else 502,
+                400 if error["code"] in _CALLER_CODES else 502,
                 error["message"],
                 type="upstream_error",
                 code=str(error["code"]),

@@ -34,8 +34,14 @@ class ChatAnswer:
 
     def __init__(self, state: ChatMemory, asked: Asked, turn: ClientTurn, limits: AccountLimits) -> None:
         self._state, self._asked, self._turn = state, asked, turn
-        self.run = ChatRun(asked.request, now_s=time.time(), turn_id=turn.id, limits=limits)
-        self._ends_s = time.time() + _LONGEST_S
+        self.run = ChatRun(
+            asked.request,
+            now_s=time.monotonic(),
+            unix_s=time.time() - time.monotonic(),
+            turn_id=turn.id,
+            limits=limits,
+        )
+        self._ends_s = time.monotonic() + _LONGEST_S
         self._is_settled = False
         self._early: list[Output] = []
 
@@ -72,16 +78,16 @@ class ChatAnswer:
     async def _fed(self) -> list[Output]:
         due_s = min(self.run.wakeup_s or self._ends_s, self._ends_s)
         try:
-            async with asyncio.timeout(max(0.0, due_s - time.time())):
+            async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
                 message = await self._turn.next_message()
         except TimeoutError:
-            is_late = time.time() >= self._ends_s
-            return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.time())
+            is_late = time.monotonic() >= self._ends_s
+            return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.monotonic())
         except UpstreamGone as error:
             return self.run.give_up(codex_unavailable(error.reason))
         except FeedOverflow as error:
             return self.run.give_up(ApiError(500, str(error), type="server_error", code="stream_overflow"))
-        return self.run.feed(message, time.time())
+        return self.run.feed(message, time.monotonic())
 
     def _settle(self, outputs: Sequence[Output]) -> None:
         """Before the client knows that the answer is complete, so that its next request finds what is kept."""
