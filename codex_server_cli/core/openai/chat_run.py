@@ -3,7 +3,6 @@
 For its caller:
 
     run = ChatRun(request, now_s=time.monotonic(), limits=limits)     # limits: one AccountLimits for all runs
-    # follow the thread before turn/start, so that nothing of the turn is missed
     for output in run.feed(message, time.monotonic()): …              # every message of the feed, in order
     for output in run.tick(time.monotonic()): …                       # at `run.wakeup_s`, if nothing came until then
 
@@ -13,7 +12,6 @@ For its caller:
 * `Calls` are followed by `Finish`. After `tool_calls` the turn goes on once each `item/tool/call` has been answered, by
   its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the results is a
   new run with the same `turn_id`; it is fed everything that came since.
-* Server requests are not answered here. `item/tool/call` is the only one that a thread of ours may send.
 * `Finish("stop")` without an `Interrupt` comes with `turn/completed`: the thread is idle, and may be kept. Any other
   thread may not, and a turn that has not ended by itself is to be interrupted.
 * `account/rateLimits/updated` is no message of a thread: give it to `limits`.
@@ -79,15 +77,13 @@ class ChatRun:
         self.has_begun = False
         self.calls: tuple[ClientCall, ...] = ()
         self.finish: Finish | None = None
-        self._request = request
+        self._request, self._unix_s = request, unix_s
         self._limits = limits or AccountLimits()
         self._began_s = self._now_s = now_s
-        self._unix_s = unix_s
         self._error: ApiError | None = None
         self._content = Content(request)
         self._response = ModelResponse([tool["name"] for tool in request.tools])
-        self._usage = ChatUsage()
-        self._retries = RetryBudget()
+        self._usage, self._retries = ChatUsage(), RetryBudget()
         self._is_response_complete = False
 
     @property
@@ -168,8 +164,6 @@ class ChatRun:
     def _silence_due_s(self) -> float | None:
         return self._now_s + SILENCE_S if self._response.is_dispatched else None
 
-    # --- messages
-
     def _take(self, method: str, params: Message) -> list[Output]:
         if method == "account/rateLimits/updated":
             self._limits.note(params)
@@ -192,9 +186,17 @@ class ChatRun:
                 return self._take_error(object_at(params, "error"), will_retry=params.get("willRetry") is True)
             case "turn/completed":
                 return self._take_end(object_at(params, "turn"))
-        if method == "item/started" and at(params, "item.type", str) not in _NO_PROGRESS:
-            self._note_progress()
+            case "item/started":
+                return self._take_start(params)
         return [*self._content.take(method, params)]
+
+    def _take_start(self, params: Message) -> list[Output]:
+        kind = at(params, "item.type", str)
+        if kind == "contextCompaction":  # the answer would be one to a summary
+            return [Interrupt(), *self._fail(wire_errors.too_long())]
+        if kind not in _NO_PROGRESS:
+            self._note_progress()
+        return [*self._content.take("item/started", params)]
 
     def _note_progress(self) -> None:
         """The model answers."""
@@ -245,8 +247,6 @@ class ChatRun:
             case "interrupted":
                 return self._fail(wire_errors.interrupted())
         return self._take_error(object_at(turn, "error"), will_retry=False)
-
-    # --- ends
 
     def _error_of(self, error: Message) -> ApiError:
         return wire_errors.error_of(error, self._limits, self._now_s + self._unix_s)

@@ -278,6 +278,11 @@ def not_paid_for(problem: str, way_out: str) -> ApiError:
     return ApiError(401, f"{problem}\n{way_out}", type="authentication_error", code="codex_login_required")
 
 
+def too_long() -> ApiError:
+    """The error answer where Codex begins to put a summary in the place of the conversation."""
+    return _context_too_long("The conversation is longer than what this model reads at once.")
+
+
 def interrupted() -> ApiError:
     """The error answer where somebody else has interrupted the turn."""
     return _ended_here(503, "the turn was interrupted", "interrupted")

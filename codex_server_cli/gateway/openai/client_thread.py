@@ -118,10 +118,11 @@ class ClientThread:
     async def release(self) -> None:
         """Let the app-server unload it; never raises."""
         self.feed.close()
-        with contextlib.suppress(*_GONE):
-            await self.call("thread/unsubscribe")
         if self._owns_connection:
             await self._connection.close()
+            return
+        with contextlib.suppress(*_GONE):
+            await self.call("thread/unsubscribe")
 
 
 def _id_in(reply: Any) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
+from weakref import WeakSet
 
 from anyio import CapacityLimiter, to_thread
 
@@ -53,6 +54,7 @@ class UpstreamServer:
         self._failure: CodexServerError | None = None
         self._looking: asyncio.Task[Generation] | None = None
         self._kept: dict[str, UpstreamConnection] = {}
+        self._made: WeakSet[UpstreamConnection] = WeakSet()
         self._kept_of: dict[str, Generation] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._threads = CapacityLimiter(_MOST_THREADS)
@@ -96,6 +98,7 @@ class UpstreamServer:
 
     async def _connect(self) -> UpstreamConnection:
         connection = UpstreamConnection(await self._open())
+        self._made.add(connection)
         try:
             await connection.initialize(_CONNECT_S)
             connection.when_draining = partial(self._doubt, self.generation)
@@ -150,8 +153,8 @@ class UpstreamServer:
             raise UpstreamGone(f"the app-server does not answer within {timeout_s:g} s") from error
 
     async def close(self) -> None:
-        """Close what is kept, and let the app-server go."""
-        await asyncio.gather(*(connection.close() for connection in self._kept.values()), return_exceptions=True)
+        """Close every connection, and let the app-server go."""
+        await asyncio.gather(*(connection.close() for connection in self._made), return_exceptions=True)
         self._kept.clear()
         if self._lease is not None:
             self._lease.release()

@@ -457,3 +457,9 @@ def test_when_a_limit_ends_is_told_in_unix_time_and_nothing_else_depends_on_it()
     (failed,) = run.feed(failed_turn("spent", "usageLimitExceeded"), 10.0)
     assert isinstance(failed, Failed)
     assert dict(failed.error.headers)["Retry-After"] == "20"
+
+
+def test_a_conversation_is_not_answered_from_a_summary() -> None:
+    dialogue = started().receive(item_notification("item/started", "contextCompaction", "c"))
+    assert isinstance(dialogue.outputs[0], Interrupt)
+    assert dialogue.end == (400, "context_length_exceeded")

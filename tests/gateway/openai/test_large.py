@@ -19,6 +19,7 @@ from codex_server_cli.gateway.upstream.connection import UpstreamError
 from tests.core.openai.bodies import PNG
 from tests.kit.chat_gateway import ChatGateway
 from tests.kit.chat_model import ChatModel
+from tests.kit.support import wait_until
 
 MODEL = "gpt-5.5"
 
@@ -36,6 +37,29 @@ def large_png(size: int) -> bytes:
     plain = base64.b64decode(PNG.partition(",")[2])
     chunk = b"teXt" + os.urandom(size)
     return plain[:-12] + size.to_bytes(4, "big") + chunk + crc32(chunk).to_bytes(4, "big") + plain[-12:]
+
+
+class Ticker:
+    """Ticks on a loop.
+
+    Attributes:
+        worst_s: the most CPU time that the loop has spent between two ticks.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.worst_s = 0.0
+        self._loop, self._last_s = loop, float("inf")
+        self._handle: asyncio.TimerHandle | None = None
+
+    def tick(self) -> None:
+        now_s = time.thread_time()
+        self.worst_s, self._last_s = max(self.worst_s, now_s - self._last_s), now_s
+        self._handle = self._loop.call_later(0.005, self.tick)
+
+    def stop(self) -> None:
+        self.tick()
+        if self._handle is not None:
+            self._handle.cancel()
 
 
 @contextmanager
@@ -94,22 +118,28 @@ def test_a_message_that_would_end_the_connection_is_refused_and_a_text_is_not_ma
 def test_the_event_loop_goes_on_while_a_large_body_is_understood_and_sent(
     chats: ChatGateway, client: openai.OpenAI, rules: ChatModel
 ) -> None:
-    worst = [0.0]
-
-    async def tick() -> None:
-        while True:
-            began = time.thread_time()
-            await asyncio.sleep(0.005)
-            worst[0] = max(worst[0], time.thread_time() - began)
-
-    async def start() -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(tick())
-
+    ticker = Ticker(chats.loop)
     url = f"data:image/png;base64,{base64.b64encode(large_png(8 * 1024 * 1024)).decode()}"
     picture = user([{"type": "image_url", "image_url": {"url": url}}])
-    ticking = chats.run(start())
+    chats.call(ticker.tick)
     try:
         assert answer_to(client, picture, user("say big")) == "big"
     finally:
-        chats.call(ticking.cancel)
-    assert worst[0] < 0.3
+        chats.call(ticker.stop)
+    assert ticker.worst_s < 0.3
+
+
+def test_what_codex_would_answer_from_a_summary_is_refused(chats: ChatGateway, rules: ChatModel) -> None:
+    messages = [user(f"{n} " + "y" * 1500) for n in range(900)]  # 0.163.0 has the model read it, whose window it is
+    with chats.client() as client:
+        try:
+            answer = answer_to(client, *messages, user("say all"))
+        except openai.BadRequestError as error:
+            refusal = error.code
+        else:
+            refusal = None
+            assert answer == "all"
+    assert refusal in (None, "context_length_exceeded")
+    wait_until(lambda: not chats.loaded_turns(), what="the end of the turn")
+    if refusal:
+        rules.forget()
