@@ -2,18 +2,16 @@
 
 For its caller:
 
-    run = ChatRun(request, now_s=time.time(), limits=limits)          # limits: one AccountLimits for all runs
-    # before thread/start and turn/start: follow the thread, so that nothing is missed
-    for output in run.feed(message, time.time()): …                   # every message of the feed, in order
-    for output in run.tick(time.time()): …                            # at `run.wakeup_s`, if nothing came until then
+    run = ChatRun(request, now_s=time.monotonic(), limits=limits)     # limits: one AccountLimits for all runs
+    for output in run.feed(message, time.monotonic()): …              # every message of the feed, in order
+    for output in run.tick(time.monotonic()): …                       # at `run.wakeup_s`, if nothing came until then
 
 * A stream sends its status line when `has_begun` turns true. A `Failed` before that is an error answer with its own
   status; after it, an error event. A plain answer waits for `Finish` or `Failed`, and reads `completion(head, run)`.
 * `Interrupt`: send `turn/interrupt` (it may be refused until `turn/started`), and let no other request have the thread.
-* `Calls` are followed by `Finish`. Where `is_held` is true then, the turn goes on once each `item/tool/call` has been
-  answered, by its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the
-  results is a new run with the same `turn_id`; it is fed everything that came since.
-* Server requests are not answered here. `item/tool/call` is the only one that a thread of ours may send.
+* `Calls` are followed by `Finish`. After `tool_calls` the turn goes on once each `item/tool/call` has been answered, by
+  its `callId`; the second one of 0.163.0 comes after the first was answered. The HTTP response with the results is a
+  new run with the same `turn_id`; it is fed everything that came since.
 * `Finish("stop")` without an `Interrupt` comes with `turn/completed`: the thread is idle, and may be kept. Any other
   thread may not, and a turn that has not ended by itself is to be interrupted.
 * `account/rateLimits/updated` is no message of a thread: give it to `limits`.
@@ -54,7 +52,8 @@ class ChatRun:
 
     Args:
         request: what is answered.
-        now_s: Unix seconds, here as everywhere.
+        now_s: seconds of a clock that is never set, here as everywhere.
+        unix_s: what to add to them for Unix seconds, which the limits are in.
         turn_id: of a turn that was held open; None for a new one, whose `turn/started` names it.
         limits: what is known of the account's limits.
 
@@ -63,24 +62,28 @@ class ChatRun:
         has_begun: the status line of a stream may be sent.
         calls: the calls of the answer; empty until `Calls`.
         finish: how the answer ended; None while it has not, or where it failed.
-        is_held: the turn is held open: Codex waits for the results of `calls`.
     """
 
     def __init__(
-        self, request: ChatRequest, *, now_s: float, turn_id: str | None = None, limits: AccountLimits | None = None
+        self,
+        request: ChatRequest,
+        *,
+        now_s: float,
+        unix_s: float = 0.0,
+        turn_id: str | None = None,
+        limits: AccountLimits | None = None,
     ) -> None:
         self.turn_id = turn_id
-        self.has_begun = self.is_held = False
+        self.has_begun = False
         self.calls: tuple[ClientCall, ...] = ()
         self.finish: Finish | None = None
-        self._request = request
+        self._request, self._unix_s = request, unix_s
         self._limits = limits or AccountLimits()
         self._began_s = self._now_s = now_s
         self._error: ApiError | None = None
         self._content = Content(request)
         self._response = ModelResponse([tool["name"] for tool in request.tools])
-        self._usage = ChatUsage()
-        self._retries = RetryBudget()
+        self._usage, self._retries = ChatUsage(), RetryBudget()
         self._is_response_complete = False
 
     @property
@@ -107,8 +110,6 @@ class ChatRun:
     def reasoning_items(self) -> dict[str, tuple[dict[str, Any], ...]]:
         """By call id, the encrypted reasoning that a rebuilt history needs in front of that call."""
         return self._response.reasoning_items
-
-    # --- the caller's side
 
     def feed(self, message: Message, now_s: float) -> list[Output]:
         """Take a message of the thread, or one without a thread."""
@@ -163,8 +164,6 @@ class ChatRun:
     def _silence_due_s(self) -> float | None:
         return self._now_s + SILENCE_S if self._response.is_dispatched else None
 
-    # --- messages
-
     def _take(self, method: str, params: Message) -> list[Output]:
         if method == "account/rateLimits/updated":
             self._limits.note(params)
@@ -187,9 +186,17 @@ class ChatRun:
                 return self._take_error(object_at(params, "error"), will_retry=params.get("willRetry") is True)
             case "turn/completed":
                 return self._take_end(object_at(params, "turn"))
-        if method == "item/started" and at(params, "item.type", str) not in _NO_PROGRESS:
-            self._note_progress()
+            case "item/started":
+                return self._take_start(params)
         return [*self._content.take(method, params)]
+
+    def _take_start(self, params: Message) -> list[Output]:
+        kind = at(params, "item.type", str)
+        if kind == "contextCompaction":  # the answer would be one to a summary
+            return [Interrupt(), *self._fail(wire_errors.too_long())]
+        if kind not in _NO_PROGRESS:
+            self._note_progress()
+        return [*self._content.take("item/started", params)]
 
     def _note_progress(self) -> None:
         """The model answers."""
@@ -241,10 +248,8 @@ class ChatRun:
                 return self._fail(wire_errors.interrupted())
         return self._take_error(object_at(turn, "error"), will_retry=False)
 
-    # --- ends
-
     def _error_of(self, error: Message) -> ApiError:
-        return wire_errors.error_of(error, self._limits, self._now_s)
+        return wire_errors.error_of(error, self._limits, self._now_s + self._unix_s)
 
     def _stop_retrying(self) -> list[Output]:
         return [Interrupt(), *self._fail(self._error_of(self._retries.error or {}))]
@@ -274,8 +279,8 @@ class ChatRun:
     def _hold(self, usage: dict[str, Any] | None) -> list[Output]:
         """The answer ends in calls that Codex waits for."""
         calls = self._response.calls
-        self.is_held = len(calls) == 1 or not self._request.uses_functions
-        unanswered: list[Output] = [] if self.is_held else [Interrupt()]  # such a client is told of one call only
+        is_told_one = len(calls) > 1 and self._request.uses_functions  # the others would never be answered
+        unanswered: list[Output] = [Interrupt()] if is_told_one else []
         return [*unanswered, *self._end_with([*self._content.before_calls()], calls, usage)]
 
     def _end_with(

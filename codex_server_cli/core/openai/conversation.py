@@ -23,8 +23,8 @@ class Trailing(NamedTuple):
     """The end of a conversation after its last tool calls.
 
     Attributes:
-        n_before: how many items stand before it; the last of them is a call. `prefix_keys(request)[n_before - 1]` is
-            the key under which a held turn with these calls is filed.
+        n_before: how many items stand before it; the last of them is a call. `History.prefix_keys()[n_before - 1]`
+            is the key under which a held turn with these calls is filed.
         outputs: the output of each call, by call id: text, or a list of content items.
         after: the other items, in order: what the user (or a developer message) said meanwhile.
     """
@@ -32,6 +32,43 @@ class Trailing(NamedTuple):
     n_before: int
     outputs: dict[str, Any]
     after: tuple[Item, ...]
+
+
+class _Digest(NamedTuple):
+    """An item, as far as keys need it."""
+
+    hash: str
+    is_said: bool
+    is_call: bool
+
+
+class History(NamedTuple):
+    """The conversation of a request, hashed once: for a long one that takes a second.
+
+    Attributes:
+        terms: `terms_key` of the request.
+        turn: `turn_key` of it.
+        digests: of its items.
+        has_ids: whether its calls have ids.
+    """
+
+    terms: str
+    turn: str
+    digests: tuple[_Digest, ...]
+    has_ids: bool
+
+    def prefix_keys(self, added: Sequence[Item] = ()) -> list[str]:
+        """The key of each prefix of the items and then `added`, shortest first, each with the terms in it.
+
+        A thread is filed under the last key of its whole history: `prefix_keys(answer_items(text, calls))[-1]`.
+        """
+        return list(_keys([*self.digests, *_digests(added, has_ids=self.has_ids)], self.terms, has_ids=self.has_ids))
+
+
+def history_of(request: ChatRequest) -> History:
+    """The request's conversation, for keys."""
+    has_ids = not request.uses_functions
+    return History(terms_key(request), turn_key(request), tuple(_digests(request.items, has_ids=has_ids)), has_ids)
 
 
 def is_keepable(request: ChatRequest) -> bool:
@@ -56,14 +93,6 @@ def terms_key(request: ChatRequest) -> str:
 def turn_key(request: ChatRequest) -> str:
     """A hash of what a running turn cannot change: the terms, and the output schema and the service tier."""
     return _hash(terms_key(request), request.output_schema, request.service_tier)
-
-
-def prefix_keys(request: ChatRequest, added: Sequence[Item] = ()) -> list[str]:
-    """The key of each prefix of `items` and then `added`, shortest first, each with the terms in it.
-
-    A thread is filed under the last key of its whole history: `prefix_keys(request, answer_items(text, calls))[-1]`.
-    """
-    return list(_keys([*request.items, *added], terms_key(request), has_ids=not request.uses_functions))
 
 
 def answer_items(text: str, calls: Sequence[ClientCall]) -> list[Item]:
@@ -102,22 +131,27 @@ def _call_item(call: ClientCall) -> Item:
     return {**item, "arguments": call.arguments}
 
 
-def _keys(items: Sequence[Item], key: str, *, has_ids: bool) -> Iterator[str]:
-    for item, is_commentary in zip(items, _beside_calls(items), strict=True):
+def _digests(items: Sequence[Item], *, has_ids: bool) -> Iterator[_Digest]:
+    for item in items:
+        is_said = item.get("role") == "assistant"
+        yield _Digest(_hash(_essence(item, has_ids=has_ids)), is_said, item["type"] == "function_call")
+
+
+def _keys(digests: Sequence[_Digest], key: str, *, has_ids: bool) -> Iterator[str]:
+    for digest, is_commentary in zip(digests, _beside_calls(digests), strict=True):
         if is_commentary and has_ids:
             yield _hash(key, "text beside calls")  # no thread is filed under it, and what follows does not depend on it
         else:
-            key = _hash(key, _essence(item, has_ids=has_ids))
+            key = _hash(key, digest.hash)
             yield key
 
 
-def _beside_calls(items: Sequence[Item]) -> list[bool]:
+def _beside_calls(digests: Sequence[_Digest]) -> list[bool]:
     """For each item whether it is text of an assistant's turn that goes on with a call."""
     found, is_before_call = [], False
-    for item in reversed(items):
-        is_said = item.get("role") == "assistant"
-        found.append(is_said and is_before_call)
-        is_before_call = item["type"] == "function_call" or (is_said and is_before_call)
+    for digest in reversed(digests):
+        found.append(digest.is_said and is_before_call)
+        is_before_call = digest.is_call or (digest.is_said and is_before_call)
     return found[::-1]
 
 

@@ -18,6 +18,8 @@ from codex_server_cli.core.openai.tools import NAMESPACE, TOOL_NAME
 Item = dict[str, Any]
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+MOST_MESSAGES = 10_000
+"""OpenAI takes 2048. Codex repeats each to us as a notification, and drops a connection on which 32 768 are unread."""
 _MAX_CALL_ID = 64  # of the Responses API; other providers' ids are longer
 
 
@@ -32,6 +34,9 @@ def parse_messages(messages: Any) -> tuple[Item, ...]:
     history = _History()
     for index, message in enumerate(messages):
         history.add(message, f"messages[{index}]")
+        if max(index + 1, len(history.items)) > MOST_MESSAGES:
+            what = f"`messages` may have at most {MOST_MESSAGES} messages and calls; this list is longer."
+            raise invalid(what, "messages", "array_above_max_length")
     if not history.items:
         raise invalid("None of the messages has any content.", "messages")
     return tuple(history.items)

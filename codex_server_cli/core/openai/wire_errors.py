@@ -263,9 +263,24 @@ def codex_unavailable(reason: str) -> ApiError:
     return ApiError(503, f"Codex is gone: {reason}", type="server_error", code="codex_unavailable", headers=headers)
 
 
+def turn_in_doubt(reason: str) -> ApiError:
+    """The error answer where a turn was asked for, and nothing says whether it runs."""
+    return _ended_here(503, f"Codex was lost when the turn had been sent: {reason}", "codex_unavailable")
+
+
 def login_required() -> ApiError:
     """The error answer where `account/read` says, before any turn, that nobody is logged in."""
     return _login_required("no account")
+
+
+def not_paid_for(problem: str, way_out: str) -> ApiError:
+    """The error answer where there is no login, or one that bills somebody who has not agreed."""
+    return ApiError(401, f"{problem}\n{way_out}", type="authentication_error", code="codex_login_required")
+
+
+def too_long() -> ApiError:
+    """The error answer where Codex begins to put a summary in the place of the conversation."""
+    return _context_too_long("The conversation is longer than what this model reads at once.")
 
 
 def interrupted() -> ApiError:

@@ -16,7 +16,7 @@ from codex_server_cli.core.protocol.allow_list import ClientRights, Refused, adm
 from codex_server_cli.core.protocol.rpc import Message
 from codex_server_cli.core.protocol.sendable import why_unreadable
 from codex_server_cli.gateway.answers import read_json
-from codex_server_cli.gateway.bridge.login_check import LoginCheck
+from codex_server_cli.gateway.login_check import LoginCheck
 from codex_server_cli.gateway.state import Gateway
 
 MOST_MESSAGE_BYTES = 48 * 1024 * 1024

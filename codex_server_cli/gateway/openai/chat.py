@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from codex_server_cli.core.openai.chat_chunks import DONE, ChatHead, ChunkWriter, completion
-from codex_server_cli.core.openai.chat_request import ChatRequest, parse_chat
 from codex_server_cli.core.openai.chat_run import Failed
 from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.gateway.answers import EventStream, error_data, json_answer, read_json, until_gone
+from codex_server_cli.gateway.answers import EventStream, error_data, json_answer, until_gone
+from codex_server_cli.gateway.openai.asked import Asked, read_asked
 from codex_server_cli.gateway.openai.chat_answer import ChatAnswer
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.opening import open_turn
@@ -43,17 +43,15 @@ async def answer_chat(state: ChatMemory, request: Request) -> Response:
     Raises:
         ApiError, UpstreamGone: before the first byte.
     """
-    body = await read_json(request)
-    options = state.gateway.options
-    asked = parse_chat(body, aliases=options.model_aliases, is_strict=options.is_strict)
-    headers = {"x-codex-ignored": ",".join(asked.ignored)} if asked.ignored else {}
-    name, log = body.get("model") or "", request.scope.get("log", {})
-    answer = (_stream if asked.is_stream else _whole)(state, asked, name, log, headers)
+    asked = await read_asked(request, state.gateway.options)
+    ignored = asked.request.ignored
+    headers = {"x-codex-ignored": ",".join(ignored)} if ignored else {}
+    answer = (_stream if asked.request.is_stream else _whole)(state, asked, request.scope.get("log", {}), headers)
     return await until_gone(request, answer) or Response(status_code=499)  # for the log alone: the client has left
 
 
-async def _whole(state: ChatMemory, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
-    running = await _start(state, asked, name, log)
+async def _whole(state: ChatMemory, asked: Asked, log: Facts, headers: dict[str, str]) -> Response:
+    running = await _start(state, asked, log)
     async with running.opened:
         while outputs := await running.exchange.outputs():
             for output in outputs:
@@ -62,18 +60,18 @@ async def _whole(state: ChatMemory, asked: ChatRequest, name: str, log: Facts, h
         return json_answer(completion(running.head, running.exchange.run), headers=headers)
 
 
-async def _stream(state: ChatMemory, asked: ChatRequest, name: str, log: Facts, headers: dict[str, str]) -> Response:
-    running = await _start(state, asked, name, log)
+async def _stream(state: ChatMemory, asked: Asked, log: Facts, headers: dict[str, str]) -> Response:
+    running = await _start(state, asked, log)
     try:
         await running.exchange.begin()
     except BaseException:
         await running.opened.aclose()
         raise
-    events = _Events(running, ChunkWriter(running.head, asked))
+    events = _Events(running, ChunkWriter(running.head, asked.request))
     return EventStream(events, headers, last_words=lambda error: error_data(error) + DONE)
 
 
-async def _start(state: ChatMemory, asked: ChatRequest, name: str, log: Facts) -> _Running:
+async def _start(state: ChatMemory, asked: Asked, log: Facts) -> _Running:
     """Have the turn run, as soon as there is a place for it."""
     if state.gateway.is_stopping:
         raise ApiError(503, "This gateway is stopping.", type="server_error", code="gateway_stopping")
@@ -83,7 +81,7 @@ async def _start(state: ChatMemory, asked: ChatRequest, name: str, log: Facts) -
         exchange = ChatAnswer(state, asked, turn, limits)
         opened.callback(exchange.close)
         log.update(model=turn.thread.model, thread=way)
-        head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), name or turn.thread.model)
+        head = ChatHead(f"chatcmpl-{secrets.token_hex(16)}", int(time.time()), asked.name or turn.thread.model)
         return _Running(exchange, head, opened.pop_all())
 
 

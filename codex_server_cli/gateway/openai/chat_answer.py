@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 
 from codex_server_cli.core.openai import conversation
-from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.wire_errors import AccountLimits, codex_unavailable, deadline_passed
+from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.client_thread import ClientTurn
 from codex_server_cli.gateway.openai.opening import held_key
@@ -32,10 +32,16 @@ class ChatAnswer:
         run: what has come so far.
     """
 
-    def __init__(self, state: ChatMemory, request: ChatRequest, turn: ClientTurn, limits: AccountLimits) -> None:
-        self._state, self._request, self._turn = state, request, turn
-        self.run = ChatRun(request, now_s=time.time(), turn_id=turn.id, limits=limits)
-        self._ends_s = time.time() + _LONGEST_S
+    def __init__(self, state: ChatMemory, asked: Asked, turn: ClientTurn, limits: AccountLimits) -> None:
+        self._state, self._asked, self._turn = state, asked, turn
+        self.run = ChatRun(
+            asked.request,
+            now_s=time.monotonic(),
+            unix_s=time.time() - time.monotonic(),
+            turn_id=turn.id,
+            limits=limits,
+        )
+        self._ends_s = time.monotonic() + _LONGEST_S
         self._is_settled = False
         self._early: list[Output] = []
 
@@ -72,16 +78,16 @@ class ChatAnswer:
     async def _fed(self) -> list[Output]:
         due_s = min(self.run.wakeup_s or self._ends_s, self._ends_s)
         try:
-            async with asyncio.timeout(max(0.0, due_s - time.time())):
+            async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
                 message = await self._turn.next_message()
         except TimeoutError:
-            is_late = time.time() >= self._ends_s
-            return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.time())
+            is_late = time.monotonic() >= self._ends_s
+            return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.monotonic())
         except UpstreamGone as error:
             return self.run.give_up(codex_unavailable(error.reason))
         except FeedOverflow as error:
             return self.run.give_up(ApiError(500, str(error), type="server_error", code="stream_overflow"))
-        return self.run.feed(message, time.time())
+        return self.run.feed(message, time.monotonic())
 
     def _settle(self, outputs: Sequence[Output]) -> None:
         """Before the client knows that the answer is complete, so that its next request finds what is kept."""
@@ -99,14 +105,16 @@ class ChatAnswer:
         self._state.reasoning.keep(self.run.reasoning_items)
         if self._is_settled:
             return
-        if self._state.gateway.is_stopping or not conversation.is_keepable(self._request):
+        if self._state.gateway.is_stopping or not conversation.is_keepable(self._asked.request):
             self.close()
             return
         answer = conversation.answer_items(self.run.text, self.run.calls)
-        history = conversation.prefix_keys(self._request, answer)[-1]
+        history = self._asked.history.prefix_keys(answer)[-1]
         if finish.reason == "tool_calls" and not self._turn.is_over:
             self._is_settled = True
-            self._state.held.hold([call.id for call in self.run.calls], held_key(self._request, history), self._turn)
+            self._state.held.hold(
+                [call.id for call in self.run.calls], held_key(self._asked.history, history), self._turn
+            )
         elif finish.reason == "stop" and self._turn.is_over:
             self._is_settled = True
             self._state.threads.keep(history, self._turn.thread)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
 
 from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.errors import HomeError
+from codex_server_cli.gateway.login_check import LoginCheck
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
@@ -33,6 +35,7 @@ class ChatMemory:
         threads: idle threads, for the next request of their conversations.
         held: turns that wait for the results of tools.
         reasoning: what the model thought before its calls.
+        login: whether a turn may begin.
         server_names: of the user's MCP servers, as they were when a thread was started last; None before the first.
     """
 
@@ -41,6 +44,7 @@ class ChatMemory:
         self.threads = StickyThreads(self.release_thread)
         self.held = HeldTurns(self.end_turn)
         self.reasoning = KeptReasoning()
+        self.login = LoginCheck(gateway.settings, str(self._empty))
         self.server_names: frozenset[str] | None = None
         self._backend: Backend | None = None
         gateway.on_stop(self._stop)
@@ -52,13 +56,17 @@ class ChatMemory:
             self._backend = Backend(connection)
         return self._backend
 
+    @property
+    def _empty(self) -> Path:
+        return self.gateway.settings.home / "gateway" / "empty"
+
     async def empty_directory(self) -> str:
         """The directory in which threads start: ours, private, and with nothing in it; made anew where it was deleted.
 
         Raises:
             HomeError: it cannot be made.
         """
-        path = self.gateway.settings.home / "gateway" / "empty"
+        path = self._empty
         try:
             await to_thread.run_sync(lambda: path.mkdir(mode=0o700, parents=True, exist_ok=True))
         except OSError as error:

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from codex_server_cli.core.protocol.rpc import at, params_of, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
-from codex_server_cli.gateway.upstream.wire import UpstreamGone
+from codex_server_cli.gateway.upstream.weight import characters
+from codex_server_cli.gateway.upstream.wire import LOST, UpstreamGone
 
 _INTERRUPT_S = 10.0
 """How long the interruption of a turn may take in all: it takes 0.1 s, unless the machine is busy."""
 _STEP_S = 1.0
 """How long to wait for the effect of one attempt."""
+_PIECE_ITEMS = 500
+"""An app-server drops a connection on which 32 768 messages are unread, and all chats may be at it at once."""
+_PIECE_CHARACTERS = 4 * 1024 * 1024
 _GONE = (UpstreamError, UpstreamGone, FeedOverflow, TimeoutError, StopAsyncIteration)
 
 Message = dict[str, Any]
@@ -30,19 +35,35 @@ class ClientThread:
     """An ephemeral thread that we started.
 
     Attributes:
-        id, model: as Codex names them.
+        id, model, provider: as Codex names them.
         feed: what comes about it.
     """
 
-    def __init__(self, connection: UpstreamConnection, thread_id: str, model: str) -> None:
-        self.id, self.model, self._connection = thread_id, model, connection
+    def __init__(
+        self, connection: UpstreamConnection, thread_id: str, reply: Any = None, *, owns_connection: bool = False
+    ) -> None:
+        self.id, self._connection = thread_id, connection
+        self.model, self.provider = at(reply, "model", str) or "", at(reply, "modelProvider", str)
+        self._owns_connection = owns_connection
         self.feed: ThreadFeed = connection.follow(thread_id)
 
     @classmethod
-    async def start(cls, connection: UpstreamConnection, params: dict[str, Any]) -> ClientThread:
-        """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`."""
-        reply = await connection.call("thread/start", params)
-        return cls(connection, reply["thread"]["id"], reply["model"])
+    async def start(
+        cls, connection: UpstreamConnection, params: dict[str, Any], *, owns_connection: bool = False
+    ) -> ClientThread:
+        """Start one with these parameters of `thread/start`; raises `UpstreamError`, `UpstreamGone`.
+
+        Args:
+            owns_connection: the connection is for this thread alone, and ends with it; also where there will be none.
+        """
+        try:
+            reply = await connection.call("thread/start", params)
+            thread_id = _id_in(reply)
+        except BaseException:
+            if owns_connection:
+                await asyncio.shield(connection.close())
+            raise
+        return cls(connection, thread_id, reply, owns_connection=owns_connection)
 
     @property
     def is_alive(self) -> bool:
@@ -62,20 +83,81 @@ class ClientThread:
         await self._connection.refuse(request_id, "a chat completion approves nothing")
 
     async def inject(self, items: Sequence[Mapping[str, Any]]) -> None:
-        """Append items to its history; raises `UpstreamError`, `UpstreamGone`."""
-        if items:  # an empty list is refused
-            await self.call("thread/inject_items", items=list(items))
+        """Append items to its history; raises `UpstreamError`, `UpstreamGone`.
+
+        The app-server repeats each item as a notification: of all at once more than a connection may leave unread.
+        """
+        for piece in _pieces(items):
+            await self.call("thread/inject_items", items=piece)
+
+    async def inject_while_idle(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """The same where no turn runs; what comes about the thread meanwhile is left out.
+
+        The repeated items are as large as they were sent.
+        """
+        for piece in _pieces(items):
+            await self.inject(piece)
+            self.feed.skip()
 
     async def start_turn(self, params: dict[str, Any]) -> ClientTurn:
-        """Start a turn with these parameters of `turn/start`; raises `UpstreamError`, `UpstreamGone`."""
-        reply = await self._connection.call("turn/start", params)
-        return ClientTurn(self, reply["turn"]["id"])
+        """Start a turn with these parameters of `turn/start`.
+
+        Raises:
+            UpstreamError: it was refused, so nothing runs.
+            TurnInDoubt: it was sent, and may run.
+            UpstreamGone: it was not sent.
+        """
+        if not self.is_alive:
+            raise UpstreamGone(LOST)
+        try:
+            reply = await self._connection.call("turn/start", params)
+        except UpstreamGone as error:
+            raise TurnInDoubt(error.reason, ClientTurn(self)) from error
+        return ClientTurn(self, at(reply, "turn.id", str))
 
     async def release(self) -> None:
         """Let the app-server unload it; never raises."""
         self.feed.close()
+        if self._owns_connection:
+            await self._connection.close()
+            return
         with contextlib.suppress(*_GONE):
             await self.call("thread/unsubscribe")
+
+
+def _id_in(reply: Any) -> str:
+    thread_id = at(reply, "thread.id", str)
+    if thread_id is None:
+        raise UpstreamError({"message": "the app-server has started a thread, and does not name it"})
+    return thread_id
+
+
+def _pieces(items: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Items in lists that are none too large for one message, none of them empty: that is refused."""
+    piece: list[Mapping[str, Any]] = []
+    size = 0
+    for item in items:
+        more = characters(item)
+        if piece and (len(piece) == _PIECE_ITEMS or size + more > _PIECE_CHARACTERS):
+            yield piece
+            piece, size = [], 0
+        piece.append(item)
+        size += more
+    if piece:
+        yield piece
+
+
+class TurnInDoubt(Exception):
+    """Nothing says whether a turn runs that was asked for. It must be interrupted, and never be asked for again.
+
+    Attributes:
+        reason: for people.
+        turn: it, without its id.
+    """
+
+    def __init__(self, reason: str, turn: ClientTurn) -> None:
+        super().__init__(reason)
+        self.reason, self.turn = reason, turn
 
 
 class ClientTurn:
@@ -83,11 +165,11 @@ class ClientTurn:
 
     Attributes:
         thread: where it runs.
-        id: its own id.
+        id: its own id; where it was not told, `turn/started` tells it.
         is_over: whether `turn/completed` has been read.
     """
 
-    def __init__(self, thread: ClientThread, turn_id: str) -> None:
+    def __init__(self, thread: ClientThread, turn_id: str | None = None) -> None:
         self.thread, self.id = thread, turn_id
         self.is_over = False
         self._has_started = False
@@ -108,18 +190,22 @@ class ClientTurn:
         return message
 
     def _note(self, message: Message) -> None:
-        params = message.get("params") or {}
+        params = params_of(message)
         match message.get("method"):
             case "turn/started":
-                self._has_started = self._has_started or params["turn"]["id"] == self.id
+                self.id = self.id or at(params, "turn.id", str)  # no other turn runs on this thread
+                self._has_started = self._has_started or self._is_about_us(params)
             case "turn/completed":
-                self.is_over = self.is_over or params["turn"]["id"] == self.id
-            case "item/tool/call":
-                self._calls[params["callId"]] = message["id"]
+                self.is_over = self.is_over or self._is_about_us(params)
+            case "item/tool/call" if (call_id := text_or_none(params.get("callId"))) is not None:
+                self._calls[call_id] = message["id"]
             case _ if "id" in message:
                 self._unwanted.append(message["id"])
             case _:
                 pass
+
+    def _is_about_us(self, params: Message) -> bool:
+        return self.id is not None and at(params, "turn.id", str) == self.id
 
     async def give_results(self, results: Mapping[str, dict[str, Any]]) -> None:
         """Answer its tool calls: those that it has not asked about yet, as soon as it does.
@@ -156,7 +242,7 @@ class ClientTurn:
                 async with asyncio.timeout(_INTERRUPT_S):
                     await self._interrupt_until_over()
             except FeedOverflow:  # it runs all the same, though nothing can be read of it any more
-                await self.thread.call("turn/interrupt", turnId=self.id)
+                await self.thread.call("turn/interrupt", turnId=self.id or "")
         await self.thread.release()
 
     async def _interrupt_until_over(self) -> None:
@@ -164,8 +250,9 @@ class ClientTurn:
             return
         while not self.is_over:
             await self._read_until_started()
-            with contextlib.suppress(UpstreamError):
-                await self.thread.call("turn/interrupt", turnId=self.id)
+            if self.id is not None:
+                with contextlib.suppress(UpstreamError):
+                    await self.thread.call("turn/interrupt", turnId=self.id)
             await self._read_until_over()
 
     async def _read_until_started(self) -> None:

@@ -11,45 +11,37 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from codex_server_cli.core.account.account import Model, models_in
 from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.wire_errors import AccountLimits, login_required
-from codex_server_cli.core.protocol.rpc import params_of
+from codex_server_cli.core.protocol.rpc import Message, at, objects_in, params_of, text_in, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 
 _FRESH_S = 60.0
 _PAGE = 100
+_MOST_PAGES = 50
 
 
 class CodexModel(NamedTuple):
-    """One model of the catalogue, with its line of `model/list`."""
+    """One model of the catalogue, with its service tiers."""
 
-    id: str
-    line: Mapping[str, Any]
-
-    @property
-    def efforts(self) -> list[str]:
-        """Its reasoning efforts."""
-        return [each["reasoningEffort"] for each in self.line.get("supportedReasoningEfforts") or ()]
-
-    @property
-    def is_hidden(self) -> bool:
-        """Whether a person is not to see it in a list."""
-        return bool(self.line.get("hidden"))
+    model: Model
+    service_tiers: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
         """It as `/v1/models` shows it."""
         return {
-            "id": self.id,
+            "id": self.model.name,
             "object": "model",
             "created": 0,
             "owned_by": "openai",
             "x_codex": {
-                "reasoning_efforts": self.efforts,
-                "default_effort": self.line.get("defaultReasoningEffort"),
-                "input_modalities": self.line.get("inputModalities") or [],
-                "service_tiers": [tier["id"] for tier in self.line.get("serviceTiers") or ()],
-                "is_default": bool(self.line.get("isDefault")),
+                "reasoning_efforts": list(self.model.efforts),
+                "default_effort": self.model.default_effort,
+                "input_modalities": list(self.model.modalities),
+                "service_tiers": list(self.service_tiers),
+                "is_default": self.model.is_default,
             },
         }
 
@@ -61,11 +53,13 @@ class Backend:
 
     Attributes:
         connection: as given.
+        account: the result of `account/read`; empty before `check_login`.
         limits: the account's limits, as last reported.
     """
 
     def __init__(self, connection: UpstreamConnection) -> None:
         self.connection = connection
+        self.account: dict[str, Any] = {}
         self.limits = AccountLimits()
         self._models: tuple[float, dict[str, CodexModel]] | None = None
         self._needs_login: bool | None = None
@@ -92,10 +86,11 @@ class Backend:
             UpstreamError, UpstreamGone: the app-server does not say.
         """
         if self._needs_login is None:
-            account = await self.connection.call("account/read", {})
+            reply = await self.connection.call("account/read", {})
+            account = reply if isinstance(reply, dict) else {}
             if account.get("requiresOpenaiAuth") and not account.get("account"):
                 raise login_required()
-            self._needs_login = bool(account.get("requiresOpenaiAuth"))
+            self.account, self._needs_login = account, bool(account.get("requiresOpenaiAuth"))
         return self._needs_login
 
     async def models(self) -> dict[str, CodexModel]:
@@ -112,12 +107,15 @@ class Backend:
     async def _list_models(self) -> dict[str, CodexModel]:
         found: dict[str, CodexModel] = {}
         cursor: str | None = None
-        while True:
+        for _ in range(_MOST_PAGES):
             page = await self.connection.call("model/list", {"limit": _PAGE, "includeHidden": True, "cursor": cursor})
-            found |= {line["id"]: CodexModel(line["id"], line) for line in page["data"]}
-            cursor = page.get("nextCursor")
-            if cursor is None:
-                return found
+            entries = objects_in(at(page, "data", list))
+            tiers = {text_in(entry.get("model")): _tiers_in(entry) for entry in entries}
+            found |= {model.name: CodexModel(model, tiers[model.name]) for model in models_in({"data": entries})}
+            cursor = at(page, "nextCursor", str)
+            if not cursor:
+                break
+        return found
 
     async def check(self, request: ChatRequest) -> None:
         """See that a request can be made: the login, the model, the effort.
@@ -128,11 +126,12 @@ class Backend:
         """
         if not await self.check_login() or request.model is None:
             return
-        model = find(await self.models(), request.model)
+        model = find(await self.models(), request.model).model
+        efforts = ", ".join(model.efforts)
         if request.effort is not None and model.efforts and request.effort not in model.efforts:
             raise ApiError(
                 400,
-                f"The model {model.id} has no reasoning effort {request.effort!r}. It has: {', '.join(model.efforts)}.",
+                f"The model {model.name} has no reasoning effort {request.effort!r}. It has: {efforts}.",
                 code="unsupported_value",
                 param="reasoning_effort",
             )
@@ -142,7 +141,7 @@ def find(models: Mapping[str, CodexModel], name: str) -> CodexModel:
     """The model of this name; raises `ApiError` (404) with the names that there are."""
     if name in models:
         return models[name]
-    shown = ", ".join(model.id for model in models.values() if not model.is_hidden)
+    shown = ", ".join(each.model.name for each in models.values() if not each.model.is_hidden)
     raise ApiError(
         404,
         f"The model {name!r} does not exist here. There are: {shown}. Another name can be mapped to one of them with"
@@ -150,3 +149,8 @@ def find(models: Mapping[str, CodexModel], name: str) -> CodexModel:
         code="model_not_found",
         param="model",
     )
+
+
+def _tiers_in(entry: Message) -> tuple[str, ...]:
+    tiers = (text_or_none(tier.get("id")) for tier in objects_in(entry.get("serviceTiers")))
+    return tuple(filter(None, tiers))

@@ -10,11 +10,17 @@ import asyncio
 import contextlib
 from typing import Any, NamedTuple
 
+from codex_server_cli.codex.login import API_KEY_GUIDE
+from codex_server_cli.core.model.payer import judge
 from codex_server_cli.core.openai import conversation, thread_terms
-from codex_server_cli.core.openai.chat_request import ChatRequest
-from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal
+from codex_server_cli.core.openai.wire_errors import AccountLimits, error_of_refusal, not_paid_for, turn_in_doubt
+from codex_server_cli.core.protocol.rpc import Message, object_at
+from codex_server_cli.core.result.failures import is_draining
+from codex_server_cli.errors import NotLoggedInError
+from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
-from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
+from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn, TurnInDoubt
+from codex_server_cli.gateway.openai.models import Backend
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
@@ -32,16 +38,16 @@ class Opened(NamedTuple):
     way: str
 
 
-async def open_turn(state: ChatMemory, request: ChatRequest) -> Opened:
+async def open_turn(state: ChatMemory, asked: Asked) -> Opened:
     """A running turn that answers a request; who gets it must see that it ends.
 
     Cancelling this ends the turn that it would have been.
 
     Raises:
-        ApiError: there is no login, no such model; or Codex refuses the request.
+        ApiError: there is no login, no such model; Codex refuses the request; or it does not say whether a turn runs.
         UpstreamGone: the app-server cannot be reached.
     """
-    opening = state.gateway.awaited_task(_open(state, request))
+    opening = state.gateway.awaited_task(_open(state, asked))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -54,33 +60,43 @@ def _end_late(state: ChatMemory, opening: asyncio.Task[Opened]) -> None:
         state.end_turn(opening.result().turn)
 
 
-async def _open(state: ChatMemory, request: ChatRequest) -> Opened:
+async def _open(state: ChatMemory, asked: Asked) -> Opened:
     try:
         try:
-            return await _open_once(state, request)
+            return await _open_once(state, asked)
         except UpstreamGone:
-            # The app-server may have ended since the connection was used last. Nothing has run, and a new one may do.
-            return await _open_once(state, request)
+            # The app-server may have ended since the connection was used last. No turn was sent, and a new one may do.
+            return await _open_once(state, asked)
+        except UpstreamError as error:
+            if not is_draining({"data": error.data}):
+                raise
+            return await _open_once(state, asked)  # on the next generation
+    except TurnInDoubt as doubt:
+        state.end_turn(doubt.turn)
+        raise turn_in_doubt(doubt.reason) from doubt
     except UpstreamError as error:
         raise error_of_refusal(error.code, error.message, error.data) from error
+    except NotLoggedInError as error:
+        raise not_paid_for(f"{error.message}.", error.hint) from error
 
 
-async def _open_once(state: ChatMemory, request: ChatRequest) -> Opened:
+async def _open_once(state: ChatMemory, asked: Asked) -> Opened:
+    may_bill = await state.login.check()
     backend = await state.backend()
-    await backend.check(request)
-    if conversation.is_keepable(request):
-        if (turn := await _continue_held(state, request)) is not None:
+    await backend.check(asked.request)
+    if conversation.is_keepable(asked.request):
+        if (turn := await _continue_held(state, asked)) is not None:
             return Opened(turn, backend.limits, "held")
-        if (turn := await _continue_kept(state, request)) is not None:
+        if (turn := await _continue_kept(state, asked)) is not None:
             return Opened(turn, backend.limits, "kept")
-    return Opened(await _start_fresh(state, backend.connection, request), backend.limits, "fresh")
+    return Opened(await _start_fresh(state, backend, asked, may_bill=may_bill), backend.limits, "fresh")
 
 
-async def _continue_held(state: ChatMemory, request: ChatRequest) -> ClientTurn | None:
-    trailing = conversation.trailing_results(request)
+async def _continue_held(state: ChatMemory, asked: Asked) -> ClientTurn | None:
+    trailing = conversation.trailing_results(asked.request)
     if trailing is None:
         return None
-    key = held_key(request, conversation.prefix_keys(request)[trailing.n_before - 1])
+    key = held_key(asked.history, asked.history.prefix_keys()[trailing.n_before - 1])
     turn = state.held.take(trailing.outputs, key)
     if turn is None:
         return None
@@ -95,50 +111,58 @@ async def _continue_held(state: ChatMemory, request: ChatRequest) -> ClientTurn 
     return None
 
 
-def held_key(request: ChatRequest, history: str) -> str:
+def held_key(history: conversation.History, key: str) -> str:
     """The key of a held turn: what it cannot change, and the history up to the calls that it waits for."""
-    return f"{conversation.turn_key(request)} {history}"
+    return f"{history.turn} {key}"
 
 
-async def _continue_kept(state: ChatMemory, request: ChatRequest) -> ClientTurn | None:
-    found = state.threads.take(conversation.prefix_keys(request))
+async def _continue_kept(state: ChatMemory, asked: Asked) -> ClientTurn | None:
+    found = state.threads.take(asked.history.prefix_keys())
     if found is None:
         return None
-    thread = found.thread
+    thread, request = found.thread, asked.request
     with contextlib.suppress(UpstreamError, UpstreamGone):
-        await thread.inject([*request.items[found.n_items :], *request.closing])
+        await thread.inject_while_idle([*request.items[found.n_items :], *request.closing])
         return await thread.start_turn(thread_terms.turn_start(request, thread.id))
     state.release_thread(thread)
     return None
 
 
-async def _start_fresh(state: ChatMemory, connection: UpstreamConnection, request: ChatRequest) -> ClientTurn:
+async def _start_fresh(state: ChatMemory, backend: Backend, asked: Asked, *, may_bill: bool) -> ClientTurn:
     """A turn on a new thread that has none of the user's MCP servers.
 
     They are programs of this machine, and a tool that says that it only reads is called without approval. Their table
     cannot be replaced by an empty one, only each of them be switched off, and none that is not there (Codex refuses
     it). So a thread starts without those that were there last time, and before the model is asked anything they are
-    looked at again: where there are others by then, it is thrown away.
+    looked at again: where there are others by then, it is thrown away. So is one that somebody would pay for who has
+    not agreed.
     """
-    cwd = await state.empty_directory()
+    connection = backend.connection
+    cwd, request = await state.empty_directory(), asked.request
     params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
     items = [*state.reasoning.put_before_calls(request.items), *request.closing]
     names = state.server_names
     if names is None:
-        names = await _server_names(connection, cwd)
+        names = _servers_in(await _config(connection, cwd))
     while True:
         try:
-            thread = await ClientThread.start(connection, _without(params, names))
+            own = await state.gateway.app_server.connect() if asked.is_large else None
+            start = ClientThread.start(own or connection, _without(params, names), owns_connection=own is not None)
+            thread = await start
         except UpstreamError:
-            now = await _server_names(connection, cwd)
+            now = _servers_in(await _config(connection, cwd))
             if now == names:
                 raise
         else:
             try:
-                _, now = await asyncio.gather(thread.inject(items), _server_names(connection, cwd))
-                state.server_names = now
+                _, config = await asyncio.gather(thread.inject_while_idle(items), _config(connection, cwd))
+                state.server_names = now = _servers_in(config)
+                if not may_bill:
+                    _check_payer(thread.provider, config, params["config"], backend.account)
                 if now <= names:
                     return await thread.start_turn(thread_terms.turn_start(request, thread.id))
+            except TurnInDoubt:  # it is ended first
+                raise
             except BaseException:
                 state.release_thread(thread)
                 raise
@@ -152,6 +176,15 @@ def _without(params: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {**params, "config": {**params["config"], **off}}
 
 
-async def _server_names(connection: UpstreamConnection, cwd: str) -> frozenset[str]:
-    config = (await connection.call("config/read", {"cwd": cwd}))["config"]
-    return frozenset(config.get("mcp_servers") or ())
+def _check_payer(provider: str | None, config: Message, overrides: Message, account: Message) -> None:
+    problem = judge(provider, config, overrides, account).problem
+    if problem:
+        raise not_paid_for(problem, API_KEY_GUIDE)
+
+
+async def _config(connection: UpstreamConnection, cwd: str) -> Message:
+    return object_at(await connection.call("config/read", {"cwd": cwd}), "config")
+
+
+def _servers_in(config: Message) -> frozenset[str]:
+    return frozenset(object_at(config, "mcp_servers"))

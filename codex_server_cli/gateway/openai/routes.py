@@ -30,7 +30,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
     async def models(_: Request) -> Response:
         """List the models."""
         backend = await state.backend()
-        shown = [model.document() for model in (await backend.models()).values() if not model.is_hidden]
+        shown = [each.document() for each in (await backend.models()).values() if not each.model.is_hidden]
         return json_answer({"object": "list", "data": shown})
 
     async def model(request: Request) -> Response:

@@ -11,7 +11,9 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
+from weakref import WeakSet
 
 from anyio import CapacityLimiter, to_thread
 
@@ -47,11 +49,13 @@ class UpstreamServer:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
         self.generation: Generation | None = None
+        self._doubted: Generation | None = None
         self._lease: Lease | None = None
         self._looked_at = float("-inf")
         self._failure: CodexServerError | None = None
         self._looking: asyncio.Task[Generation] | None = None
         self._kept: dict[str, UpstreamConnection] = {}
+        self._made: WeakSet[UpstreamConnection] = WeakSet()
         self._kept_of: dict[str, Generation] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._threads = CapacityLimiter(_MOST_THREADS)
@@ -96,8 +100,10 @@ class UpstreamServer:
 
     async def _connect(self) -> UpstreamConnection:
         connection = UpstreamConnection(await self._open())
+        self._made.add(connection)
         try:
             await connection.initialize(_CONNECT_S)
+            connection.when_draining = partial(self._doubt, self.generation)
         except BaseException:
             await asyncio.shield(connection.close())
             raise
@@ -153,9 +159,9 @@ class UpstreamServer:
         self._is_ending.set()
 
     async def close(self) -> None:
-        """Close what is kept, and let the app-server go."""
+        """Close every connection, and let the app-server go."""
         self.give_up_starts()
-        await asyncio.gather(*(connection.close() for connection in self._kept.values()), return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in self._made), return_exceptions=True)
         self._kept.clear()
         if self._lease is not None:
             self._lease.release()
@@ -170,6 +176,11 @@ class UpstreamServer:
 
         ended: list[bool] = []
         return end_once
+
+    def _doubt(self, generation: Generation | None) -> None:
+        """This one takes no more turns, it says: the next look asks it, and finds or starts the next one."""
+        if generation == self.generation:
+            self._doubted, self._looked_at = generation, float("-inf")
 
     async def _generation(self) -> Generation:
         try:
@@ -215,8 +226,13 @@ class UpstreamServer:
             self._key = shared_key(self._settings, config)._replace(extra=_OWN_KEY), config
         key, config = self._key
         try:
+            doubted, self._doubted = self._doubted, None
             found = ensure_shared(
-                self._settings.home, key, idle_s=config.server_idle, should_give_up=self._is_ending.is_set
+                self._settings.home,
+                key,
+                idle_s=config.server_idle,
+                doubted=doubted,
+                should_give_up=self._is_ending.is_set,
             )
             return found, None if found == self.generation else Lease(found)
         except OSError as error:

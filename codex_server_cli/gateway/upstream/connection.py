@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Callable
 from typing import Any
+
+from anyio import to_thread
 
 from codex_server_cli import __version__
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.query import initialize_params
+from codex_server_cli.core.result.failures import is_draining
 from codex_server_cli.gateway.upstream.feed import ThreadFeed
+from codex_server_cli.gateway.upstream.weight import LONG, characters
 from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
 
 _MOST_IN_FLIGHT = 64
 """An app-server refuses from about 120 on (transport notes, section 6)."""
+_MOST_BYTES = 60 * 1024 * 1024
+"""Of one message: the app-server cuts the connection at 64 MiB, and others share it."""
+_INVALID_PARAMS = -32602
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _UNATTENDED = "no client of the gateway attends this thread"
 
@@ -42,6 +50,7 @@ class UpstreamConnection:
 
     Attributes:
         broadcasts: is called with each notification that belongs to no thread.
+        when_draining: is called when the app-server has refused a call because it drains.
     """
 
     def __init__(self, raw: RawConnection) -> None:
@@ -53,6 +62,7 @@ class UpstreamConnection:
         self._refusals: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self.broadcasts: Callable[[rpc.Message], None] | None = None
+        self.when_draining: Callable[[], None] | None = None
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     async def initialize(self, timeout_s: float) -> None:
@@ -63,7 +73,7 @@ class UpstreamConnection:
         """
         try:
             await self.call("initialize", initialize_params(__version__), timeout_s=timeout_s)
-            await self._raw.send(_text({"method": "initialized"}))
+            await self._send({"method": "initialized"})
         except UpstreamError as error:
             raise UpstreamGone(f"the app-server refuses the handshake: {error.message}") from error
 
@@ -96,6 +106,9 @@ class UpstreamConnection:
             if "error" not in reply:
                 return reply.get("result")
             error = UpstreamError(rpc.object_at(reply, "error"))
+            if self.when_draining is not None and is_draining(rpc.object_at(reply, "error")):
+                self.when_draining()
+                raise error
             if error.code != rpc.OVERLOADED:
                 raise error
             await asyncio.sleep(pause_s)  # it was not executed
@@ -108,7 +121,7 @@ class UpstreamConnection:
         reply: asyncio.Future[rpc.Message] = asyncio.get_running_loop().create_future()
         self._replies[number] = reply
         try:
-            await self._raw.send(_text(rpc.request(number, method, params)))
+            await self._send(rpc.request(number, method, params))
             return await reply
         finally:
             self._replies.pop(number, None)
@@ -132,9 +145,10 @@ class UpstreamConnection:
         """Answer a request of the server.
 
         Raises:
+            UpstreamError: the answer is larger than it takes; nothing was sent.
             UpstreamGone: the connection was lost.
         """
-        await self._raw.send(_text({"id": request_id, "result": result}))
+        await self._send({"id": request_id, "result": result})
 
     async def refuse(self, request_id: Any, message: str) -> None:
         """Decline a request of the server.
@@ -142,7 +156,22 @@ class UpstreamConnection:
         Raises:
             UpstreamGone: the connection was lost.
         """
-        await self._raw.send(_text(rpc.refusal({"id": request_id}, message)))
+        await self._send(rpc.refusal({"id": request_id}, message))
+
+    async def _send(self, message: rpc.Message) -> None:
+        """Send one message; a long one is encoded beside the event loop.
+
+        Raises:
+            UpstreamError: it is larger than an app-server takes; nothing was sent.
+            UpstreamGone: the connection was lost.
+        """
+        is_long = characters(message) > LONG
+        data = await to_thread.run_sync(_text, message) if is_long else _text(message)
+        if len(data) > _MOST_BYTES:
+            words = f"a message of {len(data) >> 20} MiB is too large: Codex takes {_MOST_BYTES >> 20} MiB at once"
+            error = {"code": _INVALID_PARAMS, "message": words, "data": {"input_error_code": "input_too_large"}}
+            raise UpstreamError(error)
+        await self._raw.send(data)
 
     async def close(self) -> None:
         """Close it; what still waits for it gets `UpstreamGone`. May be called again."""
@@ -156,7 +185,8 @@ class UpstreamConnection:
         try:
             while True:
                 data = await self._raw.receive_bytes()
-                message = rpc.parse_line(data)
+                is_long = len(data) > LONG
+                message = await to_thread.run_sync(rpc.parse_line, data) if is_long else rpc.parse_line(data)
                 if message is not None:
                     self._take(message, len(data))
         except UpstreamGone as error:
@@ -203,4 +233,5 @@ def _thread_of(message: rpc.Message) -> str | None:
 
 
 def _text(message: rpc.Message) -> bytes:
-    return rpc.encode(message).rstrip(b"\n")
+    """Not escaped: of a text that is no English that would make up to six times as much."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")

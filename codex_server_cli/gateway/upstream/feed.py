@@ -44,6 +44,11 @@ class ThreadFeed:
         self._messages.append((size, message))
         self._has_news.set()
 
+    def skip(self) -> None:
+        """Leave out what is unread."""
+        self._messages.clear()
+        self._unread_bytes = 0
+
     def fail(self, error: Exception) -> None:
         """End it with an error, which comes behind what is unread."""
         self._end = self._end or error

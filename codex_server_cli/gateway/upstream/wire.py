@@ -12,6 +12,8 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from anyio import to_thread
+
 from codex_server_cli.core.protocol.websocket import (
     CLOSE,
     PING,
@@ -28,6 +30,7 @@ from codex_server_cli.core.protocol.websocket import (
     read_head,
     upgrade_request,
 )
+from codex_server_cli.gateway.upstream.weight import LONG
 
 _READ_BYTES = 256 * 1024
 _CLOSE_S = 0.5
@@ -120,7 +123,13 @@ class RawConnection:
         if self._reason is not None:
             raise UpstreamGone(self._reason)
         data = text.encode() if isinstance(text, str) else text
-        self._writer.write(message_frames(data, os.urandom))
+        if len(data) > LONG:  # other connections go on meanwhile
+            frames = await to_thread.run_sync(message_frames, data, os.urandom)
+            if self._reason is not None:
+                raise UpstreamGone(self._reason)
+        else:
+            frames = message_frames(data, os.urandom)
+        self._writer.write(frames)
         try:
             await self._writer.drain()
         except OSError as error:

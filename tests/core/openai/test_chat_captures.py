@@ -219,7 +219,6 @@ def test_all_calls_of_the_response_are_given_at_once_and_the_turn_is_held(name: 
     outputs = replay(run, recorded(name, version))
     assert outputs[-2] == Calls(TWO_CALLS)
     assert run.calls == TWO_CALLS
-    assert run.is_held
     assert run.finish is not None
     assert run.finish.usage == USAGE
 
@@ -235,7 +234,6 @@ def test_the_second_response_of_a_held_turn_is_an_answer_of_its_own(version: str
     assert content_of(replay(second, messages[n:])) == "Rain in Oslo."
     assert second.finish is not None
     assert second.finish == ("stop", USAGE)
-    assert not second.is_held
 
 
 def test_calls_whose_response_was_cut_are_given_after_a_silence(version: str) -> None:
@@ -247,7 +245,6 @@ def test_calls_whose_response_was_cut_are_given_after_a_silence(version: str) ->
     assert run.wakeup_s == messages[first_call].at_s + 20
     assert run.tick(run.wakeup_s - 0.1) == []
     assert run.tick(run.wakeup_s) == [Calls(TWO_CALLS[:1]), ("tool_calls", None)]
-    assert run.is_held
     rest = ChatRun(chat_request(), now_s=NOW_S, turn_id=run.turn_id)
     assert replay(rest, messages[first_call + 1 :])[-2:] == [Calls(TWO_CALLS), ("tool_calls", USAGE)]
 

@@ -130,8 +130,7 @@ def variants(value: Any) -> Iterator[Any]:
 def check_everything_made_of(asked: ChatRequest) -> None:
     """What is made of any request that was accepted can be made, and sent."""
     assert asked.items
-    assert len(conversation.prefix_keys(asked)) == len(asked.items)
-    conversation.turn_key(asked)
+    assert len(conversation.history_of(asked).prefix_keys()) == len(asked.items)
     trailing = conversation.trailing_results(asked)
     results = [conversation.tool_result(output) for output in trailing.outputs.values()] if trailing else []
     start = thread_terms.thread_start(asked, cwd="/", instructions="client")

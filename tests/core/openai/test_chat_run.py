@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Text
-from codex_server_cli.core.openai.chat_run import BEGIN_S, SILENCE_S
+from codex_server_cli.core.openai.chat_run import BEGIN_S, SILENCE_S, ChatRun
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.tools import ClientCall, ForcedTool
-from codex_server_cli.core.openai.wire_errors import interrupted
+from codex_server_cli.core.openai.wire_errors import AccountLimits, interrupted
+from tests.core.openai.bodies import request
 from tests.kit.chat import (
     USAGE,
     ChatDialogue,
@@ -259,11 +260,9 @@ def test_what_is_left_of_the_response_before_is_nothing_to_a_held_turns_next_run
 def test_a_legacy_client_is_told_of_one_call_and_the_turn_cannot_be_held_for_more() -> None:
     one = started(uses_functions=True).receive(raw_call("call_1"), response_completed())
     assert one.outputs == [Calls((CALL,)), Finish("function_call", USAGE)]
-    assert one.run.is_held
     two = started(uses_functions=True).receive(raw_call("call_1"), raw_call("call_2"), response_completed())
     assert two.outputs == [Interrupt(), Calls((CALL,)), Finish("function_call", USAGE)]
     assert two.run.calls == (CALL,)
-    assert not two.run.is_held
 
 
 def test_reasoning_belongs_to_the_call_behind_it() -> None:
@@ -285,7 +284,6 @@ def test_the_answer_to_a_forced_choice_is_a_call() -> None:
     assert [(call.name, call.arguments) for call in calls] == [("get_weather", '{"city": "Oslo"}')]
     assert calls[0].id.startswith("call_")
     assert (dialogue.texts, dialogue.run.text, dialogue.end) == ([], "", "tool_calls")
-    assert not dialogue.run.is_held
 
 
 def test_an_answer_that_is_no_call_is_text() -> None:
@@ -444,9 +442,24 @@ def test_a_response_that_is_cut_behind_a_call_is_waited_for_no_longer_than_its_s
         Calls((CALL, ClientCall("call_2", "get_weather", "{}"))),
         Finish("tool_calls", None),
     ]
-    assert dialogue.run.is_held
 
 
 def _error(dialogue: ChatDialogue) -> ApiError:
     (failed,) = (each for each in dialogue.outputs if isinstance(each, Failed))
     return failed.error
+
+
+def test_when_a_limit_ends_is_told_in_unix_time_and_nothing_else_depends_on_it() -> None:
+    report = {"rateLimits": {"primary": {"usedPercent": 100, "windowDurationMins": 60, "resetsAt": 1_000_030}}}
+    limits = AccountLimits()
+    limits.note(report)
+    run = ChatRun(request(), now_s=5.0, unix_s=1_000_000.0, turn_id=TURN, limits=limits)
+    (failed,) = run.feed(failed_turn("spent", "usageLimitExceeded"), 10.0)
+    assert isinstance(failed, Failed)
+    assert dict(failed.error.headers)["Retry-After"] == "20"
+
+
+def test_a_conversation_is_not_answered_from_a_summary() -> None:
+    dialogue = started().receive(item_notification("item/started", "contextCompaction", "c"))
+    assert isinstance(dialogue.outputs[0], Interrupt)
+    assert dialogue.end == (400, "context_length_exceeded")

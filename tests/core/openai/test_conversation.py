@@ -12,8 +12,8 @@ from codex_server_cli.core.openai.chat_request import ChatRequest
 from codex_server_cli.core.openai.conversation import (
     Trailing,
     answer_items,
+    history_of,
     is_keepable,
-    prefix_keys,
     terms_key,
     tool_result,
     trailing_results,
@@ -43,7 +43,11 @@ def result(call_id: str, content: Any = "rain") -> dict[str, Any]:
 
 def filed(asked: ChatRequest, text: str = "", *calls: ClientCall) -> str:
     """The key under which the thread or turn of an answered request is filed."""
-    return prefix_keys(asked, answer_items(text, calls))[-1]
+    return history_of(asked).prefix_keys(answer_items(text, calls))[-1]
+
+
+def prefix_keys(asked: ChatRequest) -> list[str]:
+    return history_of(asked).prefix_keys()
 
 
 @for_each(

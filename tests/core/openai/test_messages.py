@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.core.openai.messages import ROLES, developer_item, parse_messages
+from codex_server_cli.core.openai.messages import MOST_MESSAGES, ROLES, developer_item, parse_messages
 from codex_server_cli.core.openai.refusal import ApiError
 from tests.core.openai.bodies import PNG, call_item, message, output_item
 from tests.kit.cases import for_each
@@ -185,3 +185,17 @@ def test_one_id_twice_is_refused(messages: list[Any]) -> None:
 def test_the_roles_named_in_the_error_are_those_that_are_taken() -> None:
     for role in ROLES:
         parse_messages([calls(call()), {"role": role, "content": "x", "tool_call_id": "c1", "name": "look"}])
+
+
+@for_each(
+    "messages",
+    [
+        [{"role": "user", "content": "x"}] * (MOST_MESSAGES + 1),
+        [calls(*(call(f"c{n}") for n in range(MOST_MESSAGES + 1)))],
+    ],
+)
+def test_so_many_that_codex_would_break_off_are_refused(messages: list[Any]) -> None:
+    with pytest.raises(ApiError) as refused:
+        parse_messages(messages)
+    assert (refused.value.status, refused.value.code) == (400, "array_above_max_length")
+    assert len(parse_messages([{"role": "user", "content": "x"}] * MOST_MESSAGES)) == MOST_MESSAGES

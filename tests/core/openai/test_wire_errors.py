@@ -224,4 +224,8 @@ def test_ends_that_are_ours() -> None:
         "deadline",
         "The answer is not complete: it took more than 60 s.",
     )
-    assert dict(stopped.headers) == dict(late.headers) == {"x-should-retry": "false"}
+    unpaid = wire_errors.not_paid_for("An API key.", "Log in.")
+    assert (unpaid.status, unpaid.code, unpaid.message) == (401, "codex_login_required", "An API key.\nLog in.")
+    doubtful = wire_errors.turn_in_doubt("killed")
+    assert (doubtful.status, doubtful.code, "killed" in doubtful.message) == (503, "codex_unavailable", True)
+    assert dict(stopped.headers) == dict(late.headers) == dict(doubtful.headers) == {"x-should-retry": "false"}

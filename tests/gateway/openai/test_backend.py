@@ -15,8 +15,8 @@ from codex_server_cli.gateway.openai.models import Backend
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 
 PAGES = (
-    {"data": [{"id": "big", "supportedReasoningEfforts": [{"reasoningEffort": "low"}]}], "nextCursor": "2"},
-    {"data": [{"id": "small", "hidden": True}], "nextCursor": None},
+    {"data": [{"model": "big", "supportedReasoningEfforts": [{"reasoningEffort": "low"}]}], "nextCursor": "2"},
+    {"data": [{"model": "small", "hidden": True}], "nextCursor": None},
 )
 
 

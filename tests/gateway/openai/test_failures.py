@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import openai
@@ -201,6 +202,18 @@ def test_an_answer_that_takes_too_long_is_ended(
     assert (error.status_code, error.code) == (504, "deadline")
     wait_until(lambda: not chats.loaded_turns(), what="the end of the turn")
     gate.open()
+
+
+def test_an_answer_goes_on_where_the_clock_is_set(
+    client: openai.OpenAI, rules: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = rules.close_gate()
+    stream = client.chat.completions.create(model=MODEL, messages=[user("hold")], stream=True)
+    next(stream)
+    tomorrow = time.time() + 86_400
+    monkeypatch.setattr(chat_answer, "time", SimpleNamespace(monotonic=time.monotonic, time=lambda: tomorrow))
+    gate.open()
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream).endswith("end")
 
 
 def test_a_home_that_cannot_be_written_is_said(tmp_path: Path, one_codex: Path) -> None:

@@ -54,7 +54,7 @@ def interrupted(played: Played, *before: Any) -> list[str]:
     """What was called to end a turn of which these messages had come before."""
 
     async def body() -> None:
-        thread = ClientThread(cast(UpstreamConnection, played), "thread", "model")
+        thread = ClientThread(cast(UpstreamConnection, played), "thread")
         turn = await thread.start_turn({})
         for message in before:
             if isinstance(message, Exception):

@@ -1,4 +1,4 @@
-"""Who pays for a turn that a client begins: the same rule as for every turn of ours, no API key unless it is allowed.
+"""Who pays for what a client begins: the same rule as for every turn of ours, no API key unless it is allowed.
 
 Owns how often that is looked at.
 """
@@ -31,10 +31,14 @@ class LoginCheck:
         self._settings, self._cwd = settings, cwd
         self._looked_at = float("-inf")
         self._refusal: CodexServerError | None = None
+        self._may_bill = False
         self._lock = asyncio.Lock()
 
-    async def check(self) -> None:
+    async def check(self) -> bool:
         """See that a turn may begin.
+
+        Returns:
+            Whether it may bill an API key, because `config.json` says so.
 
         Raises:
             CodexServerError: there is no login, or one that would bill an API key.
@@ -45,13 +49,14 @@ class LoginCheck:
                 self._looked_at = time.monotonic()
         if self._refusal is not None:
             raise self._refusal.with_traceback(None)
+        return self._may_bill
 
     def _look(self) -> CodexServerError | None:
         try:
             config = read_config(self._settings.config_path)
             codex = find_codex(config.codex, self._settings.search_path).path
-            may_bill = config.may_bill_api_key
-            check_login(self._settings.codex_home, codex, ThreadTerms(self._cwd), may_bill_api_key=may_bill)
+            self._may_bill = config.may_bill_api_key
+            check_login(self._settings.codex_home, codex, ThreadTerms(self._cwd), may_bill_api_key=self._may_bill)
         except CodexServerError as error:
             return error
         return None
