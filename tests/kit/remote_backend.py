@@ -214,12 +214,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(101)
         for name, value in (("upgrade", "websocket"), ("connection", "Upgrade"), ("sec-websocket-accept", accept)):
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.flush()
         self.close_connection = True
-        self.backend.connected(self.connection)
+        self.backend.connected(self.connection)  # before the app-server can know
         try:
             with contextlib.suppress(OSError, EOFError):
+                self.end_headers()
+                self.wfile.flush()
                 self._receive()
         finally:
             self.backend.disconnected(self.connection)

@@ -13,7 +13,7 @@ from codex_server_cli.errors import AmbiguousError, BadInputError, CodexServerEr
 from codex_server_cli.settings.places import Settings
 from tests.actions.remote.conftest import OneServer
 from tests.kit.remote_backend import RemoteBackend
-from tests.kit.support import DEADLINE_S
+from tests.kit.support import DEADLINE_S, wait_until
 
 
 class Pairing:
@@ -136,9 +136,9 @@ def test_a_device_may_pair_while_the_connection_is_refused_and_is_warned(
     backend.drop()
     with reach(settings, starts=False) as server:
         assert server is not None
-        on = server.run(queries.ask_status(), DEADLINE_S)
-        while server.run(queries.ask_status(), DEADLINE_S).state != "errored":
-            server.run(queries.await_change(on, 1), DEADLINE_S)
+        wait_until(
+            lambda: server.run(queries.ask_status(), DEADLINE_S).state == "errored", what="the refused connection"
+        )
     assert pair() is False
     assert "is not connected to ChatGPT just now" in pair.warnings[0]
 
