@@ -5,6 +5,7 @@ Owns: the ways, the tier of a test in each of them, and what is behind each. Nev
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Callable
 from enum import Enum
@@ -91,7 +92,8 @@ class Place(Home):
             except AssertionError:
                 left = [" ".join(each.cmdline()) for each in self.left_running()]
         for keeper in self.keepers():
-            keeper.send_signal(signal.SIGINT)  # `server stop --now` does the same, at the price of a command
+            with contextlib.suppress(psutil.NoSuchProcess):  # gone meanwhile: its server was told to end
+                keeper.send_signal(signal.SIGINT)  # `server stop --now` does the same, at the price of a command
         return left + super().close(has_failed=has_failed)
 
 

@@ -112,10 +112,12 @@ def _tell(generation: Generation) -> bool:
 
 
 def _signal(pid: int, *signums: signal.Signals) -> bool:
-    """Send signals, and have a process go on that was stopped: it would never hear of them."""
-    try:
-        for signum in (*signums, signal.SIGCONT):
+    """Send signals, and have a process go on that was stopped: it would never hear of them. Whether it was there."""
+    is_told = False
+    for signum in (*signums, signal.SIGCONT):
+        try:
             os.kill(pid, signum)
-    except OSError:  # gone meanwhile
-        return False
-    return True
+        except OSError:  # gone meanwhile, maybe for the first of them
+            return is_told
+        is_told = True
+    return is_told
