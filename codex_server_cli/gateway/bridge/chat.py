@@ -22,6 +22,7 @@ from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError, ErrorKind
 from codex_server_cli.gateway.answers import error_document, json_answer, until_gone
+from codex_server_cli.gateway.errors import client_gone
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.starting import Starter
@@ -62,7 +63,7 @@ class ChatCall:
         view = await until_gone(request, finished())
         if view is None:
             chatting.cancel()
-            raise ApiError(499, "the client has left", code="client_gone")
+            raise client_gone()
         return _answer(view)
 
     async def _chat(self, given: dict[str, Any]) -> TurnView:

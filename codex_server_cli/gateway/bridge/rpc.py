@@ -15,11 +15,10 @@ from codex_server_cli.gateway.answers import json_answer, until_gone
 from codex_server_cli.gateway.bridge.line import SharedLine
 from codex_server_cli.gateway.bridge.messages import TURN_STARTERS, MessageGate, client_of, read_message
 from codex_server_cli.gateway.bridge.requests import ServerRequests
+from codex_server_cli.gateway.errors import client_gone
 from codex_server_cli.gateway.state import Gateway
 
 _HANDSHAKE_S = 10.0
-_GONE = 499
-"""For the log alone: the client has left."""
 
 
 class Rpc:
@@ -63,7 +62,7 @@ class Rpc:
         if reply is None:
             if message["method"] in TURN_STARTERS:
                 self._gateway.task(self._take_back(message, calling))
-            raise ApiError(_GONE, "the client has left", code="client_gone")
+            raise client_gone()
         return reply
 
     async def _take_back(self, message: Message, calling: asyncio.Task[dict[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from codex_server_cli.gateway.bridge.line import SharedLine
 from codex_server_cli.gateway.bridge.messages import MessageGate, client_of, read_message
 from codex_server_cli.gateway.bridge.requests import ServerRequests
 from codex_server_cli.gateway.bridge.turn_stream import TurnStream
+from codex_server_cli.gateway.errors import stopping
 from codex_server_cli.gateway.state import Gateway
 
 KEPT_S = 60.0
@@ -83,8 +84,3 @@ class Streams:
         """The gateway is being stopped: end what runs."""
         running = [stream for stream in self._streams.values() if not stream.frames.is_ended]
         await asyncio.gather(*(stream.abandon(stopping()) for stream in running))
-
-
-def stopping() -> ApiError:
-    """What the streams that run are ended with after SIGTERM."""
-    return ApiError(503, "this gateway is being stopped", type="server_error", code="gateway_stopping")

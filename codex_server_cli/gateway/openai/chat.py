@@ -18,8 +18,8 @@ from starlette.responses import Response
 
 from codex_server_cli.core.openai.chat_chunks import DONE, ChatHead, ChunkWriter, completion
 from codex_server_cli.core.openai.chat_run import Failed
-from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.gateway.answers import EventStream, error_data, json_answer, until_gone
+from codex_server_cli.gateway.answers import EventStream, answer_of, error_data, json_answer, until_gone
+from codex_server_cli.gateway.errors import client_gone
 from codex_server_cli.gateway.openai.asked import Asked, read_asked
 from codex_server_cli.gateway.openai.chat_answer import ChatAnswer
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
@@ -47,7 +47,7 @@ async def answer_chat(state: ChatMemory, request: Request) -> Response:
     ignored = asked.request.ignored
     headers = {"x-codex-ignored": ",".join(ignored)} if ignored else {}
     answer = (_stream if asked.request.is_stream else _whole)(state, asked, request.scope.get("log", {}), headers)
-    return await until_gone(request, answer) or Response(status_code=499)  # for the log alone: the client has left
+    return await until_gone(request, answer) or answer_of(client_gone())
 
 
 async def _whole(state: ChatMemory, asked: Asked, log: Facts, headers: dict[str, str]) -> Response:
@@ -73,8 +73,6 @@ async def _stream(state: ChatMemory, asked: Asked, log: Facts, headers: dict[str
 
 async def _start(state: ChatMemory, asked: Asked, log: Facts) -> _Running:
     """Have the turn run, as soon as there is a place for it."""
-    if state.gateway.is_stopping:
-        raise ApiError(503, "This gateway is stopping.", type="server_error", code="gateway_stopping")
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(state.gateway.admission.stream())
         turn, limits, way = await open_turn(state, asked)

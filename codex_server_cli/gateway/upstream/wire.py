@@ -136,14 +136,6 @@ class RawConnection:
             self._end(LOST)
             raise UpstreamGone(LOST) from error
 
-    async def receive(self) -> str:
-        """The next message.
-
-        Raises:
-            UpstreamGone: the connection has ended.
-        """
-        return (await self.receive_bytes()).decode("utf-8", "replace")
-
     async def receive_bytes(self) -> bytes:
         """The next message, as it came; cancelling it loses nothing.
 

@@ -219,7 +219,7 @@ def test_a_polite_close_is_told(code: int, words: str, path: Path) -> None:
 
     async def use(raw: RawConnection) -> None:
         with pytest.raises(UpstreamGone, match=words):
-            await raw.receive()
+            await raw.receive_bytes()
         with pytest.raises(UpstreamGone, match=words):
             await raw.send("{}")
 
@@ -235,7 +235,7 @@ def test_a_ping_is_answered_and_a_binary_message_means_nothing(path: Path) -> No
         await connection.wait_closed()
 
     async def use(raw: RawConnection) -> None:
-        assert await raw.receive() == "after the pong"
+        assert await raw.receive_bytes() == b"after the pong"
 
     meet(path, behave, use)
 
@@ -251,12 +251,12 @@ def test_one_who_stops_to_read_makes_the_peer_wait(path: Path) -> None:
             sent.append(number)
 
     async def use(raw: RawConnection) -> None:
-        await raw.receive()
+        await raw.receive_bytes()
         await until(lambda: peers[0].transport.get_write_buffer_size() > 0)
         await settle()
         assert len(sent) < 100
         for _ in range(999):
-            await raw.receive()
+            await raw.receive_bytes()
         await until(lambda: len(sent) == 1000)
 
     meet(path, behave, use)
