@@ -4,7 +4,7 @@ import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-const WEATHER = {
+export const WEATHER = {
   name: "get_weather",
   description: "The weather of a city.",
   parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
@@ -84,7 +84,7 @@ export async function namedTool({ model, text, ...asked }) {
   return clientOf(asked).chat.completions.create({ model, messages: [user(text)], tools: TOOLS, tool_choice });
 }
 
-const Person = z.object({ name: z.string(), age: z.number(), nick: z.string().nullable() });
+export const Person = z.object({ name: z.string(), age: z.number(), nick: z.string().nullable() });
 
 export async function parse({ model, text, isStream = false, ...asked }) {
   const completions = clientOf(asked).chat.completions;
