@@ -70,10 +70,10 @@ def _install(folder: Path) -> None:
 
 
 class NodeClients:
-    """One node process that plays scenarios, one after the other."""
+    """A node process that plays scenarios, one after the other; after a test that failed there is another one."""
 
     def __init__(self, root: Path) -> None:
-        """Install what is missing, and start it.
+        """Install what is missing.
 
         Args:
             root: an empty directory, for the scripts beside their packages and for what node complains of.
@@ -82,23 +82,8 @@ class NodeClients:
             shutil.copy(script, root)
         (root / "node_modules").symlink_to(_installed())
         self._root, self._complaints = root, root / "stderr"
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        with self._complaints.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                ["node", root / "run.mjs"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
-        self._reader = threading.Thread(target=self._read, daemon=True, name="node's answers")
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line)
-        self._lines.put("")
+        self._env = dict(os.environ)  # that of a gateway, which is there later, would make it one of its processes
+        self._process: subprocess.Popen[str] | None = None
 
     def play(self, scenario: str, base_url: str, *, leave_after: Callable[[], object] | None, **asked: object) -> Json:
         """Play one scenario.
@@ -112,6 +97,7 @@ class NodeClients:
         Returns:
             `{"returned": …}` or `{"thrown": {"name", "message", "status", "code", …}}`.
         """
+        self._start()
         self._say({"scenario": scenario, "baseURL": base_url, **asked})
         if leave_after is not None:
             leave_after()
@@ -124,7 +110,27 @@ class NodeClients:
         answer: Json = json.loads(line)
         return answer
 
+    def _start(self) -> None:
+        """Start it, unless it runs: what a failed test had is killed (`tests.kit.failed`)."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        command: list[str | Path] = ["node", self._root / "run.mjs"]
+        pipe = subprocess.PIPE
+        with self._complaints.open("wb") as stderr:
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=stderr, text=True, env=self._env)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True, name="node's answers")
+        self._reader.start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
     def _say(self, message: Json) -> None:
+        assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
@@ -139,16 +145,12 @@ class NodeClients:
 
     def close(self) -> None:
         """End it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(DEADLINE_S)
-        finally:
-            self._process.kill()
-            self._process.wait()
+        if self._process is None:
+            return
+        with self._process as process:  # closes its pipes and waits
+            process.kill()
             self._reader.join()
-            self._process.stdout.close()
+        self._process = None
 
 
 class Client:
