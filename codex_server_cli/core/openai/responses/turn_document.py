@@ -21,6 +21,7 @@ from codex_server_cli.core.openai.responses.document import (
     response_document,
     usage_document,
 )
+from codex_server_cli.core.openai.responses.items import shown_input
 from codex_server_cli.core.protocol.rpc import at, object_at, text_in
 from codex_server_cli.core.result.failures import is_incomplete
 from codex_server_cli.errors import ErrorKind
@@ -89,26 +90,15 @@ def _head(view: TurnView) -> ResponseHead:
     meta, echo = view.meta, object_at(view.meta, "echo")
     model = echo.get("model") or meta.get("model") or object_at(meta, "effective").get("model")
     started_ms = parse_time_ms(meta.get("started_at")) or time_ms(view.turn_id) or 0
-    echoed: Json = {
-        "instructions": at(echo, "instructions", str),
-        "metadata": object_at(echo, "metadata"),
-        "reasoning": {"effort": meta.get("effort"), "summary": None},
-        "text": {"format": _format(view), "verbosity": "medium"},
-    }
+    known: Json = {"reasoning": {"effort": meta.get("effort"), "summary": None}, "text": _text_of(view)}
+    echoed = {**known, **object_at(echo, "response")}
     return ResponseHead(response_id(view.turn_id), started_ms // 1000, text_in(model), echoed)
 
 
-def _format(view: TurnView) -> Json:
+def _text_of(view: TurnView) -> Json:
     schema = at(view.meta, "request.schema", dict)
-    if schema is None:
-        return {"type": "text"}
-    return {
-        "type": "json_schema",
-        "name": "answer",
-        "strict": True,
-        **object_at(view.meta, "echo.format"),
-        "schema": schema,
-    }
+    form = {"type": "json_schema", "name": "answer", "schema": schema, "strict": True} if schema else {"type": "text"}
+    return {"format": form, "verbosity": "medium"}
 
 
 def _usage(view: TurnView) -> Json | None:
@@ -153,15 +143,13 @@ def input_items(prompt: str, pictures: Sequence[str], view: TurnView) -> list[Js
     Args:
         pictures: data URLs.
     """
-    said = [("developer", text, "developer") for text in at(view.meta, "echo.developer", list) or []]
-    found = [_input_item(view, f"{name}_{n}", role, [_text(text)]) for n, (role, text, name) in enumerate(said)]
-    shown = [{"type": "input_image", "image_url": url, "detail": "auto"} for url in pictures]
-    return [*found, _input_item(view, "prompt", "user", [_text(prompt), *shown])]
+    developer = [_message("developer", [_text(text)]) for text in at(view.meta, "echo.developer", list) or []]
+    shown = [{"type": "input_image", "image_url": url} for url in pictures]
+    return shown_input([*developer, _message("user", [_text(prompt), *shown])], view.turn_id)
 
 
-def _input_item(view: TurnView, name: str, role: str, content: list[Json]) -> Json:
-    item_id = f"msg_{view.turn_id}_{name}"
-    return {"id": item_id, "type": "message", "status": "completed", "role": role, "content": content}
+def _message(role: str, content: list[Json]) -> Json:
+    return {"type": "message", "role": role, "content": content}
 
 
 def _text(text: str) -> Json:

@@ -118,10 +118,13 @@ def test_what_the_request_said_is_told_again() -> None:
         "request": {"schema": schema},
         "echo": {
             "model": "fast",
-            "instructions": "Be brief.",
-            "metadata": {"a": "b"},
-            "format": {"name": "city", "strict": False},
             "developer": ["Be brief."],
+            "response": {
+                "instructions": "Be brief.",
+                "metadata": {"a": "b"},
+                "reasoning": {"effort": "high", "summary": None},
+                "text": {"format": {"type": "json_schema", "name": "city", "strict": False, "schema": schema}},
+            },
         },
     }
     response, _ = shown(view(State.COMPLETE, meta=meta))
