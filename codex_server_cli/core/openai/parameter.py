@@ -29,7 +29,7 @@ class Treatment(StrEnum):
     REFUSED = "refused"
 
 
-class Parameter(NamedTuple):
+class ApiParameter(NamedTuple):
     """One parameter.
 
     Attributes:
@@ -44,7 +44,7 @@ class Parameter(NamedTuple):
     harmless: tuple[Any, ...] = ()
 
 
-def without_effect(body: Mapping[str, Any], table: Sequence[Parameter], *, is_strict: bool) -> tuple[str, ...]:
+def without_effect(body: Mapping[str, Any], table: Sequence[ApiParameter], *, is_strict: bool) -> tuple[str, ...]:
     """The parameters given that have no effect.
 
     Args:

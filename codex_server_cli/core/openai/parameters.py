@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai.parameter import (
-    Parameter,
+    ApiParameter,
     Treatment,
     cache_key_in,
     flag,
@@ -28,49 +28,53 @@ MAX_STOPS = 4
 _U, _I, _R = Treatment.USED, Treatment.IGNORED, Treatment.REFUSED
 _NO_LEVER = "Codex has no lever for it"
 PARAMETERS = (
-    Parameter("model", _U, "a model of `/v1/models`, an alias of the server, or `MODEL:EFFORT`; the default if absent"),
-    Parameter("messages", _U, "every role; text, and pictures as data URLs in user and tool messages"),
-    Parameter("tools", _U, "functions; the schema's bounds and formats are told in its descriptions"),
-    Parameter(
+    ApiParameter(
+        "model", _U, "a model of `/v1/models`, an alias of the server, or `MODEL:EFFORT`; the default if absent"
+    ),
+    ApiParameter("messages", _U, "every role; text, and pictures as data URLs in user and tool messages"),
+    ApiParameter("tools", _U, "functions; the schema's bounds and formats are told in its descriptions"),
+    ApiParameter(
         "tool_choice", _U, "`required` and a named tool are emulated: asked for in words and by an output schema"
     ),
-    Parameter("functions", _U, "legacy: as `tools`; the answer then has `function_call`"),
-    Parameter("function_call", _U, "legacy: as `tool_choice`"),
-    Parameter(
+    ApiParameter("functions", _U, "legacy: as `tools`; the answer then has `function_call`"),
+    ApiParameter("function_call", _U, "legacy: as `tool_choice`"),
+    ApiParameter(
         "response_format", _U, "a schema that is not `strict` is made so where it can be, else asked for in words"
     ),
-    Parameter("reasoning_effort", _U, "must be one that the model has"),
-    Parameter("reasoning", _U, "`{effort, summary}`; a summary (`auto`, `concise`, `detailed`) is `reasoning_content`"),
-    Parameter("verbosity", _U, "`low`, `medium` or `high`"),
-    Parameter("service_tier", _U, "`priority` (or `fast`) and `flex`; `auto` and `default` are the default"),
-    Parameter("stop", _U, "up to 4 texts; the answer is cut here, and has no usage then"),
-    Parameter("stream", _U, "server-sent events"),
-    Parameter("stream_options.include_usage", _U, "a last chunk with the usage"),
-    Parameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
-    Parameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
-    Parameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
-    Parameter("parallel_tool_calls", _I, "the model decides", (True,)),
-    Parameter("max_tokens", _I, _NO_LEVER),
-    Parameter("max_completion_tokens", _I, _NO_LEVER),
-    Parameter("temperature", _I, _NO_LEVER, (1,)),
-    Parameter("top_p", _I, _NO_LEVER, (1,)),
-    Parameter("frequency_penalty", _I, _NO_LEVER, (0,)),
-    Parameter("presence_penalty", _I, _NO_LEVER, (0,)),
-    Parameter("seed", _I, _NO_LEVER),
-    Parameter("logit_bias", _I, _NO_LEVER, ({},)),
-    Parameter("metadata", _I, "nothing is stored", ({},)),
-    Parameter("store", _I, "nothing is stored", (False,)),
-    Parameter("safety_identifier", _I, _NO_LEVER),
-    Parameter("prompt_cache_retention", _I, _NO_LEVER),
-    Parameter("prompt_cache_options", _I, _NO_LEVER),
-    Parameter("prediction", _I, _NO_LEVER),
-    Parameter("n", _R, "more than one answer", (1,)),
-    Parameter("logprobs", _R, "Codex does not report them", (False,)),
-    Parameter("top_logprobs", _R, "Codex does not report them", (0,)),
-    Parameter("audio", _R, "text only"),
-    Parameter("modalities", _R, "anything but `text`", ([], ["text"])),
-    Parameter("moderation", _R, "nothing is moderated here"),
-    Parameter("web_search_options", _R, "no hosted tools"),
+    ApiParameter("reasoning_effort", _U, "must be one that the model has"),
+    ApiParameter(
+        "reasoning", _U, "`{effort, summary}`; a summary (`auto`, `concise`, `detailed`) is `reasoning_content`"
+    ),
+    ApiParameter("verbosity", _U, "`low`, `medium` or `high`"),
+    ApiParameter("service_tier", _U, "`priority` (or `fast`) and `flex`; `auto` and `default` are the default"),
+    ApiParameter("stop", _U, "up to 4 texts; the answer is cut here, and has no usage then"),
+    ApiParameter("stream", _U, "server-sent events"),
+    ApiParameter("stream_options.include_usage", _U, "a last chunk with the usage"),
+    ApiParameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
+    ApiParameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
+    ApiParameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
+    ApiParameter("parallel_tool_calls", _I, "the model decides", (True,)),
+    ApiParameter("max_tokens", _I, _NO_LEVER),
+    ApiParameter("max_completion_tokens", _I, _NO_LEVER),
+    ApiParameter("temperature", _I, _NO_LEVER, (1,)),
+    ApiParameter("top_p", _I, _NO_LEVER, (1,)),
+    ApiParameter("frequency_penalty", _I, _NO_LEVER, (0,)),
+    ApiParameter("presence_penalty", _I, _NO_LEVER, (0,)),
+    ApiParameter("seed", _I, _NO_LEVER),
+    ApiParameter("logit_bias", _I, _NO_LEVER, ({},)),
+    ApiParameter("metadata", _I, "nothing is stored", ({},)),
+    ApiParameter("store", _I, "nothing is stored", (False,)),
+    ApiParameter("safety_identifier", _I, _NO_LEVER),
+    ApiParameter("prompt_cache_retention", _I, _NO_LEVER),
+    ApiParameter("prompt_cache_options", _I, _NO_LEVER),
+    ApiParameter("prediction", _I, _NO_LEVER),
+    ApiParameter("n", _R, "more than one answer", (1,)),
+    ApiParameter("logprobs", _R, "Codex does not report them", (False,)),
+    ApiParameter("top_logprobs", _R, "Codex does not report them", (0,)),
+    ApiParameter("audio", _R, "text only"),
+    ApiParameter("modalities", _R, "anything but `text`", ([], ["text"])),
+    ApiParameter("moderation", _R, "nothing is moderated here"),
+    ApiParameter("web_search_options", _R, "no hosted tools"),
 )
 
 

@@ -1,1 +1,1 @@
-"""`/v1/responses`: what is answered at once, and what runs in the background."""
+"""OpenAI's Responses API, over the same threads and turns as chat completions."""

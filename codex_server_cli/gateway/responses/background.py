@@ -7,6 +7,7 @@ it. They may do what `serve` was started with, and no request can widen it: the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -24,11 +25,14 @@ from codex_server_cli.core.model.request import Sandbox
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import ApiError, invalid
+from codex_server_cli.core.openai.responses.items import shown_input
 from codex_server_cli.core.openai.responses.turn_document import input_items, response_id, turn_id_in, turn_response
 from codex_server_cli.core.openai.responses.turn_request import TurnAsk, parse_turn_ask
-from codex_server_cli.core.protocol.rpc import object_at
+from codex_server_cli.core.protocol.rpc import object_at, text_or_none
 from codex_server_cli.errors import BusyError, NotFoundError
 from codex_server_cli.gateway.answers import EventStream, json_answer
+from codex_server_cli.gateway.responses.memory import RememberedResponse
+from codex_server_cli.gateway.responses.pages import deleted, page_of
 from codex_server_cli.gateway.responses.turn_stream import FIRST, turn_stream, whole_response
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
@@ -37,12 +41,12 @@ from codex_server_cli.gateway.turns.starting import Forks, Starter, idempotency_
 
 _INSTRUCTIONS = "developer_instructions"
 _RETRIEVED = ("stream", "starting_after", "include", "include_obfuscation")
-_LISTED = ("limit", "order", "after", "include")
-_MOST_LISTED, _USUALLY_LISTED = 100, 20
+_MOST_BEFORE = 1000
+"""Turns that a conversation can go back."""
 
 
 class Background:
-    """The responses of one gateway that are turns; `gateway.shared` has it."""
+    """The responses of one gateway that are turns."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._options = gateway.options
@@ -89,22 +93,39 @@ class Background:
         QueryOf(request)
         directory, _ = await self._find(turn_id)
         await self._face.act(delete, self._face.settings, directory)
-        return json_answer({"id": response_id(turn_id), "object": "response", "deleted": True})
+        return json_answer(deleted(response_id(turn_id)))
 
-    async def list_input(self, request: Request, turn_id: str) -> Response:
-        """What a response was asked."""
-        query = QueryOf(request, *_LISTED)
-        limit = query.number("limit", least=1, most=_MOST_LISTED, default=_USUALLY_LISTED)
+    async def input_items(self, request: Request, turn_id: str) -> Response:
+        """List what a response was asked."""
         directory, view = await self._find(turn_id)
         asked = await self._face.look(asked_of, directory, view)
-        items = input_items(asked.prompt, asked.pictures, view)
-        if query.text("order") != "asc":
-            items.reverse()
-        after = [n for n, item in enumerate(items) if item["id"] == query.text("after")]
-        items = items[after[0] + 1 :] if after else items
-        shown = items[:limit]
-        ends = {"first_id": shown[0]["id"] if shown else None, "last_id": shown[-1]["id"] if shown else None}
-        return json_answer({"object": "list", "data": shown, **ends, "has_more": len(items) > len(shown)})
+        return json_answer(page_of(shown_input(input_items(*asked, view), turn_id), request))
+
+    async def remembered(self, id_: str) -> RememberedResponse | None:
+        """A response as one that another one, which is answered at once, can go on from, with all before it.
+
+        Returns:
+            None where no turn is it.
+
+        Raises:
+            ApiError: 400, it has not ended.
+        """
+        turn_id = turn_id_in(id_)
+        if turn_id is None:
+            return None
+        way_back: list[tuple[Turn, TurnView]] = []
+        with suppress(ApiError):  # this one was deleted, or one before it
+            while turn_id is not None and len(way_back) < _MOST_BEFORE:
+                way_back.append(await self._find(turn_id))
+                turn_id = text_or_none(way_back[-1][1].meta.get("resumed_from"))
+        if not way_back:
+            return None
+        if way_back[0][1].state is State.RUNNING:
+            raise invalid(f"{id_} is still in progress.", "previous_response_id", "response_in_progress")
+        found: RememberedResponse | None = None
+        for directory, view in reversed(way_back):
+            found = await self._face.act(_remembered, directory, view, found)
+        return found
 
     # --- starting
 
@@ -182,6 +203,11 @@ class Background:
         return turn_stream(self._face, directory, view, after)
 
 
+def _remembered(directory: Turn, view: TurnView, before: RememberedResponse | None) -> RememberedResponse:
+    response = whole_response(directory, view)
+    return RememberedResponse(response, input_items(*asked_of(directory, view), view), response["output"], before)
+
+
 def _with_settings(options: StartOptions, ask: TurnAsk, instructions: str | None) -> StartOptions:
     """With keys of Codex's configuration that only say how to answer: none that a client could choose the name of."""
     settings = {**ask.settings, **({_INSTRUCTIONS: instructions} if instructions else {})}
@@ -194,4 +220,5 @@ def _readable_after_repair(directory: Turn) -> TurnView:
 
 
 def _not_found(turn_id: str) -> ApiError:
-    return ApiError(404, f"Response {response_id(turn_id)} does not exist.", code="response_not_found", param="id")
+    message = f"Response with id {response_id(turn_id)!r} not found: there is no such turn, or it was deleted."
+    return ApiError(404, message, code="response_not_found", param="response_id")

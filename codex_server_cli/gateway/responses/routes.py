@@ -1,54 +1,56 @@
-"""The routes of `/v1/responses`, with and without `/v1`."""
+"""The endpoints of the Responses API. Owns their paths and methods; OpenAI's face has them with and without `/v1`."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
-from codex_server_cli.core.openai.refusal import ApiError, invalid
 from codex_server_cli.core.openai.responses.turn_document import turn_id_in
-from codex_server_cli.gateway.answers import read_json
+from codex_server_cli.gateway.openai.chat_memory import ChatMemory
+from codex_server_cli.gateway.responses import reading
 from codex_server_cli.gateway.responses.background import Background
-from codex_server_cli.gateway.state import Gateway
+from codex_server_cli.gateway.responses.create import create
+from codex_server_cli.gateway.responses.face import ResponsesFace
 
-OfTurn = Callable[[Request, str], Awaitable[Response]]
-
-
-def routes(gateway: Gateway) -> list[BaseRoute]:
-    """What this face answers."""
-    background = gateway.shared(Background)
-
-    async def create(request: Request) -> Response:
-        body = await read_json(request)
-        if isinstance(body, dict) and body.get("background") is True:
-            return await background.create(request, body)
-        raise invalid("Only `background` is possible.", "background")
-
-    return [
-        *_on("/responses", create, "POST"),
-        *_on("/responses/{id}", _of_turn(background.retrieve), "GET"),
-        *_on("/responses/{id}", _of_turn(background.remove), "DELETE"),
-        *_on("/responses/{id}/cancel", _of_turn(background.cancel), "POST"),
-        *_on("/responses/{id}/input_items", _of_turn(background.list_input), "GET"),
-    ]
+ResponseEndpoint = Callable[[ResponsesFace, Request], Awaitable[Response]]
+TurnEndpoint = Callable[[Background, Request, str], Awaitable[Response]]
 
 
-def _of_turn(answer: OfTurn) -> Callable[[Request], Awaitable[Response]]:
-    async def handler(request: Request) -> Response:
-        id_ = request.path_params["id"]
-        turn_id = turn_id_in(id_)
-        if turn_id is None:
-            raise ApiError(404, f"Response {id_[:80]} does not exist.", code="response_not_found", param="id")
-        return await answer(request, turn_id)
+class Endpoint(NamedTuple):
+    """What answers a method on a path."""
 
-    return handler
+    method: str
+    path: str
+    answer: Callable[[Request], Awaitable[Response]]
 
 
-def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: str) -> list[BaseRoute]:
-    return [
-        Route(f"/v1{path}", handler, methods=[method]),
-        Route(path, handler, methods=[method], include_in_schema=False),
-    ]
+_ENDPOINTS: tuple[tuple[str, str, ResponseEndpoint, TurnEndpoint | None], ...] = (
+    ("POST", "/responses", create, None),
+    ("GET", "/responses/{response}", reading.retrieve, Background.retrieve),
+    ("DELETE", "/responses/{response}", reading.remove, Background.remove),
+    ("POST", "/responses/{response}/cancel", reading.cancel, Background.cancel),
+    ("GET", "/responses/{response}/input_items", reading.input_items, Background.input_items),
+)
+"""What answers for a response that is remembered, and for one that is a turn."""
+
+
+def endpoints(chats: ChatMemory) -> list[Endpoint]:
+    """All of them, over the threads and turns of `chats`."""
+    face = ResponsesFace(chats)
+    return [Endpoint(method, path, _bound(face, answer, of_turn)) for method, path, answer, of_turn in _ENDPOINTS]
+
+
+def _bound(
+    face: ResponsesFace, endpoint: ResponseEndpoint, of_turn: TurnEndpoint | None
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        turn_id = turn_id_in(request.path_params.get("response", ""))
+        if of_turn is not None and turn_id is not None:
+            return await of_turn(face.background, request, turn_id)
+        return await endpoint(face, request)
+
+    answer.__doc__ = endpoint.__doc__
+    return answer

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from codex_server_cli.core.openai.parameter import (
-    Parameter,
+    ApiParameter,
     Treatment,
     cache_key_in,
     flag,
@@ -30,56 +30,63 @@ _NOTHING_TO_INCLUDE = (
     *("message.input_image.image_url", "computer_call_output.output.image_url", "code_interpreter_call.outputs"),
 )
 """Of tools that are not run here, and of what is never left out."""
+_OWN_NAMES = {"messages": "input", "reasoning_effort": "reasoning.effort"}
 _MOST_METADATA = 16
 _LONGEST_NAME, _LONGEST_VALUE = 64, 512
 
 _U, _I, _R = Treatment.USED, Treatment.IGNORED, Treatment.REFUSED
 _NO_LEVER = "Codex has no lever for it"
 RESPONSE_PARAMETERS = (
-    Parameter("model", _U, "a model of `/v1/models`, an alias of the server, or `MODEL:EFFORT`; the default if absent"),
-    Parameter(
+    ApiParameter(
+        "model", _U, "a model of `/v1/models`, an alias of the server, or `MODEL:EFFORT`; the default if absent"
+    ),
+    ApiParameter(
         "input", _U, "text, or items: messages of every role, calls and their outputs, reasoning, references to items"
     ),
-    Parameter("instructions", _U, "a developer message before the conversation; of this response alone"),
-    Parameter("previous_response_id", _U, "the conversation goes on behind that response, if it is still remembered"),
-    Parameter("store", _U, "`false`: not remembered; else remembered as long as there is room and the gateway runs"),
-    Parameter("background", _U, "`true`: a turn of its own, see below"),
-    Parameter("tools", _U, "functions; the schema's bounds and formats are told in its descriptions"),
-    Parameter(
+    ApiParameter("instructions", _U, "a developer message before the conversation; of this response alone"),
+    ApiParameter(
+        "previous_response_id", _U, "the conversation goes on behind that response, if it is still remembered"
+    ),
+    ApiParameter("store", _U, "`false`: not remembered; else remembered as long as there is room and the gateway runs"),
+    ApiParameter("background", _U, "`true`: a turn of its own, see below"),
+    ApiParameter("tools", _U, "functions; the schema's bounds and formats are told in its descriptions"),
+    ApiParameter(
         "tool_choice", _U, "`required` and a named tool are emulated: asked for in words and by an output schema"
     ),
-    Parameter("text.format", _U, "a schema that is not `strict` is made so where it can be, else asked for in words"),
-    Parameter("text.verbosity", _U, "`low`, `medium` or `high`"),
-    Parameter("reasoning.effort", _U, "must be one that the model has"),
-    Parameter("reasoning.summary", _U, "`auto`, `concise` or `detailed`; also as `generate_summary`"),
-    Parameter("reasoning.context", _I, _NO_LEVER, ("auto",)),
-    Parameter("reasoning.mode", _I, _NO_LEVER, ("standard",)),
-    Parameter("include", _U, "`reasoning.encrypted_content`; what no tool here could give is nothing"),
-    Parameter("service_tier", _U, "`priority` (or `fast`) and `flex`; `auto` and `default` are the default"),
-    Parameter("stream", _U, "server-sent events"),
-    Parameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
-    Parameter("metadata", _U, "comes back in the response"),
-    Parameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
-    Parameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
-    Parameter("parallel_tool_calls", _I, "the model decides", (True,)),
-    Parameter("max_output_tokens", _I, _NO_LEVER),
-    Parameter("max_tool_calls", _I, "no hosted tools"),
-    Parameter("temperature", _I, _NO_LEVER, (1,)),
-    Parameter("top_p", _I, _NO_LEVER, (1,)),
-    Parameter("truncation", _I, "nothing is left out: what is too long is refused", ("disabled",)),
-    Parameter("safety_identifier", _I, _NO_LEVER),
-    Parameter("prompt_cache_retention", _I, _NO_LEVER),
-    Parameter("prompt_cache_options", _I, _NO_LEVER),
-    Parameter("context_management", _I, "nothing is compacted", ([],)),
-    Parameter("image", _I, _NO_LEVER),
-    Parameter("access_programs", _I, _NO_LEVER),
-    Parameter("background_options", _I, _NO_LEVER),
-    Parameter("top_logprobs", _R, "Codex does not report them", (0,)),
-    Parameter("conversation", _R, "conversations are not stored; `previous_response_id` goes on"),
-    Parameter("prompt", _R, "prompts are not stored"),
-    Parameter("audio", _R, "text only"),
-    Parameter("modalities", _R, "anything but `text`", ([], ["text"])),
-    Parameter("moderation", _R, "nothing is moderated here"),
+    ApiParameter(
+        "text.format", _U, "a schema that is not `strict` is made so where it can be, else asked for in words"
+    ),
+    ApiParameter("text.verbosity", _U, "`low`, `medium` or `high`"),
+    ApiParameter("reasoning.effort", _U, "must be one that the model has"),
+    ApiParameter("reasoning.summary", _U, "`auto`, `concise` or `detailed`; also as `generate_summary`"),
+    ApiParameter("reasoning.context", _I, _NO_LEVER, ("auto",)),
+    ApiParameter("reasoning.mode", _I, _NO_LEVER, ("standard",)),
+    ApiParameter("include", _U, "`reasoning.encrypted_content`; what no tool here could give is nothing"),
+    ApiParameter("service_tier", _U, "`priority` (or `fast`) and `flex`; `auto` and `default` are the default"),
+    ApiParameter("stream", _U, "server-sent events"),
+    ApiParameter("stream_options.include_obfuscation", _I, _NO_LEVER, (False,)),
+    ApiParameter("metadata", _U, "comes back in the response"),
+    ApiParameter("prompt_cache_key", _U, "requests share a thread, and so its cache, only with the same key"),
+    ApiParameter("user", _U, "in place of `prompt_cache_key` where that is absent"),
+    ApiParameter("parallel_tool_calls", _I, "the model decides", (True,)),
+    ApiParameter("max_output_tokens", _I, _NO_LEVER),
+    ApiParameter("max_tool_calls", _I, "no hosted tools"),
+    ApiParameter("temperature", _I, _NO_LEVER, (1,)),
+    ApiParameter("top_p", _I, _NO_LEVER, (1,)),
+    ApiParameter("truncation", _I, "nothing is left out: what is too long is refused", ("disabled",)),
+    ApiParameter("safety_identifier", _I, _NO_LEVER),
+    ApiParameter("prompt_cache_retention", _I, _NO_LEVER),
+    ApiParameter("prompt_cache_options", _I, _NO_LEVER),
+    ApiParameter("context_management", _I, "nothing is compacted", ([],)),
+    ApiParameter("image", _I, _NO_LEVER),
+    ApiParameter("access_programs", _I, _NO_LEVER),
+    ApiParameter("background_options", _I, _NO_LEVER),
+    ApiParameter("top_logprobs", _R, "Codex does not report them", (0,)),
+    ApiParameter("conversation", _R, "conversations are not stored; `previous_response_id` goes on"),
+    ApiParameter("prompt", _R, "prompts are not stored"),
+    ApiParameter("audio", _R, "text only"),
+    ApiParameter("modalities", _R, "anything but `text`", ([], ["text"])),
+    ApiParameter("moderation", _R, "nothing is moderated here"),
 )
 
 
@@ -121,6 +128,16 @@ def parse_response_settings(
         cache_key=cache_key_in(body),
         ignored=ignored,
     )
+
+
+def is_background(body: Any) -> bool:
+    """Whether a body asks for a turn of its own; raises `ApiError`."""
+    return isinstance(body, dict) and flag(body, "background")
+
+
+def own_name(param: str | None) -> str | None:
+    """A parameter of a chat completion, as it is called in a request for a Response."""
+    return _OWN_NAMES.get(param or "", param)
 
 
 def includes_encrypted(body: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from codex_server_cli.core.model.turn import Phase, State, is_turn_id, parse_time_ms
 from codex_server_cli.core.model.turn_id import time_ms
 from codex_server_cli.core.model.view import TurnView
+from codex_server_cli.core.openai.messages import Item
 from codex_server_cli.core.openai.responses.document import (
     Json,
     ResponseHead,
@@ -21,7 +22,6 @@ from codex_server_cli.core.openai.responses.document import (
     response_document,
     usage_document,
 )
-from codex_server_cli.core.openai.responses.items import shown_input
 from codex_server_cli.core.protocol.rpc import at, object_at, text_in
 from codex_server_cli.core.result.failures import is_incomplete
 from codex_server_cli.errors import ErrorKind
@@ -137,15 +137,15 @@ def _more(view: TurnView, *, is_over: bool) -> Json:
     return {name: value for name, value in more.items() if value}
 
 
-def input_items(prompt: str, pictures: Sequence[str], view: TurnView) -> list[Json]:
-    """What a turn was asked, as items.
+def input_items(prompt: str, pictures: Sequence[str], view: TurnView) -> list[Item]:
+    """What a turn was asked, as items for `thread/inject_items`.
 
     Args:
         pictures: data URLs.
     """
     developer = [_message("developer", [_text(text)]) for text in at(view.meta, "echo.developer", list) or []]
     shown = [{"type": "input_image", "image_url": url} for url in pictures]
-    return shown_input([*developer, _message("user", [_text(prompt), *shown])], view.turn_id)
+    return [*developer, _message("user", [_text(prompt), *shown])]
 
 
 def _message(role: str, content: list[Json]) -> Json:
