@@ -1,5 +1,6 @@
 // The official client for node: responses, of which those in the background are turns. As `openai_node.mjs` otherwise.
 
+import { ResponsesToolRunner } from "openai/helpers/responses-tool-runner";
 import { zodTextFormat } from "openai/helpers/zod";
 
 import { clientOf, Person, WEATHER } from "./openai_node.mjs";
@@ -66,6 +67,18 @@ export async function tools({ model, text, isByItems = false, isStream = false, 
   await ask(results(answers[0].output));
   await ask([{ role: "user", content: "say more" }]);
   return { answers: answers.map((answer) => ({ ...answer, output_text: answer.output_text })) };
+}
+
+// The client's own loop of tools, which sends all items again each time.
+export async function runTools({ model, text: input, isStream = false, ...asked }) {
+  const called = [];
+  const execute = (given) => {
+    called.push(given);
+    return `rain in ${given.city}`;
+  };
+  const runner = new ResponsesToolRunner({ functions: [{ tool: TOOLS[0], execute }] });
+  const final = await runner.run(clientOf(asked), { model, input }, { stream: isStream });
+  return { called, output_text: final.output_text };
 }
 
 // Asks until `signal` says that it leaves.
