@@ -96,6 +96,17 @@ export async function begin({ model, text: input, more = {}, ...asked }) {
   return clientOf(asked).responses.create({ model, input, background: true, ...more });
 }
 
+// The same, followed from the beginning, and left after so many events.
+export async function beginStreamed({ model, text: input, most, ...asked }) {
+  const events = [];
+  const stream = await clientOf(asked).responses.create({ model, input, background: true, stream: true });
+  for await (const event of stream) {
+    events.push(event);
+    if (events.length === most) break;
+  }
+  return { events };
+}
+
 // Reads a response in the background until it has ended.
 export async function wait({ id, ...asked }) {
   const { responses } = clientOf(asked);

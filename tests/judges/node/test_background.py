@@ -96,6 +96,16 @@ def test_a_stream_is_read_on_from_any_place_also_after_the_gateways_end(backgrou
         assert rest[-1] == whole[-1]
 
 
+def test_a_stream_that_began_with_the_request_is_read_on_elsewhere(background: Background) -> None:
+    gate = background.model.close_gate()
+    first = background.client("beginStreamed", "hold", most=4)["events"]
+    gate.wait_until_reached()
+    gate.open()
+    rest = background.client("follow", id=first[0]["response"]["id"], after=first[-1]["sequence_number"])["events"]
+    assert text_of(first) + text_of(rest) == "begin end"
+    assert rest[-1]["type"] == "response.completed"
+
+
 def test_the_clients_own_reader_of_streams_follows(background: Background) -> None:
     begun = background.client("begin", "think a b c")
     heard = background.client("followHelper", id=begun["id"])
