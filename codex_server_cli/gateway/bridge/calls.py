@@ -19,6 +19,8 @@ from codex_server_cli.gateway.upstream.wire import UpstreamGone
 
 _CALLER_CODES = range(-32602, -32599)
 """The codes of errors that are the caller's: almost all that the app-server answers with."""
+FORWARDED = {"codex-thread-start": "thread/start", "codex-thread-list": "thread/list", "codex-models": "model/list"}
+"""The calls whose input is the parameters of a method, and whose answer is its result."""
 Call = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 
 
@@ -29,9 +31,7 @@ class NamedCalls:
         self._rpc = rpc
         self._calls: dict[str, Call] = {
             "codex-status": self._status,
-            "codex-thread-start": self._forwarded("thread/start"),
-            "codex-thread-list": self._forwarded("thread/list"),
-            "codex-models": self._forwarded("model/list"),
+            **{name: self._forwarded(method) for name, method in FORWARDED.items()},
             "codex-chat": ChatCall(gateway).post,
             "codex-rpc": self._raw,
         }

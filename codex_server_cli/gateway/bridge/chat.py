@@ -36,7 +36,7 @@ _STATUS: dict[str, int] = {
     ErrorKind.CONTEXT_WINDOW: 400,
     ErrorKind.OVERLOADED: 503,
 }
-_INPUT = {"prompt": str, "thread_id": str, "model": str, "effort": str, "write": bool}
+INPUT = {"prompt": str, "thread_id": str, "model": str, "effort": str, "write": bool}
 
 
 class ChatCall:
@@ -49,8 +49,8 @@ class ChatCall:
     async def post(self, request: Request, given: dict[str, Any]) -> Response:
         """Start a turn and answer with its end; a client that leaves before has it cancelled."""
         for name, value in given.items():
-            if value is not None and not isinstance(value, _INPUT.get(name, ())):
-                known = ", ".join(_INPUT)
+            if value is not None and not isinstance(value, INPUT.get(name, ())):
+                known = ", ".join(INPUT)
                 message = f"`input.{name}` is not known, or of a wrong type; codex-chat takes {known}"
                 raise ApiError(400, message, code="invalid_input", param=f"input.{name}")
         chatting = asyncio.ensure_future(

@@ -27,6 +27,7 @@ class Form(StrEnum):
     SCHEMA = "a JSON Schema, or the path of a file that holds one"
     SANDBOX = "a sandbox"
     APPROVAL = "an approval"
+    ANSWERS = "an object: question id → answer"
 
 
 START: Mapping[str, Form] = {
@@ -56,7 +57,7 @@ OF_A_SHELL: Mapping[str, str] = {
 _MOST_SECONDS = 10**12
 """Thirty thousand years: beyond it a number is no length of time, and at last no float."""
 
-_CHOICES: Mapping[Form, type[StrEnum]] = {Form.SANDBOX: Sandbox, Form.APPROVAL: Approval}
+CHOICES: Mapping[Form, type[StrEnum]] = {Form.SANDBOX: Sandbox, Form.APPROVAL: Approval}
 
 
 def options_of(given: Mapping[str, Any], prompt: str) -> StartOptions:
@@ -139,12 +140,14 @@ def value_of(name: str, value: Any, form: Form) -> Any:
         raise invalid(f"`{name}` is {form.value}, 0 or more, not {str(value)[:40]}", name, "invalid_value")
     if form is Form.SCHEMA and isinstance(value, dict):
         value = dumps(value, ensure_ascii=False)
+    if form is Form.ANSWERS and isinstance(value, dict):
+        return {id_: [*value_of(f"{name}.{id_}", each, Form.LIST)] for id_, each in value.items()}
     if form is Form.LIST:
         return tuple(_text(name, each, form) for each in (value if isinstance(value, list) else [value]))
-    if form is Form.SWITCH:
+    if form in (Form.SWITCH, Form.ANSWERS):
         _refuse_type(name, value, form)
     text = _text(name, value, form)
-    return _choice(name, text, _CHOICES[form]) if form in _CHOICES else text
+    return _choice(name, text, CHOICES[form]) if form in CHOICES else text
 
 
 def _is_seconds(value: Any) -> bool:

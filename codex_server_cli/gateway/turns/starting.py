@@ -26,10 +26,10 @@ from codex_server_cli.gateway.answers import read_json
 from codex_server_cli.gateway.turns import parameters
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
 from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, START
-from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.gateway.turns.query import FULL, QueryOf
 from codex_server_cli.settings.config import read_config
 
-_KEY = "Idempotency-Key"
+KEY_HEADER = "Idempotency-Key"
 _REAPED_EVERY_S = 2.0
 MOST_TURNS = 256
 """That were started here and have not ended: far more than run at once, far less than harm a machine."""
@@ -46,7 +46,7 @@ class Starter:
 
     async def new(self, request: Request) -> Response:
         """Start a turn on a new thread."""
-        is_full = QueryOf(request, "full").switch("full")
+        is_full = QueryOf(request, *FULL).switch("full")
         body = parameters.members_of(await read_json(request), ("prompt", *START), OF_A_SHELL)
         options = await self._options(request, body)
         if options.cwd is None:
@@ -58,7 +58,7 @@ class Starter:
 
     async def go_on(self, request: Request) -> Response:
         """Start the next turn on the thread of a turn."""
-        is_full = QueryOf(request, "full").switch("full")
+        is_full = QueryOf(request, *FULL).switch("full")
         directory = await self._face.find(request)
         body = parameters.members_of(await read_json(request), ("prompt", *START, *CONTINUE), OF_A_SHELL)
         forks = _Forks(**parameters.read(body, CONTINUE))
@@ -85,13 +85,13 @@ class Starter:
 
     async def _options(self, request: Request, body: Mapping[str, Any]) -> StartOptions:
         given = parameters.read(body, START)
-        keys = request.headers.getlist(_KEY)
+        keys = request.headers.getlist(KEY_HEADER)
         if len(keys) > 1:
-            raise invalid(f"the header {_KEY} is given twice", _KEY, "invalid_value")
+            raise invalid(f"the header {KEY_HEADER} is given twice", KEY_HEADER, "invalid_value")
         for key in keys:
             if given.get("once", key) != key:
-                raise invalid(f"`once` is another key than the header {_KEY}", "once", "invalid_value")
-            given["once"] = parameters.value_of(_KEY, key, parameters.Form.TEXT)
+                raise invalid(f"`once` is another key than the header {KEY_HEADER}", "once", "invalid_value")
+            given["once"] = parameters.value_of(KEY_HEADER, key, parameters.Form.TEXT)
         options = parameters.options_of(given, parameters.prompt_of(body))
         return await self._face.look(self._face.consent.checked, options)  # follows links
 
