@@ -119,7 +119,7 @@ def _not_let_through(what: str) -> Refused:
 
 def _admitted(method: str, params: Message, rights: ClientRights) -> Message | Refused:
     """The parameters with those that we set; a client may name these too, with the value that they get anyway."""
-    ours = _set_rights(method, params, rights)
+    ours = set_rights(method, params, rights)
     passing = {}
     for name, value in params.items():
         if name in PARAMETERS[method]:
@@ -135,7 +135,7 @@ def _admitted(method: str, params: Message, rights: ClientRights) -> Message | R
     return refused or {**passing, **ours}
 
 
-def _set_rights(method: str, params: Message, rights: ClientRights) -> Message:
+def set_rights(method: str, params: Message, rights: ClientRights) -> Message:
     """A thread is opened read-only: with more, Codex would mark its directory as trusted (see `model.request`). A turn
     writes where it asks to and may.
     """

@@ -27,7 +27,7 @@ from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
 from codex_server_cli.gateway.turns.starting import Starter
 
-_STATUS: dict[str, int] = {
+TURN_STATUS: dict[str, int] = {
     ErrorKind.AUTH: 401,
     ErrorKind.USAGE_LIMIT: 429,
     ErrorKind.RATE_LIMIT: 429,
@@ -124,4 +124,4 @@ def _answer(view: TurnView) -> Response:
     wrong = error_document(
         str(error.get("message") or kind), type="turn_failed", code=kind, hint=str(error.get("hint") or "")
     )
-    return json_answer(document | wrong, _STATUS.get(kind, 502))
+    return json_answer(document | wrong, TURN_STATUS.get(kind, 502))

@@ -43,6 +43,9 @@ START: Mapping[str, Form] = {
 }
 """The flags of `new` that say what a turn is to be."""
 
+PROMPT = "prompt"
+"""The member that says what to ask."""
+
 CONTINUE: Mapping[str, Form] = {"fork": Form.SWITCH, "fork_if_busy": Form.SWITCH}
 """Those that `continue` has beside them; the turn is in the path."""
 
@@ -86,11 +89,11 @@ def prompt_of(body: Mapping[str, Any]) -> str:
     Raises:
         ApiError: it is missing, empty, or no text.
     """
-    if body.get("prompt") is None:
-        raise invalid("`prompt` is missing: what to ask", "prompt", "missing_parameter")
-    prompt: str = value_of("prompt", body["prompt"], Form.TEXT)
+    if body.get(PROMPT) is None:
+        raise invalid("`prompt` is missing: what to ask", PROMPT, "missing_parameter")
+    prompt: str = value_of(PROMPT, body[PROMPT], Form.TEXT)
     if is_blank(prompt):
-        raise invalid("`prompt` is empty", "prompt", "invalid_value")
+        raise invalid("`prompt` is empty", PROMPT, "invalid_value")
     return prompt
 
 

@@ -25,7 +25,7 @@ from codex_server_cli.errors import UsageError
 from codex_server_cli.gateway.answers import read_json
 from codex_server_cli.gateway.turns import parameters
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
-from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, START
+from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, PROMPT, START
 from codex_server_cli.gateway.turns.query import FULL, QueryOf
 from codex_server_cli.settings.config import read_config
 
@@ -47,7 +47,7 @@ class Starter:
     async def new(self, request: Request) -> Response:
         """Start a turn on a new thread."""
         is_full = QueryOf(request, *FULL).switch("full")
-        body = parameters.members_of(await read_json(request), ("prompt", *START), OF_A_SHELL)
+        body = parameters.members_of(await read_json(request), (PROMPT, *START), OF_A_SHELL)
         options = await self._options(request, body)
         if options.cwd is None:
             options = options._replace(cwd=self._face.consent.cwd)
@@ -60,7 +60,7 @@ class Starter:
         """Start the next turn on the thread of a turn."""
         is_full = QueryOf(request, *FULL).switch("full")
         directory = await self._face.find(request)
-        body = parameters.members_of(await read_json(request), ("prompt", *START, *CONTINUE), OF_A_SHELL)
+        body = parameters.members_of(await read_json(request), (PROMPT, *START, *CONTINUE), OF_A_SHELL)
         forks = _Forks(**parameters.read(body, CONTINUE))
         options = await self._options(request, body)
         if options.is_ephemeral and not any(forks):
