@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -89,9 +89,14 @@ def cors_headers(origin: str) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "vary": "Origin", "access-control-expose-headers": _EXPOSED}
 
 
-def preflight_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the answer to OPTIONS carries: all that was asked for, as the real request is checked anyway."""
-    found = {"allow": _METHODS}
+def preflight_headers(headers: Mapping[str, str], methods: Iterable[str] = ()) -> dict[str, str]:
+    """What the answer to OPTIONS carries: all that was asked for, as the real request is checked anyway.
+
+    Args:
+        headers: of the request.
+        methods: those of its path; none where there is no such path.
+    """
+    found = {"allow": ", ".join(sorted({*methods, "OPTIONS"}))}
     if "origin" in headers:
         found |= {"access-control-allow-methods": _METHODS, "access-control-max-age": str(_PREFLIGHT_S)}
         if "access-control-request-headers" in headers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -14,6 +15,7 @@ from codex_server_cli.gateway.answers import json_answer
 from codex_server_cli.gateway.openai.chat import answer_chat
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find
+from codex_server_cli.gateway.paths import methods_of
 from codex_server_cli.gateway.state import Gateway
 
 _EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/ID."
@@ -57,5 +59,8 @@ def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: st
 
 
 async def _absent(request: Request) -> NoReturn:
+    methods = methods_of(request.app.routes, request.url.path)
+    if request.method not in methods:  # there is another route of this path
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
     message = f"There is no {request.method} {request.url.path} here. {_EXISTS}"
     raise ApiError(404, message, type="not_found", code="unknown_url")

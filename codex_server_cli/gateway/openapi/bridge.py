@@ -1,7 +1,4 @@
-"""The operations of the bridge. Owns the shape of its messages; what passes is the allow-list's (`core.protocol`).
-
-The types of a method's parameters are Codex's own, and not repeated here: `codex app-server generate-json-schema`.
-"""
+"""The operations of the bridge. Owns the shape of its messages; what passes is the allow-list's (`core.protocol`)."""
 
 from __future__ import annotations
 
@@ -9,18 +6,15 @@ from collections.abc import Mapping
 
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.protocol.allow_list import (
-    DATA_URL,
-    INPUTS,
     METHODS,
     NOTIFICATIONS,
-    PARAMETERS,
     ClientRights,
-    set_rights,
 )
 from codex_server_cli.gateway.bridge.calls import CHAT, FORWARDED, RAW, STATUS
 from codex_server_cli.gateway.bridge.chat import INPUT, TURN_STATUS
 from codex_server_cli.gateway.bridge.messages import CLIENT_HEADER
-from codex_server_cli.gateway.openapi.operation import EVENTS, Answer, Operation, json_of
+from codex_server_cli.gateway.openapi.bridge_parameters import params_of_method
+from codex_server_cli.gateway.openapi.operation import EVENTS, DocumentedAnswer, Operation, json_of
 from codex_server_cli.gateway.openapi.schema import (
     ANY,
     SWITCH,
@@ -29,7 +23,7 @@ from codex_server_cli.gateway.openapi.schema import (
     Schema,
     any_of,
     described,
-    list_of,
+    event_of,
     object_of,
     one_of,
     or_null,
@@ -39,10 +33,16 @@ from codex_server_cli.gateway.openapi.schema import (
 FACE = "bridge"
 _CLIENT = {CLIENT_HEADER: "A name that keeps this client's handles apart from those of others."}
 _DETAILS: Mapping[str, Schema] = {
-    CLIENT_HEADER: {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    CLIENT_HEADER: {"pattern": "^[A-Za-z0-9._-]{0,64}$"},
+    "Last-Event-ID": {"pattern": "^[0-9a-f]{32}\\.[0-9]{1,15}$"},
 }
 _EVENT_ID = "The `id` of the last event that was seen: the stream goes on behind it."
 _OBJECT: Schema = {"type": "object"}
+_EVENT = event_of(
+    "JSON: a JSON-RPC message, or an object.",
+    *("ready", "result", "error", "notification", "request", "done"),
+    has_id=True,
+)
 _TYPES = {str: TEXT, bool: SWITCH}
 _EXAMPLES: Mapping[str, Schema] = {"models": {"id": 1, "method": "model/list", "params": {}}}
 _SOCKET = (
@@ -83,10 +83,10 @@ def operations(rights: ClientRights, *, is_open: bool) -> dict[tuple[str, str], 
     """
     requests = [_any_request()] if is_open else [_request(method, rights) for method in METHODS]
     reply = json_of(ref("RpcReply"), "The reply to a request.")
-    nothing = Answer("It was no request: nothing is replied.")
-    stream = Answer("The events of the call and its turn, to the end.", {EVENTS: TEXT})
-    nothing_more = Answer("Nothing follows the last event that was seen.")
-    upgrade = Answer("The connection is a WebSocket now.")
+    nothing = DocumentedAnswer("It was no request: nothing is replied.")
+    stream = DocumentedAnswer("The events of the call and its turn, to the end.", {EVENTS: _EVENT})
+    nothing_more = DocumentedAnswer("Nothing follows the last event that was seen.")
+    upgrade = DocumentedAnswer("The connection is a WebSocket now.")
     return {
         ("POST", "/rpc"): Operation(
             FACE,
@@ -103,11 +103,11 @@ def operations(rights: ClientRights, *, is_open: bool) -> dict[tuple[str, str], 
             (404, 410, 429, 502, 504),
             headers={**_CLIENT, "Last-Event-ID": f"{_EVENT_ID} The body then means nothing."},
             details=_DETAILS,
-            body=any_of(*requests),
+            body=any_of(*(each for each in requests if each["properties"]["method"] != {"const": "initialize"})),
             examples=_EXAMPLES,
         ),
         ("GET", "/stream"): Operation(
-            FACE, {200: stream, 204: nothing_more}, (410,), headers={"Last-Event-ID": _EVENT_ID}
+            FACE, {200: stream, 204: nothing_more}, (410,), headers={"Last-Event-ID": _EVENT_ID}, details=_DETAILS
         ),
         ("GET", "/ws"): Operation(FACE, {101: upgrade}, (426, 429), words=_SOCKET),
         **_calls(rights, is_open=is_open),
@@ -119,31 +119,18 @@ def _any_request() -> Schema:
 
 
 def _request(method: str, rights: ClientRights) -> Schema:
-    params = or_null(_params(method, rights))
+    params = or_null(params_of_method(method, rights))
     return object_of({"id": ANY, "method": {"const": method}, "params": params}, ("id", "method"))
-
-
-def _params(method: str, rights: ClientRights) -> Schema:
-    """The parameters of a method that pass; others may be null."""
-    members: dict[str, Schema] = {name: ANY for name in sorted(PARAMETERS[method])}
-    if "input" in members:
-        members["input"] = list_of(any_of(*(_input(kind) for kind in INPUTS)))
-    for name in set_rights(method, {}, rights):
-        members[name] = described(ANY, "Set by the gateway; may be given with the value that it gets anyway.")
-    return {**object_of(members), "additionalProperties": {"type": "null"}}
-
-
-def _input(kind: str) -> Schema:
-    members = {name: ANY for name in sorted(INPUTS[kind])} | {"type": {"const": kind}}
-    if "url" in members:
-        members["url"] = {"type": "string", "pattern": f"^{DATA_URL}"}
-    return {**object_of(members, ("type",)), "additionalProperties": {"type": "null"}}
 
 
 def _others(*, is_open: bool) -> list[Schema]:
     """What is no request: notifications, and replies to requests of the app-server."""
     known: Schema = TEXT if is_open else {"enum": sorted(NOTIFICATIONS)}
-    return [object_of({"method": known, "params": ANY}, ("method",)), ref("RpcReply")]
+    reply = object_of({"id": {"type": ["string", "integer"]}, "result": ANY, "error": ANY}, ("id",))
+    return [
+        object_of({"method": known, "params": ANY}, ("method",)),
+        {**reply, "anyOf": [{"required": ["result"]}, {"required": ["error"]}]},
+    ]
 
 
 def _calls(rights: ClientRights, *, is_open: bool) -> dict[tuple[str, str], Operation]:
@@ -151,17 +138,17 @@ def _calls(rights: ClientRights, *, is_open: bool) -> dict[tuple[str, str], Oper
     result = json_of(ANY, "The result of the method.")
     status = json_of(ref("CodexStatus"), "How it is, also where the app-server does not answer.")
     named = {
-        STATUS: _call("How the app-server is reached, and whether it answers.", ANY, status),
+        STATUS: _call("How the app-server is reached, and whether it answers.", or_null({"type": "object"}), status),
         CHAT: _chat(),
         RAW: _call("Call any method that passes.", _raw_input(is_open=is_open), result, needs_body=True),
     }
     for name, method in FORWARDED.items():
-        given = {"type": "object"} if is_open else _params(method, rights)
+        given = {"type": "object"} if is_open else params_of_method(method, rights)
         named[name] = _call(f"`{method}`, with its parameters as the input.", or_null(given), result)
     return {("POST", f"/skills/invoke/{name}"): call for name, call in named.items()}
 
 
-def _call(words: str, given: Schema, answer: Answer, *, needs_body: bool = False) -> Operation:
+def _call(words: str, given: Schema, answer: DocumentedAnswer, *, needs_body: bool = False) -> Operation:
     body = object_of({"input": given}, ("input",) if needs_body else ())
     return Operation(
         FACE,

@@ -8,7 +8,7 @@ from typing import Any
 
 from codex_server_cli.core.openai.messages import MOST_MESSAGES, ROLES
 from codex_server_cli.core.openai.parameters import MAX_STOPS, PARAMETERS, SUMMARIES, VERBOSITIES, Treatment
-from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, Answer, Operation, json_of
+from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, DocumentedAnswer, Operation, json_of
 from codex_server_cli.gateway.openapi.schema import (
     ANY,
     SWITCH,
@@ -17,6 +17,7 @@ from codex_server_cli.gateway.openapi.schema import (
     Schema,
     any_of,
     described,
+    event_of,
     list_of,
     object_of,
     one_of,
@@ -130,9 +131,9 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
         is_strict: whether a parameter without effect is refused.
     """
     ignored = {"x-codex-ignored": "The parameters that were given and have no effect."}
-    answer = Answer(
-        "The answer; with `stream` its chunks, the last of which is `[DONE]`.",
-        {JSON: ref("ChatCompletion"), EVENTS: TEXT},
+    answer = DocumentedAnswer(
+        "The answer; with `stream` in chunks.",
+        {JSON: ref("ChatCompletion"), EVENTS: event_of("JSON: a chunk, or an error; at last `[DONE]`.", "message")},
         ignored,
     )
     models = object_of({"object": {"const": "list"}, "data": list_of(ref("Model"))}, ("object", "data"))

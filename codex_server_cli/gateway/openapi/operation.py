@@ -43,18 +43,20 @@ _QUERY_SCHEMA: Mapping[QueryForm, Schema] = {
 }
 
 
-class Answer(NamedTuple):
+class DocumentedAnswer(NamedTuple):
     """An answer that is no refusal, or a refusal with a body of its own.
 
     Attributes:
         words: what it is.
         contents: media type → the schema of the body; empty where there is none.
         headers: of the answer: name → what it is.
+        leads_to: names of operations whose `turn` is the `turn_id` of the body.
     """
 
     words: str
     contents: Mapping[str, Schema] = {}
     headers: Mapping[str, str] = {}
+    leads_to: tuple[str, ...] = ()
 
 
 class Operation(NamedTuple):
@@ -75,7 +77,7 @@ class Operation(NamedTuple):
     """
 
     face: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, DocumentedAnswer]
     refusals: tuple[int, ...] = ()
     query: Mapping[str, QueryForm] = {}
     details: Mapping[str, Schema] = {}
@@ -88,9 +90,9 @@ class Operation(NamedTuple):
     words: str = ""
 
 
-def json_of(schema: Schema, words: str) -> Answer:
+def json_of(schema: Schema, words: str) -> DocumentedAnswer:
     """An answer in JSON."""
-    return Answer(words, {JSON: schema})
+    return DocumentedAnswer(words, {JSON: schema})
 
 
 def operation_object(operation: Operation, method: str, path: str, words: str) -> Schema:
@@ -121,7 +123,7 @@ def operation_object(operation: Operation, method: str, path: str, words: str) -
 
 def operation_id(method: str, path: str) -> str:
     """A name for generated code: `get_turns_turn_events`."""
-    return "_".join([method.lower(), *re.findall(r"\w+", path.replace("-", "_").replace(".", "_"))])
+    return "_".join([method.lower(), *(re.findall(r"\w+", path.replace("-", "_").replace(".", "_")) or ["root"])])
 
 
 def _path_parameters(operation: Operation, path: str) -> list[Schema]:
@@ -140,7 +142,7 @@ def _query_parameters(operation: Operation) -> list[Schema]:
 
 def _header_parameters(operation: Operation) -> list[Schema]:
     return [
-        {"name": name, "in": "header", "description": words, "schema": operation.details.get(name, TEXT)}
+        {"name": name, "in": "header", "description": words, "schema": {**TEXT, **operation.details.get(name, {})}}
         for name, words in operation.headers.items()
     ]
 
@@ -160,10 +162,13 @@ def _responses(operation: Operation) -> Schema:
     return {str(status): _response(answers[status]) for status in sorted(answers)}
 
 
-def _response(answer: Answer) -> Schema:
+def _response(answer: DocumentedAnswer) -> Schema:
     headers: Schema = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
     headers |= {name: {"description": words, "schema": TEXT} for name, words in answer.headers.items()}
     found: Schema = {"description": answer.words, "headers": headers}
     if answer.contents:
         found["content"] = {media: {"schema": schema} for media, schema in answer.contents.items()}
+    if answer.leads_to:
+        turn = {"turn": "$response.body#/turn_id"}
+        found["links"] = {name: {"operationId": name, "parameters": turn} for name in answer.leads_to}
     return found

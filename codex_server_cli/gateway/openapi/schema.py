@@ -62,6 +62,19 @@ def map_of(schema: Schema) -> Schema:
     return {"type": "object", "additionalProperties": schema}
 
 
+def event_of(data: str, *names: str, has_id: bool = False) -> Schema:
+    """One event of a stream of them: OpenAPI before 3.2 has no other place for it than the schema of the body.
+
+    Args:
+        data: what its data is, which in the stream is always text.
+        names: what `event` may be; `message` is one without a name.
+        has_id: whether it has an id to go on from.
+    """
+    members = {"data": described(TEXT, data), "event": one_of(names)}
+    members |= {"id": TEXT, "retry": WHOLE} if has_id else {}
+    return described(object_of(members, ("data",), is_closed=True), "Each event of the stream.")
+
+
 def ref(name: str) -> Schema:
     """One of the schemas that the document names."""
     return {"$ref": f"#/components/schemas/{name}"}

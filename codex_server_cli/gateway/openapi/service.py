@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codex_server_cli.gateway.openapi.operation import PLAIN, Answer, Operation, json_of
+from codex_server_cli.gateway.openapi.operation import PLAIN, DocumentedAnswer, Operation, json_of
 from codex_server_cli.gateway.openapi.schema import TEXT, Schema, list_of, object_of, one_of, ref
 
 FACE = "service"
@@ -16,7 +16,7 @@ def operations() -> dict[tuple[str, str], Operation]:
     """By method and path."""
     health = {200: json_of(ref("Health"), "It works."), 503: json_of(ref("Health"), "It does not.")}
     index = object_of({"name": TEXT, "version": TEXT, "routes": list_of(TEXT)}, ("name", "version", "routes"))
-    figures = Answer("In the text format of Prometheus.", {PLAIN: TEXT})
+    figures = DocumentedAnswer("In the text format of Prometheus.", {PLAIN: TEXT})
     return {
         ("GET", "/"): Operation(FACE, {200: json_of(index, "The paths with their methods.")}),
         ("GET", "/healthz"): Operation(FACE, health, is_open=True),

@@ -25,6 +25,7 @@ from codex_server_cli.gateway.openapi.schema import (
     or_null,
 )
 
+TURN_ID_PATTERN = "^[0-9]{8}-[0-9]{6}-[0-9]{3}-[0-9a-f]{4}$"
 _OBJECT: Schema = {"type": "object"}
 _VERSION: Schema = {"const": VERSION}
 _NEXT = described(map_of(TEXT), "Commands of `codex-server` to run next, by verb.")

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 
 from codex_server_cli.core.model.request import Approval, Sandbox
 from codex_server_cli.core.model.turn import State
-from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, PLAIN, Answer, Operation, json_of
+from codex_server_cli.gateway.openapi.operation import (
+    EVENTS,
+    JSON,
+    PLAIN,
+    DocumentedAnswer,
+    Operation,
+    json_of,
+    operation_id,
+)
 from codex_server_cli.gateway.openapi.schema import (
     NO_MEMBERS,
     SWITCH,
@@ -14,6 +22,7 @@ from codex_server_cli.gateway.openapi.schema import (
     Schema,
     any_of,
     described,
+    event_of,
     list_of,
     map_of,
     object_of,
@@ -21,12 +30,14 @@ from codex_server_cli.gateway.openapi.schema import (
     or_null,
     ref,
 )
+from codex_server_cli.gateway.openapi.turn_schemas import TURN_FIELDS, TURN_ID_PATTERN
 from codex_server_cli.gateway.turns import acting, query
 from codex_server_cli.gateway.turns.parameters import CONTINUE, PROMPT, START, Form
 from codex_server_cli.gateway.turns.reading import LISTED, MOST_LISTED, MOST_WAIT_S
 from codex_server_cli.gateway.turns.starting import KEY_HEADER
 
 FACE = "turns"
+_CURSOR = "^(-1|[0-9]{1,15})(\\.end)?$"
 _OF_TURNS = (404, 409, 504, 507)
 _TEXTS = any_of(list_of(TEXT), TEXT)
 _FORMS: Mapping[Form, Schema] = {
@@ -41,14 +52,24 @@ _FORMS: Mapping[Form, Schema] = {
 }
 _DETAILS: Mapping[str, Schema] = {
     "full": {"description": "The whole document."},
-    "fields": {"description": "The members to show, with commas between them."},
+    "fields": {
+        "description": "The members to show, with commas between them; not together with `full`.",
+        "pattern": f"^({'|'.join(TURN_FIELDS)})(,({'|'.join(TURN_FIELDS)}))*$",
+    },
     "limit": {"minimum": 1, "maximum": MOST_LISTED, "default": LISTED},
-    "before": {"description": "The page after the turn with this id."},
+    "before": {"description": "The page after the turn with this id.", "pattern": TURN_ID_PATTERN},
     "state": one_of(State),
-    "since": {"description": "Turns that were started so long ago or later, like `7d`."},
+    "since": {
+        "description": "Turns that were started so long ago or later, like `7d`.",
+        "pattern": "^[0-9]{1,3}[smhd]$",
+    },
     "name": {"description": "A name, or a pattern like `rev-*`."},
-    "wait": {"description": f"How long to wait for it, like `60`; at most {MOST_WAIT_S:g} seconds."},
-    "after": {"description": "A cursor: the `id` of the last event that was seen."},
+    "wait": {
+        "description": f"How long to wait for it; at most {MOST_WAIT_S:g} seconds.",
+        "pattern": "^[1-2]?[0-9]{1,2}s?$",
+    },
+    "after": {"description": "A cursor: the `id` of the last event that was seen.", "pattern": _CURSOR},
+    "Last-Event-ID": {"pattern": _CURSOR},
     "deltas": {"default": True, "description": "Whether pieces of streamed text are shown."},
 }
 _TURN: Mapping[str, Schema] = {
@@ -64,26 +85,28 @@ def body_of(forms: Mapping[str, Form], required: tuple[str, ...] = ()) -> Schema
 
 def operations() -> dict[tuple[str, str], Operation]:
     """By method and path."""
-    return {**_collection(), **_reads(), **_acts()}
+    of_turns = {**_reads(), **_acts()}
+    leads_to = tuple(operation_id(method, path) for method, path in of_turns)
+    return {**_collection(leads_to), **of_turns}
 
 
-def _collection() -> dict[tuple[str, str], Operation]:
+def _collection(leads_to: tuple[str, ...]) -> dict[tuple[str, str], Operation]:
     listed = json_of(ref("TurnList"), "The turns, newest first.")
     return {
         ("GET", "/turns"): Operation(FACE, {200: listed}, _OF_TURNS, query.LIST, _DETAILS),
-        ("POST", "/turns"): _start({PROMPT: Form.TEXT, **START}),
-        ("POST", "/turns/{turn}/continue"): _start({PROMPT: Form.TEXT, **START, **CONTINUE}),
+        ("POST", "/turns"): _start({PROMPT: Form.TEXT, **START}, leads_to),
+        ("POST", "/turns/{turn}/continue"): _start({PROMPT: Form.TEXT, **START, **CONTINUE}, leads_to),
     }
 
 
-def _start(forms: Mapping[str, Form]) -> Operation:
+def _start(forms: Mapping[str, Form], leads_to: tuple[str, ...]) -> Operation:
     where = {"Location": "The path of the turn."}
     document = {JSON: ref("TurnStarted")}
     return Operation(
         FACE,
         {
-            201: Answer("The turn that was started.", document, where),
-            200: Answer("The turn that an earlier request with this key has started.", document, where),
+            201: DocumentedAnswer("The turn that was started.", document, where, leads_to),
+            200: DocumentedAnswer("The turn that an earlier request with this key has started.", document, where),
         },
         (*_OF_TURNS, 429),
         query.FULL,
@@ -95,17 +118,31 @@ def _start(forms: Mapping[str, Form]) -> Operation:
     )
 
 
-def _read(answer: Answer, asked: Mapping[str, query.QueryForm], headers: Mapping[str, str] | None = None) -> Operation:
+def _read(
+    answer: DocumentedAnswer, asked: Mapping[str, query.QueryForm], headers: Mapping[str, str] | None = None
+) -> Operation:
     return Operation(FACE, {200: answer}, _OF_TURNS, asked, _DETAILS, headers or {}, _TURN)
 
 
 def _reads() -> dict[tuple[str, str], Operation]:
     accept = {"Accept": "`application/json` for the JSON form."}
-    text_or_json = Answer("The answer, or with it the status.", {PLAIN: TEXT, JSON: ref("TurnWithAnswer")})
-    diff = Answer("The diff, or with it the files.", {"text/x-diff": TEXT, JSON: ref("TurnChanges")})
-    stream = Answer("Its events, to its end.", {EVENTS: TEXT})
+    text_or_json = DocumentedAnswer("The answer, or with it the status.", {PLAIN: TEXT, JSON: ref("TurnWithAnswer")})
+    diff = DocumentedAnswer("The diff, or with it the files.", {"text/x-diff": TEXT, JSON: ref("TurnChanges")})
+    stream = DocumentedAnswer(
+        "Its events, to its end.",
+        {
+            EVENTS: event_of(
+                "JSON: a line of `events.jsonl`, or at the end the status with the answer.",
+                "message",
+                "delta",
+                "end",
+                "error",
+                has_id=True,
+            )
+        },
+    )
     events = _read(stream, query.EVENTS, {"Last-Event-ID": "As `after`, which it goes before."})
-    over = Answer("The cursor is that of the end: nothing will follow.")
+    over = DocumentedAnswer("The cursor is that of the end: nothing will follow.")
     return {
         ("GET", "/turns/{turn}"): _read(json_of(ref("Turn"), "The turn."), query.STATUS),
         ("GET", "/turns/{turn}/events"): events._replace(answers={**events.answers, 204: over}),
@@ -115,7 +152,7 @@ def _reads() -> dict[tuple[str, str], Operation]:
     }
 
 
-def _act(answer: Answer, body: Schema, *, needs_body: bool = False) -> Operation:
+def _act(answer: DocumentedAnswer, body: Schema, *, needs_body: bool = False) -> Operation:
     return Operation(FACE, {200: answer}, _OF_TURNS, query.FULL, _DETAILS, path=_TURN, body=body, needs_body=needs_body)
 
 

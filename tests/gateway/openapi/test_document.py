@@ -16,10 +16,12 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.parameters import PARAMETERS, Treatment
 from codex_server_cli.core.protocol.allow_list import METHODS
+from codex_server_cli.core.protocol.allow_list import PARAMETERS as ALLOWED
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
 from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.openapi.bridge_parameters import TYPES
 from codex_server_cli.gateway.openapi.chat import USED
 from codex_server_cli.gateway.openapi.document import described_in, document_of, operations_of
 from codex_server_cli.gateway.openapi.turn_schemas import REQUEST_FIELDS, TURN_FIELDS
@@ -166,8 +168,12 @@ def test_it_says_which_messages_pass() -> None:
         body = document(options)["paths"]["/stream"]["post"]["requestBody"]["content"]["application/json"]["schema"]
         return [each["properties"]["method"].get("const") for each in body["anyOf"]]
 
-    assert methods(LOCAL) == [*METHODS]
+    assert methods(LOCAL) == [each for each in METHODS if each != "initialize"]
     assert methods(WITH_TOKEN) == [None], "every method"
+
+
+def test_every_parameter_of_the_bridge_has_a_type() -> None:
+    assert set(TYPES) == set().union(*ALLOWED.values())
 
 
 def test_a_named_call_is_a_path_of_its_own() -> None:
