@@ -145,6 +145,7 @@ def _calls(rights: ClientRights, *, is_open: bool) -> dict[tuple[str, str], Oper
     for name, method in FORWARDED.items():
         given = {"type": "object"} if is_open else params_of_method(method, rights)
         named[name] = _call(f"`{method}`, with its parameters as the input.", or_null(given), result)
+    named[STATUS] = named[STATUS]._replace(headers={})
     return {("POST", f"/skills/invoke/{name}"): call for name, call in named.items()}
 
 
@@ -168,7 +169,10 @@ def _raw_input(*, is_open: bool) -> Schema:
 
 def _chat() -> Operation:
     members = {name: or_null(_TYPES[kind]) for name, kind in INPUT.items()}
-    given = {**object_of({**members, "prompt": TEXT}, ("prompt",)), "additionalProperties": {"type": "null"}}
+    given = {
+        **object_of({**members, "prompt": {**TEXT, "pattern": r"\S"}}, ("prompt",)),
+        "additionalProperties": {"type": "null"},
+    }
     done = json_of(ref("CodexChat"), "The answer, and the turn that it is of.")
     call = _call("Run a turn to its end.", given, done, needs_body=True)
     failed = any_of(ref("Error"), {"allOf": [ref("CodexChat"), ref("Error")]})
@@ -176,5 +180,6 @@ def _chat() -> Operation:
     return call._replace(
         answers={200: done, **{status: json_of(failed, words) for status in sorted({*TURN_STATUS.values(), 502})}},
         refusals=(404, 409, 504, 507),
+        headers={},
         examples={"prompt": {"input": {"prompt": "Say hello."}}},
     )

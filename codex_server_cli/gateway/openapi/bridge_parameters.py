@@ -42,7 +42,7 @@ TYPES: Mapping[str, Schema] = {
     "refreshToken": SWITCH,
     "excludeResetCreditDetails": SWITCH,
     "supportsLunaReserve": SWITCH,
-    "cursor": ANY,
+    "cursor": or_null(TEXT),
     "limit": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**32 - 1},
     "includeHidden": or_null(SWITCH),
     "sortKey": or_null(one_of(("created_at", "updated_at"))),
@@ -51,7 +51,7 @@ TYPES: Mapping[str, Schema] = {
     "cwd": or_null(any_of(TEXT, _LIST)),
     "searchTerm": or_null(TEXT),
     "modelProviders": or_null(_LIST),
-    "sourceKinds": or_null(_LIST),
+    "sourceKinds": or_null(list_of(one_of(("cli", "vscode", "exec", "appServer", "subAgent", "unknown")))),
     "useStateDbOnly": SWITCH,
     "threadId": TEXT,
     "includeTurns": SWITCH,
@@ -65,7 +65,12 @@ TYPES: Mapping[str, Schema] = {
     "expectedTurnId": TEXT,
     "input": list_of(any_of(*map(_input, INPUTS))),
 }
-"""By name: a name has one type in all methods."""
+"""By name."""
+_TYPES_OF: Mapping[tuple[str, str], Schema] = {
+    ("thread/start", "cwd"): {**or_null(TEXT), "pattern": "^/"},
+    ("turn/interrupt", "turnId"): TEXT,
+}
+"""Where a name has another type in a method."""
 _NEEDED = frozenset({"clientInfo", "threadId", "expectedTurnId", "input"})
 
 
@@ -73,5 +78,6 @@ def params_of_method(method: str, rights: ClientRights) -> Schema:
     """The parameters of a method that pass."""
     names = sorted(PARAMETERS[method])
     ours = dict.fromkeys(set_rights(method, {}, rights), described(ANY, "Set here; may have the value it gets anyway."))
-    needed = [name for name in names if name in _NEEDED]
-    return {**object_of({**{name: TYPES[name] for name in names}, **ours}, needed), **_OTHERS_NULL}
+    types = {name: _TYPES_OF.get((method, name), TYPES[name]) for name in names}
+    needed = [name for name in names if name in _NEEDED or types[name] is TEXT]
+    return {**object_of({**types, **ours}, needed), **_OTHERS_NULL}

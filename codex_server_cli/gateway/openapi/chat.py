@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from codex_server_cli.core.openai.messages import MOST_MESSAGES, ROLES
@@ -61,8 +62,13 @@ USED: dict[str, Schema] = {
     "tool_choice": or_null(any_of(one_of(("none", "auto", "required")), _OBJECT)),
     "functions": or_null(list_of(_FUNCTION_GIVEN)),
     "function_call": or_null(any_of(one_of(("none", "auto", "required")), _OBJECT)),
-    "response_format": or_null(
-        object_of({"type": one_of(("text", "json_object", "json_schema")), "json_schema": or_null(_OBJECT)}, ("type",))
+    "response_format": any_of(
+        {"type": "null"},
+        object_of({"type": one_of(("text", "json_object"))}, ("type",)),
+        object_of(
+            {"type": {"const": "json_schema"}, "json_schema": object_of({"schema": _OBJECT}, ("schema",))},
+            ("type", "json_schema"),
+        ),
     ),
     "reasoning_effort": or_null(TEXT),
     "reasoning": or_null(object_of({"effort": or_null(TEXT), "summary": or_null(one_of((*SUMMARIES, "none")))})),
@@ -150,6 +156,11 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
     }
 
 
+def _as_good(values: Iterable[Any]) -> list[Any]:
+    """Beside 0 and 1 `false` and `true`, and the other way round: clients mix them up, and nothing depends on it."""
+    return [int(each) if isinstance(each, bool) else bool(each) for each in values if each in (0, 1)]
+
+
 def chat_body(*, is_strict: bool) -> Schema:
     """The body of a chat completion request."""
     members: dict[str, Any] = {}
@@ -157,7 +168,7 @@ def chat_body(*, is_strict: bool) -> Schema:
         if treatment is Treatment.USED:
             schema = USED[name]
         elif treatment is Treatment.REFUSED or is_strict:
-            schema = {"enum": [None, *harmless]}
+            schema = {"enum": [None, *harmless, *_as_good(harmless)]}
         else:
             schema = ANY
         outer, _, inner = name.rpartition(".")

@@ -9,6 +9,8 @@ Schema = dict[str, Any]
 """A JSON Schema, 2020-12."""
 
 TEXT: Schema = {"type": "string"}
+VISIBLE: Schema = {"type": "string", "pattern": r"\S"}
+"""A text that is not blank."""
 SWITCH: Schema = {"type": "boolean"}
 NUMBER: Schema = {"type": "number"}
 WHOLE: Schema = {"type": "integer"}

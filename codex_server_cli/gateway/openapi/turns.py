@@ -40,8 +40,9 @@ FACE = "turns"
 _CURSOR = "^(-1|[0-9]{1,15})(\\.end)?$"
 _OF_TURNS = (404, 409, 504, 507)
 _TEXTS = any_of(list_of(TEXT), TEXT)
+_SOME_TEXT: Schema = {**TEXT, "minLength": 1}
 _FORMS: Mapping[Form, Schema] = {
-    Form.TEXT: TEXT,
+    Form.TEXT: _SOME_TEXT,
     Form.SWITCH: SWITCH,
     Form.LIST: _TEXTS,
     Form.DURATION: described(any_of({"type": "number", "minimum": 0}, TEXT), Form.DURATION.value),
@@ -61,7 +62,7 @@ _DETAILS: Mapping[str, Schema] = {
     "state": one_of(State),
     "since": {
         "description": "Turns that were started so long ago or later, like `7d`.",
-        "pattern": "^[0-9]{1,3}[smhd]$",
+        "pattern": "^(0|[0-9]{1,3}[smhd])$",
     },
     "name": {"description": "A name, or a pattern like `rev-*`."},
     "wait": {
@@ -70,6 +71,7 @@ _DETAILS: Mapping[str, Schema] = {
     },
     "after": {"description": "A cursor: the `id` of the last event that was seen.", "pattern": _CURSOR},
     "Last-Event-ID": {"pattern": _CURSOR},
+    KEY_HEADER: {"minLength": 1},
     "deltas": {"default": True, "description": "Whether pieces of streamed text are shown."},
 }
 _TURN: Mapping[str, Schema] = {
@@ -79,7 +81,8 @@ _TURN: Mapping[str, Schema] = {
 
 def body_of(forms: Mapping[str, Form], required: tuple[str, ...] = ()) -> Schema:
     """The schema of a body with these members; null is as good as left out."""
-    members = {name: _FORMS[form] if name in required else or_null(_FORMS[form]) for name, form in forms.items()}
+    members = {name: or_null(_FORMS[form]) for name, form in forms.items()}
+    members |= {name: {**_FORMS[forms[name]], "pattern": r"\S"} for name in required}
     return object_of(members, required, is_closed=True)
 
 

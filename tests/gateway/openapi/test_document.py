@@ -125,9 +125,9 @@ def test_every_parameter_of_a_chat_is_described_with_what_becomes_of_it() -> Non
     body = DOCUMENT["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     members = body["properties"]
     assert members["temperature"]["description"].startswith("Ignored: ")
-    assert members["n"]["enum"] == [None, 1]
+    assert members["n"]["enum"] == [None, 1, True]
     strict = document(WITH_TOKEN)["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]
-    assert strict["application/json"]["schema"]["properties"]["temperature"]["enum"] == [None, 1]
+    assert strict["application/json"]["schema"]["properties"]["temperature"]["enum"] == [None, 1, True]
 
 
 def test_the_members_of_turns_and_requests_are_those_of_their_documents() -> None:
