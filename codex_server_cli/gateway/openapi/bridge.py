@@ -19,6 +19,7 @@ from codex_server_cli.gateway.openapi.schema import (
     ANY,
     SWITCH,
     TEXT,
+    VISIBLE,
     WHOLE,
     Schema,
     any_of,
@@ -168,11 +169,8 @@ def _raw_input(*, is_open: bool) -> Schema:
 
 
 def _chat() -> Operation:
-    members = {name: or_null(_TYPES[kind]) for name, kind in INPUT.items()}
-    given = {
-        **object_of({**members, "prompt": {**TEXT, "pattern": r"\S"}}, ("prompt",)),
-        "additionalProperties": {"type": "null"},
-    }
+    members = {name: or_null(_TYPES[kind]) for name, kind in INPUT.items()} | {"prompt": VISIBLE}
+    given = {**object_of(members, ("prompt",)), "additionalProperties": {"type": "null"}}
     done = json_of(ref("CodexChat"), "The answer, and the turn that it is of.")
     call = _call("Run a turn to its end.", given, done, needs_body=True)
     failed = any_of(ref("Error"), {"allOf": [ref("CodexChat"), ref("Error")]})

@@ -19,6 +19,7 @@ from codex_server_cli.gateway.openapi.schema import (
     NO_MEMBERS,
     SWITCH,
     TEXT,
+    VISIBLE,
     Schema,
     any_of,
     described,
@@ -82,7 +83,7 @@ _TURN: Mapping[str, Schema] = {
 def body_of(forms: Mapping[str, Form], required: tuple[str, ...] = ()) -> Schema:
     """The schema of a body with these members; null is as good as left out."""
     members = {name: or_null(_FORMS[form]) for name, form in forms.items()}
-    members |= {name: {**_FORMS[forms[name]], "pattern": r"\S"} for name in required}
+    members |= dict.fromkeys(required, VISIBLE)
     return object_of(members, required, is_closed=True)
 
 

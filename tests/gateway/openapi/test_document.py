@@ -20,7 +20,7 @@ from codex_server_cli.core.protocol.allow_list import PARAMETERS as ALLOWED
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
-from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.openapi.bridge_parameters import TYPES
 from codex_server_cli.gateway.openapi.chat import USED
 from codex_server_cli.gateway.openapi.document import described_in, document_of, operations_of
@@ -52,8 +52,10 @@ def asked(options: ServeOptions, path: str, method: str = "GET", **headers: str)
 
     async def ask() -> httpx.Response:
         gateway = Gateway(Settings.load(), options)
-        front = Front(gateway, make_app(gateway), _NoLog())
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=front), base_url="http://localhost") as client:
+        middleware = RequestMiddleware(gateway, make_app(gateway), _NoLog())
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=middleware), base_url="http://localhost"
+        ) as client:
             return await client.request(method, path, headers=headers)
 
     return asyncio.run(ask())
