@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 
 from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Scope
 
 from codex_server_cli.core.openai.refusal import ApiError
@@ -104,6 +105,13 @@ def preflight_headers(headers: Mapping[str, str], methods: Iterable[str] = ()) -
         if headers.get("access-control-request-private-network") == "true":
             found["access-control-allow-private-network"] = "true"
     return found
+
+
+def methods_of(routes: Iterable[BaseRoute], path: str) -> frozenset[str]:
+    """The methods of a path; empty where there is none. Of several routes the first one says which path it is."""
+    found = [each for each in routes if isinstance(each, Route | WebSocketRoute) and each.path_regex.match(path)]
+    same = [each for each in found if each.path == found[0].path and isinstance(each, Route)]
+    return frozenset().union(*(each.methods or () for each in same))
 
 
 def _digest(text: str) -> bytes:

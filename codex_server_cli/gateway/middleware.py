@@ -23,8 +23,7 @@ from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
 from codex_server_cli.gateway.bodies import BodyRoom
 from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
-from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
-from codex_server_cli.gateway.paths import methods_of
+from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, methods_of, preflight_headers
 from codex_server_cli.gateway.state import Gateway
 
 _MOST_SHOWN = 200

@@ -12,10 +12,10 @@ from starlette.routing import BaseRoute, Route
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.guard import methods_of
 from codex_server_cli.gateway.openai.chat import answer_chat
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find
-from codex_server_cli.gateway.paths import methods_of
 from codex_server_cli.gateway.state import Gateway
 
 _EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/ID."

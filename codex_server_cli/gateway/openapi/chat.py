@@ -71,7 +71,10 @@ USED: dict[str, Schema] = {
         ),
     ),
     "reasoning_effort": or_null(TEXT),
-    "reasoning": or_null(object_of({"effort": or_null(TEXT), "summary": or_null(one_of((*SUMMARIES, "none")))})),
+    "reasoning": any_of(
+        object_of({"effort": or_null(TEXT), "summary": or_null(one_of((*SUMMARIES, "none")))}),
+        described({"not": _OBJECT}, "Has no effect."),
+    ),
     "verbosity": or_null(one_of(VERBOSITIES)),
     "service_tier": or_null(TEXT),
     "stop": any_of({"type": "null"}, _STOP, {**list_of(_STOP), "maxItems": MAX_STOPS}),

@@ -75,6 +75,7 @@ _DETAILS: Mapping[str, Schema] = {
     KEY_HEADER: {"minLength": 1},
     "deltas": {"default": True, "description": "Whether pieces of streamed text are shown."},
 }
+_ONE_FORM: Schema = {"anyOf": [{"required": ["answer"]}, {"required": ["answers"]}]}
 _TURN: Mapping[str, Schema] = {
     "turn": described(TEXT, "An id, a unique prefix of one, a name, or `last` (not to delete or approve).")
 }
@@ -170,6 +171,6 @@ def _acts() -> dict[tuple[str, str], Operation]:
         ),
         ("POST", "/turns/{turn}/approve"): _act(decided, body_of(acting.APPROVE)),
         ("POST", "/turns/{turn}/decline"): _act(decided, body_of(acting.DECLINE)),
-        ("POST", "/turns/{turn}/reply"): _act(decided, body_of(acting.REPLY), needs_body=True),
+        ("POST", "/turns/{turn}/reply"): _act(decided, {**body_of(acting.REPLY), **_ONE_FORM}, needs_body=True),
         ("DELETE", "/turns/{turn}"): Operation(FACE, {200: deleted}, _OF_TURNS, path=_TURN),
     }
