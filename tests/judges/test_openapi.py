@@ -60,7 +60,7 @@ def n_operations(serving: Serving) -> int:
 def test_examples_of_each_operation_are_answered_as_described(serve: Serve, one_home: Home, tmp_path: Path) -> None:
     one_home.model(lambda request: say("hello"))
     serving = serve()
-    few = ("--phases=examples,fuzzing", "--max-examples=2", "--workers=2")
+    few = ("--phases=examples,fuzzing", "--max-examples=1", "--workers=4")
     assert tried(serving, tmp_path, *few) == n_operations(serving)
 
 
