@@ -41,7 +41,7 @@ _EVENT_ID = "The `id` of the last event that was seen: the stream goes on behind
 _OBJECT: Schema = {"type": "object"}
 _EVENT = event_of(
     "JSON: a JSON-RPC message, or an object.",
-    *("ready", "result", "error", "notification", "request", "done"),
+    one_of(("ready", "result", "error", "notification", "request", "done")),
     has_id=True,
 )
 _TYPES = {str: TEXT, bool: SWITCH}

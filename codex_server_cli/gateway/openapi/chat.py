@@ -4,11 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from codex_server_cli.core.openai.messages import MOST_MESSAGES, ROLES
-from codex_server_cli.core.openai.parameters import MAX_STOPS, PARAMETERS, SUMMARIES, VERBOSITIES, Treatment
+from codex_server_cli.core.openai.parameters import (
+    MAX_STOPS,
+    PARAMETERS,
+    SUMMARIES,
+    VERBOSITIES,
+    ChatParameter,
+    Treatment,
+)
 from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, DocumentedAnswer, Operation, json_of
 from codex_server_cli.gateway.openapi.schema import (
     ANY,
@@ -85,6 +92,7 @@ USED: dict[str, Schema] = {
 }
 """The parameters that have an effect."""
 
+_EVENT = event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",)))
 _HEAD = {"id": TEXT, "object": TEXT, "created": WHOLE}
 SCHEMAS: dict[str, Schema] = {
     "ChatCompletion": object_of(
@@ -142,7 +150,10 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
     ignored = {"x-codex-ignored": "The parameters that were given and have no effect."}
     answer = DocumentedAnswer(
         "The answer; with `stream` in chunks.",
-        {JSON: ref("ChatCompletion"), EVENTS: event_of("JSON: a chunk, or an error; at last `[DONE]`.", "message")},
+        {
+            JSON: ref("ChatCompletion"),
+            EVENTS: event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",))),
+        },
         ignored,
     )
     models = object_of({"object": {"const": "list"}, "data": list_of(ref("Model"))}, ("object", "data"))
@@ -151,7 +162,7 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
             FACE,
             {200: answer},
             _FAILURES,
-            body=chat_body(is_strict=is_strict),
+            body=body_of_table(PARAMETERS, USED, "messages", is_strict=is_strict),
             examples={"hello": {"messages": [{"role": "user", "content": "Say hello."}]}},
         ),
         ("GET", "/v1/models"): Operation(FACE, {200: json_of(models, "The models.")}, _FAILURES),
@@ -164,12 +175,19 @@ def _as_good(values: Iterable[Any]) -> list[Any]:
     return [int(each) if isinstance(each, bool) else bool(each) for each in values if each in (0, 1)]
 
 
-def chat_body(*, is_strict: bool) -> Schema:
-    """The body of a chat completion request."""
+def body_of_table(
+    table: Iterable[ChatParameter], used: Mapping[str, Schema], required: str, *, is_strict: bool
+) -> Schema:
+    """The body of a request with these parameters.
+
+    Args:
+        used: the schemas of those that have an effect.
+        required: the one that may not be left out.
+    """
     members: dict[str, Any] = {}
-    for name, treatment, note, harmless in PARAMETERS:
+    for name, treatment, note, harmless in table:
         if treatment is Treatment.USED:
-            schema = USED[name]
+            schema = used[name]
         elif treatment is Treatment.REFUSED or is_strict:
             schema = {"enum": [None, *harmless, *_as_good(harmless)]}
         else:
@@ -177,4 +195,4 @@ def chat_body(*, is_strict: bool) -> Schema:
         outer, _, inner = name.rpartition(".")
         place = members.setdefault(outer, or_null(object_of({})))["properties"] if outer else members
         place[inner] = described(schema, f"{treatment.value.capitalize()}: {note}.")
-    return object_of(members, ("messages",))
+    return object_of(members, (required,))

@@ -64,7 +64,7 @@ def map_of(schema: Schema) -> Schema:
     return {"type": "object", "additionalProperties": schema}
 
 
-def event_of(data: str, *names: str, has_id: bool = False) -> Schema:
+def event_of(data: str, names: Schema, *, has_id: bool = False) -> Schema:
     """One event of a stream of them: OpenAPI before 3.2 has no other place for it than the schema of the body.
 
     Args:
@@ -72,8 +72,7 @@ def event_of(data: str, *names: str, has_id: bool = False) -> Schema:
         names: what `event` may be; `message` is one without a name.
         has_id: whether it has an id to go on from.
     """
-    members = {"data": described(TEXT, data), "event": one_of(names)}
-    members |= {"id": TEXT, "retry": WHOLE} if has_id else {}
+    members = {"data": described(TEXT, data), "event": names} | ({"id": TEXT, "retry": WHOLE} if has_id else {})
     return described(object_of(members, ("data",), is_closed=True), "Each event of the stream.")
 
 

@@ -75,6 +75,11 @@ _DETAILS: Mapping[str, Schema] = {
     KEY_HEADER: {"minLength": 1},
     "deltas": {"default": True, "description": "Whether pieces of streamed text are shown."},
 }
+_EVENT = event_of(
+    "JSON: a line of `events.jsonl`, or at the end the status with the answer.",
+    one_of(("message", "delta", "end", "error")),
+    has_id=True,
+)
 _ONE_FORM: Schema = {"anyOf": [{"required": ["answer"]}, {"required": ["answers"]}]}
 _TURN: Mapping[str, Schema] = {
     "turn": described(TEXT, "An id, a unique prefix of one, a name, or `last` (not to delete or approve).")
@@ -133,19 +138,7 @@ def _reads() -> dict[tuple[str, str], Operation]:
     accept = {"Accept": "`application/json` for the JSON form."}
     text_or_json = DocumentedAnswer("The answer, or with it the status.", {PLAIN: TEXT, JSON: ref("TurnWithAnswer")})
     diff = DocumentedAnswer("The diff, or with it the files.", {"text/x-diff": TEXT, JSON: ref("TurnChanges")})
-    stream = DocumentedAnswer(
-        "Its events, to its end.",
-        {
-            EVENTS: event_of(
-                "JSON: a line of `events.jsonl`, or at the end the status with the answer.",
-                "message",
-                "delta",
-                "end",
-                "error",
-                has_id=True,
-            )
-        },
-    )
+    stream = DocumentedAnswer("Its events, to its end.", {EVENTS: _EVENT})
     events = _read(stream, query.EVENTS, {"Last-Event-ID": "As `after`, which it goes before."})
     over = DocumentedAnswer("The cursor is that of the end: nothing will follow.")
     return {
