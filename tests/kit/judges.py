@@ -56,7 +56,7 @@ def run_suite(scratch: Path, *arguments: str | Path, cwd: Path = SUITES, **env: 
     run = subprocess.run(
         [python, "-m", "pytest", *options, *arguments],
         cwd=cwd,
-        env={**inherited, "PYTHONDONTWRITEBYTECODE": "1", **env},
+        env={**inherited, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
