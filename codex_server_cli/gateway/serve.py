@@ -20,10 +20,10 @@ from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
 from codex_server_cli.gateway.bodies import MOST_BODY_BYTES
-from codex_server_cli.gateway.doors import IDLE_S, DoorConfig, DoorProtocol, Doors
-from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.connection_limits import IDLE_S, ConnectionLimits, LimitedConfig, LimitedProtocol
 from codex_server_cli.gateway.health import check_configuration
 from codex_server_cli.gateway.listener import BACKLOG, listening, raise_file_limit
+from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
@@ -63,7 +63,7 @@ class _Service:
 
     def __init__(self, settings: Settings, options: ServeOptions, log: AccessLog, most_connections: int) -> None:
         self._settings, self._options, self._log = settings, options, log
-        self._doors = Doors(most_connections)
+        self._limits = ConnectionLimits(most_connections)
         self._signal: int | None = None
         self._gateway: Gateway | None = None
 
@@ -104,10 +104,10 @@ class _Service:
     async def _serve(
         self, gateway: Gateway, listener: socket.socket, address: str, tell: Callable[[str], None]
     ) -> None:
-        app = Front(gateway, make_app(gateway), self._log)
+        app = RequestMiddleware(gateway, make_app(gateway), self._log)
         server = _Server(self._configuration(app))
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-        sweeping = asyncio.ensure_future(self._doors.sweep())
+        sweeping = asyncio.ensure_future(self._limits.sweep())
         stopping = asyncio.ensure_future(gateway.stopping.wait())
         try:
             beginning = asyncio.ensure_future(server.begun.wait())
@@ -127,11 +127,11 @@ class _Service:
             sweeping.cancel()
             stopping.cancel()
 
-    def _configuration(self, app: Front) -> DoorConfig:
-        configuration = DoorConfig(
+    def _configuration(self, app: RequestMiddleware) -> LimitedConfig:
+        configuration = LimitedConfig(
             app,
             interface="asgi3",
-            http=DoorProtocol,
+            http=LimitedProtocol,
             ws="websockets-sansio",
             ws_max_size=MOST_BODY_BYTES,
             ws_per_message_deflate=False,
@@ -146,7 +146,7 @@ class _Service:
             timeout_keep_alive=int(IDLE_S),
             timeout_graceful_shutdown=_GRACE_S,
         )
-        configuration.doors = self._doors
+        configuration.limits = self._limits
         return configuration
 
     def _on_signal(self, signum: int) -> None:

@@ -20,9 +20,9 @@ from codex_server_cli.core.protocol.relay import INVALID_REQUEST, PARSE_ERROR
 from codex_server_cli.core.protocol.rpc import Message, MessageType
 from codex_server_cli.errors import CodexServerError
 from codex_server_cli.gateway.answers import answer_of
-from codex_server_cli.gateway.bridge.line import SharedLine
 from codex_server_cli.gateway.bridge.messages import MessageGate, checked
 from codex_server_cli.gateway.bridge.requests import ServerRequests
+from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
 from codex_server_cli.gateway.bridge.threads import ClientThreads
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
@@ -41,8 +41,8 @@ GOING_AWAY, UNSUPPORTED, TOO_LARGE, UPSTREAM_LOST = 1001, 1003, 1009, 1014
 class Sockets:
     """The WebSockets of one gateway."""
 
-    def __init__(self, gateway: Gateway, line: SharedLine, gate: MessageGate, requests: ServerRequests) -> None:
-        self._gateway, self._line, self._gate, self._requests = gateway, line, gate, requests
+    def __init__(self, gateway: Gateway, shared: BridgeConnection, gate: MessageGate, requests: ServerRequests) -> None:
+        self._gateway, self._shared, self._gate, self._requests = gateway, shared, gate, requests
         self._open = 0
 
     async def serve(self, socket: WebSocket) -> None:
@@ -88,7 +88,7 @@ class Sockets:
                     await client.hear_replies()
             for thread_id, turn_id in client.threads.running():
                 if not self._requests.is_attended(turn_id):  # else it has joined another client's turn
-                    await self._line.interrupt(thread_id, turn_id, lambda: False)
+                    await self._shared.interrupt(thread_id, turn_id, lambda: False)
         finally:
             await raw.close()
 

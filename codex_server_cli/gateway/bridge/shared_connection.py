@@ -28,7 +28,7 @@ _OPENERS = ("thread/start", "thread/resume", "thread/fork")
 Handler = Callable[[Message], None]
 
 
-class SharedLine:
+class BridgeConnection:
     """The connection of one gateway that all clients of `/rpc` and `/stream` share."""
 
     def __init__(self, gateway: Gateway) -> None:

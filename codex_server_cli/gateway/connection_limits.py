@@ -27,13 +27,13 @@ STUCK_S = 60.0
 _SWEEP_S = 1.0
 
 
-class Doors:
+class ConnectionLimits:
     """All connections of one gateway."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.all: set[Any] = set()
-        self._idle: dict[DoorProtocol, None] = {}  # that for longest first
+        self._idle: dict[LimitedProtocol, None] = {}  # that for longest first
         self._stuck: dict[Any, tuple[int, float]] = {}
 
     def has_room(self) -> bool:
@@ -48,12 +48,12 @@ class Doors:
         oldest.transport.abort()
         return True
 
-    def rest(self, connection: DoorProtocol) -> None:
+    def rest(self, connection: LimitedProtocol) -> None:
         """From now on it is idle."""
         self._idle.pop(connection, None)
         self._idle[connection] = None
 
-    def leave(self, connection: DoorProtocol) -> None:
+    def leave(self, connection: LimitedProtocol) -> None:
         """It is idle no more."""
         self._idle.pop(connection, None)
 
@@ -63,7 +63,7 @@ class Doors:
             await asyncio.sleep(_SWEEP_S)
             now = time.monotonic()
             for each in tuple(self.all):
-                if (isinstance(each, DoorProtocol) and each.is_late(now)) or self._is_stuck(each, now):
+                if (isinstance(each, LimitedProtocol) and each.is_late(now)) or self._is_stuck(each, now):
                     each.transport.abort()
             self._stuck = {each: found for each, found in self._stuck.items() if each in self.all}
 
@@ -76,17 +76,17 @@ class Doors:
         return bool(now - since > STUCK_S)
 
 
-class DoorConfig(uvicorn.Config):
-    """uvicorn's, with the doors.
+class LimitedConfig(uvicorn.Config):
+    """uvicorn's, with the limits of its connections.
 
     Attributes:
-        doors: see the class.
+        limits: see the class.
     """
 
-    doors: Doors
+    limits: ConnectionLimits
 
 
-class DoorProtocol(H11Protocol):
+class LimitedProtocol(H11Protocol):
     """uvicorn's, which tells since when it waits for the head of a request.
 
     Attributes:
@@ -103,24 +103,24 @@ class DoorProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
-    def _doors(self) -> Doors:
-        assert isinstance(self.config, DoorConfig)
-        return self.config.doors
+    def _limits(self) -> ConnectionLimits:
+        assert isinstance(self.config, LimitedConfig)
+        return self.config.limits
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
-        self._doors.all = self.connections
+        self._limits.all = self.connections
         self._application, self.app = self.app, self._until_half
-        has_room = self._doors.has_room()
+        has_room = self._limits.has_room()
         super().connection_made(transport)
-        self._doors.rest(self)
+        self._limits.rest(self)
         self.awaits_since = time.monotonic()
         if not has_room:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self._doors.leave(self)
+        self._limits.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -159,17 +159,17 @@ class DoorProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before and self.is_at_work:
             self.awaits_since = None
-            self._doors.leave(self)
+            self._limits.leave(self)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """See `H11Protocol`: from now on it is another protocol's."""
-        self._doors.leave(self)
+        self._limits.leave(self)
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """See `H11Protocol`."""
         self._has_begun = False
-        self._doors.rest(self)
+        self._limits.rest(self)
         super().on_response_complete()
         if self._is_half and not self.is_at_work:  # nothing comes any more
             self.transport.close()
