@@ -36,7 +36,7 @@ class TestChatApi(ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         base_url = os.environ["GATEWAY_URL"] + "/v1"
-        return {"model": "gpt-5.5", "base_url": base_url, "api_key": "any", "stream_usage": True}
+        return {"model": "gpt-6.1-sol", "base_url": base_url, "api_key": "any", "stream_usage": True}
 
     @property
     def supports_image_inputs(self) -> bool:
@@ -52,7 +52,7 @@ class TestChatApi(ChatModelIntegrationTests):
 
     @property
     def model_override_value(self) -> str:
-        return "gpt-5.6"
+        return "gpt-5.5"
 
     @property
     def supported_usage_metadata_details(self) -> dict[str, list[str]]:

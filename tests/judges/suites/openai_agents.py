@@ -36,7 +36,7 @@ def weather_of(city: str) -> str:
 @pytest.fixture(params=[OpenAIChatCompletionsModel, OpenAIResponsesModel])
 def model(request: pytest.FixtureRequest) -> Model:
     client = AsyncOpenAI(base_url=os.environ["GATEWAY_URL"] + "/v1", api_key="any", max_retries=0)
-    made: Model = request.param(model="gpt-5.5", openai_client=client)
+    made: Model = request.param(model="gpt-6.1-sol", openai_client=client)
     return made
 
 

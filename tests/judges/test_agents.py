@@ -1,4 +1,4 @@
-"""Three scenarios of OpenAI's agents SDK against the gateway."""
+"""Three scenarios of OpenAI's agents SDK, and of Pydantic AI, against the gateway."""
 
 from __future__ import annotations
 
@@ -14,5 +14,6 @@ MODEL = WillingModel
 @pytest.mark.judge
 @over_each
 def test_over_the_chat_api(judged: Judged) -> None:
-    outcome = run_suite(judged.scratch, "openai_agents.py", "-k", "ChatCompletions", GATEWAY_URL=judged.url)
-    assert len(outcome.passed) == 3
+    suites = ("openai_agents.py", "pydantic_agents.py")
+    outcome = run_suite(judged.scratch, *suites, "-k", "not Responses", GATEWAY_URL=judged.url)
+    assert len(outcome.passed) == 7
