@@ -8,14 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from codex_server_cli.core.openai.messages import MOST_MESSAGES, ROLES
-from codex_server_cli.core.openai.parameters import (
-    MAX_STOPS,
-    PARAMETERS,
-    SUMMARIES,
-    VERBOSITIES,
-    ChatParameter,
-    Treatment,
-)
+from codex_server_cli.core.openai.parameter import SUMMARIES, VERBOSITIES, ApiParameter, Treatment
+from codex_server_cli.core.openai.parameters import MAX_STOPS, PARAMETERS
 from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, DocumentedAnswer, Operation, json_of
 from codex_server_cli.gateway.openapi.schema import (
     ANY,
@@ -176,7 +170,7 @@ def _as_good(values: Iterable[Any]) -> list[Any]:
 
 
 def body_of_table(
-    table: Iterable[ChatParameter], used: Mapping[str, Schema], required: str, *, is_strict: bool
+    table: Iterable[ApiParameter], used: Mapping[str, Schema], required: str, *, is_strict: bool
 ) -> Schema:
     """The body of a request with these parameters.
 

@@ -14,7 +14,8 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.changes import changes_document
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.core.openai.parameters import PARAMETERS, Treatment
+from codex_server_cli.core.openai.parameter import Treatment
+from codex_server_cli.core.openai.parameters import PARAMETERS
 from codex_server_cli.core.protocol.allow_list import METHODS
 from codex_server_cli.core.protocol.allow_list import PARAMETERS as ALLOWED
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
