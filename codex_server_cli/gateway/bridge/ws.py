@@ -88,7 +88,7 @@ class Sockets:
                     await client.hear_replies()
             for thread_id, turn_id in client.threads.running():
                 if not self._requests.is_attended(turn_id):  # else it has joined another client's turn
-                    await self._shared.interrupt(thread_id, turn_id, lambda: False)
+                    await self._shared.interrupt(thread_id, turn_id)
         finally:
             await raw.close()
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from codex_server_cli.core.openai import conversation
 from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
-from codex_server_cli.core.openai.refusal import ApiError
-from codex_server_cli.core.openai.wire_errors import AccountLimits, codex_unavailable, deadline_passed
+from codex_server_cli.core.openai.wire_errors import AccountLimits, deadline_passed
+from codex_server_cli.gateway.answers import refusal_of
 from codex_server_cli.gateway.openai.asked import Asked
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.client_thread import ClientTurn
@@ -83,10 +83,8 @@ class ChatAnswer:
         except TimeoutError:
             is_late = time.monotonic() >= self._ends_s
             return self.run.give_up(deadline_passed(_LONGEST_S)) if is_late else self.run.tick(time.monotonic())
-        except UpstreamGone as error:
-            return self.run.give_up(codex_unavailable(error.reason))
-        except FeedOverflow as error:
-            return self.run.give_up(ApiError(500, str(error), type="server_error", code="stream_overflow"))
+        except (UpstreamGone, FeedOverflow) as error:
+            return self.run.give_up(refusal_of(error)[0])
         return self.run.feed(message, time.monotonic())
 
     def _settle(self, outputs: Sequence[Output]) -> None:
