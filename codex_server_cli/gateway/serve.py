@@ -20,8 +20,14 @@ from anyio import to_thread
 from codex_server_cli.errors import CodexMissingError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
-from codex_server_cli.gateway.bodies import MOST_BODY_BYTES
-from codex_server_cli.gateway.connection_limits import IDLE_S, ConnectionLimits, LimitedConfig, LimitedProtocol
+from codex_server_cli.gateway.connection_limits import (
+    IDLE_S,
+    MOST_MESSAGE_BYTES,
+    ConnectionLimits,
+    LimitedConfig,
+    LimitedProtocol,
+    LimitedWebSocket,
+)
 from codex_server_cli.gateway.health import check_configuration
 from codex_server_cli.gateway.listener import BACKLOG, listening, raise_file_limit
 from codex_server_cli.gateway.middleware import RequestMiddleware
@@ -156,8 +162,8 @@ class _Service:
             app,
             interface="asgi3",
             http=LimitedProtocol,
-            ws="websockets-sansio",
-            ws_max_size=MOST_BODY_BYTES,
+            ws=LimitedWebSocket,
+            ws_max_size=MOST_MESSAGE_BYTES,
             ws_per_message_deflate=False,
             ws_ping_interval=_WS_PING_S,
             ws_ping_timeout=_WS_PING_S,

@@ -28,14 +28,13 @@ from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import RawConnection, UpstreamGone
 
 MOST_SOCKETS = 128
-MOST_CHARACTERS = 16 * 1024 * 1024
 _LONG = 1024 * 1024
 _LONGEST_ID = 1000
 _ABNORMAL = 1006
 TAKEN_S = 60.0
 """A client that takes nothing for so long is given up; its pings have told it by then (close code 1011)."""
 _LAST_REPLY_S = 5.0
-GOING_AWAY, UNSUPPORTED, TOO_LARGE, UPSTREAM_LOST = 1001, 1003, 1009, 1014
+GOING_AWAY, UNSUPPORTED, UPSTREAM_LOST = 1001, 1003, 1014
 
 
 class Sockets:
@@ -130,8 +129,6 @@ class _Client:
                 text = received.get("text")
                 if text is None:
                     return UNSUPPORTED, "a message is JSON in a text frame"
-                if len(text) > MOST_CHARACTERS:
-                    return TOO_LARGE, f"a message has at most {MOST_CHARACTERS >> 20} Mi characters"
                 await self._take(text)
         except UpstreamGone as error:
             return UPSTREAM_LOST, _short(error.reason)
