@@ -104,13 +104,13 @@ class ChatAnswer:
 
     def _finish(self, finish: Finish) -> None:
         self._state.count(finish.usage)
-        self._state.reasoning.keep(self.run.reasoning_items)
+        answer = conversation.answer_items(self.run.content.texts, self.run.calls)
+        self._keep_reasoning(answer)
         if self._is_settled:
             return
         if self._state.gateway.is_stopping or not conversation.is_keepable(self._asked.request):
             self.close()
             return
-        answer = conversation.answer_items(self.run.content.texts, self.run.calls)
         history = self._asked.history.prefix_keys(answer)[-1]
         if finish.reason == "tool_calls" and not self._turn.is_over:
             self._is_settled = True
@@ -122,3 +122,15 @@ class ChatAnswer:
             self._state.threads.keep(history, self._turn.thread)
         else:
             self.close()
+
+    def _keep_reasoning(self, answer: Sequence[conversation.Item]) -> None:
+        """Remember what the model thought before each of its calls."""
+        history, thoughts = self._asked.history, self.run.reasoning_items
+        keys = history.reasoning_keys(answer)[len(history.digests) :]
+        self._state.reasoning.keep(
+            {
+                key: thoughts[item["call_id"]]
+                for key, item in zip(keys, answer, strict=True)
+                if item.get("call_id") in thoughts
+            }
+        )
