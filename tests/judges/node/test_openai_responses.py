@@ -132,6 +132,13 @@ def test_a_response_that_is_not_remembered_cannot_be_continued(client: Client, r
     assert rules.seen == []
 
 
+def test_an_item_that_is_not_remembered_is_named_with_what_helps(client: Client, rules: ChatModel) -> None:
+    error = client.failure("create", more={"input": [{"type": "item_reference", "id": "msg_gone"}]})
+    assert (error["status"], error["code"], error["param"]) == (400, "item_not_found", "input[0].id")
+    assert "`store: false`" in error["message"]
+    assert rules.seen == []
+
+
 @_BOTH
 def test_a_client_that_aborts_has_its_turn_interrupted(
     chats: ChatGateway, client: Client, rules: ChatModel, *, is_stream: bool
