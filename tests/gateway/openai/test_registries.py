@@ -127,3 +127,6 @@ def test_reasoning_stands_before_its_call_and_the_oldest_is_forgotten() -> None:
     calls = [{"type": "function_call", "call_id": name} for name in "abc"]
     woven = kept.put_before_calls([{"type": "message"}, *calls])
     assert [item.get("id") or item.get("call_id") or "message" for item in woven] == ["message", "a", 2, "b", 3, "c"]
+    sent = {"type": "reasoning", "id": 9}
+    assert kept.put_before_calls([calls[1]]) == [{"type": "reasoning", "id": 2}, calls[1]]
+    assert kept.put_before_calls([sent, calls[1]]) == [sent, calls[1]]
