@@ -20,7 +20,7 @@ from codex_server_cli.core.openai.conversation import (
     turn_key,
 )
 from codex_server_cli.core.openai.tools import ClientCall
-from tests.core.openai.bodies import ASKED, call_item, message, output_item, request, tool
+from tests.core.openai.bodies import ASKED, PNG, call_item, message, output_item, request, tool
 from tests.kit.cases import for_each
 
 NEXT = {"role": "user", "content": "and?"}
