@@ -45,7 +45,7 @@ async def create(face: ResponsesFace, request: Request) -> Response:
     Raises:
         ApiError, UpstreamGone: before the first byte.
     """
-    body = await read_json(request)
+    body = await read_json(request, may_have_halves=True)
     if is_background(body):
         return await _background(face, request, body)
     before = await before_in(face, body)
