@@ -11,9 +11,9 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 _EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
-_ITS_OWN = {"store", "name"}
+_ITS_OWN = {"store", "name", "error"}
 """What the service sends though the client's model has no such member: `name` in the end of a call's arguments, which
-clients of version 2 require."""
+clients of version 2 require; `error` in the event of that name, by which the clients know that they have to raise."""
 
 
 def official_response(document: Any) -> Response:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from anyio import to_thread
+from starlette.requests import Request
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from codex_server_cli.core.openai.refusal import ApiError
@@ -90,6 +91,12 @@ class Sockets:
                     await self._shared.interrupt(thread_id, turn_id)
         finally:
             await raw.close()
+
+
+async def refuse_plain(_: Request) -> NoReturn:
+    """What answers a request for it that is none for a WebSocket."""
+    again = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+    raise ApiError(426, "this is a WebSocket: ws://…/ws", code="upgrade_required", headers=again)
 
 
 class _Client:

@@ -46,19 +46,15 @@ async def create(face: ResponsesFace, request: Request) -> Response:
         ApiError, UpstreamGone: before the first byte.
     """
     body = await read_json(request, may_have_halves=True)
-    if is_background(body):
-        return await _background(face, request, body)
-    before = await before_in(face, body)
     try:
+        if is_background(body):
+            return await face.background.create(request, body)
+        before = await before_in(face, body)
         asked = await beside(request, partial(_understood, face, body, before))
         return await answer(face.chats, asked.asked, request, partial(_ResponseForm, face, asked))
     except ApiError as error:
         error.param = own_name(error.param)
         raise
-
-
-async def _background(face: ResponsesFace, request: Request, body: Any) -> Response:
-    raise invalid("`background` is not possible here.", "background", "unsupported_parameter")
 
 
 async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None:
@@ -71,6 +67,8 @@ async def before_in(face: ResponsesFace, body: Any) -> RememberedResponse | None
     if response_id is None or response_id == "":
         return None
     found = face.memory.get(response_id) if isinstance(response_id, str) else None
+    if found is None and isinstance(response_id, str):
+        found = await face.background.remembered(response_id)
     if found is None:
         message = (
             f"Previous response with id {str(response_id)[:80]!r} not found. Responses are remembered as long as there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
+from codex_server_cli.gateway.responses.background import Background
 from codex_server_cli.gateway.responses.memory import ResponseMemory
 
 
@@ -13,8 +14,10 @@ class ResponsesFace:
         chats: the threads and turns of all models' answers.
         gateway: the process that it is part of.
         memory: the responses that are remembered.
+        background: those that are turns.
     """
 
     def __init__(self, chats: ChatMemory) -> None:
         self.chats, self.gateway = chats, chats.gateway
         self.memory = ResponseMemory()
+        self.background = Background(chats.gateway)
