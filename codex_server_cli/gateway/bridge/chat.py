@@ -43,8 +43,8 @@ class ChatCall:
     """The chat of one gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self._gateway, self._face = gateway, TurnsFace(gateway)
-        self._starter = Starter(self._face)
+        self._gateway, self._face = gateway, gateway.shared(TurnsFace)
+        self._starter = gateway.shared(Starter)
 
     async def post(self, request: Request, given: dict[str, Any]) -> Response:
         """Start a turn and answer with its end; a client that leaves before has it cancelled."""

@@ -1,7 +1,7 @@
-"""One answer to one chat request: a turn's messages go in, what the client gets comes out.
+"""One answer to one request: a turn's messages go in, what the client gets comes out.
 
 Owns: the clock of the run, and what becomes of the turn at the end.
-Never here: what a message means (`ChatRun`), the form of chunks, HTTP.
+Never here: what a message means (`ChatRun`), the form of what is sent, HTTP.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 
 from codex_server_cli.core.openai import conversation
-from codex_server_cli.core.openai.chat_run import ChatRun, Failed, Finish, Interrupt, Output
+from codex_server_cli.core.openai.answer.outputs import AnswerContent, Failed, Finish, Interrupt, Output
+from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.openai.wire_errors import AccountLimits, codex_unavailable, deadline_passed
 from codex_server_cli.gateway.openai.asked import Asked
@@ -32,10 +33,13 @@ class ChatAnswer:
         run: what has come so far.
     """
 
-    def __init__(self, state: ChatMemory, asked: Asked, turn: ClientTurn, limits: AccountLimits) -> None:
+    def __init__(
+        self, state: ChatMemory, asked: Asked, turn: ClientTurn, limits: AccountLimits, content: AnswerContent
+    ) -> None:
         self._state, self._asked, self._turn = state, asked, turn
         self.run = ChatRun(
             asked.request,
+            content,
             now_s=time.monotonic(),
             unix_s=time.time() - time.monotonic(),
             turn_id=turn.id,
@@ -108,7 +112,7 @@ class ChatAnswer:
         if self._state.gateway.is_stopping or not conversation.is_keepable(self._asked.request):
             self.close()
             return
-        answer = conversation.answer_items(self.run.text, self.run.calls)
+        answer = conversation.answer_items(self.run.content.texts, self.run.calls)
         history = self._asked.history.prefix_keys(answer)[-1]
         if finish.reason == "tool_calls" and not self._turn.is_over:
             self._is_settled = True

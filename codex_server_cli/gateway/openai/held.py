@@ -94,10 +94,11 @@ class KeptReasoning:
             self._kept.popitem(last=False)
 
     def put_before_calls(self, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The items of a conversation with what is remembered before each call."""
+        """The items of a conversation with what is remembered before each call that has no reasoning before it."""
         woven: list[dict[str, Any]] = []
         for item in items:
-            if item.get("type") == "function_call":
+            is_bare = not woven or woven[-1].get("type") != "reasoning"
+            if item.get("type") == "function_call" and is_bare:
                 woven += self._kept.get(item["call_id"], ())
             woven.append(item)
         return woven

@@ -16,9 +16,13 @@ from codex_server_cli.gateway.guard import methods_of
 from codex_server_cli.gateway.openai.chat import answer_chat
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find
+from codex_server_cli.gateway.responses import routes as responses
 from codex_server_cli.gateway.state import Gateway
 
-_EXISTS = "There are: POST /v1/chat/completions, GET /v1/models, GET /v1/models/ID."
+_EXISTS = (
+    "There are: POST /v1/chat/completions, POST /v1/responses, GET and DELETE /v1/responses/ID,"
+    " POST /v1/responses/ID/cancel, GET /v1/responses/ID/input_items, GET /v1/models, GET /v1/models/ID."
+)
 
 
 def routes(gateway: Gateway) -> list[BaseRoute]:
@@ -44,6 +48,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 
     return [
         *_on("/chat/completions", chat, "POST"),
+        *(route for each in responses.endpoints(state) for route in _on(each.path, each.answer, each.method)),
         *_on("/models", models, "GET"),
         *_on("/models/{name:path}", model, "GET"),
         Route("/v1", _absent, methods=["GET"], include_in_schema=False),

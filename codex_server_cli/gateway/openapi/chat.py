@@ -8,13 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from codex_server_cli.core.openai.messages import MOST_MESSAGES, ROLES
+from codex_server_cli.core.openai.parameter import SUMMARIES, VERBOSITIES, ApiParameter, Treatment
 from codex_server_cli.core.openai.parameters import (
     MAX_STOPS,
     PARAMETERS,
-    SUMMARIES,
-    VERBOSITIES,
-    ChatParameter,
-    Treatment,
 )
 from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, DocumentedAnswer, Operation, json_of
 from codex_server_cli.gateway.openapi.schema import (
@@ -92,6 +89,7 @@ USED: dict[str, Schema] = {
 }
 """The parameters that have an effect."""
 
+IGNORED = {"x-codex-ignored": "The parameters that were given and have no effect."}
 _EVENT = event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",)))
 _HEAD = {"id": TEXT, "object": TEXT, "created": WHOLE}
 SCHEMAS: dict[str, Schema] = {
@@ -147,14 +145,13 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
     Args:
         is_strict: whether a parameter without effect is refused.
     """
-    ignored = {"x-codex-ignored": "The parameters that were given and have no effect."}
     answer = DocumentedAnswer(
         "The answer; with `stream` in chunks.",
         {
             JSON: ref("ChatCompletion"),
             EVENTS: event_of("JSON: a chunk, or an error; at last `[DONE]`.", one_of(("message",))),
         },
-        ignored,
+        IGNORED,
     )
     models = object_of({"object": {"const": "list"}, "data": list_of(ref("Model"))}, ("object", "data"))
     return {
@@ -176,7 +173,7 @@ def _as_good(values: Iterable[Any]) -> list[Any]:
 
 
 def body_of_table(
-    table: Iterable[ChatParameter], used: Mapping[str, Schema], required: str, *, is_strict: bool
+    table: Iterable[ApiParameter], used: Mapping[str, Schema], required: str, *, is_strict: bool
 ) -> Schema:
     """The body of a request with these parameters.
 

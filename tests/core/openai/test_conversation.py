@@ -43,7 +43,7 @@ def result(call_id: str, content: Any = "rain") -> dict[str, Any]:
 
 def filed(asked: ChatRequest, text: str = "", *calls: ClientCall) -> str:
     """The key under which the thread or turn of an answered request is filed."""
-    return history_of(asked).prefix_keys(answer_items(text, calls))[-1]
+    return history_of(asked).prefix_keys(answer_items([text], calls))[-1]
 
 
 def prefix_keys(asked: ChatRequest) -> list[str]:

@@ -14,7 +14,10 @@ from codex_server_cli.core.documents import turn as turn_documents
 from codex_server_cli.core.documents.changes import changes_document
 from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
-from codex_server_cli.core.openai.parameters import PARAMETERS, Treatment
+from codex_server_cli.core.openai.parameter import Treatment
+from codex_server_cli.core.openai.parameters import PARAMETERS
+from codex_server_cli.core.openai.responses.document import ResponseHead, response_document
+from codex_server_cli.core.openai.responses.parameters import RESPONSE_PARAMETERS
 from codex_server_cli.core.protocol.allow_list import METHODS
 from codex_server_cli.core.protocol.allow_list import PARAMETERS as ALLOWED
 from codex_server_cli.core.record.approval_request import ApprovalRequest, RequestKind
@@ -24,6 +27,8 @@ from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.openapi.bridge_parameters import TYPES
 from codex_server_cli.gateway.openapi.chat import USED
 from codex_server_cli.gateway.openapi.document import described_in, document_of, operations_of
+from codex_server_cli.gateway.openapi.responses import RESPONSE_FIELDS
+from codex_server_cli.gateway.openapi.responses import USED as USED_BY_RESPONSES
 from codex_server_cli.gateway.openapi.turn_schemas import REQUEST_FIELDS, TURN_FIELDS
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
@@ -130,6 +135,13 @@ def test_every_parameter_of_a_chat_is_described_with_what_becomes_of_it() -> Non
     assert members["n"]["enum"] == [None, 1, True]
     strict = document(WITH_TOKEN)["paths"]["/v1/chat/completions"]["post"]["requestBody"]["content"]
     assert strict["application/json"]["schema"]["properties"]["temperature"]["enum"] == [None, 1, True]
+
+
+def test_a_response_is_described_with_all_that_it_takes_and_gives() -> None:
+    assert set(USED_BY_RESPONSES) == {each.name for each in RESPONSE_PARAMETERS if each.treatment is Treatment.USED}
+    made = response_document(ResponseHead("resp_1", 1, "m"), status="queued", output=[], usage=None)
+    assert set(made) == set(RESPONSE_FIELDS)
+    fits("Response", made)
 
 
 def test_the_members_of_turns_and_requests_are_those_of_their_documents() -> None:
