@@ -8,7 +8,7 @@ from codex_server_cli.core.openai.parameter import SUMMARIES, VERBOSITIES
 from codex_server_cli.core.openai.responses.items import INPUT_ROLES
 from codex_server_cli.core.openai.responses.parameters import RESPONSE_PARAMETERS
 from codex_server_cli.gateway.openapi.chat import FACE, IGNORED, body_of_table
-from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, DocumentedAnswer, Operation, json_of
+from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, DocumentedAnswer, Operation, json_of, operation_id
 from codex_server_cli.gateway.openapi.schema import (
     ANY,
     NUMBER,
@@ -126,18 +126,25 @@ def operations(*, is_strict: bool) -> dict[tuple[str, str], Operation]:
     """
     contents = {JSON: ref("Response"), EVENTS: _EVENT}
     answer = DocumentedAnswer("The response; with `stream` its events.", contents, IGNORED)
-    one = "/v1/responses/{response}"
+    links = {operation_id(*each): {"response": "$response.body#/id"} for each in _of_one()}
     return {
         ("POST", "/v1/responses"): Operation(
             FACE,
-            {200: answer},
+            {200: answer._replace(links=links)},
             _FAILURES,
             headers={KEY_HEADER: "In the background: the same key again starts no second turn."},
-            details={KEY_HEADER: {"minLength": 1}},
             body=body_of_table(RESPONSE_PARAMETERS, USED, "input", is_strict=is_strict),
             examples={"hello": {"input": "Say hello."}},
         ),
-        ("GET", one): Operation(FACE, {200: answer._replace(headers={})}, _FAILURES, _READ, _DETAILS),
+        **_of_one(),
+    }
+
+
+def _of_one() -> dict[tuple[str, str], Operation]:
+    one = "/v1/responses/{response}"
+    answer = DocumentedAnswer("The response; with `stream` its events.", {JSON: ref("Response"), EVENTS: _EVENT})
+    return {
+        ("GET", one): Operation(FACE, {200: answer}, _FAILURES, _READ, _DETAILS),
         ("DELETE", one): Operation(FACE, {200: json_of(ref("ResponseDeleted"), "It is gone.")}, _FAILURES),
         ("POST", f"{one}/cancel"): Operation(
             FACE, {200: json_of(ref("Response"), "The response, which has ended.")}, _FAILURES
