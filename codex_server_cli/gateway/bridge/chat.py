@@ -21,7 +21,7 @@ from codex_server_cli.core.model.turn import State
 from codex_server_cli.core.model.view import TurnView
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.errors import CodexServerError, ErrorKind
-from codex_server_cli.gateway.answers import error_document, json_answer, until_gone
+from codex_server_cli.gateway.answers import error_document, json_answer, shielded, until_gone
 from codex_server_cli.gateway.errors import client_gone
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns.face import TurnsFace
@@ -56,11 +56,7 @@ class ChatCall:
         chatting = asyncio.ensure_future(
             self._chat({name: value for name, value in given.items() if value is not None})
         )
-
-        async def finished() -> TurnView:
-            return await asyncio.shield(chatting)
-
-        view = await until_gone(request, finished())
+        view = await until_gone(request, shielded(chatting))
         if view is None:
             chatting.cancel()
             raise client_gone()

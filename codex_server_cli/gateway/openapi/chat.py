@@ -9,10 +9,7 @@ from typing import Any
 
 from codex_server_cli.core.openai.messages import MOST_MESSAGES, ROLES
 from codex_server_cli.core.openai.parameter import SUMMARIES, VERBOSITIES, ApiParameter, Treatment
-from codex_server_cli.core.openai.parameters import (
-    MAX_STOPS,
-    PARAMETERS,
-)
+from codex_server_cli.core.openai.parameters import MAX_STOPS, PARAMETERS
 from codex_server_cli.gateway.openapi.operation import EVENTS, JSON, DocumentedAnswer, Operation, json_of
 from codex_server_cli.gateway.openapi.schema import (
     ANY,
