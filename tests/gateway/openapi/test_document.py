@@ -200,3 +200,19 @@ def test_a_request_for_the_socket_that_is_no_upgrade_is_told_so() -> None:
     answer = asked(LOCAL, "/ws")
     assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
     assert answer.json()["error"]["code"] == "upgrade_required"
+
+
+def test_a_path_says_which_methods_it_takes() -> None:
+    for path, methods in {
+        "/turns": "GET, HEAD, OPTIONS, POST",
+        "/healthz": "GET, HEAD, OPTIONS",
+        "/no": "OPTIONS",
+    }.items():
+        assert asked(LOCAL, path, "OPTIONS").headers["allow"] == methods
+
+
+def test_another_method_below_v1_is_refused_as_one_and_another_path_as_none() -> None:
+    answer = asked(LOCAL, "/v1/models", "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+    assert asked(LOCAL, "/v1/embeddings", "POST").status_code == 404
