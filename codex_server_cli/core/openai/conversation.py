@@ -49,12 +49,14 @@ class History(NamedTuple):
     Attributes:
         terms: `terms_key` of the request.
         turn: `turn_key` of it.
+        model: as the request names it.
         digests: of its items.
         has_ids: whether its calls have ids.
     """
 
     terms: str
     turn: str
+    model: str | None
     digests: tuple[_Digest, ...]
     has_ids: bool
 
@@ -63,13 +65,25 @@ class History(NamedTuple):
 
         A thread is filed under the last key of its whole history: `prefix_keys(answer_items(texts, calls))[-1]`.
         """
-        return list(_keys([*self.digests, *_digests(added, has_ids=self.has_ids)], self.terms, has_ids=self.has_ids))
+        return self._keys_from(self.terms, added)
+
+    def reasoning_keys(self, added: Sequence[Item] = ()) -> list[str]:
+        """The same without the terms, but with the model: what it thought goes where all is as it was when it did.
+
+        By these alone reasoning is remembered. The ids of calls would not do: a client may choose them, and be given
+        what the model thought in the conversation of another.
+        """
+        return self._keys_from(_hash(self.model), added)
+
+    def _keys_from(self, start: str, added: Sequence[Item]) -> list[str]:
+        return list(_keys([*self.digests, *_digests(added, has_ids=self.has_ids)], start, has_ids=self.has_ids))
 
 
 def history_of(request: ChatRequest) -> History:
     """The request's conversation, for keys."""
     has_ids = not request.uses_functions
-    return History(terms_key(request), turn_key(request), tuple(_digests(request.items, has_ids=has_ids)), has_ids)
+    digests = tuple(_digests(request.items, has_ids=has_ids))
+    return History(terms_key(request), turn_key(request), request.model, digests, has_ids)
 
 
 def is_keepable(request: ChatRequest) -> bool:

@@ -140,7 +140,7 @@ async def _start_fresh(state: ChatMemory, backend: Backend, asked: Asked, *, may
     connection = backend.connection
     cwd, request = await state.empty_directory(), asked.request
     params = thread_terms.thread_start(request, cwd=cwd, instructions=state.gateway.options.instructions)
-    items = [*state.reasoning.put_before_calls(request.items), *request.closing]
+    items = [*state.reasoning.put_before_calls(request.items, asked.history.reasoning_keys()), *request.closing]
     names = state.server_names
     if names is None:
         names = _servers_in(await _config(connection, cwd))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.answers import json_answer
+from codex_server_cli.gateway.guard import methods_of
 from codex_server_cli.gateway.openai.chat import answer_chat
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.openai.models import find
@@ -62,5 +64,8 @@ def _on(path: str, handler: Callable[[Request], Awaitable[Response]], method: st
 
 
 async def _absent(request: Request) -> NoReturn:
+    methods = methods_of(request.app.routes, request.url.path)
+    if request.method not in methods:  # there is another route of this path
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
     message = f"There is no {request.method} {request.url.path} here. {_EXISTS}"
     raise ApiError(404, message, type="not_found", code="unknown_url")

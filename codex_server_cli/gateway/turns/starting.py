@@ -26,11 +26,11 @@ from codex_server_cli.gateway.answers import read_json
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.turns import parameters
 from codex_server_cli.gateway.turns.face import TurnsFace, document_answer
-from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, START
-from codex_server_cli.gateway.turns.query import QueryOf
+from codex_server_cli.gateway.turns.parameters import CONTINUE, OF_A_SHELL, PROMPT, START
+from codex_server_cli.gateway.turns.query import FULL, QueryOf
 from codex_server_cli.settings.config import read_config
 
-_KEY = "Idempotency-Key"
+KEY_HEADER = "Idempotency-Key"
 _REAPED_EVERY_S = 2.0
 MOST_TURNS = 256
 """That were started here and have not ended: far more than run at once, far less than harm a machine."""
@@ -51,15 +51,15 @@ class Starter:
 
     async def new(self, request: Request) -> Response:
         """Start a turn on a new thread."""
-        is_full = QueryOf(request, "full").switch("full")
-        body = parameters.members_of(await read_json(request), ("prompt", *START), OF_A_SHELL)
+        is_full = QueryOf(request, *FULL).switch("full")
+        body = parameters.members_of(await read_json(request), (PROMPT, *START), OF_A_SHELL)
         return _answer(await self.start_new(await self._options(request, body)), is_full=is_full)
 
     async def go_on(self, request: Request) -> Response:
         """Start the next turn on the thread of a turn."""
-        is_full = QueryOf(request, "full").switch("full")
+        is_full = QueryOf(request, *FULL).switch("full")
         directory = await self.face.find(request)
-        body = parameters.members_of(await read_json(request), ("prompt", *START, *CONTINUE), OF_A_SHELL)
+        body = parameters.members_of(await read_json(request), (PROMPT, *START, *CONTINUE), OF_A_SHELL)
         forks = Forks(**parameters.read(body, CONTINUE))
         options = await self._options(request, body)
         if options.is_ephemeral and not any(forks):
@@ -105,7 +105,7 @@ class Starter:
         given = parameters.read(body, START)
         key = idempotency_key(request)
         if key is not None and given.setdefault("once", key) != key:
-            raise invalid(f"`once` is another key than the header {_KEY}", "once", "invalid_value")
+            raise invalid(f"`once` is another key than the header {KEY_HEADER}", "once", "invalid_value")
         options = parameters.options_of(given, parameters.prompt_of(body))
         return await self.face.look(self.face.consent.checked, options)  # follows links
 
@@ -196,10 +196,10 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         ApiError: there are two, or it cannot be one.
     """
-    keys = request.headers.getlist(_KEY)
+    keys = request.headers.getlist(KEY_HEADER)
     if len(keys) > 1:
-        raise invalid(f"the header {_KEY} is given twice", _KEY, "invalid_value")
-    return parameters.value_of(_KEY, keys[0], parameters.Form.TEXT) if keys else None
+        raise invalid(f"the header {KEY_HEADER} is given twice", KEY_HEADER, "invalid_value")
+    return parameters.value_of(KEY_HEADER, keys[0], parameters.Form.TEXT) if keys else None
 
 
 def _answer(started: start.Started, *, is_full: bool) -> Response:
