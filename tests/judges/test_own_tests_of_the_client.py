@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.judges.conftest import Judged, over_each
+from tests.judges.conftest import ChatsAlone, Judged, over_each
 from tests.kit.judges import FOLDER, SUITES, Outcome, run_suite
-from tests.kit.willing_model import WillingModel
 
-
-class MODEL(WillingModel):
-    """Its laws are those of chats: a turn in the background is one of Codex's own."""
-
-    def problems_of(self, body: dict[str, Any]) -> list[str]:
-        return [] if "in the background" in str(body["input"][-1]) else super().problems_of(body)
-
-
+MODEL = ChatsAlone
 OTHER_LIBRARY = {"aiohttp": "the same client over another HTTP library, which is not installed"}
 NOT_RUN = {
     "Completions and all_params": "log probabilities, which Codex has not, are a 400",
