@@ -51,23 +51,41 @@ def thread_start(request: ChatRequest, *, cwd: str, instructions: Literal["clien
         cwd: an empty directory.
         instructions: `codex` leaves Codex's own prompt in front, for a backend that insists on it.
     """
+    params = {**_new_thread(request, cwd, instructions), "environments": [], "experimentalRawEvents": True}
+    if request.tools:
+        tools = [{"type": "function", **tool} for tool in request.tools]
+        space = {"type": "namespace", "name": NAMESPACE, "description": "Tools of the client.", "tools": tools}
+        params["dynamicTools"] = [space]
+    return params
+
+
+def thread_fork(
+    request: ChatRequest, *, anchor: str, path: str, cwd: str, instructions: Literal["client", "codex"]
+) -> dict[str, Any]:
+    """The parameters of `thread/fork`, for a thread that shares the prompt cache of an anchor.
+
+    A fork takes neither tools nor environments, and has no raw events: it serves only a request whose
+    `needs_raw_items` is false, and each of its turns must say that it has no environment.
+
+    Args:
+        anchor, path: its id, and the file that it is read from.
+        cwd, instructions: as above.
+    """
+    return {**_new_thread(request, cwd, instructions), "threadId": anchor, "path": path, "excludeTurns": True}
+
+
+def _new_thread(request: ChatRequest, cwd: str, instructions: Literal["client", "codex"]) -> dict[str, Any]:
     params: dict[str, Any] = {
         "ephemeral": True,
         "cwd": cwd,
         "sandbox": "read-only",
         "approvalPolicy": "never",
-        "environments": [],
         "config": {**LEAN, **({"model_verbosity": request.verbosity} if request.verbosity else {})},
-        "experimentalRawEvents": True,
     }
     if request.model:
         params["model"] = request.model
     if instructions == "client":
         params["baseInstructions"] = ""
-    if request.tools:
-        tools = [{"type": "function", **tool} for tool in request.tools]
-        space = {"type": "namespace", "name": NAMESPACE, "description": "Tools of the client.", "tools": tools}
-        params["dynamicTools"] = [space]
     return params
 
 
