@@ -1,9 +1,8 @@
 """The anchor of a prompt cache: a session of Codex that never was, of which threads are forked that share its cache.
 
-Codex names the cache of a thread (`prompt_cache_key`, and the header `session-id`) after the session that the thread was
-forked from. An anchor is one line of such a session, with an id of ours: nothing of it is read by the model, and
-nothing of it stays in Codex's home. Owns its id and its line. Never here: files, which request has which anchor
-(`conversation`).
+Codex names the cache of a thread (`prompt_cache_key`, and the header `session-id`) after the session that the thread
+was forked from. An anchor is one line of such a session, with an id of ours; the model reads nothing of it.
+Owns its id and its line. Never here: files, which request has which anchor (`conversation`).
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ async def _start_new(state: ChatMemory, backend: Backend, asked: Asked, *, may_b
                 _, config = await asyncio.gather(thread.inject_while_idle(items), _config(connection, cwd))
                 state.server_names = now = _servers_in(config)
                 if not may_bill:
-                    _check_payer(thread.provider, config, thread_terms.LEAN, backend.account)
+                    _check_payer(thread.provider, config, dict(thread_terms.LEAN), backend.account)
                 if now <= names:
                     return await thread.start_turn(thread_terms.turn_start(request, thread.id)), way
             except TurnInDoubt:  # it is ended first

@@ -52,6 +52,10 @@ def test_every_other_message_stays_as_it_is() -> None:
 
 def test_an_answer_has_its_usage_from_it() -> None:
     spent, run = SpentTokens(), ChatRun(request(), now_s=0.0)
-    messages = [turn_notification("turn/started"), updated(WIRE_USAGE), turn_notification("turn/completed", status="completed")]
+    messages = [
+        turn_notification("turn/started"),
+        updated(WIRE_USAGE),
+        turn_notification("turn/completed", status="completed"),
+    ]
     outputs = [output for message in messages for output in run.feed(spent.as_raw(message), 0.0)]
     assert outputs == [Finish("stop", USAGE)]
