@@ -5,13 +5,14 @@
 #   (none)    everyday: the tests with one codex version, several at a time
 #   --full    all but the judges, with both codex versions, and the floors of coverage: what .ci/run does
 #   --judges  storms, and suites that others wrote: before a release
-# Needs Python 3.11 or newer; --full and --judges fetch a second codex version with npm.
+# Needs Python 3.11 or newer; --full and --judges fetch a second codex version with npm, and the suites with pip.
 # Every check runs whatever the ones before it said; the exit code is the first failure's, the last line pytest's.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 readonly venv=.build/venv
+readonly judges=.build/judges
 readonly npm_codex=@openai/codex@0.171.0
 readonly npm_folder=.build/npm-${npm_codex##*@}
 
@@ -41,6 +42,34 @@ make_environment() {
     "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[codex,dev]'
     echo "$stamp" >"$venv/.stamp"
+}
+
+# The suites that others wrote, in an environment of their own: they pin what the gateway is used with (websockets), and
+# bring pytest plugins that no other test should meet. The environment of the tests lies below it. Made beside the first
+# checks, which do not need it. tests/kit/judges.py knows the place.
+make_judges() {
+    local stamp below sdist
+    stamp="$PWD $(cksum <pyproject.toml)"
+    if [[ -f $judges/.stamp && $(<"$judges/.stamp") == "$stamp" ]] && "$judges/bin/python" -c ''; then
+        return
+    fi
+    echo "Fetching the suites of others into $judges."
+    rm -rf "$judges"
+    "$venv/bin/python" -m venv --without-pip "$judges"
+    below=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    echo "import site; site.addsitedir('$below')" >"$(echo "$judges"/lib/python3*/site-packages)/below.pth"
+    "$judges/bin/python" - >"$judges/wanted.txt" <<'END'
+import tomllib
+with open("pyproject.toml", "rb") as file:
+    print(*tomllib.load(file)["project"]["optional-dependencies"]["judges"], sep="\n")
+END
+    "$judges/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check -r "$judges/wanted.txt"
+    # The official client's own tests are in its source distribution alone.
+    sdist=openai==$("$venv/bin/python" -c 'import importlib.metadata; print(importlib.metadata.version("openai"))')
+    "$judges/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary openai \
+        --dest "$judges/sdist" "$sdist"
+    tar -xzf "$judges"/sdist/openai-*.tar.gz -C "$judges/sdist" --strip-components=1
+    echo "$stamp" >"$judges/.stamp"
 }
 
 npm_binary() {
@@ -85,10 +114,15 @@ case ${1:-} in
 esac
 
 make_environment
-[[ $mode == everyday ]] || find_second_codex
+if [[ $mode != everyday ]]; then
+    make_judges &
+    judges_job=$!
+    find_second_codex
+fi
 check ruff format --check .
 check ruff check .
 check mypy
+[[ $mode == everyday ]] || wait "$judges_job" || { echo "test.sh: no suites of others" >&2 && first_failure=1; }
 case $mode in
     # A turn waits more than it computes: two tests for each processor.
     everyday) check pytest -n "$((2 * $(nproc)))" --dist worksteal -m "not judge and not full" "$@" ;;

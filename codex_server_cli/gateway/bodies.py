@@ -104,7 +104,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def _room_of(request: Request) -> BodyRoom:
-    """That of the gateway, which `Front` has put there; it gives back what was taken."""
+    """That of the gateway, which `RequestMiddleware` has put there; it gives back what was taken."""
     room: BodyRoom = request.scope.setdefault("body_room", BodyRoom())
     return room
 

@@ -20,7 +20,7 @@ from codex_server_cli.demo.codex_home import write_custom_provider
 from codex_server_cli.demo.scripted_model import ScriptedModel
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.app import make_app
-from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.openai import routes
 from codex_server_cli.gateway.openai.chat_memory import ChatMemory
 from codex_server_cli.gateway.options import ServeOptions
@@ -99,7 +99,7 @@ class ChatGateway:
         self.loop = asyncio.get_running_loop()
         log = self.log = _Log()
         with patch.object(routes, "ChatMemory", self._make_state):
-            app = Front(self.gateway, make_app(self.gateway), log)
+            app = RequestMiddleware(self.gateway, make_app(self.gateway), log)
         settings: dict[str, Any] = {"log_level": "critical", "lifespan": "off", "timeout_graceful_shutdown": 1}
         self._uvicorn = uvicorn.Server(uvicorn.Config(app, **settings))
         await self._uvicorn.serve(sockets=[self._socket])

@@ -17,7 +17,7 @@ import psutil
 from codex_server_cli.demo.codex_home import write_custom_provider
 from tests.kit.app_servers import ListeningServer, jwt, jwt_flags, token_flags
 from tests.kit.home import Home
-from tests.kit.processes import has, with_variable
+from tests.kit.processes import has, is_of_codex_itself, is_over, with_variable
 from tests.kit.sshd import running_sshd
 from tests.kit.support import SPARED_FEATURES, wait_until
 
@@ -71,9 +71,12 @@ class Place(Home):
         return super().spawn(*args[:1], *flags, *args[1:], **options)
 
     def left_running(self) -> list[psutil.Process]:
-        """What turns left running, also on a server that has no variable of ours; without the servers themselves."""
-        marked = [each for turn_id in self.turn_ids for each in with_variable(_TAG, turn_id)]
-        return [each for each in {*super().left_running(), *marked} if not (has(each, _SERVER) or has(each, _OURS))]
+        """What turns left running, also on a server that has no variable of ours; without the servers themselves, and
+        without what a server started for itself: only what bears a turn's id must have ended with the turn."""
+        found = super().left_running()
+        marked = {each for turn_id in self.turn_ids for each in with_variable(_TAG, turn_id)}
+        turns = marked | {each for each in found if not is_of_codex_itself(each)}
+        return [each for each in turns if not (has(each, _SERVER) or has(each, _OURS) or is_over(each))]
 
     def keepers(self) -> list[psutil.Process]:
         """Our processes above shared servers, one for each that runs."""

@@ -12,6 +12,8 @@ import psutil
 
 from tests.kit.support import DEADLINE_S, wait_until
 
+_CODEX_ITSELF = ("echo '# Snapshot file'", "ls-remote https://github.com/openai/plugins.git", "/lsb_release -a")
+
 
 def with_variable(name: str, value: str) -> list[psutil.Process]:
     """The live processes that have this variable in the environment that they began with.
@@ -47,6 +49,16 @@ def is_over(process: psutil.Process) -> bool:
         return not process.cmdline()
     except psutil.Error:
         return True
+
+
+def is_of_codex_itself(process: psutil.Process) -> bool:
+    """Whether an app-server started it for no turn: the snapshot of the login shell with what that runs, the look for
+    new plugins, the name of the system. Such a process takes its time, and ends by itself or with its app-server."""
+    try:
+        lines = [" ".join(each.cmdline()) for each in (process, *process.parents())]
+    except psutil.Error:
+        return False
+    return any(word in line for line in lines for word in _CODEX_ITSELF)
 
 
 def is_running(pid: int) -> bool:

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.core.protocol import rpc
 from codex_server_cli.gateway.answers import EventStream
-from codex_server_cli.gateway.bridge.line import SharedLine
 from codex_server_cli.gateway.bridge.messages import MessageGate, client_of, read_message
 from codex_server_cli.gateway.bridge.requests import ServerRequests
+from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
 from codex_server_cli.gateway.bridge.turn_stream import TurnStream
 from codex_server_cli.gateway.errors import stopping
 from codex_server_cli.gateway.state import Gateway
@@ -31,19 +31,19 @@ _EVENT_ID = re.compile(r"([0-9a-f]{32})\.([0-9]{1,15})")
 class Streams:
     """The streams of one gateway, and its two handlers."""
 
-    def __init__(self, gateway: Gateway, line: SharedLine, gate: MessageGate, requests: ServerRequests) -> None:
-        self._gateway, self._line, self._gate, self._requests = gateway, line, gate, requests
+    def __init__(self, gateway: Gateway, shared: BridgeConnection, gate: MessageGate, requests: ServerRequests) -> None:
+        self._gateway, self._shared, self._gate, self._requests = gateway, shared, gate, requests
         self._streams: OrderedDict[str, TurnStream] = OrderedDict()
         gateway.on_stop(self._stop)
 
     async def post(self, request: Request) -> Response:
-        """Begin one; or resume one, where the request names the last event that was seen."""
+        """Begin a stream; or resume one, where the request names the last event that was seen."""
         if "last-event-id" in request.headers:
             return await self.resume(request)
         client, message = client_of(request), await read_message(request)
         if rpc.message_type(message) is not rpc.MessageType.REQUEST or message["method"] == "initialize":
             raise ApiError(400, "a stream begins with a request: an `id`, a `method`, `params`", code="invalid_message")
-        stream = TurnStream(self._gateway, self._line, self._requests, await self._gate.let_through(message), client)
+        stream = TurnStream(self._gateway, self._shared, self._requests, await self._gate.let_through(message), client)
         self._streams[stream.frames.stream_id] = stream
         stream.running.add_done_callback(lambda _: self._keep_for_a_while(stream))
         admitted = asyncio.ensure_future(stream.admitted.wait())
@@ -55,7 +55,7 @@ class Streams:
         return EventStream(stream.events(0))
 
     async def resume(self, request: Request) -> Response:
-        """Go on with one after the event that `Last-Event-ID` names."""
+        """Go on with a stream after the event that `Last-Event-ID` names."""
         found = _EVENT_ID.fullmatch(request.headers.get("last-event-id", ""))
         if found is None:
             message = "`Last-Event-ID` is the `id` of an event of a stream; POST /stream begins one"

@@ -16,9 +16,9 @@ from codex_server_cli.core.protocol import rpc
 from codex_server_cli.core.protocol.rpc import Message, MessageType
 from codex_server_cli.gateway.answers import error_document, refusal_of
 from codex_server_cli.gateway.bridge.frames import Frames, FramesLost
-from codex_server_cli.gateway.bridge.line import SharedLine
 from codex_server_cli.gateway.bridge.messages import TURN_STARTERS
 from codex_server_cli.gateway.bridge.requests import ServerRequests
+from codex_server_cli.gateway.bridge.shared_connection import BridgeConnection
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 from codex_server_cli.gateway.upstream.feed import ThreadFeed
@@ -41,11 +41,11 @@ class TurnStream:
     """
 
     def __init__(
-        self, gateway: Gateway, line: SharedLine, requests: ServerRequests, message: Message, client: str
+        self, gateway: Gateway, shared: BridgeConnection, requests: ServerRequests, message: Message, client: str
     ) -> None:
         self.frames = Frames(token_hex(16))
         self.admitted = asyncio.Event()
-        self._gateway, self._line, self._requests = gateway, line, requests
+        self._gateway, self._shared, self._requests = gateway, shared, requests
         self._message, self._client = message, client
         self._thread_id = rpc.at(message, "params.threadId", str)
         self._turns: set[str] = set()
@@ -95,7 +95,7 @@ class TurnStream:
             await asyncio.wait((begun, self.running), timeout=_END_S, return_when=asyncio.FIRST_COMPLETED)
             begun.cancel()
             for turn_id in tuple(self._owned):
-                await self._line.interrupt(self._thread_id, turn_id, self.running.done)
+                await self._shared.interrupt(self._thread_id, turn_id, self.running.done)
             if self._owned:
                 await asyncio.wait((self.running,), timeout=_END_S)
         self.running.cancel()
@@ -117,13 +117,13 @@ class TurnStream:
             self._done()
 
     async def _call(self) -> None:
-        connection = await self._line.connection()
+        connection = await self._shared.connection()
         feed = connection.follow(self._thread_id) if self._thread_id is not None else None
         if self._thread_id is not None:
-            self._line.keep(self._thread_id)
-        forget = self._line.hear_of(self._message, self._client, self._hear)
+            self._shared.keep(self._thread_id)
+        forget = self._shared.hear_of(self._message, self._client, self._hear)
         try:
-            reply = await self._line.call(self._message, self._client, connection)
+            reply = await self._shared.call(self._message, self._client, connection)
             self.frames.add("error" if "error" in reply else "result", {"id": self._message["id"], **reply})
             if "error" in reply:
                 return
@@ -132,7 +132,7 @@ class TurnStream:
             forget()
             if feed is not None and self._thread_id is not None:
                 feed.close()
-                self._line.let_go(self._thread_id)
+                self._shared.let_go(self._thread_id)
 
     async def _follow(self, connection: UpstreamConnection, feed: ThreadFeed | None, result: Any) -> None:
         """Pass on what comes after the reply, where something does."""

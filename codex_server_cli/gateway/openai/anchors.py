@@ -3,7 +3,7 @@
 Codex reads such a file once, while it forks: so each is written for one fork, in a directory of ours, and deleted
 behind it. Nothing is written into Codex's home, and no list of Codex's shows anything. What a process that was killed
 left behind, the next one deletes.
-Never here: what is in them (`core.openai.anchor`), when a thread is forked (`opening`).
+Never here: what is in them (`core.openai.thread_terms`), when a thread is forked (`opening`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from anyio import to_thread
 
 from codex_server_cli import __version__
-from codex_server_cli.core.openai.anchor import anchor_id, anchor_line
+from codex_server_cli.core.openai.thread_terms import anchor_id, anchor_line
 
 _SUFFIX = ".jsonl"
 """Codex forks from no file without it."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codex_server_cli.core.openai.answer.spent import SpentTokens
 from codex_server_cli.core.protocol.rpc import at, params_of, text_or_none
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection, UpstreamError
 from codex_server_cli.gateway.upstream.feed import FeedOverflow, ThreadFeed
+from codex_server_cli.gateway.upstream.interrupt import PAUSE_S, interrupt_turn
 from codex_server_cli.gateway.upstream.weight import characters
 from codex_server_cli.gateway.upstream.wire import LOST, UpstreamGone
 
@@ -93,6 +94,10 @@ class ClientThread:
     async def call(self, method: str, **params: Any) -> Any:
         """The result of a request about this thread; raises `UpstreamError`, `UpstreamGone`."""
         return await self._connection.call(method, {"threadId": self.id, **params})
+
+    async def interrupt(self, turn_id: str, is_over: Callable[[], bool], pause: Callable[[], Awaitable[None]]) -> None:
+        """See `interrupt_turn`."""
+        await interrupt_turn(self._connection, self.id, turn_id, is_over=is_over, pause=pause)
 
     async def reply(self, request_id: Any, result: dict[str, Any]) -> None:
         """Answer a request of the app-server; raises `UpstreamGone`."""
@@ -254,8 +259,7 @@ class ClientTurn:
     async def interrupt(self) -> None:
         """End it, and release its thread; never raises.
 
-        An interrupt before `turn/started` can be refused while the model is asked all the same, so wait for that, and
-        ask again until the turn is over. Nothing else ends a turn that waits for a tool's result.
+        Nothing else ends a turn that waits for a tool's result.
         """
         with contextlib.suppress(*_GONE):
             try:
@@ -269,20 +273,16 @@ class ClientTurn:
         if not await self.is_waiting():
             return
         while not self.is_over:
-            await self._read_until_started()
+            await self._read_until(lambda: self._has_started, _STEP_S)
             if self.id is not None:
-                with contextlib.suppress(UpstreamError):
-                    await self.thread.call("turn/interrupt", turnId=self.id)
-            await self._read_until_over()
+                await self.thread.interrupt(self.id, lambda: self.is_over, lambda: self._read_until_over(PAUSE_S))
+            await self._read_until_over(_STEP_S)
 
-    async def _read_until_started(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STEP_S):
-                while not (self._has_started or self.is_over):
-                    await self.next_message()
+    async def _read_until_over(self, timeout_s: float) -> None:
+        await self._read_until(lambda: False, timeout_s)
 
-    async def _read_until_over(self) -> None:
+    async def _read_until(self, is_enough: Callable[[], bool], timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_STEP_S):
-                while not self.is_over:
+            async with asyncio.timeout(timeout_s):
+                while not (self.is_over or is_enough()):
                     await self.next_message()

@@ -79,25 +79,30 @@ class HeldTurns:
 
 
 class KeptReasoning:
-    """The reasoning items that came before calls of tools, by call id; the oldest fall out."""
+    """The reasoning items that came before calls of tools, by the histories up to these; the oldest fall out."""
 
     def __init__(self, size: int = REASONING_SIZE) -> None:
         self._size = size
         self._kept: OrderedDict[str, Sequence[dict[str, Any]]] = OrderedDict()
 
     def keep(self, reasoning: Mapping[str, Sequence[dict[str, Any]]]) -> None:
-        """Remember the reasoning before each of these calls."""
-        for call_id, items in reasoning.items():
-            self._kept[call_id] = items
-            self._kept.move_to_end(call_id)
+        """Remember the reasoning before each of these calls, by `History.reasoning_keys` at the call."""
+        for key, items in reasoning.items():
+            self._kept[key] = items
+            self._kept.move_to_end(key)
         while len(self._kept) > self._size:
             self._kept.popitem(last=False)
 
-    def put_before_calls(self, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The items of a conversation with what is remembered before each call."""
+    def put_before_calls(self, items: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
+        """The items of a conversation with what is remembered before each call that has no reasoning before it.
+
+        Args:
+            keys: `History.reasoning_keys` of the items.
+        """
         woven: list[dict[str, Any]] = []
-        for item in items:
-            if item.get("type") == "function_call":
-                woven += self._kept.get(item["call_id"], ())
+        for item, key in zip(items, keys, strict=True):
+            is_bare = not woven or woven[-1].get("type") != "reasoning"
+            if item.get("type") == "function_call" and is_bare:
+                woven += self._kept.get(key, ())
             woven.append(item)
         return woven

@@ -144,7 +144,7 @@ async def _start_new(state: ChatMemory, backend: Backend, asked: Asked, *, may_b
     """
     connection = backend.connection
     cwd, request = await state.empty_directory(), asked.request
-    items = [*state.reasoning.put_before_calls(request.items), *request.closing]
+    items = [*state.reasoning.put_before_calls(request.items, asked.history.reasoning_keys()), *request.closing]
     names = state.server_names
     if names is None:
         names = _servers_in(await _config(connection, cwd))

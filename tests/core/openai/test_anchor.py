@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_server_cli.core.openai.anchor import anchor_id, anchor_line
+from codex_server_cli.core.openai.thread_terms import anchor_id, anchor_line
 
 SEED = b"a secret"
 

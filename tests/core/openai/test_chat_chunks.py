@@ -13,6 +13,7 @@ from tests.kit.chat import (
     USAGE,
     ChatDialogue,
     chat_request,
+    content_in,
     raw_call,
     response_completed,
 )
@@ -124,7 +125,7 @@ def test_any_text_is_ascii_on_the_wire_even_half_a_character() -> None:
 def answered(*messages: Any, **terms: Any) -> dict[str, Any]:
     """The document of a plain answer."""
     dialogue = ChatDialogue(is_stream=False, **terms).receive(STARTED, *messages)
-    return completion(HEAD, dialogue.run)
+    return completion(HEAD, content_in(dialogue.run), dialogue.run)
 
 
 def test_an_answer_of_text() -> None:

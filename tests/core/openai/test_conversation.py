@@ -43,7 +43,7 @@ def result(call_id: str, content: Any = "rain") -> dict[str, Any]:
 
 def filed(asked: ChatRequest, text: str = "", *calls: ClientCall) -> str:
     """The key under which the thread or turn of an answered request is filed."""
-    return history_of(asked).prefix_keys(answer_items(text, calls))[-1]
+    return history_of(asked).prefix_keys(answer_items([text], calls))[-1]
 
 
 def prefix_keys(asked: ChatRequest) -> list[str]:
@@ -321,3 +321,15 @@ def test_the_same_key_means_the_same_history(first: Any, second: Any) -> None:
     )
     is_same = json.dumps(one.items) == json.dumps(other.items)
     assert (prefix_keys(one)[-1] == prefix_keys(other)[-1]) is is_same
+
+
+def test_reasoning_is_remembered_by_the_whole_history_and_the_model_and_by_no_id_alone() -> None:
+    asked = request(ASKED)
+    kept = history_of(asked).reasoning_keys(answer_items([""], [LOOK]))[-1]
+    again = [ASKED, sent_back(LOOK), result("c1")]
+    assert history_of(request(*again)).reasoning_keys()[1] == kept
+    assert history_of(request(*again, tools=[tool("other")], reasoning_effort="high")).reasoning_keys()[1] == kept
+    assert kept not in history_of(request(*again, model="another")).reasoning_keys()
+    assert kept not in history_of(request(NEXT, *again[1:])).reasoning_keys()
+    other = LOOK._replace(arguments="{}")
+    assert kept not in history_of(request(ASKED, sent_back(other), result("c1"))).reasoning_keys()

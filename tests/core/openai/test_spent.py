@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.openai.answer.spent import SpentTokens
-from codex_server_cli.core.openai.chat_run import ChatRun, Finish
+from codex_server_cli.core.openai.chat_run import Finish
 from codex_server_cli.core.protocol.rpc import Message
 from tests.core.openai.bodies import request
-from tests.kit.chat import USAGE, WIRE_USAGE
+from tests.kit.chat import USAGE, WIRE_USAGE, chat_run
 from tests.kit.dialogue import notification, turn_notification
 
 NOTHING = dict.fromkeys(WIRE_USAGE, 0)
@@ -51,7 +51,7 @@ def test_every_other_message_stays_as_it_is() -> None:
 
 
 def test_an_answer_has_its_usage_from_it() -> None:
-    spent, run = SpentTokens(), ChatRun(request(), now_s=0.0)
+    spent, run = SpentTokens(), chat_run(request())
     messages = [
         turn_notification("turn/started"),
         updated(WIRE_USAGE),

@@ -24,7 +24,6 @@ from tests.e2e.test_recover import cut
 from tests.kit.faults import shorten
 from tests.kit.home import FIRST_HALF, SECOND_HALF, sleepers, start_sleeping
 from tests.kit.places import NOWHERE, Place, short_list
-from tests.kit.support import wait_until
 
 WHOLE = FIRST_HALF + SECOND_HALF
 FAILURES: dict[str, tuple[ReplyLike, str, str]] = {
@@ -51,7 +50,7 @@ def test_each_failure_of_the_model_has_its_kind_and_its_next_step(place: Place) 
         assert word in error["hint"], (prompt, error)
         assert done["answer"] == (FIRST_HALF if prompt == "broken" else None)
         assert turns[prompt].result["error"] == error
-    wait_until(lambda: not place.left_running(), what="the end of what Codex itself has started")
+    assert place.left_running() == []
 
 
 def test_a_stream_that_breaks_and_begins_again_shows_its_text_once(place: Place) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codex_server_cli.gateway.bridge import line, messages
+from codex_server_cli.gateway.bridge import messages, shared_connection
 from codex_server_cli.gateway.upstream.connection import UpstreamConnection
 from tests.kit.bridge import BridgeGateway
 from tests.kit.cases import for_each
@@ -197,7 +197,7 @@ def test_of_too_many_threads_the_one_that_was_used_longest_ago_is_let_go(
     bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     followed, unused, used = (bridge.start_thread() for _ in range(3))
-    monkeypatch.setattr(line, "MOST_THREADS", 3)
+    monkeypatch.setattr(shared_connection, "MOST_THREADS", 3)
     with bridge.stream(bridge.turn(followed, "hold followed")) as stream:
         next(event for event in stream if event.method == "turn/started")
         bridge.call("thread/read", {"threadId": used})

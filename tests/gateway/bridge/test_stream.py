@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from codex_server_cli.gateway import doors
+from codex_server_cli.gateway import connection_limits
 from codex_server_cli.gateway.bridge import frames, turn_stream
 from tests.kit.bridge import SECOND, BridgeGateway, Event, events_in
 from tests.kit.support import DEADLINE_S, wait_until
@@ -232,7 +232,7 @@ def test_streams_wait_for_their_place_and_too_many_are_refused(
 def test_a_client_that_stops_reading_costs_a_bounded_memory_and_disturbs_nobody(
     bridge: BridgeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors, "STUCK_S", 1.0)
+    monkeypatch.setattr(connection_limits, "STUCK_S", 1.0)
     monkeypatch.setattr(frames.Frames.__init__, "__defaults__", (1 << 20,))
     monkeypatch.setattr(turn_stream, "GRACE_S", 0.5)
     thread_id = bridge.start_thread()

@@ -124,6 +124,9 @@ def test_reasoning_stands_before_its_call_and_the_oldest_is_forgotten() -> None:
     kept = KeptReasoning(size=2)
     kept.keep({"a": [{"type": "reasoning", "id": 1}]})
     kept.keep({"b": [{"type": "reasoning", "id": 2}], "c": [{"type": "reasoning", "id": 3}]})
-    calls = [{"type": "function_call", "call_id": name} for name in "abc"]
-    woven = kept.put_before_calls([{"type": "message"}, *calls])
-    assert [item.get("id") or item.get("call_id") or "message" for item in woven] == ["message", "a", 2, "b", 3, "c"]
+    calls = [{"type": "function_call", "call_id": "call_1"}] * 3
+    woven = kept.put_before_calls([{"type": "message"}, *calls], ["x", *"abc"])
+    assert [item.get("id") or item["type"] for item in woven] == [
+        *("message", "function_call", 2, "function_call", 3, "function_call"),
+    ]
+    assert kept.put_before_calls(calls, "xyz") == calls

@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from codex_server_cli.gateway import doors
-from codex_server_cli.gateway.doors import DoorConfig, DoorProtocol, Doors
+from codex_server_cli.gateway import connection_limits
+from codex_server_cli.gateway.connection_limits import ConnectionLimits, LimitedConfig, LimitedProtocol
 from tests.kit.loops import settle, until
 from tests.kit.support import DEADLINE_S
 
@@ -21,7 +21,7 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Place:
-    """A server with doors, in the test's own loop.
+    """A server whose connections are limited, in the test's own loop.
 
     Attributes:
         held: a request that asks for `/held` is answered once this is set.
@@ -31,19 +31,19 @@ class Place:
     def __init__(self, most: int, idle_s: int) -> None:
         self._idle_s = idle_s
         self.held = asyncio.Event()
-        self._doors = Doors(most)
+        self._limits = ConnectionLimits(most)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address: tuple[str, int] = self._listener.getsockname()
 
     @property
     def count(self) -> int:
         """How many connections there are."""
-        return len(self._doors.all)
+        return len(self._limits.all)
 
     @property
     def at_work(self) -> int:
         """How many of them have asked something that is not answered yet."""
-        return sum(each.is_at_work for each in self._doors.all)
+        return sum(each.is_at_work for each in self._limits.all)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/held":
@@ -59,9 +59,9 @@ class Place:
 
     async def run(self, use: Callable[[Place], Awaitable[None]]) -> None:
         """Have it used, within the deadline."""
-        config = DoorConfig(
+        config = LimitedConfig(
             self._app,
-            http=DoorProtocol,
+            http=LimitedProtocol,
             interface="asgi3",
             ws="none",
             lifespan="off",
@@ -69,10 +69,10 @@ class Place:
             access_log=False,
             timeout_keep_alive=self._idle_s,
         )
-        config.doors = self._doors
+        config.limits = self._limits
         server = uvicorn.Server(config)
         serving = asyncio.ensure_future(server.serve(sockets=[self._listener]))
-        sweeping = asyncio.ensure_future(self._doors.sweep())
+        sweeping = asyncio.ensure_future(self._limits.sweep())
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await use(self)
@@ -111,8 +111,8 @@ def run(use: Callable[[Place], Awaitable[None]], most: int = 100, idle_s: int = 
 @pytest.fixture(autouse=True)
 def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HEAD_S", "STUCK_S"):
-        monkeypatch.setattr(doors, name, 3600.0)
-    monkeypatch.setattr(doors, "_SWEEP_S", 0.02)
+        monkeypatch.setattr(connection_limits, name, 3600.0)
+    monkeypatch.setattr(connection_limits, "_SWEEP_S", 0.02)
 
 
 def test_one_that_asks_nothing_or_too_slowly_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_one_that_asks_nothing_or_too_slowly_is_closed(monkeypatch: pytest.Monke
         silent, silent_writer = await place.open()
         slow, slow_writer = await place.open(b"GET / HTTP/1.1\r\n")
         held, held_writer = await place.open(GET.replace(b"/ ", b"/held "))
-        monkeypatch.setattr(doors, "HEAD_S", 0.05)
+        monkeypatch.setattr(connection_limits, "HEAD_S", 0.05)
         assert await is_cut(silent)
         assert await is_cut(slow)
         place.held.set()
@@ -133,7 +133,7 @@ def test_one_that_asks_nothing_or_too_slowly_is_closed(monkeypatch: pytest.Monke
 
 def test_one_is_kept_between_requests_for_its_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async def use(place: Place) -> None:
-        monkeypatch.setattr(doors, "HEAD_S", 0.05)
+        monkeypatch.setattr(connection_limits, "HEAD_S", 0.05)
         reader, writer = await place.open()
         for _ in range(2):
             writer.write(GET)
@@ -152,7 +152,7 @@ def test_one_that_goes_on_sending_what_is_not_read_is_cut(monkeypatch: pytest.Mo
         head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
         reader, writer = await place.open(head)
         await reader.readuntil(b"0\r\n\r\n")
-        monkeypatch.setattr(doors, "HEAD_S", 0.05)
+        monkeypatch.setattr(connection_limits, "HEAD_S", 0.05)
         ending = asyncio.ensure_future(is_cut(reader))
         while not ending.done():
             writer.write(b"x")
@@ -163,7 +163,7 @@ def test_one_that_goes_on_sending_what_is_not_read_is_cut(monkeypatch: pytest.Mo
 
 
 def test_one_that_takes_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "STUCK_S", 0.1)
+    monkeypatch.setattr(connection_limits, "STUCK_S", 0.1)
 
     async def use(place: Place) -> None:
         with socket.create_connection(place.address) as stuck:

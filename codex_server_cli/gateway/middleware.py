@@ -23,7 +23,7 @@ from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import DEFECT, answer_of, error_answer, refusal_of
 from codex_server_cli.gateway.bodies import BodyRoom
 from codex_server_cli.gateway.errors import CLIENT_GONE, client_gone, stopping
-from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, preflight_headers
+from codex_server_cli.gateway.guard import OPEN_PATHS, Guard, cors_headers, methods_of, preflight_headers
 from codex_server_cli.gateway.state import Gateway
 
 _MOST_SHOWN = 200
@@ -33,7 +33,7 @@ _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 
 
-class Front:
+class RequestMiddleware:
     """The ASGI application that is served."""
 
     def __init__(self, gateway: Gateway, app: Starlette, log: AccessLog) -> None:
@@ -44,69 +44,70 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or one WebSocket."""
-        passage = _Passage(scope, send, self._guard)
+        exchange = _Exchange(scope, send, self._guard)
         scope["body_room"] = self._body_room
         try:
-            await self._pass(passage, receive)
+            await self._pass(exchange, receive)
         except ClientDisconnect:
-            passage.error = "client_gone"
-            if passage.status is None and scope["type"] == "http":
-                await passage.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
+            exchange.error = "client_gone"
+            if exchange.status is None and scope["type"] == "http":
+                await exchange.refuse(answer_of(client_gone()), receive)  # it may have closed its sending side alone
         except asyncio.CancelledError:
-            passage.error = "gateway_stopping"
-            if passage.status is not None or scope["type"] != "http":
+            exchange.error = "gateway_stopping"
+            if exchange.status is not None or scope["type"] != "http":
                 raise
-            await passage.refuse(answer_of(stopping()), receive)  # in place of the server's own 500
+            await exchange.refuse(answer_of(stopping()), receive)  # in place of the server's own 500
         except Exception as error:
             scope["failure"] = error
-            if passage.status is None:
-                await passage.refuse(answer_of(error), receive)
+            if exchange.status is None:
+                await exchange.refuse(answer_of(error), receive)
         finally:
             self._body_room.give_back(scope)
-            self._tell(passage)
+            self._tell(exchange)
 
-    async def _pass(self, passage: _Passage, receive: Receive) -> None:
-        scope = passage.scope
+    async def _pass(self, exchange: _Exchange, receive: Receive) -> None:
+        scope = exchange.scope
         _normalise(scope)
         try:
             self._guard.check(scope)
             self._check_stopping(scope["path"])
         except ApiError as error:
-            passage.error = error.code
-            await passage.refuse(answer_of(error), receive)
+            exchange.error = error.code
+            await exchange.refuse(answer_of(error), receive)
             return
         if scope.get("method") == "OPTIONS":
-            granted = Response(status_code=204, headers=preflight_headers(Headers(scope=scope)))
-            await granted(scope, receive, passage.send)
+            methods = methods_of(self._routes, scope["path"])
+            granted = Response(status_code=204, headers=preflight_headers(Headers(scope=scope), methods))
+            await granted(scope, receive, exchange.send)
         else:
-            await self._app(scope, receive, passage.send)
+            await self._app(scope, receive, exchange.send)
 
     def _check_stopping(self, path: str) -> None:
         if self._gateway.is_stopping and path not in OPEN_PATHS:
             raise stopping()
 
-    def _tell(self, passage: _Passage) -> None:
-        scope, seconds = passage.scope, time.monotonic() - passage.began
+    def _tell(self, exchange: _Exchange) -> None:
+        scope, seconds = exchange.scope, time.monotonic() - exchange.began
         failure = scope.get("failure")
         if failure is not None:
-            passage.error = refusal_of(failure)[0].code
-            if passage.error == DEFECT:
-                self._log.defect(failure, id=passage.request_id)
+            exchange.error = refusal_of(failure)[0].code
+            if exchange.error == DEFECT:
+                self._log.defect(failure, id=exchange.request_id)
         method = scope.get("method", "WEBSOCKET")
         route = self._route_of(scope)
-        status = str(passage.status or CLIENT_GONE)
+        status = str(exchange.status or CLIENT_GONE)
         self._gateway.metrics.requests.labels(route, method if method in _METHODS else "other", status).inc()
         self._gateway.metrics.seconds.labels(route).observe(seconds)
         client = scope.get("client")
         facts = {
-            "id": passage.request_id,
+            "id": exchange.request_id,
             "method": method,
             "path": scope["path"],
             "status": int(status),
             "ms": round(seconds * 1000, 1),
-            "bytes": passage.sent_bytes,
+            "bytes": exchange.sent_bytes,
             "client": client[0] if client else None,
-            "error": passage.error,
+            "error": exchange.error,
         }
         self._log.say("request", **{**scope["log"], **facts})  # a face adds facts, and takes the place of none
 
@@ -120,7 +121,7 @@ class Front:
         return next(found, "none")
 
 
-class _Passage:
+class _Exchange:
     """One request on its way.
 
     Attributes:

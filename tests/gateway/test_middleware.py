@@ -16,7 +16,7 @@ from codex_server_cli.core.openai.refusal import ApiError
 from codex_server_cli.gateway.access_log import AccessLog
 from codex_server_cli.gateway.answers import EventStream, json_answer, read_json
 from codex_server_cli.gateway.app import app_of
-from codex_server_cli.gateway.front import Front
+from codex_server_cli.gateway.middleware import RequestMiddleware
 from codex_server_cli.gateway.options import ServeOptions
 from codex_server_cli.gateway.state import Gateway
 from codex_server_cli.gateway.upstream.wire import UpstreamGone
@@ -40,7 +40,7 @@ class Place:
 
     Attributes:
         gateway, log: of it.
-        front, client: its application, and what asks it.
+        middleware, client: its application, and what asks it.
         ends: of what outlives its request.
         defects: of that.
     """
@@ -54,8 +54,8 @@ class Place:
         fine = [Route(path, self._fine) for path in ("/v1/fine", "/fine", "/v1/{rest:path}")]
         routes = [Route(f"/{name}", getattr(self, f"_{name}"), methods=["GET", "POST"]) for name in names]
         app = app_of([*fine, *routes])
-        self.front = Front(self.gateway, app, self.log)
-        transport = httpx.ASGITransport(app=self.front)
+        self.middleware = RequestMiddleware(self.gateway, app, self.log)
+        transport = httpx.ASGITransport(app=self.middleware)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     async def _fine(self, request: Request) -> Response:
@@ -160,7 +160,7 @@ def test_a_defect_behind_the_beginning_of_an_answer_is_told_in_the_log() -> None
 
 def test_the_path_is_found_however_its_client_writes_it() -> None:
     async def use(place: Place) -> None:
-        front = place.front
+        middleware = place.middleware
         for path in ("/fine", "//fine/", "http://localhost/fine", "HTTP://localhost:1//fine"):
             sent: list[Any] = []
 
@@ -172,7 +172,7 @@ def test_the_path_is_found_however_its_client_writes_it() -> None:
 
             headers = [(b"host", b"localhost")]
             scope = {"type": "http", "method": "GET", "path": path, "headers": headers, "query_string": b""}
-            await front(scope, receive, send)
+            await middleware(scope, receive, send)
             assert sent[0]["status"] == 200
 
     run(use)

@@ -1,7 +1,10 @@
-"""The connections of HTTP: how many there may be, how long one may be silent. Owns what uvicorn leaves open.
+"""The connections: how many there may be, how long one may be silent, and what its messages take.
+
+Owns what uvicorn leaves open.
 
 A connection that asks nothing is closed after a while, one whose request comes too slowly, too; where there are too
-many, the one that has been idle for longest makes room. One that takes nothing of what is written to it is cut.
+many, the one that has been idle for longest makes room. One that takes nothing of what is written to it is cut. What
+WebSockets send is bounded for all of them together, as bodies are (`bodies`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import h11
 import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from codex_server_cli.gateway.answers import error_document
 
@@ -25,15 +30,26 @@ IDLE_S = 75.0
 STUCK_S = 60.0
 """In which nothing of what is written is taken."""
 _SWEEP_S = 1.0
+MOST_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Of one message of a WebSocket: pictures in a turn are the largest."""
+MOST_UNREAD_BYTES = 256 * 1024 * 1024
+"""Of the messages of all WebSockets, from their first bytes until the next one is asked for."""
+_TRY_AGAIN_LATER = 1013
 
 
-class Doors:
-    """All connections of one gateway."""
+class ConnectionLimits:
+    """All connections of one gateway.
+
+    Attributes:
+        all: of either protocol.
+        unread_bytes: what the WebSockets among them have sent, and nobody is done with.
+    """
 
     def __init__(self, most: int) -> None:
+        self.unread_bytes = 0
         self._most = most
         self.all: set[Any] = set()
-        self._idle: dict[DoorProtocol, None] = {}  # that for longest first
+        self._idle: dict[LimitedProtocol, None] = {}  # that for longest first
         self._stuck: dict[Any, tuple[int, float]] = {}
 
     def has_room(self) -> bool:
@@ -48,12 +64,12 @@ class Doors:
         oldest.transport.abort()
         return True
 
-    def rest(self, connection: DoorProtocol) -> None:
+    def rest(self, connection: LimitedProtocol) -> None:
         """From now on it is idle."""
         self._idle.pop(connection, None)
         self._idle[connection] = None
 
-    def leave(self, connection: DoorProtocol) -> None:
+    def leave(self, connection: LimitedProtocol) -> None:
         """It is idle no more."""
         self._idle.pop(connection, None)
 
@@ -63,7 +79,7 @@ class Doors:
             await asyncio.sleep(_SWEEP_S)
             now = time.monotonic()
             for each in tuple(self.all):
-                if (isinstance(each, DoorProtocol) and each.is_late(now)) or self._is_stuck(each, now):
+                if (isinstance(each, LimitedProtocol) and each.is_late(now)) or self._is_stuck(each, now):
                     each.transport.abort()
             self._stuck = {each: found for each, found in self._stuck.items() if each in self.all}
 
@@ -76,17 +92,17 @@ class Doors:
         return bool(now - since > STUCK_S)
 
 
-class DoorConfig(uvicorn.Config):
-    """uvicorn's, with the doors.
+class LimitedConfig(uvicorn.Config):
+    """uvicorn's, with the limits of its connections.
 
     Attributes:
-        doors: see the class.
+        limits: see the class.
     """
 
-    doors: Doors
+    limits: ConnectionLimits
 
 
-class DoorProtocol(H11Protocol):
+class LimitedProtocol(H11Protocol):
     """uvicorn's, which tells since when it waits for the head of a request.
 
     Attributes:
@@ -103,24 +119,24 @@ class DoorProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
-    def _doors(self) -> Doors:
-        assert isinstance(self.config, DoorConfig)
-        return self.config.doors
+    def _limits(self) -> ConnectionLimits:
+        assert isinstance(self.config, LimitedConfig)
+        return self.config.limits
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
-        self._doors.all = self.connections
+        self._limits.all = self.connections
         self._application, self.app = self.app, self._until_half
-        has_room = self._doors.has_room()
+        has_room = self._limits.has_room()
         super().connection_made(transport)
-        self._doors.rest(self)
+        self._limits.rest(self)
         self.awaits_since = time.monotonic()
         if not has_room:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self._doors.leave(self)
+        self._limits.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -159,17 +175,17 @@ class DoorProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before and self.is_at_work:
             self.awaits_since = None
-            self._doors.leave(self)
+            self._limits.leave(self)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """See `H11Protocol`: from now on it is another protocol's."""
-        self._doors.leave(self)
+        self._limits.leave(self)
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
         """See `H11Protocol`."""
         self._has_begun = False
-        self._doors.rest(self)
+        self._limits.rest(self)
         super().on_response_complete()
         if self._is_half and not self.is_at_work:  # nothing comes any more
             self.transport.close()
@@ -189,3 +205,57 @@ class DoorProtocol(H11Protocol):
         for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+class LimitedWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's, which counts what it has received."""
+
+    _unread_bytes = 0
+
+    @property
+    def _limits(self) -> ConnectionLimits:
+        assert isinstance(self.config, LimitedConfig)
+        return self.config.limits
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
+        self._unread_bytes += len(data)
+        self._limits.unread_bytes += len(data)
+        if self._limits.unread_bytes <= MOST_UNREAD_BYTES or self.transport.is_closing():
+            super().data_received(data)
+            return
+        self._forget()
+        self.conn.fail(_TRY_AGAIN_LATER, "too many large messages at once")
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._forget()
+        super().connection_lost(exc)
+
+    async def receive(self) -> Any:
+        """The next event: what came before it is done with, and nothing was read meanwhile."""
+        if self.queue.empty():
+            self._forget()
+        return await super().receive()
+
+    def handle_ping(self) -> None:
+        """See `WebSocketsSansIOProtocol`."""
+        self._forget_control()
+        super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """See `WebSocketsSansIOProtocol`."""
+        self._forget_control()
+        super().handle_pong(event)
+
+    def _forget_control(self) -> None:
+        """A control frame was read: outside of a message in several frames nothing else is kept."""
+        if not self.frames:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._limits.unread_bytes -= self._unread_bytes
+        self._unread_bytes = 0
