@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from codex_server_cli.core.openai.answer.outputs import Finish
 from codex_server_cli.core.openai.answer.spent import SpentTokens
-from codex_server_cli.core.openai.chat_run import Finish
 from codex_server_cli.core.protocol.rpc import Message
 from tests.core.openai.bodies import request
 from tests.kit.chat import USAGE, WIRE_USAGE, chat_run
