@@ -110,9 +110,9 @@ def _sound(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise invalid(f"The body is nested more than {MAX_DEPTH} levels deep.")
     if isinstance(value, str):
-        return _sound_text(value)
+        return sound_text(value)
     if isinstance(value, dict):
-        return {_sound_text(key): _sound(part, depth + 1) for key, part in value.items()}
+        return {sound_text(key): _sound(part, depth + 1) for key, part in value.items()}
     if isinstance(value, list):
         return [_sound(part, depth + 1) for part in value]
     if isinstance(value, int | float) and not abs(value) <= _MAX_NUMBER:
@@ -120,7 +120,7 @@ def _sound(value: Any, depth: int) -> Any:
     return value
 
 
-def _sound_text(text: str) -> str:
+def sound_text(text: str) -> str:
     """The text; JavaScript may cut one through the middle of a character."""
     try:
         text.encode()

@@ -42,7 +42,7 @@ class ChatMemory:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.threads = StickyThreads(self.release_thread)
-        self.held = HeldTurns(self.end_turn)
+        self.held = HeldTurns(self.end_turn, deadline_s=gateway.options.hold_s)
         self.reasoning = KeptReasoning()
         self.login = LoginCheck(gateway.settings, str(self._empty))
         self.server_names: frozenset[str] | None = None

@@ -71,6 +71,11 @@ class ClientThread:
         """Whether the app-server that holds it can still be reached."""
         return self._connection.is_open
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the app-server that holds it ends as soon as its turns have ended."""
+        return self._connection.is_draining()
+
     async def call(self, method: str, **params: Any) -> Any:
         """The result of a request about this thread; raises `UpstreamError`, `UpstreamGone`."""
         return await self._connection.call(method, {"threadId": self.id, **params})

@@ -20,7 +20,7 @@ from codex_server_cli.core.openai.conversation import (
     turn_key,
 )
 from codex_server_cli.core.openai.tools import ClientCall
-from tests.core.openai.bodies import ASKED, PNG, message, request, tool
+from tests.core.openai.bodies import ASKED, PNG, call_item, message, output_item, request, tool
 from tests.kit.cases import for_each
 
 NEXT = {"role": "user", "content": "and?"}
@@ -93,6 +93,16 @@ def test_results_of_calls_find_the_turn_that_waits_for_them(answer: Any, text: s
 def test_text_before_calls_may_come_as_a_message_of_its_own() -> None:
     asked = request(ASKED, {"role": "assistant", "content": "Let me"}, sent_back(LOOK, content="see."), result("c1"))
     assert prefix_keys(asked)[3] == filed(request(), "Let me see.", LOOK)
+
+
+def test_reasoning_does_not_decide_which_thread_goes_on() -> None:
+    thought = {"type": "reasoning", "summary": [], "encrypted_content": "x"}
+    q, a, see, call = message("user", "q"), message("assistant", "a"), message("assistant", "I see."), call_item("c1")
+    plain = request()._replace(items=(q, a, q, call, output_item("c1", "rain")))
+    rich = request()._replace(items=(q, thought, a, q, see, thought, call, output_item("c1", "rain"), thought))
+    assert [prefix_keys(rich)[index] for index in (0, 2, 3, 6, 7)] == prefix_keys(plain)
+    assert trailing_results(rich) is None
+    assert trailing_results(rich._replace(items=rich.items[:-1])) is not None
 
 
 @for_each(

@@ -64,7 +64,7 @@ def test_a_body_of_any_shape_is_answered_or_refused(chats: ChatGateway, rules: C
     assert statuses == {200, 400}
 
 
-def test_a_model_that_does_not_exist_is_named(client: openai.OpenAI, rules: ChatModel) -> None:
+def test_a_conversation_that_is_too_long_is_said_to_be_the_input(client: openai.OpenAI, rules: ChatModel) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         client.responses.create(model=MODEL, input="fail context_window")
     assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "input")
@@ -134,6 +134,6 @@ def test_a_tool_that_is_required_is_called(client: openai.OpenAI, rules: ChatMod
     with client.responses.stream(
         model=MODEL, input='json {"city": "Rome"}', tools=[WEATHER], tool_choice="required"
     ) as stream:
-        (call,) = stream.get_final_response().output
-    assert call.type == "function_call"
-    assert json.loads(call.arguments) == {"city": "Rome"}
+        (streamed,) = stream.get_final_response().output
+    assert streamed.type == "function_call"
+    assert json.loads(streamed.arguments) == {"city": "Rome"}

@@ -61,7 +61,7 @@ def test_what_cannot_be_done_with_a_response_is_said(client: openai.OpenAI, chat
             refused = http.get(f"{path}?{query}")
             assert (refused.status_code, refused.json()["error"]["param"]) == (400, query.partition("=")[0])
         last = http.get(path).json()["last_id"]
-        empty = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+        empty: Any = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
         assert http.get(f"{path}?after={last}").json() == empty
         assert http.delete("/responses/resp_0").status_code == 404
         assert http.post("/v1/responses/input_tokens", json={}).status_code == 404

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codex_server_cli.core.openai.answer.outputs import Calls, Finish, Interrupt
+from codex_server_cli.core.openai.responses.events import StreamEvent
 from codex_server_cli.core.openai.responses.items import output_as_items, shown_input
 from codex_server_cli.core.openai.responses.writer import usage_of
 from codex_server_cli.core.openai.tools import ForcedTool
@@ -49,7 +50,8 @@ def commented(text: str = "I look.", id_: str = "msg-0") -> tuple[Json, Json]:
 
 def test_reasoning_without_a_summary_is_an_item_all_the_same() -> None:
     dialogue = started(has_encrypted=True)
-    dialogue.receive(raw_item("reasoning", id="rs-1", summary=[], encrypted_content="e"), *said("Hi"), COMPLETED)
+    whole = raw_item("reasoning", id="rs-1", summary=[], encrypted_content="e")
+    dialogue.receive(whole, whole, *said("Hi"), COMPLETED)
     assert shape_of(dialogue.ended) == [("reasoning",), ("final_answer", "Hi")]
     assert dialogue.ended["output"][0]["encrypted_content"] == "e"
 
@@ -164,11 +166,10 @@ def test_what_was_told_of_reasoning_ends_where_the_model_is_asked_again() -> Non
     streamed = started().receive(*begun, RETRY, begun[0], whole, *said("Hi"), COMPLETED)
     assert shape_of(streamed.ended) == [("reasoning", "on"), ("reasoning", "one"), ("final_answer", "Hi")]
     assert streamed.ended["output"][0]["status"] == "incomplete"
-    plain = started(is_stream=False).receive(
-        *begun, RETRY, begun[0], whole, message_started(), delta("H"), RETRY, *said("Hi"), COMPLETED
-    )
+    plain = started(is_stream=False).receive(*begun, message_started(), delta("H"), RETRY)
+    plain.receive(begun[0], whole, *said("Hi"), COMPLETED)
     assert shape_of(plain.whole) == [("reasoning", "one"), ("final_answer", "Hi")]
-    assert plain.stream.count(b"output_item") == 0
+    assert not any(isinstance(each, StreamEvent) for each in plain.outputs)
 
 
 def test_text_that_a_client_has_read_is_not_said_again() -> None:
@@ -251,6 +252,7 @@ def test_input_items_are_shown_with_ids() -> None:
     shown = shown_input(
         [
             {"type": "message", "role": "user", "content": [picture]},
+            message("user", "q"),
             message("assistant", "a"),
             {"type": "reasoning", "summary": [], "encrypted_content": "e"},
             call_item("c"),
@@ -259,7 +261,7 @@ def test_input_items_are_shown_with_ids() -> None:
         ],
         "7",
     )
-    assert [item["id"] for item in shown] == ["msg_7i0", "msg_7i1", "rs_7i2", "fc_7i3", "fco_7i4", "fco_7i5"]
-    assert shown[0]["content"] == [{**picture, "detail": "auto"}] == shown[5]["output"]
-    assert shown[1]["content"] == [{"type": "output_text", "text": "a", "annotations": [], "logprobs": []}]
-    assert "namespace" not in shown[3]
+    assert [item["id"] for item in shown] == ["msg_7i0", "msg_7i1", "msg_7i2", "rs_7i3", "fc_7i4", "fco_7i5", "fco_7i6"]
+    assert shown[0]["content"] == [{**picture, "detail": "auto"}] == shown[6]["output"]
+    assert shown[2]["content"] == [{"type": "output_text", "text": "a", "annotations": [], "logprobs": []}]
+    assert "namespace" not in shown[4]

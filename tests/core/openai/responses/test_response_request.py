@@ -123,7 +123,7 @@ def test_a_result_finds_its_call_in_the_conversation_that_goes_on() -> None:
 
 
 def test_a_reference_is_the_item_that_it_refers_to() -> None:
-    known = {
+    known: dict[str, Any] = {
         "msg_1": {
             "id": "msg_1",
             "type": "message",
