@@ -109,7 +109,8 @@ def test_a_stream_that_broke_off_anywhere_goes_on_from_there_though_the_turn_has
     turn = PlayedTurn(one_home)
     turn.say_aside("I look.")
     turn.run("true")
-    stream, running = stream_of(client, turn), []
+    stream = stream_of(client, turn)
+    running: list[Any] = []
     for at in range(0, len(LONG), 10):
         turn.say(*LONG[at : at + 10])
         while text_of(running) != "I look." + "".join(LONG[: at + 10]):
