@@ -97,7 +97,7 @@ def test_its_json_tells_model_tokens_threads_and_ids_and_its_flags_are_those_of_
     )
     assert all(row["ok"] and row["model"] == "mine" for row in rows.values())
     assert rows["tool call"]["threads"] == ["fresh", "held"]
-    assert rows["second turn"]["threads"] == ["fresh", "kept"]
+    assert rows["second turn"]["threads"] == ["forked", "kept"]
     assert rows["chat"]["usage"] == {"prompt_tokens": 100, "cached_tokens": 40, "completion_tokens": 20}
     assert len(rows["tool call"]["request_ids"]) == 2
     assert "detail" not in rows["chat"]

@@ -44,6 +44,8 @@ class ChatRequest(NamedTuple):
         uses_functions: legacy `functions` or `function_call`: answer with `function_call`.
         ignored: parameters that were given and have no effect here, for the header `x-codex-ignored`.
         cache_key: `prompt_cache_key`, else `user`.
+        needs_raw_items: whether the answer is read from raw items of the Responses API: calls of tools, encrypted
+            reasoning. Its thread shares no prompt cache but with those who continue it.
     """
 
     model: str | None
@@ -64,6 +66,7 @@ class ChatRequest(NamedTuple):
     uses_functions: bool = False
     ignored: tuple[str, ...] = ()
     cache_key: str | None = None
+    needs_raw_items: bool = True
 
 
 def parse_chat(body: Any, *, aliases: Mapping[str, str], is_strict: bool) -> ChatRequest:
@@ -90,6 +93,7 @@ def parse_chat(body: Any, *, aliases: Mapping[str, str], is_strict: bool) -> Cha
         output_schema=box.schema if box.is_forced else form.schema,
         is_json_object=bool(form.wish) and not box.is_forced,
         uses_functions=box.uses_functions,
+        needs_raw_items=bool(box.tools),
         **settings._asdict(),
     )
 

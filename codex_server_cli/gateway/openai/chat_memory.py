@@ -12,6 +12,7 @@ from anyio import to_thread
 from codex_server_cli.core.protocol.rpc import at
 from codex_server_cli.errors import HomeError
 from codex_server_cli.gateway.login_check import LoginCheck
+from codex_server_cli.gateway.openai.anchors import Anchors
 from codex_server_cli.gateway.openai.client_thread import ClientThread, ClientTurn
 from codex_server_cli.gateway.openai.held import HeldTurns, KeptReasoning
 from codex_server_cli.gateway.openai.models import Backend
@@ -36,6 +37,7 @@ class ChatMemory:
         threads: idle threads, for the next request of their conversations.
         held: turns that wait for the results of tools.
         reasoning: what the model thought before its calls.
+        anchors: for threads that share a prompt cache.
         login: whether a turn may begin.
         server_names: of the user's MCP servers, as they were when a thread was started last; None before the first.
     """
@@ -45,6 +47,7 @@ class ChatMemory:
         self.threads = StickyThreads(self.release_thread)
         self.held = HeldTurns(self.end_turn, deadline_s=gateway.options.hold_s)
         self.reasoning = KeptReasoning()
+        self.anchors = Anchors(gateway.settings.home / "gateway" / "anchors")
         self.login = LoginCheck(gateway.settings, str(self._empty))
         self.server_names: frozenset[str] | None = None
         self._backend: Backend | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from codex_server_cli.core.openai.answer.outputs import Calls, Cited, Failed, Finish, Interrupt, Output, Text, Thought
 from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, completion, error_document
 from codex_server_cli.core.openai.refusal import ApiError
+from codex_server_cli.core.openai.responses.events import StreamEvent
 from codex_server_cli.core.openai.tools import ClientCall
 from tests.kit.chat import (
     USAGE,
@@ -102,8 +103,8 @@ def test_a_stream_that_fails_ends_in_an_error_without_a_finish_reason() -> None:
     assert stream(Text("a"), Failed(error)) == [ROLE, with_delta({"content": "a"}), document, "[DONE]"]
 
 
-def test_citations_come_with_a_delta_and_an_interrupt_is_nothing_to_see() -> None:
-    assert stream(Interrupt()) == []
+def test_citations_come_with_a_delta_and_what_is_for_others_is_nothing_to_see() -> None:
+    assert stream(Interrupt(), StreamEvent("response.created", {})) == []
     assert stream(Cited(({"type": "url_citation"},)))[1:] == [with_delta({"annotations": [{"type": "url_citation"}]})]
 
 

@@ -200,6 +200,7 @@ def test_a_summary_that_was_not_streamed_comes_with_its_item() -> None:
 def test_a_code_fence_around_a_json_object_is_taken_off() -> None:
     dialogue = started(is_json_object=True).receive(*said('```json\n{"a": 1}\n```'), COMPLETED)
     assert "".join(dialogue.texts) == dialogue.run.text == '{"a": 1}'
+    assert content_in(dialogue.run).texts == [dialogue.run.text]
 
 
 def test_a_stop_sequence_ends_the_answer_and_interrupts_the_turn() -> None:

@@ -20,7 +20,7 @@ from codex_server_cli.core.openai.conversation import (
     turn_key,
 )
 from codex_server_cli.core.openai.tools import ClientCall
-from tests.core.openai.bodies import ASKED, PNG, message, request, tool
+from tests.core.openai.bodies import ASKED, PNG, call_item, message, output_item, request, tool
 from tests.kit.cases import for_each
 
 NEXT = {"role": "user", "content": "and?"}
@@ -93,6 +93,16 @@ def test_results_of_calls_find_the_turn_that_waits_for_them(answer: Any, text: s
 def test_text_before_calls_may_come_as_a_message_of_its_own() -> None:
     asked = request(ASKED, {"role": "assistant", "content": "Let me"}, sent_back(LOOK, content="see."), result("c1"))
     assert prefix_keys(asked)[3] == filed(request(), "Let me see.", LOOK)
+
+
+def test_reasoning_does_not_decide_which_thread_goes_on() -> None:
+    thought = {"type": "reasoning", "summary": [], "encrypted_content": "x"}
+    q, a, see, call = message("user", "q"), message("assistant", "a"), message("assistant", "I see."), call_item("c1")
+    plain = request()._replace(items=(q, a, q, call, output_item("c1", "rain")))
+    rich = request()._replace(items=(q, thought, a, q, see, thought, call, output_item("c1", "rain"), thought))
+    assert [prefix_keys(rich)[index] for index in (0, 2, 3, 6, 7)] == prefix_keys(plain)
+    assert trailing_results(rich) is None
+    assert trailing_results(rich._replace(items=rich.items[:-1])) is not None
 
 
 @for_each(
@@ -189,6 +199,51 @@ def test_other_terms_are_another_thread(body: Any) -> None:
     assert turn_key(request(**body)) != turn_key(request())
     assert not set(prefix_keys(request(**body))) & set(prefix_keys(request()))
     assert terms_key(request(**body)) == terms_key(request(NEXT, **body))
+
+
+SYSTEM = {"role": "system", "content": "Be terse."}
+
+
+@for_each(
+    "messages",
+    [
+        [SYSTEM, ASKED],
+        [SYSTEM, ASKED, {"role": "assistant", "content": "an answer"}, NEXT],
+        [SYSTEM, ASKED, {"role": "assistant", "content": "edited"}, SYSTEM],
+    ],
+)
+def test_conversations_that_begin_alike_share_a_prompt_cache(messages: Any) -> None:
+    assert history_of(request(*messages)).anchor == history_of(request(SYSTEM, ASKED, SYSTEM)).anchor
+    assert history_of(request(*messages, verbosity="low", reasoning_effort="high")).anchor == (
+        history_of(request(*messages)).anchor
+    )
+
+
+@for_each(
+    "other",
+    [
+        request(SYSTEM, NEXT),
+        request(ASKED),
+        request(SYSTEM),
+        request(SYSTEM, SYSTEM, ASKED),
+        request(SYSTEM, ASKED, model="gpt-5.5"),
+        request(SYSTEM, ASKED, prompt_cache_key="k"),
+    ],
+)
+def test_conversations_that_begin_otherwise_do_not(other: ChatRequest) -> None:
+    assert history_of(other).anchor != history_of(request(SYSTEM, ASKED)).anchor
+
+
+def test_a_key_of_the_clients_names_the_prompt_cache() -> None:
+    with_key = history_of(request(SYSTEM, ASKED, prompt_cache_key="k")).anchor
+    assert history_of(request(NEXT, prompt_cache_key="k")).anchor == with_key
+    assert history_of(request(NEXT, user="k")).anchor == with_key
+    assert history_of(request(NEXT, prompt_cache_key="l")).anchor != with_key
+    assert history_of(request(NEXT, prompt_cache_key="k", model="gpt-5.5")).anchor != with_key
+
+
+def test_a_request_that_needs_raw_items_continues_no_thread_without() -> None:
+    assert terms_key(request()._replace(needs_raw_items=True)) != terms_key(request())
 
 
 def test_the_order_of_tools_is_no_term() -> None:

@@ -238,11 +238,19 @@ def test_an_id_that_is_none_is_not_found(client: openai.OpenAI, face: TurnsFaceS
             client.responses.input_items.list(id_)
 
 
-@for_each("query, param", [("starting_after=x", "starting_after"), ("stream=maybe", "stream"), ("x=1", "x")])
+@for_each("query, param", [("starting_after=x", "starting_after"), ("stream=maybe", "stream")])
 def test_a_question_that_is_wrong_is_refused(one_home: Home, face: TurnsFaceServer, query: str, param: str) -> None:
     turn = hold(one_home)
     answer = face.client.get(f"/v1/responses/{id_of(turn)}?{query}")
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+def test_what_else_a_client_may_ask_for_has_no_effect(one_home: Home, client: openai.OpenAI) -> None:
+    turn = hold(one_home)
+    let_go(turn)
+    included: Any = ["reasoning.encrypted_content", "message.output_text.logprobs"]
+    response = client.responses.retrieve(id_of(turn), include=included, extra_query={"x": ["1", "2"]})
+    assert response.status == "completed"
 
 
 def test_a_head_of_a_stream_is_no_stream(one_home: Home, face: TurnsFaceServer) -> None:

@@ -55,7 +55,7 @@ def test_flags_reach_the_chats(one_home: Home, told: ChatModel) -> None:
     [body] = told.seen
     assert (body["model"], body["reasoning"]["effort"]) == ("gpt-5.5", "high")
     assert "Codex" in (body.get("instructions") or conversation_of(body)[0][1])
-    line = serving.logged(status=200, thread="fresh")
+    line = serving.logged(status=200, thread="forked")
     assert line["model"] == "gpt-5.5"
 
 

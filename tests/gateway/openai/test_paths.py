@@ -50,6 +50,11 @@ def test_what_is_here_is_listed(http: httpx.Client) -> None:
     listed = http.get("/").json()["routes"]
     assert [each for each in listed if "/v1" in each or "models" in each] == [
         "POST /v1/chat/completions",
+        "POST /v1/responses",
+        "GET /v1/responses/{response}",
+        "DELETE /v1/responses/{response}",
+        "POST /v1/responses/{response}/cancel",
+        "GET /v1/responses/{response}/input_items",
         "GET /v1/models",
         "GET /v1/models/{name:path}",
     ]

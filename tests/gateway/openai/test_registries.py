@@ -149,3 +149,6 @@ def test_reasoning_stands_before_its_call_and_the_oldest_is_forgotten() -> None:
         *("message", "function_call", 2, "function_call", 3, "function_call"),
     ]
     assert kept.put_before_calls(calls, "xyz") == calls
+    sent = {"type": "reasoning", "id": 9}
+    assert kept.put_before_calls([calls[0]], "b") == [{"type": "reasoning", "id": 2}, calls[0]]
+    assert kept.put_before_calls([sent, calls[0]], "xb") == [sent, calls[0]]

@@ -147,7 +147,7 @@ class ResponseContent:
         """Tell that what is complete, or everything, has ended."""
         closed: list[StreamEvent] = []
         for item in self._items:
-            if item.is_open and (is_all or item.is_complete):
+            if not isinstance(item, RefusedItem) and item.is_open and (is_all or item.is_complete):
                 closed += item.close(has_encrypted=self._has_encrypted)
         return closed
 

@@ -125,7 +125,8 @@ def _text_of(text: Mapping[str, Any], verbosity: str | None) -> Json:
     form = text.get("format") or {"type": "text"}
     if form["type"] == "json_schema":
         named = {"name": str(form.get("name") or "response"), "schema": form["schema"]}
-        form = {"type": "json_schema", **named, "strict": form.get("strict") is True, "description": None}
+        told = {"strict": form.get("strict") is True, "description": text_at(form, "description", "text.format.")}
+        form = {"type": "json_schema", **named, **told}
     else:
         form = {"type": form["type"]}
     return {"format": form, "verbosity": verbosity or "medium"}

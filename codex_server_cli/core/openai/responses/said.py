@@ -69,7 +69,7 @@ class SaidItem(SpokenMessage):
 class RefusedItem:
     """A message by which the model has refused, as an item of the output; it is told as a whole."""
 
-    is_complete, is_open = True, False
+    is_complete = True
 
     def __init__(self, index: int, id_: str) -> None:
         self.told = events.refused(index, id_, _REFUSED)
@@ -78,7 +78,3 @@ class RefusedItem:
     def document(self, *, has_encrypted: bool = False) -> Json:
         """The item."""
         return self._item
-
-    def close(self, *, has_encrypted: bool = False) -> list[StreamEvent]:
-        """It has been."""
-        return []

@@ -32,7 +32,7 @@ class ProbeReply(NamedTuple):
         ms: milliseconds to the last byte.
         first_ms: the same to the first text of a stream; None for others.
         request_id: the header `x-request-id`.
-        thread: what became of the thread of the request before: `fresh`, `kept` or `held`; None where it is not known.
+        thread: what became of the thread of the request before, `Opened.way`; None where it is not known.
     """
 
     status: int
