@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ class ChatMemory:
             HomeError: it cannot be made.
         """
         path = self._empty
+        if os.path.isdir(path):  # noqa: PTH112 — nearly always, and quicker than another thread; False for what may not be read
+            return str(path)
         try:
             await to_thread.run_sync(lambda: path.mkdir(mode=0o700, parents=True, exist_ok=True))
         except OSError as error:

@@ -219,6 +219,15 @@ class ClientTurn:
         self._note(message)
         return message
 
+    def take_message(self) -> Message | None:
+        """The next message, where it is there already, and where nothing has to be answered before."""
+        if self._unwanted or self._calls.keys() & self._results.keys():
+            return None
+        message: Message | None = self.thread.feed.take()
+        if message is not None:
+            self._note(message)
+        return message
+
     def _note(self, message: Message) -> None:
         params = params_of(message)
         match message.get("method"):
