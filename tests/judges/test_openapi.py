@@ -1,7 +1,7 @@
 """schemathesis reads `/openapi.json` and tries what it says: no failure of the gateway, and no lie of the document.
 
-It is run as a user does, by its command, with one worker: with two, what it makes up is no longer the same each time, and
-that ends it. What it is told to leave out stands in `suites/schemathesis.toml`.
+It is run as a user does, by its command. With more than one worker its own generator is now and then surprised by
+itself, and ends. What it is told to leave out stands in `suites/schemathesis.toml`.
 """
 
 from __future__ import annotations
