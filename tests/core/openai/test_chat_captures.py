@@ -13,6 +13,7 @@ from codex_server_cli.core.openai.chat_chunks import ChatHead, ChunkWriter, comp
 from codex_server_cli.core.openai.chat_run import ChatRun
 from codex_server_cli.core.openai.tools import ClientCall
 from codex_server_cli.core.openai.wire_errors import codex_unavailable
+from tests.kit.cases import for_each
 from tests.kit.chat import (
     CAPTURES,
     NOW_S,
@@ -95,7 +96,7 @@ CASES = {
 }
 
 pytestmark = pytest.mark.parametrize("version", VERSIONS)
-every_case = pytest.mark.parametrize("name", CASES)
+every_case = for_each("name", CASES)
 
 
 def run_of(name: str, **terms: Any) -> ChatRun:
